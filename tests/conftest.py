@@ -1,0 +1,175 @@
+"""Databases for tests.
+
+Each worker has a throwaway server of its own; ``PGSLO_TEST_DSN`` names another to use, as a superuser, for example
+one of docker-compose.yml's. Each test that asks for one has a database of its own, dropped at its end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from pgslo import embedded
+
+# The developer's own settings must not decide what a test finds: libpq reads PG*, the command line PGSLO_DSN.
+for _name in [name for name in os.environ if name.startswith("PG")]:
+    if _name not in {"PGSLO_TEST_DSN", "PGSLO_PG_BIN"}:
+        del os.environ[_name]
+
+_FAST = {
+    # What is lost in a crash is made again by the next run.
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    # Tests about concurrency want many sessions, tests about two-phase commit and decoding want these.
+    "max_connections": "100",
+    "max_prepared_transactions": "10",
+    "wal_level": "logical",
+    # Nothing happens between two statements of a test but what the test does.
+    "autovacuum": "off",
+    "jit": "off",
+}
+
+
+class Server(Protocol):
+    """A server that tests make databases on."""
+
+    def dsn(self, database: str = ...) -> str:
+        """Return a connection string for ``database`` as a superuser."""
+
+
+@dataclass(frozen=True)
+class GivenServer:
+    """The server of PGSLO_TEST_DSN."""
+
+    conninfo: str
+
+    def dsn(self, database: str = "postgres") -> str:
+        return psycopg.conninfo.make_conninfo(self.conninfo, dbname=database)
+
+
+class Connect(Protocol):
+    """Opens a further session on the test's database; see the fixture ``connect``."""
+
+    def __call__(self, user: str | None = None, **settings: str) -> psycopg.Connection[Any]: ...
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A server, without pgslo."""
+    if given := os.environ.get("PGSLO_TEST_DSN"):
+        yield GivenServer(given)
+    else:
+        with embedded.serve(settings=_FAST) as own:
+            yield own
+
+
+@pytest.fixture(scope="session")
+def _admin(server: Server) -> Iterator[psycopg.Connection[Any]]:
+    """A session that makes and drops databases and roles."""
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def _database(admin: psycopg.Connection[Any], *, template: str = "template0") -> Iterator[str]:
+    name = f"pgslo_test_{uuid.uuid4().hex[:12]}"
+    admin.execute(
+        sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+    )
+    try:
+        yield name
+    finally:
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def _template(server: Server, _admin: psycopg.Connection[Any]) -> Iterator[str]:
+    """The name of a database with the runtime, for CREATE DATABASE … TEMPLATE: nobody connects to it."""
+    from pgslo import runtime  # tests without the runtime need not wait for it
+
+    with _database(_admin) as name:
+        with psycopg.connect(server.dsn(name), autocommit=True) as connection:
+            runtime.install(connection)
+        yield name
+
+
+@pytest.fixture
+def role(_admin: psycopg.Connection[Any]) -> Iterator[Callable[[str], str]]:
+    """``role("reader")`` makes a role without rights and returns its name, which is no other test's.
+
+    It is dropped after the test's database: what it owned or was granted there does not hold it.
+    """
+    made: list[str] = []
+
+    def make(stem: str) -> str:
+        name = f"{stem}_{uuid.uuid4().hex[:8]}"
+        _admin.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(name)))
+        made.append(name)
+        return name
+
+    yield make
+    for name in made:
+        _admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def empty_dsn(server: Server, _admin: psycopg.Connection[Any], role: object) -> Iterator[str]:
+    """A connection string for a fresh database, with nothing installed."""
+    del role  # asked for only to be dropped later
+    with _database(_admin) as name:
+        yield server.dsn(name)
+
+
+@pytest.fixture
+def empty_connection(empty_dsn: str) -> Iterator[psycopg.Connection[Any]]:
+    """A superuser's autocommit session on a fresh database, with nothing installed."""
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def dsn(server: Server, _admin: psycopg.Connection[Any], _template: str, role: object) -> Iterator[str]:
+    """A connection string for a fresh database with pgslo's runtime."""
+    del role  # asked for only to be dropped later
+    with _database(_admin, template=_template) as name:
+        yield server.dsn(name)
+
+
+@pytest.fixture
+def connection(dsn: str) -> Iterator[psycopg.Connection[Any]]:
+    """A superuser's autocommit session on a fresh database with pgslo's runtime."""
+    with psycopg.connect(dsn, autocommit=True) as session:
+        yield session
+
+
+@pytest.fixture
+def connect(dsn: str) -> Iterator[Connect]:
+    """Further autocommit sessions on the database of ``dsn`` and ``connection``, closed at the end.
+
+    ``connect("reader")`` has that role's rights and may be a role without login; ``connect(lock_timeout="1s")`` has
+    that setting from its start, and ``connect(**{"pgslo.on_read": "refuse"})`` one whose name has a dot.
+    """
+    with contextlib.ExitStack() as sessions:
+
+        def open_session(user: str | None = None, **settings: str) -> psycopg.Connection[Any]:
+            options = " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items())
+            session = sessions.enter_context(psycopg.connect(dsn, autocommit=True, options=options))
+            if user is not None:
+                session.execute(sql.SQL("SET SESSION AUTHORIZATION {}").format(sql.Identifier(user)))
+            return session
+
+        yield open_session
+
+
+def _escaped(value: str) -> str:
+    """Escape a setting for the startup packet, where blanks part the options."""
+    return value.replace("\\", "\\\\").replace(" ", "\\ ")

@@ -45,6 +45,7 @@ SUPERUSER = "postgres"
 _HOST = "127.0.0.1"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
+_CLEARED_SECONDS = 5.0
 _PORT_TRIES = 10
 _LOG_TAIL_BYTES = 2_000
 _BUILTIN_LOCALES = 17  # the first major version with PostgreSQL's own C.UTF-8
@@ -70,9 +71,9 @@ class Server:
     password: str = field(repr=False)
     _child: _Bound | None = field(default=None, repr=False)
 
-    def dsn(self, database: str = "postgres") -> str:
-        """Return a connection URI for ``database`` as the superuser, password included."""
-        user = f"{SUPERUSER}:{quote(self.password, safe='')}"
+    def dsn(self, database: str = "postgres", *, password: bool = True) -> str:
+        """Return a connection URI for ``database`` as the superuser; without ``password`` it may be shown."""
+        user = f"{SUPERUSER}:{quote(self.password, safe='')}" if password else SUPERUSER
         return f"postgresql://{user}@{_HOST}:{self.port}/{quote(database, safe='')}"
 
     def stop(self) -> None:
@@ -225,6 +226,9 @@ def _start_kept(directory: Path, account: _Account | None, settings: Mapping[str
     with _locked(directory / "lock"), _open_log(directory) as log:
         if (already := running(directory)) is not None:
             return already
+        if (crashed := _PidFile.read(data)) is not None:
+            # PostgreSQL will not start beside it; the system takes a moment to clear it away.
+            _until(lambda: not _exists(crashed.pid), seconds=_CLEARED_SECONDS)
         major = (data / "PG_VERSION").read_text().strip() if data.exists() else None
         binaries = _Binaries.find(account, copies=directory, major=major)
         if major is None:
@@ -464,6 +468,15 @@ def _serves(pid: int, data: Path) -> bool:
         ps = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
         command = subprocess.run(ps, capture_output=True, check=False).stdout
     return os.fsencode(data) in command
+
+
+def _exists(pid: int) -> bool:
+    """Say whether PostgreSQL would take ``pid`` for a server of this account: a zombie counts, as it does there."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 def _until(condition: Callable[[], bool], *, seconds: float) -> bool:

@@ -1,0 +1,55 @@
+# Needs make and Python 3.11 or newer; uses uv when it is there. Everything goes into .venv.
+
+IS_NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+  "$$name" $(IS_NEW_ENOUGH) 2>/dev/null && command -v "$$name" && break; done)
+UV := $(shell command -v uv)
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench docs clean
+
+help:  ## say what there is to make
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 8
+
+demo: .venv/demo  ## show pgslo at work on a private PostgreSQL server
+	$(BIN)/python examples/flights/demo.py
+
+test: lint  ## check everything: the code, then the behaviour, on a private PostgreSQL server
+	$(BIN)/pytest -n auto --maxprocesses 4
+
+lint: .venv/dev  ## check the code without running it
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/dev  ## measure what pgslo costs, against doing without
+	$(BIN)/python benchmarks/run.py
+
+docs: .venv/dev  ## check that the documentation's links lead somewhere
+	$(BIN)/pytest tests/core/test_docs.py
+
+clean:  ## remove .venv and what the tools left
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+
+# One file each says that the packages of an extra are in .venv, and are those of today's pyproject.toml.
+.venv/demo .venv/dev: .venv/%: pyproject.toml | $(BIN)/python
+ifdef UV
+	$(UV) pip install --quiet --python $(BIN)/python --editable '.[$*]'
+else
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+endif
+	@touch $@
+
+$(BIN)/python:
+ifdef UV
+	$(UV) venv --quiet --python '>=3.11' .venv
+else
+	@"$(PYTHON)" $(IS_NEW_ENOUGH) 2>/dev/null || { \
+	  echo 'pgslo needs Python 3.11 or newer. Name one: make PYTHON=/path/to/python3.11'; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo '$(PYTHON) cannot make virtual environments: its venv or ensurepip is missing.'; \
+	  echo 'On Debian and Ubuntu: apt-get install python3-venv. Or install uv.'; exit 1; }
+	@"$(PYTHON)" -m venv .venv
+endif

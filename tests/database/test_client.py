@@ -1,0 +1,829 @@
+"""Readers in Python hear what guarded views say: in every driver, at their own line, once, before they use it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import inspect
+import logging
+import pickle
+import subprocess
+import sys
+import threading
+import warnings
+import weakref
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+
+from pgslo import naming
+from pgslo.client import SLOBreach, SLOWarning, watch
+
+# What a generated guard does, without the runtime: the contract between server and client is these fields.
+VIEWS = """
+CREATE SCHEMA features;
+CREATE SCHEMA guarded;
+CREATE TABLE features.user_stats (user_id int PRIMARY KEY, age int, country text, score float8);
+INSERT INTO features.user_stats SELECT n, n % 90, 'de', n / 1000.0 FROM generate_series(1, 1000) AS n;
+
+CREATE FUNCTION guarded.age() RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET client_min_messages = warning AS $$
+BEGIN
+    RAISE WARNING 'column "age" of features.user_stats misses "age_range" (range)' USING
+        ERRCODE = '01SL1',
+        DETAIL = 'Batch 2026-11-22: 62.1 % of 48,211 rows fail. Since 2026-11-21 02:14 UTC, 3 batches.',
+        HINT = 'Incident 17, owner growth-platform. SELECT * FROM pgslo.explain(17);',
+        SCHEMA = 'features', TABLE = 'user_stats', COLUMN = 'age', CONSTRAINT = 'age_range';
+    RETURN true;
+END $$;
+
+CREATE FUNCTION guarded.country() RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET client_min_messages = warning AS $$
+BEGIN
+    RAISE WARNING 'column "country" of features.user_stats misses "country_known" (accepted_values)' USING
+        ERRCODE = '01SL1', HINT = 'Incident 23, owner growth-platform. SELECT * FROM pgslo.explain(23);',
+        SCHEMA = 'features', TABLE = 'user_stats', COLUMN = 'country', CONSTRAINT = 'country_known';
+    RETURN true;
+END $$;
+
+CREATE FUNCTION guarded.freshness() RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL RESTRICTED AS $$
+BEGIN
+    RAISE WARNING 'features.user_stats cannot be judged by "freshness"' USING
+        ERRCODE = '01SL2', DETAIL = 'It has no closed batch.',
+        SCHEMA = 'features', TABLE = 'user_stats', CONSTRAINT = 'freshness';
+    RETURN true;
+END $$;
+
+CREATE FUNCTION guarded.refuse() RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL RESTRICTED AS $$
+BEGIN
+    RAISE EXCEPTION 'read of column "age" of features.user_stats refused' USING
+        ERRCODE = 'SL001', HINT = 'Incident 17, owner growth-platform. SELECT * FROM pgslo.explain(17);';
+END $$;
+
+CREATE VIEW guarded.user_stats AS
+SELECT user_id,
+       CASE WHEN (SELECT guarded.age()) THEN age END AS age,
+       CASE WHEN (SELECT guarded.country()) THEN country END AS country,
+       score
+  FROM features.user_stats;
+CREATE VIEW guarded.unjudged AS SELECT * FROM features.user_stats WHERE (SELECT guarded.freshness());
+CREATE VIEW guarded.user_stats_strict AS SELECT * FROM features.user_stats WHERE (SELECT guarded.refuse());
+
+CREATE FUNCTION guarded.written() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM guarded.age();
+    RETURN NULL;
+END $$;
+CREATE TRIGGER pgslo_500_measure_insert AFTER INSERT ON features.user_stats
+    FOR EACH STATEMENT EXECUTE FUNCTION guarded.written();
+
+CREATE TABLE features.asserted (n int);
+CREATE CONSTRAINT TRIGGER asserted AFTER INSERT ON features.asserted DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION guarded.written();
+"""
+AGE = "SELECT age FROM guarded.user_stats"
+BOTH = "SELECT age, country FROM guarded.user_stats"
+SCORE = "SELECT score FROM guarded.user_stats"
+
+
+@pytest.fixture
+def dsn(empty_connection, empty_dsn):
+    empty_connection.execute(VIEWS)
+    return empty_dsn
+
+
+@pytest.fixture
+def session(dsn) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def engine(dsn):
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+    engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn))
+    yield engine
+    engine.dispose()
+
+
+def run_with_async_engine(dsn, use):
+    """Call a coroutine function with an SQLAlchemy AsyncEngine."""
+    pytest.importorskip("greenlet")
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    async def run():
+        engine = create_async_engine(
+            "postgresql+psycopg://", async_creator=lambda: psycopg.AsyncConnection.connect(dsn)
+        )
+        try:
+            await use(engine)
+        finally:
+            await engine.dispose()
+
+    asyncio.run(run())
+
+
+@contextlib.contextmanager
+def hears(*incidents: int | None, after: int = 1) -> Iterator[list[warnings.WarningMessage]]:
+    """Expect one SLOWarning for each incident, and nothing else, all ``after`` lines below the caller's."""
+    line = inspect.currentframe().f_back.f_back.f_lineno + after
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        yield heard
+    assert [getattr(each.message, "incident", each.message) for each in heard] == list(incidents)
+    assert {(each.filename, each.lineno) for each in heard} <= {(__file__, line)}
+
+
+def pickled(thing):
+    return pickle.loads(pickle.dumps(thing))
+
+
+def copy_out(connection, query):
+    with connection.cursor() as cursor, cursor.copy(f"COPY ({query}) TO STDOUT") as copy:
+        return list(copy)
+
+
+def copy_in(connection, numbers):
+    with connection.cursor() as cursor, cursor.copy("COPY features.user_stats (user_id) FROM STDIN") as copy:
+        for number in numbers:
+            copy.write_row((number,))
+
+
+# ── the fields ──
+
+
+def test_a_warning_carries_the_fields_of_the_notice(session):
+    watch(session)
+    with hears(17) as heard:
+        session.execute(AGE)
+    warning = heard[0].message
+    assert vars(warning) == {
+        "sqlstate": "01SL1",
+        "message": 'column "age" of features.user_stats misses "age_range" (range)',
+        "detail": "Batch 2026-11-22: 62.1 % of 48,211 rows fail. Since 2026-11-21 02:14 UTC, 3 batches.",
+        "hint": "Incident 17, owner growth-platform. SELECT * FROM pgslo.explain(17);",
+        "schema": "features",
+        "table": "user_stats",
+        "column": "age",
+        "rule": "age_range",
+        "incident": 17,
+    }
+    assert str(warning).splitlines() == [
+        'column "age" of features.user_stats misses "age_range" (range)',
+        "DETAIL:  Batch 2026-11-22: 62.1 % of 48,211 rows fail. Since 2026-11-21 02:14 UTC, 3 batches.",
+        "HINT:  Incident 17, owner growth-platform. SELECT * FROM pgslo.explain(17);",
+    ]
+
+
+def test_what_cannot_be_judged_is_a_warning_too(session):
+    watch(session)
+    with hears(None) as heard:
+        session.execute("SELECT * FROM guarded.unjudged")
+    warning = heard[0].message
+    assert (warning.sqlstate, warning.column, warning.rule) == (naming.NOT_JUDGED, None, "freshness")
+    assert str(warning) == (
+        'features.user_stats cannot be judged by "freshness"\nDETAIL:  It has no closed batch.'
+    )
+
+
+def test_other_notices_are_left_alone(session):
+    watch(session)
+    with hears():
+        session.execute("DO $$ BEGIN RAISE WARNING 'of someone else'; END $$")
+
+
+def test_warnings_and_breaches_survive_pickling():
+    warning = SLOWarning("m", sqlstate="01SL2", detail="d", hint="Incident 4, owner x.", table="t", rule="r")
+    warning.add_note("read by the nightly job")
+    again = pickled(warning)
+    assert (vars(again), again.args, str(again)) == (vars(warning), warning.args, str(warning))
+    breach = pickled(SLOBreach([warning, SLOWarning("n")]))
+    assert str(breach) == "m (and 1 more)\ndetail: d\nhint: Incident 4, owner x."
+    assert [str(each) for each in breach.warnings] == [str(warning), "n"]
+
+
+def test_importing_the_client_imports_no_data_library():
+    program = (
+        "import sys, pgslo.client;"
+        "print({'sqlalchemy', 'pandas', 'polars', 'psycopg_pool', 'numpy'} & set(sys.modules) or 'none')"
+    )
+    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "none\n"
+
+
+# ── when and where ──
+
+
+def test_only_the_columns_read_warn(session):
+    watch(session)
+    with hears():
+        session.execute(SCORE)
+    with hears(17, 23):
+        session.execute(BOTH)
+
+
+def test_one_incident_warns_once_in_a_statement_and_again_in_the_next(session):
+    watch(session)
+    with hears(17):
+        session.execute("SELECT guarded.age(), guarded.age(), age FROM guarded.user_stats WHERE age > 3")
+    for _ in range(2):
+        with hears(17):
+            session.execute(AGE)
+
+
+def test_the_default_filter_shows_each_read_of_the_same_line(session):
+    watch(session)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            session.execute(AGE)
+    assert len(heard) == 3
+
+
+def test_a_once_filter_quietens_repeated_reads(session):
+    watch(session)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("once", SLOWarning)
+        for _ in range(3):
+            session.execute(AGE)
+    assert len(heard) == 1
+
+
+def test_an_error_filter_raises_out_of_the_statement(session):
+    watch(session)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", r'column "age" of features\.user_stats', SLOWarning)
+        with pytest.raises(SLOWarning) as caught:
+            session.execute(AGE)
+    assert caught.value.incident == 17
+    assert session.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_statements_through_a_cursor_made_before_are_watched(session):
+    with session.cursor() as cursor:
+        watch(session)
+        with hears(17):
+            cursor.execute(AGE)
+        with hears(17):
+            cursor.executemany("SELECT age FROM guarded.user_stats WHERE user_id = %s", [(1,), (2,)])
+
+
+def test_the_line_is_that_of_the_caller_of_ones_own_data_access_layer(session):
+    layer: dict = {"__name__": "acme.features.read"}
+    exec("def read(session, query):\n    return session.execute(query).fetchall()", layer)
+    with watch(session), warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        layer["read"](session, AGE)
+    assert heard[0].filename == "<string>"
+    with watch(session, skip_modules=["acme.features"]), hears(17):
+        layer["read"](session, AGE)
+
+
+def test_a_failed_statement_keeps_its_error_and_names_the_warnings(session):
+    failing = "SELECT age / (user_id - user_id) FROM guarded.user_stats"
+    with watch(session), hears(17), pytest.raises(psycopg.errors.DivisionByZero):
+        session.execute(failing)
+    with watch(session, on_warning="raise"), pytest.raises(psycopg.errors.DivisionByZero) as caught:
+        session.execute(failing)
+    assert "Incident 17" in caught.value.__notes__[0]
+
+
+def test_a_refused_read_is_the_drivers_own_error(session):
+    watch(session)
+    with hears(), pytest.raises(psycopg.DatabaseError) as caught:
+        session.execute("SELECT age FROM guarded.user_stats_strict")
+    assert caught.value.sqlstate == naming.READ_REFUSED
+
+
+def test_a_writer_is_warned_once_in_a_statement(session):
+    watch(session)
+    with hears(17):
+        session.execute("INSERT INTO features.user_stats SELECT n FROM generate_series(2001, 2100) AS n")
+
+
+# ── server-side cursors, streams, COPY, pipelines ──
+
+
+def test_a_server_side_cursor_warns_at_its_first_fetch_only(session):
+    watch(session)
+    with session.transaction(), session.cursor("reading") as cursor:
+        cursor.execute(AGE)
+        with hears(17):
+            cursor.fetchmany(10)
+        with hears():
+            cursor.fetchmany(10)
+
+
+def test_a_stream_warns_at_its_first_row_only(session):
+    watch(session)
+    with session.cursor() as cursor, hears(17):
+        assert len(list(cursor.stream(AGE))) == 1000
+
+
+def test_a_stream_with_a_notice_for_each_row_warns_once(session):
+    watch(session)
+    with session.cursor() as cursor, hears(17):
+        assert len(list(cursor.stream("SELECT guarded.age() FROM generate_series(1, 1000)"))) == 1000
+
+
+def test_copy_out_warns_once_at_the_line_that_reads(session):
+    watch(session)
+    with hears(17), session.cursor() as cursor, cursor.copy(f"COPY ({AGE}) TO STDOUT") as copy:
+        assert len(list(copy.rows())) == 1000
+
+
+def test_copy_in_warns_once(session):
+    watch(session)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        copy_in(session, range(5000, 5010))
+    assert [warning.message.incident for warning in heard] == [17]
+    assert session.execute("SELECT count(*) FROM features.user_stats").fetchone() == (1010,)
+
+
+def test_a_pipeline_warns_once_at_a_line_within_it(session):
+    watch(session)
+    with session.pipeline(), hears(17, after=3):
+        session.execute(SCORE)
+        cursor = session.execute(AGE)
+        cursor.fetchall()
+
+
+# ── raising ──
+
+
+def test_raise_keeps_the_result_from_the_caller(session):
+    with watch(session, on_warning="raise"):
+        rows = "not read"
+        with pytest.raises(SLOBreach) as caught:
+            rows = session.execute(BOTH).fetchall()
+        assert rows == "not read"
+        assert [warning.incident for warning in caught.value.warnings] == [17, 23]
+        assert str(caught.value) == (
+            'column "age" of features.user_stats misses "age_range" (range) (and 1 more)\n'
+            "detail: Batch 2026-11-22: 62.1 % of 48,211 rows fail. Since 2026-11-21 02:14 UTC, 3 batches.\n"
+            "hint: Incident 17, owner growth-platform. SELECT * FROM pgslo.explain(17);"
+        )
+        assert len(session.execute(SCORE).fetchall()) == 1000
+
+
+def test_raise_includes_what_cannot_be_judged(session):
+    with watch(session, on_warning="raise"), pytest.raises(SLOBreach):
+        session.execute("SELECT * FROM guarded.unjudged")
+
+
+def test_raise_rolls_a_write_back_with_its_transaction(dsn, session):
+    connection = psycopg.connect(dsn)
+    watch(connection, on_warning="raise")
+    with pytest.raises(SLOBreach), connection:
+        connection.execute("INSERT INTO features.user_stats VALUES (2001)")
+    assert session.execute("SELECT FROM features.user_stats WHERE user_id = 2001").fetchone() is None
+
+
+def test_a_commit_that_has_happened_warns_and_does_not_raise(dsn, session):
+    with psycopg.connect(dsn) as connection:
+        watch(connection, on_warning="raise")
+        connection.execute("INSERT INTO features.asserted VALUES (1), (2)")
+        with hears(17):
+            connection.commit()
+    assert session.execute("SELECT count(*) FROM features.asserted").fetchone() == (2,)
+
+
+def test_raise_ends_a_stream_before_its_first_row(session):
+    watch(session, on_warning="raise")
+    rows = []
+    with session.cursor() as cursor, pytest.raises(SLOBreach):
+        rows.extend(cursor.stream(BOTH))
+    assert rows == []
+    assert session.execute("SELECT 1").fetchone() == (1,)
+
+
+@pytest.mark.parametrize(("on_warning", "error"), [("raise", SLOBreach), ("warn", SLOWarning)])
+def test_an_exception_ends_a_stream_that_goes_on_warning(session, on_warning, error):
+    watch(session, on_warning=on_warning)  # pytest turns warnings into errors
+    query = "SELECT CASE WHEN n < 100 THEN guarded.age() ELSE guarded.country() END FROM generate_series(1, 150) n"
+    for _ in range(10):
+        with session.cursor() as cursor, pytest.raises(error):
+            list(cursor.stream(query))
+        assert session.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_raise_ends_a_server_side_cursor_before_its_first_row(session):
+    watch(session, on_warning="raise")
+    with session.transaction(), session.cursor("reading") as cursor:
+        cursor.execute(AGE)
+        with pytest.raises(SLOBreach):
+            cursor.fetchone()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        AGE,
+        "SELECT age FROM guarded.user_stats, generate_series(1, 1000) WHERE now() <> now() OR guarded.age()",
+    ],
+    ids=["with the rows", "before the rows"],
+)
+def test_raise_ends_a_copy_and_leaves_the_connection_usable(session, query):
+    watch(session, on_warning="raise")
+    with pytest.raises(SLOBreach):
+        copy_out(session, query)
+    assert session.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_raise_ends_copy_in(session):
+    watch(session, on_warning="raise")
+    with pytest.raises(SLOBreach), session.transaction():
+        copy_in(session, [5000])
+    assert session.execute("SELECT count(*) FROM features.user_stats").fetchone() == (1000,)
+
+
+def test_raise_in_a_pipeline(session):
+    watch(session, on_warning="raise")
+    with pytest.raises(SLOBreach), session.pipeline():
+        session.execute(AGE)
+    assert session.execute("SELECT 1").fetchone() == (1,)
+
+
+# ── calling ──
+
+
+def test_a_callable_gets_each_warning_and_may_use_the_connection(session):
+    heard = []
+
+    def ask(warning):
+        heard.append((warning.incident, session.execute("SELECT %s::int", (warning.incident,)).fetchone()))
+
+    watch(session, on_warning=ask)
+    with hears():
+        session.execute(BOTH)
+    assert heard == [(17, (17,)), (23, (23,))]
+
+
+def test_a_callable_waits_for_the_end_of_a_stream(session):
+    heard = []
+
+    def ask(warning):
+        heard.append((warning.incident, len(rows), session.execute("SELECT 1").fetchone()))
+
+    watch(session, on_warning=ask)
+    rows = []
+    with session.cursor() as cursor:
+        rows.extend(cursor.stream(AGE))
+    assert heard == [(17, 1000, (1,))]
+
+
+def test_what_a_callable_raises_reaches_the_caller(session):
+    def stop(warning):
+        raise LookupError(warning.incident)
+
+    watch(session, on_warning=stop)
+    with pytest.raises(LookupError, match="17"):
+        session.execute(AGE)
+    assert session.execute("SELECT 1").fetchone() == (1,)
+
+
+# ── several watches, and their end ──
+
+
+def test_stop_leaves_the_connection_as_it_was(session):
+    before = dict(vars(session), _notice_handlers=[])
+    handle = watch(session)
+    handle.stop()
+    handle.stop()
+    assert dict(vars(session), _notice_handlers=session._notice_handlers) == before
+    with hears():
+        session.execute(AGE)
+
+
+def test_two_watches_on_one_connection_warn_once(session):
+    first, second = watch(session), watch(session)
+    with hears(17):
+        session.execute(AGE)
+    first.stop()
+    with hears(17):
+        session.execute(AGE)
+    second.stop()
+    with hears():
+        session.execute(AGE)
+
+
+def test_a_raising_watch_inside_a_warning_one(session):
+    watch(session)
+    with watch(session, on_warning="raise"), hears(), pytest.raises(SLOBreach):
+        session.execute(AGE)
+    with hears(17):
+        session.execute(AGE)
+
+
+def test_a_watch_does_not_keep_a_connection_alive(dsn):
+    connection = psycopg.connect(dsn)
+    gone = weakref.ref(connection)
+    gc.disable()
+    try:
+        watch(connection, on_warning=print)
+        connection.close()
+        del connection
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize(
+    ("target", "on_warning", "error"),
+    [
+        ("host=localhost", "warn", "cannot watch a str"),
+        (None, "raise", "cannot watch a NoneType"),
+        (None, "panic", "on_warning must be"),
+    ],
+)
+def test_what_cannot_be_watched_is_refused(target, on_warning, error):
+    with pytest.raises((TypeError, ValueError), match=error):
+        watch(target, on_warning=on_warning)
+
+
+# ── asyncio ──
+
+
+def test_an_async_connection(dsn):
+    async def run():
+        async with await psycopg.AsyncConnection.connect(dsn) as connection:
+            with watch(connection):
+                with hears(17):
+                    await connection.execute(AGE)
+                async with connection.cursor() as cursor:
+                    with hears(17):
+                        assert len([row async for row in cursor.stream(AGE)]) == 1000
+            with hears():
+                await connection.execute(AGE)
+            with watch(connection, on_warning="raise"), pytest.raises(SLOBreach):
+                await connection.execute(AGE)
+
+    asyncio.run(run())
+
+
+def test_an_async_callable_may_use_the_connection(dsn):
+    heard = []
+
+    async def run():
+        async with await psycopg.AsyncConnection.connect(dsn) as connection:
+
+            async def ask(warning):
+                cursor = await connection.execute("SELECT %s::int", (warning.incident,))
+                heard.append(await cursor.fetchone())
+
+            watch(connection, on_warning=ask)
+            await connection.execute(BOTH)
+
+    asyncio.run(run())
+    assert heard == [(17,), (23,)]
+
+
+def test_concurrent_tasks_name_the_line_that_runs_them(dsn):
+    async def run():
+        async with await psycopg.AsyncConnection.connect(dsn) as connection:
+            watch(connection)
+            await asyncio.gather(connection.execute(AGE), connection.execute(SCORE))
+
+    with hears(17):
+        asyncio.run(run())
+
+
+# ── SQLAlchemy ──
+
+
+def test_an_engine_with_connections_made_before_and_after(engine):
+    with engine.connect() as earlier, engine.connect():
+        with watch(engine):
+            with hears(17):
+                earlier.exec_driver_sql(AGE).all()
+            with engine.connect() as later, hears(17):
+                later.exec_driver_sql(AGE).all()
+        with hears():
+            earlier.exec_driver_sql(AGE).all()
+    with engine.connect() as pooled, hears():
+        pooled.exec_driver_sql(AGE).all()
+
+
+def test_an_engine_after_dispose_and_a_raw_connection(engine):
+    with watch(engine):
+        engine.dispose()
+        raw = engine.raw_connection()
+        with contextlib.closing(raw), contextlib.closing(raw.cursor()) as cursor, hears(17):
+            cursor.execute(AGE)
+
+
+def test_an_engine_that_raises(engine):
+    with watch(engine, on_warning="raise"), engine.connect() as connection:
+        with pytest.raises(SLOBreach):
+            connection.exec_driver_sql(AGE)
+        assert len(connection.exec_driver_sql(SCORE).all()) == 1000
+
+
+def test_an_engine_that_streams(engine):
+    watch(engine)
+    with engine.connect().execution_options(stream_results=True) as connection:
+        with hears(17):
+            result = connection.exec_driver_sql(AGE)
+        with hears():
+            assert len(result.all()) == 1000
+
+
+def test_an_orm_session(engine):
+    from sqlalchemy import orm, text
+
+    watch(engine)
+    with orm.Session(engine) as session, hears(17):
+        session.execute(text(AGE)).all()
+
+
+@pytest.mark.parametrize("pool", ["NullPool", "StaticPool", "SingletonThreadPool", "QueuePool"])
+def test_any_pool(dsn, pool):
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+    from sqlalchemy import pool as pools
+
+    engine = sqlalchemy.create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=getattr(pools, pool)
+    )
+    with watch(engine):
+        for _ in range(2):
+            with engine.connect() as connection, hears(17):
+                connection.exec_driver_sql(AGE).all()
+    engine.dispose()
+
+
+def test_an_sqlalchemy_connection_only_while_it_has_its_driver_connection(engine):
+    with engine.connect() as connection:
+        handle = watch(connection)
+        with hears(17):
+            connection.exec_driver_sql(AGE).all()
+        with engine.connect() as other, hears():
+            other.exec_driver_sql(AGE).all()
+        connection.invalidate()
+        connection.rollback()
+        with hears(17):
+            connection.exec_driver_sql(AGE).all()
+    with engine.connect() as first, engine.connect() as second, hears():
+        first.exec_driver_sql(AGE).all()
+        second.exec_driver_sql(AGE).all()
+    handle.stop()
+
+
+def test_threads_with_an_engine_each_hear_their_own(engine):
+    heard = []
+
+    def read(query):
+        with engine.connect() as connection:
+            for _ in range(20):
+                connection.exec_driver_sql(query).all()
+
+    def note(warning):
+        heard.append((threading.current_thread().name, warning.incident))
+
+    with watch(engine, on_warning=note):
+        readers = [
+            threading.Thread(target=read, args=(query,), name=query) for query in (AGE, SCORE, AGE + " --")
+        ]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join()
+    assert sorted(heard) == [(AGE, 17)] * 20 + [(AGE + " --", 17)] * 20
+
+
+def test_threads_that_share_one_connection(session):
+    heard = []
+    watch(session, on_warning=heard.append)
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(session.execute, [AGE, SCORE] * 20))
+    assert len(heard) == 20
+
+
+def test_an_async_engine(dsn):
+    text = pytest.importorskip("sqlalchemy").text
+
+    async def use(engine):
+        with watch(engine):
+            async with engine.connect() as connection:
+                with hears(17):
+                    await connection.exec_driver_sql(AGE)
+                with hears():
+                    await connection.exec_driver_sql(SCORE)
+                with hears(17):
+                    streamed = await connection.stream(text(AGE))
+                assert len(await streamed.all()) == 1000
+        async with engine.connect() as connection:
+            with hears():
+                await connection.exec_driver_sql(AGE)
+            with watch(connection, on_warning="raise"), pytest.raises(SLOBreach):
+                await connection.exec_driver_sql(AGE)
+
+    run_with_async_engine(dsn, use)
+
+
+def test_an_engine_on_another_driver_is_refused():
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+    with pytest.raises(TypeError, match="cannot watch an engine on pysqlite: only psycopg 3"):
+        watch(sqlalchemy.create_engine("sqlite://"))
+    with pytest.raises(TypeError, match="cannot watch a MetaData: watch its engine"):
+        watch(sqlalchemy.MetaData())
+
+
+# ── data frames ──
+
+
+def test_pandas_reads_warn_at_the_line_of_read_sql(engine):
+    pandas = pytest.importorskip("pandas")
+    watch(engine)
+    with hears(17):
+        frame = pandas.read_sql(AGE, engine)
+    assert len(frame) == 1000
+    with engine.connect() as connection, hears(17):
+        pandas.read_sql(AGE, connection)
+    with hears(17, 23):
+        pandas.read_sql_table("user_stats", engine, schema="guarded", columns=["age", "country"])
+    with hears(17):
+        list(pandas.read_sql(AGE, engine, chunksize=100))
+    with hears():
+        pandas.read_sql(SCORE, engine)
+
+
+def test_pandas_gets_no_frame_when_raising(engine):
+    pandas = pytest.importorskip("pandas")
+    with watch(engine, on_warning="raise"), pytest.raises(SLOBreach):
+        pandas.read_sql(AGE, engine)
+
+
+def test_pandas_on_an_async_engine_warns_at_run_sync(dsn):
+    pandas = pytest.importorskip("pandas")
+
+    async def use(engine):
+        watch(engine)
+        async with engine.connect() as connection:
+            with hears(17):
+                await connection.run_sync(lambda connection: pandas.read_sql(AGE, connection))
+
+    run_with_async_engine(dsn, use)
+
+
+def test_polars_reads_warn_at_the_line_of_read_database(engine, session):
+    polars = pytest.importorskip("polars")
+    watch(engine)
+    with hears(17):
+        frame = polars.read_database(AGE, engine)
+    assert frame.height == 1000
+    with engine.connect() as connection, hears(17):
+        list(polars.read_database(AGE, connection, iter_batches=True, batch_size=100))
+    watch(session)
+    with hears(17):
+        polars.read_database(AGE, session)
+    with watch(session, on_warning="raise"), pytest.raises(SLOBreach):
+        polars.read_database(AGE, session)
+
+
+# ── psycopg_pool ──
+
+
+def test_a_pool_with_connections_made_before_and_after(dsn):
+    psycopg_pool = pytest.importorskip("psycopg_pool")
+    with psycopg_pool.ConnectionPool(dsn, min_size=1, max_size=2, open=True) as pool:
+        pool.wait()
+        with watch(pool), pool.connection() as first, pool.connection() as second:
+            for connection in (first, second):
+                with hears(17):
+                    connection.execute(AGE)
+        with pool.connection() as connection, hears():
+            connection.execute(AGE)
+
+
+def test_an_async_pool(dsn):
+    psycopg_pool = pytest.importorskip("psycopg_pool")
+
+    async def run():
+        async with psycopg_pool.AsyncConnectionPool(dsn, min_size=1, max_size=1, open=False) as pool:
+            with watch(pool):
+                async with pool.connection() as connection:
+                    with hears(17):
+                        await connection.execute(AGE)
+            async with pool.connection() as connection:
+                with hears():
+                    await connection.execute(AGE)
+
+    asyncio.run(run())
+
+
+# ── why it is built this way ──
+
+
+def test_psycopg_still_swallows_what_a_notice_handler_raises(session, caplog):
+    """Otherwise the handler could raise by itself, and ``wait`` and ``lock`` would not have to be hooked."""
+
+    def handler(diagnostic):
+        raise LookupError(diagnostic.message_primary)
+
+    session.add_notice_handler(handler)
+    with caplog.at_level(logging.ERROR, "psycopg"):
+        assert len(session.execute(AGE).fetchall()) == 1000
+    assert "error processing notice callback" in caplog.text

@@ -1,0 +1,68 @@
+-- Facts about tables, by name: %(names)s is an array of schema and name pairs, as jsonb.
+WITH wanted AS (
+    SELECT c.oid, n.nspname AS schema_name, c.relname AS name, c.relkind, c.reltuples, c.relispartition, c.relrowsecurity
+    FROM jsonb_array_elements(%(names)s::jsonb) AS w
+    JOIN pg_catalog.pg_namespace n ON n.nspname = w ->> 0
+    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w ->> 1
+), own_type AS (
+    -- A domain is judged by the type below it.
+    WITH RECURSIVE below AS (
+        SELECT t.oid AS declared, t.oid, t.typbasetype, t.typtype FROM pg_catalog.pg_type t
+        UNION ALL
+        SELECT b.declared, t.oid, t.typbasetype, t.typtype FROM below b JOIN pg_catalog.pg_type t ON t.oid = b.typbasetype WHERE b.typtype = 'd'
+    )
+    SELECT declared, oid FROM below WHERE typtype <> 'd'
+)
+SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::bigint AS rows, w.relispartition AS is_partition, w.relrowsecurity AS row_security,
+    (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
+                'base_type', pg_catalog.format_type(t.oid, NULL), 'type_schema', tn.nspname, 'category', t.typcategory,
+                'has_equality', EXISTS (SELECT FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod
+                                        WHERE m.amname IN ('btree', 'hash') AND o.opcdefault
+                                          AND (o.opcintype = t.oid OR o.opcintype = CASE t.typcategory WHEN 'E' THEN 'anyenum'::regtype WHEN 'S' THEN 'text'::regtype WHEN 'A' THEN 'anyarray'::regtype END)),
+                'has_order', EXISTS (SELECT FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod
+                                     WHERE m.amname = 'btree' AND o.opcdefault
+                                       AND (o.opcintype = t.oid OR o.opcintype = CASE t.typcategory WHEN 'E' THEN 'anyenum'::regtype WHEN 'S' THEN 'text'::regtype END)),
+                'not_null', a.attnotnull, 'generated', a.attgenerated) ORDER BY a.attnum), '[]')
+     FROM pg_catalog.pg_attribute a
+     JOIN own_type o ON o.declared = a.atttypid
+     JOIN pg_catalog.pg_type t ON t.oid = o.oid
+     JOIN pg_catalog.pg_namespace tn ON tn.oid = t.typnamespace
+     WHERE a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
+    ARRAY(SELECT a.attname::text
+          FROM pg_catalog.pg_index i CROSS JOIN unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, place)
+          JOIN pg_catalog.pg_attribute a ON a.attrelid = w.oid AND a.attnum = k.attnum
+          WHERE i.indrelid = w.oid AND i.indisprimary AND k.place <= i.indnkeyatts ORDER BY k.place) AS primary_key,
+    ARRAY(SELECT a.attname::text
+          FROM pg_catalog.pg_partitioned_table p CROSS JOIN unnest(p.partattrs::smallint[]) AS k (attnum)
+          JOIN pg_catalog.pg_attribute a ON a.attrelid = w.oid AND a.attnum = k.attnum
+          WHERE p.partrelid = w.oid) AS partition_key,
+    (SELECT coalesce(jsonb_agg(jsonb_build_object('columns', x.columns, 'unique', x.indisunique, 'whole', x.whole) ORDER BY x.indexrelid), '[]')
+     FROM (SELECT i.indexrelid, i.indisunique, i.indpred IS NULL AS whole,
+                  (SELECT jsonb_agg(a.attname ORDER BY k.place) FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, place)
+                   JOIN pg_catalog.pg_attribute a ON a.attrelid = w.oid AND a.attnum = k.attnum WHERE k.place <= i.indnkeyatts) AS columns
+           FROM pg_catalog.pg_index i
+           WHERE i.indrelid = w.oid AND i.indisvalid AND i.indimmediate AND i.indexprs IS NULL
+             AND coalesce(pg_catalog.obj_description(i.indexrelid, 'pg_class'), '') !~ '^pgslo [0-9a-f]{16} ') x) AS indexes,
+    (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                'columns', (SELECT jsonb_agg(a.attname ORDER BY k.place) FROM unnest(f.conkey) WITH ORDINALITY AS k (attnum, place)
+                            JOIN pg_catalog.pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.attnum),
+                'table', (SELECT jsonb_build_array(tn.nspname, tc.relname) FROM pg_catalog.pg_class tc JOIN pg_catalog.pg_namespace tn ON tn.oid = tc.relnamespace WHERE tc.oid = f.confrelid),
+                'to', (SELECT jsonb_agg(a.attname ORDER BY k.place) FROM unnest(f.confkey) WITH ORDINALITY AS k (attnum, place)
+                       JOIN pg_catalog.pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = k.attnum)) ORDER BY f.oid), '[]')
+     FROM pg_catalog.pg_constraint f
+     WHERE f.conrelid = w.oid AND f.contype = 'f' AND coalesce(pg_catalog.obj_description(f.oid, 'pg_constraint'), '') !~ '^pgslo [0-9a-f]{16} ') AS foreign_keys,
+    ARRAY(SELECT g.tgname::text FROM pg_catalog.pg_trigger g
+          WHERE g.tgrelid = w.oid AND NOT g.tgisinternal AND g.tgname !~ '^pgslo_' AND g.tgenabled <> 'D'
+            AND g.tgtype & 1 = 1 AND g.tgtype & 2 = 2 AND g.tgtype & (4 | 16) <> 0 ORDER BY g.tgname) AS before_row_triggers,
+    (SELECT coalesce(jsonb_agg(jsonb_build_array(n.nspname, c.relname) ORDER BY n.nspname, c.relname), '[]')
+     FROM pg_catalog.pg_partition_tree(CASE WHEN w.relkind = 'p' THEN w.oid END) p
+     JOIN pg_catalog.pg_class c ON c.oid = p.relid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE p.relid <> w.oid AND c.relkind IN ('r', 'p')) AS partitions,
+    (SELECT coalesce(jsonb_agg(jsonb_build_array(n.nspname, c.relname) ORDER BY h.inhseqno), '[]')
+     FROM pg_catalog.pg_inherits h JOIN pg_catalog.pg_class c ON c.oid = h.inhparent JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE h.inhrelid = w.oid) AS parents,
+    (SELECT coalesce(jsonb_agg(jsonb_build_array(n.nspname, c.relname) ORDER BY n.nspname, c.relname), '[]')
+     FROM pg_catalog.pg_inherits h JOIN pg_catalog.pg_class c ON c.oid = h.inhrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE h.inhparent = w.oid AND NOT c.relispartition) AS children
+FROM wanted w

@@ -1,0 +1,60 @@
+-- What apply tells the runtime about a definition.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.register(document jsonb) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    id bigint;
+BEGIN
+    INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, schema_wanted, on_read, fingerprint)
+    VALUES (
+        document ->> 'name', (document ->> 'relation')::regclass, document ->> 'owner', document ->> 'description',
+        ARRAY(SELECT jsonb_array_elements_text(document -> 'key')), document ->> 'writes',
+        (document ->> 'batch_every')::interval, document ->> 'batch_by', nullif(document -> 'schema', 'null'), document ->> 'on_read', document ->> 'fingerprint')
+    ON CONFLICT (name) DO UPDATE SET
+        relation = excluded.relation, owner = excluded.owner, description = excluded.description, key_columns = excluded.key_columns,
+        writes = excluded.writes, batch_every = excluded.batch_every, batch_by = excluded.batch_by, schema_wanted = excluded.schema_wanted,
+        on_read = excluded.on_read, fingerprint = excluded.fingerprint, registered_at = clock_timestamp(), registered_by = session_user
+    RETURNING d.definition_id INTO id;
+
+    INSERT INTO pgslo_catalog.rule AS r (definition_id, name, kind, columns, on_breach, at_least, at_most, samples, mechanism, promise, owner, description, tags)
+    SELECT id, w ->> 'name', w ->> 'kind', ARRAY(SELECT jsonb_array_elements_text(w -> 'columns')), w ->> 'on_breach',
+           (w ->> 'at_least')::numeric, (w ->> 'at_most')::bigint, (w ->> 'samples')::bigint, w ->> 'mechanism', w ->> 'promise',
+           w ->> 'owner', w ->> 'description', ARRAY(SELECT jsonb_array_elements_text(w -> 'tags'))
+    FROM jsonb_array_elements(document -> 'rules') AS w
+    ON CONFLICT (definition_id, name) DO UPDATE SET
+        kind = excluded.kind, columns = excluded.columns, on_breach = excluded.on_breach, at_least = excluded.at_least, at_most = excluded.at_most,
+        samples = excluded.samples, mechanism = excluded.mechanism, promise = excluded.promise, owner = excluded.owner,
+        description = excluded.description, tags = excluded.tags, retired_at = NULL;
+
+    UPDATE pgslo_catalog.rule r SET retired_at = clock_timestamp()
+    WHERE r.definition_id = id AND r.retired_at IS NULL
+      AND NOT EXISTS (SELECT FROM jsonb_array_elements(document -> 'rules') AS w WHERE w ->> 'name' = r.name);
+    UPDATE pgslo_catalog.incident i SET resolved_at = clock_timestamp(), resolution = 'retired'
+    FROM pgslo_catalog.rule r
+    WHERE r.rule_id = i.rule_id AND r.definition_id = id AND r.retired_at IS NOT NULL AND i.resolved_at IS NULL;
+    -- What was broken is judged anew under the new definition.
+    DELETE FROM pgslo_catalog.rule_break b WHERE b.definition_id = id;
+
+    DELETE FROM pgslo_catalog.task t WHERE t.definition_id = id;
+    INSERT INTO pgslo_catalog.task (definition_id, name, contact, reads, view_name, on_read)
+    SELECT id, t ->> 'name', t ->> 'contact', ARRAY(SELECT jsonb_array_elements_text(t -> 'reads')), t ->> 'view', t ->> 'on_read'
+    FROM jsonb_array_elements(document -> 'tasks') AS t;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.register(jsonb) IS 'Takes a definition in, or its newer form; rules that are gone are retired and keep their history.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.unregister(definition text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = unregister.definition);
+BEGIN
+    DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id;
+    DELETE FROM pgslo_catalog.definition d WHERE d.definition_id = id;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.unregister(text) IS 'Forgets a definition with its history and its quarantine.';

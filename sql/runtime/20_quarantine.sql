@@ -1,0 +1,116 @@
+-- What operators do with rows that were kept out.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo.release(quarantine_id bigint, changes jsonb DEFAULT '{}') RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+-- As the row was written down by record_quarantine.
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET bytea_output = 'hex'
+SET extra_float_digits = 3
+AS $pgslo$
+DECLARE
+    held pgslo_catalog.quarantine;
+    target pgslo_catalog.definition;
+    names text[];
+    unknown text;
+    source text;
+    written bigint;
+    again pgslo_catalog.quarantine;
+    newest bigint := coalesce((SELECT max(q.quarantine_id) FROM pgslo_catalog.quarantine q), 0);
+BEGIN
+    SELECT q.* INTO held FROM pgslo_catalog.quarantine q WHERE q.quarantine_id = release.quarantine_id FOR UPDATE;
+    IF NOT FOUND OR held.state <> 'held' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'no_data_found',
+            MESSAGE = format('row %s is not held in quarantine', release.quarantine_id),
+            DETAIL = CASE WHEN held.state IS NULL THEN 'There is no such row.' ELSE format('It was %s at %s by %s.', held.state, held.decided_at, held.decided_by) END,
+            HINT = 'SELECT * FROM pgslo.quarantine;';
+    END IF;
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.definition_id = held.definition_id;
+
+    SELECT min(k.name) INTO unknown
+    FROM jsonb_object_keys(release.changes) AS k (name)
+    WHERE NOT EXISTS (
+        SELECT FROM pg_attribute a
+        WHERE a.attrelid = target.relation AND a.attname = k.name AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '');
+    IF unknown IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'undefined_column',
+            MESSAGE = format('column "%s" of %s does not exist or is generated', unknown, target.name);
+    END IF;
+
+    names := ARRAY(
+        SELECT quote_ident(a.attname)
+        FROM pg_attribute a
+        WHERE a.attrelid = target.relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+          AND (held.image IS NULL OR held.image ? a.attname OR release.changes ? a.attname)
+        ORDER BY a.attnum);
+    BEGIN
+        EXECUTE format('SELECT $1::%s', held.relation) USING held.image_text;
+        source := format('jsonb_populate_record(%L::%s, $1)', held.image_text, held.relation);
+    EXCEPTION WHEN OTHERS THEN
+        IF held.image IS NULL THEN
+            RAISE;
+        END IF;
+        -- The table's columns changed since; take those that are still there by name.
+        source := format('jsonb_populate_record(NULL::%s, %L::jsonb || $1)', target.relation, held.image);
+    END;
+
+    IF held.operation = 'UPDATE' THEN
+        EXECUTE format(
+            'UPDATE %s AS t SET (%s) = ROW(%s) FROM %s AS r WHERE %s',
+            target.relation,
+            array_to_string(names, ', '),
+            (SELECT string_agg('r.' || n.name, ', ' ORDER BY n.ordinal) FROM unnest(names) WITH ORDINALITY AS n (name, ordinal)),
+            source,
+            (SELECT string_agg(format('t.%1$I = r.%1$I', k.name), ' AND ') FROM unnest(target.key_columns) AS k (name))
+        ) USING release.changes;
+    ELSE
+        EXECUTE format(
+            'INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM %s AS r',
+            target.relation,
+            array_to_string(names, ', '),
+            (SELECT string_agg('r.' || n.name, ', ' ORDER BY n.ordinal) FROM unnest(names) WITH ORDINALITY AS n (name, ordinal)),
+            source
+        ) USING release.changes;
+    END IF;
+    GET DIAGNOSTICS written = ROW_COUNT;
+
+    IF written <> 1 THEN
+        SELECT q.* INTO again FROM pgslo_catalog.quarantine q WHERE q.quarantine_id > newest AND q.definition_id = held.definition_id ORDER BY q.quarantine_id DESC LIMIT 1;
+        RAISE EXCEPTION USING
+            ERRCODE = 'check_violation',
+            MESSAGE = format('row %s still cannot be written to %s', release.quarantine_id, target.name),
+            DETAIL = coalesce(
+                (SELECT string_agg(format('%s; rule "%s" wants: %s', reason ->> 'shown', reason ->> 'rule', reason ->> 'promise'), '; ') FROM jsonb_array_elements(again.reasons) reason) || '.',
+                format('The row with key %s is not there to be updated.', held.row_key)),
+            HINT = 'Repair it on the way: pgslo.release(id, ''{"column": value}''), or discard it: pgslo.discard(id).';
+    END IF;
+    UPDATE pgslo_catalog.quarantine q
+    SET state = 'released', decided_at = clock_timestamp(), decided_by = session_user
+    WHERE q.quarantine_id = release.quarantine_id;
+    RETURN format('row %s written to %s', release.quarantine_id, target.name);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.release(bigint, jsonb) IS 'Writes a quarantined row to its table, with changes if given; every rule judges it again.';
+
+CREATE OR REPLACE FUNCTION pgslo.discard(quarantine_id bigint) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    UPDATE pgslo_catalog.quarantine q
+    SET state = 'dropped', decided_at = clock_timestamp(), decided_by = session_user, image = NULL, image_text = ''
+    WHERE q.quarantine_id = discard.quarantine_id AND q.state = 'held';
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'no_data_found',
+            MESSAGE = format('row %s is not held in quarantine', discard.quarantine_id),
+            HINT = 'SELECT * FROM pgslo.quarantine;';
+    END IF;
+    RETURN format('row %s discarded', discard.quarantine_id);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.discard(bigint) IS 'Gives a quarantined row up: its values are erased, the fact and its reasons stay.';

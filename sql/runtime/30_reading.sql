@@ -1,0 +1,218 @@
+-- What guarded views call in a reader's session. Read-only: they also run on a standby and in parallel plans.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT string_agg(difference.text, '; ' ORDER BY difference.text)
+    FROM (
+        SELECT CASE
+                   WHEN a.attname IS NULL THEN format('column "%s" is missing', w.name)
+                   ELSE format('column "%s" is %s, not %s', w.name, format_type(a.atttypid, a.atttypmod), w.type)
+               END
+        FROM jsonb_each_text(schema_difference.wanted -> 'columns') AS w (name, type)
+        LEFT JOIN pg_attribute a ON a.attrelid = schema_difference.relation AND a.attname = w.name AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE a.attname IS NULL OR format_type(a.atttypid, a.atttypmod) <> w.type
+        UNION ALL
+        SELECT format('column "%s" is not in the definition', a.attname)
+        FROM pg_attribute a
+        WHERE a.attrelid = schema_difference.relation AND a.attnum > 0 AND NOT a.attisdropped
+          AND schema_difference.wanted ->> 'extra' = 'forbid' AND NOT (schema_difference.wanted -> 'columns') ? a.attname
+    ) AS difference (text)
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.schema_difference(regclass, jsonb) IS 'How a table''s columns differ from those wanted, in words; NULL when they do not.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    WITH batch AS (
+        SELECT f.batch, f.position, sum(f.rows)::bigint AS rows, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint AS failed
+        FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = incident.definition_id AND f.position >= incident.opened_position
+        GROUP BY f.batch, f.position
+    ), missed AS (
+        SELECT b.*, count(*) OVER () AS batches FROM batch b WHERE pgslo_catalog.is_missed(rule, b.rows, b.failed)
+    )
+    SELECT format('Batch %s: %s rows fail; the rule wants: %s. Since %s UTC, %s.',
+               m.batch,
+               CASE WHEN d.writes = 'bulk' THEN format('%s of %s', m.failed, m.rows) ELSE m.failed::text END,
+               rule.promise,
+               to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
+               CASE m.batches WHEN 1 THEN '1 batch' ELSE m.batches || ' batches' END)
+    FROM missed m, pgslo_catalog.definition d
+    WHERE d.definition_id = incident.definition_id
+    ORDER BY m.position DESC
+    LIMIT 1
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.missed_batch(pgslo_catalog.incident, pgslo_catalog.rule) IS 'The newest missed batch of an incident, in a sentence.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.problem(definition text, columns text[])
+RETURNS TABLE (code text, incident_id bigint, rule text, column_name text, message text, detail text, hint text)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT '01SL1', i.incident_id, r.name, touched.name,
+           format('%s misses rule "%s"', touched.phrase, r.name),
+           coalesce(pgslo_catalog.missed_batch(i, r), format('The rule wants: %s.', r.promise)),
+           format('Incident %s, owner %s. SELECT * FROM pgslo.explain(%s);', i.incident_id, coalesce(r.owner, d.owner, 'unknown'), i.incident_id)
+    FROM pgslo_catalog.definition d
+    JOIN pgslo_catalog.incident i ON i.definition_id = d.definition_id AND i.resolved_at IS NULL
+    JOIN pgslo_catalog.rule r ON r.rule_id = i.rule_id AND r.retired_at IS NULL
+    CROSS JOIN LATERAL (
+        SELECT c.name, coalesce(format('column "%s" of %s', c.name, d.name), d.name) AS phrase
+        FROM (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)) AS c (name)
+        WHERE c.name IS NOT NULL OR (r.columns = '{}' AND '*' = ANY (problem.columns))
+    ) touched
+    WHERE d.name = problem.definition
+    UNION ALL
+    SELECT '01SL2', NULL, r.name, (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)),
+           format('rule "%s" of %s can no longer be judged', r.name, d.name),
+           format('%s. Since %s UTC.', b.error_message, to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+           format('Tell the owner, %s: pgslo plan shows what changed.', coalesce(r.owner, d.owner, 'unknown'))
+    FROM pgslo_catalog.definition d
+    JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id
+    JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id AND r.retired_at IS NULL
+    WHERE d.name = problem.definition AND (r.columns && problem.columns OR '*' = ANY (problem.columns))
+    UNION ALL
+    SELECT '01SL1', NULL, 'schema', NULL, format('%s misses rule "schema"', d.name), upper(left(s.difference, 1)) || substr(s.difference, 2) || '.',
+           format('Tell the owner, %s.', coalesce(d.owner, 'unknown'))
+    FROM pgslo_catalog.definition d
+    CROSS JOIN LATERAL (SELECT pgslo_catalog.schema_difference(d.relation, d.schema_wanted)) AS s (difference)
+    WHERE d.name = problem.definition AND d.schema_wanted IS NOT NULL AND '*' = ANY (problem.columns) AND s.difference IS NOT NULL
+    UNION ALL
+    SELECT '01SL2', NULL, NULL, NULL, format('%s has no definition', problem.definition), 'The guarded view outlived it.', 'pgslo plan shows how to mend it.'
+    WHERE NOT EXISTS (SELECT FROM pgslo_catalog.definition d WHERE d.name = problem.definition)
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.problem(text, text[]) IS 'What is wrong with these columns of a definition now; ''*'' stands for the table as a whole.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.announce(definition text, columns text[], on_read text) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+-- Behind a pooler another client's SET client_min_messages would silence this one.
+SET client_min_messages = 'warning'
+AS $pgslo$
+DECLARE
+    wish text := nullif(current_setting('pgslo.on_read', true), '');
+    found record;
+    -- Said already in this statement. An open cursor is the one memory of its own that a session may change in a
+    -- parallel plan and on a standby; a setting may not be changed there. Its text holds what was said.
+    memory refcursor := 'pgslo_warned';
+    statement text := extract(epoch FROM statement_timestamp())::text;
+    said text[];
+    fresh text[] := '{}';
+    key text;
+BEGIN
+    IF wish NOT IN ('warn', 'refuse', 'silent') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('invalid value for parameter "pgslo.on_read": "%s"', wish),
+            HINT = 'Available values: warn, refuse, silent.';
+    END IF;
+    IF announce.on_read <> 'refuse' AND coalesce(wish, announce.on_read) = 'silent' THEN
+        RETURN true;
+    END IF;
+    SELECT string_to_array(c.statement, E'\n') INTO said FROM pg_cursors c WHERE c.name = 'pgslo_warned';
+    IF said[2] = statement THEN
+        fresh := said[3:];
+    END IF;
+    FOR found IN SELECT p.* FROM pgslo_catalog.problem(announce.definition, announce.columns) p LOOP
+        IF announce.on_read = 'refuse' OR wish = 'refuse' THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'SL001',
+                MESSAGE = format('read refused: %s', found.message),
+                DETAIL = found.detail,
+                HINT = found.hint,
+                SCHEMA = split_part(announce.definition, '.', 1),
+                TABLE = split_part(announce.definition, '.', 2),
+                COLUMN = coalesce(found.column_name, ''),
+                CONSTRAINT = coalesce(found.rule, '');
+        END IF;
+        key := md5(format('%s %s %s', announce.definition, found.rule, found.code));
+        CONTINUE WHEN key = ANY (fresh);
+        fresh := fresh || key;
+        RAISE WARNING USING
+            ERRCODE = found.code,
+            MESSAGE = found.message,
+            DETAIL = found.detail,
+            HINT = found.hint,
+            SCHEMA = split_part(announce.definition, '.', 1),
+            TABLE = split_part(announce.definition, '.', 2),
+            COLUMN = coalesce(found.column_name, ''),
+            CONSTRAINT = coalesce(found.rule, '');
+    END LOOP;
+    IF fresh <> '{}' AND fresh IS DISTINCT FROM said[3:] THEN
+        IF said IS NOT NULL THEN
+            CLOSE memory;
+        END IF;
+        OPEN memory FOR EXECUTE format(E'SELECT ''pgslo''/*\n%s\n%s\n*/', statement, array_to_string(fresh, E'\n'));
+    END IF;
+    RETURN true;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.announce(text, text[], text) IS 'Warns, once an incident and statement, or refuses the read.';
+
+CREATE OR REPLACE FUNCTION pgslo.guard(definition text, columns text[], on_read text DEFAULT 'warn') RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- The way of nearly every read: nothing is wrong with the table.
+    IF EXISTS (
+        SELECT FROM pgslo_catalog.definition d
+        WHERE d.name = guard.definition
+          AND (d.schema_wanted IS NULL OR '*' <> ALL (guard.columns))
+          AND NOT EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.definition_id = d.definition_id AND i.resolved_at IS NULL)
+          AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.definition_id = d.definition_id)
+    ) THEN
+        RETURN true;
+    END IF;
+    RETURN pgslo_catalog.announce(guard.definition, guard.columns, guard.on_read);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.guard(text, text[], text) IS 'What a guarded view asks before it shows columns: true, with a WARNING when something is wrong with them, or an error.';
+
+CREATE OR REPLACE FUNCTION pgslo.status_of(definition text) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT jsonb_build_object(
+        'state', CASE WHEN count(*) = 0 THEN 'met' WHEN bool_or(p.code = '01SL1') THEN 'missed' ELSE 'unknown' END,
+        'problems', coalesce(jsonb_agg(jsonb_build_object(
+            'code', p.code, 'incident', p.incident_id, 'rule', p.rule, 'column', p.column_name, 'message', p.message, 'detail', p.detail
+        ) ORDER BY p.incident_id), '[]'))
+    FROM pgslo_catalog.problem(status_of.definition, ARRAY(
+        SELECT '*' UNION ALL SELECT DISTINCT c.name FROM pgslo_catalog.definition d
+        JOIN pgslo_catalog.rule r USING (definition_id) CROSS JOIN unnest(r.columns) AS c (name) WHERE d.name = status_of.definition)) p
+$pgslo$;
+COMMENT ON FUNCTION pgslo.status_of(text) IS 'What is wrong with a table, as jsonb, for clients that drop warnings.';
+
+CREATE OR REPLACE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE (topic text, fact text)
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    WITH incident AS (
+        SELECT i, i.incident_id, i.opened_at, i.opened_batch, i.opened_position, i.resolved_at, i.resolved_batch, i.resolution, d.definition_id, d.name, r,
+               r.name AS rule_name, r.kind, r.columns, r.promise, r.on_breach, coalesce(r.owner, d.owner, 'unknown') AS owner
+        FROM pgslo_catalog.incident i JOIN pgslo_catalog.definition d USING (definition_id) JOIN pgslo_catalog.rule r USING (rule_id)
+        WHERE i.incident_id = explain.incident_id
+    ), first AS (
+        SELECT f.* FROM pgslo_catalog.fragment f JOIN incident n ON f.definition_id = n.definition_id AND f.position = n.opened_position AND f.failures ? n.rule_name
+        ORDER BY f.fragment_id LIMIT 1
+    )
+    SELECT fact.* FROM incident n LEFT JOIN first f ON true CROSS JOIN LATERAL (VALUES
+        ('table', n.name),
+        ('rule', format('%s (%s): %s', n.rule_name, n.kind, n.promise)),
+        ('columns', nullif(array_to_string(n.columns, ', '), '')),
+        ('owner', n.owner),
+        ('opened', format('%s UTC, batch %s', to_char(n.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), n.opened_batch)),
+        ('written by', format('%s%s, %s UTC', f.writer, coalesce(' with ' || nullif(f.application, ''), ''), to_char(f.written_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'))),
+        ('newest missed batch', pgslo_catalog.missed_batch(n.i, n.r)),
+        ('state', CASE WHEN n.resolved_at IS NULL THEN 'open'
+                       ELSE format('resolved (%s) %s UTC, batch %s', n.resolution, to_char(n.resolved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), coalesce(n.resolved_batch, '-')) END),
+        ('tasks that read it', (SELECT string_agg(t.name || coalesce(' (' || t.contact || ')', ''), ', ' ORDER BY t.name)
+                                FROM pgslo_catalog.task t WHERE t.definition_id = n.definition_id AND (t.reads && n.columns OR n.columns = '{}')))
+    ) AS fact (topic, fact) WHERE fact.fact IS NOT NULL
+$pgslo$;
+COMMENT ON FUNCTION pgslo.explain(bigint) IS 'An incident in facts: what, since when, who wrote the first bad batch, who reads it. Holds no values of the table.';

@@ -1,0 +1,167 @@
+"""Facts about a database, as frozen data: what tables look like and what pgslo has installed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+#: Schema and name, as the catalogue spells them.
+Name = tuple[str, str]
+
+#: Type categories of ``pg_type.typcategory`` that rules ask for.
+NUMERIC, TEXT, TEMPORAL, BOOLEAN = "N", "S", "D", "B"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column and its type.
+
+    Attributes:
+        type: As ``format_type`` prints it, with its modifier.
+        base_type: Name of the type below any domain, without its modifier.
+        type_schema: Schema of that base type.
+        category: ``typcategory`` of that base type.
+        has_equality: Whether the base type has a default btree or hash operator class.
+        generated: ``''``, ``'s'`` (stored) or ``'v'`` (virtual).
+    """
+
+    name: str
+    type: str
+    base_type: str
+    type_schema: str
+    category: str
+    has_equality: bool = True
+    has_order: bool = True
+    not_null: bool = False
+    generated: Literal["", "s", "v"] = ""
+
+
+@dataclass(frozen=True)
+class Index:
+    """A valid index over plain columns, in index order; ``whole`` when it has no WHERE."""
+
+    columns: tuple[str, ...]
+    unique: bool
+    whole: bool
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    """A foreign key that is not pgslo's own."""
+
+    columns: tuple[str, ...]
+    table: Name
+    to: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table as the compiler sees it.
+
+    Attributes:
+        kind: ``pg_class.relkind``.
+        rows: The planner's estimate; negative when the table was never analysed.
+        before_row_triggers: Names of other people's BEFORE ROW triggers for INSERT or UPDATE.
+        partitions: Every partition below a partitioned table.
+        parents: Tables it inherits from or is a partition of.
+        children: Inheritance children that are not partitions.
+        row_security: Whether policies limit who sees which rows.
+    """
+
+    schema: str
+    name: str
+    kind: str
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...] = ()
+    partition_key: tuple[str, ...] = ()
+    indexes: tuple[Index, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    before_row_triggers: tuple[str, ...] = ()
+    partitions: tuple[Name, ...] = ()
+    parents: tuple[Name, ...] = ()
+    children: tuple[Name, ...] = ()
+    is_partition: bool = False
+    row_security: bool = False
+    rows: int = -1
+
+    def column(self, name: str) -> Column | None:
+        """The column of that name, or ``None``."""
+        return next((column for column in self.columns if column.name == name), None)
+
+    def has_unique(self, columns: tuple[str, ...]) -> bool:
+        """Whether an index already keeps these columns unique over the whole table."""
+        return any(i.unique and i.whole and set(i.columns) == set(columns) for i in self.indexes)
+
+    def has_lookup(self, columns: tuple[str, ...]) -> bool:
+        """Whether an index finds rows by these columns."""
+        wanted = set(columns)
+        return any(i.whole and set(i.columns[: len(wanted)]) == wanted for i in self.indexes)
+
+
+Kind = Literal[
+    "schema", "function", "registration", "not_null", "foreign_key", "unique_index", "trigger", "view"
+]
+
+
+def identity(names: tuple[str, ...], relation: Name | None) -> str:
+    """One text for an object's name and the table it stands on."""
+    name = ".".join(names)
+    return f"{name} ON {'.'.join(relation)}" if relation else name
+
+
+@dataclass(frozen=True)
+class Installed:
+    """An object in the database that pgslo generated, known by the fingerprint in its comment.
+
+    Attributes:
+        kind: What it is.
+        names: Its name, with its schema where it has one of its own.
+        definition: Name of the definition it was made for.
+        fingerprint: Of the text it was made from.
+        relation: The table it stands on, for what stands on one.
+        body: A function's body as the server keeps it, byte for byte; ``None`` for other kinds.
+        validated: False for a constraint that old rows have not been held against yet, or an invalid index.
+        enabled: False for a trigger that somebody switched off.
+        dependants: Objects of other people that stand on it.
+    """
+
+    kind: Kind
+    names: tuple[str, ...]
+    definition: str
+    fingerprint: str
+    relation: Name | None = None
+    body: str | None = None
+    validated: bool = True
+    enabled: bool = True
+    dependants: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> str:
+        """How the catalogue names it: unique among objects of its kind."""
+        return identity(self.names, self.relation)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """What the compiler and the planner know of a database.
+
+    Attributes:
+        server_version: As ``server_version_num``, for example 180004.
+        runtime: Version of the installed runtime, or ``None``.
+        expression_types: Type of each batch expression, by table and text.
+    """
+
+    server_version: int
+    relations: Mapping[Name, Relation]
+    installed: tuple[Installed, ...] = ()
+    runtime: str | None = None
+    runtime_sha256: str | None = None
+    expression_types: Mapping[tuple[Name, str], tuple[str, str]] = field(default_factory=dict)
+    schemas: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+
+    @property
+    def major(self) -> int:
+        """The server's major version."""
+        return self.server_version // 10000

@@ -1,0 +1,335 @@
+"""From a definition and the facts of a database to the objects that enforce it. Pure: the same input, the same bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pgslo import sql
+from pgslo.catalog import Catalog, Name, Relation
+from pgslo.compile import conditions, native, repairs, views, writes
+from pgslo.compile.artifact import Artifact, Lock, Statement, drop, read_comment, table
+from pgslo.compile.conditions import Subject
+from pgslo.compile.writes import Choice, WriteCompiler
+from pgslo.definition import rules
+from pgslo.definition.rules import Definition
+from pgslo.errors import CatalogError, DefinitionError, DefinitionErrors, Location
+from pgslo.expression import Expression
+from pgslo.sql import Sql
+
+_Made = TypeVar("_Made")
+
+__all__ = [
+    "Artifact",
+    "Choice",
+    "Compiled",
+    "Lock",
+    "Probe",
+    "Statement",
+    "compile_definition",
+    "drop",
+    "read_comment",
+]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A query that PostgreSQL itself has to accept before anything is applied; it is run and rolled back.
+
+    Attributes:
+        text: The query, with no side effects.
+        location: Where what it judges stands, for the error.
+    """
+
+    text: Sql
+    location: Location
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What a definition comes to.
+
+    Attributes:
+        artifacts: In the order in which they are to be made.
+        choices: How each rule is enforced, and why.
+        probes: What PostgreSQL has to accept.
+        notes: What the author should know, though it is no error.
+    """
+
+    definition: Definition
+    artifacts: tuple[Artifact, ...]
+    choices: tuple[Choice, ...]
+    probes: tuple[Probe, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Register:
+    document: Sql
+
+
+@dataclass(frozen=True)
+class _Probe:
+    table: Sql
+    condition: Sql
+
+
+def value_probe(relation: Name, expression: Expression) -> Sql:
+    """A query whose result has the expression's type and no row."""
+    return sql.render("probe_value", _Probe(table(relation), expression.qualified(conditions.ROW)))
+
+
+@dataclass(frozen=True)
+class _Constant:
+    regex: Sql
+
+
+def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
+    """Work out what a definition needs in this database.
+
+    Raises:
+        DefinitionErrors: All that does not fit: tables, columns, types, keys, mechanisms.
+    """
+    relation, key = _relation(definition, catalog)
+    compiler = _collect(lambda: WriteCompiler(definition, catalog, relation, key))
+    choices: list[Choice] = []
+    errors: list[DefinitionError] = []
+    made: list[Artifact | None] = []
+    probes: list[Probe] = []
+    for rule in definition.rules:
+        if not rule.enabled:
+            continue
+        try:
+            choice = _choose(rule, compiler)
+            if choice.mechanism == "native":
+                made.append(native.artifact(rule, definition, compiler.subject, choice.reason))
+                if made[-1] is None:
+                    choice = Choice(rule, "native", "the table has it already; nothing is created")
+            probes += _probes(rule, compiler)
+            choices.append(choice)
+        except DefinitionErrors as group:
+            errors += group.errors
+        except DefinitionError as error:
+            errors.append(error)
+    if errors:
+        raise DefinitionErrors(tuple(errors))
+
+    chosen = tuple(choices)
+    repairing = tuple(choice.rule for choice in chosen if choice.mechanism == "repair trigger")
+    triggers = _collect(lambda: (*repairs.artifacts(compiler, repairing), *compiler.artifacts(chosen)))
+    guarded = _collect(lambda: views.artifacts(definition, catalog, relation, key))
+    artifacts = (
+        *(one for one in triggers if one.kind == "function"),
+        _registration(compiler, chosen, key),
+        *(one for one in made if one is not None),
+        *(one for one in triggers if one.kind != "function"),
+        *guarded,
+    )
+    return Compiled(definition, artifacts, chosen, tuple(probes), _notes(relation, chosen))
+
+
+def _collect(make: Callable[[], _Made]) -> _Made:
+    try:
+        return make()
+    except DefinitionError as error:
+        raise DefinitionErrors((error,)) from error
+
+
+def _relation(definition: Definition, catalog: Catalog) -> tuple[Relation, tuple[str, ...]]:
+    place = definition.places.get("table", definition.location)
+    relation = catalog.relations.get((definition.schema_name, definition.table_name))
+    if relation is None:
+        raise DefinitionErrors(
+            (
+                CatalogError(
+                    f"table {definition.name} does not exist",
+                    hint="or this role may not see its schema",
+                    location=place,
+                ),
+            )
+        )
+    kinds = {
+        "v": "a view",
+        "m": "a materialized view",
+        "f": "a foreign table",
+        "S": "a sequence",
+        "c": "a type",
+        "i": "an index",
+    }
+    if relation.kind not in ("r", "p"):
+        raise DefinitionErrors(
+            (
+                CatalogError(
+                    f"{definition.name} is {kinds.get(relation.kind, 'not a table')}, which has no triggers for the rows written to it",
+                    hint="write the definition for the table that is written to",
+                    location=place,
+                ),
+            )
+        )
+    if relation.is_partition:
+        raise DefinitionErrors(
+            (
+                CatalogError(
+                    f"{definition.name} is a partition",
+                    detail="Rows that come through the partitioned table do not fire the statement triggers of a partition.",
+                    hint=f"write the definition for {'.'.join(relation.parents[0])}"
+                    if relation.parents
+                    else None,
+                    location=place,
+                ),
+            )
+        )
+    key = definition.key or relation.primary_key
+    if not key:
+        raise DefinitionErrors(
+            (
+                CatalogError(
+                    f"{definition.name} has no primary key, and the definition names no key",
+                    detail="A key tells people which row a message is about.",
+                    hint="add key: [column, …] to the definition",
+                    location=place,
+                ),
+            )
+        )
+    subject = Subject(relation, catalog)
+    errors = []
+    for name in key:
+        try:
+            subject.column(name, definition.places.get("key", definition.location))
+        except CatalogError as error:
+            errors.append(error)
+    if errors:
+        raise DefinitionErrors(tuple(errors))
+    return relation, key
+
+
+def _choose(rule: rules.Rule, compiler: WriteCompiler) -> Choice:
+    subject = compiler.subject
+    if isinstance(rule, rules.Schema):
+        return writes.choose(rule, subject, compiler.writes)
+    if isinstance(rule, rules.Range) and rule.on_breach == "repair":
+        conditions.check(rule, subject)
+        return Choice(rule, "repair trigger", "only a BEFORE ROW trigger can change the row")
+    conditions.check(rule, subject)
+    choice = writes.choose(rule, subject, compiler.writes)
+    if choice.mechanism in ("row trigger", "statement trigger") and isinstance(
+        rule, rules.References | rules.Unique
+    ):
+        native.check_lookup(rule, subject)
+    return choice
+
+
+def _probes(rule: rules.Rule, compiler: WriteCompiler) -> list[Probe]:
+    """Let PostgreSQL type-check what the author wrote, over the table's own columns, reading no row."""
+    if isinstance(rule, rules.Schema):
+        return []
+    found = []
+    if isinstance(rule, rules.Repair):
+        stated = [rule.where.qualified(conditions.ROW)] if rule.where else []
+        if rule.expression:
+            found.append(
+                Probe(
+                    sql.render(
+                        "probe_value", _Probe(compiler.table, rule.expression.qualified(conditions.ROW))
+                    ),
+                    rule,
+                )
+            )
+    else:
+        stated = [conditions.passes(rule, compiler.subject, conditions.ROW)]
+    found += [
+        Probe(sql.render("probe_condition", _Probe(compiler.table, condition)), _blame(rule))
+        for condition in stated
+    ]
+    if isinstance(rule, rules.Pattern):
+        found.append(
+            Probe(sql.render("probe_regex", _Constant(sql.literal(rule.matches))), rule.place("matches"))
+        )
+    return found
+
+
+def _blame(rule: rules.Rule) -> Location:
+    """Where an author looks first when PostgreSQL does not accept a rule."""
+    if isinstance(rule, rules.ExpressionRule):
+        return rule.expression.location
+    return rule.location
+
+
+def _registration(compiler: WriteCompiler, choices: tuple[Choice, ...], key: tuple[str, ...]) -> Artifact:
+    definition = compiler.definition
+    schema = next((choice.rule for choice in choices if isinstance(choice.rule, rules.Schema)), None)
+    document = {
+        "name": definition.name,
+        "relation": str(compiler.table),
+        "owner": definition.owner,
+        "description": definition.description,
+        "key": key,
+        "writes": compiler.writes.mode,
+        "batch_every": compiler.batching.every,
+        "batch_by": compiler.batching.by_position.text if compiler.batching.by_position else None,
+        "schema": json.loads(writes.wanted_schema(schema)) if isinstance(schema, rules.Schema) else None,
+        "on_read": definition.on_read,
+        "rules": [
+            {
+                "name": rule.name,
+                "kind": rule.custom_kind if isinstance(rule, rules.Custom) else rule.kind,
+                "columns": conditions.columns(rule),
+                "on_breach": rule.on_breach,
+                "at_least": rule.at_least,
+                "at_most": rule.at_most,
+                "samples": rule.samples,
+                "mechanism": choice.mechanism,
+                "promise": conditions.promise(rule),
+                "owner": rule.owner,
+                "description": rule.description,
+                "tags": rule.tags,
+            }
+            for choice in choices
+            for rule in (choice.rule,)
+        ],
+        "tasks": [
+            {
+                "name": task.name,
+                "contact": task.contact,
+                "reads": task.reads,
+                "view": task.view,
+                "on_read": task.on_read,
+            }
+            for task in definition.tasks
+        ],
+    }
+    plain = Artifact(
+        "registration", (definition.name,), definition.name, (Statement(_document(document)),), ""
+    )
+    text = sql.render("register", _Register(_document({**document, "fingerprint": plain.fingerprint})))
+    return Artifact(
+        kind="registration",
+        names=(definition.name,),
+        definition=definition.name,
+        create=(Statement(text),),
+        reason="tells the runtime names, owners and promises for its messages",
+        replaceable=True,
+        known_as=plain.fingerprint,
+    )
+
+
+def _document(document: object) -> Sql:
+    return sql.literal(json.dumps(document, ensure_ascii=False, indent=1))
+
+
+def _notes(relation: Relation, choices: tuple[Choice, ...]) -> tuple[str, ...]:
+    notes = []
+    if relation.children:
+        children = ", ".join(".".join(child) for child in relation.children)
+        notes.append(f"rows written straight to inheritance children are not seen: {children}")
+    diverting = [
+        choice.rule.name for choice in choices if choice.mechanism in ("row trigger", "repair trigger")
+    ]
+    later = [name for name in relation.before_row_triggers if name > "pgslo_"]
+    if diverting and later:
+        notes.append(
+            f"trigger {later[0]} fires after pgslo's row triggers and may change what they judged ({', '.join(diverting)})"
+        )
+    return tuple(notes)

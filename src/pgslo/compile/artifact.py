@@ -1,0 +1,205 @@
+"""What the compiler makes: objects, each with the statements that make and unmake it, and why it is the one chosen."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from pgslo import naming, sql
+from pgslo.catalog import Kind, Name, identity
+from pgslo.sql import Sql
+
+#: Table locks, weakest first, as PostgreSQL names them; the empty one locks nothing on a table.
+Lock = Literal["", "ACCESS SHARE", "SHARE UPDATE EXCLUSIVE", "SHARE ROW EXCLUSIVE", "ACCESS EXCLUSIVE"]
+
+_BODY = re.compile(re.escape(sql.BODY_QUOTE) + r"(.*)" + re.escape(sql.BODY_QUOTE), re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement, and what a DBA wants to know of it.
+
+    Attributes:
+        text: The SQL, without a semicolon at its end.
+        lock: Strongest table lock it takes.
+        on: The table, or tables, the lock is on; empty when it locks none.
+        alone: Whether it has to run outside a transaction block.
+        later: Whether it runs in a transaction of its own after the others were committed.
+        hazards: What can go wrong or take long.
+    """
+
+    text: Sql
+    lock: Lock = ""
+    on: str = ""
+    alone: bool = False
+    later: bool = False
+    hazards: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An object that a definition wants in the database.
+
+    Attributes:
+        kind: What it is.
+        names: Its name, with its schema where it has one of its own.
+        relation: The table it stands on, for what stands on one.
+        definition: Name of the definition it is made for.
+        create: What makes it, in order; for functions and triggers also what replaces an older one.
+        reason: Why this mechanism, in a sentence.
+        commented: The object in the words of ``COMMENT ON``; ``None`` for what carries no comment.
+        replaceable: Whether ``create`` works while an older one is there.
+        known_as: The fingerprint, for what carries its own inside.
+    """
+
+    kind: Kind
+    names: tuple[str, ...]
+    definition: str
+    create: tuple[Statement, ...]
+    reason: str
+    relation: Name | None = None
+    commented: Sql | None = None
+    replaceable: bool = False
+    known_as: str | None = None
+
+    @property
+    def identity(self) -> str:
+        """How the catalogue names it: unique among objects of its kind."""
+        return identity(self.names, self.relation)
+
+    @property
+    def drop(self) -> tuple[Statement, ...]:
+        """What takes it away."""
+        return drop(self.kind, self.names, self.relation)
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits of the SHA-256 of the text it is made from."""
+        if self.known_as is not None:
+            return self.known_as
+        text = "\0".join(statement.text.text for statement in self.create)
+        return hashlib.sha256(f"{self.kind}\0{text}".encode()).hexdigest()[:16]
+
+    @property
+    def comment(self) -> Statement | None:
+        """The statement that writes the fingerprint down; where ``COMMENT ON`` locks, the creation locked more."""
+        if self.commented is None:
+            return None
+        text = sql.literal(f"pgslo {self.fingerprint} {self.definition}")
+        return Statement(sql.render("comment", _Comment(self.commented, text)))
+
+    @property
+    def body(self) -> str | None:
+        """A function's body as the server will keep it."""
+        if self.kind != "function":
+            return None
+        match = _BODY.search(self.create[0].text.text)
+        return match.group(1) if match else None
+
+
+@dataclass(frozen=True)
+class _Comment:
+    object: Sql
+    comment: Sql
+
+
+def read_comment(comment: str | None) -> tuple[str, str] | None:
+    """Fingerprint and definition from an object's comment, or ``None`` when it is not one of ours."""
+    match = re.match(r"pgslo ([0-9a-f]{16}) (.+)\Z", comment or "", re.DOTALL)
+    return (match.group(1), match.group(2)) if match else None
+
+
+def drop(
+    kind: Kind, names: tuple[str, ...], relation: Name | None, *, validated: bool = True
+) -> tuple[Statement, ...]:
+    """What takes an object away.
+
+    Args:
+        kind: What it is.
+        names: Its name, with its schema where it has one of its own.
+        relation: The table it stands on.
+        validated: For ``not_null``: whether the column is NOT NULL by now, or a check still stands in.
+    """
+    name = sql.identifier(*names)
+    on = f"{relation[0]}.{relation[1]}" if relation else ""
+    waits = ("waits for running reads and writes",)
+    match kind:
+        case "function":
+            qualified = sql.identifier(naming.GENERATED_SCHEMA, *names)
+            return (Statement(sql.render("drop", _Drop(Sql("FUNCTION"), Sql(f"{qualified}()")))),)
+        case "view" | "schema":
+            return (Statement(sql.render("drop", _Drop(Sql(kind.upper()), name))),)
+        case "registration":
+            return (Statement(sql.render("unregister", _Unregister(sql.literal(names[0])))),)
+        case "unique_index":
+            return (
+                Statement(
+                    sql.render("drop", _Drop(Sql("INDEX"), name)), "ACCESS EXCLUSIVE", on, hazards=waits
+                ),
+            )
+    assert relation is not None, f"{kind} stands on a table"
+    if kind == "trigger":
+        stands = Sql(f"{name} ON {table(relation)}")
+        return (
+            Statement(
+                sql.render("drop", _Drop(Sql("TRIGGER"), stands)), "ACCESS EXCLUSIVE", on, hazards=waits
+            ),
+        )
+    if kind == "not_null" and validated:
+        context = NotNull.of(relation, names[0])
+        return (Statement(sql.render("not_null_drop", context), "ACCESS EXCLUSIVE", on, hazards=waits),)
+    constraint = NotNull.of(relation, names[0]).constraint if kind == "not_null" else name
+    text = sql.render("drop_constraint", Constraint(table(relation), constraint))
+    return (Statement(text, "ACCESS EXCLUSIVE", on, hazards=waits),)
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A constraint of a table."""
+
+    table: Sql
+    constraint: Sql
+
+
+@dataclass(frozen=True)
+class NotNull:
+    """A column that is to be NOT NULL, and the check that stands in until every row was held against it."""
+
+    table: Sql
+    constraint: Sql
+    column: Sql
+    relation: Sql
+    column_name: Sql
+
+    @staticmethod
+    def of(relation: Name, column: str) -> NotNull:
+        return NotNull(
+            table=table(relation),
+            constraint=sql.identifier(not_null_constraint(column)),
+            column=sql.identifier(column),
+            relation=sql.literal(str(table(relation))),
+            column_name=sql.literal(column),
+        )
+
+
+def not_null_constraint(column: str) -> str:
+    """Name of the check that stands in for NOT NULL."""
+    return naming.fit("pgslo", column, "not_null")
+
+
+@dataclass(frozen=True)
+class _Drop:
+    kind: Sql
+    identity: Sql
+
+
+@dataclass(frozen=True)
+class _Unregister:
+    definition: Sql
+
+
+def table(name: Name) -> Sql:
+    """A table's qualified name."""
+    return sql.identifier(*name)

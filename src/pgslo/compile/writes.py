@@ -1,0 +1,576 @@
+"""What stands in the way of a write: which mechanism enforces each rule, and the functions and triggers for it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from pgslo import naming, sql
+from pgslo.catalog import TEMPORAL, Catalog, Name, Relation
+from pgslo.compile import conditions
+from pgslo.compile.artifact import Artifact, Statement, table
+from pgslo.compile.conditions import NEW, ROW, Subject
+from pgslo.definition import rules
+from pgslo.definition.rules import Definition
+from pgslo.errors import CatalogError
+from pgslo.sql import Sql
+
+Mechanism = Literal[
+    "native", "row trigger", "statement trigger", "schema trigger", "repair trigger", "on read"
+]
+
+#: Rows that arrive one by one are batched by the hour of the clock unless the definition says otherwise.
+_STREAM_BATCH = "3600 seconds"
+
+_MEASURE_NAMES = {"INSERT": "insert", "UPDATE": "update"}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How a rule is enforced, and why in that way."""
+
+    rule: rules.Rule
+    mechanism: Mechanism
+    reason: str
+
+
+@dataclass(frozen=True)
+class Writes:
+    """How rows arrive in the table, and why that is believed."""
+
+    mode: Literal["bulk", "stream"]
+    reason: str
+
+
+def arrival(definition: Definition) -> Writes:
+    """How rows arrive: as declared, else as the batches of the definition suggest."""
+    if definition.writes is not None:
+        return Writes(definition.writes, f"declared: writes: {definition.writes}")
+    if definition.batch is not None and definition.batch.by is not None:
+        return Writes(
+            "bulk", "batches by a column are loaded whole; declare writes: stream if rows arrive one by one"
+        )
+    return Writes(
+        "stream",
+        "no batch by a column is declared, so rows arrive one by one; declare writes: bulk for loads",
+    )
+
+
+def choose(rule: rules.Rule, subject: Subject, writes: Writes) -> Choice:
+    """The cheapest mechanism that can do what the rule wants.
+
+    Raises:
+        CatalogError: No mechanism can.
+    """
+    match rule:
+        case rules.Repair():
+            return Choice(rule, "repair trigger", "only a BEFORE ROW trigger can change the row")
+        case rules.Schema():
+            if rule.on_breach == "reject":
+                return Choice(rule, "schema trigger", "one look at the catalogue before each statement")
+            return Choice(
+                rule, "on read", "one look at the catalogue at each guarded read; writes pay nothing"
+            )
+        case rules.NotNull() if rule.on_breach == "reject" and rule.where is None:
+            return Choice(
+                rule,
+                "native",
+                "NOT NULL costs a write nothing and no writer gets round it; its error is PostgreSQL's own (23502)",
+            )
+        case rules.Unique() if rule.on_breach == "reject":
+            return Choice(
+                rule,
+                "native",
+                "only a unique index holds between concurrent writers; its error is PostgreSQL's own (23505)",
+            )
+        case rules.References() if rule.on_breach == "reject" and rule.where is None:
+            return Choice(
+                rule,
+                "native",
+                "only a foreign key holds against deletes in the other table; its error is PostgreSQL's own (23503)",
+            )
+    return _choose_trigger(rule, subject, writes)
+
+
+def _choose_trigger(rule: rules.Rule, subject: Subject, writes: Writes) -> Choice:
+    generated = [
+        name
+        for name in conditions.columns(rule)
+        if (column := subject.relation.column(name)) and column.generated
+    ]
+    later = [
+        name
+        for name in subject.relation.before_row_triggers
+        if name.encode() > naming.trigger(naming.ENFORCE_ORDER, "enforce", "row").encode()
+    ]
+    if rule.on_breach == "quarantine":
+        if generated:
+            raise CatalogError(
+                f'column "{generated[0]}" is generated after the point where a row can be diverted',
+                hint="put the rule on the columns it is generated from, or use on_breach: reject",
+                location=rule.place("on_breach"),
+            )
+        return Choice(
+            rule, "row trigger", "only a BEFORE ROW trigger can divert a row and let the others pass"
+        )
+    if generated:
+        return Choice(
+            rule,
+            "statement trigger",
+            f"{generated[0]} is generated, and has its value only after the row was stored",
+        )
+    if later:
+        return Choice(
+            rule, "statement trigger", f"trigger {later[0]} may change a row after a row trigger judged it"
+        )
+    if rule.at_least is not None or rule.at_most is not None:
+        return Choice(
+            rule,
+            "statement trigger",
+            "a share needs the number of rows written, which a statement knows at no cost",
+        )
+    if isinstance(rule, rules.Unique | rules.References):
+        return Choice(
+            rule, "statement trigger", "looking rows up is cheapest for all rows of a statement at once"
+        )
+    if writes.mode == "bulk":
+        return Choice(
+            rule,
+            "statement trigger",
+            f"one pass over the rows of a load is cheaper than a call for each ({writes.reason})",
+        )
+    return Choice(
+        rule, "row trigger", f"all rules in one condition is the cheapest for single rows ({writes.reason})"
+    )
+
+
+# One context class for each template.
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    label: Sql
+    value: Sql
+
+
+@dataclass(frozen=True)
+class _Shown:
+    columns: tuple[_Labelled, ...]
+
+
+@dataclass(frozen=True)
+class _RowKey:
+    label: Sql
+    columns: tuple[_Labelled, ...]
+
+
+@dataclass(frozen=True)
+class _Rule:
+    label: Sql
+    name: Sql
+    ordinal: Sql
+    passes: Sql
+    shown: Sql
+    column_name: Sql
+    promise: Sql
+    promise_text: Sql
+    owner: Sql
+    warns: Sql
+    samples: Sql
+    failed_on_error: Sql
+
+
+@dataclass(frozen=True)
+class _Header:
+    source: Sql
+    function: Sql
+    definition: Sql
+    schema_name: Sql
+    table_name: Sql
+    owner: Sql
+    row_key: Sql
+    batch_raw: Sql
+    batch_name: Sql
+    batch_position: Sql
+
+
+@dataclass(frozen=True)
+class _WriteRow(_Header):
+    first: Sql
+    others: tuple[Sql, ...]
+    rejecting: tuple[_Rule, ...]
+    quarantining: tuple[_Rule, ...]
+    noting: tuple[_Rule, ...]
+
+
+@dataclass(frozen=True)
+class _WriteStatement(_Header):
+    rule_names: Sql
+    rule_count: Sql
+    first: Sql
+    others: tuple[Sql, ...]
+    rules: tuple[_Rule, ...]
+    rejecting: tuple[_Rule, ...]
+    noting: tuple[_Rule, ...]
+
+
+@dataclass(frozen=True)
+class _Count:
+    passes: Sql
+
+
+@dataclass(frozen=True)
+class _Trigger:
+    trigger: Sql
+    event: Sql
+    table: Sql
+    function: Sql
+
+
+@dataclass(frozen=True)
+class _Schema:
+    source: Sql
+    function: Sql
+    definition: Sql
+    wanted: Sql
+    schema_name: Sql
+    table_name: Sql
+    rule: Sql
+    promise: Sql
+    owner: Sql
+
+
+@dataclass(frozen=True)
+class _Function:
+    function: Sql
+
+
+@dataclass(frozen=True)
+class Batching:
+    """How a batch is told from a row, and its place among the others.
+
+    Attributes:
+        by: The author's expression with its ``every``, over row ``r``; empty when the clock or the statement tells.
+        position: The same as a number, over row ``r``, for looking for later batches.
+    """
+
+    raw_new: Sql
+    raw_row: Sql
+    name: Sql
+    position: Sql
+    by_position: Sql | None
+    every: str | None
+
+
+def batching(definition: Definition, subject: Subject, writes: Writes) -> Batching:
+    """What the definition's batches are.
+
+    Raises:
+        CatalogError: The batch expression has a type that cannot be grouped, or that ``every`` cannot cut.
+    """
+    batch = definition.batch
+    if batch is None or batch.by is None:
+        every = batch.every if batch else None
+        if every is None and writes.mode == "bulk":
+            context: _Clock = _Clock(Sql("statement_timestamp()"), Sql("'0'"))
+            raw = sql.render("batch_statement", context)
+            return Batching(raw, raw, _batch_name("b.raw"), _epoch("b.raw"), None, None)
+        every_text = f"{int(every.total_seconds())} seconds" if every else _STREAM_BATCH
+        raw = sql.render("batch_every", _Clock(Sql("statement_timestamp()"), sql.literal(every_text)))
+        return Batching(raw, raw, _batch_name("b.raw"), _epoch("b.raw"), None, every_text)
+
+    for name in batch.by.columns:
+        subject.column(name, batch.by.location)
+    relation: Name = (subject.relation.schema, subject.relation.name)
+    type_name, category = subject.catalog.expression_types.get((relation, batch.by.text), ("text", "S"))
+    new, row = batch.by.qualified(NEW), batch.by.qualified(ROW)
+    every_text: str | None = None
+    if batch.every is not None:
+        if category != TEMPORAL or type_name.startswith("time "):
+            raise CatalogError(
+                f"a batch by a value of type {type_name} cannot be cut into intervals",
+                hint="every: wants by: to be a date or a time stamp",
+                location=batch.location,
+            )
+        every_text = f"{int(batch.every.total_seconds())} seconds"
+        span = sql.literal(every_text)
+        # A date would be widened to a time stamp with time zone, and the session's zone would move the batch.
+        cast = "::timestamp" if type_name == "date" else ""
+        new, row = (sql.render("batch_every", _Clock(Sql(f"{value}{cast}"), span)) for value in (new, row))
+    if category == TEMPORAL:
+        position = _epoch("b.raw")
+        by_position: Sql | None = _epoch(row.text)
+    elif category == "N":
+        position, by_position = (
+            sql.render("batch_number", _Raw(Sql("b.raw"))),
+            sql.render("batch_number", _Raw(row)),
+        )
+    else:
+        position, by_position = sql.render("batch_arrival", _Raw(Sql("b.raw"))), None
+        every_text = _STREAM_BATCH
+    return Batching(new, row, _batch_name("b.raw"), position, by_position, every_text)
+
+
+@dataclass(frozen=True)
+class _Clock:
+    value: Sql
+    span: Sql
+
+
+@dataclass(frozen=True)
+class _Raw:
+    raw: Sql
+
+
+def _batch_name(raw: str) -> Sql:
+    return sql.render("batch_name", _Raw(Sql(raw)))
+
+
+def _epoch(raw: str) -> Sql:
+    return sql.render("batch_epoch", _Raw(Sql(raw)))
+
+
+class WriteCompiler:
+    """Makes the functions and triggers of one definition."""
+
+    def __init__(
+        self, definition: Definition, catalog: Catalog, relation: Relation, key: tuple[str, ...]
+    ) -> None:
+        self.definition = definition
+        self.relation = relation
+        self.subject = Subject(relation, catalog)
+        self.key = key
+        self.writes = arrival(definition)
+        self.batching = batching(definition, self.subject, self.writes)
+        self.table = table((relation.schema, relation.name))
+
+    def owner(self, rule: rules.Rule | None = None) -> str:
+        """Who answers for a rule."""
+        own = rule.owner if rule else None
+        return own or self.definition.owner or "unknown"
+
+    def artifacts(self, choices: tuple[Choice, ...]) -> tuple[Artifact, ...]:
+        """Functions and triggers for the rules that are enforced by triggers."""
+
+        def of(mechanism: Mechanism) -> tuple[rules.Rule, ...]:
+            return tuple(choice.rule for choice in choices if choice.mechanism == mechanism)
+
+        made: list[Artifact] = []
+        by_row, by_statement, by_schema = of("row trigger"), of("statement trigger"), of("schema trigger")
+        if by_row:
+            made += self._row(by_row)
+        if by_statement:
+            made += self._statement(by_statement)
+        if by_schema:
+            made += self._schema(by_schema[0])
+        return tuple(made)
+
+    def _row(self, by_row: tuple[rules.Rule, ...]) -> list[Artifact]:
+        function = self._function_name("write_row")
+        described = [self._describe(rule, NEW, ordinal) for ordinal, rule in enumerate(by_row, start=1)]
+        context = _WriteRow(
+            **self._header(function, NEW),
+            first=described[0].passes,
+            others=tuple(one.passes for one in described[1:]),
+            rejecting=_with(by_row, described, "reject"),
+            quarantining=_with(by_row, described, "quarantine"),
+            noting=_with(by_row, described, "warn", "flag"),
+        )
+        trigger = naming.trigger(naming.ENFORCE_ORDER, "enforce", "row")
+        return [
+            self.function(
+                function,
+                sql.render("write_row", context),
+                "all row rules in one condition; a look at each only when it fails",
+            ),
+            self.trigger(
+                "trigger_row",
+                trigger,
+                "INSERT OR UPDATE",
+                function,
+                (self.relation.schema, self.relation.name),
+                "a BEFORE ROW trigger; PostgreSQL clones it to every partition",
+            ),
+        ]
+
+    def _statement(self, by_statement: tuple[rules.Rule, ...]) -> list[Artifact]:
+        function = self._function_name("write_statement")
+        described = tuple(
+            self._describe(rule, ROW, ordinal) for ordinal, rule in enumerate(by_statement, start=1)
+        )
+        counts = [sql.render("count_failing", _Count(one.passes)) for one in described]
+        names = sql.join(", ", (one.name for one in described))
+        context = _WriteStatement(
+            **self._header(function, ROW),
+            rule_names=Sql(f"ARRAY[{names}]"),
+            rule_count=sql.literal(len(described)),
+            first=counts[0],
+            others=tuple(counts[1:]),
+            rules=described,
+            rejecting=_with(by_statement, described, "reject"),
+            noting=_with(by_statement, described, "warn", "flag"),
+        )
+        made = [
+            self.function(
+                function,
+                sql.render("write_statement", context),
+                "one pass over all rows of a statement counts every rule",
+            )
+        ]
+        own: Name = (self.relation.schema, self.relation.name)
+        for name in (own, *self.relation.partitions):
+            for event, word in _MEASURE_NAMES.items():
+                reason = (
+                    "an AFTER STATEMENT trigger with a transition table; PostgreSQL wants one for each event"
+                )
+                if name != own:
+                    reason = (
+                        "rows written straight to a partition do not fire the triggers of the whole table"
+                    )
+                trigger = naming.trigger(naming.MEASURE_ORDER, "measure", word)
+                made.append(self.trigger("trigger_statement", trigger, event, function, name, reason))
+        return made
+
+    def _schema(self, rule: rules.Rule) -> list[Artifact]:
+        assert isinstance(rule, rules.Schema)
+        function = self._function_name("schema")
+        context = _Schema(
+            source=self._source(),
+            function=sql.identifier(naming.GENERATED_SCHEMA, function),
+            definition=sql.literal(self.definition.name),
+            wanted=Sql(f"{sql.literal(wanted_schema(rule))}::jsonb"),
+            schema_name=sql.literal(self.relation.schema),
+            table_name=sql.literal(self.relation.name),
+            rule=sql.literal(rule.name),
+            promise=sql.literal(conditions.promise(rule)),
+            owner=sql.literal(self.owner(rule)),
+        )
+        trigger = naming.trigger(naming.ENFORCE_ORDER, "schema", "statement")
+        own: Name = (self.relation.schema, self.relation.name)
+        return [
+            self.function(
+                function,
+                sql.render("rules/schema", context),
+                "compares the table's columns with the definition",
+            ),
+            *(
+                self.trigger(
+                    "trigger_schema",
+                    trigger,
+                    "INSERT OR UPDATE",
+                    function,
+                    name,
+                    "a BEFORE STATEMENT trigger: one look a statement, not a row",
+                )
+                for name in (own, *self.relation.partitions)
+            ),
+        ]
+
+    def function(self, name: str, text: Sql, reason: str) -> Artifact:
+        """A generated function, revoked from PUBLIC so that nobody can attach it to a table of his own."""
+        qualified = sql.identifier(naming.GENERATED_SCHEMA, name)
+        called = Sql(f"FUNCTION {qualified}()")
+        return Artifact(
+            kind="function",
+            names=(name,),
+            definition=self.definition.name,
+            create=(Statement(text), Statement(sql.render("revoke", _Function(qualified)))),
+            reason=reason,
+            commented=called,
+            replaceable=True,
+        )
+
+    def trigger(self, template: str, name: str, event: str, function: str, on: Name, reason: str) -> Artifact:
+        """A trigger that calls a generated function; its text never changes with the rules."""
+        context = _Trigger(
+            sql.identifier(name), Sql(event), table(on), sql.identifier(naming.GENERATED_SCHEMA, function)
+        )
+        stands = Sql(f"{sql.identifier(name)} ON {table(on)}")
+        where = f"{on[0]}.{on[1]}"
+        return Artifact(
+            kind="trigger",
+            names=(name,),
+            relation=on,
+            definition=self.definition.name,
+            create=(
+                Statement(
+                    sql.render(template, context),
+                    "SHARE ROW EXCLUSIVE",
+                    where,
+                    hazards=("waits for running writes, and lets no new one begin meanwhile",),
+                ),
+            ),
+            reason=reason,
+            commented=Sql(f"TRIGGER {stands}"),
+            replaceable=True,
+        )
+
+    def _function_name(self, what: str) -> str:
+        return naming.fit(self.relation.schema, self.relation.name, what)
+
+    def _source(self) -> Sql:
+        # A comment line in SQL: nothing in it may end the line.
+        return Sql(f"the definition of {conditions.one_line(self.definition.name)}")
+
+    def _header(self, function: str, row: Sql) -> dict[str, Sql]:
+        raw = self.batching.raw_new if row == NEW else self.batching.raw_row
+        return {
+            "source": self._source(),
+            "function": sql.identifier(naming.GENERATED_SCHEMA, function),
+            "definition": sql.literal(self.definition.name),
+            "schema_name": sql.literal(self.relation.schema),
+            "table_name": sql.literal(self.relation.name),
+            "owner": sql.literal(self.owner()),
+            "row_key": self.row_key(row),
+            "batch_raw": raw,
+            "batch_name": self.batching.name,
+            "batch_position": self.batching.position,
+        }
+
+    def row_key(self, row: Sql) -> Sql:
+        """An expression that prints a row's key as PostgreSQL does: ``(a, b) = (1, 2)``."""
+        labels = [", "] * len(self.key)
+        labels[0] = f"({', '.join(self.key)}) = ("
+        return sql.render(
+            "row_key",
+            _RowKey(
+                Sql("''"),
+                tuple(
+                    _Labelled(sql.literal(label), Sql(f"{row}.{sql.identifier(name)}"))
+                    for label, name in zip(labels, self.key, strict=True)
+                ),
+            ),
+        )
+
+    def _describe(self, rule: rules.Rule, row: Sql, ordinal: int) -> _Rule:
+        promise = conditions.promise(rule)
+        shown = tuple(
+            _Labelled(sql.literal(f"{name} = "), Sql(f"{row}.{sql.identifier(name)}"))
+            for name in conditions.columns(rule)
+        )
+        return _Rule(
+            label=Sql(conditions.one_line(rule.name)),
+            name=sql.literal(rule.name),
+            ordinal=sql.literal(ordinal),
+            passes=conditions.passes(rule, self.subject, row),
+            shown=sql.render("shown", _Shown(shown)),
+            column_name=sql.literal(rule.column or ""),
+            promise=sql.literal(promise),
+            promise_text=Sql(conditions.one_line(promise)),
+            owner=sql.literal(self.owner(rule)),
+            warns=sql.literal("{" + rule.name + "}" if rule.on_breach == "warn" else "{}"),
+            samples=sql.literal(rule.samples),
+            failed_on_error=Sql("1" if rule.on_breach == "reject" else "0"),
+        )
+
+
+def _with(
+    chosen: tuple[rules.Rule, ...], described: list[_Rule] | tuple[_Rule, ...], *on_breach: str
+) -> tuple[_Rule, ...]:
+    return tuple(one for rule, one in zip(chosen, described, strict=True) if rule.on_breach in on_breach)
+
+
+def wanted_schema(rule: rules.Schema) -> str:
+    """The schema rule as JSON, in the order of the definition."""
+    return json.dumps({"columns": rule.columns, "extra": rule.extra}, ensure_ascii=False)

@@ -1,0 +1,434 @@
+"""The database as pgslo reads and changes it. Decides nothing: what to do comes from the plan."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg.rows import TupleRow, dict_row
+
+from pgslo import assets, naming, runtime
+from pgslo.catalog import Catalog, Column, ForeignKey, Index, Installed, Name, Relation
+from pgslo.compile import Compiled, Probe, Statement, compile_definition, read_comment, value_probe
+from pgslo.compile.conditions import reference
+from pgslo.definition import rules
+from pgslo.definition.rules import Definition
+from pgslo.errors import (
+    CatalogError,
+    DatabaseError,
+    DefinitionError,
+    DefinitionErrors,
+    PgsloError,
+    PlanOutdated,
+)
+from pgslo.plan import Plan, Step, make, order_statements, removal
+
+Connection = psycopg.Connection[TupleRow]
+
+#: Longest wait for one table lock before apply gives way to those behind it, in milliseconds.
+LOCK_TIMEOUT = 1_000
+_LOCK_TRIES = 10
+_PROBE_TIMEOUT = 5_000
+
+
+@contextlib.contextmanager
+def connect(dsn: str | None) -> Iterator[Connection]:
+    """Open a connection, or say in our words why there is none.
+
+    Args:
+        dsn: A connection string; ``None`` or empty: libpq's own variables and files decide.
+
+    Raises:
+        DatabaseError: No server answered, it refused, or it is too old.
+    """
+    try:
+        conn = psycopg.connect(dsn or "", autocommit=True, application_name="pgslo")
+    except psycopg.Error as exc:
+        raise DatabaseError(
+            "cannot connect to the database",
+            detail=_without_secrets(str(exc).strip(), dsn),
+            hint="give --dsn or set PGSLO_DSN, or PGHOST, PGDATABASE … as for psql; pgslo local start makes a server to try things on",
+        ) from None
+    with conn:
+        version = conn.info.server_version
+        if version < runtime.OLDEST_SERVER:
+            raise DatabaseError(
+                f"PostgreSQL {version // 10000} is too old",
+                detail="Generated code needs what came with PostgreSQL 14.",
+                hint="pgslo supports PostgreSQL 14 to 18",
+            )
+        with errors():
+            yield conn
+
+
+def _without_secrets(text: str, dsn: str | None) -> str:
+    """An error's text that cannot hold a password: libpq quotes the string it could not read."""
+    if dsn is None:
+        return text
+    try:
+        secret = psycopg.conninfo.conninfo_to_dict(dsn).get("password")
+    except psycopg.Error:
+        return "The connection string is not one that libpq can read."
+    return text.replace(str(secret), "********") if secret else text
+
+
+@contextlib.contextmanager
+def errors() -> Iterator[None]:
+    """Turn the driver's errors into ours: the one place where that happens."""
+    try:
+        yield
+    except psycopg.Error as exc:
+        raise wrapped(exc) from exc
+
+
+def wrapped(exc: psycopg.Error) -> DatabaseError:
+    """The driver's error as one of ours, with the server's detail and hint."""
+    diagnostic = exc.diag
+    hint = diagnostic.message_hint
+    if isinstance(exc, psycopg.errors.InsufficientPrivilege) and hint is None:
+        hint = "run it as the table's owner, or as a role that may create schemas and triggers"
+    return DatabaseError(
+        diagnostic.message_primary or str(exc).strip(),
+        detail=diagnostic.message_detail,
+        hint=hint,
+        sqlstate=exc.sqlstate,
+    )
+
+
+def _query(name: str) -> bytes:
+    return (assets.tree("sql") / "catalog" / f"{name}.sql").read_bytes()
+
+
+def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog:
+    """Read what the compiler and the planner need to know, and change nothing."""
+    named: set[Name] = set()
+    for definition in definitions:
+        named.add((definition.schema_name, definition.table_name))
+        named |= {reference(rule) for rule in definition.rules if isinstance(rule, rules.References)}
+    with conn.cursor(row_factory=dict_row) as cursor:
+        server = cursor.execute(_query("server")).fetchone() or {}
+        rows = cursor.execute(_query("relations"), {"names": json.dumps(sorted(named))}).fetchall()
+    relations = {(row["schema_name"], row["name"]): _relation(row) for row in rows}
+    state = runtime.read(conn)
+    return Catalog(
+        server_version=server["server_version"],
+        relations=relations,
+        installed=_installed(conn) if state.version else (),
+        runtime=state.version,
+        runtime_sha256=state.functions_sha256,
+        expression_types=_expression_types(conn, definitions, relations),
+        schemas=frozenset(server["schemas"]),
+        roles=frozenset(server["roles"]),
+    )
+
+
+def _relation(row: dict[str, Any]) -> Relation:
+    return Relation(
+        schema=row["schema_name"],
+        name=row["name"],
+        kind=row["kind"],
+        columns=tuple(Column(**column) for column in row["columns"]),
+        primary_key=tuple(row["primary_key"]),
+        partition_key=tuple(row["partition_key"]),
+        indexes=tuple(
+            Index(tuple(index["columns"]), index["unique"], index["whole"]) for index in row["indexes"]
+        ),
+        foreign_keys=tuple(
+            ForeignKey(tuple(key["columns"]), (key["table"][0], key["table"][1]), tuple(key["to"]))
+            for key in row["foreign_keys"]
+        ),
+        before_row_triggers=tuple(row["before_row_triggers"]),
+        partitions=_names(row["partitions"]),
+        parents=_names(row["parents"]),
+        children=_names(row["children"]),
+        is_partition=row["is_partition"],
+        row_security=row["row_security"],
+        rows=row["rows"],
+    )
+
+
+def _names(pairs: Iterable[Sequence[str]]) -> tuple[Name, ...]:
+    return tuple((schema, name) for schema, name in pairs)
+
+
+def _installed(conn: Connection) -> tuple[Installed, ...]:
+    found = []
+    with conn.cursor(row_factory=dict_row) as cursor:
+        for row in cursor.execute(_query("installed")):
+            known = read_comment(row["comment"])
+            if known is None:
+                continue
+            fingerprint, definition = known
+            found.append(
+                Installed(
+                    kind=row["kind"],
+                    names=tuple(row["names"]),
+                    definition=definition,
+                    fingerprint=fingerprint,
+                    relation=tuple(row["relation"]) if row["relation"] else None,
+                    body=row["body"],
+                    validated=row["validated"],
+                    enabled=row["enabled"],
+                    dependants=tuple(row["dependants"]),
+                )
+            )
+    ours = {".".join(one.names) for one in found if one.kind == "view"}
+    return tuple(
+        Installed(**{**vars(one), "dependants": tuple(name for name in one.dependants if name not in ours)})
+        for one in found
+    )
+
+
+def _expression_types(
+    conn: Connection, definitions: Sequence[Definition], relations: dict[Name, Relation]
+) -> dict[tuple[Name, str], tuple[str, str]]:
+    """Ask PostgreSQL for the type of each batch expression."""
+    types = {}
+    for definition in definitions:
+        name: Name = (definition.schema_name, definition.table_name)
+        by = definition.batch.by if definition.batch else None
+        if (
+            by is None
+            or name not in relations
+            or any(relations[name].column(column) is None for column in by.columns)
+        ):
+            continue
+        probe = value_probe(name, by).text.encode()
+        with _probing(conn, by.location) as cursor:
+            cursor.execute(probe)
+            oid = cursor.description[0].type_code if cursor.description else 0
+            row = cursor.execute(
+                "SELECT pg_catalog.format_type(t.oid, NULL), t.typcategory::text FROM pg_catalog.pg_type t WHERE t.oid = %s",
+                (oid,),
+            ).fetchone()
+            if row:
+                types[name, by.text] = (row[0], row[1])
+    return types
+
+
+def compile_all(
+    conn: Connection, definitions: Sequence[Definition], catalog: Catalog
+) -> tuple[Compiled, ...]:
+    """Compile every definition, and let PostgreSQL judge what the authors wrote.
+
+    Raises:
+        DefinitionErrors: All that does not fit, of all definitions.
+    """
+    compiled: list[Compiled] = []
+    found: list[DefinitionError] = []
+    for definition in definitions:
+        try:
+            one = compile_definition(definition, catalog)
+            for probe in one.probes:
+                found += _judge(conn, probe)
+            compiled.append(one)
+        except DefinitionErrors as exc:
+            found += exc.errors
+    if found:
+        raise DefinitionErrors(tuple(found))
+    return tuple(compiled)
+
+
+def _judge(conn: Connection, probe: Probe) -> list[DefinitionError]:
+    try:
+        with _probing(conn, probe.location) as cursor:
+            cursor.execute(probe.text.text.encode())
+    except DefinitionError as exc:
+        return [exc]
+    return []
+
+
+@contextlib.contextmanager
+def _probing(conn: Connection, location: Any) -> Iterator[psycopg.Cursor[TupleRow]]:
+    """A cursor whose work is read-only, short and rolled back; its errors are the author's."""
+    try:
+        with conn.transaction(force_rollback=True), conn.cursor() as cursor:
+            cursor.execute("SET TRANSACTION READ ONLY")
+            # As generated functions will run it: nobody's operators but PostgreSQL's own.
+            cursor.execute("SET LOCAL search_path = pg_catalog, pg_temp")
+            cursor.execute(f"SET LOCAL statement_timeout = {_PROBE_TIMEOUT}".encode())
+            yield cursor
+    except psycopg.errors.InsufficientPrivilege:
+        raise
+    except psycopg.Error as exc:
+        raise CatalogError(
+            exc.diag.message_primary or str(exc),
+            detail=exc.diag.message_detail,
+            hint=exc.diag.message_hint,
+            location=location,
+        ) from exc
+
+
+def plan_definitions(conn: Connection, definitions: Sequence[Definition]) -> Plan:
+    """Plan the way from what is installed to these definitions.
+
+    Raises:
+        DefinitionErrors: A definition does not fit the database.
+        PlanError: As :func:`pgslo.plan.make`.
+        RuntimeMismatch: Library and installed runtime do not fit.
+    """
+    catalog = read_catalog(conn, definitions)
+    compiled = compile_all(conn, definitions, catalog)
+    scripts = tuple(script.name for script in runtime.wanted(runtime.read(conn)))
+    return make(compiled, catalog, runtime_scripts=scripts)
+
+
+def plan_removal(conn: Connection, definitions: Sequence[str]) -> Plan:
+    """Plan the way out for definitions by name.
+
+    Raises:
+        PlanError: As :func:`pgslo.plan.removal`.
+    """
+    return removal(read_catalog(conn, ()), definitions)
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A statement that could not be carried out after the rest was committed.
+
+    Attributes:
+        step: The step it belongs to.
+        error: Why; what was committed before it stands, and the next plan finishes it.
+    """
+
+    step: Step
+    error: DatabaseError
+
+
+def apply(
+    conn: Connection,
+    plan: Plan,
+    replan: Callable[[], Plan],
+    *,
+    on_statement: Callable[[Step, Statement], None] = lambda _step, _statement: None,
+) -> tuple[Unfinished, ...]:
+    """Carry a plan out: in one transaction what can be, then one by one what must stand alone.
+
+    Args:
+        conn: An autocommit connection to the server itself, not to a pooler in transaction mode.
+        plan: What to do.
+        replan: Makes the same plan anew; called under the lock, so that nothing moves between the two.
+        on_statement: Told of each statement before it runs.
+
+    Returns:
+        What could not be finished because existing rows break a rule; new rows are held to it all the same.
+
+    Raises:
+        PlanOutdated: The database moved since the plan was made; nothing was changed.
+        DatabaseError: A statement failed; nothing was changed.
+    """
+    with _installing(conn):
+        fresh = replan()
+        if fresh.state != plan.state:
+            raise PlanOutdated(
+                "the database moved since the plan was made",
+                detail=f"The plan was made for state {plan.state}; the state is {fresh.state}.",
+                hint="look at the new plan and apply that",
+            )
+        ordered = order_statements(plan)
+        together = [(step, statement) for step, statement in ordered if not statement.later]
+        alone = [(step, statement) for step, statement in ordered if statement.later]
+        _patiently(lambda: _apply_together(conn, together, plan, on_statement))
+        unfinished: list[Unfinished] = []
+        for step, statement in alone:
+            if any(one.step == step for one in unfinished):
+                continue
+            on_statement(step, statement)
+            try:
+                _patiently(lambda statement=statement: _apply_alone(conn, statement))
+            except DatabaseError as exc:
+                unfinished.append(Unfinished(step, exc))
+        return tuple(unfinished)
+
+
+def _apply_together(
+    conn: Connection,
+    statements: Sequence[tuple[Step, Statement]],
+    plan: Plan,
+    on_statement: Callable[[Step, Statement], None],
+) -> None:
+    with errors(), conn.transaction():
+        _limit_waits(conn)
+        if plan.runtime_scripts:
+            runtime.install(conn)
+            _limit_waits(conn)
+        for step, statement in statements:
+            on_statement(step, statement)
+            conn.execute(statement.text.text.encode(), prepare=False)
+
+
+def _apply_alone(conn: Connection, statement: Statement) -> None:
+    with errors():
+        if statement.alone:
+            # Waits for every open transaction by its nature; a time limit would leave an invalid index.
+            conn.execute(statement.text.text.encode(), prepare=False)
+            return
+        with conn.transaction():
+            _limit_waits(conn)
+            conn.execute(statement.text.text.encode(), prepare=False)
+
+
+def _limit_waits(conn: Connection) -> None:
+    conn.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT}".encode())
+
+
+def _patiently(work: Callable[[], None]) -> None:
+    """Try again when a table is busy: waiting in its queue would make everybody behind wait as well."""
+    for attempt in range(1, _LOCK_TRIES + 1):
+        try:
+            work()
+        except DatabaseError as exc:
+            if exc.sqlstate != "55P03" or attempt == _LOCK_TRIES:
+                raise
+            time.sleep(min(0.1 * 2**attempt, 5.0))
+        else:
+            return
+
+
+@contextlib.contextmanager
+def _installing(conn: Connection) -> Iterator[None]:
+    """One installer at a time; the lock is taken before any transaction, so that what it sees is what was left."""
+    with errors():
+        conn.execute("SELECT pg_catalog.pg_advisory_lock(%s)", (naming.INSTALL_LOCK,))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(psycopg.Error):
+            conn.execute("SELECT pg_catalog.pg_advisory_unlock(%s)", (naming.INSTALL_LOCK,))
+
+
+def definitions_installed(conn: Connection) -> tuple[str, ...]:
+    """Names of the definitions that are installed."""
+    if runtime.read(conn).version is None:
+        return ()
+    return tuple(row[0] for row in conn.execute("SELECT name FROM pgslo_catalog.definition ORDER BY name"))
+
+
+def held_rows(conn: Connection) -> dict[str, int]:
+    """Rows that wait in quarantine, by definition."""
+    if runtime.read(conn).version is None:
+        return {}
+    return dict(conn.execute(_query("held_rows")).fetchall())
+
+
+def drop_runtime(conn: Connection) -> None:
+    """Take the runtime out, after the last definition.
+
+    Raises:
+        PgsloError: Somebody else's objects stand on it.
+    """
+    with _installing(conn), errors(), conn.transaction():
+        dependants = [row[0] for row in conn.execute(_query("runtime_dependants"))]
+        if dependants:
+            raise PgsloError(
+                "the runtime cannot be dropped because others stand on it",
+                detail=f"It is used by {'; '.join(dependants)}.",
+                hint="drop those first",
+            )
+        _limit_waits(conn)
+        conn.execute(_query("drop_runtime"))

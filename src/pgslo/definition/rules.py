@@ -1,0 +1,298 @@
+"""The kinds of rule, one class each: what the author may say, and nothing about how it is enforced."""
+
+from __future__ import annotations
+
+import decimal
+from datetime import timedelta
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pgslo.definition import names
+from pgslo.errors import Location
+from pgslo.expression import Expression
+
+OnBreach = Literal["warn", "flag", "quarantine", "repair", "reject"]
+OnRead = Literal["warn", "refuse", "silent"]
+Number = int | decimal.Decimal
+#: A constant as the author wrote it; text also stands for dates and times, PostgreSQL reads it by the column's type.
+Scalar = bool | int | decimal.Decimal | str
+Operator = Literal["=", "<>", "<", "<=", ">", ">="]
+FormatName = Literal[
+    "email",
+    "uuid",
+    "url",
+    "hostname",
+    "ipv4",
+    "ipv6",
+    "date",
+    "time",
+    "timestamp",
+    "json",
+    "base64",
+    "slug",
+    "e164",
+]
+
+
+class Rule(BaseModel):
+    """What every rule says.
+
+    Attributes:
+        name: Stable id, unique in its definition; derived as ``<column>_<kind>`` when the author gives none.
+        column: The column it is written under, or ``None`` for a rule of the whole row or table.
+        where: Rows it is about; the others pass.
+        on_breach: What happens to the write.
+        at_least: Fraction (0-1) of a batch's rows that have to pass before the objective is missed.
+        at_most: Number of failing rows in a batch that is still accepted.
+        samples: Keys of failing rows kept per batch, at most.
+        location: Where the rule stands.
+        places: Where each of its parameters stands.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    kind: ClassVar[str]
+
+    name: str
+    column: str | None = None
+    description: str | None = None
+    owner: str | None = None
+    tags: tuple[str, ...] = ()
+    enabled: bool = True
+    where: Expression | None = None
+    on_breach: OnBreach = "warn"
+    at_least: float | None = Field(default=None, ge=0, le=1)
+    at_most: int | None = Field(default=None, ge=0)
+    samples: int = Field(default=10, ge=0, le=1000)
+    location: Location
+    places: dict[str, Location] = Field(default_factory=dict)
+
+    def place(self, parameter: str) -> Location:
+        """Where a parameter stands, or the rule when it is not written out."""
+        return self.places.get(parameter, self.location)
+
+
+class NotNull(Rule):
+    """The column has a value."""
+
+    kind = "not_null"
+
+
+class Range(Rule):
+    """The value lies between two bounds, which belong to the range; NaN and infinity never do."""
+
+    kind = "range"
+    min: Number | str | None = None
+    max: Number | str | None = None
+
+
+class AcceptedValues(Rule):
+    """The value is one of a list."""
+
+    kind = "accepted_values"
+    values: tuple[Scalar, ...] = Field(min_length=1)
+
+
+class NotAcceptedValues(Rule):
+    """The value is none of a list."""
+
+    kind = "not_accepted_values"
+    values: tuple[Scalar, ...] = Field(min_length=1)
+
+
+class Length(Rule):
+    """The text has a length in characters between two bounds."""
+
+    kind = "length"
+    min: int | None = Field(default=None, ge=0)
+    max: int | None = Field(default=None, ge=0)
+
+
+class Pattern(Rule):
+    """The text matches a POSIX regular expression, as PostgreSQL's ``~`` reads it."""
+
+    kind = "pattern"
+    matches: str
+    ignore_case: bool = False
+
+
+class Format(Rule):
+    """The text is written in a well-known format."""
+
+    kind = "format"
+    format: FormatName
+
+
+class ExpressionRule(Rule):
+    """A condition over the row's own columns holds."""
+
+    kind = "expression"
+    expression: Expression
+
+
+class Compare(Rule):
+    """Two columns of the row compare as stated; a NULL on either side passes."""
+
+    kind = "compare"
+    left: str
+    operator: Operator
+    right: str
+
+
+class References(Rule):
+    """The value exists in another table; a NULL in any of the columns passes."""
+
+    kind = "references"
+    columns: tuple[str, ...] = Field(min_length=1)
+    table: str
+    to: tuple[str, ...] = Field(min_length=1)
+
+    @property
+    def relation(self) -> tuple[str, str]:
+        """Schema and name of the other table as the catalogue spells them; ``table`` is how SQL writes it."""
+        schema, name = names.split(self.table)
+        return schema, name
+
+
+class Unique(Rule):
+    """No two rows have the same values in these columns; a NULL in any of them passes."""
+
+    kind = "unique"
+    columns: tuple[str, ...] = Field(min_length=1)
+
+
+class Schema(Rule):
+    """The table has these columns with these types."""
+
+    kind = "schema"
+    columns: dict[str, str] = Field(min_length=1)
+    extra: Literal["allow", "forbid"] = "allow"
+
+
+class Repair(Rule):
+    """Wrong values are mended before the row is judged; the old value is kept.
+
+    The steps run in the order of the attributes; ``default`` last, for NULL and NaN.
+    """
+
+    kind = "repair"
+    on_breach: OnBreach = "repair"
+    trim: bool = False
+    lower: bool = False
+    map: dict[str, Scalar | None] | None = None
+    expression: Expression | None = None
+    round: int | None = Field(default=None, ge=-10, le=15)
+    clip: tuple[Number | str | None, Number | str | None] | None = None
+    default: Scalar | None = None
+
+
+class Custom(Rule):
+    """A kind of the organisation's own: the condition is what its template prints.
+
+    Attributes:
+        custom_kind: The template's stem.
+        template: The template's text below its header.
+        parameters: The author's values, checked against the header's declarations.
+        columns: Other columns the rule is about, from parameters declared as columns.
+        condition: What the template prints for these parameters, through the same gate as any expression.
+    """
+
+    kind = "custom"
+    custom_kind: str
+    template: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    condition: Expression
+
+
+#: The kinds that come with pgslo, by the word that definitions use.
+BUILT_IN: dict[str, type[Rule]] = {
+    kind.kind: kind
+    for kind in (
+        NotNull,
+        Range,
+        AcceptedValues,
+        NotAcceptedValues,
+        Length,
+        Pattern,
+        Format,
+        ExpressionRule,
+        Compare,
+        References,
+        Unique,
+        Schema,
+        Repair,
+    )
+}
+
+
+class Batch(BaseModel):
+    """What a batch is: ``by`` an expression over a row, ``every`` interval of ``by`` or of the clock, or a statement."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    by: Expression | None = None
+    every: timedelta | None = None
+    location: Location
+
+
+class Task(BaseModel):
+    """A consumer: who reads which columns, through which view of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    contact: str | None = None
+    reads: tuple[str, ...]
+    view: str | None = None
+    on_read: OnRead = "warn"
+    location: Location
+    places: dict[str, Location] = Field(default_factory=dict)
+
+    def place(self, key: str) -> Location:
+        """Where a key stands, or the task when it is not written out."""
+        return self.places.get(key, self.location)
+
+    @property
+    def relation(self) -> tuple[str, str] | None:
+        """Schema and name of its own view as the catalogue spells them; ``view`` is how SQL writes it."""
+        if self.view is None:
+            return None
+        schema, name = names.split(self.view)
+        return schema, name
+
+
+class Definition(BaseModel):
+    """One file: what is promised about one table.
+
+    Attributes:
+        schema_name: The table's schema as the catalogue spells it.
+        table_name: The table's name likewise.
+        key: Columns that name a row in messages; empty: the primary key is taken.
+        writes: How rows arrive; ``None``: the compiler chooses and says why.
+        guarded: Schema of the guarded views.
+        readers: Roles that may read the guarded views.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    schema_name: str
+    table_name: str
+    description: str | None = None
+    owner: str | None = None
+    key: tuple[str, ...] = ()
+    writes: Literal["bulk", "stream"] | None = None
+    batch: Batch | None = None
+    guarded: str = "guarded"
+    readers: tuple[str, ...] = ()
+    on_read: OnRead = "warn"
+    rules: tuple[Rule, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    location: Location
+    places: dict[str, Location] = Field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The table's name with its schema, as messages print it."""
+        return f"{self.schema_name}.{self.table_name}"
+
+    def place(self, key: str) -> Location:
+        """Where the value of a key stands, or the file's start when it is not written out."""
+        return self.places.get(key, self.location)

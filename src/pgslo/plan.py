@@ -1,0 +1,241 @@
+"""Wanted against installed: the steps between them, each with its lock, hazards and undo. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pgslo.catalog import Catalog, Installed
+from pgslo.compile import Artifact, Choice, Compiled, Statement, drop
+from pgslo.errors import PlanError
+
+Action = Literal["create", "replace", "finish", "drop"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One change of one object.
+
+    Attributes:
+        action: What is done to it; ``finish`` completes what an earlier apply could not.
+        kind: What it is.
+        identity: Its name.
+        definition: The definition it belongs to.
+        statements: In order.
+        undo: Statements that take the change back, in order; empty where the older form is not known.
+        reason: Why this object, or why it changes.
+    """
+
+    action: Action
+    kind: str
+    identity: str
+    definition: str
+    statements: tuple[Statement, ...]
+    undo: tuple[Statement, ...]
+    reason: str
+
+    @property
+    def lock(self) -> str:
+        """The strongest table lock, or an empty text."""
+        return max((statement.lock for statement in self.statements), key=_LOCKS.index, default="")
+
+    @property
+    def hazards(self) -> tuple[str, ...]:
+        """What can go wrong or take long."""
+        return tuple(dict.fromkeys(hazard for statement in self.statements for hazard in statement.hazards))
+
+
+_LOCKS = ("", "ACCESS SHARE", "SHARE UPDATE EXCLUSIVE", "SHARE ROW EXCLUSIVE", "ACCESS EXCLUSIVE")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The way from what is installed to what is wanted.
+
+    Attributes:
+        steps: In the order in which they run.
+        state: Hash of what the plan was made for: the database as seen, and the definitions.
+        runtime_scripts: Names of the runtime's scripts that have to run first.
+        choices: How each rule is enforced and why, by definition.
+        notes: What to know besides.
+    """
+
+    steps: tuple[Step, ...]
+    state: str
+    runtime_scripts: tuple[str, ...] = ()
+    choices: tuple[tuple[str, tuple[Choice, ...]], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.steps and not self.runtime_scripts
+
+
+#: Objects come and go in this order: what others stand on first.
+_ORDER = ("schema", "function", "registration", "not_null", "unique_index", "foreign_key", "trigger", "view")
+
+
+def make(compiled: Sequence[Compiled], catalog: Catalog, *, runtime_scripts: tuple[str, ...] = ()) -> Plan:
+    """Plan the way to a set of definitions; what other definitions have installed is left alone.
+
+    Args:
+        compiled: The definitions, compiled for this catalogue.
+        catalog: The database as it is.
+        runtime_scripts: Runtime scripts that have to run first.
+
+    Raises:
+        PlanError: An object would have to go that somebody else's objects stand on.
+    """
+    wanted = {(one.kind, one.identity): one for each in compiled for one in each.artifacts}
+    found = {(one.kind, one.identity): one for one in catalog.installed}
+    ours = {each.definition.name for each in compiled}
+    orphans = [
+        one
+        for key, one in found.items()
+        if key not in wanted and one.definition in ours and one.kind != "schema"
+    ]
+
+    steps = [_removal(one) for one in sorted(orphans, key=_position, reverse=True)]
+    for artifact in sorted(wanted.values(), key=_position):
+        steps += _change(artifact, found.get((artifact.kind, artifact.identity)))
+    return Plan(
+        steps=tuple(steps),
+        state=_state(catalog, steps, runtime_scripts),
+        runtime_scripts=runtime_scripts,
+        choices=tuple((each.definition.name, each.choices) for each in compiled),
+        notes=tuple(f"{each.definition.name}: {note}" for each in compiled for note in each.notes),
+    )
+
+
+def removal(catalog: Catalog, definitions: Iterable[str]) -> Plan:
+    """Plan the way out for some definitions: everything generated goes, no row of a user's table does.
+
+    Raises:
+        PlanError: Somebody else's objects stand on a guarded view.
+    """
+    leaving = set(definitions)
+    gone = [one for one in catalog.installed if one.definition in leaving]
+    staying = {
+        one.names[0] for one in catalog.installed if one.kind == "view" and one.definition not in leaving
+    }
+    emptied = {one.names[0] for one in gone if one.kind == "view"} - staying
+    gone += [one for one in catalog.installed if one.kind == "schema" and one.names[0] in emptied]
+    steps = [_removal(one) for one in sorted(gone, key=_position, reverse=True)]
+    return Plan(steps=tuple(steps), state=_state(catalog, steps, ()))
+
+
+def _position(one: Artifact | Installed) -> int:
+    return _ORDER.index(one.kind)
+
+
+def _change(artifact: Artifact, installed: Installed | None) -> list[Step]:
+    comment = (artifact.comment,) if artifact.comment else ()
+    if installed is None:
+        return [_step("create", artifact, _commented(artifact), artifact.reason)]
+    if not installed.validated:
+        return [
+            _step(
+                "finish", artifact, _unfinished(artifact, installed), "an earlier apply could not finish it"
+            )
+        ]
+    reason = _difference(artifact, installed)
+    if reason is None:
+        return []
+    if artifact.replaceable:
+        return [_step("replace", artifact, (*artifact.create, *comment), reason)]
+    _refuse_dependants(installed)
+    return [_step("replace", artifact, (*artifact.drop, *_commented(artifact)), reason)]
+
+
+def _difference(artifact: Artifact, installed: Installed) -> str | None:
+    if installed.fingerprint != artifact.fingerprint and artifact.kind != "not_null":
+        return "the definition changed"
+    if artifact.body is not None and installed.body is not None and artifact.body != installed.body:
+        return "somebody edited the function"
+    if not installed.enabled:
+        return "somebody switched the trigger off"
+    return None
+
+
+def _commented(artifact: Artifact) -> tuple[Statement, ...]:
+    """The statements that make an object, its fingerprint written right after it exists."""
+    if artifact.comment is None:
+        return artifact.create
+    first, *rest = artifact.create
+    if first.later:
+        comment = Statement(artifact.comment.text, later=True)
+        return (first, comment, *rest)
+    return (first, artifact.comment, *rest)
+
+
+def _unfinished(artifact: Artifact, installed: Installed) -> tuple[Statement, ...]:
+    """What is left to do: for a constraint to be validated its later statements, for an invalid index all anew."""
+    if artifact.kind == "unique_index":
+        drop = tuple(Statement(one.text, one.lock, one.on, later=True) for one in artifact.drop)
+        return (*drop, *_commented(artifact))
+    return tuple(statement for statement in artifact.create if statement.later)
+
+
+def _removal(installed: Installed) -> Step:
+    _refuse_dependants(installed)
+    return Step(
+        action="drop",
+        kind=installed.kind,
+        identity=installed.identity,
+        definition=installed.definition,
+        statements=drop(installed.kind, installed.names, installed.relation, validated=installed.validated),
+        undo=(),
+        reason="no definition wants it any more",
+    )
+
+
+def _step(action: Action, artifact: Artifact, statements: tuple[Statement, ...], reason: str) -> Step:
+    undo = artifact.drop if action == "create" else ()
+    return Step(action, artifact.kind, artifact.identity, artifact.definition, statements, undo, reason)
+
+
+def _refuse_dependants(installed: Installed) -> None:
+    if installed.dependants:
+        raise PlanError(
+            f"{installed.kind} {installed.identity} cannot be dropped because others stand on it",
+            detail=f"It is used by {', '.join(installed.dependants)}.",
+            hint="drop or repoint those first",
+        )
+
+
+def _state(catalog: Catalog, steps: Sequence[Step], runtime_scripts: tuple[str, ...]) -> str:
+    """A hash that changes when the database moves under the plan, or the definitions do."""
+    seen = [
+        str(catalog.server_version),
+        str(catalog.runtime_sha256),
+        *sorted(
+            f"{one.kind} {one.identity} {one.fingerprint} {one.validated} {one.enabled} {hash_text(one.body or '')}"
+            for one in catalog.installed
+        ),
+        *sorted(repr(_stable(relation)) for relation in catalog.relations.values()),
+        *(
+            f"{step.action} {step.kind} {step.identity} {''.join(statement.text.text for statement in step.statements)}"
+            for step in steps
+        ),
+        *runtime_scripts,
+    ]
+    return hash_text("\0".join(seen))[:16]
+
+
+def _stable(relation: object) -> dict[str, object]:
+    """A table's facts but for the planner's estimate of its rows, which moves by itself."""
+    return {name: value for name, value in vars(relation).items() if name != "rows"}
+
+
+def hash_text(text: str) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def order_statements(plan: Plan) -> tuple[tuple[Step, Statement], ...]:
+    """Every statement in the order in which it runs: those of one transaction first, then those of their own."""
+    both = [(step, statement) for step in plan.steps for statement in step.statements]
+    return (*((s, t) for s, t in both if not t.later), *((s, t) for s, t in both if t.later))

@@ -1,0 +1,145 @@
+"""The runtime inside the database: what of it is wanted, and the migrations that bring it there."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from pgslo import assets
+from pgslo.errors import RuntimeMismatch
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg.rows import TupleRow
+
+#: Oldest server that has what the generated code uses (``date_bin``, ``CREATE OR REPLACE TRIGGER``).
+OLDEST_SERVER = 140000
+
+
+@dataclass(frozen=True)
+class Script:
+    """A file of SQL that comes with the library.
+
+    Attributes:
+        name: Its file name without the suffix.
+        text: The SQL.
+        sha256: Of the text, in hexadecimal.
+    """
+
+    name: str
+    text: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def library_version() -> str:
+    """Version of the installed library."""
+    return metadata.version("pgslo")
+
+
+def migrations() -> tuple[Script, ...]:
+    """Stateful scripts, in the order in which they run, each once."""
+    return _scripts("migrations", "")
+
+
+def functions() -> tuple[Script, ...]:
+    """Stateless scripts, in name order, run whenever one of them changed."""
+    return _scripts("sql", "runtime")
+
+
+def functions_sha256() -> str:
+    """One hash over all stateless scripts."""
+    return hashlib.sha256("".join(script.sha256 for script in functions()).encode()).hexdigest()
+
+
+def _scripts(tree: str, folder: str) -> tuple[Script, ...]:
+    place = assets.tree(tree) / folder
+    return tuple(Script(path.stem, path.read_text(encoding="utf-8")) for path in sorted(place.glob("*.sql")))
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What of the runtime a database has.
+
+    Attributes:
+        version: Library version that installed it, or ``None`` when there is none.
+        migrations: Hash of each migration that ran, by name.
+        functions_sha256: Of the stateless scripts that ran last.
+    """
+
+    version: str | None
+    migrations: dict[str, str]
+    functions_sha256: str | None
+
+
+def read(conn: psycopg.Connection[TupleRow]) -> Installed:
+    """What is installed, without changing anything."""
+    found = conn.execute("SELECT to_regclass('pgslo_catalog.runtime') IS NOT NULL").fetchone()
+    if not found or not found[0]:
+        return Installed(None, {}, None)
+    ran = dict(conn.execute("SELECT name, sha256 FROM pgslo_catalog.migration").fetchall())
+    row = conn.execute("SELECT version, sha256 FROM pgslo_catalog.runtime").fetchone()
+    return Installed(row[0] if row else None, ran, row[1] if row else None)
+
+
+def wanted(installed: Installed) -> tuple[Script, ...]:
+    """Scripts that have to run to bring a database up to this library; empty when it is there.
+
+    Raises:
+        RuntimeMismatch: A newer library was here, or a migration that ran is not the one this library knows.
+    """
+    known = {script.name: script for script in migrations()}
+    for name, sha256 in installed.migrations.items():
+        if name not in known:
+            raise RuntimeMismatch(
+                f"the database was migrated by a newer pgslo ({installed.version})",
+                detail=f"This library, {library_version()}, does not know migration {name}.",
+                hint="upgrade the library",
+            )
+        if known[name].sha256 != sha256:
+            raise RuntimeMismatch(
+                f"migration {name} ran here in another form",
+                detail=f"The database has {sha256[:12]}, the library has {known[name].sha256[:12]}.",
+                hint="install the library version that this database was made with, or uninstall and apply anew",
+            )
+    missing = tuple(script for name, script in known.items() if name not in installed.migrations)
+    if missing or installed.functions_sha256 != functions_sha256():
+        return (*missing, *functions())
+    return ()
+
+
+def install(conn: psycopg.Connection[TupleRow]) -> bool:
+    """Bring the runtime up to this library inside the caller's transaction, or in one of its own.
+
+    Args:
+        conn: A connection of a role that may create schemas.
+
+    Returns:
+        Whether anything had to be done.
+
+    Raises:
+        RuntimeMismatch: As :func:`wanted`.
+    """
+    scripts = wanted(read(conn))
+    if not scripts:
+        return False
+    names = {script.name for script in migrations()}
+    with conn.transaction():
+        for script in scripts:
+            conn.execute(script.text.encode(), prepare=False)
+            if script.name in names:
+                conn.execute(
+                    "INSERT INTO pgslo_catalog.migration (name, sha256, library_version) VALUES (%s, %s, %s)",
+                    (script.name, script.sha256, library_version()),
+                )
+        conn.execute("DELETE FROM pgslo_catalog.runtime")
+        conn.execute(
+            "INSERT INTO pgslo_catalog.runtime (version, sha256) VALUES (%s, %s)",
+            (library_version(), functions_sha256()),
+        )
+        conn.execute("RESET search_path")
+    return True

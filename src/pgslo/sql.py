@@ -1,0 +1,189 @@
+"""SQL as a type of its own: text that is safe to put into a statement, and the only way to make it.
+
+A template's context holds nothing but :class:`Sql`, so a value that was not quoted cannot reach a statement.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import functools
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import jinja2
+
+from pgslo import assets
+from pgslo.errors import PgsloError
+from pgslo.keywords import RESERVED
+
+#: Quotes every generated function body; no value may contain it, or the body would end there.
+BODY_QUOTE = "$pgslo$"
+
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*\Z")
+
+
+@dataclass(frozen=True)
+class Sql:
+    """A piece of SQL that needs no more quoting.
+
+    Attributes:
+        text: The SQL itself.
+    """
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class UnsafeSql(PgsloError):
+    """A value cannot be written into generated SQL."""
+
+
+def identifier(*names: str) -> Sql:
+    """A possibly qualified name, quoted only where PostgreSQL needs it, so that goldens read well.
+
+    Args:
+        names: Schema, table, column …, as the catalogue spells them.
+
+    Raises:
+        UnsafeSql: A name is empty or holds a NUL character or the body quote.
+    """
+    return Sql(".".join(_identifier(name) for name in names))
+
+
+def _identifier(name: str) -> str:
+    if not name or "\0" in name:
+        raise UnsafeSql(f"name {name!r} is empty or holds a NUL character")
+    _refuse_body_quote(name)
+    if _PLAIN.match(name) and name not in RESERVED:
+        return name
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: object) -> Sql:
+    """A constant.
+
+    Args:
+        value: ``None``, a bool, number, text, date, time or timestamp.
+
+    Returns:
+        A literal whose meaning does not depend on the session's settings (``standard_conforming_strings``).
+
+    Raises:
+        UnsafeSql: The value holds a NUL character or the body quote, or is of another type.
+    """
+    match value:
+        case None:
+            return Sql("NULL")
+        case bool():
+            return Sql("TRUE" if value else "FALSE")
+        case int():
+            return Sql(str(value))
+        case float():
+            return Sql(repr(value)) if math.isfinite(value) else literal(_not_finite(value))
+        case decimal.Decimal():
+            return Sql(str(value)) if value.is_finite() else literal(str(value))
+        case datetime.date() | datetime.time():
+            return literal(value.isoformat())
+        case str():
+            return Sql(_text_literal(value))
+        case _:
+            raise UnsafeSql(f"a value of type {type(value).__name__} cannot be written as SQL")
+
+
+def _not_finite(value: float) -> str:
+    if math.isnan(value):
+        return "NaN"
+    return "Infinity" if value > 0 else "-Infinity"
+
+
+def _text_literal(value: str) -> str:
+    if "\0" in value:
+        raise UnsafeSql("text with a NUL character cannot be stored in PostgreSQL")
+    _refuse_body_quote(value)
+    quoted = value.replace("'", "''")
+    if "\\" in quoted:
+        # Means the same with standard_conforming_strings on and off; a plain literal does not.
+        return " E'" + quoted.replace("\\", "\\\\") + "'"
+    return f"'{quoted}'"
+
+
+def _refuse_body_quote(text: str) -> None:
+    if BODY_QUOTE in text:
+        raise UnsafeSql(
+            f"text may not contain {BODY_QUOTE}",
+            detail="It quotes the bodies of generated functions.",
+            hint="Leave that sequence of characters out.",
+        )
+
+
+def join(separator: str, parts: Iterable[Sql]) -> Sql:
+    """The parts with a separator such as ``", "`` between them."""
+    return Sql(separator.join(part.text for part in parts))
+
+
+def render(template: str, context: Any) -> Sql:
+    """Print a template from ``sql/templates``.
+
+    Args:
+        template: File name without ``.sql.j2``.
+        context: A frozen dataclass whose fields are :class:`Sql`, or tuples and dataclasses of it.
+
+    Raises:
+        UnsafeSql: A field is not :class:`Sql` or holds the body quote.
+    """
+    return _print(_environment().get_template(f"{template}.sql.j2"), context)
+
+
+def render_source(source: str, context: Any) -> Sql:
+    """Print a template given as text: a kind of the organisation's own.
+
+    Raises:
+        UnsafeSql: As :func:`render`.
+        jinja2.TemplateError: The source is not a template, or names a field that is not in the context.
+    """
+    return _print(_environment().from_string(source), context)
+
+
+def _print(template: jinja2.Template, context: Any) -> Sql:
+    names = {field.name: getattr(context, field.name) for field in fields(context)}
+    for value in names.values():
+        _check(value)
+    return Sql(template.render(names).strip())
+
+
+def _check(value: Any) -> None:
+    if isinstance(value, Sql):
+        _refuse_body_quote(value.text)
+    elif isinstance(value, tuple):
+        for item in value:
+            _check(item)
+    elif is_dataclass(value) and not isinstance(value, type):
+        for field in fields(value):
+            _check(getattr(value, field.name))
+    else:
+        raise UnsafeSql(f"a template was given {type(value).__name__} where SQL is needed")
+
+
+def _finalize(value: object) -> str:
+    if isinstance(value, Sql):
+        return value.text
+    raise UnsafeSql(f"a template printed {type(value).__name__} where SQL is needed")
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    # autoescape is HTML's quoting; SQL's is done by the type Sql.
+    return jinja2.Environment(  # noqa: S701
+        loader=jinja2.FileSystemLoader(assets.tree("sql") / "templates"),
+        undefined=jinja2.StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+    )

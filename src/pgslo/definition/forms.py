@@ -1,0 +1,285 @@
+"""How each part of a definition is written: its keys, their shapes and the short ways to write them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from pgslo.definition import names
+from pgslo.definition.kinds import CustomKind
+from pgslo.definition.rules import (
+    AcceptedValues,
+    Compare,
+    Custom,
+    ExpressionRule,
+    Format,
+    FormatName,
+    Length,
+    NotAcceptedValues,
+    NotNull,
+    OnBreach,
+    OnRead,
+    Operator,
+    Pattern,
+    Range,
+    References,
+    Repair,
+    Rule,
+    Schema,
+    Unique,
+)
+from pgslo.definition.shapes import (
+    AnyConstant,
+    Boolean,
+    Bound,
+    Condition,
+    Duration,
+    Fraction,
+    Integer,
+    ListOf,
+    MapOf,
+    Name,
+    OneOf,
+    Pair,
+    Relation,
+    Shape,
+    Text,
+    describe,
+)
+from pgslo.definition.source import Node, Scalar
+from pgslo.errors import DefinitionError
+
+_TYPE = re.compile(r'[\w ".,()\[\]]{1,200}\Z')
+_ANY_INTEGER = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class StableName:
+    """What a rule or task is called: it becomes part of SQL names and of commands."""
+
+    what: str
+
+    def read(self, node: Node) -> str:
+        """The name."""
+        text = node.text if isinstance(node, Scalar) else ""
+        if names.STABLE_NAME.match(text) and len(text) <= names.STABLE_NAME_BYTES:
+            return text
+        raise DefinitionError(
+            f"{describe(node)} cannot be the name of a {self.what}",
+            hint=f"Use at most {names.STABLE_NAME_BYTES} lower case letters, digits and underscores, "
+            "and begin with a letter.",
+            location=node.location,
+        )
+
+    def schema(self) -> dict[str, Any]:
+        """The same as JSON Schema."""
+        return {"type": "string", "pattern": "^[a-z_][a-z0-9_]*$", "maxLength": names.STABLE_NAME_BYTES}
+
+
+@dataclass(frozen=True)
+class TypeName:
+    """A column's type as psql shows it."""
+
+    def read(self, node: Node) -> str:
+        """The type."""
+        text = node.text.strip() if isinstance(node, Scalar) and isinstance(node.value, str) else ""
+        if _TYPE.match(text):
+            return text
+        raise DefinitionError(
+            f"expected a type such as integer or numeric(10,2), not {describe(node)}", location=node.location
+        )
+
+    def schema(self) -> dict[str, Any]:
+        """The same as JSON Schema."""
+        return {"type": "string", "minLength": 1, "maxLength": 200}
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a kind of rule is written in one place.
+
+    Attributes:
+        rule: The class it becomes.
+        parameters: Its own keys.
+        required: Those that have to be given.
+        one_of: Those of which at least one has to be given.
+        shorthand: What may stand in place of a mapping.
+        stands_for: The keys whose values the shorthand gives, one by one.
+        example: One way to write it.
+        custom: The template it comes from.
+    """
+
+    rule: type[Rule]
+    example: str
+    parameters: dict[str, Shape] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    one_of: tuple[str, ...] = ()
+    shorthand: Shape | None = None
+    stands_for: tuple[str, ...] = ()
+    custom: CustomKind | None = None
+
+    @property
+    def bare(self) -> bool:
+        """Whether the kind's word alone says everything."""
+        return not self.required and not self.one_of
+
+
+def _direct(rule: type[Rule], parameter: str, shape: Shape, example: str, **others: Shape) -> Form:
+    """A kind that is mostly one parameter."""
+    return Form(
+        rule,
+        example,
+        parameters={parameter: shape, **others},
+        required=(parameter,),
+        shorthand=shape,
+        stands_for=(parameter,),
+    )
+
+
+def _bounds(rule: type[Rule], shape: Shape, example: str) -> Form:
+    return Form(
+        rule,
+        example,
+        parameters={"min": shape, "max": shape},
+        one_of=("min", "max"),
+        shorthand=Pair(shape),
+        stands_for=("min", "max"),
+    )
+
+
+_OPERATOR = OneOf("operator", get_args(Operator))
+
+#: Kinds under ``columns:``.
+COLUMN_FORMS: dict[str, Form] = {
+    "not_null": Form(NotNull, "not_null"),
+    "range": _bounds(Range, Bound(), "range: {min: 0, max: 120}"),
+    "accepted_values": _direct(
+        AcceptedValues, "values", ListOf(AnyConstant()), "accepted_values: [us, de, fr]"
+    ),
+    "not_accepted_values": _direct(
+        NotAcceptedValues, "values", ListOf(AnyConstant()), "not_accepted_values: [unknown]"
+    ),
+    "length": _bounds(Length, Integer(0, 2**31 - 1), "length: {min: 1, max: 40}"),
+    "pattern": _direct(Pattern, "matches", Text(), 'pattern: "^[A-Z]{2}$"', ignore_case=Boolean()),
+    "format": _direct(Format, "format", OneOf("format", get_args(FormatName)), "format: email"),
+    "expression": _direct(ExpressionRule, "expression", Condition(), 'expression: "price >= cost"'),
+    "compare": Form(
+        Compare,
+        'compare: {operator: ">=", to: event_at}',
+        parameters={"operator": _OPERATOR, "to": Name()},
+        required=("operator", "to"),
+    ),
+    "references": Form(
+        References,
+        "references: dim.country.code",
+        parameters={"table": Relation(), "column": Name()},
+        required=("table", "column"),
+        shorthand=Relation(parts=3),
+        stands_for=("table", "column"),
+    ),
+    "unique": Form(Unique, "unique"),
+    "repair": Form(
+        Repair,
+        "repair: {clip: [0, 1], default: 0.5}",
+        parameters={
+            "trim": Boolean(),
+            "lower": Boolean(),
+            "map": MapOf(AnyConstant(), nullable=True),
+            "expression": Condition(),
+            "round": Integer(-10, 15),
+            "clip": Pair(Bound()),
+            "default": AnyConstant(),
+        },
+        one_of=("trim", "lower", "map", "expression", "round", "clip", "default"),
+    ),
+}
+
+#: Kinds under ``rules:``.
+ROW_FORMS: dict[str, Form] = {
+    "expression": COLUMN_FORMS["expression"],
+    "compare": Form(
+        Compare,
+        'compare: {left: label_at, operator: ">=", right: event_at}',
+        parameters={"left": Name(), "operator": _OPERATOR, "right": Name()},
+        required=("left", "operator", "right"),
+    ),
+    "references": Form(
+        References,
+        "references: {columns: [shop, sku], table: dim.product, to: [shop, sku]}",
+        parameters={
+            "columns": ListOf(Name(), single=True),
+            "table": Relation(),
+            "to": ListOf(Name(), single=True),
+        },
+        required=("columns", "table", "to"),
+    ),
+    "unique": _direct(Unique, "columns", ListOf(Name(), single=True), "unique: [user_id, feature_date]"),
+}
+
+SCHEMA_FORM = Form(
+    Schema,
+    "schema: {columns: {age: integer}}",
+    parameters={"columns": MapOf(TypeName()), "extra": OneOf("choice", ("allow", "forbid"))},
+    required=("columns",),
+)
+
+
+def custom_form(kind: CustomKind) -> Form:
+    """How a kind of the organisation's own is written."""
+    required = tuple(each.name for each in kind.parameters if each.required)
+    single = required or tuple(each.name for each in kind.parameters)
+    shorthand = next((each.shape for each in kind.parameters if single == (each.name,)), None)
+    return Form(
+        Custom,
+        f"{kind.name}: {{{', '.join(f'{name}: …' for name in required)}}}" if required else kind.name,
+        parameters={each.name: each.shape for each in kind.parameters},
+        required=required,
+        shorthand=shorthand,
+        stands_for=single if shorthand else (),
+        custom=kind,
+    )
+
+
+#: What every rule may say.
+OPTIONS: dict[str, Shape] = {
+    "name": StableName("rule"),
+    "description": Text("a description"),
+    "owner": Text("an owner", 200),
+    "tags": ListOf(Text("a tag", 100), single=True),
+    "enabled": Boolean(),
+    "where": Condition(),
+    "on_breach": OneOf("action", get_args(OnBreach)),
+    "at_least": Fraction(),
+    "at_most": Integer(0, _ANY_INTEGER),
+    "samples": Integer(0, 1000),
+}
+#: Options that make no sense for a kind, and why.
+UNFIT_OPTIONS: dict[type[Rule], tuple[tuple[str, ...], str]] = {
+    Schema: (("where", "at_least", "at_most", "samples"), "it is about the table, not about rows"),
+    Repair: (("at_least", "at_most", "samples"), "it mends rows and judges none"),
+}
+
+BATCH_KEYS: dict[str, Shape] = {"by": Condition(), "every": Duration()}
+TASK_KEYS: dict[str, Shape] = {
+    "contact": Text("a contact", 200),
+    "reads": ListOf(Name(), single=True),
+    "view": Relation("view"),
+    "on_read": OneOf("choice", get_args(OnRead)),
+}
+#: Keys of a file with a plain value; the others (batch, schema, columns, rules, tasks) hold more.
+PLAIN_KEYS: dict[str, Shape] = {
+    "table": Relation(),
+    "description": Text("a description"),
+    "owner": Text("an owner", 200),
+    "key": ListOf(Name(), single=True),
+    "writes": OneOf("choice", ("bulk", "stream")),
+    "guarded": Name("schema"),
+    "readers": ListOf(Name("role"), single=True),
+    "on_read": OneOf("choice", get_args(OnRead)),
+}
+FILE_KEYS = (*PLAIN_KEYS, "batch", "schema", "columns", "rules", "tasks")
+
+#: Planned, so that nobody is told "did you mean".
+LATER_KEYS = frozenset({"freshness", "row_count", "objective", "assertions"})
+LATER_OPTIONS = frozenset({"reject_below", "warn_below", "reject_above", "warn_above"})

@@ -1,0 +1,418 @@
+"""A definition file's text to a :class:`Definition`, or all of its errors at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pgslo.definition import source
+from pgslo.definition.build import Rules, Written
+from pgslo.definition.forms import (
+    BATCH_KEYS,
+    COLUMN_FORMS,
+    FILE_KEYS,
+    LATER_KEYS,
+    LATER_OPTIONS,
+    OPTIONS,
+    PLAIN_KEYS,
+    ROW_FORMS,
+    SCHEMA_FORM,
+    TASK_KEYS,
+    Form,
+    StableName,
+    custom_form,
+)
+from pgslo.definition.kinds import LATER_KINDS, CustomKind
+from pgslo.definition.rules import Batch, Definition, Task
+from pgslo.definition.shapes import Name, Shape, canonical, close_match, describe
+from pgslo.definition.source import Node, Problems, Scalar, Sequence
+from pgslo.errors import DefinitionError, DefinitionErrors, Location
+
+_NO_KINDS: Mapping[str, CustomKind] = {}
+
+
+def load(text: str, *, path: str, kinds: Mapping[str, CustomKind] = _NO_KINDS) -> Definition:
+    """Read one definition.
+
+    Args:
+        text: The file's text.
+        path: The file as messages name it.
+        kinds: The organisation's own kinds, by name.
+
+    Raises:
+        DefinitionErrors: Everything that is wrong with it, each with its place.
+    """
+    node = source.read(text, path=path)
+    problems = Problems()
+    definition = _Reader(problems, kinds).definition(node)
+    problems.check()
+    if definition is None:
+        raise AssertionError("a definition without errors has a value")
+    return definition
+
+
+def load_all(
+    files: Mapping[str, str], *, kinds: Mapping[str, CustomKind] = _NO_KINDS
+) -> tuple[Definition, ...]:
+    """Read the definitions of a project.
+
+    Args:
+        files: Text of each file by its path.
+        kinds: The organisation's own kinds, by name.
+
+    Raises:
+        DefinitionErrors: Everything that is wrong with any of them, or a table that has two.
+    """
+    problems = Problems()
+    definitions: dict[tuple[str, str], Definition] = {}
+    for path, text in files.items():
+        try:
+            definition = load(text, path=path, kinds=kinds)
+        except DefinitionErrors as error:
+            problems.errors.extend(error.errors)
+            continue
+        table = (definition.schema_name, definition.table_name)
+        first = definitions.setdefault(table, definition)
+        if first is not definition:
+            problems.errors.append(
+                DefinitionError(
+                    f"table {definition.name} has two definitions",
+                    detail=f"The other one is {first.location.path}.",
+                    hint="Put the rules of a table into one file.",
+                    location=definition.place("table"),
+                )
+            )
+    problems.check()
+    return tuple(definitions.values())
+
+
+class _Reader:
+    """Reads the parts of one file; errors go to ``problems``, and what has one is left out."""
+
+    def __init__(self, problems: Problems, kinds: Mapping[str, CustomKind]) -> None:
+        self._problems = problems
+        own = {name: custom_form(kind) for name, kind in kinds.items()}
+        self._column_forms = COLUMN_FORMS | {
+            n: f for n, f in own.items() if f.custom and f.custom.about_column
+        }
+        self._row_forms = ROW_FORMS | {n: f for n, f in own.items() if f.custom and not f.custom.about_column}
+        self._rules = Rules(problems)
+
+    def definition(self, node: Node) -> Definition | None:
+        """The whole file."""
+        if not isinstance(node, source.Mapping):
+            self._error(
+                f"expected keys and values, not {describe(node)}",
+                node.location,
+                "Start with table: schema.name",
+            )
+            return None
+        start = Location(node.location.path, 1, 1)
+        written = Written({}, {})
+        self._check_keys(node, FILE_KEYS, "key", later=LATER_KEYS)
+        for key, value in node.entries:
+            self._part(written, key, value)
+        if node.get("table") is None:
+            self._error('the file names no "table"', start, "Start with table: schema.name")
+        self._check_schemas(written)
+        if self._problems.errors:
+            return None
+        schema_name, table_name = written.values.pop("table")
+        return Definition(
+            schema_name=schema_name,
+            table_name=table_name,
+            rules=tuple(self._rules.rules),
+            location=start,
+            places=written.places,
+            **written.values,
+        )
+
+    def _part(self, written: Written, key: Scalar, node: Node) -> None:
+        match key.text:
+            case "batch":
+                written.put("batch", self._batch(node), node)
+            case "schema":
+                self._schema(key, node)
+            case "columns":
+                self._columns(node)
+            case "rules":
+                self._row_rules(node)
+            case "tasks":
+                written.put("tasks", self._tasks(node), node)
+            case plain if plain in PLAIN_KEYS:
+                self._put(written, plain, PLAIN_KEYS[plain], node)
+
+    # Helpers
+
+    def _error(
+        self, message: str, location: Location, hint: str | None = None, *, detail: str | None = None
+    ) -> None:
+        self._problems.add(DefinitionError(message, detail=detail, hint=hint, location=location))
+
+    def _put(self, written: Written, key: str, shape: Shape, node: Node) -> None:
+        try:
+            written.put(key, shape.read(node), node)
+        except DefinitionError as error:
+            self._problems.add(error)
+
+    def _check_keys(
+        self, node: source.Mapping, known: tuple[str, ...], what: str, *, later: frozenset[str] = frozenset()
+    ) -> None:
+        for key, _ in node.entries:
+            if key.text in later:
+                self._error(f'"{key.text}" is not supported by this version', key.location)
+            elif key.text not in known:
+                hint = close_match(key.text, known) or f"One of: {', '.join(known)}."
+                self._error(f'{what} "{key.text}" does not exist', key.location, hint)
+
+    def _mapping(self, node: Node, hint: str) -> source.Mapping | None:
+        if isinstance(node, source.Mapping):
+            return node
+        self._error(f"expected keys and values, not {describe(node)}", node.location, hint)
+        return None
+
+    def _check_schemas(self, written: Written) -> None:
+        guarded = written.values.get("guarded")
+        reserved = ("pgslo", "pgslo_catalog", "pgslo_gen", "information_schema")
+        if guarded and (guarded in reserved or guarded.startswith("pg_")):
+            self._error(f'schema "{guarded}" cannot hold guarded views', written.places["guarded"])
+        table = written.values.get("table")
+        if table and guarded and table[0] == guarded:
+            self._error(
+                "the guarded view would have the name of the table itself",
+                written.places["guarded"],
+                "Choose another schema for the guarded views.",
+            )
+
+    # Parts of a file
+
+    def _batch(self, node: Node) -> Batch | None:
+        if isinstance(node, Scalar) and node.text == "statement":
+            return Batch(location=node.location)
+        mapping = self._mapping(node, "For example {by: feature_date}, {every: 1 hour}, or statement.")
+        if mapping is None:
+            return None
+        self._check_keys(mapping, tuple(BATCH_KEYS), "key")
+        written = Written({}, {})
+        for key, value in mapping.entries:
+            if key.text in BATCH_KEYS:
+                self._put(written, key.text, BATCH_KEYS[key.text], value)
+        if not mapping.entries:
+            self._error('a batch needs "by", "every" or both', node.location)
+        return Batch(location=node.location, **written.values)
+
+    def _tasks(self, node: Node) -> tuple[Task, ...]:
+        mapping = self._mapping(node, "For example churn: {reads: [age, country]}")
+        tasks = []
+        for key, value in mapping.entries if mapping else ():
+            written = Written({}, {})
+            self._put(written, "name", StableName("task"), key)
+            keys = self._mapping(value, "For example {reads: [age, country]}")
+            if keys is None:
+                continue
+            self._check_keys(keys, tuple(TASK_KEYS), "key")
+            for name, item in keys.entries:
+                if name.text in TASK_KEYS:
+                    self._put(written, name.text, TASK_KEYS[name.text], item)
+            if keys.get("reads") is None:
+                self._error(
+                    f'task "{key.text}" needs "reads"', key.location, "List the columns that it reads."
+                )
+            if "view" in written.values:
+                written.values["view"] = canonical(written.values["view"])
+            if {"name", "reads"} <= written.values.keys():
+                tasks.append(Task(location=key.location, places=written.places, **written.values))
+        return tuple(tasks)
+
+    def _schema(self, key: Scalar, node: Node) -> None:
+        mapping = self._mapping(node, f"For example {SCHEMA_FORM.example}")
+        if mapping is not None:
+            written = self._parameters(SCHEMA_FORM, key, mapping, OPTIONS)
+            if written is not None:
+                self._rules.add(SCHEMA_FORM, key, written, column=None)
+
+    def _columns(self, node: Node) -> None:
+        mapping = self._mapping(node, "For example age: [not_null]")
+        for column, items in mapping.entries if mapping else ():
+            try:
+                Name().read(column)
+            except DefinitionError as error:
+                self._problems.add(error)
+                continue
+            if not isinstance(items, Sequence):
+                hint = "Begin each rule with a dash: - not_null"
+                self._error(f"expected a list of rules, not {describe(items)}", items.location, hint)
+                continue
+            for item in items.items:
+                self._column_rule(column, item)
+
+    def _column_rule(self, column: Scalar, item: Node) -> None:
+        found = self._one_entry(item)
+        if found is None:
+            return
+        kind, value = found
+        form = self._form(kind, self._column_forms, self._row_forms, "rules")
+        if form is None:
+            return
+        written = self._parameters(form, kind, value, OPTIONS)
+        if written is not None:
+            written.places["column"] = column.location
+            self._rules.add(form, kind, written, column=column.text)
+
+    def _one_entry(self, item: Node) -> tuple[Scalar, Node | None] | None:
+        """A kind or name and what is said of it."""
+        match item:
+            case Scalar(value=str()):
+                return item, None
+            case source.Mapping(entries=((key, value),)):
+                return key, value
+            case source.Mapping(entries=((first, _), (second, _), *_)):
+                if second.text in OPTIONS:
+                    hint = f"Put it into the braces of {first.text}: {{…, {second.text}: …}}."
+                else:
+                    hint = "Begin each rule with a dash of its own."
+                self._error(f'"{second.text}" stands beside the rule "{first.text}"', second.location, hint)
+            case _:
+                self._error(f"expected a rule, not {describe(item)}", item.location, "For example not_null.")
+        return None
+
+    def _row_rules(self, node: Node) -> None:
+        example = '- label_follows_event: {expression: "label_at >= event_at"}'
+        if not isinstance(node, Sequence):
+            self._error(
+                f"expected a list of rules, not {describe(node)}", node.location, f"For example {example}"
+            )
+            return
+        for item in node.items:
+            found = self._one_entry(item)
+            if found is None:
+                continue
+            name, value = found
+            if not isinstance(value, source.Mapping):
+                self._error(f'rule "{name.text}" says nothing', name.location, f"For example {example}")
+                continue
+            self._row_rule(name, value)
+
+    def _row_rule(self, name: Scalar, node: source.Mapping) -> None:
+        found = self._row_kind(name, node)
+        if "name" in (key.text for key, _ in node.entries):
+            self._error(f'rule "{name.text}" has a name already', node.place("name"), 'Leave "name" out.')
+            return
+        options = Written({}, {})
+        for key, option in node.entries:
+            if key.text in OPTIONS:
+                self._put(options, key.text, OPTIONS[key.text], option)
+        self._put(options, "name", OPTIONS["name"], name)
+        form = self._form(found[0], self._row_forms, self._column_forms, "columns") if found else None
+        if not found or not form:
+            return
+        kind, value = found
+        written = self._parameters(form, kind, value, {})
+        if written is not None and "name" in options.values:
+            written.values.update(options.values)
+            written.places.update(options.places)
+            self._rules.add(form, kind, written, column=None)
+
+    def _row_kind(self, name: Scalar, node: source.Mapping) -> tuple[Scalar, Node] | None:
+        """The one key that is a kind, and what is said of it."""
+        kinds = []
+        for key, value in node.entries:
+            if key.text in LATER_OPTIONS:
+                self._error(f'"{key.text}" is not supported by this version', key.location)
+            elif key.text not in OPTIONS:
+                kinds.append((key, value))
+        if not kinds:
+            known = ", ".join(self._row_forms)
+            self._error(f'rule "{name.text}" has no kind', name.location, f"One of: {known}.")
+            return None
+        if len(kinds) == 1:
+            return kinds[0]
+        known_kinds = [(key, value) for key, value in kinds if key.text in self._row_forms]
+        for key, _ in kinds:
+            if key.text not in self._row_forms and known_kinds:
+                hint = close_match(key.text, OPTIONS) or "A rule has one kind, and options beside it."
+                self._error(f'"{key.text}" is neither a kind nor an option', key.location, hint)
+        if len(known_kinds) != 1:
+            self._error(f'rule "{name.text}" has two kinds', kinds[1][0].location, "Write two rules.")
+            return None
+        return known_kinds[0]
+
+    def _form(
+        self, kind: Scalar, forms: dict[str, Form], elsewhere: dict[str, Form], where: str
+    ) -> Form | None:
+        form = forms.get(kind.text)
+        if form is None:
+            if kind.text in LATER_KINDS:
+                self._error(f'kind "{kind.text}" is not supported by this version', kind.location)
+            elif kind.text in elsewhere:
+                example = elsewhere[kind.text].example
+                hint = f'Write it under "{where}", for example {example}'
+                self._error(f'kind "{kind.text}" cannot stand here', kind.location, hint)
+            elif kind.text == "schema":
+                self._error(
+                    '"schema" is a key of the file', kind.location, f"For example {SCHEMA_FORM.example}"
+                )
+            else:
+                hint = close_match(kind.text, forms) or f"One of: {', '.join(forms)}."
+                self._error(f'kind "{kind.text}" does not exist', kind.location, hint)
+        return form
+
+    def _parameters(
+        self, form: Form, kind: Scalar, node: Node | None, options: dict[str, Shape]
+    ) -> Written | None:
+        """A kind's own keys and the options among them; ``None`` if something is wrong."""
+        before = len(self._problems.errors)
+        written = Written({}, {})
+        match node:
+            case source.Mapping():
+                self._keys(form, kind, node, options, written)
+            case None | Scalar(value=None):
+                pass
+            case _:
+                self._shorthand(form, kind, node, written)
+        if len(self._problems.errors) > before:
+            return None
+        missing = [f'"{name}"' for name in form.required if name not in written.values]
+        if not missing and form.one_of and not written.values.keys() & set(form.one_of):
+            missing = [" or ".join(f'"{name}"' for name in form.one_of)]
+        if missing:
+            place = node.location if node else kind.location
+            self._error(f'"{kind.text}" needs {" and ".join(missing)}', place, f"For example {form.example}")
+            return None
+        return written
+
+    def _keys(
+        self, form: Form, kind: Scalar, node: source.Mapping, options: dict[str, Shape], written: Written
+    ) -> None:
+        known = form.parameters | options
+        for key, value in node.entries:
+            if key.text in known:
+                self._put(written, key.text, known[key.text], value)
+            elif key.text in LATER_OPTIONS:
+                self._error(f'"{key.text}" is not supported by this version', key.location)
+            elif key.text in OPTIONS:
+                hint = f"Write {{{kind.text}: …, {key.text}: …}}."
+                self._error(f'"{key.text}" belongs beside "{kind.text}", not inside it', key.location, hint)
+            else:
+                hint = close_match(key.text, known) or f"One of: {', '.join(known)}."
+                self._error(f'"{kind.text}" has no "{key.text}"', key.location, hint)
+
+    def _shorthand(self, form: Form, kind: Scalar, node: Node, written: Written) -> None:
+        if form.shorthand is None:
+            hint = f"For example {form.example}"
+            self._error(f'"{kind.text}" cannot be followed by {describe(node)}', node.location, hint)
+            return
+        try:
+            value = form.shorthand.read(node)
+        except DefinitionError as error:
+            self._problems.add(error)
+            return
+        match form.stands_for:
+            case (only,):
+                written.put(only, value, node)
+            case ("table", "column"):
+                written.put("table", value[:2], node)
+                written.put("column", value[2], node)
+            case both:
+                for key, part in zip(both, value, strict=True):
+                    if part is not None:
+                        written.put(key, part, node)

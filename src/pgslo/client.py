@@ -79,10 +79,10 @@ class SLOWarning(UserWarning):
             sqlstate=diagnostic.sqlstate or "",
             detail=diagnostic.message_detail,
             hint=diagnostic.message_hint,
-            schema=diagnostic.schema_name,
-            table=diagnostic.table_name,
-            column=diagnostic.column_name,
-            rule=diagnostic.constraint_name,
+            schema=diagnostic.schema_name or None,  # PL/pgSQL cannot leave a field out, only empty
+            table=diagnostic.table_name or None,
+            column=diagnostic.column_name or None,
+            rule=diagnostic.constraint_name or None,
         )
 
     def __str__(self) -> str:

@@ -53,7 +53,7 @@ CREATE FUNCTION guarded.freshness() RETURNS boolean LANGUAGE plpgsql STABLE PARA
 BEGIN
     RAISE WARNING 'features.user_stats cannot be judged by "freshness"' USING
         ERRCODE = '01SL2', DETAIL = 'It has no closed batch.',
-        SCHEMA = 'features', TABLE = 'user_stats', CONSTRAINT = 'freshness';
+        SCHEMA = 'features', TABLE = 'user_stats', COLUMN = '', CONSTRAINT = 'freshness';
     RETURN true;
 END $$;
 
@@ -90,33 +90,33 @@ SCORE = "SELECT score FROM guarded.user_stats"
 
 
 @pytest.fixture
-def dsn(empty_connection, empty_dsn):
+def views(empty_connection, empty_dsn):
     empty_connection.execute(VIEWS)
     return empty_dsn
 
 
 @pytest.fixture
-def session(dsn) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(dsn, autocommit=True) as connection:
+def session(views) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(views, autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
-def engine(dsn):
+def engine(views):
     sqlalchemy = pytest.importorskip("sqlalchemy")
-    engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn))
+    engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(views))
     yield engine
     engine.dispose()
 
 
-def run_with_async_engine(dsn, use):
+def run_with_async_engine(views, use):
     """Call a coroutine function with an SQLAlchemy AsyncEngine."""
     pytest.importorskip("greenlet")
     from sqlalchemy.ext.asyncio import create_async_engine
 
     async def run():
         engine = create_async_engine(
-            "postgresql+psycopg://", async_creator=lambda: psycopg.AsyncConnection.connect(dsn)
+            "postgresql+psycopg://", async_creator=lambda: psycopg.AsyncConnection.connect(views)
         )
         try:
             await use(engine)
@@ -374,16 +374,16 @@ def test_raise_includes_what_cannot_be_judged(session):
         session.execute("SELECT * FROM guarded.unjudged")
 
 
-def test_raise_rolls_a_write_back_with_its_transaction(dsn, session):
-    connection = psycopg.connect(dsn)
+def test_raise_rolls_a_write_back_with_its_transaction(views, session):
+    connection = psycopg.connect(views)
     watch(connection, on_warning="raise")
     with pytest.raises(SLOBreach), connection:
         connection.execute("INSERT INTO features.user_stats VALUES (2001)")
     assert session.execute("SELECT FROM features.user_stats WHERE user_id = 2001").fetchone() is None
 
 
-def test_a_commit_that_has_happened_warns_and_does_not_raise(dsn, session):
-    with psycopg.connect(dsn) as connection:
+def test_a_commit_that_has_happened_warns_and_does_not_raise(views, session):
+    with psycopg.connect(views) as connection:
         watch(connection, on_warning="raise")
         connection.execute("INSERT INTO features.asserted VALUES (1), (2)")
         with hears(17):
@@ -518,8 +518,8 @@ def test_a_raising_watch_inside_a_warning_one(session):
         session.execute(AGE)
 
 
-def test_a_watch_does_not_keep_a_connection_alive(dsn):
-    connection = psycopg.connect(dsn)
+def test_a_watch_does_not_keep_a_connection_alive(views):
+    connection = psycopg.connect(views)
     gone = weakref.ref(connection)
     gc.disable()
     try:
@@ -547,9 +547,9 @@ def test_what_cannot_be_watched_is_refused(target, on_warning, error):
 # ── asyncio ──
 
 
-def test_an_async_connection(dsn):
+def test_an_async_connection(views):
     async def run():
-        async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        async with await psycopg.AsyncConnection.connect(views) as connection:
             with watch(connection):
                 with hears(17):
                     await connection.execute(AGE)
@@ -564,11 +564,11 @@ def test_an_async_connection(dsn):
     asyncio.run(run())
 
 
-def test_an_async_callable_may_use_the_connection(dsn):
+def test_an_async_callable_may_use_the_connection(views):
     heard = []
 
     async def run():
-        async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        async with await psycopg.AsyncConnection.connect(views) as connection:
 
             async def ask(warning):
                 cursor = await connection.execute("SELECT %s::int", (warning.incident,))
@@ -581,9 +581,9 @@ def test_an_async_callable_may_use_the_connection(dsn):
     assert heard == [(17,), (23,)]
 
 
-def test_concurrent_tasks_name_the_line_that_runs_them(dsn):
+def test_concurrent_tasks_name_the_line_that_runs_them(views):
     async def run():
-        async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        async with await psycopg.AsyncConnection.connect(views) as connection:
             watch(connection)
             await asyncio.gather(connection.execute(AGE), connection.execute(SCORE))
 
@@ -640,12 +640,12 @@ def test_an_orm_session(engine):
 
 
 @pytest.mark.parametrize("pool", ["NullPool", "StaticPool", "SingletonThreadPool", "QueuePool"])
-def test_any_pool(dsn, pool):
+def test_any_pool(views, pool):
     sqlalchemy = pytest.importorskip("sqlalchemy")
     from sqlalchemy import pool as pools
 
     engine = sqlalchemy.create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=getattr(pools, pool)
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(views), poolclass=getattr(pools, pool)
     )
     with watch(engine):
         for _ in range(2):
@@ -701,7 +701,7 @@ def test_threads_that_share_one_connection(session):
     assert len(heard) == 20
 
 
-def test_an_async_engine(dsn):
+def test_an_async_engine(views):
     text = pytest.importorskip("sqlalchemy").text
 
     async def use(engine):
@@ -720,7 +720,7 @@ def test_an_async_engine(dsn):
             with watch(connection, on_warning="raise"), pytest.raises(SLOBreach):
                 await connection.exec_driver_sql(AGE)
 
-    run_with_async_engine(dsn, use)
+    run_with_async_engine(views, use)
 
 
 def test_an_engine_on_another_driver_is_refused():
@@ -756,7 +756,7 @@ def test_pandas_gets_no_frame_when_raising(engine):
         pandas.read_sql(AGE, engine)
 
 
-def test_pandas_on_an_async_engine_warns_at_run_sync(dsn):
+def test_pandas_on_an_async_engine_warns_at_run_sync(views):
     pandas = pytest.importorskip("pandas")
 
     async def use(engine):
@@ -765,7 +765,7 @@ def test_pandas_on_an_async_engine_warns_at_run_sync(dsn):
             with hears(17):
                 await connection.run_sync(lambda connection: pandas.read_sql(AGE, connection))
 
-    run_with_async_engine(dsn, use)
+    run_with_async_engine(views, use)
 
 
 def test_polars_reads_warn_at_the_line_of_read_database(engine, session):
@@ -786,9 +786,9 @@ def test_polars_reads_warn_at_the_line_of_read_database(engine, session):
 # ── psycopg_pool ──
 
 
-def test_a_pool_with_connections_made_before_and_after(dsn):
+def test_a_pool_with_connections_made_before_and_after(views):
     psycopg_pool = pytest.importorskip("psycopg_pool")
-    with psycopg_pool.ConnectionPool(dsn, min_size=1, max_size=2, open=True) as pool:
+    with psycopg_pool.ConnectionPool(views, min_size=1, max_size=2, open=True) as pool:
         pool.wait()
         with watch(pool), pool.connection() as first, pool.connection() as second:
             for connection in (first, second):
@@ -798,11 +798,11 @@ def test_a_pool_with_connections_made_before_and_after(dsn):
             connection.execute(AGE)
 
 
-def test_an_async_pool(dsn):
+def test_an_async_pool(views):
     psycopg_pool = pytest.importorskip("psycopg_pool")
 
     async def run():
-        async with psycopg_pool.AsyncConnectionPool(dsn, min_size=1, max_size=1, open=False) as pool:
+        async with psycopg_pool.AsyncConnectionPool(views, min_size=1, max_size=1, open=False) as pool:
             with watch(pool):
                 async with pool.connection() as connection:
                     with hears(17):
@@ -812,6 +812,73 @@ def test_an_async_pool(dsn):
                     await connection.execute(AGE)
 
     asyncio.run(run())
+
+
+# ── the runtime itself ──
+
+
+DEFINITION = """
+table: features.user_stats
+owner: growth-platform
+key: [user_id, feature_date]
+batch: {by: feature_date}
+columns:
+  age:
+    - range: {name: age_range, min: 0, max: 120}
+  country:
+    - accepted_values: {name: country_known, values: [us, de, fr]}
+"""
+
+
+@pytest.fixture
+def guarded(connection):
+    """A session on a table with a real definition, whose newest batch misses the rule of ``age``."""
+    from pgslo import database
+    from pgslo.definition import load
+
+    connection.execute(
+        "CREATE SCHEMA features; CREATE TABLE features.user_stats"
+        " (user_id int, feature_date date, age int, country text, PRIMARY KEY (user_id, feature_date))"
+    )
+
+    def plan():
+        return database.plan_definitions(connection, [load(DEFINITION, path="user_stats.yml")])
+
+    database.apply(connection, plan(), plan)
+    connection.execute(
+        "INSERT INTO features.user_stats SELECT n, '2026-11-22', -n, 'de' FROM generate_series(1, 100) AS n"
+    )
+    return connection
+
+
+def test_a_guarded_view_warns_for_the_column_read_with_every_field(guarded):
+    watch(guarded)
+    with hears():
+        guarded.execute("SELECT country FROM guarded.user_stats")
+    (incident,) = guarded.execute("SELECT incident_id FROM pgslo.incident").fetchone()
+    with hears(incident) as heard:
+        guarded.execute("SELECT age FROM guarded.user_stats WHERE age > 3")
+    warning = heard[0].message
+    assert (warning.sqlstate, warning.schema, warning.table) == ("01SL1", "features", "user_stats")
+    assert (warning.column, warning.rule) == ("age", "age_range")
+    assert guarded.execute(warning.hint.partition(". ")[2]).fetchall()
+
+
+def test_a_writer_of_a_defined_table_is_warned(guarded):
+    watch(guarded)
+    with hears(None):
+        guarded.execute("INSERT INTO features.user_stats VALUES (101, '2026-11-22', -1, 'de')")
+
+
+@pytest.mark.parametrize(
+    ("on_read", "view"), [("warn", "guarded.user_stats_strict"), ("refuse", "guarded.user_stats")]
+)
+def test_a_guarded_view_refuses_with_the_drivers_error(guarded, on_read, view):
+    watch(guarded)
+    guarded.execute(f"SET pgslo.on_read = {on_read}")
+    with hears(), pytest.raises(psycopg.DatabaseError) as caught:
+        guarded.execute(f"SELECT age FROM {view}")
+    assert caught.value.sqlstate == naming.READ_REFUSED
 
 
 # ── why it is built this way ──

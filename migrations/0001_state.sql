@@ -22,7 +22,7 @@ COMMENT ON TABLE pgslo_catalog.migration IS 'Migrations of the runtime that ran 
 CREATE TABLE pgslo_catalog.runtime (
     version text NOT NULL,
     sha256 text NOT NULL,
-    only boolean NOT NULL DEFAULT true CONSTRAINT runtime_has_one_row PRIMARY KEY CONSTRAINT runtime_is_the_only_one CHECK (only)
+    sole boolean NOT NULL DEFAULT true CONSTRAINT runtime_has_one_row PRIMARY KEY CONSTRAINT runtime_is_the_only_one CHECK (sole)
 );
 COMMENT ON TABLE pgslo_catalog.runtime IS 'What of the stateless runtime (functions and views) is installed.';
 

@@ -226,15 +226,16 @@ def _probes(rule: rules.Rule, compiler: WriteCompiler) -> list[Probe]:
     if isinstance(rule, rules.Schema):
         return []
     found = []
-    if isinstance(rule, rules.Repair):
+    if isinstance(rule, rules.Repair | rules.Format):
+        # What a format calls may not be installed yet; its column's type was looked at.
         stated = [rule.where.qualified(conditions.ROW)] if rule.where else []
-        if rule.expression:
+        if isinstance(rule, rules.Repair) and rule.expression:
             found.append(
                 Probe(
                     sql.render(
                         "probe_value", _Probe(compiler.table, rule.expression.qualified(conditions.ROW))
                     ),
-                    rule,
+                    rule.expression.location,
                 )
             )
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -340,7 +341,7 @@ def apply(
                 continue
             on_statement(step, statement)
             try:
-                _patiently(lambda statement=statement: _apply_alone(conn, statement))
+                _patiently(functools.partial(_apply_alone, conn, statement))
             except DatabaseError as exc:
                 unfinished.append(Unfinished(step, exc))
         return tuple(unfinished)

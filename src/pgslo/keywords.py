@@ -15,5 +15,5 @@ RESERVED = frozenset(
     time timestamp to trailing treat trim true union unique user using values varchar variadic verbose when where
     window with xmlattributes xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot
     xmlserialize xmltable
-    """.split()
+    """.split()  # noqa: SIM905 - a list of quoted words is not readable
 )

@@ -136,11 +136,7 @@ def _change(artifact: Artifact, installed: Installed | None) -> list[Step]:
     if installed is None:
         return [_step("create", artifact, _commented(artifact), artifact.reason)]
     if not installed.validated:
-        return [
-            _step(
-                "finish", artifact, _unfinished(artifact, installed), "an earlier apply could not finish it"
-            )
-        ]
+        return [_step("finish", artifact, _unfinished(artifact), "an earlier apply could not finish it")]
     reason = _difference(artifact, installed)
     if reason is None:
         return []
@@ -171,7 +167,7 @@ def _commented(artifact: Artifact) -> tuple[Statement, ...]:
     return (first, artifact.comment, *rest)
 
 
-def _unfinished(artifact: Artifact, installed: Installed) -> tuple[Statement, ...]:
+def _unfinished(artifact: Artifact) -> tuple[Statement, ...]:
     """What is left to do: for a constraint to be validated its later statements, for an invalid index all anew."""
     if artifact.kind == "unique_index":
         drop = tuple(Statement(one.text, one.lock, one.on, later=True) for one in artifact.drop)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pgslo import assets
 from pgslo.errors import RuntimeMismatch
@@ -33,6 +33,7 @@ class Script:
 
     @property
     def sha256(self) -> str:
+        """Hash of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
@@ -56,7 +57,7 @@ def functions_sha256() -> str:
     return hashlib.sha256("".join(script.sha256 for script in functions()).encode()).hexdigest()
 
 
-def _scripts(tree: str, folder: str) -> tuple[Script, ...]:
+def _scripts(tree: Literal["sql", "migrations"], folder: str) -> tuple[Script, ...]:
     place = assets.tree(tree) / folder
     return tuple(Script(path.stem, path.read_text(encoding="utf-8")) for path in sorted(place.glob("*.sql")))
 
@@ -81,7 +82,7 @@ def read(conn: psycopg.Connection[TupleRow]) -> Installed:
     found = conn.execute("SELECT to_regclass('pgslo_catalog.runtime') IS NOT NULL").fetchone()
     if not found or not found[0]:
         return Installed(None, {}, None)
-    ran = dict(conn.execute("SELECT name, sha256 FROM pgslo_catalog.migration").fetchall())
+    ran: dict[str, str] = dict(conn.execute("SELECT name, sha256 FROM pgslo_catalog.migration").fetchall())
     row = conn.execute("SELECT version, sha256 FROM pgslo_catalog.runtime").fetchone()
     return Installed(row[0] if row else None, ran, row[1] if row else None)
 

@@ -5,7 +5,7 @@ A template's context holds nothing but :class:`Sql`, so a value that was not quo
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import functools
 import math
@@ -88,7 +88,7 @@ def literal(value: object) -> Sql:
             return Sql(repr(value)) if math.isfinite(value) else literal(_not_finite(value))
         case decimal.Decimal():
             return Sql(str(value)) if value.is_finite() else literal(str(value))
-        case datetime.date() | datetime.time():
+        case dt.date() | dt.time():
             return literal(value.isoformat())
         case str():
             return Sql(_text_literal(value))

@@ -175,6 +175,7 @@ class NotNull:
 
     @staticmethod
     def of(relation: Name, column: str) -> NotNull:
+        """The context for a column of a table."""
         return NotNull(
             table=table(relation),
             constraint=sql.identifier(not_null_constraint(column)),

@@ -52,17 +52,23 @@ class Subject:
 
 @dataclass(frozen=True)
 class Bound:
+    """A comparison with a constant."""
+
     operator: Sql
     limit: Sql
 
 
 @dataclass(frozen=True)
 class Value:
+    """A column alone."""
+
     value: Sql
 
 
 @dataclass(frozen=True)
 class Between:
+    """A column and its one or two bounds."""
+
     value: Sql
     first: Bound
     others: tuple[Bound, ...]
@@ -70,12 +76,16 @@ class Between:
 
 @dataclass(frozen=True)
 class Among:
+    """A column and a list of constants."""
+
     value: Sql
     values: Sql
 
 
 @dataclass(frozen=True)
 class Matching:
+    """A column, a matching operator and a regular expression."""
+
     value: Sql
     operator: Sql
     regex: Sql
@@ -83,17 +93,23 @@ class Matching:
 
 @dataclass(frozen=True)
 class Formatted:
+    """A column and the function that knows the format."""
+
     value: Sql
     test: Sql
 
 
 @dataclass(frozen=True)
 class Stated:
+    """An author's own expression."""
+
     expression: Sql
 
 
 @dataclass(frozen=True)
 class Compared:
+    """Two columns and the operator between them."""
+
     left: Sql
     operator: Sql
     right: Sql
@@ -101,12 +117,16 @@ class Compared:
 
 @dataclass(frozen=True)
 class Pair:
+    """A value of the row and the column it is looked up in."""
+
     value: Sql
     column: Sql
 
 
 @dataclass(frozen=True)
 class Referring:
+    """A look-up in another table."""
+
     table: Sql
     first: Pair
     others: tuple[Pair, ...]
@@ -114,6 +134,8 @@ class Referring:
 
 @dataclass(frozen=True)
 class Alone:
+    """A look-up in the same table: how many rows may be found, and which of them do not count."""
+
     table: Sql
     first: Pair
     others: tuple[Pair, ...]
@@ -123,11 +145,15 @@ class Alone:
 
 @dataclass(frozen=True)
 class Scope:
+    """The columns whose old values tell a row from itself."""
+
     pairs: tuple[Pair, ...]
 
 
 @dataclass(frozen=True)
 class Passes:
+    """A condition, and the rows it is about."""
+
     condition: Sql
     where: Sql
 
@@ -310,7 +336,7 @@ def constant(value: rules.Scalar, column: Column, location: Location) -> Sql:
     Raises:
         CatalogError: The constant is not of the column's type.
     """
-    if column.category == TEXT or column.category == "E":
+    if column.category in {TEXT, "E"}:
         if isinstance(value, bool):
             value = str(value).lower()
         return sql.literal(str(value))

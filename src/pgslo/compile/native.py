@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pgslo import naming, sql
-from pgslo.catalog import ForeignKey, Name
+from pgslo.catalog import ForeignKey, Name, Relation
 from pgslo.compile import conditions
 from pgslo.compile.artifact import Artifact, Constraint, NotNull, Statement, table
 from pgslo.compile.conditions import Subject
@@ -201,7 +201,7 @@ def _foreign_key(
     )
 
 
-def target_relation(rule: rules.References, subject: Subject) -> conditions.Relation:
+def target_relation(rule: rules.References, subject: Subject) -> Relation:
     """The table a rule refers to.
 
     Raises:
@@ -230,11 +230,11 @@ def check_lookup(rule: rules.References | rules.Unique, subject: Subject) -> Non
         Subject(searched, subject.catalog).column(name, rule.place("columns"))
     if not searched.has_lookup(columns):
         listed = ", ".join(str(sql.identifier(column)) for column in columns)
-        name = sql.identifier(searched.schema, searched.name)
+        qualified = sql.identifier(searched.schema, searched.name)
         raise CatalogError(
             f"{searched.schema}.{searched.name} has no index that finds rows by {', '.join(columns)}",
             detail=f"on_breach: {rule.on_breach} looks each written row up; without an index a write would read the whole table.",
-            hint=f"CREATE INDEX CONCURRENTLY ON {name} ({listed})"
+            hint=f"CREATE INDEX CONCURRENTLY ON {qualified} ({listed})"
             + (
                 "; or use on_breach: reject, which builds a unique index"
                 if isinstance(rule, rules.Unique)

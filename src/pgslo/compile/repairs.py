@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -191,8 +192,8 @@ def _read(old: str, column: Column) -> rules.Scalar:
     """A key of ``map``, which YAML reads as text, as a value of the column."""
     if column.category == NUMERIC:
         try:
-            return rules.decimal.Decimal(old)
-        except rules.decimal.InvalidOperation:
+            return decimal.Decimal(old)
+        except decimal.InvalidOperation:
             return old
     if column.category == "B" and old in ("true", "false"):
         return old == "true"

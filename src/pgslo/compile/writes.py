@@ -276,9 +276,9 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
             context: _Clock = _Clock(Sql("statement_timestamp()"), Sql("'0'"))
             raw = sql.render("batch_statement", context)
             return Batching(raw, raw, _batch_name("b.raw"), _epoch("b.raw"), None, None)
-        every_text = f"{int(every.total_seconds())} seconds" if every else _STREAM_BATCH
-        raw = sql.render("batch_every", _Clock(Sql("statement_timestamp()"), sql.literal(every_text)))
-        return Batching(raw, raw, _batch_name("b.raw"), _epoch("b.raw"), None, every_text)
+        span = f"{int(every.total_seconds())} seconds" if every else _STREAM_BATCH
+        raw = sql.render("batch_every", _Clock(Sql("statement_timestamp()"), sql.literal(span)))
+        return Batching(raw, raw, _batch_name("b.raw"), _epoch("b.raw"), None, span)
 
     for name in batch.by.columns:
         subject.column(name, batch.by.location)

@@ -38,7 +38,7 @@ clean:  ## remove .venv and what the tools left
 ifdef UV
 	$(UV) pip install --quiet --python $(BIN)/python --editable '.[$*]'
 else
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 --editable '.[$*]'
 endif
 	@touch $@
 

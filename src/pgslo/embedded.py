@@ -257,10 +257,13 @@ def _claim(directory: Path, account: _Account | None) -> None:
     Root keeps it and gives away ``data/`` alone, so that the account cannot trick root into writing elsewhere; the
     account only passes through.
     """
-    if not directory.exists():
+    try:
         directory.mkdir(parents=True)
         directory.chmod(0o700 if account is None else 0o711)
-    elif not (directory / "lock").exists() and any(directory.iterdir()):
+    except FileExistsError:
+        pass
+    names = {path.name for path in directory.iterdir()}
+    if names and "lock" not in names:  # the lock is the first file made
         raise EmbeddedError(
             f"{directory} is not the directory of a pgslo server",
             hint="Choose a directory that is empty or does not exist.",
@@ -430,7 +433,8 @@ class _Detached:
         self._data = data
 
     def is_alive(self) -> bool:
-        return _serves(self.pid, self._data)
+        # One look is not enough: in the middle of exec a process has no command line to show.
+        return _until(lambda: _serves(self.pid, self._data), seconds=0.1)
 
     def end(self) -> None:
         if self.is_alive():

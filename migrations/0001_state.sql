@@ -93,7 +93,7 @@ CREATE TABLE pgslo_catalog.fragment (
     fragment_id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT fragment_has_an_id PRIMARY KEY,
     definition_id bigint NOT NULL,
     batch text NOT NULL,
-    position numeric NOT NULL,
+    place numeric NOT NULL,
     rows bigint NOT NULL,
     failures jsonb,
     writer text NOT NULL DEFAULT coalesce(nullif(current_setting('role'), 'none'), session_user),
@@ -101,9 +101,9 @@ CREATE TABLE pgslo_catalog.fragment (
     xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
     written_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-CREATE INDEX fragment_batch_idx ON pgslo_catalog.fragment (definition_id, position);
+CREATE INDEX fragment_batch_idx ON pgslo_catalog.fragment (definition_id, place);
 COMMENT ON TABLE pgslo_catalog.fragment IS 'What one statement added to a batch. Only ever appended to: a shared counter would serialise and deadlock writers.';
-COMMENT ON COLUMN pgslo_catalog.fragment.position IS 'Where the batch stands among the others: seconds since 1970 for times, the value itself for numbers, else the time of arrival.';
+COMMENT ON COLUMN pgslo_catalog.fragment.place IS 'Where the batch stands among the others: seconds since 1970 for times, the value itself for numbers, else the time of arrival.';
 COMMENT ON COLUMN pgslo_catalog.fragment.failures IS 'Failing rows by rule name; NULL when every row passed.';
 
 CREATE TABLE pgslo_catalog.sample (
@@ -123,7 +123,7 @@ CREATE TABLE pgslo_catalog.incident (
     rule_id bigint NOT NULL CONSTRAINT incident_belongs_to_a_rule REFERENCES pgslo_catalog.rule ON DELETE CASCADE,
     opened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     opened_batch text NOT NULL,
-    opened_position numeric NOT NULL,
+    opened_place numeric NOT NULL,
     resolved_at timestamptz,
     resolved_batch text,
     resolution text CONSTRAINT incident_resolution_is_known CHECK (resolution IN ('met', 'retired', 'real', 'false_alarm')),
@@ -177,5 +177,5 @@ CREATE TABLE pgslo_catalog.native_not_null (
 );
 COMMENT ON TABLE pgslo_catalog.native_not_null IS 'Columns that pgslo made NOT NULL, and makes nullable again when the rule goes.';
 
-CREATE TYPE pgslo_catalog.counted AS (batch text, position numeric, rows bigint, failed bigint[]);
+CREATE TYPE pgslo_catalog.counted AS (batch text, place numeric, rows bigint, failed bigint[]);
 COMMENT ON TYPE pgslo_catalog.counted IS 'What a statement wrote into one batch: rows, and failing rows per rule in the order of its rules.';

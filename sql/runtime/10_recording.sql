@@ -13,7 +13,7 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.is_missed(pgslo_catalog.rule, bigint, bigint) IS 'Whether a batch of so many rows, so many of them failing, misses the rule.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, "position" numeric) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -22,8 +22,8 @@ BEGIN
     IF NOT pg_try_advisory_xact_lock(hashtextextended('pgslo incident', (open_incident.rule).rule_id)) THEN
         RETURN;
     END IF;
-    INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_position)
-    VALUES ((open_incident.rule).definition_id, (open_incident.rule).rule_id, open_incident.batch, open_incident."position")
+    INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place)
+    VALUES ((open_incident.rule).definition_id, (open_incident.rule).rule_id, open_incident.batch, open_incident.place)
     ON CONFLICT (definition_id, rule_id) WHERE resolved_at IS NULL DO NOTHING;
 EXCEPTION WHEN serialization_failure THEN
     NULL;  -- Somebody opened it after this transaction's snapshot was taken.
@@ -35,18 +35,18 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.inci
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    SELECT coalesce(max(batch.position), incident.opened_position)
+    SELECT coalesce(max(batch.place), incident.opened_place)
     FROM (
-        SELECT f.position
+        SELECT f.place
         FROM pgslo_catalog.fragment f
-        WHERE f.definition_id = incident.definition_id AND f.position >= incident.opened_position
-        GROUP BY f.batch, f.position
+        WHERE f.definition_id = incident.definition_id AND f.place >= incident.opened_place
+        GROUP BY f.batch, f.place
         HAVING pgslo_catalog.is_missed(rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint)
     ) batch
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.last_missed(pgslo_catalog.incident, pgslo_catalog.rule) IS 'Position of the newest batch that misses the rule since the incident opened.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, "position" numeric) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -58,7 +58,7 @@ BEGIN
     WHERE i.definition_id = (resolve_incident.rule).definition_id
       AND i.rule_id = (resolve_incident.rule).rule_id
       AND i.resolved_at IS NULL;
-    IF NOT FOUND OR pgslo_catalog.last_missed(open, resolve_incident.rule) >= resolve_incident."position" THEN
+    IF NOT FOUND OR pgslo_catalog.last_missed(open, resolve_incident.rule) >= resolve_incident.place THEN
         RETURN;
     END IF;
     IF NOT pg_try_advisory_xact_lock(hashtextextended('pgslo incident', (resolve_incident.rule).rule_id)) THEN
@@ -88,8 +88,8 @@ DECLARE
     rule pgslo_catalog.rule;
     batch record;
 BEGIN
-    INSERT INTO pgslo_catalog.fragment (definition_id, batch, position, rows, failures)
-    SELECT id, b.batch, b.position, b.rows,
+    INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
+    SELECT id, b.batch, b.place, b.rows,
            (SELECT jsonb_object_agg(n.name, n.failed)
             FROM unnest(record_statement.rules, b.failed) AS n (name, failed) WHERE n.failed > 0)
     FROM unnest(record_statement.batches) b;
@@ -109,18 +109,18 @@ BEGIN
         ORDER BY r.rule_id
     LOOP
         FOR batch IN
-            SELECT b.batch, b.position,
+            SELECT b.batch, b.place,
                    pgslo_catalog.is_missed(rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint) AS missed
             FROM unnest(record_statement.batches) b
-            JOIN pgslo_catalog.fragment f ON f.definition_id = id AND f.position = b.position AND f.batch = b.batch
+            JOIN pgslo_catalog.fragment f ON f.definition_id = id AND f.place = b.place AND f.batch = b.batch
             WHERE b.rows > 0
-            GROUP BY b.batch, b.position
-            ORDER BY b.position
+            GROUP BY b.batch, b.place
+            ORDER BY b.place
         LOOP
             IF batch.missed THEN
-                PERFORM pgslo_catalog.open_incident(rule, batch.batch, batch.position);
+                PERFORM pgslo_catalog.open_incident(rule, batch.batch, batch.place);
             ELSE
-                PERFORM pgslo_catalog.resolve_incident(rule, batch.batch, batch.position);
+                PERFORM pgslo_catalog.resolve_incident(rule, batch.batch, batch.place);
             END IF;
         END LOOP;
     END LOOP;
@@ -128,15 +128,15 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.record_statement(text, text[], pgslo_catalog.counted[]) IS 'Appends what a statement wrote and opens or resolves incidents.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.record_row(definition text, batch text, "position" numeric, rules text[]) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.record_row(definition text, batch text, place numeric, rules text[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     rule pgslo_catalog.rule;
 BEGIN
-    INSERT INTO pgslo_catalog.fragment (definition_id, batch, position, rows, failures)
-    SELECT d.definition_id, record_row.batch, record_row."position", 1,
+    INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
+    SELECT d.definition_id, record_row.batch, record_row.place, 1,
            (SELECT jsonb_object_agg(n.name, 1) FROM unnest(record_row.rules) AS n (name))
     FROM pgslo_catalog.definition d WHERE d.name = record_row.definition;
 
@@ -147,7 +147,7 @@ BEGIN
           AND NOT EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.definition_id = d.definition_id AND i.rule_id = r.rule_id AND i.resolved_at IS NULL)
         ORDER BY r.rule_id
     LOOP
-        PERFORM pgslo_catalog.open_incident(rule, record_row.batch, record_row."position");
+        PERFORM pgslo_catalog.open_incident(rule, record_row.batch, record_row.place);
     END LOOP;
 END
 $pgslo$;

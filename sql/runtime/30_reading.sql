@@ -28,10 +28,10 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
     WITH batch AS (
-        SELECT f.batch, f.position, sum(f.rows)::bigint AS rows, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint AS failed
+        SELECT f.batch, f.place, sum(f.rows)::bigint AS rows, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint AS failed
         FROM pgslo_catalog.fragment f
-        WHERE f.definition_id = incident.definition_id AND f.position >= incident.opened_position
-        GROUP BY f.batch, f.position
+        WHERE f.definition_id = incident.definition_id AND f.place >= incident.opened_place
+        GROUP BY f.batch, f.place
     ), missed AS (
         SELECT b.*, count(*) OVER () AS batches FROM batch b WHERE pgslo_catalog.is_missed(rule, b.rows, b.failed)
     )
@@ -43,7 +43,7 @@ AS $pgslo$
                CASE m.batches WHEN 1 THEN '1 batch' ELSE m.batches || ' batches' END)
     FROM missed m, pgslo_catalog.definition d
     WHERE d.definition_id = incident.definition_id
-    ORDER BY m.position DESC
+    ORDER BY m.place DESC
     LIMIT 1
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.missed_batch(pgslo_catalog.incident, pgslo_catalog.rule) IS 'The newest missed batch of an incident, in a sentence.';
@@ -193,12 +193,12 @@ LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
     WITH incident AS (
-        SELECT i, i.incident_id, i.opened_at, i.opened_batch, i.opened_position, i.resolved_at, i.resolved_batch, i.resolution, d.definition_id, d.name, r,
+        SELECT i, i.incident_id, i.opened_at, i.opened_batch, i.opened_place, i.resolved_at, i.resolved_batch, i.resolution, d.definition_id, d.name, r,
                r.name AS rule_name, r.kind, r.columns, r.promise, r.on_breach, coalesce(r.owner, d.owner, 'unknown') AS owner
         FROM pgslo_catalog.incident i JOIN pgslo_catalog.definition d USING (definition_id) JOIN pgslo_catalog.rule r USING (rule_id)
         WHERE i.incident_id = explain.incident_id
     ), first AS (
-        SELECT f.* FROM pgslo_catalog.fragment f JOIN incident n ON f.definition_id = n.definition_id AND f.position = n.opened_position AND f.failures ? n.rule_name
+        SELECT f.* FROM pgslo_catalog.fragment f JOIN incident n ON f.definition_id = n.definition_id AND f.place = n.opened_place AND f.failures ? n.rule_name
         ORDER BY f.fragment_id LIMIT 1
     )
     SELECT fact.* FROM incident n LEFT JOIN first f ON true CROSS JOIN LATERAL (VALUES

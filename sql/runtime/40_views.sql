@@ -23,7 +23,7 @@ SELECT d.name AS definition, d.owner, d.writes,
        (SELECT count(*) FROM pgslo_catalog.rule_break b JOIN pgslo_catalog.rule r USING (rule_id) WHERE b.definition_id = d.definition_id AND r.retired_at IS NULL) AS broken_rules,
        (SELECT count(*) FROM pgslo_catalog.quarantine q WHERE q.definition_id = d.definition_id AND q.state = 'held') AS quarantined_rows,
        CASE WHEN d.schema_wanted IS NOT NULL THEN pgslo_catalog.schema_difference(d.relation, d.schema_wanted) END AS schema_difference,
-       (SELECT f.written_at FROM pgslo_catalog.fragment f WHERE f.definition_id = d.definition_id ORDER BY f.position DESC, f.fragment_id DESC LIMIT 1) AS last_recorded_at
+       (SELECT f.written_at FROM pgslo_catalog.fragment f WHERE f.definition_id = d.definition_id ORDER BY f.place DESC, f.fragment_id DESC LIMIT 1) AS last_recorded_at
 FROM pgslo_catalog.definition d;
 COMMENT ON VIEW pgslo.status IS 'One line for every defined table.';
 
@@ -63,7 +63,7 @@ BEGIN
             EXECUTE format('SELECT max(%s) FROM %s AS r', open.batch_by, open.relation) INTO newest;
         END IF;
         IF newest > pgslo_catalog.last_missed(open.i, open.r) THEN
-            PERFORM pgslo_catalog.resolve_incident(open.r, 'position ' || newest, newest);
+            PERFORM pgslo_catalog.resolve_incident(open.r, 'place ' || newest, newest);
         END IF;
     END LOOP;
 END

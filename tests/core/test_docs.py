@@ -1,0 +1,46 @@
+"""Every link between the project's pages leads somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")})
+
+
+def prose(page: Path) -> str:
+    """Return the page without its code, where brackets are not links and # is not a heading."""
+    text = re.sub(r"^(```|~~~).*?^\1", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    return re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the names that GitHub gives to the page's headings."""
+    found: set[str] = set()
+    for heading in re.findall(r"^#{1,6}\s+(.+?)\s*$", prose(page), flags=re.MULTILINE):
+        text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)
+        slug = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
+        repeated = (f"{slug}-{number}" for number in range(1, 100))
+        found.add(slug if slug not in found else next(name for name in repeated if name not in found))
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path):
+    text = re.sub(r"`[^`\n]*`", "", prose(page))
+    links = re.findall(r"\]\(\s*<?([^)\s>]+)", text) + re.findall(
+        r"^\[[^]]+\]:\s*(\S+)", text, flags=re.MULTILINE
+    )
+    broken = []
+    for link in links:
+        if re.match(r"[a-z][a-z+.-]*:", link):
+            continue  # other people's pages are theirs to keep
+        path, _, anchor = unquote(link).partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and target.suffix == ".md" and anchor not in anchors(target)):
+            broken.append(link)
+    assert broken == []

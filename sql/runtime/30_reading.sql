@@ -103,6 +103,7 @@ DECLARE
     said text[];
     fresh text[] := '{}';
     key text;
+    remembered text;
 BEGIN
     IF wish NOT IN ('warn', 'refuse', 'silent') THEN
         RAISE EXCEPTION USING
@@ -146,7 +147,8 @@ BEGIN
         IF said IS NOT NULL THEN
             CLOSE memory;
         END IF;
-        OPEN memory FOR EXECUTE format(E'SELECT ''pgslo''/*\n%s\n%s\n*/', statement, array_to_string(fresh, E'\n'));
+        remembered := format(E'SELECT ''pgslo''/*\n%s\n%s\n*/', statement, array_to_string(fresh, E'\n'));
+        OPEN memory FOR EXECUTE remembered;
     END IF;
     RETURN true;
 END

@@ -33,6 +33,8 @@ Connection = psycopg.Connection[TupleRow]
 
 #: Longest wait for one table lock before apply gives way to those behind it, in milliseconds.
 LOCK_TIMEOUT = 1_000
+#: Longest that a statement under strong locks may take, in milliseconds: none of them reads a table.
+STATEMENT_TIMEOUT = 60_000
 _LOCK_TRIES = 10
 _PROBE_TIMEOUT = 5_000
 
@@ -103,6 +105,18 @@ def wrapped(exc: psycopg.Error) -> DatabaseError:
 
 def _query(name: str) -> bytes:
     return (assets.tree("sql") / "catalog" / f"{name}.sql").read_bytes()
+
+
+def fetch(conn: Connection, query: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Run a query of ``sql/catalog`` and return its rows by column name.
+
+    Args:
+        conn: A connection of whoever asks; what he may not see he is not shown.
+        query: File name without ``.sql``.
+        parameters: Values for its named placeholders.
+    """
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(_query(query), parameters).fetchall()
 
 
 def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog:
@@ -370,12 +384,14 @@ def _apply_alone(conn: Connection, statement: Statement) -> None:
             conn.execute(statement.text.text.encode(), prepare=False)
             return
         with conn.transaction():
-            _limit_waits(conn)
+            # A validation reads the whole table, under a lock that lets others read and write.
+            _limit_waits(conn, statement=0)
             conn.execute(statement.text.text.encode(), prepare=False)
 
 
-def _limit_waits(conn: Connection) -> None:
+def _limit_waits(conn: Connection, *, statement: int = STATEMENT_TIMEOUT) -> None:
     conn.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT}".encode())
+    conn.execute(f"SET LOCAL statement_timeout = {statement}".encode())
 
 
 def _patiently(work: Callable[[], None]) -> None:

@@ -1,0 +1,138 @@
+"""What the tools of the trade say about the SQL that pgslo installs and generates.
+
+pgspot looks for ways to hijack functions, squawk for statements that block others, plpgsql_check for code that
+cannot work. Each sees what ``apply`` sends: the same settings first, the same order.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from pgslo import database, embedded, runtime
+
+HERE = Path(__file__).parents[1]
+GOLDENS = sorted((HERE / "golden").glob("*.sql"))
+SETTINGS = (
+    f"SET LOCAL lock_timeout = {database.LOCK_TIMEOUT};\n"
+    f"SET LOCAL statement_timeout = {database.STATEMENT_TIMEOUT};\n"
+)
+#: Formats that a regular expression judges have no settings, so that the planner can inline them; every name in
+#: them is qualified.
+INLINED = ("email", "uuid", "url", "hostname", "slug", "e164", "base64")
+EXTENSIONS = sorted(Path("/usr/share/postgresql").glob("*/extension/plpgsql_check.control"))
+
+
+def installed_sql() -> str:
+    return "\n".join(script.text for script in (*runtime.migrations(), *runtime.functions()))
+
+
+def run_tool(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    tool = Path(sys.executable).with_name(name)
+    return subprocess.run(
+        [tool, *arguments], capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"}
+    )
+
+
+def spotted(path: Path) -> list[str]:
+    allowed = [
+        part
+        for name in INLINED
+        for part in ("--proc-without-search-path", f"pgslo_catalog.is_{name}(value text)")
+    ]
+    report = run_tool("pgspot", *allowed, path).stdout
+    assert "Errors:" in report, report
+    return re.findall(r"^PS\d+.*$", report, flags=re.MULTILINE)
+
+
+def test_pgspot_finds_nothing_in_the_runtime(tmp_path: Path) -> None:
+    script = tmp_path / "runtime.sql"
+    script.write_text(installed_sql(), encoding="utf-8")
+    assert spotted(script) == []
+
+
+def test_pgspot_finds_what_it_should(tmp_path: Path) -> None:
+    """The gate can fail: a definer function without a search path is found."""
+    script = tmp_path / "bad.sql"
+    script.write_text(
+        "CREATE FUNCTION pgslo.f() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1';", encoding="utf-8"
+    )
+    assert spotted(script)
+
+
+@pytest.mark.parametrize("golden", GOLDENS, ids=lambda path: path.stem)
+def test_pgspot_finds_nothing_in_generated_sql(golden: Path, tmp_path: Path) -> None:
+    script = tmp_path / "generated.sql"
+    # pgspot looks for objects that somebody could have prepared: pgslo's own schemas are made by the migration.
+    script.write_text(installed_sql() + "\n" + golden.read_text(encoding="utf-8"), encoding="utf-8")
+    assert spotted(script) == []
+
+
+def test_squawk_finds_nothing_in_the_runtime(tmp_path: Path) -> None:
+    script = tmp_path / "runtime.sql"
+    script.write_text(SETTINGS + installed_sql(), encoding="utf-8")
+    report = run_tool("squawk", "--assume-in-transaction", script)
+    assert report.returncode == 0, report.stdout
+
+
+@pytest.mark.parametrize("golden", GOLDENS, ids=lambda path: path.stem)
+def test_squawk_finds_nothing_in_generated_sql(golden: Path, tmp_path: Path) -> None:
+    script = tmp_path / "generated.sql"
+    script.write_text(SETTINGS + golden.read_text(encoding="utf-8"), encoding="utf-8")
+    # A NOT VALID constraint and its validation stand in one golden, and run in two transactions.
+    report = run_tool(
+        "squawk",
+        "--assume-in-transaction",
+        "--exclude=constraint-missing-not-valid,adding-not-nullable-field,prefer-robust-stmts,ban-concurrent-index-creation-in-transaction",
+        script,
+    )
+    assert report.returncode == 0, report.stdout
+
+
+@pytest.fixture(scope="module")
+def checker() -> Iterator[str]:
+    """A server with plpgsql_check: Debian's packages bring it, the embedded server has no extensions of others."""
+    if not EXTENSIONS:
+        pytest.skip("plpgsql_check is not installed (Debian: postgresql-NN-plpgsql-check)")
+    major = EXTENSIONS[-1].parents[1].name
+    before = os.environ.get("PGSLO_PG_BIN")
+    os.environ["PGSLO_PG_BIN"] = f"/usr/lib/postgresql/{major}/bin"
+    try:
+        with embedded.serve(settings={"fsync": "off"}) as server:
+            yield server.dsn()
+    finally:
+        os.environ.pop("PGSLO_PG_BIN")
+        if before is not None:
+            os.environ["PGSLO_PG_BIN"] = before
+
+
+CHECK_FUNCTIONS = """
+SELECT p.oid::regprocedure::text, c.*
+FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+CROSS JOIN LATERAL plpgsql_check_function_tb(p.oid, fatal_errors => false) c
+WHERE l.lanname = 'plpgsql' AND p.pronamespace::regnamespace::text LIKE 'pgslo%' AND p.prorettype <> 'trigger'::regtype
+  AND c.level = 'error'
+"""
+
+CHECK_TRIGGERS = """
+SELECT p.oid::regprocedure::text, g.tgname, c.lineno, c.message, c.query
+FROM pg_trigger g JOIN pg_proc p ON p.oid = g.tgfoid
+CROSS JOIN LATERAL plpgsql_check_function_tb(p.oid, g.tgrelid, fatal_errors => false, newtable => g.tgnewtable) c
+WHERE NOT g.tgisinternal AND g.tgname LIKE 'pgslo%' AND c.level = 'error'
+"""
+
+
+def test_plpgsql_check_finds_nothing_in_the_runtime(checker: str) -> None:
+    with psycopg.connect(checker, autocommit=True) as admin:
+        admin.execute("CREATE DATABASE checked_runtime")
+    with psycopg.connect(checker, dbname="checked_runtime", autocommit=True) as conn:
+        conn.execute("CREATE EXTENSION plpgsql_check")
+        runtime.install(conn)
+        assert conn.execute(CHECK_FUNCTIONS).fetchall() == []

@@ -99,7 +99,7 @@ class SLOWarning(UserWarning):
         return make, (self.message,), self.__dict__
 
 
-class SLOBreach(PgsloError):  # noqa: N818 - it is the data that failed, not the program
+class SLOBreach(PgsloError):
     """A statement was stopped because of its warnings, as its reader asked with ``on_warning="raise"``.
 
     Attributes:
@@ -138,7 +138,7 @@ def watch(target: object, *, on_warning: Reaction = "warn", skip_modules: Iterab
     """
     if on_warning not in ("warn", "raise") and not callable(on_warning):
         raise ValueError(f'on_warning must be "warn", "raise" or a callable, not {on_warning!r}')
-    new = Watch(on_warning, tuple(skip_modules))
+    new = Watch(on_warning, (skip_modules,) if isinstance(skip_modules, str) else tuple(skip_modules))
     if isinstance(target, psycopg.Connection | psycopg.AsyncConnection):
         new.attach(target)
     elif _is_made_by("sqlalchemy", target):
@@ -225,9 +225,7 @@ class _Tap:
         self._connection = weakref.ref(connection)
         self._fresh: list[SLOWarning] = []
         self._seen: set[object] = set()
-        self._stopped = (
-            False  # by an exception of ours: psycopg now reads and drops the rest of the statement
-        )
+        self._stopped = False  # by an exception of ours: psycopg reads and drops the rest of the statement
         self._calls: list[Callable[[], object]] = []
 
     def install(self, connection: _Connection) -> None:
@@ -262,7 +260,9 @@ class _Tap:
     @contextmanager
     def _reacting(self, connection: _Connection, exchange: object) -> Iterator[None]:
         before = connection.pgconn.transaction_status
-        if before != TransactionStatus.ACTIVE:  # else it goes on with the statement of the last exchange
+        # Else the exchange goes on with the last one's statement: a stream, a COPY or a pipeline. In a pipeline
+        # other statements follow one that was stopped.
+        if before != TransactionStatus.ACTIVE or (self._stopped and connection.pgconn.pipeline_status):
             self._seen.clear()
             self._stopped = False
         try:
@@ -283,7 +283,10 @@ class _Tap:
         fresh, self._fresh = self._fresh, []
         if not fresh:
             return
-        reactions = dict.fromkeys(watch.on_warning for watch in self.watches)
+        reactions: list[Reaction] = []
+        for watch in self.watches:
+            if watch.on_warning not in reactions:
+                reactions.append(watch.on_warning)
         for reaction in reactions:
             if callable(reaction):
                 self._calls.extend(partial(reaction, warning) for warning in fresh)

@@ -267,7 +267,9 @@ def test_statements_through_a_cursor_made_before_are_watched(session):
         with hears(17):
             cursor.execute(AGE)
         with hears(17):
-            cursor.executemany("SELECT age FROM guarded.user_stats WHERE user_id = %s", [(1,), (2,)])
+            cursor.executemany(
+                "SELECT age FROM guarded.user_stats WHERE user_id = %s", [(n,) for n in range(200)]
+            )
 
 
 def test_the_line_is_that_of_the_caller_of_ones_own_data_access_layer(session):
@@ -442,6 +444,11 @@ def test_raise_ends_copy_in(session):
 
 def test_raise_in_a_pipeline(session):
     watch(session, on_warning="raise")
+    with session.pipeline():
+        for _ in range(2):
+            reading = session.execute(AGE)
+            with pytest.raises(SLOBreach):
+                reading.fetchall()
     with pytest.raises(SLOBreach), session.pipeline():
         session.execute(AGE)
     assert session.execute("SELECT 1").fetchone() == (1,)

@@ -13,10 +13,9 @@ from pgslo.sql import BODY_QUOTE
 
 MAX_BYTES = 4_000
 MAX_TOKENS = 2_000
-MAX_DEPTH = 50
+MAX_DEPTH = 20
 _MAX_PREFIXES = 8
 _NAME_BYTES = 63
-QUOTE_HINT = 'Write a column whose name is also an SQL word in double quotes: "{}".'
 
 _TOKENS = re.compile(
     r"""
@@ -32,6 +31,8 @@ _TOKENS = re.compile(
 )
 #: An operator of PostgreSQL may end in + or - only if it holds one of these.
 _KEEPS_SIGN = frozenset("~!@#^&|`?%")
+#: What looks like a word before a string or name is a part of it.
+_PREFIXED = re.compile(r"(?:[bBeEnNxX]|[uU]&)'|[uU]&\"|\w+\"")
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -129,7 +130,7 @@ def _check_boundary(kind: str, found: str, start: int, following: str) -> None:
     """Refuse what only looks like two tokens: ``1e``, ``E'…'``, ``U&"…"``."""
     if kind == "number" and re.match(r"[\w.$]", following):
         raise RefusalError(start, f'"{found}{following[0]}" is neither a number nor a name')
-    if kind == "word" and re.match(r"&?['\"]", following):
+    if kind == "word" and _PREFIXED.match(found + following):
         raise RefusalError(
             start, f"a string or name may not be prefixed with {found}", hint="Put a space between."
         )

@@ -112,27 +112,8 @@ OPERATORS = _words(
 #: Operators that may stand before an operand.
 PREFIX_OPERATORS = frozenset({"+", "-", "~"})
 
-#: Key words after which an operand comes.
-BEFORE_OPERAND = _words(
-    """
-    and or not in between symmetric like ilike to escape when then else case from for zone both leading trailing
-    placing any some all
-    """
-)
-#: Key words that follow an operand.
-AFTER_OPERAND = _words(
-    """
-    and or is in not between like ilike similar when then else end at isnull notnull from for as escape placing
-    """
-)
-#: Every key word an expression may hold that is neither a function nor a type.
-SYNTAX = (
-    BEFORE_OPERAND
-    | AFTER_OPERAND
-    | frozenset({"null", "true", "false", "unknown", "distinct", "array", "cast", "interval", "time"})
-)
-#: Key words that may stand before an opening parenthesis without being a function.
-BEFORE_PARENTHESIS = BEFORE_OPERAND
+#: Functions that take no argument; every other one wants at least one.
+WITHOUT_ARGUMENTS = frozenset({"now", "pi"})
 
 FIELDS = _words(
     """

@@ -26,6 +26,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -649,11 +650,9 @@ class _Binaries:
 
     def initdb(self, directory: Path, data: Path) -> list[str]:
         """Return the command that makes ``data``, with the superuser's password from ``directory``."""
-        builtin = (
-            ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-            if _number(self.major) >= _BUILTIN_LOCALES
-            else []
-        )
+        letters = ["--lc-ctype=C.UTF-8"] if sys.platform == "linux" else []
+        if _number(self.major) >= _BUILTIN_LOCALES:
+            letters = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         return [
             str(self.folder / "initdb"),
             f"--pgdata={data}",
@@ -662,7 +661,7 @@ class _Binaries:
             "--auth=scram-sha-256",
             "--encoding=UTF8",
             "--locale=C",  # the same order everywhere, whatever locales the machine has
-            *builtin,  # and yet upper() and \w know all letters
+            *letters,  # and yet upper() and \w know them all
             "--no-instructions",
         ]
 

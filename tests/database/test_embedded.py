@@ -115,9 +115,9 @@ def test_serves_and_leaves_nothing(folder: Path):
         with psycopg.connect(server.dsn()) as connection:
             settings = connection.execute(
                 "SELECT current_setting('work_mem'), current_setting('pgslo.on_read'),"
-                " current_setting('listen_addresses'), current_setting('unix_socket_directories')"
+                " current_setting('listen_addresses'), current_setting('unix_socket_directories'), upper('é')"
             ).fetchone()
-            assert settings == ("7MB", "two words", "127.0.0.1", "")
+            assert settings == ("7MB", "two words", "127.0.0.1", "", "É")
             assert server.version.split(".")[0] == str(connection.info.server_version // 10_000)
         assert server.directory.parent == folder
     assert is_gone(server.pid)

@@ -1,0 +1,174 @@
+"""The shape of a definition file as JSON Schema, for editors; made of the same forms that the loader reads by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pgslo.definition.forms import (
+    BATCH_KEYS,
+    COLUMN_FORMS,
+    OPTIONS,
+    PLAIN_KEYS,
+    ROW_FORMS,
+    SCHEMA_FORM,
+    TASK_KEYS,
+    UNFIT_OPTIONS,
+    Form,
+    StableName,
+    custom_form,
+)
+from pgslo.definition.kinds import CustomKind
+from pgslo.definition.rules import Definition, Range, Repair, Rule, Schema
+from pgslo.definition.shapes import Shape
+
+#: Changes when a file that was right becomes wrong.
+VERSION = 1
+
+_NO_KINDS: Mapping[str, CustomKind] = {}
+_ACTIONS: dict[type[Rule], tuple[str, ...]] = {
+    Repair: ("repair",),
+    Schema: ("warn", "reject"),
+    Range: ("warn", "flag", "quarantine", "repair", "reject"),
+}
+_USUAL_ACTIONS = ("warn", "flag", "quarantine", "reject")
+_DESCRIPTIONS = {
+    "table": "The table, with its schema: features.user_stats.",
+    "description": "What it is, in a sentence.",
+    "owner": "Who is told and who answers.",
+    "key": "Columns that name a row in messages; without them, the primary key.",
+    "writes": "How rows arrive; without it, pgslo chooses and the plan says why.",
+    "guarded": "Schema of the guarded views; without it, guarded.",
+    "readers": "Roles that may read the guarded views.",
+    "on_read": "What readers of a column get while a promise about it is broken.",
+    "name": "A stable id; without it, <column>_<kind>.",
+    "tags": "Words to find it by.",
+    "enabled": "false leaves it out of the database.",
+    "where": "Rows it is about; the others pass.",
+    "on_breach": "What happens to a write that breaks it.",
+    "at_least": "Fraction of a batch's rows that have to pass.",
+    "at_most": "Rows of a batch that may fail.",
+    "samples": "Keys of failing rows to keep per batch, at most.",
+    "by": "A column or expression; rows with the same value are a batch.",
+    "every": "A batch for each such span of time.",
+    "contact": "Whom to tell.",
+    "reads": "Columns it reads.",
+    "view": "A view of its own with these columns alone.",
+}
+
+
+def json_schema(kinds: Mapping[str, CustomKind] = _NO_KINDS) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a definition file.
+
+    What only the loader can judge, such as an expression or two names that are the same, is left to it.
+
+    Args:
+        kinds: The organisation's own kinds, by name.
+    """
+    own = {name: custom_form(kind) for name, kind in kinds.items()}
+    columns = COLUMN_FORMS | {
+        name: form for name, form in own.items() if form.custom and form.custom.about_column
+    }
+    rows = ROW_FORMS | {
+        name: form for name, form in own.items() if form.custom and not form.custom.about_column
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:pgslo:definition:{VERSION}",
+        "title": "pgslo definition",
+        "description": _sentence(Definition),
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["table"],
+        "$defs": _described({key: shape for key, shape in OPTIONS.items() if key != "on_breach"}),
+        "properties": {
+            **_described(PLAIN_KEYS),
+            "batch": {
+                "description": "What a batch is: what the objectives are judged on.",
+                "anyOf": [{"const": "statement"}, {**_object(_described(BATCH_KEYS)), "minProperties": 1}],
+            },
+            "schema": {"description": _sentence(Schema), **_mapping(SCHEMA_FORM, _options(SCHEMA_FORM))},
+            "columns": {
+                "description": "Rules by column.",
+                "type": "object",
+                "additionalProperties": {"type": "array", "items": _column_rule(columns)},
+            },
+            "rules": {
+                "description": "Rules about more than one column, each under its name.",
+                "type": "array",
+                "items": _named_rule(rows),
+            },
+            "tasks": {
+                "description": "Consumers and the columns they read.",
+                "type": "object",
+                "propertyNames": StableName("task").schema(),
+                "additionalProperties": {**_object(_described(TASK_KEYS)), "required": ["reads"]},
+            },
+        },
+    }
+
+
+def _sentence(documented: type) -> str:
+    return (documented.__doc__ or "").strip().partition("\n")[0].replace("``", "")
+
+
+def _described(shapes: Mapping[str, Shape]) -> dict[str, Any]:
+    return {
+        key: {"description": _DESCRIPTIONS[key], **shape.schema()} if key in _DESCRIPTIONS else shape.schema()
+        for key, shape in shapes.items()
+    }
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _options(form: Form) -> dict[str, Any]:
+    """What every rule may say, as far as it fits the kind."""
+    unfit = UNFIT_OPTIONS.get(form.rule, ((), ""))[0]
+    return _referred(unfit, _ACTIONS.get(form.rule, _USUAL_ACTIONS))
+
+
+def _referred(without: tuple[str, ...], actions: tuple[str, ...]) -> dict[str, Any]:
+    """Options by reference; what they are is written once."""
+    options: dict[str, Any] = {key: {"$ref": f"#/$defs/{key}"} for key in OPTIONS if key not in without}
+    return {**options, "on_breach": {"description": _DESCRIPTIONS["on_breach"], "enum": list(actions)}}
+
+
+def _mapping(form: Form, options: dict[str, Any]) -> dict[str, Any]:
+    """A kind's parameters, and the options that stand among them."""
+    schema = _object({**{key: shape.schema() for key, shape in form.parameters.items()}, **options})
+    if form.required:
+        schema["required"] = list(form.required)
+    if form.one_of:
+        schema["anyOf"] = [{"required": [key]} for key in form.one_of]
+    return schema
+
+
+def _kind(form: Form, options: dict[str, Any]) -> dict[str, Any]:
+    """What may follow a kind's word."""
+    ways = [_mapping(form, options)]
+    if form.shorthand is not None:
+        ways.append(form.shorthand.schema())
+    if form.bare:
+        ways.append({"type": "null"})
+    return {"description": form.custom.description if form.custom else _sentence(form.rule), "anyOf": ways}
+
+
+def _column_rule(forms: Mapping[str, Form]) -> dict[str, Any]:
+    bare = {"enum": [name for name, form in forms.items() if form.bare]}
+    kinds = _object({name: _kind(form, _options(form)) for name, form in forms.items()})
+    return {"anyOf": [bare, {**kinds, "minProperties": 1, "maxProperties": 1}]}
+
+
+def _named_rule(forms: Mapping[str, Form]) -> dict[str, Any]:
+    options = _referred(("name",), _USUAL_ACTIONS)
+    rule = _object({**{name: _kind(form, {}) for name, form in forms.items()}, **options})
+    rule["oneOf"] = [{"required": [name]} for name in forms]
+    return {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "propertyNames": StableName("rule").schema(),
+        "additionalProperties": rule,
+    }

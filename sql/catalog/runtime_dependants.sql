@@ -1,8 +1,21 @@
--- Objects of other people that stand on pgslo's own schemas.
-SELECT DISTINCT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)
-FROM pg_catalog.pg_depend d
-JOIN pg_catalog.pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid
-JOIN pg_catalog.pg_class c ON c.oid = w.ev_class
-WHERE c.relnamespace NOT IN (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname IN ('pgslo', 'pgslo_catalog', 'pgslo_gen'))
-  AND (d.refclassid = 'pg_class'::regclass AND d.refobjid IN (SELECT r.oid FROM pg_catalog.pg_class r JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace WHERE n.nspname IN ('pgslo', 'pgslo_catalog', 'pgslo_gen'))
-    OR d.refclassid = 'pg_proc'::regclass AND d.refobjid IN (SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname IN ('pgslo', 'pgslo_catalog', 'pgslo_gen')))
+-- Objects of other people that stand on pgslo's own schemas, and would go with them.
+WITH own AS (
+    SELECT n.oid, n.nspname::text AS name FROM pg_catalog.pg_namespace n WHERE n.nspname IN ('pgslo', 'pgslo_catalog', 'pgslo_gen')
+), part AS (
+    SELECT 'pg_class'::regclass AS classid, c.oid FROM pg_catalog.pg_class c JOIN own ON own.oid = c.relnamespace
+    UNION ALL SELECT 'pg_proc'::regclass, p.oid FROM pg_catalog.pg_proc p JOIN own ON own.oid = p.pronamespace
+    UNION ALL SELECT 'pg_type'::regclass, t.oid FROM pg_catalog.pg_type t JOIN own ON own.oid = t.typnamespace
+    UNION ALL SELECT 'pg_namespace'::regclass, own.oid FROM own
+), dependant AS (
+    SELECT DISTINCT d.classid, d.objid, d.objsubid
+    FROM pg_catalog.pg_depend d JOIN part ON part.classid = d.refclassid AND part.oid = d.refobjid
+    WHERE d.deptype IN ('n', 'a') AND d.classid <> 'pg_default_acl'::regclass AND NOT EXISTS (SELECT FROM part p WHERE p.classid = d.classid AND p.oid = d.objid)
+)
+SELECT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)
+FROM dependant d
+LEFT JOIN pg_catalog.pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid
+CROSS JOIN LATERAL pg_catalog.pg_identify_object_as_address(d.classid, d.objid, d.objsubid) AS a
+WHERE NOT EXISTS (SELECT FROM own WHERE own.name = a.object_names[1])
+  -- What pgslo generated outside its schemas, guarded views and triggers, goes before the runtime does.
+  AND coalesce(pg_catalog.obj_description(w.ev_class, 'pg_class'), pg_catalog.obj_description(d.objid, d.classid::regclass::text::name), '') !~ '^pgslo [0-9a-f]{16} '
+ORDER BY 1

@@ -133,7 +133,7 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
     return Catalog(
         server_version=server["server_version"],
         relations=relations,
-        installed=_installed(conn) if state.version else (),
+        installed=installed(conn) if state.version else (),
         runtime=state.version,
         runtime_sha256=state.functions_sha256,
         expression_types=_expression_types(conn, definitions, relations),
@@ -171,7 +171,8 @@ def _names(pairs: Iterable[Sequence[str]]) -> tuple[Name, ...]:
     return tuple((schema, name) for schema, name in pairs)
 
 
-def _installed(conn: Connection) -> tuple[Installed, ...]:
+def installed(conn: Connection) -> tuple[Installed, ...]:
+    """What pgslo generated, as it is now; the runtime has to be there."""
     found = []
     with conn.cursor(row_factory=dict_row) as cursor:
         for row in cursor.execute(_query("installed")):
@@ -337,7 +338,7 @@ def apply(
         PlanOutdated: The database moved since the plan was made; nothing was changed.
         DatabaseError: A statement failed; nothing was changed.
     """
-    with _installing(conn):
+    with installing(conn):
         fresh = replan()
         if fresh.state != plan.state:
             raise PlanOutdated(
@@ -408,7 +409,7 @@ def _patiently(work: Callable[[], None]) -> None:
 
 
 @contextlib.contextmanager
-def _installing(conn: Connection) -> Iterator[None]:
+def installing(conn: Connection) -> Iterator[None]:
     """One installer at a time; the lock is taken before any transaction, so that what it sees is what was left."""
     with errors():
         conn.execute("SELECT pg_catalog.pg_advisory_lock(%s)", (naming.INSTALL_LOCK,))
@@ -433,14 +434,19 @@ def held_rows(conn: Connection) -> dict[str, int]:
     return dict(conn.execute(_query("held_rows")).fetchall())
 
 
+def runtime_dependants(conn: Connection) -> tuple[str, ...]:
+    """Objects of other people that stand on the runtime, in words."""
+    return tuple(row[0] for row in conn.execute(_query("runtime_dependants")))
+
+
 def drop_runtime(conn: Connection) -> None:
     """Take the runtime out, after the last definition.
 
     Raises:
         PgsloError: Somebody else's objects stand on it.
     """
-    with _installing(conn), errors(), conn.transaction():
-        dependants = [row[0] for row in conn.execute(_query("runtime_dependants"))]
+    with installing(conn), errors(), conn.transaction():
+        dependants = runtime_dependants(conn)
         if dependants:
             raise PgsloError(
                 "the runtime cannot be dropped because others stand on it",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Literal
 
-from pgslo import assets
+from pgslo import assets, sql
 from pgslo.errors import RuntimeMismatch
 
 if TYPE_CHECKING:
@@ -128,19 +129,32 @@ def install(conn: psycopg.Connection[TupleRow]) -> bool:
     scripts = wanted(read(conn))
     if not scripts:
         return False
-    names = {script.name for script in migrations()}
     with conn.transaction():
-        for script in scripts:
-            conn.execute(script.text.encode(), prepare=False)
-            if script.name in names:
-                conn.execute(
-                    "INSERT INTO pgslo_catalog.migration (name, sha256, library_version) VALUES (%s, %s, %s)",
-                    (script.name, script.sha256, library_version()),
-                )
-        conn.execute("DELETE FROM pgslo_catalog.runtime")
-        conn.execute(
-            "INSERT INTO pgslo_catalog.runtime (version, sha256) VALUES (%s, %s)",
-            (library_version(), functions_sha256()),
-        )
-        conn.execute("RESET search_path")
+        for text in statements(scripts):
+            conn.execute(text.encode(), prepare=False)
     return True
+
+
+def statements(scripts: Iterable[Script]) -> tuple[str, ...]:
+    """The SQL that runs scripts and writes down that they ran, for one transaction; each text may hold several statements.
+
+    Args:
+        scripts: What :func:`wanted` returned.
+    """
+    names = {script.name for script in migrations()}
+    version = sql.literal(library_version())
+    texts = []
+    for script in scripts:
+        texts.append(script.text.rstrip())
+        if script.name in names:
+            ran = sql.join(", ", (sql.literal(script.name), sql.literal(script.sha256), version))
+            texts.append(
+                f"INSERT INTO pgslo_catalog.migration (name, sha256, library_version) VALUES ({ran});"  # noqa: S608 - literals
+            )
+    installed = sql.join(", ", (version, sql.literal(functions_sha256())))
+    texts += [
+        "DELETE FROM pgslo_catalog.runtime;",
+        f"INSERT INTO pgslo_catalog.runtime (version, sha256) VALUES ({installed});",  # noqa: S608 - literals
+        "RESET search_path;",
+    ]
+    return tuple(texts)

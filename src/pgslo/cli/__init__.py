@@ -1,0 +1,5 @@
+"""The command line: one module a verb group; printing lives here, and the one boundary where errors are shown."""
+
+from pgslo.cli.root import main
+
+__all__ = ["main"]

@@ -1,0 +1,97 @@
+"""``pgslo apply``: the plan, a question, and the plan carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from pgslo import database
+from pgslo.cli import output, project, show
+from pgslo.cli.plan import mention_stray, without_file
+from pgslo.cli.session import Session, pass_session, session_options
+from pgslo.compile import Statement
+from pgslo.database import Connection, Unfinished
+from pgslo.errors import PlanOutdated
+from pgslo.plan import Plan, Step
+
+OK, ERROR, BREACH = 0, 1, 4
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option(
+    "--expect", metavar="STATE", help="The state that a reviewed plan was made for; refuse if it is another."
+)
+@session_options
+@pass_session
+def apply(session: Session, paths: tuple[Path, ...], *, yes: bool, expect: str | None) -> int:
+    """Bring the database to what the definitions say.
+
+    Shows the plan in short and asks first; pgslo plan shows it in full. What locks tables runs in one transaction: all of it or nothing. Definitions whose
+    files are gone stay in force until pgslo uninstall. Ends with exit code 4 when rows that were there before break
+    a rule, so that a constraint could not be finished; new rows are held to it all the same.
+    """
+    output.check_answerable("apply", yes=yes)
+    found = project.load(session.configuration, paths)
+    with session.connect() as conn:
+
+        def make() -> Plan:
+            return database.plan_definitions(conn, found.definitions)
+
+        plan = make()
+        if expect is not None and expect != plan.state:
+            raise PlanOutdated(
+                "the plan is not the one that was reviewed",
+                detail=f"The state is {plan.state}, not {expect}: the database or the definitions moved since.",
+                hint="look at the new plan: pgslo plan",
+            )
+        show.in_short(plan)
+        mention_stray(without_file(conn, found))
+        if plan.empty:
+            return OK
+        if not output.confirm("Apply this?", yes=yes):
+            return ERROR
+        try:
+            unfinished = carry_out(conn, plan, make)
+        except PlanOutdated:
+            if expect is None and make().empty:
+                output.message("somebody else applied the same meanwhile; there is nothing left to do")
+                return OK
+            raise
+    return report(unfinished)
+
+
+def carry_out(conn: Connection, plan: Plan, replan: Callable[[], Plan]) -> tuple[Unfinished, ...]:
+    """Apply a plan and tell of each step as it begins."""
+    with output.Progress(len(plan.steps)) as progress:
+
+        def on_statement(step: Step, _statement: Statement) -> None:
+            progress.step(show.name(step))
+
+        return database.apply(conn, plan, replan, on_statement=on_statement)
+
+
+def report(unfinished: tuple[Unfinished, ...]) -> int:
+    """Say how it ended, and choose the exit code."""
+    if not unfinished:
+        output.message("done", fg="green")
+        return OK
+    broken = [one for one in unfinished if (one.error.sqlstate or "").startswith("23")]
+    for one in unfinished:
+        output.warning(
+            f"not finished: {show.name(one.step)}: {one.error.message}",
+            detail=one.error.detail,
+            hint=one.error.hint,
+        )
+    if broken:
+        output.message(
+            f"{output.counted(len(broken), 'rule')} cannot be kept by rows that are there already. New rows are held "
+            "to it; mend the old ones, then run pgslo apply again."
+        )
+    if len(broken) < len(unfinished):
+        output.message("What is not finished will be tried again by the next pgslo apply.")
+        return ERROR
+    return BREACH

@@ -1,0 +1,114 @@
+"""``pgslo.toml``: where a project keeps its definitions and its kinds, and which database they are for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pgslo.cli import output
+from pgslo.errors import ConfigurationError, Location
+
+FILE_NAME = "pgslo.toml"
+DEFAULT_DEFINITIONS = "slos"
+_KEYS = {
+    "definitions": "a folder with definition files",
+    "kinds": "a folder with kinds of your own",
+    "dsn": "a connection string",
+}
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What a project's configuration says.
+
+    Attributes:
+        definitions: Folder of the definition files.
+        kinds: Folder of the organisation's own kinds.
+        dsn: The database, unless the command line or the environment name another.
+        path: The file it comes from; ``None`` when there is none.
+    """
+
+    definitions: Path = Path(DEFAULT_DEFINITIONS)
+    kinds: Path | None = None
+    dsn: str | None = None
+    path: Path | None = None
+
+
+def find(start: Path) -> Path | None:
+    """The configuration in a folder or the nearest above it."""
+    return next(
+        (place / FILE_NAME for place in (start, *start.parents) if (place / FILE_NAME).is_file()), None
+    )
+
+
+def read(path: Path | None) -> Configuration:
+    """Read a configuration; without a path the nearest one, and without any what holds by default.
+
+    Raises:
+        ConfigurationError: The file is not there, is not TOML, or says something pgslo does not know.
+    """
+    if path is None:
+        path = find(Path.cwd())
+        if path is None:
+            return Configuration()
+        path = output.shown_path(path)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as exc:
+        raise ConfigurationError(
+            f"cannot read the configuration {path}: {(exc.strerror or str(exc)).lower()}"
+        ) from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigurationError(
+            "the configuration is not UTF-8", location=Location(str(path), 1, 1)
+        ) from exc
+    return _checked(_parse(text, path), text, path)
+
+
+def _parse(text: str, path: Path) -> dict[str, Any]:
+    import tomllib  # only projects with a configuration need it
+
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as exc:
+        words = str(exc)
+        place = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z", words)
+        line, column = (place[1], place[2]) if place and place[1] else (max(text.count("\n"), 1), 1)
+        message = words[: place.start()] if place else words
+        raise ConfigurationError(
+            f"not TOML: {message[:1].lower()}{message[1:]}",
+            location=Location(str(path), int(line), int(column)),
+        ) from None
+
+
+def _checked(values: dict[str, Any], text: str, path: Path) -> Configuration:
+    for key, value in values.items():
+        location = _place(key, text, path)
+        if key not in _KEYS:
+            raise ConfigurationError(
+                f'key "{key}" does not exist',
+                hint=output.did_you_mean(key, _KEYS).strip() or f"one of: {', '.join(_KEYS)}",
+                location=location,
+            )
+        if not isinstance(value, str) or not value.strip() or "\0" in value:
+            raise ConfigurationError(
+                f'"{key}" has to be a text: {_KEYS[key]}', hint=f'{key} = "…"', location=location
+            )
+    folder = path.parent
+    return Configuration(
+        definitions=folder / Path(values.get("definitions", DEFAULT_DEFINITIONS)).expanduser(),
+        kinds=folder / Path(values["kinds"]).expanduser() if "kinds" in values else None,
+        dsn=values.get("dsn"),
+        path=path,
+    )
+
+
+def _place(key: str, text: str, path: Path) -> Location:
+    """Where a key or a table of that name begins; tomllib does not tell."""
+    name = re.compile(rf"""[ \t]*(?:\[+[ \t]*)?(?P<key>["']?{re.escape(key)}["']?)[ \t]*[=.\]]""")
+    for number, line in enumerate(text.splitlines(), 1):
+        if match := name.match(line):
+            return Location(str(path), number, match.start("key") + 1)
+    return Location(str(path), 1, 1)

@@ -1,0 +1,212 @@
+"""How the command line speaks: results on stdout, messages on stderr, colours and tables on a terminal only."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from pgslo.errors import DefinitionErrors, PgsloError
+
+if TYPE_CHECKING:
+    import psycopg
+
+#: Version of everything printed with ``--json``.
+JSON_VERSION = 1
+
+#: What a terminal would obey instead of show: names, rows and errors come from other people.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def make_robust() -> None:
+    """Let a name that the terminal's encoding does not have be shown escaped instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def printable(text: str) -> str:
+    """The text with what a terminal would obey written as an escape; line breaks and tabs stay."""
+    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def one_line(text: str) -> str:
+    """The text on one line, for a cell of a table."""
+    return printable(re.sub(r"\s*[\n\r\t]\s*", " ", text))
+
+
+def say(text: str = "", **style: Any) -> None:
+    """Print a part of the result."""
+    click.secho(printable(text), **style)
+
+
+def message(text: str, **style: Any) -> None:
+    """Print something about the work, not the result."""
+    click.secho(printable(text), err=True, **style)
+
+
+def error(exc: PgsloError) -> None:
+    """Print an error: ``file:line:column: error: …``, then its detail and hint."""
+    for one in exc.errors if isinstance(exc, DefinitionErrors) else (exc,):
+        place = click.style(f"{printable(str(one.location))}: ", bold=True) if one.location else ""
+        click.echo(f"{place}{_label('error', 'red')} {printable(one.message)}", err=True)
+        _facts(one.detail, one.hint)
+
+
+def _facts(detail: str | None, hint: str | None) -> None:
+    if detail:
+        click.echo(f"{_label('detail')} {printable(detail)}", err=True)
+    if hint:
+        click.echo(f"{_label('hint', 'cyan')} {printable(hint)}", err=True)
+
+
+def _label(word: str, colour: str | None = None) -> str:
+    return click.style(f"{word}:", fg=colour, bold=True)
+
+
+def warning(text: str, *, detail: str | None = None, hint: str | None = None) -> None:
+    """Print a warning."""
+    click.echo(f"{_label('warning', 'yellow')} {printable(text)}", err=True)
+    _facts(detail, hint)
+
+
+def notice(diagnostic: psycopg.errors.Diagnostic) -> None:
+    """Show a server's warning; what is less than a warning is not shown."""
+    if diagnostic.severity_nonlocalized == "WARNING":
+        warning(
+            diagnostic.message_primary or "", detail=diagnostic.message_detail, hint=diagnostic.message_hint
+        )
+
+
+def document(**content: Any) -> None:
+    """Print a result for programs: one JSON document with a version."""
+    click.echo(json.dumps({"version": JSON_VERSION} | content, indent=2, ensure_ascii=False, default=str))
+
+
+def is_terminal() -> bool:
+    """Whether a person reads the result."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def can_ask() -> bool:
+    """Whether somebody is there to answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def check_answerable(verb: str, *, yes: bool) -> None:
+    """Refuse, before any work is done, what will have to ask with nobody there to answer.
+
+    Raises:
+        click.UsageError: There is no terminal to ask on, and ``--yes`` was not given.
+    """
+    if not yes and not can_ask():
+        raise click.UsageError(
+            f"{verb} asks before it changes anything, and there is no terminal to ask on. Give --yes to go ahead."
+        )
+
+
+def confirm(question: str, *, yes: bool) -> bool:
+    """Whether to go on: ask, unless ``--yes`` was given."""
+    if yes or click.confirm(question, err=True):
+        return True
+    message("nothing was changed")
+    return False
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """A number and its noun: ``1 step``, ``2 steps``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`` did you mean "apply"?``, or an empty text."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f' did you mean "{close[0]}"?' if close else ""
+
+
+def shown_path(path: Path) -> Path:
+    """A path as people name it from where they are: relative, unless that is longer."""
+    relative = Path(os.path.relpath(path))
+    return relative if len(str(relative)) <= len(str(path)) else path
+
+
+def table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: frozenset[int] = frozenset()
+) -> None:
+    """Print a table: drawn and fitted to a terminal, else plain columns that tools can cut.
+
+    Args:
+        headings: One for each column.
+        rows: Cells; an empty one is shown as ``-``.
+        numbers: Columns that are set to the right.
+    """
+    cells = [[one_line(cell) or "-" for cell in row] for row in rows]
+    if is_terminal():
+        _draw(headings, cells, numbers)
+        return
+    widths = [max(len(row[n]) for row in (headings, *cells)) for n in range(len(headings))]
+    for row in (headings, *cells):
+        line = (
+            cell.rjust(width) if n in numbers else cell.ljust(width)
+            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        click.echo("  ".join(line).rstrip())
+
+
+def _draw(headings: Sequence[str], rows: Sequence[Sequence[str]], numbers: frozenset[int]) -> None:
+    from rich import box  # takes a while to load, and only a terminal needs it
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for n, heading in enumerate(headings):
+        drawn.add_column(heading, justify="right" if n in numbers else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    Console(highlight=False).print(drawn)
+
+
+class Progress:
+    """Tells of steps as they begin: one line that changes on a terminal, a line each elsewhere."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._seen: dict[str, int] = {}
+        self._live: Any = None
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty() and is_terminal():
+            from rich.console import Console
+            from rich.status import Status
+
+            self._live = Status("", console=Console(stderr=True, highlight=False))
+            self._live.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def step(self, name: str) -> None:
+        """A step begins, or goes on."""
+        number = self._seen.setdefault(name, len(self._seen) + 1)
+        text = f"[{number}/{self._total}] {one_line(name)}"
+        if self._live is None:
+            if number == len(self._seen) and self._last != name:
+                message(text)
+            self._last = name
+            return
+        from rich.text import Text
+
+        self._live.update(Text(text))
+
+    _last: str | None = None

@@ -1,0 +1,82 @@
+"""``pgslo plan``: what apply would do, for people, for review as SQL, and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from pgslo import database, runtime
+from pgslo.cli import output, project, show
+from pgslo.cli.session import Session, pass_session, session_options
+from pgslo.database import Connection
+from pgslo.plan import Plan
+
+CHANGES = 3
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["human", "sql", "json"]),
+    default="human",
+    show_default=True,
+    help="For people, as a script that does the same as apply, or for programs.",
+)
+@session_options
+@pass_session
+def plan(session: Session, paths: tuple[Path, ...], form: str) -> int:
+    """Show what apply would change, and change nothing.
+
+    PATHS are definition files and folders; without any, all definitions of the project are planned. Ends with exit
+    code 3 when there are changes, 0 when there are none.
+    """
+    found = project.load(session.configuration, paths)
+    with session.connect() as conn:
+        made = database.plan_definitions(conn, found.definitions)
+        stray = without_file(conn, found)
+        scripts = runtime.wanted(runtime.read(conn))
+    _FORMS[form](made, scripts, stray)
+    return 0 if made.empty else CHANGES
+
+
+def without_file(conn: Connection, found: project.Project) -> tuple[str, ...]:
+    """Definitions that are installed but that no file of the project holds."""
+    if not found.whole:
+        return ()
+    held = {definition.name for definition in found.definitions}
+    return tuple(name for name in database.definitions_installed(conn) if name not in held)
+
+
+def _human(made: Plan, _scripts: tuple[runtime.Script, ...], stray: tuple[str, ...]) -> None:
+    show.as_text(made)
+    mention_stray(stray)
+    if not made.empty:
+        output.message(f"to apply exactly this: pgslo apply --expect {made.state}")
+
+
+def mention_stray(stray: tuple[str, ...]) -> None:
+    """Tell of definitions without a file: they stay in force."""
+    for name in stray:
+        output.message(
+            f"{name} is installed, but no definition file is about it; to take it out: pgslo uninstall {name}"
+        )
+
+
+def _sql(made: Plan, scripts: tuple[runtime.Script, ...], stray: tuple[str, ...]) -> None:
+    click.echo(show.as_sql(made, runtime.statements(scripts) if scripts else ()), nl=False)
+    mention_stray(stray)
+
+
+def _json(made: Plan, _scripts: tuple[runtime.Script, ...], stray: tuple[str, ...]) -> None:
+    output.document(**show.as_data(made), without_file=list(stray))
+
+
+_FORMS: dict[str, Callable[[Plan, tuple[runtime.Script, ...], tuple[str, ...]], None]] = {
+    "human": _human,
+    "sql": _sql,
+    "json": _json,
+}

@@ -1,0 +1,173 @@
+"""The command ``pgslo``: its verbs, loaded when they are called, and the one boundary where errors are shown.
+
+Nothing here imports a driver, a parser or a verb: ``pgslo --help`` and shell completion have to be quick.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import importlib.util
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from pgslo.cli import output
+from pgslo.cli.session import Session, session_options
+from pgslo.errors import PgsloError
+
+OK, ERROR, USAGE, CHANGES, BREACH = 0, 1, 2, 3, 4
+#: What shells give a program that was ended with Ctrl-C.
+INTERRUPTED = 130
+
+#: Verb: where it is, and what it does in a line. The line is kept here so that help need not load the verb.
+_VERBS = {
+    "lint": ("pgslo.cli.lint:lint", "Check definition files; needs no database."),
+    "plan": ("pgslo.cli.plan:plan", "Show what apply would change, and change nothing."),
+    "apply": ("pgslo.cli.apply:apply", "Bring the database to what the definitions say."),
+    "status": ("pgslo.cli.status:status", "Show how the defined tables are."),
+    "incidents": ("pgslo.cli.status:incidents", "List incidents."),
+    "explain": ("pgslo.cli.status:explain", "Tell what is known of an incident."),
+    "quarantine": (
+        "pgslo.cli.quarantine:quarantine",
+        "Look at rows that were kept out, and decide about them.",
+    ),
+    "tick": ("pgslo.cli.status:tick", "Resolve incidents of streamed tables that are over."),
+    "uninstall": (
+        "pgslo.cli.uninstall:uninstall",
+        "Take definitions out of the database; data are not touched.",
+    ),
+    "schema": ("pgslo.cli.schema:schema", "Print the JSON Schema of definition files, for editors."),
+    "local": ("pgslo.cli.local:local", "Run a private PostgreSQL server to try things out."),
+}
+
+
+class Root(click.Group):
+    """A group whose verbs are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every verb, in the order in which one needs them."""
+        del ctx
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a verb."""
+        del ctx
+        if cmd_name not in _VERBS:
+            return None
+        module, _, name = _VERBS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _VERBS[name][1]) for name in self.list_commands(ctx)])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb, or tell which one may have been meant."""
+        if args and args[0] not in _VERBS and not args[0].startswith("-"):
+            raise click.UsageError(f"No such command {args[0]!r}.{output.did_you_mean(args[0], _VERBS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,  # noqa: FBT001, FBT002 - click's signature
+        **extra: Any,
+    ) -> Any:
+        """Run the command line; every way out ends in an exit code and never in a traceback."""
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        session = Session()
+        output.make_robust()
+        try:
+            code = super().main(
+                args, prog_name, complete_var, standalone_mode=False, obj=session, **_colour(), **extra
+            )
+            sys.stdout.flush()
+        except BrokenPipeError:
+            code = _broken_pipe()
+        except Exception as exc:  # noqa: BLE001 - the one boundary
+            code = _show(exc, session)
+        except KeyboardInterrupt:
+            code = _interrupted()
+        sys.exit(code if isinstance(code, int) else OK)
+
+
+def _colour() -> dict[str, Any]:
+    """``NO_COLOR``, whatever its value, switches colours off (no-color.org)."""
+    return {"color": False} if os.environ.get("NO_COLOR") else {}
+
+
+def _show(exc: Exception, session: Session) -> int:
+    """Print an error and choose the exit code."""
+    if isinstance(exc, click.Abort):
+        return _interrupted()
+    if isinstance(exc, click.ClickException):
+        exc.show()
+        return exc.exit_code
+    if isinstance(exc, OSError) and exc.errno == errno.EPIPE:
+        return _broken_pipe()
+    if session.verbose:
+        output.message("".join(traceback.format_exception(exc)).rstrip())
+    if isinstance(exc, PgsloError):
+        output.error(exc)
+        return ERROR
+    if isinstance(exc, OSError):
+        name = f"{output.printable(str(exc.filename))}: " if exc.filename else ""
+        output.error(PgsloError(f"{name}{(exc.strerror or str(exc)).lower()}"))
+        return ERROR
+    hint = "this is a defect of pgslo; please report it with the output of: pgslo --verbose …"
+    output.error(PgsloError(f"internal error: {type(exc).__name__}: {exc}", hint=hint))
+    return ERROR
+
+
+def _interrupted() -> int:
+    output.message("interrupted")
+    return INTERRUPTED
+
+
+def _broken_pipe() -> int:
+    """Whoever read the output has gone, for example ``head``: no error worth a word."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ERROR
+
+
+def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
+    if value and not ctx.resilient_parsing:
+        from importlib import metadata  # takes a while, and only this needs it
+
+        click.echo(f"pgslo {metadata.version('pgslo')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=Root,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Exit codes: 0 well, 1 error, 2 wrong usage, 3 there are changes to apply, 4 a promise is broken.",
+)
+@session_options
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the version.",
+)
+def main() -> None:
+    """Service level objectives for ML data, enforced inside PostgreSQL.
+
+    Definitions are YAML files, one per table, in the folder "slos" or the one that pgslo.toml names. The usual
+    order is: lint, plan, apply, status.
+    """

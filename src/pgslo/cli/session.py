@@ -1,0 +1,91 @@
+"""What every verb shares: the options before and after it, the configuration, the connection."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from pgslo.cli import output
+from pgslo.cli.configuration import Configuration, read
+
+if TYPE_CHECKING:
+    from pgslo.database import Connection
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+@dataclass
+class Session:
+    """One run of the command line.
+
+    Attributes:
+        dsn: From ``--dsn`` or ``PGSLO_DSN``; may hold a password, so it is never printed.
+        config: From ``--config``.
+        verbose: Whether errors come with a traceback.
+    """
+
+    dsn: str | None = None
+    config: Path | None = None
+    verbose: bool = False
+
+    @cached_property
+    def configuration(self) -> Configuration:
+        """The project's configuration."""
+        return read(self.config)
+
+    @contextlib.contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """A connection; the server's warnings are shown as they come."""
+        from pgslo import database  # the driver takes a while to load
+
+        with database.connect(self.dsn or self.configuration.dsn) as conn:
+            conn.add_notice_handler(output.notice)
+            yield conn
+
+
+def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def callback(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:
+        session = ctx.find_object(Session)
+        if value and session is not None:
+            setattr(session, name, value)
+
+    return callback
+
+
+def session_options(function: _Function) -> _Function:
+    """The options that may stand before a verb and after it."""
+    for decorate in (
+        click.option(
+            "--verbose",
+            is_flag=True,
+            expose_value=False,
+            callback=_set("verbose"),
+            help="Show where in pgslo an error comes from.",
+        ),
+        click.option(
+            "--config",
+            type=click.Path(path_type=Path),
+            expose_value=False,
+            callback=_set("config"),
+            help="The configuration, instead of pgslo.toml here or in a folder above.",
+        ),
+        click.option(
+            "--dsn",
+            envvar="PGSLO_DSN",
+            expose_value=False,
+            callback=_set("dsn"),
+            metavar="DSN",
+            help="The database, as libpq writes it; else PGSLO_DSN, pgslo.toml, and libpq's own variables.",
+        ),
+    ):
+        function = decorate(function)
+    return function
+
+
+pass_session = click.make_pass_decorator(Session)

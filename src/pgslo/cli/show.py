@@ -1,0 +1,205 @@
+"""A plan as text, as a script, and as data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pgslo import naming
+from pgslo.cli import output
+from pgslo.compile import Statement
+from pgslo.database import LOCK_TIMEOUT
+from pgslo.definition.rules import Custom, Rule
+from pgslo.plan import Plan, Step, order_statements
+
+_KINDS = {"not_null": "NOT NULL of", "foreign_key": "foreign key", "unique_index": "unique index"}
+
+
+def as_text(plan: Plan) -> None:
+    """Print a plan for people: each step with its lock, hazards and undo; then each rule's mechanism and why."""
+    if not _head(plan):
+        return
+    for number, step in enumerate(plan.steps, 1 + bool(plan.runtime_scripts)):
+        _step(number, step)
+    _choices(plan)
+    _notes(plan)
+
+
+def in_short(plan: Plan) -> None:
+    """Print what a plan does and what it locks."""
+    if not _head(plan):
+        return
+    for number, step in enumerate(plan.steps, 1 + bool(plan.runtime_scripts)):
+        output.say(f"{number:3}. {name(step)}")
+        for statement in step.statements:
+            _lock(statement)
+    _notes(plan)
+
+
+def _head(plan: Plan) -> bool:
+    """Print how a plan begins; false if that is all of it."""
+    if plan.empty:
+        output.say("nothing to do: the database is as the definitions say")
+        _notes(plan)
+        return False
+    steps = len(plan.steps) + bool(plan.runtime_scripts)
+    output.say(f"Plan {plan.state}: {output.counted(steps, 'step')}", bold=True)
+    if plan.runtime_scripts:
+        output.say("  1. install the runtime, schemas pgslo, pgslo_catalog and pgslo_gen", bold=True)
+        _fact("runs", ", ".join(plan.runtime_scripts))
+        _fact("undo", "pgslo uninstall --all")
+    return True
+
+
+def _lock(statement: Statement) -> None:
+    when = " (later, in a transaction of its own)" if statement.later else ""
+    if statement.lock:
+        _fact("lock", f"{statement.lock} on {statement.on}{when}")
+    elif statement.alone:
+        _fact("lock", "none that stops reads or writes (later, outside any transaction)")
+
+
+def _step(number: int, step: Step) -> None:
+    output.say(f"{number:3}. {name(step)}", bold=True)
+    _fact("why", step.reason)
+    for statement in step.statements:
+        _lock(statement)
+        for hazard in statement.hazards:
+            _fact("hazard", hazard, fg="yellow")
+    for statement in step.undo:
+        _fact("undo", output.one_line(statement.text.text))
+
+
+def _fact(word: str, text: str, **style: Any) -> None:
+    output.say(f"     {word + ':':8}{output.one_line(text)}", **style)
+
+
+def name(step: Step) -> str:
+    """What a step does: ``create trigger … ON features.user_stats``."""
+    return output.one_line(f"{step.action} {_KINDS.get(step.kind, step.kind)} {step.identity}")
+
+
+def _choices(plan: Plan) -> None:
+    for definition, choices in plan.choices:
+        output.say()
+        output.say(f"Rules of {definition}", bold=True)
+        output.table(
+            ("rule", "kind", "on breach", "mechanism", "why"),
+            [
+                (choice.rule.name, kind(choice.rule), choice.rule.on_breach, choice.mechanism, choice.reason)
+                for choice in choices
+            ],
+        )
+
+
+def kind(rule: Rule) -> str:
+    """The word that definitions use for a rule's kind."""
+    return rule.custom_kind if isinstance(rule, Custom) else rule.kind
+
+
+def _notes(plan: Plan) -> None:
+    for note in plan.notes:
+        output.message(f"note: {note}")
+
+
+def as_data(plan: Plan) -> dict[str, Any]:
+    """A plan for programs."""
+    return {
+        "state": plan.state,
+        "changes": not plan.empty,
+        "runtime_scripts": list(plan.runtime_scripts),
+        "steps": [
+            {
+                "action": step.action,
+                "kind": step.kind,
+                "object": step.identity,
+                "definition": step.definition,
+                "reason": step.reason,
+                "lock": step.lock or None,
+                "hazards": list(step.hazards),
+                "statements": [_statement(statement) for statement in step.statements],
+                "undo": [statement.text.text for statement in step.undo],
+            }
+            for step in plan.steps
+        ],
+        "rules": [
+            {
+                "definition": definition,
+                "rule": choice.rule.name,
+                "kind": kind(choice.rule),
+                "on_breach": choice.rule.on_breach,
+                "mechanism": choice.mechanism,
+                "reason": choice.reason,
+            }
+            for definition, choices in plan.choices
+            for choice in choices
+        ],
+        "notes": list(plan.notes),
+    }
+
+
+def _statement(statement: Statement) -> dict[str, Any]:
+    return {
+        "sql": statement.text.text,
+        "lock": statement.lock or None,
+        "on": statement.on or None,
+        "in_transaction": not statement.later,
+        "hazards": list(statement.hazards),
+    }
+
+
+def as_sql(plan: Plan, runtime_texts: Sequence[str]) -> str:
+    """A script that does what apply does, in its order.
+
+    Args:
+        plan: The plan.
+        runtime_texts: What installs the runtime scripts of the plan.
+    """
+    if plan.empty:
+        return f"-- pgslo plan {plan.state}: nothing to do\n"
+    ordered = order_statements(plan)
+    together = [(step, statement) for step, statement in ordered if not statement.later]
+    alone = [(step, statement) for step, statement in ordered if statement.later]
+    parts = [
+        f"-- pgslo plan {plan.state}\n-- Run it with: psql -X -v ON_ERROR_STOP=1 -f FILE\n",
+        "\n".join(
+            (
+                "BEGIN;",
+                "-- One installer at a time.",
+                f"SELECT pg_catalog.pg_advisory_xact_lock({naming.INSTALL_LOCK});",
+                _limit(),
+            )
+        ),
+    ]
+    if runtime_texts:
+        parts.append("\n".join(("-- install the runtime", *runtime_texts, _limit())))
+    shown: Step | None = None
+    for step, statement in together:
+        parts.append(_script(step, statement, heading=step is not shown))
+        shown = step
+    parts.append("COMMIT;\n")
+    if alone:
+        parts.append(
+            "-- What follows stands alone; where existing rows break a rule it fails, and new rows are held to it all the same.\n"
+        )
+    parts += [_script(step, statement, heading=True) for step, statement in alone]
+    return "\n".join(parts)
+
+
+def _limit() -> str:
+    return f"SET LOCAL lock_timeout = {LOCK_TIMEOUT};\n"
+
+
+def _script(step: Step, statement: Statement, *, heading: bool) -> str:
+    lines = []
+    if heading:
+        lines += [f"-- {name(step)}", f"-- why: {output.one_line(step.reason)}"]
+    if statement.lock:
+        lines.append(f"-- lock: {statement.lock} on {output.one_line(statement.on)}")
+    lines += [f"-- hazard: {output.one_line(hazard)}" for hazard in statement.hazards]
+    if heading:
+        lines += [f"-- undo: {output.one_line(undo.text.text)}" for undo in step.undo]
+    text = f"{statement.text};"
+    if statement.later and not statement.alone:
+        text = f"BEGIN;\n{_limit()}{text}\nCOMMIT;"
+    return "\n".join((*lines, text, ""))

@@ -1,0 +1,97 @@
+"""``pgslo uninstall``: definitions go, with all that was generated; tables and their rows stay."""
+
+from __future__ import annotations
+
+import click
+
+from pgslo import database, runtime
+from pgslo.cli import output, show
+from pgslo.cli.apply import carry_out, report
+from pgslo.cli.session import Session, pass_session, session_options
+from pgslo.cli.status import resolve
+from pgslo.database import Connection
+from pgslo.errors import PgsloError
+from pgslo.plan import Plan
+
+OK, ERROR = 0, 1
+
+
+@click.command()
+@click.argument("tables", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every definition, and the runtime.")
+@click.option("--drop-quarantine", is_flag=True, help="Give rows up that wait in quarantine.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@session_options
+@pass_session
+def uninstall(
+    session: Session, tables: tuple[str, ...], *, everything: bool, drop_quarantine: bool, yes: bool
+) -> int:
+    """Take definitions out of the database; data are not touched.
+
+    TABLES are names such as features.user_stats. Triggers, constraints, guarded views and the history of these
+    definitions go; with the last definition the runtime goes as well. It refuses while rows wait in quarantine or
+    other objects stand on what would go.
+    """
+    if everything == bool(tables):
+        raise click.UsageError("Name the tables whose definitions are to go, or give --all.")
+    output.check_answerable("uninstall", yes=yes)
+    with session.connect() as conn:
+        if runtime.read(conn).version is None:
+            output.say("nothing to do: pgslo is not installed in this database")
+            return OK
+        known = database.definitions_installed(conn)
+        leaving = known if everything else tuple(dict.fromkeys(resolve(table, known) for table in tables))
+        last = set(leaving) == set(known)
+        if last:
+            _check_runtime(conn)
+
+        def make() -> Plan:
+            if not drop_quarantine:
+                _check_quarantine(conn, leaving)
+            return database.plan_removal(conn, leaving)
+
+        plan = make()
+        if plan.steps:
+            show.in_short(plan)
+        output.say("The tables and their rows stay as they are.")
+        if last:
+            output.say("The runtime goes as well: the schemas pgslo, pgslo_catalog and pgslo_gen.")
+        if not output.confirm("Take this out?", yes=yes):
+            return ERROR
+        unfinished = carry_out(conn, plan, make)
+        if last and not unfinished and not database.definitions_installed(conn):
+            database.drop_runtime(conn)
+    return report(unfinished)
+
+
+def _check_quarantine(conn: Connection, leaving: tuple[str, ...]) -> None:
+    """Refuse while rows wait for a decision.
+
+    Raises:
+        PgsloError: There are some.
+    """
+    held = {name: count for name, count in database.held_rows(conn).items() if name in leaving}
+    if held:
+        counts = ", ".join(
+            f"{output.counted(count, 'row')} of {name}" for name, count in sorted(held.items())
+        )
+        raise PgsloError(
+            "rows wait in quarantine, and would be lost",
+            detail=f"Held are {counts}.",
+            hint="decide about them with pgslo quarantine, or give them up with --drop-quarantine",
+        )
+
+
+def _check_runtime(conn: Connection) -> None:
+    """Refuse while somebody else's objects stand on the runtime.
+
+    Raises:
+        PgsloError: There are some.
+    """
+    dependants = database.runtime_dependants(conn)
+    if dependants:
+        raise PgsloError(
+            "the runtime cannot be dropped because others stand on it",
+            detail=f"It is used by {'; '.join(dependants)}.",
+            hint="drop those first",
+        )

@@ -1,0 +1,147 @@
+"""The runtime's installation: what it leaves, once, whoever installs it and however many do at once."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from pgslo import database, embedded, naming, runtime
+from pgslo.errors import RuntimeMismatch
+
+SCHEMA = Path(__file__).parents[1] / "schema.sql"
+
+
+def dumped(dsn: str) -> str:
+    """The installed runtime as pg_dump writes it, without what differs from run to run."""
+    program = (
+        next(folder for folder in embedded._Binaries._places() if (folder / "postgres").exists()) / "pg_dump"
+    )
+    if not program.exists():
+        pytest.skip("these PostgreSQL binaries have no pg_dump")
+    arguments = [
+        "--schema-only",
+        "--no-owner",
+        *(f"--schema={name}" for name in ("pgslo", "pgslo_catalog", "pgslo_gen")),
+    ]
+    text = subprocess.run([program, *arguments, dsn], capture_output=True, text=True, check=True).stdout
+    text = re.sub(
+        r"^(--.*|\\(un)?restrict .*|SET .*|SELECT pg_catalog.set_config.*)\n", "", text, flags=re.MULTILINE
+    )
+    return re.sub(r"\n{2,}", "\n\n", text).strip() + "\n"
+
+
+def test_a_fresh_install_is_the_schema_on_file(
+    connection: psycopg.Connection[Any], dsn: str, request: pytest.FixtureRequest
+) -> None:
+    """A change of the runtime shows its effect as a difference of this file."""
+    if connection.info.server_version // 10000 != 18:
+        pytest.skip("the file was written by pg_dump 18")
+    found = dumped(dsn)
+    if request.config.getoption("--update-goldens"):
+        SCHEMA.write_text(found, encoding="utf-8")
+    assert found == SCHEMA.read_text(encoding="utf-8")
+
+
+def test_installing_twice_changes_nothing(connection: psycopg.Connection[Any]) -> None:
+    ran = connection.execute("SELECT * FROM pgslo_catalog.migration").fetchall()
+    assert not runtime.install(connection)
+    assert connection.execute("SELECT * FROM pgslo_catalog.migration").fetchall() == ran
+
+
+def test_it_says_its_version(connection: psycopg.Connection[Any]) -> None:
+    assert connection.execute("SELECT pgslo.version()").fetchone() == (runtime.library_version(),)
+
+
+def test_an_older_form_of_the_functions_is_replaced(connection: psycopg.Connection[Any]) -> None:
+    connection.execute("UPDATE pgslo_catalog.runtime SET sha256 = 'older'")
+    assert runtime.install(connection)
+    assert not runtime.wanted(runtime.read(connection))
+
+
+def test_a_database_of_a_newer_library_is_left_alone(connection: psycopg.Connection[Any]) -> None:
+    connection.execute(
+        "INSERT INTO pgslo_catalog.migration (name, sha256, library_version) VALUES ('9999_later', 'x', '99.0')"
+    )
+    with pytest.raises(RuntimeMismatch, match="newer pgslo"):
+        runtime.install(connection)
+
+
+def test_a_migration_that_ran_in_another_form_is_told(connection: psycopg.Connection[Any]) -> None:
+    connection.execute("UPDATE pgslo_catalog.migration SET sha256 = 'other'")
+    with pytest.raises(RuntimeMismatch, match="another form"):
+        runtime.install(connection)
+
+
+def test_a_failing_script_leaves_nothing(
+    empty_connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = dataclasses.replace(runtime.functions()[-1], text="SELECT 1/0;")
+    whole = runtime.functions()
+    monkeypatch.setattr(runtime, "functions", lambda: (*whole[:-1], broken))
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        runtime.install(empty_connection)
+    assert empty_connection.execute(
+        "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'pgslo%'"
+    ).fetchone() == (0,)
+
+
+def test_of_eight_installers_at_once_one_installs(empty_dsn: str) -> None:
+    def install(_: int) -> bool:
+        with database.connect(empty_dsn) as conn, database.installing(conn):
+            return runtime.install(conn)
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(install, range(8))) == [False] * 7 + [True]
+
+
+def test_every_public_object_says_what_it_is(connection: psycopg.Connection[Any]) -> None:
+    uncommented = connection.execute(
+        """
+        SELECT p.oid::regprocedure::text FROM pg_proc p
+        WHERE p.pronamespace::regnamespace::text IN ('pgslo', 'pgslo_catalog') AND obj_description(p.oid, 'pg_proc') IS NULL
+        UNION ALL
+        SELECT c.oid::regclass::text FROM pg_class c
+        WHERE c.relkind IN ('r', 'v') AND c.relnamespace::regnamespace::text IN ('pgslo', 'pgslo_catalog') AND obj_description(c.oid, 'pg_class') IS NULL
+        """
+    ).fetchall()
+    assert uncommented == []
+
+
+def test_every_definer_function_pins_its_path_and_few_are_public(connection: psycopg.Connection[Any]) -> None:
+    unpinned = connection.execute(
+        """
+        SELECT p.oid::regprocedure::text FROM pg_proc p
+        WHERE p.pronamespace::regnamespace::text LIKE 'pgslo%' AND p.prosecdef
+          AND NOT 'search_path=pg_catalog, pg_temp' = ANY (coalesce(p.proconfig, '{}'))
+        """
+    ).fetchall()
+    assert unpinned == []
+    public = connection.execute(
+        """
+        SELECT p.oid::regprocedure::text FROM pg_proc p CROSS JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+        WHERE p.pronamespace::regnamespace::text LIKE 'pgslo%' AND a.grantee = 0 ORDER BY 1
+        """
+    ).fetchall()
+    assert [name for (name,) in public] == [
+        "pgslo.explain(bigint)",
+        "pgslo.guard(text,text[],text)",
+        "pgslo.status_of(text)",
+        "pgslo.version()",
+        "pgslo_catalog.schema_difference(regclass,jsonb)",
+    ]
+
+
+def test_the_lock_of_installers_is_given_back(dsn: str) -> None:
+    with database.connect(dsn) as conn:
+        with pytest.raises(ZeroDivisionError), database.installing(conn):
+            raise ZeroDivisionError
+        held = conn.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()
+    assert held == (0,)
+    assert naming.INSTALL_LOCK < 2**63

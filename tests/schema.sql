@@ -1,0 +1,1419 @@
+CREATE SCHEMA pgslo;
+
+COMMENT ON SCHEMA pgslo IS 'pgslo''s interface: functions and views, additive only.';
+
+CREATE SCHEMA pgslo_catalog;
+
+COMMENT ON SCHEMA pgslo_catalog IS 'pgslo''s state: tables that only pgslo''s functions read and write.';
+
+CREATE SCHEMA pgslo_gen;
+
+COMMENT ON SCHEMA pgslo_gen IS 'Functions generated from definitions; may be dropped and planned anew.';
+
+CREATE TYPE pgslo_catalog.counted AS (
+	batch text,
+	place numeric,
+	rows bigint,
+	failed bigint[]
+);
+
+COMMENT ON TYPE pgslo_catalog.counted IS 'What a statement wrote into one batch: rows, and failing rows per rule in the order of its rules.';
+
+CREATE FUNCTION pgslo.discard(quarantine_id bigint) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    UPDATE pgslo_catalog.quarantine q
+    SET state = 'dropped', decided_at = clock_timestamp(), decided_by = session_user, image = NULL, image_text = ''
+    WHERE q.quarantine_id = discard.quarantine_id AND q.state = 'held';
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'no_data_found',
+            MESSAGE = format('row %s is not held in quarantine', discard.quarantine_id),
+            HINT = 'SELECT * FROM pgslo.quarantine;';
+    END IF;
+    RETURN format('row %s discarded', discard.quarantine_id);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.discard(quarantine_id bigint) IS 'Gives a quarantined row up: its values are erased, the fact and its reasons stay.';
+
+CREATE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE(topic text, fact text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH incident AS (
+        SELECT i, i.incident_id, i.opened_at, i.opened_batch, i.opened_place, i.resolved_at, i.resolved_batch, i.resolution, d.definition_id, d.name, r,
+               r.name AS rule_name, r.kind, r.columns, r.promise, r.on_breach, coalesce(r.owner, d.owner, 'unknown') AS owner
+        FROM pgslo_catalog.incident i JOIN pgslo_catalog.definition d USING (definition_id) JOIN pgslo_catalog.rule r USING (rule_id)
+        WHERE i.incident_id = explain.incident_id
+    ), first AS (
+        SELECT f.* FROM pgslo_catalog.fragment f JOIN incident n ON f.definition_id = n.definition_id AND f.place = n.opened_place AND f.failures ? n.rule_name
+        ORDER BY f.fragment_id LIMIT 1
+    )
+    SELECT fact.* FROM incident n LEFT JOIN first f ON true CROSS JOIN LATERAL (VALUES
+        ('table', n.name),
+        ('rule', format('%s (%s): %s', n.rule_name, n.kind, n.promise)),
+        ('columns', nullif(array_to_string(n.columns, ', '), '')),
+        ('owner', n.owner),
+        ('opened', format('%s UTC, batch %s', to_char(n.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), n.opened_batch)),
+        ('written by', format('%s%s, %s UTC', f.writer, coalesce(' with ' || nullif(f.application, ''), ''), to_char(f.written_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'))),
+        ('newest missed batch', pgslo_catalog.missed_batch(n.i, n.r)),
+        ('state', CASE WHEN n.resolved_at IS NULL THEN 'open'
+                       ELSE format('resolved (%s) %s UTC, batch %s', n.resolution, to_char(n.resolved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), coalesce(n.resolved_batch, '-')) END),
+        ('tasks that read it', (SELECT string_agg(t.name || coalesce(' (' || t.contact || ')', ''), ', ' ORDER BY t.name)
+                                FROM pgslo_catalog.task t WHERE t.definition_id = n.definition_id AND (t.reads && n.columns OR n.columns = '{}')))
+    ) AS fact (topic, fact) WHERE fact.fact IS NOT NULL
+$$;
+
+COMMENT ON FUNCTION pgslo.explain(incident_id bigint) IS 'An incident in facts: what, since when, who wrote the first bad batch, who reads it. Holds no values of the table.';
+
+CREATE FUNCTION pgslo.guard(definition text, columns text[], on_read text DEFAULT 'warn'::text) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- The way of nearly every read: nothing is wrong with the table.
+    IF EXISTS (
+        SELECT FROM pgslo_catalog.definition d
+        WHERE d.name = guard.definition
+          AND (d.schema_wanted IS NULL OR '*' <> ALL (guard.columns))
+          AND NOT EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.definition_id = d.definition_id AND i.resolved_at IS NULL)
+          AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.definition_id = d.definition_id)
+    ) THEN
+        RETURN true;
+    END IF;
+    RETURN pgslo_catalog.announce(guard.definition, guard.columns, guard.on_read);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.guard(definition text, columns text[], on_read text) IS 'What a guarded view asks before it shows columns: true, with a WARNING when something is wrong with them, or an error.';
+
+CREATE FUNCTION pgslo.release(quarantine_id bigint, changes jsonb DEFAULT '{}'::jsonb) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "IntervalStyle" TO 'postgres'
+    SET bytea_output TO 'hex'
+    SET extra_float_digits TO '3'
+    AS $_$
+DECLARE
+    held pgslo_catalog.quarantine;
+    target pgslo_catalog.definition;
+    names text[];
+    unknown text;
+    source text;
+    written bigint;
+    again pgslo_catalog.quarantine;
+    newest bigint := coalesce((SELECT max(q.quarantine_id) FROM pgslo_catalog.quarantine q), 0);
+BEGIN
+    SELECT q.* INTO held FROM pgslo_catalog.quarantine q WHERE q.quarantine_id = release.quarantine_id FOR UPDATE;
+    IF NOT FOUND OR held.state <> 'held' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'no_data_found',
+            MESSAGE = format('row %s is not held in quarantine', release.quarantine_id),
+            DETAIL = CASE WHEN held.state IS NULL THEN 'There is no such row.' ELSE format('It was %s at %s by %s.', held.state, held.decided_at, held.decided_by) END,
+            HINT = 'SELECT * FROM pgslo.quarantine;';
+    END IF;
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.definition_id = held.definition_id;
+
+    SELECT min(k.name) INTO unknown
+    FROM jsonb_object_keys(release.changes) AS k (name)
+    WHERE NOT EXISTS (
+        SELECT FROM pg_attribute a
+        WHERE a.attrelid = target.relation AND a.attname = k.name AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '');
+    IF unknown IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'undefined_column',
+            MESSAGE = format('column "%s" of %s does not exist or is generated', unknown, target.name);
+    END IF;
+
+    names := ARRAY(
+        SELECT quote_ident(a.attname)
+        FROM pg_attribute a
+        WHERE a.attrelid = target.relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+          AND (held.image IS NULL OR held.image ? a.attname OR release.changes ? a.attname)
+        ORDER BY a.attnum);
+    BEGIN
+        EXECUTE format('SELECT $1::%s', held.relation) USING held.image_text;
+        source := format('jsonb_populate_record(%L::%s, $1)', held.image_text, held.relation);
+    EXCEPTION WHEN OTHERS THEN
+        IF held.image IS NULL THEN
+            RAISE;
+        END IF;
+        -- The table's columns changed since; take those that are still there by name.
+        source := format('jsonb_populate_record(NULL::%s, %L::jsonb || $1)', target.relation, held.image);
+    END;
+
+    IF held.operation = 'UPDATE' THEN
+        EXECUTE format(
+            'UPDATE %s AS t SET (%s) = ROW(%s) FROM %s AS r WHERE %s',
+            target.relation,
+            array_to_string(names, ', '),
+            (SELECT string_agg('r.' || n.name, ', ' ORDER BY n.ordinal) FROM unnest(names) WITH ORDINALITY AS n (name, ordinal)),
+            source,
+            (SELECT string_agg(format('t.%1$I = r.%1$I', k.name), ' AND ') FROM unnest(target.key_columns) AS k (name))
+        ) USING release.changes;
+    ELSE
+        EXECUTE format(
+            'INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM %s AS r',
+            target.relation,
+            array_to_string(names, ', '),
+            (SELECT string_agg('r.' || n.name, ', ' ORDER BY n.ordinal) FROM unnest(names) WITH ORDINALITY AS n (name, ordinal)),
+            source
+        ) USING release.changes;
+    END IF;
+    GET DIAGNOSTICS written = ROW_COUNT;
+
+    IF written <> 1 THEN
+        SELECT q.* INTO again FROM pgslo_catalog.quarantine q WHERE q.quarantine_id > newest AND q.definition_id = held.definition_id ORDER BY q.quarantine_id DESC LIMIT 1;
+        RAISE EXCEPTION USING
+            ERRCODE = 'check_violation',
+            MESSAGE = format('row %s still cannot be written to %s', release.quarantine_id, target.name),
+            DETAIL = coalesce(
+                (SELECT string_agg(format('%s; rule "%s" wants: %s', reason ->> 'shown', reason ->> 'rule', reason ->> 'promise'), '; ') FROM jsonb_array_elements(again.reasons) reason) || '.',
+                format('The row with key %s is not there to be updated.', held.row_key)),
+            HINT = 'Repair it on the way: pgslo.release(id, ''{"column": value}''), or discard it: pgslo.discard(id).';
+    END IF;
+    UPDATE pgslo_catalog.quarantine q
+    SET state = 'released', decided_at = clock_timestamp(), decided_by = session_user
+    WHERE q.quarantine_id = release.quarantine_id;
+    RETURN format('row %s written to %s', release.quarantine_id, target.name);
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo.release(quarantine_id bigint, changes jsonb) IS 'Writes a quarantined row to its table, with changes if given; every rule judges it again.';
+
+CREATE FUNCTION pgslo.status_of(definition text) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT jsonb_build_object(
+        'state', CASE WHEN count(*) = 0 THEN 'met' WHEN bool_or(p.code = '01SL1') THEN 'missed' ELSE 'unknown' END,
+        'problems', coalesce(jsonb_agg(jsonb_build_object(
+            'code', p.code, 'incident', p.incident_id, 'rule', p.rule, 'column', p.column_name, 'message', p.message, 'detail', p.detail
+        ) ORDER BY p.incident_id), '[]'))
+    FROM pgslo_catalog.problem(status_of.definition, ARRAY(
+        SELECT '*' UNION ALL SELECT DISTINCT c.name FROM pgslo_catalog.definition d
+        JOIN pgslo_catalog.rule r USING (definition_id) CROSS JOIN unnest(r.columns) AS c (name) WHERE d.name = status_of.definition)) p
+$$;
+
+COMMENT ON FUNCTION pgslo.status_of(definition text) IS 'What is wrong with a table, as jsonb, for clients that drop warnings.';
+
+CREATE FUNCTION pgslo.tick() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    open record;
+    newest numeric;
+BEGIN
+    -- A bulk-loaded table's own writes resolve its incidents; a streamed table writes nothing down for rows that pass.
+    FOR open IN
+        SELECT i, r, d.name, d.relation, d.batch_by, d.batch_every
+        FROM pgslo_catalog.incident i JOIN pgslo_catalog.definition d USING (definition_id) JOIN pgslo_catalog.rule r USING (rule_id)
+        WHERE i.resolved_at IS NULL AND d.writes = 'stream'
+    LOOP
+        IF open.batch_by IS NULL THEN
+            -- Batches of the clock: the newest that is over.
+            newest := extract(epoch FROM date_bin(open.batch_every, clock_timestamp() - open.batch_every, timestamptz '2001-01-01 00:00:00+00'));
+        ELSE
+            EXECUTE format('SELECT max(%s) FROM %s AS r', open.batch_by, open.relation) INTO newest;
+        END IF;
+        IF newest > pgslo_catalog.last_missed(open.i, open.r) THEN
+            PERFORM pgslo_catalog.resolve_incident(open.r, 'place ' || newest, newest);
+        END IF;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.tick() IS 'Resolves incidents of streamed tables whose later batches met the rule. Run it every minute, for example from pg_cron.';
+
+CREATE FUNCTION pgslo.version() RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT r.version FROM pgslo_catalog.runtime r
+$$;
+
+COMMENT ON FUNCTION pgslo.version() IS 'Version of the library that installed this runtime.';
+
+CREATE FUNCTION pgslo_catalog.announce(definition text, columns text[], on_read text) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
+    AS $$
+DECLARE
+    wish text := nullif(current_setting('pgslo.on_read', true), '');
+    found record;
+    -- Said already in this statement. An open cursor is the one memory of its own that a session may change in a
+    -- parallel plan and on a standby; a setting may not be changed there. Its text holds what was said.
+    memory refcursor := 'pgslo_warned';
+    statement text := extract(epoch FROM statement_timestamp())::text;
+    said text[];
+    fresh text[] := '{}';
+    key text;
+    remembered text;
+BEGIN
+    IF wish NOT IN ('warn', 'refuse', 'silent') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('invalid value for parameter "pgslo.on_read": "%s"', wish),
+            HINT = 'Available values: warn, refuse, silent.';
+    END IF;
+    IF announce.on_read <> 'refuse' AND coalesce(wish, announce.on_read) = 'silent' THEN
+        RETURN true;
+    END IF;
+    SELECT string_to_array(c.statement, E'\n') INTO said FROM pg_cursors c WHERE c.name = 'pgslo_warned';
+    IF said[2] = statement THEN
+        fresh := said[3:];
+    END IF;
+    FOR found IN SELECT p.* FROM pgslo_catalog.problem(announce.definition, announce.columns) p LOOP
+        IF announce.on_read = 'refuse' OR wish = 'refuse' THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'SL001',
+                MESSAGE = format('read refused: %s', found.message),
+                DETAIL = found.detail,
+                HINT = found.hint,
+                SCHEMA = split_part(announce.definition, '.', 1),
+                TABLE = split_part(announce.definition, '.', 2),
+                COLUMN = coalesce(found.column_name, ''),
+                CONSTRAINT = coalesce(found.rule, '');
+        END IF;
+        key := md5(format('%s %s %s', announce.definition, found.rule, found.code));
+        CONTINUE WHEN key = ANY (fresh);
+        fresh := fresh || key;
+        RAISE WARNING USING
+            ERRCODE = found.code,
+            MESSAGE = found.message,
+            DETAIL = found.detail,
+            HINT = found.hint,
+            SCHEMA = split_part(announce.definition, '.', 1),
+            TABLE = split_part(announce.definition, '.', 2),
+            COLUMN = coalesce(found.column_name, ''),
+            CONSTRAINT = coalesce(found.rule, '');
+    END LOOP;
+    IF fresh <> '{}' AND fresh IS DISTINCT FROM said[3:] THEN
+        IF said IS NOT NULL THEN
+            CLOSE memory;
+        END IF;
+        remembered := format(E'SELECT ''pgslo''/*\n%s\n%s\n*/', statement, array_to_string(fresh, E'\n'));
+        OPEN memory FOR EXECUTE remembered;
+    END IF;
+    RETURN true;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.announce(definition text, columns text[], on_read text) IS 'Warns, once an incident and statement, or refuses the read.';
+
+CREATE FUNCTION pgslo_catalog.is_base64(value text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS $_$
+    SELECT value OPERATOR(pg_catalog.~) '^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$'
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_base64(value text) IS 'Whether the text is base64 with padding.';
+
+CREATE FUNCTION pgslo_catalog.is_date(value text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "DateStyle" TO 'ISO, YMD'
+    AS $_$
+BEGIN
+    RETURN value ~ '^\d{4}-\d{2}-\d{2}$' AND value::date IS NOT NULL;
+EXCEPTION WHEN data_exception THEN
+    RETURN false;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_date(value text) IS 'Whether the text is a day of the calendar as YYYY-MM-DD.';
+
+CREATE FUNCTION pgslo_catalog.is_e164(value text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS $_$
+    SELECT value OPERATOR(pg_catalog.~) '^\+[1-9][0-9]{6,14}$'
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_e164(value text) IS 'Whether the text is a telephone number as in E.164.';
+
+CREATE FUNCTION pgslo_catalog.is_email(value text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS $_$
+    SELECT value OPERATOR(pg_catalog.~) '^[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+$'
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_email(value text) IS 'Whether the text is an e-mail address, as HTML''s input type reads it, with a dot in the domain.';
+
+CREATE FUNCTION pgslo_catalog.is_hostname(value text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS $_$
+    SELECT value OPERATOR(pg_catalog.~) '^(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$'
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_hostname(value text) IS 'Whether the text is a host name.';
+
+CREATE FUNCTION pgslo_catalog.is_ipv4(value text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN strpos(value, '/') = 0 AND family(value::inet) = 4;
+EXCEPTION WHEN data_exception THEN
+    RETURN false;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_ipv4(value text) IS 'Whether the text is one address of IP version 4.';
+
+CREATE FUNCTION pgslo_catalog.is_ipv6(value text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN strpos(value, '/') = 0 AND family(value::inet) = 6;
+EXCEPTION WHEN data_exception THEN
+    RETURN false;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_ipv6(value text) IS 'Whether the text is one address of IP version 6.';
+
+CREATE FUNCTION pgslo_catalog.is_json(value text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN value::json IS NOT NULL;
+EXCEPTION WHEN data_exception THEN
+    RETURN false;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_json(value text) IS 'Whether the text is JSON.';
+
+CREATE TABLE pgslo_catalog.rule (
+    rule_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    columns text[] NOT NULL,
+    on_breach text NOT NULL,
+    at_least numeric,
+    samples bigint NOT NULL,
+    at_most bigint,
+    mechanism text NOT NULL,
+    promise text NOT NULL,
+    owner text,
+    description text,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    retired_at timestamp with time zone,
+    CONSTRAINT rule_at_least_is_a_fraction CHECK (((at_least >= (0)::numeric) AND (at_least <= (1)::numeric))),
+    CONSTRAINT rule_at_most_is_a_count CHECK ((at_most >= 0)),
+    CONSTRAINT rule_on_breach_is_known CHECK ((on_breach = ANY (ARRAY['warn'::text, 'flag'::text, 'quarantine'::text, 'repair'::text, 'reject'::text])))
+);
+
+COMMENT ON TABLE pgslo_catalog.rule IS 'What a definition promises; a retired rule keeps its history.';
+
+CREATE FUNCTION pgslo_catalog.is_missed(rule pgslo_catalog.rule, rows bigint, failed bigint) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT CASE
+        WHEN rule.at_most IS NOT NULL THEN failed > rule.at_most
+        WHEN rule.at_least IS NOT NULL THEN rows > 0 AND (rows - failed)::numeric / rows < rule.at_least
+        ELSE failed > 0
+    END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_missed(rule pgslo_catalog.rule, rows bigint, failed bigint) IS 'Whether a batch of so many rows, so many of them failing, misses the rule.';
+
+CREATE FUNCTION pgslo_catalog.is_slug(value text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS $_$
+    SELECT value OPERATOR(pg_catalog.~) '^[a-z0-9]+(-[a-z0-9]+)*$'
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_slug(value text) IS 'Whether the text is a slug: lower case letters, digits and single hyphens.';
+
+CREATE FUNCTION pgslo_catalog.is_time(value text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    RETURN value ~ '^\d{2}:\d{2}(:\d{2}(\.\d+)?)?$' AND value::time IS NOT NULL;
+EXCEPTION WHEN data_exception THEN
+    RETURN false;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_time(value text) IS 'Whether the text is a time of day as HH:MM[:SS[.fraction]].';
+
+CREATE FUNCTION pgslo_catalog.is_timestamp(value text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "DateStyle" TO 'ISO, YMD'
+    AS $_$
+BEGIN
+    RETURN value ~ '^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?$' AND value::timestamptz IS NOT NULL;
+EXCEPTION WHEN data_exception THEN
+    RETURN false;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_timestamp(value text) IS 'Whether the text is a date and time as in ISO 8601.';
+
+CREATE FUNCTION pgslo_catalog.is_url(value text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS $_$
+    SELECT value OPERATOR(pg_catalog.~) '^https?://[^\s/?#]+([/?#]\S*)?$'
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_url(value text) IS 'Whether the text is an http or https address.';
+
+CREATE FUNCTION pgslo_catalog.is_uuid(value text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS $_$
+    SELECT value OPERATOR(pg_catalog.~) '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_uuid(value text) IS 'Whether the text is a UUID in its usual form with hyphens.';
+
+CREATE FUNCTION pgslo_catalog.iso(value anyelement) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    SELECT coalesce(to_jsonb(iso.value) #>> '{}', 'NULL')
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.iso(value anyelement) IS 'A batch''s name: the same text for the same value whatever the session''s time zone and date style.';
+
+CREATE TABLE pgslo_catalog.incident (
+    incident_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    rule_id bigint NOT NULL,
+    opened_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    opened_batch text NOT NULL,
+    opened_place numeric NOT NULL,
+    resolved_at timestamp with time zone,
+    resolved_batch text,
+    resolution text,
+    CONSTRAINT incident_is_resolved_with_a_resolution CHECK (((resolved_at IS NULL) = (resolution IS NULL))),
+    CONSTRAINT incident_resolution_is_known CHECK ((resolution = ANY (ARRAY['met'::text, 'retired'::text, 'real'::text, 'false_alarm'::text])))
+);
+
+COMMENT ON TABLE pgslo_catalog.incident IS 'Runs of missed batches of one rule.';
+
+CREATE FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS numeric
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT coalesce(max(batch.place), incident.opened_place)
+    FROM (
+        SELECT f.place
+        FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = incident.definition_id AND f.place >= incident.opened_place
+        GROUP BY f.batch, f.place
+        HAVING pgslo_catalog.is_missed(rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint)
+    ) batch
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'Position of the newest batch that misses the rule since the incident opened.';
+
+CREATE FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH batch AS (
+        SELECT f.batch, f.place, sum(f.rows)::bigint AS rows, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint AS failed
+        FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = incident.definition_id AND f.place >= incident.opened_place
+        GROUP BY f.batch, f.place
+    ), missed AS (
+        SELECT b.*, count(*) OVER () AS batches FROM batch b WHERE pgslo_catalog.is_missed(rule, b.rows, b.failed)
+    )
+    SELECT format('Batch %s: %s rows fail; the rule wants: %s. Since %s UTC, %s.',
+               m.batch,
+               CASE WHEN d.writes = 'bulk' THEN format('%s of %s', m.failed, m.rows) ELSE m.failed::text END,
+               rule.promise,
+               to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
+               CASE m.batches WHEN 1 THEN '1 batch' ELSE m.batches || ' batches' END)
+    FROM missed m, pgslo_catalog.definition d
+    WHERE d.definition_id = incident.definition_id
+    ORDER BY m.place DESC
+    LIMIT 1
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'The newest missed batch of an incident, in a sentence.';
+
+CREATE FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Never waits for another writer: who does not get the lock leaves the incident to the one who has it.
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('pgslo incident', (open_incident.rule).rule_id)) THEN
+        RETURN;
+    END IF;
+    INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place)
+    VALUES ((open_incident.rule).definition_id, (open_incident.rule).rule_id, open_incident.batch, open_incident.place)
+    ON CONFLICT (definition_id, rule_id) WHERE resolved_at IS NULL DO NOTHING;
+EXCEPTION WHEN serialization_failure THEN
+    NULL;  -- Somebody opened it after this transaction's snapshot was taken.
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric) IS 'Opens an incident unless the rule has an open one; never waits and never fails the write.';
+
+CREATE FUNCTION pgslo_catalog.problem(definition text, columns text[]) RETURNS TABLE(code text, incident_id bigint, rule text, column_name text, message text, detail text, hint text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT '01SL1', i.incident_id, r.name, touched.name,
+           format('%s misses rule "%s"', touched.phrase, r.name),
+           coalesce(pgslo_catalog.missed_batch(i, r), format('The rule wants: %s.', r.promise)),
+           format('Incident %s, owner %s. SELECT * FROM pgslo.explain(%s);', i.incident_id, coalesce(r.owner, d.owner, 'unknown'), i.incident_id)
+    FROM pgslo_catalog.definition d
+    JOIN pgslo_catalog.incident i ON i.definition_id = d.definition_id AND i.resolved_at IS NULL
+    JOIN pgslo_catalog.rule r ON r.rule_id = i.rule_id AND r.retired_at IS NULL
+    CROSS JOIN LATERAL (
+        SELECT c.name, coalesce(format('column "%s" of %s', c.name, d.name), d.name) AS phrase
+        FROM (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)) AS c (name)
+        WHERE c.name IS NOT NULL OR (r.columns = '{}' AND '*' = ANY (problem.columns))
+    ) touched
+    WHERE d.name = problem.definition
+    UNION ALL
+    SELECT '01SL2', NULL, r.name, (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)),
+           format('rule "%s" of %s can no longer be judged', r.name, d.name),
+           format('%s. Since %s UTC.', b.error_message, to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+           format('Tell the owner, %s: pgslo plan shows what changed.', coalesce(r.owner, d.owner, 'unknown'))
+    FROM pgslo_catalog.definition d
+    JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id
+    JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id AND r.retired_at IS NULL
+    WHERE d.name = problem.definition AND (r.columns && problem.columns OR '*' = ANY (problem.columns))
+    UNION ALL
+    SELECT '01SL1', NULL, 'schema', NULL, format('%s misses rule "schema"', d.name), upper(left(s.difference, 1)) || substr(s.difference, 2) || '.',
+           format('Tell the owner, %s.', coalesce(d.owner, 'unknown'))
+    FROM pgslo_catalog.definition d
+    CROSS JOIN LATERAL (SELECT pgslo_catalog.schema_difference(d.relation, d.schema_wanted)) AS s (difference)
+    WHERE d.name = problem.definition AND d.schema_wanted IS NOT NULL AND '*' = ANY (problem.columns) AND s.difference IS NOT NULL
+    UNION ALL
+    SELECT '01SL2', NULL, NULL, NULL, format('%s has no definition', problem.definition), 'The guarded view outlived it.', 'pgslo plan shows how to mend it.'
+    WHERE NOT EXISTS (SELECT FROM pgslo_catalog.definition d WHERE d.name = problem.definition)
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.problem(definition text, columns text[]) IS 'What is wrong with these columns of a definition now; ''*'' stands for the table as a whole.';
+
+CREATE FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message)
+    SELECT r.definition_id, r.rule_id, record_break.error_code, left(record_break.error_message, 1000)
+    FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id)
+    WHERE d.name = record_break.definition AND r.name = record_break.rule
+      AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.rule_id = r.rule_id);
+EXCEPTION WHEN OTHERS THEN
+    NULL;  -- Called where something failed already; the write must not fail for the note.
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) IS 'Notes that a rule can no longer be judged, once.';
+
+CREATE FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "IntervalStyle" TO 'postgres'
+    SET bytea_output TO 'hex'
+    SET extra_float_digits TO '3'
+    AS $$
+DECLARE
+    by_column jsonb;
+BEGIN
+    BEGIN
+        by_column := to_jsonb(row_image);
+    EXCEPTION WHEN OTHERS THEN
+        by_column := NULL;  -- json may hold \u0000, which jsonb does not take
+    END;
+    INSERT INTO pgslo_catalog.quarantine (definition_id, relation, operation, row_key, image, image_text, reasons)
+    SELECT d.definition_id, record_quarantine.relation, record_quarantine.operation, record_quarantine.row_key, by_column, row_image::text,
+           (SELECT jsonb_agg(jsonb_build_object('rule', r.name, 'promise', r.promise, 'shown', n.shown) ORDER BY n.ordinal)
+            FROM unnest(record_quarantine.rules, record_quarantine.shown) WITH ORDINALITY AS n (name, shown, ordinal)
+            JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.name = n.name)
+    FROM pgslo_catalog.definition d WHERE d.name = record_quarantine.definition;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[]) IS 'Keeps a row that is not let into its table, whole, with every reason.';
+
+CREATE FUNCTION pgslo_catalog.record_repair(definition text, rule text, column_name text, row_key text, old_value text, new_value text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    INSERT INTO pgslo_catalog.repair (definition_id, rule_name, column_name, row_key, old_value, new_value)
+    SELECT d.definition_id, record_repair.rule, record_repair.column_name, record_repair.row_key, record_repair.old_value, record_repair.new_value
+    FROM pgslo_catalog.definition d WHERE d.name = record_repair.definition
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.record_repair(definition text, rule text, column_name text, row_key text, old_value text, new_value text) IS 'Keeps the value that a repair replaced.';
+
+CREATE FUNCTION pgslo_catalog.record_row(definition text, batch text, place numeric, rules text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    rule pgslo_catalog.rule;
+BEGIN
+    INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
+    SELECT d.definition_id, record_row.batch, record_row.place, 1,
+           (SELECT jsonb_object_agg(n.name, 1) FROM unnest(record_row.rules) AS n (name))
+    FROM pgslo_catalog.definition d WHERE d.name = record_row.definition;
+
+    FOR rule IN
+        SELECT r.*
+        FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id)
+        WHERE d.name = record_row.definition AND r.name = ANY (record_row.rules)
+          AND NOT EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.definition_id = d.definition_id AND i.rule_id = r.rule_id AND i.resolved_at IS NULL)
+        ORDER BY r.rule_id
+    LOOP
+        PERFORM pgslo_catalog.open_incident(rule, record_row.batch, record_row.place);
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.record_row(definition text, batch text, place numeric, rules text[]) IS 'Appends one failing row of a streamed table and opens incidents.';
+
+CREATE FUNCTION pgslo_catalog.record_sample(definition text, rule text, batch text, row_key text, shown text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    INSERT INTO pgslo_catalog.sample (rule_id, batch, row_key, shown)
+    SELECT r.rule_id, record_sample.batch, left(record_sample.row_key, 1000), left(record_sample.shown, 1000)
+    FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id)
+    WHERE d.name = record_sample.definition AND r.name = record_sample.rule
+      AND (SELECT count(*) FROM pgslo_catalog.sample s WHERE s.rule_id = r.rule_id AND s.batch = record_sample.batch) < r.samples
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.record_sample(definition text, rule text, batch text, row_key text, shown text) IS 'Keeps the key of a failing row, up to a number per rule and batch.';
+
+CREATE FUNCTION pgslo_catalog.record_statement(definition text, rules text[], batches pgslo_catalog.counted[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = record_statement.definition);
+    concerned text[];
+    rule pgslo_catalog.rule;
+    batch record;
+BEGIN
+    INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
+    SELECT id, b.batch, b.place, b.rows,
+           (SELECT jsonb_object_agg(n.name, n.failed)
+            FROM unnest(record_statement.rules, b.failed) AS n (name, failed) WHERE n.failed > 0)
+    FROM unnest(record_statement.batches) b;
+
+    concerned := ARRAY(
+        SELECT n.name
+        FROM unnest(record_statement.batches) b, unnest(record_statement.rules, b.failed) AS n (name, failed)
+        WHERE n.failed > 0
+        UNION
+        SELECT r.name
+        FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
+        WHERE i.definition_id = id AND i.resolved_at IS NULL
+    );
+    FOR rule IN
+        SELECT r.* FROM pgslo_catalog.rule r
+        WHERE r.definition_id = id AND r.name = ANY (concerned) AND r.name = ANY (record_statement.rules)
+        ORDER BY r.rule_id
+    LOOP
+        FOR batch IN
+            SELECT b.batch, b.place,
+                   pgslo_catalog.is_missed(rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint) AS missed
+            FROM unnest(record_statement.batches) b
+            JOIN pgslo_catalog.fragment f ON f.definition_id = id AND f.place = b.place AND f.batch = b.batch
+            WHERE b.rows > 0
+            GROUP BY b.batch, b.place
+            ORDER BY b.place
+        LOOP
+            IF batch.missed THEN
+                PERFORM pgslo_catalog.open_incident(rule, batch.batch, batch.place);
+            ELSE
+                PERFORM pgslo_catalog.resolve_incident(rule, batch.batch, batch.place);
+            END IF;
+        END LOOP;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.record_statement(definition text, rules text[], batches pgslo_catalog.counted[]) IS 'Appends what a statement wrote and opens or resolves incidents.';
+
+CREATE FUNCTION pgslo_catalog.register(document jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint;
+BEGIN
+    INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, schema_wanted, on_read, fingerprint)
+    VALUES (
+        document ->> 'name', (document ->> 'relation')::regclass, document ->> 'owner', document ->> 'description',
+        ARRAY(SELECT jsonb_array_elements_text(document -> 'key')), document ->> 'writes',
+        (document ->> 'batch_every')::interval, document ->> 'batch_by', nullif(document -> 'schema', 'null'), document ->> 'on_read', document ->> 'fingerprint')
+    ON CONFLICT (name) DO UPDATE SET
+        relation = excluded.relation, owner = excluded.owner, description = excluded.description, key_columns = excluded.key_columns,
+        writes = excluded.writes, batch_every = excluded.batch_every, batch_by = excluded.batch_by, schema_wanted = excluded.schema_wanted,
+        on_read = excluded.on_read, fingerprint = excluded.fingerprint, registered_at = clock_timestamp(), registered_by = session_user
+    RETURNING d.definition_id INTO id;
+
+    INSERT INTO pgslo_catalog.rule AS r (definition_id, name, kind, columns, on_breach, at_least, at_most, samples, mechanism, promise, owner, description, tags)
+    SELECT id, w ->> 'name', w ->> 'kind', ARRAY(SELECT jsonb_array_elements_text(w -> 'columns')), w ->> 'on_breach',
+           (w ->> 'at_least')::numeric, (w ->> 'at_most')::bigint, (w ->> 'samples')::bigint, w ->> 'mechanism', w ->> 'promise',
+           w ->> 'owner', w ->> 'description', ARRAY(SELECT jsonb_array_elements_text(w -> 'tags'))
+    FROM jsonb_array_elements(document -> 'rules') AS w
+    ON CONFLICT (definition_id, name) DO UPDATE SET
+        kind = excluded.kind, columns = excluded.columns, on_breach = excluded.on_breach, at_least = excluded.at_least, at_most = excluded.at_most,
+        samples = excluded.samples, mechanism = excluded.mechanism, promise = excluded.promise, owner = excluded.owner,
+        description = excluded.description, tags = excluded.tags, retired_at = NULL;
+
+    UPDATE pgslo_catalog.rule r SET retired_at = clock_timestamp()
+    WHERE r.definition_id = id AND r.retired_at IS NULL
+      AND NOT EXISTS (SELECT FROM jsonb_array_elements(document -> 'rules') AS w WHERE w ->> 'name' = r.name);
+    UPDATE pgslo_catalog.incident i SET resolved_at = clock_timestamp(), resolution = 'retired'
+    FROM pgslo_catalog.rule r
+    WHERE r.rule_id = i.rule_id AND r.definition_id = id AND r.retired_at IS NOT NULL AND i.resolved_at IS NULL;
+    -- What was broken is judged anew under the new definition.
+    DELETE FROM pgslo_catalog.rule_break b WHERE b.definition_id = id;
+
+    DELETE FROM pgslo_catalog.task t WHERE t.definition_id = id;
+    INSERT INTO pgslo_catalog.task (definition_id, name, contact, reads, view_name, on_read)
+    SELECT id, t ->> 'name', t ->> 'contact', ARRAY(SELECT jsonb_array_elements_text(t -> 'reads')), t ->> 'view', t ->> 'on_read'
+    FROM jsonb_array_elements(document -> 'tasks') AS t;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.register(document jsonb) IS 'Takes a definition in, or its newer form; rules that are gone are retired and keep their history.';
+
+CREATE FUNCTION pgslo_catalog.reject(definition text, schema_name text, table_name text, rule text, column_name text, promise text, shown text, row_key text, owner text, also text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RAISE EXCEPTION USING
+        ERRCODE = 'check_violation',
+        MESSAGE = format('new row for %s violates rule "%s"', reject.definition, reject.rule),
+        DETAIL = format('%s; the rule wants: %s. Key %s.%s', reject.shown, reject.promise, reject.row_key,
+            CASE WHEN reject.also <> '{}' THEN format(' It also violates %s.', array_to_string(reject.also, ', ')) ELSE '' END),
+        HINT = format('Write a row that keeps the rule, or ask its owner, %s.', reject.owner),
+        SCHEMA = reject.schema_name,
+        TABLE = reject.table_name,
+        COLUMN = reject.column_name,
+        CONSTRAINT = reject.rule;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.reject(definition text, schema_name text, table_name text, rule text, column_name text, promise text, shown text, row_key text, owner text, also text[]) IS 'Refuses a write as a check constraint does, so that every driver raises its integrity error.';
+
+CREATE FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    open pgslo_catalog.incident;
+BEGIN
+    SELECT i.* INTO open
+    FROM pgslo_catalog.incident i
+    WHERE i.definition_id = (resolve_incident.rule).definition_id
+      AND i.rule_id = (resolve_incident.rule).rule_id
+      AND i.resolved_at IS NULL;
+    IF NOT FOUND OR pgslo_catalog.last_missed(open, resolve_incident.rule) >= resolve_incident.place THEN
+        RETURN;
+    END IF;
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('pgslo incident', (resolve_incident.rule).rule_id)) THEN
+        RETURN;
+    END IF;
+    UPDATE pgslo_catalog.incident i
+    SET resolved_at = clock_timestamp(), resolved_batch = resolve_incident.batch, resolution = 'met'
+    FROM (
+        SELECT u.incident_id FROM pgslo_catalog.incident u
+        WHERE u.incident_id = open.incident_id AND u.resolved_at IS NULL
+        FOR UPDATE SKIP LOCKED
+    ) mine
+    WHERE i.incident_id = mine.incident_id;
+EXCEPTION WHEN serialization_failure THEN
+    NULL;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric) IS 'Resolves the rule''s open incident if this batch is newer than every batch that missed it; never waits and never fails the write.';
+
+CREATE FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT string_agg(difference.text, '; ' ORDER BY difference.text)
+    FROM (
+        SELECT CASE
+                   WHEN a.attname IS NULL THEN format('column "%s" is missing', w.name)
+                   ELSE format('column "%s" is %s, not %s', w.name, format_type(a.atttypid, a.atttypmod), w.type)
+               END
+        FROM jsonb_each_text(schema_difference.wanted -> 'columns') AS w (name, type)
+        LEFT JOIN pg_attribute a ON a.attrelid = schema_difference.relation AND a.attname = w.name AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE a.attname IS NULL OR format_type(a.atttypid, a.atttypmod) <> w.type
+        UNION ALL
+        SELECT format('column "%s" is not in the definition', a.attname)
+        FROM pg_attribute a
+        WHERE a.attrelid = schema_difference.relation AND a.attnum > 0 AND NOT a.attisdropped
+          AND schema_difference.wanted ->> 'extra' = 'forbid' AND NOT (schema_difference.wanted -> 'columns') ? a.attname
+    ) AS difference (text)
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb) IS 'How a table''s columns differ from those wanted, in words; NULL when they do not.';
+
+CREATE FUNCTION pgslo_catalog.unregister(definition text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = unregister.definition);
+BEGIN
+    DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id;
+    DELETE FROM pgslo_catalog.definition d WHERE d.definition_id = id;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.unregister(definition text) IS 'Forgets a definition with its history and its quarantine.';
+
+CREATE FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    -- One warning a statement, also from a trigger that fires for every row.
+    statement text := format('%s %s', extract(epoch FROM statement_timestamp()), warn_writer.definition);
+BEGIN
+    IF statement = current_setting('pgslo.warned_writer', true) THEN
+        RETURN;
+    END IF;
+    PERFORM set_config('pgslo.warned_writer', statement, true);
+    RAISE WARNING USING
+        ERRCODE = '01SL1',
+        MESSAGE = format('rows written to %s violate %s', warn_writer.definition, array_to_string(warn_writer.rules, ', ')),
+        DETAIL = 'The rows were stored; readers of the guarded view are warned.',
+        HINT = format('SELECT * FROM pgslo.incident WHERE definition = %L; the owner is %s.', warn_writer.definition, warn_writer.owner),
+        SCHEMA = warn_writer.schema_name,
+        TABLE = warn_writer.table_name,
+        CONSTRAINT = warn_writer.rules[1];
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) IS 'Tells the writer, at most once a statement and without values.';
+
+CREATE TABLE pgslo_catalog.definition (
+    definition_id bigint NOT NULL,
+    name text NOT NULL,
+    relation regclass NOT NULL,
+    owner text,
+    description text,
+    key_columns text[] NOT NULL,
+    writes text NOT NULL,
+    batch_every interval,
+    batch_by text,
+    schema_wanted jsonb,
+    on_read text NOT NULL,
+    fingerprint text NOT NULL,
+    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    registered_by text DEFAULT SESSION_USER NOT NULL,
+    CONSTRAINT definition_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'refuse'::text, 'silent'::text]))),
+    CONSTRAINT definition_writes_are_known CHECK ((writes = ANY (ARRAY['bulk'::text, 'stream'::text])))
+);
+
+COMMENT ON TABLE pgslo_catalog.definition IS 'A table that has promises.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.name IS 'Schema and table when it was defined; generated code knows the definition by it, also after a rename.';
+
+CREATE VIEW pgslo.incident AS
+ SELECT i.incident_id,
+    d.name AS definition,
+    r.name AS rule,
+    r.kind,
+    r.columns,
+    r.promise,
+    r.on_breach,
+    COALESCE(r.owner, d.owner) AS owner,
+    i.opened_at,
+    i.opened_batch,
+    i.resolved_at,
+    i.resolved_batch,
+    i.resolution
+   FROM ((pgslo_catalog.incident i
+     JOIN pgslo_catalog.definition d USING (definition_id))
+     JOIN pgslo_catalog.rule r USING (rule_id));
+
+COMMENT ON VIEW pgslo.incident IS 'Runs of batches that missed a rule, open and resolved.';
+
+CREATE TABLE pgslo_catalog.quarantine (
+    quarantine_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    operation text NOT NULL,
+    row_key text NOT NULL,
+    image jsonb,
+    image_text text NOT NULL,
+    relation regclass NOT NULL,
+    reasons jsonb NOT NULL,
+    writer text DEFAULT COALESCE(NULLIF(current_setting('role'::text), 'none'::text), (SESSION_USER)::text) NOT NULL,
+    application text DEFAULT current_setting('application_name'::text) NOT NULL,
+    written_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    state text DEFAULT 'held'::text NOT NULL,
+    decided_at timestamp with time zone,
+    decided_by text,
+    CONSTRAINT quarantine_is_decided_once_it_is_not_held CHECK (((state = 'held'::text) = (decided_at IS NULL))),
+    CONSTRAINT quarantine_operation_is_known CHECK ((operation = ANY (ARRAY['INSERT'::text, 'UPDATE'::text]))),
+    CONSTRAINT quarantine_state_is_known CHECK ((state = ANY (ARRAY['held'::text, 'released'::text, 'dropped'::text])))
+);
+
+COMMENT ON TABLE pgslo_catalog.quarantine IS 'Rows kept out of their table, whole, with every reason. May hold personal data.';
+
+COMMENT ON COLUMN pgslo_catalog.quarantine.image IS 'The row by column name, or NULL when a value has no form in jsonb.';
+
+COMMENT ON COLUMN pgslo_catalog.quarantine.image_text IS 'The row in PostgreSQL''s own text form, exact for every type while the table keeps its columns.';
+
+CREATE VIEW pgslo.quarantine AS
+ SELECT q.quarantine_id,
+    d.name AS definition,
+    q.row_key,
+    q.operation,
+    q.reasons,
+    q.image,
+    q.writer,
+    q.application,
+    q.written_at,
+    q.state,
+    q.decided_at,
+    q.decided_by
+   FROM (pgslo_catalog.quarantine q
+     JOIN pgslo_catalog.definition d USING (definition_id));
+
+COMMENT ON VIEW pgslo.quarantine IS 'Rows kept out of their tables. May hold personal data.';
+
+CREATE TABLE pgslo_catalog.repair (
+    repair_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    rule_name text NOT NULL,
+    column_name text NOT NULL,
+    row_key text NOT NULL,
+    old_value text,
+    new_value text,
+    writer text DEFAULT COALESCE(NULLIF(current_setting('role'::text), 'none'::text), (SESSION_USER)::text) NOT NULL,
+    written_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.repair IS 'Values that a repair replaced, with what they were. May hold personal data.';
+
+CREATE VIEW pgslo.repair AS
+ SELECT r.repair_id,
+    d.name AS definition,
+    r.rule_name AS rule,
+    r.column_name,
+    r.row_key,
+    r.old_value,
+    r.new_value,
+    r.writer,
+    r.written_at
+   FROM (pgslo_catalog.repair r
+     JOIN pgslo_catalog.definition d USING (definition_id));
+
+COMMENT ON VIEW pgslo.repair IS 'Values that were repaired, with what they were. May hold personal data.';
+
+CREATE TABLE pgslo_catalog.rule_break (
+    rule_break_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    rule_id bigint NOT NULL,
+    error_code text NOT NULL,
+    error_message text NOT NULL,
+    broke_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.rule_break IS 'Rules that can no longer be judged, for example after a column was renamed; writes went on.';
+
+CREATE VIEW pgslo.rule AS
+ SELECT d.name AS definition,
+    r.name AS rule,
+    r.kind,
+    r.columns,
+    r.on_breach,
+    r.mechanism,
+    r.promise,
+    COALESCE(r.owner, d.owner) AS owner,
+    r.description,
+    r.tags,
+    r.retired_at,
+    ( SELECT b.error_message
+           FROM pgslo_catalog.rule_break b
+          WHERE (b.rule_id = r.rule_id)) AS broken
+   FROM (pgslo_catalog.rule r
+     JOIN pgslo_catalog.definition d USING (definition_id));
+
+COMMENT ON VIEW pgslo.rule IS 'What is promised, how it is enforced, and whether it can be judged.';
+
+CREATE TABLE pgslo_catalog.sample (
+    sample_id bigint NOT NULL,
+    rule_id bigint NOT NULL,
+    batch text NOT NULL,
+    row_key text NOT NULL,
+    shown text NOT NULL,
+    written_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.sample IS 'Keys and values of some failing rows, capped per rule and batch. May hold personal data.';
+
+CREATE VIEW pgslo.sample AS
+ SELECT d.name AS definition,
+    r.name AS rule,
+    s.batch,
+    s.row_key,
+    s.shown,
+    s.written_at
+   FROM ((pgslo_catalog.sample s
+     JOIN pgslo_catalog.rule r USING (rule_id))
+     JOIN pgslo_catalog.definition d USING (definition_id));
+
+COMMENT ON VIEW pgslo.sample IS 'Keys and values of some failing rows. May hold personal data.';
+
+CREATE TABLE pgslo_catalog.fragment (
+    fragment_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL,
+    rows bigint NOT NULL,
+    failures jsonb,
+    writer text DEFAULT COALESCE(NULLIF(current_setting('role'::text), 'none'::text), (SESSION_USER)::text) NOT NULL,
+    application text DEFAULT current_setting('application_name'::text) NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    written_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.fragment IS 'What one statement added to a batch. Only ever appended to: a shared counter would serialise and deadlock writers.';
+
+COMMENT ON COLUMN pgslo_catalog.fragment.place IS 'Where the batch stands among the others: seconds since 1970 for times, the value itself for numbers, else the time of arrival.';
+
+COMMENT ON COLUMN pgslo_catalog.fragment.failures IS 'Failing rows by rule name; NULL when every row passed.';
+
+CREATE VIEW pgslo.status AS
+ SELECT name AS definition,
+    owner,
+    writes,
+    ( SELECT count(*) AS count
+           FROM pgslo_catalog.rule r
+          WHERE ((r.definition_id = d.definition_id) AND (r.retired_at IS NULL))) AS rules,
+    ( SELECT count(*) AS count
+           FROM pgslo_catalog.incident i
+          WHERE ((i.definition_id = d.definition_id) AND (i.resolved_at IS NULL))) AS open_incidents,
+    ( SELECT count(*) AS count
+           FROM (pgslo_catalog.rule_break b
+             JOIN pgslo_catalog.rule r USING (rule_id))
+          WHERE ((b.definition_id = d.definition_id) AND (r.retired_at IS NULL))) AS broken_rules,
+    ( SELECT count(*) AS count
+           FROM pgslo_catalog.quarantine q
+          WHERE ((q.definition_id = d.definition_id) AND (q.state = 'held'::text))) AS quarantined_rows,
+        CASE
+            WHEN (schema_wanted IS NOT NULL) THEN pgslo_catalog.schema_difference(relation, schema_wanted)
+            ELSE NULL::text
+        END AS schema_difference,
+    ( SELECT f.written_at
+           FROM pgslo_catalog.fragment f
+          WHERE (f.definition_id = d.definition_id)
+          ORDER BY f.place DESC, f.fragment_id DESC
+         LIMIT 1) AS last_recorded_at
+   FROM pgslo_catalog.definition d;
+
+COMMENT ON VIEW pgslo.status IS 'One line for every defined table.';
+
+ALTER TABLE pgslo_catalog.definition ALTER COLUMN definition_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.definition_definition_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE pgslo_catalog.fragment ALTER COLUMN fragment_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.fragment_fragment_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE pgslo_catalog.incident ALTER COLUMN incident_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.incident_incident_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE pgslo_catalog.migration (
+    name text NOT NULL,
+    sha256 text NOT NULL,
+    library_version text NOT NULL,
+    applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    applied_by text DEFAULT SESSION_USER NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.migration IS 'Migrations of the runtime that ran here, each once.';
+
+CREATE TABLE pgslo_catalog.native_not_null (
+    relation regclass NOT NULL,
+    column_name text NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.native_not_null IS 'Columns that pgslo made NOT NULL, and makes nullable again when the rule goes.';
+
+ALTER TABLE pgslo_catalog.quarantine ALTER COLUMN quarantine_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.quarantine_quarantine_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE pgslo_catalog.repair ALTER COLUMN repair_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.repair_repair_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE pgslo_catalog.rule_break ALTER COLUMN rule_break_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.rule_break_rule_break_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE pgslo_catalog.rule ALTER COLUMN rule_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.rule_rule_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE pgslo_catalog.runtime (
+    version text NOT NULL,
+    sha256 text NOT NULL,
+    sole boolean DEFAULT true NOT NULL,
+    CONSTRAINT runtime_is_the_only_one CHECK (sole)
+);
+
+COMMENT ON TABLE pgslo_catalog.runtime IS 'What of the stateless runtime (functions and views) is installed.';
+
+ALTER TABLE pgslo_catalog.sample ALTER COLUMN sample_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.sample_sample_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE pgslo_catalog.task (
+    task_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    name text NOT NULL,
+    contact text,
+    reads text[] NOT NULL,
+    view_name text,
+    on_read text NOT NULL,
+    CONSTRAINT task_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'refuse'::text, 'silent'::text])))
+);
+
+COMMENT ON TABLE pgslo_catalog.task IS 'Who reads which columns of a defined table.';
+
+ALTER TABLE pgslo_catalog.task ALTER COLUMN task_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.task_task_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE ONLY pgslo_catalog.definition
+    ADD CONSTRAINT definition_has_an_id PRIMARY KEY (definition_id);
+
+ALTER TABLE ONLY pgslo_catalog.definition
+    ADD CONSTRAINT definition_name_is_unique UNIQUE (name);
+
+ALTER TABLE ONLY pgslo_catalog.fragment
+    ADD CONSTRAINT fragment_has_an_id PRIMARY KEY (fragment_id);
+
+ALTER TABLE ONLY pgslo_catalog.incident
+    ADD CONSTRAINT incident_has_an_id PRIMARY KEY (incident_id);
+
+ALTER TABLE ONLY pgslo_catalog.migration
+    ADD CONSTRAINT migration_runs_once PRIMARY KEY (name);
+
+ALTER TABLE ONLY pgslo_catalog.native_not_null
+    ADD CONSTRAINT native_not_null_is_set_once PRIMARY KEY (relation, column_name);
+
+ALTER TABLE ONLY pgslo_catalog.quarantine
+    ADD CONSTRAINT quarantine_has_an_id PRIMARY KEY (quarantine_id);
+
+ALTER TABLE ONLY pgslo_catalog.definition
+    ADD CONSTRAINT relation_has_one_definition UNIQUE (relation);
+
+ALTER TABLE ONLY pgslo_catalog.repair
+    ADD CONSTRAINT repair_has_an_id PRIMARY KEY (repair_id);
+
+ALTER TABLE ONLY pgslo_catalog.rule_break
+    ADD CONSTRAINT rule_break_has_an_id PRIMARY KEY (rule_break_id);
+
+ALTER TABLE ONLY pgslo_catalog.rule
+    ADD CONSTRAINT rule_has_an_id PRIMARY KEY (rule_id);
+
+ALTER TABLE ONLY pgslo_catalog.rule
+    ADD CONSTRAINT rule_name_is_unique_in_its_definition UNIQUE (definition_id, name);
+
+ALTER TABLE ONLY pgslo_catalog.runtime
+    ADD CONSTRAINT runtime_has_one_row PRIMARY KEY (sole);
+
+ALTER TABLE ONLY pgslo_catalog.sample
+    ADD CONSTRAINT sample_has_an_id PRIMARY KEY (sample_id);
+
+ALTER TABLE ONLY pgslo_catalog.task
+    ADD CONSTRAINT task_has_an_id PRIMARY KEY (task_id);
+
+ALTER TABLE ONLY pgslo_catalog.task
+    ADD CONSTRAINT task_name_is_unique_in_its_definition UNIQUE (definition_id, name);
+
+CREATE INDEX fragment_batch_idx ON pgslo_catalog.fragment USING btree (definition_id, place);
+
+CREATE UNIQUE INDEX incident_is_open_once ON pgslo_catalog.incident USING btree (definition_id, rule_id) WHERE (resolved_at IS NULL);
+
+CREATE INDEX incident_rule_idx ON pgslo_catalog.incident USING btree (rule_id);
+
+CREATE INDEX quarantine_held_idx ON pgslo_catalog.quarantine USING btree (definition_id, quarantine_id) WHERE (state = 'held'::text);
+
+CREATE INDEX repair_definition_idx ON pgslo_catalog.repair USING btree (definition_id, repair_id);
+
+CREATE INDEX rule_break_definition_idx ON pgslo_catalog.rule_break USING btree (definition_id);
+
+CREATE INDEX rule_break_rule_idx ON pgslo_catalog.rule_break USING btree (rule_id);
+
+CREATE INDEX sample_rule_idx ON pgslo_catalog.sample USING btree (rule_id, batch);
+
+ALTER TABLE ONLY pgslo_catalog.incident
+    ADD CONSTRAINT incident_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.incident
+    ADD CONSTRAINT incident_belongs_to_a_rule FOREIGN KEY (rule_id) REFERENCES pgslo_catalog.rule(rule_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.quarantine
+    ADD CONSTRAINT quarantine_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.repair
+    ADD CONSTRAINT repair_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.rule
+    ADD CONSTRAINT rule_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.rule_break
+    ADD CONSTRAINT rule_break_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.rule_break
+    ADD CONSTRAINT rule_break_belongs_to_a_rule FOREIGN KEY (rule_id) REFERENCES pgslo_catalog.rule(rule_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.sample
+    ADD CONSTRAINT sample_belongs_to_a_rule FOREIGN KEY (rule_id) REFERENCES pgslo_catalog.rule(rule_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.task
+    ADD CONSTRAINT task_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
+GRANT USAGE ON SCHEMA pgslo TO PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.discard(quarantine_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.release(quarantine_id bigint, changes jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.tick() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.announce(definition text, columns text[], on_read text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_base64(value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_date(value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_e164(value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_email(value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_hostname(value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_ipv4(value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_ipv6(value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_json(value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_missed(rule pgslo_catalog.rule, rows bigint, failed bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_slug(value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_time(value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_timestamp(value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_url(value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_uuid(value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.iso(value anyelement) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.problem(definition text, columns text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.record_repair(definition text, rule text, column_name text, row_key text, old_value text, new_value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.record_row(definition text, batch text, place numeric, rules text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.record_sample(definition text, rule text, batch text, row_key text, shown text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.record_statement(definition text, rules text[], batches pgslo_catalog.counted[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.register(document jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.reject(definition text, schema_name text, table_name text, rule text, column_name text, promise text, shown text, row_key text, owner text, also text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.unregister(definition text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) FROM PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.incident TO PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.rule TO PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.status TO PUBLIC;

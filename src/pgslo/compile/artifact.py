@@ -129,8 +129,11 @@ def drop(
         case "function":
             qualified = sql.identifier(naming.GENERATED_SCHEMA, *names)
             return (Statement(sql.render("drop", _Drop(Sql("FUNCTION"), Sql(f"{qualified}()")))),)
-        case "view" | "schema":
-            return (Statement(sql.render("drop", _Drop(Sql(kind.upper()), name))),)
+        case "view":
+            lost = ("rights that were granted on it by hand are lost with it",)
+            return (Statement(sql.render("drop", _Drop(Sql("VIEW"), name)), hazards=lost),)
+        case "schema":
+            return (Statement(sql.render("drop", _Drop(Sql("SCHEMA"), name))),)
         case "registration":
             return (Statement(sql.render("unregister", _Unregister(sql.literal(names[0])))),)
         case "unique_index":

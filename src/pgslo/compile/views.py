@@ -216,12 +216,7 @@ class _ViewCompiler:
             guarded=_array(guarded),
             on_read=sql.literal(on_read),
         )
-        create = [
-            Statement(
-                sql.render("guarded_view", context),
-                hazards=("rights given by hand on an older one are lost with it",),
-            )
-        ]
+        create = [Statement(sql.render("guarded_view", context))]
         if self.definition.readers:
             roles = sql.join(", ", (sql.identifier(role) for role in self.definition.readers))
             grant = _Grant(view, sql.identifier(name[0]), roles)

@@ -25,7 +25,8 @@ lint: .venv/dev  ## check the code without running it
 	$(BIN)/lint-imports
 
 bench: .venv/dev  ## measure what pgslo costs, against doing without
-	$(BIN)/python benchmarks/run.py
+	set -e; for file in $$(grep -l __main__ benchmarks/*.py); do \
+	  $(BIN)/python -m benchmarks.$$(basename $$file .py); done
 
 docs: .venv/dev  ## check that the documentation's links lead somewhere
 	$(BIN)/pytest tests/core/test_docs.py

@@ -1,0 +1,501 @@
+"""The demo: a year of New York's flights, loaded night by night into a table that keeps its promises.
+
+It needs no server and no Docker: it starts a private PostgreSQL, and leaves nothing running. Everything it shows is
+run as it is shown; long output is shortened, and says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import secrets
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import conninfo, sql
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from pgslo import embedded
+from pgslo.errors import PgsloError
+
+HERE = Path(__file__).parent
+DATABASE = "flights_demo"
+WIDTH = 92
+#: To the first registration that is none, two days after the storm.
+QUICK = 42
+#: Held back from the load: a night on which the source breaks, and the night after.
+HELD_BACK = 2
+#: A throwaway server need not survive a power cut.
+HASTE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+#: What the package's airports.csv does not have.
+MISSING_AIRPORTS = """\
+INSERT INTO ref.airports (faa, name, lat, lon) VALUES
+    ('SJU', 'Luis Muñoz Marín International', 18.439, -66.002),
+    ('BQN', 'Rafael Hernández', 18.495, -67.129),
+    ('STT', 'Cyril E. King', 18.337, -64.973),
+    ('PSE', 'Mercedita', 18.008, -66.563)"""
+
+Connection = psycopg.Connection[Any]
+
+
+class Screen:
+    """What the reader sees: scenes, what was typed and what came back. Colours on a terminal only."""
+
+    def __init__(self) -> None:
+        self.console = Console(highlight=False, markup=False, soft_wrap=True, emoji=False)
+        self._scenes = 0
+
+    def scene(self, text: str) -> None:
+        """Begin a scene."""
+        self._scenes += 1
+        self.console.print(f"\n\n{self._scenes}. {text}", style="bold cyan")
+
+    def tell(self, text: str) -> None:
+        """Say something in the demo's own words."""
+        self.console.print("\n" + textwrap.fill(" ".join(text.split()), WIDTH, break_on_hyphens=False))
+
+    def typed(self, prompt: str, text: str) -> None:
+        """Show what is run."""
+        first, *others = text.splitlines()
+        self.console.print(Text(f"\n    {prompt} ", style="dim") + Text(first, style="bold"))
+        for line in others:
+            self.console.print(f"    {' ' * len(prompt)} {line}", style="bold")
+
+    def came(self, text: str, *, first: int | None = None, last: int = 0) -> None:
+        """Show an answer, or its first and last lines and how many are between them."""
+        lines = text.rstrip().splitlines()
+        left_out = 0 if first is None else len(lines) - first - last
+        if first is not None and left_out > 1:
+            lines[first : first + left_out] = [f"… {left_out} lines …"]
+        for line in lines:
+            self.console.print(f"    {line}".rstrip(), style=_style(line))
+
+    @contextlib.contextmanager
+    def progress(self, total: int) -> Iterator[Progress]:
+        """Show a bar, on a terminal."""
+        columns = (
+            TextColumn("    {task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("nights"),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=self.console, disable=not self.console.is_terminal) as progress:
+            progress.add_task("", total=total)
+            yield progress
+
+
+def _style(line: str) -> str:
+    label = line.partition(":")[0].strip().lower()
+    return "dim" if line.startswith("… ") else {"error": "red", "warning": "yellow"}.get(label, "")
+
+
+def _table(names: list[str], rows: list[tuple[Any, ...]]) -> str:
+    """Rows as psql prints them."""
+    cells = [["" if value is None else str(value) for value in row] for row in rows]
+    widths = [max(len(row[n]) for row in (names, *cells)) for n in range(len(names))]
+    numbers = [bool(rows) and all(isinstance(row[n], int | None) for row in rows) for n in range(len(names))]
+    lines = [" | ".join(name.center(width) for name, width in zip(names, widths, strict=True))]
+    lines.append("-+-".join("-" * width for width in widths))
+    for row in cells:
+        aligned = (
+            text.rjust(width) if number else text.ljust(width)
+            for text, width, number in zip(row, widths, numbers, strict=True)
+        )
+        lines.append(" | ".join(aligned))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _message(diagnostic: psycopg.errors.Diagnostic) -> str:
+    """A message of the server as psql prints it with VERBOSITY verbose, but without the C source's line."""
+    lines = [f"{diagnostic.severity}:  {diagnostic.sqlstate}: {diagnostic.message_primary}"]
+    lines += [f"DETAIL:  {diagnostic.message_detail}"] if diagnostic.message_detail else []
+    lines += [f"HINT:  {diagnostic.message_hint}"] if diagnostic.message_hint else []
+    lines += [f"COLUMN NAME:  {diagnostic.column_name}"] if diagnostic.column_name else []
+    lines += [f"CONSTRAINT NAME:  {diagnostic.constraint_name}"] if diagnostic.constraint_name else []
+    return "\n".join(lines)
+
+
+class Session:
+    """A connection whose statements and answers are shown."""
+
+    def __init__(self, screen: Screen, dsn: str, application: str) -> None:
+        self.connection: Connection = psycopg.connect(dsn, autocommit=True, application_name=application)
+        self.connection.add_notice_handler(lambda notice: self.notices.append(_message(notice)))
+        self.notices: list[str] = []
+        self._screen = screen
+        self._prompt = f"{self.connection.info.user}=>"
+
+    def run(self, statement: str) -> None:
+        """Run a statement and show what psql would."""
+        self._screen.typed(self._prompt, statement + ";")
+        try:
+            cursor = self.connection.execute(statement.encode())
+        except psycopg.Error as exc:
+            self.show_notices()
+            self._screen.came(_message(exc.diag))
+            return
+        self.show_notices()
+        if cursor.description:
+            self._screen.came(_table([column.name for column in cursor.description], cursor.fetchall()))
+        else:
+            self._screen.came(cursor.statusmessage or "")
+
+    def copy(self, text: str) -> None:
+        """Load a file."""
+        with self.connection.cursor().copy("COPY features.flights FROM STDIN (FORMAT csv)") as copy:
+            copy.write(text)
+
+    def show_notices(self) -> None:
+        """Show what the server warned of."""
+        for notice in self.notices:
+            self._screen.came(notice)
+        self.notices.clear()
+
+
+class Demo:
+    """The scenes in their order, on one database."""
+
+    def __init__(self, screen: Screen, dsn: str, days: dict[str, str]) -> None:
+        self.screen = screen
+        self.dsn = dsn
+        self.days = days
+        self.nights = [*days][:-HELD_BACK]
+        self.broken_night, self.night_after = [*days][-HELD_BACK:]
+        self.owner = Session(screen, dsn, "demo")
+        self.loader = Session(screen, self._role("loader"), "nightly-load")
+        self.analyst_dsn = self._role("analyst")
+
+    def close(self) -> None:
+        """End the sessions."""
+        self.owner.connection.close()
+        self.loader.connection.close()
+
+    def play(self) -> None:
+        """Show everything."""
+        self.define()
+        self.apply()
+        self.load()
+        self.look_back()
+        self.reject()
+        self.release()
+        self.repair()
+        self.break_source()
+        self.read()
+        self.mend()
+
+    def _role(self, name: str) -> str:
+        """Make a role without any rights, and return how to connect as it."""
+        password, role = secrets.token_urlsafe(), sql.Identifier(name)
+        connection = self.owner.connection
+        if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (name,)).fetchone() is None:
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
+        connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, sql.Literal(password)))
+        return conninfo.make_conninfo(self.dsn, user=name, password=password)
+
+    def _value(self, query: str) -> Any:
+        row = self.owner.connection.execute(query.encode()).fetchone()
+        return row[0] if row else None
+
+    def _pgslo(self, *arguments: str, first: int | None = None, last: int = 0) -> None:
+        """Run the command line and show what it says."""
+        self.screen.typed("$", f"pgslo {' '.join(arguments)}")
+        self.screen.came(_run("-m", "pgslo", *arguments, PGSLO_DSN=self.dsn), first=first, last=last)
+
+    def define(self) -> None:
+        """Show the table and its definition."""
+        import source  # takes a second, and --help need not wait for it
+
+        self.screen.scene("A table, and what is promised about it")
+        self.screen.tell(
+            f"{sum(text.count(chr(10)) for text in self.days.values()):,} flights left New York's three airports in "
+            f"{len(self.days)} days of 2013, or should have. A nightly job loads each day into features.flights, a plain "
+            "table (ddl.sql). These are the promises, slos/flights.yml:"
+        )
+        connection = self.owner.connection
+        connection.execute((HERE / "ddl.sql").read_bytes())
+        with connection.cursor() as cursor:
+            cursor.executemany("INSERT INTO ref.airlines VALUES (%s, %s)", source.airlines())
+            cursor.executemany("INSERT INTO ref.airports VALUES (%s, %s, %s, %s)", source.airports())
+        connection.execute("GRANT USAGE ON SCHEMA features TO loader")
+        connection.execute("GRANT INSERT ON features.flights TO loader")
+        self.screen.console.print()
+        self.screen.came((HERE / "slos" / "flights.yml").read_text(encoding="utf-8"))
+
+    def apply(self) -> None:
+        """Lint, plan and apply."""
+        self.screen.scene("From file to database")
+        self.screen.tell(
+            "lint needs no database. plan shows every step with its reason, locks, hazards and undo; only apply changes "
+            "anything, and a second plan finds nothing to do."
+        )
+        self._pgslo("lint")
+        self._pgslo("plan", first=36)
+        self._pgslo("apply", "--yes", first=1, last=1)
+        self._pgslo("plan")
+
+    def load(self) -> None:
+        """Load the nights, one COPY each."""
+        nights = len(self.nights)
+        self.screen.scene(f"{nights} nights, one COPY each")
+        self.screen.tell(
+            "The job connects as a role that may insert into the table and knows nothing of pgslo. Every rule is judged "
+            "in its transaction, on its rows."
+        )
+        self.screen.console.print()
+        began = time.monotonic()
+        rows = 0
+        with self.screen.progress(nights) as progress:
+            for n, night in enumerate(self.nights):
+                self.loader.copy(self.days[night])
+                rows += self.days[night].count("\n")
+                progress.update(progress.task_ids[0], advance=1, description=f"{night}  {rows:>7,} rows")
+                following = self.nights[n + 1] if n + 1 < nights else self.broken_night
+                if progress.disable and (following[:7] != night[:7] or n + 1 == nights):
+                    self.screen.came(f"{night}  {rows:>7,} rows")
+        took = time.monotonic() - began
+        warned = len(self.loader.notices)
+        self.loader.notices.clear()
+        self.screen.tell(f"{rows:,} rows in {took:.1f} s. The job was warned on {warned} of {nights} nights.")
+
+    def look_back(self) -> None:
+        """What real data did to real rules."""
+        self.screen.scene("What the rules found in real data")
+        self.owner.run(
+            "SELECT rule, on_breach, count(*) AS incidents, min(opened_batch) AS first, max(opened_batch) AS last,\n"
+            "       count(*) FILTER (WHERE resolved_at IS NULL) AS still_open\n"
+            "FROM pgslo.incident GROUP BY rule, on_breach ORDER BY first, rule"
+        )
+        held = self._value("SELECT count(*) FROM pgslo.quarantine WHERE state = 'held'")
+        clipped = self._value("SELECT count(*) FROM pgslo.repair")
+        self.screen.tell(
+            "Nothing was staged so far. On bad days more than a tenth of the flights is cancelled, so dep_time and "
+            "air_time are missing; the worst is the blizzard of 8 and 9 February:"
+        )
+        storm = self._value(
+            "SELECT incident_id FROM pgslo.incident WHERE rule = 'dep_time_not_null' AND opened_batch = '2013-02-08'"
+        )
+        if storm:
+            self._pgslo("explain", str(storm))
+        self.screen.tell(
+            "One incident has been open since New Year: flights to airports that the reference table does not have. "
+            "Samples of the failing rows were kept:"
+        )
+        self.owner.run(
+            "SELECT shown, count(*) AS samples, min(row_key) AS for_example FROM pgslo.sample\n"
+            "WHERE rule = 'dest_references' GROUP BY shown ORDER BY samples DESC"
+        )
+        self.screen.tell(
+            "Four real airports in Puerto Rico and the Virgin Islands; the last scene adds them. Readers of dest are warned "
+            "all the while."
+        )
+        if self._value("SELECT count(*) FROM pgslo.sample WHERE rule = 'plausible_speed'"):
+            self.screen.tell("And some flights went faster than an airliner goes:")
+            self.owner.run(
+                "SELECT row_key, shown FROM pgslo.sample WHERE rule = 'plausible_speed' ORDER BY batch"
+            )
+        self.screen.tell(
+            f"Besides, {held} {'row was' if held == 1 else 'rows were'} quarantined and {clipped} values were repaired. "
+            "No row was rejected."
+        )
+
+    def reject(self) -> None:
+        """A write that breaks a rule which rejects."""
+        self.screen.scene("A write that is rejected")
+        self.screen.tell(
+            "Somebody lets the job loose on Chicago. The rule on origin rejects, so nothing of the statement is stored, "
+            "and the error has the code of a check constraint: every driver's IntegrityError."
+        )
+        self.loader.run(
+            "INSERT INTO features.flights (flight_date, carrier, flight, origin, dest, distance)\n"
+            f"VALUES ('{self.broken_night}', 'UA', 1, 'ORD', 'DEN', 888)"
+        )
+
+    def release(self) -> None:
+        """A row in quarantine, and the way out."""
+        self.screen.scene("A row in quarantine, and its release")
+        self.screen.tell(
+            "American registrations begin with N. A few real rows have D942DN, where Delta's other MD-90s are called "
+            "N…DN. Such a row is kept out, whole, while the rest of its night was loaded."
+        )
+        self._pgslo("quarantine", "list")
+        self.screen.tell(
+            "Releasing it as it is does not get it past the rule. With its registration mended it is let in:"
+        )
+        self._pgslo("quarantine", "release", "1")
+        self._pgslo("quarantine", "release", "1", "--set", "tailnum=N942DN")
+
+    def repair(self) -> None:
+        """A value that was replaced, and what it was."""
+        self.screen.scene("A value that was repaired, and what it was")
+        self.screen.tell(
+            "The model knows no delay of more than twelve hours, so longer ones are clipped while they are written. The "
+            "old value is kept."
+        )
+        self.owner.run(
+            "SELECT row_key, column_name, old_value, new_value, writer FROM pgslo.repair ORDER BY repair_id LIMIT 3"
+        )
+
+    def break_source(self) -> None:
+        """A column that turns null in one night."""
+        import source
+
+        self.screen.scene("The night a source breaks")
+        self.screen.tell(
+            f"{self.broken_night}: a supplier renames a field, and air_time arrives empty in every row. (This is the one "
+            "thing that the demo does to the data.) The rule only warns, so the load goes through:"
+        )
+        self.screen.typed("loader=>", "COPY features.flights FROM STDIN (FORMAT csv);")
+        self.loader.copy(source.without("air_time", self.days[self.broken_night]))
+        self.loader.show_notices()
+        self.screen.came(f"COPY {self.days[self.broken_night].count(chr(10))}")
+        self._pgslo("status")
+
+    def read(self) -> None:
+        """Readers are warned for what they read."""
+        self.screen.scene("The morning after: who reads what")
+        self.screen.tell(
+            "An analyst may read the guarded view and nothing else. Two columns, two queries, in Python (analyst.py):"
+        )
+        script = (HERE / "analyst.py").read_text(encoding="utf-8")
+        self.screen.console.print()
+        self.screen.came(script[script.index("with psycopg") :])
+        self.screen.typed("$", "python analyst.py")
+        self.screen.came(_run("analyst.py", ANALYST_DSN=self.analyst_dsn))
+        self.screen.tell(
+            "Only the column that broke warns, at the analyst's own line. A training job wants an error instead: the view "
+            "of its task refuses, and so does the _strict companion, for whoever asks for that column."
+        )
+        analyst = Session(self.screen, self.analyst_dsn, "notebook")
+        with analyst.connection:
+            analyst.run("SELECT count(*) FROM serving.delay_features")
+            analyst.run("SELECT max(arr_delay) FROM guarded.flights_strict")
+            analyst.run("SELECT max(air_time) FROM guarded.flights_strict")
+
+    def mend(self) -> None:
+        """Both incidents end."""
+        self.screen.scene("Mended")
+        self.screen.tell(
+            "The four airports are added, the supplier is back, and the next night is loaded as it came."
+        )
+        self.owner.run(MISSING_AIRPORTS)
+        self.screen.typed("loader=>", "COPY features.flights FROM STDIN (FORMAT csv);")
+        self.loader.copy(self.days[self.night_after])
+        self.loader.show_notices()
+        self.screen.came(f"COPY {self.days[self.night_after].count(chr(10))}")
+        self._pgslo("status")
+        self.screen.typed("$", "python analyst.py")
+        self.screen.came(_run("analyst.py", ANALYST_DSN=self.analyst_dsn))
+
+
+def _run(*arguments: str, **environment: str) -> str:
+    """Run Python in this folder and return all it says."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=HERE,
+        env=inherited | {"NO_COLOR": "1"} | environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    said = done.stdout.replace(f"{HERE}{os.sep}", "")
+    return f"{said.rstrip()}\n(exit code {done.returncode})\n" if done.returncode else said
+
+
+@contextlib.contextmanager
+def _server(*, keep: bool) -> Iterator[embedded.Server]:
+    if keep:
+        yield embedded.start(embedded.kept_directory())
+    else:
+        with embedded.serve(settings=HASTE) as server:
+            yield server
+
+
+def _fresh_database(server: embedded.Server) -> str:
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        name = sql.Identifier(DATABASE)
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+    return server.dsn(DATABASE)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Show pgslo at work on a year of real flights.")
+    parser.add_argument(
+        "--days",
+        type=int,
+        default=365,
+        metavar="N",
+        help=f"load N days of the year ({QUICK} to 365) instead of all",
+    )
+    parser.add_argument(
+        "--quick", action="store_const", const=QUICK + HELD_BACK, dest="days", help="load six weeks"
+    )
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help=f"use the server of `pgslo local` and leave it, with database {DATABASE}",
+    )
+    arguments = parser.parse_args()
+    if not QUICK + HELD_BACK <= arguments.days <= 365:
+        parser.error(f"--days has to be between {QUICK + HELD_BACK} and 365")
+    return arguments
+
+
+def main() -> int:
+    """Run the demo."""
+    arguments = _arguments()
+    screen = Screen()
+    began = time.monotonic()
+    screen.console.print("pgslo: promises about ML data, kept inside PostgreSQL", style="bold")
+    try:
+        import source  # takes a second, and --help need not wait for it
+
+        days = dict([*source.daily_csv().items()][: arguments.days])
+        with _server(keep=arguments.keep) as server:
+            screen.tell(
+                f"A private PostgreSQL {server.version} is running, "
+                + ("the one of pgslo local." if arguments.keep else "and will be gone when this ends.")
+            )
+            demo = Demo(screen, _fresh_database(server), days)
+            try:
+                demo.play()
+            finally:
+                demo.close()
+    except PgsloError as exc:
+        screen.console.print(f"\n{exc}", style="red")
+        return 1
+    except KeyboardInterrupt:
+        screen.console.print("\ninterrupted", style="red")
+        return 130
+    _what_next(screen, keep=arguments.keep, took=time.monotonic() - began)
+    return 0
+
+
+def _what_next(screen: Screen, *, keep: bool, took: float) -> None:
+    screen.console.print(f"\n\nThat took {took:.0f} s. What to try next", style="bold cyan")
+    if keep:
+        screen.tell(
+            f'The server is still there: psql "$(pgslo local dsn --database {DATABASE})"; pgslo local stop ends it.'
+        )
+    else:
+        screen.tell("The same on a server that stays, to play with: python examples/flights/demo.py --keep")
+    screen.tell("A guarded table of your own in ten minutes: docs/tutorials/first-guarded-table.md")
+    screen.tell("What a rule can say, and what a breach of it looks like: docs/reference/rules")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

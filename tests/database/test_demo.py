@@ -1,0 +1,146 @@
+"""The demo shows what it says it shows, on the first six weeks of the year."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DEMO = Path(__file__).parents[2] / "examples" / "flights" / "demo.py"
+SCENES = (
+    "A table, and what is promised about it",
+    "From file to database",
+    "42 nights, one COPY each",
+    "What the rules found in real data",
+    "A write that is rejected",
+    "A row in quarantine, and its release",
+    "A value that was repaired, and what it was",
+    "The night a source breaks",
+    "The morning after: who reads what",
+    "Mended",
+)
+
+pytestmark = pytest.mark.slow
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(DEMO), *arguments],
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def shown() -> str:
+    """What a run prints where no terminal is, in the middle of somebody's settings for other servers."""
+    done = run("--quick", PGHOST="nowhere.invalid", PGSLO_DSN="host=nowhere.invalid")
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def scenes(shown: str) -> dict[str, str]:
+    """The text of each scene by its title."""
+    parts = re.split(r"^\d+\. (.+)$", shown, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_all_scenes_are_there_and_none_fails(shown: str, scenes: dict[str, str]):
+    assert tuple(scenes) == SCENES
+    for sign in ("Traceback", "internal error", "\x1b", str(DEMO.parent)):
+        assert sign not in shown
+
+
+def test_the_definition_that_is_shown_is_the_file(scenes: dict[str, str]):
+    lines = (DEMO.parent / "slos" / "flights.yml").read_text(encoding="utf-8").splitlines()
+    shown = [line.removeprefix("    ") for line in scenes[SCENES[0]].splitlines()]
+    assert "\n".join(lines) in "\n".join(shown)
+
+
+def test_a_second_plan_is_empty(scenes: dict[str, str]):
+    scene = scenes["From file to database"]
+    assert "1 definition with 14 rules: no errors" in scene
+    assert "nothing to do" in scene.rpartition("$ pgslo plan")[2]
+
+
+def test_six_weeks_of_flights_are_loaded(scenes: dict[str, str]):
+    assert "36,459 rows in " in scenes["42 nights, one COPY each"]
+
+
+def test_the_blizzard_and_the_missing_airports_are_found(scenes: dict[str, str]):
+    scene = scenes["What the rules found in real data"]
+    assert re.search(
+        r"dest_references +\| warn +\| +1 \| 2013-01-01 \| 2013-01-01 \| +1$", scene, re.MULTILINE
+    )
+    for column in ("dep_time", "air_time"):
+        assert re.search(
+            rf"{column}_not_null \| warn +\| +2 \| 2013-01-30 \| 2013-02-08 \| +0$", scene, re.MULTILINE
+        )
+    assert "batch 2013-02-08" in scene
+    assert re.findall(r"dest = (\w+)", scene) == ["SJU", "STT", "BQN", "PSE"]
+    assert "1 row was quarantined and 4 values were repaired" in scene
+
+
+def test_a_write_is_rejected_with_all_there_is_to_know(scenes: dict[str, str]):
+    scene = scenes["A write that is rejected"]
+    assert "ERROR:  23514: " in scene
+    assert "origin = ORD" in scene
+    assert "(2013-02-12, UA, 1, ORD)" in scene
+    assert "HINT:  " in scene
+    assert "flight-data" in scene
+    assert "CONSTRAINT NAME:  origin_accepted_values" in scene
+
+
+def test_a_quarantined_row_gets_in_only_mended(scenes: dict[str, str]):
+    scene = scenes["A row in quarantine, and its release"]
+    refused, _, mended = scene.partition("--set tailnum=N942DN")
+    assert "still cannot be written" in refused
+    assert "row 1 written to features.flights" not in refused
+    assert "row 1 written to features.flights" in mended
+
+
+def test_a_repair_keeps_the_old_value(scenes: dict[str, str]):
+    found = re.findall(r"dep_delay +\| (\d+) +\| (\d+) +\| loader", scenes[SCENES[6]])
+    assert found == [("853", "720"), ("1301", "720"), ("1126", "720")]
+
+
+def test_a_broken_source_opens_an_incident_and_the_load_lives(scenes: dict[str, str]):
+    scene = scenes["The night a source breaks"]
+    assert "COPY 893" in scene
+    assert "misses rule air_time_not_null" in scene
+    assert "893 of 893 rows" in scene
+    assert "delay_model (#ml-delays)" in scene
+
+
+def test_readers_are_warned_for_what_they_read_alone(scenes: dict[str, str]):
+    scene = scenes["The morning after: who reads what"]
+    assert re.findall(r'SLOWarning: column "(\w+)"', scene) == ["air_time"]
+    assert "analyst.py:13: SLOWarning" in scene
+    assert scene.count("ERROR:  SL001: ") == 2
+    assert re.search(
+        r"max\(arr_delay\) FROM guarded\.flights_strict;\n +max\n +-+\n +1272$", scene, re.MULTILINE
+    )
+
+
+def test_the_next_night_resolves_every_incident(scenes: dict[str, str]):
+    scene = scenes["Mended"]
+    assert "COPY 918" in scene
+    assert "incident" not in scene.partition("$ pgslo status")[2].replace("incidents", "")
+    assert "SLOWarning" not in scene
+    assert scene.count("minutes on average") == 2
+
+
+def test_too_few_days_are_wrong_usage():
+    done = run("--days", "7")
+    assert done.returncode == 2
+    assert "--days has to be between 44 and 365" in done.stderr

@@ -50,7 +50,12 @@ def connect(dsn: str | None) -> Iterator[Connection]:
         DatabaseError: No server answered, it refused, or it is too old.
     """
     try:
-        conn = psycopg.connect(dsn or "", autocommit=True, application_name="pgslo")
+        conn = psycopg.connect(
+            dsn or "",
+            autocommit=True,
+            application_name="pgslo",
+            client_encoding="UTF8",  # as statements are sent, whatever the database's own
+        )
     except psycopg.Error as exc:
         raise DatabaseError(
             "cannot connect to the database",
@@ -66,6 +71,8 @@ def connect(dsn: str | None) -> Iterator[Connection]:
                 hint="pgslo supports PostgreSQL 14 to 18",
             )
         with errors():
+            # The driver reads no other, and a role may prefer one.
+            conn.execute("SET datestyle = 'ISO'")
             yield conn
 
 
@@ -452,6 +459,12 @@ def drop_runtime(conn: Connection) -> None:
                 "the runtime cannot be dropped because others stand on it",
                 detail=f"It is used by {'; '.join(dependants)}.",
                 hint="drop those first",
+            )
+        remaining = definitions_installed(conn)
+        if remaining:
+            raise PgsloError(
+                "the runtime cannot be dropped while definitions are installed",
+                detail=f"Installed are {', '.join(remaining)}.",
             )
         _limit_waits(conn)
         conn.execute(_query("drop_runtime"))

@@ -1,11 +1,13 @@
 -- Whether the runtime is there, and what this role may do with it.
 SELECT n.oid IS NOT NULL AS is_installed,
        coalesce(has_schema_privilege(n.oid, 'USAGE'), false) AS may_use,
-       coalesce(has_schema_privilege(c.oid, 'USAGE') AND pg_catalog.has_any_column_privilege(t.oid, 'SELECT'), false) AS may_plan,
+       coalesce(has_schema_privilege(c.oid, 'USAGE') AND has_any_column_privilege(t.oid, 'SELECT'), false) AS may_plan,
+       coalesce(has_table_privilege(q.oid, 'SELECT'), false) AS may_see_rows,
        coalesce(has_function_privilege(p.oid, 'EXECUTE'), false) AND NOT pg_catalog.pg_is_in_recovery() AS may_tick,
-       current_user::text AS role, current_database()::text AS database
+       quote_ident(current_user) AS role, current_database()::text AS database
 FROM (SELECT 1) AS one
 LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = 'pgslo'
 LEFT JOIN pg_catalog.pg_namespace c ON c.nspname = 'pgslo_catalog'
 LEFT JOIN pg_catalog.pg_class t ON t.relnamespace = c.oid AND t.relname = 'definition'
+LEFT JOIN pg_catalog.pg_class q ON q.relnamespace = n.oid AND q.relname = 'quarantine'
 LEFT JOIN pg_catalog.pg_proc p ON p.pronamespace = n.oid AND p.proname = 'tick' AND p.pronargs = 0

@@ -42,7 +42,7 @@ def apply(session: Session, paths: tuple[Path, ...], *, yes: bool, expect: str |
             return database.plan_definitions(conn, found.definitions)
 
         plan = make()
-        if expect is not None and expect != plan.state:
+        if expect is not None and expect != plan.state and not plan.empty:
             raise PlanOutdated(
                 "the plan is not the one that was reviewed",
                 detail=f"The state is {plan.state}, not {expect}: the database or the definitions moved since.",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import io
 import json
 import os
 import re
 import sys
+import uuid
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -86,19 +89,40 @@ def notice(diagnostic: psycopg.errors.Diagnostic) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Json:
+    """A value that is JSON already, to be printed in its own digits: Python's floats would cut a long number."""
+
+    text: str
+
+
 def document(**content: Any) -> None:
     """Print a result for programs: one JSON document with a version."""
-    click.echo(json.dumps({"version": JSON_VERSION} | content, indent=2, ensure_ascii=False, default=str))
+    ready: dict[str, str] = {}
+
+    def plain(value: object) -> str:
+        if isinstance(value, dt.datetime):
+            return value.astimezone(dt.UTC).isoformat()
+        if isinstance(value, Json):
+            mark = uuid.uuid4().hex
+            ready[f'"{mark}"'] = value.text
+            return mark
+        raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+    text = json.dumps({"version": JSON_VERSION} | content, indent=2, ensure_ascii=False, default=plain)
+    for mark, value in ready.items():
+        text = text.replace(mark, value)
+    click.echo(text)
 
 
 def is_terminal() -> bool:
     """Whether a person reads the result."""
-    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def can_ask() -> bool:
     """Whether somebody is there to answer."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
 def check_answerable(verb: str, *, yes: bool) -> None:
@@ -181,11 +205,12 @@ class Progress:
     def __init__(self, total: int) -> None:
         self._total = total
         self._seen: dict[str, int] = {}
+        self._shown = ""
         self._live: Any = None
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty() and is_terminal():
-            from rich.console import Console
+        if is_terminal() and sys.stderr.isatty():
+            from rich.console import Console  # takes a while to load, and only a terminal needs it
             from rich.status import Status
 
             self._live = Status("", console=Console(stderr=True, highlight=False))
@@ -198,15 +223,14 @@ class Progress:
 
     def step(self, name: str) -> None:
         """A step begins, or goes on."""
+        if name == self._shown:
+            return
+        self._shown = name
         number = self._seen.setdefault(name, len(self._seen) + 1)
-        text = f"[{number}/{self._total}] {one_line(name)}"
+        text = one_line(f"[{number}/{self._total}] {name}")
         if self._live is None:
-            if number == len(self._seen) and self._last != name:
-                message(text)
-            self._last = name
+            message(text)
             return
         from rich.text import Text
 
         self._live.update(Text(text))
-
-    _last: str | None = None

@@ -9,6 +9,7 @@ from pathlib import Path
 from pgslo.cli import output
 from pgslo.cli.configuration import Configuration
 from pgslo.definition import CustomKind, Definition, load_all, load_kinds
+from pgslo.definition.source import MAX_BYTES
 from pgslo.errors import ConfigurationError, DefinitionError, DefinitionErrors, Location, PgsloError
 
 _SUFFIXES = (".yml", ".yaml")
@@ -105,7 +106,10 @@ def load_own_kinds(configuration: Configuration) -> dict[str, CustomKind]:
 def _text(path: Path) -> str:
     shown = str(output.shown_path(path))
     try:
-        return path.read_bytes().decode("utf-8")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        # Too large a file is refused where its text is read; where it was cut does not matter.
+        return data.decode("utf-8", errors="strict" if len(data) <= MAX_BYTES else "replace")
     except OSError as exc:
         raise PgsloError(f"cannot read {shown}: {(exc.strerror or str(exc)).lower()}") from exc
     except UnicodeDecodeError as exc:

@@ -16,6 +16,7 @@ from pgslo.database import Connection
 from pgslo.errors import DatabaseError, PgsloError
 
 OK, ERROR = 0, 1
+_STILL_BREAKS, _NOT_HELD = "23514", "P0002"
 
 _id = click.IntRange(min=1, max=2**63 - 1)
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -47,7 +48,7 @@ def quarantine() -> None:
 def list_rows(session: Session, *, table: str | None, state: str, limit: int, as_json: bool) -> None:
     """List rows, newest first, without their values."""
     with session.connect() as conn:
-        rights_on(conn)
+        _check_rights(conn)
         known = [row["definition"] for row in database.fetch(conn, "status")]
         rows = database.fetch(
             conn,
@@ -94,13 +95,15 @@ def list_rows(session: Session, *, table: str | None, state: str, limit: int, as
 def show_row(session: Session, row: int, *, as_json: bool) -> None:
     """Show a row with all its values and every reason."""
     with session.connect() as conn:
-        rights_on(conn)
+        _check_rights(conn)
         found = database.fetch(conn, "quarantined_row", {"id": row})
     if not found:
-        raise PgsloError(f"row {row} is not in quarantine", hint="pgslo quarantine list")
+        raise PgsloError(f"row {row} is not in quarantine", hint="pgslo quarantine list --state all")
     (held,) = found
+    shown = held.pop("shown")
     if as_json:
-        output.document(row=held)
+        image = held["image"]
+        output.document(row=held | {"image": None if image is None else output.Json(image)})
         return
     by = f"{held['writer']} with {held['application']}" if held["application"] else held["writer"]
     decided = f" by {held['decided_by']}, {moment(held['decided_at'])}" if held["decided_at"] else ""
@@ -116,26 +119,30 @@ def show_row(session: Session, row: int, *, as_json: bool) -> None:
     output.say()
     output.say("Reasons", bold=True)
     for reason in held["reasons"] or ():
-        output.say(
-            f"  {reason['rule']}: {output.one_line(reason['shown'] or '')}; wanted: {reason['promise']}"
-        )
+        output.say(output.one_line(f"  {reason['rule']}: {reason['shown']}; wanted: {reason['promise']}"))
     output.say()
     output.say("Values", bold=True)
-    if held["image"] is None:
+    if shown is None:
         output.say("  erased" if held["state"] == "dropped" else "  of a kind that cannot be shown by column")
         return
-    failing = {column for reason in held["reasons"] or () for column in reason.get("columns") or ()}
-    width = max(len(column) for column in held["image"]) + 2
-    for column, value in held["image"].items():
-        text = (
-            "NULL"
-            if value is None
-            else value
-            if isinstance(value, str)
-            else json.dumps(value, ensure_ascii=False)
-        )
-        output.say(
-            f"  {column + ':':{width}}{output.one_line(text)}", fg="red" if column in failing else None
+    width = max(len(column) for column in shown) + 2
+    for column, value in sorted(shown.items(), key=lambda item: (item[0] not in held["failing"], item[0])):
+        text = output.one_line("NULL" if value is None else value)
+        output.say(f"  {column + ':':{width}}{text}", fg="red" if column in held["failing"] else None)
+
+
+def _check_rights(conn: Connection) -> None:
+    """Refuse whom the owner has not allowed to see rows.
+
+    Raises:
+        PgsloError: The runtime is not there, or this role may not see what is in quarantine.
+    """
+    rights = rights_on(conn)
+    if not rights["may_see_rows"]:
+        raise PgsloError(
+            f"role {rights['role']} may not see rows in quarantine",
+            detail="They may hold personal data.",
+            hint=f"the owner of the schema pgslo can allow it: GRANT SELECT ON pgslo.quarantine TO {rights['role']}",
         )
 
 
@@ -236,9 +243,12 @@ def _decide(
                 if not as_json:
                     output.say(said)
             except DatabaseError as exc:
-                # Without a server the others fail as well.
                 if conn.closed:
-                    raise
+                    raise  # the others would fail as well
+                if exc.sqlstate == _STILL_BREAKS:
+                    exc.hint = f"change it on the way: pgslo quarantine release {row} --set column=value, or give it up: pgslo quarantine drop {row}"
+                elif exc.sqlstate == _NOT_HELD:
+                    exc.hint = "pgslo quarantine list"
                 outcome.append(
                     {
                         "row": row,

@@ -73,8 +73,11 @@ class Root(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb, or tell which one may have been meant."""
-        if args and args[0] not in _VERBS and not args[0].startswith("-"):
-            raise click.UsageError(f"No such command {args[0]!r}.{output.did_you_mean(args[0], _VERBS)}", ctx)
+        if args and args[0] not in _VERBS:
+            if "://" in args[0] or "password" in args[0]:
+                raise click.UsageError("Give the database with --dsn.", ctx)
+            name = output.printable(args[0])
+            raise click.UsageError(f'No such command "{name}".{output.did_you_mean(name, _VERBS)}', ctx)
         return super().resolve_command(ctx, args)
 
     def main(
@@ -94,9 +97,8 @@ class Root(click.Group):
             code = super().main(
                 args, prog_name, complete_var, standalone_mode=False, obj=session, **_colour(), **extra
             )
-            sys.stdout.flush()
-        except BrokenPipeError:
-            code = _broken_pipe()
+            if sys.stdout is not None:
+                sys.stdout.flush()
         except Exception as exc:  # noqa: BLE001 - the one boundary
             code = _show(exc, session)
         except KeyboardInterrupt:
@@ -116,8 +118,10 @@ def _show(exc: Exception, session: Session) -> int:
     if isinstance(exc, click.ClickException):
         exc.show()
         return exc.exit_code
-    if isinstance(exc, OSError) and exc.errno == errno.EPIPE:
-        return _broken_pipe()
+    if isinstance(exc, OSError) and exc.errno in (errno.EPIPE, errno.ENOSPC):
+        _give_stdout_up()
+        if exc.errno == errno.EPIPE:
+            return ERROR  # whoever read the output has gone, for example head: no error worth a word
     if session.verbose:
         output.message("".join(traceback.format_exception(exc)).rstrip())
     if isinstance(exc, PgsloError):
@@ -137,10 +141,9 @@ def _interrupted() -> int:
     return INTERRUPTED
 
 
-def _broken_pipe() -> int:
-    """Whoever read the output has gone, for example ``head``: no error worth a word."""
+def _give_stdout_up() -> None:
+    """Let what is still to be written go nowhere, or Python would complain on its way out."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return ERROR
 
 
 def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's

@@ -53,6 +53,9 @@ def uninstall(
         plan = make()
         if plan.steps:
             show.in_short(plan)
+        held = sum(count for name, count in database.held_rows(conn).items() if name in leaving)
+        if held:
+            output.say(f"{output.counted(held, 'row')} in quarantine will be given up.", bold=True)
         output.say("The tables and their rows stay as they are.")
         if last:
             output.say("The runtime goes as well: the schemas pgslo, pgslo_catalog and pgslo_gen.")

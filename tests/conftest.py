@@ -39,6 +39,14 @@ _FAST = {
 }
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-goldens",
+        action="store_true",
+        help="rewrite tests/golden/*.sql, and the transcripts in the pages of rules, instead of comparing them",
+    )
+
+
 class Server(Protocol):
     """A server that tests make databases on."""
 
@@ -100,6 +108,20 @@ def _template(server: Server, _admin: psycopg.Connection[Any]) -> Iterator[str]:
         with psycopg.connect(server.dsn(name), autocommit=True) as connection:
             runtime.install(connection)
         yield name
+
+
+@pytest.fixture(scope="session")
+def make_database(
+    server: Server, _admin: psycopg.Connection[Any], _template: str
+) -> Callable[[], contextlib.AbstractContextManager[str]]:
+    """``with make_database() as dsn``: a database with the runtime for several tests, which clean up after themselves."""
+
+    @contextlib.contextmanager
+    def make() -> Iterator[str]:
+        with _database(_admin, template=_template) as name:
+            yield server.dsn(name)
+
+    return make
 
 
 @pytest.fixture

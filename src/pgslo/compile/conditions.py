@@ -245,9 +245,13 @@ def _condition(rule: rules.Rule, subject: Subject, row: Sql) -> Sql:
         case rules.AcceptedValues() | rules.NotAcceptedValues():
             context = Among(value(_own(rule)), _values(rule, subject))
         case rules.Pattern():
-            _need(rule, subject, (TEXT,), "a pattern is matched against text")
+            column = _need(rule, subject, (TEXT,), "a pattern is matched against text")
+            # The blanks that fill a char(n) up are not part of its value; its cast to text leaves them out.
+            cast = "::text" if column.base_type == "character" else ""
             context = Matching(
-                value(_own(rule)), Sql("~*" if rule.ignore_case else "~"), sql.literal(rule.matches)
+                Sql(f"{value(_own(rule))}{cast}"),
+                Sql("~*" if rule.ignore_case else "~"),
+                sql.literal(rule.matches),
             )
         case rules.Format():
             _need(rule, subject, (TEXT,), "a format is a form of text")
@@ -275,7 +279,7 @@ def _condition(rule: rules.Rule, subject: Subject, row: Sql) -> Sql:
                 Sql("1" if row == NEW else "2"),
             )
         case rules.Custom():
-            return rule.condition.qualified(row)
+            context = Stated(rule.condition.qualified(row))
         case _:
             raise AssertionError(f"{rule.kind} is not a condition over a row")
     return sql.render(f"rules/{rule.kind}", context)

@@ -1,0 +1,49 @@
+"""One stem, five places: a kind of rule has a template, a class, a golden, a behaviour test and a page."""
+
+import re
+from pathlib import Path
+
+from pgslo.definition.rules import BUILT_IN, Custom
+
+ROOT = Path(__file__).parent.parent.parent
+CLASSES = {*BUILT_IN, Custom.kind}
+
+
+def test_every_kind_has_its_five_places():
+    assert _stems("sql/templates/rules", ".sql.j2") == CLASSES
+    assert _stems("tests/golden", ".sql") == CLASSES
+    assert _stems("tests/golden", ".yml") == CLASSES
+    assert _stems("docs/reference/rules", ".md") - {"README"} == CLASSES
+    assert _tested() == CLASSES
+
+
+def test_every_page_has_the_same_form():
+    for kind in CLASSES:
+        page = (ROOT / "docs/reference/rules" / f"{kind}.md").read_text(encoding="utf-8")
+        assert re.findall(r"^## (.+)$", page, re.MULTILINE) == [
+            "What it promises",
+            "Parameters",
+            "What a breach looks like",
+            "What it costs",
+            "How to resolve it",
+        ], kind
+
+
+def test_index_lists_every_kind():
+    index = (ROOT / "docs/reference/rules/README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| \[`(\w+)`\]\(\1\.md\)", index, re.MULTILINE)) == CLASSES
+
+
+def _stems(folder, suffix):
+    return {path.name.removesuffix(suffix) for path in (ROOT / folder).glob(f"*{suffix}")}
+
+
+def _tested():
+    """Kinds whose golden a behaviour test of the same name loads."""
+    texts = {path.stem: path.read_text() for path in (ROOT / "tests/database").glob("test_*.py")}
+    return {
+        kind
+        for stem, text in texts.items()
+        for kind in re.findall(r'^KIND = "(\w+)"$', text, re.MULTILINE)
+        if stem == f"test_{kind}"
+    }

@@ -1,0 +1,372 @@
+"""Sessions on guarded tables, for the tests of what rules do. Whatever a test does in one is rolled back."""
+
+from __future__ import annotations
+
+import contextlib
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pglast
+import psycopg
+import pytest
+import yaml
+
+from pgslo import database, definition, plan
+from pgslo.errors import DefinitionErrors
+
+TESTS = Path(__file__).parent.parent
+ACTIONS = ("reject", "quarantine", "flag", "warn")
+MODES = ("bulk", "stream")
+
+MakeDatabase = Callable[[], contextlib.AbstractContextManager[str]]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What the server said besides; a copy, because the driver's is empty later."""
+
+    sqlstate: str | None
+    severity: str | None
+    message: str | None
+    detail: str | None
+    hint: str | None
+    rule: str | None
+
+    @classmethod
+    def of(cls, said: psycopg.errors.Diagnostic) -> Notice:
+        return cls(
+            said.sqlstate,
+            said.severity,
+            said.message_primary,
+            said.message_detail,
+            said.message_hint,
+            said.constraint_name,
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a statement: its rows, those it returned, and what the server said."""
+
+    count: int
+    rows: tuple[tuple[Any, ...], ...]
+    notices: tuple[Notice, ...]
+
+    @property
+    def warned(self) -> set[str | None]:
+        """Rules of the warnings."""
+        return {notice.rule for notice in self.notices if notice.sqlstate == "01SL1"}
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An error as the test asked for it."""
+
+    sqlstate: str | None
+    message: str
+    detail: str
+    hint: str
+    schema: str | None
+    table: str | None
+    column: str | None
+    rule: str | None
+
+
+class Session:
+    """One transaction of a superuser; a statement that fails does not end it."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self.connection = connection
+        self._users = 0
+        self._notices: list[Notice] = []
+        connection.add_notice_handler(lambda said: self._notices.append(Notice.of(said)))
+
+    def run(self, query: str) -> Outcome:
+        """Run one statement; an error is raised and undone."""
+        self._notices.clear()
+        with self.connection.transaction():
+            cursor = self.connection.execute(query.encode(), prepare=False)
+            rows = tuple(cursor.fetchall()) if cursor.description else ()
+            return Outcome(cursor.rowcount, rows, tuple(self._notices))
+
+    def refused(self, query: str) -> Refused:
+        """Run one statement that has to fail."""
+        with pytest.raises(psycopg.Error) as caught:
+            self.run(query)
+        said = caught.value.diag
+        return Refused(
+            said.sqlstate,
+            said.message_primary or "",
+            said.message_detail or "",
+            said.message_hint or "",
+            said.schema_name or None,
+            said.table_name or None,
+            said.column_name or None,
+            said.constraint_name or None,
+        )
+
+    def copy(self, table: str, lines: Sequence[str]) -> Outcome:
+        """COPY lines of tab-separated values in."""
+        self._notices.clear()
+        with self.connection.transaction(), self.connection.cursor() as cursor:
+            with cursor.copy(f"COPY {table} FROM STDIN".encode()) as stream:
+                stream.write("".join(f"{line}\n" for line in lines))
+            return Outcome(cursor.rowcount, (), tuple(self._notices))
+
+    def values(self, query: str) -> list[Any]:
+        """The first column of what a query returns."""
+        return [row[0] for row in self.run(query).rows]
+
+    def row(self, **columns: str) -> str:
+        """An INSERT of a row of ``features.user_stats`` with a key of its own, its other values as SQL."""
+        self._users += 1
+        values = {"user_id": str(self._users), "feature_date": "'2026-11-22'", **columns}
+        return f"INSERT INTO features.user_stats ({', '.join(values)}) VALUES ({', '.join(values.values())})"
+
+    def passes(self, **columns: str) -> None:
+        """Insert a row that breaches no rule."""
+        before = self.failures(), self.held(), self.repairs()
+        outcome = self.run(self.row(**columns))
+        assert (outcome.count, outcome.notices) == (1, ()), columns
+        assert (self.failures(), self.held(), self.repairs()) == before, columns
+        assert self.broken() == {}
+
+    # What the runtime wrote down
+
+    def failures(self) -> dict[str, int]:
+        """Failing rows by rule, over all batches."""
+        return dict(
+            self.run(
+                "SELECT f.key, sum(f.value::bigint)::int FROM pgslo_catalog.fragment, jsonb_each_text(failures) f GROUP BY 1"
+            ).rows
+        )
+
+    def incidents(self) -> set[str]:
+        """Rules with an open incident."""
+        return set(self.values("SELECT rule FROM pgslo.incident WHERE resolved_at IS NULL"))
+
+    def held(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Rows in quarantine: key, and the rules they violate."""
+        return [
+            (key, tuple(rules))
+            for key, rules in self.run(
+                """SELECT row_key, ARRAY(SELECT r ->> 'rule' FROM jsonb_array_elements(reasons) r)
+                   FROM pgslo.quarantine ORDER BY quarantine_id"""
+            ).rows
+        ]
+
+    def repairs(self) -> list[tuple[str, str | None, str | None]]:
+        """Repaired values: column, what it was, what it is."""
+        return list(
+            self.run("SELECT column_name, old_value, new_value FROM pgslo.repair ORDER BY repair_id").rows
+        )
+
+    def broken(self) -> dict[str, str]:
+        """Rules that could not be judged, and why."""
+        return dict(self.run("SELECT rule, broken FROM pgslo.rule WHERE broken IS NOT NULL").rows)
+
+    # Making tables guarded
+
+    def plan(self, text: str, *, kinds: Mapping[str, str] | None = None) -> plan.Plan:
+        """What a definition needs here."""
+        loaded = definition.load(
+            textwrap.dedent(text), path="slos/example.yml", kinds=definition.load_kinds(kinds or {})
+        )
+        return database.plan_definitions(self.connection, [loaded])
+
+    def guard(self, text: str, *, kinds: Mapping[str, str] | None = None) -> plan.Plan:
+        """Carry a definition out, inside the test's transaction."""
+        made = self.plan(text, kinds=kinds)
+        for _, statement in plan.order_statements(made):
+            # An index cannot be built concurrently inside a transaction; nothing else of it differs.
+            self.connection.execute(
+                statement.text.text.replace("INDEX CONCURRENTLY", "INDEX").encode(), prepare=False
+            )
+        return made
+
+    def errors(self, text: str, *, kinds: Mapping[str, str] | None = None) -> list[str]:
+        """The errors of a definition that does not fit, as people read them."""
+        with pytest.raises(DefinitionErrors) as caught, self.connection.transaction():
+            self.plan(text, kinds=kinds)
+        return [str(error) for error in caught.value.errors]
+
+
+@contextlib.contextmanager
+def _session(connection: psycopg.Connection[Any]) -> Iterator[Session]:
+    with connection.transaction(force_rollback=True):
+        yield Session(connection)
+
+
+@pytest.fixture(scope="session")
+def _scratch(make_database: MakeDatabase) -> Iterator[psycopg.Connection[Any]]:
+    with make_database() as dsn, psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA features")
+        yield connection
+
+
+@pytest.fixture
+def session(_scratch: psycopg.Connection[Any]) -> Iterator[Session]:
+    """A session on a database with the runtime and an empty schema ``features``."""
+    with _session(_scratch) as session:
+        yield session
+
+
+@pytest.fixture(scope="module")
+def _golden(request: pytest.FixtureRequest, make_database: MakeDatabase) -> Iterator[psycopg.Connection[Any]]:
+    kind = request.module.KIND
+    with make_database() as dsn, psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute((TESTS / "golden" / "given" / "tables.sql").read_bytes())
+        for statement in pglast.split((TESTS / "golden" / f"{kind}.sql").read_text()):
+            connection.execute(statement.encode(), prepare=False)
+        yield connection
+
+
+@pytest.fixture
+def golden(_golden: psycopg.Connection[Any]) -> Iterator[Session]:
+    """A session on the tables of ``golden/given``, guarded by the text of the golden of the module's KIND."""
+    with _session(_golden) as session:
+        yield session
+
+
+@pytest.fixture
+def hold(session: Session) -> Callable[..., Session]:
+    """Guard a column of a type once for each action, and see that values pass or fail as they have to."""
+
+    def hold(
+        type_: str,
+        rule: str,
+        *,
+        passing: Sequence[str],
+        failing: Sequence[str],
+        writes: str,
+        actions: Sequence[str] = ACTIONS,
+    ) -> Session:
+        """Hold a rule.
+
+        Args:
+            type_: The type of the columns, one for each action and named like it.
+            rule: ``kind: {parameters}``; ``$column`` in it is the column's name.
+            passing: Values, as SQL, that pass.
+            failing: Values, as SQL, that do not.
+            writes: bulk or stream.
+            actions: What on_breach says.
+        """
+        columns = ", ".join(f'"{action}" {type_}' for action in actions)
+        session.run(f"CREATE TABLE features.example (id integer PRIMARY KEY, {columns})")
+        session.guard(_definition(rule, writes, actions))
+        _Judge(session, type_, actions).judge(passing, failing)
+        return session
+
+    return hold
+
+
+def _definition(rule: str, writes: str, actions: Sequence[str]) -> str:
+    rules = {}
+    for action in actions:
+        ((kind, parameters),) = yaml.safe_load(rule.replace("$column", action)).items()
+        rules[action] = [{kind: {**parameters, "on_breach": action, "name": f"r_{action}"}}]
+    return yaml.safe_dump(
+        {"table": "features.example", "owner": "sam", "writes": writes, "columns": rules}, sort_keys=False
+    )
+
+
+class _Judge:
+    def __init__(self, session: Session, type_: str, actions: Sequence[str]) -> None:
+        self._session = session
+        self._type = type_
+        self._actions = actions
+        self._last = 0
+
+    def judge(self, passing: Sequence[str], failing: Sequence[str]) -> None:
+        session = self._session
+        for value in passing:
+            outcome = self._insert(dict.fromkeys(self._actions, value))
+            assert (outcome.count, outcome.notices) == (1, ()), f"{value} passes"
+        assert session.broken() == {}
+        assert session.failures() == {}
+        assert session.held() == []
+        for value in failing:
+            for action in self._actions:
+                getattr(self, action)(value)
+        assert session.broken() == {}
+        counted = {f"r_{action}": len(failing) for action in self._actions if action in ("flag", "warn")}
+        if failing:
+            assert session.failures() == counted
+            held = [rules for _, rules in session.held()]
+            assert held == [("r_quarantine",)] * len(failing) * ("quarantine" in self._actions)
+
+    def reject(self, value: str) -> None:
+        error = self._session.refused(self._text({"reject": value}))
+        assert error.sqlstate == "23514", f"{value}: {error}"
+        assert (error.schema, error.table, error.column, error.rule) == (
+            "features",
+            "example",
+            "reject",
+            "r_reject",
+        )
+        assert f"Key (id) = ({self._last})" in error.detail
+        assert "sam" in error.hint
+
+    def quarantine(self, value: str) -> None:
+        outcome = self._insert({"quarantine": value})
+        assert (outcome.count, outcome.notices) == (0, ()), f"{value} is kept out"
+
+    def flag(self, value: str) -> None:
+        outcome = self._insert({"flag": value})
+        assert (outcome.count, outcome.notices) == (1, ()), f"{value} is stored in silence"
+        assert "r_flag" in self._session.incidents()
+
+    def warn(self, value: str) -> None:
+        outcome = self._insert({"warn": value})
+        assert (outcome.count, outcome.warned) == (1, {"r_warn"}), f"{value} is stored with a warning"
+        assert "r_warn" in self._session.incidents()
+
+    def _insert(self, values: Mapping[str, str]) -> Outcome:
+        return self._session.run(self._text(values))
+
+    def _text(self, values: Mapping[str, str]) -> str:
+        self._last += 1
+        names = ", ".join(f'"{name}"' for name in values)
+        constants = ", ".join(f"({value})::{self._type}" for value in values.values())
+        return f"INSERT INTO features.example (id, {names}) VALUES ({self._last}, {constants})"
+
+
+# Goldens
+
+
+@dataclass(frozen=True)
+class Goldens:
+    """Texts that are compared with files, or written to them with ``--update-goldens``."""
+
+    update: bool
+
+    def check(self, path: Path, text: str) -> None:
+        """Compare a text with a file."""
+        if self.update:
+            path.write_text(text, encoding="utf-8")
+        assert path.read_text(encoding="utf-8") == text, (
+            f"{path.name} is not what is generated: pytest --update-goldens"
+        )
+
+
+@pytest.fixture
+def goldens(pytestconfig: pytest.Config) -> Goldens:
+    """Compares texts with files, or rewrites the files."""
+    return Goldens(pytestconfig.getoption("--update-goldens"))
+
+
+@pytest.fixture(scope="session")
+def _tables(make_database: MakeDatabase) -> Iterator[psycopg.Connection[Any]]:
+    with make_database() as dsn, psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute((TESTS / "golden" / "given" / "tables.sql").read_bytes())
+        yield connection
+
+
+@pytest.fixture
+def tables(_tables: psycopg.Connection[Any]) -> Iterator[Session]:
+    """A session on the tables of ``golden/given``, unguarded."""
+    with _session(_tables) as session:
+        yield session

@@ -1,0 +1,46 @@
+"""What a definition comes to, in SQL, is what the golden of its kind says."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pgslo import plan
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+KINDS = sorted(path.stem for path in GOLDEN.glob("*.yml"))
+OWN = {f"kinds/{path.name}": path.read_text() for path in (GOLDEN / "kinds").glob("*.sql")}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_golden_is_what_is_generated(tables, goldens, kind):
+    definition = (GOLDEN / f"{kind}.yml").read_text()
+    made = tables.plan(definition, kinds=OWN)
+    assert made.runtime_scripts == ()
+    goldens.check(GOLDEN / f"{kind}.sql", "\n".join(_document(kind, made)) + "\n")
+
+
+def _document(kind: str, made: plan.Plan) -> Iterator[str]:
+    """A plan as a document to review: every statement, under what it is for."""
+    yield f"-- What pgslo generates for tests/golden/{kind}.yml on the tables of tests/golden/given."
+    yield "-- Written by pytest --update-goldens; do not edit."
+    yield "--"
+    for _, choices in made.choices:
+        yield from (f"-- {one.rule.name}: {one.mechanism}; {one.reason}." for one in choices)
+    ordered = plan.order_statements(made)
+    together = [pair for pair in ordered if not pair[1].later]
+    yield from ("", "BEGIN;", *_steps(together), "", "COMMIT;")
+    yield from _steps([pair for pair in ordered if pair[1].later])
+
+
+def _steps(pairs: list[tuple[plan.Step, plan.Statement]]) -> Iterator[str]:
+    for step, own in itertools.groupby(pairs, key=lambda pair: pair[0]):
+        statements = [statement for _, statement in own]
+        yield ""
+        yield f"-- {step.action} {step.kind} {step.identity}: {step.reason}."
+        locks = dict.fromkeys(f"{one.lock} on {one.on}" for one in statements if one.lock)
+        hazards = dict.fromkeys(hazard for one in statements for hazard in one.hazards)
+        if locks:
+            yield f"-- Locks: {', '.join(locks)} ({'; '.join(hazards)})."
+        yield from (f"{one.text};" for one in statements)

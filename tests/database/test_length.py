@@ -1,0 +1,51 @@
+import pytest
+
+KIND = "length"
+MODES = ("bulk", "stream")
+
+
+def test_values_and_null_pass(golden):
+    golden.passes(country="'us'", sku="'123456789012'", email="'123456'", phone="'12345678'", shop="1")
+    golden.passes(phone="'1'")
+    golden.passes()
+
+
+@pytest.mark.parametrize("country", ["", "u", "usa"])
+def test_rejects(golden, country):
+    error = golden.refused(golden.row(country=f"'{country}'"))
+    assert (error.sqlstate, error.column, error.rule) == ("23514", "country", "country_length")
+    assert f"country = {country}; the rule wants: country of a length between 2 and 2." in error.detail
+
+
+def test_quarantines(golden):
+    assert golden.run(golden.row(sku="'1234567890123'")).count == 0
+    assert golden.held() == [("(user_id, feature_date) = (1, 2026-11-22)", ("sku_length",))]
+
+
+def test_warns_and_flags(golden):
+    outcome = golden.run(golden.row(email="'12345'", phone="'1234567'", shop="1"))
+    assert (outcome.count, outcome.warned) == (1, {"email_length"})
+    assert golden.failures() == {"email_length": 1, "phone_length": 1}
+
+
+TYPES = {
+    "text": ("min: 1, max: 3", ["'a'", "'äöü'", "'🙂🙂🙂'", "'   '", "NULL"], ["''", "'abcd'", "'🙂🙂🙂🙂'"]),
+    "varchar(5)": ("max: 3", ["''", "'abc'"], ["'abcd'"]),
+    # Blanks at the end of char(n) are padding, not characters.
+    "char(5)": ("min: 2, max: 3", ["'ab'", "'abc'"], ["''", "'a'", "'abcd'"]),
+    "name": ("min: 2", ["'ab'"], ["'a'"]),
+    "features.code": ("min: 2, max: 2", ["'ab'", "NULL"], ["'abc'"]),
+}
+
+
+@pytest.fixture
+def types(session):
+    session.run("CREATE DOMAIN features.code AS varchar(9)")
+
+
+@pytest.mark.usefixtures("types")
+@pytest.mark.parametrize("writes", MODES)
+@pytest.mark.parametrize("type_", TYPES)
+def test_types(hold, type_, writes):
+    bounds, passing, failing = TYPES[type_]
+    hold(type_, f"length: {{{bounds}}}", passing=passing, failing=failing, writes=writes)

@@ -1,0 +1,54 @@
+import pytest
+
+KIND = "pattern"
+MODES = ("bulk", "stream")
+
+
+def test_values_and_null_pass(golden):
+    golden.passes(country="'us'", sku="'AB-123'", campaign="'Spring_1'", phone="'+1'", shop="1")
+    golden.passes(phone="'1'")
+    golden.passes()
+
+
+@pytest.mark.parametrize("country", ["", "US", "usa", "us "])
+def test_rejects(golden, country):
+    error = golden.refused(golden.row(country=f"'{country}'"))
+    assert (error.sqlstate, error.column, error.rule) == ("23514", "country", "country_pattern")
+    assert f"country = {country}; the rule wants: country matching ^[a-z]{{2}}$." in error.detail
+
+
+def test_quarantines(golden):
+    assert golden.run(golden.row(sku="'AB-12'")).count == 0
+    assert golden.held() == [("(user_id, feature_date) = (1, 2026-11-22)", ("sku_pattern",))]
+
+
+def test_warns_and_flags(golden):
+    outcome = golden.run(golden.row(campaign="'summer_1'", phone="'1'", shop="1"))
+    assert (outcome.count, outcome.warned) == (1, {"campaign_pattern"})
+    assert golden.failures() == {"campaign_pattern": 1, "phone_pattern": 1}
+
+
+TYPES = {
+    "text": (
+        r"matches: '^a\d+\\$'",
+        [r"'a1\'", "NULL"],
+        ["''", "'a1'", r"'A1\'"],
+    ),
+    "varchar(5)": ("matches: '^[[:alpha:]]+$'", ["'äb'"], ["'a1'", "''"]),
+    "char(5)": ("matches: 'b$'", ["'ab'", "'ab   '"], ["'abc'"]),
+    "name": ("matches: '^a'", ["'ab'"], ["'b'"]),
+    "features.code": ("matches: '^a', ignore_case: true", ["'ab'", "'AB'"], ["'b'"]),
+}
+
+
+@pytest.fixture
+def types(session):
+    session.run("CREATE DOMAIN features.code AS varchar(9)")
+
+
+@pytest.mark.usefixtures("types")
+@pytest.mark.parametrize("writes", MODES)
+@pytest.mark.parametrize("type_", TYPES)
+def test_types(hold, type_, writes):
+    parameters, passing, failing = TYPES[type_]
+    hold(type_, f"pattern: {{{parameters}}}", passing=passing, failing=failing, writes=writes)

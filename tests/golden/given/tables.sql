@@ -1,0 +1,40 @@
+-- The tables that the definitions beside this folder are about.
+CREATE SCHEMA features;
+CREATE SCHEMA dim;
+
+CREATE TABLE dim.country (
+    code text PRIMARY KEY,
+    name text NOT NULL
+);
+
+CREATE TABLE dim.product (
+    shop integer,
+    sku text,
+    PRIMARY KEY (shop, sku)
+);
+
+-- Looked up by rules that do not reject: without this index a write would read the whole table.
+CREATE TABLE dim.campaign (
+    campaign text
+);
+CREATE INDEX campaign_idx ON dim.campaign (campaign);
+
+CREATE TABLE features.user_stats (
+    user_id bigint,
+    feature_date date,
+    age integer,
+    clicks bigint,
+    score real,
+    spend numeric(12, 2),
+    country text,
+    plan text,
+    email text,
+    phone text,
+    shop integer,
+    sku text,
+    campaign text,
+    signed_up_at timestamptz,
+    last_seen_at timestamptz,
+    PRIMARY KEY (user_id, feature_date)
+);
+CREATE INDEX user_stats_email_idx ON features.user_stats (email);

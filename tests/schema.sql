@@ -556,6 +556,13 @@ BEGIN
     IF NOT pg_try_advisory_xact_lock(hashtextextended('pgslo incident', (open_incident.rule).rule_id)) THEN
         RETURN;
     END IF;
+    -- Looked up first because an insert that conflicts uses a number up all the same.
+    IF EXISTS (
+        SELECT FROM pgslo_catalog.incident i
+        WHERE i.definition_id = (open_incident.rule).definition_id AND i.rule_id = (open_incident.rule).rule_id AND i.resolved_at IS NULL
+    ) THEN
+        RETURN;
+    END IF;
     INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place)
     VALUES ((open_incident.rule).definition_id, (open_incident.rule).rule_id, open_incident.batch, open_incident.place)
     ON CONFLICT (definition_id, rule_id) WHERE resolved_at IS NULL DO NOTHING;
@@ -699,13 +706,14 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_sample(definition text, rule text, batch text, row_key text, shown text) IS 'Keeps the key of a failing row, up to a number per rule and batch.';
 
-CREATE FUNCTION pgslo_catalog.record_statement(definition text, rules text[], batches pgslo_catalog.counted[]) RETURNS void
+CREATE FUNCTION pgslo_catalog.record_statement(definition text, rules text[], batches pgslo_catalog.counted[]) RETURNS text[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = record_statement.definition);
     concerned text[];
+    missed text[] := '{}';
     rule pgslo_catalog.rule;
     batch record;
 BEGIN
@@ -739,16 +747,18 @@ BEGIN
             ORDER BY b.place
         LOOP
             IF batch.missed THEN
+                missed := missed || rule.name;
                 PERFORM pgslo_catalog.open_incident(rule, batch.batch, batch.place);
             ELSE
                 PERFORM pgslo_catalog.resolve_incident(rule, batch.batch, batch.place);
             END IF;
         END LOOP;
     END LOOP;
+    RETURN missed;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_statement(definition text, rules text[], batches pgslo_catalog.counted[]) IS 'Appends what a statement wrote and opens or resolves incidents.';
+COMMENT ON FUNCTION pgslo_catalog.record_statement(definition text, rules text[], batches pgslo_catalog.counted[]) IS 'Appends what a statement wrote, opens or resolves incidents, and returns the rules that its batches miss.';
 
 CREATE FUNCTION pgslo_catalog.register(document jsonb) RETURNS void
     LANGUAGE plpgsql

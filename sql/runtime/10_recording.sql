@@ -22,6 +22,13 @@ BEGIN
     IF NOT pg_try_advisory_xact_lock(hashtextextended('pgslo incident', (open_incident.rule).rule_id)) THEN
         RETURN;
     END IF;
+    -- Looked up first because an insert that conflicts uses a number up all the same.
+    IF EXISTS (
+        SELECT FROM pgslo_catalog.incident i
+        WHERE i.definition_id = (open_incident.rule).definition_id AND i.rule_id = (open_incident.rule).rule_id AND i.resolved_at IS NULL
+    ) THEN
+        RETURN;
+    END IF;
     INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place)
     VALUES ((open_incident.rule).definition_id, (open_incident.rule).rule_id, open_incident.batch, open_incident.place)
     ON CONFLICT (definition_id, rule_id) WHERE resolved_at IS NULL DO NOTHING;
@@ -78,13 +85,14 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.resolve_incident(pgslo_catalog.rule, text, numeric) IS 'Resolves the rule''s open incident if this batch is newer than every batch that missed it; never waits and never fails the write.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.record_statement(definition text, rules text[], batches pgslo_catalog.counted[]) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.record_statement(definition text, rules text[], batches pgslo_catalog.counted[]) RETURNS text[]
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = record_statement.definition);
     concerned text[];
+    missed text[] := '{}';
     rule pgslo_catalog.rule;
     batch record;
 BEGIN
@@ -118,15 +126,17 @@ BEGIN
             ORDER BY b.place
         LOOP
             IF batch.missed THEN
+                missed := missed || rule.name;
                 PERFORM pgslo_catalog.open_incident(rule, batch.batch, batch.place);
             ELSE
                 PERFORM pgslo_catalog.resolve_incident(rule, batch.batch, batch.place);
             END IF;
         END LOOP;
     END LOOP;
+    RETURN missed;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.record_statement(text, text[], pgslo_catalog.counted[]) IS 'Appends what a statement wrote and opens or resolves incidents.';
+COMMENT ON FUNCTION pgslo_catalog.record_statement(text, text[], pgslo_catalog.counted[]) IS 'Appends what a statement wrote, opens or resolves incidents, and returns the rules that its batches miss.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_row(definition text, batch text, place numeric, rules text[]) RETURNS void
 LANGUAGE plpgsql

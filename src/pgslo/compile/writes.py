@@ -213,6 +213,7 @@ class _WriteStatement(_Header):
     rules: tuple[_Rule, ...]
     rejecting: tuple[_Rule, ...]
     noting: tuple[_Rule, ...]
+    warned: Sql
 
 
 @dataclass(frozen=True)
@@ -276,9 +277,9 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
             context: _Clock = _Clock(Sql("statement_timestamp()"), Sql("'0'"))
             raw = sql.render("batch_statement", context)
             return Batching(raw, raw, _batch_name("b.raw"), _epoch("b.raw"), None, None)
-        span = f"{int(every.total_seconds())} seconds" if every else _STREAM_BATCH
-        raw = sql.render("batch_every", _Clock(Sql("statement_timestamp()"), sql.literal(span)))
-        return Batching(raw, raw, _batch_name("b.raw"), _epoch("b.raw"), None, span)
+        clock = f"{int(every.total_seconds())} seconds" if every else _STREAM_BATCH
+        raw = sql.render("batch_every", _Clock(Sql("statement_timestamp()"), sql.literal(clock)))
+        return Batching(raw, raw, _batch_name("b.raw"), _epoch("b.raw"), None, clock)
 
     for name in batch.by.columns:
         subject.column(name, batch.by.location)
@@ -410,6 +411,9 @@ class WriteCompiler:
             rules=described,
             rejecting=_with(by_statement, described, "reject"),
             noting=_with(by_statement, described, "warn", "flag"),
+            warned=Sql(
+                f"ARRAY[{sql.join(', ', (one.name for one in _with(by_statement, described, 'warn')))}]::text[]"
+            ),
         )
         made = [
             self.function(

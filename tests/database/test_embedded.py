@@ -307,9 +307,9 @@ def test_looks_in_path_last(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 @needs_root
 @pytest.mark.parametrize("layout", ["wheel", "prefix"])
 def test_copies_binaries_that_its_account_cannot_read(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, layout: str
+    monkeypatch: pytest.MonkeyPatch, folder: Path, layout: str
 ):
-    closed = tmp_path / "closed"
+    closed = folder / "kept-closed"
     closed.mkdir(mode=0o700)
     original = wheel_prefix()
     if layout == "wheel":

@@ -31,10 +31,13 @@ JOIN pg_catalog.pg_class c ON c.oid = k.conrelid JOIN pg_catalog.pg_namespace n 
 WHERE k.contype = 'f' AND k.conparentid = 0
 UNION ALL
 SELECT 'unique_index', ARRAY[n.nspname::text, x.relname::text], ARRAY[n.nspname::text, c.relname::text],
-       pg_catalog.obj_description(x.oid, 'pg_class'), NULL, i.indisvalid, true, '{}'
+       -- One that was not built concurrently, because of rows that are there, was left behind before it got its comment.
+       coalesce(pg_catalog.obj_description(x.oid, 'pg_class'), CASE WHEN NOT i.indisvalid THEN 'pgslo 0000000000000000 ' || d.name END),
+       NULL, i.indisvalid, true, '{}'
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
 JOIN pg_catalog.pg_class c ON c.oid = i.indrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pgslo_catalog.definition d ON d.relation = i.indrelid
 WHERE x.relname ~ '^pgslo'
 UNION ALL
 SELECT 'not_null', ARRAY[u.column_name], ARRAY[n.nspname::text, c.relname::text], u.comment, NULL, true, true, '{}'

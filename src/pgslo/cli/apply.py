@@ -88,8 +88,8 @@ def report(unfinished: tuple[Unfinished, ...]) -> int:
         )
     if broken:
         output.message(
-            f"{output.counted(len(broken), 'rule')} cannot be kept by rows that are there already. New rows are held "
-            "to it; mend the old ones, then run pgslo apply again."
+            f"{output.counted(len(broken), 'rule')} cannot be kept by rows that are there already. Mend those, then run "
+            "pgslo apply again. Until then new rows are held to it, except to a unique index: that takes effect as a whole."
         )
     if len(broken) < len(unfinished):
         output.message("What is not finished will be tried again by the next pgslo apply.")

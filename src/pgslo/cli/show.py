@@ -180,7 +180,7 @@ def as_sql(plan: Plan, runtime_texts: Sequence[str]) -> str:
     parts.append("COMMIT;\n")
     if alone:
         parts.append(
-            "-- What follows stands alone; where existing rows break a rule it fails, and new rows are held to it all the same.\n"
+            "-- What follows stands alone, statement by statement; it fails where rows that are there break a rule.\n"
         )
     parts += [_script(step, statement, heading=True) for step, statement in alone]
     return "\n".join(parts)

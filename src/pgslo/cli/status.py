@@ -256,7 +256,10 @@ def _plain(row: Row) -> Row:
 @session_options
 @pass_session
 def incidents(session: Session, tables: tuple[str, ...], *, everything: bool, as_json: bool) -> None:
-    """List incidents, newest first: those of TABLES, or all; the open ones unless --all is given."""
+    """List incidents.
+
+    The newest comes first. Open ones are listed, of TABLES such as features.user_stats or of all.
+    """
     with session.connect() as conn:
         rights_on(conn)
         names = [row["definition"] for row in _matching(database.fetch(conn, "status"), tables)]
@@ -291,7 +294,10 @@ def incidents(session: Session, tables: tuple[str, ...], *, everything: bool, as
 @session_options
 @pass_session
 def explain(session: Session, incident: int, *, as_json: bool) -> None:
-    """Tell what is known of an incident: what, since when, who wrote it, who reads it."""
+    """Tell what is known of an incident.
+
+    That is: what was promised, since when it is missed, who wrote the first rows that miss it, and who reads them.
+    """
     with session.connect() as conn:
         rights_on(conn)
         facts = database.fetch(conn, "explain", {"id": incident})
@@ -309,9 +315,9 @@ def explain(session: Session, incident: int, *, as_json: bool) -> None:
 @session_options
 @pass_session
 def tick(session: Session) -> None:
-    """Resolve incidents of streamed tables whose later batches kept the rule.
+    """Resolve incidents of streamed tables that are over.
 
-    Bulk-loaded tables need no tick: their own writes resolve incidents. Run it every minute, for example from
+    Over is an incident when a later batch kept the rule. Bulk-loaded tables need no tick: their own writes resolve incidents. Run it every minute, for example from
     cron, or SELECT pgslo.tick() from pg_cron.
     """
     with session.connect() as conn:

@@ -492,7 +492,9 @@ def _what_next(screen: Screen, *, keep: bool, took: float) -> None:
             f'The server is still there: psql "$(pgslo local dsn --database {DATABASE})"; pgslo local stop ends it.'
         )
     else:
-        screen.tell("The same on a server that stays, to play with: python examples/flights/demo.py --keep")
+        screen.tell(
+            "To keep the server and play with it: .venv/bin/python examples/flights/demo.py --keep"
+        )
     screen.tell("A guarded table of your own in ten minutes: docs/tutorials/first-guarded-table.md")
     screen.tell("What a rule can say, and what a breach of it looks like: docs/reference/rules")
 

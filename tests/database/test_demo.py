@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-DEMO = Path(__file__).parents[2] / "examples" / "flights" / "demo.py"
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "examples" / "flights" / "demo.py"
 SCENES = (
     "A table, and what is promised about it",
     "From file to database",
@@ -138,6 +139,24 @@ def test_the_next_night_resolves_every_incident(scenes: dict[str, str]):
     assert "incident" not in scene.partition("$ pgslo status")[2].replace("incidents", "")
     assert "SLOWarning" not in scene
     assert scene.count("minutes on average") == 2
+
+
+def test_the_readme_shows_what_the_demo_shows(shown: str):
+    def timeless(text: str) -> str:
+        return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "<time>", text)
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"<!-- transcript -->\n```\n(.*?)```", readme, re.DOTALL)
+    assert len(blocks) == 4
+    lines = [line.removeprefix("    ") for line in timeless(shown).splitlines() if line.strip()]
+    for block in blocks:
+        place = 0
+        for line in timeless(block).splitlines():
+            assert line in lines[place:], f"the demo does not show, or not there: {line}"
+            place = lines.index(line, place) + 1
+    definition = (DEMO.parent / "slos" / "flights.yml").read_text(encoding="utf-8").splitlines()
+    excerpt = readme.partition("```yaml\n")[2].partition("```")[0].splitlines()
+    assert [line for line in definition if line in excerpt] == excerpt
 
 
 def test_too_few_days_are_wrong_usage():

@@ -19,7 +19,8 @@ SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::
                 'base_type', pg_catalog.format_type(t.oid, NULL), 'type_schema', tn.nspname, 'category', t.typcategory,
                 'has_equality', EXISTS (SELECT FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod
                                         WHERE m.amname IN ('btree', 'hash') AND o.opcdefault
-                                          AND (o.opcintype = t.oid OR o.opcintype = CASE t.typcategory WHEN 'E' THEN 'anyenum'::regtype WHEN 'S' THEN 'text'::regtype WHEN 'A' THEN 'anyarray'::regtype END)),
+                                          AND (o.opcintype = t.oid OR o.opcintype = CASE WHEN t.typcategory = 'S' THEN 'text'::regtype WHEN t.typcategory = 'A' THEN 'anyarray'::regtype
+                                                                                     WHEN t.typtype = 'e' THEN 'anyenum'::regtype WHEN t.typtype = 'r' THEN 'anyrange'::regtype WHEN t.typtype = 'm' THEN 'anymultirange'::regtype END)),
                 'has_order', EXISTS (SELECT FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod
                                      WHERE m.amname = 'btree' AND o.opcdefault
                                        AND (o.opcintype = t.oid OR o.opcintype = CASE t.typcategory WHEN 'E' THEN 'anyenum'::regtype WHEN 'S' THEN 'text'::regtype END)),
@@ -37,11 +38,13 @@ SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::
           FROM pg_catalog.pg_partitioned_table p CROSS JOIN unnest(p.partattrs::smallint[]) AS k (attnum)
           JOIN pg_catalog.pg_attribute a ON a.attrelid = w.oid AND a.attnum = k.attnum
           WHERE p.partrelid = w.oid) AS partition_key,
-    (SELECT coalesce(jsonb_agg(jsonb_build_object('columns', x.columns, 'unique', x.indisunique, 'whole', x.whole) ORDER BY x.indexrelid), '[]')
-     FROM (SELECT i.indexrelid, i.indisunique, i.indpred IS NULL AS whole,
+    (SELECT coalesce(jsonb_agg(jsonb_build_object('columns', x.columns, 'unique', x.indisunique, 'whole', x.whole, 'method', x.amname) ORDER BY x.indexrelid), '[]')
+     FROM (SELECT i.indexrelid, i.indisunique, i.indpred IS NULL AS whole, m.amname,
                   (SELECT jsonb_agg(a.attname ORDER BY k.place) FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, place)
                    JOIN pg_catalog.pg_attribute a ON a.attrelid = w.oid AND a.attnum = k.attnum WHERE k.place <= i.indnkeyatts) AS columns
            FROM pg_catalog.pg_index i
+           JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+           JOIN pg_catalog.pg_am m ON m.oid = x.relam
            WHERE i.indrelid = w.oid AND i.indisvalid AND i.indimmediate AND i.indexprs IS NULL
              AND coalesce(pg_catalog.obj_description(i.indexrelid, 'pg_class'), '') !~ '^pgslo [0-9a-f]{16} ') x) AS indexes,
     (SELECT coalesce(jsonb_agg(jsonb_build_object(

@@ -39,11 +39,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Index:
-    """A valid index over plain columns, in index order; ``whole`` when it has no WHERE."""
+    """A valid index over plain columns, in index order.
+
+    Attributes:
+        whole: Whether it has no WHERE.
+        method: Name of its access method.
+    """
 
     columns: tuple[str, ...]
     unique: bool
     whole: bool
+    method: str = "btree"
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,10 @@ class Relation:
     def has_lookup(self, columns: tuple[str, ...]) -> bool:
         """Whether an index finds rows by these columns."""
         wanted = set(columns)
-        return any(i.whole and set(i.columns[: len(wanted)]) == wanted for i in self.indexes)
+        return any(
+            i.whole and i.method in ("btree", "hash") and set(i.columns[: len(wanted)]) == wanted
+            for i in self.indexes
+        )
 
 
 Kind = Literal[

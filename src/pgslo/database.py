@@ -158,7 +158,8 @@ def _relation(row: dict[str, Any]) -> Relation:
         primary_key=tuple(row["primary_key"]),
         partition_key=tuple(row["partition_key"]),
         indexes=tuple(
-            Index(tuple(index["columns"]), index["unique"], index["whole"]) for index in row["indexes"]
+            Index(tuple(index["columns"]), index["unique"], index["whole"], index["method"])
+            for index in row["indexes"]
         ),
         foreign_keys=tuple(
             ForeignKey(tuple(key["columns"]), (key["table"][0], key["table"][1]), tuple(key["to"]))

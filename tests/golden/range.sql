@@ -20,13 +20,15 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
+    sent record;
     old_value text;
 BEGIN
+    sent := NEW;
     -- spend_range: spend between 0 and 100000
     BEGIN
         old_value := NEW.spend::text;
         IF TRUE THEN
-            NEW.spend := CASE WHEN NEW.spend = 'NaN' THEN NEW.spend WHEN NEW.spend < 0 THEN 0 WHEN NEW.spend > 100000 THEN 100000 ELSE NEW.spend END;
+            NEW.spend := CASE WHEN NEW.spend = 'NaN' THEN NULL WHEN NEW.spend < 0 THEN 0 WHEN NEW.spend > 100000 THEN 100000 ELSE NEW.spend END;
             IF NEW.spend::text IS DISTINCT FROM old_value THEN
                 PERFORM pgslo_catalog.record_repair('features.user_stats', 'spend_range', 'spend', concat('', '(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')'), old_value, NEW.spend::text);
             END IF;
@@ -35,7 +37,7 @@ BEGIN
         -- A repair that fails leaves the value as the writer sent it.
         PERFORM pgslo_catalog.record_break('features.user_stats', 'spend_range', SQLSTATE, SQLERRM);
         BEGIN
-            NEW.spend := old_value;
+            NEW.spend := sent.spend;
         EXCEPTION WHEN OTHERS THEN
             NULL;  -- The column is not there any more.
         END;
@@ -43,7 +45,7 @@ BEGIN
     RETURN NEW;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo 8a2706ced08145ac features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo eba3ed9683a8ef0a features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__repair() FROM PUBLIC;
 
 -- create function features__user_stats__write_row: all row rules in one condition; a look at each only when it fails.
@@ -236,15 +238,15 @@ BEGIN
             NULL;
         END;
     END IF;
-    -- Fewer failures than a rule allows are no news to the writer.
-    warns := ARRAY(SELECT w.name FROM unnest(ARRAY['score_range']::text[]) AS w (name) WHERE w.name = ANY (missed));
+    -- Fewer failures than a rule allows are no news to the writer; nor are those of other writers.
+    warns := ARRAY(SELECT w.name FROM unnest(rules, failed) AS w (name, failed) WHERE w.failed > 0 AND w.name = ANY (missed) AND w.name = ANY (ARRAY['score_range']::text[]));
     IF warns <> '{}' THEN
         PERFORM pgslo_catalog.warn_writer('features.user_stats', 'features', 'user_stats', warns, 'growth-platform');
     END IF;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo b0b46880a345916e features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 9ab0f283046d4dd7 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

@@ -86,6 +86,12 @@ class _Constant:
     regex: Sql
 
 
+@dataclass(frozen=True)
+class _Typed:
+    value: Sql
+    type: Sql
+
+
 def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
     """Work out what a definition needs in this database.
 
@@ -114,7 +120,8 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
         except DefinitionError as error:
             errors.append(error)
     if errors:
-        raise DefinitionErrors(tuple(errors))
+        # A column that is not there is no news the second time.
+        raise DefinitionErrors(tuple({str(error): error for error in errors}.values()))
 
     chosen = tuple(choices)
     repairing = tuple(choice.rule for choice in chosen if choice.mechanism == "repair trigger")
@@ -208,6 +215,7 @@ def _relation(definition: Definition, catalog: Catalog) -> tuple[Relation, tuple
 def _choose(rule: rules.Rule, compiler: WriteCompiler) -> Choice:
     subject = compiler.subject
     if isinstance(rule, rules.Schema):
+        conditions.check_schema(rule, subject)
         return writes.choose(rule, subject, compiler.writes)
     if isinstance(rule, rules.Range) and rule.on_breach == "repair":
         conditions.check(rule, subject)
@@ -223,27 +231,33 @@ def _choose(rule: rules.Rule, compiler: WriteCompiler) -> Choice:
 
 def _probes(rule: rules.Rule, compiler: WriteCompiler) -> list[Probe]:
     """Let PostgreSQL type-check what the author wrote, over the table's own columns, reading no row."""
-    if isinstance(rule, rules.Schema):
-        return []
     found = []
-    if isinstance(rule, rules.Repair | rules.Format):
-        # What a format calls may not be installed yet; its column's type was looked at.
-        stated = [rule.where.qualified(conditions.ROW)] if rule.where else []
-        if isinstance(rule, rules.Repair) and rule.expression:
-            found.append(
-                Probe(
-                    sql.render(
-                        "probe_value", _Probe(compiler.table, rule.expression.qualified(conditions.ROW))
-                    ),
-                    rule.expression.location,
-                )
-            )
-    else:
-        stated = [conditions.passes(rule, compiler.subject, conditions.ROW)]
+    match rule:
+        case rules.Schema():
+            return []
+        case rules.Repair() | rules.Format():
+            # What a format calls may not be installed yet; its column's type was looked at.
+            stated = [rule.where.qualified(conditions.ROW)] if rule.where else []
+        case _:
+            stated = [conditions.passes(rule, compiler.subject, conditions.ROW)]
     found += [
         Probe(sql.render("probe_condition", _Probe(compiler.table, condition)), _blame(rule))
         for condition in stated
     ]
+    if isinstance(rule, rules.Repair):
+        assert rule.column is not None, "repair stands under a column"
+        column = compiler.subject.column(rule.column, rule.location)
+        found += [
+            Probe(sql.render("probe_value", _Probe(compiler.table, step.value)), rule.place(step.parameter))
+            for step in repairs.steps(rule, column, conditions.ROW)
+        ]
+        found += [
+            Probe(
+                sql.render("probe_constant", _Typed(step.value, Sql(column.base_type))),
+                rule.place(step.parameter),
+            )
+            for step in repairs.constants(rule, column)
+        ]
     if isinstance(rule, rules.Pattern):
         found.append(
             Probe(sql.render("probe_regex", _Constant(sql.literal(rule.matches))), rule.place("matches"))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import decimal
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pgslo import sql
-from pgslo.catalog import NUMERIC, TEMPORAL, TEXT, Catalog, Column, Relation
+from pgslo.catalog import BOOLEAN, NUMERIC, TEMPORAL, TEXT, Catalog, Column, Relation
 from pgslo.definition import names, rules
 from pgslo.errors import CatalogError, Location
 from pgslo.expression import Expression
@@ -18,7 +18,11 @@ from pgslo.sql import Sql
 #: How a row is called where a condition stands: in a row trigger, and in a pass over a statement's rows.
 NEW, ROW = Sql("NEW"), Sql("r")
 
-_FLOATS = {"real", "double precision"}
+#: Further categories of ``pg_type.typcategory``.
+ARRAY, COMPOSITE, ENUM, GEOMETRIC, RANGE = "A", "C", "E", "G", "R"
+#: Types of many values in one, which no constant of a definition stands for.
+_MANIFOLD_CATEGORIES = {ARRAY, COMPOSITE, GEOMETRIC, RANGE}
+_MANIFOLD_TYPES = {"json", "jsonb", "xml", "tsvector", "tsquery"}
 _UNBOUNDED = {"real", "double precision", "numeric"}
 
 
@@ -134,20 +138,27 @@ class Referring:
 
 @dataclass(frozen=True)
 class Alone:
-    """A look-up in the same table: how many rows may be found, and which of them do not count."""
+    """A look-up in the same table: which of the rows found count, and how many are too many."""
 
     table: Sql
     first: Pair
     others: tuple[Pair, ...]
-    scope: Sql
+    scope: tuple[Sql, ...]
     limit: Sql
 
 
 @dataclass(frozen=True)
-class Scope:
-    """The columns whose old values tell a row from itself."""
+class OtherKey:
+    """The key of a row found, of the row to be written, and of the row it replaces."""
 
-    pairs: tuple[Pair, ...]
+    other: Sql
+    new: Sql
+    old: Sql
+
+
+@dataclass(frozen=True)
+class OtherRow:
+    """Nothing: where a row stands tells it from others."""
 
 
 @dataclass(frozen=True)
@@ -187,17 +198,108 @@ def check(rule: rules.Rule, subject: Subject) -> None:
     """
     for expression in _expressions(rule):
         for name in expression.columns:
-            _judgeable(subject.column(name, expression.location), expression.location)
+            column = subject.column(name, expression.location)
+            _written(column, expression.location)
+            check_operators(column, expression.location)
     for name in columns(rule):
-        column = subject.column(name, rule.place("columns") if rule.column is None else rule.location)
-        if column.generated == "v":
-            raise CatalogError(
-                f'column "{name}" is virtual: PostgreSQL has no value for it while a row is written',
-                hint="write the rule as an expression over the columns it is generated from",
-                location=rule.location,
-            )
+        place = _place(rule, name)
+        column = subject.column(name, place)
+        _written(column, place)
+        if isinstance(rule, rules.Unique | rules.References) and not column.has_equality:
+            raise _unfit(rule, column, "its values cannot be compared")
         if not isinstance(rule, rules.NotNull | rules.Unique | rules.References):
-            _judgeable(column, rule.location)
+            check_operators(column, place)
+
+
+def check_schema(rule: rules.Schema, subject: Subject) -> None:
+    """See that a schema rule that rejects does not reject every write from its first day on.
+
+    Raises:
+        CatalogError: A column does not exist, has another type, or is not in the definition.
+    """
+    if rule.on_breach != "reject":
+        return
+    for name, wanted in wanted_types(rule).items():
+        place = rule.place(f"columns.{name}" if f"columns.{name}" in rule.places else "columns")
+        column = subject.column(name, place)
+        # How a domain, or a type of another schema, is written depends on the search path.
+        named_alike = re.sub(r"\(.*?\)", "", column.type) == column.base_type
+        if column.type_schema == "pg_catalog" and named_alike and column.type != wanted:
+            raise CatalogError(
+                f'column "{name}" of {subject.relation.schema}.{subject.relation.name} is {column.type}, not {wanted}',
+                detail="on_breach: reject would stop every write.",
+                location=place,
+            )
+    for column in subject.relation.columns:
+        if rule.extra == "forbid" and column.name not in rule.columns:
+            raise CatalogError(
+                f'column "{column.name}" of {subject.relation.schema}.{subject.relation.name} is not in the definition',
+                detail="on_breach: reject would stop every write.",
+                hint="add it, or leave extra: forbid out",
+                location=rule.place("extra"),
+            )
+
+
+#: Other spellings of types, by what PostgreSQL calls them.
+_SPELLINGS = {
+    "bigint": ("int8",),
+    "integer": ("int", "int4"),
+    "smallint": ("int2",),
+    "double precision": ("float8", "float"),
+    "real": ("float4",),
+    "numeric": ("decimal",),
+    "boolean": ("bool",),
+    "character varying": ("varchar",),
+    "character": ("char",),
+    "bit varying": ("varbit",),
+    "timestamp with time zone": ("timestamptz",),
+    "timestamp without time zone": ("timestamp",),
+    "time with time zone": ("timetz",),
+    "time without time zone": ("time",),
+}
+_TYPES = {spelling: type_ for type_, spellings in _SPELLINGS.items() for spelling in spellings}
+_TYPE = re.compile(
+    r"(?P<name>[a-z][a-z0-9 ]*?) *(?P<modifier>\([0-9, ]*\))?(?P<zone> with(?:out)? time zone)?(?P<array>(?:\[\])*)\Z"
+)
+
+
+def wanted_types(rule: rules.Schema) -> dict[str, str]:
+    """The types of a schema rule as ``format_type`` prints them, however the author spelled them."""
+    return {name: _spelled(type_) for name, type_ in rule.columns.items()}
+
+
+def _spelled(type_: str) -> str:
+    match = _TYPE.match(type_.strip().lower())
+    if match is None:
+        return type_
+    zone = match["zone"] or ""
+    name = f"{match['name']}{zone}"
+    name = _TYPES.get(name, name)
+    modifier = (match["modifier"] or "").replace(" ", "")
+    if name.startswith("time"):
+        # timestamp(3) with time zone
+        first, _, rest = name.partition(" ")
+        return f"{first}{modifier} {rest}{match['array']}"
+    if name == "character" and not modifier:
+        modifier = "(1)"
+    return f"{name}{modifier}{match['array']}"
+
+
+def _place(rule: rules.Rule, name: str) -> Location:
+    """Where a rule names a column."""
+    if rule.column == name:
+        return rule.place("column")
+    match rule:
+        case rules.Compare():
+            key = "left" if rule.left == name else "to" if "to" in rule.places else "right"
+        case rules.References() | rules.Unique() if name in rule.columns:
+            key = f"columns.{rule.columns.index(name)}"
+            key = key if key in rule.places else "columns"
+        case rules.Custom():
+            key = next((key for key, value in rule.parameters.items() if value == name), "")
+        case _:
+            key = ""
+    return rule.place(key)
 
 
 def _expressions(rule: rules.Rule) -> tuple[Expression, ...]:
@@ -205,10 +307,24 @@ def _expressions(rule: rules.Rule) -> tuple[Expression, ...]:
     return tuple(expression for expression in (stated, rule.where) if expression)
 
 
-def _judgeable(column: Column, location: Location) -> None:
-    if column.type_schema != "pg_catalog" and column.category != "E":
+def _written(column: Column, location: Location) -> None:
+    if column.generated == "v":
         raise CatalogError(
-            f'column "{column.name}" has type {column.type}, whose operators an extension brings',
+            f'column "{column.name}" is virtual: PostgreSQL has no value for it while a row is written',
+            hint="write the rule as an expression over the columns it is generated from",
+            location=location,
+        )
+
+
+def check_operators(column: Column, location: Location) -> None:
+    """Make sure that the operators of a column's type are in ``pg_catalog``; those of enums are.
+
+    Raises:
+        CatalogError: They are not.
+    """
+    if column.type_schema != "pg_catalog" and column.category != ENUM:
+        raise CatalogError(
+            f'column "{column.name}" has type {column.type}, whose operators are not PostgreSQL\'s own',
             detail="Generated functions look operators up in pg_catalog alone, so that nobody can put others in their place.",
             hint="judge it with not_null, or judge a generated column of a built-in type",
             location=location,
@@ -230,7 +346,11 @@ def _condition(rule: rules.Rule, subject: Subject, row: Sql) -> Sql:
     context: Any
     match rule:
         case rules.NotNull():
-            context = Value(value(_own(rule)))
+            column = subject.column(_own(rule), rule.place("column"))
+            if column.category == COMPOSITE:
+                # To SQL, a row of NULLs IS NULL, though it is a value.
+                return sql.render("not_null_composite", Value(value(column.name)))
+            context = Value(value(column.name))
         case rules.Range():
             first, *others = _range_bounds(rule, subject)
             context = Between(value(_own(rule)), first, tuple(others))
@@ -259,6 +379,7 @@ def _condition(rule: rules.Rule, subject: Subject, row: Sql) -> Sql:
         case rules.ExpressionRule():
             context = Stated(rule.expression.qualified(row))
         case rules.Compare():
+            _comparable(rule, subject)
             context = Compared(value(rule.left), Sql(rule.operator), value(rule.right))
         case rules.References():
             pairs = tuple(
@@ -270,19 +391,28 @@ def _condition(rule: rules.Rule, subject: Subject, row: Sql) -> Sql:
             pairs = tuple(Pair(value(own), sql.identifier(own)) for own in rule.columns)
             table = sql.identifier(subject.relation.schema, subject.relation.name)
             # Before the row is stored there must be none like it; after the statement it is there itself.
-            scope = sql.render("unique_scope", Scope(pairs)) if row == NEW else Sql("")
-            context = Alone(
-                table,
-                pairs[0],
-                pairs[1:],
-                Sql(f" {scope}") if scope.text else scope,
-                Sql("1" if row == NEW else "2"),
-            )
+            scope = (_other_rows(rule, subject),) if row == NEW else ()
+            if rule.where:
+                scope = (*scope, rule.where.qualified(Sql("other")))
+            context = Alone(table, pairs[0], pairs[1:], scope, Sql("1" if row == NEW else "2"))
         case rules.Custom():
             context = Stated(rule.condition.qualified(row))
         case _:
             raise AssertionError(f"{rule.kind} is not a condition over a row")
     return sql.render(f"rules/{rule.kind}", context)
+
+
+def _other_rows(rule: rules.Unique, subject: Subject) -> Sql:
+    """The condition for a row to be another than the one about to be written."""
+    key = subject.relation.primary_key
+    if not key or set(key) <= set(rule.columns):
+        return sql.render("unique_other_row", OtherRow())
+    # A row with this key is the one that INSERT … ON CONFLICT is about to update.
+    other, new, old = (
+        sql.join(", ", (Sql(f"{alias}.{sql.identifier(name)}") for name in key))
+        for alias in ("other", "NEW", "OLD")
+    )
+    return sql.render("unique_other_key", OtherKey(other, new, old))
 
 
 def reference(rule: rules.References) -> tuple[str, str]:
@@ -297,22 +427,28 @@ def _own(rule: rules.Rule) -> str:
 
 
 def _need(rule: rules.Rule, subject: Subject, categories: tuple[str, ...], why: str) -> Column:
-    column = subject.column(_own(rule), rule.location)
+    column = subject.column(_own(rule), rule.place("column"))
     if column.category not in categories:
-        raise CatalogError(
-            f'{rule.kind} cannot judge column "{column.name}" of type {column.type}: {why}',
-            location=rule.location,
-        )
+        raise _unfit(rule, column, why)
     return column
 
 
+def _unfit(rule: rules.Rule, column: Column, why: str, *, hint: str | None = None) -> CatalogError:
+    return CatalogError(
+        f'{rule.kind} cannot judge column "{column.name}" of type {column.type}: {why}',
+        hint=hint,
+        location=rule.location,
+    )
+
+
+def _is_manifold(column: Column) -> bool:
+    return column.category in _MANIFOLD_CATEGORIES or column.base_type in _MANIFOLD_TYPES
+
+
 def _range_bounds(rule: rules.Range, subject: Subject) -> list[Bound]:
-    column = subject.column(_own(rule), rule.location)
-    if not column.has_order or column.category in ("B", "A", "P", "R", "C"):
-        raise CatalogError(
-            f'range cannot judge column "{column.name}" of type {column.type}: it has no useful order',
-            location=rule.location,
-        )
+    column = subject.column(_own(rule), rule.place("column"))
+    if not column.has_order or column.category == BOOLEAN or _is_manifold(column):
+        raise _unfit(rule, column, "it has no useful order")
     bounds = []
     for operator, limit, key in ((">=", rule.min, "min"), ("<=", rule.max, "max")):
         if limit is not None:
@@ -325,13 +461,53 @@ def _range_bounds(rule: rules.Range, subject: Subject) -> list[Bound]:
 
 
 def _values(rule: rules.AcceptedValues | rules.NotAcceptedValues, subject: Subject) -> Sql:
-    column = subject.column(_own(rule), rule.location)
-    if not column.has_equality:
-        raise CatalogError(
-            f'{rule.kind} cannot judge column "{column.name}" of type {column.type}: its values cannot be compared',
-            location=rule.location,
+    column = subject.column(_own(rule), rule.place("column"))
+    if not column.has_equality or _is_manifold(column):
+        raise _unfit(
+            rule,
+            column,
+            "its values are not single values to compare with",
+            hint="judge a part of it with expression",
         )
-    return sql.join(", ", (constant(value, column, rule.place("values")) for value in rule.values))
+    return sql.join(
+        ", ",
+        (constant(value, column, rule.place(f"values.{n}")) for n, value in enumerate(rule.values)),
+    )
+
+
+def _comparable(rule: rules.Compare, subject: Subject) -> None:
+    """Refuse what PostgreSQL would compare, but not as the author means it."""
+    left = subject.column(rule.left, rule.location)
+    right = subject.column(rule.right, rule.location)
+    for column in (left, right):
+        ordered = rule.operator not in ("=", "<>")
+        if not (column.has_order if ordered else column.has_equality):
+            raise _unfit(rule, column, "it has no order" if ordered else "its values cannot be compared")
+    types = {left.base_type, right.base_type}
+    if types in ({"real", "double precision"}, {"real", "numeric"}):
+        why = "0.1 is not the same number in both"
+    elif len(types) > 1 and left.category == right.category == TEMPORAL and types & _ZONED:
+        why = "which of two is later depends on the time zone of the session that writes"
+    else:
+        return
+    raise CatalogError(
+        f'compare cannot compare "{left.name}" of type {left.type} with "{right.name}" of type {right.type}: {why}',
+        hint="say what is meant with an expression that casts one of them",
+        location=rule.location,
+    )
+
+
+_ZONED = {"timestamp with time zone", "time with time zone"}
+_DATE, _TIME, _ZONE = r"\d{4,6}-\d\d-\d\d", r"\d\d:\d\d(:\d\d(\.\d{1,6})?)?", r" ?(Z|[+-]\d\d(:?\d\d)?)"
+_ENDLESS = r"[+-]?infinity"
+#: How constants of dates and times are written: any other way may mean something else in another session.
+_MOMENTS = {
+    "date": (rf"{_DATE}|{_ENDLESS}", "2026-11-22"),
+    "timestamp without time zone": (rf"{_DATE}([T ]{_TIME})?|{_ENDLESS}", "2026-11-22 10:00:00"),
+    "timestamp with time zone": (rf"{_DATE}[T ]{_TIME}{_ZONE}|{_ENDLESS}", "2026-11-22 10:00:00+00"),
+    "time without time zone": (_TIME, "10:00:00"),
+    "time with time zone": (rf"{_TIME}{_ZONE}", "10:00:00+00"),
+}
 
 
 def constant(value: rules.Scalar, column: Column, location: Location) -> Sql:
@@ -340,27 +516,38 @@ def constant(value: rules.Scalar, column: Column, location: Location) -> Sql:
     Raises:
         CatalogError: The constant is not of the column's type.
     """
-    if column.category in {TEXT, "E"}:
-        if isinstance(value, bool):
-            value = str(value).lower()
-        return sql.literal(str(value))
-    if isinstance(value, bool) != (column.category == "B"):
+    if column.category in (TEXT, ENUM):
+        return sql.literal(str(value).lower() if isinstance(value, bool) else str(value))
+    if isinstance(value, bool) != (column.category == BOOLEAN):
         raise _not_of_type(value, column, location)
-    if column.category == NUMERIC and isinstance(value, str):
-        raise _not_of_type(value, column, location)
-    if column.category == TEMPORAL and not isinstance(value, str):
-        raise _not_of_type(value, column, location)
-    if column.base_type == "real":
-        # 0.1 as real is greater than 0.1 as double precision, to which PostgreSQL would widen it.
-        return Sql(f"{sql.literal(str(value))}::real")
-    if isinstance(value, int | decimal.Decimal | bool):
+    if column.category == NUMERIC:
+        if isinstance(value, str):
+            raise _not_of_type(value, column, location)
+        if column.base_type == "money":
+            raise CatalogError(
+                f'column "{column.name}" has type money, whose values depend on the server\'s lc_monetary',
+                hint="use numeric",
+                location=location,
+            )
+        if column.base_type == "real":
+            # 0.1 as real is greater than 0.1 as double precision, to which PostgreSQL would widen it.
+            return Sql(f"{sql.literal(str(value))}::real")
+    if column.category == TEMPORAL and column.base_type in _MOMENTS:
+        form, example = _MOMENTS[column.base_type]
+        if not re.fullmatch(form, str(value)):
+            raise _not_of_type(value, column, location, hint=f'write it like "{example}"')
+    if column.category in (NUMERIC, BOOLEAN):
         return sql.literal(value)
     return sql.literal(str(value))
 
 
-def _not_of_type(value: object, column: Column, location: Location) -> CatalogError:
+def _not_of_type(
+    value: object, column: Column, location: Location, *, hint: str | None = None
+) -> CatalogError:
+    shown = f'"{value}"' if isinstance(value, str) else str(value).lower()
     return CatalogError(
-        f'{value!r} is not a value of column "{column.name}" of type {column.type}',
+        f'{shown} is not a value of column "{column.name}" of type {column.type}',
+        hint=hint,
         location=location,
     )
 

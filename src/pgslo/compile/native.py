@@ -101,8 +101,6 @@ def _not_null(rule: rules.NotNull, definition: Definition, subject: Subject, rea
 
 def _unique(rule: rules.Unique, definition: Definition, subject: Subject, reason: str) -> Artifact | None:
     relation = subject.relation
-    for name in rule.columns:
-        subject.column(name, rule.place("columns"))
     if rule.where is None and relation.has_unique(rule.columns):
         return None
     missing = [name for name in relation.partition_key if name not in rule.columns]
@@ -153,8 +151,6 @@ def _foreign_key(
 ) -> Artifact | None:
     relation = subject.relation
     target_name = conditions.reference(rule)
-    for name in rule.columns:
-        subject.column(name, rule.place("columns"))
     if ForeignKey(rule.columns, target_name, rule.to) in relation.foreign_keys:
         return None
     target = target_relation(rule, subject)
@@ -211,8 +207,11 @@ def target_relation(rule: rules.References, subject: Subject) -> Relation:
     target = subject.catalog.relations.get(target_name)
     if target is None:
         raise CatalogError(f"table {rule.table} does not exist", location=rule.place("table"))
-    for name in rule.to:
-        Subject(target, subject.catalog).column(name, rule.place("to"))
+    for n, name in enumerate(rule.to):
+        place = rule.place(
+            f"to.{n}" if f"to.{n}" in rule.places else "to" if "to" in rule.places else "column"
+        )
+        Subject(target, subject.catalog).column(name, place)
     return target
 
 
@@ -222,12 +221,15 @@ def check_lookup(rule: rules.References | rules.Unique, subject: Subject) -> Non
     Raises:
         CatalogError: There is no such index.
     """
+    for name in rule.columns:
+        conditions.check_operators(subject.column(name, rule.location), rule.location)
     if isinstance(rule, rules.References):
         searched, columns = target_relation(rule, subject), rule.to
+        for name in columns:
+            column = Subject(searched, subject.catalog).column(name, rule.location)
+            conditions.check_operators(column, rule.location)
     else:
         searched, columns = subject.relation, rule.columns
-    for name in columns:
-        Subject(searched, subject.catalog).column(name, rule.place("columns"))
     if not searched.has_lookup(columns):
         listed = ", ".join(str(sql.identifier(column)) for column in columns)
         qualified = sql.identifier(searched.schema, searched.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ class _Repair:
     label: Sql
     promise: Sql
     value: Sql
+    sent: Sql
     applies: Sql
     steps: tuple[Sql, ...]
     definition: Sql
@@ -55,21 +57,33 @@ class _Map:
 class _Round:
     value: Sql
     digits: Sql
-    not_finite: Sql
+    strange: tuple[Sql, ...]
 
 
 @dataclass(frozen=True)
 class _Clip:
     value: Sql
-    not_a_number: Sql
+    strange: tuple[Sql, ...]
+    instead: Sql
     bounds: tuple[Bound, ...]
 
 
 @dataclass(frozen=True)
 class _Default:
     value: Sql
-    not_a_number: Sql
+    strange: tuple[Sql, ...]
     default: Sql
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a repair: the parameter that asks for it, and the value it makes."""
+
+    parameter: str
+    value: Sql
+
+
+_NAN, _LOWEST, _HIGHEST = Sql("'NaN'"), Sql("'-Infinity'"), Sql("'Infinity'")
 
 
 def artifacts(compiler: WriteCompiler, repairs: tuple[rules.Rule, ...]) -> tuple[Artifact, ...]:
@@ -119,8 +133,9 @@ def _repair(compiler: WriteCompiler, rule: rules.Rule) -> Sql:
         label=Sql(conditions.one_line(rule.name)),
         promise=Sql(conditions.one_line(conditions.promise(rule))),
         value=value,
+        sent=Sql(f"sent.{sql.identifier(rule.column)}"),
         applies=Sql(f"({rule.where.qualified(NEW)}) IS TRUE") if rule.where else Sql("TRUE"),
-        steps=tuple(_steps(rule, column, value)),
+        steps=tuple(step.value for step in steps(rule, column, NEW)),
         definition=sql.literal(compiler.definition.name),
         rule=sql.literal(rule.name),
         column_name=sql.literal(rule.column),
@@ -129,63 +144,96 @@ def _repair(compiler: WriteCompiler, rule: rules.Rule) -> Sql:
     return Sql(f"    {sql.render('rules/repair', context)}")
 
 
-def _steps(rule: rules.Rule, column: Column, value: Sql) -> list[Sql]:
-    not_a_number = Sql(f"{value} = 'NaN'" if conditions.is_float(column) else "FALSE")
+def steps(rule: rules.Rule, column: Column, row: Sql) -> list[Step]:
+    """What a repair does to the column's value in a row, in order.
+
+    Raises:
+        CatalogError: A step cannot work on the column's type.
+    """
+    value = Sql(f"{row}.{sql.identifier(column.name)}")
+    nan = (_NAN,) if conditions.is_float(column) else ()
     if isinstance(rule, rules.Range):
-        # on_breach: repair on a range is a repair that clips to its bounds.
-        return [_clip(rule, (rule.min, rule.max), column, value, not_a_number)]
+        # on_breach: repair on a range; what has no nearest bound becomes NULL, which passes.
+        endless = tuple(
+            end for end, limit in ((_LOWEST, rule.min), (_HIGHEST, rule.max)) if nan and limit is None
+        )
+        bounds = _bounds(rule, (rule.min, rule.max), ("min", "max"), column)
+        return [
+            Step("min", sql.render("repairs/clip", _Clip(value, (*nan, *endless), sql.literal(None), bounds)))
+        ]
     assert isinstance(rule, rules.Repair)
-    steps = []
+    found = []
     if rule.trim:
         _of_type(rule, column, TEXT, "trim")
-        steps.append(sql.render("repairs/trim", Value(value)))
+        found.append(Step("trim", sql.render("repairs/trim", Value(value))))
     if rule.lower:
         _of_type(rule, column, TEXT, "lower")
-        steps.append(sql.render("repairs/lower", Value(value)))
+        found.append(Step("lower", sql.render("repairs/lower", Value(value))))
     if rule.map is not None:
-        place = rule.place("map")
-        pairs = tuple(
-            _Swap(
-                conditions.constant(_read(old, column), column, place),
-                sql.literal(None) if new is None else conditions.constant(new, column, place),
-            )
-            for old, new in rule.map.items()
-        )
-        steps.append(sql.render("repairs/map", _Map(value, pairs)))
+        if not column.has_equality:
+            raise _unfit("map", rule, column)
+        found.append(Step("map", sql.render("repairs/map", _Map(value, _swaps(rule, rule.map, column)))))
     if rule.expression is not None:
-        steps.append(sql.render("repairs/expression", Stated(rule.expression.qualified(NEW))))
+        found.append(
+            Step("expression", sql.render("repairs/expression", Stated(rule.expression.qualified(row))))
+        )
     if rule.round is not None:
         _of_type(rule, column, NUMERIC, "round")
-        not_finite = Sql(
-            f"{value} IN ('NaN', 'Infinity', '-Infinity')" if conditions.is_float(column) else "FALSE"
+        strange = (*nan, _LOWEST, _HIGHEST) if nan else ()
+        found.append(
+            Step("round", sql.render("repairs/round", _Round(value, sql.literal(rule.round), strange)))
         )
-        steps.append(sql.render("repairs/round", _Round(value, sql.literal(rule.round), not_finite)))
     if rule.clip is not None:
-        steps.append(_clip(rule, rule.clip, column, value, not_a_number))
+        bounds = _bounds(rule, rule.clip, ("clip.0", "clip.1"), column)
+        found.append(Step("clip", sql.render("repairs/clip", _Clip(value, nan, value, bounds))))
     if rule.default is not None:
         default = conditions.constant(rule.default, column, rule.place("default"))
-        steps.append(sql.render("repairs/default", _Default(value, not_a_number, default)))
-    return steps
+        found.append(Step("default", sql.render("repairs/default", _Default(value, nan, default))))
+    return found
 
 
-def _clip(
+def constants(rule: rules.Rule, column: Column) -> list[Step]:
+    """The numbers that a repair may store, for PostgreSQL to say whether the column can hold them.
+
+    Raises:
+        CatalogError: One is not of the column's type.
+    """
+    if not isinstance(rule, rules.Repair) or column.category != NUMERIC:
+        return []
+    low, high = rule.clip or (None, None)
+    stored = [("clip.0", low), ("clip.1", high), ("default", rule.default)]
+    stored += [("map", new) for new in (rule.map or {}).values()]
+    return [
+        Step(key, conditions.constant(value, column, rule.place(key)))
+        for key, value in stored
+        if value is not None
+    ]
+
+
+def _bounds(
     rule: rules.Rule,
     limits: tuple[rules.Number | str | None, rules.Number | str | None],
+    keys: tuple[str, str],
     column: Column,
-    value: Sql,
-    not_a_number: Sql,
-) -> Sql:
+) -> tuple[Bound, ...]:
     if not column.has_order:
-        raise CatalogError(
-            f'column "{column.name}" of type {column.type} has no order to clip by', location=rule.location
-        )
-    low, high = limits
-    bounds = tuple(
-        Bound(Sql(operator), conditions.constant(limit, column, rule.place("clip")))
-        for operator, limit in (("<", low), (">", high))
+        raise _unfit("clip", rule, column)
+    return tuple(
+        Bound(Sql(operator), conditions.constant(limit, column, rule.place(key)))
+        for operator, limit, key in zip("<>", limits, keys, strict=True)
         if limit is not None
     )
-    return sql.render("repairs/clip", _Clip(value, not_a_number, bounds))
+
+
+def _swaps(rule: rules.Repair, swaps: Mapping[str, rules.Scalar | None], column: Column) -> tuple[_Swap, ...]:
+    place = rule.place("map")
+    return tuple(
+        _Swap(
+            conditions.constant(_read(old, column), column, place),
+            sql.literal(None) if new is None else conditions.constant(new, column, place),
+        )
+        for old, new in swaps.items()
+    )
 
 
 def _read(old: str, column: Column) -> rules.Scalar:
@@ -202,7 +250,10 @@ def _read(old: str, column: Column) -> rules.Scalar:
 
 def _of_type(rule: rules.Rule, column: Column, category: str, step: str) -> None:
     if column.category != category:
-        raise CatalogError(
-            f'{step} cannot repair column "{column.name}" of type {column.type}',
-            location=rule.place(step),
-        )
+        raise _unfit(step, rule, column)
+
+
+def _unfit(step: str, rule: rules.Rule, column: Column) -> CatalogError:
+    return CatalogError(
+        f'{step} cannot repair column "{column.name}" of type {column.type}', location=rule.place(step)
+    )

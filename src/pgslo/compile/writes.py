@@ -577,4 +577,4 @@ def _with(
 
 def wanted_schema(rule: rules.Schema) -> str:
     """The schema rule as JSON, in the order of the definition."""
-    return json.dumps({"columns": rule.columns, "extra": rule.extra}, ensure_ascii=False)
+    return json.dumps({"columns": conditions.wanted_types(rule), "extra": rule.extra}, ensure_ascii=False)

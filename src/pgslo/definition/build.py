@@ -12,7 +12,7 @@ from pgslo.definition import names
 from pgslo.definition.forms import OPTIONS, UNFIT_OPTIONS, Form
 from pgslo.definition.rules import Compare, Length, Range, References, Repair, Rule, Schema, Unique
 from pgslo.definition.shapes import canonical
-from pgslo.definition.source import Node, Problems, Scalar, Sequence
+from pgslo.definition.source import Mapping, Node, Problems, Scalar, Sequence
 from pgslo.errors import DefinitionError, Location
 from pgslo.expression import Expression
 
@@ -29,9 +29,11 @@ class Written:
     places: dict[str, Location]
 
     def put(self, key: str, value: Any, node: Node) -> None:
-        """Keep a value; the items of a list have places of their own, ``columns.0``."""
+        """Keep a value; the items of a list have places of their own, ``columns.0``; so have the keys of a mapping."""
         self.values[key] = value
         self.places[key] = node.location
+        if isinstance(node, Mapping):
+            self.places.update({f"{key}.{name.text}": name.location for name, _ in node.entries})
         if isinstance(node, Sequence):
             self.places.update({f"{key}.{n}": item.location for n, item in enumerate(node.items)})
 

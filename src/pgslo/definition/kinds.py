@@ -372,6 +372,13 @@ def _check_blanks(kind: CustomKind) -> None:
                 hint=close_match(match["name"], known) or f"Declare it: -- parameter: {match['name']} text",
                 location=_place(text, match.start(), kind.location),
             )
+        for quote in ("'", '"'):
+            if text[: match.start()].count(quote) % 2:
+                raise ConfigurationError(
+                    f'"{match["name"]}" stands inside quotes',
+                    hint="Leave the quotes out; the value is quoted when it is put in.",
+                    location=_place(text, match.start(), kind.location),
+                )
     masked = _BLANK.sub(lambda match: " " * len(match.group()), text)
     logic = re.search(r"\{[{%#]|[}%#]\}", masked)
     if logic:

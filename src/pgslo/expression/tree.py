@@ -79,7 +79,7 @@ def _unsure() -> RefusalError:
     return RefusalError(
         0,
         "the expression cannot be analysed with certainty",
-        hint='Write names in double quotes, "name", and put parentheses around parts.',
+        hint="Check the number of arguments, write names in double quotes, and put parentheses around parts.",
     )
 
 

@@ -1,0 +1,757 @@
+"""A definition's text becomes rules; what is wrong is told with its place and a way out, all at once."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pgslo import definition
+from pgslo.definition import Definition, names, rules, source
+from pgslo.definition.forms import COLUMN_FORMS, LATER_KEYS, LATER_OPTIONS, ROW_FORMS
+from pgslo.definition.kinds import LATER_KINDS
+from pgslo.errors import DefinitionError, DefinitionErrors, Location
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+KINDS = definition.load_kinds(
+    {path.name: path.read_text("utf-8") for path in (EXAMPLES / "definitions" / "kinds").glob("*.sql")}
+)
+VALIDATOR = jsonschema.Draft202012Validator(definition.json_schema(KINDS))
+HEAD = "table: s.t\n"
+
+
+def load(text: str) -> Definition:
+    return definition.load(text, path="slos/t.yml", kinds=KINDS)
+
+
+def errors(text: str) -> tuple[DefinitionError, ...]:
+    with pytest.raises(DefinitionErrors) as caught:
+        load(text)
+    return caught.value.errors
+
+
+def attempt(text: str) -> tuple[Definition | None, tuple[DefinitionError, ...]]:
+    """The definition or its errors; any other exception fails the test."""
+    try:
+        return load(text), ()
+    except DefinitionErrors as caught:
+        return None, caught.errors
+
+
+def column_rule(item: str) -> Any:
+    (rule,) = load(f"{HEAD}columns:\n  a:\n    - {item}\n").rules
+    return rule
+
+
+def row_rule(item: str) -> Any:
+    (rule,) = load(f"{HEAD}rules:\n  - r: {item}\n").rules
+    return rule
+
+
+def schema_accepts(text: str) -> bool:
+    """Whether an editor that has the JSON Schema would take the file."""
+
+    def plain(node: source.Node) -> Any:
+        match node:
+            case source.Scalar():
+                return float(node.value) if isinstance(node.value, Decimal) else node.value
+            case source.Sequence():
+                return [plain(item) for item in node.items]
+            case source.Mapping():
+                return {key.text: plain(value) for key, value in node.entries}
+
+    return VALIDATOR.is_valid(plain(source.read(text, path="f.yml")))
+
+
+# The whole file
+
+
+def test_everything_a_file_can_say():
+    found = load((EXAMPLES / "definitions" / "user_stats.yml").read_text("utf-8"))
+    assert found.name == "features.user_stats"
+    assert found.description == "Daily user features, written by the nightly job."
+    assert found.owner == "growth-platform"
+    assert found.key == ("user_id", "feature_date")
+    assert found.writes == "bulk"
+    assert found.batch is not None
+    assert found.batch.by is not None
+    assert found.batch.by.columns == ("feature_date",)
+    assert found.guarded == "guarded"
+    assert found.readers == ("analyst", "churn_service")
+    assert found.on_read == "warn"
+    (task,) = found.tasks
+    assert (task.name, task.contact, task.reads) == ("churn", "#churn-oncall", ("age", "country"))
+    assert (task.view, task.relation) == ("serving.churn_features", ("serving", "churn_features"))
+    assert task.on_read == "refuse"
+    assert {rule.name: (rule.kind, rule.on_breach) for rule in found.rules} == {
+        "user_id_not_null": ("not_null", "reject"),
+        "age_range": ("range", "quarantine"),
+        "country_accepted_values": ("accepted_values", "warn"),
+        "score_repair": ("repair", "repair"),
+        "label_at_compare": ("compare", "flag"),
+        "one_row_per_day": ("unique", "reject"),
+        "label_follows_event": ("expression", "reject"),
+    }
+
+
+def test_what_is_not_said():
+    found = load(HEAD)
+    assert found == Definition(
+        schema_name="s",
+        table_name="t",
+        location=Location("slos/t.yml", 1, 1),
+        places={"table": Location("slos/t.yml", 1, 8)},
+    )
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.yml")), ids=lambda path: path.stem)
+def test_examples_are_right_for_the_loader_and_for_editors(path: Path):
+    text = path.read_text("utf-8")
+    assert definition.load(text, path=str(path), kinds=KINDS).rules
+    assert schema_accepts(text)
+
+
+@pytest.mark.parametrize(
+    ("table", "schema_name", "table_name"),
+    [
+        ("s.t", "s", "t"),
+        ("Public.User_Stats", "public", "user_stats"),
+        ('\'"My Schema"."T"\'', "My Schema", "T"),
+        ('\'"a.b"."c""d"\'', "a.b", 'c"d'),
+        ("größe.maß", "größe", "maß"),
+        ("s.select", "s", "select"),
+    ],
+)
+def test_tables(table: str, schema_name: str, table_name: str):
+    found = load(f"table: {table}\n")
+    assert (found.schema_name, found.table_name) == (schema_name, table_name)
+
+
+@pytest.mark.parametrize(
+    ("batch", "by", "every"),
+    [
+        ("{by: feature_date}", "feature_date", None),
+        ("{by: \"date_trunc('hour', at)\"}", "date_trunc('hour', at)", None),
+        ("{every: 1 hour}", None, timedelta(hours=1)),
+        ("{by: at, every: 15 minutes}", "at", timedelta(minutes=15)),
+        ("{every: 1 day 6 hours}", None, timedelta(hours=30)),
+        ("{every: 26 HOURS}", None, timedelta(hours=26)),
+        ("{every: 2 weeks}", None, timedelta(days=14)),
+        ("statement", None, None),
+    ],
+)
+def test_batches(batch: str, by: str | None, every: timedelta | None):
+    found = load(f"{HEAD}batch: {batch}\n").batch
+    assert found is not None
+    assert (found.by and found.by.text, found.every) == (by, every)
+
+
+def test_one_column_needs_no_brackets():
+    found = load(f"{HEAD}key: id\nreaders: analyst\ntasks: {{a: {{reads: x}}}}\n")
+    assert (found.key, found.readers, found.tasks[0].reads) == (("id",), ("analyst",), ("x",))
+
+
+# Kinds
+
+
+@pytest.mark.parametrize(
+    ("item", "kind", "fields"),
+    [
+        ("not_null", rules.NotNull, {}),
+        ("not_null:", rules.NotNull, {}),
+        ("not_null: {on_breach: reject}", rules.NotNull, {"on_breach": "reject"}),
+        ("range: {min: 0, max: 1.5}", rules.Range, {"min": 0, "max": Decimal("1.5")}),
+        ("range: {min: 0, on_breach: repair}", rules.Range, {"min": 0, "max": None, "on_breach": "repair"}),
+        ("range: [0, null]", rules.Range, {"min": 0, "max": None}),
+        ("range: [null, 9]", rules.Range, {"min": None, "max": 9}),
+        ("range: {min: 2026-01-01}", rules.Range, {"min": "2026-01-01"}),
+        (
+            "accepted_values: [a, 1, true, 0.5, 12:30]",
+            rules.AcceptedValues,
+            {"values": ("a", 1, True, Decimal("0.5"), "12:30")},
+        ),
+        (
+            "accepted_values: [1, 1.0, true, '1']",
+            rules.AcceptedValues,
+            {"values": (1, Decimal("1.0"), True, "1")},
+        ),
+        (
+            "accepted_values: {values: [NO, on], at_least: 0.99}",
+            rules.AcceptedValues,
+            {"values": ("NO", "on"), "at_least": 0.99},
+        ),
+        ("not_accepted_values: [x]", rules.NotAcceptedValues, {"values": ("x",)}),
+        ("length: {max: 2}", rules.Length, {"min": None, "max": 2}),
+        ("length: [1, 40]", rules.Length, {"min": 1, "max": 40}),
+        ("pattern: '^a'", rules.Pattern, {"matches": "^a", "ignore_case": False}),
+        (
+            "pattern: {matches: '^a', ignore_case: true}",
+            rules.Pattern,
+            {"matches": "^a", "ignore_case": True},
+        ),
+        ("format: email", rules.Format, {"format": "email"}),
+        ("unique", rules.Unique, {"columns": ("a",)}),
+        (
+            "references: dim.country.code",
+            rules.References,
+            {"columns": ("a",), "table": "dim.country", "to": ("code",)},
+        ),
+        (
+            "references: {table: dim.country, column: code}",
+            rules.References,
+            {"table": "dim.country", "to": ("code",)},
+        ),
+        (
+            'references: \'"D"."C t"."x"\'',
+            rules.References,
+            {"table": '"D"."C t"', "to": ("x",), "relation": ("D", "C t")},
+        ),
+        ("compare: {operator: '>=', to: b}", rules.Compare, {"left": "a", "operator": ">=", "right": "b"}),
+        (
+            "repair: {clip: [0, 1], default: 0.5}",
+            rules.Repair,
+            {"clip": (0, 1), "default": Decimal("0.5"), "on_breach": "repair"},
+        ),
+        (
+            "repair: {trim: true, lower: true, round: 2}",
+            rules.Repair,
+            {"trim": True, "lower": True, "round": 2},
+        ),
+        ("repair: {map: {x: y, '1': 2, z: null}}", rules.Repair, {"map": {"x": "y", "1": 2, "z": None}}),
+        ("repair: {clip: [null, 5], where: b > 0}", rules.Repair, {"clip": (None, 5)}),
+    ],
+)
+def test_kinds_under_a_column(item: str, kind: type[rules.Rule], fields: dict[str, Any]):
+    rule = column_rule(item)
+    assert type(rule) is kind
+    assert rule.column == "a"
+    for name, value in fields.items():
+        assert getattr(rule, name) == value
+    if "values" in fields:
+        assert [type(value) for value in rule.values] == [type(value) for value in fields["values"]]
+    assert schema_accepts(f"{HEAD}columns:\n  a:\n    - {item}\n")
+
+
+@pytest.mark.parametrize(
+    ("item", "kind", "fields"),
+    [
+        ("{unique: [a, b], on_breach: reject}", rules.Unique, {"columns": ("a", "b"), "on_breach": "reject"}),
+        ("{unique: a}", rules.Unique, {"columns": ("a",)}),
+        ("{unique: {columns: [a]}, where: not deleted}", rules.Unique, {"columns": ("a",)}),
+        ("{expression: a > b, samples: 0}", rules.ExpressionRule, {"samples": 0}),
+        ("{expression: {expression: a > b}}", rules.ExpressionRule, {}),
+        (
+            "{compare: {left: a, operator: <, right: b}}",
+            rules.Compare,
+            {"left": "a", "operator": "<", "right": "b"},
+        ),
+        (
+            "{references: {columns: [a, b], table: s.t, to: [x, y]}}",
+            rules.References,
+            {"columns": ("a", "b"), "to": ("x", "y")},
+        ),
+        (
+            "{references: {columns: a, table: s.t, to: x}}",
+            rules.References,
+            {"columns": ("a",), "to": ("x",)},
+        ),
+    ],
+)
+def test_kinds_under_rules(item: str, kind: type[rules.Rule], fields: dict[str, Any]):
+    rule = row_rule(item)
+    assert type(rule) is kind
+    assert (rule.name, rule.column) == ("r", None)
+    for name, value in fields.items():
+        assert getattr(rule, name) == value
+    assert schema_accepts(f"{HEAD}rules:\n  - r: {item}\n")
+
+
+def test_every_built_in_kind_can_be_written():
+    assert set(COLUMN_FORMS) | set(ROW_FORMS) | {"schema"} == set(rules.BUILT_IN)
+    assert not set(rules.BUILT_IN) & LATER_KINDS
+
+
+def test_examples_in_hints_are_right():
+    for form in COLUMN_FORMS.values():
+        assert column_rule(form.example.replace("to: a}", "to: b}"))
+    for form in ROW_FORMS.values():
+        assert row_rule("{" + form.example + "}")
+
+
+def test_schema():
+    (rule,) = load(
+        f"{HEAD}schema: {{columns: {{a: 'numeric(10,2)', b: text}}, extra: forbid, on_breach: reject}}\n"
+    ).rules
+    assert isinstance(rule, rules.Schema)
+    assert (rule.name, rule.columns, rule.extra) == ("schema", {"a": "numeric(10,2)", "b": "text"}, "forbid")
+
+
+def test_options():
+    rule = column_rule(
+        "not_null: {name: x, description: D., owner: o, tags: [p, q], enabled: false, where: b > 0, "
+        "on_breach: flag, at_most: 3, samples: 5}"
+    )
+    assert (rule.name, rule.description, rule.owner, rule.tags, rule.enabled) == (
+        "x",
+        "D.",
+        "o",
+        ("p", "q"),
+        False,
+    )
+    assert (rule.where.text, rule.on_breach, rule.at_most, rule.samples) == ("b > 0", "flag", 3, 5)
+
+
+def test_places():
+    rule = column_rule("range: {min: 0, max: 9, where: b > 0}")
+    assert (rule.location.line, rule.location.column) == (4, 7)
+    assert (rule.place("max").line, rule.place("max").column) == (4, 28)
+    assert (rule.place("column").line, rule.place("column").column) == (3, 3)
+    assert rule.place("owner") == rule.location
+    assert (rule.where.location.line, rule.where.location.column) == (4, 38)
+    found = load("table: s.t\nkey: [a, b]\n")
+    assert (found.place("key.1").line, found.place("key.1").column) == (2, 10)
+    assert (found.place("table").line, found.place("table").column) == (1, 8)
+    assert load("table: s.t\ntasks:\n  x: {reads: [a, b]}\n").tasks[0].place("reads.1").column == 18
+
+
+# Names
+
+
+def test_derived_names():
+    found = load(
+        f"{HEAD}columns:\n  a:\n    - range: [0, 1]\n    - range: [0, 2]\n    - not_null\n    - range: [0, 3]\n"
+        '  Größe in cm: [not_null]\n  "1st": [not_null]\n  _: [not_null]\n  A: [not_null]\n'
+        f"  {'x' * 63}: [not_accepted_values: [1]]\n"
+    )
+    found_names = [rule.name for rule in found.rules]
+    assert found_names[:4] == ["a_range", "a_range_2", "a_not_null", "a_range_3"]
+    assert len(set(found_names)) == len(found_names)
+    for name in found_names:
+        assert names.STABLE_NAME.match(name)
+        assert len(name) <= names.STABLE_NAME_BYTES
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.text(min_size=1, max_size=30), min_size=2, max_size=6, unique=True))
+def test_columns_never_share_a_derived_name(columns: list[str]):
+    quoted = ["".join(f"\\U{ord(character):08x}" for character in column) for column in columns]
+    lines = "".join(f'  "{column}": [not_null]\n' for column in quoted)
+    found, wrong = attempt(f"{HEAD}columns:\n{lines}")
+    assert all(re.search("name|character|text may", one.message) for one in wrong)
+    if found is None:
+        return
+    assert len({rule.name for rule in found.rules}) == len(columns)
+    assert [rule.column for rule in found.rules] == columns
+
+
+# What is wrong
+
+
+WRONG = [
+    # The file
+    ("a: 1", 1, 1, 'key "a" does not exist', "One of: table"),
+    ("- a", 1, 1, "expected keys and values, not a list", "table: schema.name"),
+    ("just text", 1, 1, "expected keys and values", "table: schema.name"),
+    ("tabel: s.t", 1, 1, 'key "tabel" does not exist', 'did you mean "table"?'),
+    ("owner: me", 1, 1, 'the file names no "table"', "table: schema.name"),
+    ("table: t", 1, 8, '"t" has no schema', "public.t"),
+    ("table: a.b.c", 1, 8, "has 3 parts, not 2", "schema.table"),
+    ("table: my table.x", 1, 8, "has to be in double quotes", "My Schema"),
+    ("table: s.", 1, 8, "is not a name", None),
+    ("table: ÄRGER.t", 1, 8, "double quotes", None),
+    ("table: [s, t]", 1, 8, "expected a table such as schema.table, not a list", None),
+    ("table:", 1, 7, "expected a table such as schema.table, not nothing", None),
+    (f"table: s.{'x' * 64}", 1, 8, "at most 63 bytes", None),
+    (f"{HEAD}owner: 3", 2, 8, "expected an owner, not the number 3", '"3"'),
+    (f"{HEAD}description: ' '", 2, 14, "a description may not be empty", None),
+    (f"{HEAD}description: {'x' * 5000}", 2, 14, "at most 4,000", None),
+    (f"{HEAD}key: []", 2, 6, "the list may not be empty", None),
+    (f"{HEAD}key: [a, a]", 2, 10, 'the text "a" is listed twice', None),
+    (f"{HEAD}key: [{'x' * 64}]", 2, 7, "at most 63 bytes", None),
+    (f"{HEAD}key: ['a\u200bb']", 2, 7, "invisible character U+200B", None),
+    (f"{HEAD}writes: batch", 2, 9, 'choice "batch" does not exist', "bulk"),
+    (f"{HEAD}on_read: warning", 2, 10, "does not exist", 'did you mean "warn"?'),
+    (f"{HEAD}guarded: pgslo_catalog", 2, 10, "cannot hold guarded views", None),
+    (f"{HEAD}guarded: pg_x", 2, 10, "cannot hold guarded views", None),
+    (f"{HEAD}guarded: s", 2, 10, "the name of the table itself", "another schema"),
+    # Batches and tasks
+    (f"{HEAD}batch: hourly", 2, 8, "expected keys and values", "every: 1 hour"),
+    (f"{HEAD}batch: {{}}", 2, 8, 'a batch needs "by", "every" or both', None),
+    (f"{HEAD}batch: {{evry: 1 hour}}", 2, 9, 'key "evry" does not exist', 'did you mean "every"?'),
+    (f"{HEAD}batch: {{every: 1 month}}", 2, 16, "is not a duration", "30 days"),
+    (f"{HEAD}batch: {{every: 1h}}", 2, 16, "is not a duration", "1 hour"),
+    (f"{HEAD}batch: {{every: 0 hours}}", 2, 16, "is not between", None),
+    (f"{HEAD}batch: {{every: 999999 weeks}}", 2, 16, "is not between", None),
+    (f"{HEAD}batch: {{every: 3600}}", 2, 16, "is not a duration", None),
+    (f"{HEAD}batch: {{by: count(*)}}", 2, 13, 'function "count"', None),
+    (f"{HEAD}tasks: [a]", 2, 8, "expected keys and values, not a list", None),
+    (f"{HEAD}tasks: {{a: }}", 2, 12, "expected keys and values, not nothing", None),
+    (f"{HEAD}tasks: {{a: {{}}}}", 2, 9, 'task "a" needs "reads"', None),
+    (f"{HEAD}tasks: {{a: {{reads: []}}}}", 2, 20, "may not be empty", None),
+    (f"{HEAD}tasks: {{A b: {{reads: [x]}}}}", 2, 9, "cannot be the name of a task", "lower case"),
+    (f"{HEAD}tasks: {{a: {{reads: [x], view: v}}}}", 2, 31, "has no schema", None),
+    (
+        f"{HEAD}tasks: {{a: {{reads: [x], read: [x]}}}}",
+        2,
+        25,
+        'key "read" does not exist',
+        'did you mean "reads"?',
+    ),
+    # Columns
+    (f"{HEAD}columns: [a]", 2, 10, "expected keys and values, not a list", None),
+    (f"{HEAD}columns: {{a: not_null}}", 2, 14, "expected a list of rules", "dash"),
+    (f"{HEAD}columns: {{a: {{not_null: }}}}", 2, 14, "expected a list of rules, not a mapping", "dash"),
+    (f"{HEAD}columns: {{'{'x' * 64}': []}}", 2, 11, "at most 63 bytes", None),
+    # Rules under a column
+    ("nul_null", 4, 7, 'kind "nul_null" does not exist', 'did you mean "not_null"?'),
+    ("xyzzy: 1", 4, 7, 'kind "xyzzy" does not exist', "One of: not_null"),
+    ("schema: {}", 4, 7, '"schema" is a key of the file', None),
+    ("3", 4, 7, "expected a rule, not the number 3", None),
+    ("[not_null]", 4, 7, "expected a rule, not a list", None),
+    ("{}", 4, 7, "expected a rule, not a mapping", None),
+    ("{not_null: , unique: }", 4, 20, "stands beside the rule", "dash of its own"),
+    ("range: {min: 0}\n      on_breach: reject", 5, 7, '"on_breach" stands beside', "on_breach: …"),
+    ("range", 4, 7, '"range" needs "min" or "max"', "range: {min: 0, max: 120}"),
+    ("range: {}", 4, 14, '"range" needs "min" or "max"', None),
+    ("range: {where: a > 0}", 4, 14, '"range" needs "min" or "max"', None),
+    ("range: 5", 4, 14, "expected two bounds in brackets", "[0, 1]"),
+    ("range: [1]", 4, 14, "expected two bounds in brackets", None),
+    ("range: [null, null]", 4, 14, "at least one of the two bounds", None),
+    ("range: {mn: 0}", 4, 15, '"range" has no "mn"', 'did you mean "min"?'),
+    ("range: {min: 5, max: 1}", 4, 20, "the lower bound 5 is above the upper bound 1", None),
+    ("range: [5, 1]", 4, 14, "the lower bound 5 is above the upper bound 1", None),
+    ("range: {min: '2026-02-01', max: '2026-01-01'}", 4, 20, "is above the upper bound", None),
+    ("range: {min: 0, max: '5'}", 4, 20, "one bound is a number and the other is text", None),
+    ("range: {min: .nan}", 4, 20, ".nan is not a bound", "Leave a bound out"),
+    ("range: {min: .inf}", 4, 20, ".inf is not a bound", None),
+    ("range: {min: NaN}", 4, 20, "NaN is not a bound", None),
+    ("range: {min: -Infinity}", 4, 20, "-Infinity is not a bound", None),
+    ("range: {min: true}", 4, 20, "expected a number, or text such as a date, not true", None),
+    ("range: {min: ''}", 4, 20, "a bound may not be empty", None),
+    ("range: {min: [0]}", 4, 20, "not a list", None),
+    ("length: {min: -1}", 4, 21, "-1 is not between 0", None),
+    ("length: {min: 1.5}", 4, 21, "expected a whole number", None),
+    ("length: {min: 5, max: 1}", 4, 21, "the lower bound 5", None),
+    ("accepted_values", 4, 7, '"accepted_values" needs "values"', None),
+    ("accepted_values: []", 4, 24, "the list may not be empty", None),
+    ("accepted_values: a", 4, 24, "expected a list", "[a]"),
+    ("accepted_values: [a, null]", 4, 28, "null is not a value", "quotes"),
+    ("accepted_values: [a, a]", 4, 28, "listed twice", None),
+    ("accepted_values: [.nan]", 4, 25, "not a value to compare with", None),
+    ("accepted_values: [[a]]", 4, 25, "expected a value, not a list", None),
+    ("pattern: ''", 4, 16, "text may not be empty", None),
+    ("pattern: 5", 4, 16, "expected text, not the number 5", '"5"'),
+    ("pattern: {matches: a, ignore_case: yes}", 4, 42, "expected true or false", None),
+    ("format: e-mail", 4, 15, 'format "e-mail" does not exist', 'did you mean "email"?'),
+    ("format: xyzzy", 4, 15, "does not exist", "One of: email"),
+    ("format", 4, 7, '"format" needs "format"', None),
+    ("references: dim.country", 4, 19, "has 2 parts, not 3", "schema.table.column"),
+    ("references: {table: dim.country}", 4, 19, '"references" needs "column"', None),
+    ("references: {table: country, column: code}", 4, 27, "has no schema", None),
+    ("compare: {operator: '>='}", 4, 16, '"compare" needs "to"', None),
+    ("compare: {operator: '==', to: b}", 4, 27, 'operator "==" does not exist', 'did you mean "="?'),
+    ("compare: {operator: '>=', to: a}", 4, 37, "compared with itself", None),
+    ("compare: b", 4, 16, '"compare" cannot be followed by', None),
+    ("expression: 'lower(a) = (select 1)'", 4, 32, "sub-queries", "references"),
+    ("expression: ''", 4, 20, "the expression is empty", None),
+    ("expression: [a]", 4, 19, "expected an expression, not a list", None),
+    ("expression: |\n        a > 0\n        and lowr(a)", 6, 13, 'function "lowr"', 'did you mean "lower"?'),
+    ("not_null: {where: 'a = 1;'}", 4, 31, "several statements", None),
+    ("unique: [a, b]", 4, 15, '"unique" cannot be followed by a list', None),
+    ("repair", 4, 7, '"repair" needs "trim" or', None),
+    ("repair: {clip: [1, 0]}", 4, 22, "the lower bound 1", None),
+    ("repair: {clip: 5}", 4, 22, "expected two bounds", None),
+    ("repair: {default: .nan}", 4, 25, "not a value", None),
+    ("repair: {default: null}", 4, 25, "null is not a value", None),
+    ("repair: {map: {}}", 4, 21, "the mapping may not be empty", None),
+    ("repair: {map: {1: 2}}", 4, 22, "a key has to be text", '"1"'),
+    ("repair: {round: 99}", 4, 23, "99 is not between -10 and 15", None),
+    ("repair: {trim: 1}", 4, 22, "expected true or false", None),
+    ("repair: {trim: true, on_breach: reject}", 4, 39, "its action cannot be changed", None),
+    ("repair: {trim: true, at_least: 0.5}", 4, 38, '"at_least" does not fit "repair"', None),
+    # Options
+    ("not_null: {on_breach: block}", 4, 29, 'action "block" does not exist', "reject"),
+    ("not_null: {on_breach: repair}", 4, 29, "does not say how to repair", "repair: {default: 0}"),
+    (
+        "range: {min: 0, on_breach: reject, at_least: 0.9}",
+        4,
+        52,
+        '"at_least" does not fit "on_breach: reject"',
+        "Leave",
+    ),
+    ("range: {min: 0, on_breach: quarantine, at_most: 9}", 4, 55, '"at_most" does not fit', None),
+    ("not_null: {at_least: 0.9, at_most: 9}", 4, 42, "in two ways", None),
+    ("not_null: {at_least: 95}", 4, 28, "95 is not between 0 and 1", "0.95"),
+    ("not_null: {at_least: -1}", 4, 28, "-1 is not between 0 and 1", None),
+    ("not_null: {at_least: .nan}", 4, 28, "expected a fraction", None),
+    ("not_null: {at_least: most}", 4, 28, "expected a fraction", None),
+    ("not_null: {at_most: -1}", 4, 27, "-1 is not between", None),
+    ("not_null: {at_most: 1.5}", 4, 27, "expected a whole number", None),
+    ("not_null: {samples: 1001}", 4, 27, "1001 is not between 0 and 1000", None),
+    ("not_null: {enabled: on}", 4, 27, 'expected true or false, not the text "on"', None),
+    ("not_null: {tags: []}", 4, 24, "may not be empty", None),
+    ("not_null: {name: A-b}", 4, 24, "cannot be the name of a rule", "lower case"),
+    (f"not_null: {{name: {'a' * 51}}}", 4, 24, "cannot be the name of a rule", "50"),
+    ("not_null: {onbreach: warn}", 4, 18, '"not_null" has no "onbreach"', 'did you mean "on_breach"?'),
+    ("not_null: reject", 4, 17, "cannot be followed by", None),
+    # Kinds of the organisation's own
+    ("iban", 4, 7, '"iban" needs "countries"', "iban: {countries: …}"),
+    ("iban: {countries: DE}", 4, 25, "expected a list", "[DE]"),
+    ("iban: {country: [DE]}", 4, 14, '"iban" has no "country"', 'did you mean "countries"?'),
+    ("iban: {countries: [DE], spaces: no}", 4, 39, "expected true or false", None),
+    ("ibann: [DE]", 4, 7, 'kind "ibann" does not exist', 'did you mean "iban"?'),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "message", "hint"), WRONG, ids=lambda value: str(value)[:50]
+)
+def test_wrong(text: str, line: int, column: int, message: str, hint: str | None):
+    if line >= 4:
+        text = f"{HEAD}columns:\n  a:\n    - {text}\n"
+    error = errors(text)[0]
+    assert message in error.message
+    assert (hint or "") in (error.hint or "")
+    assert error.location == Location("slos/t.yml", line, column)
+    assert not error.message.endswith(".")
+
+
+ROW_WRONG = [
+    (
+        "{expresion: a > 0, on_breach: reject}",
+        9,
+        'kind "expresion" does not exist',
+        'did you mean "expression"?',
+    ),
+    ("{unique: [a], range: [0, 1]}", 22, '"range" is neither a kind nor an option', "one kind"),
+    (
+        "{unique: [a], on_breech: reject}",
+        22,
+        '"on_breech" is neither a kind nor an option',
+        'did you mean "on_breach"?',
+    ),
+    ("{unique: [a], expression: a > 0}", 22, 'rule "r" has two kinds', None),
+    ("{on_breach: reject}", 5, 'rule "r" has no kind', "expression"),
+    ("unique", 5, 'rule "r" says nothing', None),
+    ("{range: {min: 0}}", 9, 'kind "range" cannot stand here', 'under "columns"'),
+    ("{iban: [DE]}", 9, 'kind "iban" cannot stand here', 'under "columns"'),
+    ("{row_count: {min: 1}}", 9, 'kind "row_count" is not supported by this version', None),
+    ("{expression: a > 0, reject_below: 0.5}", 28, '"reject_below" is not supported by this version', None),
+    ("{unique: {columns: [a], on_breach: reject}}", 32, '"on_breach" belongs beside "unique"', None),
+    ("{unique: [a], name: x}", 22, 'rule "r" has a name already', None),
+    ("{unique: []}", 17, "may not be empty", None),
+    ("{unique: [a, a]}", 21, "listed twice", None),
+    (
+        "{references: {columns: [a, b], table: s.t, to: [x]}}",
+        55,
+        '"columns" has 2 names and "to" has 1',
+        None,
+    ),
+    ("{references: s.t.x}", 21, '"references" cannot be followed by', None),
+    ("{compare: {left: a, operator: <, right: a}}", 48, "compared with itself", None),
+    ("{compare: {left: a, right: b}}", 18, '"compare" needs "operator"', None),
+    ("{expression: 'a >', on_breach: reject}", 24, "ends too early", None),
+    ("{unique: [a], on_breach: repair}", 33, "does not say how to repair", None),
+]
+
+
+@pytest.mark.parametrize(("item", "column", "message", "hint"), ROW_WRONG)
+def test_wrong_under_rules(item: str, column: int, message: str, hint: str | None):
+    error = errors(f"{HEAD}rules:\n  - r: {item}\n")[0]
+    assert message in error.message
+    assert (hint or "") in (error.hint or "")
+    assert error.location is not None
+    # Counted from the start of the line, "  - r: " being seven characters.
+    assert (error.location.line, error.location.column) == (3, column)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("rules: {r: {unique: [a]}}", 2, "expected a list of rules, not a mapping"),
+        ("rules:\n  - R-1: {unique: [a]}", 3, "cannot be the name of a rule"),
+        ("rules:\n  - r: {unique: [a]}\n  - r: {unique: [b]}", 4, 'name "r" is taken by the rule on line 3'),
+        ("rules:\n  - r: {unique: [a]}\n  - s: {unique: [a]}", 4, "the same rule is stated on line 3"),
+        ("columns: {a: [not_null, not_null]}", 2, "the same rule is stated"),
+        ("columns: {a: [unique]}\nrules:\n  - a_unique: {unique: [b]}", 4, 'name "a_unique" is taken'),
+        ("columns: {a: [not_null: {name: x}], b: [unique: {name: x}]}", 2, 'name "x" is taken'),
+        (
+            "columns: {x_not: [accepted_values: [1]], x: [not_accepted_values: [1]]}",
+            2,
+            'name "x_not_accepted_values" is taken',
+        ),
+        ("schema: {columns: {a: int}, on_breach: quarantine}", 2, '"schema" cannot quarantine'),
+        ("schema: {columns: {a: int}, where: a > 0}", 2, '"where" does not fit "schema"'),
+        ("schema: {columns: {a: int}, at_least: 0.5}", 2, '"at_least" does not fit "schema"'),
+        ("schema: {columns: {}}", 2, "the mapping may not be empty"),
+        ("schema: {extra: forbid}", 2, '"schema" needs "columns"'),
+        ("schema: {columns: {a: 'int; drop'}}", 2, "expected a type"),
+        ("schema: [a]", 2, "expected keys and values"),
+    ],
+)
+def test_wrong_together(text: str, line: int, message: str):
+    error = errors(f"{HEAD}{text}\n")[0]
+    assert message in error.message
+    assert error.location is not None
+    assert error.location.line == line
+
+
+@pytest.mark.parametrize("key", sorted(LATER_KEYS))
+def test_keys_of_later_versions(key: str):
+    (error,) = errors(f"{HEAD}{key}: {{min: 1}}\n")
+    assert error.message == f'"{key}" is not supported by this version'
+    assert error.hint is None
+
+
+@pytest.mark.parametrize("kind", sorted(LATER_KINDS))
+def test_kinds_of_later_versions(kind: str):
+    (error,) = errors(f"{HEAD}columns: {{a: [{kind}: {{min: 1}}]}}\n")
+    assert error.message == f'kind "{kind}" is not supported by this version'
+
+
+@pytest.mark.parametrize("option", sorted(LATER_OPTIONS))
+def test_options_of_later_versions(option: str):
+    (error,) = errors(f"{HEAD}columns: {{a: [not_null: {{{option}: 0.5}}]}}\n")
+    assert error.message == f'"{option}" is not supported by this version'
+
+
+def test_all_errors_of_a_file_in_its_order():
+    found = errors("tabel: x\ntable: t\ncolumns:\n  a:\n    - nul\n    - range: {mn: 0, mx: 1}\nkey: []\n")
+    assert [(error.location.line, error.location.column) for error in found if error.location] == [
+        (1, 1),
+        (2, 8),
+        (5, 7),
+        (6, 15),
+        (6, 22),
+        (7, 6),
+    ]
+
+
+def test_errors_read_as_lines_for_editors():
+    with pytest.raises(DefinitionErrors) as caught:
+        load(f"{HEAD}columns:\n  a: [nul_null]\n")
+    assert (
+        str(caught.value)
+        == 'slos/t.yml:3:7: error: kind "nul_null" does not exist\nhint: did you mean "not_null"?'
+    )
+
+
+def test_several_files():
+    files = {"b.yml": "table: s.t\n", "a.yml": "table: s.u\n"}
+    assert [one.name for one in definition.load_all(files)] == ["s.t", "s.u"]
+    with pytest.raises(DefinitionErrors) as caught:
+        definition.load_all({**files, "c.yml": "table: S.T\n", "d.yml": "tabel: 1\n"})
+    assert [(error.location.path, error.message) for error in caught.value.errors if error.location] == [
+        ("c.yml", "table s.t has two definitions"),
+        ("d.yml", 'key "tabel" does not exist'),
+        ("d.yml", 'the file names no "table"'),
+    ]
+
+
+# Fuzz
+
+_WORDS = (
+    *(
+        "table",
+        "s.t",
+        "columns",
+        "rules",
+        "tasks",
+        "batch",
+        "schema",
+        "key",
+        "a",
+        "b",
+        "by",
+        "every",
+        "1 hour",
+    ),
+    *COLUMN_FORMS,
+    *(
+        "min",
+        "max",
+        "values",
+        "matches",
+        "where",
+        "a > 0",
+        "on_breach",
+        "reject",
+        "repair",
+        "at_least",
+        "0.5",
+    ),
+    *(
+        "1",
+        "-1",
+        ".nan",
+        "null",
+        "true",
+        "'x'",
+        "operator",
+        ">=",
+        "to",
+        "left",
+        "right",
+        "clip",
+        "iban",
+        "countries",
+    ),
+)
+
+
+def _yaml(children: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    word = st.sampled_from(_WORDS)
+    return st.one_of(
+        st.lists(children, max_size=3).map(lambda items: f"[{', '.join(items)}]"),
+        st.dictionaries(word, children, max_size=3).map(
+            lambda items: "{" + ", ".join(f"{key}: {value}" for key, value in items.items()) + "}"
+        ),
+    )
+
+
+_VALUES = st.recursive(st.sampled_from(_WORDS).map(lambda word: f'"{word}"' if ">" in word else word), _yaml)
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["columns", "rules", "tasks", "batch", "schema", "key", "owner", "readers"]),
+            _VALUES,
+        ),
+        max_size=4,
+        unique_by=lambda item: item[0],
+    )
+)
+def test_any_file_is_read_or_refused_with_places(parts: list[tuple[str, str]]):
+    text = HEAD + "".join(f"{key}: {value}\n" for key, value in parts)
+    found, wrong = attempt(text)
+    assert all(one.location is not None for one in wrong)
+    if found is not None:
+        assert schema_accepts(text)
+        assert len({rule.name for rule in found.rules}) == len(found.rules)
+
+
+@settings(max_examples=800, deadline=None)
+@given(st.data())
+def test_a_damaged_file_is_read_or_refused(data: st.DataObject):
+    path = data.draw(st.sampled_from(sorted((EXAMPLES / "definitions").glob("*.yml"))))
+    text = path.read_text("utf-8")
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(text)))
+        end = min(len(text), start + data.draw(st.integers(0, 12)))
+        put = data.draw(
+            st.sampled_from(
+                ["", "\n", " ", "'", '"', ":", "- ", "{", "}", "[", "]", ",", "#", "0", "x: y", "\t"]
+            )
+        )
+        text = text[:start] + put + text[end:]
+    _, wrong = attempt(text)
+    assert all(one.location is not None for one in wrong)

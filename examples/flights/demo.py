@@ -488,15 +488,14 @@ def main() -> int:
 def _what_next(screen: Screen, *, keep: bool, took: float) -> None:
     screen.console.print(f"\n\nThat took {took:.0f} s. What to try next", style="bold cyan")
     if keep:
-        screen.tell(
-            f'The server is still there: psql "$(pgslo local dsn --database {DATABASE})"; pgslo local stop ends it.'
-        )
+        screen.tell("The server is still there:")
+        screen.typed("$", f'psql "$(.venv/bin/pgslo local dsn --database {DATABASE})"')
+        screen.typed("$", ".venv/bin/pgslo local stop")
     else:
-        screen.tell(
-            "To keep the server and play with it: .venv/bin/python examples/flights/demo.py --keep"
-        )
-    screen.tell("A guarded table of your own in ten minutes: docs/tutorials/first-guarded-table.md")
-    screen.tell("What a rule can say, and what a breach of it looks like: docs/reference/rules")
+        screen.tell("The same on a server that stays, to play with:")
+        screen.typed("$", ".venv/bin/python examples/flights/demo.py --keep")
+    screen.tell("A guarded table of your own, in ten minutes: docs/tutorials/first-guarded-table.md")
+    screen.tell("All that a rule can say: docs/reference/rules/README.md")
 
 
 if __name__ == "__main__":

@@ -43,7 +43,12 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
 def started(*args: str, **extra: object) -> subprocess.CompletedProcess[str]:
     """The command line as a program of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "pgslo", *args], capture_output=True, text=True, check=False, timeout=60, **extra
+        [sys.executable, "-m", "pgslo", *args],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        **extra,
     )
 
 
@@ -184,7 +189,10 @@ def test_configuration_is_found_in_a_folder_above(
     monkeypatch.chdir(tmp_path / "deep" / "er")
     result = run("lint")
     assert result.exit_code == root.ERROR
-    assert '../../promises/a.yml:2:1: error: key "colums" does not exist\nhint: did you mean "columns"?' in result.stderr
+    assert (
+        '../../promises/a.yml:2:1: error: key "colums" does not exist\nhint: did you mean "columns"?'
+        in result.stderr
+    )
 
 
 def test_configuration_can_be_named(run: Run, write: Callable[..., Path]) -> None:
@@ -199,8 +207,14 @@ def test_configuration_can_be_named(run: Run, write: Callable[..., Path]) -> Non
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('\n  definition = "x"\n', 'pgslo.toml:2:3: error: key "definition" does not exist\nhint: did you mean "definitions"?'),
-        ("[tool.pgslo]\n", 'pgslo.toml:1:2: error: key "tool" does not exist\nhint: one of: definitions, kinds, dsn'),
+        (
+            '\n  definition = "x"\n',
+            'pgslo.toml:2:3: error: key "definition" does not exist\nhint: did you mean "definitions"?',
+        ),
+        (
+            "[tool.pgslo]\n",
+            'pgslo.toml:1:2: error: key "tool" does not exist\nhint: one of: definitions, kinds, dsn',
+        ),
         ("kinds = 3\n", 'pgslo.toml:1:1: error: "kinds" has to be a text: a folder with kinds of your own'),
         ('dsn = ""\n', 'pgslo.toml:1:1: error: "dsn" has to be a text'),
         ('dsn = ["secret"]\n', 'pgslo.toml:1:1: error: "dsn" has to be a text'),
@@ -333,7 +347,7 @@ def test_lint_as_sarif(run: Run, write: Callable[..., Path]) -> None:
 
 def test_lint_as_junit(run: Run, write: Callable[..., Path]) -> None:
     write("slos/a.yml", GOOD)
-    write("slos/b<&\".yml", BAD.replace("colums", "<colums&\u202e>"))
+    write('slos/b<&".yml', BAD.replace("colums", "<colums&\u202e>"))
     result = run("lint", "--format", "junit")
     assert result.exit_code == root.ERROR
     suite = ET.fromstring(result.stdout)[0]
@@ -417,7 +431,11 @@ def test_a_reader_that_has_gone_is_no_error_worth_a_word() -> None:
 def test_a_closed_stdout_is_no_traceback(write: Callable[..., Path], tmp_path: Path) -> None:
     write("slos/a.yml", GOOD)
     done = subprocess.run(
-        ["sh", "-c", f'"{sys.executable}" -m pgslo lint >&- <&-'], cwd=tmp_path, capture_output=True, text=True, check=False
+        ["sh", "-c", f'"{sys.executable}" -m pgslo lint >&- <&-'],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert "Traceback" not in done.stderr
     assert done.returncode == 0

@@ -51,7 +51,9 @@ tasks:
 
 
 @pytest.fixture
-def run(dsn: str, connection: psycopg.Connection[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(
+    dsn: str, connection: psycopg.Connection[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Run:
     """The command line in a project with one definition, on a database with its table."""
     connection.execute(TABLE)
     monkeypatch.chdir(tmp_path)
@@ -73,7 +75,9 @@ def snapshot(connection: psycopg.Connection[Any]) -> set[str]:
     )
     rows = set()
     for table in tables:
-        query = sql.SQL("SELECT c.xmin::text || c::text FROM {} c").format(sql.Identifier("pg_catalog", f"pg_{table}"))
+        query = sql.SQL("SELECT c.xmin::text || c::text FROM {} c").format(
+            sql.Identifier("pg_catalog", f"pg_{table}")
+        )
         rows |= {f"{table} {row[0]}" for row in connection.execute(query)}
     for (name,) in connection.execute(
         "SELECT oid::regclass::text FROM pg_class WHERE relnamespace = to_regnamespace('pgslo_catalog') AND relkind = 'r'"
@@ -187,14 +191,18 @@ def test_the_script_run_by_hand_does_what_apply_does(
 
 
 @pytest.mark.skipif(not any(Path(p, "psql").exists() for p in os.get_exec_path()), reason="needs psql")
-def test_the_script_runs_in_psql(run: Run, empty_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_script_runs_in_psql(
+    run: Run, empty_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PGSLO_DSN", empty_dsn)
     with psycopg.connect(empty_dsn, autocommit=True) as conn:
         conn.execute(TABLE)
     script = tmp_path / "plan.sql"
     script.write_text(run("plan", "--format", "sql").stdout, encoding="utf-8")
     subprocess.run(
-        ["psql", empty_dsn, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", script], check=True, capture_output=True
+        ["psql", empty_dsn, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", script],
+        check=True,
+        capture_output=True,
     )
     assert run("plan").exit_code == 0
 
@@ -237,7 +245,9 @@ def test_apply_installs_the_runtime(run: Run, empty_dsn: str) -> None:
         result = run("apply", "--dsn", empty_dsn, "--yes")
         assert result.exit_code == 0, result.output
         assert "install the runtime" in result.stdout
-        assert conn.execute("SELECT definition, rules FROM pgslo.status").fetchall() == [("features.user_stats", 5)]
+        assert conn.execute("SELECT definition, rules FROM pgslo.status").fetchall() == [
+            ("features.user_stats", 5)
+        ]
 
 
 def test_a_changed_definition_is_brought_up_and_back(run: Run, connection: psycopg.Connection[Any]) -> None:
@@ -259,7 +269,9 @@ def test_a_reviewed_plan_is_the_one_that_is_applied(run: Run, connection: psycop
     refused = run("apply", "--yes", "--expect", state)
     assert refused.exit_code == root.ERROR
     assert refused.stdout == ""
-    assert refused.stderr.startswith("error: the plan is not the one that was reviewed\ndetail: The state is ")
+    assert refused.stderr.startswith(
+        "error: the plan is not the one that was reviewed\ndetail: The state is "
+    )
     assert snapshot(connection) == before
 
     state = json.loads(run("plan", "--format", "json").stdout)["state"]
@@ -304,7 +316,9 @@ def test_apply_refuses_when_the_database_moved_while_it_asked(
 
 def test_two_at_once_both_end_well_and_install_once(run: Run, connection: psycopg.Connection[Any]) -> None:
     command = [sys.executable, "-m", "pgslo", "apply", "--yes"]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    both = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)
+    ]
     said = [one.communicate(timeout=60) for one in both]
     assert [one.returncode for one in both] == [0, 0, 0], said
     assert run("plan").exit_code == 0
@@ -314,7 +328,9 @@ def test_two_at_once_both_end_well_and_install_once(run: Run, connection: psycop
 def test_rows_that_break_a_rule_already_are_told_and_new_ones_are_held_to_it(
     run: Run, connection: psycopg.Connection[Any]
 ) -> None:
-    connection.execute("INSERT INTO features.user_stats VALUES (1, '2026-01-01', 3, NULL, 'a', 1), (2, '2026-01-01', 3, 'de', 'a', 1)")
+    connection.execute(
+        "INSERT INTO features.user_stats VALUES (1, '2026-01-01', 3, NULL, 'a', 1), (2, '2026-01-01', 3, 'de', 'a', 1)"
+    )
     result = run("apply", "--yes")
     assert result.exit_code == root.BREACH
     assert "warning: not finished: create NOT NULL of country ON features.user_stats" in result.stderr
@@ -337,12 +353,15 @@ def test_rows_that_break_a_rule_already_are_told_and_new_ones_are_held_to_it(
         connection.execute("INSERT INTO features.user_stats VALUES (3, '2026-01-01', 3, NULL, 'c', 1)")
 
 
-def test_ctrl_c_while_waiting_changes_nothing(run: Run, connection: psycopg.Connection[Any], dsn: str) -> None:
-    del run
+def test_ctrl_c_while_waiting_changes_nothing(run: Run, connection: psycopg.Connection[Any]) -> None:
+    del run  # asked for only for its project
     before = snapshot(connection)
     connection.execute("SELECT pg_advisory_lock(%s)", (naming.INSTALL_LOCK,))
     process = subprocess.Popen(
-        [sys.executable, "-m", "pgslo", "apply", "--yes"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "pgslo", "apply", "--yes"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     deadline = time.monotonic() + 30
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgslo' AND wait_event = 'advisory' AND datname = current_database()"
@@ -414,7 +433,9 @@ def test_a_database_that_is_not_utf8_is_spoken_to_all_the_same(
             monkeypatch.setenv("PGSLO_DSN", server.dsn(name))
             with psycopg.connect(server.dsn(name), autocommit=True, client_encoding="utf8") as conn:
                 conn.execute('CREATE TABLE public."Maße" (id integer PRIMARY KEY, "größe" integer)')
-                write('table: public."Maße"\ncolumns:\n  größe:\n    - range: {min: 0, on_breach: quarantine}\n')
+                write(
+                    'table: public."Maße"\ncolumns:\n  größe:\n    - range: {min: 0, on_breach: quarantine}\n'
+                )
                 assert run("apply", "--yes").exit_code == 0
                 conn.execute('INSERT INTO public."Maße" VALUES (1, -1)')
                 assert "public.Maße" in run("status").stdout

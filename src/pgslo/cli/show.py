@@ -81,6 +81,8 @@ def name(step: Step) -> str:
 
 def _choices(plan: Plan) -> None:
     for definition, choices in plan.choices:
+        if not choices:
+            continue
         output.say()
         output.say(f"Rules of {definition}", bold=True)
         output.table(

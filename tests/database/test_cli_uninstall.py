@@ -1,0 +1,247 @@
+"""``pgslo uninstall``: what goes, what stays, and when it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner, Result
+
+from pgslo.cli import main, root
+
+Run = Callable[..., Result]
+
+TABLES = """
+CREATE SCHEMA features;
+CREATE TABLE features.users (id integer PRIMARY KEY);
+CREATE TABLE features.stats (id integer PRIMARY KEY, user_id integer, age integer, email text, country text);
+CREATE FUNCTION features.stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER own_stamp BEFORE INSERT ON features.stats FOR EACH ROW EXECUTE FUNCTION features.stamp();
+CREATE VIEW features.plain AS SELECT id FROM features.stats;
+CREATE INDEX own_index ON features.stats (age);
+COMMENT ON TABLE features.stats IS 'kept by hand';
+"""
+STATS = """\
+table: features.stats
+columns:
+  age:
+    - range: {min: 0, on_breach: quarantine}
+    - repair: {clip: [null, 200]}
+  email:
+    - unique: {on_breach: reject}
+  country:
+    - not_null: {on_breach: reject}
+    - accepted_values: {values: [us, de]}
+  user_id:
+    - references: {table: features.users, column: id, on_breach: reject}
+schema: {columns: {age: integer}, on_breach: reject}
+tasks:
+  churn: {reads: [age], view: features.churn}
+"""
+USERS = "table: features.users\ncolumns:\n  id: [{range: {min: 0}}]\n"
+
+ELSEWHERE = "n.nspname !~ '^pg_(toast|temp)' AND n.nspname NOT IN ('pg_catalog', 'information_schema')"
+
+
+def contents(connection: psycopg.Connection[Any]) -> list[str]:
+    """Everything in the database that is not the server's: names, owners, rights, definitions, comments, rows."""
+    query = f"""
+        SELECT concat_ws(' ', 'schema', n.nspname, n.nspacl, obj_description(n.oid, 'pg_namespace')) FROM pg_namespace n WHERE {ELSEWHERE}
+        UNION ALL SELECT concat_ws(' ', c.relkind, c.oid::regclass, c.relacl, obj_description(c.oid, 'pg_class'), CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END)
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {ELSEWHERE}
+        UNION ALL SELECT concat_ws(' ', a.attrelid::regclass, a.attname, a.attnotnull, format_type(a.atttypid, a.atttypmod))
+        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {ELSEWHERE} AND a.attnum > 0
+        UNION ALL SELECT concat_ws(' ', p.oid::regprocedure, p.prosrc, p.proacl) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE {ELSEWHERE}
+        UNION ALL SELECT concat_ws(' ', 'trigger', t.tgname, t.tgrelid::regclass, t.tgenabled) FROM pg_trigger t
+        UNION ALL SELECT concat_ws(' ', 'constraint', k.conname, k.conrelid::regclass, pg_get_constraintdef(k.oid)) FROM pg_constraint k JOIN pg_namespace n ON n.oid = k.connamespace WHERE {ELSEWHERE}
+        UNION ALL SELECT concat_ws(' ', 'type', t.oid::regtype) FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE {ELSEWHERE}
+        UNION ALL SELECT s::text FROM features.stats s
+        ORDER BY 1"""
+    return [row[0] for row in connection.execute(query)]
+
+
+@pytest.fixture
+def connection(empty_connection: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
+    empty_connection.execute(TABLES)
+    empty_connection.execute("INSERT INTO features.users VALUES (1), (2)")
+    empty_connection.execute("INSERT INTO features.stats VALUES (1, 1, 3, 'a', 'us'), (2, 2, 4, 'b', 'de')")
+    return empty_connection
+
+
+@pytest.fixture
+def run(
+    empty_dsn: str, connection: psycopg.Connection[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Run:
+    """The command line in a project with two definitions, on a database without the runtime."""
+    del connection
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PGSLO_DSN", empty_dsn)
+    Path("slos").mkdir()
+    Path("slos/stats.yml").write_text(STATS, encoding="utf-8")
+    Path("slos/users.yml").write_text(USERS, encoding="utf-8")
+    return lambda *args, **extra: CliRunner().invoke(main, [str(arg) for arg in args], **extra)
+
+
+@pytest.mark.parametrize("names", [("--all",), ("features.stats", "users")])
+def test_what_was_there_before_is_what_is_there_after(
+    run: Run, connection: psycopg.Connection[Any], names: tuple[str, ...]
+) -> None:
+    before = contents(connection)
+    applied = run("apply", "--yes")
+    assert applied.exit_code == 0, applied.output
+    assert contents(connection) != before
+    result = run("uninstall", *names, "--yes")
+    assert result.exit_code == 0, result.output
+    assert "The tables and their rows stay as they are." in result.stdout
+    assert "The runtime goes as well" in result.stdout
+    assert contents(connection) == before
+    again = run("uninstall", "--all", "--yes")
+    assert again.exit_code == 0
+    assert again.stdout == "nothing to do: pgslo is not installed in this database\n"
+    assert run("apply", "--yes").exit_code == 0
+    assert run("plan").exit_code == 0
+
+
+def test_one_goes_and_the_other_stays(run: Run, connection: psycopg.Connection[Any]) -> None:
+    run("apply", "--yes")
+    result = run("uninstall", "users", "--yes")
+    assert result.exit_code == 0, result.output
+    assert "runtime" not in result.output
+    assert connection.execute("SELECT definition FROM pgslo.status").fetchall() == [("features.stats",)]
+    assert run("plan", "slos/stats.yml").exit_code == 0
+    assert run("plan").exit_code == root.CHANGES
+    missing = run("uninstall", "features.users", "--yes")
+    assert missing.exit_code == root.ERROR
+    assert missing.stderr.startswith("error: features.users has no definition in this database\nhint: ")
+
+
+def test_it_asks(run: Run, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    run("apply", "--yes")
+    before = contents(connection)
+    monkeypatch.setattr("pgslo.cli.output.can_ask", lambda: True)
+    result = run("uninstall", "--all", input="n\n")
+    assert result.exit_code == root.ERROR
+    assert result.stderr.endswith("nothing was changed\n")
+    assert contents(connection) == before
+    assert run("uninstall", "--all", input="y\n").exit_code == 0
+
+
+def test_rows_in_quarantine_are_not_lost_unless_asked_for(
+    run: Run, connection: psycopg.Connection[Any]
+) -> None:
+    run("apply", "--yes")
+    connection.execute("INSERT INTO features.stats VALUES (3, 1, -3, 'c', 'us'), (4, 1, -4, 'd', 'us')")
+    before = contents(connection)
+    refused = run("uninstall", "stats", "--yes")
+    assert refused.exit_code == root.ERROR
+    assert refused.stdout == ""
+    assert refused.stderr == (
+        "error: rows wait in quarantine, and would be lost\n"
+        "detail: Held are 2 rows of features.stats.\n"
+        "hint: decide about them with pgslo quarantine, or give them up with --drop-quarantine\n"
+    )
+    assert contents(connection) == before
+    assert run("uninstall", "users", "--yes").exit_code == 0, "its quarantine is empty"
+    result = run("uninstall", "stats", "--yes", "--drop-quarantine")
+    assert result.exit_code == 0
+    assert "2 rows in quarantine will be given up." in result.stdout
+
+
+def test_a_row_that_comes_into_quarantine_meanwhile_is_not_lost(
+    run: Run, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("apply", "--yes")
+
+    def answer(*_args: object, **_options: object) -> bool:
+        connection.execute("INSERT INTO features.stats VALUES (3, 1, -3, 'c', 'us')")
+        return True
+
+    monkeypatch.setattr("pgslo.cli.output.can_ask", lambda: True)
+    monkeypatch.setattr("click.confirm", answer)
+    result = run("uninstall", "--all")
+    assert result.exit_code == root.ERROR
+    assert "error: rows wait in quarantine" in result.stderr
+    assert connection.execute("SELECT count(*) FROM pgslo.quarantine").fetchone() == (1,)
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("CREATE VIEW features.mine AS SELECT * FROM guarded.stats", "features.mine"),
+        ("CREATE MATERIALIZED VIEW features.mine AS SELECT id FROM features.churn", "features.mine"),
+        ("CREATE VIEW features.mine AS SELECT * FROM pgslo.incident", "view features.mine"),
+        ("CREATE TABLE features.mine (v text DEFAULT pgslo.version())", "column v of table features.mine"),
+        ("CREATE TABLE features.mine (c pgslo_catalog.counted)", "column c of table features.mine"),
+        (
+            "CREATE FUNCTION features.mine() RETURNS text BEGIN ATOMIC SELECT pgslo.version(); END",
+            "function features.mine()",
+        ),
+        (
+            "CREATE TRIGGER mine AFTER INSERT ON features.users FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__stats__write_row()",
+            "trigger mine on table features.users",
+        ),
+        ("CREATE TABLE pgslo_gen.mine (id integer)", "table pgslo_gen.mine"),
+        ("CREATE TABLE guarded.mine (id integer)", "guarded"),
+    ],
+)
+def test_what_others_stand_on_is_not_taken_away(
+    run: Run, connection: psycopg.Connection[Any], statement: str, named: str
+) -> None:
+    run("apply", "--yes")
+    connection.execute(statement)
+    before = contents(connection)
+    result = run("uninstall", "--all", "--yes")
+    assert result.exit_code == root.ERROR, result.output
+    assert named in result.stderr
+    assert contents(connection) == before
+
+
+def test_the_runtime_stays_when_a_definition_came_meanwhile(
+    run: Run, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("apply", "--yes", "slos/stats.yml")
+
+    def answer(*_args: object, **_options: object) -> bool:
+        assert run("apply", "--yes", "slos/users.yml").exit_code == 0
+        return True
+
+    monkeypatch.setattr("pgslo.cli.output.can_ask", lambda: True)
+    monkeypatch.setattr("click.confirm", answer)
+    result = run("uninstall", "--all")
+    assert result.exit_code == root.ERROR
+    assert "the database moved" in result.stderr
+    assert connection.execute("SELECT count(*) FROM pgslo.status").fetchone() == (2,)
+
+
+def test_a_table_that_was_renamed_or_dropped_can_be_uninstalled(
+    run: Run, connection: psycopg.Connection[Any]
+) -> None:
+    run("apply", "--yes")
+    connection.execute("ALTER TABLE features.stats RENAME TO metrics")
+    connection.execute("ALTER TABLE features.metrics RENAME COLUMN age TO years")
+    connection.execute("DROP TABLE features.users CASCADE")
+    assert run("status").exit_code in (0, root.BREACH)
+    result = run("uninstall", "--all", "--yes")
+    assert result.exit_code == 0, result.output
+    assert connection.execute("SELECT to_regnamespace('pgslo')").fetchone() == (None,)
+    assert connection.execute("SELECT count(*) FROM features.metrics").fetchone() == (2,)
+    left = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
+    assert connection.execute(left).fetchall() == [("own_stamp",)]
+
+
+def test_who_may_not_may_not(
+    run: Run, connection: psycopg.Connection[Any], empty_dsn: str, role: Callable[[str], str]
+) -> None:
+    run("apply", "--yes")
+    name = role("nobody")
+    connection.execute(f"ALTER ROLE {name} LOGIN PASSWORD 'secret'")
+    dsn = psycopg.conninfo.make_conninfo(empty_dsn, user=name, password="secret")
+    for args in (("uninstall", "--all", "--yes"), ("apply", "--yes"), ("plan",)):
+        result = run(*args, "--dsn", dsn)
+        assert result.exit_code == root.ERROR
+        assert "permission denied" in result.stderr
+        assert "hint: run it as the table's owner" in result.stderr
+        assert "secret" not in result.output

@@ -1,4 +1,4 @@
--- Objects of other people that stand on pgslo's own schemas, and would go with them.
+-- Objects of other people that stand on pgslo's own schemas, or in them, and would go with them.
 WITH own AS (
     SELECT n.oid, n.nspname::text AS name FROM pg_catalog.pg_namespace n WHERE n.nspname IN ('pgslo', 'pgslo_catalog', 'pgslo_gen')
 ), part AS (
@@ -9,7 +9,17 @@ WITH own AS (
 ), dependant AS (
     SELECT DISTINCT d.classid, d.objid, d.objsubid
     FROM pg_catalog.pg_depend d JOIN part ON part.classid = d.refclassid AND part.oid = d.refobjid
-    WHERE d.deptype IN ('n', 'a') AND d.classid <> 'pg_default_acl'::regclass AND NOT EXISTS (SELECT FROM part p WHERE p.classid = d.classid AND p.oid = d.objid)
+    WHERE d.deptype IN ('n', 'a') AND d.classid <> 'pg_default_acl'::regclass
+      AND NOT EXISTS (SELECT FROM part p WHERE p.classid = d.classid AND p.oid = d.objid)
+), stranger AS (
+    -- Everything of pgslo's carries a comment, and what it generates a fingerprint in it.
+    SELECT 'pg_class'::regclass AS classid, c.oid AS objid, 0 AS objsubid, own.name, pg_catalog.obj_description(c.oid, 'pg_class') AS comment
+    FROM pg_catalog.pg_class c JOIN own ON own.oid = c.relnamespace
+    WHERE c.relkind NOT IN ('i', 'I', 't', 'c')
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i') AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0)
+    UNION ALL
+    SELECT 'pg_proc'::regclass, p.oid, 0, own.name, pg_catalog.obj_description(p.oid, 'pg_proc')
+    FROM pg_catalog.pg_proc p JOIN own ON own.oid = p.pronamespace
 )
 SELECT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)
 FROM dependant d
@@ -18,4 +28,8 @@ CROSS JOIN LATERAL pg_catalog.pg_identify_object_as_address(d.classid, d.objid, 
 WHERE NOT EXISTS (SELECT FROM own WHERE own.name = a.object_names[1])
   -- What pgslo generated outside its schemas, guarded views and triggers, goes before the runtime does.
   AND coalesce(pg_catalog.obj_description(w.ev_class, 'pg_class'), pg_catalog.obj_description(d.objid, d.classid::regclass::text::name), '') !~ '^pgslo [0-9a-f]{16} '
+UNION ALL
+SELECT pg_catalog.pg_describe_object(s.classid, s.objid, s.objsubid)
+FROM stranger s
+WHERE s.comment IS NULL OR (s.name = 'pgslo_gen' AND s.comment !~ '^pgslo [0-9a-f]{16} ')
 ORDER BY 1

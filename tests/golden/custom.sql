@@ -25,6 +25,7 @@ DECLARE
     notes text[] := '{}';
     warns text[] := '{}';
     noted_shown text[] := '{}';
+    batch record;
     shown text;
     first_shown text;
     first_column text;
@@ -56,8 +57,12 @@ BEGIN
             quarantine_shown := quarantine_shown || concat_ws(', ', 'clicks = ' || coalesce(left(NEW.clicks::text, 100), 'NULL'), 'spend = ' || coalesce(left(NEW.spend::text, 100), 'NULL'));
             quarantines := quarantines || 'click_share'::text;
         END IF;
-    EXCEPTION WHEN OTHERS THEN
-        PERFORM pgslo_catalog.record_break('features.user_stats', 'click_share', SQLSTATE, SQLERRM);
+    EXCEPTION
+        WHEN data_exception THEN
+            quarantine_shown := quarantine_shown || format('its condition raises: %s', SQLERRM);
+            quarantines := quarantines || 'click_share'::text;
+        WHEN OTHERS THEN
+            PERFORM pgslo_catalog.record_break('features.user_stats', 'click_share', SQLSTATE, SQLERRM);
     END;
     IF quarantines <> '{}' THEN
         PERFORM pgslo_catalog.record_quarantine('features.user_stats', TG_RELID::regclass, TG_OP, row_key, NEW, quarantines, quarantine_shown);
@@ -65,11 +70,10 @@ BEGIN
     END IF;
     IF notes <> '{}' THEN
         BEGIN
-            PERFORM pgslo_catalog.record_row('features.user_stats', batch.name, batch.place, notes),
-                    pgslo_catalog.record_sample('features.user_stats', note.rule, batch.name, row_key, note.shown)
-            FROM (SELECT (NEW.feature_date) AS raw) AS b
-            CROSS JOIN LATERAL (SELECT pgslo_catalog.iso(b.raw) AS name, coalesce(extract(epoch FROM b.raw)::numeric, '-Infinity') AS place) AS batch
-            CROSS JOIN unnest(notes, noted_shown) AS note (rule, shown);
+            SELECT pgslo_catalog.iso(b.raw) AS name, coalesce(extract(epoch FROM b.raw)::numeric, '-Infinity') AS place INTO batch FROM (SELECT (NEW.feature_date) AS raw) AS b;
+            PERFORM pgslo_catalog.record_row('features.user_stats', batch.name, batch.place, notes);
+            PERFORM pgslo_catalog.record_sample('features.user_stats', note.rule, batch.name, row_key, note.shown)
+            FROM unnest(notes, noted_shown) AS note (rule, shown);
         EXCEPTION WHEN OTHERS THEN
             NULL;  -- An observer never fails the write.
         END;
@@ -80,7 +84,7 @@ BEGIN
     RETURN NEW;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_row() IS 'pgslo c80ba11b0ce48ade features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_row() IS 'pgslo a4bbe40cfebb567c features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_row() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.

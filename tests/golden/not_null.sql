@@ -27,6 +27,7 @@ DECLARE
     notes text[] := '{}';
     warns text[] := '{}';
     noted_shown text[] := '{}';
+    batch record;
     shown text;
     first_shown text;
     first_column text;
@@ -58,8 +59,12 @@ BEGIN
             quarantine_shown := quarantine_shown || concat_ws(', ', 'clicks = ' || coalesce(left(NEW.clicks::text, 100), 'NULL'));
             quarantines := quarantines || 'clicks_not_null'::text;
         END IF;
-    EXCEPTION WHEN OTHERS THEN
-        PERFORM pgslo_catalog.record_break('features.user_stats', 'clicks_not_null', SQLSTATE, SQLERRM);
+    EXCEPTION
+        WHEN data_exception THEN
+            quarantine_shown := quarantine_shown || format('its condition raises: %s', SQLERRM);
+            quarantines := quarantines || 'clicks_not_null'::text;
+        WHEN OTHERS THEN
+            PERFORM pgslo_catalog.record_break('features.user_stats', 'clicks_not_null', SQLSTATE, SQLERRM);
     END;
     IF quarantines <> '{}' THEN
         PERFORM pgslo_catalog.record_quarantine('features.user_stats', TG_RELID::regclass, TG_OP, row_key, NEW, quarantines, quarantine_shown);
@@ -67,11 +72,10 @@ BEGIN
     END IF;
     IF notes <> '{}' THEN
         BEGIN
-            PERFORM pgslo_catalog.record_row('features.user_stats', batch.name, batch.place, notes),
-                    pgslo_catalog.record_sample('features.user_stats', note.rule, batch.name, row_key, note.shown)
-            FROM (SELECT (NEW.feature_date) AS raw) AS b
-            CROSS JOIN LATERAL (SELECT pgslo_catalog.iso(b.raw) AS name, coalesce(extract(epoch FROM b.raw)::numeric, '-Infinity') AS place) AS batch
-            CROSS JOIN unnest(notes, noted_shown) AS note (rule, shown);
+            SELECT pgslo_catalog.iso(b.raw) AS name, coalesce(extract(epoch FROM b.raw)::numeric, '-Infinity') AS place INTO batch FROM (SELECT (NEW.feature_date) AS raw) AS b;
+            PERFORM pgslo_catalog.record_row('features.user_stats', batch.name, batch.place, notes);
+            PERFORM pgslo_catalog.record_sample('features.user_stats', note.rule, batch.name, row_key, note.shown)
+            FROM unnest(notes, noted_shown) AS note (rule, shown);
         EXCEPTION WHEN OTHERS THEN
             NULL;  -- An observer never fails the write.
         END;
@@ -82,7 +86,7 @@ BEGIN
     RETURN NEW;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_row() IS 'pgslo 5c269a386a02a106 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_row() IS 'pgslo 8e89cfdc0d93b1d8 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_row() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.

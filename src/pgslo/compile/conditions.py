@@ -196,18 +196,18 @@ def check(rule: rules.Rule, subject: Subject) -> None:
     Raises:
         CatalogError: A column does not exist, or its type is one the rule cannot judge.
     """
-    for expression in _expressions(rule):
-        for name in expression.columns:
-            column = subject.column(name, expression.location)
-            _written(column, expression.location)
-            check_operators(column, expression.location)
     for name in columns(rule):
         place = _place(rule, name)
         column = subject.column(name, place)
-        _written(column, place)
+        if column.generated == "v":
+            raise CatalogError(
+                f'column "{name}" is virtual: PostgreSQL has no value for it while a row is written',
+                hint="write the rule as an expression over the columns it is generated from",
+                location=place,
+            )
         if isinstance(rule, rules.Unique | rules.References) and not column.has_equality:
             raise _unfit(rule, column, "its values cannot be compared")
-        if not isinstance(rule, rules.NotNull | rules.Unique | rules.References):
+        if not isinstance(rule, rules.NotNull | rules.Unique | rules.References) or _is_stated(rule, name):
             check_operators(column, place)
 
 
@@ -289,31 +289,28 @@ def _place(rule: rules.Rule, name: str) -> Location:
     """Where a rule names a column."""
     if rule.column == name:
         return rule.place("column")
+    key = ""
     match rule:
-        case rules.Compare():
+        case rules.Compare() if name in (rule.left, rule.right):
             key = "left" if rule.left == name else "to" if "to" in rule.places else "right"
         case rules.References() | rules.Unique() if name in rule.columns:
             key = f"columns.{rule.columns.index(name)}"
             key = key if key in rule.places else "columns"
-        case rules.Custom():
-            key = next((key for key, value in rule.parameters.items() if value == name), "")
+        case rules.Custom() if name in rule.columns:
+            key = next(key for key, value in rule.parameters.items() if value == name)
         case _:
-            key = ""
+            stated = (one.location for one in _expressions(rule) if name in one.columns)
+            return next(stated, rule.location)
     return rule.place(key)
+
+
+def _is_stated(rule: rules.Rule, name: str) -> bool:
+    return any(name in expression.columns for expression in _expressions(rule))
 
 
 def _expressions(rule: rules.Rule) -> tuple[Expression, ...]:
     stated = getattr(rule, "expression", None) or getattr(rule, "condition", None)
     return tuple(expression for expression in (stated, rule.where) if expression)
-
-
-def _written(column: Column, location: Location) -> None:
-    if column.generated == "v":
-        raise CatalogError(
-            f'column "{column.name}" is virtual: PostgreSQL has no value for it while a row is written',
-            hint="write the rule as an expression over the columns it is generated from",
-            location=location,
-        )
 
 
 def check_operators(column: Column, location: Location) -> None:

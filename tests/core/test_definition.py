@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 from decimal import Decimal
@@ -10,12 +11,23 @@ from typing import Any
 
 import jsonschema
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pgslo import definition
+from pgslo.cli.schema import schema
+from pgslo.cli.session import Session
 from pgslo.definition import Definition, names, rules, source
-from pgslo.definition.forms import COLUMN_FORMS, LATER_KEYS, LATER_OPTIONS, ROW_FORMS
+from pgslo.definition.forms import (
+    COLUMN_FORMS,
+    FILE_KEYS,
+    LATER_KEYS,
+    LATER_OPTIONS,
+    OPTIONS,
+    ROW_FORMS,
+    TASK_KEYS,
+)
 from pgslo.definition.kinds import LATER_KINDS
 from pgslo.errors import DefinitionError, DefinitionErrors, Location
 
@@ -655,6 +667,34 @@ def test_several_files():
     ]
 
 
+# Editors
+
+
+def test_the_command_prints_the_schema_with_the_projects_kinds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pgslo.toml").write_text('kinds = "kinds"\n', "utf-8")
+    (tmp_path / "kinds").mkdir()
+    for path in (EXAMPLES / "definitions" / "kinds").iterdir():
+        (tmp_path / "kinds" / path.name).write_text(path.read_text("utf-8"), "utf-8")
+    printed = CliRunner().invoke(schema, obj=Session())
+    assert printed.exit_code == 0
+    assert json.loads(printed.output) == definition.json_schema(KINDS)
+    jsonschema.Draft202012Validator.check_schema(json.loads(printed.output))
+
+
+def test_the_schema_refuses_what_editors_should_underline():
+    for text in (
+        "columns: {a: [nul_null]}",
+        "columns: {a: [range: {}]}",
+        "rules: [r: {unique: [a], range: [0, 1]}]",
+    ):
+        assert not schema_accepts(HEAD + text)
+    assert not schema_accepts("owner: me")
+    assert not schema_accepts("table: t")
+
+
 # Fuzz
 
 _WORDS = (
@@ -755,3 +795,45 @@ def test_a_damaged_file_is_read_or_refused(data: st.DataObject):
         text = text[:start] + put + text[end:]
     _, wrong = attempt(text)
     assert all(one.location is not None for one in wrong)
+
+
+# The documentation
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.mark.parametrize("page", ["reference/definition.md", "how-to/own-kinds.md"])
+def test_what_the_documentation_shows_is_right(page: str):
+    kinds = dict(KINDS)
+    text = (DOCS / page).read_text("utf-8")
+    for template in re.findall(r"```jinja\n(.*?)```", text, re.DOTALL):
+        name = re.findall(r"^-- kind: (\w+)$", template, re.MULTILINE)[0]
+        kinds |= definition.load_kinds({f"{name}.sql": template})
+    shown = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert shown
+    for block in shown:
+        whole = block if block.startswith(("table:", "# yaml-")) else HEAD + block
+        if not block.startswith("# yaml-"):
+            definition.load(whole, path=page, kinds=kinds)
+
+
+def test_the_documentation_shows_every_kind_as_it_may_be_written():
+    text = (DOCS / "reference" / "definition.md").read_text("utf-8")
+    for kind in rules.BUILT_IN:
+        if kind == "schema":
+            continue
+        (row,) = re.findall(rf"^\| \[`{kind}`\].*$", text, re.MULTILINE)
+        under_column, under_rules = row.split("|")[2:4]
+        ways = re.findall(r"`([^`]+)`", under_column)
+        assert ways
+        for way in ways:
+            column_rule(way)
+        assert bool(under_rules.strip()) == (kind in ROW_FORMS)
+        for way in re.findall(r"`([^`]+)`", under_rules):
+            row_rule(f"{{{way}}}")
+
+
+def test_the_documentation_lists_every_key():
+    text = (DOCS / "reference" / "definition.md").read_text("utf-8")
+    for word in (*FILE_KEYS, *OPTIONS, *TASK_KEYS, *LATER_KEYS, *LATER_KINDS, *LATER_OPTIONS):
+        assert f"`{word}`" in text

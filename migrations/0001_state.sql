@@ -36,6 +36,7 @@ CREATE TABLE pgslo_catalog.definition (
     writes text NOT NULL CONSTRAINT definition_writes_are_known CHECK (writes IN ('bulk', 'stream')),
     batch_every interval,
     batch_by text,
+    batch_place text,
     schema_wanted jsonb,
     on_read text NOT NULL CONSTRAINT definition_on_read_is_known CHECK (on_read IN ('warn', 'refuse', 'silent')),
     fingerprint text NOT NULL,
@@ -43,6 +44,8 @@ CREATE TABLE pgslo_catalog.definition (
     registered_by text NOT NULL DEFAULT session_user
 );
 COMMENT ON TABLE pgslo_catalog.definition IS 'A table that has promises.';
+COMMENT ON COLUMN pgslo_catalog.definition.batch_by IS 'A row''s batch, as SQL over row r, where its value says which batch is later.';
+COMMENT ON COLUMN pgslo_catalog.definition.batch_place IS 'Where a batch stands among the others, as SQL over b.raw.';
 COMMENT ON COLUMN pgslo_catalog.definition.name IS 'Schema and table when it was defined; generated code knows the definition by it, also after a rename.';
 
 CREATE TABLE pgslo_catalog.rule (
@@ -80,7 +83,7 @@ COMMENT ON TABLE pgslo_catalog.task IS 'Who reads which columns of a defined tab
 CREATE TABLE pgslo_catalog.rule_break (
     rule_break_id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT rule_break_has_an_id PRIMARY KEY,
     definition_id bigint NOT NULL CONSTRAINT rule_break_belongs_to_a_definition REFERENCES pgslo_catalog.definition ON DELETE CASCADE,
-    rule_id bigint NOT NULL CONSTRAINT rule_break_belongs_to_a_rule REFERENCES pgslo_catalog.rule ON DELETE CASCADE,
+    rule_id bigint CONSTRAINT rule_break_belongs_to_a_rule REFERENCES pgslo_catalog.rule ON DELETE CASCADE,
     error_code text NOT NULL,
     error_message text NOT NULL,
     broke_at timestamptz NOT NULL DEFAULT clock_timestamp()
@@ -88,6 +91,7 @@ CREATE TABLE pgslo_catalog.rule_break (
 CREATE INDEX rule_break_rule_idx ON pgslo_catalog.rule_break (rule_id);
 CREATE INDEX rule_break_definition_idx ON pgslo_catalog.rule_break (definition_id);
 COMMENT ON TABLE pgslo_catalog.rule_break IS 'Rules that can no longer be judged, for example after a column was renamed; writes went on.';
+COMMENT ON COLUMN pgslo_catalog.rule_break.rule_id IS 'NULL: not a rule, but rows cannot be told apart into batches any more.';
 
 CREATE TABLE pgslo_catalog.fragment (
     fragment_id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT fragment_has_an_id PRIMARY KEY,
@@ -101,9 +105,13 @@ CREATE TABLE pgslo_catalog.fragment (
     xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
     written_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-CREATE INDEX fragment_batch_idx ON pgslo_catalog.fragment (definition_id, place);
+CREATE INDEX fragment_batch_idx ON pgslo_catalog.fragment (definition_id, batch);
+CREATE INDEX fragment_place_idx ON pgslo_catalog.fragment (definition_id, place);
+CREATE INDEX fragment_failing_idx ON pgslo_catalog.fragment (xid) WHERE failures IS NOT NULL;
 COMMENT ON TABLE pgslo_catalog.fragment IS 'What one statement added to a batch. Only ever appended to: a shared counter would serialise and deadlock writers.';
-COMMENT ON COLUMN pgslo_catalog.fragment.place IS 'Where the batch stands among the others: seconds since 1970 for times, the value itself for numbers, else the time of arrival.';
+COMMENT ON COLUMN pgslo_catalog.fragment.batch IS 'The batch''s key as text; a long one ends in a digest.';
+COMMENT ON COLUMN pgslo_catalog.fragment.place IS 'Where the batch stands among the others: seconds since 1970 for times, the value itself for numbers, else when its first rows arrived; -Infinity when it cannot be told.';
+COMMENT ON COLUMN pgslo_catalog.fragment.rows IS 'Rows as the statement left them, inserted or updated; 0 where a row trigger noted a failing row, which is all it sees.';
 COMMENT ON COLUMN pgslo_catalog.fragment.failures IS 'Failing rows by rule name; NULL when every row passed.';
 
 CREATE TABLE pgslo_catalog.sample (
@@ -126,6 +134,7 @@ CREATE TABLE pgslo_catalog.incident (
     opened_place numeric NOT NULL,
     resolved_at timestamptz,
     resolved_batch text,
+    resolved_place numeric,
     resolution text CONSTRAINT incident_resolution_is_known CHECK (resolution IN ('met', 'retired', 'real', 'false_alarm')),
     CONSTRAINT incident_is_resolved_with_a_resolution CHECK ((resolved_at IS NULL) = (resolution IS NULL))
 );
@@ -133,6 +142,12 @@ CREATE TABLE pgslo_catalog.incident (
 CREATE UNIQUE INDEX incident_is_open_once ON pgslo_catalog.incident (definition_id, rule_id) WHERE resolved_at IS NULL;
 CREATE INDEX incident_rule_idx ON pgslo_catalog.incident (rule_id);
 COMMENT ON TABLE pgslo_catalog.incident IS 'Runs of missed batches of one rule.';
+
+CREATE TABLE pgslo_catalog.watermark (
+    consumer text NOT NULL CONSTRAINT watermark_has_one_consumer PRIMARY KEY,
+    seen xid8 NOT NULL
+);
+COMMENT ON TABLE pgslo_catalog.watermark IS 'Transactions below this one ended before the consumer last looked: sequence order is not commit order.';
 
 CREATE TABLE pgslo_catalog.quarantine (
     quarantine_id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT quarantine_has_an_id PRIMARY KEY,

@@ -207,28 +207,32 @@ CREATE FUNCTION pgslo.tick() RETURNS void
     AS $$
 DECLARE
     open record;
-    newest numeric;
+    newest record;
 BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('pgslo tick', 0)) THEN
+        RETURN;  -- Somebody else is at it.
+    END IF;
+    PERFORM pgslo_catalog.open_left_over();
     -- A bulk-loaded table's own writes resolve its incidents; a streamed table writes nothing down for rows that pass.
     FOR open IN
-        SELECT i, r, d.name, d.relation, d.batch_by, d.batch_every
+        SELECT i AS incident, r AS rule, d AS definition, d.name
         FROM pgslo_catalog.incident i JOIN pgslo_catalog.definition d USING (definition_id) JOIN pgslo_catalog.rule r USING (rule_id)
         WHERE i.resolved_at IS NULL AND d.writes = 'stream'
+        ORDER BY i.incident_id
     LOOP
-        IF open.batch_by IS NULL THEN
-            -- Batches of the clock: the newest that is over.
-            newest := extract(epoch FROM date_bin(open.batch_every, clock_timestamp() - open.batch_every, timestamptz '2001-01-01 00:00:00+00'));
-        ELSE
-            EXECUTE format('SELECT max(%s) FROM %s AS r', open.batch_by, open.relation) INTO newest;
-        END IF;
-        IF newest > pgslo_catalog.last_missed(open.i, open.r) THEN
-            PERFORM pgslo_catalog.resolve_incident(open.r, 'place ' || newest, newest);
-        END IF;
+        BEGIN
+            newest := pgslo_catalog.newest_batch(open.definition);
+            IF newest.place > pgslo_catalog.last_missed(open.incident, open.rule) THEN
+                PERFORM pgslo_catalog.resolve_incident(open.rule, newest.name, newest.place);
+            END IF;
+        EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_schema_name OR data_exception THEN
+            PERFORM pgslo_catalog.record_break(open.name, NULL, SQLSTATE, SQLERRM);
+        END;
     END LOOP;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.tick() IS 'Resolves incidents of streamed tables whose later batches met the rule. Run it every minute, for example from pg_cron.';
+COMMENT ON FUNCTION pgslo.tick() IS 'Resolves incidents of streamed tables whose later batches met the rule, and opens what concurrent writers left. Run it every minute, for example from pg_cron.';
 
 CREATE FUNCTION pgslo.version() RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -306,6 +310,75 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.announce(definition text, columns text[], on_read text) IS 'Warns, once an incident and statement, or refuses the read.';
+
+CREATE FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) RETURNS numeric
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT coalesce(
+        (SELECT min(f.place) FROM pgslo_catalog.fragment f WHERE f.definition_id = arrival.definition_id AND f.batch = arrival.batch),
+        extract(epoch FROM clock_timestamp())::numeric)
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) IS 'Where a batch stands whose key does not say so: when its first rows arrived.';
+
+CREATE TABLE pgslo_catalog.rule (
+    rule_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    columns text[] NOT NULL,
+    on_breach text NOT NULL,
+    at_least numeric,
+    samples bigint NOT NULL,
+    at_most bigint,
+    mechanism text NOT NULL,
+    promise text NOT NULL,
+    owner text,
+    description text,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    retired_at timestamp with time zone,
+    CONSTRAINT rule_at_least_is_a_fraction CHECK (((at_least >= (0)::numeric) AND (at_least <= (1)::numeric))),
+    CONSTRAINT rule_at_most_is_a_count CHECK ((at_most >= 0)),
+    CONSTRAINT rule_on_breach_is_known CHECK ((on_breach = ANY (ARRAY['warn'::text, 'flag'::text, 'quarantine'::text, 'repair'::text, 'reject'::text])))
+);
+
+COMMENT ON TABLE pgslo_catalog.rule IS 'What a definition promises; a retired rule keeps its history.';
+
+CREATE FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT pgslo_catalog.is_missed(batch_is_missed.rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint)
+    FROM pgslo_catalog.fragment f
+    WHERE f.definition_id = rule.definition_id AND f.batch = batch_is_missed.batch
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) IS 'Whether a batch as written so far misses the rule.';
+
+CREATE FUNCTION pgslo_catalog.failed(batches pgslo_catalog.counted[]) RETURNS bigint[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT array_agg(n.failed ORDER BY n.ordinal)
+    FROM (
+        SELECT f.ordinal, sum(f.failed)::bigint AS failed
+        FROM unnest(failed.batches) AS b, unnest(b.failed) WITH ORDINALITY AS f (failed, ordinal)
+        GROUP BY f.ordinal
+    ) AS n
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.failed(batches pgslo_catalog.counted[]) IS 'Failing rows by rule, over all batches of a statement.';
+
+CREATE FUNCTION pgslo_catalog.failing_of(ordinal integer, rules integer, failed bigint) RETURNS bigint[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT array_agg(CASE WHEN n.ordinal = failing_of.ordinal THEN failing_of.failed ELSE 0 END ORDER BY n.ordinal)
+    FROM generate_series(1, failing_of.rules) AS n (ordinal)
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.failing_of(ordinal integer, rules integer, failed bigint) IS 'Failing rows of one rule among several.';
 
 CREATE FUNCTION pgslo_catalog.is_base64(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -392,29 +465,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_json(value text) IS 'Whether the text is JSON.';
 
-CREATE TABLE pgslo_catalog.rule (
-    rule_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    name text NOT NULL,
-    kind text NOT NULL,
-    columns text[] NOT NULL,
-    on_breach text NOT NULL,
-    at_least numeric,
-    samples bigint NOT NULL,
-    at_most bigint,
-    mechanism text NOT NULL,
-    promise text NOT NULL,
-    owner text,
-    description text,
-    tags text[] DEFAULT '{}'::text[] NOT NULL,
-    retired_at timestamp with time zone,
-    CONSTRAINT rule_at_least_is_a_fraction CHECK (((at_least >= (0)::numeric) AND (at_least <= (1)::numeric))),
-    CONSTRAINT rule_at_most_is_a_count CHECK ((at_most >= 0)),
-    CONSTRAINT rule_on_breach_is_known CHECK ((on_breach = ANY (ARRAY['warn'::text, 'flag'::text, 'quarantine'::text, 'repair'::text, 'reject'::text])))
-);
-
-COMMENT ON TABLE pgslo_catalog.rule IS 'What a definition promises; a retired rule keeps its history.';
-
 CREATE FUNCTION pgslo_catalog.is_missed(rule pgslo_catalog.rule, rows bigint, failed bigint) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -483,11 +533,17 @@ CREATE FUNCTION pgslo_catalog.iso(value anyelement) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "IntervalStyle" TO 'postgres'
+    SET bytea_output TO 'hex'
+    SET extra_float_digits TO '3'
     AS $$
-    SELECT coalesce(to_jsonb(iso.value) #>> '{}', 'NULL')
+    -- An index over it takes 2,700 bytes.
+    SELECT coalesce(CASE WHEN length(name.text) > 200 THEN left(name.text, 160) || '…' || md5(name.text) ELSE name.text END, 'NULL')
+    FROM (SELECT to_jsonb(iso.value) #>> '{}') AS name (text)
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.iso(value anyelement) IS 'A batch''s name: the same text for the same value whatever the session''s time zone and date style.';
+COMMENT ON FUNCTION pgslo_catalog.iso(value anyelement) IS 'A batch''s name: the same text for the same value whatever the session''s settings.';
 
 CREATE TABLE pgslo_catalog.incident (
     incident_id bigint NOT NULL,
@@ -498,6 +554,7 @@ CREATE TABLE pgslo_catalog.incident (
     opened_place numeric NOT NULL,
     resolved_at timestamp with time zone,
     resolved_batch text,
+    resolved_place numeric,
     resolution text,
     CONSTRAINT incident_is_resolved_with_a_resolution CHECK (((resolved_at IS NULL) = (resolution IS NULL))),
     CONSTRAINT incident_resolution_is_known CHECK ((resolution = ANY (ARRAY['met'::text, 'retired'::text, 'real'::text, 'false_alarm'::text])))
@@ -511,15 +568,38 @@ CREATE FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule 
     AS $$
     SELECT coalesce(max(batch.place), incident.opened_place)
     FROM (
-        SELECT f.place
+        SELECT min(f.place) AS place
         FROM pgslo_catalog.fragment f
         WHERE f.definition_id = incident.definition_id AND f.place >= incident.opened_place
-        GROUP BY f.batch, f.place
+        GROUP BY f.batch
         HAVING pgslo_catalog.is_missed(rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint)
     ) batch
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'Position of the newest batch that misses the rule since the incident opened.';
+
+CREATE FUNCTION pgslo_catalog.merged(batches pgslo_catalog.counted[], rules integer) RETURNS pgslo_catalog.counted[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH part AS (
+        SELECT b.* FROM unnest(merged.batches) AS b
+    ), failed AS (
+        SELECT n.batch, array_agg(n.failed ORDER BY n.ordinal) AS failed
+        FROM (
+            SELECT p.batch, f.ordinal, sum(f.failed)::bigint AS failed
+            FROM part p, unnest(p.failed || pgslo_catalog.failing_of(0, merged.rules, 0)) WITH ORDINALITY AS f (failed, ordinal)
+            WHERE f.ordinal <= merged.rules
+            GROUP BY p.batch, f.ordinal
+        ) n
+        GROUP BY n.batch
+    )
+    SELECT array_agg(ROW(p.batch, p.place, p.rows, f.failed)::pgslo_catalog.counted)
+    FROM (SELECT part.batch, min(part.place) AS place, sum(part.rows)::bigint AS rows FROM part GROUP BY part.batch) p
+    JOIN failed f ON f.batch = p.batch
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.counted[], rules integer) IS 'What was counted rule by rule, as one entry for each batch.';
 
 CREATE FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -547,31 +627,120 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'The newest missed batch of an incident, in a sentence.';
 
-CREATE FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS void
+CREATE TABLE pgslo_catalog.definition (
+    definition_id bigint NOT NULL,
+    name text NOT NULL,
+    relation regclass NOT NULL,
+    owner text,
+    description text,
+    key_columns text[] NOT NULL,
+    writes text NOT NULL,
+    batch_every interval,
+    batch_by text,
+    batch_place text,
+    schema_wanted jsonb,
+    on_read text NOT NULL,
+    fingerprint text NOT NULL,
+    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    registered_by text DEFAULT SESSION_USER NOT NULL,
+    CONSTRAINT definition_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'refuse'::text, 'silent'::text]))),
+    CONSTRAINT definition_writes_are_known CHECK ((writes = ANY (ARRAY['bulk'::text, 'stream'::text])))
+);
+
+COMMENT ON TABLE pgslo_catalog.definition IS 'A table that has promises.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.name IS 'Schema and table when it was defined; generated code knows the definition by it, also after a rename.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.batch_by IS 'A row''s batch, as SQL over row r, where its value says which batch is later.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.batch_place IS 'Where a batch stands among the others, as SQL over b.raw.';
+
+CREATE FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, OUT name text, OUT place numeric) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    newest timestamptz;
+BEGIN
+    IF (newest_batch.definition).batch_by IS NULL THEN
+        -- Batches of the clock: the newest that is over.
+        newest := date_bin((newest_batch.definition).batch_every, clock_timestamp() - (newest_batch.definition).batch_every, '2001-01-01 00:00:00+00');
+        name := pgslo_catalog.iso(newest);
+        place := extract(epoch FROM newest);
+        RETURN;
+    END IF;
+    EXECUTE format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT max(%s) AS raw FROM %s AS r) AS b',
+                   (newest_batch.definition).batch_place, (newest_batch.definition).batch_by, (newest_batch.definition).relation)
+    INTO name, place;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, OUT name text, OUT place numeric) IS 'The newest batch of a streamed table.';
+
+CREATE FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- Never waits for another writer: who does not get the lock leaves the incident to the one who has it.
+    -- Never waits for another writer: who does not get the lock leaves the incident to the one who has it, and to tick().
     IF NOT pg_try_advisory_xact_lock(hashtextextended('pgslo incident', (open_incident.rule).rule_id)) THEN
-        RETURN;
+        RETURN false;
     END IF;
     -- Looked up first because an insert that conflicts uses a number up all the same.
     IF EXISTS (
         SELECT FROM pgslo_catalog.incident i
         WHERE i.definition_id = (open_incident.rule).definition_id AND i.rule_id = (open_incident.rule).rule_id AND i.resolved_at IS NULL
     ) THEN
-        RETURN;
+        RETURN true;
     END IF;
     INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place)
     VALUES ((open_incident.rule).definition_id, (open_incident.rule).rule_id, open_incident.batch, open_incident.place)
     ON CONFLICT (definition_id, rule_id) WHERE resolved_at IS NULL DO NOTHING;
+    RETURN true;
 EXCEPTION WHEN serialization_failure THEN
-    NULL;  -- Somebody opened it after this transaction's snapshot was taken.
+    RETURN true;  -- Somebody opened it after this transaction's snapshot was taken.
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric) IS 'Opens an incident unless the rule has an open one; never waits and never fails the write.';
+COMMENT ON FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric) IS 'Opens an incident unless the rule has an open one, and says whether there is one now; never waits and never fails the write.';
+
+CREATE FUNCTION pgslo_catalog.open_left_over() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    horizon xid8 := pg_snapshot_xmin(pg_current_snapshot());
+    since xid8 := (SELECT w.seen FROM pgslo_catalog.watermark w WHERE w.consumer = 'tick');
+    missed record;
+    all_done boolean := true;
+BEGIN
+    IF since > horizon THEN
+        since := '0';  -- Restored from a cluster that had counted further.
+    END IF;
+    FOR missed IN
+        SELECT r AS rule, f.batch, min(f.place) AS place
+        FROM pgslo_catalog.fragment f
+        JOIN pgslo_catalog.rule r ON r.definition_id = f.definition_id AND f.failures ? r.name AND r.retired_at IS NULL
+        WHERE f.failures IS NOT NULL AND f.xid >= coalesce(since, '0') AND f.xid < horizon
+          AND NOT EXISTS (
+              SELECT FROM pgslo_catalog.incident i
+              WHERE i.rule_id = r.rule_id
+                AND (i.resolved_at IS NULL OR i.resolved_at >= f.written_at AND (i.resolution <> 'met' OR i.resolved_place > f.place)))
+        GROUP BY r, f.batch
+        ORDER BY min(f.place)
+    LOOP
+        IF pgslo_catalog.batch_is_missed(missed.rule, missed.batch) THEN
+            all_done := pgslo_catalog.open_incident(missed.rule, missed.batch, missed.place) AND all_done;
+        END IF;
+    END LOOP;
+    IF all_done THEN
+        INSERT INTO pgslo_catalog.watermark AS w (consumer, seen) VALUES ('tick', horizon)
+        ON CONFLICT (consumer) DO UPDATE SET seen = excluded.seen;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.open_left_over() IS 'Opens incidents that a writer left to another writer, who then rolled back.';
 
 CREATE FUNCTION pgslo_catalog.problem(definition text, columns text[]) RETURNS TABLE(code text, incident_id bigint, rule text, column_name text, message text, detail text, hint text)
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -598,7 +767,15 @@ CREATE FUNCTION pgslo_catalog.problem(definition text, columns text[]) RETURNS T
     FROM pgslo_catalog.definition d
     JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id
     JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id AND r.retired_at IS NULL
-    WHERE d.name = problem.definition AND (r.columns && problem.columns OR '*' = ANY (problem.columns))
+    WHERE d.name = problem.definition AND (r.columns && problem.columns OR r.columns = '{}' AND '*' = ANY (problem.columns))
+    UNION ALL
+    SELECT '01SL2', NULL, NULL, NULL,
+           format('batches of %s can no longer be told apart', d.name),
+           format('%s. Since %s UTC.', b.error_message, to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+           format('Tell the owner, %s: pgslo plan shows what changed.', coalesce(d.owner, 'unknown'))
+    FROM pgslo_catalog.definition d
+    JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id AND b.rule_id IS NULL
+    WHERE d.name = problem.definition AND '*' = ANY (problem.columns)
     UNION ALL
     SELECT '01SL1', NULL, 'schema', NULL, format('%s misses rule "schema"', d.name), upper(left(s.difference, 1)) || substr(s.difference, 2) || '.',
            format('Tell the owner, %s.', coalesce(d.owner, 'unknown'))
@@ -618,16 +795,17 @@ CREATE FUNCTION pgslo_catalog.record_break(definition text, rule text, error_cod
     AS $$
 BEGIN
     INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message)
-    SELECT r.definition_id, r.rule_id, record_break.error_code, left(record_break.error_message, 1000)
-    FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id)
-    WHERE d.name = record_break.definition AND r.name = record_break.rule
-      AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.rule_id = r.rule_id);
+    SELECT d.definition_id, r.rule_id, record_break.error_code, left(record_break.error_message, 1000)
+    FROM pgslo_catalog.definition d
+    LEFT JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.name = record_break.rule
+    WHERE d.name = record_break.definition AND (record_break.rule IS NULL OR r.rule_id IS NOT NULL)
+      AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.definition_id = d.definition_id AND b.rule_id IS NOT DISTINCT FROM r.rule_id);
 EXCEPTION WHEN OTHERS THEN
     NULL;  -- Called where something failed already; the write must not fail for the note.
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) IS 'Notes that a rule can no longer be judged, once.';
+COMMENT ON FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) IS 'Notes that a rule can no longer be judged, once; without a rule, that rows cannot be told apart into batches.';
 
 CREATE FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[]) RETURNS void
     LANGUAGE plpgsql
@@ -667,31 +845,35 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_repair(definition text, rule text, column_name text, row_key text, old_value text, new_value text) IS 'Keeps the value that a repair replaced.';
 
-CREATE FUNCTION pgslo_catalog.record_row(definition text, batch text, place numeric, rules text[]) RETURNS void
+CREATE FUNCTION pgslo_catalog.record_row(definition text, batch text, place numeric, row_key text, rules text[], shown text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
+    id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = record_row.definition);
+    known numeric := coalesce(record_row.place, pgslo_catalog.arrival(id, record_row.batch));
     rule pgslo_catalog.rule;
 BEGIN
+    -- No row is counted here: those that pass would be missing.
     INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
-    SELECT d.definition_id, record_row.batch, record_row.place, 1,
-           (SELECT jsonb_object_agg(n.name, 1) FROM unnest(record_row.rules) AS n (name))
-    FROM pgslo_catalog.definition d WHERE d.name = record_row.definition;
+    SELECT id, record_row.batch, known, 0, jsonb_object_agg(n.name, 1) FROM unnest(record_row.rules) AS n (name);
+
+    PERFORM pgslo_catalog.record_sample(record_row.definition, n.rule, record_row.batch, record_row.row_key, n.shown)
+    FROM unnest(record_row.rules, record_row.shown) AS n (rule, shown);
 
     FOR rule IN
         SELECT r.*
-        FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id)
-        WHERE d.name = record_row.definition AND r.name = ANY (record_row.rules)
-          AND NOT EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.definition_id = d.definition_id AND i.rule_id = r.rule_id AND i.resolved_at IS NULL)
+        FROM pgslo_catalog.rule r
+        WHERE r.definition_id = id AND r.name = ANY (record_row.rules)
+          AND NOT EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.rule_id = r.rule_id AND i.resolved_at IS NULL)
         ORDER BY r.rule_id
     LOOP
-        PERFORM pgslo_catalog.open_incident(rule, record_row.batch, record_row.place);
+        PERFORM pgslo_catalog.open_incident(rule, record_row.batch, known);
     END LOOP;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_row(definition text, batch text, place numeric, rules text[]) IS 'Appends one failing row of a streamed table and opens incidents.';
+COMMENT ON FUNCTION pgslo_catalog.record_row(definition text, batch text, place numeric, row_key text, rules text[], shown text[]) IS 'Appends one failing row of a streamed table and opens incidents.';
 
 CREATE FUNCTION pgslo_catalog.record_sample(definition text, rule text, batch text, row_key text, shown text) RETURNS void
     LANGUAGE sql
@@ -712,45 +894,47 @@ CREATE FUNCTION pgslo_catalog.record_statement(definition text, rules text[], ba
     AS $$
 DECLARE
     id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = record_statement.definition);
-    concerned text[];
+    written pgslo_catalog.counted[];
     missed text[] := '{}';
-    rule pgslo_catalog.rule;
+    judged record;
     batch record;
+    is_missed boolean;
+    is_open boolean;
+    since numeric;
 BEGIN
+    written := ARRAY(
+        SELECT ROW(b.batch, coalesce(b.place, pgslo_catalog.arrival(id, b.batch)), b.rows, b.failed)::pgslo_catalog.counted
+        FROM unnest(record_statement.batches) AS b);
     INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
     SELECT id, b.batch, b.place, b.rows,
            (SELECT jsonb_object_agg(n.name, n.failed)
             FROM unnest(record_statement.rules, b.failed) AS n (name, failed) WHERE n.failed > 0)
-    FROM unnest(record_statement.batches) b;
+    FROM unnest(written) AS b;
 
-    concerned := ARRAY(
-        SELECT n.name
-        FROM unnest(record_statement.batches) b, unnest(record_statement.rules, b.failed) AS n (name, failed)
-        WHERE n.failed > 0
-        UNION
-        SELECT r.name
-        FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
-        WHERE i.definition_id = id AND i.resolved_at IS NULL
-    );
-    FOR rule IN
-        SELECT r.* FROM pgslo_catalog.rule r
-        WHERE r.definition_id = id AND r.name = ANY (concerned) AND r.name = ANY (record_statement.rules)
+    FOR judged IN
+        SELECT r AS rule, r.name, n.ordinal, r.at_least IS NULL AND r.at_most IS NULL AS is_plain, i.opened_place
+        FROM unnest(record_statement.rules) WITH ORDINALITY AS n (name, ordinal)
+        JOIN pgslo_catalog.rule r ON r.definition_id = id AND r.name = n.name
+        LEFT JOIN pgslo_catalog.incident i ON i.definition_id = id AND i.rule_id = r.rule_id AND i.resolved_at IS NULL
+        WHERE i.incident_id IS NOT NULL OR EXISTS (SELECT FROM unnest(written) AS b WHERE b.failed[n.ordinal] > 0)
         ORDER BY r.rule_id
     LOOP
+        is_open := judged.opened_place IS NOT NULL;
+        since := judged.opened_place;
         FOR batch IN
-            SELECT b.batch, b.place,
-                   pgslo_catalog.is_missed(rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint) AS missed
-            FROM unnest(record_statement.batches) b
-            JOIN pgslo_catalog.fragment f ON f.definition_id = id AND f.place = b.place AND f.batch = b.batch
-            WHERE b.rows > 0
-            GROUP BY b.batch, b.place
-            ORDER BY b.place
+            SELECT b.batch AS name, b.place, b.failed[judged.ordinal] AS failed FROM unnest(written) AS b ORDER BY b.place
         LOOP
-            IF batch.missed THEN
-                missed := missed || rule.name;
-                PERFORM pgslo_catalog.open_incident(rule, batch.batch, batch.place);
-            ELSE
-                PERFORM pgslo_catalog.resolve_incident(rule, batch.batch, batch.place);
+            -- Sums are looked up only where they decide something: rows of a plain rule that fail miss it at once, and
+            -- a batch that is no newer than the incident resolves nothing.
+            is_missed := batch.failed > 0 AND (judged.is_plain OR pgslo_catalog.batch_is_missed(judged.rule, batch.name));
+            IF is_missed THEN
+                missed := missed || judged.name;
+                IF NOT is_open THEN
+                    is_open := pgslo_catalog.open_incident(judged.rule, batch.name, batch.place);
+                    since := batch.place;
+                END IF;
+            ELSIF is_open AND batch.place > since AND (batch.failed > 0 OR NOT pgslo_catalog.batch_is_missed(judged.rule, batch.name)) THEN
+                is_open := NOT pgslo_catalog.resolve_incident(judged.rule, batch.name, batch.place);
             END IF;
         END LOOP;
     END LOOP;
@@ -758,7 +942,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_statement(definition text, rules text[], batches pgslo_catalog.counted[]) IS 'Appends what a statement wrote, opens or resolves incidents, and returns the rules that its batches miss.';
+COMMENT ON FUNCTION pgslo_catalog.record_statement(definition text, rules text[], batches pgslo_catalog.counted[]) IS 'Appends what a statement wrote, opens or resolves incidents, and returns the rules that its rows make their batches miss.';
 
 CREATE FUNCTION pgslo_catalog.register(document jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -767,14 +951,14 @@ CREATE FUNCTION pgslo_catalog.register(document jsonb) RETURNS void
 DECLARE
     id bigint;
 BEGIN
-    INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, schema_wanted, on_read, fingerprint)
+    INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, schema_wanted, on_read, fingerprint)
     VALUES (
         document ->> 'name', (document ->> 'relation')::regclass, document ->> 'owner', document ->> 'description',
         ARRAY(SELECT jsonb_array_elements_text(document -> 'key')), document ->> 'writes',
-        (document ->> 'batch_every')::interval, document ->> 'batch_by', nullif(document -> 'schema', 'null'), document ->> 'on_read', document ->> 'fingerprint')
+        (document ->> 'batch_every')::interval, document ->> 'batch_by', document ->> 'batch_place', nullif(document -> 'schema', 'null'), document ->> 'on_read', document ->> 'fingerprint')
     ON CONFLICT (name) DO UPDATE SET
         relation = excluded.relation, owner = excluded.owner, description = excluded.description, key_columns = excluded.key_columns,
-        writes = excluded.writes, batch_every = excluded.batch_every, batch_by = excluded.batch_by, schema_wanted = excluded.schema_wanted,
+        writes = excluded.writes, batch_every = excluded.batch_every, batch_by = excluded.batch_by, batch_place = excluded.batch_place, schema_wanted = excluded.schema_wanted,
         on_read = excluded.on_read, fingerprint = excluded.fingerprint, registered_at = clock_timestamp(), registered_by = session_user
     RETURNING d.definition_id INTO id;
 
@@ -826,7 +1010,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.reject(definition text, schema_name text, table_name text, rule text, column_name text, promise text, shown text, row_key text, owner text, also text[]) IS 'Refuses a write as a check constraint does, so that every driver raises its integrity error.';
 
-CREATE FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS void
+CREATE FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -839,25 +1023,26 @@ BEGIN
       AND i.rule_id = (resolve_incident.rule).rule_id
       AND i.resolved_at IS NULL;
     IF NOT FOUND OR pgslo_catalog.last_missed(open, resolve_incident.rule) >= resolve_incident.place THEN
-        RETURN;
+        RETURN false;
     END IF;
     IF NOT pg_try_advisory_xact_lock(hashtextextended('pgslo incident', (resolve_incident.rule).rule_id)) THEN
-        RETURN;
+        RETURN false;
     END IF;
     UPDATE pgslo_catalog.incident i
-    SET resolved_at = clock_timestamp(), resolved_batch = resolve_incident.batch, resolution = 'met'
+    SET resolved_at = clock_timestamp(), resolved_batch = resolve_incident.batch, resolved_place = resolve_incident.place, resolution = 'met'
     FROM (
         SELECT u.incident_id FROM pgslo_catalog.incident u
         WHERE u.incident_id = open.incident_id AND u.resolved_at IS NULL
         FOR UPDATE SKIP LOCKED
     ) mine
     WHERE i.incident_id = mine.incident_id;
+    RETURN FOUND;
 EXCEPTION WHEN serialization_failure THEN
-    NULL;
+    RETURN false;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric) IS 'Resolves the rule''s open incident if this batch is newer than every batch that missed it; never waits and never fails the write.';
+COMMENT ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric) IS 'Resolves the rule''s open incident if this batch is newer than every batch that missed it, and says whether it did; never waits and never fails the write.';
 
 CREATE FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -920,29 +1105,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) IS 'Tells the writer, at most once a statement and without values.';
-
-CREATE TABLE pgslo_catalog.definition (
-    definition_id bigint NOT NULL,
-    name text NOT NULL,
-    relation regclass NOT NULL,
-    owner text,
-    description text,
-    key_columns text[] NOT NULL,
-    writes text NOT NULL,
-    batch_every interval,
-    batch_by text,
-    schema_wanted jsonb,
-    on_read text NOT NULL,
-    fingerprint text NOT NULL,
-    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    registered_by text DEFAULT SESSION_USER NOT NULL,
-    CONSTRAINT definition_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'refuse'::text, 'silent'::text]))),
-    CONSTRAINT definition_writes_are_known CHECK ((writes = ANY (ARRAY['bulk'::text, 'stream'::text])))
-);
-
-COMMENT ON TABLE pgslo_catalog.definition IS 'A table that has promises.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.name IS 'Schema and table when it was defined; generated code knows the definition by it, also after a rename.';
 
 CREATE VIEW pgslo.incident AS
  SELECT i.incident_id,
@@ -1040,13 +1202,15 @@ COMMENT ON VIEW pgslo.repair IS 'Values that were repaired, with what they were.
 CREATE TABLE pgslo_catalog.rule_break (
     rule_break_id bigint NOT NULL,
     definition_id bigint NOT NULL,
-    rule_id bigint NOT NULL,
+    rule_id bigint,
     error_code text NOT NULL,
     error_message text NOT NULL,
     broke_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
 COMMENT ON TABLE pgslo_catalog.rule_break IS 'Rules that can no longer be judged, for example after a column was renamed; writes went on.';
+
+COMMENT ON COLUMN pgslo_catalog.rule_break.rule_id IS 'NULL: not a rule, but rows cannot be told apart into batches any more.';
 
 CREATE VIEW pgslo.rule AS
  SELECT d.name AS definition,
@@ -1062,7 +1226,9 @@ CREATE VIEW pgslo.rule AS
     r.retired_at,
     ( SELECT b.error_message
            FROM pgslo_catalog.rule_break b
-          WHERE (b.rule_id = r.rule_id)) AS broken
+          WHERE (b.rule_id = r.rule_id)
+          ORDER BY b.rule_break_id
+         LIMIT 1) AS broken
    FROM (pgslo_catalog.rule r
      JOIN pgslo_catalog.definition d USING (definition_id));
 
@@ -1107,7 +1273,11 @@ CREATE TABLE pgslo_catalog.fragment (
 
 COMMENT ON TABLE pgslo_catalog.fragment IS 'What one statement added to a batch. Only ever appended to: a shared counter would serialise and deadlock writers.';
 
-COMMENT ON COLUMN pgslo_catalog.fragment.place IS 'Where the batch stands among the others: seconds since 1970 for times, the value itself for numbers, else the time of arrival.';
+COMMENT ON COLUMN pgslo_catalog.fragment.batch IS 'The batch''s key as text; a long one ends in a digest.';
+
+COMMENT ON COLUMN pgslo_catalog.fragment.place IS 'Where the batch stands among the others: seconds since 1970 for times, the value itself for numbers, else when its first rows arrived; -Infinity when it cannot be told.';
+
+COMMENT ON COLUMN pgslo_catalog.fragment.rows IS 'Rows as the statement left them, inserted or updated; 0 where a row trigger noted a failing row, which is all it sees.';
 
 COMMENT ON COLUMN pgslo_catalog.fragment.failures IS 'Failing rows by rule name; NULL when every row passed.';
 
@@ -1121,9 +1291,9 @@ CREATE VIEW pgslo.status AS
     ( SELECT count(*) AS count
            FROM pgslo_catalog.incident i
           WHERE ((i.definition_id = d.definition_id) AND (i.resolved_at IS NULL))) AS open_incidents,
-    ( SELECT count(*) AS count
+    ( SELECT count(DISTINCT COALESCE(b.rule_id, (0)::bigint)) AS count
            FROM (pgslo_catalog.rule_break b
-             JOIN pgslo_catalog.rule r USING (rule_id))
+             LEFT JOIN pgslo_catalog.rule r USING (rule_id))
           WHERE ((b.definition_id = d.definition_id) AND (r.retired_at IS NULL))) AS broken_rules,
     ( SELECT count(*) AS count
            FROM pgslo_catalog.quarantine q
@@ -1261,6 +1431,13 @@ ALTER TABLE pgslo_catalog.task ALTER COLUMN task_id ADD GENERATED ALWAYS AS IDEN
     CACHE 1
 );
 
+CREATE TABLE pgslo_catalog.watermark (
+    consumer text NOT NULL,
+    seen xid8 NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.watermark IS 'Transactions below this one ended before the consumer last looked: sequence order is not commit order.';
+
 ALTER TABLE ONLY pgslo_catalog.definition
     ADD CONSTRAINT definition_has_an_id PRIMARY KEY (definition_id);
 
@@ -1309,7 +1486,14 @@ ALTER TABLE ONLY pgslo_catalog.task
 ALTER TABLE ONLY pgslo_catalog.task
     ADD CONSTRAINT task_name_is_unique_in_its_definition UNIQUE (definition_id, name);
 
-CREATE INDEX fragment_batch_idx ON pgslo_catalog.fragment USING btree (definition_id, place);
+ALTER TABLE ONLY pgslo_catalog.watermark
+    ADD CONSTRAINT watermark_has_one_consumer PRIMARY KEY (consumer);
+
+CREATE INDEX fragment_batch_idx ON pgslo_catalog.fragment USING btree (definition_id, batch);
+
+CREATE INDEX fragment_failing_idx ON pgslo_catalog.fragment USING btree (xid) WHERE (failures IS NOT NULL);
+
+CREATE INDEX fragment_place_idx ON pgslo_catalog.fragment USING btree (definition_id, place);
 
 CREATE UNIQUE INDEX incident_is_open_once ON pgslo_catalog.incident USING btree (definition_id, rule_id) WHERE (resolved_at IS NULL);
 
@@ -1362,6 +1546,14 @@ REVOKE ALL ON FUNCTION pgslo.tick() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.announce(definition text, columns text[], on_read text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.failed(batches pgslo_catalog.counted[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.failing_of(ordinal integer, rules integer, failed bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.is_base64(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_date(value text) FROM PUBLIC;
@@ -1394,9 +1586,15 @@ REVOKE ALL ON FUNCTION pgslo_catalog.iso(value anyelement) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.counted[], rules integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, OUT name text, OUT place numeric) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.open_left_over() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.problem(definition text, columns text[]) FROM PUBLIC;
 
@@ -1406,7 +1604,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_repair(definition text, rule text, column_name text, row_key text, old_value text, new_value text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.record_row(definition text, batch text, place numeric, rules text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.record_row(definition text, batch text, place numeric, row_key text, rules text[], shown text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_sample(definition text, rule text, batch text, row_key text, shown text) FROM PUBLIC;
 

@@ -13,30 +13,41 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.is_missed(pgslo_catalog.rule, bigint, bigint) IS 'Whether a batch of so many rows, so many of them failing, misses the rule.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT pgslo_catalog.is_missed(batch_is_missed.rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint)
+    FROM pgslo_catalog.fragment f
+    WHERE f.definition_id = rule.definition_id AND f.batch = batch_is_missed.batch
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.batch_is_missed(pgslo_catalog.rule, text) IS 'Whether a batch as written so far misses the rule.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    -- Never waits for another writer: who does not get the lock leaves the incident to the one who has it.
+    -- Never waits for another writer: who does not get the lock leaves the incident to the one who has it, and to tick().
     IF NOT pg_try_advisory_xact_lock(hashtextextended('pgslo incident', (open_incident.rule).rule_id)) THEN
-        RETURN;
+        RETURN false;
     END IF;
     -- Looked up first because an insert that conflicts uses a number up all the same.
     IF EXISTS (
         SELECT FROM pgslo_catalog.incident i
         WHERE i.definition_id = (open_incident.rule).definition_id AND i.rule_id = (open_incident.rule).rule_id AND i.resolved_at IS NULL
     ) THEN
-        RETURN;
+        RETURN true;
     END IF;
     INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place)
     VALUES ((open_incident.rule).definition_id, (open_incident.rule).rule_id, open_incident.batch, open_incident.place)
     ON CONFLICT (definition_id, rule_id) WHERE resolved_at IS NULL DO NOTHING;
+    RETURN true;
 EXCEPTION WHEN serialization_failure THEN
-    NULL;  -- Somebody opened it after this transaction's snapshot was taken.
+    RETURN true;  -- Somebody opened it after this transaction's snapshot was taken.
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.open_incident(pgslo_catalog.rule, text, numeric) IS 'Opens an incident unless the rule has an open one; never waits and never fails the write.';
+COMMENT ON FUNCTION pgslo_catalog.open_incident(pgslo_catalog.rule, text, numeric) IS 'Opens an incident unless the rule has an open one, and says whether there is one now; never waits and never fails the write.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS numeric
 LANGUAGE sql STABLE
@@ -44,16 +55,16 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
     SELECT coalesce(max(batch.place), incident.opened_place)
     FROM (
-        SELECT f.place
+        SELECT min(f.place) AS place
         FROM pgslo_catalog.fragment f
         WHERE f.definition_id = incident.definition_id AND f.place >= incident.opened_place
-        GROUP BY f.batch, f.place
+        GROUP BY f.batch
         HAVING pgslo_catalog.is_missed(rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint)
     ) batch
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.last_missed(pgslo_catalog.incident, pgslo_catalog.rule) IS 'Position of the newest batch that misses the rule since the incident opened.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -66,24 +77,79 @@ BEGIN
       AND i.rule_id = (resolve_incident.rule).rule_id
       AND i.resolved_at IS NULL;
     IF NOT FOUND OR pgslo_catalog.last_missed(open, resolve_incident.rule) >= resolve_incident.place THEN
-        RETURN;
+        RETURN false;
     END IF;
     IF NOT pg_try_advisory_xact_lock(hashtextextended('pgslo incident', (resolve_incident.rule).rule_id)) THEN
-        RETURN;
+        RETURN false;
     END IF;
     UPDATE pgslo_catalog.incident i
-    SET resolved_at = clock_timestamp(), resolved_batch = resolve_incident.batch, resolution = 'met'
+    SET resolved_at = clock_timestamp(), resolved_batch = resolve_incident.batch, resolved_place = resolve_incident.place, resolution = 'met'
     FROM (
         SELECT u.incident_id FROM pgslo_catalog.incident u
         WHERE u.incident_id = open.incident_id AND u.resolved_at IS NULL
         FOR UPDATE SKIP LOCKED
     ) mine
     WHERE i.incident_id = mine.incident_id;
+    RETURN FOUND;
 EXCEPTION WHEN serialization_failure THEN
-    NULL;
+    RETURN false;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.resolve_incident(pgslo_catalog.rule, text, numeric) IS 'Resolves the rule''s open incident if this batch is newer than every batch that missed it; never waits and never fails the write.';
+COMMENT ON FUNCTION pgslo_catalog.resolve_incident(pgslo_catalog.rule, text, numeric) IS 'Resolves the rule''s open incident if this batch is newer than every batch that missed it, and says whether it did; never waits and never fails the write.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) RETURNS numeric
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT coalesce(
+        (SELECT min(f.place) FROM pgslo_catalog.fragment f WHERE f.definition_id = arrival.definition_id AND f.batch = arrival.batch),
+        extract(epoch FROM clock_timestamp())::numeric)
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.arrival(bigint, text) IS 'Where a batch stands whose key does not say so: when its first rows arrived.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.failing_of(ordinal integer, rules integer, failed bigint) RETURNS bigint[]
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT array_agg(CASE WHEN n.ordinal = failing_of.ordinal THEN failing_of.failed ELSE 0 END ORDER BY n.ordinal)
+    FROM generate_series(1, failing_of.rules) AS n (ordinal)
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.failing_of(integer, integer, bigint) IS 'Failing rows of one rule among several.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.failed(batches pgslo_catalog.counted[]) RETURNS bigint[]
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT array_agg(n.failed ORDER BY n.ordinal)
+    FROM (
+        SELECT f.ordinal, sum(f.failed)::bigint AS failed
+        FROM unnest(failed.batches) AS b, unnest(b.failed) WITH ORDINALITY AS f (failed, ordinal)
+        GROUP BY f.ordinal
+    ) AS n
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.failed(pgslo_catalog.counted[]) IS 'Failing rows by rule, over all batches of a statement.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.merged(batches pgslo_catalog.counted[], rules integer) RETURNS pgslo_catalog.counted[]
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    WITH part AS (
+        SELECT b.* FROM unnest(merged.batches) AS b
+    ), failed AS (
+        SELECT n.batch, array_agg(n.failed ORDER BY n.ordinal) AS failed
+        FROM (
+            SELECT p.batch, f.ordinal, sum(f.failed)::bigint AS failed
+            FROM part p, unnest(p.failed || pgslo_catalog.failing_of(0, merged.rules, 0)) WITH ORDINALITY AS f (failed, ordinal)
+            WHERE f.ordinal <= merged.rules
+            GROUP BY p.batch, f.ordinal
+        ) n
+        GROUP BY n.batch
+    )
+    SELECT array_agg(ROW(p.batch, p.place, p.rows, f.failed)::pgslo_catalog.counted)
+    FROM (SELECT part.batch, min(part.place) AS place, sum(part.rows)::bigint AS rows FROM part GROUP BY part.batch) p
+    JOIN failed f ON f.batch = p.batch
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.merged(pgslo_catalog.counted[], integer) IS 'What was counted rule by rule, as one entry for each batch.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_statement(definition text, rules text[], batches pgslo_catalog.counted[]) RETURNS text[]
 LANGUAGE plpgsql
@@ -91,77 +157,83 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = record_statement.definition);
-    concerned text[];
+    written pgslo_catalog.counted[];
     missed text[] := '{}';
-    rule pgslo_catalog.rule;
+    judged record;
     batch record;
+    is_missed boolean;
+    is_open boolean;
+    since numeric;
 BEGIN
+    written := ARRAY(
+        SELECT ROW(b.batch, coalesce(b.place, pgslo_catalog.arrival(id, b.batch)), b.rows, b.failed)::pgslo_catalog.counted
+        FROM unnest(record_statement.batches) AS b);
     INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
     SELECT id, b.batch, b.place, b.rows,
            (SELECT jsonb_object_agg(n.name, n.failed)
             FROM unnest(record_statement.rules, b.failed) AS n (name, failed) WHERE n.failed > 0)
-    FROM unnest(record_statement.batches) b;
+    FROM unnest(written) AS b;
 
-    concerned := ARRAY(
-        SELECT n.name
-        FROM unnest(record_statement.batches) b, unnest(record_statement.rules, b.failed) AS n (name, failed)
-        WHERE n.failed > 0
-        UNION
-        SELECT r.name
-        FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
-        WHERE i.definition_id = id AND i.resolved_at IS NULL
-    );
-    FOR rule IN
-        SELECT r.* FROM pgslo_catalog.rule r
-        WHERE r.definition_id = id AND r.name = ANY (concerned) AND r.name = ANY (record_statement.rules)
+    FOR judged IN
+        SELECT r AS rule, r.name, n.ordinal, r.at_least IS NULL AND r.at_most IS NULL AS is_plain, i.opened_place
+        FROM unnest(record_statement.rules) WITH ORDINALITY AS n (name, ordinal)
+        JOIN pgslo_catalog.rule r ON r.definition_id = id AND r.name = n.name
+        LEFT JOIN pgslo_catalog.incident i ON i.definition_id = id AND i.rule_id = r.rule_id AND i.resolved_at IS NULL
+        WHERE i.incident_id IS NOT NULL OR EXISTS (SELECT FROM unnest(written) AS b WHERE b.failed[n.ordinal] > 0)
         ORDER BY r.rule_id
     LOOP
+        is_open := judged.opened_place IS NOT NULL;
+        since := judged.opened_place;
         FOR batch IN
-            SELECT b.batch, b.place,
-                   pgslo_catalog.is_missed(rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint) AS missed
-            FROM unnest(record_statement.batches) b
-            JOIN pgslo_catalog.fragment f ON f.definition_id = id AND f.place = b.place AND f.batch = b.batch
-            WHERE b.rows > 0
-            GROUP BY b.batch, b.place
-            ORDER BY b.place
+            SELECT b.batch AS name, b.place, b.failed[judged.ordinal] AS failed FROM unnest(written) AS b ORDER BY b.place
         LOOP
-            IF batch.missed THEN
-                missed := missed || rule.name;
-                PERFORM pgslo_catalog.open_incident(rule, batch.batch, batch.place);
-            ELSE
-                PERFORM pgslo_catalog.resolve_incident(rule, batch.batch, batch.place);
+            -- Sums are looked up only where they decide something: rows of a plain rule that fail miss it at once, and
+            -- a batch that is no newer than the incident resolves nothing.
+            is_missed := batch.failed > 0 AND (judged.is_plain OR pgslo_catalog.batch_is_missed(judged.rule, batch.name));
+            IF is_missed THEN
+                missed := missed || judged.name;
+                IF NOT is_open THEN
+                    is_open := pgslo_catalog.open_incident(judged.rule, batch.name, batch.place);
+                    since := batch.place;
+                END IF;
+            ELSIF is_open AND batch.place > since AND (batch.failed > 0 OR NOT pgslo_catalog.batch_is_missed(judged.rule, batch.name)) THEN
+                is_open := NOT pgslo_catalog.resolve_incident(judged.rule, batch.name, batch.place);
             END IF;
         END LOOP;
     END LOOP;
     RETURN missed;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.record_statement(text, text[], pgslo_catalog.counted[]) IS 'Appends what a statement wrote, opens or resolves incidents, and returns the rules that its batches miss.';
+COMMENT ON FUNCTION pgslo_catalog.record_statement(text, text[], pgslo_catalog.counted[]) IS 'Appends what a statement wrote, opens or resolves incidents, and returns the rules that its rows make their batches miss.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.record_row(definition text, batch text, place numeric, rules text[]) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.record_row(definition text, batch text, place numeric, row_key text, rules text[], shown text[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
+    id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = record_row.definition);
+    known numeric := coalesce(record_row.place, pgslo_catalog.arrival(id, record_row.batch));
     rule pgslo_catalog.rule;
 BEGIN
+    -- No row is counted here: those that pass would be missing.
     INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
-    SELECT d.definition_id, record_row.batch, record_row.place, 1,
-           (SELECT jsonb_object_agg(n.name, 1) FROM unnest(record_row.rules) AS n (name))
-    FROM pgslo_catalog.definition d WHERE d.name = record_row.definition;
+    SELECT id, record_row.batch, known, 0, jsonb_object_agg(n.name, 1) FROM unnest(record_row.rules) AS n (name);
+
+    PERFORM pgslo_catalog.record_sample(record_row.definition, n.rule, record_row.batch, record_row.row_key, n.shown)
+    FROM unnest(record_row.rules, record_row.shown) AS n (rule, shown);
 
     FOR rule IN
         SELECT r.*
-        FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id)
-        WHERE d.name = record_row.definition AND r.name = ANY (record_row.rules)
-          AND NOT EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.definition_id = d.definition_id AND i.rule_id = r.rule_id AND i.resolved_at IS NULL)
+        FROM pgslo_catalog.rule r
+        WHERE r.definition_id = id AND r.name = ANY (record_row.rules)
+          AND NOT EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.rule_id = r.rule_id AND i.resolved_at IS NULL)
         ORDER BY r.rule_id
     LOOP
-        PERFORM pgslo_catalog.open_incident(rule, record_row.batch, record_row.place);
+        PERFORM pgslo_catalog.open_incident(rule, record_row.batch, known);
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.record_row(text, text, numeric, text[]) IS 'Appends one failing row of a streamed table and opens incidents.';
+COMMENT ON FUNCTION pgslo_catalog.record_row(text, text, numeric, text, text[], text[]) IS 'Appends one failing row of a streamed table and opens incidents.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_sample(definition text, rule text, batch text, row_key text, shown text) RETURNS void
 LANGUAGE sql
@@ -181,15 +253,16 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
     INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message)
-    SELECT r.definition_id, r.rule_id, record_break.error_code, left(record_break.error_message, 1000)
-    FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id)
-    WHERE d.name = record_break.definition AND r.name = record_break.rule
-      AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.rule_id = r.rule_id);
+    SELECT d.definition_id, r.rule_id, record_break.error_code, left(record_break.error_message, 1000)
+    FROM pgslo_catalog.definition d
+    LEFT JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.name = record_break.rule
+    WHERE d.name = record_break.definition AND (record_break.rule IS NULL OR r.rule_id IS NOT NULL)
+      AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.definition_id = d.definition_id AND b.rule_id IS NOT DISTINCT FROM r.rule_id);
 EXCEPTION WHEN OTHERS THEN
     NULL;  -- Called where something failed already; the write must not fail for the note.
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.record_break(text, text, text, text) IS 'Notes that a rule can no longer be judged, once.';
+COMMENT ON FUNCTION pgslo_catalog.record_break(text, text, text, text) IS 'Notes that a rule can no longer be judged, once; without a rule, that rows cannot be told apart into batches.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_repair(definition text, rule text, column_name text, row_key text, old_value text, new_value text) RETURNS void
 LANGUAGE sql
@@ -275,7 +348,13 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.iso(value anyelement) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET bytea_output = 'hex'
+SET extra_float_digits = 3
 AS $pgslo$
-    SELECT coalesce(to_jsonb(iso.value) #>> '{}', 'NULL')
+    -- An index over it takes 2,700 bytes.
+    SELECT coalesce(CASE WHEN length(name.text) > 200 THEN left(name.text, 160) || '…' || md5(name.text) ELSE name.text END, 'NULL')
+    FROM (SELECT to_jsonb(iso.value) #>> '{}') AS name (text)
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.iso(anyelement) IS 'A batch''s name: the same text for the same value whatever the session''s time zone and date style.';
+COMMENT ON FUNCTION pgslo_catalog.iso(anyelement) IS 'A batch''s name: the same text for the same value whatever the session''s settings.';

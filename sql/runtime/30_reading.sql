@@ -74,7 +74,15 @@ AS $pgslo$
     FROM pgslo_catalog.definition d
     JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id
     JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id AND r.retired_at IS NULL
-    WHERE d.name = problem.definition AND (r.columns && problem.columns OR '*' = ANY (problem.columns))
+    WHERE d.name = problem.definition AND (r.columns && problem.columns OR r.columns = '{}' AND '*' = ANY (problem.columns))
+    UNION ALL
+    SELECT '01SL2', NULL, NULL, NULL,
+           format('batches of %s can no longer be told apart', d.name),
+           format('%s. Since %s UTC.', b.error_message, to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+           format('Tell the owner, %s: pgslo plan shows what changed.', coalesce(d.owner, 'unknown'))
+    FROM pgslo_catalog.definition d
+    JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id AND b.rule_id IS NULL
+    WHERE d.name = problem.definition AND '*' = ANY (problem.columns)
     UNION ALL
     SELECT '01SL1', NULL, 'schema', NULL, format('%s misses rule "schema"', d.name), upper(left(s.difference, 1)) || substr(s.difference, 2) || '.',
            format('Tell the owner, %s.', coalesce(d.owner, 'unknown'))

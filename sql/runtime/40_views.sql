@@ -12,7 +12,7 @@ COMMENT ON VIEW pgslo.incident IS 'Runs of batches that missed a rule, open and 
 CREATE OR REPLACE VIEW pgslo.rule AS
 SELECT d.name AS definition, r.name AS rule, r.kind, r.columns, r.on_breach, r.mechanism, r.promise, coalesce(r.owner, d.owner) AS owner,
        r.description, r.tags, r.retired_at,
-       (SELECT b.error_message FROM pgslo_catalog.rule_break b WHERE b.rule_id = r.rule_id) AS broken
+       (SELECT b.error_message FROM pgslo_catalog.rule_break b WHERE b.rule_id = r.rule_id ORDER BY b.rule_break_id LIMIT 1) AS broken
 FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id);
 COMMENT ON VIEW pgslo.rule IS 'What is promised, how it is enforced, and whether it can be judged.';
 
@@ -20,7 +20,7 @@ CREATE OR REPLACE VIEW pgslo.status AS
 SELECT d.name AS definition, d.owner, d.writes,
        (SELECT count(*) FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL) AS rules,
        (SELECT count(*) FROM pgslo_catalog.incident i WHERE i.definition_id = d.definition_id AND i.resolved_at IS NULL) AS open_incidents,
-       (SELECT count(*) FROM pgslo_catalog.rule_break b JOIN pgslo_catalog.rule r USING (rule_id) WHERE b.definition_id = d.definition_id AND r.retired_at IS NULL) AS broken_rules,
+       (SELECT count(DISTINCT coalesce(b.rule_id, 0)) FROM pgslo_catalog.rule_break b LEFT JOIN pgslo_catalog.rule r USING (rule_id) WHERE b.definition_id = d.definition_id AND r.retired_at IS NULL) AS broken_rules,
        (SELECT count(*) FROM pgslo_catalog.quarantine q WHERE q.definition_id = d.definition_id AND q.state = 'held') AS quarantined_rows,
        CASE WHEN d.schema_wanted IS NOT NULL THEN pgslo_catalog.schema_difference(d.relation, d.schema_wanted) END AS schema_difference,
        (SELECT f.written_at FROM pgslo_catalog.fragment f WHERE f.definition_id = d.definition_id ORDER BY f.place DESC, f.fragment_id DESC LIMIT 1) AS last_recorded_at
@@ -42,33 +42,95 @@ SELECT r.repair_id, d.name AS definition, r.rule_name AS rule, r.column_name, r.
 FROM pgslo_catalog.repair r JOIN pgslo_catalog.definition d USING (definition_id);
 COMMENT ON VIEW pgslo.repair IS 'Values that were repaired, with what they were. May hold personal data.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.open_left_over() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    horizon xid8 := pg_snapshot_xmin(pg_current_snapshot());
+    since xid8 := (SELECT w.seen FROM pgslo_catalog.watermark w WHERE w.consumer = 'tick');
+    missed record;
+    all_done boolean := true;
+BEGIN
+    IF since > horizon THEN
+        since := '0';  -- Restored from a cluster that had counted further.
+    END IF;
+    FOR missed IN
+        SELECT r AS rule, f.batch, min(f.place) AS place
+        FROM pgslo_catalog.fragment f
+        JOIN pgslo_catalog.rule r ON r.definition_id = f.definition_id AND f.failures ? r.name AND r.retired_at IS NULL
+        WHERE f.failures IS NOT NULL AND f.xid >= coalesce(since, '0') AND f.xid < horizon
+          AND NOT EXISTS (
+              SELECT FROM pgslo_catalog.incident i
+              WHERE i.rule_id = r.rule_id
+                AND (i.resolved_at IS NULL OR i.resolved_at >= f.written_at AND (i.resolution <> 'met' OR i.resolved_place > f.place)))
+        GROUP BY r, f.batch
+        ORDER BY min(f.place)
+    LOOP
+        IF pgslo_catalog.batch_is_missed(missed.rule, missed.batch) THEN
+            all_done := pgslo_catalog.open_incident(missed.rule, missed.batch, missed.place) AND all_done;
+        END IF;
+    END LOOP;
+    IF all_done THEN
+        INSERT INTO pgslo_catalog.watermark AS w (consumer, seen) VALUES ('tick', horizon)
+        ON CONFLICT (consumer) DO UPDATE SET seen = excluded.seen;
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.open_left_over() IS 'Opens incidents that a writer left to another writer, who then rolled back.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, OUT name text, OUT place numeric)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    newest timestamptz;
+BEGIN
+    IF (newest_batch.definition).batch_by IS NULL THEN
+        -- Batches of the clock: the newest that is over.
+        newest := date_bin((newest_batch.definition).batch_every, clock_timestamp() - (newest_batch.definition).batch_every, '2001-01-01 00:00:00+00');
+        name := pgslo_catalog.iso(newest);
+        place := extract(epoch FROM newest);
+        RETURN;
+    END IF;
+    EXECUTE format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT max(%s) AS raw FROM %s AS r) AS b',
+                   (newest_batch.definition).batch_place, (newest_batch.definition).batch_by, (newest_batch.definition).relation)
+    INTO name, place;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.newest_batch(pgslo_catalog.definition) IS 'The newest batch of a streamed table.';
+
 CREATE OR REPLACE FUNCTION pgslo.tick() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     open record;
-    newest numeric;
+    newest record;
 BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('pgslo tick', 0)) THEN
+        RETURN;  -- Somebody else is at it.
+    END IF;
+    PERFORM pgslo_catalog.open_left_over();
     -- A bulk-loaded table's own writes resolve its incidents; a streamed table writes nothing down for rows that pass.
     FOR open IN
-        SELECT i, r, d.name, d.relation, d.batch_by, d.batch_every
+        SELECT i AS incident, r AS rule, d AS definition, d.name
         FROM pgslo_catalog.incident i JOIN pgslo_catalog.definition d USING (definition_id) JOIN pgslo_catalog.rule r USING (rule_id)
         WHERE i.resolved_at IS NULL AND d.writes = 'stream'
+        ORDER BY i.incident_id
     LOOP
-        IF open.batch_by IS NULL THEN
-            -- Batches of the clock: the newest that is over.
-            newest := extract(epoch FROM date_bin(open.batch_every, clock_timestamp() - open.batch_every, timestamptz '2001-01-01 00:00:00+00'));
-        ELSE
-            EXECUTE format('SELECT max(%s) FROM %s AS r', open.batch_by, open.relation) INTO newest;
-        END IF;
-        IF newest > pgslo_catalog.last_missed(open.i, open.r) THEN
-            PERFORM pgslo_catalog.resolve_incident(open.r, 'place ' || newest, newest);
-        END IF;
+        BEGIN
+            newest := pgslo_catalog.newest_batch(open.definition);
+            IF newest.place > pgslo_catalog.last_missed(open.incident, open.rule) THEN
+                PERFORM pgslo_catalog.resolve_incident(open.rule, newest.name, newest.place);
+            END IF;
+        EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_schema_name OR data_exception THEN
+            PERFORM pgslo_catalog.record_break(open.name, NULL, SQLSTATE, SQLERRM);
+        END;
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.tick() IS 'Resolves incidents of streamed tables whose later batches met the rule. Run it every minute, for example from pg_cron.';
+COMMENT ON FUNCTION pgslo.tick() IS 'Resolves incidents of streamed tables whose later batches met the rule, and opens what concurrent writers left. Run it every minute, for example from pg_cron.';
 
 CREATE OR REPLACE FUNCTION pgslo.version() RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER

@@ -133,15 +133,16 @@ AS $pgslo$
 DECLARE
     rules text[] := ARRAY['country_accepted_values'];
     batches pgslo_catalog.counted[];
-    failed bigint[] := array_fill(0::bigint, ARRAY[1]);
-    counted bigint;
+    failed bigint[];
+    raised_shown text[];
+    raised_key text[];
     example record;
     missed text[] := '{}';
     warns text[];
 BEGIN
     -- One pass over what the statement wrote.
     BEGIN
-        SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(extract(epoch FROM b.raw)::numeric, '-Infinity'), b.rows, b.failed)::pgslo_catalog.counted)
+        SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.failed)::pgslo_catalog.counted)
         INTO batches
         FROM (
             SELECT (r.feature_date) AS raw,
@@ -155,26 +156,65 @@ BEGIN
         IF batches IS NULL THEN
             RETURN NULL;  -- A statement may write no row.
         END IF;
-        SELECT array_agg(n.failed ORDER BY n.ordinal) INTO failed
-        FROM (
-            SELECT f.ordinal, sum(f.failed)::bigint AS failed
-            FROM unnest(batches) AS b, unnest(b.failed) WITH ORDINALITY AS f (failed, ordinal)
-            GROUP BY f.ordinal
-        ) AS n;
     EXCEPTION WHEN OTHERS THEN
-        -- Rule by rule, so that the one that cannot be judged does not take the others with it.
         batches := NULL;
-        BEGIN
-            SELECT count(*) INTO counted FROM pgslo_new AS r WHERE NOT ((r.country IN ('us', 'de', 'fr', 'gb')) IS NOT FALSE);
-            failed[1] := counted;
-        EXCEPTION
-            WHEN data_exception THEN
-                failed[1] := 1;
-                PERFORM pgslo_catalog.record_break('features.user_stats', 'country_accepted_values', SQLSTATE, SQLERRM);
-            WHEN OTHERS THEN
-                PERFORM pgslo_catalog.record_break('features.user_stats', 'country_accepted_values', SQLSTATE, SQLERRM);
-        END;
     END;
+    IF batches IS NULL THEN
+        -- Rule by rule, so that one that cannot be judged does not take the others with it.
+        BEGIN
+            SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}')::pgslo_catalog.counted)
+            INTO batches
+            FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_new AS r GROUP BY 1) AS b;
+        EXCEPTION WHEN OTHERS THEN
+            IF SQLSTATE NOT LIKE '22%' THEN
+                PERFORM pgslo_catalog.record_break('features.user_stats', NULL, SQLSTATE, SQLERRM);
+            END IF;
+            SELECT ARRAY[ROW('unknown', '-Infinity', count(*), '{}')::pgslo_catalog.counted] INTO batches FROM pgslo_new;
+        END;
+
+        -- country_accepted_values
+        BEGIN
+            PERFORM FROM pgslo_new AS r WHERE FALSE AND ((r.country IN ('us', 'de', 'fr', 'gb')) IS NOT FALSE);
+            BEGIN
+                batches := batches || (
+                    SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 0, pgslo_catalog.failing_of(1, 1, b.failed))::pgslo_catalog.counted)
+                    FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT ((r.country IN ('us', 'de', 'fr', 'gb')) IS NOT FALSE) GROUP BY 1) AS b);
+            EXCEPTION WHEN OTHERS THEN
+                -- A row for which the condition raises fails; which one it is shows only row by row.
+                DECLARE
+                    r record;
+                    passes boolean;
+                    batch_name text;
+                    batch_place numeric;
+                BEGIN
+                    FOR r IN SELECT n.* FROM pgslo_new AS n LOOP
+                        BEGIN
+                            passes := ((r.country IN ('us', 'de', 'fr', 'gb')) IS NOT FALSE);
+                        EXCEPTION WHEN data_exception THEN
+                            passes := FALSE;
+                            IF raised_shown[1] IS NULL THEN
+                                raised_shown[1] := format('its condition raises: %s', SQLERRM);
+                                raised_key[1] := concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
+                            END IF;
+                        END;
+                        CONTINUE WHEN passes;
+                        BEGIN
+                            SELECT pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity') INTO batch_name, batch_place
+                            FROM (SELECT (r.feature_date) AS raw) AS b;
+                        EXCEPTION WHEN OTHERS THEN
+                            batch_name := 'unknown';
+                            batch_place := '-Infinity';
+                        END;
+                        batches := batches || ROW(batch_name, batch_place, 0, pgslo_catalog.failing_of(1, 1, 1))::pgslo_catalog.counted;
+                    END LOOP;
+                END;
+            END;
+        EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_schema_name OR feature_not_supported OR data_exception THEN
+            PERFORM pgslo_catalog.record_break('features.user_stats', 'country_accepted_values', SQLSTATE, SQLERRM);
+        END;
+        batches := pgslo_catalog.merged(batches, 1);
+    END IF;
+    failed := pgslo_catalog.failed(batches);
 
     -- country_accepted_values: country one of us, de, fr, gb
     IF failed[1] > 0 THEN
@@ -182,7 +222,8 @@ BEGIN
             SELECT concat_ws(', ', 'country = ' || coalesce(left(r.country::text, 100), 'NULL')) AS shown, concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key INTO example
             FROM pgslo_new AS r WHERE NOT ((r.country IN ('us', 'de', 'fr', 'gb')) IS NOT FALSE) LIMIT 1;
         EXCEPTION WHEN OTHERS THEN
-            SELECT format('its condition raises: %s', SQLERRM) AS shown, 'of one of the rows' AS row_key INTO example;
+            SELECT coalesce(raised_shown[1], 'a row that cannot be shown') AS shown,
+                   coalesce(raised_key[1], 'of the row') AS row_key INTO example;
         END;
         PERFORM pgslo_catalog.reject('features.user_stats', 'features', 'user_stats', 'country_accepted_values', 'country', 'country one of us, de, fr, gb',
             format('%s of the statement''s rows violate it, for example %s', failed[1], example.shown), example.row_key, 'growth-platform', '{}');
@@ -190,10 +231,6 @@ BEGIN
 
     -- From here on an observer: whatever happens, the write lives.
     BEGIN
-        IF batches IS NULL THEN
-            SELECT ARRAY[ROW(pgslo_catalog.iso(statement_timestamp()), extract(epoch FROM clock_timestamp())::numeric, count(*), failed)::pgslo_catalog.counted]
-            INTO batches FROM pgslo_new;
-        END IF;
         missed := pgslo_catalog.record_statement('features.user_stats', rules, batches);
     EXCEPTION WHEN OTHERS THEN
         NULL;
@@ -206,7 +243,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 018af9c0f8bc6d5d features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 646f56517be01f87 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
@@ -221,7 +258,8 @@ SELECT pgslo_catalog.register('{
  ],
  "writes": "bulk",
  "batch_every": null,
- "batch_by": "coalesce(extract(epoch FROM (r.feature_date))::numeric, ''-Infinity'')",
+ "batch_by": "(r.feature_date)",
+ "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "schema": null,
  "on_read": "warn",
  "rules": [
@@ -325,7 +363,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "403e8d6778374fac"
+ "fingerprint": "f0b6d91081b0591f"
 }'::jsonb);
 
 -- create trigger pgslo_100_repair_row ON features.user_stats: only a BEFORE ROW trigger can change the row.

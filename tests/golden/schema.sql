@@ -41,7 +41,8 @@ SELECT pgslo_catalog.register('{
  ],
  "writes": "bulk",
  "batch_every": null,
- "batch_by": "coalesce(extract(epoch FROM (r.feature_date))::numeric, ''-Infinity'')",
+ "batch_by": "(r.feature_date)",
+ "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "schema": {
   "columns": {
    "user_id": "bigint",
@@ -70,7 +71,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "47bf02d69a338558"
+ "fingerprint": "38f477ccd141079f"
 }'::jsonb);
 
 -- create trigger pgslo_300_schema_statement ON features.user_stats: a BEFORE STATEMENT trigger: one look a statement, not a row.

@@ -20,15 +20,16 @@ AS $pgslo$
 DECLARE
     rules text[] := ARRAY['email_unique'];
     batches pgslo_catalog.counted[];
-    failed bigint[] := array_fill(0::bigint, ARRAY[1]);
-    counted bigint;
+    failed bigint[];
+    raised_shown text[];
+    raised_key text[];
     example record;
     missed text[] := '{}';
     warns text[];
 BEGIN
     -- One pass over what the statement wrote.
     BEGIN
-        SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(extract(epoch FROM b.raw)::numeric, '-Infinity'), b.rows, b.failed)::pgslo_catalog.counted)
+        SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.failed)::pgslo_catalog.counted)
         INTO batches
         FROM (
             SELECT (r.feature_date) AS raw,
@@ -46,52 +47,101 @@ BEGIN
         IF batches IS NULL THEN
             RETURN NULL;  -- A statement may write no row.
         END IF;
-        SELECT array_agg(n.failed ORDER BY n.ordinal) INTO failed
-        FROM (
-            SELECT f.ordinal, sum(f.failed)::bigint AS failed
-            FROM unnest(batches) AS b, unnest(b.failed) WITH ORDINALITY AS f (failed, ordinal)
-            GROUP BY f.ordinal
-        ) AS n;
     EXCEPTION WHEN OTHERS THEN
-        -- Rule by rule, so that the one that cannot be judged does not take the others with it.
         batches := NULL;
+    END;
+    IF batches IS NULL THEN
+        -- Rule by rule, so that one that cannot be judged does not take the others with it.
         BEGIN
-            SELECT count(*) INTO counted FROM pgslo_new AS r WHERE NOT ((r.email IS NULL OR (
+            SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}')::pgslo_catalog.counted)
+            INTO batches
+            FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_new AS r GROUP BY 1) AS b;
+        EXCEPTION WHEN OTHERS THEN
+            IF SQLSTATE NOT LIKE '22%' THEN
+                PERFORM pgslo_catalog.record_break('features.user_stats', NULL, SQLSTATE, SQLERRM);
+            END IF;
+            SELECT ARRAY[ROW('unknown', '-Infinity', count(*), '{}')::pgslo_catalog.counted] INTO batches FROM pgslo_new;
+        END;
+
+        -- email_unique
+        BEGIN
+            PERFORM FROM pgslo_new AS r WHERE FALSE AND ((r.email IS NULL OR (
             SELECT count(*) FROM (
                 SELECT FROM features.user_stats AS other
                 WHERE other.email = r.email
                 LIMIT 2) AS found) < 2) IS NOT FALSE);
-            failed[1] := counted;
-        EXCEPTION
-            WHEN data_exception THEN
-                failed[1] := 0;
-                PERFORM pgslo_catalog.record_break('features.user_stats', 'email_unique', SQLSTATE, SQLERRM);
-            WHEN OTHERS THEN
-                PERFORM pgslo_catalog.record_break('features.user_stats', 'email_unique', SQLSTATE, SQLERRM);
+            BEGIN
+                batches := batches || (
+                    SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 0, pgslo_catalog.failing_of(1, 1, b.failed))::pgslo_catalog.counted)
+                    FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT ((r.email IS NULL OR (
+            SELECT count(*) FROM (
+                SELECT FROM features.user_stats AS other
+                WHERE other.email = r.email
+                LIMIT 2) AS found) < 2) IS NOT FALSE) GROUP BY 1) AS b);
+            EXCEPTION WHEN OTHERS THEN
+                -- A row for which the condition raises fails; which one it is shows only row by row.
+                DECLARE
+                    r record;
+                    passes boolean;
+                    batch_name text;
+                    batch_place numeric;
+                BEGIN
+                    FOR r IN SELECT n.* FROM pgslo_new AS n LOOP
+                        BEGIN
+                            passes := ((r.email IS NULL OR (
+            SELECT count(*) FROM (
+                SELECT FROM features.user_stats AS other
+                WHERE other.email = r.email
+                LIMIT 2) AS found) < 2) IS NOT FALSE);
+                        EXCEPTION WHEN data_exception THEN
+                            passes := FALSE;
+                            IF raised_shown[1] IS NULL THEN
+                                raised_shown[1] := format('its condition raises: %s', SQLERRM);
+                                raised_key[1] := concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
+                            END IF;
+                        END;
+                        CONTINUE WHEN passes;
+                        BEGIN
+                            SELECT pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity') INTO batch_name, batch_place
+                            FROM (SELECT (r.feature_date) AS raw) AS b;
+                        EXCEPTION WHEN OTHERS THEN
+                            batch_name := 'unknown';
+                            batch_place := '-Infinity';
+                        END;
+                        batches := batches || ROW(batch_name, batch_place, 0, pgslo_catalog.failing_of(1, 1, 1))::pgslo_catalog.counted;
+                    END LOOP;
+                END;
+            END;
+        EXCEPTION WHEN OTHERS THEN
+            PERFORM pgslo_catalog.record_break('features.user_stats', 'email_unique', SQLSTATE, SQLERRM);
         END;
-    END;
+        batches := pgslo_catalog.merged(batches, 1);
+    END IF;
+    failed := pgslo_catalog.failed(batches);
 
     -- From here on an observer: whatever happens, the write lives.
     BEGIN
-        IF batches IS NULL THEN
-            SELECT ARRAY[ROW(pgslo_catalog.iso(statement_timestamp()), extract(epoch FROM clock_timestamp())::numeric, count(*), failed)::pgslo_catalog.counted]
-            INTO batches FROM pgslo_new;
-        END IF;
         missed := pgslo_catalog.record_statement('features.user_stats', rules, batches);
     EXCEPTION WHEN OTHERS THEN
         NULL;
     END;
+
+    -- email_unique: no two rows with the same email
     IF failed[1] > 0 THEN
         BEGIN
-            PERFORM pgslo_catalog.record_sample('features.user_stats', 'email_unique', pgslo_catalog.iso(b.raw), b.row_key, b.shown)
-            FROM (
-                SELECT (r.feature_date) AS raw, concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'email = ' || coalesce(left(r.email::text, 100), 'NULL')) AS shown
-                FROM pgslo_new AS r WHERE NOT ((r.email IS NULL OR (
+            IF raised_shown[1] IS NULL THEN
+                PERFORM pgslo_catalog.record_sample('features.user_stats', 'email_unique', pgslo_catalog.iso(b.raw), b.row_key, b.shown)
+                FROM (
+                    SELECT (r.feature_date) AS raw, concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'email = ' || coalesce(left(r.email::text, 100), 'NULL')) AS shown
+                    FROM pgslo_new AS r WHERE NOT ((r.email IS NULL OR (
             SELECT count(*) FROM (
                 SELECT FROM features.user_stats AS other
                 WHERE other.email = r.email
                 LIMIT 2) AS found) < 2) IS NOT FALSE) LIMIT 10
-            ) AS b;
+                ) AS b;
+            ELSE
+                PERFORM pgslo_catalog.record_sample('features.user_stats', 'email_unique', batches[1].batch, raised_key[1], raised_shown[1]);
+            END IF;
         EXCEPTION WHEN OTHERS THEN
             NULL;
         END;
@@ -104,7 +154,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 74fc2f8807b96696 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo fe63f5303a686dfb features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
@@ -119,7 +169,8 @@ SELECT pgslo_catalog.register('{
  ],
  "writes": "bulk",
  "batch_every": null,
- "batch_by": "coalesce(extract(epoch FROM (r.feature_date))::numeric, ''-Infinity'')",
+ "batch_by": "(r.feature_date)",
+ "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "schema": null,
  "on_read": "warn",
  "rules": [
@@ -176,7 +227,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "5e2a01fa9c098b2e"
+ "fingerprint": "55dec432d4953c9e"
 }'::jsonb);
 
 -- create trigger pgslo_500_measure_insert ON features.user_stats: an AFTER STATEMENT trigger with a transition table; PostgreSQL wants one for each event.

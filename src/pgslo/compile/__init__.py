@@ -92,6 +92,12 @@ class _Typed:
     type: Sql
 
 
+@dataclass(frozen=True)
+class _Grouped:
+    table: Sql
+    raw: Sql
+
+
 def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
     """Work out what a definition needs in this database.
 
@@ -103,7 +109,7 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
     choices: list[Choice] = []
     errors: list[DefinitionError] = []
     made: list[Artifact | None] = []
-    probes: list[Probe] = []
+    probes = _batch_probes(definition, compiler)
     for rule in definition.rules:
         if not rule.enabled:
             continue
@@ -265,6 +271,14 @@ def _probes(rule: rules.Rule, compiler: WriteCompiler) -> list[Probe]:
     return found
 
 
+def _batch_probes(definition: Definition, compiler: WriteCompiler) -> list[Probe]:
+    """Let PostgreSQL say whether rows can be grouped by what the author calls a batch."""
+    if definition.batch is None or definition.batch.by is None:
+        return []
+    grouped = _Grouped(compiler.table, compiler.batching.raw_row)
+    return [Probe(sql.render("probe_batch", grouped), definition.batch.by.location)]
+
+
 def _blame(rule: rules.Rule) -> Location:
     """Where an author looks first when PostgreSQL does not accept a rule."""
     if isinstance(rule, rules.ExpressionRule):
@@ -283,7 +297,8 @@ def _registration(compiler: WriteCompiler, choices: tuple[Choice, ...], key: tup
         "key": key,
         "writes": compiler.writes.mode,
         "batch_every": compiler.batching.every,
-        "batch_by": compiler.batching.by_position.text if compiler.batching.by_position else None,
+        "batch_by": compiler.batching.raw_row.text if compiler.batching.by_value else None,
+        "batch_place": compiler.batching.place.text if compiler.batching.by_value else None,
         "schema": json.loads(writes.wanted_schema(schema)) if isinstance(schema, rules.Schema) else None,
         "on_read": definition.on_read,
         "rules": [
@@ -339,12 +354,10 @@ def _notes(relation: Relation, choices: tuple[Choice, ...]) -> tuple[str, ...]:
     if relation.children:
         children = ", ".join(".".join(child) for child in relation.children)
         notes.append(f"rows written straight to inheritance children are not seen: {children}")
-    diverting = [
-        choice.rule.name for choice in choices if choice.mechanism in ("row trigger", "repair trigger")
-    ]
+    diverting = [choice.rule.name for choice in choices if choice.rule.on_breach in ("quarantine", "repair")]
     later = [name for name in relation.before_row_triggers if name > "pgslo_"]
     if diverting and later:
         notes.append(
-            f"trigger {later[0]} fires after pgslo's row triggers and may change what they judged ({', '.join(diverting)})"
+            f"trigger {later[0]} fires after pgslo's BEFORE ROW triggers and may change the rows they let through ({', '.join(diverting)})"
         )
     return tuple(notes)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 from pgslo import naming, sql
-from pgslo.catalog import TEMPORAL, Catalog, Name, Relation
+from pgslo.catalog import NUMERIC, TEMPORAL, Catalog, Name, Relation
 from pgslo.compile import conditions
 from pgslo.compile.artifact import Artifact, Statement, table
 from pgslo.compile.conditions import NEW, ROW, Subject
@@ -24,6 +25,12 @@ Mechanism = Literal[
 _STREAM_BATCH = "3600 seconds"
 
 _MEASURE_NAMES = {"INSERT": "insert", "UPDATE": "update"}
+
+#: Errors that say the table is not what the rule was written for: even a rule that rejects lets the write live then.
+#: Any other error of a rejecting rule, such as a full disk, is the writer's.
+_SCHEMA_MOVED = Sql(
+    "syntax_error_or_access_rule_violation OR invalid_schema_name OR feature_not_supported OR data_exception"
+)
 
 
 @dataclass(frozen=True)
@@ -94,17 +101,12 @@ def choose(rule: rules.Rule, subject: Subject, writes: Writes) -> Choice:
 
 
 def _choose_trigger(rule: rules.Rule, subject: Subject, writes: Writes) -> Choice:
-    generated = [
-        name
-        for name in conditions.columns(rule)
-        if (column := subject.relation.column(name)) and column.generated
-    ]
-    later = [
-        name
-        for name in subject.relation.before_row_triggers
-        if name.encode() > naming.trigger(naming.ENFORCE_ORDER, "enforce", "row").encode()
-    ]
     if rule.on_breach == "quarantine":
+        generated = [
+            name
+            for name in conditions.columns(rule)
+            if (column := subject.relation.column(name)) and column.generated
+        ]
         if generated:
             raise CatalogError(
                 f'column "{generated[0]}" is generated after the point where a row can be diverted',
@@ -113,16 +115,6 @@ def _choose_trigger(rule: rules.Rule, subject: Subject, writes: Writes) -> Choic
             )
         return Choice(
             rule, "row trigger", "only a BEFORE ROW trigger can divert a row and let the others pass"
-        )
-    if generated:
-        return Choice(
-            rule,
-            "statement trigger",
-            f"{generated[0]} is generated, and has its value only after the row was stored",
-        )
-    if later:
-        return Choice(
-            rule, "statement trigger", f"trigger {later[0]} may change a row after a row trigger judged it"
         )
     if rule.at_least is not None or rule.at_most is not None:
         return Choice(
@@ -178,7 +170,7 @@ class _Rule:
     owner: Sql
     warns: Sql
     samples: Sql
-    failed_on_error: Sql
+    broken_by: Sql
 
 
 @dataclass(frozen=True)
@@ -192,7 +184,7 @@ class _Header:
     row_key: Sql
     batch_raw: Sql
     batch_name: Sql
-    batch_position: Sql
+    batch_place: Sql
 
 
 @dataclass(frozen=True)
@@ -200,8 +192,14 @@ class _WriteRow(_Header):
     first: Sql
     others: tuple[Sql, ...]
     rejecting: tuple[_Rule, ...]
-    quarantining: tuple[_Rule, ...]
     noting: tuple[_Rule, ...]
+
+
+@dataclass(frozen=True)
+class _WriteQuarantine(_Header):
+    first: Sql
+    others: tuple[Sql, ...]
+    rules: tuple[_Rule, ...]
 
 
 @dataclass(frozen=True)
@@ -252,15 +250,19 @@ class Batching:
     """How a batch is told from a row, and its place among the others.
 
     Attributes:
-        by: The author's expression with its ``every``, over row ``r``; empty when the clock or the statement tells.
-        position: The same as a number, over row ``r``, for looking for later batches.
+        raw_new: The batch's key over row ``NEW``: the author's expression, with its ``every``.
+        raw_row: The same over row ``r``.
+        name: What the batch is called, over ``b.raw``.
+        place: Its place as a number, over ``b.raw``; NULL when batches stand in order of arrival.
+        by_value: Whether the key itself says which batch is later.
+        every: The span of the clock's batches, or that in which nothing came means that nothing failed.
     """
 
     raw_new: Sql
     raw_row: Sql
     name: Sql
-    position: Sql
-    by_position: Sql | None
+    place: Sql
+    by_value: bool
     every: str | None
 
 
@@ -268,25 +270,24 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
     """What the definition's batches are.
 
     Raises:
-        CatalogError: The batch expression has a type that cannot be grouped, or that ``every`` cannot cut.
+        CatalogError: A column does not exist, or ``every`` cannot cut the key.
     """
     batch = definition.batch
     if batch is None or batch.by is None:
         every = batch.every if batch else None
         if every is None and writes.mode == "bulk":
-            context: _Clock = _Clock(Sql("statement_timestamp()"), Sql("'0'"))
-            raw = sql.render("batch_statement", context)
-            return Batching(raw, raw, _batch_name("b.raw"), _epoch("b.raw"), None, None)
-        clock = f"{int(every.total_seconds())} seconds" if every else _STREAM_BATCH
+            raw = sql.render("batch_statement", _Clock(Sql("statement_timestamp()"), Sql("'0'")))
+            return Batching(raw, raw, _raw("batch_name"), _raw("batch_epoch"), by_value=False, every=None)
+        clock = _seconds(every) if every else _STREAM_BATCH
         raw = sql.render("batch_every", _Clock(Sql("statement_timestamp()"), sql.literal(clock)))
-        return Batching(raw, raw, _batch_name("b.raw"), _epoch("b.raw"), None, clock)
+        return Batching(raw, raw, _raw("batch_name"), _raw("batch_epoch"), by_value=False, every=clock)
 
     for name in batch.by.columns:
         subject.column(name, batch.by.location)
     relation: Name = (subject.relation.schema, subject.relation.name)
     type_name, category = subject.catalog.expression_types.get((relation, batch.by.text), ("text", "S"))
     new, row = batch.by.qualified(NEW), batch.by.qualified(ROW)
-    every_text: str | None = None
+    span: str | None = None
     if batch.every is not None:
         if category != TEMPORAL or type_name.startswith("time "):
             raise CatalogError(
@@ -294,23 +295,28 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
                 hint="every: wants by: to be a date or a time stamp",
                 location=batch.location,
             )
-        every_text = f"{int(batch.every.total_seconds())} seconds"
-        span = sql.literal(every_text)
+        span = _seconds(batch.every)
         # A date would be widened to a time stamp with time zone, and the session's zone would move the batch.
         cast = "::timestamp" if type_name == "date" else ""
-        new, row = (sql.render("batch_every", _Clock(Sql(f"{value}{cast}"), span)) for value in (new, row))
-    if category == TEMPORAL:
-        position = _epoch("b.raw")
-        by_position: Sql | None = _epoch(row.text)
-    elif category == "N":
-        position, by_position = (
-            sql.render("batch_number", _Raw(Sql("b.raw"))),
-            sql.render("batch_number", _Raw(row)),
+        new, row = (
+            sql.render("batch_every", _Clock(Sql(f"{value}{cast}"), sql.literal(span)))
+            for value in (new, row)
         )
-    else:
-        position, by_position = sql.render("batch_arrival", _Raw(Sql("b.raw"))), None
-        every_text = _STREAM_BATCH
-    return Batching(new, row, _batch_name("b.raw"), position, by_position, every_text)
+    if category == TEMPORAL:
+        return Batching(new, row, _raw("batch_name"), _raw("batch_epoch"), by_value=True, every=span)
+    if category == NUMERIC:
+        number, place = _raw("batch_number_name"), _raw("batch_number")
+        return Batching(new, row, number, place, by_value=True, every=None)
+    arrival = _raw("batch_arrival")
+    return Batching(new, row, _raw("batch_name"), arrival, by_value=False, every=_STREAM_BATCH)
+
+
+def _seconds(span: timedelta) -> str:
+    return f"{int(span.total_seconds())} seconds"
+
+
+def _raw(template: str) -> Sql:
+    return sql.render(template, _Raw(Sql("b.raw")))
 
 
 @dataclass(frozen=True)
@@ -322,14 +328,6 @@ class _Clock:
 @dataclass(frozen=True)
 class _Raw:
     raw: Sql
-
-
-def _batch_name(raw: str) -> Sql:
-    return sql.render("batch_name", _Raw(Sql(raw)))
-
-
-def _epoch(raw: str) -> Sql:
-    return sql.render("batch_epoch", _Raw(Sql(raw)))
 
 
 class WriteCompiler:
@@ -359,35 +357,36 @@ class WriteCompiler:
 
         made: list[Artifact] = []
         by_row, by_statement, by_schema = of("row trigger"), of("statement trigger"), of("schema trigger")
-        if by_row:
-            made += self._row(by_row)
+        diverting = tuple(rule for rule in by_row if rule.on_breach == "quarantine")
+        judging = tuple(rule for rule in by_row if rule.on_breach != "quarantine")
+        if diverting:
+            made += self._quarantine(diverting)
+        if judging:
+            made += self._row(judging)
         if by_statement:
             made += self._statement(by_statement)
         if by_schema:
             made += self._schema(by_schema[0])
         return tuple(made)
 
-    def _row(self, by_row: tuple[rules.Rule, ...]) -> list[Artifact]:
-        function = self._function_name("write_row")
-        described = [self._describe(rule, NEW, ordinal) for ordinal, rule in enumerate(by_row, start=1)]
-        context = _WriteRow(
+    def _quarantine(self, diverting: tuple[rules.Rule, ...]) -> list[Artifact]:
+        function = self._function_name("quarantine")
+        described = self._described(diverting, NEW)
+        context = _WriteQuarantine(
             **self._header(function, NEW),
             first=described[0].passes,
             others=tuple(one.passes for one in described[1:]),
-            rejecting=_with(by_row, described, "reject"),
-            quarantining=_with(by_row, described, "quarantine"),
-            noting=_with(by_row, described, "warn", "flag"),
+            rules=described,
         )
-        trigger = naming.trigger(naming.ENFORCE_ORDER, "enforce", "row")
         return [
             self.function(
                 function,
-                sql.render("write_row", context),
-                "all row rules in one condition; a look at each only when it fails",
+                sql.render("write_quarantine", context),
+                "all quarantining rules in one condition; a look at each only when it fails",
             ),
             self.trigger(
                 "trigger_row",
-                trigger,
+                naming.trigger(naming.ENFORCE_ORDER, "quarantine", "row"),
                 "INSERT OR UPDATE",
                 function,
                 (self.relation.schema, self.relation.name),
@@ -395,11 +394,35 @@ class WriteCompiler:
             ),
         ]
 
+    def _row(self, judging: tuple[rules.Rule, ...]) -> list[Artifact]:
+        function = self._function_name("write_row")
+        described = self._described(judging, NEW)
+        context = _WriteRow(
+            **self._header(function, NEW),
+            first=described[0].passes,
+            others=tuple(one.passes for one in described[1:]),
+            rejecting=_with(judging, described, "reject"),
+            noting=_with(judging, described, "warn", "flag"),
+        )
+        return [
+            self.function(
+                function,
+                sql.render("write_row", context),
+                "all row rules in one condition; a look at each only when it fails",
+            ),
+            self.trigger(
+                "trigger_after_row",
+                naming.trigger(naming.MEASURE_ORDER, "measure", "row"),
+                "INSERT OR UPDATE",
+                function,
+                (self.relation.schema, self.relation.name),
+                "an AFTER ROW trigger judges what was stored, once, whatever other triggers and ON CONFLICT do; PostgreSQL clones it to every partition",
+            ),
+        ]
+
     def _statement(self, by_statement: tuple[rules.Rule, ...]) -> list[Artifact]:
         function = self._function_name("write_statement")
-        described = tuple(
-            self._describe(rule, ROW, ordinal) for ordinal, rule in enumerate(by_statement, start=1)
-        )
+        described = self._described(by_statement, ROW)
         counts = [sql.render("count_failing", _Count(one.passes)) for one in described]
         names = sql.join(", ", (one.name for one in described))
         context = _WriteStatement(
@@ -529,7 +552,7 @@ class WriteCompiler:
             "row_key": self.row_key(row),
             "batch_raw": raw,
             "batch_name": self.batching.name,
-            "batch_position": self.batching.position,
+            "batch_place": self.batching.place,
         }
 
     def row_key(self, row: Sql) -> Sql:
@@ -547,6 +570,9 @@ class WriteCompiler:
             ),
         )
 
+    def _described(self, described: tuple[rules.Rule, ...], row: Sql) -> tuple[_Rule, ...]:
+        return tuple(self._describe(rule, row, ordinal) for ordinal, rule in enumerate(described, start=1))
+
     def _describe(self, rule: rules.Rule, row: Sql, ordinal: int) -> _Rule:
         promise = conditions.promise(rule)
         shown = tuple(
@@ -563,15 +589,13 @@ class WriteCompiler:
             promise=sql.literal(promise),
             promise_text=Sql(conditions.one_line(promise)),
             owner=sql.literal(self.owner(rule)),
-            warns=sql.literal("{" + rule.name + "}" if rule.on_breach == "warn" else "{}"),
+            warns=Sql(f"ARRAY[{sql.literal(rule.name)}]" if rule.on_breach == "warn" else "'{}'::text[]"),
             samples=sql.literal(rule.samples),
-            failed_on_error=Sql("1" if rule.on_breach == "reject" else "0"),
+            broken_by=_SCHEMA_MOVED if rule.on_breach == "reject" else Sql("OTHERS"),
         )
 
 
-def _with(
-    chosen: tuple[rules.Rule, ...], described: list[_Rule] | tuple[_Rule, ...], *on_breach: str
-) -> tuple[_Rule, ...]:
+def _with(chosen: tuple[rules.Rule, ...], described: tuple[_Rule, ...], *on_breach: str) -> tuple[_Rule, ...]:
     return tuple(one for rule, one in zip(chosen, described, strict=True) if rule.on_breach in on_breach)
 
 

@@ -74,3 +74,72 @@ def types(session):
 def test_types(hold, type_, writes):
     values, passing, failing = TYPES[type_]
     hold(type_, f"accepted_values: {{values: {values}}}", passing=passing, failing=failing, writes=writes)
+
+
+#: Type, what the rule says, and the error at its place.
+REFUSED = [
+    (
+        "json",
+        "values: [1]",
+        'accepted_values cannot judge column "a" of type json: its values are not single values to compare with\nhint: judge a part of it with expression',
+    ),
+    (
+        "jsonb",
+        "values: [1]",
+        'accepted_values cannot judge column "a" of type jsonb: its values are not single values to compare with\nhint: judge a part of it with expression',
+    ),
+    (
+        "xml",
+        "values: [1]",
+        'accepted_values cannot judge column "a" of type xml: its values are not single values to compare with\nhint: judge a part of it with expression',
+    ),
+    (
+        "point",
+        "values: [1]",
+        'accepted_values cannot judge column "a" of type point: its values are not single values to compare with\nhint: judge a part of it with expression',
+    ),
+    (
+        "integer[]",
+        "values: [1]",
+        'accepted_values cannot judge column "a" of type integer[]: its values are not single values to compare with\nhint: judge a part of it with expression',
+    ),
+    (
+        "int4range",
+        "values: [1]",
+        'accepted_values cannot judge column "a" of type int4range: its values are not single values to compare with\nhint: judge a part of it with expression',
+    ),
+    (
+        "text[]",
+        "values: [1]",
+        'accepted_values cannot judge column "a" of type text[]: its values are not single values to compare with\nhint: judge a part of it with expression',
+    ),
+    ("integer", "values: [one]", '"one" is not a value of column "a" of type integer'),
+    ("boolean", "values: [1]", '1 is not a value of column "a" of type boolean'),
+    ("boolean", 'values: ["true"]', '"true" is not a value of column "a" of type boolean'),
+    ("integer", "values: [true]", 'true is not a value of column "a" of type integer'),
+    (
+        "date",
+        "values: [now]",
+        '"now" is not a value of column "a" of type date\nhint: write it like "2026-11-22"',
+    ),
+    ("features.colour", "values: [blue]", 'invalid input value for enum features.colour: "blue"'),
+    ("uuid", "values: [a]", 'invalid input syntax for type uuid: "a"'),
+]
+
+
+@pytest.mark.parametrize("action", ["warn", "reject"])
+@pytest.mark.parametrize(("type_", "parameters", "error"), REFUSED)
+def test_refused(session, type_, parameters, error, action):
+    session.run("CREATE TYPE features.colour AS ENUM ('red')")
+    session.run("CREATE TYPE features.pair AS (a integer, b integer)")
+    session.run(f"CREATE TABLE features.example (id integer PRIMARY KEY, a {type_})")
+    found = session.errors(
+        f"""\
+        table: features.example
+        columns:
+          a:
+            - accepted_values: {{{parameters}, on_breach: {action}}}
+        """
+    )
+    assert [one.partition(": error: ")[2] for one in found] == [error]
+    assert found[0].startswith("slos/example.yml:4:")

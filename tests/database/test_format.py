@@ -131,3 +131,38 @@ def test_formats_are_the_same_in_every_session(session, setting):
         valid = {"date": "2026-11-22", "timestamp": "2026-11-22T10:00:00Z", "time": "10:00"}[format_]
         assert session.values(f"SELECT pgslo_catalog.is_{format_}('{valid}')") == [True]
         assert session.values(f"SELECT pgslo_catalog.is_{format_}('22.11.2026')") == [False]
+
+
+#: Type, what the rule says, and the error at its place.
+REFUSED = [
+    ("integer", "format: date", 'format cannot judge column "a" of type integer: a format is a form of text'),
+    ("json", "format: date", 'format cannot judge column "a" of type json: a format is a form of text'),
+    ("jsonb", "format: date", 'format cannot judge column "a" of type jsonb: a format is a form of text'),
+    ("xml", "format: date", 'format cannot judge column "a" of type xml: a format is a form of text'),
+    ("text[]", "format: date", 'format cannot judge column "a" of type text[]: a format is a form of text'),
+    (
+        "features.colour",
+        "format: date",
+        'format cannot judge column "a" of type features.colour: a format is a form of text',
+    ),
+    ("date", "format: date", 'format cannot judge column "a" of type date: a format is a form of text'),
+    ("uuid", "format: date", 'format cannot judge column "a" of type uuid: a format is a form of text'),
+]
+
+
+@pytest.mark.parametrize("action", ["warn", "reject"])
+@pytest.mark.parametrize(("type_", "parameters", "error"), REFUSED)
+def test_refused(session, type_, parameters, error, action):
+    session.run("CREATE TYPE features.colour AS ENUM ('red')")
+    session.run("CREATE TYPE features.pair AS (a integer, b integer)")
+    session.run(f"CREATE TABLE features.example (id integer PRIMARY KEY, a {type_})")
+    found = session.errors(
+        f"""\
+        table: features.example
+        columns:
+          a:
+            - format: {{{parameters}, on_breach: {action}}}
+        """
+    )
+    assert [one.partition(": error: ")[2] for one in found] == [error]
+    assert found[0].startswith("slos/example.yml:4:")

@@ -49,3 +49,38 @@ def types(session):
 def test_types(hold, type_, writes):
     bounds, passing, failing = TYPES[type_]
     hold(type_, f"length: {{{bounds}}}", passing=passing, failing=failing, writes=writes)
+
+
+#: Type, what the rule says, and the error at its place.
+REFUSED = [
+    ("integer", "min: 1", 'length cannot judge column "a" of type integer: length counts characters of text'),
+    ("json", "min: 1", 'length cannot judge column "a" of type json: length counts characters of text'),
+    ("bytea", "min: 1", 'length cannot judge column "a" of type bytea: length counts characters of text'),
+    ("text[]", "min: 1", 'length cannot judge column "a" of type text[]: length counts characters of text'),
+    (
+        "features.colour",
+        "min: 1",
+        'length cannot judge column "a" of type features.colour: length counts characters of text',
+    ),
+    ("date", "min: 1", 'length cannot judge column "a" of type date: length counts characters of text'),
+    ("xml", "min: 1", 'length cannot judge column "a" of type xml: length counts characters of text'),
+    ("point", "min: 1", 'length cannot judge column "a" of type point: length counts characters of text'),
+]
+
+
+@pytest.mark.parametrize("action", ["warn", "reject"])
+@pytest.mark.parametrize(("type_", "parameters", "error"), REFUSED)
+def test_refused(session, type_, parameters, error, action):
+    session.run("CREATE TYPE features.colour AS ENUM ('red')")
+    session.run("CREATE TYPE features.pair AS (a integer, b integer)")
+    session.run(f"CREATE TABLE features.example (id integer PRIMARY KEY, a {type_})")
+    found = session.errors(
+        f"""\
+        table: features.example
+        columns:
+          a:
+            - length: {{{parameters}, on_breach: {action}}}
+        """
+    )
+    assert [one.partition(": error: ")[2] for one in found] == [error]
+    assert found[0].startswith("slos/example.yml:4:")

@@ -116,3 +116,42 @@ def test_nothing_is_made_where_the_column_is_not_null_already(session):
         "{table: features.example, columns: {a: [not_null: {on_breach: reject}], id: [not_null: {on_breach: reject}]}}"
     )
     assert not {step.kind for step in plan.steps} & {"not_null", "trigger"}
+
+
+@pytest.mark.parametrize("writes", MODES)
+def test_a_row_of_nulls_is_a_value(session, writes):
+    session.run("CREATE TYPE features.pair AS (a integer, b integer)")
+    session.run("CREATE TABLE features.example (id integer PRIMARY KEY, w features.pair, q features.pair)")
+    session.guard(
+        f"""
+        table: features.example
+        writes: {writes}
+        columns:
+          w: [not_null]
+          q: [not_null: {{on_breach: quarantine}}]
+        """
+    )
+    for n, value in enumerate(["(1,2)", "(1,)", "(,)"]):
+        outcome = session.run(f"INSERT INTO features.example VALUES ({n}, '{value}', '{value}')")
+        assert (outcome.count, outcome.notices) == (1, ()), value
+    assert session.run("INSERT INTO features.example VALUES (10, NULL, '(1,2)')").warned == {"w_not_null"}
+    assert session.run("INSERT INTO features.example VALUES (11, '(1,2)', NULL)").count == 0
+
+
+@pytest.mark.parametrize("writes", MODES)
+def test_updates_are_judged(session, writes):
+    session.run("CREATE TABLE features.example (id integer PRIMARY KEY, w text, q text)")
+    session.run("INSERT INTO features.example VALUES (1, 'a', 'b'), (2, 'a', 'b')")
+    session.guard(
+        f"""
+        table: features.example
+        writes: {writes}
+        columns:
+          w: [not_null]
+          q: [not_null: {{on_breach: quarantine}}]
+        """
+    )
+    assert session.run("UPDATE features.example SET w = NULL").warned == {"w_not_null"}
+    assert session.run("UPDATE features.example SET w = '', q = nullif(id, 1)").count == 1
+    assert session.held() == [("(id) = (1)", ("q_not_null",))]
+    assert session.values("SELECT q FROM features.example ORDER BY id") == ["b", "2"]

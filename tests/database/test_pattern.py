@@ -52,3 +52,51 @@ def types(session):
 def test_types(hold, type_, writes):
     parameters, passing, failing = TYPES[type_]
     hold(type_, f"pattern: {{{parameters}}}", passing=passing, failing=failing, writes=writes)
+
+
+#: Type, what the rule says, and the error at its place.
+REFUSED = [
+    (
+        "integer",
+        "matches: a",
+        'pattern cannot judge column "a" of type integer: a pattern is matched against text',
+    ),
+    ("json", "matches: a", 'pattern cannot judge column "a" of type json: a pattern is matched against text'),
+    (
+        "jsonb",
+        "matches: a",
+        'pattern cannot judge column "a" of type jsonb: a pattern is matched against text',
+    ),
+    ("xml", "matches: a", 'pattern cannot judge column "a" of type xml: a pattern is matched against text'),
+    (
+        "text[]",
+        "matches: a",
+        'pattern cannot judge column "a" of type text[]: a pattern is matched against text',
+    ),
+    (
+        "features.colour",
+        "matches: a",
+        'pattern cannot judge column "a" of type features.colour: a pattern is matched against text',
+    ),
+    ("date", "matches: a", 'pattern cannot judge column "a" of type date: a pattern is matched against text'),
+    ("text", 'matches: "a("', "invalid regular expression: parentheses () not balanced"),
+    ("text", "matches: '(?<year>a)'", "invalid regular expression: quantifier operand invalid"),
+]
+
+
+@pytest.mark.parametrize("action", ["warn", "reject"])
+@pytest.mark.parametrize(("type_", "parameters", "error"), REFUSED)
+def test_refused(session, type_, parameters, error, action):
+    session.run("CREATE TYPE features.colour AS ENUM ('red')")
+    session.run("CREATE TYPE features.pair AS (a integer, b integer)")
+    session.run(f"CREATE TABLE features.example (id integer PRIMARY KEY, a {type_})")
+    found = session.errors(
+        f"""\
+        table: features.example
+        columns:
+          a:
+            - pattern: {{{parameters}, on_breach: {action}}}
+        """
+    )
+    assert [one.partition(": error: ")[2] for one in found] == [error]
+    assert found[0].startswith("slos/example.yml:4:")

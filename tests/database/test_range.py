@@ -98,3 +98,117 @@ def types(session):
 def test_types(hold, type_, writes):
     bounds, passing, failing = TYPES[type_]
     hold(type_, f"range: {{{bounds}}}", passing=passing, failing=failing, writes=writes)
+
+
+#: Type, what the rule says, and the error at its place.
+REFUSED = [
+    ("boolean", "min: 1", 'range cannot judge column "a" of type boolean: it has no useful order'),
+    ("json", "min: 1", 'range cannot judge column "a" of type json: it has no useful order'),
+    ("jsonb", "min: 1", 'range cannot judge column "a" of type jsonb: it has no useful order'),
+    ("xml", "min: 1", 'range cannot judge column "a" of type xml: it has no useful order'),
+    ("point", "min: 1", 'range cannot judge column "a" of type point: it has no useful order'),
+    ("integer[]", "min: 1", 'range cannot judge column "a" of type integer[]: it has no useful order'),
+    ("int4range", "min: 1", 'range cannot judge column "a" of type int4range: it has no useful order'),
+    ("box", "min: 1", 'range cannot judge column "a" of type box: it has no useful order'),
+    ("integer", "min: low", '"low" is not a value of column "a" of type integer'),
+    ("numeric(4,2)", 'max: "2026-01-01"', '"2026-01-01" is not a value of column "a" of type numeric(4,2)'),
+    ("date", "min: 2015", '2015 is not a value of column "a" of type date\nhint: write it like "2026-11-22"'),
+    (
+        "date",
+        "min: today",
+        '"today" is not a value of column "a" of type date\nhint: write it like "2026-11-22"',
+    ),
+    (
+        "date",
+        'min: "01/02/2015"',
+        '"01/02/2015" is not a value of column "a" of type date\nhint: write it like "2026-11-22"',
+    ),
+    (
+        "timestamptz",
+        'min: "2015-01-01 00:00"',
+        '"2015-01-01 00:00" is not a value of column "a" of type timestamp with time zone\nhint: write it like "2026-11-22 10:00:00+00"',
+    ),
+    (
+        "timestamp",
+        'max: "2015-01-01 00:00+00"',
+        '"2015-01-01 00:00+00" is not a value of column "a" of type timestamp without time zone\nhint: write it like "2026-11-22 10:00:00"',
+    ),
+    (
+        "money",
+        "min: 0",
+        'column "a" has type money, whose values depend on the server\'s lc_monetary\nhint: use numeric',
+    ),
+    ("date", 'min: "2015-02-30"', 'date/time field value out of range: "2015-02-30"'),
+    ("uuid", "min: 1", 'invalid input syntax for type uuid: "1"'),
+    ("real", "max: 1e60", '"1E+60" is out of range for type real'),
+    ("features.colour", "min: blue", 'invalid input value for enum features.colour: "blue"'),
+]
+
+
+@pytest.mark.parametrize("action", ["warn", "reject"])
+@pytest.mark.parametrize(("type_", "parameters", "error"), REFUSED)
+def test_refused(session, type_, parameters, error, action):
+    session.run("CREATE TYPE features.colour AS ENUM ('red')")
+    session.run(f"CREATE TABLE features.example (id integer PRIMARY KEY, a {type_})")
+    found = session.errors(
+        f"""\
+        table: features.example
+        columns:
+          a:
+            - range: {{{parameters}, on_breach: {action}}}
+        """
+    )
+    assert [one.partition(": error: ")[2] for one in found] == [error]
+    assert found[0].startswith("slos/example.yml:4:")
+
+
+@pytest.mark.parametrize("writes", MODES)
+def test_bounds_are_the_same_in_every_session(session, writes):
+    session.run("CREATE TABLE features.example (id integer PRIMARY KEY, d date, t timestamptz)")
+    session.guard(
+        f"""
+        table: features.example
+        writes: {writes}
+        columns:
+          d: [range: {{min: "2026-02-03", on_breach: reject}}]
+          t: [range: {{min: "2026-02-03 00:00:00Z", on_breach: reject}}]
+        """
+    )
+    for n, (style, zone) in enumerate([("SQL, DMY", "Pacific/Apia"), ("German", "Asia/Tokyo")]):
+        session.run(f"SET LOCAL datestyle = '{style}'")
+        session.run(f"SET LOCAL timezone = '{zone}'")
+        session.run(f"INSERT INTO features.example VALUES ({n}, '2026-02-03', '2026-02-03 00:00:00+00')")
+        for column, value in (("d", "2026-02-02"), ("t", "2026-02-02 23:59:59+00")):
+            error = session.refused(f"INSERT INTO features.example (id, {column}) VALUES (9, '{value}')")
+            assert error.rule == f"{column}_range"
+
+
+@pytest.mark.parametrize("writes", MODES)
+@pytest.mark.parametrize(
+    ("type_", "bounds", "repaired"),
+    [
+        ("integer", "min: 0, max: 9", {"-1": 0, "10": 9, "5": 5, "NULL": None}),
+        ("numeric", "min: 0", {"-1": 0, "'NaN'": None, "'Infinity'": None, "'-Infinity'": 0, "1e50": 10**50}),
+        ("real", "max: 0.5", {"0.5": 0.5, "1": 0.5, "'NaN'": None, "'-Infinity'": None, "'Infinity'": 0.5}),
+        ("double precision", "min: -0.1, max: 0.1", {"1": 0.1, "-1": -0.1, "'NaN'": None, "'Infinity'": 0.1}),
+        ("date", "max: '2026-11-22'", {"'infinity'": "2026-11-22", "'2026-11-22'": "2026-11-22"}),
+        ("text", "max: m", {"'z'": "m", "'a'": "a"}),
+        ("features.colour", "max: green", {"'blue'": "green", "'red'": "red"}),
+    ],
+)
+def test_repairs_of_types(session, type_, bounds, repaired, writes):
+    session.run("CREATE TYPE features.colour AS ENUM ('red', 'green', 'blue')")
+    session.run(
+        f"CREATE TABLE features.example (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a {type_})"
+    )
+    session.guard(
+        f"""
+        table: features.example
+        writes: {writes}
+        columns: {{a: [range: {{{bounds}, on_breach: repair}}]}}
+        """
+    )
+    for sent, stored in repaired.items():
+        (value,) = session.values(f"INSERT INTO features.example (a) VALUES ({sent}) RETURNING a")
+        assert (str(value) if isinstance(stored, str) else value) == stored, sent
+    assert session.broken() == {}

@@ -25,17 +25,22 @@ from click.testing import CliRunner, Result
 
 from pgslo import embedded
 from pgslo.cli.local import local
+from pgslo.embedded.binaries import Binaries
+from pgslo.embedded.process import ports
 from pgslo.errors import EmbeddedError
 
-SOURCE = Path(embedded.__file__).parents[1]
+SOURCE = Path(embedded.__file__).parents[2]
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks into /proc")
 
 
 @pytest.fixture(autouse=True)
-def _own_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def _own_temporary_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
     """A temporary folder of the test's own, like /tmp, so that what is left behind shows."""
+    tmp_path_factory.getbasetemp()  # pytest's own stays where it is, not in the first test's folder
     folder = Path("/tmp", f"pgslo-test-{os.getpid()}-{time.monotonic_ns()}")
     folder.mkdir()
     folder.chmod(0o1777)
@@ -257,8 +262,8 @@ def test_says_why_it_does_not_start(folder: Path):
 def test_tries_another_port_when_one_was_taken(monkeypatch: pytest.MonkeyPatch):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        free = embedded._ports()
-        monkeypatch.setattr(embedded, "_ports", lambda: iter([port, next(free)]))
+        free = ports()
+        monkeypatch.setattr("pgslo.embedded.process.ports", lambda: iter([port, next(free)]))
         with embedded.serve() as server:
             assert server.port != port
 
@@ -287,10 +292,10 @@ def test_passes_over_binaries_that_do_not_run(monkeypatch: pytest.MonkeyPatch, t
         (tmp_path / name).write_text("not for this machine")
         (tmp_path / name).chmod(0o755)
     good = wheel_prefix() / "bin"
-    monkeypatch.setattr(embedded._Binaries, "_places", lambda: iter([tmp_path, good]))
-    assert embedded._Binaries.find(None, copies=tmp_path).folder == good
+    monkeypatch.setattr(Binaries, "_places", lambda: iter([tmp_path, good]))
+    assert Binaries.find().folder == good
     with pytest.raises(EmbeddedError, match="PostgreSQL 9 was not found") as caught:
-        embedded._Binaries.find(None, copies=tmp_path, major="9")
+        Binaries.find(major="9")
     assert f"{good} has 1" in caught.value.detail
 
 
@@ -298,10 +303,19 @@ def test_looks_in_path_last(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.delenv("PGSLO_PG_BIN", raising=False)
     (tmp_path / "postgres").symlink_to(wheel_prefix() / "bin" / "postgres")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    places = list(embedded._Binaries._places())
+    places = list(Binaries._places())
     assert places[0] == places[-1] == wheel_prefix() / "bin"
     numbers = [int(place.parent.name) for place in places[1:-1]]
     assert numbers == sorted(numbers, reverse=True)
+
+
+def test_other_programs_are_of_the_same_postgresql(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("PGSLO_PG_BIN", str(wheel_prefix() / "bin"))
+    assert embedded.program("initdb") == wheel_prefix() / "bin" / "initdb"
+    assert embedded.program("no_such_program") is None
+    monkeypatch.setenv("PGSLO_PG_BIN", str(tmp_path))
+    with pytest.raises(EmbeddedError, match="PostgreSQL was not found"):
+        embedded.program("initdb")
 
 
 @needs_root

@@ -20,10 +20,8 @@ SCHEMA = Path(__file__).parents[1] / "schema.sql"
 
 def dumped(dsn: str) -> str:
     """The installed runtime as pg_dump writes it, without what differs from run to run."""
-    program = (
-        next(folder for folder in embedded._Binaries._places() if (folder / "postgres").exists()) / "pg_dump"
-    )
-    if not program.exists():
+    program = embedded.program("pg_dump")
+    if program is None:
         pytest.skip("these PostgreSQL binaries have no pg_dump")
     arguments = [
         "--schema-only",

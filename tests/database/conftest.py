@@ -187,6 +187,12 @@ class Session:
             )
         return made
 
+    def forget(self) -> None:
+        """Take ``features.example`` away with all that is known of it."""
+        self.run("DROP TABLE features.example CASCADE")
+        self.run("SELECT pgslo_catalog.unregister('features.example')")
+        self.run("DROP SCHEMA guarded CASCADE")
+
     def errors(self, text: str, *, kinds: Mapping[str, str] | None = None) -> list[str]:
         """The errors of a definition that does not fit, as people read them."""
         with pytest.raises(DefinitionErrors) as caught, self.connection.transaction():

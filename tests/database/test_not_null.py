@@ -89,9 +89,7 @@ def test_types(hold, type_, writes):
         session = hold(
             type_, "not_null: {}", passing=[TYPES[type_]], failing=["NULL"], writes=writes, actions=[action]
         )
-        session.run("DROP TABLE features.example CASCADE")
-        session.run("SELECT pgslo_catalog.unregister('features.example')")
-        session.run("DROP SCHEMA guarded CASCADE")
+        session.forget()
 
 
 @pytest.mark.parametrize("writes", MODES)

@@ -237,18 +237,17 @@ def _choose(rule: rules.Rule, compiler: WriteCompiler) -> Choice:
 
 def _probes(rule: rules.Rule, compiler: WriteCompiler) -> list[Probe]:
     """Let PostgreSQL type-check what the author wrote, over the table's own columns, reading no row."""
-    found = []
-    match rule:
-        case rules.Schema():
-            return []
-        case rules.Repair() | rules.Format():
-            # What a format calls may not be installed yet; its column's type was looked at.
-            stated = [rule.where.qualified(conditions.ROW)] if rule.where else []
-        case _:
-            stated = [conditions.passes(rule, compiler.subject, conditions.ROW)]
-    found += [
-        Probe(sql.render("probe_condition", _Probe(compiler.table, condition)), _blame(rule))
-        for condition in stated
+    if isinstance(rule, rules.Schema):
+        return []
+    stated: list[tuple[Sql, Location]] = []
+    if rule.where:
+        stated.append((rule.where.qualified(conditions.ROW), rule.where.location))
+    # What a format calls may not be installed yet; its column's type was looked at.
+    if not isinstance(rule, rules.Repair | rules.Format):
+        stated.append((conditions.condition(rule, compiler.subject, conditions.ROW), _blame(rule)))
+    found = [
+        Probe(sql.render("probe_condition", _Probe(compiler.table, condition)), location)
+        for condition, location in stated
     ]
     if isinstance(rule, rules.Repair):
         assert rule.column is not None, "repair stands under a column"

@@ -330,13 +330,19 @@ def check_operators(column: Column, location: Location) -> None:
 
 def passes(rule: rules.Rule, subject: Subject, row: Sql) -> Sql:
     """The condition under which a row passes; unknown (NULL) passes, as in a check constraint."""
-    condition = _condition(rule, subject, row)
+    judged = condition(rule, subject, row)
     if rule.where is None:
-        return sql.render("passes", Passes(condition, Sql("")))
-    return sql.render("passes_where", Passes(condition, rule.where.qualified(row)))
+        return sql.render("passes", Passes(judged, Sql("")))
+    return sql.render("passes_where", Passes(judged, rule.where.qualified(row)))
 
 
-def _condition(rule: rules.Rule, subject: Subject, row: Sql) -> Sql:
+def condition(rule: rules.Rule, subject: Subject, row: Sql) -> Sql:
+    """What the rule asks of a row, whatever its ``where``.
+
+    Raises:
+        CatalogError: The rule cannot judge its column's type, or a constant is not of it.
+    """
+
     def value(name: str) -> Sql:
         return Sql(f"{row}.{sql.identifier(name)}")
 

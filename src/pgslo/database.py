@@ -330,6 +330,7 @@ def apply(
     replan: Callable[[], Plan],
     *,
     on_statement: Callable[[Step, Statement], None] = lambda _step, _statement: None,
+    on_wait: Callable[[], None] = lambda: None,
 ) -> tuple[Unfinished, ...]:
     """Carry a plan out: in one transaction what can be, then one by one what must stand alone.
 
@@ -338,6 +339,7 @@ def apply(
         plan: What to do.
         replan: Makes the same plan anew; called under the lock, so that nothing moves between the two.
         on_statement: Told of each statement before it runs.
+        on_wait: Told once when another installer is at work.
 
     Returns:
         What could not be finished because existing rows break a rule; new rows are held to it all the same.
@@ -346,7 +348,7 @@ def apply(
         PlanOutdated: The database moved since the plan was made; nothing was changed.
         DatabaseError: A statement failed; nothing was changed.
     """
-    with installing(conn):
+    with installing(conn, on_wait=on_wait):
         fresh = replan()
         if fresh.state != plan.state:
             raise PlanOutdated(
@@ -390,6 +392,8 @@ def _apply_alone(conn: Connection, statement: Statement) -> None:
     with errors():
         if statement.alone:
             # Waits for every open transaction by its nature; a time limit would leave an invalid index.
+            conn.execute("SET statement_timeout = 0")
+            conn.execute("SET lock_timeout = 0")
             conn.execute(statement.text.text.encode(), prepare=False)
             return
         with conn.transaction():
@@ -417,15 +421,32 @@ def _patiently(work: Callable[[], None]) -> None:
 
 
 @contextlib.contextmanager
-def installing(conn: Connection) -> Iterator[None]:
-    """One installer at a time; the lock is taken before any transaction, so that what it sees is what was left."""
-    with errors():
-        conn.execute("SELECT pg_catalog.pg_advisory_lock(%s)", (naming.INSTALL_LOCK,))
+def installing(conn: Connection, *, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """One installer at a time; the lock is taken before any transaction, so that what it sees is what was left.
+
+    Args:
+        conn: An autocommit connection.
+        on_wait: Told once when another installer is at work.
+    """
+    # Asking again and again instead of waiting in the server: who waits there holds a snapshot, for which the
+    # other's CREATE INDEX CONCURRENTLY waits in turn; one of the two would be cancelled as a deadlock.
+    tries = 0
+    while not _took_lock(conn):
+        if tries == 0:
+            on_wait()
+        tries += 1
+        time.sleep(min(0.05 * 2**tries, 1.0))
     try:
         yield
     finally:
         with contextlib.suppress(psycopg.Error):
             conn.execute("SELECT pg_catalog.pg_advisory_unlock(%s)", (naming.INSTALL_LOCK,))
+
+
+def _took_lock(conn: Connection) -> bool:
+    with errors():
+        taken = conn.execute("SELECT pg_catalog.pg_try_advisory_lock(%s)", (naming.INSTALL_LOCK,)).fetchone()
+    return bool(taken and taken[0])
 
 
 def definitions_installed(conn: Connection) -> tuple[str, ...]:

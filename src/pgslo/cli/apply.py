@@ -71,7 +71,11 @@ def carry_out(conn: Connection, plan: Plan, replan: Callable[[], Plan]) -> tuple
         def on_statement(step: Step, _statement: Statement) -> None:
             progress.step(show.name(step))
 
-        return database.apply(conn, plan, replan, on_statement=on_statement)
+        return database.apply(conn, plan, replan, on_statement=on_statement, on_wait=_say_it_waits)
+
+
+def _say_it_waits() -> None:
+    output.message("another installer is at work; waiting for it to end")
 
 
 def report(unfinished: tuple[Unfinished, ...]) -> int:

@@ -168,7 +168,9 @@ def as_sql(plan: Plan, runtime_texts: Sequence[str]) -> str:
             (
                 "BEGIN;",
                 "-- One installer at a time.",
-                f"SELECT pg_catalog.pg_advisory_xact_lock({naming.INSTALL_LOCK});",
+                "DO $$ BEGIN",
+                f"    IF NOT pg_catalog.pg_try_advisory_xact_lock({naming.INSTALL_LOCK}) THEN RAISE 'another installer is at work'; END IF;",
+                "END $$;",
                 _limit(),
             )
         ),

@@ -128,6 +128,12 @@ def _repair(compiler: WriteCompiler, rule: rules.Rule) -> Sql:
             hint="repair the columns it is generated from",
             location=rule.location,
         )
+    if column.name in compiler.relation.partition_key:
+        raise CatalogError(
+            f'column "{column.name}" says which partition a row belongs to, and PostgreSQL lets no trigger change that',
+            hint="use on_breach: reject or quarantine",
+            location=rule.location,
+        )
     value = Sql(f"{NEW}.{sql.identifier(rule.column)}")
     context = _Repair(
         label=Sql(conditions.one_line(rule.name)),

@@ -1,3 +1,5 @@
+import pytest
+
 KIND = "unique"
 MODES = ("bulk", "stream")
 
@@ -28,3 +30,178 @@ def test_warns(golden):
     outcome = golden.run(golden.row(email="'a'"))
     assert (outcome.count, outcome.warned) == (1, {"email_unique"})
     assert golden.failures() == {"email_unique": 1}
+
+
+@pytest.fixture
+def example(session):
+    session.run(
+        "CREATE TABLE features.example (id integer PRIMARY KEY, a text, b integer, live boolean, j json)"
+    )
+    session.run("CREATE INDEX ON features.example (a, b)")
+    return session
+
+
+@pytest.mark.parametrize("writes", MODES)
+@pytest.mark.parametrize("action", ["warn", "flag", "quarantine"])
+def test_where_is_about_both_rows(example, writes, action):
+    example.guard(
+        f"""
+        table: features.example
+        writes: {writes}
+        rules: [one: {{unique: [a, b], where: live, on_breach: {action}}}]
+        """
+    )
+    for n, (a, b, live) in enumerate(
+        [("'x'", 1, "true"), ("'x'", 1, "false"), ("'x'", 1, "NULL"), ("'x'", 2, "true"), ("NULL", 1, "true")]
+    ):
+        assert example.run(f"INSERT INTO features.example VALUES ({n}, {a}, {b}, {live})").notices == ()
+        assert example.failures() == {}
+    assert example.run("INSERT INTO features.example VALUES (9, 'x', 2, true)").count == (
+        action != "quarantine"
+    )
+    assert bool(example.held()) == (action == "quarantine")
+    assert bool(example.failures()) == (action != "quarantine")
+
+
+@pytest.mark.parametrize("writes", MODES)
+def test_quarantines_all_but_the_first(example, writes):
+    example.guard(
+        f"{{table: features.example, writes: {writes}, rules: [one: {{unique: [a, b], on_breach: quarantine}}]}}"
+    )
+    outcome = example.run(
+        "INSERT INTO features.example VALUES (1, 'x', 1), (2, 'x', 1), (3, 'y', 1), (4, 'x', 1), (5, NULL, 1), (6, NULL, 1)"
+    )
+    assert outcome.count == 4
+    assert [key for key, _ in example.held()] == ["(id) = (2)", "(id) = (4)"]
+
+
+@pytest.mark.parametrize("writes", MODES)
+@pytest.mark.parametrize("key", ["PRIMARY KEY", ""])
+def test_a_row_is_not_its_own_double(session, writes, key):
+    session.run(f"CREATE TABLE features.example (id integer {key}, a text, n integer DEFAULT 0)")
+    session.run("CREATE INDEX ON features.example (a)")
+    session.guard(
+        f"""
+        table: features.example
+        key: id
+        writes: {writes}
+        columns: {{a: [unique: {{on_breach: quarantine}}]}}
+        """
+    )
+    session.run("INSERT INTO features.example VALUES (1, 'x'), (2, 'y'), (3, NULL)")
+    assert session.run("UPDATE features.example SET n = 1").count == 3
+    assert session.run("UPDATE features.example SET a = upper(a)").count == 3
+    assert session.run("UPDATE features.example SET a = 'X' WHERE id = 2").count == 0
+    assert session.run("UPDATE features.example SET a = 'X' WHERE id = 3").count == 0
+    if key:
+        upsert = "ON CONFLICT (id) DO UPDATE SET n = excluded.n, a = excluded.a"
+        assert session.run(f"INSERT INTO features.example VALUES (1, 'X', 5) {upsert}").count == 1
+        assert session.run(f"INSERT INTO features.example VALUES (1, 'Y', 5) {upsert}").count == 0
+        assert session.run("UPDATE features.example SET id = 7 WHERE id = 1").count == 1
+
+
+def test_doubles_of_the_key_itself_can_be_diverted(session):
+    session.run("CREATE TABLE features.example (id integer PRIMARY KEY, a text)")
+    session.guard("{table: features.example, columns: {id: [unique: {on_breach: quarantine}]}}")
+    assert session.run("INSERT INTO features.example VALUES (1), (2), (1), (3)").count == 3
+    assert session.held() == [("(id) = (1)", ("id_unique",))]
+    assert session.run("UPDATE features.example SET a = 'x'").count == 3
+
+
+@pytest.mark.parametrize("writes", MODES)
+def test_counts_every_row_that_has_a_double(example, writes):
+    example.guard(
+        f"{{table: features.example, writes: {writes}, rules: [one: {{unique: [a, b], on_breach: flag}}]}}"
+    )
+    example.run("INSERT INTO features.example VALUES (1, 'x', 1), (2, 'y', 1), (3, 'x', 1)")
+    assert example.failures() == {"one": 2}
+    example.run("UPDATE features.example SET a = 'y' WHERE id = 3")
+    assert example.failures() == {"one": 3}
+
+
+def test_a_unique_index_that_is_there_is_enough(example):
+    example.run("ALTER TABLE features.example ADD UNIQUE (b, a)")
+    plan = example.plan("{table: features.example, rules: [one: {unique: [a, b], on_breach: reject}]}")
+    assert not [step for step in plan.steps if step.kind in ("unique_index", "trigger")]
+
+
+@pytest.mark.parametrize(
+    ("rule", "error"),
+    [
+        (
+            "rules: [one: {unique: [live]}]",
+            "2:9: error: features.example has no index that finds rows by live\ndetail: on_breach: warn looks each written row up; without an index a write would read the whole table.\nhint: CREATE INDEX CONCURRENTLY ON features.example (live); or use on_breach: reject, which builds a unique index",
+        ),
+        (
+            "rules: [one: {unique: [a, c], on_breach: reject}]",
+            '2:27: error: column "c" of features.example does not exist',
+        ),
+        (
+            "columns: {j: [unique]}",
+            '2:15: error: unique cannot judge column "j" of type json: its values cannot be compared',
+        ),
+        (
+            "columns: {j: [unique: {on_breach: reject}]}",
+            '2:15: error: unique cannot judge column "j" of type json: its values cannot be compared',
+        ),
+    ],
+)
+def test_refused(example, rule, error):
+    (found,) = example.errors(f"table: features.example\n{rule}")
+    assert found.startswith(f"slos/example.yml:{error}")
+
+
+def test_a_partial_index_finds_not_all_rows(example):
+    example.run("CREATE INDEX ON features.example (live) WHERE a IS NOT NULL")
+    (found,) = example.errors("{table: features.example, columns: {live: [unique]}}")
+    assert "has no index that finds rows by live" in found
+
+
+TYPES = {
+    "integer": ("1", "2"),
+    "bigint": ("1", "2"),
+    "numeric": ("1.50", "1.51"),
+    "real": ("0.1", "0.2"),
+    "double precision": ("'NaN'", "'Infinity'"),
+    "text": ("'a'", "'A'"),
+    "varchar(9)": ("'a'", "'a '"),
+    "char(3)": ("'a'", "'b'"),
+    "date": ("'2026-11-22'", "'infinity'"),
+    "timestamp": ("'2026-11-22 00:00'", "'2026-11-22 01:00'"),
+    "timestamptz": ("'2026-11-22 00:00+00'", "'2026-11-22 00:00+01'"),
+    "boolean": ("true", "false"),
+    "uuid": ("'00000000-0000-0000-0000-000000000000'", "'10000000-0000-0000-0000-000000000000'"),
+    "features.colour": ("'red'", "'green'"),
+    "features.positive": ("1", "2"),
+    "integer[]": ("'{1}'", "'{2}'"),
+    "jsonb": ("'1'", "'2'"),
+    "int4range": ("'[1,3)'", "'[1,4)'"),
+}
+
+
+@pytest.mark.parametrize("writes", MODES)
+@pytest.mark.parametrize("type_", TYPES)
+def test_types(session, type_, writes):
+    session.run("CREATE TYPE features.colour AS ENUM ('red', 'green')")
+    session.run("CREATE DOMAIN features.positive AS integer")
+    session.run(f"CREATE TABLE features.example (id integer PRIMARY KEY, r {type_}, q {type_}, w {type_})")
+    for column in "qw":
+        session.run(f"CREATE INDEX ON features.example ({column})")
+    session.guard(
+        f"""
+        table: features.example
+        writes: {writes}
+        columns:
+          r: [unique: {{on_breach: reject}}]
+          q: [unique: {{on_breach: quarantine}}]
+          w: [unique: {{on_breach: warn}}]
+        """
+    )
+    one, two = TYPES[type_]
+    for n, value in enumerate([one, two, "NULL", "NULL"]):
+        outcome = session.run(f"INSERT INTO features.example VALUES ({n}, {value}, {value}, {value})")
+        assert (outcome.count, outcome.notices) == (1, ())
+    assert session.refused(f"INSERT INTO features.example (id, r) VALUES (8, {one})").sqlstate == "23505"
+    assert session.run(f"INSERT INTO features.example (id, q) VALUES (8, {one})").count == 0
+    assert session.run(f"INSERT INTO features.example (id, w) VALUES (8, {one})").warned == {"w_unique"}
+    assert session.broken() == {}

@@ -255,6 +255,9 @@ class _Reader:
             return
         written = self._parameters(form, kind, value, OPTIONS)
         if written is not None:
+            if "column" in written.places:
+                # That of the other table; this one's is the rule's own.
+                written.places["to"] = written.places["column"]
             written.places["column"] = column.location
             self._rules.add(form, kind, written, column=column.text)
 

@@ -177,7 +177,7 @@ class _Grammar:
                 return False
             case "between":
                 self._take("symmetric")
-                self.expression(_RANGE + 1)
+                self._plain_expression()
                 self._expect("and")
             case "similar":
                 self._expect("to")
@@ -188,6 +188,21 @@ class _Grammar:
         if token.name != "between" and self._take("escape"):
             self.expression(_RANGE + 1)
         return True
+
+    def _plain_expression(self) -> None:
+        """What BETWEEN and POSITION take without parentheses: nothing with AND, OR or NOT."""
+        start = self._at
+        self.expression(_RANGE + 1)
+        depth = 0
+        for token in self._tokens[start : self._at]:
+            if token.is_mark("(", "[") or token.is_word("case"):
+                depth += 1
+            elif token.is_mark(")", "]") or token.is_word("end"):
+                depth -= 1
+            elif token.is_word("not") and depth == 0:
+                raise RefusalError(
+                    token.start, 'syntax error at "not": expected a value', hint="Put it in parentheses."
+                )
 
     def _list(self, closing: str) -> None:
         """At least one expression, and the bracket that ends the list."""
@@ -284,17 +299,14 @@ class _Grammar:
         self._expect("end")
 
     def _array(self) -> None:
-        """The brackets of ``ARRAY[…]``; inside, brackets alone are arrays too."""
+        """The brackets of ``ARRAY[…]``: values, or arrays in brackets of their own."""
         self._expect_mark("[")
         if self._take_mark("]"):
             return
-        while True:
-            if self._peek().is_mark("["):
-                self._array()
-            else:
-                self.expression()
-            if not self._take_mark(","):
-                break
+        read = self._array if self._peek().is_mark("[") else self.expression
+        read()
+        while self._take_mark(","):
+            read()
         self._expect_mark("]")
 
     # Calls
@@ -314,9 +326,9 @@ class _Grammar:
                 self._expect("from")
                 self.expression()
             case "position":
-                self.expression(_RANGE + 1)
+                self._plain_expression()
                 self._expect("in")
-                self.expression(_RANGE + 1)
+                self._plain_expression()
             case "trim":
                 self._trimmed()
                 return
@@ -393,7 +405,7 @@ class _Grammar:
             raise RefusalError(token.start, f'type "{token.text}" is not allowed in an expression', hint=hint)
         self._at = end
         while self._take_mark("["):
-            if self._peek().kind == "number":
+            if self._peek().is_count():
                 self._next()
             self._expect_mark("]")
 
@@ -403,19 +415,20 @@ class _Grammar:
         tails = vocabulary.TYPE_TAILS.get(first.name, ()) if first.kind == "word" else ()
         if first.kind != "word" or not (first.name in vocabulary.TYPES or tails):
             return None
-        at = self._parameters_end(at + 1)
+        at = self._parameters_end(at + 1, first)
         for tail in tails:
             if all(self._token(at + step).is_word(word) for step, word in enumerate(tail)):
-                return self._parameters_end(at + len(tail))
+                return self._parameters_end(at + len(tail), first)
         return at if first.name in vocabulary.TYPES else None
 
-    def _parameters_end(self, at: int) -> int:
+    def _parameters_end(self, at: int, type_: Token) -> int:
         """The index after ``(10)`` or ``(10, 2)``, or the same one."""
         shape = [self._token(at + step) for step in range(5)]
-        if shape[0].is_mark("(") and shape[1].kind == "number":
+        if shape[0].is_mark("(") and shape[1].is_count():
             if shape[2].is_mark(")"):
                 return at + 3
-            if shape[2].is_mark(",") and shape[3].kind == "number" and shape[4].is_mark(")"):
+            exact = type_.is_word("numeric", "decimal", "dec")
+            if exact and shape[2].is_mark(",") and shape[3].is_count() and shape[4].is_mark(")"):
                 return at + 5
         return at
 

@@ -71,6 +71,10 @@ class Token:
         """Whether it is one of these brackets, a comma or a cast."""
         return self.kind == "mark" and self.text in marks
 
+    def is_count(self) -> bool:
+        """Whether it is a whole number."""
+        return self.kind == "number" and self.text.isdigit()
+
 
 def read(text: str) -> tuple[Token, ...]:
     """Cut a text into tokens.

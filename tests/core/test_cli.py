@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -74,6 +76,41 @@ def test_help_of_a_verb_is_the_line_that_the_overview_shows(run: Run) -> None:
         assert command is not None, name
         assert " ".join((command.help or "").split("\n\n")[0].split()) == line, name
         assert run(name, "--help").exit_code == 0
+
+
+def commands(group: click.Group, name: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command with its whole name."""
+    for verb in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), verb)
+        assert command is not None
+        whole = f"{name} {verb}".strip()
+        if isinstance(command, click.Group):
+            yield from commands(command, whole)
+        else:
+            yield whole, command
+
+
+def test_the_reference_has_every_command_with_every_option_and_no_other() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+    everywhere = {"--dsn", "--config", "--verbose", "--version", "--help"}
+    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
+    assert sections.keys() == {"Everywhere", *root._VERBS}
+    assert everywhere == set(re.findall(r"`(--[a-z-]+)", sections["Everywhere"].split("###")[0])) - {"--json"}
+    documented: dict[str, set[str]] = {}
+    for line in re.findall(r"^pgslo .*$", page, re.MULTILINE):
+        name = " ".join(re.findall(r"(?<!\S)[a-z]+(?!\S)", line)[1:])
+        documented.setdefault(name, set()).update(re.findall(r"(--[a-z-]+)", line))
+    del documented[""]
+    own = {
+        name: {
+            option
+            for parameter in command.params
+            for option in parameter.opts
+            if option.startswith("--") and option not in everywhere
+        }
+        for name, command in commands(main)
+    }
+    assert documented == own
 
 
 def test_version(run: Run) -> None:

@@ -31,18 +31,21 @@ AS $pgslo$
         SELECT f.batch, f.place, sum(f.rows)::bigint AS rows, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint AS failed
         FROM pgslo_catalog.fragment f
         WHERE f.definition_id = incident.definition_id AND f.place >= incident.opened_place
+          AND (incident.resolved_place IS NULL OR f.place < incident.resolved_place)
         GROUP BY f.batch, f.place
     ), missed AS (
         SELECT b.*, count(*) OVER () AS batches FROM batch b WHERE pgslo_catalog.is_missed(rule, b.rows, b.failed)
     )
-    SELECT format('Batch %s: %s rows fail; the rule wants: %s. Since %s UTC, %s.',
+    SELECT format('Batch %s: %s; the rule wants: %s. Since %s UTC, %s.',
                m.batch,
-               CASE WHEN d.writes = 'bulk' THEN format('%s of %s', m.failed, m.rows) ELSE m.failed::text END,
+               -- A row trigger sees the rows that fail, and not how many there are.
+               CASE WHEN m.rows > 0 THEN format('%s of %s rows fail', m.failed, m.rows)
+                    WHEN m.failed = 1 THEN '1 row fails'
+                    ELSE format('%s rows fail', m.failed) END,
                rule.promise,
                to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
                CASE m.batches WHEN 1 THEN '1 batch' ELSE m.batches || ' batches' END)
-    FROM missed m, pgslo_catalog.definition d
-    WHERE d.definition_id = incident.definition_id
+    FROM missed m
     ORDER BY m.place DESC
     LIMIT 1
 $pgslo$;

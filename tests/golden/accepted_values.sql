@@ -258,7 +258,7 @@ BEGIN
                    coalesce(raised_key[1], 'of the row') AS row_key INTO example;
         END;
         PERFORM pgslo_catalog.reject('features.user_stats', 'features', 'user_stats', 'country_accepted_values', 'country', 'country one of us, de, fr',
-            format('%s of the statement''s rows violate it, for example %s', failed[1], example.shown), example.row_key, 'growth-platform', '{}');
+            CASE failed[1] WHEN 1 THEN example.shown ELSE format('%s rows of the statement violate it, for example one with %s', failed[1], example.shown) END, example.row_key, 'growth-platform', '{}');
     END IF;
 
     -- From here on an observer: whatever happens, the write lives.
@@ -268,7 +268,7 @@ BEGIN
         NULL;
     END;
 
-    -- plan_accepted_values: plan one of free, pro
+    -- plan_accepted_values: plan one of free, pro, in at least 99 % of a batch's rows
     IF failed[2] > 0 THEN
         BEGIN
             IF raised_shown[2] IS NULL THEN
@@ -309,7 +309,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 638e3085dca41549 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 33ba0cbde0df0952 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
@@ -372,7 +372,7 @@ SELECT pgslo_catalog.register('{
    "at_most": null,
    "samples": 10,
    "mechanism": "statement trigger",
-   "promise": "plan one of free, pro",
+   "promise": "plan one of free, pro, in at least 99 % of a batch''s rows",
    "owner": null,
    "description": null,
    "tags": []
@@ -396,7 +396,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "7ad30bda9339778d"
+ "fingerprint": "7064be766cd1aae0"
 }'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.

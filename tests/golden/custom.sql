@@ -33,7 +33,7 @@ BEGIN
         NULL;  -- Found out below, rule by rule.
     END;
 
-    -- click_share: the row as kind at_least_per wants
+    -- click_share: the row: one column is at least a share of another
     shown := NULL;
     BEGIN
         IF NOT (((NEW."clicks" >= NEW."spend" * 0.5)) IS NOT FALSE) THEN
@@ -68,7 +68,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 0143eff2d885e0f2 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo ba3343b511d4b592 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -221,7 +221,7 @@ AND length(r."campaign") <= 22)) IS NOT FALSE);
     END IF;
     failed := pgslo_catalog.failed(batches);
 
-    -- sku_iban: sku as kind iban wants
+    -- sku_iban: sku: the text is an IBAN of one of some countries, written without blanks; its length is checked, its check digits are not
     IF failed[1] > 0 THEN
         BEGIN
             SELECT concat_ws(', ', 'sku = ' || coalesce(left(r.sku::text, 100), 'NULL')) AS shown, concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key INTO example
@@ -232,8 +232,8 @@ AND length(r."sku") <= 34)) IS NOT FALSE) LIMIT 1;
             SELECT coalesce(raised_shown[1], 'a row that cannot be shown') AS shown,
                    coalesce(raised_key[1], 'of the row') AS row_key INTO example;
         END;
-        PERFORM pgslo_catalog.reject('features.user_stats', 'features', 'user_stats', 'sku_iban', 'sku', 'sku as kind iban wants',
-            format('%s of the statement''s rows violate it, for example %s', failed[1], example.shown), example.row_key, 'growth-platform', '{}');
+        PERFORM pgslo_catalog.reject('features.user_stats', 'features', 'user_stats', 'sku_iban', 'sku', 'sku: the text is an IBAN of one of some countries, written without blanks; its length is checked, its check digits are not',
+            CASE failed[1] WHEN 1 THEN example.shown ELSE format('%s rows of the statement violate it, for example one with %s', failed[1], example.shown) END, example.row_key, 'growth-platform', '{}');
     END IF;
 
     -- From here on an observer: whatever happens, the write lives.
@@ -243,7 +243,7 @@ AND length(r."sku") <= 34)) IS NOT FALSE) LIMIT 1;
         NULL;
     END;
 
-    -- campaign_iban: campaign as kind iban wants
+    -- campaign_iban: campaign: the text is an IBAN of one of some countries, written without blanks; its length is checked, its check digits are not
     IF failed[2] > 0 THEN
         BEGIN
             IF raised_shown[2] IS NULL THEN
@@ -269,7 +269,7 @@ AND length(r."campaign") <= 22)) IS NOT FALSE) LIMIT 10
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 3b7c8cd38e5f1ab7 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 083cc82de778c0fb features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
@@ -300,9 +300,9 @@ SELECT pgslo_catalog.register('{
    "at_most": null,
    "samples": 10,
    "mechanism": "statement trigger",
-   "promise": "sku as kind iban wants",
+   "promise": "sku: the text is an IBAN of one of some countries, written without blanks; its length is checked, its check digits are not",
    "owner": null,
-   "description": null,
+   "description": "The text is an IBAN of one of some countries, written without blanks; its length is checked, its check digits are not.",
    "tags": []
   },
   {
@@ -316,9 +316,9 @@ SELECT pgslo_catalog.register('{
    "at_most": null,
    "samples": 10,
    "mechanism": "statement trigger",
-   "promise": "campaign as kind iban wants",
+   "promise": "campaign: the text is an IBAN of one of some countries, written without blanks; its length is checked, its check digits are not",
    "owner": null,
-   "description": null,
+   "description": "The text is an IBAN of one of some countries, written without blanks; its length is checked, its check digits are not.",
    "tags": []
   },
   {
@@ -333,14 +333,14 @@ SELECT pgslo_catalog.register('{
    "at_most": null,
    "samples": 10,
    "mechanism": "row trigger",
-   "promise": "the row as kind at_least_per wants",
+   "promise": "the row: one column is at least a share of another",
    "owner": null,
-   "description": null,
+   "description": "One column is at least a share of another.",
    "tags": []
   }
  ],
  "tasks": [],
- "fingerprint": "e45b9c1bda0ed616"
+ "fingerprint": "7d30d7070c528992"
 }'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.

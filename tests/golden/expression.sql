@@ -258,7 +258,7 @@ BEGIN
                    coalesce(raised_key[2], 'of the row') AS row_key INTO example;
         END;
         PERFORM pgslo_catalog.reject('features.user_stats', 'features', 'user_stats', 'seen_after_sign_up', '', 'last_seen_at IS NULL OR last_seen_at >= signed_up_at',
-            format('%s of the statement''s rows violate it, for example %s', failed[2], example.shown), example.row_key, 'growth-platform', '{}');
+            CASE failed[2] WHEN 1 THEN example.shown ELSE format('%s rows of the statement violate it, for example one with %s', failed[2], example.shown) END, example.row_key, 'growth-platform', '{}');
     END IF;
 
     -- From here on an observer: whatever happens, the write lives.
@@ -309,7 +309,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 64cf2dd6d878991f features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 827e7af91f26716a features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

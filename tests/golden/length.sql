@@ -258,7 +258,7 @@ BEGIN
                    coalesce(raised_key[1], 'of the row') AS row_key INTO example;
         END;
         PERFORM pgslo_catalog.reject('features.user_stats', 'features', 'user_stats', 'country_length', 'country', 'country of a length between 2 and 2',
-            format('%s of the statement''s rows violate it, for example %s', failed[1], example.shown), example.row_key, 'growth-platform', '{}');
+            CASE failed[1] WHEN 1 THEN example.shown ELSE format('%s rows of the statement violate it, for example one with %s', failed[1], example.shown) END, example.row_key, 'growth-platform', '{}');
     END IF;
 
     -- From here on an observer: whatever happens, the write lives.
@@ -309,7 +309,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 16ba50a3447f6543 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo fb2c8be998c10790 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

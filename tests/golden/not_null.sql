@@ -259,7 +259,7 @@ BEGIN
                    coalesce(raised_key[1], 'of the row') AS row_key INTO example;
         END;
         PERFORM pgslo_catalog.reject('features.user_stats', 'features', 'user_stats', 'country_not_null', 'country', 'country not null, where shop IS NOT NULL',
-            format('%s of the statement''s rows violate it, for example %s', failed[1], example.shown), example.row_key, 'growth-platform', '{}');
+            CASE failed[1] WHEN 1 THEN example.shown ELSE format('%s rows of the statement violate it, for example one with %s', failed[1], example.shown) END, example.row_key, 'growth-platform', '{}');
     END IF;
 
     -- From here on an observer: whatever happens, the write lives.
@@ -286,7 +286,7 @@ BEGIN
         END;
     END IF;
 
-    -- phone_not_null: phone not null
+    -- phone_not_null: phone not null, in at least 90 % of a batch's rows
     IF failed[3] > 0 THEN
         BEGIN
             IF raised_shown[3] IS NULL THEN
@@ -310,7 +310,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo bc9480ea1f141f1d features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo ae2ece56a3722d59 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
@@ -406,14 +406,14 @@ SELECT pgslo_catalog.register('{
    "at_most": null,
    "samples": 10,
    "mechanism": "statement trigger",
-   "promise": "phone not null",
+   "promise": "phone not null, in at least 90 % of a batch''s rows",
    "owner": null,
    "description": null,
    "tags": []
   }
  ],
  "tasks": [],
- "fingerprint": "8e82fd04ea883b32"
+ "fingerprint": "85e554713618685d"
 }'::jsonb);
 
 -- create not_null age ON features.user_stats: NOT NULL costs a write nothing and no writer gets round it; its error is PostgreSQL's own (23502).

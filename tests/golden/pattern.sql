@@ -258,7 +258,7 @@ BEGIN
                    coalesce(raised_key[1], 'of the row') AS row_key INTO example;
         END;
         PERFORM pgslo_catalog.reject('features.user_stats', 'features', 'user_stats', 'country_pattern', 'country', 'country matching ^[a-z]{2}$',
-            format('%s of the statement''s rows violate it, for example %s', failed[1], example.shown), example.row_key, 'growth-platform', '{}');
+            CASE failed[1] WHEN 1 THEN example.shown ELSE format('%s rows of the statement violate it, for example one with %s', failed[1], example.shown) END, example.row_key, 'growth-platform', '{}');
     END IF;
 
     -- From here on an observer: whatever happens, the write lives.
@@ -309,7 +309,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 1e572e684e73c2d9 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 11c1edbc128fafe4 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

@@ -565,6 +565,10 @@ def promise(rule: rules.Rule) -> str:
     text = _promise(rule)
     if rule.where is not None:
         text += f", where {one_line(rule.where.text)}"
+    if rule.at_least is not None:
+        text += f", in at least {rule.at_least * 100:g} % of a batch's rows"
+    if rule.at_most is not None:
+        text += f", with at most {rule.at_most} failing rows in a batch"
     return text
 
 
@@ -607,7 +611,8 @@ def _promise(rule: rules.Rule) -> str:
         case rules.Repair():
             return f"{rule.column} repaired before it is judged"
         case rules.Custom():
-            return rule.description or f"{rule.column or 'the row'} as kind {rule.custom_kind} wants"
+            wanted = rule.description or f"as kind {rule.custom_kind} wants"
+            return f"{rule.column or 'the row'}: {wanted[:1].lower()}{wanted[1:].rstrip('.')}"
         case _:
             raise AssertionError(rule.kind)
 

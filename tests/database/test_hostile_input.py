@@ -77,9 +77,8 @@ def test_two_thousand_hostile_inputs_change_nothing(table: psycopg.Connection[An
         """Go as far as ``pgslo plan`` goes, PostgreSQL's own judgement included."""
         try:
             database.plan_definitions(table, [definition(**parts)])
-        except PgsloError as error:
+        except PgsloError:
             refused[kind] += 1
-            assert str(error)
 
     quick = settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 

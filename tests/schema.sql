@@ -539,7 +539,7 @@ CREATE FUNCTION pgslo_catalog.iso(value anyelement) RETURNS text
     SET extra_float_digits TO '3'
     AS $$
     -- An index over it takes 2,700 bytes.
-    SELECT coalesce(CASE WHEN length(name.text) > 200 THEN left(name.text, 160) || '…' || md5(name.text) ELSE name.text END, 'NULL')
+    SELECT coalesce(CASE WHEN length(name.text) > 200 THEN left(name.text, 160) || '...' || md5(name.text) ELSE name.text END, 'NULL')
     FROM (SELECT to_jsonb(iso.value) #>> '{}') AS name (text)
 $$;
 

@@ -354,7 +354,7 @@ SET bytea_output = 'hex'
 SET extra_float_digits = 3
 AS $pgslo$
     -- An index over it takes 2,700 bytes.
-    SELECT coalesce(CASE WHEN length(name.text) > 200 THEN left(name.text, 160) || '…' || md5(name.text) ELSE name.text END, 'NULL')
+    SELECT coalesce(CASE WHEN length(name.text) > 200 THEN left(name.text, 160) || '...' || md5(name.text) ELSE name.text END, 'NULL')
     FROM (SELECT to_jsonb(iso.value) #>> '{}') AS name (text)
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.iso(anyelement) IS 'A batch''s name: the same text for the same value whatever the session''s settings.';

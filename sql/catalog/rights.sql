@@ -1,5 +1,5 @@
 -- Whether the runtime is there, and what this role may do with it.
-SELECT n.oid IS NOT NULL AS is_installed,
+SELECT n.oid IS NOT NULL AND EXISTS (SELECT FROM pg_catalog.pg_class r WHERE r.relnamespace = c.oid AND r.relname = 'runtime') AS is_installed,
        coalesce(has_schema_privilege(n.oid, 'USAGE'), false) AS may_use,
        coalesce(has_schema_privilege(c.oid, 'USAGE') AND has_any_column_privilege(t.oid, 'SELECT'), false) AS may_plan,
        coalesce(has_table_privilege(q.oid, 'SELECT'), false) AS may_see_rows,

@@ -116,11 +116,11 @@ def test_plan_for_people_tells_locks_hazards_undo_and_why(run: Run) -> None:
     (state,) = re.findall(r"^Plan ([0-9a-f]{16}): \d+ steps$", result.stdout, re.MULTILINE)
     assert f"pgslo apply --expect {state}" in result.stderr
     for words in (
-        "create trigger pgslo_300_enforce_row ON features.user_stats",
+        "create trigger pgslo_300_quarantine_row ON features.user_stats",
         "why:    only a BEFORE ROW trigger can change the row",
         "lock:   SHARE ROW EXCLUSIVE on features.user_stats",
         "hazard: waits for running writes",
-        "undo:   DROP TRIGGER pgslo_300_enforce_row ON features.user_stats",
+        "undo:   DROP TRIGGER pgslo_300_quarantine_row ON features.user_stats",
         "lock:   SHARE UPDATE EXCLUSIVE on features.user_stats (later, in a transaction of its own)",
         "create unique index",
     ):
@@ -451,8 +451,12 @@ def test_on_a_terminal_it_asks_and_draws(run: Run) -> None:
     assert code == 0
     assert "features.user_stats" in said
     assert "───" in said
-    code, said = on_terminal(["plan", "--help"], "", NO_COLOR="1")
-    assert "\x1b[" not in said
+    for args in (["plan", "--help"], ["explain", "99"], ["aply"]):
+        _, said = on_terminal(args, "", NO_COLOR="1")
+        assert said
+        assert "\x1b[" not in said
+    _, said = on_terminal(["explain", "99"], "")
+    assert "\x1b[31m\x1b[1merror:\x1b[0m there is no incident 99" in said
     code, said = on_terminal(["uninstall", "--all"], "y\n", NO_COLOR="1")
     assert code == 0, said
     assert "\x1b[1m" not in said
@@ -475,7 +479,8 @@ def test_a_database_that_is_not_utf8_is_spoken_to_all_the_same(
                 write(
                     'table: public."Maße"\ncolumns:\n  größe:\n    - range: {min: 0, on_breach: quarantine}\n'
                 )
-                assert run("apply", "--yes").exit_code == 0
+                applied = run("apply", "--yes")
+                assert applied.exit_code == 0, applied.output
                 conn.execute('INSERT INTO public."Maße" VALUES (1, -1)')
                 assert "public.Maße" in run("status").stdout
                 assert "größe" in run("quarantine", "show", "1").stdout

@@ -126,6 +126,23 @@ def test_status_for_programs(run: Run) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+\+00:00", incident["opened_at"])
 
 
+def test_the_command_line_goes_before_the_environment_and_that_before_the_configuration(
+    run: Run, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for args in (("--dsn", dsn, "status"), ("status", "--dsn", dsn)):
+        assert run(*args, env={"PGSLO_DSN": "host=nowhere.invalid"}).exit_code == 0
+    Path("pgslo.toml").write_text('dsn = "host=nowhere.invalid"\n', encoding="utf-8")
+    assert run("status").exit_code == 0
+    assert run("status", env={"PGSLO_DSN": ""}).exit_code == root.ERROR
+    Path("pgslo.toml").write_text(f"dsn = {json.dumps(dsn)}\n", encoding="utf-8")
+    monkeypatch.delenv("PGSLO_DSN")
+    assert run("status").exit_code == 0
+    Path("pgslo.toml").unlink()
+    for name, value in psycopg.conninfo.conninfo_to_dict(dsn).items():
+        monkeypatch.setenv({"dbname": "PGDATABASE"}.get(name, f"PG{name.upper()}"), str(value))
+    assert run("status").exit_code == 0
+
+
 def test_a_rule_that_broke_is_told(run: Run, connection: psycopg.Connection[Any]) -> None:
     connection.execute("ALTER TABLE features.stats RENAME COLUMN age TO years")
     connection.execute("INSERT INTO features.stats VALUES (1, 3, 'us', 5, '2026-01-01')")

@@ -105,6 +105,18 @@ def test_what_was_there_before_is_what_is_there_after(
     assert run("plan").exit_code == 0
 
 
+def test_what_was_left_behind_without_its_registration_goes_as_well(
+    run: Run, connection: psycopg.Connection[Any]
+) -> None:
+    before = contents(connection)
+    assert run("apply", "--yes").exit_code == 0
+    connection.execute("DELETE FROM pgslo_catalog.definition WHERE name = 'features.stats'")
+    result = run("uninstall", "--all", "--yes")
+    assert result.exit_code == 0, result.output
+    left = set(contents(connection)) - set(before)
+    assert all("country" in one for one in left), "only its NOT NULL, which nothing else knows of"
+
+
 def test_one_goes_and_the_other_stays(run: Run, connection: psycopg.Connection[Any]) -> None:
     run("apply", "--yes")
     result = run("uninstall", "users", "--yes")

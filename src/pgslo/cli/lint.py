@@ -82,7 +82,7 @@ def _github(_files: Sequence[str], errors: Sequence[PgsloError]) -> None:
         place = _place(error)
         click.echo(
             f"::error file={_escape_property(place.path)},line={place.line},col={place.column},title=pgslo"
-            f"::{_escape_data(_words(error))}"
+            f"::{_escape_data(output.printable(_words(error)))}"
         )
 
 

@@ -48,18 +48,23 @@ def one_line(text: str) -> str:
 
 def say(text: str = "", **style: Any) -> None:
     """Print a part of the result."""
-    click.secho(printable(text), **style)
+    click.echo(_styled(printable(text), **style))
 
 
 def message(text: str, **style: Any) -> None:
     """Print something about the work, not the result."""
-    click.secho(printable(text), err=True, **style)
+    click.echo(_styled(printable(text), **style), err=True)
+
+
+def _styled(text: str, **style: Any) -> str:
+    """The text with colours, which click leaves out where there is no terminal (no-color.org)."""
+    return text if os.environ.get("NO_COLOR") else click.style(text, **style)
 
 
 def error(exc: PgsloError) -> None:
     """Print an error: ``file:line:column: error: …``, then its detail and hint."""
     for one in exc.errors if isinstance(exc, DefinitionErrors) else (exc,):
-        place = click.style(f"{printable(str(one.location))}: ", bold=True) if one.location else ""
+        place = _styled(f"{one_line(str(one.location))}: ", bold=True) if one.location else ""
         click.echo(f"{place}{_label('error', 'red')} {printable(one.message)}", err=True)
         _facts(one.detail, one.hint)
 
@@ -72,7 +77,7 @@ def _facts(detail: str | None, hint: str | None) -> None:
 
 
 def _label(word: str, colour: str | None = None) -> str:
-    return click.style(f"{word}:", fg=colour, bold=True)
+    return _styled(f"{word}:", fg=colour, bold=True)
 
 
 def warning(text: str, *, detail: str | None = None, hint: str | None = None) -> None:

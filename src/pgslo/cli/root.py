@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from pgslo.cli import output
-from pgslo.cli.session import Session, session_options
+from pgslo.cli.session import Session, root_options
 from pgslo.errors import PgsloError
 
 OK, ERROR, USAGE, CHANGES, BREACH = 0, 1, 2, 3, 4
@@ -107,7 +107,7 @@ class Root(click.Group):
 
 
 def _colour() -> dict[str, Any]:
-    """``NO_COLOR``, whatever its value, switches colours off (no-color.org)."""
+    """What click itself prints in colours goes without them as well."""
     return {"color": False} if os.environ.get("NO_COLOR") else {}
 
 
@@ -159,7 +159,7 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool)
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Exit codes: 0 well, 1 error, 2 wrong usage, 3 there are changes to apply, 4 a promise is broken.",
 )
-@session_options
+@root_options
 @click.option(
     "--version",
     is_flag=True,

@@ -59,7 +59,16 @@ def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
 
 
 def session_options(function: _Function) -> _Function:
-    """The options that may stand before a verb and after it."""
+    """The options that may stand after a verb as well as before it; after it they win."""
+    return _options(function, dsn_from=None)
+
+
+def root_options(function: _Function) -> _Function:
+    """The same before a verb, where the environment is looked at: once, or it would win over ``pgslo --dsn … verb``."""
+    return _options(function, dsn_from="PGSLO_DSN")
+
+
+def _options(function: _Function, *, dsn_from: str | None) -> _Function:
     for decorate in (
         click.option(
             "--verbose",
@@ -77,7 +86,7 @@ def session_options(function: _Function) -> _Function:
         ),
         click.option(
             "--dsn",
-            envvar="PGSLO_DSN",
+            envvar=dsn_from,
             expose_value=False,
             callback=_set("dsn"),
             metavar="DSN",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pgslo import database, runtime
+from pgslo import database
 from pgslo.cli import output, show
 from pgslo.cli.apply import carry_out, report
 from pgslo.cli.session import Session, pass_session, session_options
@@ -36,10 +36,11 @@ def uninstall(
         raise click.UsageError("Name the tables whose definitions are to go, or give --all.")
     output.check_answerable("uninstall", yes=yes)
     with session.connect() as conn:
-        if runtime.read(conn).version is None:
+        (rights,) = database.fetch(conn, "rights")
+        if not rights["is_installed"]:
             output.say("nothing to do: pgslo is not installed in this database")
             return OK
-        known = database.definitions_installed(conn)
+        known = _known(conn)
         leaving = known if everything else tuple(dict.fromkeys(resolve(table, known) for table in tables))
         last = set(leaving) == set(known)
         if last:
@@ -65,6 +66,13 @@ def uninstall(
         if last and not unfinished and not database.definitions_installed(conn):
             database.drop_runtime(conn)
     return report(unfinished)
+
+
+def _known(conn: Connection) -> tuple[str, ...]:
+    """Definitions that are installed, or that left objects behind, as after a restore without pgslo's own rows."""
+    found = set(database.definitions_installed(conn))
+    found |= {one.definition for one in database.installed(conn) if one.kind != "schema"}
+    return tuple(sorted(found))
 
 
 def _check_quarantine(conn: Connection, leaving: tuple[str, ...]) -> None:

@@ -287,3 +287,10 @@ def test_no_server_is_one_error(run: Run) -> None:
         assert result.exit_code == root.ERROR
         assert result.stderr.startswith("error: cannot connect to the database\ndetail: ")
         assert "hush" not in result.output
+
+
+def test_what_pgslo_ships_is_ascii() -> None:
+    """Databases of any encoding can hold it."""
+    top = Path(__file__).parents[2]
+    for path in (*(top / "sql").rglob("*.*"), *(top / "migrations").glob("*.sql")):
+        assert path.read_bytes().isascii(), path

@@ -142,7 +142,7 @@ def test_completion_is_there_for_each_shell(shell: str) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["aply"], 'did you mean "apply"?'),
+        (["aply"], 'No such command "aply". Did you mean "apply"?'),
         (["apply", "--bogus"], "--bogus"),
         (["postgresql://me:secret@host/db", "plan"], "--dsn"),
         (["explain", "seven"], "seven"),

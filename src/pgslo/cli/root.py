@@ -77,7 +77,8 @@ class Root(click.Group):
             if "://" in args[0] or "password" in args[0]:
                 raise click.UsageError("Give the database with --dsn.", ctx)
             name = output.printable(args[0])
-            raise click.UsageError(f'No such command "{name}".{output.did_you_mean(name, _VERBS)}', ctx)
+            hint = output.did_you_mean(name, _VERBS).replace("did", "Did", 1)
+            raise click.UsageError(f'No such command "{name}".{hint}', ctx)
         return super().resolve_command(ctx, args)
 
     def main(

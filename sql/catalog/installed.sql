@@ -11,7 +11,7 @@ JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid JOIN pg_catalog.pg_namespace n O
 WHERE NOT g.tgisinternal AND g.tgparentid = 0 AND g.tgname ~ '^pgslo_'
 UNION ALL
 SELECT 'view', ARRAY[n.nspname::text, c.relname::text], NULL,
-       pg_catalog.obj_description(c.oid, 'pg_class'), NULL, true, true,
+       e.description, NULL, true, true,
        ARRAY(SELECT DISTINCT dependant.oid::regclass::text
              FROM pg_catalog.pg_depend d
              JOIN pg_catalog.pg_rewrite w ON w.oid = d.objid
@@ -19,6 +19,7 @@ SELECT 'view', ARRAY[n.nspname::text, c.relname::text], NULL,
              WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.classid = 'pg_rewrite'::regclass AND w.ev_class <> c.oid
              ORDER BY 1)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_description e ON e.objoid = c.oid AND e.classoid = 'pg_class'::regclass AND e.objsubid = 0 AND e.description ~ '^pgslo '
 WHERE c.relkind = 'v'
 UNION ALL
 SELECT 'schema', ARRAY[n.nspname::text], NULL, pg_catalog.obj_description(n.oid, 'pg_namespace'), NULL, true, true, '{}'

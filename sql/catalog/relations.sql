@@ -4,14 +4,6 @@ WITH wanted AS (
     FROM jsonb_array_elements(%(names)s::jsonb) AS w
     JOIN pg_catalog.pg_namespace n ON n.nspname = w ->> 0
     JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w ->> 1
-), own_type AS (
-    -- A domain is judged by the type below it.
-    WITH RECURSIVE below AS (
-        SELECT t.oid AS declared, t.oid, t.typbasetype, t.typtype FROM pg_catalog.pg_type t
-        UNION ALL
-        SELECT b.declared, t.oid, t.typbasetype, t.typtype FROM below b JOIN pg_catalog.pg_type t ON t.oid = b.typbasetype WHERE b.typtype = 'd'
-    )
-    SELECT declared, oid FROM below WHERE typtype <> 'd'
 )
 SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::bigint AS rows, w.relispartition AS is_partition, w.relrowsecurity AS row_security,
     (SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -26,8 +18,16 @@ SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::
                                        AND (o.opcintype = t.oid OR o.opcintype = CASE t.typcategory WHEN 'E' THEN 'anyenum'::regtype WHEN 'S' THEN 'text'::regtype END)),
                 'not_null', a.attnotnull, 'generated', a.attgenerated) ORDER BY a.attnum), '[]')
      FROM pg_catalog.pg_attribute a
-     JOIN own_type o ON o.declared = a.atttypid
-     JOIN pg_catalog.pg_type t ON t.oid = o.oid
+     CROSS JOIN LATERAL (
+         -- A domain is judged by the type below it.
+         WITH RECURSIVE below AS (
+             SELECT d.oid, d.typbasetype, d.typtype FROM pg_catalog.pg_type d WHERE d.oid = a.atttypid
+             UNION ALL
+             SELECT d.oid, d.typbasetype, d.typtype FROM below b JOIN pg_catalog.pg_type d ON d.oid = b.typbasetype WHERE b.typtype = 'd'
+         )
+         SELECT b.oid FROM below b WHERE b.typtype <> 'd'
+     ) own
+     JOIN pg_catalog.pg_type t ON t.oid = own.oid
      JOIN pg_catalog.pg_namespace tn ON tn.oid = t.typnamespace
      WHERE a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
     ARRAY(SELECT a.attname::text

@@ -221,7 +221,7 @@ AND length(r."campaign") <= 22)) IS NOT FALSE);
     END IF;
     failed := pgslo_catalog.failed(batches);
 
-    -- sku_iban: sku: the text is an IBAN of one of some countries, written without blanks; its length is checked, its check digits are not
+    -- sku_iban: sku: the text is an IBAN of one of some countries, written without blanks
     IF failed[1] > 0 THEN
         BEGIN
             SELECT concat_ws(', ', 'sku = ' || coalesce(left(r.sku::text, 100), 'NULL')) AS shown, concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key INTO example
@@ -232,7 +232,7 @@ AND length(r."sku") <= 34)) IS NOT FALSE) LIMIT 1;
             SELECT coalesce(raised_shown[1], 'a row that cannot be shown') AS shown,
                    coalesce(raised_key[1], 'of the row') AS row_key INTO example;
         END;
-        PERFORM pgslo_catalog.reject('features.user_stats', 'features', 'user_stats', 'sku_iban', 'sku', 'sku: the text is an IBAN of one of some countries, written without blanks; its length is checked, its check digits are not',
+        PERFORM pgslo_catalog.reject('features.user_stats', 'features', 'user_stats', 'sku_iban', 'sku', 'sku: the text is an IBAN of one of some countries, written without blanks',
             CASE failed[1] WHEN 1 THEN example.shown ELSE format('%s rows of the statement violate it, for example one with %s', failed[1], example.shown) END, example.row_key, 'growth-platform', '{}');
     END IF;
 
@@ -243,7 +243,7 @@ AND length(r."sku") <= 34)) IS NOT FALSE) LIMIT 1;
         NULL;
     END;
 
-    -- campaign_iban: campaign: the text is an IBAN of one of some countries, written without blanks; its length is checked, its check digits are not
+    -- campaign_iban: campaign: the text is an IBAN of one of some countries, written without blanks
     IF failed[2] > 0 THEN
         BEGIN
             IF raised_shown[2] IS NULL THEN
@@ -269,7 +269,7 @@ AND length(r."campaign") <= 22)) IS NOT FALSE) LIMIT 10
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 083cc82de778c0fb features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo beb5e125fac2f81a features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
@@ -300,9 +300,9 @@ SELECT pgslo_catalog.register('{
    "at_most": null,
    "samples": 10,
    "mechanism": "statement trigger",
-   "promise": "sku: the text is an IBAN of one of some countries, written without blanks; its length is checked, its check digits are not",
+   "promise": "sku: the text is an IBAN of one of some countries, written without blanks",
    "owner": null,
-   "description": "The text is an IBAN of one of some countries, written without blanks; its length is checked, its check digits are not.",
+   "description": "The text is an IBAN of one of some countries, written without blanks.",
    "tags": []
   },
   {
@@ -316,9 +316,9 @@ SELECT pgslo_catalog.register('{
    "at_most": null,
    "samples": 10,
    "mechanism": "statement trigger",
-   "promise": "campaign: the text is an IBAN of one of some countries, written without blanks; its length is checked, its check digits are not",
+   "promise": "campaign: the text is an IBAN of one of some countries, written without blanks",
    "owner": null,
-   "description": "The text is an IBAN of one of some countries, written without blanks; its length is checked, its check digits are not.",
+   "description": "The text is an IBAN of one of some countries, written without blanks.",
    "tags": []
   },
   {
@@ -340,7 +340,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "7d30d7070c528992"
+ "fingerprint": "4b1be5d39c0645d4"
 }'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.

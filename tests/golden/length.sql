@@ -34,7 +34,7 @@ BEGIN
         NULL;  -- Found out below, rule by rule.
     END;
 
-    -- sku_length: sku of a length of at most 12
+    -- sku_length: sku with a length of at most 12
     shown := NULL;
     BEGIN
         IF NOT ((length(NEW.sku) <= 12) IS NOT FALSE) THEN
@@ -69,7 +69,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 53f2e96fce1d87f2 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo ad5ed0a97202e776 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -248,7 +248,7 @@ BEGIN
     END IF;
     failed := pgslo_catalog.failed(batches);
 
-    -- country_length: country of a length between 2 and 2
+    -- country_length: country with a length of exactly 2
     IF failed[1] > 0 THEN
         BEGIN
             SELECT concat_ws(', ', 'country = ' || coalesce(left(r.country::text, 100), 'NULL')) AS shown, concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key INTO example
@@ -257,7 +257,7 @@ BEGIN
             SELECT coalesce(raised_shown[1], 'a row that cannot be shown') AS shown,
                    coalesce(raised_key[1], 'of the row') AS row_key INTO example;
         END;
-        PERFORM pgslo_catalog.reject('features.user_stats', 'features', 'user_stats', 'country_length', 'country', 'country of a length between 2 and 2',
+        PERFORM pgslo_catalog.reject('features.user_stats', 'features', 'user_stats', 'country_length', 'country', 'country with a length of exactly 2',
             CASE failed[1] WHEN 1 THEN example.shown ELSE format('%s rows of the statement violate it, for example one with %s', failed[1], example.shown) END, example.row_key, 'growth-platform', '{}');
     END IF;
 
@@ -268,7 +268,7 @@ BEGIN
         NULL;
     END;
 
-    -- email_length: email of a length of at least 6
+    -- email_length: email with a length of at least 6
     IF failed[2] > 0 THEN
         BEGIN
             IF raised_shown[2] IS NULL THEN
@@ -285,7 +285,7 @@ BEGIN
         END;
     END IF;
 
-    -- phone_length: phone of a length between 8 and 16, where shop IS NOT NULL
+    -- phone_length: phone with a length between 8 and 16, where shop IS NOT NULL
     IF failed[3] > 0 THEN
         BEGIN
             IF raised_shown[3] IS NULL THEN
@@ -309,7 +309,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo fb2c8be998c10790 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo c1cb3612944570ac features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
@@ -340,7 +340,7 @@ SELECT pgslo_catalog.register('{
    "at_most": null,
    "samples": 10,
    "mechanism": "statement trigger",
-   "promise": "country of a length between 2 and 2",
+   "promise": "country with a length of exactly 2",
    "owner": null,
    "description": null,
    "tags": []
@@ -356,7 +356,7 @@ SELECT pgslo_catalog.register('{
    "at_most": null,
    "samples": 10,
    "mechanism": "row trigger",
-   "promise": "sku of a length of at most 12",
+   "promise": "sku with a length of at most 12",
    "owner": null,
    "description": null,
    "tags": []
@@ -372,7 +372,7 @@ SELECT pgslo_catalog.register('{
    "at_most": null,
    "samples": 10,
    "mechanism": "statement trigger",
-   "promise": "email of a length of at least 6",
+   "promise": "email with a length of at least 6",
    "owner": null,
    "description": null,
    "tags": []
@@ -389,14 +389,14 @@ SELECT pgslo_catalog.register('{
    "at_most": null,
    "samples": 10,
    "mechanism": "statement trigger",
-   "promise": "phone of a length between 8 and 16, where shop IS NOT NULL",
+   "promise": "phone with a length between 8 and 16, where shop IS NOT NULL",
    "owner": null,
    "description": null,
    "tags": []
   }
  ],
  "tasks": [],
- "fingerprint": "a7bfcfa6639b395d"
+ "fingerprint": "4d7f88ed320e9c2e"
 }'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.

@@ -248,7 +248,7 @@ BEGIN
     END IF;
     failed := pgslo_catalog.failed(batches);
 
-    -- country_not_accepted_values: country none of unknown, n/a,
+    -- country_not_accepted_values: country none of unknown, n/a, ""
     IF failed[1] > 0 THEN
         BEGIN
             SELECT concat_ws(', ', 'country = ' || coalesce(left(r.country::text, 100), 'NULL')) AS shown, concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key INTO example
@@ -257,7 +257,7 @@ BEGIN
             SELECT coalesce(raised_shown[1], 'a row that cannot be shown') AS shown,
                    coalesce(raised_key[1], 'of the row') AS row_key INTO example;
         END;
-        PERFORM pgslo_catalog.reject('features.user_stats', 'features', 'user_stats', 'country_not_accepted_values', 'country', 'country none of unknown, n/a, ',
+        PERFORM pgslo_catalog.reject('features.user_stats', 'features', 'user_stats', 'country_not_accepted_values', 'country', 'country none of unknown, n/a, ""',
             CASE failed[1] WHEN 1 THEN example.shown ELSE format('%s rows of the statement violate it, for example one with %s', failed[1], example.shown) END, example.row_key, 'growth-platform', '{}');
     END IF;
 
@@ -309,11 +309,11 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo cb7280690d7e4678 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 1d079b2efab2884b features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
+SELECT pgslo_catalog.register( E'{
  "name": "features.user_stats",
  "relation": "features.user_stats",
  "owner": "growth-platform",
@@ -340,7 +340,7 @@ SELECT pgslo_catalog.register('{
    "at_most": null,
    "samples": 10,
    "mechanism": "statement trigger",
-   "promise": "country none of unknown, n/a, ",
+   "promise": "country none of unknown, n/a, \\"\\"",
    "owner": null,
    "description": null,
    "tags": []
@@ -395,7 +395,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "66dc8941f7804da3"
+ "fingerprint": "a7819e88f344acd5"
 }'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.

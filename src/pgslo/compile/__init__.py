@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from pgslo import sql
+from pgslo import naming, sql
 from pgslo.catalog import Catalog, Name, Relation
 from pgslo.compile import conditions, native, repairs, views, writes
 from pgslo.compile.artifact import Artifact, Lock, Statement, drop, read_comment, table
@@ -20,6 +20,14 @@ from pgslo.expression import Expression
 from pgslo.sql import Sql
 
 _Made = TypeVar("_Made")
+
+_NOT_OURS_TO_GUARD = {
+    "pg_catalog",
+    "information_schema",
+    naming.API_SCHEMA,
+    naming.CATALOG_SCHEMA,
+    naming.GENERATED_SCHEMA,
+}
 
 __all__ = [
     "Artifact",
@@ -163,6 +171,15 @@ def _relation(definition: Definition, catalog: Catalog) -> tuple[Relation, tuple
                 ),
             )
         )
+    if definition.schema_name in _NOT_OURS_TO_GUARD:
+        raise DefinitionErrors(
+            (
+                CatalogError(
+                    f"{definition.name} belongs to PostgreSQL or to pgslo itself and cannot be guarded",
+                    location=place,
+                ),
+            )
+        )
     kinds = {
         "v": "a view",
         "m": "a materialized view",
@@ -242,8 +259,8 @@ def _probes(rule: rules.Rule, compiler: WriteCompiler) -> list[Probe]:
     stated: list[tuple[Sql, Location]] = []
     if rule.where:
         stated.append((rule.where.qualified(conditions.ROW), rule.where.location))
-    # What a format calls may not be installed yet; its column's type was looked at.
-    if not isinstance(rule, rules.Repair | rules.Format):
+    # What a format calls may not be installed yet, and a pattern is tried by itself; their columns were looked at.
+    if not isinstance(rule, rules.Repair | rules.Format | rules.Pattern):
         stated.append((conditions.condition(rule, compiler.subject, conditions.ROW), _blame(rule)))
     found = [
         Probe(sql.render("probe_condition", _Probe(compiler.table, condition)), location)

@@ -589,7 +589,7 @@ def _promise(rule: rules.Rule) -> str:
         case rules.Range():
             return f"{rule.column} {_between(rule.min, rule.max)}"
         case rules.Length():
-            return f"{rule.column} of a length {_between(rule.min, rule.max)}"
+            return f"{rule.column} with a length {_between(rule.min, rule.max)}"
         case rules.AcceptedValues():
             return f"{rule.column} one of {_listed(rule.values)}"
         case rules.NotAcceptedValues():
@@ -627,9 +627,11 @@ def _between(low: object, high: object) -> str:
         return f"of at least {low}"
     if low is None:
         return f"of at most {high}"
+    if low == high:
+        return f"of exactly {low}"
     return f"between {low} and {high}"
 
 
 def _listed(values: tuple[rules.Scalar, ...]) -> str:
-    shown = ", ".join(str(value) for value in values[:10])
+    shown = ", ".join(str(value) if str(value).strip() else f'"{value}"' for value in values[:10])
     return shown if len(values) <= 10 else f"{shown}, … ({len(values)} values)"

@@ -112,13 +112,17 @@ def _fields(
     fields |= {"column": column, "location": location, "places": written.places}
     if form.custom:
         parameters = {each.name: values.get(each.name, each.default) for each in form.custom.parameters}
-        return fields | {
-            "custom_kind": kind,
-            "template": form.custom.template,
-            "parameters": parameters,
-            "columns": form.custom.columns(parameters),
-            "condition": form.custom.condition(column, parameters, location=location),
-        }
+        return (
+            {"description": form.custom.description}
+            | fields
+            | {
+                "custom_kind": kind,
+                "template": form.custom.template,
+                "parameters": parameters,
+                "columns": form.custom.columns(parameters),
+                "condition": form.custom.condition(column, parameters, location=location),
+            }
+        )
     if form.rule is Compare and column is not None:
         values = {"left": column, "operator": values["operator"], "right": values["to"]}
     elif form.rule is Unique and column is not None:

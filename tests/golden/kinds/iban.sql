@@ -1,5 +1,5 @@
 -- kind: iban
--- description: The text is an IBAN of one of some countries, written without blanks; its length is checked, its check digits are not.
+-- description: The text is an IBAN of one of some countries, written without blanks.
 -- parameter: countries list of text
 -- parameter: longest integer default 34
 {{ value }} ~ '^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$'

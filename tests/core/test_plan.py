@@ -8,7 +8,7 @@ from pgslo import plan
 from pgslo.catalog import Catalog, Column, Installed, Relation
 from pgslo.compile import Artifact, Compiled, compile_definition
 from pgslo.definition import load
-from pgslo.errors import PlanError
+from pgslo.errors import DefinitionErrors, PlanError
 
 DEFINITION = """
 table: s.t
@@ -145,3 +145,13 @@ def test_statements_that_stand_alone_come_after_the_transaction() -> None:
     later = [statement.later for _, statement in ordered]
     assert later == sorted(later)
     assert any(statement.alone for _, statement in ordered)
+
+
+@pytest.mark.parametrize(
+    "schema", ["pg_catalog", "information_schema", "pgslo", "pgslo_catalog", "pgslo_gen"]
+)
+def test_tables_of_the_system_and_of_pgslo_are_not_guarded(schema: str) -> None:
+    table = dataclasses.replace(TABLE, schema=schema)
+    catalog = dataclasses.replace(EMPTY, relations={(schema, "t"): table})
+    with pytest.raises(DefinitionErrors, match="cannot be guarded"):
+        compile_definition(load(DEFINITION.replace("s.t", f"{schema}.t"), path="t.yml"), catalog)

@@ -157,6 +157,7 @@ CREATE TABLE pgslo_catalog.quarantine (
     image jsonb,
     image_text text NOT NULL,
     relation regclass NOT NULL,
+    columns jsonb NOT NULL,
     reasons jsonb NOT NULL,
     writer text NOT NULL DEFAULT coalesce(nullif(current_setting('role'), 'none'), session_user),
     application text NOT NULL DEFAULT current_setting('application_name'),
@@ -169,7 +170,8 @@ CREATE TABLE pgslo_catalog.quarantine (
 CREATE INDEX quarantine_held_idx ON pgslo_catalog.quarantine (definition_id, quarantine_id) WHERE state = 'held';
 COMMENT ON TABLE pgslo_catalog.quarantine IS 'Rows kept out of their table, whole, with every reason. May hold personal data.';
 COMMENT ON COLUMN pgslo_catalog.quarantine.image IS 'The row by column name, or NULL when a value has no form in jsonb.';
-COMMENT ON COLUMN pgslo_catalog.quarantine.image_text IS 'The row in PostgreSQL''s own text form, exact for every type while the table keeps its columns.';
+COMMENT ON COLUMN pgslo_catalog.quarantine.image_text IS 'The row in PostgreSQL''s own text form, exact for every type while the table keeps its columns, whatever they are called.';
+COMMENT ON COLUMN pgslo_catalog.quarantine.columns IS 'Number and name of each column of the relation as the row was written, in order.';
 
 CREATE TABLE pgslo_catalog.repair (
     repair_id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT repair_has_an_id PRIMARY KEY,

@@ -25,7 +25,8 @@ CREATE FUNCTION pgslo.discard(quarantine_id bigint) RETURNS text
     AS $$
 BEGIN
     UPDATE pgslo_catalog.quarantine q
-    SET state = 'dropped', decided_at = clock_timestamp(), decided_by = session_user, image = NULL, image_text = ''
+    SET state = 'dropped', decided_at = clock_timestamp(), decided_by = session_user, image = NULL, image_text = '',
+        reasons = (SELECT jsonb_agg(reason - 'shown') FROM jsonb_array_elements(q.reasons) AS reason)
     WHERE q.quarantine_id = discard.quarantine_id AND q.state = 'held';
     IF NOT FOUND THEN
         RAISE EXCEPTION USING
@@ -37,7 +38,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.discard(quarantine_id bigint) IS 'Gives a quarantined row up: its values are erased, the fact and its reasons stay.';
+COMMENT ON FUNCTION pgslo.discard(quarantine_id bigint) IS 'Gives a quarantined row up: its values are erased; its key, the rules it violated and who wrote it stay.';
 
 CREATE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE(topic text, fact text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -102,6 +103,8 @@ DECLARE
     held pgslo_catalog.quarantine;
     target pgslo_catalog.definition;
     names text[];
+    known text[];
+    renamed jsonb;
     unknown text;
     source text;
     written bigint;
@@ -129,22 +132,41 @@ BEGIN
             MESSAGE = format('column "%s" of %s does not exist or is generated', unknown, target.name);
     END IF;
 
+    -- The text form is exact, and read by place; it fits as long as the columns are the same, by whatever names.
+    known := ARRAY(SELECT c ->> 1 FROM jsonb_array_elements(pgslo_catalog.columns_of(held.relation)) AS c);
+    IF jsonb_path_query_array(held.columns, '$[*][0]') = jsonb_path_query_array(pgslo_catalog.columns_of(held.relation), '$[*][0]') THEN
+        BEGIN
+            EXECUTE format('SELECT $1::%s', held.relation) USING held.image_text;
+            source := format('jsonb_populate_record(%L::%s, $1)', held.image_text, held.relation);
+        EXCEPTION WHEN OTHERS THEN
+            source := NULL;  -- A column's type changed, and does not read the old text.
+        END;
+    END IF;
+    IF source IS NULL THEN
+        IF held.image IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'object_not_in_prerequisite_state',
+                MESSAGE = format('row %s does not fit %s any more', release.quarantine_id, target.name),
+                DETAIL = 'The table''s columns changed since, and the row holds a value that can only be read by place.',
+                HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.', release.quarantine_id);
+        END IF;
+        -- Columns that are still there, by what they are called now.
+        SELECT array_agg(now.name), jsonb_object_agg(now.name, held.image -> (was.said ->> 1))
+        INTO known, renamed
+        FROM jsonb_array_elements(held.columns) AS was (said)
+        LEFT JOIN pg_attribute a ON a.attrelid = held.relation AND a.attnum = (was.said ->> 0)::smallint
+        CROSS JOIN LATERAL (SELECT CASE WHEN a.attnum IS NULL THEN was.said ->> 1 ELSE a.attname END) AS now (name)
+        WHERE a.attisdropped IS NOT TRUE;
+        source := format('jsonb_populate_record(NULL::%s, %L::jsonb || $1)', target.relation, renamed);
+    END IF;
+
     names := ARRAY(
         SELECT quote_ident(a.attname)
         FROM pg_attribute a
         WHERE a.attrelid = target.relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-          AND (held.image IS NULL OR held.image ? a.attname OR release.changes ? a.attname)
+          AND (held.operation = 'INSERT' OR a.attidentity <> 'a')
+          AND (a.attname = ANY (known) OR release.changes ? a.attname)
         ORDER BY a.attnum);
-    BEGIN
-        EXECUTE format('SELECT $1::%s', held.relation) USING held.image_text;
-        source := format('jsonb_populate_record(%L::%s, $1)', held.image_text, held.relation);
-    EXCEPTION WHEN OTHERS THEN
-        IF held.image IS NULL THEN
-            RAISE;
-        END IF;
-        -- The table's columns changed since; take those that are still there by name.
-        source := format('jsonb_populate_record(NULL::%s, %L::jsonb || $1)', target.relation, held.image);
-    END;
 
     IF held.operation = 'UPDATE' THEN
         EXECUTE format(
@@ -355,6 +377,17 @@ CREATE FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch tex
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) IS 'Whether a batch as written so far misses the rule.';
+
+CREATE FUNCTION pgslo_catalog.columns_of(relation regclass) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT coalesce(jsonb_agg(jsonb_build_array(a.attnum, a.attname) ORDER BY a.attnum), '[]')
+    FROM pg_attribute a
+    WHERE a.attrelid = columns_of.relation AND a.attnum > 0 AND NOT a.attisdropped
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.columns_of(relation regclass) IS 'Number and name of each column, in order.';
 
 CREATE FUNCTION pgslo_catalog.failed(batches pgslo_catalog.counted[]) RETURNS bigint[]
     LANGUAGE sql IMMUTABLE
@@ -826,8 +859,8 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
         by_column := NULL;  -- json may hold \u0000, which jsonb does not take
     END;
-    INSERT INTO pgslo_catalog.quarantine (definition_id, relation, operation, row_key, image, image_text, reasons)
-    SELECT d.definition_id, record_quarantine.relation, record_quarantine.operation, record_quarantine.row_key, by_column, row_image::text,
+    INSERT INTO pgslo_catalog.quarantine (definition_id, relation, columns, operation, row_key, image, image_text, reasons)
+    SELECT d.definition_id, record_quarantine.relation, pgslo_catalog.columns_of(record_quarantine.relation), record_quarantine.operation, record_quarantine.row_key, by_column, row_image::text,
            (SELECT jsonb_agg(jsonb_build_object('rule', r.name, 'promise', r.promise, 'shown', n.shown) ORDER BY n.ordinal)
             FROM unnest(record_quarantine.rules, record_quarantine.shown) WITH ORDINALITY AS n (name, shown, ordinal)
             JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.name = n.name)
@@ -897,47 +930,40 @@ CREATE FUNCTION pgslo_catalog.record_statement(definition text, rules text[], ba
     AS $$
 DECLARE
     id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = record_statement.definition);
-    written pgslo_catalog.counted[];
-    missed text[] := '{}';
-    judged record;
     batch record;
+    judged record;
     is_missed boolean;
-    is_open boolean;
-    since numeric;
+    missed text[] := '{}';
 BEGIN
-    written := ARRAY(
-        SELECT ROW(b.batch, coalesce(b.place, pgslo_catalog.arrival(id, b.batch)), b.rows, b.failed)::pgslo_catalog.counted
-        FROM unnest(record_statement.batches) AS b);
-    INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
-    SELECT id, b.batch, b.place, b.rows,
-           (SELECT jsonb_object_agg(n.name, n.failed)
-            FROM unnest(record_statement.rules, b.failed) AS n (name, failed) WHERE n.failed > 0)
-    FROM unnest(written) AS b;
-
-    FOR judged IN
-        SELECT r AS rule, r.name, n.ordinal, r.at_least IS NULL AND r.at_most IS NULL AS is_plain, i.opened_place
-        FROM unnest(record_statement.rules) WITH ORDINALITY AS n (name, ordinal)
-        JOIN pgslo_catalog.rule r ON r.definition_id = id AND r.name = n.name
-        LEFT JOIN pgslo_catalog.incident i ON i.definition_id = id AND i.rule_id = r.rule_id AND i.resolved_at IS NULL
-        WHERE i.incident_id IS NOT NULL OR EXISTS (SELECT FROM unnest(written) AS b WHERE b.failed[n.ordinal] > 0)
-        ORDER BY r.rule_id
+    -- Batch by batch: one that is later in the same statement is later for its incidents as well.
+    FOR batch IN
+        SELECT w.batch AS name, w.place, w.rows, w.failed
+        FROM (SELECT b.batch, coalesce(b.place, pgslo_catalog.arrival(id, b.batch)) AS place, b.rows, b.failed
+              FROM unnest(record_statement.batches) AS b) w
+        ORDER BY w.place
     LOOP
-        is_open := judged.opened_place IS NOT NULL;
-        since := judged.opened_place;
-        FOR batch IN
-            SELECT b.batch AS name, b.place, b.failed[judged.ordinal] AS failed FROM unnest(written) AS b ORDER BY b.place
+        INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
+        SELECT id, batch.name, batch.place, batch.rows, jsonb_object_agg(n.name, n.failed) FILTER (WHERE n.failed > 0)
+        FROM unnest(record_statement.rules, batch.failed) AS n (name, failed);
+
+        FOR judged IN
+            SELECT r AS rule, r.name, n.failed, r.at_least IS NULL AND r.at_most IS NULL AS is_plain, i.opened_place
+            FROM unnest(record_statement.rules, batch.failed) AS n (name, failed)
+            JOIN pgslo_catalog.rule r ON r.definition_id = id AND r.name = n.name
+            LEFT JOIN pgslo_catalog.incident i ON i.definition_id = id AND i.rule_id = r.rule_id AND i.resolved_at IS NULL
+            WHERE n.failed > 0 OR i.opened_place < batch.place
+            ORDER BY r.rule_id
         LOOP
-            -- Sums are looked up only where they decide something: rows of a plain rule that fail miss it at once, and
-            -- a batch that is no newer than the incident resolves nothing.
-            is_missed := batch.failed > 0 AND (judged.is_plain OR pgslo_catalog.batch_is_missed(judged.rule, batch.name));
+            -- Rows of a plain rule that fail miss it at once; only for others, and to resolve, are sums looked up.
+            is_missed := judged.failed > 0 AND (judged.is_plain OR pgslo_catalog.batch_is_missed(judged.rule, batch.name));
             IF is_missed THEN
                 missed := missed || judged.name;
-                IF NOT is_open THEN
-                    is_open := pgslo_catalog.open_incident(judged.rule, batch.name, batch.place);
-                    since := batch.place;
-                END IF;
-            ELSIF is_open AND batch.place > since AND (batch.failed > 0 OR NOT pgslo_catalog.batch_is_missed(judged.rule, batch.name)) THEN
-                is_open := NOT pgslo_catalog.resolve_incident(judged.rule, batch.name, batch.place);
+            END IF;
+            IF is_missed AND judged.opened_place IS NULL THEN
+                PERFORM pgslo_catalog.open_incident(judged.rule, batch.name, batch.place);
+            ELSIF NOT is_missed AND judged.opened_place < batch.place
+                AND (judged.failed > 0 OR NOT pgslo_catalog.batch_is_missed(judged.rule, batch.name)) THEN
+                PERFORM pgslo_catalog.resolve_incident(judged.rule, batch.name, batch.place);
             END IF;
         END LOOP;
     END LOOP;
@@ -1137,6 +1163,7 @@ CREATE TABLE pgslo_catalog.quarantine (
     image jsonb,
     image_text text NOT NULL,
     relation regclass NOT NULL,
+    columns jsonb NOT NULL,
     reasons jsonb NOT NULL,
     writer text DEFAULT COALESCE(NULLIF(current_setting('role'::text), 'none'::text), (SESSION_USER)::text) NOT NULL,
     application text DEFAULT current_setting('application_name'::text) NOT NULL,
@@ -1153,7 +1180,9 @@ COMMENT ON TABLE pgslo_catalog.quarantine IS 'Rows kept out of their table, whol
 
 COMMENT ON COLUMN pgslo_catalog.quarantine.image IS 'The row by column name, or NULL when a value has no form in jsonb.';
 
-COMMENT ON COLUMN pgslo_catalog.quarantine.image_text IS 'The row in PostgreSQL''s own text form, exact for every type while the table keeps its columns.';
+COMMENT ON COLUMN pgslo_catalog.quarantine.image_text IS 'The row in PostgreSQL''s own text form, exact for every type while the table keeps its columns, whatever they are called.';
+
+COMMENT ON COLUMN pgslo_catalog.quarantine.columns IS 'Number and name of each column of the relation as the row was written, in order.';
 
 CREATE VIEW pgslo.quarantine AS
  SELECT q.quarantine_id,
@@ -1552,6 +1581,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.announce(definition text, columns text[], o
 REVOKE ALL ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.columns_of(relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.failed(batches pgslo_catalog.counted[]) FROM PUBLIC;
 

@@ -157,47 +157,40 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = record_statement.definition);
-    written pgslo_catalog.counted[];
-    missed text[] := '{}';
-    judged record;
     batch record;
+    judged record;
     is_missed boolean;
-    is_open boolean;
-    since numeric;
+    missed text[] := '{}';
 BEGIN
-    written := ARRAY(
-        SELECT ROW(b.batch, coalesce(b.place, pgslo_catalog.arrival(id, b.batch)), b.rows, b.failed)::pgslo_catalog.counted
-        FROM unnest(record_statement.batches) AS b);
-    INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
-    SELECT id, b.batch, b.place, b.rows,
-           (SELECT jsonb_object_agg(n.name, n.failed)
-            FROM unnest(record_statement.rules, b.failed) AS n (name, failed) WHERE n.failed > 0)
-    FROM unnest(written) AS b;
-
-    FOR judged IN
-        SELECT r AS rule, r.name, n.ordinal, r.at_least IS NULL AND r.at_most IS NULL AS is_plain, i.opened_place
-        FROM unnest(record_statement.rules) WITH ORDINALITY AS n (name, ordinal)
-        JOIN pgslo_catalog.rule r ON r.definition_id = id AND r.name = n.name
-        LEFT JOIN pgslo_catalog.incident i ON i.definition_id = id AND i.rule_id = r.rule_id AND i.resolved_at IS NULL
-        WHERE i.incident_id IS NOT NULL OR EXISTS (SELECT FROM unnest(written) AS b WHERE b.failed[n.ordinal] > 0)
-        ORDER BY r.rule_id
+    -- Batch by batch: one that is later in the same statement is later for its incidents as well.
+    FOR batch IN
+        SELECT w.batch AS name, w.place, w.rows, w.failed
+        FROM (SELECT b.batch, coalesce(b.place, pgslo_catalog.arrival(id, b.batch)) AS place, b.rows, b.failed
+              FROM unnest(record_statement.batches) AS b) w
+        ORDER BY w.place
     LOOP
-        is_open := judged.opened_place IS NOT NULL;
-        since := judged.opened_place;
-        FOR batch IN
-            SELECT b.batch AS name, b.place, b.failed[judged.ordinal] AS failed FROM unnest(written) AS b ORDER BY b.place
+        INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
+        SELECT id, batch.name, batch.place, batch.rows, jsonb_object_agg(n.name, n.failed) FILTER (WHERE n.failed > 0)
+        FROM unnest(record_statement.rules, batch.failed) AS n (name, failed);
+
+        FOR judged IN
+            SELECT r AS rule, r.name, n.failed, r.at_least IS NULL AND r.at_most IS NULL AS is_plain, i.opened_place
+            FROM unnest(record_statement.rules, batch.failed) AS n (name, failed)
+            JOIN pgslo_catalog.rule r ON r.definition_id = id AND r.name = n.name
+            LEFT JOIN pgslo_catalog.incident i ON i.definition_id = id AND i.rule_id = r.rule_id AND i.resolved_at IS NULL
+            WHERE n.failed > 0 OR i.opened_place < batch.place
+            ORDER BY r.rule_id
         LOOP
-            -- Sums are looked up only where they decide something: rows of a plain rule that fail miss it at once, and
-            -- a batch that is no newer than the incident resolves nothing.
-            is_missed := batch.failed > 0 AND (judged.is_plain OR pgslo_catalog.batch_is_missed(judged.rule, batch.name));
+            -- Rows of a plain rule that fail miss it at once; only for others, and to resolve, are sums looked up.
+            is_missed := judged.failed > 0 AND (judged.is_plain OR pgslo_catalog.batch_is_missed(judged.rule, batch.name));
             IF is_missed THEN
                 missed := missed || judged.name;
-                IF NOT is_open THEN
-                    is_open := pgslo_catalog.open_incident(judged.rule, batch.name, batch.place);
-                    since := batch.place;
-                END IF;
-            ELSIF is_open AND batch.place > since AND (batch.failed > 0 OR NOT pgslo_catalog.batch_is_missed(judged.rule, batch.name)) THEN
-                is_open := NOT pgslo_catalog.resolve_incident(judged.rule, batch.name, batch.place);
+            END IF;
+            IF is_missed AND judged.opened_place IS NULL THEN
+                PERFORM pgslo_catalog.open_incident(judged.rule, batch.name, batch.place);
+            ELSIF NOT is_missed AND judged.opened_place < batch.place
+                AND (judged.failed > 0 OR NOT pgslo_catalog.batch_is_missed(judged.rule, batch.name)) THEN
+                PERFORM pgslo_catalog.resolve_incident(judged.rule, batch.name, batch.place);
             END IF;
         END LOOP;
     END LOOP;
@@ -274,6 +267,16 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.record_repair(text, text, text, text, text, text) IS 'Keeps the value that a repair replaced.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.columns_of(relation regclass) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT coalesce(jsonb_agg(jsonb_build_array(a.attnum, a.attname) ORDER BY a.attnum), '[]')
+    FROM pg_attribute a
+    WHERE a.attrelid = columns_of.relation AND a.attnum > 0 AND NOT a.attisdropped
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.columns_of(regclass) IS 'Number and name of each column, in order.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -291,8 +294,8 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
         by_column := NULL;  -- json may hold \u0000, which jsonb does not take
     END;
-    INSERT INTO pgslo_catalog.quarantine (definition_id, relation, operation, row_key, image, image_text, reasons)
-    SELECT d.definition_id, record_quarantine.relation, record_quarantine.operation, record_quarantine.row_key, by_column, row_image::text,
+    INSERT INTO pgslo_catalog.quarantine (definition_id, relation, columns, operation, row_key, image, image_text, reasons)
+    SELECT d.definition_id, record_quarantine.relation, pgslo_catalog.columns_of(record_quarantine.relation), record_quarantine.operation, record_quarantine.row_key, by_column, row_image::text,
            (SELECT jsonb_agg(jsonb_build_object('rule', r.name, 'promise', r.promise, 'shown', n.shown) ORDER BY n.ordinal)
             FROM unnest(record_quarantine.rules, record_quarantine.shown) WITH ORDINALITY AS n (name, shown, ordinal)
             JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.name = n.name)

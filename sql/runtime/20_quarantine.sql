@@ -14,6 +14,8 @@ DECLARE
     held pgslo_catalog.quarantine;
     target pgslo_catalog.definition;
     names text[];
+    known text[];
+    renamed jsonb;
     unknown text;
     source text;
     written bigint;
@@ -41,22 +43,41 @@ BEGIN
             MESSAGE = format('column "%s" of %s does not exist or is generated', unknown, target.name);
     END IF;
 
+    -- The text form is exact, and read by place; it fits as long as the columns are the same, by whatever names.
+    known := ARRAY(SELECT c ->> 1 FROM jsonb_array_elements(pgslo_catalog.columns_of(held.relation)) AS c);
+    IF jsonb_path_query_array(held.columns, '$[*][0]') = jsonb_path_query_array(pgslo_catalog.columns_of(held.relation), '$[*][0]') THEN
+        BEGIN
+            EXECUTE format('SELECT $1::%s', held.relation) USING held.image_text;
+            source := format('jsonb_populate_record(%L::%s, $1)', held.image_text, held.relation);
+        EXCEPTION WHEN OTHERS THEN
+            source := NULL;  -- A column's type changed, and does not read the old text.
+        END;
+    END IF;
+    IF source IS NULL THEN
+        IF held.image IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'object_not_in_prerequisite_state',
+                MESSAGE = format('row %s does not fit %s any more', release.quarantine_id, target.name),
+                DETAIL = 'The table''s columns changed since, and the row holds a value that can only be read by place.',
+                HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.', release.quarantine_id);
+        END IF;
+        -- Columns that are still there, by what they are called now.
+        SELECT array_agg(now.name), jsonb_object_agg(now.name, held.image -> (was.said ->> 1))
+        INTO known, renamed
+        FROM jsonb_array_elements(held.columns) AS was (said)
+        LEFT JOIN pg_attribute a ON a.attrelid = held.relation AND a.attnum = (was.said ->> 0)::smallint
+        CROSS JOIN LATERAL (SELECT CASE WHEN a.attnum IS NULL THEN was.said ->> 1 ELSE a.attname END) AS now (name)
+        WHERE a.attisdropped IS NOT TRUE;
+        source := format('jsonb_populate_record(NULL::%s, %L::jsonb || $1)', target.relation, renamed);
+    END IF;
+
     names := ARRAY(
         SELECT quote_ident(a.attname)
         FROM pg_attribute a
         WHERE a.attrelid = target.relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-          AND (held.image IS NULL OR held.image ? a.attname OR release.changes ? a.attname)
+          AND (held.operation = 'INSERT' OR a.attidentity <> 'a')
+          AND (a.attname = ANY (known) OR release.changes ? a.attname)
         ORDER BY a.attnum);
-    BEGIN
-        EXECUTE format('SELECT $1::%s', held.relation) USING held.image_text;
-        source := format('jsonb_populate_record(%L::%s, $1)', held.image_text, held.relation);
-    EXCEPTION WHEN OTHERS THEN
-        IF held.image IS NULL THEN
-            RAISE;
-        END IF;
-        -- The table's columns changed since; take those that are still there by name.
-        source := format('jsonb_populate_record(NULL::%s, %L::jsonb || $1)', target.relation, held.image);
-    END;
 
     IF held.operation = 'UPDATE' THEN
         EXECUTE format(
@@ -102,7 +123,8 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
     UPDATE pgslo_catalog.quarantine q
-    SET state = 'dropped', decided_at = clock_timestamp(), decided_by = session_user, image = NULL, image_text = ''
+    SET state = 'dropped', decided_at = clock_timestamp(), decided_by = session_user, image = NULL, image_text = '',
+        reasons = (SELECT jsonb_agg(reason - 'shown') FROM jsonb_array_elements(q.reasons) AS reason)
     WHERE q.quarantine_id = discard.quarantine_id AND q.state = 'held';
     IF NOT FOUND THEN
         RAISE EXCEPTION USING
@@ -113,4 +135,4 @@ BEGIN
     RETURN format('row %s discarded', discard.quarantine_id);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.discard(bigint) IS 'Gives a quarantined row up: its values are erased, the fact and its reasons stay.';
+COMMENT ON FUNCTION pgslo.discard(bigint) IS 'Gives a quarantined row up: its values are erased; its key, the rules it violated and who wrote it stay.';

@@ -119,7 +119,11 @@ def show_row(session: Session, row: int, *, as_json: bool) -> None:
     output.say()
     output.say("Reasons", bold=True)
     for reason in held["reasons"] or ():
-        output.say(output.one_line(f"  {reason['rule']}: {reason['shown']}; wanted: {reason['promise']}"))
+        output.say(
+            output.one_line(
+                f"  {reason['rule']}: {reason.get('shown', 'erased')}; wanted: {reason['promise']}"
+            )
+        )
     output.say()
     output.say("Values", bold=True)
     if shown is None:

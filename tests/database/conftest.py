@@ -205,7 +205,7 @@ def _scratch(make_database: MakeDatabase) -> Iterator[psycopg.Connection[Any]]:
     with make_database() as dsn, psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA features")
         connection.execute("CREATE SCHEMA extensions")
-        if connection.execute("SELECT FROM pg_available_extensions WHERE name = 'citext'").fetchone():
+        if connection.execute("SELECT true FROM pg_available_extensions WHERE name = 'citext'").fetchone():
             connection.execute("CREATE EXTENSION citext SCHEMA extensions")
         yield connection
 

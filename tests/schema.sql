@@ -235,7 +235,24 @@ BEGIN
         RETURN;  -- Somebody else is at it.
     END IF;
     PERFORM pgslo_catalog.open_left_over();
-    -- A bulk-loaded table's own writes resolve its incidents; a streamed table writes nothing down for rows that pass.
+    -- A bulk-loaded table's own writes resolve its incidents, but for what they left to a writer who then rolled back.
+    FOR open IN
+        SELECT r AS rule, later.batch, later.place
+        FROM pgslo_catalog.incident i
+        JOIN pgslo_catalog.definition d USING (definition_id)
+        JOIN pgslo_catalog.rule r USING (rule_id)
+        CROSS JOIN LATERAL (
+            SELECT f.batch, f.place
+            FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = i.definition_id AND f.place > i.opened_place AND f.written_at >= i.opened_at
+            ORDER BY f.place DESC LIMIT 1
+        ) later
+        WHERE i.resolved_at IS NULL AND d.writes = 'bulk'
+        ORDER BY i.incident_id
+    LOOP
+        PERFORM pgslo_catalog.resolve_incident(open.rule, open.batch, open.place);
+    END LOOP;
+    -- A streamed table writes nothing down for rows that pass.
     FOR open IN
         SELECT i AS incident, r AS rule, d AS definition, d.name
         FROM pgslo_catalog.incident i JOIN pgslo_catalog.definition d USING (definition_id) JOIN pgslo_catalog.rule r USING (rule_id)
@@ -254,7 +271,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.tick() IS 'Resolves incidents of streamed tables whose later batches met the rule, and opens what concurrent writers left. Run it every minute, for example from pg_cron.';
+COMMENT ON FUNCTION pgslo.tick() IS 'Resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron.';
 
 CREATE FUNCTION pgslo.version() RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -414,9 +431,9 @@ $$;
 COMMENT ON FUNCTION pgslo_catalog.failing_of(ordinal integer, rules integer, failed bigint) IS 'Failing rows of one rule among several.';
 
 CREATE FUNCTION pgslo_catalog.is_base64(value text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
-    SELECT value OPERATOR(pg_catalog.~) '^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$'
+    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) '^[A-Za-z0-9+/]*={0,2}$' AND pg_catalog.length(value) OPERATOR(pg_catalog.%) 4 OPERATOR(pg_catalog.=) 0
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_base64(value text) IS 'Whether the text is base64 with padding.';
@@ -436,25 +453,28 @@ $_$;
 COMMENT ON FUNCTION pgslo_catalog.is_date(value text) IS 'Whether the text is a day of the calendar as YYYY-MM-DD.';
 
 CREATE FUNCTION pgslo_catalog.is_e164(value text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
-    SELECT value OPERATOR(pg_catalog.~) '^\+[1-9][0-9]{6,14}$'
+    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) '^\+[1-9][0-9]+$' AND pg_catalog.length(value) OPERATOR(pg_catalog.>=) 8 AND pg_catalog.length(value) OPERATOR(pg_catalog.<=) 16
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_e164(value text) IS 'Whether the text is a telephone number as in E.164.';
 
 CREATE FUNCTION pgslo_catalog.is_email(value text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
-    SELECT value OPERATOR(pg_catalog.~) '^[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+$'
+    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) '^[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@[A-Za-z0-9](-*[A-Za-z0-9])*(\.[A-Za-z0-9](-*[A-Za-z0-9])*)+$'
+       AND (pg_catalog.length(value) OPERATOR(pg_catalog.<) 66 OR value COLLATE pg_catalog."C" OPERATOR(pg_catalog.!~) '^[^@]{65}|@(.*\.)?[^.]{64}')
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.is_email(value text) IS 'Whether the text is an e-mail address, as HTML''s input type reads it, with a dot in the domain.';
+COMMENT ON FUNCTION pgslo_catalog.is_email(value text) IS 'Whether the text is an e-mail address, as HTML''s input type reads it, with a dot in the domain and at most 64 characters before the @.';
 
 CREATE FUNCTION pgslo_catalog.is_hostname(value text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
-    SELECT value OPERATOR(pg_catalog.~) '^(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$'
+    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) '^[A-Za-z0-9](-*[A-Za-z0-9])*(\.[A-Za-z0-9](-*[A-Za-z0-9])*)*$'
+       AND pg_catalog.length(value) OPERATOR(pg_catalog.<) 254
+       AND (pg_catalog.length(value) OPERATOR(pg_catalog.<) 64 OR value COLLATE pg_catalog."C" OPERATOR(pg_catalog.!~) '[^.]{64}')
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_hostname(value text) IS 'Whether the text is a host name.';
@@ -512,9 +532,9 @@ $$;
 COMMENT ON FUNCTION pgslo_catalog.is_missed(rule pgslo_catalog.rule, rows bigint, failed bigint) IS 'Whether a batch of so many rows, so many of them failing, misses the rule.';
 
 CREATE FUNCTION pgslo_catalog.is_slug(value text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
-    SELECT value OPERATOR(pg_catalog.~) '^[a-z0-9]+(-[a-z0-9]+)*$'
+    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) '^[a-z0-9]+(-[a-z0-9]+)*$'
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_slug(value text) IS 'Whether the text is a slug: lower case letters, digits and single hyphens.';
@@ -547,17 +567,18 @@ $_$;
 COMMENT ON FUNCTION pgslo_catalog.is_timestamp(value text) IS 'Whether the text is a date and time as in ISO 8601.';
 
 CREATE FUNCTION pgslo_catalog.is_url(value text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
-    SELECT value OPERATOR(pg_catalog.~) '^https?://[^\s/?#]+([/?#]\S*)?$'
+    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) '^https?://[^\s/?#]+([/?#]\S*)?$'
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_url(value text) IS 'Whether the text is an http or https address.';
 
 CREATE FUNCTION pgslo_catalog.is_uuid(value text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
-    SELECT value OPERATOR(pg_catalog.~) '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
+    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~~) '________-____-____-____-____________'
+       AND value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) '^[0-9a-fA-F]+-[0-9a-fA-F]+-[0-9a-fA-F]+-[0-9a-fA-F]+-[0-9a-fA-F]+$'
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_uuid(value text) IS 'Whether the text is a UUID in its usual form with hyphens.';

@@ -308,9 +308,9 @@ BEGIN
     IF announce.on_read <> 'refuse' AND coalesce(wish, announce.on_read) = 'silent' THEN
         RETURN true;
     END IF;
-    SELECT string_to_array(c.statement, E'\n') INTO said FROM pg_cursors c WHERE c.name = 'pgslo_warned';
-    IF said[2] = statement THEN
-        fresh := said[3:];
+    SELECT string_to_array(split_part(c.statement, '''', 2), ' ') INTO said FROM pg_cursors c WHERE c.name = 'pgslo_warned';
+    IF said[1] = statement THEN
+        fresh := said[2:];
     END IF;
     FOR found IN SELECT p.* FROM pgslo_catalog.problem(announce.definition, announce.columns) p LOOP
         IF announce.on_read = 'refuse' OR wish = 'refuse' THEN
@@ -337,11 +337,11 @@ BEGIN
             COLUMN = coalesce(found.column_name, ''),
             CONSTRAINT = coalesce(found.rule, '');
     END LOOP;
-    IF fresh <> '{}' AND fresh IS DISTINCT FROM said[3:] THEN
+    IF fresh <> '{}' AND (said IS NULL OR said <> statement || fresh) THEN
         IF said IS NOT NULL THEN
             CLOSE memory;
         END IF;
-        remembered := format(E'SELECT ''pgslo''/*\n%s\n%s\n*/', statement, array_to_string(fresh, E'\n'));
+        remembered := format('SELECT %L', array_to_string(statement || fresh, ' '));
         OPEN memory FOR EXECUTE remembered;
     END IF;
     RETURN true;

@@ -85,6 +85,22 @@ BEGIN
     ) THEN
         RETURN true;
     END IF;
+    -- Something is wrong with the table; with other columns than these, often enough.
+    IF EXISTS (
+        SELECT FROM pgslo_catalog.definition d
+        WHERE d.name = guard.definition
+          AND (d.schema_wanted IS NULL OR '*' <> ALL (guard.columns))
+          AND NOT EXISTS (
+              SELECT FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
+              WHERE i.definition_id = d.definition_id AND i.resolved_at IS NULL
+                AND (r.columns && guard.columns OR r.columns = '{}' AND '*' = ANY (guard.columns)))
+          AND NOT EXISTS (
+              SELECT FROM pgslo_catalog.rule_break b LEFT JOIN pgslo_catalog.rule r USING (rule_id)
+              WHERE b.definition_id = d.definition_id
+                AND (r.columns && guard.columns OR coalesce(r.columns, '{}') = '{}' AND '*' = ANY (guard.columns)))
+    ) THEN
+        RETURN true;
+    END IF;
     RETURN pgslo_catalog.announce(guard.definition, guard.columns, guard.on_read);
 END
 $$;

@@ -251,24 +251,7 @@ BEGIN
         RETURN;  -- Somebody else is at it.
     END IF;
     PERFORM pgslo_catalog.open_left_over();
-    -- A bulk-loaded table's own writes resolve its incidents, but for what they left to a writer who then rolled back.
-    FOR open IN
-        SELECT r AS rule, later.batch, later.place
-        FROM pgslo_catalog.incident i
-        JOIN pgslo_catalog.definition d USING (definition_id)
-        JOIN pgslo_catalog.rule r USING (rule_id)
-        CROSS JOIN LATERAL (
-            SELECT f.batch, f.place
-            FROM pgslo_catalog.fragment f
-            WHERE f.definition_id = i.definition_id AND f.place > i.opened_place AND f.written_at >= i.opened_at
-            ORDER BY f.place DESC LIMIT 1
-        ) later
-        WHERE i.resolved_at IS NULL AND d.writes = 'bulk'
-        ORDER BY i.incident_id
-    LOOP
-        PERFORM pgslo_catalog.resolve_incident(open.rule, open.batch, open.place);
-    END LOOP;
-    -- A streamed table writes nothing down for rows that pass.
+    -- A bulk-loaded table's own writes resolve its incidents; a streamed table writes nothing down for rows that pass.
     FOR open IN
         SELECT i AS incident, r AS rule, d AS definition, d.name
         FROM pgslo_catalog.incident i JOIN pgslo_catalog.definition d USING (definition_id) JOIN pgslo_catalog.rule r USING (rule_id)
@@ -287,7 +270,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.tick() IS 'Resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron.';
+COMMENT ON FUNCTION pgslo.tick() IS 'Resolves incidents of streamed tables whose later batches met the rule, and opens what concurrent writers left. Run it every minute, for example from pg_cron.';
 
 CREATE FUNCTION pgslo.version() RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -367,12 +350,14 @@ $$;
 COMMENT ON FUNCTION pgslo_catalog.announce(definition text, columns text[], on_read text) IS 'Warns, once an incident and statement, or refuses the read.';
 
 CREATE FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) RETURNS numeric
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT coalesce(
+BEGIN
+    RETURN coalesce(
         (SELECT min(f.place) FROM pgslo_catalog.fragment f WHERE f.definition_id = arrival.definition_id AND f.batch = arrival.batch),
-        extract(epoch FROM clock_timestamp())::numeric)
+        extract(epoch FROM clock_timestamp())::numeric);
+END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) IS 'Where a batch stands whose key does not say so: when its first rows arrived.';
@@ -401,12 +386,15 @@ CREATE TABLE pgslo_catalog.rule (
 COMMENT ON TABLE pgslo_catalog.rule IS 'What a definition promises; a retired rule keeps its history.';
 
 CREATE FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) RETURNS boolean
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT pgslo_catalog.is_missed(batch_is_missed.rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint)
-    FROM pgslo_catalog.fragment f
-    WHERE f.definition_id = rule.definition_id AND f.batch = batch_is_missed.batch
+BEGIN
+    RETURN (
+        SELECT pgslo_catalog.is_missed(batch_is_missed.rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint)
+        FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = rule.definition_id AND f.batch = batch_is_missed.batch);
+END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) IS 'Whether a batch as written so far misses the rule.';
@@ -423,15 +411,21 @@ $$;
 COMMENT ON FUNCTION pgslo_catalog.columns_of(relation regclass) IS 'Number and name of each column, in order.';
 
 CREATE FUNCTION pgslo_catalog.failed(batches pgslo_catalog.counted[]) RETURNS bigint[]
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT array_agg(n.failed ORDER BY n.ordinal)
-    FROM (
-        SELECT f.ordinal, sum(f.failed)::bigint AS failed
-        FROM unnest(failed.batches) AS b, unnest(b.failed) WITH ORDINALITY AS f (failed, ordinal)
-        GROUP BY f.ordinal
-    ) AS n
+BEGIN
+    IF cardinality(failed.batches) = 1 THEN
+        RETURN failed.batches[1].failed;
+    END IF;
+    RETURN (
+        SELECT array_agg(n.failed ORDER BY n.ordinal)
+        FROM (
+            SELECT f.ordinal, sum(f.failed)::bigint AS failed
+            FROM unnest(failed.batches) AS b, unnest(b.failed) WITH ORDINALITY AS f (failed, ordinal)
+            GROUP BY f.ordinal
+        ) AS n);
+END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.failed(batches pgslo_catalog.counted[]) IS 'Failing rows by rule, over all batches of a statement.';
@@ -535,14 +529,16 @@ $$;
 COMMENT ON FUNCTION pgslo_catalog.is_json(value text) IS 'Whether the text is JSON.';
 
 CREATE FUNCTION pgslo_catalog.is_missed(rule pgslo_catalog.rule, rows bigint, failed bigint) RETURNS boolean
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT CASE
+BEGIN
+    RETURN CASE
         WHEN rule.at_most IS NOT NULL THEN failed > rule.at_most
         WHEN rule.at_least IS NOT NULL THEN rows > 0 AND (rows - failed)::numeric / rows < rule.at_least
         ELSE failed > 0
-    END
+    END;
+END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_missed(rule pgslo_catalog.rule, rows bigint, failed bigint) IS 'Whether a batch of so many rows, so many of them failing, misses the rule.';
@@ -600,7 +596,26 @@ $_$;
 COMMENT ON FUNCTION pgslo_catalog.is_uuid(value text) IS 'Whether the text is a UUID in its usual form with hyphens.';
 
 CREATE FUNCTION pgslo_catalog.iso(value anyelement) RETURNS text
-    LANGUAGE sql STABLE PARALLEL SAFE
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    -- No setting touches these, and setting and unsetting five costs more than the rest of a small write's record.
+    name text := CASE
+        WHEN pg_typeof(value) IN ('date'::regtype, 'timestamp'::regtype, 'text'::regtype, 'smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'numeric'::regtype)
+        THEN to_jsonb(value) #>> '{}'
+        ELSE pgslo_catalog.iso_text(value)
+    END;
+BEGIN
+    -- An index over it takes 2,700 bytes.
+    RETURN coalesce(CASE WHEN length(name) > 200 THEN left(name, 160) || '...' || md5(name) ELSE name END, 'NULL');
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.iso(value anyelement) IS 'A batch''s name: the same text for the same value whatever the session''s settings.';
+
+CREATE FUNCTION pgslo_catalog.iso_text(value anyelement) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
     SET "DateStyle" TO 'ISO, YMD'
@@ -608,12 +623,12 @@ CREATE FUNCTION pgslo_catalog.iso(value anyelement) RETURNS text
     SET bytea_output TO 'hex'
     SET extra_float_digits TO '3'
     AS $$
-    -- An index over it takes 2,700 bytes.
-    SELECT coalesce(CASE WHEN length(name.text) > 200 THEN left(name.text, 160) || '...' || md5(name.text) ELSE name.text END, 'NULL')
-    FROM (SELECT to_jsonb(iso.value) #>> '{}') AS name (text)
+BEGIN
+    RETURN to_jsonb(value) #>> '{}';
+END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.iso(value anyelement) IS 'A batch''s name: the same text for the same value whatever the session''s settings.';
+COMMENT ON FUNCTION pgslo_catalog.iso_text(value anyelement) IS 'The same text for the same value whatever the session''s settings.';
 
 CREATE TABLE pgslo_catalog.incident (
     incident_id bigint NOT NULL,
@@ -633,17 +648,20 @@ CREATE TABLE pgslo_catalog.incident (
 COMMENT ON TABLE pgslo_catalog.incident IS 'Runs of missed batches of one rule.';
 
 CREATE FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS numeric
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT coalesce(max(batch.place), incident.opened_place)
-    FROM (
-        SELECT min(f.place) AS place
-        FROM pgslo_catalog.fragment f
-        WHERE f.definition_id = incident.definition_id AND f.place >= incident.opened_place
-        GROUP BY f.batch
-        HAVING pgslo_catalog.is_missed(rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint)
-    ) batch
+BEGIN
+    RETURN (
+        SELECT coalesce(max(batch.place), incident.opened_place)
+        FROM (
+            SELECT min(f.place) AS place
+            FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = incident.definition_id AND f.place >= incident.opened_place
+            GROUP BY f.batch
+            HAVING pgslo_catalog.is_missed(rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint)
+        ) batch);
+END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'Position of the newest batch that misses the rule since the incident opened.';
@@ -672,30 +690,33 @@ $$;
 COMMENT ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.counted[], rules integer) IS 'What was counted rule by rule, as one entry for each batch.';
 
 CREATE FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS text
-    LANGUAGE sql STABLE PARALLEL SAFE
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    WITH batch AS (
-        SELECT f.batch, f.place, sum(f.rows)::bigint AS rows, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint AS failed
-        FROM pgslo_catalog.fragment f
-        WHERE f.definition_id = incident.definition_id AND f.place >= incident.opened_place
-          AND (incident.resolved_place IS NULL OR f.place < incident.resolved_place)
-        GROUP BY f.batch, f.place
-    ), missed AS (
-        SELECT b.*, count(*) OVER () AS batches FROM batch b WHERE pgslo_catalog.is_missed(rule, b.rows, b.failed)
-    )
-    SELECT format('Batch %s: %s; the rule wants: %s. Since %s UTC, %s.',
-               m.batch,
-               -- A row trigger sees the rows that fail, and not how many there are.
-               CASE WHEN m.rows > 0 THEN format('%s of %s rows fail', m.failed, m.rows)
-                    WHEN m.failed = 1 THEN '1 row fails'
-                    ELSE format('%s rows fail', m.failed) END,
-               rule.promise,
-               to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
-               CASE m.batches WHEN 1 THEN '1 batch' ELSE m.batches || ' batches' END)
-    FROM missed m
-    ORDER BY m.place DESC
-    LIMIT 1
+BEGIN
+    RETURN (
+        WITH batch AS (
+            SELECT f.batch, f.place, sum(f.rows)::bigint AS rows, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint AS failed
+            FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = incident.definition_id AND f.place >= incident.opened_place
+              AND (incident.resolved_place IS NULL OR f.place < incident.resolved_place)
+            GROUP BY f.batch, f.place
+        ), missed AS (
+            SELECT b.*, count(*) OVER () AS batches FROM batch b WHERE pgslo_catalog.is_missed(rule, b.rows, b.failed)
+        )
+        SELECT format('Batch %s: %s; the rule wants: %s. Since %s UTC, %s.',
+                   m.batch,
+                   -- A row trigger sees the rows that fail, and not how many there are.
+                   CASE WHEN m.rows > 0 THEN format('%s of %s rows fail', m.failed, m.rows)
+                        WHEN m.failed = 1 THEN '1 row fails'
+                        ELSE format('%s rows fail', m.failed) END,
+                   rule.promise,
+                   to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
+                   CASE m.batches WHEN 1 THEN '1 batch' ELSE m.batches || ' batches' END)
+        FROM missed m
+        ORDER BY m.place DESC
+        LIMIT 1);
+END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'The newest missed batch of an incident, in a sentence.';
@@ -816,9 +837,11 @@ $$;
 COMMENT ON FUNCTION pgslo_catalog.open_left_over() IS 'Opens incidents that a writer left to another writer, who then rolled back.';
 
 CREATE FUNCTION pgslo_catalog.problem(definition text, columns text[]) RETURNS TABLE(code text, incident_id bigint, rule text, column_name text, message text, detail text, hint text)
-    LANGUAGE sql STABLE PARALLEL SAFE
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+BEGIN
+    RETURN QUERY
     SELECT '01SL1', i.incident_id, r.name, touched.name,
            format('%s misses rule "%s"', touched.phrase, r.name),
            coalesce(pgslo_catalog.missed_batch(i, r), format('The rule wants: %s.', r.promise)),
@@ -857,7 +880,8 @@ CREATE FUNCTION pgslo_catalog.problem(definition text, columns text[]) RETURNS T
     WHERE d.name = problem.definition AND d.schema_wanted IS NOT NULL AND '*' = ANY (problem.columns) AND s.difference IS NOT NULL
     UNION ALL
     SELECT '01SL2', NULL, NULL, NULL, format('%s has no definition', problem.definition), 'The guarded view outlived it.', 'pgslo plan shows how to mend it.'
-    WHERE NOT EXISTS (SELECT FROM pgslo_catalog.definition d WHERE d.name = problem.definition)
+    WHERE NOT EXISTS (SELECT FROM pgslo_catalog.definition d WHERE d.name = problem.definition);
+END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.problem(definition text, columns text[]) IS 'What is wrong with these columns of a definition now; ''*'' stands for the table as a whole.';
@@ -969,6 +993,7 @@ DECLARE
     id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = record_statement.definition);
     batch record;
     judged record;
+    has_failures boolean;
     is_missed boolean;
     missed text[] := '{}';
 BEGIN
@@ -979,9 +1004,12 @@ BEGIN
               FROM unnest(record_statement.batches) AS b) w
         ORDER BY w.place
     LOOP
+        has_failures := 0 < ANY (batch.failed);
         INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
-        SELECT id, batch.name, batch.place, batch.rows, jsonb_object_agg(n.name, n.failed) FILTER (WHERE n.failed > 0)
-        FROM unnest(record_statement.rules, batch.failed) AS n (name, failed);
+        VALUES (id, batch.name, batch.place, batch.rows, CASE WHEN has_failures THEN (
+            SELECT jsonb_object_agg(n.name, n.failed) FROM unnest(record_statement.rules, batch.failed) AS n (name, failed) WHERE n.failed > 0) END);
+        -- The way of nearly every batch: no row fails, and nothing is open that it could resolve.
+        CONTINUE WHEN NOT has_failures AND NOT EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.resolved_at IS NULL);
 
         FOR judged IN
             SELECT r AS rule, r.name, n.failed, r.at_least IS NULL AND r.at_most IS NULL AS is_plain, i.opened_place
@@ -1088,7 +1116,13 @@ BEGIN
     WHERE i.definition_id = (resolve_incident.rule).definition_id
       AND i.rule_id = (resolve_incident.rule).rule_id
       AND i.resolved_at IS NULL;
-    IF NOT FOUND OR pgslo_catalog.last_missed(open, resolve_incident.rule) >= resolve_incident.place THEN
+    -- Looks at this batch and later ones alone: what it costs must not grow with the time an incident is open.
+    IF NOT FOUND OR open.opened_place >= resolve_incident.place OR EXISTS (
+        SELECT FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = open.definition_id AND f.place >= resolve_incident.place
+        GROUP BY f.batch
+        HAVING pgslo_catalog.is_missed(resolve_incident.rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> resolve_incident.rule.name)::bigint), 0)::bigint)
+    ) THEN
         RETURN false;
     END IF;
     IF NOT pg_try_advisory_xact_lock(hashtextextended('pgslo incident', (resolve_incident.rule).rule_id)) THEN
@@ -1654,6 +1688,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_url(value text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.is_uuid(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.iso(value anyelement) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.iso_text(value anyelement) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
 

@@ -1,25 +1,31 @@
 -- What write triggers call. None of these is executable by PUBLIC: nobody can forge a record.
+-- Written in PL/pgSQL because it keeps its plans: PostgreSQL plans a function in SQL that has settings at every call.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.is_missed(rule pgslo_catalog.rule, rows bigint, failed bigint) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    SELECT CASE
+BEGIN
+    RETURN CASE
         WHEN rule.at_most IS NOT NULL THEN failed > rule.at_most
         WHEN rule.at_least IS NOT NULL THEN rows > 0 AND (rows - failed)::numeric / rows < rule.at_least
         ELSE failed > 0
-    END
+    END;
+END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.is_missed(pgslo_catalog.rule, bigint, bigint) IS 'Whether a batch of so many rows, so many of them failing, misses the rule.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) RETURNS boolean
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    SELECT pgslo_catalog.is_missed(batch_is_missed.rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint)
-    FROM pgslo_catalog.fragment f
-    WHERE f.definition_id = rule.definition_id AND f.batch = batch_is_missed.batch
+BEGIN
+    RETURN (
+        SELECT pgslo_catalog.is_missed(batch_is_missed.rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint)
+        FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = rule.definition_id AND f.batch = batch_is_missed.batch);
+END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.batch_is_missed(pgslo_catalog.rule, text) IS 'Whether a batch as written so far misses the rule.';
 
@@ -50,17 +56,20 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.open_incident(pgslo_catalog.rule, text, numeric) IS 'Opens an incident unless the rule has an open one, and says whether there is one now; never waits and never fails the write.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS numeric
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    SELECT coalesce(max(batch.place), incident.opened_place)
-    FROM (
-        SELECT min(f.place) AS place
-        FROM pgslo_catalog.fragment f
-        WHERE f.definition_id = incident.definition_id AND f.place >= incident.opened_place
-        GROUP BY f.batch
-        HAVING pgslo_catalog.is_missed(rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint)
-    ) batch
+BEGIN
+    RETURN (
+        SELECT coalesce(max(batch.place), incident.opened_place)
+        FROM (
+            SELECT min(f.place) AS place
+            FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = incident.definition_id AND f.place >= incident.opened_place
+            GROUP BY f.batch
+            HAVING pgslo_catalog.is_missed(rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint)
+        ) batch);
+END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.last_missed(pgslo_catalog.incident, pgslo_catalog.rule) IS 'Position of the newest batch that misses the rule since the incident opened.';
 
@@ -76,7 +85,13 @@ BEGIN
     WHERE i.definition_id = (resolve_incident.rule).definition_id
       AND i.rule_id = (resolve_incident.rule).rule_id
       AND i.resolved_at IS NULL;
-    IF NOT FOUND OR pgslo_catalog.last_missed(open, resolve_incident.rule) >= resolve_incident.place THEN
+    -- Looks at this batch and later ones alone: what it costs must not grow with the time an incident is open.
+    IF NOT FOUND OR open.opened_place >= resolve_incident.place OR EXISTS (
+        SELECT FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = open.definition_id AND f.place >= resolve_incident.place
+        GROUP BY f.batch
+        HAVING pgslo_catalog.is_missed(resolve_incident.rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> resolve_incident.rule.name)::bigint), 0)::bigint)
+    ) THEN
         RETURN false;
     END IF;
     IF NOT pg_try_advisory_xact_lock(hashtextextended('pgslo incident', (resolve_incident.rule).rule_id)) THEN
@@ -98,12 +113,14 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.resolve_incident(pgslo_catalog.rule, text, numeric) IS 'Resolves the rule''s open incident if this batch is newer than every batch that missed it, and says whether it did; never waits and never fails the write.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) RETURNS numeric
-LANGUAGE sql VOLATILE
+LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    SELECT coalesce(
+BEGIN
+    RETURN coalesce(
         (SELECT min(f.place) FROM pgslo_catalog.fragment f WHERE f.definition_id = arrival.definition_id AND f.batch = arrival.batch),
-        extract(epoch FROM clock_timestamp())::numeric)
+        extract(epoch FROM clock_timestamp())::numeric);
+END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.arrival(bigint, text) IS 'Where a batch stands whose key does not say so: when its first rows arrived.';
 
@@ -117,15 +134,21 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.failing_of(integer, integer, bigint) IS 'Failing rows of one rule among several.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.failed(batches pgslo_catalog.counted[]) RETURNS bigint[]
-LANGUAGE sql IMMUTABLE
+LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    SELECT array_agg(n.failed ORDER BY n.ordinal)
-    FROM (
-        SELECT f.ordinal, sum(f.failed)::bigint AS failed
-        FROM unnest(failed.batches) AS b, unnest(b.failed) WITH ORDINALITY AS f (failed, ordinal)
-        GROUP BY f.ordinal
-    ) AS n
+BEGIN
+    IF cardinality(failed.batches) = 1 THEN
+        RETURN failed.batches[1].failed;
+    END IF;
+    RETURN (
+        SELECT array_agg(n.failed ORDER BY n.ordinal)
+        FROM (
+            SELECT f.ordinal, sum(f.failed)::bigint AS failed
+            FROM unnest(failed.batches) AS b, unnest(b.failed) WITH ORDINALITY AS f (failed, ordinal)
+            GROUP BY f.ordinal
+        ) AS n);
+END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.failed(pgslo_catalog.counted[]) IS 'Failing rows by rule, over all batches of a statement.';
 
@@ -159,6 +182,7 @@ DECLARE
     id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = record_statement.definition);
     batch record;
     judged record;
+    has_failures boolean;
     is_missed boolean;
     missed text[] := '{}';
 BEGIN
@@ -169,9 +193,12 @@ BEGIN
               FROM unnest(record_statement.batches) AS b) w
         ORDER BY w.place
     LOOP
+        has_failures := 0 < ANY (batch.failed);
         INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
-        SELECT id, batch.name, batch.place, batch.rows, jsonb_object_agg(n.name, n.failed) FILTER (WHERE n.failed > 0)
-        FROM unnest(record_statement.rules, batch.failed) AS n (name, failed);
+        VALUES (id, batch.name, batch.place, batch.rows, CASE WHEN has_failures THEN (
+            SELECT jsonb_object_agg(n.name, n.failed) FROM unnest(record_statement.rules, batch.failed) AS n (name, failed) WHERE n.failed > 0) END);
+        -- The way of nearly every batch: no row fails, and nothing is open that it could resolve.
+        CONTINUE WHEN NOT has_failures AND NOT EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.resolved_at IS NULL);
 
         FOR judged IN
             SELECT r AS rule, r.name, n.failed, r.at_least IS NULL AND r.at_most IS NULL AS is_plain, i.opened_place
@@ -347,8 +374,8 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.warn_writer(text, text, text, text[], text) IS 'Tells the writer, at most once a statement and without values.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.iso(value anyelement) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+CREATE OR REPLACE FUNCTION pgslo_catalog.iso_text(value anyelement) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET datestyle = 'ISO, YMD'
@@ -356,8 +383,26 @@ SET intervalstyle = 'postgres'
 SET bytea_output = 'hex'
 SET extra_float_digits = 3
 AS $pgslo$
+BEGIN
+    RETURN to_jsonb(value) #>> '{}';
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.iso_text(anyelement) IS 'The same text for the same value whatever the session''s settings.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.iso(value anyelement) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    -- No setting touches these, and setting and unsetting five costs more than the rest of a small write's record.
+    name text := CASE
+        WHEN pg_typeof(value) IN ('date'::regtype, 'timestamp'::regtype, 'text'::regtype, 'smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'numeric'::regtype)
+        THEN to_jsonb(value) #>> '{}'
+        ELSE pgslo_catalog.iso_text(value)
+    END;
+BEGIN
     -- An index over it takes 2,700 bytes.
-    SELECT coalesce(CASE WHEN length(name.text) > 200 THEN left(name.text, 160) || '...' || md5(name.text) ELSE name.text END, 'NULL')
-    FROM (SELECT to_jsonb(iso.value) #>> '{}') AS name (text)
+    RETURN coalesce(CASE WHEN length(name) > 200 THEN left(name, 160) || '...' || md5(name) ELSE name END, 'NULL');
+END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.iso(anyelement) IS 'A batch''s name: the same text for the same value whatever the session''s settings.';

@@ -1,4 +1,5 @@
 -- What guarded views call in a reader's session. Read-only: they also run on a standby and in parallel plans.
+-- Written in PL/pgSQL because it keeps its plans: PostgreSQL plans a function in SQL that has settings at every call.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb) RETURNS text
@@ -24,38 +25,43 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.schema_difference(regclass, jsonb) IS 'How a table''s columns differ from those wanted, in words; NULL when they do not.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    WITH batch AS (
-        SELECT f.batch, f.place, sum(f.rows)::bigint AS rows, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint AS failed
-        FROM pgslo_catalog.fragment f
-        WHERE f.definition_id = incident.definition_id AND f.place >= incident.opened_place
-          AND (incident.resolved_place IS NULL OR f.place < incident.resolved_place)
-        GROUP BY f.batch, f.place
-    ), missed AS (
-        SELECT b.*, count(*) OVER () AS batches FROM batch b WHERE pgslo_catalog.is_missed(rule, b.rows, b.failed)
-    )
-    SELECT format('Batch %s: %s; the rule wants: %s. Since %s UTC, %s.',
-               m.batch,
-               -- A row trigger sees the rows that fail, and not how many there are.
-               CASE WHEN m.rows > 0 THEN format('%s of %s rows fail', m.failed, m.rows)
-                    WHEN m.failed = 1 THEN '1 row fails'
-                    ELSE format('%s rows fail', m.failed) END,
-               rule.promise,
-               to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
-               CASE m.batches WHEN 1 THEN '1 batch' ELSE m.batches || ' batches' END)
-    FROM missed m
-    ORDER BY m.place DESC
-    LIMIT 1
+BEGIN
+    RETURN (
+        WITH batch AS (
+            SELECT f.batch, f.place, sum(f.rows)::bigint AS rows, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint AS failed
+            FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = incident.definition_id AND f.place >= incident.opened_place
+              AND (incident.resolved_place IS NULL OR f.place < incident.resolved_place)
+            GROUP BY f.batch, f.place
+        ), missed AS (
+            SELECT b.*, count(*) OVER () AS batches FROM batch b WHERE pgslo_catalog.is_missed(rule, b.rows, b.failed)
+        )
+        SELECT format('Batch %s: %s; the rule wants: %s. Since %s UTC, %s.',
+                   m.batch,
+                   -- A row trigger sees the rows that fail, and not how many there are.
+                   CASE WHEN m.rows > 0 THEN format('%s of %s rows fail', m.failed, m.rows)
+                        WHEN m.failed = 1 THEN '1 row fails'
+                        ELSE format('%s rows fail', m.failed) END,
+                   rule.promise,
+                   to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
+                   CASE m.batches WHEN 1 THEN '1 batch' ELSE m.batches || ' batches' END)
+        FROM missed m
+        ORDER BY m.place DESC
+        LIMIT 1);
+END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.missed_batch(pgslo_catalog.incident, pgslo_catalog.rule) IS 'The newest missed batch of an incident, in a sentence.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.problem(definition text, columns text[])
 RETURNS TABLE (code text, incident_id bigint, rule text, column_name text, message text, detail text, hint text)
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+BEGIN
+    RETURN QUERY
     SELECT '01SL1', i.incident_id, r.name, touched.name,
            format('%s misses rule "%s"', touched.phrase, r.name),
            coalesce(pgslo_catalog.missed_batch(i, r), format('The rule wants: %s.', r.promise)),
@@ -94,7 +100,8 @@ AS $pgslo$
     WHERE d.name = problem.definition AND d.schema_wanted IS NOT NULL AND '*' = ANY (problem.columns) AND s.difference IS NOT NULL
     UNION ALL
     SELECT '01SL2', NULL, NULL, NULL, format('%s has no definition', problem.definition), 'The guarded view outlived it.', 'pgslo plan shows how to mend it.'
-    WHERE NOT EXISTS (SELECT FROM pgslo_catalog.definition d WHERE d.name = problem.definition)
+    WHERE NOT EXISTS (SELECT FROM pgslo_catalog.definition d WHERE d.name = problem.definition);
+END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.problem(text, text[]) IS 'What is wrong with these columns of a definition now; ''*'' stands for the table as a whole.';
 

@@ -19,9 +19,9 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    row_key text := 'of the row';
-    violated text[] := '{}';
-    violated_shown text[] := '{}';
+    row_key text;
+    violated text[];
+    violated_shown text[];
     shown text;
 BEGIN
     -- The way of nearly every row: all rules in one condition.
@@ -33,6 +33,11 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
         NULL;  -- Found out below, rule by rule.
     END;
+
+    -- Not where they are declared: rows that pass would pay for it.
+    violated := '{}';
+    violated_shown := '{}';
+    row_key := 'of the row';
 
     -- shop_compare: shop less than user_id
     shown := NULL;
@@ -69,7 +74,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 4ed9a41da87a765d features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 4edab7403d08d3a3 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -302,14 +307,16 @@ BEGIN
         END;
     END IF;
     -- Fewer failures than a rule allows are no news to the writer; nor are those of other writers.
-    warns := ARRAY(SELECT w.name FROM unnest(rules, failed) AS w (name, failed) WHERE w.failed > 0 AND w.name = ANY (missed) AND w.name = ANY (ARRAY['clicks_above_age']::text[]));
-    IF warns <> '{}' THEN
-        PERFORM pgslo_catalog.warn_writer('features.user_stats', 'features', 'user_stats', warns, 'growth-platform');
+    IF missed <> '{}' THEN
+        warns := ARRAY(SELECT w.name FROM unnest(rules, failed) AS w (name, failed) WHERE w.failed > 0 AND w.name = ANY (missed) AND w.name = ANY (ARRAY['clicks_above_age']::text[]));
+        IF warns <> '{}' THEN
+            PERFORM pgslo_catalog.warn_writer('features.user_stats', 'features', 'user_stats', warns, 'growth-platform');
+        END IF;
     END IF;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 36432f5d4eaff04f features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo bb145ec556b53d57 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

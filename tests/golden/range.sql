@@ -55,9 +55,9 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    row_key text := 'of the row';
-    violated text[] := '{}';
-    violated_shown text[] := '{}';
+    row_key text;
+    violated text[];
+    violated_shown text[];
     shown text;
 BEGIN
     -- The way of nearly every row: all rules in one condition.
@@ -69,6 +69,11 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
         NULL;  -- Found out below, rule by rule.
     END;
+
+    -- Not where they are declared: rows that pass would pay for it.
+    violated := '{}';
+    violated_shown := '{}';
+    row_key := 'of the row';
 
     -- clicks_range: clicks of at least 0
     shown := NULL;
@@ -105,7 +110,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 79fd04392fbbaea0 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo ecdaec13168a6c0e features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -338,14 +343,16 @@ BEGIN
         END;
     END IF;
     -- Fewer failures than a rule allows are no news to the writer; nor are those of other writers.
-    warns := ARRAY(SELECT w.name FROM unnest(rules, failed) AS w (name, failed) WHERE w.failed > 0 AND w.name = ANY (missed) AND w.name = ANY (ARRAY['score_range']::text[]));
-    IF warns <> '{}' THEN
-        PERFORM pgslo_catalog.warn_writer('features.user_stats', 'features', 'user_stats', warns, 'growth-platform');
+    IF missed <> '{}' THEN
+        warns := ARRAY(SELECT w.name FROM unnest(rules, failed) AS w (name, failed) WHERE w.failed > 0 AND w.name = ANY (missed) AND w.name = ANY (ARRAY['score_range']::text[]));
+        IF warns <> '{}' THEN
+            PERFORM pgslo_catalog.warn_writer('features.user_stats', 'features', 'user_stats', warns, 'growth-platform');
+        END IF;
     END IF;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 626fd3ec95760ca1 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo da1bfc8ef16a9ba7 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

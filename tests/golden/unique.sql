@@ -147,14 +147,16 @@ BEGIN
         END;
     END IF;
     -- Fewer failures than a rule allows are no news to the writer; nor are those of other writers.
-    warns := ARRAY(SELECT w.name FROM unnest(rules, failed) AS w (name, failed) WHERE w.failed > 0 AND w.name = ANY (missed) AND w.name = ANY (ARRAY['email_unique']::text[]));
-    IF warns <> '{}' THEN
-        PERFORM pgslo_catalog.warn_writer('features.user_stats', 'features', 'user_stats', warns, 'growth-platform');
+    IF missed <> '{}' THEN
+        warns := ARRAY(SELECT w.name FROM unnest(rules, failed) AS w (name, failed) WHERE w.failed > 0 AND w.name = ANY (missed) AND w.name = ANY (ARRAY['email_unique']::text[]));
+        IF warns <> '{}' THEN
+            PERFORM pgslo_catalog.warn_writer('features.user_stats', 'features', 'user_stats', warns, 'growth-platform');
+        END IF;
     END IF;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo fe63f5303a686dfb features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo e34190bd3fe85971 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

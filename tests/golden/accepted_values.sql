@@ -269,8 +269,11 @@ BEGIN
     -- From here on an observer: whatever happens, the write lives.
     BEGIN
         missed := pgslo_catalog.record_statement('features.user_stats', rules, batches);
-    EXCEPTION WHEN OTHERS THEN
-        NULL;
+    EXCEPTION
+        WHEN serialization_failure THEN
+            RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
+        WHEN OTHERS THEN
+            NULL;
     END;
 
     -- plan_accepted_values: plan one of free, pro, in at least 99 % of a batch's rows
@@ -316,7 +319,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo e59982de7812b236 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo d335a07458e8b093 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

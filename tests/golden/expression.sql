@@ -269,8 +269,11 @@ BEGIN
     -- From here on an observer: whatever happens, the write lives.
     BEGIN
         missed := pgslo_catalog.record_statement('features.user_stats', rules, batches);
-    EXCEPTION WHEN OTHERS THEN
-        NULL;
+    EXCEPTION
+        WHEN serialization_failure THEN
+            RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
+        WHEN OTHERS THEN
+            NULL;
     END;
 
     -- clicks_expression: clicks % 2 = 0
@@ -316,7 +319,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 29cfa986184681b6 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 739e5df50a0b5561 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

@@ -270,8 +270,11 @@ BEGIN
     -- From here on an observer: whatever happens, the write lives.
     BEGIN
         missed := pgslo_catalog.record_statement('features.user_stats', rules, batches);
-    EXCEPTION WHEN OTHERS THEN
-        NULL;
+    EXCEPTION
+        WHEN serialization_failure THEN
+            RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
+        WHEN OTHERS THEN
+            NULL;
     END;
 
     -- email_not_null: email not null
@@ -317,7 +320,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo dfcb8e1e7f0959b5 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo fdf4ee11342379b0 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

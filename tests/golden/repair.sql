@@ -232,8 +232,11 @@ BEGIN
     -- From here on an observer: whatever happens, the write lives.
     BEGIN
         missed := pgslo_catalog.record_statement('features.user_stats', rules, batches);
-    EXCEPTION WHEN OTHERS THEN
-        NULL;
+    EXCEPTION
+        WHEN serialization_failure THEN
+            RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
+        WHEN OTHERS THEN
+            NULL;
     END;
     -- Fewer failures than a rule allows are no news to the writer; nor are those of other writers.
     IF missed <> '{}' THEN
@@ -245,7 +248,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo ec34e6c8da57b630 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 4d541800c0923cce features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

@@ -206,3 +206,24 @@ def test_the_same_column_is_missed_once(example):
         _definition({"firts": ["not_null", {"length": {"min": 1}}], "first": ["not_null"]})
     )
     assert len(errors) == 1
+
+
+@pytest.mark.parametrize("writes", ["bulk", "stream"])
+def test_the_owner_of_a_rule_comes_before_that_of_the_table(example, writes):
+    example.run("CREATE TABLE features.example (id integer PRIMARY KEY, first text, second text)")
+    rules = {
+        "first": [{"length": {"min": 4, "on_breach": "reject", "owner": "kim"}}],
+        "second": [{"length": {"min": 4, "on_breach": "reject"}}],
+    }
+    example.guard(_definition(rules, writes=writes))
+    for column, owner in (("first", "kim"), ("second", "sam")):
+        error = example.refused(f"INSERT INTO features.example (id, {column}) VALUES (1, 'bad')")
+        assert error.hint == f"Write a row that keeps the rule, or ask its owner, {owner}."
+
+
+def test_a_rule_that_is_switched_off_makes_nothing(example):
+    example.run("CREATE TABLE features.example (id integer PRIMARY KEY, first text, second text)")
+    rules = [_rule(kind, "first", enabled=False) for kind in RULES]
+    plan = example.guard(_definition({"first": rules}), kinds=OWN)
+    assert {step.kind for step in plan.steps} == {"schema", "registration", "view"}
+    assert example.run("INSERT INTO features.example VALUES (1, 'bad', 'bad')").count == 1

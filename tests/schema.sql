@@ -251,7 +251,24 @@ BEGIN
         RETURN;  -- Somebody else is at it.
     END IF;
     PERFORM pgslo_catalog.open_left_over();
-    -- A bulk-loaded table's own writes resolve its incidents; a streamed table writes nothing down for rows that pass.
+    -- A bulk-loaded table's own writes resolve its incidents, but for what they left to a writer who then rolled back.
+    FOR open IN
+        SELECT r AS rule, later.batch, later.place
+        FROM pgslo_catalog.incident i
+        JOIN pgslo_catalog.definition d USING (definition_id)
+        JOIN pgslo_catalog.rule r USING (rule_id)
+        CROSS JOIN LATERAL (
+            SELECT f.batch, f.place
+            FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = i.definition_id AND f.place > i.opened_place AND f.written_at >= i.opened_at
+            ORDER BY f.place DESC LIMIT 1
+        ) later
+        WHERE i.resolved_at IS NULL AND d.writes = 'bulk'
+        ORDER BY i.incident_id
+    LOOP
+        PERFORM pgslo_catalog.resolve_incident(open.rule, open.batch, open.place);
+    END LOOP;
+    -- A streamed table writes nothing down for rows that pass.
     FOR open IN
         SELECT i AS incident, r AS rule, d AS definition, d.name
         FROM pgslo_catalog.incident i JOIN pgslo_catalog.definition d USING (definition_id) JOIN pgslo_catalog.rule r USING (rule_id)
@@ -270,7 +287,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.tick() IS 'Resolves incidents of streamed tables whose later batches met the rule, and opens what concurrent writers left. Run it every minute, for example from pg_cron.';
+COMMENT ON FUNCTION pgslo.tick() IS 'Resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron.';
 
 CREATE FUNCTION pgslo.version() RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER

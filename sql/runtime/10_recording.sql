@@ -272,6 +272,10 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
+    -- Conflicts, locks, a full disk, somebody's cancel: they pass, and the rule is as good as it was.
+    IF record_break.error_code ~ '^(40|53|55|57|58)' THEN
+        RETURN;
+    END IF;
     INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message)
     SELECT d.definition_id, r.rule_id, record_break.error_code, left(record_break.error_message, 1000)
     FROM pgslo_catalog.definition d

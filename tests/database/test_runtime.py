@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from pgslo import database, embedded, naming, runtime
+from pgslo.definition import load
 from pgslo.errors import RuntimeMismatch
 
 SCHEMA = Path(__file__).parents[1] / "schema.sql"
@@ -143,3 +144,20 @@ def test_the_lock_of_installers_is_given_back(dsn: str) -> None:
         held = conn.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()
     assert held == (0,)
     assert naming.INSTALL_LOCK < 2**63
+
+
+@pytest.mark.parametrize(
+    ("code", "broken"), [("42703", 1), ("22012", 1), ("40001", 0), ("55P03", 0), ("57014", 0)]
+)
+def test_a_rule_is_broken_by_what_lasts_and_not_by_what_passes(
+    connection: psycopg.Connection[Any], code: str, broken: int
+) -> None:
+    connection.execute("CREATE TABLE public.t (id int PRIMARY KEY, age int)")
+    wanted = load("table: public.t\ncolumns: {age: [not_null]}\n", path="t.yml")
+    database.apply(
+        connection,
+        database.plan_definitions(connection, [wanted]),
+        lambda: database.plan_definitions(connection, [wanted]),
+    )
+    connection.execute("SELECT pgslo_catalog.record_break('public.t', 'age_not_null', %s, 'why')", (code,))
+    assert connection.execute("SELECT broken_rules FROM pgslo.status").fetchone() == (broken,)

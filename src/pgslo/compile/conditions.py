@@ -485,7 +485,9 @@ def _comparable(rule: rules.Compare, subject: Subject) -> None:
     for column in (left, right):
         ordered = rule.operator not in ("=", "<>")
         if not (column.has_order if ordered else column.has_equality):
-            raise _unfit(rule, column, "it has no useful order" if ordered else "its values cannot be compared")
+            raise _unfit(
+                rule, column, "it has no useful order" if ordered else "its values cannot be compared"
+            )
     types = {left.base_type, right.base_type}
     if types in ({"real", "double precision"}, {"real", "numeric"}):
         why = "0.1 is not the same number in both"

@@ -354,6 +354,23 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.reject(text, text, text, text, text, text, text, text, text, text[]) IS 'Refuses a write as a check constraint does, so that every driver raises its integrity error.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RAISE EXCEPTION USING
+        ERRCODE = 'check_violation',
+        MESSAGE = format('columns of %s violate rule "%s"', reject_schema.definition, reject_schema.rule),
+        DETAIL = format('%s%s. No statement writes to the table until they fit again.', upper(left(reject_schema.difference, 1)), substr(reject_schema.difference, 2)),
+        HINT = format('Change the table back, or its definition; the owner is %s.', reject_schema.owner),
+        SCHEMA = reject_schema.schema_name,
+        TABLE = reject_schema.table_name,
+        CONSTRAINT = reject_schema.rule;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.reject_schema(text, text, text, text, text, text) IS 'Refuses every write while a table''s columns are not those of its definition.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

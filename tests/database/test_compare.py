@@ -136,6 +136,7 @@ def test_operators(session, operator, passing, failing):
             "<",
             'compare cannot judge column "a" of type integer[]: it has no useful order',
         ),
+        ('text COLLATE "C", text COLLATE "POSIX"', "<", "could not determine which collation to use"),
         ("text, integer", "=", "operator does not exist: text = integer"),
         ("date, integer", "<", "operator does not exist: date < integer"),
     ],

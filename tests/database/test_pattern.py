@@ -1,3 +1,4 @@
+import psycopg
 import pytest
 
 KIND = "pattern"
@@ -99,3 +100,15 @@ def test_refused(session, type_, parameters, error):
     )
     assert [one.partition(": error: ")[2] for one in found] == [error]
     assert found[0].startswith("slos/example.yml:4:")
+
+
+def test_a_collation_that_has_no_patterns_is_refused(session):
+    try:
+        session.run(
+            "CREATE COLLATION features.fuzzy (provider = icu, locale = 'und-u-ks-level1', deterministic = false)"
+        )
+    except psycopg.errors.FeatureNotSupported:
+        pytest.skip("this server was built without ICU")
+    session.run("CREATE TABLE features.example (id integer PRIMARY KEY, a text COLLATE features.fuzzy)")
+    (error,) = session.errors("{table: features.example, columns: {a: [pattern: x]}}")
+    assert "nondeterministic collations are not supported for regular expressions" in error

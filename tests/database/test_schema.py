@@ -12,10 +12,12 @@ def test_rejects_once_they_are_not(golden):
     golden.run("ALTER TABLE features.user_stats ALTER spend TYPE numeric(14, 2), DROP age")
     error = golden.refused(golden.row())
     assert (error.sqlstate, error.table, error.rule) == ("23514", "user_stats", "schema")
+    assert error.message == 'columns of features.user_stats violate rule "schema"'
     assert error.detail == (
-        'column "age" is missing; column "spend" is numeric(14,2), not numeric(12,2); '
-        "the rule wants: the columns and types of the definition. Key of every row."
+        'Column "age" is missing; column "spend" is numeric(14,2), not numeric(12,2). '
+        "No statement writes to the table until they fit again."
     )
+    assert error.hint == "Change the table back, or its definition; the owner is growth-platform."
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ def test_rejects_every_way_of_writing(session, change, difference):
     ):
         error = session.refused(write)
         assert (error.sqlstate, error.rule) == ("23514", "schema")
-        assert error.detail.startswith(difference)
+        assert error.detail.startswith(difference.capitalize()[:1] + difference[1:])
     assert session.run("DELETE FROM features.example").count == 1
     assert session.values("SELECT schema_difference FROM pgslo.status") == [difference]
 

@@ -21,12 +21,12 @@ BEGIN
     difference := (SELECT pgslo_catalog.schema_difference(d.relation, '{"columns": {"user_id": "bigint", "feature_date": "date", "age": "integer", "spend": "numeric(12,2)", "signed_up_at": "timestamp with time zone"}, "extra": "allow"}'::jsonb)
                    FROM pgslo_catalog.definition d WHERE d.name = 'features.user_stats');
     IF difference IS NOT NULL THEN
-        PERFORM pgslo_catalog.reject('features.user_stats', 'features', 'user_stats', 'schema', '', 'the columns and types of the definition', difference, 'of every row', 'growth-platform', '{}');
+        PERFORM pgslo_catalog.reject_schema('features.user_stats', 'features', 'user_stats', 'schema', difference, 'growth-platform');
     END IF;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__schema() IS 'pgslo 8ecda60ec7b3dbe5 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__schema() IS 'pgslo 97e7b44360953e36 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__schema() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pgslo import naming, sql
-from pgslo.catalog import Catalog, Name, Relation
+from pgslo.catalog import TEXT, Catalog, Name, Relation
 from pgslo.compile import conditions, native, repairs, views, writes
 from pgslo.compile.artifact import Artifact, Lock, Statement, drop, read_comment, table
 from pgslo.compile.conditions import Subject
@@ -90,8 +90,17 @@ def value_probe(relation: Name, expression: Expression) -> Sql:
 
 
 @dataclass(frozen=True)
-class _Constant:
+class _Regex:
+    value: Sql
+    table: Sql
     regex: Sql
+
+
+@dataclass(frozen=True)
+class _Order:
+    left: Sql
+    right: Sql
+    table: Sql
 
 
 @dataclass(frozen=True)
@@ -280,10 +289,7 @@ def _probes(rule: rules.Rule, compiler: WriteCompiler) -> list[Probe]:
             )
             for step in repairs.constants(rule, column)
         ]
-    if isinstance(rule, rules.Pattern):
-        found.append(
-            Probe(sql.render("probe_regex", _Constant(sql.literal(rule.matches))), rule.place("matches"))
-        )
+    found += _text_probes(rule, compiler)
     return found
 
 
@@ -293,6 +299,25 @@ def _batch_probes(definition: Definition, compiler: WriteCompiler) -> list[Probe
         return []
     grouped = _Grouped(compiler.table, compiler.batching.raw_row)
     return [Probe(sql.render("probe_batch", grouped), definition.batch.by.location)]
+
+
+def _text_probes(rule: rules.Rule, compiler: WriteCompiler) -> list[Probe]:
+    """Compare empty texts of the columns' collations: whether PostgreSQL can tells only doing it."""
+
+    def value(name: str) -> tuple[Sql, bool]:
+        column = compiler.subject.column(name, rule.location)
+        return Sql(f"{conditions.ROW}.{sql.identifier(name)}"), column.category == TEXT
+
+    match rule:
+        case rules.Pattern(column=str(name)):
+            regex = _Regex(value(name)[0], compiler.table, sql.literal(rule.matches))
+            return [Probe(sql.render("probe_regex", regex), rule.place("matches"))]
+        case rules.Compare():
+            (left, left_is_text), (right, right_is_text) = value(rule.left), value(rule.right)
+            if left_is_text and right_is_text:
+                order = _Order(left, right, compiler.table)
+                return [Probe(sql.render("probe_order", order), rule.location)]
+    return []
 
 
 def _blame(rule: rules.Rule) -> Location:

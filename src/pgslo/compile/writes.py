@@ -236,7 +236,6 @@ class _Schema:
     schema_name: Sql
     table_name: Sql
     rule: Sql
-    promise: Sql
     owner: Sql
 
 
@@ -470,7 +469,6 @@ class WriteCompiler:
             schema_name=sql.literal(self.relation.schema),
             table_name=sql.literal(self.relation.name),
             rule=sql.literal(rule.name),
-            promise=sql.literal(conditions.promise(rule)),
             owner=sql.literal(self.owner(rule)),
         )
         trigger = naming.trigger(naming.ENFORCE_ORDER, "schema", "statement")

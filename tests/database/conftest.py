@@ -235,6 +235,23 @@ def golden(_golden: psycopg.Connection[Any]) -> Iterator[Session]:
 
 
 @pytest.fixture
+def apply(connection: psycopg.Connection[Any]) -> Callable[[str], tuple[database.Unfinished, ...]]:
+    """Apply a definition for good, as the command does; a further plan is empty once nothing is left to finish."""
+
+    def apply(text: str) -> tuple[database.Unfinished, ...]:
+        loaded = [definition.load(text, path="slos/example.yml")]
+        unfinished = database.apply(
+            connection,
+            database.plan_definitions(connection, loaded),
+            lambda: database.plan_definitions(connection, loaded),
+        )
+        assert database.plan_definitions(connection, loaded).empty == (not unfinished)
+        return unfinished
+
+    return apply
+
+
+@pytest.fixture
 def hold(session: Session) -> Callable[..., Session]:
     """Guard a column of a type once for each action, and see that values pass or fail as they have to."""
 

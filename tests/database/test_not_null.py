@@ -1,3 +1,4 @@
+import psycopg
 import pytest
 
 KIND = "not_null"
@@ -166,3 +167,19 @@ def test_updates_are_judged(session, writes):
     assert session.run("UPDATE features.example SET w = '', q = nullif(id, 1)").count == 1
     assert session.held() == [("(id) = (1)", ("q_not_null",))]
     assert session.values("SELECT q FROM features.example ORDER BY id") == ["b", "2"]
+
+
+def test_rows_that_are_there_already(connection, apply):
+    connection.execute("CREATE SCHEMA features")
+    connection.execute("CREATE TABLE features.example (id integer PRIMARY KEY, a integer)")
+    connection.execute("INSERT INTO features.example VALUES (1, NULL)")
+    text = "{table: features.example, columns: {a: [not_null: {on_breach: reject}]}}"
+    (unfinished,) = apply(text)
+    assert unfinished.error.sqlstate == "23514"
+    # New rows are held to it all the same.
+    with pytest.raises(psycopg.errors.CheckViolation):
+        connection.execute("INSERT INTO features.example VALUES (2, NULL)")
+    connection.execute("UPDATE features.example SET a = 0")
+    assert apply(text) == ()
+    with pytest.raises(psycopg.errors.NotNullViolation):
+        connection.execute("INSERT INTO features.example VALUES (2, NULL)")

@@ -1,3 +1,4 @@
+import psycopg
 import pytest
 
 KIND = "references"
@@ -192,3 +193,19 @@ def test_types(session, hold, type_, writes):
         writes=writes,
         actions=("quarantine", "flag", "warn"),
     )
+
+
+def test_rows_that_are_there_already(connection, apply):
+    connection.execute("CREATE SCHEMA features")
+    connection.execute("CREATE TABLE features.word (word text PRIMARY KEY)")
+    connection.execute("CREATE TABLE features.example (id integer PRIMARY KEY, a text)")
+    connection.execute("INSERT INTO features.example VALUES (1, 'x')")
+    text = "{table: features.example, columns: {a: [references: {table: features.word, column: word, on_breach: reject}]}}"
+    (unfinished,) = apply(text)
+    assert unfinished.error.sqlstate == "23503"
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        connection.execute("INSERT INTO features.example VALUES (2, 'x')")
+    connection.execute("INSERT INTO features.word VALUES ('x')")
+    assert apply(text) == ()
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        connection.execute("DELETE FROM features.word")

@@ -1,3 +1,4 @@
+import psycopg
 import pytest
 
 KIND = "unique"
@@ -205,3 +206,17 @@ def test_types(session, type_, writes):
     assert session.run(f"INSERT INTO features.example (id, q) VALUES (8, {one})").count == 0
     assert session.run(f"INSERT INTO features.example (id, w) VALUES (8, {one})").warned == {"w_unique"}
     assert session.broken() == {}
+
+
+def test_rows_that_are_there_already(connection, apply):
+    connection.execute("CREATE SCHEMA features")
+    connection.execute("CREATE TABLE features.example (id integer PRIMARY KEY, a integer)")
+    connection.execute("INSERT INTO features.example VALUES (1, 7), (2, 7)")
+    text = "{table: features.example, columns: {a: [unique: {on_breach: reject}]}}"
+    (unfinished,) = apply(text)
+    assert unfinished.error.sqlstate == "23505"
+    assert "Key (a)=(7) is duplicated" in unfinished.error.detail
+    connection.execute("DELETE FROM features.example WHERE id = 2")
+    assert apply(text) == ()
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        connection.execute("INSERT INTO features.example VALUES (2, 7)")

@@ -66,7 +66,7 @@ BEGIN
         RETURN NEW;
     END IF;
     BEGIN
-        row_key := concat('', '(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')');
+        row_key := concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')');
     EXCEPTION WHEN OTHERS THEN
         NULL;
     END;
@@ -74,7 +74,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 34614893d6203d08 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo abb31cc12e7aff1d features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -149,7 +149,7 @@ BEGIN
                             passes := FALSE;
                             IF raised_shown[1] IS NULL THEN
                                 raised_shown[1] := format('its condition raises: %s', SQLERRM);
-                                raised_key[1] := concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
+                                raised_key[1] := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
                             END IF;
                         END;
                         CONTINUE WHEN passes;
@@ -190,7 +190,7 @@ BEGIN
                             passes := FALSE;
                             IF raised_shown[2] IS NULL THEN
                                 raised_shown[2] := format('its condition raises: %s', SQLERRM);
-                                raised_key[2] := concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
+                                raised_key[2] := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
                             END IF;
                         END;
                         CONTINUE WHEN passes;
@@ -231,7 +231,7 @@ BEGIN
                             passes := FALSE;
                             IF raised_shown[3] IS NULL THEN
                                 raised_shown[3] := format('its condition raises: %s', SQLERRM);
-                                raised_key[3] := concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
+                                raised_key[3] := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
                             END IF;
                         END;
                         CONTINUE WHEN passes;
@@ -256,7 +256,7 @@ BEGIN
     -- country_accepted_values: country one of us, de, fr
     IF failed[1] > 0 THEN
         BEGIN
-            SELECT concat_ws(', ', 'country = ' || coalesce(left(r.country::text, 100), 'NULL')) AS shown, concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key INTO example
+            SELECT concat_ws(', ', 'country = ' || coalesce(left(r.country::text, 100), 'NULL')) AS shown, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key INTO example
             FROM pgslo_new AS r WHERE NOT ((r.country IN ('us', 'de', 'fr')) IS NOT FALSE) LIMIT 1;
         EXCEPTION WHEN OTHERS THEN
             SELECT coalesce(raised_shown[1], 'a row that cannot be shown') AS shown,
@@ -282,7 +282,7 @@ BEGIN
             IF raised_shown[2] IS NULL THEN
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'plan_accepted_values', pgslo_catalog.iso(b.raw), b.row_key, b.shown)
                 FROM (
-                    SELECT (r.feature_date) AS raw, concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'plan = ' || coalesce(left(r.plan::text, 100), 'NULL')) AS shown
+                    SELECT (r.feature_date) AS raw, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'plan = ' || coalesce(left(r.plan::text, 100), 'NULL')) AS shown
                     FROM pgslo_new AS r WHERE NOT ((r.plan IN ('free', 'pro')) IS NOT FALSE) LIMIT 10
                 ) AS b;
             ELSE
@@ -299,7 +299,7 @@ BEGIN
             IF raised_shown[3] IS NULL THEN
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'sku_accepted_values', pgslo_catalog.iso(b.raw), b.row_key, b.shown)
                 FROM (
-                    SELECT (r.feature_date) AS raw, concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'sku = ' || coalesce(left(r.sku::text, 100), 'NULL'), 'shop = ' || coalesce(left(r.shop::text, 100), 'NULL')) AS shown
+                    SELECT (r.feature_date) AS raw, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'sku = ' || coalesce(left(r.sku::text, 100), 'NULL'), 'shop = ' || coalesce(left(r.shop::text, 100), 'NULL')) AS shown
                     FROM pgslo_new AS r WHERE NOT (((r.shop = 1)) IS NOT TRUE OR (r.sku IN ('007', 'null', 'no')) IS NOT FALSE) LIMIT 10
                 ) AS b;
             ELSE
@@ -319,7 +319,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo d335a07458e8b093 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 6fee74e20ee28769 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

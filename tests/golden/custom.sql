@@ -65,7 +65,7 @@ BEGIN
         RETURN NEW;
     END IF;
     BEGIN
-        row_key := concat('', '(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')');
+        row_key := concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')');
     EXCEPTION WHEN OTHERS THEN
         NULL;
     END;
@@ -73,7 +73,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo b2377080f265c0ac features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 1783f70f5b7bc373 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -157,7 +157,7 @@ AND length(r."sku") <= 34)) IS NOT FALSE);
                             passes := FALSE;
                             IF raised_shown[1] IS NULL THEN
                                 raised_shown[1] := format('its condition raises: %s', SQLERRM);
-                                raised_key[1] := concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
+                                raised_key[1] := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
                             END IF;
                         END;
                         CONTINUE WHEN passes;
@@ -204,7 +204,7 @@ AND length(r."campaign") <= 22)) IS NOT FALSE);
                             passes := FALSE;
                             IF raised_shown[2] IS NULL THEN
                                 raised_shown[2] := format('its condition raises: %s', SQLERRM);
-                                raised_key[2] := concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
+                                raised_key[2] := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
                             END IF;
                         END;
                         CONTINUE WHEN passes;
@@ -229,7 +229,7 @@ AND length(r."campaign") <= 22)) IS NOT FALSE);
     -- sku_iban: sku: the text is an IBAN of one of some countries, written without blanks
     IF failed[1] > 0 THEN
         BEGIN
-            SELECT concat_ws(', ', 'sku = ' || coalesce(left(r.sku::text, 100), 'NULL')) AS shown, concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key INTO example
+            SELECT concat_ws(', ', 'sku = ' || coalesce(left(r.sku::text, 100), 'NULL')) AS shown, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key INTO example
             FROM pgslo_new AS r WHERE NOT (((r."sku" ~ '^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$'
 AND left(r."sku", 2) IN ('DE', 'FR')
 AND length(r."sku") <= 34)) IS NOT FALSE) LIMIT 1;
@@ -257,7 +257,7 @@ AND length(r."sku") <= 34)) IS NOT FALSE) LIMIT 1;
             IF raised_shown[2] IS NULL THEN
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'campaign_iban', pgslo_catalog.iso(b.raw), b.row_key, b.shown)
                 FROM (
-                    SELECT (r.feature_date) AS raw, concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'campaign = ' || coalesce(left(r.campaign::text, 100), 'NULL')) AS shown
+                    SELECT (r.feature_date) AS raw, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'campaign = ' || coalesce(left(r.campaign::text, 100), 'NULL')) AS shown
                     FROM pgslo_new AS r WHERE NOT (((r."campaign" ~ '^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$'
 AND left(r."campaign", 2) IN ('GB')
 AND length(r."campaign") <= 22)) IS NOT FALSE) LIMIT 10
@@ -279,7 +279,7 @@ AND length(r."campaign") <= 22)) IS NOT FALSE) LIMIT 10
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 8147b97b1980de75 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 055bdb7ac87a6c5b features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

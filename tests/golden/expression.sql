@@ -66,7 +66,7 @@ BEGIN
         RETURN NEW;
     END IF;
     BEGIN
-        row_key := concat('', '(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')');
+        row_key := concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')');
     EXCEPTION WHEN OTHERS THEN
         NULL;
     END;
@@ -74,7 +74,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo f4565838b437b72e features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 96328a77f1be4d9c features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -149,7 +149,7 @@ BEGIN
                             passes := FALSE;
                             IF raised_shown[1] IS NULL THEN
                                 raised_shown[1] := format('its condition raises: %s', SQLERRM);
-                                raised_key[1] := concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
+                                raised_key[1] := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
                             END IF;
                         END;
                         CONTINUE WHEN passes;
@@ -190,7 +190,7 @@ BEGIN
                             passes := FALSE;
                             IF raised_shown[2] IS NULL THEN
                                 raised_shown[2] := format('its condition raises: %s', SQLERRM);
-                                raised_key[2] := concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
+                                raised_key[2] := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
                             END IF;
                         END;
                         CONTINUE WHEN passes;
@@ -231,7 +231,7 @@ BEGIN
                             passes := FALSE;
                             IF raised_shown[3] IS NULL THEN
                                 raised_shown[3] := format('its condition raises: %s', SQLERRM);
-                                raised_key[3] := concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
+                                raised_key[3] := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
                             END IF;
                         END;
                         CONTINUE WHEN passes;
@@ -256,7 +256,7 @@ BEGIN
     -- seen_after_sign_up: last_seen_at IS NULL OR last_seen_at >= signed_up_at
     IF failed[2] > 0 THEN
         BEGIN
-            SELECT concat_ws(', ', 'last_seen_at = ' || coalesce(left(r.last_seen_at::text, 100), 'NULL'), 'signed_up_at = ' || coalesce(left(r.signed_up_at::text, 100), 'NULL')) AS shown, concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key INTO example
+            SELECT concat_ws(', ', 'last_seen_at = ' || coalesce(left(r.last_seen_at::text, 100), 'NULL'), 'signed_up_at = ' || coalesce(left(r.signed_up_at::text, 100), 'NULL')) AS shown, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key INTO example
             FROM pgslo_new AS r WHERE NOT (((r.last_seen_at IS NULL OR r.last_seen_at >= r.signed_up_at)) IS NOT FALSE) LIMIT 1;
         EXCEPTION WHEN OTHERS THEN
             SELECT coalesce(raised_shown[2], 'a row that cannot be shown') AS shown,
@@ -282,7 +282,7 @@ BEGIN
             IF raised_shown[1] IS NULL THEN
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'clicks_expression', pgslo_catalog.iso(b.raw), b.row_key, b.shown)
                 FROM (
-                    SELECT (r.feature_date) AS raw, concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'clicks = ' || coalesce(left(r.clicks::text, 100), 'NULL')) AS shown
+                    SELECT (r.feature_date) AS raw, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'clicks = ' || coalesce(left(r.clicks::text, 100), 'NULL')) AS shown
                     FROM pgslo_new AS r WHERE NOT (((r.clicks % 2 = 0)) IS NOT FALSE) LIMIT 10
                 ) AS b;
             ELSE
@@ -299,7 +299,7 @@ BEGIN
             IF raised_shown[3] IS NULL THEN
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'spend_per_click', pgslo_catalog.iso(b.raw), b.row_key, b.shown)
                 FROM (
-                    SELECT (r.feature_date) AS raw, concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'spend = ' || coalesce(left(r.spend::text, 100), 'NULL'), 'clicks = ' || coalesce(left(r.clicks::text, 100), 'NULL'), 'plan = ' || coalesce(left(r.plan::text, 100), 'NULL')) AS shown
+                    SELECT (r.feature_date) AS raw, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'spend = ' || coalesce(left(r.spend::text, 100), 'NULL'), 'clicks = ' || coalesce(left(r.clicks::text, 100), 'NULL'), 'plan = ' || coalesce(left(r.plan::text, 100), 'NULL')) AS shown
                     FROM pgslo_new AS r WHERE NOT (((r.plan = 'pro')) IS NOT TRUE OR ((r.spend / r.clicks < 100)) IS NOT FALSE) LIMIT 10
                 ) AS b;
             ELSE
@@ -319,7 +319,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 739e5df50a0b5561 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 503ad81f18436042 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

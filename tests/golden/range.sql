@@ -30,7 +30,7 @@ BEGIN
         IF TRUE THEN
             NEW.spend := CASE WHEN NEW.spend = 'NaN' THEN NULL WHEN NEW.spend < 0 THEN 0 WHEN NEW.spend > 100000 THEN 100000 ELSE NEW.spend END;
             IF NEW.spend::text IS DISTINCT FROM old_value THEN
-                PERFORM pgslo_catalog.record_repair('features.user_stats', 'spend_range', 'spend', concat('', '(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')'), old_value, NEW.spend::text);
+                PERFORM pgslo_catalog.record_repair('features.user_stats', 'spend_range', 'spend', concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')'), old_value, NEW.spend::text);
             END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
@@ -45,7 +45,7 @@ BEGIN
     RETURN NEW;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo eba3ed9683a8ef0a features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo 282af08e49f8ae3d features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__repair() FROM PUBLIC;
 
 -- create function features__user_stats__quarantine: all quarantining rules in one condition; a look at each only when it fails.
@@ -102,7 +102,7 @@ BEGIN
         RETURN NEW;
     END IF;
     BEGIN
-        row_key := concat('', '(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')');
+        row_key := concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')');
     EXCEPTION WHEN OTHERS THEN
         NULL;
     END;
@@ -110,7 +110,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo ecdaec13168a6c0e features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 7848031b50c2ab29 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -185,7 +185,7 @@ BEGIN
                             passes := FALSE;
                             IF raised_shown[1] IS NULL THEN
                                 raised_shown[1] := format('its condition raises: %s', SQLERRM);
-                                raised_key[1] := concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
+                                raised_key[1] := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
                             END IF;
                         END;
                         CONTINUE WHEN passes;
@@ -226,7 +226,7 @@ BEGIN
                             passes := FALSE;
                             IF raised_shown[2] IS NULL THEN
                                 raised_shown[2] := format('its condition raises: %s', SQLERRM);
-                                raised_key[2] := concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
+                                raised_key[2] := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
                             END IF;
                         END;
                         CONTINUE WHEN passes;
@@ -267,7 +267,7 @@ BEGIN
                             passes := FALSE;
                             IF raised_shown[3] IS NULL THEN
                                 raised_shown[3] := format('its condition raises: %s', SQLERRM);
-                                raised_key[3] := concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
+                                raised_key[3] := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
                             END IF;
                         END;
                         CONTINUE WHEN passes;
@@ -292,7 +292,7 @@ BEGIN
     -- age_range: age between 0 and 120
     IF failed[1] > 0 THEN
         BEGIN
-            SELECT concat_ws(', ', 'age = ' || coalesce(left(r.age::text, 100), 'NULL')) AS shown, concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key INTO example
+            SELECT concat_ws(', ', 'age = ' || coalesce(left(r.age::text, 100), 'NULL')) AS shown, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key INTO example
             FROM pgslo_new AS r WHERE NOT ((r.age >= 0 AND r.age <= 120) IS NOT FALSE) LIMIT 1;
         EXCEPTION WHEN OTHERS THEN
             SELECT coalesce(raised_shown[1], 'a row that cannot be shown') AS shown,
@@ -318,7 +318,7 @@ BEGIN
             IF raised_shown[2] IS NULL THEN
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'score_range', pgslo_catalog.iso(b.raw), b.row_key, b.shown)
                 FROM (
-                    SELECT (r.feature_date) AS raw, concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'score = ' || coalesce(left(r.score::text, 100), 'NULL')) AS shown
+                    SELECT (r.feature_date) AS raw, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'score = ' || coalesce(left(r.score::text, 100), 'NULL')) AS shown
                     FROM pgslo_new AS r WHERE NOT ((r.score >= '0.1'::real AND r.score <= '0.9'::real) IS NOT FALSE) LIMIT 10
                 ) AS b;
             ELSE
@@ -335,7 +335,7 @@ BEGIN
             IF raised_shown[3] IS NULL THEN
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'signed_up_at_range', pgslo_catalog.iso(b.raw), b.row_key, b.shown)
                 FROM (
-                    SELECT (r.feature_date) AS raw, concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'signed_up_at = ' || coalesce(left(r.signed_up_at::text, 100), 'NULL'), 'plan = ' || coalesce(left(r.plan::text, 100), 'NULL')) AS shown
+                    SELECT (r.feature_date) AS raw, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'signed_up_at = ' || coalesce(left(r.signed_up_at::text, 100), 'NULL'), 'plan = ' || coalesce(left(r.plan::text, 100), 'NULL')) AS shown
                     FROM pgslo_new AS r WHERE NOT (((r.plan = 'pro')) IS NOT TRUE OR (r.signed_up_at >= '2015-01-01 00:00:00+00') IS NOT FALSE) LIMIT 10
                 ) AS b;
             ELSE
@@ -355,7 +355,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 9c26c60c3f720c2f features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo a4e7d69bf4ea1947 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

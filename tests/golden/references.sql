@@ -72,7 +72,7 @@ BEGIN
         RETURN NEW;
     END IF;
     BEGIN
-        row_key := concat('', '(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')');
+        row_key := concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')');
     EXCEPTION WHEN OTHERS THEN
         NULL;
     END;
@@ -80,7 +80,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo b45280cb94c541c4 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo be0c334ca99aca3d features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -164,7 +164,7 @@ BEGIN
                             passes := FALSE;
                             IF raised_shown[1] IS NULL THEN
                                 raised_shown[1] := format('its condition raises: %s', SQLERRM);
-                                raised_key[1] := concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
+                                raised_key[1] := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
                             END IF;
                         END;
                         CONTINUE WHEN passes;
@@ -211,7 +211,7 @@ BEGIN
                             passes := FALSE;
                             IF raised_shown[2] IS NULL THEN
                                 raised_shown[2] := format('its condition raises: %s', SQLERRM);
-                                raised_key[2] := concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
+                                raised_key[2] := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
                             END IF;
                         END;
                         CONTINUE WHEN passes;
@@ -249,7 +249,7 @@ BEGIN
             IF raised_shown[1] IS NULL THEN
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'campaign_references', pgslo_catalog.iso(b.raw), b.row_key, b.shown)
                 FROM (
-                    SELECT (r.feature_date) AS raw, concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'campaign = ' || coalesce(left(r.campaign::text, 100), 'NULL')) AS shown
+                    SELECT (r.feature_date) AS raw, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'campaign = ' || coalesce(left(r.campaign::text, 100), 'NULL')) AS shown
                     FROM pgslo_new AS r WHERE NOT ((r.campaign IS NULL OR EXISTS (
             SELECT FROM dim.campaign AS target
             WHERE target.campaign = r.campaign)) IS NOT FALSE) LIMIT 10
@@ -268,7 +268,7 @@ BEGIN
             IF raised_shown[2] IS NULL THEN
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'plan_is_a_campaign', pgslo_catalog.iso(b.raw), b.row_key, b.shown)
                 FROM (
-                    SELECT (r.feature_date) AS raw, concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'plan = ' || coalesce(left(r.plan::text, 100), 'NULL'), 'shop = ' || coalesce(left(r.shop::text, 100), 'NULL')) AS shown
+                    SELECT (r.feature_date) AS raw, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'plan = ' || coalesce(left(r.plan::text, 100), 'NULL'), 'shop = ' || coalesce(left(r.shop::text, 100), 'NULL')) AS shown
                     FROM pgslo_new AS r WHERE NOT (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (
             SELECT FROM dim.campaign AS target
             WHERE target.campaign = r.plan)) IS NOT FALSE) LIMIT 10
@@ -290,7 +290,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 4ec516e5cfa494bb features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo a8fb053c1959eec4 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

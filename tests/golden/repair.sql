@@ -31,7 +31,7 @@ BEGIN
         IF TRUE THEN
             NEW.age := CASE WHEN NEW.age < 0 THEN 0 WHEN NEW.age > 120 THEN 120 ELSE NEW.age END;
             IF NEW.age::text IS DISTINCT FROM old_value THEN
-                PERFORM pgslo_catalog.record_repair('features.user_stats', 'age_repair', 'age', concat('', '(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')'), old_value, NEW.age::text);
+                PERFORM pgslo_catalog.record_repair('features.user_stats', 'age_repair', 'age', concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')'), old_value, NEW.age::text);
             END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
@@ -50,7 +50,7 @@ BEGIN
             NEW.score := CASE WHEN NEW.score = 'NaN' THEN NEW.score WHEN NEW.score < '0'::real THEN '0'::real WHEN NEW.score > '1'::real THEN '1'::real ELSE NEW.score END;
             NEW.score := CASE WHEN NEW.score IS NULL OR NEW.score = 'NaN' THEN '0.5'::real ELSE NEW.score END;
             IF NEW.score::text IS DISTINCT FROM old_value THEN
-                PERFORM pgslo_catalog.record_repair('features.user_stats', 'score_repair', 'score', concat('', '(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')'), old_value, NEW.score::text);
+                PERFORM pgslo_catalog.record_repair('features.user_stats', 'score_repair', 'score', concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')'), old_value, NEW.score::text);
             END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
@@ -68,7 +68,7 @@ BEGIN
         IF ((NEW.shop = 1)) IS TRUE THEN
             NEW.spend := CASE WHEN NEW.spend IS NULL OR NEW.spend = 'NaN' OR NEW.spend = '-Infinity' OR NEW.spend = 'Infinity' THEN NEW.spend ELSE round(NEW.spend::numeric, 1) END;
             IF NEW.spend::text IS DISTINCT FROM old_value THEN
-                PERFORM pgslo_catalog.record_repair('features.user_stats', 'spend_repair', 'spend', concat('', '(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')'), old_value, NEW.spend::text);
+                PERFORM pgslo_catalog.record_repair('features.user_stats', 'spend_repair', 'spend', concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')'), old_value, NEW.spend::text);
             END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
@@ -88,7 +88,7 @@ BEGIN
             NEW.country := lower(NEW.country);
             NEW.country := CASE WHEN NEW.country = 'usa' THEN 'us' WHEN NEW.country = 'uk' THEN 'gb' WHEN NEW.country = 'n/a' THEN NULL ELSE NEW.country END;
             IF NEW.country::text IS DISTINCT FROM old_value THEN
-                PERFORM pgslo_catalog.record_repair('features.user_stats', 'country_repair', 'country', concat('', '(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')'), old_value, NEW.country::text);
+                PERFORM pgslo_catalog.record_repair('features.user_stats', 'country_repair', 'country', concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')'), old_value, NEW.country::text);
             END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
@@ -106,7 +106,7 @@ BEGIN
         IF TRUE THEN
             NEW.last_seen_at := (greatest(NEW.last_seen_at, NEW.signed_up_at));
             IF NEW.last_seen_at::text IS DISTINCT FROM old_value THEN
-                PERFORM pgslo_catalog.record_repair('features.user_stats', 'last_seen_at_repair', 'last_seen_at', concat('', '(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')'), old_value, NEW.last_seen_at::text);
+                PERFORM pgslo_catalog.record_repair('features.user_stats', 'last_seen_at_repair', 'last_seen_at', concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')'), old_value, NEW.last_seen_at::text);
             END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
@@ -121,7 +121,7 @@ BEGIN
     RETURN NEW;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo 85feeb38ffb1c348 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo ab4ee029efd91f41 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__repair() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -194,7 +194,7 @@ BEGIN
                             passes := FALSE;
                             IF raised_shown[1] IS NULL THEN
                                 raised_shown[1] := format('its condition raises: %s', SQLERRM);
-                                raised_key[1] := concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
+                                raised_key[1] := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
                             END IF;
                         END;
                         CONTINUE WHEN passes;
@@ -219,7 +219,7 @@ BEGIN
     -- country_accepted_values: country one of us, de, fr, gb
     IF failed[1] > 0 THEN
         BEGIN
-            SELECT concat_ws(', ', 'country = ' || coalesce(left(r.country::text, 100), 'NULL')) AS shown, concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key INTO example
+            SELECT concat_ws(', ', 'country = ' || coalesce(left(r.country::text, 100), 'NULL')) AS shown, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key INTO example
             FROM pgslo_new AS r WHERE NOT ((r.country IN ('us', 'de', 'fr', 'gb')) IS NOT FALSE) LIMIT 1;
         EXCEPTION WHEN OTHERS THEN
             SELECT coalesce(raised_shown[1], 'a row that cannot be shown') AS shown,
@@ -248,7 +248,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 4d541800c0923cce features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 6f9fe089d02bc364 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

@@ -97,7 +97,7 @@ BEGIN
                             passes := FALSE;
                             IF raised_shown[1] IS NULL THEN
                                 raised_shown[1] := format('its condition raises: %s', SQLERRM);
-                                raised_key[1] := concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
+                                raised_key[1] := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
                             END IF;
                         END;
                         CONTINUE WHEN passes;
@@ -135,7 +135,7 @@ BEGIN
             IF raised_shown[1] IS NULL THEN
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'email_unique', pgslo_catalog.iso(b.raw), b.row_key, b.shown)
                 FROM (
-                    SELECT (r.feature_date) AS raw, concat('', '(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'email = ' || coalesce(left(r.email::text, 100), 'NULL')) AS shown
+                    SELECT (r.feature_date) AS raw, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'email = ' || coalesce(left(r.email::text, 100), 'NULL')) AS shown
                     FROM pgslo_new AS r WHERE NOT ((r.email IS NULL OR (
             SELECT count(*) FROM (
                 SELECT FROM features.user_stats AS other
@@ -159,7 +159,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 9599c89019136ff4 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo bbd86dc43a7fed9c features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

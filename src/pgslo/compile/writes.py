@@ -153,7 +153,6 @@ class _Shown:
 
 @dataclass(frozen=True)
 class _RowKey:
-    label: Sql
     columns: tuple[_Labelled, ...]
 
 
@@ -560,7 +559,6 @@ class WriteCompiler:
         return sql.render(
             "row_key",
             _RowKey(
-                Sql("''"),
                 tuple(
                     _Labelled(sql.literal(label), Sql(f"{row}.{sql.identifier(name)}"))
                     for label, name in zip(labels, self.key, strict=True)

@@ -56,5 +56,6 @@ JOIN pg_catalog.pg_constraint k ON k.conrelid = d.relation AND k.contype = 'c' A
 JOIN pg_catalog.pg_attribute a ON a.attrelid = d.relation AND a.attnum = k.conkey[1]
 JOIN pg_catalog.pg_class c ON c.oid = d.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 UNION ALL
-SELECT 'registration', ARRAY[d.name], NULL, 'pgslo ' || d.fingerprint || ' ' || d.name, NULL, true, true, '{}'
+SELECT 'registration', ARRAY[d.name], NULL, 'pgslo ' || d.fingerprint || ' ' || d.name, NULL, true,
+       NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.definition_id = d.definition_id), '{}'
 FROM pgslo_catalog.definition d

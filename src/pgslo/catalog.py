@@ -131,7 +131,7 @@ class Installed:
         relation: The table it stands on, for what stands on one.
         body: A function's body as the server keeps it, byte for byte; ``None`` for other kinds.
         validated: False for a constraint that old rows have not been held against yet, or an invalid index.
-        enabled: False for a trigger that somebody switched off.
+        enabled: False for a trigger that somebody switched off, and for a registration with rules that broke.
         dependants: Objects of other people that stand on it.
     """
 

@@ -151,6 +151,8 @@ def _difference(artifact: Artifact, installed: Installed) -> str | None:
         return "the definition changed"
     if artifact.body is not None and installed.body is not None and artifact.body != installed.body:
         return "somebody edited the function"
+    if not installed.enabled and artifact.kind == "registration":
+        return "a rule could not be judged; it fits the table again"
     if not installed.enabled:
         return "somebody switched the trigger off"
     return None

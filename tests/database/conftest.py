@@ -108,6 +108,14 @@ class Session:
             said.constraint_name or None,
         )
 
+    def copy(self, table: str, lines: Sequence[str]) -> Outcome:
+        """COPY lines of tab-separated values in."""
+        self._notices.clear()
+        with self.connection.transaction(), self.connection.cursor() as cursor:
+            with cursor.copy(f"COPY {table} FROM STDIN".encode()) as stream:
+                stream.write("".join(f"{line}\n" for line in lines))
+            return Outcome(cursor.rowcount, (), tuple(self._notices))
+
     def values(self, query: str) -> list[Any]:
         """The first column of what a query returns."""
         return [row[0] for row in self.run(query).rows]

@@ -97,7 +97,7 @@ def artifacts(compiler: WriteCompiler, repairs: tuple[rules.Rule, ...]) -> tuple
     relation = compiler.relation
     name = naming.fit(relation.schema, relation.name, "repair")
     context = _Repairs(
-        source=Sql(f"the definition of {conditions.one_line(compiler.definition.name)}"),
+        source=compiler.source(repairs),
         function=sql.identifier(naming.GENERATED_SCHEMA, name),
         repairs=tuple(_repair(compiler, rule) for rule in repairs),
     )

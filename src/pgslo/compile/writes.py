@@ -371,7 +371,7 @@ class WriteCompiler:
         function = self._function_name("quarantine")
         described = self._described(diverting, NEW)
         context = _WriteQuarantine(
-            **self._header(function, NEW),
+            **self._header(function, NEW, diverting),
             first=described[0].passes,
             others=tuple(one.passes for one in described[1:]),
             rules=described,
@@ -396,7 +396,7 @@ class WriteCompiler:
         function = self._function_name("write_row")
         described = self._described(judging, NEW)
         context = _WriteRow(
-            **self._header(function, NEW),
+            **self._header(function, NEW, judging),
             first=described[0].passes,
             others=tuple(one.passes for one in described[1:]),
             rejecting=_with(judging, described, "reject"),
@@ -424,7 +424,7 @@ class WriteCompiler:
         counts = [sql.render("count_failing", _Count(one.passes)) for one in described]
         names = sql.join(", ", (one.name for one in described))
         context = _WriteStatement(
-            **self._header(function, ROW),
+            **self._header(function, ROW, by_statement),
             rule_names=Sql(f"ARRAY[{names}]"),
             rule_count=sql.literal(len(described)),
             first=counts[0],
@@ -461,7 +461,7 @@ class WriteCompiler:
         assert isinstance(rule, rules.Schema)
         function = self._function_name("schema")
         context = _Schema(
-            source=self._source(),
+            source=self.source(),
             function=sql.identifier(naming.GENERATED_SCHEMA, function),
             definition=sql.literal(self.definition.name),
             wanted=Sql(f"{sql.literal(wanted_schema(rule))}::jsonb"),
@@ -533,14 +533,22 @@ class WriteCompiler:
     def _function_name(self, what: str) -> str:
         return naming.fit(self.relation.schema, self.relation.name, what)
 
-    def _source(self) -> Sql:
-        # A comment line in SQL: nothing in it may end the line.
-        return Sql(f"the definition of {conditions.one_line(self.definition.name)}")
+    def source(self, of: tuple[rules.Rule, ...] = ()) -> Sql:
+        """What a function is made from, in words: when a column's type changes they do, and the function is replaced.
 
-    def _header(self, function: str, row: Sql) -> dict[str, Sql]:
+        Sessions keep their plans of PL/pgSQL conditions, with the types of that time, until then.
+        """
+        by = self.definition.batch.by.columns if self.definition.batch and self.definition.batch.by else ()
+        read = dict.fromkeys((*self.key, *by, *(name for rule in of for name in conditions.columns(rule))))
+        typed = [f"{one.name} {one.type}" for one in self.relation.columns if of and one.name in read]
+        columns = f" with {', '.join(typed)}" if typed else ""
+        # A comment line in SQL: nothing in it may end the line.
+        return Sql(conditions.one_line(f"the definition of {self.definition.name}{columns}"))
+
+    def _header(self, function: str, row: Sql, of: tuple[rules.Rule, ...]) -> dict[str, Sql]:
         raw = self.batching.raw_new if row == NEW else self.batching.raw_row
         return {
-            "source": self._source(),
+            "source": self.source(of),
             "function": sql.identifier(naming.GENERATED_SCHEMA, function),
             "definition": sql.literal(self.definition.name),
             "schema_name": sql.literal(self.relation.schema),

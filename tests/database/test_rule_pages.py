@@ -12,6 +12,9 @@ PAGES = ROOT / "docs" / "reference" / "rules"
 GOLDEN = ROOT / "tests" / "golden"
 KINDS = sorted(path.stem for path in PAGES.glob("*.md") if path.stem != "README")
 
+OWN = {f"kinds/{path.name}": path.read_text() for path in (GOLDEN / "kinds").glob("*.sql")}
+
+_YAML = re.compile(r"^```yaml\n(.*?)^```\n", re.DOTALL | re.MULTILINE)
 _FENCED = re.compile(r"^```(sql|text)\n(.*?)^```\n", re.DOTALL | re.MULTILINE)
 #: What differs from run to run.
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
@@ -26,6 +29,21 @@ def test_page_shows_what_happens(make_database, goldens, kind):
         for statement in pglast.split((GOLDEN / f"{kind}.sql").read_text(encoding="utf-8")):
             connection.execute(statement.encode(), prepare=False)
         goldens.check(page, _played(connection, text))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_examples_are_definitions(tables, kind):
+    examples = _YAML.findall((PAGES / f"{kind}.md").read_text(encoding="utf-8"))
+    assert examples
+    for example in examples:
+        tables.plan(f"table: features.user_stats\n{example}", kinds=OWN)
+
+
+def test_page_shows_the_template_of_the_example():
+    (template,) = re.findall(
+        r"^```jinja\n(.*?)^```\n", (PAGES / "custom.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    assert template == OWN["kinds/iban.sql"]
 
 
 def _played(connection, page):

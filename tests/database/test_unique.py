@@ -220,3 +220,24 @@ def test_rows_that_are_there_already(connection, apply):
     assert apply(text) == ()
     with pytest.raises(psycopg.errors.UniqueViolation):
         connection.execute("INSERT INTO features.example VALUES (2, 7)")
+
+
+@pytest.mark.parametrize("key", ["", ", PRIMARY KEY (id, part)"])
+def test_partitions_are_one_table(session, key):
+    session.run(
+        f"CREATE TABLE features.example (id integer, part integer, a text{key}) PARTITION BY LIST (part)"
+    )
+    for part in (1, 2):
+        session.run(
+            f"CREATE TABLE features.example_{part} PARTITION OF features.example FOR VALUES IN ({part})"
+        )
+    session.run("CREATE INDEX ON features.example (a)")
+    session.guard("{table: features.example, key: id, columns: {a: [unique: {on_breach: quarantine}]}}")
+    insert = "INSERT INTO features.example"
+    assert session.run(f"{insert} VALUES (1, 1, 'x'), (2, 2, 'x'), (3, 2, 'y')").count == 2
+    assert session.run(f"{insert}_2 VALUES (4, 2, 'x')").count == 0
+    assert session.run("UPDATE features.example SET a = upper(a)").count == 2
+    # A row that moves to another partition is not its own double either.
+    assert session.run("UPDATE features.example SET part = 2 WHERE id = 1").count == 1
+    assert session.run("UPDATE features.example SET a = 'Y' WHERE id = 1").count == 0
+    assert session.values("SELECT a FROM features.example ORDER BY id") == ["X", "Y"]

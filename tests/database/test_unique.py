@@ -26,11 +26,17 @@ def test_rejects_where_it_is_asked_to(golden):
     assert (error.sqlstate, error.rule) == ("23505", "pgslo__user_stats__one_sku_in_a_shop")
 
 
-def test_warns(golden):
-    golden.run(golden.row(email="'a'"))
-    outcome = golden.run(golden.row(email="'a'"))
+def test_quarantines(golden):
+    golden.run(golden.row(campaign="'a'", plan="'pro'"))
+    assert golden.run(golden.row(campaign="'a'", plan="'pro'")).count == 0
+    assert golden.held() == [("(user_id, feature_date) = (2, 2026-11-22)", ("campaign_unique",))]
+
+
+def test_warns_and_flags(golden):
+    golden.run(golden.row(email="'a'", campaign="'a'", plan="'pro'"))
+    outcome = golden.run(golden.row(email="'a'", campaign="'a'"))
     assert (outcome.count, outcome.warned) == (1, {"email_unique"})
-    assert golden.failures() == {"email_unique": 1}
+    assert golden.failures() == {"email_unique": 1, "campaign_unique_2": 1}
 
 
 @pytest.fixture

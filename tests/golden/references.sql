@@ -26,9 +26,7 @@ DECLARE
 BEGIN
     -- The way of nearly every row: all rules in one condition.
     BEGIN
-        IF ((NEW.shop IS NULL OR NEW.sku IS NULL OR EXISTS (
-            SELECT FROM dim.product AS target
-            WHERE target.shop = NEW.shop AND target.sku = NEW.sku)) IS NOT FALSE)
+        IF ((NEW.shop IS NULL OR NEW.sku IS NULL OR EXISTS (SELECT FROM dim.product AS target WHERE target.shop = NEW.shop AND target.sku = NEW.sku)) IS NOT FALSE)
         THEN
             RETURN NEW;
         END IF;
@@ -44,17 +42,13 @@ BEGIN
     -- product_is_known: shop, sku present in dim.product (shop, sku)
     shown := NULL;
     BEGIN
-        IF NOT ((NEW.shop IS NULL OR NEW.sku IS NULL OR EXISTS (
-            SELECT FROM dim.product AS target
-            WHERE target.shop = NEW.shop AND target.sku = NEW.sku)) IS NOT FALSE) THEN
+        IF NOT ((NEW.shop IS NULL OR NEW.sku IS NULL OR EXISTS (SELECT FROM dim.product AS target WHERE target.shop = NEW.shop AND target.sku = NEW.sku)) IS NOT FALSE) THEN
             shown := concat_ws(', ', 'shop = ' || coalesce(left(NEW.shop::text, 100), 'NULL'), 'sku = ' || coalesce(left(NEW.sku::text, 100), 'NULL'));
         END IF;
     EXCEPTION
         WHEN data_exception THEN
             BEGIN
-                PERFORM WHERE FALSE AND ((NEW.shop IS NULL OR NEW.sku IS NULL OR EXISTS (
-            SELECT FROM dim.product AS target
-            WHERE target.shop = NEW.shop AND target.sku = NEW.sku)) IS NOT FALSE);
+                PERFORM WHERE FALSE AND ((NEW.shop IS NULL OR NEW.sku IS NULL OR EXISTS (SELECT FROM dim.product AS target WHERE target.shop = NEW.shop AND target.sku = NEW.sku)) IS NOT FALSE);
                 shown := format('its condition raises: %s', SQLERRM);
             EXCEPTION WHEN OTHERS THEN
                 PERFORM pgslo_catalog.record_break('features.user_stats', 'product_is_known', SQLSTATE, SQLERRM);
@@ -80,7 +74,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 3684b994761a0c19 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo a827c411439cfc1f features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -107,12 +101,8 @@ BEGIN
             SELECT (r.feature_date) AS raw,
                    count(*) AS rows,
                    ARRAY[
-                       count(*) FILTER (WHERE NOT ((r.campaign IS NULL OR EXISTS (
-            SELECT FROM dim.campaign AS target
-            WHERE target.campaign = r.campaign)) IS NOT FALSE))
-                       , count(*) FILTER (WHERE NOT (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (
-            SELECT FROM dim.campaign AS target
-            WHERE target.campaign = r.plan)) IS NOT FALSE))
+                       count(*) FILTER (WHERE NOT ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.campaign)) IS NOT FALSE))
+                       , count(*) FILTER (WHERE NOT (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.plan)) IS NOT FALSE))
                    ]::bigint[] AS failed
             FROM pgslo_new AS r
             GROUP BY 1
@@ -138,15 +128,11 @@ BEGIN
 
         -- campaign_references
         BEGIN
-            PERFORM FROM pgslo_new AS r WHERE FALSE AND ((r.campaign IS NULL OR EXISTS (
-            SELECT FROM dim.campaign AS target
-            WHERE target.campaign = r.campaign)) IS NOT FALSE);
+            PERFORM FROM pgslo_new AS r WHERE FALSE AND ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.campaign)) IS NOT FALSE);
             BEGIN
                 batches := batches || (
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 0, pgslo_catalog.failing_of(1, 2, b.failed))::pgslo_catalog.counted)
-                    FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT ((r.campaign IS NULL OR EXISTS (
-            SELECT FROM dim.campaign AS target
-            WHERE target.campaign = r.campaign)) IS NOT FALSE) GROUP BY 1) AS b);
+                    FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.campaign)) IS NOT FALSE) GROUP BY 1) AS b);
             EXCEPTION WHEN OTHERS THEN
                 -- A row for which the condition raises fails; which one it is shows only row by row.
                 DECLARE
@@ -157,9 +143,7 @@ BEGIN
                 BEGIN
                     FOR r IN SELECT n.* FROM pgslo_new AS n LOOP
                         BEGIN
-                            passes := ((r.campaign IS NULL OR EXISTS (
-            SELECT FROM dim.campaign AS target
-            WHERE target.campaign = r.campaign)) IS NOT FALSE);
+                            passes := ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.campaign)) IS NOT FALSE);
                         EXCEPTION WHEN data_exception THEN
                             passes := FALSE;
                             IF raised_shown[1] IS NULL THEN
@@ -185,15 +169,11 @@ BEGIN
 
         -- plan_is_a_campaign
         BEGIN
-            PERFORM FROM pgslo_new AS r WHERE FALSE AND (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (
-            SELECT FROM dim.campaign AS target
-            WHERE target.campaign = r.plan)) IS NOT FALSE);
+            PERFORM FROM pgslo_new AS r WHERE FALSE AND (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.plan)) IS NOT FALSE);
             BEGIN
                 batches := batches || (
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 0, pgslo_catalog.failing_of(2, 2, b.failed))::pgslo_catalog.counted)
-                    FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (
-            SELECT FROM dim.campaign AS target
-            WHERE target.campaign = r.plan)) IS NOT FALSE) GROUP BY 1) AS b);
+                    FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.plan)) IS NOT FALSE) GROUP BY 1) AS b);
             EXCEPTION WHEN OTHERS THEN
                 -- A row for which the condition raises fails; which one it is shows only row by row.
                 DECLARE
@@ -204,9 +184,7 @@ BEGIN
                 BEGIN
                     FOR r IN SELECT n.* FROM pgslo_new AS n LOOP
                         BEGIN
-                            passes := (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (
-            SELECT FROM dim.campaign AS target
-            WHERE target.campaign = r.plan)) IS NOT FALSE);
+                            passes := (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.plan)) IS NOT FALSE);
                         EXCEPTION WHEN data_exception THEN
                             passes := FALSE;
                             IF raised_shown[2] IS NULL THEN
@@ -250,9 +228,7 @@ BEGIN
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'campaign_references', pgslo_catalog.iso(b.raw), b.row_key, b.shown)
                 FROM (
                     SELECT (r.feature_date) AS raw, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'campaign = ' || coalesce(left(r.campaign::text, 100), 'NULL')) AS shown
-                    FROM pgslo_new AS r WHERE NOT ((r.campaign IS NULL OR EXISTS (
-            SELECT FROM dim.campaign AS target
-            WHERE target.campaign = r.campaign)) IS NOT FALSE) LIMIT 10
+                    FROM pgslo_new AS r WHERE NOT ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.campaign)) IS NOT FALSE) LIMIT 10
                 ) AS b;
             ELSE
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'campaign_references', batches[1].batch, raised_key[1], raised_shown[1]);
@@ -269,9 +245,7 @@ BEGIN
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'plan_is_a_campaign', pgslo_catalog.iso(b.raw), b.row_key, b.shown)
                 FROM (
                     SELECT (r.feature_date) AS raw, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'plan = ' || coalesce(left(r.plan::text, 100), 'NULL'), 'shop = ' || coalesce(left(r.shop::text, 100), 'NULL')) AS shown
-                    FROM pgslo_new AS r WHERE NOT (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (
-            SELECT FROM dim.campaign AS target
-            WHERE target.campaign = r.plan)) IS NOT FALSE) LIMIT 10
+                    FROM pgslo_new AS r WHERE NOT (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.plan)) IS NOT FALSE) LIMIT 10
                 ) AS b;
             ELSE
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'plan_is_a_campaign', batches[1].batch, raised_key[2], raised_shown[2]);
@@ -290,7 +264,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo dd7e6fc36a55f706 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 774e87f90f54060c features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
@@ -425,12 +399,12 @@ SELECT
     , r.phone
     , CASE WHEN (SELECT pgslo.guard('features.user_stats', ARRAY['shop'], 'warn')) THEN r.shop END AS shop
     , CASE WHEN (SELECT pgslo.guard('features.user_stats', ARRAY['sku'], 'warn')) THEN r.sku END AS sku
-    , CASE WHEN (SELECT pgslo.guard('features.user_stats', ARRAY['campaign'], 'warn')) THEN r.campaign END AS campaign
+    , r.campaign
     , r.signed_up_at
     , r.last_seen_at
 FROM features.user_stats AS r
-WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'warn'));
-COMMENT ON VIEW guarded.user_stats IS 'pgslo 740b7d9f16cbcad1 features.user_stats';
+WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*', 'campaign'], 'warn'));
+COMMENT ON VIEW guarded.user_stats IS 'pgslo e6c94add39282fc9 features.user_stats';
 
 -- create view guarded.user_stats_strict: refuses a read instead of warning, for clients that drop warnings.
 -- Generated by pgslo from the definition of features.user_stats.
@@ -448,12 +422,12 @@ SELECT
     , r.phone
     , CASE WHEN (SELECT pgslo.guard('features.user_stats', ARRAY['shop'], 'refuse')) THEN r.shop END AS shop
     , CASE WHEN (SELECT pgslo.guard('features.user_stats', ARRAY['sku'], 'refuse')) THEN r.sku END AS sku
-    , CASE WHEN (SELECT pgslo.guard('features.user_stats', ARRAY['campaign'], 'refuse')) THEN r.campaign END AS campaign
+    , r.campaign
     , r.signed_up_at
     , r.last_seen_at
 FROM features.user_stats AS r
-WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'refuse'));
-COMMENT ON VIEW guarded.user_stats_strict IS 'pgslo d9235ad35a7bdebf features.user_stats';
+WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*', 'campaign'], 'refuse'));
+COMMENT ON VIEW guarded.user_stats_strict IS 'pgslo 1adb1080cfdbad71 features.user_stats';
 
 -- create view guarded.user_stats_status: says what is wrong in a column of its own, for clients that drop warnings.
 -- Generated by pgslo from the definition of features.user_stats.
@@ -471,13 +445,13 @@ SELECT
     , r.phone
     , CASE WHEN (SELECT pgslo.guard('features.user_stats', ARRAY['shop'], 'silent')) THEN r.shop END AS shop
     , CASE WHEN (SELECT pgslo.guard('features.user_stats', ARRAY['sku'], 'silent')) THEN r.sku END AS sku
-    , CASE WHEN (SELECT pgslo.guard('features.user_stats', ARRAY['campaign'], 'silent')) THEN r.campaign END AS campaign
+    , r.campaign
     , r.signed_up_at
     , r.last_seen_at
     , (SELECT pgslo.status_of('features.user_stats')) AS _slo_status
 FROM features.user_stats AS r
-WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'silent'));
-COMMENT ON VIEW guarded.user_stats_status IS 'pgslo 583152235dd9cf2c features.user_stats';
+WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*', 'campaign'], 'silent'));
+COMMENT ON VIEW guarded.user_stats_status IS 'pgslo da238ced29ef2f57 features.user_stats';
 
 COMMIT;
 

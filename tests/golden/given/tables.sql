@@ -38,3 +38,4 @@ CREATE TABLE features.user_stats (
     PRIMARY KEY (user_id, feature_date)
 );
 CREATE INDEX user_stats_email_idx ON features.user_stats (email);
+CREATE INDEX user_stats_campaign_idx ON features.user_stats (campaign);

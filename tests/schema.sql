@@ -335,7 +335,7 @@ BEGIN
                 DETAIL = found.detail,
                 HINT = found.hint,
                 SCHEMA = split_part(announce.definition, '.', 1),
-                TABLE = split_part(announce.definition, '.', 2),
+                TABLE = substr(announce.definition, strpos(announce.definition, '.') + 1),
                 COLUMN = coalesce(found.column_name, ''),
                 CONSTRAINT = coalesce(found.rule, '');
         END IF;
@@ -348,7 +348,7 @@ BEGIN
             DETAIL = found.detail,
             HINT = found.hint,
             SCHEMA = split_part(announce.definition, '.', 1),
-            TABLE = split_part(announce.definition, '.', 2),
+            TABLE = substr(announce.definition, strpos(announce.definition, '.') + 1),
             COLUMN = coalesce(found.column_name, ''),
             CONSTRAINT = coalesce(found.rule, '');
     END LOOP;
@@ -558,6 +558,24 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_missed(rule pgslo_catalog.rule, rows bigint, failed bigint) IS 'Whether a batch of so many rows, so many of them failing, misses the rule.';
+
+CREATE FUNCTION pgslo_catalog.is_referential(relation regclass, old_row record, new_row record) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM pg_constraint k
+        CROSS JOIN unnest(k.conkey) AS c (attnum)
+        JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = c.attnum
+        WHERE k.conrelid = is_referential.relation AND k.contype = 'f' AND (k.confdeltype IN ('n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))
+          AND to_jsonb(is_referential.old_row) -> a.attname IS DISTINCT FROM to_jsonb(is_referential.new_row) -> a.attname);
+EXCEPTION WHEN OTHERS THEN
+    RETURN true;  -- A value has no form in jsonb; better a row too many than one that points nowhere.
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_referential(relation regclass, old_row record, new_row record) IS 'Whether an update may be what a foreign key of the table does by itself: SET NULL, SET DEFAULT or CASCADE.';
 
 CREATE FUNCTION pgslo_catalog.is_slug(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1714,6 +1732,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_ipv6(value text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.is_json(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_missed(rule pgslo_catalog.rule, rows bigint, failed bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_referential(relation regclass, old_row record, new_row record) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_slug(value text) FROM PUBLIC;
 

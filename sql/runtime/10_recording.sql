@@ -298,6 +298,23 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.record_repair(text, text, text, text, text, text) IS 'Keeps the value that a repair replaced.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.is_referential(relation regclass, old_row record, new_row record) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM pg_constraint k
+        CROSS JOIN unnest(k.conkey) AS c (attnum)
+        JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = c.attnum
+        WHERE k.conrelid = is_referential.relation AND k.contype = 'f' AND (k.confdeltype IN ('n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))
+          AND to_jsonb(is_referential.old_row) -> a.attname IS DISTINCT FROM to_jsonb(is_referential.new_row) -> a.attname);
+EXCEPTION WHEN OTHERS THEN
+    RETURN true;  -- A value has no form in jsonb; better a row too many than one that points nowhere.
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.is_referential(regclass, record, record) IS 'Whether an update may be what a foreign key of the table does by itself: SET NULL, SET DEFAULT or CASCADE.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.columns_of(relation regclass) RETURNS jsonb
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp

@@ -144,7 +144,7 @@ BEGIN
                 DETAIL = found.detail,
                 HINT = found.hint,
                 SCHEMA = split_part(announce.definition, '.', 1),
-                TABLE = split_part(announce.definition, '.', 2),
+                TABLE = substr(announce.definition, strpos(announce.definition, '.') + 1),
                 COLUMN = coalesce(found.column_name, ''),
                 CONSTRAINT = coalesce(found.rule, '');
         END IF;
@@ -157,7 +157,7 @@ BEGIN
             DETAIL = found.detail,
             HINT = found.hint,
             SCHEMA = split_part(announce.definition, '.', 1),
-            TABLE = split_part(announce.definition, '.', 2),
+            TABLE = substr(announce.definition, strpos(announce.definition, '.') + 1),
             COLUMN = coalesce(found.column_name, ''),
             CONSTRAINT = coalesce(found.rule, '');
     END LOOP;

@@ -241,6 +241,17 @@ def test_two_views_in_one_query(session):
     ]
 
 
+def test_names_with_dots_and_quotes_reach_the_reader_whole(session):
+    session.run('CREATE TABLE features."a.b ""c""" (id int PRIMARY KEY, "x y" int)')
+    session.guard('table: \'features."a.b ""c"""\'\nwrites: bulk\ncolumns: {x y: [{range: {max: 1}}]}')
+    session.run('INSERT INTO features."a.b ""c""" VALUES (1, 9)')
+    (notice,) = session.run('SELECT "x y" FROM guarded."a.b ""c"""').notices
+    assert notice.message.startswith('column "x y" of features.a.b "c" misses rule')
+    session.run("SET LOCAL pgslo.on_read = 'refuse'")
+    error = session.refused('SELECT "x y" FROM guarded."a.b ""c"""')
+    assert (error.schema, error.table, error.column) == ("features", 'a.b "c"', "x y")
+
+
 def test_each_statement_of_a_transaction_warns(reader):
     for _ in range(3):
         assert simple(reader, "SELECT a FROM guarded.example WHERE a = 3") == ["a"]

@@ -437,3 +437,35 @@ def test_two_operators_cannot_release_one_row_twice(connection, connect):
     with pytest.raises(Exception, match="not held"):
         other.execute("""SELECT pgslo.release(1, '{"v": 1}')""")
     assert connection.execute("SELECT count(*) FROM features.example").fetchone() == (1,)
+
+
+@pytest.mark.parametrize(
+    ("action", "change", "expected"),
+    [
+        ("ON DELETE SET NULL", "DELETE FROM features.parent WHERE id = 1", [(1, None), (2, 2)]),
+        ("ON DELETE SET DEFAULT", "DELETE FROM features.parent WHERE id = 1", [(1, 2), (2, 2)]),
+        ("ON DELETE CASCADE", "DELETE FROM features.parent WHERE id = 1", [(2, 2)]),
+        ("ON UPDATE CASCADE", "UPDATE features.parent SET id = 9 WHERE id = 1", [(1, 9), (2, 2)]),
+    ],
+)
+def test_what_a_foreign_key_does_is_never_diverted(session, action, change, expected):
+    """A diverted row would be left behind pointing nowhere, and PostgreSQL would not notice."""
+    session.run("CREATE TABLE features.parent (id int PRIMARY KEY)")
+    session.run("INSERT INTO features.parent VALUES (1), (2)")
+    session.run(
+        f"CREATE TABLE features.example (id int PRIMARY KEY, parent int DEFAULT 2 REFERENCES features.parent {action}, v int)"
+    )
+    session.run("INSERT INTO features.example VALUES (1, 1, 999), (2, 2, 999)")
+    session.guard(
+        """
+        table: features.example
+        columns:
+          v: [{range: {max: 100, on_breach: quarantine}}]
+          parent: [{not_null: {on_breach: quarantine}}]
+        """
+    )
+    session.run(change)
+    assert rows(session, "id, parent") == expected
+    assert session.run("UPDATE features.example SET parent = NULL WHERE id = 2").count == 0
+    assert session.run("UPDATE features.example SET v = 998 WHERE id = 2").count == 0
+    assert len(session.held()) == 2

@@ -65,6 +65,11 @@ BEGIN
     IF violated = '{}' THEN
         RETURN NEW;
     END IF;
+    IF TG_OP = 'UPDATE' AND pg_trigger_depth() > 1 THEN
+        IF pgslo_catalog.is_referential(TG_RELID::regclass, OLD, NEW) THEN
+            RETURN NEW;  -- What a foreign key does has to be stored: left as it was, the row would point nowhere.
+        END IF;
+    END IF;
     BEGIN
         row_key := concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')');
     EXCEPTION WHEN OTHERS THEN
@@ -74,7 +79,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 4ea0bcab802fc69e features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 5daf82cecc89d441 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.

@@ -736,7 +736,7 @@ BEGIN
               AND (incident.resolved_place IS NULL OR f.place < incident.resolved_place)
             GROUP BY f.batch, f.place
         ), missed AS (
-            SELECT b.*, count(*) OVER () AS batches FROM batch b WHERE pgslo_catalog.is_missed(rule, b.rows, b.failed)
+            SELECT b.*, count(*) OVER () AS batches FROM batch b WHERE b.failed > 0 AND pgslo_catalog.is_missed(rule, b.rows, b.failed)
         )
         SELECT format('Batch %s: %s; the rule wants: %s. Since %s UTC, %s.',
                    m.batch,

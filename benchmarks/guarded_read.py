@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmarks import features, harness
-from benchmarks.harness import Connection, Goal, Series
+from benchmarks.harness import Connection, Goal, Series, Taken
 
 
 @dataclass(frozen=True)
@@ -72,9 +71,9 @@ def _aggregates(conn: Connection, effort: Effort) -> list[Goal]:
         conn.execute(f"SET max_parallel_workers_per_gather = {parallel}".encode())
         for what, query in _AGGREGATES.items():
 
-            def measure(variant: str, query: str = query) -> float:
+            def measure(variant: str, query: str = query) -> Taken:
                 text = query.format(relation=_relation(variant)).encode()
-                return harness.timed(lambda: conn.execute(text, prepare=True).fetchall())
+                return harness.timed(lambda: conn.execute(text, prepare=True).fetchall(), conn)
 
             series = Series(("bare", "guarded"))
             series.run(1, measure)  # plans, and pages in memory
@@ -88,13 +87,14 @@ def _aggregates(conn: Connection, effort: Effort) -> list[Goal]:
                     f"{series.median('bare') * 1e3:.1f}",
                     f"{series.median('guarded') * 1e3:.1f}",
                     f"{ratio:.2f}",
+                    "-" if parallel else f"{series.cpu_ratio('guarded', 'bare'):.2f}",
                 ]
             )
             goals.append(Goal(f"aggregate, {label}", ratio, 1.05))
     conn.execute("RESET max_parallel_workers_per_gather")
     harness.show_table(
         f"Aggregates over {effort.rows:,} rows; {effort.rounds} rounds",
-        ["query", "bare table, ms", "guarded view, ms", "ratio"],
+        ["query", "bare table, ms", "guarded view, ms", "ratio", "of CPU"],
         rows,
     )
     return goals
@@ -111,7 +111,7 @@ def _lookups(conn: Connection, effort: Effort) -> list[Goal]:
         for read in (0, 1, 3, 10):
             columns = ", ".join(("user_id", *GUARDED[:read]))
             series = _lookup_series(conn, effort, columns)
-            added = statistics.median(one["guarded"] - one["bare"] for one in series.rounds) * 1e6
+            added = series.difference("guarded", "bare") * 1e6
             touched = breached and "device" in columns
             label = f"{read} guarded columns, " + (
                 "one of them with an open incident"
@@ -126,26 +126,31 @@ def _lookups(conn: Connection, effort: Effort) -> list[Goal]:
                     f"{series.median('bare') * 1e6:.0f}",
                     f"{series.median('guarded') * 1e6:.0f}",
                     f"{added:+.0f}",
+                    f"{series.cpu_difference('guarded', 'bare') * 1e6:+.0f}",
                 ]
             )
             goals.append(Goal(f"look-up, {label}, added", added, 50, unit="us"))
     harness.show_table(
         f"Look-ups by key, prepared, {effort.lookups} in a round; {effort.rounds} rounds",
-        ["columns read", "bare table, us", "guarded view, us", "added, us"],
+        ["columns read", "bare table, us", "guarded view, us", "added, us", "of CPU"],
         rows,
     )
     return goals
 
 
 def _lookup_series(conn: Connection, effort: Effort, columns: str) -> Series:
-    def measure(variant: str) -> float:
+    def measure(variant: str) -> Taken:
         text = f"SELECT {columns} FROM {_relation(variant)} WHERE user_id = %s AND feature_date = '2026-01-01'".encode()
-        taken = []
-        for number in range(effort.lookups):
-            begin = time.perf_counter()
-            conn.execute(text, (number * 199,), prepare=True).fetchone()
-            taken.append(time.perf_counter() - begin)
-        return statistics.median(taken)
+        taken = [
+            harness.timed(
+                lambda number=number: conn.execute(text, (number * 199,), prepare=True).fetchone(), conn
+            )
+            for number in range(effort.lookups)
+        ]
+        known = [one.cpu for one in taken if one.cpu is not None]
+        return Taken(
+            statistics.median(one.value for one in taken), statistics.median(known) if known else None
+        )
 
     series = Series(("bare", "guarded"))
     series.run(1, measure)

@@ -74,11 +74,36 @@ def guard(conn: Connection, text: str) -> None:
         raise SystemExit(f"not finished: {unfinished}")
 
 
-def timed(work: Callable[[], object]) -> float:
-    """Seconds."""
+@dataclass(frozen=True)
+class Taken:
+    """What some work took, or how fast it went.
+
+    Attributes:
+        value: Seconds by the clock; or a rate.
+        cpu: Seconds that the session's own server process computed, where the system tells (Linux).
+    """
+
+    value: float
+    cpu: float | None = None
+
+
+def timed(work: Callable[[], object], conn: Connection | None = None) -> Taken:
+    """Do some work, on a session whose server process is looked at when it is given."""
+    before = _computed(conn)
     begin = time.perf_counter()
     work()
-    return time.perf_counter() - begin
+    value = time.perf_counter() - begin
+    after = _computed(conn)
+    return Taken(value, None if before is None or after is None else after - before)
+
+
+def _computed(conn: Connection | None) -> float | None:
+    if conn is None:
+        return None
+    try:
+        return int(Path(f"/proc/{conn.info.backend_pid}/schedstat").read_text().split()[0]) / 1e9
+    except OSError:
+        return None
 
 
 # --- results
@@ -89,9 +114,9 @@ class Series:
     """Measurements of some variants in turn: round by round, so that a busy moment of the machine meets all."""
 
     variants: Sequence[str]
-    rounds: list[dict[str, float]] = field(default_factory=list)
+    rounds: list[dict[str, Taken]] = field(default_factory=list)
 
-    def run(self, rounds: int, measure: Callable[[str], float]) -> Series:
+    def run(self, rounds: int, measure: Callable[[str], Taken]) -> Series:
         """Measure every variant in each round; every other round backwards."""
         for number in range(rounds):
             order = self.variants if number % 2 == 0 else list(reversed(self.variants))
@@ -102,16 +127,31 @@ class Series:
 
     def median(self, variant: str) -> float:
         """The median measurement of a variant."""
-        return statistics.median(one[variant] for one in self.rounds)
+        return statistics.median(one[variant].value for one in self.rounds)
+
+    def ratios(self, variant: str, base: str) -> list[float]:
+        """The ratio within each round, sorted."""
+        return sorted(one[variant].value / one[base].value for one in self.rounds)
 
     def ratio(self, variant: str, base: str) -> float:
         """The median over rounds of the ratio within a round."""
-        return statistics.median(one[variant] / one[base] for one in self.rounds)
+        return statistics.median(self.ratios(variant, base))
 
-    def spread(self, variant: str, base: str) -> tuple[float, float]:
-        """The smallest and the largest ratio within a round."""
-        ratios = [one[variant] / one[base] for one in self.rounds]
-        return min(ratios), max(ratios)
+    def difference(self, variant: str, base: str) -> float:
+        """The median over rounds of the difference within a round."""
+        return statistics.median(one[variant].value - one[base].value for one in self.rounds)
+
+    def cpu_ratio(self, variant: str, base: str) -> float:
+        """The ratio of the least that was ever computed for each: what is least disturbed by others."""
+        return self._least(variant) / self._least(base)
+
+    def cpu_difference(self, variant: str, base: str) -> float:
+        """The difference of the least that was ever computed for each."""
+        return self._least(variant) - self._least(base)
+
+    def _least(self, variant: str) -> float:
+        known = [one[variant].cpu for one in self.rounds]
+        return min((cpu for cpu in known if cpu is not None), default=float("nan"))
 
 
 @dataclass(frozen=True)

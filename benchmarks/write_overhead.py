@@ -6,6 +6,7 @@ Loads with COPY, single-row INSERTs of several clients, and whether either grows
 from __future__ import annotations
 
 import argparse
+import statistics
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from functools import partial
 
 import psycopg
 from benchmarks import features, harness
-from benchmarks.harness import Connection, Goal, Series
+from benchmarks.harness import Connection, Goal, Series, Taken
 
 from pgslo import embedded
 
@@ -34,7 +35,7 @@ class Effort:
     history_rounds: int
 
 
-FULL = Effort(1_000_000, 5, 5, 4, 1_000_000, 10_000, 12)
+FULL = Effort(1_000_000, 5, 7, 4, 1_000_000, 10_000, 15)
 QUICK = Effort(100_000, 3, 3, 2, 100_000, 1_000, 5)
 
 
@@ -73,18 +74,20 @@ def copy(server: embedded.Server, effort: Effort, variants: list[str]) -> list[G
         query = features.ROWS.format(first=0, last=effort.rows - 1)
         conn.execute(f"COPY ({query}) TO '{path}'".encode())
 
-        def measure(variant: str) -> float:
+        def measure(variant: str) -> Taken:
             conn.execute(f"TRUNCATE features.{variant}".encode())
             conn.execute("CHECKPOINT")
-            return harness.timed(
-                lambda: conn.execute(f"COPY features.{variant} FROM '{path}'".encode(), prepare=False)
-            )
+            command = f"COPY features.{variant} FROM '{path}'".encode()
+            return harness.timed(lambda: conn.execute(command, prepare=False), conn)
 
         series = Series(variants).run(effort.copy_rounds, measure)
-    show(f"COPY of {effort.rows:,} rows x 20 columns, 18 rules", series, "seconds", 2)
+    _show(f"COPY of {effort.rows:,} rows x 20 columns, 18 rules", series, "seconds", 2, cpu=True)
     if not {"none", "bulk"} <= {*variants}:
         return []
-    return [Goal("COPY, writes: bulk, against no rules", series.ratio("bulk", "none"), 1.15)]
+    return [
+        Goal("COPY, writes: bulk, against no rules", series.ratio("bulk", "none"), 1.15),
+        Goal("the same, CPU of the server process", series.cpu_ratio("bulk", "none"), 1.15),
+    ]
 
 
 # --- single rows
@@ -116,34 +119,24 @@ def insert(server: embedded.Server, effort: Effort, variants: list[str]) -> list
         for variant in variants:
             features.VARIANTS[variant].make(conn, variant)
 
-        def measure(variant: str) -> float:
+        def measure(variant: str) -> Taken:
             conn.execute(f"TRUNCATE features.{variant}".encode())
             conn.execute("TRUNCATE pgslo_catalog.fragment")
             conn.execute("CHECKPOINT")
-            return rate(variant)
+            return Taken(rate(variant))
 
         series = Series(variants).run(effort.insert_rounds, measure)
-    show(f"INSERT of single rows, {CLIENTS} clients, 18 rules", series, "rows/s", 0)
-    goals = []
-    if {"none", "stream"} <= {*variants}:
-        goals.append(
-            Goal(
-                "single rows, writes: stream, rate against no rules",
-                series.ratio("stream", "none"),
-                0.6,
-                at_least=True,
-            )
+    _show(f"INSERT of single rows, {CLIENTS} clients, 18 rules", series, "rows/s", 0)
+    return [
+        Goal(
+            f"single rows, writes: stream, rate against {what}",
+            series.ratio("stream", base),
+            limit,
+            at_least=True,
         )
-    if {"checks", "stream"} <= {*variants}:
-        goals.append(
-            Goal(
-                "single rows, writes: stream, rate against 18 native CHECKs",
-                series.ratio("stream", "checks"),
-                2,
-                at_least=True,
-            )
-        )
-    return goals
+        for base, what, limit in (("none", "no rules", 0.6), ("checks", "18 native CHECKs", 2))
+        if {"stream", base} <= {*variants}
+    ]
 
 
 def _threads(server: embedded.Server, variant: str, *, seconds: int) -> float:
@@ -173,31 +166,31 @@ def _threads(server: embedded.Server, variant: str, *, seconds: int) -> float:
 
 
 def history(server: embedded.Server, effort: Effort) -> list[Goal]:
-    """The same writes with a short and with a long history behind them."""
+    """The same statements with a short and with a long history behind them."""
     ages = {"young": (10_000, 10, 0), "old": (effort.history_rows, effort.history_batches, 10_000)}
     conns = {name: _lived(server, name, *age) for name, age in ages.items()}
     goals = []
     rows = []
-    for mode in ("bulk", "stream"):
-        for what, work in _WRITES.items():
-            series = Series(list(ages)).run(
-                effort.history_rounds, lambda age, mode=mode, work=work: work(conns[age], mode)
-            )
-            rows.append(
-                [
-                    f"{what}, writes: {mode}",
-                    f"{series.median('young') * 1e6:,.0f}",
-                    f"{series.median('old') * 1e6:,.0f}",
-                    f"{series.ratio('old', 'young'):.2f}",
-                ]
-            )
-            goals.append(
-                Goal(f"{what}, writes: {mode}, old against young", series.ratio("old", "young"), 1.05)
-            )
+    for what, work in _STATEMENTS.items():
+        series = Series(list(ages))
+        series.run(1, lambda age, work=work: work(conns[age]))
+        series.rounds.clear()
+        series.run(effort.history_rounds, lambda age, work=work: work(conns[age]))
+        clock, cpu = series.ratio("old", "young"), series.cpu_ratio("old", "young")
+        rows.append(
+            [
+                what,
+                f"{series.median('young') * 1e6:,.0f}",
+                f"{series.median('old') * 1e6:,.0f}",
+                f"{clock:.2f}",
+                f"{cpu:.2f}",
+            ]
+        )
+        goals.append(Goal(f"old against young, {what}, CPU of the server process", cpu, 1.05))
     harness.show_table(
-        "A write with a short and a long history"
-        f" (table 10,000 / {effort.history_rows:,} rows, batches 10 / {effort.history_batches:,}, resolved incidents 0 / 10,000)",
-        ["write", "young, us", "old, us", "ratio"],
+        f"A short and a long history: table of 10,000 / {effort.history_rows:,} rows,"
+        f" 10 / {effort.history_batches:,} batches, 0 / 10,000 resolved incidents; {effort.history_rounds} rounds",
+        ["statement", "young, us", "old, us", "ratio", "of CPU"],
         rows,
     )
     for conn in conns.values():
@@ -208,10 +201,12 @@ def history(server: embedded.Server, effort: Effort) -> list[Goal]:
 def _lived(server: embedded.Server, name: str, rows: int, batches: int, incidents: int) -> Connection:
     """A database with tables of that many rows, batches and resolved incidents behind them."""
     conn = harness.connect(server, name)
-    for mode in ("bulk", "stream"):
-        features.create(conn, mode)
-        features.fill(conn, mode, 0, rows - 1)
-        harness.guard(conn, features.definition(mode, mode))
+    for table, mode in (("none", None), ("bulk", "bulk"), ("stream", "stream"), ("ailing", "bulk")):
+        features.create(conn, table)
+        features.fill(conn, table, 0, rows - 1)
+        if mode is None:
+            continue
+        harness.guard(conn, features.definition(table, mode))
         conn.execute(
             """
             INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
@@ -219,16 +214,23 @@ def _lived(server: embedded.Server, name: str, rows: int, batches: int, incident
             FROM pgslo_catalog.definition d, generate_series(1, %s) AS n,
                  LATERAL (SELECT timestamp '2026-01-01' - n * interval '1 day' AS day)
             WHERE d.name = %s""",
-            (batches, f"features.{mode}"),
+            (batches, f"features.{table}"),
         )
         conn.execute(
             """
-            INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, resolved_at, resolved_batch, resolution)
-            SELECT r.definition_id, r.rule_id, 'then', n, now(), 'later', 'met'
+            INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, resolved_at, resolved_batch, resolved_place, resolution)
+            SELECT r.definition_id, r.rule_id, 'then', n, now(), 'later', n, 'met'
             FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id), generate_series(1, %s) AS n
             WHERE d.name = %s AND r.name = 'device_length'""",
-            (incidents, f"features.{mode}"),
+            (incidents, f"features.{table}"),
         )
+    conn.execute(
+        """
+        INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place)
+        SELECT r.definition_id, r.rule_id, 'first', (SELECT min(f.place) FROM pgslo_catalog.fragment f)
+        FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id)
+        WHERE d.name = 'features.ailing' AND r.name = 'device_length'"""
+    )
     conn.execute("VACUUM ANALYZE")
     conn.execute("CHECKPOINT")
     return conn
@@ -237,56 +239,69 @@ def _lived(server: embedded.Server, name: str, rows: int, batches: int, incident
 _NEXT = {"id": 10_000_000}
 
 
-def _thousand(conn: Connection, mode: str) -> float:
-    return _medianly(conn, mode, 1_000, repeats=10)
-
-
-def _one(conn: Connection, mode: str) -> float:
-    return _medianly(conn, mode, 1, repeats=200)
-
-
-def _medianly(conn: Connection, mode: str, rows: int, *, repeats: int) -> float:
-    """Seconds of one write; its rows are made beforehand, and are gone afterwards."""
-    columns = features.ROWS.format(first=0, last=rows - 1)
+def _write(table: str, rows: int, repeats: int, conn: Connection) -> Taken:
+    """One INSERT; its rows are made beforehand, and are gone afterwards."""
+    made = features.ROWS.format(first=0, last=rows - 1)
+    statement = f"INSERT INTO features.{table} SELECT * FROM made".encode()
     taken = []
     with conn.transaction(force_rollback=True):
-        conn.execute(f"CREATE TEMPORARY TABLE made ON COMMIT DROP AS {columns}".encode())
+        conn.execute(f"CREATE TEMPORARY TABLE made ON COMMIT DROP AS {made}".encode())
         for _ in range(repeats):
             _NEXT["id"] += 1_000
             conn.execute("UPDATE made SET user_id = user_id %% 1000 + %s", (_NEXT["id"],))
-            taken.append(
-                harness.timed(
-                    lambda: conn.execute(
-                        f"INSERT INTO features.{mode} SELECT * FROM made".encode(), prepare=True
-                    )
-                )
-            )
-    return sorted(taken)[len(taken) // 2]
+            taken.append(harness.timed(lambda: conn.execute(statement, prepare=True), conn))
+    return _middle(taken)
 
 
-_WRITES: Mapping[str, Callable[[Connection, str], float]] = {"1,000 rows": _thousand, "1 row": _one}
+def _read(table: str, column: str, conn: Connection) -> Taken:
+    """A look-up of a guarded column by key."""
+    query = (
+        f"SELECT {column} FROM guarded.{table} WHERE user_id = %s AND feature_date = '2026-01-01'".encode()
+    )
+    return _middle(
+        [
+            harness.timed(lambda number=number: conn.execute(query, (number,), prepare=True).fetchone(), conn)
+            for number in range(50)
+        ]
+    )
+
+
+def _middle(taken: list[Taken]) -> Taken:
+    known = [one.cpu for one in taken if one.cpu is not None]
+    return Taken(statistics.median(one.value for one in taken), statistics.median(known) if known else None)
+
+
+_STATEMENTS: Mapping[str, Callable[[Connection], Taken]] = {
+    "INSERT of 1,000 rows, no rules": partial(_write, "none", 1_000, 10),
+    "INSERT of 1,000 rows, writes: bulk": partial(_write, "bulk", 1_000, 10),
+    "INSERT of 1,000 rows, writes: stream": partial(_write, "stream", 1_000, 10),
+    "INSERT of 1 row, no rules": partial(_write, "none", 1, 200),
+    "INSERT of 1 row, writes: bulk": partial(_write, "bulk", 1, 200),
+    "INSERT of 1 row, writes: stream": partial(_write, "stream", 1, 200),
+    "INSERT of 1 row, writes: bulk, incident open": partial(_write, "ailing", 1, 200),
+    "look-up of a guarded column": partial(_read, "bulk", "age"),
+    "look-up of a column whose incident is open since the first batch": partial(_read, "ailing", "device"),
+}
 
 
 # --- results
 
 
-def show(title: str, series: Series, unit: str, digits: int) -> None:
+def _show(title: str, series: Series, unit: str, digits: int, *, cpu: bool = False) -> None:
     """Print every variant's median and its ratio to the first."""
     base = series.variants[0]
     rows = []
     for variant in series.variants:
-        low, high = series.spread(variant, base)
-        rows.append(
-            [
-                features.VARIANTS[variant].label,
-                f"{series.median(variant):,.{digits}f}",
-                f"{series.ratio(variant, base):.2f}",
-                f"{low:.2f}-{high:.2f}",
-            ]
-        )
-    harness.show_table(
-        f"{title}; {len(series.rounds)} rounds", ["variant", unit, "ratio", "ratios of rounds"], rows
-    )
+        ratios = series.ratios(variant, base)
+        row = [
+            features.VARIANTS[variant].label,
+            f"{series.median(variant):,.{digits}f}",
+            f"{statistics.median(ratios):.2f}",
+            f"{ratios[0]:.2f}-{ratios[-1]:.2f}",
+        ]
+        rows.append([*row, f"{series.cpu_ratio(variant, base):.2f}"] if cpu else row)
+    head = ["variant", unit, "ratio", "of rounds", *(["of CPU"] if cpu else [])]
+    harness.show_table(f"{title}; {len(series.rounds)} rounds", head, rows)
 
 
 if __name__ == "__main__":

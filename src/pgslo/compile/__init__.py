@@ -268,9 +268,12 @@ def _probes(rule: rules.Rule, compiler: WriteCompiler) -> list[Probe]:
     stated: list[tuple[Sql, Location]] = []
     if rule.where:
         stated.append((rule.where.qualified(conditions.ROW), rule.where.location))
-    # What a format calls may not be installed yet, and a pattern is tried by itself; their columns were looked at.
-    if not isinstance(rule, rules.Repair | rules.Format | rules.Pattern):
-        stated.append((conditions.condition(rule, compiler.subject, conditions.ROW), _blame(rule)))
+    if not isinstance(rule, rules.Repair):
+        # Made in any case: that is where a kind refuses a column's type.
+        condition = conditions.condition(rule, compiler.subject, conditions.ROW)
+        # What a format calls may not be installed yet, and a pattern is tried by itself below.
+        if not isinstance(rule, rules.Format | rules.Pattern):
+            stated.append((condition, _blame(rule)))
     found = [
         Probe(sql.render("probe_condition", _Probe(compiler.table, condition)), location)
         for condition, location in stated

@@ -51,8 +51,10 @@ PAIRS = {
 }
 
 
-@pytest.mark.parametrize("writes", MODES)
-@pytest.mark.parametrize("types", PAIRS)
+# A bulk-loaded table judges in both kinds of function: what quarantines needs a trigger for each row.
+@pytest.mark.parametrize(
+    ("types", "writes"), [*((one, "bulk") for one in PAIRS), *((one, "stream") for one in [*PAIRS][::4])]
+)
 def test_types(session, types, writes):
     session.run("CREATE TYPE features.colour AS ENUM ('red', 'green')")
     session.run("CREATE DOMAIN features.share AS numeric")

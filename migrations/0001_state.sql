@@ -108,6 +108,7 @@ CREATE TABLE pgslo_catalog.fragment (
 CREATE INDEX fragment_batch_idx ON pgslo_catalog.fragment (definition_id, batch);
 CREATE INDEX fragment_place_idx ON pgslo_catalog.fragment (definition_id, place);
 CREATE INDEX fragment_failing_idx ON pgslo_catalog.fragment (xid) WHERE failures IS NOT NULL;
+CREATE INDEX fragment_failing_place_idx ON pgslo_catalog.fragment (definition_id, place) WHERE failures IS NOT NULL;
 COMMENT ON TABLE pgslo_catalog.fragment IS 'What one statement added to a batch. Only ever appended to: a shared counter would serialise and deadlock writers.';
 COMMENT ON COLUMN pgslo_catalog.fragment.batch IS 'The batch''s key as text; a long one ends in a digest.';
 COMMENT ON COLUMN pgslo_catalog.fragment.place IS 'Where the batch stands among the others: seconds since 1970 for times, the value itself for numbers, else when its first rows arrived; -Infinity when it cannot be told.';

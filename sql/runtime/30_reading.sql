@@ -28,29 +28,50 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.inc
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+DECLARE
+    is_plain boolean := rule.at_least IS NULL AND rule.at_most IS NULL;
+    below numeric := coalesce(incident.resolved_place, 'Infinity');
+    batch record;
+    summed record;
+    newest text;
+    batches integer := 0;
 BEGIN
-    RETURN (
-        WITH batch AS (
-            SELECT f.batch, f.place, sum(f.rows)::bigint AS rows, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint AS failed
-            FROM pgslo_catalog.fragment f
-            WHERE f.definition_id = incident.definition_id AND f.place >= incident.opened_place
-              AND (incident.resolved_place IS NULL OR f.place < incident.resolved_place)
-            GROUP BY f.batch, f.place
-        ), missed AS (
-            SELECT b.*, count(*) OVER () AS batches FROM batch b WHERE b.failed > 0 AND pgslo_catalog.is_missed(rule, b.rows, b.failed)
-        )
-        SELECT format('Batch %s: %s; the rule wants: %s. Since %s UTC, %s.',
-                   m.batch,
-                   -- A row trigger sees the rows that fail, and not how many there are.
-                   CASE WHEN m.rows > 0 THEN format('%s of %s rows fail', m.failed, m.rows)
-                        WHEN m.failed = 1 THEN '1 row fails'
-                        ELSE format('%s rows fail', m.failed) END,
-                   rule.promise,
-                   to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
-                   CASE m.batches WHEN 1 THEN '1 batch' ELSE m.batches || ' batches' END)
-        FROM missed m
-        ORDER BY m.place DESC
-        LIMIT 1);
+    -- From the newest failing batch back, each found by its index. A reader waits for this sentence: neither a long
+    -- incident nor a batch of very many statements may make it long in coming.
+    FOR looked IN 1..30 LOOP
+        SELECT f.batch AS name, f.place INTO batch
+        FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = incident.definition_id AND f.place >= incident.opened_place AND f.place < below
+          AND f.failures IS NOT NULL AND f.failures ? rule.name
+        ORDER BY f.place DESC
+        LIMIT 1;
+        EXIT WHEN NOT FOUND;
+        below := batch.place;
+        IF newest IS NOT NULL AND is_plain THEN
+            batches := batches + 1;
+            CONTINUE;
+        END IF;
+        SELECT coalesce(sum(s.rows), 0)::bigint AS rows, coalesce(sum((s.failures ->> rule.name)::bigint), 0)::bigint AS failed,
+               CASE WHEN count(*) > 5000 THEN 'at least ' ELSE '' END AS at_least
+        INTO summed
+        FROM (
+            SELECT f.rows, f.failures FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = incident.definition_id AND f.batch = batch.name
+            LIMIT 5001
+        ) s;
+        CONTINUE WHEN NOT pgslo_catalog.is_missed(rule, summed.rows, summed.failed);
+        batches := batches + 1;
+        -- A row trigger sees the rows that fail, and not how many there are.
+        newest := coalesce(newest, format('Batch %s: %s%s', batch.name, summed.at_least,
+            CASE WHEN summed.rows > 0 THEN format('%s of %s rows fail', summed.failed, summed.rows)
+                 WHEN summed.failed = 1 THEN '1 row fails'
+                 ELSE format('%s rows fail', summed.failed) END));
+    END LOOP;
+    RETURN format('%s; the rule wants: %s. Since %s UTC, %s%s.', newest, rule.promise,
+        to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
+        CASE WHEN batch IS NULL THEN '' ELSE 'at least ' END,
+        CASE batches WHEN 1 THEN '1 batch' ELSE batches || ' batches' END)
+    WHERE newest IS NOT NULL;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.missed_batch(pgslo_catalog.incident, pgslo_catalog.rule) IS 'The newest missed batch of an incident, in a sentence.';

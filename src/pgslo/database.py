@@ -134,7 +134,10 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
         named |= {reference(rule) for rule in definition.rules if isinstance(rule, rules.References)}
     with conn.cursor(row_factory=dict_row) as cursor:
         server = cursor.execute(_query("server")).fetchone() or {}
-        rows = cursor.execute(_query("relations"), {"names": json.dumps(sorted(named))}).fetchall()
+        with conn.transaction(force_rollback=True):
+            # Types are named by what is in the search path: everybody has to get the same names.
+            cursor.execute("SET LOCAL search_path = pg_catalog, pg_temp")
+            rows = cursor.execute(_query("relations"), {"names": json.dumps(sorted(named))}).fetchall()
     relations = {(row["schema_name"], row["name"]): _relation(row) for row in rows}
     state = runtime.read(conn)
     return Catalog(

@@ -465,6 +465,39 @@ def test_a_read_costs_the_same_after_many_incidents(reader):
     assert (after - before) / 5 < 20
 
 
+def test_a_long_incident_is_told_in_bounded_time(session):
+    session.run(f"CREATE TABLE features.example ({TABLE})")
+    session.guard(DEFINITION.replace("writes: bulk", "writes: stream"))
+    for day in range(1, 4):
+        session.run(f"INSERT INTO features.example VALUES ({day}, '2026-11-0{day}', 999999, 0, 'c', 0, 0)")
+    (said,) = session.run("SELECT a FROM guarded.example LIMIT 1").notices
+    assert said.detail.startswith(
+        "Batch 2026-11-03: 1 row fails; the rule wants: a of at most 100000. Since "
+    )
+    assert said.detail.endswith(", 3 batches.")
+    session.run(
+        """INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
+           SELECT f.definition_id, f.batch, f.place, 0, f.failures FROM pgslo_catalog.fragment f, generate_series(1, 7000) AS n"""
+    )
+    session.run(
+        """INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
+           SELECT f.definition_id, 'later ' || n, f.place + n, 0, f.failures
+           FROM (SELECT * FROM pgslo_catalog.fragment ORDER BY place DESC LIMIT 1) f, generate_series(1, 100) AS n"""
+    )
+    session.run("ANALYZE pgslo_catalog.fragment")
+    (said,) = session.run("SELECT a FROM guarded.example LIMIT 1").notices
+    assert said.detail.startswith("Batch later 100: 1 row fails;")
+    assert said.detail.endswith(", at least 30 batches.")
+    session.run("DELETE FROM pgslo_catalog.fragment WHERE batch LIKE 'later %'")
+    read = "SELECT coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::int FROM pg_stat_xact_user_tables WHERE relname = 'fragment'"
+    session.run("SET LOCAL enable_seqscan = off")  # the history of this table is short
+    (before,) = session.values(read)
+    (said,) = session.run("SELECT a FROM guarded.example LIMIT 1").notices
+    (after,) = session.values(read)
+    assert said.detail.startswith("Batch 2026-11-03: at least 5001 rows fail;")
+    assert after - before < 6000
+
+
 # Rights and row security
 
 

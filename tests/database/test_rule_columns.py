@@ -227,3 +227,19 @@ def test_a_rule_that_is_switched_off_makes_nothing(example):
     plan = example.guard(_definition({"first": rules}), kinds=OWN)
     assert {step.kind for step in plan.steps} == {"schema", "registration", "view"}
     assert example.run("INSERT INTO features.example VALUES (1, 'bad', 'bad')").count == 1
+
+
+@pytest.mark.parametrize("writes", ["bulk", "stream"])
+def test_quarantine_comes_before_reject(example, writes):
+    example.run("CREATE TABLE features.example (id integer PRIMARY KEY, first text, second text)")
+    rules = {
+        "first": [{"length": {"min": 4, "on_breach": "reject"}}, {"not_null": {"on_breach": "reject"}}],
+        "second": [{"length": {"min": 4, "on_breach": "quarantine"}}, {"repair": {"map": {"x": "good"}}}],
+    }
+    example.guard(_definition(rules, writes=writes))
+    assert example.run("INSERT INTO features.example VALUES (1, 'bad', 'bad'), (2, NULL, 'bad')").count == 0
+    (held, _) = example.values("SELECT quarantine_id FROM pgslo.quarantine ORDER BY quarantine_id")
+    assert example.refused("INSERT INTO features.example VALUES (1, 'bad', 'x')").rule == "first_length"
+    assert example.refused(f"SELECT pgslo.release({held})").sqlstate == "23514"
+    example.run(f'SELECT pgslo.release({held}, \'{{"first": "good", "second": "x"}}\')')
+    assert example.run("SELECT first, second FROM features.example").rows == (("good", "good"),)

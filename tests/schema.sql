@@ -870,7 +870,8 @@ BEGIN
         SELECT r AS rule, f.batch, min(f.place) AS place
         FROM pgslo_catalog.fragment f
         JOIN pgslo_catalog.rule r ON r.definition_id = f.definition_id AND f.failures ? r.name AND r.retired_at IS NULL
-        WHERE f.failures IS NOT NULL AND f.xid >= coalesce(since, '0') AND f.xid < horizon
+        -- Up to now, though the watermark moves no further than the oldest transaction that is still open somewhere.
+        WHERE f.failures IS NOT NULL AND f.xid >= coalesce(since, '0')
           AND NOT EXISTS (
               SELECT FROM pgslo_catalog.incident i
               WHERE i.rule_id = r.rule_id

@@ -361,6 +361,19 @@ def test_tick_opens_what_a_writer_left_to_one_who_rolled_back(connection, connec
         assert _open(connection) == ["2026-11-21"]
 
 
+def test_tick_does_not_wait_for_a_transaction_that_is_open_elsewhere(connection, connect):
+    _guard(connection)
+    elsewhere, one, other = connect(), connect(), connect()
+    elsewhere.autocommit = False
+    elsewhere.execute("CREATE TABLE features.slow (id int)")
+    with one.transaction(force_rollback=True):
+        one.execute("INSERT INTO features.example VALUES (1, '2026-11-21', 999)")
+        other.execute("INSERT INTO features.example VALUES (2, '2026-11-21', 999)")
+    connection.execute("SELECT pgslo.tick()")
+    assert _open(connection) == ["2026-11-21"]
+    elsewhere.rollback()
+
+
 def test_tick_leaves_what_a_later_batch_met(connection, connect):
     _guard(connection)
     for day, value in ((21, 999), (22, 1), (23, 1)):

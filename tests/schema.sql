@@ -19,6 +19,53 @@ CREATE TYPE pgslo_catalog.counted AS (
 
 COMMENT ON TYPE pgslo_catalog.counted IS 'What a statement wrote into one batch: rows, and failing rows per rule in the order of its rules.';
 
+CREATE TYPE pgslo_catalog.measured AS (
+	batch text,
+	place numeric,
+	rows bigint,
+	present bigint[],
+	tallies numeric[],
+	failed bigint[],
+	sample text[]
+);
+
+COMMENT ON TYPE pgslo_catalog.measured IS 'What was counted in one batch: rows, values that are not null by column, tallies by name, failing rows by rule, and a sample.';
+
+CREATE FUNCTION pgslo.close_batch(definition text, batch text DEFAULT '*'::text) RETURNS TABLE(batch_name text, rule text, columns text[], verdict text, value double precision, low double precision, high double precision, score double precision, said text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    target pgslo_catalog.definition;
+    began timestamptz := clock_timestamp();
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = close_batch.definition;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'SL002',
+            MESSAGE = format('%s has no definition', close_batch.definition),
+            HINT = 'SELECT definition FROM pgslo.status;';
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('pgslo tick', 0));
+    PERFORM pgslo_catalog.follow(target, close_batch.batch, 2147483647);
+    IF close_batch.batch <> '*' AND NOT EXISTS (SELECT FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.name = close_batch.batch) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'no_data_found',
+            MESSAGE = format('%s has no batch "%s"', target.name, close_batch.batch),
+            DETAIL = coalesce('The newest is ' || (SELECT b.name FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id ORDER BY b.place DESC LIMIT 1) || '.', 'Nothing was written since the definition was applied.'),
+            HINT = 'SELECT batch FROM pgslo.batch;';
+    END IF;
+    RETURN QUERY
+    SELECT v.batch, r.name, r.columns, v.verdict, v.value, v.low, v.high, v.score, v.said
+    FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id)
+    WHERE v.definition_id = target.definition_id
+      AND CASE WHEN close_batch.batch = '*' THEN v.judged_at >= began ELSE v.batch = close_batch.batch END
+    ORDER BY v.place, r.rule_id;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.close_batch(definition text, batch text) IS 'Closes a batch, or all that are open, without waiting for them to settle, and returns the verdicts.';
+
 CREATE FUNCTION pgslo.discard(quarantine_id bigint) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -243,6 +290,7 @@ CREATE FUNCTION pgslo.tick() RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
+    target pgslo_catalog.definition;
     open record;
     newest record;
 BEGIN
@@ -250,6 +298,13 @@ BEGIN
         RETURN;  -- Somebody else is at it.
     END IF;
     PERFORM pgslo_catalog.open_left_over();
+    FOR target IN SELECT d.* FROM pgslo_catalog.definition d ORDER BY d.definition_id LOOP
+        BEGIN
+            PERFORM pgslo_catalog.follow(target, NULL, 50);
+        EXCEPTION WHEN OTHERS THEN
+            PERFORM pgslo_catalog.record_break(target.name, NULL, SQLSTATE, SQLERRM);  -- The other tables go on.
+        END;
+    END LOOP;
     -- A bulk-loaded table's own writes resolve its incidents, but for what they left to a writer who then rolled back.
     FOR open IN
         SELECT r AS rule, later.batch, later.place
@@ -262,7 +317,7 @@ BEGIN
             WHERE f.definition_id = i.definition_id AND f.place > i.opened_place AND f.written_at >= i.opened_at
             ORDER BY f.place DESC LIMIT 1
         ) later
-        WHERE i.resolved_at IS NULL AND d.writes = 'bulk'
+        WHERE i.resolved_at IS NULL AND r.scope = 'row' AND d.writes = 'bulk'
         ORDER BY i.incident_id
     LOOP
         PERFORM pgslo_catalog.resolve_incident(open.rule, open.batch, open.place);
@@ -271,7 +326,7 @@ BEGIN
     FOR open IN
         SELECT i AS incident, r AS rule, d AS definition, d.name
         FROM pgslo_catalog.incident i JOIN pgslo_catalog.definition d USING (definition_id) JOIN pgslo_catalog.rule r USING (rule_id)
-        WHERE i.resolved_at IS NULL AND d.writes = 'stream'
+        WHERE i.resolved_at IS NULL AND r.scope = 'row' AND d.writes = 'stream'
         ORDER BY i.incident_id
     LOOP
         BEGIN
@@ -286,7 +341,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.tick() IS 'Resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron.';
+COMMENT ON FUNCTION pgslo.tick() IS 'Closes and judges batches that are due, resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron.';
 
 CREATE FUNCTION pgslo.version() RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -296,6 +351,21 @@ CREATE FUNCTION pgslo.version() RETURNS text
 $$;
 
 COMMENT ON FUNCTION pgslo.version() IS 'Version of the library that installed this runtime.';
+
+CREATE FUNCTION pgslo_catalog.added_up(parts jsonb[]) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT coalesce(jsonb_object_agg(s.key, s.total), '{}')
+    FROM (
+        SELECT e.key, sum(e.value::numeric) AS total
+        FROM unnest(added_up.parts) AS p (part) CROSS JOIN LATERAL jsonb_each_text(p.part) AS e
+        GROUP BY e.key
+        HAVING sum(e.value::numeric) <> 0
+    ) s
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.added_up(parts jsonb[]) IS 'Counts by name, added up.';
 
 CREATE FUNCTION pgslo_catalog.announce(definition text, columns text[], on_read text) RETURNS boolean
     LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
@@ -394,12 +464,40 @@ CREATE TABLE pgslo_catalog.rule (
     description text,
     tags text[] DEFAULT '{}'::text[] NOT NULL,
     retired_at timestamp with time zone,
+    scope text DEFAULT 'row'::text NOT NULL,
+    measure jsonb,
+    warn_low double precision,
+    warn_high double precision,
+    reject_low double precision,
+    reject_high double precision,
+    target numeric,
+    span interval,
+    missed_before_open integer DEFAULT 1 NOT NULL,
+    met_before_resolve integer DEFAULT 1 NOT NULL,
     CONSTRAINT rule_at_least_is_a_fraction CHECK (((at_least >= (0)::numeric) AND (at_least <= (1)::numeric))),
     CONSTRAINT rule_at_most_is_a_count CHECK ((at_most >= 0)),
-    CONSTRAINT rule_on_breach_is_known CHECK ((on_breach = ANY (ARRAY['warn'::text, 'flag'::text, 'quarantine'::text, 'repair'::text, 'reject'::text])))
+    CONSTRAINT rule_on_breach_is_known CHECK ((on_breach = ANY (ARRAY['warn'::text, 'flag'::text, 'quarantine'::text, 'repair'::text, 'reject'::text]))),
+    CONSTRAINT rule_opens_after_some_batch CHECK ((missed_before_open >= 1)),
+    CONSTRAINT rule_over_a_batch_has_a_measure CHECK (((scope = 'row'::text) OR (measure IS NOT NULL))),
+    CONSTRAINT rule_resolves_after_some_batch CHECK ((met_before_resolve >= 1)),
+    CONSTRAINT rule_scope_is_known CHECK ((scope = ANY (ARRAY['row'::text, 'batch'::text, 'table'::text]))),
+    CONSTRAINT rule_span_is_positive CHECK ((span > '00:00:00'::interval)),
+    CONSTRAINT rule_target_is_a_fraction CHECK (((target >= (0)::numeric) AND (target <= (1)::numeric)))
 );
 
 COMMENT ON TABLE pgslo_catalog.rule IS 'What a definition promises; a retired rule keeps its history.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.scope IS 'Whether it is about each row, about each batch, or about the table as it stands.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.measure IS 'How its value is measured.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.warn_low IS 'Smallest value that meets it; NULL: none.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.reject_low IS 'Smallest value at which the statement is let through; NULL: none.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.missed_before_open IS 'Batches in a row that have to miss it before an incident opens.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.met_before_resolve IS 'Batches in a row that have to meet it before the incident resolves.';
 
 CREATE FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -455,6 +553,272 @@ CREATE FUNCTION pgslo_catalog.failing_of(ordinal integer, rules integer, failed 
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.failing_of(ordinal integer, rules integer, failed bigint) IS 'Failing rows of one rule among several.';
+
+CREATE TABLE pgslo_catalog.definition (
+    definition_id bigint NOT NULL,
+    name text NOT NULL,
+    relation regclass NOT NULL,
+    owner text,
+    description text,
+    key_columns text[] NOT NULL,
+    writes text NOT NULL,
+    batch_every interval,
+    batch_by text,
+    batch_place text,
+    schema_wanted jsonb,
+    on_read text NOT NULL,
+    fingerprint text NOT NULL,
+    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    registered_by text DEFAULT SESSION_USER NOT NULL,
+    settle interval DEFAULT '00:10:00'::interval NOT NULL,
+    batch_is_of_row boolean DEFAULT false NOT NULL,
+    recount text,
+    max_age interval,
+    age_of text,
+    target numeric,
+    span interval,
+    budgeting text DEFAULT 'occurrences'::text NOT NULL,
+    sensitivity double precision DEFAULT 1 NOT NULL,
+    CONSTRAINT definition_budgeting_is_known CHECK ((budgeting = ANY (ARRAY['occurrences'::text, 'time_slices'::text]))),
+    CONSTRAINT definition_max_age_is_positive CHECK ((max_age > '00:00:00'::interval)),
+    CONSTRAINT definition_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'refuse'::text, 'silent'::text]))),
+    CONSTRAINT definition_sensitivity_is_positive CHECK ((sensitivity > (0)::double precision)),
+    CONSTRAINT definition_span_is_positive CHECK ((span > '00:00:00'::interval)),
+    CONSTRAINT definition_target_is_a_fraction CHECK (((target >= (0)::numeric) AND (target <= (1)::numeric))),
+    CONSTRAINT definition_writes_are_known CHECK ((writes = ANY (ARRAY['bulk'::text, 'stream'::text])))
+);
+
+COMMENT ON TABLE pgslo_catalog.definition IS 'A table that has promises.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.name IS 'Schema and table when it was defined; generated code knows the definition by it, also after a rename.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.batch_by IS 'A row''s batch, as SQL over row r, where its value says which batch is later.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.batch_place IS 'Where a batch stands among the others, as SQL over b.raw.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.settle IS 'A batch is closed when nothing was written to it for so long, or when a later one begins.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.batch_is_of_row IS 'Whether a row says which batch it belongs to, so that what UPDATE and DELETE take away is taken from that batch.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.recount IS 'Function that counts batches from the table itself, as pgslo_gen names it; NULL where the table cannot be asked.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.max_age IS 'Freshness: how old the newest data may be.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.age_of IS 'The time whose newest value says how fresh the table is, as SQL over row r; NULL: when it was last written to.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.target IS 'Objective: share of batches, or of the time, in which a rule is to be met; 0-1.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.span IS 'Window of the objective.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.sensitivity IS 'How much a learned bound is widened; 1 is the default, 2 tells of half as small deviations, 0.5 of twice as large ones.';
+
+CREATE FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF (follow.definition).writes = 'bulk' THEN
+        RETURN pgslo_catalog.follow_loads(follow.definition, follow.at_once, follow.at_most);
+    ELSIF (follow.definition).recount IS NOT NULL AND (follow.definition).batch_by IS NOT NULL THEN
+        RETURN pgslo_catalog.follow_stream(follow.definition, follow.at_once, follow.at_most);
+    END IF;
+    RETURN 0;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Brings the batches of a definition up to date, judging at most so many.';
+
+CREATE FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (follow_loads.definition).definition_id;
+    emptied bigint := (SELECT max(f.fragment_id) FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'truncate');
+    due record;
+    merged pgslo_catalog.fragment;
+    judged integer := 0;
+BEGIN
+    IF emptied IS NOT NULL THEN
+        DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.fragment_id <= emptied;
+        UPDATE pgslo_catalog.batch b SET rows = 0, present = '{}', tallies = '{}', failures = '{}' WHERE b.definition_id = id;
+    END IF;
+    FOR due IN
+        SELECT u.batch, coalesce(b.closed_at IS NOT NULL, false) AS was_closed, u.place
+        FROM (
+            SELECT f.batch, min(f.place) AS place
+            FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate')
+            GROUP BY f.batch
+        ) u
+        LEFT JOIN pgslo_catalog.batch b ON b.definition_id = id AND b.name = u.batch
+        ORDER BY u.place
+    LOOP
+        EXIT WHEN judged >= follow_loads.at_most;
+        merged := pgslo_catalog.merge_batch(id, due.batch);
+        -- Rows that came late or went: it is judged again.
+        IF due.was_closed THEN
+            PERFORM pgslo_catalog.judge_closed(follow_loads.definition, due.batch, merged.sample_columns, merged.sample, merged.level);
+            judged := judged + 1;
+        END IF;
+    END LOOP;
+    FOR due IN
+        SELECT b.name
+        FROM pgslo_catalog.batch b
+        WHERE b.definition_id = id AND b.closed_at IS NULL AND b.rows > 0
+          AND (b.name = follow_loads.at_once
+               OR follow_loads.at_once = '*'
+               OR b.last_written_at + (follow_loads.definition).settle < clock_timestamp()
+               OR EXISTS (SELECT FROM pgslo_catalog.batch later WHERE later.definition_id = id AND later.place > b.place AND later.rows > 0))
+        ORDER BY b.place
+    LOOP
+        EXIT WHEN judged >= follow_loads.at_most;
+        SELECT f.* INTO merged FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.batch = due.name AND f.operation IN ('merged', 'recounted');
+        PERFORM pgslo_catalog.judge_closed(follow_loads.definition, due.name, merged.sample_columns, merged.sample, merged.level);
+        judged := judged + 1;
+    END LOOP;
+    -- What is sampled serves until a batch is old enough not to be corrected any more.
+    IF judged > 0 THEN
+        UPDATE pgslo_catalog.fragment f SET sample = NULL
+        WHERE f.definition_id = id AND f.operation = 'merged' AND f.sample IS NOT NULL
+          AND f.place < (SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = id ORDER BY b.place DESC OFFSET 14 LIMIT 1);
+    END IF;
+    RETURN judged;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Adds up what was written to a loaded table, and closes and judges what is due; a batch that is named, or all for *, at once.';
+
+CREATE FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    id bigint := (follow_stream.definition).definition_id;
+    newest record;
+    known pgslo_catalog.batch;
+    before pgslo_catalog.batch;
+    counted pgslo_catalog.measured[];
+    one pgslo_catalog.measured;
+    mask bigint;
+    judged integer := 0;
+BEGIN
+    newest := pgslo_catalog.newest_batch(follow_stream.definition);
+    IF newest.place IS NULL THEN
+        RETURN 0;  -- The table is empty.
+    END IF;
+    -- The last batch that is known is counted once more: rows may have come late.
+    SELECT b.* INTO known FROM pgslo_catalog.batch b WHERE b.definition_id = id ORDER BY b.place DESC LIMIT 1;
+    mask := pgslo_catalog.sample_mask(known.rows);
+    EXECUTE format('SELECT pgslo_gen.%I($1, $2, $3)', (follow_stream.definition).recount)
+    INTO counted USING coalesce(known.name, newest.name), newest.name, mask;
+    FOR one IN SELECT c.* FROM unnest(counted) AS c ORDER BY c.place LOOP
+        EXIT WHEN judged >= follow_stream.at_most;
+        SELECT b.* INTO before FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;
+        PERFORM pgslo_catalog.take_count(follow_stream.definition, one, mask);
+        -- The first batch that is seen may have begun before anybody looked, and the newest may go on.
+        IF (known.name IS NOT NULL OR one.batch = follow_stream.at_once)
+            AND (one.place < newest.place OR one.batch = follow_stream.at_once OR follow_stream.at_once = '*'
+                 OR before.rows = one.rows AND before.last_written_at + (follow_stream.definition).settle < clock_timestamp())
+            AND (before.closed_at IS NULL OR before.rows <> one.rows OR before.present <> (SELECT b.present FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch))
+        THEN
+            PERFORM pgslo_catalog.judge_closed(follow_stream.definition, one.batch,
+                ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = id ORDER BY w.ordinal),
+                one.sample, pgslo_catalog.level_of(mask));
+            judged := judged + 1;
+        END IF;
+    END LOOP;
+    RETURN judged;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Counts the newest batches of a streamed table from the table itself, and closes and judges what is due.';
+
+CREATE FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    open pgslo_catalog.incident;
+    is_opening boolean;
+    is_resolving boolean;
+BEGIN
+    SELECT i.* INTO open FROM pgslo_catalog.incident i
+    WHERE i.definition_id = (follow_verdict.rule).definition_id AND i.rule_id = (follow_verdict.rule).rule_id AND i.resolved_at IS NULL;
+    IF follow_verdict.verdict = 'missed' AND open IS NULL THEN
+        -- Only what is newest opens one: an old batch that is judged again is history.
+        SELECT count(*) >= (follow_verdict.rule).missed_before_open AND bool_and(v.verdict = 'missed') INTO is_opening
+        FROM (
+            SELECT w.verdict FROM pgslo_catalog.verdict w
+            WHERE w.rule_id = (follow_verdict.rule).rule_id AND w.verdict <> 'unknown'
+            ORDER BY w.place DESC, w.verdict_id DESC LIMIT (follow_verdict.rule).missed_before_open
+        ) v;
+        IF is_opening THEN
+            INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, writer, application, written_at)
+            SELECT b.definition_id, (follow_verdict.rule).rule_id, b.name, b.place, b.writer, b.application, b.last_written_at
+            FROM pgslo_catalog.batch b
+            WHERE b.definition_id = (follow_verdict.rule).definition_id AND b.name = follow_verdict.batch
+            ON CONFLICT (definition_id, rule_id) WHERE resolved_at IS NULL DO NOTHING;
+        END IF;
+    ELSIF follow_verdict.verdict = 'met' AND open IS NOT NULL THEN
+        -- No batch since the one that opened it misses the rule any more, or enough newer ones meet it.
+        SELECT NOT bool_or(v.verdict = 'missed') INTO is_resolving
+        FROM (
+            SELECT w.verdict FROM pgslo_catalog.verdict w
+            WHERE w.rule_id = open.rule_id AND w.place >= open.opened_place AND w.verdict <> 'unknown'
+            ORDER BY w.place DESC LIMIT CASE WHEN follow_verdict.place > open.opened_place THEN (follow_verdict.rule).met_before_resolve END
+        ) v;
+        IF is_resolving THEN
+            UPDATE pgslo_catalog.incident i
+            SET resolved_at = clock_timestamp(), resolved_batch = follow_verdict.batch, resolved_place = follow_verdict.place,
+                resolution = CASE WHEN follow_verdict.place > open.opened_place THEN 'met' ELSE 'healed' END
+            WHERE i.incident_id = open.incident_id;
+        END IF;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) IS 'Opens or resolves the incident of a rule over batches after a verdict.';
+
+CREATE TABLE pgslo_catalog.batch (
+    batch_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    name text NOT NULL,
+    place numeric NOT NULL,
+    rows bigint NOT NULL,
+    present jsonb DEFAULT '{}'::jsonb NOT NULL,
+    tallies jsonb DEFAULT '{}'::jsonb NOT NULL,
+    failures jsonb DEFAULT '{}'::jsonb NOT NULL,
+    first_written_at timestamp with time zone NOT NULL,
+    last_written_at timestamp with time zone NOT NULL,
+    writer text,
+    application text,
+    closed_at timestamp with time zone,
+    revision integer DEFAULT 0 NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.batch IS 'Batches as tick() last added them up; written by tick() alone.';
+
+COMMENT ON COLUMN pgslo_catalog.batch.rows IS 'Rows that are in it; below zero when rows were taken away that came before pgslo.';
+
+COMMENT ON COLUMN pgslo_catalog.batch.revision IS 'How often it was judged: once when it closed, and again whenever rows came late or went.';
+
+CREATE FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO pgslo_catalog.verdict AS v (definition_id, rule_id, batch, place, verdict, value, low, high, score, said)
+    VALUES ((give_verdict.rule).definition_id, (give_verdict.rule).rule_id, (give_verdict.batch).name, (give_verdict.batch).place,
+            give_verdict.verdict, give_verdict.value, give_verdict.low, give_verdict.high, give_verdict.score, coalesce(give_verdict.said, give_verdict.verdict))
+    ON CONFLICT ON CONSTRAINT verdict_is_given_once_a_batch DO UPDATE SET
+        place = excluded.place, verdict = excluded.verdict, value = excluded.value, low = excluded.low, high = excluded.high,
+        score = excluded.score, said = excluded.said, judged_at = excluded.judged_at;
+    PERFORM pgslo_catalog.follow_verdict(give_verdict.rule, (give_verdict.batch).name, (give_verdict.batch).place, give_verdict.verdict);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text) IS 'Writes a verdict down, in place of an earlier one on the same batch, and lets its incident follow.';
 
 CREATE FUNCTION pgslo_catalog.is_base64(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -664,6 +1028,98 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.iso_text(value anyelement) IS 'The same text for the same value whatever the session''s settings.';
 
+CREATE FUNCTION pgslo_catalog.judge_batch(definition_id bigint, batch text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    target pgslo_catalog.definition;
+    judged pgslo_catalog.batch;
+    rule pgslo_catalog.rule;
+    found record;
+    verdict text;
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.definition_id = judge_batch.definition_id;
+    SELECT b.* INTO judged FROM pgslo_catalog.batch b WHERE b.definition_id = judge_batch.definition_id AND b.name = judge_batch.batch;
+    IF judged.rows <= 0 AND judged.revision > 1 THEN
+        -- Rows that are deleted because they are old are no news.
+        UPDATE pgslo_catalog.verdict v SET verdict = 'unknown', said = 'the batch was emptied', judged_at = clock_timestamp()
+        WHERE v.definition_id = judge_batch.definition_id AND v.batch = judge_batch.batch;
+        RETURN;
+    END IF;
+    FOR rule IN
+        SELECT r.* FROM pgslo_catalog.rule r
+        WHERE r.definition_id = judge_batch.definition_id AND r.scope <> 'row' AND r.kind <> 'learned' AND r.retired_at IS NULL
+        ORDER BY r.rule_id
+    LOOP
+        BEGIN
+            SELECT m.* INTO found FROM pgslo_catalog.measured(target, judged, rule) AS m;
+        EXCEPTION WHEN OTHERS THEN
+            PERFORM pgslo_catalog.record_break(target.name, rule.name, SQLSTATE, SQLERRM);
+            SELECT NULL::float8 AS value, NULL::bigint AS rows, format('it can no longer be judged: %s', SQLERRM) AS said INTO found;
+        END;
+        verdict := CASE
+            WHEN found.value IS NULL OR found.value = 'NaN' THEN 'unknown'
+            WHEN found.value < rule.warn_low OR found.value > rule.warn_high OR found.value < rule.reject_low OR found.value > rule.reject_high THEN 'missed'
+            ELSE 'met'
+        END;
+        PERFORM pgslo_catalog.give_verdict(rule, judged, verdict, found.value, coalesce(rule.warn_low, rule.reject_low), coalesce(rule.warn_high, rule.reject_high), NULL, found.said);
+    END LOOP;
+    FOR found IN
+        SELECT r AS rule, j.*
+        FROM pgslo_catalog.judge_learned(judge_batch.definition_id, judged.name, judged.place) AS j
+        JOIN pgslo_catalog.rule r ON r.definition_id = judge_batch.definition_id AND r.kind = 'learned' AND r.retired_at IS NULL
+             AND r.columns = CASE WHEN j.column_name = '*' THEN '{}' ELSE ARRAY[j.column_name] END
+        ORDER BY r.rule_id
+    LOOP
+        PERFORM pgslo_catalog.give_verdict(found.rule, judged, found.verdict, found.value, found.low, found.high, found.score, found.said);
+    END LOOP;
+    -- What missed is not what later batches are compared with.
+    UPDATE pgslo_catalog.profile p
+    SET baseline = seen.fine
+    FROM (
+        SELECT q.column_name,
+               NOT EXISTS (
+                   SELECT FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id)
+                   WHERE v.definition_id = judge_batch.definition_id AND v.batch = judge_batch.batch AND v.place = judged.place AND v.verdict = 'missed'
+                     AND (q.column_name = ANY (r.columns) OR q.column_name = '*' AND r.columns = '{}')) AS fine
+        FROM pgslo_catalog.profile q WHERE q.definition_id = judge_batch.definition_id AND q.batch = judge_batch.batch
+    ) AS seen
+    WHERE p.definition_id = judge_batch.definition_id AND p.batch = judge_batch.batch AND p.column_name = seen.column_name AND p.baseline <> seen.fine;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.judge_batch(definition_id bigint, batch text) IS 'Judges a batch by every rule about batches, and opens or resolves their incidents.';
+
+CREATE FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.definition, batch text, columns text[], sample text[], level smallint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    closed pgslo_catalog.batch;
+BEGIN
+    UPDATE pgslo_catalog.batch b
+    SET closed_at = coalesce(b.closed_at, clock_timestamp()), revision = b.revision + 1
+    WHERE b.definition_id = (judge_closed.definition).definition_id AND b.name = judge_closed.batch
+    RETURNING b.* INTO closed;
+    PERFORM pgslo_catalog.profile_batch(judge_closed.definition, closed, judge_closed.columns, judge_closed.sample, judge_closed.level, closed.present);
+    PERFORM pgslo_catalog.judge_batch(closed.definition_id, closed.name);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.definition, batch text, columns text[], sample text[], level smallint) IS 'Closes a batch: its profile is taken, and it is judged.';
+
+CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) RETURNS TABLE(column_name text, verdict text, value double precision, low double precision, high double precision, score double precision, said text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) IS 'Judges a batch by what its table''s history has learned.';
+
 CREATE TABLE pgslo_catalog.incident (
     incident_id bigint NOT NULL,
     definition_id bigint NOT NULL,
@@ -675,11 +1131,21 @@ CREATE TABLE pgslo_catalog.incident (
     resolved_batch text,
     resolved_place numeric,
     resolution text,
+    writer text,
+    application text,
+    written_at timestamp with time zone,
+    acknowledged_at timestamp with time zone,
+    acknowledged_by text,
+    muted_until timestamp with time zone,
+    resolved_by text,
+    note text,
     CONSTRAINT incident_is_resolved_with_a_resolution CHECK (((resolved_at IS NULL) = (resolution IS NULL))),
-    CONSTRAINT incident_resolution_is_known CHECK ((resolution = ANY (ARRAY['met'::text, 'retired'::text, 'real'::text, 'false_alarm'::text])))
+    CONSTRAINT incident_resolution_is_known CHECK ((resolution = ANY (ARRAY['met'::text, 'healed'::text, 'retired'::text, 'real'::text, 'false_alarm'::text])))
 );
 
 COMMENT ON TABLE pgslo_catalog.incident IS 'Runs of missed batches of one rule.';
+
+COMMENT ON COLUMN pgslo_catalog.incident.writer IS 'Who wrote what opened it, for example the role of the nightly job.';
 
 CREATE FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS numeric
     LANGUAGE plpgsql STABLE
@@ -699,6 +1165,159 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'Position of the newest batch that misses the rule since the incident opened.';
+
+CREATE FUNCTION pgslo_catalog.level_of(mask bigint) RETURNS smallint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT round(ln(level_of.mask + 1) / ln(2))::smallint
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.level_of(mask bigint) IS 'The number of bits of a mask.';
+
+CREATE FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    there bigint;
+BEGIN
+    rows := (measured.batch).rows;
+    CASE (measured.rule).measure ->> 'from'
+        WHEN 'rows' THEN
+            value := rows;
+            said := format('%s rows; the objective is %s', rows, (measured.rule).promise);
+        WHEN 'present' THEN
+            IF rows > 0 THEN
+                there := coalesce(((measured.batch).present ->> ((measured.rule).measure ->> 'column'))::bigint, 0);
+                value := there::float8 / rows;
+                said := format('%s %% of %s rows are not null; the objective is %s', round(100.0 * there / rows, 1), rows, (measured.rule).promise);
+            ELSE
+                said := 'the batch has no rows';
+            END IF;
+        ELSE
+            said := format('the runtime does not know how to measure "%s"', (measured.rule).measure ->> 'from');
+    END CASE;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text) IS 'What a batch comes to in the eyes of a rule, with a sentence; NULL when it cannot be told.';
+
+CREATE TABLE pgslo_catalog.fragment (
+    fragment_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL,
+    rows bigint NOT NULL,
+    failures jsonb,
+    writer text DEFAULT COALESCE(NULLIF(current_setting('role'::text), 'none'::text), (SESSION_USER)::text) NOT NULL,
+    application text DEFAULT current_setting('application_name'::text) NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    written_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    operation text DEFAULT 'judged'::text NOT NULL,
+    present jsonb,
+    tallies jsonb,
+    level smallint,
+    sample_columns text[],
+    sample text[],
+    CONSTRAINT fragment_operation_is_known CHECK ((operation = ANY (ARRAY['judged'::text, 'insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'recount'::text, 'merged'::text, 'recounted'::text])))
+);
+
+COMMENT ON TABLE pgslo_catalog.fragment IS 'What one statement added to a batch. Only ever appended to: a shared counter would serialise and deadlock writers.';
+
+COMMENT ON COLUMN pgslo_catalog.fragment.batch IS 'The batch''s key as text; a long one ends in a digest.';
+
+COMMENT ON COLUMN pgslo_catalog.fragment.place IS 'Where the batch stands among the others: seconds since 1970 for times, the value itself for numbers, else when its first rows arrived; -Infinity when it cannot be told.';
+
+COMMENT ON COLUMN pgslo_catalog.fragment.rows IS 'Rows as the statement left them, inserted or updated; 0 where a row trigger noted a failing row, which is all it sees.';
+
+COMMENT ON COLUMN pgslo_catalog.fragment.failures IS 'Failing rows by rule name; NULL when every row passed.';
+
+COMMENT ON COLUMN pgslo_catalog.fragment.operation IS 'judged: by the trigger that judges rows. insert, update, delete: what a statement added or took away. truncate: everything before it is void. recount: the batch has to be counted from the table. merged, recounted: several as one.';
+
+COMMENT ON COLUMN pgslo_catalog.fragment.present IS 'Values that are not null, by column; negative where they were taken away.';
+
+COMMENT ON COLUMN pgslo_catalog.fragment.tallies IS 'What rules over a batch add up, by name.';
+
+COMMENT ON COLUMN pgslo_catalog.fragment.level IS 'The sample holds rows whose entity''s hash is divisible by 2 to this power.';
+
+COMMENT ON COLUMN pgslo_catalog.fragment.sample_columns IS 'Columns of the sample, after the hash.';
+
+COMMENT ON COLUMN pgslo_catalog.fragment.sample IS 'Rows as text, each its entity''s hash and its values. May hold personal data.';
+
+CREATE FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch text) RETURNS pgslo_catalog.fragment
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    merged pgslo_catalog.fragment;
+    parts pgslo_catalog.fragment[];
+    mask bigint;
+    sampled bigint;
+BEGIN
+    WITH gone AS (
+        DELETE FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = merge_batch.definition_id AND f.batch = merge_batch.batch
+        RETURNING f.*
+    )
+    SELECT array_agg(gone ORDER BY gone.fragment_id) INTO parts FROM gone;
+    IF parts IS NULL THEN
+        RETURN NULL;
+    END IF;
+    SELECT max(p.fragment_id), min(p.place), sum(p.rows), nullif(pgslo_catalog.added_up(array_agg(p.failures)), '{}'),
+           pgslo_catalog.added_up(array_agg(p.present)), pgslo_catalog.added_up(array_agg(p.tallies)), max(p.level),
+           max(p.written_at)
+    INTO merged.fragment_id, merged.place, merged.rows, merged.failures, merged.present, merged.tallies, merged.level,
+         merged.written_at
+    FROM unnest(parts) AS p;
+    merged.sample_columns := (SELECT p.sample_columns FROM unnest(parts) AS p WHERE p.sample_columns IS NOT NULL ORDER BY p.fragment_id DESC LIMIT 1);
+    merged.definition_id := merge_batch.definition_id;
+    merged.batch := merge_batch.batch;
+    merged.writer := parts[cardinality(parts)].writer;
+    merged.application := parts[cardinality(parts)].application;
+
+    -- Rows that were sampled and not taken away again, at the coarsest level of all: exactly those that are there.
+    mask := (1::bigint << coalesce(merged.level, 0)::integer) - 1;
+    IF EXISTS (SELECT FROM unnest(parts) AS p WHERE p.operation = 'delete') THEN
+        SELECT array_agg(s.one), count(*) INTO merged.sample, sampled
+        FROM (
+            SELECT r.one FROM unnest(parts) AS p CROSS JOIN LATERAL pgslo_catalog.sample_rows(p.sample) AS r (one)
+            WHERE p.operation <> 'delete' AND p.sample_columns = merged.sample_columns AND r.one[1]::bigint & mask = 0
+            EXCEPT ALL
+            SELECT r.one FROM unnest(parts) AS p CROSS JOIN LATERAL pgslo_catalog.sample_rows(p.sample) AS r (one)
+            WHERE p.operation = 'delete' AND p.sample_columns = merged.sample_columns AND r.one[1]::bigint & mask = 0
+        ) s;
+    ELSIF (SELECT count(*) FROM unnest(parts) AS p WHERE p.sample IS NOT NULL) = 1 THEN
+        SELECT p.sample, array_length(p.sample, 1) INTO merged.sample, sampled FROM unnest(parts) AS p WHERE p.sample IS NOT NULL;
+    ELSE
+        SELECT array_agg(r.one), count(*) INTO merged.sample, sampled
+        FROM unnest(parts) AS p CROSS JOIN LATERAL pgslo_catalog.sample_rows(p.sample) AS r (one)
+        WHERE p.sample_columns = merged.sample_columns AND r.one[1]::bigint & mask = 0;
+    END IF;
+    WHILE sampled > 4000 AND merged.level < 62 LOOP
+        merged.level := merged.level + 1;
+        mask := (1::bigint << merged.level::integer) - 1;
+        SELECT array_agg(r.one), count(*) INTO merged.sample, sampled
+        FROM pgslo_catalog.sample_rows(merged.sample) AS r (one) WHERE r.one[1]::bigint & mask = 0;
+    END LOOP;
+
+    -- It keeps the number of the newest it is made of: a TRUNCATE that is not committed yet must not make it newer.
+    INSERT INTO pgslo_catalog.fragment (fragment_id, definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample, writer, application, written_at)
+    OVERRIDING SYSTEM VALUE
+    VALUES (merged.fragment_id, merged.definition_id, merged.batch, merged.place, merged.rows, merged.failures, 'merged', merged.present, merged.tallies,
+            merged.level, merged.sample_columns, merged.sample, merged.writer, merged.application, merged.written_at);
+
+    INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, tallies, failures, first_written_at, last_written_at, writer, application)
+    VALUES (merged.definition_id, merged.batch, merged.place, merged.rows, merged.present, merged.tallies, coalesce(merged.failures, '{}'),
+            parts[1].written_at, merged.written_at, merged.writer, merged.application)
+    ON CONFLICT ON CONSTRAINT batch_name_is_unique_in_its_definition DO UPDATE SET
+        place = excluded.place, rows = excluded.rows, present = excluded.present, tallies = excluded.tallies, failures = excluded.failures,
+        last_written_at = excluded.last_written_at, writer = excluded.writer, application = excluded.application;
+    RETURN merged;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch text) IS 'Makes the fragments of a batch into one, and writes down what the batch comes to.';
 
 CREATE FUNCTION pgslo_catalog.merged(batches pgslo_catalog.counted[], rules integer) RETURNS pgslo_catalog.counted[]
     LANGUAGE sql IMMUTABLE
@@ -734,7 +1353,22 @@ DECLARE
     summed record;
     newest text;
     batches integer := 0;
+    given record;
 BEGIN
+    IF rule.scope <> 'row' THEN
+        SELECT v.batch, v.said,
+               (SELECT count(*) FROM (
+                    SELECT FROM pgslo_catalog.verdict w
+                    WHERE w.rule_id = rule.rule_id AND w.verdict = 'missed' AND w.place >= incident.opened_place AND w.place < below LIMIT 1000) AS m) AS missed
+        INTO given
+        FROM pgslo_catalog.verdict v
+        WHERE v.rule_id = rule.rule_id AND v.verdict = 'missed' AND v.place >= incident.opened_place AND v.place < below
+        ORDER BY v.place DESC LIMIT 1;
+        RETURN format('Batch %s: %s. Since %s UTC, %s.', given.batch, given.said,
+            to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
+            CASE given.missed WHEN 1 THEN '1 batch' ELSE given.missed || ' batches' END)
+        WHERE given.batch IS NOT NULL;
+    END IF;
     -- From the newest failing batch back, each found by its index. A reader waits for this sentence: neither a long
     -- incident nor a batch of very many statements may make it long in coming.
     FOR looked IN 1..30 LOOP
@@ -775,34 +1409,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'The newest missed batch of an incident, in a sentence.';
-
-CREATE TABLE pgslo_catalog.definition (
-    definition_id bigint NOT NULL,
-    name text NOT NULL,
-    relation regclass NOT NULL,
-    owner text,
-    description text,
-    key_columns text[] NOT NULL,
-    writes text NOT NULL,
-    batch_every interval,
-    batch_by text,
-    batch_place text,
-    schema_wanted jsonb,
-    on_read text NOT NULL,
-    fingerprint text NOT NULL,
-    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    registered_by text DEFAULT SESSION_USER NOT NULL,
-    CONSTRAINT definition_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'refuse'::text, 'silent'::text]))),
-    CONSTRAINT definition_writes_are_known CHECK ((writes = ANY (ARRAY['bulk'::text, 'stream'::text])))
-);
-
-COMMENT ON TABLE pgslo_catalog.definition IS 'A table that has promises.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.name IS 'Schema and table when it was defined; generated code knows the definition by it, also after a rename.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.batch_by IS 'A row''s batch, as SQL over row r, where its value says which batch is later.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.batch_place IS 'Where a batch stands among the others, as SQL over b.raw.';
 
 CREATE FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, OUT name text, OUT place numeric) RETURNS record
     LANGUAGE plpgsql
@@ -942,6 +1548,21 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.problem(definition text, columns text[]) IS 'What is wrong with these columns of a definition now; ''*'' stands for the table as a whole.';
 
+CREATE FUNCTION pgslo_catalog.profile_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = (profile_batch.batch).definition_id AND p.batch = (profile_batch.batch).name;
+    INSERT INTO pgslo_catalog.profile (definition_id, batch, place, column_name, rows, present, level)
+    SELECT (profile_batch.batch).definition_id, (profile_batch.batch).name, (profile_batch.batch).place, c.name, (profile_batch.batch).rows,
+           coalesce((profile_batch.present ->> c.name)::bigint, 0), coalesce(profile_batch.level, 0)
+    FROM unnest(profile_batch.columns) AS c (name);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.profile_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) IS 'Takes the profile of a batch from its sample.';
+
 CREATE FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -963,6 +1584,25 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) IS 'Notes that a rule can no longer be judged, once; without a rule, that rows cannot be told apart into batches.';
+
+CREATE FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = record_measured.definition);
+    way integer := CASE WHEN record_measured.sign < 0 THEN -1 ELSE 1 END;
+BEGIN
+    INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample)
+    SELECT id, c.batch, coalesce(c.place, pgslo_catalog.arrival(id, c.batch)), record_measured.sign * c.rows,
+           pgslo_catalog.signed(record_measured.rules, c.failed, way), record_measured.operation,
+           pgslo_catalog.signed(record_measured.columns, c.present, way), pgslo_catalog.signed(record_measured.tallies, c.tallies, way),
+           pgslo_catalog.level_of(record_measured.mask), record_measured.columns, c.sample
+    FROM unnest(record_measured.counted) AS c;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) IS 'Appends what a statement added to its batches (sign 1; 0 when its rows are counted elsewhere) or took away (-1).';
 
 CREATE FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[]) RETURNS void
     LANGUAGE plpgsql
@@ -1098,6 +1738,30 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_statement(definition text, rules text[], batches pgslo_catalog.counted[]) IS 'Appends what a statement wrote, opens or resolves incidents, and returns the rules that its rows make their batches miss.';
 
+CREATE FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    target pgslo_catalog.definition;
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = record_truncate.definition;
+    -- Nobody else writes to the table meanwhile, so fragments with lower numbers are of earlier writes, all of them.
+    INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)
+    VALUES (target.definition_id, '', '-Infinity', 0, CASE WHEN record_truncate.relation = target.relation THEN 'truncate' ELSE 'recount' END);
+    IF record_truncate.relation = target.relation THEN
+        -- Those that tick() is at just now are left to it.
+        DELETE FROM pgslo_catalog.fragment f
+        WHERE f.fragment_id IN (
+            SELECT g.fragment_id FROM pgslo_catalog.fragment g
+            WHERE g.definition_id = target.definition_id AND g.operation <> 'truncate'
+            FOR UPDATE SKIP LOCKED);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) IS 'Notes that a table was emptied, or a part of it.';
+
 CREATE FUNCTION pgslo_catalog.register(document jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1105,26 +1769,32 @@ CREATE FUNCTION pgslo_catalog.register(document jsonb) RETURNS void
 DECLARE
     id bigint;
 BEGIN
-    INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, schema_wanted, on_read, fingerprint)
+    INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, schema_wanted, on_read, fingerprint,
+        settle, batch_is_of_row, recount, sensitivity)
     VALUES (
         document ->> 'name', (document ->> 'relation')::regclass, document ->> 'owner', document ->> 'description',
         ARRAY(SELECT jsonb_array_elements_text(document -> 'key')), document ->> 'writes',
-        (document ->> 'batch_every')::interval, document ->> 'batch_by', document ->> 'batch_place', nullif(document -> 'schema', 'null'), document ->> 'on_read', document ->> 'fingerprint')
+        (document ->> 'batch_every')::interval, document ->> 'batch_by', document ->> 'batch_place', nullif(document -> 'schema', 'null'), document ->> 'on_read', document ->> 'fingerprint',
+        (document ->> 'settle')::interval, (document ->> 'batch_is_of_row')::boolean, document ->> 'recount', (document ->> 'sensitivity')::float8)
     ON CONFLICT (name) DO UPDATE SET
         relation = excluded.relation, owner = excluded.owner, description = excluded.description, key_columns = excluded.key_columns,
         writes = excluded.writes, batch_every = excluded.batch_every, batch_by = excluded.batch_by, batch_place = excluded.batch_place, schema_wanted = excluded.schema_wanted,
-        on_read = excluded.on_read, fingerprint = excluded.fingerprint, registered_at = clock_timestamp(), registered_by = session_user
+        on_read = excluded.on_read, fingerprint = excluded.fingerprint,
+        settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, sensitivity = excluded.sensitivity, registered_at = clock_timestamp(), registered_by = session_user
     RETURNING d.definition_id INTO id;
 
-    INSERT INTO pgslo_catalog.rule AS r (definition_id, name, kind, columns, on_breach, at_least, at_most, samples, mechanism, promise, owner, description, tags)
+    INSERT INTO pgslo_catalog.rule AS r (definition_id, name, kind, columns, on_breach, at_least, at_most, samples, mechanism, promise, owner, description, tags, scope, measure,
+        warn_low, warn_high, reject_low, reject_high)
     SELECT id, w ->> 'name', w ->> 'kind', ARRAY(SELECT jsonb_array_elements_text(w -> 'columns')), w ->> 'on_breach',
            (w ->> 'at_least')::numeric, (w ->> 'at_most')::bigint, (w ->> 'samples')::bigint, w ->> 'mechanism', w ->> 'promise',
-           w ->> 'owner', w ->> 'description', ARRAY(SELECT jsonb_array_elements_text(w -> 'tags'))
+           w ->> 'owner', w ->> 'description', ARRAY(SELECT jsonb_array_elements_text(w -> 'tags')), w ->> 'scope', nullif(w -> 'measure', 'null'),
+           (w ->> 'warn_low')::float8, (w ->> 'warn_high')::float8, (w ->> 'reject_low')::float8, (w ->> 'reject_high')::float8
     FROM jsonb_array_elements(document -> 'rules') AS w
     ON CONFLICT (definition_id, name) DO UPDATE SET
         kind = excluded.kind, columns = excluded.columns, on_breach = excluded.on_breach, at_least = excluded.at_least, at_most = excluded.at_most,
         samples = excluded.samples, mechanism = excluded.mechanism, promise = excluded.promise, owner = excluded.owner,
-        description = excluded.description, tags = excluded.tags, retired_at = NULL;
+        description = excluded.description, tags = excluded.tags, scope = excluded.scope, measure = excluded.measure, warn_low = excluded.warn_low, warn_high = excluded.warn_high,
+        reject_low = excluded.reject_low, reject_high = excluded.reject_high, retired_at = NULL;
 
     UPDATE pgslo_catalog.rule r SET retired_at = clock_timestamp()
     WHERE r.definition_id = id AND r.retired_at IS NULL
@@ -1135,6 +1805,10 @@ BEGIN
     -- What was broken is judged anew under the new definition.
     DELETE FROM pgslo_catalog.rule_break b WHERE b.definition_id = id;
 
+    DELETE FROM pgslo_catalog.watched_column c WHERE c.definition_id = id;
+    INSERT INTO pgslo_catalog.watched_column (definition_id, ordinal, column_name, kind)
+    SELECT id, w.ordinal, w.watched ->> 'name', w.watched ->> 'kind'
+    FROM jsonb_array_elements(document -> 'watched') WITH ORDINALITY AS w (watched, ordinal);
     DELETE FROM pgslo_catalog.task t WHERE t.definition_id = id;
     INSERT INTO pgslo_catalog.task (definition_id, name, contact, reads, view_name, on_read)
     SELECT id, t ->> 'name', t ->> 'contact', ARRAY(SELECT jsonb_array_elements_text(t -> 'reads')), t ->> 'view', t ->> 'on_read'
@@ -1222,6 +1896,34 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric) IS 'Resolves the rule''s open incident if this batch is newer than every batch that missed it, and says whether it did; never waits and never fails the write.';
 
+CREATE FUNCTION pgslo_catalog.sample_mask(rows bigint) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- 2 to the power of the level, less one: about 2,000 of the rows have an entity whose hash has none of its bits.
+    SELECT (1::bigint << ceil(greatest(0, ln(greatest(sample_mask.rows, 1) / 2000.0) / ln(2)))::integer) - 1
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.sample_mask(rows bigint) IS 'Which rows of a statement are sampled: those whose entity''s hash has none of these bits.';
+
+CREATE FUNCTION pgslo_catalog.sample_rows(sample text[]) RETURNS SETOF text[]
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    one text[];
+BEGIN
+    -- Slice by slice in one pass; indexing would begin anew for each row.
+    IF sample_rows.sample IS NOT NULL THEN
+        FOREACH one SLICE 1 IN ARRAY sample_rows.sample LOOP
+            RETURN NEXT one;
+        END LOOP;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.sample_rows(sample text[]) IS 'The rows of a sample.';
+
 CREATE FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1244,6 +1946,36 @@ CREATE FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb)
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb) IS 'How a table''s columns differ from those wanted, in words; NULL when they do not.';
+
+CREATE FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT jsonb_object_agg(n.name, n.counted * signed.sign)
+    FROM unnest(signed.names, signed.counts) AS n (name, counted)
+    WHERE n.name IS NOT NULL AND n.counted <> 0
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) IS 'Counts by name, taken away if the sign is -1; those that are zero are left out.';
+
+CREATE FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    columns text[] := ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = (take_count.definition).definition_id ORDER BY w.ordinal);
+    place numeric := coalesce((counted).place, pgslo_catalog.arrival((take_count.definition).definition_id, (counted).batch));
+BEGIN
+    INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, first_written_at, last_written_at)
+    VALUES ((take_count.definition).definition_id, (counted).batch, place, (counted).rows, coalesce(pgslo_catalog.signed(columns, (counted).present, 1), '{}'),
+            clock_timestamp(), clock_timestamp())
+    ON CONFLICT ON CONSTRAINT batch_name_is_unique_in_its_definition DO UPDATE SET
+        rows = excluded.rows, present = excluded.present,
+        last_written_at = CASE WHEN b.rows = excluded.rows THEN b.last_written_at ELSE excluded.last_written_at END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) IS 'Writes down what a batch comes to, as counted from the table.';
 
 CREATE FUNCTION pgslo_catalog.unregister(definition text) RETURNS void
     LANGUAGE plpgsql
@@ -1283,6 +2015,21 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) IS 'Tells the writer, at most once a statement and without values.';
+
+CREATE VIEW pgslo.batch AS
+ SELECT d.name AS definition,
+    b.name AS batch,
+    b.rows,
+    b.first_written_at,
+    b.last_written_at,
+    b.writer,
+    b.application,
+    b.closed_at,
+    b.revision
+   FROM (pgslo_catalog.batch b
+     JOIN pgslo_catalog.definition d USING (definition_id));
+
+COMMENT ON VIEW pgslo.batch IS 'Batches as tick() last added them up.';
 
 CREATE VIEW pgslo.incident AS
  SELECT i.incident_id,
@@ -1439,36 +2186,13 @@ CREATE VIEW pgslo.sample AS
 
 COMMENT ON VIEW pgslo.sample IS 'Keys and values of some failing rows. May hold personal data.';
 
-CREATE TABLE pgslo_catalog.fragment (
-    fragment_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    batch text NOT NULL,
-    place numeric NOT NULL,
-    rows bigint NOT NULL,
-    failures jsonb,
-    writer text DEFAULT COALESCE(NULLIF(current_setting('role'::text), 'none'::text), (SESSION_USER)::text) NOT NULL,
-    application text DEFAULT current_setting('application_name'::text) NOT NULL,
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    written_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
-);
-
-COMMENT ON TABLE pgslo_catalog.fragment IS 'What one statement added to a batch. Only ever appended to: a shared counter would serialise and deadlock writers.';
-
-COMMENT ON COLUMN pgslo_catalog.fragment.batch IS 'The batch''s key as text; a long one ends in a digest.';
-
-COMMENT ON COLUMN pgslo_catalog.fragment.place IS 'Where the batch stands among the others: seconds since 1970 for times, the value itself for numbers, else when its first rows arrived; -Infinity when it cannot be told.';
-
-COMMENT ON COLUMN pgslo_catalog.fragment.rows IS 'Rows as the statement left them, inserted or updated; 0 where a row trigger noted a failing row, which is all it sees.';
-
-COMMENT ON COLUMN pgslo_catalog.fragment.failures IS 'Failing rows by rule name; NULL when every row passed.';
-
 CREATE VIEW pgslo.status AS
  SELECT name AS definition,
     owner,
     writes,
     ( SELECT count(*) AS count
            FROM pgslo_catalog.rule r
-          WHERE ((r.definition_id = d.definition_id) AND (r.retired_at IS NULL))) AS rules,
+          WHERE ((r.definition_id = d.definition_id) AND (r.retired_at IS NULL) AND (r.kind <> 'learned'::text))) AS rules,
     ( SELECT count(*) AS count
            FROM pgslo_catalog.incident i
           WHERE ((i.definition_id = d.definition_id) AND (i.resolved_at IS NULL))) AS open_incidents,
@@ -1491,6 +2215,56 @@ CREATE VIEW pgslo.status AS
    FROM pgslo_catalog.definition d;
 
 COMMENT ON VIEW pgslo.status IS 'One line for every defined table.';
+
+CREATE TABLE pgslo_catalog.verdict (
+    verdict_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    rule_id bigint NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL,
+    verdict text NOT NULL,
+    value double precision,
+    low double precision,
+    high double precision,
+    score double precision,
+    said text NOT NULL,
+    judged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT verdict_is_known CHECK ((verdict = ANY (ARRAY['met'::text, 'missed'::text, 'unknown'::text])))
+);
+
+COMMENT ON TABLE pgslo_catalog.verdict IS 'Whether a batch met a rule; a batch that is judged again has its verdict replaced.';
+
+COMMENT ON COLUMN pgslo_catalog.verdict.score IS 'How far from what is expected: 1 is at the bound, more is beyond it.';
+
+COMMENT ON COLUMN pgslo_catalog.verdict.said IS 'The verdict in a sentence, without its full stop.';
+
+CREATE VIEW pgslo.verdict AS
+ SELECT d.name AS definition,
+    v.batch,
+    r.name AS rule,
+    r.kind,
+    r.columns,
+    v.verdict,
+    v.value,
+    v.low,
+    v.high,
+    v.score,
+    v.said,
+    v.judged_at
+   FROM ((pgslo_catalog.verdict v
+     JOIN pgslo_catalog.rule r USING (rule_id))
+     JOIN pgslo_catalog.definition d ON ((d.definition_id = v.definition_id)));
+
+COMMENT ON VIEW pgslo.verdict IS 'Whether each batch met each rule about batches.';
+
+ALTER TABLE pgslo_catalog.batch ALTER COLUMN batch_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.batch_batch_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 ALTER TABLE pgslo_catalog.definition ALTER COLUMN definition_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.definition_definition_id_seq
@@ -1535,6 +2309,39 @@ CREATE TABLE pgslo_catalog.native_not_null (
 );
 
 COMMENT ON TABLE pgslo_catalog.native_not_null IS 'Columns that pgslo made NOT NULL, and makes nullable again when the rule goes.';
+
+CREATE TABLE pgslo_catalog.profile (
+    definition_id bigint NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL,
+    column_name text NOT NULL,
+    rows bigint NOT NULL,
+    present bigint NOT NULL,
+    level smallint DEFAULT 0 NOT NULL,
+    summary double precision[],
+    common jsonb,
+    shapes jsonb,
+    grid double precision[],
+    prefix integer[],
+    entities integer[],
+    baseline boolean DEFAULT true NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.profile IS 'Each column of a batch in numbers; column * is the table as a whole. May hold personal data: the commonest values are values.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.summary IS 'Numbers in the order of pgslo_catalog.summary_names().';
+
+COMMENT ON COLUMN pgslo_catalog.profile.common IS 'The commonest values, with the rows of the sample that have them.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.shapes IS 'The commonest patterns of texts, with the rows of the sample that have them.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.grid IS 'Quantiles at 0, 1/40, ... 1, of numbers; of times in hours since the batch''s own.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.prefix IS 'Hashes of the values of some rows, in order of their entities: two batches compare row by row.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.entities IS 'For *: the entities that the hashes of the columns belong to.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.baseline IS 'Whether later batches are compared with it; false for a batch that missed.';
 
 ALTER TABLE pgslo_catalog.quarantine ALTER COLUMN quarantine_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.quarantine_quarantine_id_seq
@@ -1612,12 +2419,37 @@ ALTER TABLE pgslo_catalog.task ALTER COLUMN task_id ADD GENERATED ALWAYS AS IDEN
     CACHE 1
 );
 
+ALTER TABLE pgslo_catalog.verdict ALTER COLUMN verdict_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.verdict_verdict_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE pgslo_catalog.watched_column (
+    definition_id bigint NOT NULL,
+    ordinal integer NOT NULL,
+    column_name text NOT NULL,
+    kind text NOT NULL,
+    CONSTRAINT watched_column_kind_is_known CHECK ((kind = ANY (ARRAY['number'::text, 'time'::text, 'text'::text])))
+);
+
+COMMENT ON TABLE pgslo_catalog.watched_column IS 'Columns whose profile is kept, and how their values read.';
+
 CREATE TABLE pgslo_catalog.watermark (
     consumer text NOT NULL,
     seen xid8 NOT NULL
 );
 
 COMMENT ON TABLE pgslo_catalog.watermark IS 'Transactions below this one ended before the consumer last looked: sequence order is not commit order.';
+
+ALTER TABLE ONLY pgslo_catalog.batch
+    ADD CONSTRAINT batch_has_an_id PRIMARY KEY (batch_id);
+
+ALTER TABLE ONLY pgslo_catalog.batch
+    ADD CONSTRAINT batch_name_is_unique_in_its_definition UNIQUE (definition_id, name);
 
 ALTER TABLE ONLY pgslo_catalog.definition
     ADD CONSTRAINT definition_has_an_id PRIMARY KEY (definition_id);
@@ -1636,6 +2468,9 @@ ALTER TABLE ONLY pgslo_catalog.migration
 
 ALTER TABLE ONLY pgslo_catalog.native_not_null
     ADD CONSTRAINT native_not_null_is_set_once PRIMARY KEY (relation, column_name);
+
+ALTER TABLE ONLY pgslo_catalog.profile
+    ADD CONSTRAINT profile_is_of_a_column_and_a_batch PRIMARY KEY (definition_id, column_name, batch);
 
 ALTER TABLE ONLY pgslo_catalog.quarantine
     ADD CONSTRAINT quarantine_has_an_id PRIMARY KEY (quarantine_id);
@@ -1667,8 +2502,21 @@ ALTER TABLE ONLY pgslo_catalog.task
 ALTER TABLE ONLY pgslo_catalog.task
     ADD CONSTRAINT task_name_is_unique_in_its_definition UNIQUE (definition_id, name);
 
+ALTER TABLE ONLY pgslo_catalog.verdict
+    ADD CONSTRAINT verdict_has_an_id PRIMARY KEY (verdict_id);
+
+ALTER TABLE ONLY pgslo_catalog.verdict
+    ADD CONSTRAINT verdict_is_given_once_a_batch UNIQUE (rule_id, batch);
+
+ALTER TABLE ONLY pgslo_catalog.watched_column
+    ADD CONSTRAINT watched_column_is_watched_once PRIMARY KEY (definition_id, column_name);
+
 ALTER TABLE ONLY pgslo_catalog.watermark
     ADD CONSTRAINT watermark_has_one_consumer PRIMARY KEY (consumer);
+
+CREATE INDEX batch_open_idx ON pgslo_catalog.batch USING btree (definition_id) WHERE (closed_at IS NULL);
+
+CREATE INDEX batch_place_idx ON pgslo_catalog.batch USING btree (definition_id, place);
 
 CREATE INDEX fragment_batch_idx ON pgslo_catalog.fragment USING btree (definition_id, batch);
 
@@ -1678,9 +2526,15 @@ CREATE INDEX fragment_failing_place_idx ON pgslo_catalog.fragment USING btree (d
 
 CREATE INDEX fragment_place_idx ON pgslo_catalog.fragment USING btree (definition_id, place);
 
+CREATE INDEX fragment_truncate_idx ON pgslo_catalog.fragment USING btree (definition_id, fragment_id) WHERE (operation = 'truncate'::text);
+
+CREATE INDEX fragment_unmerged_idx ON pgslo_catalog.fragment USING btree (definition_id, batch) WHERE (operation <> ALL (ARRAY['merged'::text, 'recounted'::text]));
+
 CREATE UNIQUE INDEX incident_is_open_once ON pgslo_catalog.incident USING btree (definition_id, rule_id) WHERE (resolved_at IS NULL);
 
 CREATE INDEX incident_rule_idx ON pgslo_catalog.incident USING btree (rule_id);
+
+CREATE INDEX profile_place_idx ON pgslo_catalog.profile USING btree (definition_id, column_name, place);
 
 CREATE INDEX quarantine_held_idx ON pgslo_catalog.quarantine USING btree (definition_id, quarantine_id) WHERE (state = 'held'::text);
 
@@ -1692,11 +2546,21 @@ CREATE INDEX rule_break_rule_idx ON pgslo_catalog.rule_break USING btree (rule_i
 
 CREATE INDEX sample_rule_idx ON pgslo_catalog.sample USING btree (rule_id, batch);
 
+CREATE INDEX verdict_definition_idx ON pgslo_catalog.verdict USING btree (definition_id, place);
+
+CREATE INDEX verdict_place_idx ON pgslo_catalog.verdict USING btree (rule_id, place);
+
+ALTER TABLE ONLY pgslo_catalog.batch
+    ADD CONSTRAINT batch_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY pgslo_catalog.incident
     ADD CONSTRAINT incident_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.incident
     ADD CONSTRAINT incident_belongs_to_a_rule FOREIGN KEY (rule_id) REFERENCES pgslo_catalog.rule(rule_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.profile
+    ADD CONSTRAINT profile_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.quarantine
     ADD CONSTRAINT quarantine_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
@@ -1719,13 +2583,26 @@ ALTER TABLE ONLY pgslo_catalog.sample
 ALTER TABLE ONLY pgslo_catalog.task
     ADD CONSTRAINT task_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY pgslo_catalog.verdict
+    ADD CONSTRAINT verdict_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.verdict
+    ADD CONSTRAINT verdict_belongs_to_a_rule FOREIGN KEY (rule_id) REFERENCES pgslo_catalog.rule(rule_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.watched_column
+    ADD CONSTRAINT watched_column_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
 GRANT USAGE ON SCHEMA pgslo TO PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.close_batch(definition text, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.discard(quarantine_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.release(quarantine_id bigint, changes jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.tick() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.added_up(parts jsonb[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.announce(definition text, columns text[], on_read text) FROM PUBLIC;
 
@@ -1738,6 +2615,16 @@ REVOKE ALL ON FUNCTION pgslo_catalog.columns_of(relation regclass) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.failed(batches pgslo_catalog.counted[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.failing_of(ordinal integer, rules integer, failed bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_base64(value text) FROM PUBLIC;
 
@@ -1773,7 +2660,19 @@ REVOKE ALL ON FUNCTION pgslo_catalog.iso(value anyelement) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.iso_text(value anyelement) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.judge_batch(definition_id bigint, batch text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.definition, batch text, columns text[], sample text[], level smallint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.level_of(mask bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.counted[], rules integer) FROM PUBLIC;
 
@@ -1787,7 +2686,11 @@ REVOKE ALL ON FUNCTION pgslo_catalog.open_left_over() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.problem(definition text, columns text[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.profile_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[]) FROM PUBLIC;
 
@@ -1799,6 +2702,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_sample(definition text, rule text, b
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_statement(definition text, rules text[], batches pgslo_catalog.counted[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.register(document jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reject(definition text, schema_name text, table_name text, rule text, column_name text, promise text, shown text, row_key text, owner text, also text[]) FROM PUBLIC;
@@ -1807,12 +2712,24 @@ REVOKE ALL ON FUNCTION pgslo_catalog.reject_schema(definition text, schema_name 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.sample_mask(rows bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.sample_rows(sample text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.unregister(definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) FROM PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.batch TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.incident TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.rule TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.status TO PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.verdict TO PUBLIC;

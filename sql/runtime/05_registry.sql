@@ -8,26 +8,32 @@ AS $pgslo$
 DECLARE
     id bigint;
 BEGIN
-    INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, schema_wanted, on_read, fingerprint)
+    INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, schema_wanted, on_read, fingerprint,
+        settle, batch_is_of_row, recount, sensitivity)
     VALUES (
         document ->> 'name', (document ->> 'relation')::regclass, document ->> 'owner', document ->> 'description',
         ARRAY(SELECT jsonb_array_elements_text(document -> 'key')), document ->> 'writes',
-        (document ->> 'batch_every')::interval, document ->> 'batch_by', document ->> 'batch_place', nullif(document -> 'schema', 'null'), document ->> 'on_read', document ->> 'fingerprint')
+        (document ->> 'batch_every')::interval, document ->> 'batch_by', document ->> 'batch_place', nullif(document -> 'schema', 'null'), document ->> 'on_read', document ->> 'fingerprint',
+        (document ->> 'settle')::interval, (document ->> 'batch_is_of_row')::boolean, document ->> 'recount', (document ->> 'sensitivity')::float8)
     ON CONFLICT (name) DO UPDATE SET
         relation = excluded.relation, owner = excluded.owner, description = excluded.description, key_columns = excluded.key_columns,
         writes = excluded.writes, batch_every = excluded.batch_every, batch_by = excluded.batch_by, batch_place = excluded.batch_place, schema_wanted = excluded.schema_wanted,
-        on_read = excluded.on_read, fingerprint = excluded.fingerprint, registered_at = clock_timestamp(), registered_by = session_user
+        on_read = excluded.on_read, fingerprint = excluded.fingerprint,
+        settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, sensitivity = excluded.sensitivity, registered_at = clock_timestamp(), registered_by = session_user
     RETURNING d.definition_id INTO id;
 
-    INSERT INTO pgslo_catalog.rule AS r (definition_id, name, kind, columns, on_breach, at_least, at_most, samples, mechanism, promise, owner, description, tags)
+    INSERT INTO pgslo_catalog.rule AS r (definition_id, name, kind, columns, on_breach, at_least, at_most, samples, mechanism, promise, owner, description, tags, scope, measure,
+        warn_low, warn_high, reject_low, reject_high)
     SELECT id, w ->> 'name', w ->> 'kind', ARRAY(SELECT jsonb_array_elements_text(w -> 'columns')), w ->> 'on_breach',
            (w ->> 'at_least')::numeric, (w ->> 'at_most')::bigint, (w ->> 'samples')::bigint, w ->> 'mechanism', w ->> 'promise',
-           w ->> 'owner', w ->> 'description', ARRAY(SELECT jsonb_array_elements_text(w -> 'tags'))
+           w ->> 'owner', w ->> 'description', ARRAY(SELECT jsonb_array_elements_text(w -> 'tags')), w ->> 'scope', nullif(w -> 'measure', 'null'),
+           (w ->> 'warn_low')::float8, (w ->> 'warn_high')::float8, (w ->> 'reject_low')::float8, (w ->> 'reject_high')::float8
     FROM jsonb_array_elements(document -> 'rules') AS w
     ON CONFLICT (definition_id, name) DO UPDATE SET
         kind = excluded.kind, columns = excluded.columns, on_breach = excluded.on_breach, at_least = excluded.at_least, at_most = excluded.at_most,
         samples = excluded.samples, mechanism = excluded.mechanism, promise = excluded.promise, owner = excluded.owner,
-        description = excluded.description, tags = excluded.tags, retired_at = NULL;
+        description = excluded.description, tags = excluded.tags, scope = excluded.scope, measure = excluded.measure, warn_low = excluded.warn_low, warn_high = excluded.warn_high,
+        reject_low = excluded.reject_low, reject_high = excluded.reject_high, retired_at = NULL;
 
     UPDATE pgslo_catalog.rule r SET retired_at = clock_timestamp()
     WHERE r.definition_id = id AND r.retired_at IS NULL
@@ -38,6 +44,10 @@ BEGIN
     -- What was broken is judged anew under the new definition.
     DELETE FROM pgslo_catalog.rule_break b WHERE b.definition_id = id;
 
+    DELETE FROM pgslo_catalog.watched_column c WHERE c.definition_id = id;
+    INSERT INTO pgslo_catalog.watched_column (definition_id, ordinal, column_name, kind)
+    SELECT id, w.ordinal, w.watched ->> 'name', w.watched ->> 'kind'
+    FROM jsonb_array_elements(document -> 'watched') WITH ORDINALITY AS w (watched, ordinal);
     DELETE FROM pgslo_catalog.task t WHERE t.definition_id = id;
     INSERT INTO pgslo_catalog.task (definition_id, name, contact, reads, view_name, on_read)
     SELECT id, t ->> 'name', t ->> 'contact', ARRAY(SELECT jsonb_array_elements_text(t -> 'reads')), t ->> 'view', t ->> 'on_read'

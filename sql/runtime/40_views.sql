@@ -16,9 +16,19 @@ SELECT d.name AS definition, r.name AS rule, r.kind, r.columns, r.on_breach, r.m
 FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id);
 COMMENT ON VIEW pgslo.rule IS 'What is promised, how it is enforced, and whether it can be judged.';
 
+CREATE OR REPLACE VIEW pgslo.batch AS
+SELECT d.name AS definition, b.name AS batch, b.rows, b.first_written_at, b.last_written_at, b.writer, b.application, b.closed_at, b.revision
+FROM pgslo_catalog.batch b JOIN pgslo_catalog.definition d USING (definition_id);
+COMMENT ON VIEW pgslo.batch IS 'Batches as tick() last added them up.';
+
+CREATE OR REPLACE VIEW pgslo.verdict AS
+SELECT d.name AS definition, v.batch, r.name AS rule, r.kind, r.columns, v.verdict, v.value, v.low, v.high, v.score, v.said, v.judged_at
+FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id) JOIN pgslo_catalog.definition d ON d.definition_id = v.definition_id;
+COMMENT ON VIEW pgslo.verdict IS 'Whether each batch met each rule about batches.';
+
 CREATE OR REPLACE VIEW pgslo.status AS
 SELECT d.name AS definition, d.owner, d.writes,
-       (SELECT count(*) FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL) AS rules,
+       (SELECT count(*) FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.kind <> 'learned') AS rules,
        (SELECT count(*) FROM pgslo_catalog.incident i WHERE i.definition_id = d.definition_id AND i.resolved_at IS NULL) AS open_incidents,
        (SELECT count(DISTINCT coalesce(b.rule_id, 0)) FROM pgslo_catalog.rule_break b LEFT JOIN pgslo_catalog.rule r USING (rule_id) WHERE b.definition_id = d.definition_id AND r.retired_at IS NULL) AS broken_rules,
        (SELECT count(*) FROM pgslo_catalog.quarantine q WHERE q.definition_id = d.definition_id AND q.state = 'held') AS quarantined_rows,
@@ -106,6 +116,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
+    target pgslo_catalog.definition;
     open record;
     newest record;
 BEGIN
@@ -113,6 +124,13 @@ BEGIN
         RETURN;  -- Somebody else is at it.
     END IF;
     PERFORM pgslo_catalog.open_left_over();
+    FOR target IN SELECT d.* FROM pgslo_catalog.definition d ORDER BY d.definition_id LOOP
+        BEGIN
+            PERFORM pgslo_catalog.follow(target, NULL, 50);
+        EXCEPTION WHEN OTHERS THEN
+            PERFORM pgslo_catalog.record_break(target.name, NULL, SQLSTATE, SQLERRM);  -- The other tables go on.
+        END;
+    END LOOP;
     -- A bulk-loaded table's own writes resolve its incidents, but for what they left to a writer who then rolled back.
     FOR open IN
         SELECT r AS rule, later.batch, later.place
@@ -125,7 +143,7 @@ BEGIN
             WHERE f.definition_id = i.definition_id AND f.place > i.opened_place AND f.written_at >= i.opened_at
             ORDER BY f.place DESC LIMIT 1
         ) later
-        WHERE i.resolved_at IS NULL AND d.writes = 'bulk'
+        WHERE i.resolved_at IS NULL AND r.scope = 'row' AND d.writes = 'bulk'
         ORDER BY i.incident_id
     LOOP
         PERFORM pgslo_catalog.resolve_incident(open.rule, open.batch, open.place);
@@ -134,7 +152,7 @@ BEGIN
     FOR open IN
         SELECT i AS incident, r AS rule, d AS definition, d.name
         FROM pgslo_catalog.incident i JOIN pgslo_catalog.definition d USING (definition_id) JOIN pgslo_catalog.rule r USING (rule_id)
-        WHERE i.resolved_at IS NULL AND d.writes = 'stream'
+        WHERE i.resolved_at IS NULL AND r.scope = 'row' AND d.writes = 'stream'
         ORDER BY i.incident_id
     LOOP
         BEGIN
@@ -148,7 +166,7 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.tick() IS 'Resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron.';
+COMMENT ON FUNCTION pgslo.tick() IS 'Closes and judges batches that are due, resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron.';
 
 CREATE OR REPLACE FUNCTION pgslo.version() RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER

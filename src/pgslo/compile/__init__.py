@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 from pgslo import naming, sql
 from pgslo.catalog import TEXT, Catalog, Name, Relation
-from pgslo.compile import conditions, native, repairs, views, writes
+from pgslo.compile import conditions, measuring, native, repairs, views, writes
 from pgslo.compile.artifact import Artifact, Lock, Statement, drop, read_comment, table
 from pgslo.compile.conditions import Subject
+from pgslo.compile.measuring import Measuring
 from pgslo.compile.writes import Choice, WriteCompiler
 from pgslo.definition import rules
 from pgslo.definition.rules import Definition
@@ -20,6 +22,9 @@ from pgslo.expression import Expression
 from pgslo.sql import Sql
 
 _Made = TypeVar("_Made")
+
+#: How long after its last write a batch is taken as complete, unless the definition says otherwise.
+_SETTLE = timedelta(minutes=10)
 
 _NOT_OURS_TO_GUARD = {
     "pg_catalog",
@@ -149,10 +154,13 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
     chosen = tuple(choices)
     repairing = tuple(choice.rule for choice in chosen if choice.mechanism == "repair trigger")
     triggers = _collect(lambda: (*repairs.artifacts(compiler, repairing), *compiler.artifacts(chosen)))
+    counted = tuple(choice.rule for choice in chosen if choice.mechanism == "statement trigger")
+    measured = _collect(lambda: measuring.measuring(compiler, counted))
+    triggers = (*triggers, *measured.artifacts)
     guarded = _collect(lambda: views.artifacts(definition, catalog, relation, key))
     artifacts = (
         *(one for one in triggers if one.kind == "function"),
-        _registration(compiler, chosen, key),
+        _registration(compiler, chosen, key, measured),
         *(one for one in made if one is not None),
         *(one for one in triggers if one.kind != "function"),
         *guarded,
@@ -330,8 +338,13 @@ def _blame(rule: rules.Rule) -> Location:
     return rule.location
 
 
-def _registration(compiler: WriteCompiler, choices: tuple[Choice, ...], key: tuple[str, ...]) -> Artifact:
+def _registration(
+    compiler: WriteCompiler, choices: tuple[Choice, ...], key: tuple[str, ...], measured: Measuring
+) -> Artifact:
     definition = compiler.definition
+    # A batch that nobody can be asked for again, and that no trigger counts, is not measured.
+    is_measured = compiler.writes.mode == "bulk" or measured.recount is not None
+    watches = definition.watch and is_measured
     schema = next((choice.rule for choice in choices if isinstance(choice.rule, rules.Schema)), None)
     document = {
         "name": definition.name,
@@ -345,23 +358,32 @@ def _registration(compiler: WriteCompiler, choices: tuple[Choice, ...], key: tup
         "batch_place": compiler.batching.place.text if compiler.batching.by_value else None,
         "schema": json.loads(writes.wanted_schema(schema)) if isinstance(schema, rules.Schema) else None,
         "on_read": definition.on_read,
+        "settle": f"{int((definition.settle or _SETTLE).total_seconds())} seconds",
+        "batch_is_of_row": measured.of_row,
+        "recount": measured.recount,
+        "sensitivity": definition.sensitivity,
+        "watched": [{"name": one.column.name, "kind": one.kind} for one in measured.watched if is_measured],
         "rules": [
-            {
-                "name": rule.name,
-                "kind": rule.custom_kind if isinstance(rule, rules.Custom) else rule.kind,
-                "columns": conditions.columns(rule),
-                "on_breach": rule.on_breach,
-                "at_least": rule.at_least,
-                "at_most": rule.at_most,
-                "samples": rule.samples,
-                "mechanism": choice.mechanism,
-                "promise": conditions.promise(rule),
-                "owner": rule.owner,
-                "description": rule.description,
-                "tags": rule.tags,
-            }
-            for choice in choices
-            for rule in (choice.rule,)
+            *(measuring.learned(measured.watched) if watches else ()),
+            *(
+                {
+                    "name": rule.name,
+                    "kind": rule.custom_kind if isinstance(rule, rules.Custom) else rule.kind,
+                    "columns": conditions.columns(rule),
+                    "on_breach": rule.on_breach,
+                    "at_least": rule.at_least,
+                    "at_most": rule.at_most,
+                    "samples": rule.samples,
+                    "mechanism": choice.mechanism,
+                    "promise": conditions.promise(rule),
+                    "owner": rule.owner,
+                    "description": rule.description,
+                    "tags": rule.tags,
+                    "scope": "row",
+                }
+                for choice in choices
+                for rule in (choice.rule,)
+            ),
         ],
         "tasks": [
             {

@@ -128,7 +128,7 @@ def drop(
     match kind:
         case "function":
             qualified = sql.identifier(naming.GENERATED_SCHEMA, *names)
-            return (Statement(sql.render("drop", _Drop(Sql("FUNCTION"), Sql(f"{qualified}()")))),)
+            return (Statement(sql.render("drop", _Drop(Sql("FUNCTION"), qualified))),)
         case "view":
             lost = ("rights that were granted on it by hand are lost with it",)
             return (Statement(sql.render("drop", _Drop(Sql("VIEW"), name)), hazards=lost),)

@@ -24,6 +24,8 @@ Mechanism = Literal[
 #: Rows that arrive one by one are batched by the hour of the clock unless the definition says otherwise.
 _STREAM_BATCH = "3600 seconds"
 
+_NO_ARGUMENTS = Sql("")
+
 _MEASURE_NAMES = {"INSERT": "insert", "UPDATE": "update"}
 
 #: Errors that say the table is not what the rule was written for: even a rule that rejects lets the write live then.
@@ -491,10 +493,10 @@ class WriteCompiler:
             ),
         ]
 
-    def function(self, name: str, text: Sql, reason: str) -> Artifact:
+    def function(self, name: str, text: Sql, reason: str, *, arguments: Sql = _NO_ARGUMENTS) -> Artifact:
         """A generated function, revoked from PUBLIC so that nobody can attach it to a table of his own."""
-        qualified = sql.identifier(naming.GENERATED_SCHEMA, name)
-        called = Sql(f"FUNCTION {qualified}()")
+        qualified = Sql(f"{sql.identifier(naming.GENERATED_SCHEMA, name)}({arguments})")
+        called = Sql(f"FUNCTION {qualified}")
         return Artifact(
             kind="function",
             names=(name,),

@@ -270,6 +270,10 @@ class Definition(BaseModel):
         writes: How rows arrive; ``None``: the compiler chooses and says why.
         guarded: Schema of the guarded views.
         readers: Roles that may read the guarded views.
+        watch: Whether bounds are learned for columns that have none.
+        unwatched: Columns that are left out of that.
+        settle: How long after its last write a batch is taken as complete; ``None``: ten minutes.
+        sensitivity: Divides every learned bound's width; 1 is the default.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -283,6 +287,10 @@ class Definition(BaseModel):
     guarded: str = "guarded"
     readers: tuple[str, ...] = ()
     on_read: OnRead = "warn"
+    watch: bool = True
+    unwatched: tuple[str, ...] = ()
+    settle: timedelta | None = None
+    sensitivity: float = Field(default=1.0, gt=0)
     rules: tuple[Rule, ...] = ()
     tasks: tuple[Task, ...] = ()
     location: Location

@@ -1,0 +1,441 @@
+-- From what statements wrote to batches, their profiles and verdicts. Writers append fragments; tick() alone adds them up.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.sample_mask(rows bigint) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    -- 2 to the power of the level, less one: about 2,000 of the rows have an entity whose hash has none of its bits.
+    SELECT (1::bigint << ceil(greatest(0, ln(greatest(sample_mask.rows, 1) / 2000.0) / ln(2)))::integer) - 1
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.sample_mask(bigint) IS 'Which rows of a statement are sampled: those whose entity''s hash has none of these bits.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.level_of(mask bigint) RETURNS smallint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT round(ln(level_of.mask + 1) / ln(2))::smallint
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.level_of(bigint) IS 'The number of bits of a mask.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.sample_rows(sample text[]) RETURNS SETOF text[]
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    one text[];
+BEGIN
+    -- Slice by slice in one pass; indexing would begin anew for each row.
+    IF sample_rows.sample IS NOT NULL THEN
+        FOREACH one SLICE 1 IN ARRAY sample_rows.sample LOOP
+            RETURN NEXT one;
+        END LOOP;
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.sample_rows(text[]) IS 'The rows of a sample.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT jsonb_object_agg(n.name, n.counted * signed.sign)
+    FROM unnest(signed.names, signed.counts) AS n (name, counted)
+    WHERE n.name IS NOT NULL AND n.counted <> 0
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.signed(text[], numeric[], integer) IS 'Counts by name, taken away if the sign is -1; those that are zero are left out.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = record_measured.definition);
+    way integer := CASE WHEN record_measured.sign < 0 THEN -1 ELSE 1 END;
+BEGIN
+    INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample)
+    SELECT id, c.batch, coalesce(c.place, pgslo_catalog.arrival(id, c.batch)), record_measured.sign * c.rows,
+           pgslo_catalog.signed(record_measured.rules, c.failed, way), record_measured.operation,
+           pgslo_catalog.signed(record_measured.columns, c.present, way), pgslo_catalog.signed(record_measured.tallies, c.tallies, way),
+           pgslo_catalog.level_of(record_measured.mask), record_measured.columns, c.sample
+    FROM unnest(record_measured.counted) AS c;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.record_measured(text, text, integer, text[], text[], text[], pgslo_catalog.measured[], bigint) IS 'Appends what a statement added to its batches (sign 1; 0 when its rows are counted elsewhere) or took away (-1).';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    target pgslo_catalog.definition;
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = record_truncate.definition;
+    -- Nobody else writes to the table meanwhile, so fragments with lower numbers are of earlier writes, all of them.
+    INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)
+    VALUES (target.definition_id, '', '-Infinity', 0, CASE WHEN record_truncate.relation = target.relation THEN 'truncate' ELSE 'recount' END);
+    IF record_truncate.relation = target.relation THEN
+        -- Those that tick() is at just now are left to it.
+        DELETE FROM pgslo_catalog.fragment f
+        WHERE f.fragment_id IN (
+            SELECT g.fragment_id FROM pgslo_catalog.fragment g
+            WHERE g.definition_id = target.definition_id AND g.operation <> 'truncate'
+            FOR UPDATE SKIP LOCKED);
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.record_truncate(text, regclass) IS 'Notes that a table was emptied, or a part of it.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.added_up(parts jsonb[]) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT coalesce(jsonb_object_agg(s.key, s.total), '{}')
+    FROM (
+        SELECT e.key, sum(e.value::numeric) AS total
+        FROM unnest(added_up.parts) AS p (part) CROSS JOIN LATERAL jsonb_each_text(p.part) AS e
+        GROUP BY e.key
+        HAVING sum(e.value::numeric) <> 0
+    ) s
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.added_up(jsonb[]) IS 'Counts by name, added up.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch text) RETURNS pgslo_catalog.fragment
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    merged pgslo_catalog.fragment;
+    parts pgslo_catalog.fragment[];
+    mask bigint;
+    sampled bigint;
+BEGIN
+    WITH gone AS (
+        DELETE FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = merge_batch.definition_id AND f.batch = merge_batch.batch
+        RETURNING f.*
+    )
+    SELECT array_agg(gone ORDER BY gone.fragment_id) INTO parts FROM gone;
+    IF parts IS NULL THEN
+        RETURN NULL;
+    END IF;
+    SELECT max(p.fragment_id), min(p.place), sum(p.rows), nullif(pgslo_catalog.added_up(array_agg(p.failures)), '{}'),
+           pgslo_catalog.added_up(array_agg(p.present)), pgslo_catalog.added_up(array_agg(p.tallies)), max(p.level),
+           max(p.written_at)
+    INTO merged.fragment_id, merged.place, merged.rows, merged.failures, merged.present, merged.tallies, merged.level,
+         merged.written_at
+    FROM unnest(parts) AS p;
+    merged.sample_columns := (SELECT p.sample_columns FROM unnest(parts) AS p WHERE p.sample_columns IS NOT NULL ORDER BY p.fragment_id DESC LIMIT 1);
+    merged.definition_id := merge_batch.definition_id;
+    merged.batch := merge_batch.batch;
+    merged.writer := parts[cardinality(parts)].writer;
+    merged.application := parts[cardinality(parts)].application;
+
+    -- Rows that were sampled and not taken away again, at the coarsest level of all: exactly those that are there.
+    mask := (1::bigint << coalesce(merged.level, 0)::integer) - 1;
+    IF EXISTS (SELECT FROM unnest(parts) AS p WHERE p.operation = 'delete') THEN
+        SELECT array_agg(s.one), count(*) INTO merged.sample, sampled
+        FROM (
+            SELECT r.one FROM unnest(parts) AS p CROSS JOIN LATERAL pgslo_catalog.sample_rows(p.sample) AS r (one)
+            WHERE p.operation <> 'delete' AND p.sample_columns = merged.sample_columns AND r.one[1]::bigint & mask = 0
+            EXCEPT ALL
+            SELECT r.one FROM unnest(parts) AS p CROSS JOIN LATERAL pgslo_catalog.sample_rows(p.sample) AS r (one)
+            WHERE p.operation = 'delete' AND p.sample_columns = merged.sample_columns AND r.one[1]::bigint & mask = 0
+        ) s;
+    ELSIF (SELECT count(*) FROM unnest(parts) AS p WHERE p.sample IS NOT NULL) = 1 THEN
+        SELECT p.sample, array_length(p.sample, 1) INTO merged.sample, sampled FROM unnest(parts) AS p WHERE p.sample IS NOT NULL;
+    ELSE
+        SELECT array_agg(r.one), count(*) INTO merged.sample, sampled
+        FROM unnest(parts) AS p CROSS JOIN LATERAL pgslo_catalog.sample_rows(p.sample) AS r (one)
+        WHERE p.sample_columns = merged.sample_columns AND r.one[1]::bigint & mask = 0;
+    END IF;
+    WHILE sampled > 4000 AND merged.level < 62 LOOP
+        merged.level := merged.level + 1;
+        mask := (1::bigint << merged.level::integer) - 1;
+        SELECT array_agg(r.one), count(*) INTO merged.sample, sampled
+        FROM pgslo_catalog.sample_rows(merged.sample) AS r (one) WHERE r.one[1]::bigint & mask = 0;
+    END LOOP;
+
+    -- It keeps the number of the newest it is made of: a TRUNCATE that is not committed yet must not make it newer.
+    INSERT INTO pgslo_catalog.fragment (fragment_id, definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample, writer, application, written_at)
+    OVERRIDING SYSTEM VALUE
+    VALUES (merged.fragment_id, merged.definition_id, merged.batch, merged.place, merged.rows, merged.failures, 'merged', merged.present, merged.tallies,
+            merged.level, merged.sample_columns, merged.sample, merged.writer, merged.application, merged.written_at);
+
+    INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, tallies, failures, first_written_at, last_written_at, writer, application)
+    VALUES (merged.definition_id, merged.batch, merged.place, merged.rows, merged.present, merged.tallies, coalesce(merged.failures, '{}'),
+            parts[1].written_at, merged.written_at, merged.writer, merged.application)
+    ON CONFLICT ON CONSTRAINT batch_name_is_unique_in_its_definition DO UPDATE SET
+        place = excluded.place, rows = excluded.rows, present = excluded.present, tallies = excluded.tallies, failures = excluded.failures,
+        last_written_at = excluded.last_written_at, writer = excluded.writer, application = excluded.application;
+    RETURN merged;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.merge_batch(bigint, text) IS 'Makes the fragments of a batch into one, and writes down what the batch comes to.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    columns text[] := ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = (take_count.definition).definition_id ORDER BY w.ordinal);
+    place numeric := coalesce((counted).place, pgslo_catalog.arrival((take_count.definition).definition_id, (counted).batch));
+BEGIN
+    INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, first_written_at, last_written_at)
+    VALUES ((take_count.definition).definition_id, (counted).batch, place, (counted).rows, coalesce(pgslo_catalog.signed(columns, (counted).present, 1), '{}'),
+            clock_timestamp(), clock_timestamp())
+    ON CONFLICT ON CONSTRAINT batch_name_is_unique_in_its_definition DO UPDATE SET
+        rows = excluded.rows, present = excluded.present,
+        last_written_at = CASE WHEN b.rows = excluded.rows THEN b.last_written_at ELSE excluded.last_written_at END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.take_count(pgslo_catalog.definition, pgslo_catalog.measured, bigint) IS 'Writes down what a batch comes to, as counted from the table.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.judge_batch(definition_id bigint, batch text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    target pgslo_catalog.definition;
+    judged pgslo_catalog.batch;
+    rule pgslo_catalog.rule;
+    found record;
+    verdict text;
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.definition_id = judge_batch.definition_id;
+    SELECT b.* INTO judged FROM pgslo_catalog.batch b WHERE b.definition_id = judge_batch.definition_id AND b.name = judge_batch.batch;
+    IF judged.rows <= 0 AND judged.revision > 1 THEN
+        -- Rows that are deleted because they are old are no news.
+        UPDATE pgslo_catalog.verdict v SET verdict = 'unknown', said = 'the batch was emptied', judged_at = clock_timestamp()
+        WHERE v.definition_id = judge_batch.definition_id AND v.batch = judge_batch.batch;
+        RETURN;
+    END IF;
+    FOR rule IN
+        SELECT r.* FROM pgslo_catalog.rule r
+        WHERE r.definition_id = judge_batch.definition_id AND r.scope <> 'row' AND r.kind <> 'learned' AND r.retired_at IS NULL
+        ORDER BY r.rule_id
+    LOOP
+        BEGIN
+            SELECT m.* INTO found FROM pgslo_catalog.measured(target, judged, rule) AS m;
+        EXCEPTION WHEN OTHERS THEN
+            PERFORM pgslo_catalog.record_break(target.name, rule.name, SQLSTATE, SQLERRM);
+            SELECT NULL::float8 AS value, NULL::bigint AS rows, format('it can no longer be judged: %s', SQLERRM) AS said INTO found;
+        END;
+        verdict := CASE
+            WHEN found.value IS NULL OR found.value = 'NaN' THEN 'unknown'
+            WHEN found.value < rule.warn_low OR found.value > rule.warn_high OR found.value < rule.reject_low OR found.value > rule.reject_high THEN 'missed'
+            ELSE 'met'
+        END;
+        PERFORM pgslo_catalog.give_verdict(rule, judged, verdict, found.value, coalesce(rule.warn_low, rule.reject_low), coalesce(rule.warn_high, rule.reject_high), NULL, found.said);
+    END LOOP;
+    FOR found IN
+        SELECT r AS rule, j.*
+        FROM pgslo_catalog.judge_learned(judge_batch.definition_id, judged.name, judged.place) AS j
+        JOIN pgslo_catalog.rule r ON r.definition_id = judge_batch.definition_id AND r.kind = 'learned' AND r.retired_at IS NULL
+             AND r.columns = CASE WHEN j.column_name = '*' THEN '{}' ELSE ARRAY[j.column_name] END
+        ORDER BY r.rule_id
+    LOOP
+        PERFORM pgslo_catalog.give_verdict(found.rule, judged, found.verdict, found.value, found.low, found.high, found.score, found.said);
+    END LOOP;
+    -- What missed is not what later batches are compared with.
+    UPDATE pgslo_catalog.profile p
+    SET baseline = seen.fine
+    FROM (
+        SELECT q.column_name,
+               NOT EXISTS (
+                   SELECT FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id)
+                   WHERE v.definition_id = judge_batch.definition_id AND v.batch = judge_batch.batch AND v.place = judged.place AND v.verdict = 'missed'
+                     AND (q.column_name = ANY (r.columns) OR q.column_name = '*' AND r.columns = '{}')) AS fine
+        FROM pgslo_catalog.profile q WHERE q.definition_id = judge_batch.definition_id AND q.batch = judge_batch.batch
+    ) AS seen
+    WHERE p.definition_id = judge_batch.definition_id AND p.batch = judge_batch.batch AND p.column_name = seen.column_name AND p.baseline <> seen.fine;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.judge_batch(bigint, text) IS 'Judges a batch by every rule about batches, and opens or resolves their incidents.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value float8, low float8, high float8, score float8, said text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    INSERT INTO pgslo_catalog.verdict AS v (definition_id, rule_id, batch, place, verdict, value, low, high, score, said)
+    VALUES ((give_verdict.rule).definition_id, (give_verdict.rule).rule_id, (give_verdict.batch).name, (give_verdict.batch).place,
+            give_verdict.verdict, give_verdict.value, give_verdict.low, give_verdict.high, give_verdict.score, coalesce(give_verdict.said, give_verdict.verdict))
+    ON CONFLICT ON CONSTRAINT verdict_is_given_once_a_batch DO UPDATE SET
+        place = excluded.place, verdict = excluded.verdict, value = excluded.value, low = excluded.low, high = excluded.high,
+        score = excluded.score, said = excluded.said, judged_at = excluded.judged_at;
+    PERFORM pgslo_catalog.follow_verdict(give_verdict.rule, (give_verdict.batch).name, (give_verdict.batch).place, give_verdict.verdict);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.give_verdict(pgslo_catalog.rule, pgslo_catalog.batch, text, float8, float8, float8, float8, text) IS 'Writes a verdict down, in place of an earlier one on the same batch, and lets its incident follow.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.definition, batch text, columns text[], sample text[], level smallint) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    closed pgslo_catalog.batch;
+BEGIN
+    UPDATE pgslo_catalog.batch b
+    SET closed_at = coalesce(b.closed_at, clock_timestamp()), revision = b.revision + 1
+    WHERE b.definition_id = (judge_closed.definition).definition_id AND b.name = judge_closed.batch
+    RETURNING b.* INTO closed;
+    PERFORM pgslo_catalog.profile_batch(judge_closed.definition, closed, judge_closed.columns, judge_closed.sample, judge_closed.level, closed.present);
+    PERFORM pgslo_catalog.judge_batch(closed.definition_id, closed.name);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.judge_closed(pgslo_catalog.definition, text, text[], text[], smallint) IS 'Closes a batch: its profile is taken, and it is judged.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    id bigint := (follow_loads.definition).definition_id;
+    emptied bigint := (SELECT max(f.fragment_id) FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'truncate');
+    due record;
+    merged pgslo_catalog.fragment;
+    judged integer := 0;
+BEGIN
+    IF emptied IS NOT NULL THEN
+        DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.fragment_id <= emptied;
+        UPDATE pgslo_catalog.batch b SET rows = 0, present = '{}', tallies = '{}', failures = '{}' WHERE b.definition_id = id;
+    END IF;
+    FOR due IN
+        SELECT u.batch, coalesce(b.closed_at IS NOT NULL, false) AS was_closed, u.place
+        FROM (
+            SELECT f.batch, min(f.place) AS place
+            FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate')
+            GROUP BY f.batch
+        ) u
+        LEFT JOIN pgslo_catalog.batch b ON b.definition_id = id AND b.name = u.batch
+        ORDER BY u.place
+    LOOP
+        EXIT WHEN judged >= follow_loads.at_most;
+        merged := pgslo_catalog.merge_batch(id, due.batch);
+        -- Rows that came late or went: it is judged again.
+        IF due.was_closed THEN
+            PERFORM pgslo_catalog.judge_closed(follow_loads.definition, due.batch, merged.sample_columns, merged.sample, merged.level);
+            judged := judged + 1;
+        END IF;
+    END LOOP;
+    FOR due IN
+        SELECT b.name
+        FROM pgslo_catalog.batch b
+        WHERE b.definition_id = id AND b.closed_at IS NULL AND b.rows > 0
+          AND (b.name = follow_loads.at_once
+               OR follow_loads.at_once = '*'
+               OR b.last_written_at + (follow_loads.definition).settle < clock_timestamp()
+               OR EXISTS (SELECT FROM pgslo_catalog.batch later WHERE later.definition_id = id AND later.place > b.place AND later.rows > 0))
+        ORDER BY b.place
+    LOOP
+        EXIT WHEN judged >= follow_loads.at_most;
+        SELECT f.* INTO merged FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.batch = due.name AND f.operation IN ('merged', 'recounted');
+        PERFORM pgslo_catalog.judge_closed(follow_loads.definition, due.name, merged.sample_columns, merged.sample, merged.level);
+        judged := judged + 1;
+    END LOOP;
+    -- What is sampled serves until a batch is old enough not to be corrected any more.
+    IF judged > 0 THEN
+        UPDATE pgslo_catalog.fragment f SET sample = NULL
+        WHERE f.definition_id = id AND f.operation = 'merged' AND f.sample IS NOT NULL
+          AND f.place < (SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = id ORDER BY b.place DESC OFFSET 14 LIMIT 1);
+    END IF;
+    RETURN judged;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.follow_loads(pgslo_catalog.definition, text, integer) IS 'Adds up what was written to a loaded table, and closes and judges what is due; a batch that is named, or all for *, at once.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    id bigint := (follow_stream.definition).definition_id;
+    newest record;
+    known pgslo_catalog.batch;
+    before pgslo_catalog.batch;
+    counted pgslo_catalog.measured[];
+    one pgslo_catalog.measured;
+    mask bigint;
+    judged integer := 0;
+BEGIN
+    newest := pgslo_catalog.newest_batch(follow_stream.definition);
+    IF newest.place IS NULL THEN
+        RETURN 0;  -- The table is empty.
+    END IF;
+    -- The last batch that is known is counted once more: rows may have come late.
+    SELECT b.* INTO known FROM pgslo_catalog.batch b WHERE b.definition_id = id ORDER BY b.place DESC LIMIT 1;
+    mask := pgslo_catalog.sample_mask(known.rows);
+    EXECUTE format('SELECT pgslo_gen.%I($1, $2, $3)', (follow_stream.definition).recount)
+    INTO counted USING coalesce(known.name, newest.name), newest.name, mask;
+    FOR one IN SELECT c.* FROM unnest(counted) AS c ORDER BY c.place LOOP
+        EXIT WHEN judged >= follow_stream.at_most;
+        SELECT b.* INTO before FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;
+        PERFORM pgslo_catalog.take_count(follow_stream.definition, one, mask);
+        -- The first batch that is seen may have begun before anybody looked, and the newest may go on.
+        IF (known.name IS NOT NULL OR one.batch = follow_stream.at_once)
+            AND (one.place < newest.place OR one.batch = follow_stream.at_once OR follow_stream.at_once = '*'
+                 OR before.rows = one.rows AND before.last_written_at + (follow_stream.definition).settle < clock_timestamp())
+            AND (before.closed_at IS NULL OR before.rows <> one.rows OR before.present <> (SELECT b.present FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch))
+        THEN
+            PERFORM pgslo_catalog.judge_closed(follow_stream.definition, one.batch,
+                ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = id ORDER BY w.ordinal),
+                one.sample, pgslo_catalog.level_of(mask));
+            judged := judged + 1;
+        END IF;
+    END LOOP;
+    RETURN judged;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.follow_stream(pgslo_catalog.definition, text, integer) IS 'Counts the newest batches of a streamed table from the table itself, and closes and judges what is due.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    IF (follow.definition).writes = 'bulk' THEN
+        RETURN pgslo_catalog.follow_loads(follow.definition, follow.at_once, follow.at_most);
+    ELSIF (follow.definition).recount IS NOT NULL AND (follow.definition).batch_by IS NOT NULL THEN
+        RETURN pgslo_catalog.follow_stream(follow.definition, follow.at_once, follow.at_most);
+    END IF;
+    RETURN 0;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.follow(pgslo_catalog.definition, text, integer) IS 'Brings the batches of a definition up to date, judging at most so many.';
+
+CREATE OR REPLACE FUNCTION pgslo.close_batch(definition text, batch text DEFAULT '*')
+RETURNS TABLE (batch_name text, rule text, columns text[], verdict text, value float8, low float8, high float8, score float8, said text)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    target pgslo_catalog.definition;
+    began timestamptz := clock_timestamp();
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = close_batch.definition;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'SL002',
+            MESSAGE = format('%s has no definition', close_batch.definition),
+            HINT = 'SELECT definition FROM pgslo.status;';
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('pgslo tick', 0));
+    PERFORM pgslo_catalog.follow(target, close_batch.batch, 2147483647);
+    IF close_batch.batch <> '*' AND NOT EXISTS (SELECT FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.name = close_batch.batch) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'no_data_found',
+            MESSAGE = format('%s has no batch "%s"', target.name, close_batch.batch),
+            DETAIL = coalesce('The newest is ' || (SELECT b.name FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id ORDER BY b.place DESC LIMIT 1) || '.', 'Nothing was written since the definition was applied.'),
+            HINT = 'SELECT batch FROM pgslo.batch;';
+    END IF;
+    RETURN QUERY
+    SELECT v.batch, r.name, r.columns, v.verdict, v.value, v.low, v.high, v.score, v.said
+    FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id)
+    WHERE v.definition_id = target.definition_id
+      AND CASE WHEN close_batch.batch = '*' THEN v.judged_at >= began ELSE v.batch = close_batch.batch END
+    ORDER BY v.place, r.rule_id;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.close_batch(text, text) IS 'Closes a batch, or all that are open, without waiting for them to settle, and returns the verdicts.';

@@ -1,0 +1,365 @@
+"""What measures the batches of a loaded table: a trigger function that counts what each statement adds and takes away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from pgslo import naming, sql
+from pgslo.catalog import NUMERIC, TEMPORAL, Column, Name, Relation
+from pgslo.compile import conditions
+from pgslo.compile.artifact import Artifact
+from pgslo.compile.conditions import ROW
+from pgslo.compile.writes import WriteCompiler
+from pgslo.definition import rules
+from pgslo.definition.rules import Definition
+from pgslo.sql import Sql
+
+Kind = Literal["number", "time", "text"]
+
+#: Name of the learned rule about the table as a whole: its rows, and whether they can be measured at all.
+TABLE_RULE = "table_learned"
+
+_DAYS = {"date", "timestamp without time zone", "timestamp with time zone"}
+_WHOLE_NUMBERS = {"smallint", "integer", "bigint"}
+#: Values of these are long, have no form in text that every session prints alike, or both: only their presence counts.
+_OPAQUE = {"bytea", "json", "jsonb", "xml", "tsvector", "tsquery", "money", "interval"}
+
+# One context class for each template.
+
+
+@dataclass(frozen=True)
+class _Column:
+    column: Sql
+
+
+@dataclass(frozen=True)
+class _Values:
+    values: Sql
+
+
+@dataclass(frozen=True)
+class _Value:
+    value: Sql
+
+
+@dataclass(frozen=True)
+class _Count:
+    batch_raw: Sql
+    batch_name: Sql
+    batch_place: Sql
+    present: Sql
+    tallies: Sql
+    failed: Sql
+    entity: Sql
+    values: Sql
+    source: Sql
+
+
+@dataclass(frozen=True)
+class _Taken:
+    count: Sql
+
+
+@dataclass(frozen=True)
+class _WriteMeasure:
+    source: Sql
+    function: Sql
+    definition: Sql
+    table_rule: Sql
+    column_names: Sql
+    tally_names: Sql
+    rule_names: Sql
+    batch_raw: Sql
+    batch_name: Sql
+    batch_place: Sql
+    count: Sql
+    counts_rows: Sql
+    taken: tuple[_Taken, ...]
+    rejecting: tuple[_Taken, ...]
+
+
+@dataclass(frozen=True)
+class _Recount:
+    source: Sql
+    function: Sql
+    count: Sql
+    count_all: Sql
+
+
+@dataclass(frozen=True)
+class _Source:
+    table: Sql
+    value: Sql
+    type: Sql
+    span: Sql
+
+
+@dataclass(frozen=True)
+class Tally:
+    """A sum that a rule over a batch needs.
+
+    Attributes:
+        name: By which the rule asks for it.
+        value: What is added up, over row ``r``; a number, or NULL for what does not count.
+    """
+
+    name: str
+    value: Sql
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A column whose profile is kept, and how its values read."""
+
+    column: Column
+    kind: Kind
+
+
+def watched(definition: Definition, relation: Relation) -> tuple[Watched, ...]:
+    """The columns whose profile is kept, in the table's order.
+
+    Left out are the columns that name the batch, which are the same in all of its rows, and virtual columns, which
+    triggers see as NULL.
+    """
+    by = definition.batch.by if definition.batch else None
+    named = {by.text} if by is not None else set()
+    return tuple(
+        Watched(column, _kind(column))
+        for column in relation.columns
+        if column.name not in named and column.name not in definition.unwatched and column.generated != "v"
+    )
+
+
+def _kind(column: Column) -> Kind:
+    if column.category == NUMERIC and column.base_type not in _OPAQUE:
+        return "number"
+    if column.category == TEMPORAL and column.base_type in _DAYS:
+        return "time"
+    return "text"
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How the batches of a definition are measured.
+
+    Attributes:
+        artifacts: Functions and triggers.
+        watched: Columns whose profile is kept.
+        recount: Name of the function that counts batches from the table, or ``None``.
+        of_row: Whether a row says which batch it belongs to.
+    """
+
+    artifacts: tuple[Artifact, ...]
+    watched: tuple[Watched, ...]
+    recount: str | None
+    of_row: bool
+
+
+def measuring(
+    compiler: WriteCompiler,
+    judged: tuple[rules.Rule, ...],
+    tallies: tuple[Tally, ...] = (),
+    *,
+    rejects: bool = False,
+) -> Measuring:
+    """Work out what measures a definition's batches.
+
+    Args:
+        compiler: Of the definition.
+        judged: Rules whose failing rows a statement trigger counts; that trigger counts the rows as well.
+        tallies: Sums that rules over a batch need.
+        rejects: Whether a rule refuses a statement because of what its batches come to.
+    """
+    definition, relation = compiler.definition, compiler.relation
+    of_row = definition.batch is not None and definition.batch.by is not None
+    columns = watched(definition, relation)
+    made: list[Artifact] = []
+    recount = _recount_name(compiler) if of_row else None
+    if recount is not None:
+        made.append(_recount(compiler, recount, columns, tallies))
+    if compiler.writes.mode == "bulk":
+        made += _triggers(compiler, columns, judged, tallies, of_row=of_row, rejects=rejects)
+    return Measuring(tuple(made), columns, recount, of_row)
+
+
+def _triggers(
+    compiler: WriteCompiler,
+    columns: tuple[Watched, ...],
+    judged: tuple[rules.Rule, ...],
+    tallies: tuple[Tally, ...],
+    *,
+    of_row: bool,
+    rejects: bool,
+) -> list[Artifact]:
+    relation = compiler.relation
+    function = naming.fit(relation.schema, relation.name, "write_measure")
+    old = _count(compiler, columns, tallies, Sql("pgslo_old AS r"), judged)
+    context = _WriteMeasure(
+        source=compiler.source(judged),
+        function=sql.identifier(naming.GENERATED_SCHEMA, function),
+        definition=sql.literal(compiler.definition.name),
+        table_rule=sql.literal(TABLE_RULE),
+        column_names=_texts(one.column.name for one in columns),
+        tally_names=_texts(one.name for one in tallies),
+        rule_names=_texts(rule.name for rule in judged),
+        batch_raw=compiler.batching.raw_row,
+        batch_name=compiler.batching.name,
+        batch_place=compiler.batching.place,
+        count=_count(compiler, columns, tallies, Sql("pgslo_new AS r"), ()),
+        counts_rows=sql.literal(0 if judged else 1),
+        taken=(_Taken(old),) if of_row else (),
+        rejecting=(_Taken(old),) if rejects else (),
+    )
+    made = [
+        compiler.function(
+            function,
+            sql.render("write_measure", context),
+            "one pass over the rows a statement adds or takes away measures its batches",
+        )
+    ]
+    events = {"insert": "trigger_statement", "truncate": "trigger_truncate"}
+    if of_row:
+        events |= {"update": "trigger_update", "delete": "trigger_delete"}
+    own: Name = (relation.schema, relation.name)
+    for name in (own, *relation.partitions):
+        for event, template in events.items():
+            trigger = naming.trigger(naming.PROFILE_ORDER, "profile", event)
+            reason = "an AFTER STATEMENT trigger with a transition table; PostgreSQL wants one for each event"
+            made.append(compiler.trigger(template, trigger, event.upper(), function, name, reason))
+    return made
+
+
+def _recount_name(compiler: WriteCompiler) -> str:
+    return naming.fit(compiler.relation.schema, compiler.relation.name, "recount")
+
+
+def learned(columns: tuple[Watched, ...]) -> tuple[dict[str, object], ...]:
+    """The rules whose bounds are learned, as the runtime knows them: one for each column, and one for the table."""
+    named = [
+        (f"{one.column.name}_learned", [one.column.name], f"{one.column.name} as its history has it")
+        for one in columns
+    ]
+    return tuple(
+        {
+            "name": name,
+            "kind": "learned",
+            "columns": about,
+            "on_breach": "warn",
+            "at_least": None,
+            "at_most": None,
+            "samples": 0,
+            "mechanism": "at close",
+            "promise": promise,
+            "owner": None,
+            "description": None,
+            "tags": [],
+            "scope": "batch",
+            "measure": {"from": "learned"},
+        }
+        for name, about, promise in (
+            *named,
+            (TABLE_RULE, [], "rows as many, and as different, as the table's history has them"),
+        )
+    )
+
+
+def _recount(
+    compiler: WriteCompiler, name: str, columns: tuple[Watched, ...], tallies: tuple[Tally, ...]
+) -> Artifact:
+    batch = compiler.definition.batch
+    assert batch is not None
+    assert batch.by is not None
+    relation: Name = (compiler.relation.schema, compiler.relation.name)
+    type_name, _ = compiler.subject.catalog.expression_types.get((relation, batch.by.text), ("text", "S"))
+    # The batches of a date that are cut into intervals are time stamps.
+    cut = batch.every is not None and type_name == "date"
+    place = _Source(
+        table=compiler.table,
+        value=batch.by.qualified(ROW),
+        type=Sql("timestamp without time zone" if cut else type_name),
+        span=sql.literal(compiler.batching.every or ""),
+    )
+    bounded = sql.render("recount_source_every" if batch.every is not None else "recount_source", place)
+    context = _Recount(
+        source=compiler.source(),
+        function=sql.identifier(naming.GENERATED_SCHEMA, name),
+        count=_count(compiler, columns, tallies, bounded, ()),
+        count_all=_count(compiler, columns, tallies, Sql(f"{compiler.table} AS r"), ()),
+    )
+    return compiler.function(
+        name,
+        sql.render("recount", context),
+        "counts batches from the table itself, for rows that were there before pgslo or came unseen",
+        arguments=Sql("text, text, bigint"),
+    )
+
+
+def _count(
+    compiler: WriteCompiler,
+    columns: tuple[Watched, ...],
+    tallies: tuple[Tally, ...],
+    source: Sql,
+    judged: tuple[rules.Rule, ...],
+) -> Sql:
+    values = [sql.render(f"sample_{_form(one)}", _Column(sql.identifier(one.column.name))) for one in columns]
+    context = _Count(
+        batch_raw=compiler.batching.raw_row,
+        batch_name=compiler.batching.name,
+        batch_place=compiler.batching.place,
+        present=sql.join(
+            ", ",
+            (sql.render("count_present", _Column(sql.identifier(one.column.name))) for one in columns),
+        ),
+        tallies=sql.join(", ", (sql.render("count_tally", _Value(one.value)) for one in tallies)),
+        failed=sql.join(
+            ", ",
+            (
+                sql.render("count_failing", _Passes(conditions.passes(rule, compiler.subject, ROW)))
+                for rule in judged
+            ),
+        ),
+        entity=_entity(compiler),
+        values=sql.join("", (Sql(f", {value}") for value in values)),
+        source=source,
+    )
+    return sql.render("count_batches", context)
+
+
+@dataclass(frozen=True)
+class _Passes:
+    passes: Sql
+
+
+def _form(one: Watched) -> str:
+    column = one.column
+    if one.kind == "text" and (
+        column.base_type in _OPAQUE
+        or column.category in (conditions.ARRAY, conditions.COMPOSITE, conditions.GEOMETRIC, conditions.RANGE)
+        or column.category not in ("S", "E", "B", "N", "D", "U", "I")
+    ):
+        return "presence"
+    return one.kind
+
+
+def _entity(compiler: WriteCompiler) -> Sql:
+    """A hash of what the row is about: its key without what names the batch, so that batches sample the same entities."""
+    by = compiler.definition.batch.by if compiler.definition.batch else None
+    key = tuple(name for name in compiler.key if by is None or name not in by.columns) or compiler.key
+    columns = [column for name in key if (column := compiler.relation.column(name))]
+    if len(columns) == 1 and columns[0].base_type in _WHOLE_NUMBERS:
+        return sql.render("entity_number", _Column(sql.identifier(columns[0].name)))
+    values = (
+        sql.render(
+            "sample_time" if _kind(column) == "time" else "sample_number",
+            _Column(sql.identifier(column.name)),
+        )
+        for column in columns
+    )
+    return sql.render("entity_text", _Values(sql.join(", ", values)))
+
+
+def _texts(values: Iterable[str]) -> Sql:
+    listed = sql.join(", ", (sql.literal(value) for value in values))
+    return Sql(f"ARRAY[{listed}]::text[]")

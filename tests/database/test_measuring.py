@@ -1,0 +1,189 @@
+"""Batches of loaded tables come to what is in the table, whatever statements wrote it."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+DEFINITION = """
+    table: features.user_stats
+    owner: growth-platform
+    key: [user_id, feature_date]
+    writes: bulk
+    batch: {by: feature_date}
+    columns:
+      age:
+        - range: {min: 0, max: 120}
+"""
+
+
+@pytest.fixture
+def loaded(session):
+    session.run(
+        """CREATE TABLE features.user_stats (user_id bigint, feature_date date, age integer, country text, seen_at timestamptz,
+               PRIMARY KEY (user_id, feature_date))"""
+    )
+    session.guard(DEFINITION)
+    return session
+
+
+def in_table(session):
+    """Rows, ages that are there, and rows that fail, by batch, as the table has them."""
+    return {
+        batch: (rows, ages, failing)
+        for batch, rows, ages, failing in session.run(
+            """SELECT feature_date::text, count(*)::int, count(age)::int, count(*) FILTER (WHERE age NOT BETWEEN 0 AND 120)::int
+               FROM features.user_stats GROUP BY 1"""
+        ).rows
+    }
+
+
+def in_batches(session):
+    """The same as added up from what statements recorded."""
+    return {
+        batch: (rows, ages, failing)
+        for batch, rows, ages, failing in session.run(
+            """SELECT name, rows::int, coalesce((present ->> 'age')::int, 0), coalesce((failures ->> 'age_range')::int, 0)
+               FROM pgslo_catalog.batch WHERE rows <> 0"""
+        ).rows
+    }
+
+
+def sampled(session):
+    """Rows of the samples: batch, user and age."""
+    return sorted(
+        session.run(
+            """SELECT f.batch, s.one[1 + array_position(f.sample_columns, 'user_id')], s.one[1 + array_position(f.sample_columns, 'age')]
+               FROM pgslo_catalog.fragment f, pgslo_catalog.sample_rows(f.sample) AS s (one)
+               WHERE f.operation = 'merged'"""
+        ).rows,
+        key=str,
+    )
+
+
+def stored(session):
+    return sorted(
+        session.run("SELECT feature_date::text, user_id::text, age::text FROM features.user_stats").rows,
+        key=str,
+    )
+
+
+def insert(session, day, users, age="40"):
+    session.run(
+        f"INSERT INTO features.user_stats (user_id, feature_date, age) SELECT u, '{day}', {age} FROM generate_series({users[0]}, {users[1]}) u"
+    )
+
+
+def test_inserts_updates_and_deletes_add_up(loaded):
+    insert(loaded, "2026-11-20", (1, 50))
+    insert(loaded, "2026-11-21", (1, 60), "CASE WHEN u % 3 = 0 THEN NULL ELSE u * 3 END")
+    loaded.run("SELECT pgslo.tick()")
+    loaded.run("UPDATE features.user_stats SET age = 200 WHERE user_id <= 10")
+    loaded.run(
+        "UPDATE features.user_stats SET feature_date = '2026-11-22' WHERE user_id = 7 AND feature_date = '2026-11-20'"
+    )
+    loaded.run("DELETE FROM features.user_stats WHERE user_id BETWEEN 20 AND 30")
+    loaded.run("SELECT pgslo.tick()")
+    assert in_batches(loaded) == in_table(loaded)
+    assert sampled(loaded) == stored(loaded)
+
+
+def test_delete_and_reload_ends_up_right(loaded):
+    insert(loaded, "2026-11-20", (1, 50), "900")
+    loaded.run("SELECT pgslo.close_batch('features.user_stats')")
+    assert loaded.incidents() >= {"age_range"}
+    loaded.run("DELETE FROM features.user_stats WHERE feature_date = '2026-11-20'")
+    insert(loaded, "2026-11-20", (1, 50))
+    loaded.run("SELECT pgslo.close_batch('features.user_stats')")
+    assert in_batches(loaded) == in_table(loaded) == {"2026-11-20": (50, 50, 0)}
+
+
+def test_truncate_and_reload_ends_up_right(loaded):
+    insert(loaded, "2026-11-20", (1, 50))
+    loaded.run("SELECT pgslo.tick()")
+    insert(loaded, "2026-11-21", (1, 50))
+    loaded.run("TRUNCATE features.user_stats")
+    insert(loaded, "2026-11-21", (1, 20))
+    loaded.run("SELECT pgslo.tick()")
+    assert in_batches(loaded) == in_table(loaded) == {"2026-11-21": (20, 20, 0)}
+    assert sampled(loaded) == stored(loaded)
+
+
+def test_upserts_end_up_right(loaded):
+    insert(loaded, "2026-11-20", (1, 50))
+    loaded.run(
+        """INSERT INTO features.user_stats (user_id, feature_date, age) SELECT u, '2026-11-20', 50 FROM generate_series(40, 70) u
+           ON CONFLICT (user_id, feature_date) DO UPDATE SET age = NULL"""
+    )
+    loaded.run("SELECT pgslo.tick()")
+    assert in_batches(loaded) == in_table(loaded)
+    assert sampled(loaded) == stored(loaded)
+
+
+def test_what_is_rolled_back_counts_for_nothing(loaded):
+    insert(loaded, "2026-11-20", (1, 10))
+    connection = loaded.connection
+    with connection.transaction(force_rollback=True):
+        insert(loaded, "2026-11-20", (11, 20))
+        loaded.run("DELETE FROM features.user_stats WHERE user_id < 5")
+    loaded.run("SELECT pgslo.tick()")
+    assert in_batches(loaded) == in_table(loaded) == {"2026-11-20": (10, 10, 0)}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_order_of_writes_and_ticks_equals_the_table(loaded, seed):
+    rng = random.Random(seed)
+    days = ["2026-11-20", "2026-11-21", "2026-11-22"]
+    for _ in range(40):
+        day, user = rng.choice(days), rng.randint(1, 60)
+        age = rng.choice(["NULL", "30", "500", "user_id", "-1"])
+        match rng.randint(0, 7):
+            case 0 | 1 | 2:
+                loaded.run(
+                    f"""INSERT INTO features.user_stats (user_id, feature_date, age)
+                        SELECT user_id, '{day}', {age} FROM generate_series({user}, {user + rng.randint(0, 30)}) AS user_id
+                        ON CONFLICT (user_id, feature_date) DO {rng.choice(["NOTHING", "UPDATE SET age = excluded.age"])}"""
+                )
+            case 3:
+                loaded.run(f"UPDATE features.user_stats SET age = {age} WHERE user_id > {user}")
+            case 4:
+                loaded.run(
+                    f"DELETE FROM features.user_stats WHERE user_id < {user} AND feature_date = '{day}'"
+                )
+            case 5:
+                with loaded.connection.transaction(force_rollback=True):
+                    loaded.run(f"UPDATE features.user_stats SET age = {age} WHERE feature_date = '{day}'")
+                    if rng.random() < 0.5:
+                        loaded.run("SELECT pgslo.tick()")
+            case 6:
+                loaded.run(
+                    rng.choice(["SELECT pgslo.tick()", "SELECT pgslo.close_batch('features.user_stats')"])
+                )
+            case 7 if rng.random() < 0.2:
+                loaded.run("TRUNCATE features.user_stats")
+    loaded.run("SELECT pgslo.tick()")
+    assert in_batches(loaded) == in_table(loaded)
+    assert sampled(loaded) == stored(loaded)
+
+
+def test_big_statements_are_sampled_and_the_sample_stays_one_of_the_table(loaded):
+    insert(loaded, "2026-11-20", (1, 30000), "u % 100")
+    insert(loaded, "2026-11-20", (30001, 31000), "u % 100")
+    loaded.run("UPDATE features.user_stats SET age = NULL WHERE user_id % 2 = 0")
+    loaded.run("DELETE FROM features.user_stats WHERE user_id % 3 = 0")
+    loaded.run("SELECT pgslo.tick()")
+    assert in_batches(loaded) == in_table(loaded)
+    found = sampled(loaded)
+    assert 300 < len(found) < 4000
+    assert set(found) <= set(stored(loaded))
+
+
+def test_a_late_row_joins_its_batch_and_it_is_judged_again(loaded):
+    insert(loaded, "2026-11-20", (1, 10))
+    insert(loaded, "2026-11-21", (1, 10))
+    loaded.run("SELECT pgslo.tick()")
+    assert loaded.values("SELECT batch FROM pgslo.batch WHERE closed_at IS NOT NULL") == ["2026-11-20"]
+    insert(loaded, "2026-11-20", (11, 12))
+    loaded.run("SELECT pgslo.tick()")
+    assert loaded.run("SELECT rows, revision FROM pgslo.batch WHERE batch = '2026-11-20'").rows == ((12, 2),)

@@ -7,16 +7,19 @@ UV := $(shell command -v uv)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench docs clean
+.PHONY: help demo test test-matrix lint bench docs clean
 
 help:  ## say what there is to make
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 8
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 16
 
 demo: .venv/demo  ## show pgslo at work on a private PostgreSQL server
 	$(BIN)/python examples/flights/demo.py
 
 test: lint  ## check everything: the code, then the behaviour, on a private PostgreSQL server
 	$(BIN)/pytest -n auto --maxprocesses 4
+
+test-matrix: .venv/dev  ## run the tests that need a database on PostgreSQL 14, 15, 16, 17 and 18
+	.ci/matrix
 
 lint: .venv/dev  ## check the code without running it
 	$(BIN)/ruff check

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from pgslo import naming, sql
 from pgslo.catalog import TEXT, Catalog, Name, Relation
-from pgslo.compile import conditions, measuring, native, repairs, views, writes
+from pgslo.compile import conditions, declared, measuring, native, promises, repairs, views, writes
 from pgslo.compile.artifact import Artifact, Lock, Statement, drop, read_comment, table
 from pgslo.compile.conditions import Subject
 from pgslo.compile.measuring import Measuring
@@ -255,7 +255,7 @@ def _relation(definition: Definition, catalog: Catalog) -> tuple[Relation, tuple
 def _choose(rule: rules.Rule, compiler: WriteCompiler) -> Choice:
     subject = compiler.subject
     if isinstance(rule, rules.Schema):
-        conditions.check_schema(rule, subject)
+        declared.check_schema(rule, subject)
         return writes.choose(rule, subject, compiler.writes)
     if isinstance(rule, rules.Range) and rule.on_breach == "repair":
         conditions.check(rule, subject)
@@ -375,7 +375,7 @@ def _registration(
                     "at_most": rule.at_most,
                     "samples": rule.samples,
                     "mechanism": choice.mechanism,
-                    "promise": conditions.promise(rule),
+                    "promise": promises.promise(rule),
                     "owner": rule.owner,
                     "description": rule.description,
                     "tags": rule.tags,

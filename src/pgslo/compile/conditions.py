@@ -1,15 +1,15 @@
-"""From a rule to the condition a row has to meet, and to words for people. Decides nothing about enforcement."""
+"""From a rule to the condition a row has to meet. Decides nothing about enforcement."""
 
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from pgslo import sql
-from pgslo.catalog import BOOLEAN, NUMERIC, TEMPORAL, TEXT, Catalog, Column, Relation
+from pgslo.catalog import BOOLEAN, TEMPORAL, TEXT, Catalog, Column, Relation
+from pgslo.compile.constants import ARRAY, COMPOSITE, ENUM, GEOMETRIC, RANGE, UNBOUNDED, constant
 from pgslo.definition import names, rules
 from pgslo.errors import CatalogError, Location
 from pgslo.expression import Expression
@@ -18,12 +18,10 @@ from pgslo.sql import Sql
 #: How a row is called where a condition stands: in a row trigger, and in a pass over a statement's rows.
 NEW, ROW = Sql("NEW"), Sql("r")
 
-#: Further categories of ``pg_type.typcategory``.
-ARRAY, COMPOSITE, ENUM, GEOMETRIC, RANGE = "A", "C", "E", "G", "R"
 #: Types of many values in one, which no constant of a definition stands for.
 _MANIFOLD_CATEGORIES = {ARRAY, COMPOSITE, GEOMETRIC, RANGE}
 _MANIFOLD_TYPES = {"json", "jsonb", "xml", "tsvector", "tsquery"}
-_UNBOUNDED = {"real", "double precision", "numeric"}
+_ZONED = {"timestamp with time zone", "time with time zone"}
 
 
 @dataclass(frozen=True)
@@ -211,80 +209,6 @@ def check(rule: rules.Rule, subject: Subject) -> None:
             check_operators(column, place)
 
 
-def check_schema(rule: rules.Schema, subject: Subject) -> None:
-    """See that a schema rule that rejects does not reject every write from its first day on.
-
-    Raises:
-        CatalogError: A column does not exist, has another type, or is not in the definition.
-    """
-    if rule.on_breach != "reject":
-        return
-    for name, wanted in wanted_types(rule).items():
-        place = rule.place(f"columns.{name}" if f"columns.{name}" in rule.places else "columns")
-        column = subject.column(name, place)
-        # How a domain, or a type of another schema, is written depends on the search path.
-        named_alike = re.sub(r"\(.*?\)", "", column.type) == column.base_type
-        if column.type_schema == "pg_catalog" and named_alike and column.type != wanted:
-            raise CatalogError(
-                f'column "{name}" of {subject.relation.schema}.{subject.relation.name} is {column.type}, not {wanted}',
-                detail="on_breach: reject would stop every write.",
-                location=place,
-            )
-    for column in subject.relation.columns:
-        if rule.extra == "forbid" and column.name not in rule.columns:
-            raise CatalogError(
-                f'column "{column.name}" of {subject.relation.schema}.{subject.relation.name} is not in the definition',
-                detail="on_breach: reject would stop every write.",
-                hint="add it, or leave extra: forbid out",
-                location=rule.place("extra"),
-            )
-
-
-#: Other spellings of types, by what PostgreSQL calls them.
-_SPELLINGS = {
-    "bigint": ("int8",),
-    "integer": ("int", "int4"),
-    "smallint": ("int2",),
-    "double precision": ("float8", "float"),
-    "real": ("float4",),
-    "numeric": ("decimal",),
-    "boolean": ("bool",),
-    "character varying": ("varchar",),
-    "character": ("char",),
-    "bit varying": ("varbit",),
-    "timestamp with time zone": ("timestamptz",),
-    "timestamp without time zone": ("timestamp",),
-    "time with time zone": ("timetz",),
-    "time without time zone": ("time",),
-}
-_TYPES = {spelling: type_ for type_, spellings in _SPELLINGS.items() for spelling in spellings}
-_TYPE = re.compile(
-    r"(?P<name>[a-z][a-z0-9 ]*?) *(?P<modifier>\([0-9, ]*\))?(?P<zone> with(?:out)? time zone)?(?P<array>(?:\[\])*)\Z"
-)
-
-
-def wanted_types(rule: rules.Schema) -> dict[str, str]:
-    """The types of a schema rule as ``format_type`` prints them, however the author spelled them."""
-    return {name: _spelled(type_) for name, type_ in rule.columns.items()}
-
-
-def _spelled(type_: str) -> str:
-    match = _TYPE.match(type_.strip().lower())
-    if match is None:
-        return type_
-    zone = match["zone"] or ""
-    name = f"{match['name']}{zone}"
-    name = _TYPES.get(name, name)
-    modifier = (match["modifier"] or "").replace(" ", "")
-    if name.startswith("time"):
-        # timestamp(3) with time zone
-        first, _, rest = name.partition(" ")
-        return f"{first}{modifier} {rest}{match['array']}"
-    if name == "character" and not modifier:
-        modifier = "(1)"
-    return f"{name}{modifier}{match['array']}"
-
-
 def _place(rule: rules.Rule, name: str) -> Location:
     """Where a rule names a column."""
     if rule.column == name:
@@ -456,7 +380,7 @@ def _range_bounds(rule: rules.Range, subject: Subject) -> list[Bound]:
     for operator, limit, key in ((">=", rule.min, "min"), ("<=", rule.max, "max")):
         if limit is not None:
             bounds.append(Bound(Sql(operator), constant(limit, column, rule.place(key))))
-        elif column.base_type in _UNBOUNDED:
+        elif column.base_type in UNBOUNDED:
             # NaN is greater than every number, and infinity is none a feature should hold.
             open_end = Sql("'-Infinity'") if key == "min" else Sql("'Infinity'")
             bounds.append(Bound(Sql(operator[0]), open_end))
@@ -500,140 +424,3 @@ def _comparable(rule: rules.Compare, subject: Subject) -> None:
         hint="say what is meant with an expression that casts one of them",
         location=rule.location,
     )
-
-
-_ZONED = {"timestamp with time zone", "time with time zone"}
-_DATE, _TIME, _ZONE = r"\d{4,6}-\d\d-\d\d", r"\d\d:\d\d(:\d\d(\.\d{1,6})?)?", r" ?(Z|[+-]\d\d(:?\d\d)?)"
-_ENDLESS = r"[+-]?infinity"
-#: How constants of dates and times are written: any other way may mean something else in another session.
-_MOMENTS = {
-    "date": (rf"{_DATE}|{_ENDLESS}", "2026-11-22"),
-    "timestamp without time zone": (rf"{_DATE}([T ]{_TIME})?|{_ENDLESS}", "2026-11-22 10:00:00"),
-    "timestamp with time zone": (rf"{_DATE}[T ]{_TIME}{_ZONE}|{_ENDLESS}", "2026-11-22 10:00:00+00"),
-    "time without time zone": (_TIME, "10:00:00"),
-    "time with time zone": (rf"{_TIME}{_ZONE}", "10:00:00+00"),
-}
-
-
-def constant(value: rules.Scalar, column: Column, location: Location) -> Sql:
-    """A constant to compare with, or store in, a column.
-
-    Raises:
-        CatalogError: The constant is not of the column's type.
-    """
-    if column.category in (TEXT, ENUM):
-        return sql.literal(str(value).lower() if isinstance(value, bool) else str(value))
-    if isinstance(value, bool) != (column.category == BOOLEAN):
-        raise _not_of_type(value, column, location)
-    if column.category == NUMERIC:
-        if isinstance(value, str):
-            raise _not_of_type(value, column, location)
-        if column.base_type == "money":
-            raise CatalogError(
-                f'column "{column.name}" has type money, whose values depend on the server\'s lc_monetary',
-                hint="use numeric",
-                location=location,
-            )
-        if column.base_type == "real":
-            # 0.1 as real is greater than 0.1 as double precision, to which PostgreSQL would widen it.
-            return Sql(f"{sql.literal(str(value))}::real")
-    if column.category == TEMPORAL and column.base_type in _MOMENTS:
-        form, example = _MOMENTS[column.base_type]
-        if not re.fullmatch(form, str(value)):
-            raise _not_of_type(value, column, location, hint=f'write it like "{example}"')
-    if column.category in (NUMERIC, BOOLEAN):
-        return sql.literal(value)
-    return sql.literal(str(value))
-
-
-def _not_of_type(
-    value: object, column: Column, location: Location, *, hint: str | None = None
-) -> CatalogError:
-    shown = f'"{value}"' if isinstance(value, str) else str(value).lower()
-    return CatalogError(
-        f'{shown} is not a value of column "{column.name}" of type {column.type}',
-        hint=hint,
-        location=location,
-    )
-
-
-def is_float(column: Column) -> bool:
-    """Whether the column's values may be NaN."""
-    return column.base_type in _UNBOUNDED
-
-
-def promise(rule: rules.Rule) -> str:
-    """What the rule wants, in words for messages; starts lower case, without a full stop."""
-    text = _promise(rule)
-    if rule.where is not None:
-        text += f", where {one_line(rule.where.text)}"
-    if rule.at_least is not None:
-        text += f", in at least {rule.at_least * 100:g} % of a batch's rows"
-    if rule.at_most is not None:
-        text += f", with at most {rule.at_most} failing rows in a batch"
-    return text
-
-
-_COMPARED: Mapping[str, str] = {
-    "=": "equal to",
-    "<>": "different from",
-    "<": "less than",
-    "<=": "at most",
-    ">": "greater than",
-    ">=": "at least",
-}
-
-
-def _promise(rule: rules.Rule) -> str:
-    match rule:
-        case rules.NotNull():
-            return f"{rule.column} not null"
-        case rules.Range():
-            return f"{rule.column} {_between(rule.min, rule.max)}"
-        case rules.Length():
-            return f"{rule.column} with a length {_between(rule.min, rule.max)}"
-        case rules.AcceptedValues():
-            return f"{rule.column} one of {_listed(rule.values)}"
-        case rules.NotAcceptedValues():
-            return f"{rule.column} none of {_listed(rule.values)}"
-        case rules.Pattern():
-            return f"{rule.column} matching {rule.matches}"
-        case rules.Format():
-            return f"{rule.column} in {rule.format} format"
-        case rules.ExpressionRule():
-            return one_line(rule.expression.text)
-        case rules.Compare():
-            return f"{rule.left} {_COMPARED[rule.operator]} {rule.right}"
-        case rules.References():
-            return f"{', '.join(rule.columns)} present in {rule.table} ({', '.join(rule.to)})"
-        case rules.Unique():
-            return f"no two rows with the same {', '.join(rule.columns)}"
-        case rules.Schema():
-            return "the columns and types of the definition"
-        case rules.Repair():
-            return f"{rule.column} repaired before it is judged"
-        case rules.Custom():
-            wanted = rule.description or f"as kind {rule.custom_kind} wants"
-            return f"{rule.column or 'the row'}: {wanted[:1].lower()}{wanted[1:].rstrip('.')}"
-        case _:
-            raise AssertionError(rule.kind)
-
-
-def one_line(text: str) -> str:
-    """Text for a comment or a sentence: whatever could end the line is a blank."""
-    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
-
-
-def _between(low: object, high: object) -> str:
-    if high is None:
-        return f"of at least {low}"
-    if low is None:
-        return f"of at most {high}"
-    if low == high:
-        return f"of exactly {low}"
-    return f"between {low} and {high}"
-
-
-def _listed(values: tuple[rules.Scalar, ...]) -> str:
-    shown = ", ".join(str(value) if str(value).strip() else f'"{value}"' for value in values[:10])
-    return shown if len(values) <= 10 else f"{shown}, … ({len(values)} values)"

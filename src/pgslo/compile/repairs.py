@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from pgslo import naming, sql
 from pgslo.catalog import NUMERIC, TEXT, Column
-from pgslo.compile import conditions
+from pgslo.compile import promises
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.conditions import NEW, Bound, Stated, Value
+from pgslo.compile.constants import constant, is_float
 from pgslo.definition import rules
 from pgslo.errors import CatalogError
 from pgslo.sql import Sql
@@ -136,8 +137,8 @@ def _repair(compiler: WriteCompiler, rule: rules.Rule) -> Sql:
         )
     value = Sql(f"{NEW}.{sql.identifier(rule.column)}")
     context = _Repair(
-        label=Sql(conditions.one_line(rule.name)),
-        promise=Sql(conditions.one_line(conditions.promise(rule))),
+        label=Sql(promises.one_line(rule.name)),
+        promise=Sql(promises.one_line(promises.promise(rule))),
         value=value,
         sent=Sql(f"sent.{sql.identifier(rule.column)}"),
         applies=Sql(f"({rule.where.qualified(NEW)}) IS TRUE") if rule.where else Sql("TRUE"),
@@ -157,7 +158,7 @@ def steps(rule: rules.Rule, column: Column, row: Sql) -> list[Step]:
         CatalogError: A step cannot work on the column's type.
     """
     value = Sql(f"{row}.{sql.identifier(column.name)}")
-    nan = (_NAN,) if conditions.is_float(column) else ()
+    nan = (_NAN,) if is_float(column) else ()
     if isinstance(rule, rules.Range):
         # on_breach: repair on a range; what has no nearest bound becomes NULL, which passes.
         endless = tuple(
@@ -193,7 +194,7 @@ def steps(rule: rules.Rule, column: Column, row: Sql) -> list[Step]:
         bounds = _bounds(rule, rule.clip, ("clip.0", "clip.1"), column)
         found.append(Step("clip", sql.render("repairs/clip", _Clip(value, nan, value, bounds))))
     if rule.default is not None:
-        default = conditions.constant(rule.default, column, rule.place("default"))
+        default = constant(rule.default, column, rule.place("default"))
         found.append(Step("default", sql.render("repairs/default", _Default(value, nan, default))))
     return found
 
@@ -209,11 +210,7 @@ def constants(rule: rules.Rule, column: Column) -> list[Step]:
     low, high = rule.clip or (None, None)
     stored = [("clip.0", low), ("clip.1", high), ("default", rule.default)]
     stored += [("map", new) for new in (rule.map or {}).values()]
-    return [
-        Step(key, conditions.constant(value, column, rule.place(key)))
-        for key, value in stored
-        if value is not None
-    ]
+    return [Step(key, constant(value, column, rule.place(key))) for key, value in stored if value is not None]
 
 
 def _bounds(
@@ -225,7 +222,7 @@ def _bounds(
     if not column.has_order:
         raise _unfit("clip", rule, column)
     return tuple(
-        Bound(Sql(operator), conditions.constant(limit, column, rule.place(key)))
+        Bound(Sql(operator), constant(limit, column, rule.place(key)))
         for operator, limit, key in zip("<>", limits, keys, strict=True)
         if limit is not None
     )
@@ -235,8 +232,8 @@ def _swaps(rule: rules.Repair, swaps: Mapping[str, rules.Scalar | None], column:
     place = rule.place("map")
     return tuple(
         _Swap(
-            conditions.constant(_read(old, column), column, place),
-            sql.literal(None) if new is None else conditions.constant(new, column, place),
+            constant(_read(old, column), column, place),
+            sql.literal(None) if new is None else constant(new, column, place),
         )
         for old, new in swaps.items()
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pgslo import naming, sql
 from pgslo.catalog import Catalog, Relation
-from pgslo.compile import conditions
+from pgslo.compile import conditions, promises
 from pgslo.compile.artifact import Artifact, Statement, table
 from pgslo.compile.conditions import Subject
 from pgslo.definition import names
@@ -206,7 +206,7 @@ class _ViewCompiler:
     ) -> Artifact:
         view = sql.identifier(*name)
         context = _View(
-            source=Sql(f"the definition of {conditions.one_line(self.definition.name)}"),
+            source=Sql(f"the definition of {promises.one_line(self.definition.name)}"),
             view=view,
             options=self.options,
             first=columns[0],

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pgslo import naming, sql
 from pgslo.catalog import NUMERIC, TEMPORAL, Catalog, Name, Relation
-from pgslo.compile import conditions
+from pgslo.compile import conditions, declared, promises
 from pgslo.compile.artifact import Artifact, Statement, table
 from pgslo.compile.conditions import NEW, ROW, Subject
 from pgslo.definition import rules
@@ -545,7 +545,7 @@ class WriteCompiler:
         typed = [f"{one.name} {one.type}" for one in self.relation.columns if of and one.name in read]
         columns = f" with {', '.join(typed)}" if typed else ""
         # A comment line in SQL: nothing in it may end the line.
-        return Sql(conditions.one_line(f"the definition of {self.definition.name}{columns}"))
+        return Sql(promises.one_line(f"the definition of {self.definition.name}{columns}"))
 
     def _header(self, function: str, row: Sql, of: tuple[rules.Rule, ...]) -> dict[str, Sql]:
         raw = self.batching.raw_new if row == NEW else self.batching.raw_row
@@ -580,20 +580,20 @@ class WriteCompiler:
         return tuple(self._describe(rule, row, ordinal) for ordinal, rule in enumerate(described, start=1))
 
     def _describe(self, rule: rules.Rule, row: Sql, ordinal: int) -> _Rule:
-        promise = conditions.promise(rule)
+        promise = promises.promise(rule)
         shown = tuple(
             _Labelled(sql.literal(f"{name} = "), Sql(f"{row}.{sql.identifier(name)}"))
             for name in conditions.columns(rule)
         )
         return _Rule(
-            label=Sql(conditions.one_line(rule.name)),
+            label=Sql(promises.one_line(rule.name)),
             name=sql.literal(rule.name),
             ordinal=sql.literal(ordinal),
             passes=conditions.passes(rule, self.subject, row),
             shown=sql.render("shown", _Shown(shown)),
             column_name=sql.literal(rule.column or ""),
             promise=sql.literal(promise),
-            promise_text=Sql(conditions.one_line(promise)),
+            promise_text=Sql(promises.one_line(promise)),
             owner=sql.literal(self.owner(rule)),
             warns=Sql(f"ARRAY[{sql.literal(rule.name)}]" if rule.on_breach == "warn" else "'{}'::text[]"),
             samples=sql.literal(rule.samples),
@@ -607,4 +607,4 @@ def _with(chosen: tuple[rules.Rule, ...], described: tuple[_Rule, ...], *on_brea
 
 def wanted_schema(rule: rules.Schema) -> str:
     """The schema rule as JSON, in the order of the definition."""
-    return json.dumps({"columns": conditions.wanted_types(rule), "extra": rule.extra}, ensure_ascii=False)
+    return json.dumps({"columns": declared.wanted_types(rule), "extra": rule.extra}, ensure_ascii=False)

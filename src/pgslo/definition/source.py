@@ -286,6 +286,9 @@ class _Builder:
         try:
             yield from yaml.parse(self._text, Loader=_LOADER)
         except (yaml.YAMLError, ValueError, OverflowError) as error:
+            if "nesting" in str(error) and (mark := _too_deep(self._text)):
+                # Newer versions of libyaml have a limit of their own, which they see before we see ours.
+                self._stop(f"nested deeper than {MAX_DEPTH} levels", mark)
             # PyYAML lets the errors of an escape such as "\UFFFFFFFF" through.
             self._syntax(_explained(self._text, error))
 
@@ -383,6 +386,16 @@ class _Builder:
                         location=key.location,
                     )
                 )
+
+
+def _too_deep(text: str) -> Any:
+    """Where a text is first nested too deep, found without reading further."""
+    depth = 0
+    for event in itertools.islice(yaml.parse(text, Loader=yaml.SafeLoader), MAX_EXPLAINED):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            return event.start_mark
+    return None
 
 
 def _explained(text: str, error: Exception) -> Exception:

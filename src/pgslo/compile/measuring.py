@@ -11,6 +11,7 @@ from pgslo.catalog import NUMERIC, TEMPORAL, Column, Name, Relation
 from pgslo.compile import conditions
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.conditions import ROW
+from pgslo.compile.constants import ARRAY, COMPOSITE, GEOMETRIC, RANGE
 from pgslo.compile.writes import WriteCompiler
 from pgslo.definition import rules
 from pgslo.definition.rules import Definition
@@ -336,7 +337,7 @@ def _form(one: Watched) -> str:
     column = one.column
     if one.kind == "text" and (
         column.base_type in _OPAQUE
-        or column.category in (conditions.ARRAY, conditions.COMPOSITE, conditions.GEOMETRIC, conditions.RANGE)
+        or column.category in (ARRAY, COMPOSITE, GEOMETRIC, RANGE)
         or column.category not in ("S", "E", "B", "N", "D", "U", "I")
     ):
         return "presence"

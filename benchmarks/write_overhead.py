@@ -92,7 +92,7 @@ def copy(server: embedded.Server, effort: Effort, variants: list[str]) -> list[G
 
 # --- single rows
 
-_INSERT = """\\set id random(1, 1000000000000)
+_INSERT = """\\set id random(1, 4000000000000000000)
 \\set n random(0, 1000000)
 INSERT INTO features.$table VALUES (
     :id, '2026-01-01', 'de', 'pro', 'someone@mail.example', 'ios', 20 + :n % 50, :n % 40, :n % 500, :n % 30, 12.50,

@@ -187,3 +187,36 @@ def test_a_late_row_joins_its_batch_and_it_is_judged_again(loaded):
     insert(loaded, "2026-11-20", (11, 12))
     loaded.run("SELECT pgslo.tick()")
     assert loaded.run("SELECT rows, revision FROM pgslo.batch WHERE batch = '2026-11-20'").rows == ((12, 2),)
+
+
+def test_batches_that_were_there_before_are_learned_from_the_table(session):
+    session.run("CREATE TABLE features.old (id bigint, day date, age integer, PRIMARY KEY (id, day))")
+    session.run(
+        "INSERT INTO features.old SELECT n, date '2026-01-01' + d, n FROM generate_series(1, 30) n, generate_series(0, 44) d"
+    )
+    session.guard("{table: features.old, writes: bulk, batch: {by: day}}")
+    assert session.values("SELECT pgslo.learn('features.old')") == [45]
+    assert session.values("SELECT count(*)::int FROM pgslo_catalog.profile WHERE column_name = 'age'") == [45]
+    assert session.values("SELECT count(*)::int FROM pgslo.incident") == [0]
+    session.run("DELETE FROM features.old WHERE day = '2026-01-02' AND id <= 10")
+    session.run("SELECT pgslo.tick()")
+    assert session.run("SELECT rows::int, revision FROM pgslo.batch WHERE batch = '2026-01-02'").rows == (
+        (20, 2),
+    )
+
+
+def test_batches_of_streamed_tables_are_counted_from_the_table(session):
+    session.run("CREATE TABLE features.events (id bigint PRIMARY KEY, at timestamptz, amount numeric)")
+    session.guard("{table: features.events, writes: stream, batch: {by: at, every: 1 hour}}")
+    for hour in (1, 2, 3):
+        session.run(
+            f"INSERT INTO features.events SELECT {hour} * 100 + n, timestamptz '2026-11-20 0{hour}:30:00+00', n FROM generate_series(1, 10) n"
+        )
+        session.run("SELECT pgslo.tick()")
+    assert session.run(
+        "SELECT batch, rows::int, closed_at IS NOT NULL FROM pgslo.batch ORDER BY batch"
+    ).rows == (
+        ("2026-11-20T01:00:00+00:00", 10, True),
+        ("2026-11-20T02:00:00+00:00", 10, True),
+        ("2026-11-20T03:00:00+00:00", 10, False),
+    )

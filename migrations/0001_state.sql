@@ -136,7 +136,7 @@ CREATE TABLE pgslo_catalog.incident (
     resolved_at timestamptz,
     resolved_batch text,
     resolved_place numeric,
-    resolution text CONSTRAINT incident_resolution_is_known CHECK (resolution IN ('met', 'retired', 'real', 'false_alarm')),
+    resolution text CONSTRAINT incident_resolution_is_known CHECK (resolution IN ('met', 'healed', 'retired', 'real', 'false_alarm')),
     CONSTRAINT incident_is_resolved_with_a_resolution CHECK ((resolved_at IS NULL) = (resolution IS NULL))
 );
 -- Guards look here at every read: the index holds open incidents only, however long the history.

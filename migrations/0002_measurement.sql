@@ -48,9 +48,6 @@ ALTER TABLE pgslo_catalog.incident
     ADD COLUMN muted_until timestamptz,
     ADD COLUMN resolved_by text,
     ADD COLUMN note text;
-ALTER TABLE pgslo_catalog.incident DROP CONSTRAINT incident_resolution_is_known;
-ALTER TABLE pgslo_catalog.incident ADD CONSTRAINT incident_resolution_is_known
-    CHECK (resolution IN ('met', 'healed', 'retired', 'real', 'false_alarm'));
 COMMENT ON COLUMN pgslo_catalog.incident.writer IS 'Who wrote what opened it, for example the role of the nightly job.';
 
 ALTER TABLE pgslo_catalog.fragment

@@ -153,6 +153,64 @@ $$;
 
 COMMENT ON FUNCTION pgslo.guard(definition text, columns text[], on_read text) IS 'What a guarded view asks before it shows columns: true, with a WARNING when something is wrong with them, or an error.';
 
+CREATE FUNCTION pgslo.learn(definition text, batches integer DEFAULT 400) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    target pgslo_catalog.definition;
+    names text[];
+    counts bigint[];
+    one pgslo_catalog.measured;
+    taken pgslo_catalog.batch;
+    mask bigint;
+    learned integer := 0;
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = learn.definition;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'SL002',
+            MESSAGE = format('%s has no definition', learn.definition),
+            HINT = 'SELECT definition FROM pgslo.status;';
+    END IF;
+    IF target.recount IS NULL OR target.batch_by IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('rows of %s do not say which batch they belong to', target.name),
+            DETAIL = 'Nothing can be learned from the rows that are there; profiles are taken of what is written from now on.',
+            HINT = 'Say it in the definition: batch: {by: <a date, time or number>}.';
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('pgslo tick', 0));
+    EXECUTE format(
+        'SELECT array_agg(n.name ORDER BY n.place), array_agg(n.rows ORDER BY n.place)
+         FROM (SELECT pgslo_catalog.iso(b.raw) AS name, %s AS place, b.rows
+               FROM (SELECT %s AS raw, count(*) AS rows FROM %s AS r GROUP BY 1) AS b
+               WHERE b.raw IS NOT NULL ORDER BY 2 DESC LIMIT $1) AS n',
+        target.batch_place, target.batch_by, target.relation)
+    INTO names, counts USING learn.batches;
+    -- A few batches at a time, and so a few scans where no index helps, and never all samples in memory.
+    FOR low IN 1..coalesce(cardinality(names), 0) BY 20 LOOP
+        mask := pgslo_catalog.sample_mask((SELECT max(c.rows) FROM unnest(counts[low:low + 19]) AS c (rows)));
+        FOR one IN
+            SELECT c.* FROM unnest(pgslo_catalog.replace_counts(target, names[low], names[least(low + 19, cardinality(names))], mask)) AS c
+            WHERE c.batch = ANY (names) ORDER BY c.place
+        LOOP
+            PERFORM pgslo_catalog.take_count(target, one, mask);
+            UPDATE pgslo_catalog.batch b SET closed_at = coalesce(b.closed_at, clock_timestamp()), revision = greatest(b.revision, 1)
+            WHERE b.definition_id = target.definition_id AND b.name = one.batch
+            RETURNING b.* INTO taken;
+            PERFORM pgslo_catalog.profile_batch(target, taken,
+                ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = target.definition_id ORDER BY w.ordinal),
+                one.sample, pgslo_catalog.level_of(mask), taken.present);
+            learned := learned + 1;
+        END LOOP;
+    END LOOP;
+    RETURN learned;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo.learn(definition text, batches integer) IS 'Takes the profiles of the newest batches that are in the table, so that bounds need not wait for new ones; opens no incident.';
+
 CREATE FUNCTION pgslo.release(quarantine_id bigint, changes jsonb DEFAULT '{}'::jsonb) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1856,6 +1914,38 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) IS 'Refuses every write while a table''s columns are not those of its definition.';
 
+CREATE FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.definition, first text, last text, mask bigint) RETURNS pgslo_catalog.measured[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    columns text[] := ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = (replace_counts.definition).definition_id ORDER BY w.ordinal);
+    counted pgslo_catalog.measured[];
+BEGIN
+    -- One statement, so one snapshot: what it counts in the table is what the fragments it removes stood for.
+    EXECUTE format(
+        $query$
+        WITH counted AS MATERIALIZED (
+            SELECT c.* FROM unnest(pgslo_gen.%I($1, $2, $3)) AS c
+        ), gone AS (
+            DELETE FROM pgslo_catalog.fragment f
+            WHERE $6 = 'bulk' AND f.definition_id = $4 AND f.batch IN (SELECT c.batch FROM counted c)
+        ), written AS (
+            INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation, present, level, sample_columns, sample)
+            SELECT $4, c.batch, coalesce(c.place, pgslo_catalog.arrival($4, c.batch)), c.rows, 'recounted', coalesce(pgslo_catalog.signed($5, c.present, 1), '{}'),
+                   pgslo_catalog.level_of($3), $5, c.sample
+            FROM counted c WHERE $6 = 'bulk'
+        )
+        SELECT array_agg(c::pgslo_catalog.measured ORDER BY c.place) FROM counted c
+        $query$, (replace_counts.definition).recount)
+    INTO counted
+    USING replace_counts.first, replace_counts.last, replace_counts.mask, (replace_counts.definition).definition_id, columns, (replace_counts.definition).writes;
+    RETURN counted;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.definition, first text, last text, mask bigint) IS 'Counts batches from the table, in place of what writers recorded of them.';
+
 CREATE FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2598,6 +2688,8 @@ REVOKE ALL ON FUNCTION pgslo.close_batch(definition text, batch text) FROM PUBLI
 
 REVOKE ALL ON FUNCTION pgslo.discard(quarantine_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo.learn(definition text, batches integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo.release(quarantine_id bigint, changes jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.tick() FROM PUBLIC;
@@ -2709,6 +2801,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.register(document jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.reject(definition text, schema_name text, table_name text, rule text, column_name text, promise text, shown text, row_key text, owner text, also text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.definition, first text, last text, mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
 

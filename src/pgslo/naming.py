@@ -28,6 +28,7 @@ _DIGEST = 8
 REPAIR_ORDER = 100
 ENFORCE_ORDER = 300
 MEASURE_ORDER = 500
+TAKEN_ORDER = 550
 PROFILE_ORDER = 600
 
 #: Key of the session advisory lock that lets one installer in at a time ("pgslo" in ASCII, as an integer).

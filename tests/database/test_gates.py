@@ -78,7 +78,9 @@ def test_pgspot_finds_nothing_in_generated_sql(golden: Path, tmp_path: Path) -> 
 def test_squawk_finds_nothing_in_the_runtime(tmp_path: Path) -> None:
     script = tmp_path / "runtime.sql"
     script.write_text(SETTINGS + installed_sql(), encoding="utf-8")
-    report = run_tool("squawk", "--assume-in-transaction", script)
+    # What is counted in them never comes near their limits: a level, a place among columns, batches in a row.
+    allowed = ("prefer-bigint-over-int", "prefer-bigint-over-smallint")
+    report = run_tool("squawk", "--assume-in-transaction", f"--exclude={','.join(allowed)}", script)
     assert report.returncode == 0, report.stdout
 
 
@@ -126,7 +128,7 @@ WHERE l.lanname = 'plpgsql' AND p.pronamespace::regnamespace::text LIKE 'pgslo%'
 CHECK_TRIGGERS = """
 SELECT p.oid::regprocedure::text, g.tgname, c.lineno, c.message, c.query
 FROM pg_trigger g JOIN pg_proc p ON p.oid = g.tgfoid
-CROSS JOIN LATERAL plpgsql_check_function_tb(p.oid, g.tgrelid, fatal_errors => false, newtable => g.tgnewtable) c
+CROSS JOIN LATERAL plpgsql_check_function_tb(p.oid, g.tgrelid, fatal_errors => false, newtable => g.tgnewtable, oldtable => g.tgoldtable) c
 WHERE NOT g.tgisinternal AND g.tgname LIKE 'pgslo%' AND c.level = 'error'
 """
 

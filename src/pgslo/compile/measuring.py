@@ -20,7 +20,7 @@ from pgslo.sql import Sql
 Kind = Literal["number", "time", "text"]
 
 #: Name of the learned rule about the table as a whole: its rows, and whether they can be measured at all.
-TABLE_RULE = "table_learned"
+TABLE_RULE = "learned"
 
 _DAYS = {"date", "timestamp without time zone", "timestamp with time zone"}
 _WHOLE_NUMBERS = {"smallint", "integer", "bigint"}
@@ -59,12 +59,12 @@ class _Count:
 
 
 @dataclass(frozen=True)
-class _Taken:
-    count: Sql
+class _Refusing:
+    """Stands for the step that refuses batches."""
 
 
 @dataclass(frozen=True)
-class _WriteMeasure:
+class _Measure:
     source: Sql
     function: Sql
     definition: Sql
@@ -77,8 +77,7 @@ class _WriteMeasure:
     batch_place: Sql
     count: Sql
     counts_rows: Sql
-    taken: tuple[_Taken, ...]
-    rejecting: tuple[_Taken, ...]
+    rejecting: tuple[_Refusing, ...]
 
 
 @dataclass(frozen=True)
@@ -194,42 +193,73 @@ def _triggers(
     of_row: bool,
     rejects: bool,
 ) -> list[Artifact]:
+    made: list[Artifact] = []
     relation = compiler.relation
-    function = naming.fit(relation.schema, relation.name, "write_measure")
-    old = _count(compiler, columns, tallies, Sql("pgslo_old AS r"), judged)
-    context = _WriteMeasure(
-        source=compiler.source(judged),
-        function=sql.identifier(naming.GENERATED_SCHEMA, function),
-        definition=sql.literal(compiler.definition.name),
-        table_rule=sql.literal(TABLE_RULE),
-        column_names=_texts(one.column.name for one in columns),
-        tally_names=_texts(one.name for one in tallies),
-        rule_names=_texts(rule.name for rule in judged),
-        batch_raw=compiler.batching.raw_row,
-        batch_name=compiler.batching.name,
-        batch_place=compiler.batching.place,
-        count=_count(compiler, columns, tallies, Sql("pgslo_new AS r"), ()),
-        counts_rows=sql.literal(0 if judged else 1),
-        taken=(_Taken(old),) if of_row else (),
-        rejecting=(_Taken(old),) if rejects else (),
-    )
-    made = [
-        compiler.function(
-            function,
-            sql.render("write_measure", context),
-            "one pass over the rows a statement adds or takes away measures its batches",
+    tables: tuple[Name, ...] = ((relation.schema, relation.name), *relation.partitions)
+
+    def make(
+        what: str, template: str, count: Sql, reason: str, events: tuple[tuple[int, str, str, str], ...]
+    ) -> None:
+        function = naming.fit(relation.schema, relation.name, what)
+        context = _Measure(
+            source=compiler.source(judged),
+            function=sql.identifier(naming.GENERATED_SCHEMA, function),
+            definition=sql.literal(compiler.definition.name),
+            table_rule=sql.literal(TABLE_RULE),
+            column_names=_texts(one.column.name for one in columns),
+            tally_names=_texts(one.name for one in tallies),
+            rule_names=_texts(rule.name for rule in judged),
+            batch_raw=compiler.batching.raw_row,
+            batch_name=compiler.batching.name,
+            batch_place=compiler.batching.place,
+            count=count,
+            counts_rows=sql.literal(0 if judged else 1),
+            rejecting=(_Refusing(),) if rejects else (),
         )
-    ]
-    events = {"insert": "trigger_statement", "truncate": "trigger_truncate"}
+        made.append(compiler.function(function, sql.render(template, context), reason))
+        for name in tables:
+            for order, word, event, form in events:
+                made.append(
+                    compiler.trigger(
+                        form, naming.trigger(order, word, event.lower()), event, function, name, _WHY[form]
+                    )
+                )
+
+    written = [(naming.PROFILE_ORDER, "profile", "INSERT", "trigger_statement")]
     if of_row:
-        events |= {"update": "trigger_update", "delete": "trigger_delete"}
-    own: Name = (relation.schema, relation.name)
-    for name in (own, *relation.partitions):
-        for event, template in events.items():
-            trigger = naming.trigger(naming.PROFILE_ORDER, "profile", event)
-            reason = "an AFTER STATEMENT trigger with a transition table; PostgreSQL wants one for each event"
-            made.append(compiler.trigger(template, trigger, event.upper(), function, name, reason))
+        written.append((naming.PROFILE_ORDER, "profile", "UPDATE", "trigger_statement"))
+        make(
+            "take_measure",
+            "take_measure",
+            _count(compiler, columns, tallies, Sql("pgslo_old AS r"), judged),
+            "what a statement takes away is taken from its batches",
+            (
+                (naming.TAKEN_ORDER, "taken", "UPDATE", "trigger_taken"),
+                (naming.TAKEN_ORDER, "taken", "DELETE", "trigger_taken"),
+            ),
+        )
+    make(
+        "write_measure",
+        "write_measure",
+        _count(compiler, columns, tallies, Sql("pgslo_new AS r"), ()),
+        "one pass over the rows a statement writes measures its batches",
+        tuple(written),
+    )
+    make(
+        "truncate_measure",
+        "truncate_measure",
+        Sql(""),
+        "a table that is emptied has no batches any more",
+        ((naming.PROFILE_ORDER, "profile", "TRUNCATE", "trigger_truncate"),),
+    )
     return made
+
+
+_WHY = {
+    "trigger_statement": "an AFTER STATEMENT trigger with a transition table; PostgreSQL wants one for each event",
+    "trigger_taken": "an AFTER STATEMENT trigger with the old rows in a transition table, one for each event",
+    "trigger_truncate": "TRUNCATE fires no other trigger, and has no rows to show",
+}
 
 
 def _recount_name(compiler: WriteCompiler) -> str:

@@ -361,11 +361,11 @@ DECLARE
     judged integer := 0;
 BEGIN
     newest := pgslo_catalog.newest_batch(follow_stream.definition);
-    IF newest.place IS NULL THEN
-        RETURN 0;  -- The table is empty.
+    IF newest.place IS NULL OR newest.place = '-Infinity' THEN
+        RETURN 0;  -- The table is empty, or no row says its batch.
     END IF;
     -- The last batch that is known is counted once more: rows may have come late.
-    SELECT b.* INTO known FROM pgslo_catalog.batch b WHERE b.definition_id = id ORDER BY b.place DESC LIMIT 1;
+    SELECT b.* INTO known FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.place > '-Infinity' ORDER BY b.place DESC LIMIT 1;
     mask := pgslo_catalog.sample_mask(known.rows);
     EXECUTE format('SELECT pgslo_gen.%I($1, $2, $3)', (follow_stream.definition).recount)
     INTO counted USING coalesce(known.name, newest.name), newest.name, mask;

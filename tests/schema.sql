@@ -31,40 +31,34 @@ CREATE TYPE pgslo_catalog.measured AS (
 
 COMMENT ON TYPE pgslo_catalog.measured IS 'What was counted in one batch: rows, values that are not null by column, tallies by name, failing rows by rule, and a sample.';
 
-CREATE FUNCTION pgslo.close_batch(definition text, batch text DEFAULT '*'::text) RETURNS TABLE(batch_name text, rule text, columns text[], verdict text, value double precision, low double precision, high double precision, score double precision, said text)
+CREATE FUNCTION pgslo.acknowledge(incident_id bigint, note text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    target pgslo_catalog.definition;
-    began timestamptz := clock_timestamp();
+    known pgslo_catalog.incident := pgslo_catalog.open_one(acknowledge.incident_id);
 BEGIN
-    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = close_batch.definition;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'SL002',
-            MESSAGE = format('%s has no definition', close_batch.definition),
-            HINT = 'SELECT definition FROM pgslo.status;';
-    END IF;
-    PERFORM pg_advisory_xact_lock(hashtextextended('pgslo tick', 0));
-    PERFORM pgslo_catalog.follow(target, close_batch.batch, 2147483647);
-    IF close_batch.batch <> '*' AND NOT EXISTS (SELECT FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.name = close_batch.batch) THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'no_data_found',
-            MESSAGE = format('%s has no batch "%s"', target.name, close_batch.batch),
-            DETAIL = coalesce('The newest is ' || (SELECT b.name FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id ORDER BY b.place DESC LIMIT 1) || '.', 'Nothing was written since the definition was applied.'),
-            HINT = 'SELECT batch FROM pgslo.batch;';
-    END IF;
-    RETURN QUERY
-    SELECT v.batch, r.name, r.columns, v.verdict, v.value, v.low, v.high, v.score, v.said
-    FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id)
-    WHERE v.definition_id = target.definition_id
-      AND CASE WHEN close_batch.batch = '*' THEN v.judged_at >= began ELSE v.batch = close_batch.batch END
-    ORDER BY v.place, r.rule_id;
+    UPDATE pgslo_catalog.incident i
+    SET acknowledged_at = clock_timestamp(), acknowledged_by = coalesce(nullif(current_setting('role'), 'none'), session_user), note = coalesce(acknowledge.note, i.note)
+    WHERE i.incident_id = known.incident_id;
+    PERFORM pgslo_catalog.announce_events();
+    RETURN format('incident %s acknowledged', known.incident_id);
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.close_batch(definition text, batch text) IS 'Closes a batch, or all that are open, without waiting for them to settle, and returns the verdicts.';
+COMMENT ON FUNCTION pgslo.acknowledge(incident_id bigint, note text) IS 'Says that somebody looks after an incident: it is not told again. For operators.';
+
+CREATE FUNCTION pgslo.begin_delivery(delivery_id bigint) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    UPDATE pgslo_catalog.delivery d
+    SET attempts = d.attempts + 1, next_attempt_at = clock_timestamp() + least(interval '1 hour', interval '5 seconds' * 2 ^ least(d.attempts, 20))
+    WHERE d.delivery_id = begin_delivery.delivery_id AND d.sent_at IS NULL
+    RETURNING d.attempts
+$$;
+
+COMMENT ON FUNCTION pgslo.begin_delivery(delivery_id bigint) IS 'Notes that a message is about to be sent; NULL when it was sent already.';
 
 CREATE FUNCTION pgslo.discard(quarantine_id bigint) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -87,35 +81,109 @@ $$;
 
 COMMENT ON FUNCTION pgslo.discard(quarantine_id bigint) IS 'Gives a quarantined row up: its values are erased; its key, the rules it violated and who wrote it stay.';
 
+CREATE FUNCTION pgslo.end_delivery(delivery_id bigint, error text DEFAULT NULL::text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    UPDATE pgslo_catalog.delivery d
+    SET sent_at = CASE WHEN end_delivery.error IS NULL THEN clock_timestamp() END, error = left(end_delivery.error, 1000)
+    WHERE d.delivery_id = end_delivery.delivery_id AND d.sent_at IS NULL
+$$;
+
+COMMENT ON FUNCTION pgslo.end_delivery(delivery_id bigint, error text) IS 'Notes that a message was sent, or why not.';
+
+CREATE FUNCTION pgslo.evidence(incident_id bigint) RETURNS TABLE(topic text, fact text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    (SELECT 'failing row', format('%s: %s', s.row_key, s.shown)
+     FROM pgslo_catalog.incident i
+     JOIN pgslo_catalog.sample s ON s.rule_id = i.rule_id
+     WHERE i.incident_id = evidence.incident_id
+       -- Of this incident alone, not of an earlier one of the rule.
+       AND s.written_at >= coalesce((SELECT max(o.resolved_at) FROM pgslo_catalog.incident o WHERE o.rule_id = i.rule_id AND o.incident_id < i.incident_id), '-infinity')
+       AND s.written_at <= coalesce(i.resolved_at, 'infinity')
+     ORDER BY s.sample_id
+     LIMIT 20)
+    UNION ALL
+    SELECT format('value that moved most, %s', p.column_name), moved.said
+    FROM pgslo_catalog.profiles_of(evidence.incident_id) p
+    CROSS JOIN LATERAL (
+        SELECT format('%s: %s %% before, %s %% then', m.value, to_char(m.before, 'FM990.0'), to_char(m.after, 'FM990.0')) AS said
+        FROM (
+            SELECT coalesce(x.key, y.key) AS value,
+                   least(100, coalesce(x.value::numeric, 0) * 100 * 2 ^ (p.before).level / greatest((p.before).present, 1)) AS before,
+                   least(100, coalesce(y.value::numeric, 0) * 100 * 2 ^ (p.after).level / greatest((p.after).present, 1)) AS after
+            FROM jsonb_each_text((p.before).common) x FULL JOIN jsonb_each_text((p.after).common) y ON y.key = x.key
+        ) m
+        ORDER BY abs(m.after - m.before) DESC, m.value
+        LIMIT 1
+    ) moved
+    WHERE (p.before).batch IS NOT NULL
+$$;
+
+COMMENT ON FUNCTION pgslo.evidence(incident_id bigint) IS 'Failing rows of an incident and the value that moved most. Holds personal data: for the owner, and whom he allows.';
+
 CREATE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE(topic text, fact text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH incident AS (
-        SELECT i, i.incident_id, i.opened_at, i.opened_batch, i.opened_place, i.resolved_at, i.resolved_batch, i.resolution, d.definition_id, d.name, r,
-               r.name AS rule_name, r.kind, r.columns, r.promise, r.on_breach, coalesce(r.owner, d.owner, 'unknown') AS owner
+        SELECT i, i.*, d.name, r, r.name AS rule_name, r.kind, r.columns, r.promise, r.on_breach, coalesce(r.owner, d.owner, 'unknown') AS owner,
+               greatest(i.muted_until, r.muted_until) AS quiet_until
         FROM pgslo_catalog.incident i JOIN pgslo_catalog.definition d USING (definition_id) JOIN pgslo_catalog.rule r USING (rule_id)
         WHERE i.incident_id = explain.incident_id
     ), first AS (
-        SELECT f.* FROM pgslo_catalog.fragment f JOIN incident n ON f.definition_id = n.definition_id AND f.place = n.opened_place AND f.failures ? n.rule_name
+        SELECT f.writer, f.application, f.written_at FROM pgslo_catalog.fragment f JOIN incident n ON f.definition_id = n.definition_id AND f.place = n.opened_place AND f.failures ? n.rule_name
         ORDER BY f.fragment_id LIMIT 1
+    ), reader AS (
+        SELECT x.* FROM incident n JOIN pgslo.reader x ON x.definition = n.name AND (x.columns && n.columns OR n.columns = '{}')
     )
-    SELECT fact.* FROM incident n LEFT JOIN first f ON true CROSS JOIN LATERAL (VALUES
+    SELECT fact.*
+    FROM incident n
+    LEFT JOIN first f ON true
+    LEFT JOIN pgslo_catalog.batch b ON b.definition_id = n.definition_id AND b.name = n.opened_batch
+    CROSS JOIN LATERAL (
+        SELECT coalesce(n.writer, f.writer, b.writer) AS role, nullif(coalesce(n.application, f.application, b.application), '') AS application,
+               coalesce(n.written_at, f.written_at, b.last_written_at) AS at
+    ) w
+    CROSS JOIN LATERAL (VALUES
         ('table', n.name),
         ('rule', format('%s (%s): %s', n.rule_name, n.kind, n.promise)),
         ('columns', nullif(array_to_string(n.columns, ', '), '')),
         ('owner', n.owner),
-        ('opened', format('%s UTC, batch %s', to_char(n.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), n.opened_batch)),
-        ('written by', format('%s%s, %s UTC', f.writer, coalesce(' with ' || nullif(f.application, ''), ''), to_char(f.written_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'))),
-        ('newest missed batch', pgslo_catalog.missed_batch(n.i, n.r)),
+        ('opened', format('%s, batch %s', pgslo_catalog.utc(n.opened_at), n.opened_batch)),
+        ('first bad batch', (SELECT v.said FROM pgslo_catalog.verdict v WHERE v.rule_id = n.rule_id AND v.batch = n.opened_batch)),
+        ('written by', format('%s%s, %s', w.role, ' with ' || w.application, pgslo_catalog.utc(w.at))),
+        ('profile before', (SELECT string_agg(concat_ws(': ', nullif(p.column_name, '*'), pgslo_catalog.profile_said(p.before)), '; ' ORDER BY p.column_name)
+                            FROM pgslo_catalog.profiles_of(n.incident_id) p WHERE (p.before).batch IS NOT NULL)),
+        ('profile then', (SELECT string_agg(concat_ws(': ', nullif(p.column_name, '*'), pgslo_catalog.profile_said(p.after)), '; ' ORDER BY p.column_name)
+                          FROM pgslo_catalog.profiles_of(n.incident_id) p)),
+        ('newest missed batch', coalesce(
+            (SELECT format('Batch %s: %s; the rule wants: %s. Since %s.', v.batch, v.said, n.promise, to_char(n.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC')
+             FROM pgslo_catalog.verdict v
+             WHERE v.rule_id = n.rule_id AND v.verdict = 'missed' AND v.place >= n.opened_place AND v.place <= coalesce(n.resolved_place, 'Infinity')
+             ORDER BY v.place DESC LIMIT 1),
+            pgslo_catalog.missed_batch(n.i, n.r))),
+        ('broke together', (SELECT string_agg(format('incident %s, %s', o.incident_id, q.name), '; ' ORDER BY o.incident_id)
+                            FROM pgslo_catalog.incident o JOIN pgslo_catalog.rule q USING (rule_id)
+                            WHERE o.definition_id = n.definition_id AND o.opened_batch = n.opened_batch AND o.incident_id <> n.incident_id)),
+        ('tasks that read it', (SELECT string_agg(x.name || coalesce(' (' || x.contact || ')', ''), ', ' ORDER BY x.name) FROM reader x WHERE x.kind = 'task')),
+        ('views that read it', (SELECT string_agg(format('%s (%s)', x.name, x.contact), ', ' ORDER BY x.name) FROM reader x WHERE x.kind <> 'task')),
         ('state', CASE WHEN n.resolved_at IS NULL THEN 'open'
-                       ELSE format('resolved (%s) %s UTC, batch %s', n.resolution, to_char(n.resolved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), coalesce(n.resolved_batch, '-')) END),
-        ('tasks that read it', (SELECT string_agg(t.name || coalesce(' (' || t.contact || ')', ''), ', ' ORDER BY t.name)
-                                FROM pgslo_catalog.task t WHERE t.definition_id = n.definition_id AND (t.reads && n.columns OR n.columns = '{}')))
-    ) AS fact (topic, fact) WHERE fact.fact IS NOT NULL
+                       ELSE format('resolved (%s) %s, batch %s', n.resolution, pgslo_catalog.utc(n.resolved_at), coalesce(n.resolved_batch, '-')) END),
+        ('acknowledged', format('%s by %s', pgslo_catalog.utc(n.acknowledged_at), n.acknowledged_by)),
+        ('muted until', CASE WHEN n.resolved_at IS NULL AND n.quiet_until > clock_timestamp() THEN pgslo_catalog.utc(n.quiet_until) END),
+        ('note', n.note),
+        ('history', (SELECT string_agg(format('%s %s%s by %s', pgslo_catalog.utc(e.happened_at), e.event, ' (' || e.resolution || ')', e.done_by), '; ' ORDER BY e.incident_event_id)
+                     FROM pgslo_catalog.incident_event e WHERE e.incident_id = n.incident_id))
+    ) AS fact (topic, fact)
+    WHERE fact.fact IS NOT NULL
+      AND NOT (fact.topic = 'written by' AND w.role IS NULL)
+      AND NOT (fact.topic = 'acknowledged' AND n.acknowledged_at IS NULL)
 $$;
 
-COMMENT ON FUNCTION pgslo.explain(incident_id bigint) IS 'An incident in facts: what, since when, who wrote the first bad batch, who reads it. Holds no values of the table.';
+COMMENT ON FUNCTION pgslo.explain(incident_id bigint) IS 'An incident in facts: what, since when, who wrote the first bad batch, before and then, who reads it. Holds no values of the table.';
 
 CREATE FUNCTION pgslo.guard(definition text, columns text[], on_read text DEFAULT 'warn'::text) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
@@ -152,6 +220,57 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo.guard(definition text, columns text[], on_read text) IS 'What a guarded view asks before it shows columns: true, with a WARNING when something is wrong with them, or an error.';
+
+CREATE FUNCTION pgslo.mute(incident_id bigint, until timestamp with time zone, note text DEFAULT NULL::text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    known pgslo_catalog.incident := pgslo_catalog.open_one(mute.incident_id);
+BEGIN
+    PERFORM pgslo_catalog.check_mute(mute.until);
+    UPDATE pgslo_catalog.incident i SET muted_until = mute.until, note = coalesce(mute.note, i.note) WHERE i.incident_id = known.incident_id;
+    PERFORM pgslo_catalog.announce_events();
+    RETURN format(CASE WHEN mute.until IS NULL THEN 'incident %s is heard again' ELSE 'incident %s muted' END, known.incident_id);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.mute(incident_id bigint, until timestamp with time zone, note text) IS 'Keeps an incident from being told until a time; NULL ends that. Readers are warned all the same. For operators.';
+
+CREATE FUNCTION pgslo.mute_rule(definition text, rule text, until timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM pgslo_catalog.check_mute(mute_rule.until);
+    UPDATE pgslo_catalog.rule r SET muted_until = mute_rule.until
+    FROM pgslo_catalog.definition d
+    WHERE d.definition_id = r.definition_id AND d.name = mute_rule.definition AND r.name = mute_rule.rule AND r.retired_at IS NULL;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'no_data_found',
+            MESSAGE = format('%s has no rule "%s"', mute_rule.definition, mute_rule.rule),
+            HINT = format('SELECT rule FROM pgslo.rule WHERE definition = %L;', mute_rule.definition);
+    END IF;
+    RETURN format(CASE WHEN mute_rule.until IS NULL THEN 'rule %s of %s is heard again' ELSE 'rule %s of %s muted' END, mute_rule.rule, mute_rule.definition);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.mute_rule(definition text, rule text, until timestamp with time zone) IS 'Keeps incidents of a rule from being told until a time; NULL ends that. Readers are warned all the same. For operators.';
+
+CREATE FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO pgslo_catalog.delivery (delivery_key, recipient, page, event, incidents, subject, body)
+    VALUES (queue_delivery.delivery_key, queue_delivery.recipient, queue_delivery.page, queue_delivery.event, queue_delivery.incidents, queue_delivery.subject, queue_delivery.body)
+    ON CONFLICT ON CONSTRAINT delivery_is_made_once DO NOTHING;
+    RETURN FOUND;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) IS 'Writes a message down to be sent, once a key, and says whether it is new.';
 
 CREATE FUNCTION pgslo.release(quarantine_id bigint, changes jsonb DEFAULT '{}'::jsonb) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -269,6 +388,39 @@ $_$;
 
 COMMENT ON FUNCTION pgslo.release(quarantine_id bigint, changes jsonb) IS 'Writes a quarantined row to its table, with changes if given; every rule judges it again.';
 
+CREATE FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text DEFAULT NULL::text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    known pgslo_catalog.incident;
+    newest record;
+BEGIN
+    IF resolve.resolution IS NULL OR resolve.resolution NOT IN ('real', 'false_alarm') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('an incident is resolved as real or as false_alarm, not as %s', coalesce(resolve.resolution, 'NULL')),
+            HINT = 'met and healed are for pgslo to say.';
+    END IF;
+    known := pgslo_catalog.open_one(resolve.incident_id);
+    -- The newest batch that was there: a person has judged all up to it.
+    SELECT w.batch, w.place INTO newest
+    FROM (
+        SELECT b.name AS batch, b.place FROM pgslo_catalog.batch b WHERE b.definition_id = known.definition_id
+        UNION ALL SELECT f.batch, f.place FROM (SELECT f.batch, f.place FROM pgslo_catalog.fragment f WHERE f.definition_id = known.definition_id ORDER BY f.place DESC LIMIT 1) f
+        UNION ALL SELECT v.batch, v.place FROM pgslo_catalog.verdict v WHERE v.rule_id = known.rule_id
+        UNION ALL SELECT known.opened_batch, known.opened_place
+    ) w
+    ORDER BY w.place DESC
+    LIMIT 1;
+    PERFORM pgslo_catalog.end_incident(known.incident_id, resolve.resolution, newest.batch, newest.place, resolve.note);
+    PERFORM pgslo_catalog.announce_events();
+    RETURN format('incident %s resolved as %s', known.incident_id, CASE resolve.resolution WHEN 'real' THEN 'real' ELSE 'false alarm' END);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text) IS 'Ends an incident, as real or as false_alarm; it is reopened if the next batch misses as well. For operators.';
+
 CREATE FUNCTION pgslo.status_of(definition text) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -285,12 +437,23 @@ $$;
 
 COMMENT ON FUNCTION pgslo.status_of(definition text) IS 'What is wrong with a table, as jsonb, for clients that drop warnings.';
 
+CREATE FUNCTION pgslo.subscribe(recipient text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO pgslo_catalog.recipient (recipient) VALUES (subscribe.recipient) ON CONFLICT ON CONSTRAINT recipient_is_known_once DO NOTHING;
+    RETURN (SELECT r.since FROM pgslo_catalog.recipient r WHERE r.recipient = subscribe.recipient);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.subscribe(recipient text) IS 'Makes a recipient known, and says since when it is; what was over before is no news to it.';
+
 CREATE FUNCTION pgslo.tick() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    target pgslo_catalog.definition;
     open record;
     newest record;
 BEGIN
@@ -298,13 +461,6 @@ BEGIN
         RETURN;  -- Somebody else is at it.
     END IF;
     PERFORM pgslo_catalog.open_left_over();
-    FOR target IN SELECT d.* FROM pgslo_catalog.definition d ORDER BY d.definition_id LOOP
-        BEGIN
-            PERFORM pgslo_catalog.follow(target, NULL, 50);
-        EXCEPTION WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break(target.name, NULL, SQLSTATE, SQLERRM);  -- The other tables go on.
-        END;
-    END LOOP;
     -- A bulk-loaded table's own writes resolve its incidents, but for what they left to a writer who then rolled back.
     FOR open IN
         SELECT r AS rule, later.batch, later.place
@@ -317,7 +473,7 @@ BEGIN
             WHERE f.definition_id = i.definition_id AND f.place > i.opened_place AND f.written_at >= i.opened_at
             ORDER BY f.place DESC LIMIT 1
         ) later
-        WHERE i.resolved_at IS NULL AND r.scope = 'row' AND d.writes = 'bulk'
+        WHERE i.resolved_at IS NULL AND d.writes = 'bulk'
         ORDER BY i.incident_id
     LOOP
         PERFORM pgslo_catalog.resolve_incident(open.rule, open.batch, open.place);
@@ -326,7 +482,7 @@ BEGIN
     FOR open IN
         SELECT i AS incident, r AS rule, d AS definition, d.name
         FROM pgslo_catalog.incident i JOIN pgslo_catalog.definition d USING (definition_id) JOIN pgslo_catalog.rule r USING (rule_id)
-        WHERE i.resolved_at IS NULL AND r.scope = 'row' AND d.writes = 'stream'
+        WHERE i.resolved_at IS NULL AND d.writes = 'stream'
         ORDER BY i.incident_id
     LOOP
         BEGIN
@@ -338,10 +494,11 @@ BEGIN
             PERFORM pgslo_catalog.record_break(open.name, NULL, SQLSTATE, SQLERRM);
         END;
     END LOOP;
+    PERFORM pgslo_catalog.tend_incidents();
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.tick() IS 'Closes and judges batches that are due, resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron.';
+COMMENT ON FUNCTION pgslo.tick() IS 'Resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron.';
 
 CREATE FUNCTION pgslo.version() RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -351,21 +508,6 @@ CREATE FUNCTION pgslo.version() RETURNS text
 $$;
 
 COMMENT ON FUNCTION pgslo.version() IS 'Version of the library that installed this runtime.';
-
-CREATE FUNCTION pgslo_catalog.added_up(parts jsonb[]) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT coalesce(jsonb_object_agg(s.key, s.total), '{}')
-    FROM (
-        SELECT e.key, sum(e.value::numeric) AS total
-        FROM unnest(added_up.parts) AS p (part) CROSS JOIN LATERAL jsonb_each_text(p.part) AS e
-        GROUP BY e.key
-        HAVING sum(e.value::numeric) <> 0
-    ) s
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.added_up(parts jsonb[]) IS 'Counts by name, added up.';
 
 CREATE FUNCTION pgslo_catalog.announce(definition text, columns text[], on_read text) RETURNS boolean
     LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
@@ -435,6 +577,38 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.announce(definition text, columns text[], on_read text) IS 'Warns, once an incident and statement, or refuses the read.';
 
+CREATE FUNCTION pgslo_catalog.announce_events() RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    told record;
+    number bigint := 0;
+BEGIN
+    FOR told IN
+        WITH taken AS (
+            DELETE FROM pgslo_catalog.unannounced u
+            WHERE u.incident_event_id IN (SELECT w.incident_event_id FROM pgslo_catalog.unannounced w ORDER BY w.incident_event_id FOR UPDATE SKIP LOCKED)
+            RETURNING u.incident_event_id
+        )
+        SELECT e.incident_id, e.event, d.name AS definition, r.name AS rule, e.incident_event_id
+        FROM taken
+        JOIN pgslo_catalog.incident_event e USING (incident_event_id)
+        JOIN pgslo_catalog.incident i USING (incident_id)
+        JOIN pgslo_catalog.definition d USING (definition_id)
+        JOIN pgslo_catalog.rule r USING (rule_id)
+        ORDER BY e.incident_event_id
+    LOOP
+        PERFORM pg_notify('pgslo_incident_v1', jsonb_build_object(
+            'version', 1, 'incident', told.incident_id, 'event', told.event, 'definition', told.definition, 'rule', told.rule)::text);
+        number := number + 1;
+    END LOOP;
+    RETURN number;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.announce_events() IS 'NOTIFY for each change of an incident that nobody was told of; never called inside a write.';
+
 CREATE FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) RETURNS numeric
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -474,6 +648,7 @@ CREATE TABLE pgslo_catalog.rule (
     span interval,
     missed_before_open integer DEFAULT 1 NOT NULL,
     met_before_resolve integer DEFAULT 1 NOT NULL,
+    muted_until timestamp with time zone,
     CONSTRAINT rule_at_least_is_a_fraction CHECK (((at_least >= (0)::numeric) AND (at_least <= (1)::numeric))),
     CONSTRAINT rule_at_most_is_a_count CHECK ((at_most >= 0)),
     CONSTRAINT rule_on_breach_is_known CHECK ((on_breach = ANY (ARRAY['warn'::text, 'flag'::text, 'quarantine'::text, 'repair'::text, 'reject'::text]))),
@@ -499,6 +674,8 @@ COMMENT ON COLUMN pgslo_catalog.rule.missed_before_open IS 'Batches in a row tha
 
 COMMENT ON COLUMN pgslo_catalog.rule.met_before_resolve IS 'Batches in a row that have to meet it before the incident resolves.';
 
+COMMENT ON COLUMN pgslo_catalog.rule.muted_until IS 'Nobody is told of its incidents before.';
+
 CREATE FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -513,6 +690,22 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) IS 'Whether a batch as written so far misses the rule.';
 
+CREATE FUNCTION pgslo_catalog.check_mute(until timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF check_mute.until <= clock_timestamp() THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s UTC is over', to_char(check_mute.until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+            HINT = 'Give a time to come, for example now() + interval ''2 days'', or NULL to end a mute.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.check_mute(until timestamp with time zone) IS 'Refuses a mute that would be over before it begins.';
+
 CREATE FUNCTION pgslo_catalog.columns_of(relation regclass) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -523,6 +716,22 @@ CREATE FUNCTION pgslo_catalog.columns_of(relation regclass) RETURNS jsonb
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.columns_of(relation regclass) IS 'Number and name of each column, in order.';
+
+CREATE FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    UPDATE pgslo_catalog.incident i
+    SET resolved_at = clock_timestamp(), resolution = end_incident.resolution, resolved_batch = end_incident.batch, resolved_place = end_incident.place,
+        resolved_by = CASE WHEN end_incident.resolution IN ('real', 'false_alarm') THEN coalesce(nullif(current_setting('role'), 'none'), session_user) END,
+        note = coalesce(end_incident.note, i.note)
+    WHERE i.incident_id = end_incident.incident_id AND i.resolved_at IS NULL;
+    RETURN FOUND;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) IS 'Resolves an open incident, and says whether it was one.';
 
 CREATE FUNCTION pgslo_catalog.failed(batches pgslo_catalog.counted[]) RETURNS bigint[]
     LANGUAGE plpgsql IMMUTABLE
@@ -554,271 +763,96 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.failing_of(ordinal integer, rules integer, failed bigint) IS 'Failing rows of one rule among several.';
 
-CREATE TABLE pgslo_catalog.definition (
-    definition_id bigint NOT NULL,
-    name text NOT NULL,
-    relation regclass NOT NULL,
-    owner text,
-    description text,
-    key_columns text[] NOT NULL,
-    writes text NOT NULL,
-    batch_every interval,
-    batch_by text,
-    batch_place text,
-    schema_wanted jsonb,
-    on_read text NOT NULL,
-    fingerprint text NOT NULL,
-    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    registered_by text DEFAULT SESSION_USER NOT NULL,
-    settle interval DEFAULT '00:10:00'::interval NOT NULL,
-    batch_is_of_row boolean DEFAULT false NOT NULL,
-    recount text,
-    max_age interval,
-    age_of text,
-    target numeric,
-    span interval,
-    budgeting text DEFAULT 'occurrences'::text NOT NULL,
-    sensitivity double precision DEFAULT 1 NOT NULL,
-    CONSTRAINT definition_budgeting_is_known CHECK ((budgeting = ANY (ARRAY['occurrences'::text, 'time_slices'::text]))),
-    CONSTRAINT definition_max_age_is_positive CHECK ((max_age > '00:00:00'::interval)),
-    CONSTRAINT definition_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'refuse'::text, 'silent'::text]))),
-    CONSTRAINT definition_sensitivity_is_positive CHECK ((sensitivity > (0)::double precision)),
-    CONSTRAINT definition_span_is_positive CHECK ((span > '00:00:00'::interval)),
-    CONSTRAINT definition_target_is_a_fraction CHECK (((target >= (0)::numeric) AND (target <= (1)::numeric))),
-    CONSTRAINT definition_writes_are_known CHECK ((writes = ANY (ARRAY['bulk'::text, 'stream'::text])))
-);
-
-COMMENT ON TABLE pgslo_catalog.definition IS 'A table that has promises.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.name IS 'Schema and table when it was defined; generated code knows the definition by it, also after a rename.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.batch_by IS 'A row''s batch, as SQL over row r, where its value says which batch is later.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.batch_place IS 'Where a batch stands among the others, as SQL over b.raw.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.settle IS 'A batch is closed when nothing was written to it for so long, or when a later one begins.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.batch_is_of_row IS 'Whether a row says which batch it belongs to, so that what UPDATE and DELETE take away is taken from that batch.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.recount IS 'Function that counts batches from the table itself, as pgslo_gen names it; NULL where the table cannot be asked.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.max_age IS 'Freshness: how old the newest data may be.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.age_of IS 'The time whose newest value says how fresh the table is, as SQL over row r; NULL: when it was last written to.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.target IS 'Objective: share of batches, or of the time, in which a rule is to be met; 0-1.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.span IS 'Window of the objective.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.sensitivity IS 'How much a learned bound is widened; 1 is the default, 2 tells of half as small deviations, 0.5 of twice as large ones.';
-
-CREATE FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    IF (follow.definition).writes = 'bulk' THEN
-        RETURN pgslo_catalog.follow_loads(follow.definition, follow.at_once, follow.at_most);
-    ELSIF (follow.definition).recount IS NOT NULL AND (follow.definition).batch_by IS NOT NULL THEN
-        RETURN pgslo_catalog.follow_stream(follow.definition, follow.at_once, follow.at_most);
-    END IF;
-    RETURN 0;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Brings the batches of a definition up to date, judging at most so many.';
-
-CREATE FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    id bigint := (follow_loads.definition).definition_id;
-    emptied bigint := (SELECT max(f.fragment_id) FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'truncate');
-    due record;
-    merged pgslo_catalog.fragment;
-    judged integer := 0;
-BEGIN
-    IF emptied IS NOT NULL THEN
-        DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.fragment_id <= emptied;
-        UPDATE pgslo_catalog.batch b SET rows = 0, present = '{}', tallies = '{}', failures = '{}' WHERE b.definition_id = id;
-    END IF;
-    FOR due IN
-        SELECT u.batch, coalesce(b.closed_at IS NOT NULL, false) AS was_closed, u.place
-        FROM (
-            SELECT f.batch, min(f.place) AS place
-            FROM pgslo_catalog.fragment f
-            WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate')
-            GROUP BY f.batch
-        ) u
-        LEFT JOIN pgslo_catalog.batch b ON b.definition_id = id AND b.name = u.batch
-        ORDER BY u.place
-    LOOP
-        EXIT WHEN judged >= follow_loads.at_most;
-        merged := pgslo_catalog.merge_batch(id, due.batch);
-        -- Rows that came late or went: it is judged again.
-        IF due.was_closed THEN
-            PERFORM pgslo_catalog.judge_closed(follow_loads.definition, due.batch, merged.sample_columns, merged.sample, merged.level);
-            judged := judged + 1;
-        END IF;
-    END LOOP;
-    FOR due IN
-        SELECT b.name
-        FROM pgslo_catalog.batch b
-        WHERE b.definition_id = id AND b.closed_at IS NULL AND b.rows > 0
-          AND (b.name = follow_loads.at_once
-               OR follow_loads.at_once = '*'
-               OR b.last_written_at + (follow_loads.definition).settle < clock_timestamp()
-               OR EXISTS (SELECT FROM pgslo_catalog.batch later WHERE later.definition_id = id AND later.place > b.place AND later.rows > 0))
-        ORDER BY b.place
-    LOOP
-        EXIT WHEN judged >= follow_loads.at_most;
-        SELECT f.* INTO merged FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.batch = due.name AND f.operation IN ('merged', 'recounted');
-        PERFORM pgslo_catalog.judge_closed(follow_loads.definition, due.name, merged.sample_columns, merged.sample, merged.level);
-        judged := judged + 1;
-    END LOOP;
-    -- What is sampled serves until a batch is old enough not to be corrected any more.
-    IF judged > 0 THEN
-        UPDATE pgslo_catalog.fragment f SET sample = NULL
-        WHERE f.definition_id = id AND f.operation = 'merged' AND f.sample IS NOT NULL
-          AND f.place < (SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = id ORDER BY b.place DESC OFFSET 14 LIMIT 1);
-    END IF;
-    RETURN judged;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Adds up what was written to a loaded table, and closes and judges what is due; a batch that is named, or all for *, at once.';
-
-CREATE FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-DECLARE
-    id bigint := (follow_stream.definition).definition_id;
-    newest record;
-    known pgslo_catalog.batch;
-    before pgslo_catalog.batch;
-    counted pgslo_catalog.measured[];
-    one pgslo_catalog.measured;
-    mask bigint;
-    judged integer := 0;
-BEGIN
-    newest := pgslo_catalog.newest_batch(follow_stream.definition);
-    IF newest.place IS NULL THEN
-        RETURN 0;  -- The table is empty.
-    END IF;
-    -- The last batch that is known is counted once more: rows may have come late.
-    SELECT b.* INTO known FROM pgslo_catalog.batch b WHERE b.definition_id = id ORDER BY b.place DESC LIMIT 1;
-    mask := pgslo_catalog.sample_mask(known.rows);
-    EXECUTE format('SELECT pgslo_gen.%I($1, $2, $3)', (follow_stream.definition).recount)
-    INTO counted USING coalesce(known.name, newest.name), newest.name, mask;
-    FOR one IN SELECT c.* FROM unnest(counted) AS c ORDER BY c.place LOOP
-        EXIT WHEN judged >= follow_stream.at_most;
-        SELECT b.* INTO before FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;
-        PERFORM pgslo_catalog.take_count(follow_stream.definition, one, mask);
-        -- The first batch that is seen may have begun before anybody looked, and the newest may go on.
-        IF (known.name IS NOT NULL OR one.batch = follow_stream.at_once)
-            AND (one.place < newest.place OR one.batch = follow_stream.at_once OR follow_stream.at_once = '*'
-                 OR before.rows = one.rows AND before.last_written_at + (follow_stream.definition).settle < clock_timestamp())
-            AND (before.closed_at IS NULL OR before.rows <> one.rows OR before.present <> (SELECT b.present FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch))
-        THEN
-            PERFORM pgslo_catalog.judge_closed(follow_stream.definition, one.batch,
-                ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = id ORDER BY w.ordinal),
-                one.sample, pgslo_catalog.level_of(mask));
-            judged := judged + 1;
-        END IF;
-    END LOOP;
-    RETURN judged;
-END
-$_$;
-
-COMMENT ON FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Counts the newest batches of a streamed table from the table itself, and closes and judges what is due.';
-
 CREATE FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     open pgslo_catalog.incident;
-    is_opening boolean;
-    is_resolving boolean;
+    first record;
+    missed bigint;
+    last_missed numeric;
+    met bigint;
 BEGIN
-    SELECT i.* INTO open FROM pgslo_catalog.incident i
+    SELECT i.* INTO open
+    FROM pgslo_catalog.incident i
     WHERE i.definition_id = (follow_verdict.rule).definition_id AND i.rule_id = (follow_verdict.rule).rule_id AND i.resolved_at IS NULL;
-    IF follow_verdict.verdict = 'missed' AND open IS NULL THEN
-        -- Only what is newest opens one: an old batch that is judged again is history.
-        SELECT count(*) >= (follow_verdict.rule).missed_before_open AND bool_and(v.verdict = 'missed') INTO is_opening
+
+    IF follow_verdict.verdict = 'missed' AND open.incident_id IS NULL THEN
+        -- The newest run of missed batches up to this one; those that could not be judged neither add to it nor end it.
+        SELECT count(*) AS run, (array_agg(w.batch ORDER BY w.place, w.verdict_id))[1] AS batch, min(w.place) AS place
+        INTO first
         FROM (
-            SELECT w.verdict FROM pgslo_catalog.verdict w
-            WHERE w.rule_id = (follow_verdict.rule).rule_id AND w.verdict <> 'unknown'
-            ORDER BY w.place DESC, w.verdict_id DESC LIMIT (follow_verdict.rule).missed_before_open
-        ) v;
-        IF is_opening THEN
-            INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, writer, application, written_at)
-            SELECT b.definition_id, (follow_verdict.rule).rule_id, b.name, b.place, b.writer, b.application, b.last_written_at
-            FROM pgslo_catalog.batch b
-            WHERE b.definition_id = (follow_verdict.rule).definition_id AND b.name = follow_verdict.batch
-            ON CONFLICT (definition_id, rule_id) WHERE resolved_at IS NULL DO NOTHING;
-        END IF;
-    ELSIF follow_verdict.verdict = 'met' AND open IS NOT NULL THEN
-        -- No batch since the one that opened it misses the rule any more, or enough newer ones meet it.
-        SELECT NOT bool_or(v.verdict = 'missed') INTO is_resolving
-        FROM (
-            SELECT w.verdict FROM pgslo_catalog.verdict w
-            WHERE w.rule_id = open.rule_id AND w.place >= open.opened_place AND w.verdict <> 'unknown'
-            ORDER BY w.place DESC LIMIT CASE WHEN follow_verdict.place > open.opened_place THEN (follow_verdict.rule).met_before_resolve END
-        ) v;
-        IF is_resolving THEN
+            SELECT v.* FROM pgslo_catalog.verdict v
+            WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.place <= follow_verdict.place AND v.verdict <> 'unknown'
+            ORDER BY v.place DESC, v.verdict_id DESC
+            LIMIT (follow_verdict.rule).missed_before_open
+        ) w
+        WHERE w.verdict = 'missed';
+        IF first.run >= (follow_verdict.rule).missed_before_open THEN
+            PERFORM pgslo_catalog.open_incident(follow_verdict.rule, first.batch, first.place);
+            -- Not the one who runs tick(), but who wrote what opened it.
             UPDATE pgslo_catalog.incident i
-            SET resolved_at = clock_timestamp(), resolved_batch = follow_verdict.batch, resolved_place = follow_verdict.place,
-                resolution = CASE WHEN follow_verdict.place > open.opened_place THEN 'met' ELSE 'healed' END
-            WHERE i.incident_id = open.incident_id;
+            SET writer = b.writer, application = b.application, written_at = b.last_written_at
+            FROM pgslo_catalog.batch b
+            WHERE i.definition_id = (follow_verdict.rule).definition_id AND i.rule_id = (follow_verdict.rule).rule_id AND i.resolved_at IS NULL
+              AND b.definition_id = i.definition_id AND b.name = i.opened_batch;
         END IF;
+        RETURN;
+    END IF;
+
+    IF follow_verdict.verdict <> 'met' OR open.incident_id IS NULL OR follow_verdict.place < open.opened_place THEN
+        RETURN;
+    END IF;
+    SELECT count(*), max(v.place) INTO missed, last_missed
+    FROM pgslo_catalog.verdict v
+    WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.place >= open.opened_place AND v.verdict = 'missed';
+    -- Every batch that missed was corrected, if what became of the first one is still known.
+    IF missed = 0 AND EXISTS (
+        SELECT FROM pgslo_catalog.verdict v
+        WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.batch = open.opened_batch AND v.verdict = 'met'
+    ) THEN
+        PERFORM pgslo_catalog.end_incident(open.incident_id, 'healed', follow_verdict.batch, follow_verdict.place, NULL);
+        RETURN;
+    END IF;
+    SELECT count(*) INTO met
+    FROM pgslo_catalog.verdict v
+    WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.place > coalesce(last_missed, open.opened_place) AND v.verdict = 'met';
+    IF met >= (follow_verdict.rule).met_before_resolve THEN
+        PERFORM pgslo_catalog.end_incident(open.incident_id, 'met', follow_verdict.batch, follow_verdict.place, NULL);
     END IF;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) IS 'Opens or resolves the incident of a rule over batches after a verdict.';
+COMMENT ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) IS 'Opens, heals or resolves the incident of a rule over batches after a batch was judged; the verdict is written down already.';
 
-CREATE TABLE pgslo_catalog.batch (
-    batch_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    name text NOT NULL,
-    place numeric NOT NULL,
-    rows bigint NOT NULL,
-    present jsonb DEFAULT '{}'::jsonb NOT NULL,
-    tallies jsonb DEFAULT '{}'::jsonb NOT NULL,
-    failures jsonb DEFAULT '{}'::jsonb NOT NULL,
-    first_written_at timestamp with time zone NOT NULL,
-    last_written_at timestamp with time zone NOT NULL,
-    writer text,
-    application text,
-    closed_at timestamp with time zone,
-    revision integer DEFAULT 0 NOT NULL
-);
-
-COMMENT ON TABLE pgslo_catalog.batch IS 'Batches as tick() last added them up; written by tick() alone.';
-
-COMMENT ON COLUMN pgslo_catalog.batch.rows IS 'Rows that are in it; below zero when rows were taken away that came before pgslo.';
-
-COMMENT ON COLUMN pgslo_catalog.batch.revision IS 'How often it was judged: once when it closed, and again whenever rows came late or went.';
-
-CREATE FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text) RETURNS void
+CREATE FUNCTION pgslo_catalog.heal_incidents() RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    open record;
 BEGIN
-    INSERT INTO pgslo_catalog.verdict AS v (definition_id, rule_id, batch, place, verdict, value, low, high, score, said)
-    VALUES ((give_verdict.rule).definition_id, (give_verdict.rule).rule_id, (give_verdict.batch).name, (give_verdict.batch).place,
-            give_verdict.verdict, give_verdict.value, give_verdict.low, give_verdict.high, give_verdict.score, coalesce(give_verdict.said, give_verdict.verdict))
-    ON CONFLICT ON CONSTRAINT verdict_is_given_once_a_batch DO UPDATE SET
-        place = excluded.place, verdict = excluded.verdict, value = excluded.value, low = excluded.low, high = excluded.high,
-        score = excluded.score, said = excluded.said, judged_at = excluded.judged_at;
-    PERFORM pgslo_catalog.follow_verdict(give_verdict.rule, (give_verdict.batch).name, (give_verdict.batch).place, give_verdict.verdict);
+    FOR open IN
+        SELECT i.incident_id, i.opened_batch, i.opened_place, r AS rule
+        FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
+        WHERE i.resolved_at IS NULL AND r.scope = 'row'
+          -- Only where something was written to its batch after it opened.
+          AND EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = i.definition_id AND f.batch = i.opened_batch AND f.operation IN ('update', 'delete', 'merged', 'recount', 'recounted'))
+        ORDER BY i.incident_id
+    LOOP
+        CONTINUE WHEN pgslo_catalog.batch_is_missed(open.rule, open.opened_batch) OR EXISTS (
+            SELECT FROM (
+                SELECT DISTINCT f.batch FROM pgslo_catalog.fragment f
+                WHERE f.definition_id = (open.rule).definition_id AND f.place >= open.opened_place AND f.failures IS NOT NULL AND f.failures ? (open.rule).name
+            ) failing
+            WHERE pgslo_catalog.batch_is_missed(open.rule, failing.batch));
+        PERFORM pgslo_catalog.end_incident(open.incident_id, 'healed', open.opened_batch, open.opened_place, NULL);
+    END LOOP;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text) IS 'Writes a verdict down, in place of an earlier one on the same batch, and lets its incident follow.';
+COMMENT ON FUNCTION pgslo_catalog.heal_incidents() IS 'Resolves incidents of rules over rows whose bad rows are gone.';
 
 CREATE FUNCTION pgslo_catalog.is_base64(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1028,97 +1062,32 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.iso_text(value anyelement) IS 'The same text for the same value whatever the session''s settings.';
 
-CREATE FUNCTION pgslo_catalog.judge_batch(definition_id bigint, batch text) RETURNS void
-    LANGUAGE plpgsql
+CREATE FUNCTION pgslo_catalog.judged_batches(definition_id bigint, since timestamp with time zone) RETURNS TABLE(rule_id bigint, batch text, written_at timestamp with time zone, is_missed boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-DECLARE
-    target pgslo_catalog.definition;
-    judged pgslo_catalog.batch;
-    rule pgslo_catalog.rule;
-    found record;
-    verdict text;
-BEGIN
-    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.definition_id = judge_batch.definition_id;
-    SELECT b.* INTO judged FROM pgslo_catalog.batch b WHERE b.definition_id = judge_batch.definition_id AND b.name = judge_batch.batch;
-    IF judged.rows <= 0 AND judged.revision > 1 THEN
-        -- Rows that are deleted because they are old are no news.
-        UPDATE pgslo_catalog.verdict v SET verdict = 'unknown', said = 'the batch was emptied', judged_at = clock_timestamp()
-        WHERE v.definition_id = judge_batch.definition_id AND v.batch = judge_batch.batch;
-        RETURN;
-    END IF;
-    FOR rule IN
-        SELECT r.* FROM pgslo_catalog.rule r
-        WHERE r.definition_id = judge_batch.definition_id AND r.scope <> 'row' AND r.kind <> 'learned' AND r.retired_at IS NULL
-        ORDER BY r.rule_id
-    LOOP
-        BEGIN
-            SELECT m.* INTO found FROM pgslo_catalog.measured(target, judged, rule) AS m;
-        EXCEPTION WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break(target.name, rule.name, SQLSTATE, SQLERRM);
-            SELECT NULL::float8 AS value, NULL::bigint AS rows, format('it can no longer be judged: %s', SQLERRM) AS said INTO found;
-        END;
-        verdict := CASE
-            WHEN found.value IS NULL OR found.value = 'NaN' THEN 'unknown'
-            WHEN found.value < rule.warn_low OR found.value > rule.warn_high OR found.value < rule.reject_low OR found.value > rule.reject_high THEN 'missed'
-            ELSE 'met'
-        END;
-        PERFORM pgslo_catalog.give_verdict(rule, judged, verdict, found.value, coalesce(rule.warn_low, rule.reject_low), coalesce(rule.warn_high, rule.reject_high), NULL, found.said);
-    END LOOP;
-    FOR found IN
-        SELECT r AS rule, j.*
-        FROM pgslo_catalog.judge_learned(judge_batch.definition_id, judged.name, judged.place) AS j
-        JOIN pgslo_catalog.rule r ON r.definition_id = judge_batch.definition_id AND r.kind = 'learned' AND r.retired_at IS NULL
-             AND r.columns = CASE WHEN j.column_name = '*' THEN '{}' ELSE ARRAY[j.column_name] END
-        ORDER BY r.rule_id
-    LOOP
-        PERFORM pgslo_catalog.give_verdict(found.rule, judged, found.verdict, found.value, found.low, found.high, found.score, found.said);
-    END LOOP;
-    -- What missed is not what later batches are compared with.
-    UPDATE pgslo_catalog.profile p
-    SET baseline = seen.fine
+    -- A batch belongs to the time it was first written, or one that is judged again would count anew.
+    SELECT w.rule_id, w.batch, w.written_at, w.is_missed AND NOT EXISTS (
+        SELECT FROM pgslo_catalog.incident i
+        WHERE i.rule_id = w.rule_id AND i.resolution = 'false_alarm' AND w.place BETWEEN i.opened_place AND i.resolved_place)
     FROM (
-        SELECT q.column_name,
-               NOT EXISTS (
-                   SELECT FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id)
-                   WHERE v.definition_id = judge_batch.definition_id AND v.batch = judge_batch.batch AND v.place = judged.place AND v.verdict = 'missed'
-                     AND (q.column_name = ANY (r.columns) OR q.column_name = '*' AND r.columns = '{}')) AS fine
-        FROM pgslo_catalog.profile q WHERE q.definition_id = judge_batch.definition_id AND q.batch = judge_batch.batch
-    ) AS seen
-    WHERE p.definition_id = judge_batch.definition_id AND p.batch = judge_batch.batch AND p.column_name = seen.column_name AND p.baseline <> seen.fine;
-END
+        SELECT v.rule_id, v.batch, v.place, coalesce(b.first_written_at, v.judged_at) AS written_at, v.verdict = 'missed' AS is_missed
+        FROM pgslo_catalog.verdict v
+        LEFT JOIN pgslo_catalog.batch b ON b.definition_id = v.definition_id AND b.name = v.batch
+        WHERE v.definition_id = judged_batches.definition_id AND v.verdict <> 'unknown'
+        UNION ALL
+        SELECT r.rule_id, b.name, b.place, b.first_written_at, pgslo_catalog.is_missed(r, b.rows, coalesce((b.failures ->> r.name)::bigint, 0))
+        FROM pgslo_catalog.batch b
+        JOIN pgslo_catalog.rule r ON r.definition_id = b.definition_id AND r.scope = 'row'
+        WHERE b.definition_id = judged_batches.definition_id AND b.closed_at IS NOT NULL
+          AND NOT EXISTS (SELECT FROM pgslo_catalog.verdict v WHERE v.rule_id = r.rule_id AND v.batch = b.name)
+          AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break k WHERE k.rule_id = r.rule_id)
+    ) w
+    JOIN pgslo_catalog.rule r ON r.rule_id = w.rule_id AND r.retired_at IS NULL
+    WHERE w.written_at >= judged_batches.since
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.judge_batch(definition_id bigint, batch text) IS 'Judges a batch by every rule about batches, and opens or resolves their incidents.';
-
-CREATE FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.definition, batch text, columns text[], sample text[], level smallint) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    closed pgslo_catalog.batch;
-BEGIN
-    UPDATE pgslo_catalog.batch b
-    SET closed_at = coalesce(b.closed_at, clock_timestamp()), revision = b.revision + 1
-    WHERE b.definition_id = (judge_closed.definition).definition_id AND b.name = judge_closed.batch
-    RETURNING b.* INTO closed;
-    PERFORM pgslo_catalog.profile_batch(judge_closed.definition, closed, judge_closed.columns, judge_closed.sample, judge_closed.level, closed.present);
-    PERFORM pgslo_catalog.judge_batch(closed.definition_id, closed.name);
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.definition, batch text, columns text[], sample text[], level smallint) IS 'Closes a batch: its profile is taken, and it is judged.';
-
-CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) RETURNS TABLE(column_name text, verdict text, value double precision, low double precision, high double precision, score double precision, said text)
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    RETURN;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) IS 'Judges a batch by what its table''s history has learned.';
+COMMENT ON FUNCTION pgslo_catalog.judged_batches(definition_id bigint, since timestamp with time zone) IS 'Batches that met or missed each rule since a time; what could not be judged does not count, nor do misses in what was a false alarm.';
 
 CREATE TABLE pgslo_catalog.incident (
     incident_id bigint NOT NULL,
@@ -1166,159 +1135,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'Position of the newest batch that misses the rule since the incident opened.';
 
-CREATE FUNCTION pgslo_catalog.level_of(mask bigint) RETURNS smallint
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT round(ln(level_of.mask + 1) / ln(2))::smallint
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.level_of(mask bigint) IS 'The number of bits of a mask.';
-
-CREATE FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text) RETURNS record
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    there bigint;
-BEGIN
-    rows := (measured.batch).rows;
-    CASE (measured.rule).measure ->> 'from'
-        WHEN 'rows' THEN
-            value := rows;
-            said := format('%s rows; the objective is %s', rows, (measured.rule).promise);
-        WHEN 'present' THEN
-            IF rows > 0 THEN
-                there := coalesce(((measured.batch).present ->> ((measured.rule).measure ->> 'column'))::bigint, 0);
-                value := there::float8 / rows;
-                said := format('%s %% of %s rows are not null; the objective is %s', round(100.0 * there / rows, 1), rows, (measured.rule).promise);
-            ELSE
-                said := 'the batch has no rows';
-            END IF;
-        ELSE
-            said := format('the runtime does not know how to measure "%s"', (measured.rule).measure ->> 'from');
-    END CASE;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text) IS 'What a batch comes to in the eyes of a rule, with a sentence; NULL when it cannot be told.';
-
-CREATE TABLE pgslo_catalog.fragment (
-    fragment_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    batch text NOT NULL,
-    place numeric NOT NULL,
-    rows bigint NOT NULL,
-    failures jsonb,
-    writer text DEFAULT COALESCE(NULLIF(current_setting('role'::text), 'none'::text), (SESSION_USER)::text) NOT NULL,
-    application text DEFAULT current_setting('application_name'::text) NOT NULL,
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    written_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    operation text DEFAULT 'judged'::text NOT NULL,
-    present jsonb,
-    tallies jsonb,
-    level smallint,
-    sample_columns text[],
-    sample text[],
-    CONSTRAINT fragment_operation_is_known CHECK ((operation = ANY (ARRAY['judged'::text, 'insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'recount'::text, 'merged'::text, 'recounted'::text])))
-);
-
-COMMENT ON TABLE pgslo_catalog.fragment IS 'What one statement added to a batch. Only ever appended to: a shared counter would serialise and deadlock writers.';
-
-COMMENT ON COLUMN pgslo_catalog.fragment.batch IS 'The batch''s key as text; a long one ends in a digest.';
-
-COMMENT ON COLUMN pgslo_catalog.fragment.place IS 'Where the batch stands among the others: seconds since 1970 for times, the value itself for numbers, else when its first rows arrived; -Infinity when it cannot be told.';
-
-COMMENT ON COLUMN pgslo_catalog.fragment.rows IS 'Rows as the statement left them, inserted or updated; 0 where a row trigger noted a failing row, which is all it sees.';
-
-COMMENT ON COLUMN pgslo_catalog.fragment.failures IS 'Failing rows by rule name; NULL when every row passed.';
-
-COMMENT ON COLUMN pgslo_catalog.fragment.operation IS 'judged: by the trigger that judges rows. insert, update, delete: what a statement added or took away. truncate: everything before it is void. recount: the batch has to be counted from the table. merged, recounted: several as one.';
-
-COMMENT ON COLUMN pgslo_catalog.fragment.present IS 'Values that are not null, by column; negative where they were taken away.';
-
-COMMENT ON COLUMN pgslo_catalog.fragment.tallies IS 'What rules over a batch add up, by name.';
-
-COMMENT ON COLUMN pgslo_catalog.fragment.level IS 'The sample holds rows whose entity''s hash is divisible by 2 to this power.';
-
-COMMENT ON COLUMN pgslo_catalog.fragment.sample_columns IS 'Columns of the sample, after the hash.';
-
-COMMENT ON COLUMN pgslo_catalog.fragment.sample IS 'Rows as text, each its entity''s hash and its values. May hold personal data.';
-
-CREATE FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch text) RETURNS pgslo_catalog.fragment
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    merged pgslo_catalog.fragment;
-    parts pgslo_catalog.fragment[];
-    mask bigint;
-    sampled bigint;
-BEGIN
-    WITH gone AS (
-        DELETE FROM pgslo_catalog.fragment f
-        WHERE f.definition_id = merge_batch.definition_id AND f.batch = merge_batch.batch
-        RETURNING f.*
-    )
-    SELECT array_agg(gone ORDER BY gone.fragment_id) INTO parts FROM gone;
-    IF parts IS NULL THEN
-        RETURN NULL;
-    END IF;
-    SELECT max(p.fragment_id), min(p.place), sum(p.rows), nullif(pgslo_catalog.added_up(array_agg(p.failures)), '{}'),
-           pgslo_catalog.added_up(array_agg(p.present)), pgslo_catalog.added_up(array_agg(p.tallies)), max(p.level),
-           max(p.written_at)
-    INTO merged.fragment_id, merged.place, merged.rows, merged.failures, merged.present, merged.tallies, merged.level,
-         merged.written_at
-    FROM unnest(parts) AS p;
-    merged.sample_columns := (SELECT p.sample_columns FROM unnest(parts) AS p WHERE p.sample_columns IS NOT NULL ORDER BY p.fragment_id DESC LIMIT 1);
-    merged.definition_id := merge_batch.definition_id;
-    merged.batch := merge_batch.batch;
-    merged.writer := parts[cardinality(parts)].writer;
-    merged.application := parts[cardinality(parts)].application;
-
-    -- Rows that were sampled and not taken away again, at the coarsest level of all: exactly those that are there.
-    mask := (1::bigint << coalesce(merged.level, 0)::integer) - 1;
-    IF EXISTS (SELECT FROM unnest(parts) AS p WHERE p.operation = 'delete') THEN
-        SELECT array_agg(s.one), count(*) INTO merged.sample, sampled
-        FROM (
-            SELECT r.one FROM unnest(parts) AS p CROSS JOIN LATERAL pgslo_catalog.sample_rows(p.sample) AS r (one)
-            WHERE p.operation <> 'delete' AND p.sample_columns = merged.sample_columns AND r.one[1]::bigint & mask = 0
-            EXCEPT ALL
-            SELECT r.one FROM unnest(parts) AS p CROSS JOIN LATERAL pgslo_catalog.sample_rows(p.sample) AS r (one)
-            WHERE p.operation = 'delete' AND p.sample_columns = merged.sample_columns AND r.one[1]::bigint & mask = 0
-        ) s;
-    ELSIF (SELECT count(*) FROM unnest(parts) AS p WHERE p.sample IS NOT NULL) = 1 THEN
-        SELECT p.sample, array_length(p.sample, 1) INTO merged.sample, sampled FROM unnest(parts) AS p WHERE p.sample IS NOT NULL;
-    ELSE
-        SELECT array_agg(r.one), count(*) INTO merged.sample, sampled
-        FROM unnest(parts) AS p CROSS JOIN LATERAL pgslo_catalog.sample_rows(p.sample) AS r (one)
-        WHERE p.sample_columns = merged.sample_columns AND r.one[1]::bigint & mask = 0;
-    END IF;
-    WHILE sampled > 4000 AND merged.level < 62 LOOP
-        merged.level := merged.level + 1;
-        mask := (1::bigint << merged.level::integer) - 1;
-        SELECT array_agg(r.one), count(*) INTO merged.sample, sampled
-        FROM pgslo_catalog.sample_rows(merged.sample) AS r (one) WHERE r.one[1]::bigint & mask = 0;
-    END LOOP;
-
-    -- It keeps the number of the newest it is made of: a TRUNCATE that is not committed yet must not make it newer.
-    INSERT INTO pgslo_catalog.fragment (fragment_id, definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample, writer, application, written_at)
-    OVERRIDING SYSTEM VALUE
-    VALUES (merged.fragment_id, merged.definition_id, merged.batch, merged.place, merged.rows, merged.failures, 'merged', merged.present, merged.tallies,
-            merged.level, merged.sample_columns, merged.sample, merged.writer, merged.application, merged.written_at);
-
-    INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, tallies, failures, first_written_at, last_written_at, writer, application)
-    VALUES (merged.definition_id, merged.batch, merged.place, merged.rows, merged.present, merged.tallies, coalesce(merged.failures, '{}'),
-            parts[1].written_at, merged.written_at, merged.writer, merged.application)
-    ON CONFLICT ON CONSTRAINT batch_name_is_unique_in_its_definition DO UPDATE SET
-        place = excluded.place, rows = excluded.rows, present = excluded.present, tallies = excluded.tallies, failures = excluded.failures,
-        last_written_at = excluded.last_written_at, writer = excluded.writer, application = excluded.application;
-    RETURN merged;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch text) IS 'Makes the fragments of a batch into one, and writes down what the batch comes to.';
-
 CREATE FUNCTION pgslo_catalog.merged(batches pgslo_catalog.counted[], rules integer) RETURNS pgslo_catalog.counted[]
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1353,22 +1169,7 @@ DECLARE
     summed record;
     newest text;
     batches integer := 0;
-    given record;
 BEGIN
-    IF rule.scope <> 'row' THEN
-        SELECT v.batch, v.said,
-               (SELECT count(*) FROM (
-                    SELECT FROM pgslo_catalog.verdict w
-                    WHERE w.rule_id = rule.rule_id AND w.verdict = 'missed' AND w.place >= incident.opened_place AND w.place < below LIMIT 1000) AS m) AS missed
-        INTO given
-        FROM pgslo_catalog.verdict v
-        WHERE v.rule_id = rule.rule_id AND v.verdict = 'missed' AND v.place >= incident.opened_place AND v.place < below
-        ORDER BY v.place DESC LIMIT 1;
-        RETURN format('Batch %s: %s. Since %s UTC, %s.', given.batch, given.said,
-            to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
-            CASE given.missed WHEN 1 THEN '1 batch' ELSE given.missed || ' batches' END)
-        WHERE given.batch IS NOT NULL;
-    END IF;
     -- From the newest failing batch back, each found by its index. A reader waits for this sentence: neither a long
     -- incident nor a batch of very many statements may make it long in coming.
     FOR looked IN 1..30 LOOP
@@ -1410,6 +1211,79 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'The newest missed batch of an incident, in a sentence.';
 
+CREATE FUNCTION pgslo_catalog.missed_seconds(rules bigint[], since timestamp with time zone, now timestamp with time zone) RETURNS numeric
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT coalesce(extract(epoch FROM sum(upper(span) - lower(span))), 0)
+    FROM (
+        SELECT range_agg(tstzrange(greatest(i.opened_at, missed_seconds.since), least(coalesce(i.resolved_at, missed_seconds.now), missed_seconds.now))) AS spans
+        FROM pgslo_catalog.incident i
+        WHERE i.rule_id = ANY (missed_seconds.rules) AND i.resolution IS DISTINCT FROM 'false_alarm'
+          AND i.opened_at < missed_seconds.now AND coalesce(i.resolved_at, missed_seconds.now) > missed_seconds.since
+    ) open CROSS JOIN LATERAL unnest(open.spans) AS span
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.missed_seconds(rules bigint[], since timestamp with time zone, now timestamp with time zone) IS 'Seconds in which any of these rules had an open incident; two at once count once.';
+
+CREATE TABLE pgslo_catalog.definition (
+    definition_id bigint NOT NULL,
+    name text NOT NULL,
+    relation regclass NOT NULL,
+    owner text,
+    description text,
+    key_columns text[] NOT NULL,
+    writes text NOT NULL,
+    batch_every interval,
+    batch_by text,
+    batch_place text,
+    schema_wanted jsonb,
+    on_read text NOT NULL,
+    fingerprint text NOT NULL,
+    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    registered_by text DEFAULT SESSION_USER NOT NULL,
+    settle interval DEFAULT '00:10:00'::interval NOT NULL,
+    batch_is_of_row boolean DEFAULT false NOT NULL,
+    recount text,
+    max_age interval,
+    age_of text,
+    target numeric,
+    span interval,
+    budgeting text DEFAULT 'occurrences'::text NOT NULL,
+    sensitivity double precision DEFAULT 1 NOT NULL,
+    CONSTRAINT definition_budgeting_is_known CHECK ((budgeting = ANY (ARRAY['occurrences'::text, 'time_slices'::text]))),
+    CONSTRAINT definition_max_age_is_positive CHECK ((max_age > '00:00:00'::interval)),
+    CONSTRAINT definition_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'refuse'::text, 'silent'::text]))),
+    CONSTRAINT definition_sensitivity_is_positive CHECK ((sensitivity > (0)::double precision)),
+    CONSTRAINT definition_span_is_positive CHECK ((span > '00:00:00'::interval)),
+    CONSTRAINT definition_target_is_a_fraction CHECK (((target >= (0)::numeric) AND (target <= (1)::numeric))),
+    CONSTRAINT definition_writes_are_known CHECK ((writes = ANY (ARRAY['bulk'::text, 'stream'::text])))
+);
+
+COMMENT ON TABLE pgslo_catalog.definition IS 'A table that has promises.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.name IS 'Schema and table when it was defined; generated code knows the definition by it, also after a rename.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.batch_by IS 'A row''s batch, as SQL over row r, where its value says which batch is later.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.batch_place IS 'Where a batch stands among the others, as SQL over b.raw.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.settle IS 'A batch is closed when nothing was written to it for so long, or when a later one begins.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.batch_is_of_row IS 'Whether a row says which batch it belongs to, so that what UPDATE and DELETE take away is taken from that batch.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.recount IS 'Function that counts batches from the table itself, as pgslo_gen names it; NULL where the table cannot be asked.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.max_age IS 'Freshness: how old the newest data may be.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.age_of IS 'The time whose newest value says how fresh the table is, as SQL over row r; NULL: when it was last written to.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.target IS 'Objective: share of batches, or of the time, in which a rule is to be met; 0-1.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.span IS 'Window of the objective.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.sensitivity IS 'How much a learned bound is widened; 1 is the default, 2 tells of half as small deviations, 0.5 of twice as large ones.';
+
 CREATE FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, OUT name text, OUT place numeric) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1432,6 +1306,37 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, OUT name text, OUT place numeric) IS 'The newest batch of a streamed table.';
 
+CREATE FUNCTION pgslo_catalog.note_incident() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    what text := CASE
+        WHEN TG_OP = 'INSERT' THEN 'opened'
+        WHEN OLD.resolved_at IS NULL AND NEW.resolved_at IS NOT NULL THEN 'resolved'
+        WHEN OLD.resolved_at IS NOT NULL AND NEW.resolved_at IS NULL THEN 'reopened'
+        WHEN OLD.acknowledged_at IS DISTINCT FROM NEW.acknowledged_at AND NEW.acknowledged_at IS NOT NULL THEN 'acknowledged'
+        WHEN OLD.muted_until IS DISTINCT FROM NEW.muted_until THEN CASE WHEN NEW.muted_until IS NULL THEN 'unmuted' ELSE 'muted' END
+    END;
+    noted bigint;
+BEGIN
+    IF what IS NULL THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO pgslo_catalog.incident_event AS e (incident_id, event, batch, muted_until, resolution, note)
+    VALUES (NEW.incident_id, what,
+            CASE what WHEN 'opened' THEN NEW.opened_batch WHEN 'resolved' THEN NEW.resolved_batch END,
+            CASE what WHEN 'muted' THEN NEW.muted_until END,
+            CASE what WHEN 'resolved' THEN NEW.resolution END,
+            CASE WHEN TG_OP = 'INSERT' OR OLD.note IS DISTINCT FROM NEW.note THEN NEW.note END)
+    RETURNING e.incident_event_id INTO noted;
+    INSERT INTO pgslo_catalog.unannounced (incident_event_id) VALUES (noted);
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.note_incident() IS 'Writes the history of an incident, whoever changes it, and leaves it to tick() to tell of it.';
+
 CREATE FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1446,6 +1351,9 @@ BEGIN
         SELECT FROM pgslo_catalog.incident i
         WHERE i.definition_id = (open_incident.rule).definition_id AND i.rule_id = (open_incident.rule).rule_id AND i.resolved_at IS NULL
     ) THEN
+        RETURN true;
+    END IF;
+    IF pgslo_catalog.reopen_incident(open_incident.rule, open_incident.batch, open_incident.place) THEN
         RETURN true;
     END IF;
     INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place)
@@ -1498,6 +1406,28 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.open_left_over() IS 'Opens incidents that a writer left to another writer, who then rolled back.';
 
+CREATE FUNCTION pgslo_catalog.open_one(incident_id bigint) RETURNS pgslo_catalog.incident
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    found pgslo_catalog.incident;
+BEGIN
+    SELECT i.* INTO found FROM pgslo_catalog.incident i WHERE i.incident_id = open_one.incident_id FOR UPDATE;
+    IF found.incident_id IS NULL OR found.resolved_at IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'no_data_found',
+            MESSAGE = format('incident %s is not open', open_one.incident_id),
+            DETAIL = CASE WHEN found.incident_id IS NULL THEN 'There is no such incident.'
+                          ELSE format('It was resolved (%s) at %s UTC%s.', found.resolution, to_char(found.resolved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), coalesce(' by ' || found.resolved_by, '')) END,
+            HINT = 'SELECT * FROM pgslo.incident WHERE resolved_at IS NULL;';
+    END IF;
+    RETURN found;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.open_one(incident_id bigint) IS 'An open incident, locked; an error if it is none.';
+
 CREATE FUNCTION pgslo_catalog.problem(definition text, columns text[]) RETURNS TABLE(code text, incident_id bigint, rule text, column_name text, message text, detail text, hint text)
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1548,20 +1478,73 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.problem(definition text, columns text[]) IS 'What is wrong with these columns of a definition now; ''*'' stands for the table as a whole.';
 
-CREATE FUNCTION pgslo_catalog.profile_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) RETURNS void
-    LANGUAGE plpgsql
+CREATE TABLE pgslo_catalog.profile (
+    definition_id bigint NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL,
+    column_name text NOT NULL,
+    rows bigint NOT NULL,
+    present bigint NOT NULL,
+    level smallint DEFAULT 0 NOT NULL,
+    summary double precision[],
+    common jsonb,
+    shapes jsonb,
+    grid double precision[],
+    prefix integer[],
+    entities integer[],
+    baseline boolean DEFAULT true NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.profile IS 'Each column of a batch in numbers; column * is the table as a whole. May hold personal data: the commonest values are values.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.summary IS 'Numbers in the order of pgslo_catalog.summary_names().';
+
+COMMENT ON COLUMN pgslo_catalog.profile.common IS 'The commonest values, with the rows of the sample that have them.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.shapes IS 'The commonest patterns of texts, with the rows of the sample that have them.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.grid IS 'Quantiles at 0, 1/40, ... 1, of numbers; of times in hours since the batch''s own.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.prefix IS 'Hashes of the values of some rows, in order of their entities: two batches compare row by row.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.entities IS 'For *: the entities that the hashes of the columns belong to.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.baseline IS 'Whether later batches are compared with it; false for a batch that missed.';
+
+CREATE FUNCTION pgslo_catalog.profile_said(profile pgslo_catalog.profile) RETURNS text
+    LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-BEGIN
-    DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = (profile_batch.batch).definition_id AND p.batch = (profile_batch.batch).name;
-    INSERT INTO pgslo_catalog.profile (definition_id, batch, place, column_name, rows, present, level)
-    SELECT (profile_batch.batch).definition_id, (profile_batch.batch).name, (profile_batch.batch).place, c.name, (profile_batch.batch).rows,
-           coalesce((profile_batch.present ->> c.name)::bigint, 0), coalesce(profile_batch.level, 0)
-    FROM unnest(profile_batch.columns) AS c (name);
-END
+    -- Everybody may read it: no value of a row, and no median of so few rows that it would be one.
+    SELECT concat_ws(', ',
+        format('batch %s: %s rows', profile.batch, profile.rows),
+        CASE WHEN profile.column_name <> '*' AND profile.rows > 0 THEN to_char(100.0 * profile.present / profile.rows, 'FM990.0') || ' % not null' END,
+        CASE WHEN profile.column_name <> '*' AND profile.present > 0 AND profile.common <> '{}' THEN
+            to_char(least(100.0, 100.0 * (SELECT max(c.value::numeric) FROM jsonb_each_text(profile.common) c) * 2 ^ profile.level / profile.present), 'FM990.0') || ' % the commonest value' END,
+        CASE WHEN profile.present >= 20 AND profile.grid[21] IS NOT NULL THEN 'median ' || round(profile.grid[21]::numeric, 4)::float8 END)
+    WHERE profile.batch IS NOT NULL
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.profile_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) IS 'Takes the profile of a batch from its sample.';
+COMMENT ON FUNCTION pgslo_catalog.profile_said(profile pgslo_catalog.profile) IS 'A column of a batch in a sentence without values.';
+
+CREATE FUNCTION pgslo_catalog.profiles_of(incident_id bigint) RETURNS TABLE(column_name text, before pgslo_catalog.profile, after pgslo_catalog.profile)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT t.column_name, b.profile, t
+    FROM pgslo_catalog.incident i
+    JOIN pgslo_catalog.rule r USING (rule_id)
+    JOIN pgslo_catalog.profile t ON t.definition_id = i.definition_id AND t.batch = i.opened_batch
+        AND (t.column_name = ANY (r.columns) OR r.columns = '{}' AND t.column_name = '*')
+    LEFT JOIN LATERAL (
+        SELECT p AS profile FROM pgslo_catalog.profile p
+        WHERE p.definition_id = i.definition_id AND p.column_name = t.column_name AND p.place < i.opened_place AND p.baseline
+        ORDER BY p.place DESC LIMIT 1
+    ) b ON true
+    WHERE i.incident_id = profiles_of.incident_id
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.profiles_of(incident_id bigint) IS 'Profiles of an incident''s columns: of the last batch that was fine, and of the first that was not.';
 
 CREATE FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) RETURNS void
     LANGUAGE plpgsql
@@ -1584,25 +1567,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) IS 'Notes that a rule can no longer be judged, once; without a rule, that rows cannot be told apart into batches.';
-
-CREATE FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = record_measured.definition);
-    way integer := CASE WHEN record_measured.sign < 0 THEN -1 ELSE 1 END;
-BEGIN
-    INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample)
-    SELECT id, c.batch, coalesce(c.place, pgslo_catalog.arrival(id, c.batch)), record_measured.sign * c.rows,
-           pgslo_catalog.signed(record_measured.rules, c.failed, way), record_measured.operation,
-           pgslo_catalog.signed(record_measured.columns, c.present, way), pgslo_catalog.signed(record_measured.tallies, c.tallies, way),
-           pgslo_catalog.level_of(record_measured.mask), record_measured.columns, c.sample
-    FROM unnest(record_measured.counted) AS c;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) IS 'Appends what a statement added to its batches (sign 1; 0 when its rows are counted elsewhere) or took away (-1).';
 
 CREATE FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[]) RETURNS void
     LANGUAGE plpgsql
@@ -1738,30 +1702,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_statement(definition text, rules text[], batches pgslo_catalog.counted[]) IS 'Appends what a statement wrote, opens or resolves incidents, and returns the rules that its rows make their batches miss.';
 
-CREATE FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    target pgslo_catalog.definition;
-BEGIN
-    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = record_truncate.definition;
-    -- Nobody else writes to the table meanwhile, so fragments with lower numbers are of earlier writes, all of them.
-    INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)
-    VALUES (target.definition_id, '', '-Infinity', 0, CASE WHEN record_truncate.relation = target.relation THEN 'truncate' ELSE 'recount' END);
-    IF record_truncate.relation = target.relation THEN
-        -- Those that tick() is at just now are left to it.
-        DELETE FROM pgslo_catalog.fragment f
-        WHERE f.fragment_id IN (
-            SELECT g.fragment_id FROM pgslo_catalog.fragment g
-            WHERE g.definition_id = target.definition_id AND g.operation <> 'truncate'
-            FOR UPDATE SKIP LOCKED);
-    END IF;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) IS 'Notes that a table was emptied, or a part of it.';
-
 CREATE FUNCTION pgslo_catalog.register(document jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1769,32 +1709,26 @@ CREATE FUNCTION pgslo_catalog.register(document jsonb) RETURNS void
 DECLARE
     id bigint;
 BEGIN
-    INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, schema_wanted, on_read, fingerprint,
-        settle, batch_is_of_row, recount, sensitivity)
+    INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, schema_wanted, on_read, fingerprint)
     VALUES (
         document ->> 'name', (document ->> 'relation')::regclass, document ->> 'owner', document ->> 'description',
         ARRAY(SELECT jsonb_array_elements_text(document -> 'key')), document ->> 'writes',
-        (document ->> 'batch_every')::interval, document ->> 'batch_by', document ->> 'batch_place', nullif(document -> 'schema', 'null'), document ->> 'on_read', document ->> 'fingerprint',
-        (document ->> 'settle')::interval, (document ->> 'batch_is_of_row')::boolean, document ->> 'recount', (document ->> 'sensitivity')::float8)
+        (document ->> 'batch_every')::interval, document ->> 'batch_by', document ->> 'batch_place', nullif(document -> 'schema', 'null'), document ->> 'on_read', document ->> 'fingerprint')
     ON CONFLICT (name) DO UPDATE SET
         relation = excluded.relation, owner = excluded.owner, description = excluded.description, key_columns = excluded.key_columns,
         writes = excluded.writes, batch_every = excluded.batch_every, batch_by = excluded.batch_by, batch_place = excluded.batch_place, schema_wanted = excluded.schema_wanted,
-        on_read = excluded.on_read, fingerprint = excluded.fingerprint,
-        settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, sensitivity = excluded.sensitivity, registered_at = clock_timestamp(), registered_by = session_user
+        on_read = excluded.on_read, fingerprint = excluded.fingerprint, registered_at = clock_timestamp(), registered_by = session_user
     RETURNING d.definition_id INTO id;
 
-    INSERT INTO pgslo_catalog.rule AS r (definition_id, name, kind, columns, on_breach, at_least, at_most, samples, mechanism, promise, owner, description, tags, scope, measure,
-        warn_low, warn_high, reject_low, reject_high)
+    INSERT INTO pgslo_catalog.rule AS r (definition_id, name, kind, columns, on_breach, at_least, at_most, samples, mechanism, promise, owner, description, tags)
     SELECT id, w ->> 'name', w ->> 'kind', ARRAY(SELECT jsonb_array_elements_text(w -> 'columns')), w ->> 'on_breach',
            (w ->> 'at_least')::numeric, (w ->> 'at_most')::bigint, (w ->> 'samples')::bigint, w ->> 'mechanism', w ->> 'promise',
-           w ->> 'owner', w ->> 'description', ARRAY(SELECT jsonb_array_elements_text(w -> 'tags')), w ->> 'scope', nullif(w -> 'measure', 'null'),
-           (w ->> 'warn_low')::float8, (w ->> 'warn_high')::float8, (w ->> 'reject_low')::float8, (w ->> 'reject_high')::float8
+           w ->> 'owner', w ->> 'description', ARRAY(SELECT jsonb_array_elements_text(w -> 'tags'))
     FROM jsonb_array_elements(document -> 'rules') AS w
     ON CONFLICT (definition_id, name) DO UPDATE SET
         kind = excluded.kind, columns = excluded.columns, on_breach = excluded.on_breach, at_least = excluded.at_least, at_most = excluded.at_most,
         samples = excluded.samples, mechanism = excluded.mechanism, promise = excluded.promise, owner = excluded.owner,
-        description = excluded.description, tags = excluded.tags, scope = excluded.scope, measure = excluded.measure, warn_low = excluded.warn_low, warn_high = excluded.warn_high,
-        reject_low = excluded.reject_low, reject_high = excluded.reject_high, retired_at = NULL;
+        description = excluded.description, tags = excluded.tags, retired_at = NULL;
 
     UPDATE pgslo_catalog.rule r SET retired_at = clock_timestamp()
     WHERE r.definition_id = id AND r.retired_at IS NULL
@@ -1805,10 +1739,6 @@ BEGIN
     -- What was broken is judged anew under the new definition.
     DELETE FROM pgslo_catalog.rule_break b WHERE b.definition_id = id;
 
-    DELETE FROM pgslo_catalog.watched_column c WHERE c.definition_id = id;
-    INSERT INTO pgslo_catalog.watched_column (definition_id, ordinal, column_name, kind)
-    SELECT id, w.ordinal, w.watched ->> 'name', w.watched ->> 'kind'
-    FROM jsonb_array_elements(document -> 'watched') WITH ORDINALITY AS w (watched, ordinal);
     DELETE FROM pgslo_catalog.task t WHERE t.definition_id = id;
     INSERT INTO pgslo_catalog.task (definition_id, name, contact, reads, view_name, on_read)
     SELECT id, t ->> 'name', t ->> 'contact', ARRAY(SELECT jsonb_array_elements_text(t -> 'reads')), t ->> 'view', t ->> 'on_read'
@@ -1856,6 +1786,39 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) IS 'Refuses every write while a table''s columns are not those of its definition.';
 
+CREATE FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    last pgslo_catalog.incident;
+BEGIN
+    SELECT i.* INTO last FROM pgslo_catalog.incident i WHERE i.rule_id = (reopen_incident.rule).rule_id ORDER BY i.incident_id DESC LIMIT 1;
+    IF last.resolution IS NULL OR last.resolution NOT IN ('real', 'false_alarm') THEN
+        RETURN false;
+    END IF;
+    IF reopen_incident.place <= last.resolved_place THEN
+        -- What a person has judged already. After a false alarm more of the same is none either.
+        IF last.resolution = 'false_alarm' THEN
+            RETURN true;
+        END IF;
+    ELSIF EXISTS (
+        -- A batch in between was fine: this is another story.
+        SELECT FROM pgslo_catalog.batch b
+        WHERE b.definition_id = last.definition_id AND b.place > last.resolved_place AND b.place < reopen_incident.place
+    ) THEN
+        RETURN false;
+    END IF;
+    UPDATE pgslo_catalog.incident i
+    SET resolved_at = NULL, resolution = NULL, resolved_batch = NULL, resolved_place = NULL, resolved_by = NULL,
+        acknowledged_at = NULL, acknowledged_by = NULL
+    WHERE i.incident_id = last.incident_id;
+    RETURN true;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric) IS 'Takes up again what a person resolved, when the next batch misses as well; true when no other incident has to be opened.';
+
 CREATE FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1896,34 +1859,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric) IS 'Resolves the rule''s open incident if this batch is newer than every batch that missed it, and says whether it did; never waits and never fails the write.';
 
-CREATE FUNCTION pgslo_catalog.sample_mask(rows bigint) RETURNS bigint
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    -- 2 to the power of the level, less one: about 2,000 of the rows have an entity whose hash has none of its bits.
-    SELECT (1::bigint << ceil(greatest(0, ln(greatest(sample_mask.rows, 1) / 2000.0) / ln(2)))::integer) - 1
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.sample_mask(rows bigint) IS 'Which rows of a statement are sampled: those whose entity''s hash has none of these bits.';
-
-CREATE FUNCTION pgslo_catalog.sample_rows(sample text[]) RETURNS SETOF text[]
-    LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    one text[];
-BEGIN
-    -- Slice by slice in one pass; indexing would begin anew for each row.
-    IF sample_rows.sample IS NOT NULL THEN
-        FOREACH one SLICE 1 IN ARRAY sample_rows.sample LOOP
-            RETURN NEXT one;
-        END LOOP;
-    END IF;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.sample_rows(sample text[]) IS 'The rows of a sample.';
-
 CREATE FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1947,35 +1882,19 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb) IS 'How a table''s columns differ from those wanted, in words; NULL when they do not.';
 
-CREATE FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT jsonb_object_agg(n.name, n.counted * signed.sign)
-    FROM unnest(signed.names, signed.counts) AS n (name, counted)
-    WHERE n.name IS NOT NULL AND n.counted <> 0
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) IS 'Counts by name, taken away if the sign is -1; those that are zero are left out.';
-
-CREATE FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) RETURNS void
+CREATE FUNCTION pgslo_catalog.tend_incidents() RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-DECLARE
-    columns text[] := ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = (take_count.definition).definition_id ORDER BY w.ordinal);
-    place numeric := coalesce((counted).place, pgslo_catalog.arrival((take_count.definition).definition_id, (counted).batch));
 BEGIN
-    INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, first_written_at, last_written_at)
-    VALUES ((take_count.definition).definition_id, (counted).batch, place, (counted).rows, coalesce(pgslo_catalog.signed(columns, (counted).present, 1), '{}'),
-            clock_timestamp(), clock_timestamp())
-    ON CONFLICT ON CONSTRAINT batch_name_is_unique_in_its_definition DO UPDATE SET
-        rows = excluded.rows, present = excluded.present,
-        last_written_at = CASE WHEN b.rows = excluded.rows THEN b.last_written_at ELSE excluded.last_written_at END;
+    PERFORM pgslo_catalog.heal_incidents();
+    UPDATE pgslo_catalog.incident i SET muted_until = NULL WHERE i.resolved_at IS NULL AND i.muted_until <= clock_timestamp();
+    UPDATE pgslo_catalog.rule r SET muted_until = NULL WHERE r.muted_until <= clock_timestamp();
+    PERFORM pgslo_catalog.announce_events();
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) IS 'Writes down what a batch comes to, as counted from the table.';
+COMMENT ON FUNCTION pgslo_catalog.tend_incidents() IS 'What tick() does for incidents after it has judged: heals, ends mutes, tells.';
 
 CREATE FUNCTION pgslo_catalog.unregister(definition text) RETURNS void
     LANGUAGE plpgsql
@@ -1990,6 +1909,15 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.unregister(definition text) IS 'Forgets a definition with its history and its quarantine.';
+
+CREATE FUNCTION pgslo_catalog.utc(moment timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT to_char(utc.moment AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC'
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.utc(moment timestamp with time zone) IS 'A moment as messages write it.';
 
 CREATE FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) RETURNS void
     LANGUAGE plpgsql
@@ -2016,20 +1944,188 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) IS 'Tells the writer, at most once a statement and without values.';
 
-CREATE VIEW pgslo.batch AS
- SELECT d.name AS definition,
-    b.name AS batch,
-    b.rows,
-    b.first_written_at,
-    b.last_written_at,
-    b.writer,
-    b.application,
-    b.closed_at,
-    b.revision
-   FROM (pgslo_catalog.batch b
-     JOIN pgslo_catalog.definition d USING (definition_id));
+CREATE TABLE pgslo_catalog.batch (
+    batch_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    name text NOT NULL,
+    place numeric NOT NULL,
+    rows bigint NOT NULL,
+    present jsonb DEFAULT '{}'::jsonb NOT NULL,
+    tallies jsonb DEFAULT '{}'::jsonb NOT NULL,
+    failures jsonb DEFAULT '{}'::jsonb NOT NULL,
+    first_written_at timestamp with time zone NOT NULL,
+    last_written_at timestamp with time zone NOT NULL,
+    writer text,
+    application text,
+    closed_at timestamp with time zone,
+    revision integer DEFAULT 0 NOT NULL
+);
 
-COMMENT ON VIEW pgslo.batch IS 'Batches as tick() last added them up.';
+COMMENT ON TABLE pgslo_catalog.batch IS 'Batches as tick() last added them up; written by tick() alone.';
+
+COMMENT ON COLUMN pgslo_catalog.batch.rows IS 'Rows that are in it; below zero when rows were taken away that came before pgslo.';
+
+COMMENT ON COLUMN pgslo_catalog.batch.revision IS 'How often it was judged: once when it closed, and again whenever rows came late or went.';
+
+CREATE VIEW pgslo.budget AS
+ WITH wanted AS (
+         SELECT d.definition_id,
+            d.name AS definition,
+            r.name AS rule,
+            r.columns,
+            ARRAY[r.rule_id] AS rules,
+            d.budgeting,
+            COALESCE(r.target, d.target) AS target,
+            COALESCE(r.span, d.span, '28 days'::interval) AS span,
+            d.registered_at,
+            clock_timestamp() AS now
+           FROM (pgslo_catalog.rule r
+             JOIN pgslo_catalog.definition d USING (definition_id))
+          WHERE ((r.retired_at IS NULL) AND (COALESCE(r.target, d.target) IS NOT NULL))
+        UNION ALL
+         SELECT d.definition_id,
+            d.name,
+            NULL::text,
+            '{}'::text[],
+            ARRAY( SELECT r.rule_id
+                   FROM pgslo_catalog.rule r
+                  WHERE ((r.definition_id = d.definition_id) AND (r.retired_at IS NULL))) AS "array",
+            d.budgeting,
+            d.target,
+            COALESCE(d.span, '28 days'::interval) AS "coalesce",
+            d.registered_at,
+            clock_timestamp() AS clock_timestamp
+           FROM pgslo_catalog.definition d
+          WHERE (d.target IS NOT NULL)
+        ), counted AS (
+         SELECT w.definition_id,
+            w.definition,
+            w.rule,
+            w.columns,
+            w.rules,
+            w.budgeting,
+            w.target,
+            w.span,
+            w.registered_at,
+            w.now,
+            c_1.judged,
+            c_1.missed,
+            c_1.lately_judged,
+            c_1.lately_missed
+           FROM (wanted w
+             CROSS JOIN LATERAL ( SELECT (count(*))::numeric AS judged,
+                    (count(*) FILTER (WHERE b.is_missed))::numeric AS missed,
+                    (count(*) FILTER (WHERE (b.written_at >= (w.now - (w.span / (10)::double precision)))))::numeric AS lately_judged,
+                    (count(*) FILTER (WHERE (b.is_missed AND (b.written_at >= (w.now - (w.span / (10)::double precision))))))::numeric AS lately_missed
+                   FROM ( SELECT j.batch,
+                            min(j.written_at) AS written_at,
+                            bool_or(j.is_missed) AS is_missed
+                           FROM pgslo_catalog.judged_batches(w.definition_id, (w.now - w.span)) j(rule_id, batch, written_at, is_missed)
+                          WHERE (j.rule_id = ANY (w.rules))
+                          GROUP BY j.batch) b) c_1)
+          WHERE (w.budgeting = 'occurrences'::text)
+        UNION ALL
+         SELECT w.definition_id,
+            w.definition,
+            w.rule,
+            w.columns,
+            w.rules,
+            w.budgeting,
+            w.target,
+            w.span,
+            w.registered_at,
+            w.now,
+            t.judged,
+            t.missed,
+            t.lately_judged,
+            t.lately_missed
+           FROM ((wanted w
+             CROSS JOIN LATERAL ( SELECT LEAST(min(b.first_written_at), w.now) AS began
+                   FROM pgslo_catalog.batch b
+                  WHERE (b.definition_id = w.definition_id)) d)
+             CROSS JOIN LATERAL ( SELECT COALESCE(EXTRACT(epoch FROM (w.now - GREATEST(d.began, (w.now - w.span)))), (0)::numeric) AS judged,
+                    pgslo_catalog.missed_seconds(w.rules, GREATEST(d.began, (w.now - w.span)), w.now) AS missed,
+                    COALESCE(EXTRACT(epoch FROM (w.now - GREATEST(d.began, (w.now - (w.span / (10)::double precision))))), (0)::numeric) AS lately_judged,
+                    pgslo_catalog.missed_seconds(w.rules, GREATEST(d.began, (w.now - (w.span / (10)::double precision))), w.now) AS lately_missed) t)
+          WHERE (w.budgeting = 'time_slices'::text)
+        )
+ SELECT definition,
+    rule,
+    columns,
+    budgeting,
+    target,
+    span AS "window",
+    judged,
+    missed,
+        CASE
+            WHEN (judged = (0)::numeric) THEN 'unknown'::text
+            WHEN (missed > (((1)::numeric - target) * judged)) THEN 'missed'::text
+            ELSE 'met'::text
+        END AS state,
+        CASE
+            WHEN (judged > (0)::numeric) THEN ((1)::numeric - (missed / judged))
+            ELSE NULL::numeric
+        END AS reached,
+        CASE
+            WHEN (judged > (0)::numeric) THEN ((((1)::numeric - target) * judged) - missed)
+            ELSE NULL::numeric
+        END AS left_over,
+        CASE
+            WHEN (judged = (0)::numeric) THEN NULL::numeric
+            WHEN (target < (1)::numeric) THEN ((1)::numeric - (missed / (((1)::numeric - target) * judged)))
+            WHEN (missed = (0)::numeric) THEN (1)::numeric
+            ELSE (0)::numeric
+        END AS left_fraction,
+        CASE
+            WHEN ((judged > (0)::numeric) AND (target < (1)::numeric)) THEN ((missed / judged) / ((1)::numeric - target))
+            ELSE NULL::numeric
+        END AS burn_rate,
+        CASE
+            WHEN ((lately_judged > (0)::numeric) AND (target < (1)::numeric)) THEN ((lately_missed / lately_judged) / ((1)::numeric - target))
+            ELSE NULL::numeric
+        END AS burn_rate_lately
+   FROM counted c;
+
+COMMENT ON VIEW pgslo.budget IS 'Error budgets of objectives, by rule and, where rule is NULL, of the table: what was judged and missed in the window, what is left, and how fast it goes.';
+
+CREATE TABLE pgslo_catalog.delivery (
+    delivery_id bigint NOT NULL,
+    delivery_key text NOT NULL,
+    recipient text NOT NULL,
+    page bigint NOT NULL,
+    event text NOT NULL,
+    incidents bigint[] NOT NULL,
+    subject text NOT NULL,
+    body text NOT NULL,
+    queued_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    attempts bigint DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    sent_at timestamp with time zone,
+    error text,
+    CONSTRAINT delivery_event_is_known CHECK ((event = ANY (ARRAY['opened'::text, 'repeated'::text, 'resolved'::text])))
+);
+
+COMMENT ON TABLE pgslo_catalog.delivery IS 'Messages about incidents, written down before they are sent.';
+
+COMMENT ON COLUMN pgslo_catalog.delivery.attempts IS 'Counted before each attempt: more than 0 without sent_at means that it may have arrived.';
+
+CREATE VIEW pgslo.delivery AS
+ SELECT delivery_id,
+    delivery_key,
+    recipient,
+    page,
+    event,
+    incidents,
+    subject,
+    body,
+    queued_at,
+    attempts,
+    next_attempt_at,
+    sent_at,
+    error
+   FROM pgslo_catalog.delivery d;
+
+COMMENT ON VIEW pgslo.delivery IS 'Messages about incidents, sent and still to be sent.';
 
 CREATE VIEW pgslo.incident AS
  SELECT i.incident_id,
@@ -2044,12 +2140,89 @@ CREATE VIEW pgslo.incident AS
     i.opened_batch,
     i.resolved_at,
     i.resolved_batch,
-    i.resolution
+    i.resolution,
+    ( SELECT min(p.incident_id) AS min
+           FROM pgslo_catalog.incident p
+          WHERE ((p.definition_id = i.definition_id) AND (p.opened_batch = i.opened_batch))) AS page,
+    i.acknowledged_at,
+    i.acknowledged_by,
+    GREATEST(i.muted_until, r.muted_until) AS muted_until,
+    i.resolved_by,
+    i.note,
+    i.writer,
+    i.application,
+    i.written_at,
+    r.scope
    FROM ((pgslo_catalog.incident i
      JOIN pgslo_catalog.definition d USING (definition_id))
      JOIN pgslo_catalog.rule r USING (rule_id));
 
 COMMENT ON VIEW pgslo.incident IS 'Runs of batches that missed a rule, open and resolved.';
+
+CREATE TABLE pgslo_catalog.incident_event (
+    incident_event_id bigint NOT NULL,
+    incident_id bigint NOT NULL,
+    event text NOT NULL,
+    happened_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    done_by text DEFAULT COALESCE(NULLIF(current_setting('role'::text), 'none'::text), (SESSION_USER)::text) NOT NULL,
+    application text DEFAULT current_setting('application_name'::text) NOT NULL,
+    batch text,
+    muted_until timestamp with time zone,
+    resolution text,
+    note text,
+    CONSTRAINT incident_event_is_known CHECK ((event = ANY (ARRAY['opened'::text, 'acknowledged'::text, 'muted'::text, 'unmuted'::text, 'resolved'::text, 'reopened'::text])))
+);
+
+COMMENT ON TABLE pgslo_catalog.incident_event IS 'What became of incidents: who did what when. Only ever appended to.';
+
+CREATE VIEW pgslo.incident_event AS
+ SELECT e.incident_event_id,
+    e.incident_id,
+    d.name AS definition,
+    r.name AS rule,
+    e.event,
+    e.happened_at,
+    e.done_by,
+    e.application,
+    e.batch,
+    e.muted_until,
+    e.resolution,
+    e.note
+   FROM (((pgslo_catalog.incident_event e
+     JOIN pgslo_catalog.incident i USING (incident_id))
+     JOIN pgslo_catalog.definition d USING (definition_id))
+     JOIN pgslo_catalog.rule r USING (rule_id));
+
+COMMENT ON VIEW pgslo.incident_event IS 'The history of incidents: who did what when.';
+
+CREATE VIEW pgslo.page AS
+ SELECT min(incident_id) AS page,
+    definition,
+    opened_batch AS batch,
+        CASE
+            WHEN (count(*) FILTER (WHERE (resolved_at IS NULL)) = 0) THEN 'resolved'::text
+            WHEN bool_and((muted_until > clock_timestamp())) FILTER (WHERE (resolved_at IS NULL)) THEN 'muted'::text
+            WHEN bool_and((acknowledged_at IS NOT NULL)) FILTER (WHERE (resolved_at IS NULL)) THEN 'acknowledged'::text
+            ELSE 'open'::text
+        END AS state,
+    min(opened_at) AS opened_at,
+        CASE
+            WHEN (count(*) FILTER (WHERE (resolved_at IS NULL)) = 0) THEN max(resolved_at)
+            ELSE NULL::timestamp with time zone
+        END AS resolved_at,
+    array_agg(incident_id ORDER BY incident_id) AS incidents,
+    array_agg(incident_id ORDER BY incident_id) FILTER (WHERE (resolved_at IS NULL)) AS open_incidents,
+    array_agg(rule ORDER BY incident_id) AS rules,
+    ARRAY( SELECT DISTINCT c.name
+           FROM (pgslo_catalog.rule r
+             JOIN pgslo_catalog.definition d USING (definition_id)),
+            LATERAL unnest(r.columns) c(name)
+          WHERE ((d.name = i.definition) AND (r.name = ANY (array_agg(i.rule))))
+          ORDER BY c.name) AS columns
+   FROM pgslo.incident i
+  GROUP BY definition, opened_batch;
+
+COMMENT ON VIEW pgslo.page IS 'Incidents of a table that opened with the same batch: columns that broke together are one page.';
 
 CREATE TABLE pgslo_catalog.quarantine (
     quarantine_id bigint NOT NULL,
@@ -2097,6 +2270,87 @@ CREATE VIEW pgslo.quarantine AS
      JOIN pgslo_catalog.definition d USING (definition_id));
 
 COMMENT ON VIEW pgslo.quarantine IS 'Rows kept out of their tables. May hold personal data.';
+
+CREATE TABLE pgslo_catalog.task (
+    task_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    name text NOT NULL,
+    contact text,
+    reads text[] NOT NULL,
+    view_name text,
+    on_read text NOT NULL,
+    reads_from text DEFAULT 'definition'::text NOT NULL,
+    CONSTRAINT task_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'refuse'::text, 'silent'::text]))),
+    CONSTRAINT task_reads_are_from_somewhere CHECK ((reads_from = ANY (ARRAY['definition'::text, 'sql'::text])))
+);
+
+COMMENT ON TABLE pgslo_catalog.task IS 'Who reads which columns of a defined table.';
+
+COMMENT ON COLUMN pgslo_catalog.task.reads_from IS 'Whether its author listed what it reads, or it was found in its SQL.';
+
+CREATE VIEW pgslo.reader AS
+ WITH RECURSIVE own AS (
+         SELECT d.definition_id,
+            (d.relation)::oid AS oid
+           FROM pgslo_catalog.definition d
+        UNION
+         SELECT d.definition_id,
+            c.oid
+           FROM ((pg_class c
+             JOIN pg_description e ON (((e.objoid = c.oid) AND (e.classoid = ('pg_class'::regclass)::oid) AND (e.objsubid = 0) AND (e.description ~ '^pgslo [0-9a-f]{16} '::text))))
+             JOIN pgslo_catalog.definition d ON ((d.name = substr(e.description, 24))))
+          WHERE (c.relkind = 'v'::"char")
+        ), edge AS (
+         SELECT w.ev_class AS view,
+            p.refobjid AS source,
+            p.refobjsubid AS number
+           FROM (pg_depend p
+             JOIN pg_rewrite w ON ((w.oid = p.objid)))
+          WHERE ((p.classid = ('pg_rewrite'::regclass)::oid) AND (p.refclassid = ('pg_class'::regclass)::oid) AND (w.ev_class <> p.refobjid))
+        ), used AS (
+         SELECT o.definition_id,
+            e.view,
+            (a.attname)::text AS column_name
+           FROM ((own o
+             JOIN edge e ON ((e.source = o.oid)))
+             LEFT JOIN pg_attribute a ON (((a.attrelid = e.source) AND (a.attnum = e.number) AND (a.attnum > 0))))
+          WHERE (NOT (EXISTS ( SELECT
+                   FROM own x
+                  WHERE (x.oid = e.view))))
+        UNION
+         SELECT u.definition_id,
+            e.view,
+            u.column_name
+           FROM (used u
+             JOIN edge e ON ((e.source = u.view)))
+        )
+ SELECT d.name AS definition,
+    'task'::text AS kind,
+    t.name,
+    t.contact,
+    t.reads AS columns,
+    t.on_read,
+    t.reads_from AS known_from
+   FROM (pgslo_catalog.task t
+     JOIN pgslo_catalog.definition d USING (definition_id))
+UNION ALL
+ SELECT d.name AS definition,
+        CASE c.relkind
+            WHEN 'm'::"char" THEN 'materialized view'::text
+            ELSE 'view'::text
+        END AS kind,
+    format('%I.%I'::text, n.nspname, c.relname) AS name,
+    (pg_get_userbyid(c.relowner))::text AS contact,
+    COALESCE(array_agg(u.column_name ORDER BY u.column_name) FILTER (WHERE (u.column_name IS NOT NULL)), '{}'::text[]) AS columns,
+    NULL::text AS on_read,
+    'catalogue'::text AS known_from
+   FROM (((used u
+     JOIN pgslo_catalog.definition d USING (definition_id))
+     JOIN pg_class c ON (((c.oid = u.view) AND (c.relkind = ANY (ARRAY['v'::"char", 'm'::"char"])))))
+     JOIN pg_namespace n ON ((n.oid = c.relnamespace)))
+  GROUP BY d.name, c.oid, c.relkind, n.nspname, c.relname, c.relowner;
+
+COMMENT ON VIEW pgslo.reader IS 'Who reads which columns of a defined table: tasks, and views of others over the table or its guarded views.';
 
 CREATE TABLE pgslo_catalog.repair (
     repair_id bigint NOT NULL,
@@ -2186,13 +2440,55 @@ CREATE VIEW pgslo.sample AS
 
 COMMENT ON VIEW pgslo.sample IS 'Keys and values of some failing rows. May hold personal data.';
 
+CREATE TABLE pgslo_catalog.fragment (
+    fragment_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL,
+    rows bigint NOT NULL,
+    failures jsonb,
+    writer text DEFAULT COALESCE(NULLIF(current_setting('role'::text), 'none'::text), (SESSION_USER)::text) NOT NULL,
+    application text DEFAULT current_setting('application_name'::text) NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    written_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    operation text DEFAULT 'judged'::text NOT NULL,
+    present jsonb,
+    tallies jsonb,
+    level smallint,
+    sample_columns text[],
+    sample text[],
+    CONSTRAINT fragment_operation_is_known CHECK ((operation = ANY (ARRAY['judged'::text, 'insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'recount'::text, 'merged'::text, 'recounted'::text])))
+);
+
+COMMENT ON TABLE pgslo_catalog.fragment IS 'What one statement added to a batch. Only ever appended to: a shared counter would serialise and deadlock writers.';
+
+COMMENT ON COLUMN pgslo_catalog.fragment.batch IS 'The batch''s key as text; a long one ends in a digest.';
+
+COMMENT ON COLUMN pgslo_catalog.fragment.place IS 'Where the batch stands among the others: seconds since 1970 for times, the value itself for numbers, else when its first rows arrived; -Infinity when it cannot be told.';
+
+COMMENT ON COLUMN pgslo_catalog.fragment.rows IS 'Rows as the statement left them, inserted or updated; 0 where a row trigger noted a failing row, which is all it sees.';
+
+COMMENT ON COLUMN pgslo_catalog.fragment.failures IS 'Failing rows by rule name; NULL when every row passed.';
+
+COMMENT ON COLUMN pgslo_catalog.fragment.operation IS 'judged: by the trigger that judges rows. insert, update, delete: what a statement added or took away. truncate: everything before it is void. recount: the batch has to be counted from the table. merged, recounted: several as one.';
+
+COMMENT ON COLUMN pgslo_catalog.fragment.present IS 'Values that are not null, by column; negative where they were taken away.';
+
+COMMENT ON COLUMN pgslo_catalog.fragment.tallies IS 'What rules over a batch add up, by name.';
+
+COMMENT ON COLUMN pgslo_catalog.fragment.level IS 'The sample holds rows whose entity''s hash is divisible by 2 to this power.';
+
+COMMENT ON COLUMN pgslo_catalog.fragment.sample_columns IS 'Columns of the sample, after the hash.';
+
+COMMENT ON COLUMN pgslo_catalog.fragment.sample IS 'Rows as text, each its entity''s hash and its values. May hold personal data.';
+
 CREATE VIEW pgslo.status AS
  SELECT name AS definition,
     owner,
     writes,
     ( SELECT count(*) AS count
            FROM pgslo_catalog.rule r
-          WHERE ((r.definition_id = d.definition_id) AND (r.retired_at IS NULL) AND (r.kind <> 'learned'::text))) AS rules,
+          WHERE ((r.definition_id = d.definition_id) AND (r.retired_at IS NULL))) AS rules,
     ( SELECT count(*) AS count
            FROM pgslo_catalog.incident i
           WHERE ((i.definition_id = d.definition_id) AND (i.resolved_at IS NULL))) AS open_incidents,
@@ -2216,47 +2512,6 @@ CREATE VIEW pgslo.status AS
 
 COMMENT ON VIEW pgslo.status IS 'One line for every defined table.';
 
-CREATE TABLE pgslo_catalog.verdict (
-    verdict_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    rule_id bigint NOT NULL,
-    batch text NOT NULL,
-    place numeric NOT NULL,
-    verdict text NOT NULL,
-    value double precision,
-    low double precision,
-    high double precision,
-    score double precision,
-    said text NOT NULL,
-    judged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT verdict_is_known CHECK ((verdict = ANY (ARRAY['met'::text, 'missed'::text, 'unknown'::text])))
-);
-
-COMMENT ON TABLE pgslo_catalog.verdict IS 'Whether a batch met a rule; a batch that is judged again has its verdict replaced.';
-
-COMMENT ON COLUMN pgslo_catalog.verdict.score IS 'How far from what is expected: 1 is at the bound, more is beyond it.';
-
-COMMENT ON COLUMN pgslo_catalog.verdict.said IS 'The verdict in a sentence, without its full stop.';
-
-CREATE VIEW pgslo.verdict AS
- SELECT d.name AS definition,
-    v.batch,
-    r.name AS rule,
-    r.kind,
-    r.columns,
-    v.verdict,
-    v.value,
-    v.low,
-    v.high,
-    v.score,
-    v.said,
-    v.judged_at
-   FROM ((pgslo_catalog.verdict v
-     JOIN pgslo_catalog.rule r USING (rule_id))
-     JOIN pgslo_catalog.definition d ON ((d.definition_id = v.definition_id)));
-
-COMMENT ON VIEW pgslo.verdict IS 'Whether each batch met each rule about batches.';
-
 ALTER TABLE pgslo_catalog.batch ALTER COLUMN batch_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.batch_batch_id_seq
     START WITH 1
@@ -2275,8 +2530,26 @@ ALTER TABLE pgslo_catalog.definition ALTER COLUMN definition_id ADD GENERATED AL
     CACHE 1
 );
 
+ALTER TABLE pgslo_catalog.delivery ALTER COLUMN delivery_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.delivery_delivery_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 ALTER TABLE pgslo_catalog.fragment ALTER COLUMN fragment_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.fragment_fragment_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE pgslo_catalog.incident_event ALTER COLUMN incident_event_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.incident_event_incident_event_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -2310,39 +2583,6 @@ CREATE TABLE pgslo_catalog.native_not_null (
 
 COMMENT ON TABLE pgslo_catalog.native_not_null IS 'Columns that pgslo made NOT NULL, and makes nullable again when the rule goes.';
 
-CREATE TABLE pgslo_catalog.profile (
-    definition_id bigint NOT NULL,
-    batch text NOT NULL,
-    place numeric NOT NULL,
-    column_name text NOT NULL,
-    rows bigint NOT NULL,
-    present bigint NOT NULL,
-    level smallint DEFAULT 0 NOT NULL,
-    summary double precision[],
-    common jsonb,
-    shapes jsonb,
-    grid double precision[],
-    prefix integer[],
-    entities integer[],
-    baseline boolean DEFAULT true NOT NULL
-);
-
-COMMENT ON TABLE pgslo_catalog.profile IS 'Each column of a batch in numbers; column * is the table as a whole. May hold personal data: the commonest values are values.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.summary IS 'Numbers in the order of pgslo_catalog.summary_names().';
-
-COMMENT ON COLUMN pgslo_catalog.profile.common IS 'The commonest values, with the rows of the sample that have them.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.shapes IS 'The commonest patterns of texts, with the rows of the sample that have them.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.grid IS 'Quantiles at 0, 1/40, ... 1, of numbers; of times in hours since the batch''s own.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.prefix IS 'Hashes of the values of some rows, in order of their entities: two batches compare row by row.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.entities IS 'For *: the entities that the hashes of the columns belong to.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.baseline IS 'Whether later batches are compared with it; false for a batch that missed.';
-
 ALTER TABLE pgslo_catalog.quarantine ALTER COLUMN quarantine_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.quarantine_quarantine_id_seq
     START WITH 1
@@ -2351,6 +2591,13 @@ ALTER TABLE pgslo_catalog.quarantine ALTER COLUMN quarantine_id ADD GENERATED AL
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE pgslo_catalog.recipient (
+    recipient text NOT NULL,
+    since timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.recipient IS 'Routes that pgslo watch delivers to, and since when; what was over before is no news to them.';
 
 ALTER TABLE pgslo_catalog.repair ALTER COLUMN repair_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.repair_repair_id_seq
@@ -2397,19 +2644,6 @@ ALTER TABLE pgslo_catalog.sample ALTER COLUMN sample_id ADD GENERATED ALWAYS AS 
     CACHE 1
 );
 
-CREATE TABLE pgslo_catalog.task (
-    task_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    name text NOT NULL,
-    contact text,
-    reads text[] NOT NULL,
-    view_name text,
-    on_read text NOT NULL,
-    CONSTRAINT task_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'refuse'::text, 'silent'::text])))
-);
-
-COMMENT ON TABLE pgslo_catalog.task IS 'Who reads which columns of a defined table.';
-
 ALTER TABLE pgslo_catalog.task ALTER COLUMN task_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.task_task_id_seq
     START WITH 1
@@ -2418,6 +2652,34 @@ ALTER TABLE pgslo_catalog.task ALTER COLUMN task_id ADD GENERATED ALWAYS AS IDEN
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE pgslo_catalog.unannounced (
+    incident_event_id bigint NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.unannounced IS 'Events that no NOTIFY told of yet: writers leave that to tick(), because NOTIFY makes commits wait for each other.';
+
+CREATE TABLE pgslo_catalog.verdict (
+    verdict_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    rule_id bigint NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL,
+    verdict text NOT NULL,
+    value double precision,
+    low double precision,
+    high double precision,
+    score double precision,
+    said text NOT NULL,
+    judged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT verdict_is_known CHECK ((verdict = ANY (ARRAY['met'::text, 'missed'::text, 'unknown'::text])))
+);
+
+COMMENT ON TABLE pgslo_catalog.verdict IS 'Whether a batch met a rule; a batch that is judged again has its verdict replaced.';
+
+COMMENT ON COLUMN pgslo_catalog.verdict.score IS 'How far from what is expected: 1 is at the bound, more is beyond it.';
+
+COMMENT ON COLUMN pgslo_catalog.verdict.said IS 'The verdict in a sentence, without its full stop.';
 
 ALTER TABLE pgslo_catalog.verdict ALTER COLUMN verdict_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.verdict_verdict_id_seq
@@ -2457,8 +2719,17 @@ ALTER TABLE ONLY pgslo_catalog.definition
 ALTER TABLE ONLY pgslo_catalog.definition
     ADD CONSTRAINT definition_name_is_unique UNIQUE (name);
 
+ALTER TABLE ONLY pgslo_catalog.delivery
+    ADD CONSTRAINT delivery_has_an_id PRIMARY KEY (delivery_id);
+
+ALTER TABLE ONLY pgslo_catalog.delivery
+    ADD CONSTRAINT delivery_is_made_once UNIQUE (delivery_key);
+
 ALTER TABLE ONLY pgslo_catalog.fragment
     ADD CONSTRAINT fragment_has_an_id PRIMARY KEY (fragment_id);
+
+ALTER TABLE ONLY pgslo_catalog.incident_event
+    ADD CONSTRAINT incident_event_has_an_id PRIMARY KEY (incident_event_id);
 
 ALTER TABLE ONLY pgslo_catalog.incident
     ADD CONSTRAINT incident_has_an_id PRIMARY KEY (incident_id);
@@ -2474,6 +2745,9 @@ ALTER TABLE ONLY pgslo_catalog.profile
 
 ALTER TABLE ONLY pgslo_catalog.quarantine
     ADD CONSTRAINT quarantine_has_an_id PRIMARY KEY (quarantine_id);
+
+ALTER TABLE ONLY pgslo_catalog.recipient
+    ADD CONSTRAINT recipient_is_known_once PRIMARY KEY (recipient);
 
 ALTER TABLE ONLY pgslo_catalog.definition
     ADD CONSTRAINT relation_has_one_definition UNIQUE (relation);
@@ -2502,6 +2776,9 @@ ALTER TABLE ONLY pgslo_catalog.task
 ALTER TABLE ONLY pgslo_catalog.task
     ADD CONSTRAINT task_name_is_unique_in_its_definition UNIQUE (definition_id, name);
 
+ALTER TABLE ONLY pgslo_catalog.unannounced
+    ADD CONSTRAINT unannounced_is_noted_once PRIMARY KEY (incident_event_id);
+
 ALTER TABLE ONLY pgslo_catalog.verdict
     ADD CONSTRAINT verdict_has_an_id PRIMARY KEY (verdict_id);
 
@@ -2518,6 +2795,10 @@ CREATE INDEX batch_open_idx ON pgslo_catalog.batch USING btree (definition_id) W
 
 CREATE INDEX batch_place_idx ON pgslo_catalog.batch USING btree (definition_id, place);
 
+CREATE INDEX delivery_page_idx ON pgslo_catalog.delivery USING btree (page);
+
+CREATE INDEX delivery_pending_idx ON pgslo_catalog.delivery USING btree (recipient, delivery_id) WHERE (sent_at IS NULL);
+
 CREATE INDEX fragment_batch_idx ON pgslo_catalog.fragment USING btree (definition_id, batch);
 
 CREATE INDEX fragment_failing_idx ON pgslo_catalog.fragment USING btree (xid) WHERE (failures IS NOT NULL);
@@ -2530,9 +2811,13 @@ CREATE INDEX fragment_truncate_idx ON pgslo_catalog.fragment USING btree (defini
 
 CREATE INDEX fragment_unmerged_idx ON pgslo_catalog.fragment USING btree (definition_id, batch) WHERE (operation <> ALL (ARRAY['merged'::text, 'recounted'::text]));
 
+CREATE INDEX incident_event_incident_idx ON pgslo_catalog.incident_event USING btree (incident_id);
+
 CREATE UNIQUE INDEX incident_is_open_once ON pgslo_catalog.incident USING btree (definition_id, rule_id) WHERE (resolved_at IS NULL);
 
-CREATE INDEX incident_rule_idx ON pgslo_catalog.incident USING btree (rule_id);
+CREATE INDEX incident_last_idx ON pgslo_catalog.incident USING btree (rule_id, incident_id);
+
+CREATE INDEX incident_page_idx ON pgslo_catalog.incident USING btree (definition_id, opened_batch);
 
 CREATE INDEX profile_place_idx ON pgslo_catalog.profile USING btree (definition_id, column_name, place);
 
@@ -2550,14 +2835,24 @@ CREATE INDEX verdict_definition_idx ON pgslo_catalog.verdict USING btree (defini
 
 CREATE INDEX verdict_place_idx ON pgslo_catalog.verdict USING btree (rule_id, place);
 
+CREATE TRIGGER note_insert AFTER INSERT ON pgslo_catalog.incident FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
+
+CREATE TRIGGER note_update AFTER UPDATE OF acknowledged_at, muted_until, resolved_at ON pgslo_catalog.incident FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
+
 ALTER TABLE ONLY pgslo_catalog.batch
     ADD CONSTRAINT batch_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.delivery
+    ADD CONSTRAINT delivery_belongs_to_a_recipient FOREIGN KEY (recipient) REFERENCES pgslo_catalog.recipient(recipient) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.incident
     ADD CONSTRAINT incident_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.incident
     ADD CONSTRAINT incident_belongs_to_a_rule FOREIGN KEY (rule_id) REFERENCES pgslo_catalog.rule(rule_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.incident_event
+    ADD CONSTRAINT incident_event_belongs_to_an_incident FOREIGN KEY (incident_id) REFERENCES pgslo_catalog.incident(incident_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.profile
     ADD CONSTRAINT profile_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
@@ -2583,6 +2878,9 @@ ALTER TABLE ONLY pgslo_catalog.sample
 ALTER TABLE ONLY pgslo_catalog.task
     ADD CONSTRAINT task_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY pgslo_catalog.unannounced
+    ADD CONSTRAINT unannounced_is_an_event FOREIGN KEY (incident_event_id) REFERENCES pgslo_catalog.incident_event(incident_event_id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY pgslo_catalog.verdict
     ADD CONSTRAINT verdict_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
@@ -2594,37 +2892,51 @@ ALTER TABLE ONLY pgslo_catalog.watched_column
 
 GRANT USAGE ON SCHEMA pgslo TO PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo.close_batch(definition text, batch text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo.acknowledge(incident_id bigint, note text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.begin_delivery(delivery_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.discard(quarantine_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo.end_delivery(delivery_id bigint, error text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.evidence(incident_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.mute(incident_id bigint, until timestamp with time zone, note text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.mute_rule(definition text, rule text, until timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo.release(quarantine_id bigint, changes jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.subscribe(recipient text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.tick() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.added_up(parts jsonb[]) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.announce(definition text, columns text[], on_read text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.announce_events() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.check_mute(until timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.columns_of(relation regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.failed(batches pgslo_catalog.counted[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.failing_of(ordinal integer, rules integer, failed bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.heal_incidents() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_base64(value text) FROM PUBLIC;
 
@@ -2660,19 +2972,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.iso(value anyelement) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.iso_text(value anyelement) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.judge_batch(definition_id bigint, batch text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.definition, batch text, columns text[], sample text[], level smallint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.level_of(mask bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.counted[], rules integer) FROM PUBLIC;
 
@@ -2680,17 +2980,21 @@ REVOKE ALL ON FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.inciden
 
 REVOKE ALL ON FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, OUT name text, OUT place numeric) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.note_incident() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.open_left_over() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.open_one(incident_id bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.problem(definition text, columns text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.profile_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.profile_said(profile pgslo_catalog.profile) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.profiles_of(incident_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[]) FROM PUBLIC;
 
@@ -2702,34 +3006,34 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_sample(definition text, rule text, b
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_statement(definition text, rules text[], batches pgslo_catalog.counted[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.register(document jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reject(definition text, schema_name text, table_name text, rule text, column_name text, promise text, shown text, row_key text, owner text, also text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.sample_mask(rows bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.sample_rows(sample text[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.tend_incidents() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unregister(definition text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.utc(moment timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) FROM PUBLIC;
 
-GRANT SELECT ON TABLE pgslo.batch TO PUBLIC;
+GRANT SELECT ON TABLE pgslo.budget TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.incident TO PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.incident_event TO PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.page TO PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.reader TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.rule TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.status TO PUBLIC;
-
-GRANT SELECT ON TABLE pgslo.verdict TO PUBLIC;

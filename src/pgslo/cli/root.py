@@ -30,13 +30,14 @@ _VERBS = {
     "plan": ("pgslo.cli.plan:plan", "Show what apply would change, and change nothing."),
     "apply": ("pgslo.cli.apply:apply", "Bring the database to what the definitions say."),
     "status": ("pgslo.cli.status:status", "Show how the defined tables are."),
-    "incidents": ("pgslo.cli.status:incidents", "List incidents."),
-    "explain": ("pgslo.cli.status:explain", "Tell what is known of an incident."),
+    "incidents": ("pgslo.cli.incidents:incidents", "Look at incidents, and say what becomes of them."),
+    "explain": ("pgslo.cli.incidents:explain", "Tell what is known of an incident."),
     "quarantine": (
         "pgslo.cli.quarantine:quarantine",
         "Look at rows that were kept out, and decide about them.",
     ),
     "tick": ("pgslo.cli.status:tick", "Resolve incidents of streamed tables that are over."),
+    "watch": ("pgslo.cli.watch:watch", "Tell people of incidents, as pgslo.toml says."),
     "uninstall": (
         "pgslo.cli.uninstall:uninstall",
         "Take definitions out of the database; data are not touched.",

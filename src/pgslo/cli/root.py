@@ -30,6 +30,9 @@ _VERBS = {
     "plan": ("pgslo.cli.plan:plan", "Show what apply would change, and change nothing."),
     "apply": ("pgslo.cli.apply:apply", "Bring the database to what the definitions say."),
     "status": ("pgslo.cli.status:status", "Show how the defined tables are."),
+    "drift": ("pgslo.cli.drift:drift", "Find what moved since the last apply."),
+    "pause": ("pgslo.cli.pause:pause", "Switch rules off for now, without locking a table."),
+    "resume": ("pgslo.cli.pause:resume", "Switch on again what was paused."),
     "incidents": ("pgslo.cli.status:incidents", "List incidents."),
     "explain": ("pgslo.cli.status:explain", "Tell what is known of an incident."),
     "quarantine": (

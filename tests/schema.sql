@@ -351,6 +351,30 @@ $$;
 
 COMMENT ON FUNCTION pgslo.mute_rule(definition text, rule text, until timestamp with time zone) IS 'Keeps incidents of a rule from being told until a time; NULL ends that. Readers are warned all the same. For operators.';
 
+CREATE FUNCTION pgslo.pause(definition text DEFAULT NULL::text) RETURNS SETOF text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    wanted record;
+BEGIN
+    FOR wanted IN
+        SELECT d.definition_id, d.name FROM pgslo_catalog.definition d
+        WHERE pause.definition IS NULL OR d.name = pause.definition
+        ORDER BY d.name
+    LOOP
+        INSERT INTO pgslo_catalog.pause (definition_id) VALUES (wanted.definition_id) ON CONFLICT DO NOTHING;
+        PERFORM pgslo_catalog.silence(k.name) FROM pgslo_catalog.keep_functions(wanted.name) AS k (name);
+        RETURN NEXT wanted.name;
+    END LOOP;
+    IF NOT FOUND THEN
+        RAISE undefined_object USING MESSAGE = format('%s has no definition in this database', coalesce(pause.definition, 'no table'));
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.pause(definition text) IS 'Switches every trigger rule of a table, or of all, off without locking a table; constraints stay. Names the tables.';
+
 CREATE FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -513,6 +537,35 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text) IS 'Ends an incident, as real or as false_alarm; it is reopened if the next batch misses as well. For operators.';
+
+CREATE FUNCTION pgslo.resume(definition text DEFAULT NULL::text) RETURNS SETOF text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    wanted record;
+    kept record;
+BEGIN
+    FOR wanted IN
+        SELECT DISTINCT d.definition_id, d.name
+        FROM pgslo_catalog.definition d JOIN pgslo_catalog.pause p USING (definition_id)
+        WHERE resume.definition IS NULL OR d.name = resume.definition
+        ORDER BY d.name
+    LOOP
+        FOR kept IN
+            DELETE FROM pgslo_catalog.paused_function k WHERE k.definition_id = wanted.definition_id RETURNING k.function_name, k.source
+        LOOP
+            IF to_regprocedure(format('pgslo_gen.%I()', kept.function_name)) IS NOT NULL THEN
+                EXECUTE kept.source;
+            END IF;
+        END LOOP;
+        DELETE FROM pgslo_catalog.pause p WHERE p.definition_id = wanted.definition_id;
+        RETURN NEXT wanted.name;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.resume(definition text) IS 'Switches everything that was paused of a table, or of all, on again. Names the tables.';
 
 CREATE FUNCTION pgslo.status_of(definition text) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL RESTRICTED
@@ -1517,6 +1570,28 @@ CREATE FUNCTION pgslo_catalog.judged_batches(definition_id bigint, since timesta
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.judged_batches(definition_id bigint, since timestamp with time zone) IS 'Batches that met or missed each rule since a time; what could not be judged does not count, nor do misses in what was a false alarm.';
+
+CREATE FUNCTION pgslo_catalog.keep_functions(definition text) RETURNS SETOF text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO pgslo_catalog.paused_function (function_name, definition_id, source)
+    SELECT p.proname, d.definition_id, pg_get_functiondef(p.oid)
+    FROM pg_proc p
+    JOIN pgslo_catalog.definition d ON d.name = keep_functions.definition
+    WHERE p.pronamespace = 'pgslo_gen'::regnamespace AND p.prorettype = 'trigger'::regtype
+      AND obj_description(p.oid, 'pg_proc') ~ '^pgslo [0-9a-f]{16} ' AND substr(obj_description(p.oid, 'pg_proc'), 24) = d.name
+    ON CONFLICT (function_name) DO NOTHING;
+    RETURN QUERY
+    SELECT k.function_name
+    FROM pgslo_catalog.paused_function k JOIN pgslo_catalog.definition d USING (definition_id)
+    WHERE d.name = keep_functions.definition
+    ORDER BY k.function_name;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.keep_functions(definition text) IS 'Keeps the trigger functions of a definition as they are without a pause, and names them.';
 
 CREATE TABLE pgslo_catalog.incident (
     incident_id bigint NOT NULL,
@@ -2560,6 +2635,19 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) IS 'Counts by name, taken away if the sign is -1; those that are zero are left out.';
 
+CREATE FUNCTION pgslo_catalog.silence(function_name text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    EXECUTE format('CREATE OR REPLACE FUNCTION pgslo_gen.%I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L',
+                   silence.function_name,
+                   E'-- Paused by pgslo; pgslo resume puts what was here back.\nBEGIN\n    IF TG_OP = ''DELETE'' THEN\n        RETURN OLD;\n    END IF;\n    RETURN NEW;\nEND');
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.silence(function_name text) IS 'Replaces a generated trigger function by one that lets everything pass.';
+
 CREATE FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3200,6 +3288,27 @@ CREATE VIEW pgslo.verdict AS
 
 COMMENT ON VIEW pgslo.verdict IS 'Whether each batch met each rule about batches.';
 
+CREATE TABLE pgslo_catalog.applied (
+    definition_id bigint NOT NULL,
+    table_name text NOT NULL,
+    columns jsonb NOT NULL,
+    objects jsonb NOT NULL,
+    rows_written bigint,
+    library_version text NOT NULL,
+    applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    applied_by text DEFAULT SESSION_USER NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.applied IS 'How the last apply left a table and what was generated for it: drift is the difference.';
+
+COMMENT ON COLUMN pgslo_catalog.applied.table_name IS 'Schema and name that the table had.';
+
+COMMENT ON COLUMN pgslo_catalog.applied.columns IS 'Number, name and type of each column.';
+
+COMMENT ON COLUMN pgslo_catalog.applied.objects IS 'What was generated: kind, name, fingerprint, digest of a function''s body.';
+
+COMMENT ON COLUMN pgslo_catalog.applied.rows_written IS 'Rows inserted and updated so far, as the statistics system counted them.';
+
 ALTER TABLE pgslo_catalog.batch ALTER COLUMN batch_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.batch_batch_id_seq
     START WITH 1
@@ -3270,6 +3379,35 @@ CREATE TABLE pgslo_catalog.native_not_null (
 );
 
 COMMENT ON TABLE pgslo_catalog.native_not_null IS 'Columns that pgslo made NOT NULL, and makes nullable again when the rule goes.';
+
+CREATE TABLE pgslo_catalog.pause (
+    pause_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    rule_name text,
+    paused_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    paused_by text DEFAULT SESSION_USER NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.pause IS 'What is switched off for now.';
+
+COMMENT ON COLUMN pgslo_catalog.pause.rule_name IS 'NULL: every rule of the table.';
+
+ALTER TABLE pgslo_catalog.pause ALTER COLUMN pause_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.pause_pause_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE pgslo_catalog.paused_function (
+    function_name text NOT NULL,
+    definition_id bigint NOT NULL,
+    source text NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.paused_function IS 'Generated functions as they are without a pause; resume puts them back.';
 
 ALTER TABLE pgslo_catalog.quarantine ALTER COLUMN quarantine_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.quarantine_quarantine_id_seq
@@ -3373,6 +3511,9 @@ CREATE TABLE pgslo_catalog.watermark (
 
 COMMENT ON TABLE pgslo_catalog.watermark IS 'Transactions below this one ended before the consumer last looked: sequence order is not commit order.';
 
+ALTER TABLE ONLY pgslo_catalog.applied
+    ADD CONSTRAINT applied_holds_the_last_apply PRIMARY KEY (definition_id);
+
 ALTER TABLE ONLY pgslo_catalog.batch
     ADD CONSTRAINT batch_has_an_id PRIMARY KEY (batch_id);
 
@@ -3405,6 +3546,12 @@ ALTER TABLE ONLY pgslo_catalog.migration
 
 ALTER TABLE ONLY pgslo_catalog.native_not_null
     ADD CONSTRAINT native_not_null_is_set_once PRIMARY KEY (relation, column_name);
+
+ALTER TABLE ONLY pgslo_catalog.pause
+    ADD CONSTRAINT pause_has_an_id PRIMARY KEY (pause_id);
+
+ALTER TABLE ONLY pgslo_catalog.paused_function
+    ADD CONSTRAINT paused_function_is_kept_once PRIMARY KEY (function_name);
 
 ALTER TABLE ONLY pgslo_catalog.profile
     ADD CONSTRAINT profile_is_of_a_column_and_a_batch PRIMARY KEY (definition_id, column_name, batch);
@@ -3485,6 +3632,10 @@ CREATE INDEX incident_last_idx ON pgslo_catalog.incident USING btree (rule_id, i
 
 CREATE INDEX incident_page_idx ON pgslo_catalog.incident USING btree (definition_id, opened_batch);
 
+CREATE UNIQUE INDEX pause_is_made_once ON pgslo_catalog.pause USING btree (definition_id, COALESCE(rule_name, ''::text));
+
+CREATE INDEX paused_function_definition_idx ON pgslo_catalog.paused_function USING btree (definition_id);
+
 CREATE INDEX profile_place_idx ON pgslo_catalog.profile USING btree (definition_id, column_name, place);
 
 CREATE INDEX quarantine_held_idx ON pgslo_catalog.quarantine USING btree (definition_id, quarantine_id) WHERE (state = 'held'::text);
@@ -3505,6 +3656,9 @@ CREATE TRIGGER note_insert AFTER INSERT ON pgslo_catalog.incident FOR EACH ROW E
 
 CREATE TRIGGER note_update AFTER UPDATE OF acknowledged_at, muted_until, resolved_at ON pgslo_catalog.incident FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
 
+ALTER TABLE ONLY pgslo_catalog.applied
+    ADD CONSTRAINT applied_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY pgslo_catalog.batch
     ADD CONSTRAINT batch_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
@@ -3519,6 +3673,12 @@ ALTER TABLE ONLY pgslo_catalog.incident
 
 ALTER TABLE ONLY pgslo_catalog.incident_event
     ADD CONSTRAINT incident_event_belongs_to_an_incident FOREIGN KEY (incident_id) REFERENCES pgslo_catalog.incident(incident_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.pause
+    ADD CONSTRAINT pause_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.paused_function
+    ADD CONSTRAINT paused_function_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.profile
     ADD CONSTRAINT profile_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
@@ -3576,11 +3736,15 @@ REVOKE ALL ON FUNCTION pgslo.mute(incident_id bigint, until timestamp with time 
 
 REVOKE ALL ON FUNCTION pgslo.mute_rule(definition text, rule text, until timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo.pause(definition text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.release(quarantine_id bigint, changes jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.resume(definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.subscribe(recipient text) FROM PUBLIC;
 
@@ -3658,6 +3822,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.defin
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.keep_functions(definition text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.level_of(mask bigint) FROM PUBLIC;
@@ -3721,6 +3887,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.sample_mask(rows bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.sample_rows(sample text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.silence(function_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) FROM PUBLIC;
 

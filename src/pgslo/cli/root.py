@@ -32,6 +32,9 @@ _VERBS = {
     "status": ("pgslo.cli.status:status", "Show how the defined tables are."),
     "incidents": ("pgslo.cli.incidents:incidents", "Look at incidents, and say what becomes of them."),
     "explain": ("pgslo.cli.incidents:explain", "Tell what is known of an incident."),
+    "drift": ("pgslo.cli.drift:drift", "Find what moved since the last apply."),
+    "pause": ("pgslo.cli.pause:pause", "Switch rules off for now, without locking a table."),
+    "resume": ("pgslo.cli.pause:resume", "Switch on again what was paused."),
     "quarantine": (
         "pgslo.cli.quarantine:quarantine",
         "Look at rows that were kept out, and decide about them.",

@@ -139,10 +139,15 @@ def _idle(conn: Connection, names: Sequence[str]) -> list[Row]:
             found = database.installed(conn)
     except DatabaseError:
         return []
-    return [
-        {"definition": one.definition, "object": one.identity}
+    off = [
+        {"definition": one["definition"], "object": f"rule {one['rule']}" if one["rule"] else "every rule"}
+        for one in database.paused(conn)
+        if one["definition"] in names
+    ]
+    return off + [
+        {"definition": one.definition, "object": f"trigger {one.identity}"}
         for one in found
-        if not one.enabled and one.definition in names
+        if not one.enabled and one.kind == "trigger" and one.definition in names
     ]
 
 
@@ -280,8 +285,11 @@ def _show_other(
         _fact("to do", "pgslo plan shows what changed; writes go on unjudged until then")
     for row in idle:
         output.say()
-        output.say(f"{row['definition']}: trigger {row['object']} is switched off", fg="red", bold=True)
-        _fact("to do", "pgslo apply switches it on again; rows written meanwhile were not judged")
+        output.say(f"{row['definition']}: {row['object']} is switched off", fg="red", bold=True)
+        _fact(
+            "to do",
+            "pgslo resume, or pgslo apply, switches it on again; rows written meanwhile were not judged",
+        )
     for row in rows:
         if row["quarantined_rows"]:
             count = output.counted(row["quarantined_rows"], "row")

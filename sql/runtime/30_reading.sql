@@ -106,11 +106,22 @@ BEGIN
     JOIN pgslo_catalog.incident i ON i.definition_id = d.definition_id AND i.resolved_at IS NULL
     JOIN pgslo_catalog.rule r ON r.rule_id = i.rule_id AND r.retired_at IS NULL
     CROSS JOIN LATERAL (
-        SELECT c.name, coalesce(format('column "%s" of %s', c.name, d.name), d.name) AS phrase
+        SELECT c.name, CASE WHEN c.name IS NULL THEN d.name ELSE format('column "%s" of %s', c.name, d.name) END AS phrase
         FROM (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)) AS c (name)
         WHERE c.name IS NOT NULL OR (r.columns = '{}' AND '*' = ANY (problem.columns))
     ) touched
-    WHERE d.name = problem.definition
+    WHERE d.name = problem.definition AND r.scope <> 'table'
+    UNION ALL
+    -- How old the newest data is, as of now: nobody has to write or tick for a table to become stale.
+    SELECT CASE WHEN a.value IS NULL THEN '01SL2' ELSE '01SL1' END, i.incident_id, r.name, NULL::text,
+           CASE WHEN a.value IS NULL THEN format('freshness of %s cannot be told', d.name) ELSE format('%s misses rule "%s"', d.name, r.name) END,
+           upper(left(a.said, 1)) || substr(a.said, 2) || '.',
+           format('%s%s.', coalesce(format('Incident %s, owner ', i.incident_id), 'Tell the owner, '), coalesce(r.owner, d.owner, 'unknown'))
+    FROM pgslo_catalog.definition d
+    JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.scope = 'table' AND r.retired_at IS NULL
+    LEFT JOIN pgslo_catalog.incident i ON i.rule_id = r.rule_id AND i.resolved_at IS NULL
+    CROSS JOIN LATERAL pgslo_catalog.age(d) AS a
+    WHERE d.name = problem.definition AND d.max_age IS NOT NULL AND '*' = ANY (problem.columns) AND (a.value IS NULL OR a.value > r.warn_high)
     UNION ALL
     SELECT '01SL2', NULL, r.name, (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)),
            format('rule "%s" of %s can no longer be judged', r.name, d.name),
@@ -234,7 +245,9 @@ BEGIN
         IF '*' <> ALL (guard.columns) THEN
             RETURN true;
         END IF;
-        PERFORM FROM pgslo_catalog.definition d WHERE d.name = guard.definition AND d.schema_wanted IS NULL;
+        PERFORM FROM pgslo_catalog.definition d
+        WHERE d.name = guard.definition AND d.schema_wanted IS NULL
+          AND (d.max_age IS NULL OR pgslo_catalog.newest_data(d) BETWEEN clock_timestamp() - d.max_age AND clock_timestamp());
         IF FOUND THEN
             RETURN true;
         END IF;

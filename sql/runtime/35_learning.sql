@@ -235,7 +235,7 @@ AS $pgslo$
         WHERE s.place <= 50 GROUP BY s.col
     ), entity AS MATERIALIZED (
         SELECT e.row, e.entity, row_number() OVER (ORDER BY e.entity) AS place
-        FROM (SELECT DISTINCT ON (c.value::integer) c.row, c.value::integer AS entity FROM cell c WHERE c.col = 0 AND c.value IS NOT NULL ORDER BY c.value::integer, c.row) e
+        FROM (SELECT DISTINCT ON (c.value::bigint >> 32) c.row, (c.value::bigint >> 32)::integer AS entity FROM cell c WHERE c.col = 0 AND c.value IS NOT NULL ORDER BY c.value::bigint >> 32, c.row) e
         ORDER BY e.entity LIMIT 256
     ), prefix_of AS (
         SELECT c.col, array_agg(CASE WHEN c.value IS NULL THEN 0 ELSE hashtext(c.value) END ORDER BY e.place) AS prefix FROM entity e JOIN cell c USING (row) WHERE c.col > 0 GROUP BY c.col
@@ -246,9 +246,9 @@ AS $pgslo$
         FROM (SELECT string_agg(coalesce(quote_literal(c.value), 'NULL'), ',' ORDER BY c.col) AS told FROM cell c JOIN watched w USING (col) WHERE NOT w.is_key GROUP BY c.row) r
     )
     SELECT definition.definition_id, batch.name, batch.place, w.name, batch.rows,
-           coalesce((present ->> w.name)::bigint, t.present::bigint, 0), level, coalesce(t.present, 0)::integer,
+           coalesce((describe_batch.present ->> w.name)::bigint, t.present::bigint, 0), describe_batch.level, coalesce(t.present, 0)::integer,
            ARRAY[
-               CASE WHEN s.rows > 0 THEN least(greatest(1 - coalesce((present ->> w.name)::float8, t.present, 0) / s.rows, 0), 1) END,
+               CASE WHEN s.rows > 0 THEN least(greatest(1 - coalesce((describe_batch.present ->> w.name)::float8, t.present, 0) / s.rows, 0), 1) END,
                t.empty / t.present, ln(t.distinct), t.distinct / t.present, t.top / t.present, t.single / t.present,
                t.characters / t.present, t.length_min, t.length_max, g.at_length_max,
                t.upper / greatest(t.characters, 1), t.digit / greatest(t.characters, 1), t.space / greatest(t.characters, 1), t.punctuation / greatest(t.characters, 1),
@@ -281,7 +281,7 @@ AS $pgslo$
     LEFT JOIN prefix_of x USING (col)
     CROSS JOIN LATERAL (SELECT 0.5 / sqrt(t.present) AS share) h
     UNION ALL
-    SELECT definition.definition_id, batch.name, batch.place, '*', batch.rows, batch.rows, level, s.sampled::integer,
+    SELECT definition.definition_id, batch.name, batch.place, '*', batch.rows, batch.rows, describe_batch.level, s.sampled::integer,
            array_fill(NULL::float8, ARRAY[38]) || ARRAY[(t.rows - t.different) / greatest(t.rows, 1), ln(greatest(s.rows, 0.1))] || array_fill(NULL::float8, ARRAY[12]),
            array_fill(NULL::float8, ARRAY[38]) || ARRAY[0.5 / sqrt(greatest(t.rows, 1)), 1 / sqrt(greatest(s.rows, 1))] || array_fill(NULL::float8, ARRAY[12]),
            '{}', '{}', NULL, NULL, (SELECT array_agg(e.entity ORDER BY e.place) FROM entity e)
@@ -311,6 +311,7 @@ COMMENT ON FUNCTION pgslo_catalog.phase_of(bigint, numeric) IS 'Seconds after wh
 CREATE OR REPLACE FUNCTION pgslo_catalog.profile_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $pgslo$
 DECLARE
     phase numeric;
@@ -321,13 +322,9 @@ DECLARE
     weight float8;
     apart float8[];
     shapes float8[];
-    added float8[];
-    shift float8;
     grid float8[];
-    gap record;
     one record;
     scale float8;
-    told float8;
 BEGIN
     DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
     PERFORM pgslo_catalog.describe_batch(definition, batch, columns, sample, level, present);
@@ -350,7 +347,7 @@ BEGIN
             IF before.surprise IS NOT NULL THEN
                 SELECT array_agg(greatest(
                            coalesce(m.x, 0) * 0.9981,
-                           coalesce(CASE WHEN before.learned_from < 24 THEN u.x ELSE least(u.x, 2 * greatest(coalesce(m.x, 0), 2)) END, 0)) ORDER BY u.i)
+                           CASE WHEN before.learned_from < 24 THEN coalesce(u.x, 0) ELSE least(coalesce(u.x, 0), 2 * greatest(coalesce(m.x, 0), 2)) END) ORDER BY u.i)
                 INTO mine.tolerated
                 FROM unnest(before.surprise) WITH ORDINALITY AS u (x, i)
                 LEFT JOIN unnest(before.tolerated) WITH ORDINALITY AS m (x, i) USING (i);
@@ -393,10 +390,12 @@ BEGIN
                 mine.noise[45] := apart[7];
                 IF mine.grid IS NOT NULL AND mine.usual_grid IS NOT NULL THEN
                     scale := coalesce(nullif(mine.usual_grid[39] - mine.usual_grid[3], 0), nullif(greatest(abs(mine.usual_grid[1]), abs(mine.usual_grid[41])), 0), 1);
-                    SELECT min(d.distribution), least(min(d.moved) / scale, 1e6) INTO mine.summary[50], mine.summary[51]
+                    SELECT min(d.distribution) AS distribution, least(min(d.moved) / scale, 1e6) AS moved INTO one
                     FROM (VALUES (mine.usual_grid[1:41]), (last.grid), (same.grid)) AS r (grid) CROSS JOIN LATERAL pgslo_catalog.grids_apart(mine.grid, r.grid) d
                     WHERE r.grid IS NOT NULL;
-                    SELECT avg((g.x < mine.usual_grid[42] OR g.x > mine.usual_grid[43])::integer) INTO mine.summary[52] FROM unnest(mine.grid) AS g (x);
+                    mine.summary[50] := one.distribution;
+                    mine.summary[51] := one.moved;
+                    mine.summary[52] := (SELECT avg((g.x < mine.usual_grid[42] OR g.x > mine.usual_grid[43])::integer) FROM unnest(mine.grid) AS g (x));
                 END IF;
             END IF;
         END IF;
@@ -468,7 +467,8 @@ AS $pgslo$
         SELECT m.column_name, p.summary, NULL, NULL, t.turn
         FROM mine m
         CROSS JOIN generate_series(1, 4) AS t (turn)
-        JOIN pgslo_catalog.profile p ON p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.place = expect.place - t.turn * expect.phase AND p.baseline
+        JOIN pgslo_catalog.profile p ON p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.place = expect.place - t.turn * expect.phase
+             AND p.place BETWEEN expect.place - 4 * expect.phase AND expect.place AND p.baseline
     ), number AS MATERIALIZED (
         SELECT h.column_name, u.i, h.back, h.turn, h.noise[u.i] AS noise,
                CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(u.x, 0), 1))) ELSE u.x END AS x
@@ -476,18 +476,18 @@ AS $pgslo$
         CROSS JOIN LATERAL unnest(h.summary) WITH ORDINALITY AS u (x, i)
         JOIN pgslo_catalog.summary_kinds() k ON k.ordinal = u.i
         WHERE u.x IS NOT NULL
-    ), trend AS (
+    ), trend AS MATERIALIZED (
         SELECT d.column_name, d.i, percentile_cont(0.5) WITHIN GROUP (ORDER BY d.step) AS step
         FROM (SELECT n.column_name, n.i, n.x - lead(n.x) OVER (PARTITION BY n.column_name, n.i ORDER BY n.back) AS step FROM number n WHERE n.back <= 8) d
         GROUP BY d.column_name, d.i
-    ), predicted AS (
+    ), predicted AS MATERIALIZED (
         SELECT n.column_name, n.i, percentile_cont(0.5) WITHIN GROUP (ORDER BY n.x) FILTER (WHERE n.back IS NOT NULL) AS median,
                max(n.x) FILTER (WHERE n.back = 1) AS last, max(n.x) FILTER (WHERE n.turn = 1) AS same,
                CASE WHEN count(n.turn) = 4 THEN percentile_cont(0.5) WITHIN GROUP (ORDER BY n.x) FILTER (WHERE n.turn IS NOT NULL) END AS same_median,
                coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY n.noise) FILTER (WHERE n.noise IS NOT NULL), 0) AS noise
         FROM number n
         GROUP BY n.column_name, n.i
-    ), deviation AS (
+    ), deviation AS MATERIALIZED (
         SELECT p.column_name, exp(p.median) AS typical FROM predicted p WHERE p.i = 19
     ), told AS (
         SELECT m.column_name, k.ordinal, k.kind, c.prediction, p.median, v.x, w.spread, f.size, m.summary[k.ordinal] AS share
@@ -516,7 +516,7 @@ AS $pgslo$
         -- Shares: three rows and three percent at least, or it is not told.
         CROSS JOIN LATERAL (SELECT greatest(CASE WHEN k.name = 'duplicate' THEN 1.5 ELSE 2.5 END / greatest(m.rows, 1), 0.025) AS size) f
         WHERE m.summary[k.ordinal] IS NOT NULL
-    ), surprised AS (
+    ), surprised AS MATERIALIZED (
         SELECT t.column_name, t.ordinal, t.prediction, t.spread,
                CASE
                    WHEN t.kind IN ('share', 'rise') AND abs(t.share - sin(least(greatest(t.prediction, 0), 1.5707963)) ^ 2) < t.size THEN 0
@@ -556,6 +556,7 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, bat
 RETURNS TABLE (column_name text, verdict text, value float8, low float8, high float8, score float8, said text)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $pgslo$
     WITH mine AS (
         -- The first weeks know little: bounds are wider until there are 60 batches.

@@ -50,7 +50,9 @@ class Stream:
         """Load a file as its author's job would: one COPY. A column that is not in it stays NULL."""
         with path.open(newline="", encoding="utf-8") as file:
             header = next(csv.reader(file))
-        self.conn.execute("SELECT set_config('alerts.day', %s, false), setval('public.line', 1, false)", (day,))
+        self.conn.execute(
+            "SELECT set_config('alerts.day', %s, false), setval('public.line', 1, false)", (day,)
+        )
         names = sql.SQL(", ").join(sql.Identifier(name) for name in header)
         statement = sql.SQL("COPY public.stream ({}) FROM STDIN (FORMAT csv, HEADER true)").format(names)
         with self.conn.cursor() as cursor, cursor.copy(statement) as copy:
@@ -61,7 +63,11 @@ class Stream:
         self.days[number], self.seen[number] = day, hashlib.sha256(path.read_bytes()).hexdigest()
         self.load(day, path)
         return [
-            {"column": columns[0] if columns else "__table__", "score": score or 0.0, "alert": verdict == "missed"}
+            {
+                "column": columns[0] if columns else "__table__",
+                "score": score or 0.0,
+                "alert": verdict == "missed",
+            }
             for columns, verdict, score in self.conn.execute(
                 "SELECT columns, verdict, score FROM pgslo.close_batch(%s, %s)", (TABLE, day)
             ).fetchall()
@@ -73,9 +79,14 @@ class Stream:
             return
         day = self.days[number]
         repaired = hashlib.sha256(path.read_bytes()).hexdigest() != self.seen[number]
-        found = self.conn.execute("SELECT incident_id FROM pgslo_catalog.incident WHERE resolved_at IS NULL").fetchall()
+        found = self.conn.execute(
+            "SELECT incident_id FROM pgslo_catalog.incident WHERE resolved_at IS NULL"
+        ).fetchall()
         for (incident,) in found:
-            self.conn.execute("UPDATE pgslo_catalog.incident SET resolved_at = now(), resolution = %s WHERE incident_id = %s", ("real" if repaired else "false_alarm", incident))
+            self.conn.execute(
+                "UPDATE pgslo_catalog.incident SET resolved_at = now(), resolution = %s WHERE incident_id = %s",
+                ("real" if repaired else "false_alarm", incident),
+            )
         if not repaired:
             self.conn.execute("UPDATE pgslo_catalog.profile SET baseline = true WHERE NOT baseline")
         if repaired:

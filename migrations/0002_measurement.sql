@@ -115,6 +115,16 @@ CREATE TABLE pgslo_catalog.profile (
     grid float8[],
     prefix integer[],
     entities integer[],
+    sampled integer NOT NULL DEFAULT 0,
+    noise float8[],
+    expected float8[],
+    spread float8[],
+    surprise float8[],
+    tolerated float8[],
+    usual jsonb,
+    usual_shapes jsonb,
+    usual_grid float8[],
+    learned_from integer NOT NULL DEFAULT 0,
     baseline boolean NOT NULL DEFAULT true,
     CONSTRAINT profile_is_of_a_column_and_a_batch PRIMARY KEY (definition_id, column_name, batch)
 );
@@ -126,6 +136,16 @@ COMMENT ON COLUMN pgslo_catalog.profile.shapes IS 'The commonest patterns of tex
 COMMENT ON COLUMN pgslo_catalog.profile.grid IS 'Quantiles at 0, 1/40, ... 1, of numbers; of times in hours since the batch''s own.';
 COMMENT ON COLUMN pgslo_catalog.profile.prefix IS 'Hashes of the values of some rows, in order of their entities: two batches compare row by row.';
 COMMENT ON COLUMN pgslo_catalog.profile.entities IS 'For *: the entities that the hashes of the columns belong to.';
+COMMENT ON COLUMN pgslo_catalog.profile.sampled IS 'Values of the sample that are not null: what common and shapes count.';
+COMMENT ON COLUMN pgslo_catalog.profile.noise IS 'How far each number of summary goes by chance in a sample of this size.';
+COMMENT ON COLUMN pgslo_catalog.profile.expected IS 'For each number of summary, the prediction that came closest; shares as arc sine of the root.';
+COMMENT ON COLUMN pgslo_catalog.profile.spread IS 'The unit in which surprise is told.';
+COMMENT ON COLUMN pgslo_catalog.profile.surprise IS 'How far each number of summary is from what was expected, in units of spread.';
+COMMENT ON COLUMN pgslo_catalog.profile.tolerated IS 'The largest surprise of each number before this batch; a shock counts in part, and fades.';
+COMMENT ON COLUMN pgslo_catalog.profile.usual IS 'Shares of the commonest values before this batch, the latest batches counting most. May hold personal data.';
+COMMENT ON COLUMN pgslo_catalog.profile.usual_shapes IS 'The same of the patterns of texts.';
+COMMENT ON COLUMN pgslo_catalog.profile.usual_grid IS 'The mean grid before this batch, then the lowest and the highest value.';
+COMMENT ON COLUMN pgslo_catalog.profile.learned_from IS 'Batches before this one that it was compared with.';
 COMMENT ON COLUMN pgslo_catalog.profile.baseline IS 'Whether later batches are compared with it; false for a batch that missed.';
 
 CREATE TABLE pgslo_catalog.verdict (

@@ -1,0 +1,1 @@
+"""How true learned bounds' alerts are, on streams of batches with injected faults."""

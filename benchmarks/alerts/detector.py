@@ -1,0 +1,121 @@
+"""Answer alertbench's harness with what an installed pgslo says; nothing is detected here.
+
+The harness runs it, one process a stream: `python -m benchmarks.alerts.detector --variant A`. It starts a private
+server, makes a table of text columns, applies a definition that sets no threshold, loads each batch with COPY and
+closes it. Variant A has an operator: what was broken is loaded again, repaired, and what was not is told so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from psycopg import sql
+
+from benchmarks import harness
+from pgslo import embedded
+
+TABLE = "public.stream"
+SETTINGS = {"fsync": "off", "synchronous_commit": "off", "shared_buffers": "128MB"}
+
+
+class Stream:
+    """A table that batches are loaded into, watched by pgslo."""
+
+    def __init__(self, conn: harness.Connection, columns: list[str], *, feedback: bool) -> None:
+        self.conn, self.columns, self.feedback = conn, columns, feedback
+        self.days: dict[int, str] = {}
+        self.seen: dict[int, str] = {}
+        fields = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(c)) for c in columns)
+        conn.execute("CREATE SEQUENCE public.line")
+        conn.execute(
+            sql.SQL(
+                """CREATE TABLE public.stream (
+                       batch_date date NOT NULL DEFAULT current_setting('alerts.day')::date,
+                       line integer NOT NULL DEFAULT nextval('public.line'), {}, PRIMARY KEY (batch_date, line))"""
+            ).format(fields)
+        )
+        harness.guard(
+            conn,
+            f"table: {TABLE}\nowner: benchmark\nkey: [batch_date, line]\nwrites: bulk\n"
+            "batch: {by: batch_date}\n",
+        )
+
+    def load(self, day: str, path: Path) -> None:
+        """Load a file as its author's job would: one COPY. A column that is not in it stays NULL."""
+        with path.open(newline="", encoding="utf-8") as file:
+            header = next(csv.reader(file))
+        self.conn.execute(
+            "SELECT set_config('alerts.day', %s, false), setval('public.line', 1, false)", (day,)
+        )
+        names = sql.SQL(", ").join(sql.Identifier(name) for name in header)
+        statement = sql.SQL("COPY public.stream ({}) FROM STDIN (FORMAT csv, HEADER true)").format(names)
+        with self.conn.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.write(path.read_bytes())
+
+    def batch(self, number: int, day: str, path: Path) -> list[dict[str, Any]]:
+        """Load a batch, close it, and say what pgslo says of its columns."""
+        self.days[number], self.seen[number] = day, hashlib.sha256(path.read_bytes()).hexdigest()
+        self.load(day, path)
+        return [
+            {
+                "column": columns[0] if columns else "__table__",
+                "score": score or 0.0,
+                "alert": verdict == "missed",
+            }
+            for columns, verdict, score in self.conn.execute(
+                "SELECT columns, verdict, score FROM pgslo.close_batch(%s, %s)", (TABLE, day)
+            ).fetchall()
+        ]
+
+    def outcome(self, number: int, path: Path) -> None:
+        """Be the operator: load again what was repaired, and say of each alert whether it was true."""
+        if not self.feedback:
+            return
+        day = self.days[number]
+        repaired = hashlib.sha256(path.read_bytes()).hexdigest() != self.seen[number]
+        found = self.conn.execute(
+            "SELECT incident_id FROM pgslo_catalog.incident WHERE resolved_at IS NULL"
+        ).fetchall()
+        for (incident,) in found:
+            self.conn.execute(
+                "UPDATE pgslo_catalog.incident SET resolved_at = now(), resolution = %s WHERE incident_id = %s",
+                ("real" if repaired else "false_alarm", incident),
+            )
+        if not repaired:
+            self.conn.execute("UPDATE pgslo_catalog.profile SET baseline = true WHERE NOT baseline")
+        if repaired:
+            self.conn.execute("DELETE FROM public.stream WHERE batch_date = %s", (day,))
+            self.load(day, path)
+            self.conn.execute("SELECT pgslo.close_batch(%s, %s)", (TABLE, day))
+
+
+def main() -> None:
+    """Speak the harness's protocol on standard input and output."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--variant", choices=["A", "B"], default="A")
+    asked = parser.parse_args()
+    stream: Stream | None = None
+    with embedded.serve(settings=SETTINGS) as server:
+        for line in sys.stdin:
+            message = json.loads(line)
+            answer: dict[str, Any] = {"ok": True}
+            if message["op"] == "start":
+                conn = harness.connect(server, "alerts")
+                stream = Stream(conn, list(message["columns"]), feedback=asked.variant == "A")
+            elif message["op"] == "batch" and stream is not None:
+                answer = {"alerts": stream.batch(message["id"], message["date"], Path(message["path"]))}
+            elif message["op"] == "outcome" and stream is not None:
+                stream.outcome(message["id"], Path(message["path"]))
+            elif message["op"] == "end":
+                break
+            print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -43,7 +43,7 @@ class Stream:
         harness.guard(
             conn,
             f"table: {TABLE}\nowner: benchmark\nkey: [batch_date, line]\nwrites: bulk\n"
-            "batch: {by: batch_date}\n",
+            "batch: {by: batch_date}\nunwatched: [batch_date, line]\n",
         )
 
     def load(self, day: str, path: Path) -> None:
@@ -83,12 +83,7 @@ class Stream:
             "SELECT incident_id FROM pgslo_catalog.incident WHERE resolved_at IS NULL"
         ).fetchall()
         for (incident,) in found:
-            self.conn.execute(
-                "UPDATE pgslo_catalog.incident SET resolved_at = now(), resolution = %s WHERE incident_id = %s",
-                ("real" if repaired else "false_alarm", incident),
-            )
-        if not repaired:
-            self.conn.execute("UPDATE pgslo_catalog.profile SET baseline = true WHERE NOT baseline")
+            self.conn.execute("SELECT pgslo.resolve(%s, %s)", (incident, "real" if repaired else "false_alarm"))
         if repaired:
             self.conn.execute("DELETE FROM public.stream WHERE batch_date = %s", (day,))
             self.load(day, path)

@@ -7,6 +7,7 @@ ALTER TABLE pgslo_catalog.definition
     ADD COLUMN recount text,
     ADD COLUMN max_age interval CONSTRAINT definition_max_age_is_positive CHECK (max_age > '0'),
     ADD COLUMN age_of text,
+    ADD COLUMN tallies text[] NOT NULL DEFAULT '{}',
     ADD COLUMN target numeric CONSTRAINT definition_target_is_a_fraction CHECK (target BETWEEN 0 AND 1),
     ADD COLUMN span interval CONSTRAINT definition_span_is_positive CHECK (span > '0'),
     ADD COLUMN budgeting text NOT NULL DEFAULT 'occurrences' CONSTRAINT definition_budgeting_is_known CHECK (budgeting IN ('occurrences', 'time_slices')),
@@ -15,7 +16,8 @@ COMMENT ON COLUMN pgslo_catalog.definition.settle IS 'A batch is closed when not
 COMMENT ON COLUMN pgslo_catalog.definition.batch_is_of_row IS 'Whether a row says which batch it belongs to, so that what UPDATE and DELETE take away is taken from that batch.';
 COMMENT ON COLUMN pgslo_catalog.definition.recount IS 'Function that counts batches from the table itself, as pgslo_gen names it; NULL where the table cannot be asked.';
 COMMENT ON COLUMN pgslo_catalog.definition.max_age IS 'Freshness: how old the newest data may be.';
-COMMENT ON COLUMN pgslo_catalog.definition.age_of IS 'The time whose newest value says how fresh the table is, as SQL over row r; NULL: when it was last written to.';
+COMMENT ON COLUMN pgslo_catalog.definition.age_of IS 'Function that tells the time of the newest data, as pgslo_gen names it; NULL: when it was last written to.';
+COMMENT ON COLUMN pgslo_catalog.definition.tallies IS 'Names of what rules over a batch add up, in the order in which it is counted.';
 COMMENT ON COLUMN pgslo_catalog.definition.target IS 'Objective: share of batches, or of the time, in which a rule is to be met; 0-1.';
 COMMENT ON COLUMN pgslo_catalog.definition.span IS 'Window of the objective.';
 COMMENT ON COLUMN pgslo_catalog.definition.sensitivity IS 'How much a learned bound is widened; 1 is the default, 2 tells of half as small deviations, 0.5 of twice as large ones.';

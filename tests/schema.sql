@@ -31,6 +31,35 @@ CREATE TYPE pgslo_catalog.measured AS (
 
 COMMENT ON TYPE pgslo_catalog.measured IS 'What was counted in one batch: rows, values that are not null by column, tallies by name, failing rows by rule, and a sample.';
 
+CREATE FUNCTION pgslo.acknowledge(incident_id bigint, note text DEFAULT NULL::text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    known pgslo_catalog.incident := pgslo_catalog.open_one(acknowledge.incident_id);
+BEGIN
+    UPDATE pgslo_catalog.incident i
+    SET acknowledged_at = clock_timestamp(), acknowledged_by = coalesce(nullif(current_setting('role'), 'none'), session_user), note = coalesce(acknowledge.note, i.note)
+    WHERE i.incident_id = known.incident_id;
+    PERFORM pgslo_catalog.announce_events();
+    RETURN format('incident %s acknowledged', known.incident_id);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.acknowledge(incident_id bigint, note text) IS 'Says that somebody looks after an incident: it is not told again. For operators.';
+
+CREATE FUNCTION pgslo.begin_delivery(delivery_id bigint) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    UPDATE pgslo_catalog.delivery d
+    SET attempts = d.attempts + 1, next_attempt_at = clock_timestamp() + least(interval '1 hour', interval '5 seconds' * 2 ^ least(d.attempts, 20))
+    WHERE d.delivery_id = begin_delivery.delivery_id AND d.sent_at IS NULL
+    RETURNING d.attempts
+$$;
+
+COMMENT ON FUNCTION pgslo.begin_delivery(delivery_id bigint) IS 'Notes that a message is about to be sent; NULL when it was sent already.';
+
 CREATE FUNCTION pgslo.close_batch(definition text, batch text DEFAULT '*'::text) RETURNS TABLE(batch_name text, rule text, columns text[], verdict text, value double precision, low double precision, high double precision, score double precision, said text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -87,35 +116,109 @@ $$;
 
 COMMENT ON FUNCTION pgslo.discard(quarantine_id bigint) IS 'Gives a quarantined row up: its values are erased; its key, the rules it violated and who wrote it stay.';
 
+CREATE FUNCTION pgslo.end_delivery(delivery_id bigint, error text DEFAULT NULL::text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    UPDATE pgslo_catalog.delivery d
+    SET sent_at = CASE WHEN end_delivery.error IS NULL THEN clock_timestamp() END, error = left(end_delivery.error, 1000)
+    WHERE d.delivery_id = end_delivery.delivery_id AND d.sent_at IS NULL
+$$;
+
+COMMENT ON FUNCTION pgslo.end_delivery(delivery_id bigint, error text) IS 'Notes that a message was sent, or why not.';
+
+CREATE FUNCTION pgslo.evidence(incident_id bigint) RETURNS TABLE(topic text, fact text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    (SELECT 'failing row', format('%s: %s', s.row_key, s.shown)
+     FROM pgslo_catalog.incident i
+     JOIN pgslo_catalog.sample s ON s.rule_id = i.rule_id
+     WHERE i.incident_id = evidence.incident_id
+       -- Of this incident alone, not of an earlier one of the rule.
+       AND s.written_at >= coalesce((SELECT max(o.resolved_at) FROM pgslo_catalog.incident o WHERE o.rule_id = i.rule_id AND o.incident_id < i.incident_id), '-infinity')
+       AND s.written_at <= coalesce(i.resolved_at, 'infinity')
+     ORDER BY s.sample_id
+     LIMIT 20)
+    UNION ALL
+    SELECT format('value that moved most, %s', p.column_name), moved.said
+    FROM pgslo_catalog.profiles_of(evidence.incident_id) p
+    CROSS JOIN LATERAL (
+        SELECT format('%s: %s %% before, %s %% then', m.value, to_char(m.before, 'FM990.0'), to_char(m.after, 'FM990.0')) AS said
+        FROM (
+            SELECT coalesce(x.key, y.key) AS value,
+                   least(100, coalesce(x.value::numeric, 0) * 100 * 2 ^ (p.before).level / greatest((p.before).present, 1)) AS before,
+                   least(100, coalesce(y.value::numeric, 0) * 100 * 2 ^ (p.after).level / greatest((p.after).present, 1)) AS after
+            FROM jsonb_each_text((p.before).common) x FULL JOIN jsonb_each_text((p.after).common) y ON y.key = x.key
+        ) m
+        ORDER BY abs(m.after - m.before) DESC, m.value
+        LIMIT 1
+    ) moved
+    WHERE (p.before).batch IS NOT NULL
+$$;
+
+COMMENT ON FUNCTION pgslo.evidence(incident_id bigint) IS 'Failing rows of an incident and the value that moved most. Holds personal data: for the owner, and whom he allows.';
+
 CREATE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE(topic text, fact text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH incident AS (
-        SELECT i, i.incident_id, i.opened_at, i.opened_batch, i.opened_place, i.resolved_at, i.resolved_batch, i.resolution, d.definition_id, d.name, r,
-               r.name AS rule_name, r.kind, r.columns, r.promise, r.on_breach, coalesce(r.owner, d.owner, 'unknown') AS owner
+        SELECT i, i.*, d.name, r, r.name AS rule_name, r.kind, r.columns, r.promise, r.on_breach, coalesce(r.owner, d.owner, 'unknown') AS owner,
+               greatest(i.muted_until, r.muted_until) AS quiet_until
         FROM pgslo_catalog.incident i JOIN pgslo_catalog.definition d USING (definition_id) JOIN pgslo_catalog.rule r USING (rule_id)
         WHERE i.incident_id = explain.incident_id
     ), first AS (
-        SELECT f.* FROM pgslo_catalog.fragment f JOIN incident n ON f.definition_id = n.definition_id AND f.place = n.opened_place AND f.failures ? n.rule_name
+        SELECT f.writer, f.application, f.written_at FROM pgslo_catalog.fragment f JOIN incident n ON f.definition_id = n.definition_id AND f.place = n.opened_place AND f.failures ? n.rule_name
         ORDER BY f.fragment_id LIMIT 1
+    ), reader AS (
+        SELECT x.* FROM incident n JOIN pgslo.reader x ON x.definition = n.name AND (x.columns && n.columns OR n.columns = '{}')
     )
-    SELECT fact.* FROM incident n LEFT JOIN first f ON true CROSS JOIN LATERAL (VALUES
+    SELECT fact.*
+    FROM incident n
+    LEFT JOIN first f ON true
+    LEFT JOIN pgslo_catalog.batch b ON b.definition_id = n.definition_id AND b.name = n.opened_batch
+    CROSS JOIN LATERAL (
+        SELECT coalesce(n.writer, f.writer, b.writer) AS role, nullif(coalesce(n.application, f.application, b.application), '') AS application,
+               coalesce(n.written_at, f.written_at, b.last_written_at) AS at
+    ) w
+    CROSS JOIN LATERAL (VALUES
         ('table', n.name),
         ('rule', format('%s (%s): %s', n.rule_name, n.kind, n.promise)),
         ('columns', nullif(array_to_string(n.columns, ', '), '')),
         ('owner', n.owner),
-        ('opened', format('%s UTC, batch %s', to_char(n.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), n.opened_batch)),
-        ('written by', format('%s%s, %s UTC', f.writer, coalesce(' with ' || nullif(f.application, ''), ''), to_char(f.written_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'))),
-        ('newest missed batch', pgslo_catalog.missed_batch(n.i, n.r)),
+        ('opened', format('%s, batch %s', pgslo_catalog.utc(n.opened_at), n.opened_batch)),
+        ('first bad batch', (SELECT v.said FROM pgslo_catalog.verdict v WHERE v.rule_id = n.rule_id AND v.batch = n.opened_batch)),
+        ('written by', format('%s%s, %s', w.role, ' with ' || w.application, pgslo_catalog.utc(w.at))),
+        ('profile before', (SELECT string_agg(concat_ws(': ', nullif(p.column_name, '*'), pgslo_catalog.profile_said(p.before)), '; ' ORDER BY p.column_name)
+                            FROM pgslo_catalog.profiles_of(n.incident_id) p WHERE (p.before).batch IS NOT NULL)),
+        ('profile then', (SELECT string_agg(concat_ws(': ', nullif(p.column_name, '*'), pgslo_catalog.profile_said(p.after)), '; ' ORDER BY p.column_name)
+                          FROM pgslo_catalog.profiles_of(n.incident_id) p)),
+        ('newest missed batch', coalesce(
+            (SELECT format('Batch %s: %s; the rule wants: %s. Since %s.', v.batch, v.said, n.promise, to_char(n.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC')
+             FROM pgslo_catalog.verdict v
+             WHERE v.rule_id = n.rule_id AND v.verdict = 'missed' AND v.place >= n.opened_place AND v.place <= coalesce(n.resolved_place, 'Infinity')
+             ORDER BY v.place DESC LIMIT 1),
+            pgslo_catalog.missed_batch(n.i, n.r))),
+        ('broke together', (SELECT string_agg(format('incident %s, %s', o.incident_id, q.name), '; ' ORDER BY o.incident_id)
+                            FROM pgslo_catalog.incident o JOIN pgslo_catalog.rule q USING (rule_id)
+                            WHERE o.definition_id = n.definition_id AND o.opened_batch = n.opened_batch AND o.incident_id <> n.incident_id)),
+        ('tasks that read it', (SELECT string_agg(x.name || coalesce(' (' || x.contact || ')', ''), ', ' ORDER BY x.name) FROM reader x WHERE x.kind = 'task')),
+        ('views that read it', (SELECT string_agg(format('%s (%s)', x.name, x.contact), ', ' ORDER BY x.name) FROM reader x WHERE x.kind <> 'task')),
         ('state', CASE WHEN n.resolved_at IS NULL THEN 'open'
-                       ELSE format('resolved (%s) %s UTC, batch %s', n.resolution, to_char(n.resolved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), coalesce(n.resolved_batch, '-')) END),
-        ('tasks that read it', (SELECT string_agg(t.name || coalesce(' (' || t.contact || ')', ''), ', ' ORDER BY t.name)
-                                FROM pgslo_catalog.task t WHERE t.definition_id = n.definition_id AND (t.reads && n.columns OR n.columns = '{}')))
-    ) AS fact (topic, fact) WHERE fact.fact IS NOT NULL
+                       ELSE format('resolved (%s) %s, batch %s', n.resolution, pgslo_catalog.utc(n.resolved_at), coalesce(n.resolved_batch, '-')) END),
+        ('acknowledged', format('%s by %s', pgslo_catalog.utc(n.acknowledged_at), n.acknowledged_by)),
+        ('muted until', CASE WHEN n.resolved_at IS NULL AND n.quiet_until > clock_timestamp() THEN pgslo_catalog.utc(n.quiet_until) END),
+        ('note', n.note),
+        ('history', (SELECT string_agg(format('%s %s%s by %s', pgslo_catalog.utc(e.happened_at), e.event, ' (' || e.resolution || ')', e.done_by), '; ' ORDER BY e.incident_event_id)
+                     FROM pgslo_catalog.incident_event e WHERE e.incident_id = n.incident_id))
+    ) AS fact (topic, fact)
+    WHERE fact.fact IS NOT NULL
+      AND NOT (fact.topic = 'written by' AND w.role IS NULL)
+      AND NOT (fact.topic = 'acknowledged' AND n.acknowledged_at IS NULL)
 $$;
 
-COMMENT ON FUNCTION pgslo.explain(incident_id bigint) IS 'An incident in facts: what, since when, who wrote the first bad batch, who reads it. Holds no values of the table.';
+COMMENT ON FUNCTION pgslo.explain(incident_id bigint) IS 'An incident in facts: what, since when, who wrote the first bad batch, before and then, who reads it. Holds no values of the table.';
 
 CREATE FUNCTION pgslo.guard(definition text, columns text[], on_read text DEFAULT 'warn'::text) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
@@ -210,6 +313,81 @@ END
 $_$;
 
 COMMENT ON FUNCTION pgslo.learn(definition text, batches integer) IS 'Takes the profiles of the newest batches that are in the table, so that bounds need not wait for new ones; opens no incident.';
+
+CREATE FUNCTION pgslo.mute(incident_id bigint, until timestamp with time zone, note text DEFAULT NULL::text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    known pgslo_catalog.incident := pgslo_catalog.open_one(mute.incident_id);
+BEGIN
+    PERFORM pgslo_catalog.check_mute(mute.until);
+    UPDATE pgslo_catalog.incident i SET muted_until = mute.until, note = coalesce(mute.note, i.note) WHERE i.incident_id = known.incident_id;
+    PERFORM pgslo_catalog.announce_events();
+    RETURN format(CASE WHEN mute.until IS NULL THEN 'incident %s is heard again' ELSE 'incident %s muted' END, known.incident_id);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.mute(incident_id bigint, until timestamp with time zone, note text) IS 'Keeps an incident from being told until a time; NULL ends that. Readers are warned all the same. For operators.';
+
+CREATE FUNCTION pgslo.mute_rule(definition text, rule text, until timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM pgslo_catalog.check_mute(mute_rule.until);
+    UPDATE pgslo_catalog.rule r SET muted_until = mute_rule.until
+    FROM pgslo_catalog.definition d
+    WHERE d.definition_id = r.definition_id AND d.name = mute_rule.definition AND r.name = mute_rule.rule AND r.retired_at IS NULL;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'no_data_found',
+            MESSAGE = format('%s has no rule "%s"', mute_rule.definition, mute_rule.rule),
+            HINT = format('SELECT rule FROM pgslo.rule WHERE definition = %L;', mute_rule.definition);
+    END IF;
+    RETURN format(CASE WHEN mute_rule.until IS NULL THEN 'rule %s of %s is heard again' ELSE 'rule %s of %s muted' END, mute_rule.rule, mute_rule.definition);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.mute_rule(definition text, rule text, until timestamp with time zone) IS 'Keeps incidents of a rule from being told until a time; NULL ends that. Readers are warned all the same. For operators.';
+
+CREATE FUNCTION pgslo.pause(definition text DEFAULT NULL::text) RETURNS SETOF text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    wanted record;
+BEGIN
+    FOR wanted IN
+        SELECT d.definition_id, d.name FROM pgslo_catalog.definition d
+        WHERE pause.definition IS NULL OR d.name = pause.definition
+        ORDER BY d.name
+    LOOP
+        INSERT INTO pgslo_catalog.pause (definition_id) VALUES (wanted.definition_id) ON CONFLICT DO NOTHING;
+        PERFORM pgslo_catalog.silence(k.name) FROM pgslo_catalog.keep_functions(wanted.name) AS k (name);
+        RETURN NEXT wanted.name;
+    END LOOP;
+    IF NOT FOUND THEN
+        RAISE undefined_object USING MESSAGE = format('%s has no definition in this database', coalesce(pause.definition, 'no table'));
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.pause(definition text) IS 'Switches every trigger rule of a table, or of all, off without locking a table; constraints stay. Names the tables.';
+
+CREATE FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO pgslo_catalog.delivery (delivery_key, recipient, page, event, incidents, subject, body)
+    VALUES (queue_delivery.delivery_key, queue_delivery.recipient, queue_delivery.page, queue_delivery.event, queue_delivery.incidents, queue_delivery.subject, queue_delivery.body)
+    ON CONFLICT ON CONSTRAINT delivery_is_made_once DO NOTHING;
+    RETURN FOUND;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) IS 'Writes a message down to be sent, once a key, and says whether it is new.';
 
 CREATE FUNCTION pgslo.release(quarantine_id bigint, changes jsonb DEFAULT '{}'::jsonb) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -327,6 +505,68 @@ $_$;
 
 COMMENT ON FUNCTION pgslo.release(quarantine_id bigint, changes jsonb) IS 'Writes a quarantined row to its table, with changes if given; every rule judges it again.';
 
+CREATE FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text DEFAULT NULL::text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    known pgslo_catalog.incident;
+    newest record;
+BEGIN
+    IF resolve.resolution IS NULL OR resolve.resolution NOT IN ('real', 'false_alarm') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('an incident is resolved as real or as false_alarm, not as %s', coalesce(resolve.resolution, 'NULL')),
+            HINT = 'met and healed are for pgslo to say.';
+    END IF;
+    known := pgslo_catalog.open_one(resolve.incident_id);
+    -- The newest batch that was there: a person has judged all up to it.
+    SELECT w.batch, w.place INTO newest
+    FROM (
+        SELECT b.name AS batch, b.place FROM pgslo_catalog.batch b WHERE b.definition_id = known.definition_id
+        UNION ALL SELECT f.batch, f.place FROM (SELECT f.batch, f.place FROM pgslo_catalog.fragment f WHERE f.definition_id = known.definition_id ORDER BY f.place DESC LIMIT 1) f
+        UNION ALL SELECT v.batch, v.place FROM pgslo_catalog.verdict v WHERE v.rule_id = known.rule_id
+        UNION ALL SELECT known.opened_batch, known.opened_place
+    ) w
+    ORDER BY w.place DESC
+    LIMIT 1;
+    PERFORM pgslo_catalog.end_incident(known.incident_id, resolve.resolution, newest.batch, newest.place, resolve.note);
+    PERFORM pgslo_catalog.announce_events();
+    RETURN format('incident %s resolved as %s', known.incident_id, CASE resolve.resolution WHEN 'real' THEN 'real' ELSE 'false alarm' END);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text) IS 'Ends an incident, as real or as false_alarm; it is reopened if the next batch misses as well. For operators.';
+
+CREATE FUNCTION pgslo.resume(definition text DEFAULT NULL::text) RETURNS SETOF text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    wanted record;
+    kept record;
+BEGIN
+    FOR wanted IN
+        SELECT DISTINCT d.definition_id, d.name
+        FROM pgslo_catalog.definition d JOIN pgslo_catalog.pause p USING (definition_id)
+        WHERE resume.definition IS NULL OR d.name = resume.definition
+        ORDER BY d.name
+    LOOP
+        FOR kept IN
+            DELETE FROM pgslo_catalog.paused_function k WHERE k.definition_id = wanted.definition_id RETURNING k.function_name, k.source
+        LOOP
+            IF to_regprocedure(format('pgslo_gen.%I()', kept.function_name)) IS NOT NULL THEN
+                EXECUTE kept.source;
+            END IF;
+        END LOOP;
+        DELETE FROM pgslo_catalog.pause p WHERE p.definition_id = wanted.definition_id;
+        RETURN NEXT wanted.name;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.resume(definition text) IS 'Switches everything that was paused of a table, or of all, on again. Names the tables.';
+
 CREATE FUNCTION pgslo.status_of(definition text) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -342,6 +582,18 @@ CREATE FUNCTION pgslo.status_of(definition text) RETURNS jsonb
 $$;
 
 COMMENT ON FUNCTION pgslo.status_of(definition text) IS 'What is wrong with a table, as jsonb, for clients that drop warnings.';
+
+CREATE FUNCTION pgslo.subscribe(recipient text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO pgslo_catalog.recipient (recipient) VALUES (subscribe.recipient) ON CONFLICT ON CONSTRAINT recipient_is_known_once DO NOTHING;
+    RETURN (SELECT r.since FROM pgslo_catalog.recipient r WHERE r.recipient = subscribe.recipient);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.subscribe(recipient text) IS 'Makes a recipient known, and says since when it is; what was over before is no news to it.';
 
 CREATE FUNCTION pgslo.tick() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -396,6 +648,7 @@ BEGIN
             PERFORM pgslo_catalog.record_break(open.name, NULL, SQLSTATE, SQLERRM);
         END;
     END LOOP;
+    PERFORM pgslo_catalog.tend_incidents();
 END
 $$;
 
@@ -493,6 +746,38 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.announce(definition text, columns text[], on_read text) IS 'Warns, once an incident and statement, or refuses the read.';
 
+CREATE FUNCTION pgslo_catalog.announce_events() RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    told record;
+    number bigint := 0;
+BEGIN
+    FOR told IN
+        WITH taken AS (
+            DELETE FROM pgslo_catalog.unannounced u
+            WHERE u.incident_event_id IN (SELECT w.incident_event_id FROM pgslo_catalog.unannounced w ORDER BY w.incident_event_id FOR UPDATE SKIP LOCKED)
+            RETURNING u.incident_event_id
+        )
+        SELECT e.incident_id, e.event, d.name AS definition, r.name AS rule, e.incident_event_id
+        FROM taken
+        JOIN pgslo_catalog.incident_event e USING (incident_event_id)
+        JOIN pgslo_catalog.incident i USING (incident_id)
+        JOIN pgslo_catalog.definition d USING (definition_id)
+        JOIN pgslo_catalog.rule r USING (rule_id)
+        ORDER BY e.incident_event_id
+    LOOP
+        PERFORM pg_notify('pgslo_incident_v1', jsonb_build_object(
+            'version', 1, 'incident', told.incident_id, 'event', told.event, 'definition', told.definition, 'rule', told.rule)::text);
+        number := number + 1;
+    END LOOP;
+    RETURN number;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.announce_events() IS 'NOTIFY for each change of an incident that nobody was told of; never called inside a write.';
+
 CREATE FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) RETURNS numeric
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -532,6 +817,7 @@ CREATE TABLE pgslo_catalog.rule (
     span interval,
     missed_before_open integer DEFAULT 1 NOT NULL,
     met_before_resolve integer DEFAULT 1 NOT NULL,
+    muted_until timestamp with time zone,
     CONSTRAINT rule_at_least_is_a_fraction CHECK (((at_least >= (0)::numeric) AND (at_least <= (1)::numeric))),
     CONSTRAINT rule_at_most_is_a_count CHECK ((at_most >= 0)),
     CONSTRAINT rule_on_breach_is_known CHECK ((on_breach = ANY (ARRAY['warn'::text, 'flag'::text, 'quarantine'::text, 'repair'::text, 'reject'::text]))),
@@ -557,6 +843,8 @@ COMMENT ON COLUMN pgslo_catalog.rule.missed_before_open IS 'Batches in a row tha
 
 COMMENT ON COLUMN pgslo_catalog.rule.met_before_resolve IS 'Batches in a row that have to meet it before the incident resolves.';
 
+COMMENT ON COLUMN pgslo_catalog.rule.muted_until IS 'Nobody is told of its incidents before.';
+
 CREATE FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -571,6 +859,22 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) IS 'Whether a batch as written so far misses the rule.';
 
+CREATE FUNCTION pgslo_catalog.check_mute(until timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF check_mute.until <= clock_timestamp() THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s UTC is over', to_char(check_mute.until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+            HINT = 'Give a time to come, for example now() + interval ''2 days'', or NULL to end a mute.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.check_mute(until timestamp with time zone) IS 'Refuses a mute that would be over before it begins.';
+
 CREATE FUNCTION pgslo_catalog.columns_of(relation regclass) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -581,6 +885,22 @@ CREATE FUNCTION pgslo_catalog.columns_of(relation regclass) RETURNS jsonb
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.columns_of(relation regclass) IS 'Number and name of each column, in order.';
+
+CREATE FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    UPDATE pgslo_catalog.incident i
+    SET resolved_at = clock_timestamp(), resolution = end_incident.resolution, resolved_batch = end_incident.batch, resolved_place = end_incident.place,
+        resolved_by = CASE WHEN end_incident.resolution IN ('real', 'false_alarm') THEN coalesce(nullif(current_setting('role'), 'none'), session_user) END,
+        note = coalesce(end_incident.note, i.note)
+    WHERE i.incident_id = end_incident.incident_id AND i.resolved_at IS NULL;
+    RETURN FOUND;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) IS 'Resolves an open incident, and says whether it was one.';
 
 CREATE FUNCTION pgslo_catalog.failed(batches pgslo_catalog.counted[]) RETURNS bigint[]
     LANGUAGE plpgsql IMMUTABLE
@@ -762,11 +1082,11 @@ DECLARE
     judged integer := 0;
 BEGIN
     newest := pgslo_catalog.newest_batch(follow_stream.definition);
-    IF newest.place IS NULL THEN
-        RETURN 0;  -- The table is empty.
+    IF newest.place IS NULL OR newest.place = '-Infinity' THEN
+        RETURN 0;  -- The table is empty, or no row says its batch.
     END IF;
     -- The last batch that is known is counted once more: rows may have come late.
-    SELECT b.* INTO known FROM pgslo_catalog.batch b WHERE b.definition_id = id ORDER BY b.place DESC LIMIT 1;
+    SELECT b.* INTO known FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.place > '-Infinity' ORDER BY b.place DESC LIMIT 1;
     mask := pgslo_catalog.sample_mask(known.rows);
     EXECUTE format('SELECT pgslo_gen.%I($1, $2, $3)', (follow_stream.definition).recount)
     INTO counted USING coalesce(known.name, newest.name), newest.name, mask;
@@ -798,45 +1118,63 @@ CREATE FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text
     AS $$
 DECLARE
     open pgslo_catalog.incident;
-    is_opening boolean;
-    is_resolving boolean;
+    first record;
+    missed bigint;
+    last_missed numeric;
+    met bigint;
 BEGIN
-    SELECT i.* INTO open FROM pgslo_catalog.incident i
+    SELECT i.* INTO open
+    FROM pgslo_catalog.incident i
     WHERE i.definition_id = (follow_verdict.rule).definition_id AND i.rule_id = (follow_verdict.rule).rule_id AND i.resolved_at IS NULL;
-    IF follow_verdict.verdict = 'missed' AND open IS NULL THEN
-        -- Only what is newest opens one: an old batch that is judged again is history.
-        SELECT count(*) >= (follow_verdict.rule).missed_before_open AND bool_and(v.verdict = 'missed') INTO is_opening
+
+    IF follow_verdict.verdict = 'missed' AND open.incident_id IS NULL THEN
+        -- The newest run of missed batches; those that could not be judged neither add to it nor end it. An old batch that is
+        -- judged again is history: rows that are cleared away must not wake anybody.
+        SELECT count(*) AS run, (array_agg(w.batch ORDER BY w.place, w.verdict_id))[1] AS batch, min(w.place) AS place
+        INTO first
         FROM (
-            SELECT w.verdict FROM pgslo_catalog.verdict w
-            WHERE w.rule_id = (follow_verdict.rule).rule_id AND w.verdict <> 'unknown'
-            ORDER BY w.place DESC, w.verdict_id DESC LIMIT (follow_verdict.rule).missed_before_open
-        ) v;
-        IF is_opening THEN
-            INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, writer, application, written_at)
-            SELECT b.definition_id, (follow_verdict.rule).rule_id, b.name, b.place, b.writer, b.application, b.last_written_at
-            FROM pgslo_catalog.batch b
-            WHERE b.definition_id = (follow_verdict.rule).definition_id AND b.name = follow_verdict.batch
-            ON CONFLICT (definition_id, rule_id) WHERE resolved_at IS NULL DO NOTHING;
-        END IF;
-    ELSIF follow_verdict.verdict = 'met' AND open IS NOT NULL THEN
-        -- No batch since the one that opened it misses the rule any more, or enough newer ones meet it.
-        SELECT NOT bool_or(v.verdict = 'missed') INTO is_resolving
-        FROM (
-            SELECT w.verdict FROM pgslo_catalog.verdict w
-            WHERE w.rule_id = open.rule_id AND w.place >= open.opened_place AND w.verdict <> 'unknown'
-            ORDER BY w.place DESC LIMIT CASE WHEN follow_verdict.place > open.opened_place THEN (follow_verdict.rule).met_before_resolve END
-        ) v;
-        IF is_resolving THEN
+            SELECT v.* FROM pgslo_catalog.verdict v
+            WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.verdict <> 'unknown'
+            ORDER BY v.place DESC, v.verdict_id DESC
+            LIMIT (follow_verdict.rule).missed_before_open
+        ) w
+        WHERE w.verdict = 'missed';
+        IF first.run >= (follow_verdict.rule).missed_before_open THEN
+            PERFORM pgslo_catalog.open_incident(follow_verdict.rule, first.batch, first.place);
+            -- Not the one who runs tick(), but who wrote what opened it.
             UPDATE pgslo_catalog.incident i
-            SET resolved_at = clock_timestamp(), resolved_batch = follow_verdict.batch, resolved_place = follow_verdict.place,
-                resolution = CASE WHEN follow_verdict.place > open.opened_place THEN 'met' ELSE 'healed' END
-            WHERE i.incident_id = open.incident_id;
+            SET writer = b.writer, application = b.application, written_at = b.last_written_at
+            FROM pgslo_catalog.batch b
+            WHERE i.definition_id = (follow_verdict.rule).definition_id AND i.rule_id = (follow_verdict.rule).rule_id AND i.resolved_at IS NULL
+              AND b.definition_id = i.definition_id AND b.name = i.opened_batch;
         END IF;
+        RETURN;
+    END IF;
+
+    IF follow_verdict.verdict <> 'met' OR open.incident_id IS NULL OR follow_verdict.place < open.opened_place THEN
+        RETURN;
+    END IF;
+    SELECT count(*), max(v.place) INTO missed, last_missed
+    FROM pgslo_catalog.verdict v
+    WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.place >= open.opened_place AND v.verdict = 'missed';
+    -- Every batch that missed was corrected, if what became of the first one is still known.
+    IF missed = 0 AND EXISTS (
+        SELECT FROM pgslo_catalog.verdict v
+        WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.batch = open.opened_batch AND v.verdict = 'met'
+    ) THEN
+        PERFORM pgslo_catalog.end_incident(open.incident_id, 'healed', follow_verdict.batch, follow_verdict.place, NULL);
+        RETURN;
+    END IF;
+    SELECT count(*) INTO met
+    FROM pgslo_catalog.verdict v
+    WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.place > coalesce(last_missed, open.opened_place) AND v.verdict = 'met';
+    IF met >= (follow_verdict.rule).met_before_resolve THEN
+        PERFORM pgslo_catalog.end_incident(open.incident_id, 'met', follow_verdict.batch, follow_verdict.place, NULL);
     END IF;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) IS 'Opens or resolves the incident of a rule over batches after a verdict.';
+COMMENT ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) IS 'Opens, heals or resolves the incident of a rule over batches after a batch was judged; the verdict is written down already.';
 
 CREATE TABLE pgslo_catalog.batch (
     batch_id bigint NOT NULL,
@@ -877,6 +1215,34 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text) IS 'Writes a verdict down, in place of an earlier one on the same batch, and lets its incident follow.';
+
+CREATE FUNCTION pgslo_catalog.heal_incidents() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    open record;
+BEGIN
+    FOR open IN
+        SELECT i.incident_id, i.opened_batch, i.opened_place, r AS rule
+        FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
+        WHERE i.resolved_at IS NULL AND r.scope = 'row'
+          -- Only where something was written to its batch after it opened.
+          AND EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = i.definition_id AND f.batch = i.opened_batch AND f.operation IN ('update', 'delete', 'merged', 'recount', 'recounted'))
+        ORDER BY i.incident_id
+    LOOP
+        CONTINUE WHEN pgslo_catalog.batch_is_missed(open.rule, open.opened_batch) OR EXISTS (
+            SELECT FROM (
+                SELECT DISTINCT f.batch FROM pgslo_catalog.fragment f
+                WHERE f.definition_id = (open.rule).definition_id AND f.place >= open.opened_place AND f.failures IS NOT NULL AND f.failures ? (open.rule).name
+            ) failing
+            WHERE pgslo_catalog.batch_is_missed(open.rule, failing.batch));
+        PERFORM pgslo_catalog.end_incident(open.incident_id, 'healed', open.opened_batch, open.opened_place, NULL);
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.heal_incidents() IS 'Resolves incidents of rules over rows whose bad rows are gone.';
 
 CREATE FUNCTION pgslo_catalog.is_base64(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1178,6 +1544,55 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) IS 'Judges a batch by what its table''s history has learned.';
 
+CREATE FUNCTION pgslo_catalog.judged_batches(definition_id bigint, since timestamp with time zone) RETURNS TABLE(rule_id bigint, batch text, written_at timestamp with time zone, is_missed boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- A batch belongs to the time it was first written, or one that is judged again would count anew.
+    SELECT w.rule_id, w.batch, w.written_at, w.is_missed AND NOT EXISTS (
+        SELECT FROM pgslo_catalog.incident i
+        WHERE i.rule_id = w.rule_id AND i.resolution = 'false_alarm' AND w.place BETWEEN i.opened_place AND i.resolved_place)
+    FROM (
+        SELECT v.rule_id, v.batch, v.place, coalesce(b.first_written_at, v.judged_at) AS written_at, v.verdict = 'missed' AS is_missed
+        FROM pgslo_catalog.verdict v
+        LEFT JOIN pgslo_catalog.batch b ON b.definition_id = v.definition_id AND b.name = v.batch
+        WHERE v.definition_id = judged_batches.definition_id AND v.verdict <> 'unknown'
+        UNION ALL
+        SELECT r.rule_id, b.name, b.place, b.first_written_at, pgslo_catalog.is_missed(r, b.rows, coalesce((b.failures ->> r.name)::bigint, 0))
+        FROM pgslo_catalog.batch b
+        JOIN pgslo_catalog.rule r ON r.definition_id = b.definition_id AND r.scope = 'row'
+        WHERE b.definition_id = judged_batches.definition_id AND b.closed_at IS NOT NULL
+          AND NOT EXISTS (SELECT FROM pgslo_catalog.verdict v WHERE v.rule_id = r.rule_id AND v.batch = b.name)
+          AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break k WHERE k.rule_id = r.rule_id)
+    ) w
+    JOIN pgslo_catalog.rule r ON r.rule_id = w.rule_id AND r.retired_at IS NULL
+    WHERE w.written_at >= judged_batches.since
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.judged_batches(definition_id bigint, since timestamp with time zone) IS 'Batches that met or missed each rule since a time; what could not be judged does not count, nor do misses in what was a false alarm.';
+
+CREATE FUNCTION pgslo_catalog.keep_functions(definition text) RETURNS SETOF text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO pgslo_catalog.paused_function (function_name, definition_id, source)
+    SELECT p.proname, d.definition_id, pg_get_functiondef(p.oid)
+    FROM pg_proc p
+    JOIN pgslo_catalog.definition d ON d.name = keep_functions.definition
+    WHERE p.pronamespace = 'pgslo_gen'::regnamespace AND p.prorettype = 'trigger'::regtype
+      AND obj_description(p.oid, 'pg_proc') ~ '^pgslo [0-9a-f]{16} ' AND substr(obj_description(p.oid, 'pg_proc'), 24) = d.name
+    ON CONFLICT (function_name) DO NOTHING;
+    RETURN QUERY
+    SELECT k.function_name
+    FROM pgslo_catalog.paused_function k JOIN pgslo_catalog.definition d USING (definition_id)
+    WHERE d.name = keep_functions.definition
+    ORDER BY k.function_name;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.keep_functions(definition text) IS 'Keeps the trigger functions of a definition as they are without a pause, and names them.';
+
 CREATE TABLE pgslo_catalog.incident (
     incident_id bigint NOT NULL,
     definition_id bigint NOT NULL,
@@ -1468,6 +1883,21 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'The newest missed batch of an incident, in a sentence.';
 
+CREATE FUNCTION pgslo_catalog.missed_seconds(rules bigint[], since timestamp with time zone, now timestamp with time zone) RETURNS numeric
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT coalesce(extract(epoch FROM sum(upper(span) - lower(span))), 0)
+    FROM (
+        SELECT range_agg(tstzrange(greatest(i.opened_at, missed_seconds.since), least(coalesce(i.resolved_at, missed_seconds.now), missed_seconds.now))) AS spans
+        FROM pgslo_catalog.incident i
+        WHERE i.rule_id = ANY (missed_seconds.rules) AND i.resolution IS DISTINCT FROM 'false_alarm'
+          AND i.opened_at < missed_seconds.now AND coalesce(i.resolved_at, missed_seconds.now) > missed_seconds.since
+    ) open CROSS JOIN LATERAL unnest(open.spans) AS span
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.missed_seconds(rules bigint[], since timestamp with time zone, now timestamp with time zone) IS 'Seconds in which any of these rules had an open incident; two at once count once.';
+
 CREATE FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, OUT name text, OUT place numeric) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1490,6 +1920,37 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, OUT name text, OUT place numeric) IS 'The newest batch of a streamed table.';
 
+CREATE FUNCTION pgslo_catalog.note_incident() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    what text := CASE
+        WHEN TG_OP = 'INSERT' THEN 'opened'
+        WHEN OLD.resolved_at IS NULL AND NEW.resolved_at IS NOT NULL THEN 'resolved'
+        WHEN OLD.resolved_at IS NOT NULL AND NEW.resolved_at IS NULL THEN 'reopened'
+        WHEN OLD.acknowledged_at IS DISTINCT FROM NEW.acknowledged_at AND NEW.acknowledged_at IS NOT NULL THEN 'acknowledged'
+        WHEN OLD.muted_until IS DISTINCT FROM NEW.muted_until THEN CASE WHEN NEW.muted_until IS NULL THEN 'unmuted' ELSE 'muted' END
+    END;
+    noted bigint;
+BEGIN
+    IF what IS NULL THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO pgslo_catalog.incident_event AS e (incident_id, event, batch, muted_until, resolution, note)
+    VALUES (NEW.incident_id, what,
+            CASE what WHEN 'opened' THEN NEW.opened_batch WHEN 'resolved' THEN NEW.resolved_batch END,
+            CASE what WHEN 'muted' THEN NEW.muted_until END,
+            CASE what WHEN 'resolved' THEN NEW.resolution END,
+            CASE WHEN TG_OP = 'INSERT' OR OLD.note IS DISTINCT FROM NEW.note THEN NEW.note END)
+    RETURNING e.incident_event_id INTO noted;
+    INSERT INTO pgslo_catalog.unannounced (incident_event_id) VALUES (noted);
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.note_incident() IS 'Writes the history of an incident, whoever changes it, and leaves it to tick() to tell of it.';
+
 CREATE FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1504,6 +1965,9 @@ BEGIN
         SELECT FROM pgslo_catalog.incident i
         WHERE i.definition_id = (open_incident.rule).definition_id AND i.rule_id = (open_incident.rule).rule_id AND i.resolved_at IS NULL
     ) THEN
+        RETURN true;
+    END IF;
+    IF pgslo_catalog.reopen_incident(open_incident.rule, open_incident.batch, open_incident.place) THEN
         RETURN true;
     END IF;
     INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place)
@@ -1555,6 +2019,28 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.open_left_over() IS 'Opens incidents that a writer left to another writer, who then rolled back.';
+
+CREATE FUNCTION pgslo_catalog.open_one(incident_id bigint) RETURNS pgslo_catalog.incident
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    found pgslo_catalog.incident;
+BEGIN
+    SELECT i.* INTO found FROM pgslo_catalog.incident i WHERE i.incident_id = open_one.incident_id FOR UPDATE;
+    IF found.incident_id IS NULL OR found.resolved_at IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'no_data_found',
+            MESSAGE = format('incident %s is not open', open_one.incident_id),
+            DETAIL = CASE WHEN found.incident_id IS NULL THEN 'There is no such incident.'
+                          ELSE format('It was resolved (%s) at %s UTC%s.', found.resolution, to_char(found.resolved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), coalesce(' by ' || found.resolved_by, '')) END,
+            HINT = 'SELECT * FROM pgslo.incident WHERE resolved_at IS NULL;';
+    END IF;
+    RETURN found;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.open_one(incident_id bigint) IS 'An open incident, locked; an error if it is none.';
 
 CREATE FUNCTION pgslo_catalog.problem(definition text, columns text[]) RETURNS TABLE(code text, incident_id bigint, rule text, column_name text, message text, detail text, hint text)
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -1620,6 +2106,74 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.profile_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) IS 'Takes the profile of a batch from its sample.';
+
+CREATE TABLE pgslo_catalog.profile (
+    definition_id bigint NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL,
+    column_name text NOT NULL,
+    rows bigint NOT NULL,
+    present bigint NOT NULL,
+    level smallint DEFAULT 0 NOT NULL,
+    summary double precision[],
+    common jsonb,
+    shapes jsonb,
+    grid double precision[],
+    prefix integer[],
+    entities integer[],
+    baseline boolean DEFAULT true NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.profile IS 'Each column of a batch in numbers; column * is the table as a whole. May hold personal data: the commonest values are values.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.summary IS 'Numbers in the order of pgslo_catalog.summary_names().';
+
+COMMENT ON COLUMN pgslo_catalog.profile.common IS 'The commonest values, with the rows of the sample that have them.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.shapes IS 'The commonest patterns of texts, with the rows of the sample that have them.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.grid IS 'Quantiles at 0, 1/40, ... 1, of numbers; of times in hours since the batch''s own.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.prefix IS 'Hashes of the values of some rows, in order of their entities: two batches compare row by row.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.entities IS 'For *: the entities that the hashes of the columns belong to.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.baseline IS 'Whether later batches are compared with it; false for a batch that missed.';
+
+CREATE FUNCTION pgslo_catalog.profile_said(profile pgslo_catalog.profile) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- Everybody may read it: no value of a row, and no median of so few rows that it would be one.
+    SELECT concat_ws(', ',
+        format('batch %s: %s rows', profile.batch, profile.rows),
+        CASE WHEN profile.column_name <> '*' AND profile.rows > 0 THEN to_char(100.0 * profile.present / profile.rows, 'FM990.0') || ' % not null' END,
+        CASE WHEN profile.column_name <> '*' AND profile.present > 0 AND profile.common <> '{}' THEN
+            to_char(least(100.0, 100.0 * (SELECT max(c.value::numeric) FROM jsonb_each_text(profile.common) c) * 2 ^ profile.level / profile.present), 'FM990.0') || ' % the commonest value' END,
+        CASE WHEN profile.present >= 20 AND profile.grid[21] IS NOT NULL THEN 'median ' || round(profile.grid[21]::numeric, 4)::float8 END)
+    WHERE profile.batch IS NOT NULL
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.profile_said(profile pgslo_catalog.profile) IS 'A column of a batch in a sentence without values.';
+
+CREATE FUNCTION pgslo_catalog.profiles_of(incident_id bigint) RETURNS TABLE(column_name text, before pgslo_catalog.profile, after pgslo_catalog.profile)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT t.column_name, b.profile, t
+    FROM pgslo_catalog.incident i
+    JOIN pgslo_catalog.rule r USING (rule_id)
+    JOIN pgslo_catalog.profile t ON t.definition_id = i.definition_id AND t.batch = i.opened_batch
+        AND (t.column_name = ANY (r.columns) OR r.columns = '{}' AND t.column_name = '*')
+    LEFT JOIN LATERAL (
+        SELECT p AS profile FROM pgslo_catalog.profile p
+        WHERE p.definition_id = i.definition_id AND p.column_name = t.column_name AND p.place < i.opened_place AND p.baseline
+        ORDER BY p.place DESC LIMIT 1
+    ) b ON true
+    WHERE i.incident_id = profiles_of.incident_id
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.profiles_of(incident_id bigint) IS 'Profiles of an incident''s columns: of the last batch that was fine, and of the first that was not.';
 
 CREATE FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) RETURNS void
     LANGUAGE plpgsql
@@ -1914,6 +2468,39 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) IS 'Refuses every write while a table''s columns are not those of its definition.';
 
+CREATE FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    last pgslo_catalog.incident;
+BEGIN
+    SELECT i.* INTO last FROM pgslo_catalog.incident i WHERE i.rule_id = (reopen_incident.rule).rule_id ORDER BY i.incident_id DESC LIMIT 1;
+    IF last.resolution IS NULL OR last.resolution NOT IN ('real', 'false_alarm') THEN
+        RETURN false;
+    END IF;
+    IF reopen_incident.place <= last.resolved_place THEN
+        -- What a person has judged already. After a false alarm more of the same is none either.
+        IF last.resolution = 'false_alarm' THEN
+            RETURN true;
+        END IF;
+    ELSIF EXISTS (
+        -- A batch in between was fine: this is another story.
+        SELECT FROM pgslo_catalog.batch b
+        WHERE b.definition_id = last.definition_id AND b.place > last.resolved_place AND b.place < reopen_incident.place
+    ) THEN
+        RETURN false;
+    END IF;
+    UPDATE pgslo_catalog.incident i
+    SET resolved_at = NULL, resolution = NULL, resolved_batch = NULL, resolved_place = NULL, resolved_by = NULL,
+        acknowledged_at = NULL, acknowledged_by = NULL
+    WHERE i.incident_id = last.incident_id;
+    RETURN true;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric) IS 'Takes up again what a person resolved, when the next batch misses as well; true when no other incident has to be opened.';
+
 CREATE FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.definition, first text, last text, mask bigint) RETURNS pgslo_catalog.measured[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2048,6 +2635,19 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) IS 'Counts by name, taken away if the sign is -1; those that are zero are left out.';
 
+CREATE FUNCTION pgslo_catalog.silence(function_name text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    EXECUTE format('CREATE OR REPLACE FUNCTION pgslo_gen.%I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L',
+                   silence.function_name,
+                   E'-- Paused by pgslo; pgslo resume puts what was here back.\nBEGIN\n    IF TG_OP = ''DELETE'' THEN\n        RETURN OLD;\n    END IF;\n    RETURN NEW;\nEND');
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.silence(function_name text) IS 'Replaces a generated trigger function by one that lets everything pass.';
+
 CREATE FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2067,6 +2667,20 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) IS 'Writes down what a batch comes to, as counted from the table.';
 
+CREATE FUNCTION pgslo_catalog.tend_incidents() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM pgslo_catalog.heal_incidents();
+    UPDATE pgslo_catalog.incident i SET muted_until = NULL WHERE i.resolved_at IS NULL AND i.muted_until <= clock_timestamp();
+    UPDATE pgslo_catalog.rule r SET muted_until = NULL WHERE r.muted_until <= clock_timestamp();
+    PERFORM pgslo_catalog.announce_events();
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.tend_incidents() IS 'What tick() does for incidents after it has judged: heals, ends mutes, tells.';
+
 CREATE FUNCTION pgslo_catalog.unregister(definition text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2080,6 +2694,15 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.unregister(definition text) IS 'Forgets a definition with its history and its quarantine.';
+
+CREATE FUNCTION pgslo_catalog.utc(moment timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT to_char(utc.moment AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC'
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.utc(moment timestamp with time zone) IS 'A moment as messages write it.';
 
 CREATE FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) RETURNS void
     LANGUAGE plpgsql
@@ -2121,6 +2744,166 @@ CREATE VIEW pgslo.batch AS
 
 COMMENT ON VIEW pgslo.batch IS 'Batches as tick() last added them up.';
 
+CREATE VIEW pgslo.budget AS
+ WITH wanted AS (
+         SELECT d.definition_id,
+            d.name AS definition,
+            r.name AS rule,
+            r.columns,
+            ARRAY[r.rule_id] AS rules,
+            d.budgeting,
+            COALESCE(r.target, d.target) AS target,
+            COALESCE(r.span, d.span, '28 days'::interval) AS span,
+            d.registered_at,
+            clock_timestamp() AS now
+           FROM (pgslo_catalog.rule r
+             JOIN pgslo_catalog.definition d USING (definition_id))
+          WHERE ((r.retired_at IS NULL) AND (COALESCE(r.target, d.target) IS NOT NULL))
+        UNION ALL
+         SELECT d.definition_id,
+            d.name,
+            NULL::text,
+            '{}'::text[],
+            ARRAY( SELECT r.rule_id
+                   FROM pgslo_catalog.rule r
+                  WHERE ((r.definition_id = d.definition_id) AND (r.retired_at IS NULL))) AS "array",
+            d.budgeting,
+            d.target,
+            COALESCE(d.span, '28 days'::interval) AS "coalesce",
+            d.registered_at,
+            clock_timestamp() AS clock_timestamp
+           FROM pgslo_catalog.definition d
+          WHERE (d.target IS NOT NULL)
+        ), counted AS (
+         SELECT w.definition_id,
+            w.definition,
+            w.rule,
+            w.columns,
+            w.rules,
+            w.budgeting,
+            w.target,
+            w.span,
+            w.registered_at,
+            w.now,
+            c_1.judged,
+            c_1.missed,
+            c_1.lately_judged,
+            c_1.lately_missed
+           FROM (wanted w
+             CROSS JOIN LATERAL ( SELECT (count(*))::numeric AS judged,
+                    (count(*) FILTER (WHERE b.is_missed))::numeric AS missed,
+                    (count(*) FILTER (WHERE (b.written_at >= (w.now - (w.span / (10)::double precision)))))::numeric AS lately_judged,
+                    (count(*) FILTER (WHERE (b.is_missed AND (b.written_at >= (w.now - (w.span / (10)::double precision))))))::numeric AS lately_missed
+                   FROM ( SELECT j.batch,
+                            min(j.written_at) AS written_at,
+                            bool_or(j.is_missed) AS is_missed
+                           FROM pgslo_catalog.judged_batches(w.definition_id, (w.now - w.span)) j(rule_id, batch, written_at, is_missed)
+                          WHERE (j.rule_id = ANY (w.rules))
+                          GROUP BY j.batch) b) c_1)
+          WHERE (w.budgeting = 'occurrences'::text)
+        UNION ALL
+         SELECT w.definition_id,
+            w.definition,
+            w.rule,
+            w.columns,
+            w.rules,
+            w.budgeting,
+            w.target,
+            w.span,
+            w.registered_at,
+            w.now,
+            t.judged,
+            t.missed,
+            t.lately_judged,
+            t.lately_missed
+           FROM ((wanted w
+             CROSS JOIN LATERAL ( SELECT LEAST(min(b.first_written_at), w.now) AS began
+                   FROM pgslo_catalog.batch b
+                  WHERE (b.definition_id = w.definition_id)) d)
+             CROSS JOIN LATERAL ( SELECT COALESCE(EXTRACT(epoch FROM (w.now - GREATEST(d.began, (w.now - w.span)))), (0)::numeric) AS judged,
+                    pgslo_catalog.missed_seconds(w.rules, GREATEST(d.began, (w.now - w.span)), w.now) AS missed,
+                    COALESCE(EXTRACT(epoch FROM (w.now - GREATEST(d.began, (w.now - (w.span / (10)::double precision))))), (0)::numeric) AS lately_judged,
+                    pgslo_catalog.missed_seconds(w.rules, GREATEST(d.began, (w.now - (w.span / (10)::double precision))), w.now) AS lately_missed) t)
+          WHERE (w.budgeting = 'time_slices'::text)
+        )
+ SELECT definition,
+    rule,
+    columns,
+    budgeting,
+    target,
+    span AS "window",
+    judged,
+    missed,
+        CASE
+            WHEN (judged = (0)::numeric) THEN 'unknown'::text
+            WHEN (missed > (((1)::numeric - target) * judged)) THEN 'missed'::text
+            ELSE 'met'::text
+        END AS state,
+        CASE
+            WHEN (judged > (0)::numeric) THEN ((1)::numeric - (missed / judged))
+            ELSE NULL::numeric
+        END AS reached,
+        CASE
+            WHEN (judged > (0)::numeric) THEN ((((1)::numeric - target) * judged) - missed)
+            ELSE NULL::numeric
+        END AS left_over,
+        CASE
+            WHEN (judged = (0)::numeric) THEN NULL::numeric
+            WHEN (target < (1)::numeric) THEN ((1)::numeric - (missed / (((1)::numeric - target) * judged)))
+            WHEN (missed = (0)::numeric) THEN (1)::numeric
+            ELSE (0)::numeric
+        END AS left_fraction,
+        CASE
+            WHEN ((judged > (0)::numeric) AND (target < (1)::numeric)) THEN ((missed / judged) / ((1)::numeric - target))
+            ELSE NULL::numeric
+        END AS burn_rate,
+        CASE
+            WHEN ((lately_judged > (0)::numeric) AND (target < (1)::numeric)) THEN ((lately_missed / lately_judged) / ((1)::numeric - target))
+            ELSE NULL::numeric
+        END AS burn_rate_lately
+   FROM counted c;
+
+COMMENT ON VIEW pgslo.budget IS 'Error budgets of objectives, by rule and, where rule is NULL, of the table: what was judged and missed in the window, what is left, and how fast it goes.';
+
+CREATE TABLE pgslo_catalog.delivery (
+    delivery_id bigint NOT NULL,
+    delivery_key text NOT NULL,
+    recipient text NOT NULL,
+    page bigint NOT NULL,
+    event text NOT NULL,
+    incidents bigint[] NOT NULL,
+    subject text NOT NULL,
+    body text NOT NULL,
+    queued_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    attempts bigint DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    sent_at timestamp with time zone,
+    error text,
+    CONSTRAINT delivery_event_is_known CHECK ((event = ANY (ARRAY['opened'::text, 'repeated'::text, 'resolved'::text])))
+);
+
+COMMENT ON TABLE pgslo_catalog.delivery IS 'Messages about incidents, written down before they are sent.';
+
+COMMENT ON COLUMN pgslo_catalog.delivery.attempts IS 'Counted before each attempt: more than 0 without sent_at means that it may have arrived.';
+
+CREATE VIEW pgslo.delivery AS
+ SELECT delivery_id,
+    delivery_key,
+    recipient,
+    page,
+    event,
+    incidents,
+    subject,
+    body,
+    queued_at,
+    attempts,
+    next_attempt_at,
+    sent_at,
+    error
+   FROM pgslo_catalog.delivery d;
+
+COMMENT ON VIEW pgslo.delivery IS 'Messages about incidents, sent and still to be sent.';
+
 CREATE VIEW pgslo.incident AS
  SELECT i.incident_id,
     d.name AS definition,
@@ -2134,12 +2917,89 @@ CREATE VIEW pgslo.incident AS
     i.opened_batch,
     i.resolved_at,
     i.resolved_batch,
-    i.resolution
+    i.resolution,
+    ( SELECT min(p.incident_id) AS min
+           FROM pgslo_catalog.incident p
+          WHERE ((p.definition_id = i.definition_id) AND (p.opened_batch = i.opened_batch))) AS page,
+    i.acknowledged_at,
+    i.acknowledged_by,
+    GREATEST(i.muted_until, r.muted_until) AS muted_until,
+    i.resolved_by,
+    i.note,
+    i.writer,
+    i.application,
+    i.written_at,
+    r.scope
    FROM ((pgslo_catalog.incident i
      JOIN pgslo_catalog.definition d USING (definition_id))
      JOIN pgslo_catalog.rule r USING (rule_id));
 
 COMMENT ON VIEW pgslo.incident IS 'Runs of batches that missed a rule, open and resolved.';
+
+CREATE TABLE pgslo_catalog.incident_event (
+    incident_event_id bigint NOT NULL,
+    incident_id bigint NOT NULL,
+    event text NOT NULL,
+    happened_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    done_by text DEFAULT COALESCE(NULLIF(current_setting('role'::text), 'none'::text), (SESSION_USER)::text) NOT NULL,
+    application text DEFAULT current_setting('application_name'::text) NOT NULL,
+    batch text,
+    muted_until timestamp with time zone,
+    resolution text,
+    note text,
+    CONSTRAINT incident_event_is_known CHECK ((event = ANY (ARRAY['opened'::text, 'acknowledged'::text, 'muted'::text, 'unmuted'::text, 'resolved'::text, 'reopened'::text])))
+);
+
+COMMENT ON TABLE pgslo_catalog.incident_event IS 'What became of incidents: who did what when. Only ever appended to.';
+
+CREATE VIEW pgslo.incident_event AS
+ SELECT e.incident_event_id,
+    e.incident_id,
+    d.name AS definition,
+    r.name AS rule,
+    e.event,
+    e.happened_at,
+    e.done_by,
+    e.application,
+    e.batch,
+    e.muted_until,
+    e.resolution,
+    e.note
+   FROM (((pgslo_catalog.incident_event e
+     JOIN pgslo_catalog.incident i USING (incident_id))
+     JOIN pgslo_catalog.definition d USING (definition_id))
+     JOIN pgslo_catalog.rule r USING (rule_id));
+
+COMMENT ON VIEW pgslo.incident_event IS 'The history of incidents: who did what when.';
+
+CREATE VIEW pgslo.page AS
+ SELECT min(incident_id) AS page,
+    definition,
+    opened_batch AS batch,
+        CASE
+            WHEN (count(*) FILTER (WHERE (resolved_at IS NULL)) = 0) THEN 'resolved'::text
+            WHEN bool_and((muted_until > clock_timestamp())) FILTER (WHERE (resolved_at IS NULL)) THEN 'muted'::text
+            WHEN bool_and((acknowledged_at IS NOT NULL)) FILTER (WHERE (resolved_at IS NULL)) THEN 'acknowledged'::text
+            ELSE 'open'::text
+        END AS state,
+    min(opened_at) AS opened_at,
+        CASE
+            WHEN (count(*) FILTER (WHERE (resolved_at IS NULL)) = 0) THEN max(resolved_at)
+            ELSE NULL::timestamp with time zone
+        END AS resolved_at,
+    array_agg(incident_id ORDER BY incident_id) AS incidents,
+    array_agg(incident_id ORDER BY incident_id) FILTER (WHERE (resolved_at IS NULL)) AS open_incidents,
+    array_agg(rule ORDER BY incident_id) AS rules,
+    ARRAY( SELECT DISTINCT c.name
+           FROM (pgslo_catalog.rule r
+             JOIN pgslo_catalog.definition d USING (definition_id)),
+            LATERAL unnest(r.columns) c(name)
+          WHERE ((d.name = i.definition) AND (r.name = ANY (array_agg(i.rule))))
+          ORDER BY c.name) AS columns
+   FROM pgslo.incident i
+  GROUP BY definition, opened_batch;
+
+COMMENT ON VIEW pgslo.page IS 'Incidents of a table that opened with the same batch: columns that broke together are one page.';
 
 CREATE TABLE pgslo_catalog.quarantine (
     quarantine_id bigint NOT NULL,
@@ -2187,6 +3047,87 @@ CREATE VIEW pgslo.quarantine AS
      JOIN pgslo_catalog.definition d USING (definition_id));
 
 COMMENT ON VIEW pgslo.quarantine IS 'Rows kept out of their tables. May hold personal data.';
+
+CREATE TABLE pgslo_catalog.task (
+    task_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    name text NOT NULL,
+    contact text,
+    reads text[] NOT NULL,
+    view_name text,
+    on_read text NOT NULL,
+    reads_from text DEFAULT 'definition'::text NOT NULL,
+    CONSTRAINT task_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'refuse'::text, 'silent'::text]))),
+    CONSTRAINT task_reads_are_from_somewhere CHECK ((reads_from = ANY (ARRAY['definition'::text, 'sql'::text])))
+);
+
+COMMENT ON TABLE pgslo_catalog.task IS 'Who reads which columns of a defined table.';
+
+COMMENT ON COLUMN pgslo_catalog.task.reads_from IS 'Whether its author listed what it reads, or it was found in its SQL.';
+
+CREATE VIEW pgslo.reader AS
+ WITH RECURSIVE own AS (
+         SELECT d.definition_id,
+            (d.relation)::oid AS oid
+           FROM pgslo_catalog.definition d
+        UNION
+         SELECT d.definition_id,
+            c.oid
+           FROM ((pg_class c
+             JOIN pg_description e ON (((e.objoid = c.oid) AND (e.classoid = ('pg_class'::regclass)::oid) AND (e.objsubid = 0) AND (e.description ~ '^pgslo [0-9a-f]{16} '::text))))
+             JOIN pgslo_catalog.definition d ON ((d.name = substr(e.description, 24))))
+          WHERE (c.relkind = 'v'::"char")
+        ), edge AS (
+         SELECT w.ev_class AS view,
+            p.refobjid AS source,
+            p.refobjsubid AS number
+           FROM (pg_depend p
+             JOIN pg_rewrite w ON ((w.oid = p.objid)))
+          WHERE ((p.classid = ('pg_rewrite'::regclass)::oid) AND (p.refclassid = ('pg_class'::regclass)::oid) AND (w.ev_class <> p.refobjid))
+        ), used AS (
+         SELECT o.definition_id,
+            e.view,
+            (a.attname)::text AS column_name
+           FROM ((own o
+             JOIN edge e ON ((e.source = o.oid)))
+             LEFT JOIN pg_attribute a ON (((a.attrelid = e.source) AND (a.attnum = e.number) AND (a.attnum > 0))))
+          WHERE (NOT (EXISTS ( SELECT
+                   FROM own x
+                  WHERE (x.oid = e.view))))
+        UNION
+         SELECT u.definition_id,
+            e.view,
+            u.column_name
+           FROM (used u
+             JOIN edge e ON ((e.source = u.view)))
+        )
+ SELECT d.name AS definition,
+    'task'::text AS kind,
+    t.name,
+    t.contact,
+    t.reads AS columns,
+    t.on_read,
+    t.reads_from AS known_from
+   FROM (pgslo_catalog.task t
+     JOIN pgslo_catalog.definition d USING (definition_id))
+UNION ALL
+ SELECT d.name AS definition,
+        CASE c.relkind
+            WHEN 'm'::"char" THEN 'materialized view'::text
+            ELSE 'view'::text
+        END AS kind,
+    format('%I.%I'::text, n.nspname, c.relname) AS name,
+    (pg_get_userbyid(c.relowner))::text AS contact,
+    COALESCE(array_agg(u.column_name ORDER BY u.column_name) FILTER (WHERE (u.column_name IS NOT NULL)), '{}'::text[]) AS columns,
+    NULL::text AS on_read,
+    'catalogue'::text AS known_from
+   FROM (((used u
+     JOIN pgslo_catalog.definition d USING (definition_id))
+     JOIN pg_class c ON (((c.oid = u.view) AND (c.relkind = ANY (ARRAY['v'::"char", 'm'::"char"])))))
+     JOIN pg_namespace n ON ((n.oid = c.relnamespace)))
+  GROUP BY d.name, c.oid, c.relkind, n.nspname, c.relname, c.relowner;
+
+COMMENT ON VIEW pgslo.reader IS 'Who reads which columns of a defined table: tasks, and views of others over the table or its guarded views.';
 
 CREATE TABLE pgslo_catalog.repair (
     repair_id bigint NOT NULL,
@@ -2347,6 +3288,27 @@ CREATE VIEW pgslo.verdict AS
 
 COMMENT ON VIEW pgslo.verdict IS 'Whether each batch met each rule about batches.';
 
+CREATE TABLE pgslo_catalog.applied (
+    definition_id bigint NOT NULL,
+    table_name text NOT NULL,
+    columns jsonb NOT NULL,
+    objects jsonb NOT NULL,
+    rows_written bigint,
+    library_version text NOT NULL,
+    applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    applied_by text DEFAULT SESSION_USER NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.applied IS 'How the last apply left a table and what was generated for it: drift is the difference.';
+
+COMMENT ON COLUMN pgslo_catalog.applied.table_name IS 'Schema and name that the table had.';
+
+COMMENT ON COLUMN pgslo_catalog.applied.columns IS 'Number, name and type of each column.';
+
+COMMENT ON COLUMN pgslo_catalog.applied.objects IS 'What was generated: kind, name, fingerprint, digest of a function''s body.';
+
+COMMENT ON COLUMN pgslo_catalog.applied.rows_written IS 'Rows inserted and updated so far, as the statistics system counted them.';
+
 ALTER TABLE pgslo_catalog.batch ALTER COLUMN batch_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.batch_batch_id_seq
     START WITH 1
@@ -2365,8 +3327,26 @@ ALTER TABLE pgslo_catalog.definition ALTER COLUMN definition_id ADD GENERATED AL
     CACHE 1
 );
 
+ALTER TABLE pgslo_catalog.delivery ALTER COLUMN delivery_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.delivery_delivery_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 ALTER TABLE pgslo_catalog.fragment ALTER COLUMN fragment_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.fragment_fragment_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE pgslo_catalog.incident_event ALTER COLUMN incident_event_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.incident_event_incident_event_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -2400,38 +3380,34 @@ CREATE TABLE pgslo_catalog.native_not_null (
 
 COMMENT ON TABLE pgslo_catalog.native_not_null IS 'Columns that pgslo made NOT NULL, and makes nullable again when the rule goes.';
 
-CREATE TABLE pgslo_catalog.profile (
+CREATE TABLE pgslo_catalog.pause (
+    pause_id bigint NOT NULL,
     definition_id bigint NOT NULL,
-    batch text NOT NULL,
-    place numeric NOT NULL,
-    column_name text NOT NULL,
-    rows bigint NOT NULL,
-    present bigint NOT NULL,
-    level smallint DEFAULT 0 NOT NULL,
-    summary double precision[],
-    common jsonb,
-    shapes jsonb,
-    grid double precision[],
-    prefix integer[],
-    entities integer[],
-    baseline boolean DEFAULT true NOT NULL
+    rule_name text,
+    paused_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    paused_by text DEFAULT SESSION_USER NOT NULL
 );
 
-COMMENT ON TABLE pgslo_catalog.profile IS 'Each column of a batch in numbers; column * is the table as a whole. May hold personal data: the commonest values are values.';
+COMMENT ON TABLE pgslo_catalog.pause IS 'What is switched off for now.';
 
-COMMENT ON COLUMN pgslo_catalog.profile.summary IS 'Numbers in the order of pgslo_catalog.summary_names().';
+COMMENT ON COLUMN pgslo_catalog.pause.rule_name IS 'NULL: every rule of the table.';
 
-COMMENT ON COLUMN pgslo_catalog.profile.common IS 'The commonest values, with the rows of the sample that have them.';
+ALTER TABLE pgslo_catalog.pause ALTER COLUMN pause_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.pause_pause_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
-COMMENT ON COLUMN pgslo_catalog.profile.shapes IS 'The commonest patterns of texts, with the rows of the sample that have them.';
+CREATE TABLE pgslo_catalog.paused_function (
+    function_name text NOT NULL,
+    definition_id bigint NOT NULL,
+    source text NOT NULL
+);
 
-COMMENT ON COLUMN pgslo_catalog.profile.grid IS 'Quantiles at 0, 1/40, ... 1, of numbers; of times in hours since the batch''s own.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.prefix IS 'Hashes of the values of some rows, in order of their entities: two batches compare row by row.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.entities IS 'For *: the entities that the hashes of the columns belong to.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.baseline IS 'Whether later batches are compared with it; false for a batch that missed.';
+COMMENT ON TABLE pgslo_catalog.paused_function IS 'Generated functions as they are without a pause; resume puts them back.';
 
 ALTER TABLE pgslo_catalog.quarantine ALTER COLUMN quarantine_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.quarantine_quarantine_id_seq
@@ -2441,6 +3417,13 @@ ALTER TABLE pgslo_catalog.quarantine ALTER COLUMN quarantine_id ADD GENERATED AL
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE pgslo_catalog.recipient (
+    recipient text NOT NULL,
+    since timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.recipient IS 'Routes that pgslo watch delivers to, and since when; what was over before is no news to them.';
 
 ALTER TABLE pgslo_catalog.repair ALTER COLUMN repair_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.repair_repair_id_seq
@@ -2487,19 +3470,6 @@ ALTER TABLE pgslo_catalog.sample ALTER COLUMN sample_id ADD GENERATED ALWAYS AS 
     CACHE 1
 );
 
-CREATE TABLE pgslo_catalog.task (
-    task_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    name text NOT NULL,
-    contact text,
-    reads text[] NOT NULL,
-    view_name text,
-    on_read text NOT NULL,
-    CONSTRAINT task_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'refuse'::text, 'silent'::text])))
-);
-
-COMMENT ON TABLE pgslo_catalog.task IS 'Who reads which columns of a defined table.';
-
 ALTER TABLE pgslo_catalog.task ALTER COLUMN task_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.task_task_id_seq
     START WITH 1
@@ -2508,6 +3478,12 @@ ALTER TABLE pgslo_catalog.task ALTER COLUMN task_id ADD GENERATED ALWAYS AS IDEN
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE pgslo_catalog.unannounced (
+    incident_event_id bigint NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.unannounced IS 'Events that no NOTIFY told of yet: writers leave that to tick(), because NOTIFY makes commits wait for each other.';
 
 ALTER TABLE pgslo_catalog.verdict ALTER COLUMN verdict_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.verdict_verdict_id_seq
@@ -2535,6 +3511,9 @@ CREATE TABLE pgslo_catalog.watermark (
 
 COMMENT ON TABLE pgslo_catalog.watermark IS 'Transactions below this one ended before the consumer last looked: sequence order is not commit order.';
 
+ALTER TABLE ONLY pgslo_catalog.applied
+    ADD CONSTRAINT applied_holds_the_last_apply PRIMARY KEY (definition_id);
+
 ALTER TABLE ONLY pgslo_catalog.batch
     ADD CONSTRAINT batch_has_an_id PRIMARY KEY (batch_id);
 
@@ -2547,8 +3526,17 @@ ALTER TABLE ONLY pgslo_catalog.definition
 ALTER TABLE ONLY pgslo_catalog.definition
     ADD CONSTRAINT definition_name_is_unique UNIQUE (name);
 
+ALTER TABLE ONLY pgslo_catalog.delivery
+    ADD CONSTRAINT delivery_has_an_id PRIMARY KEY (delivery_id);
+
+ALTER TABLE ONLY pgslo_catalog.delivery
+    ADD CONSTRAINT delivery_is_made_once UNIQUE (delivery_key);
+
 ALTER TABLE ONLY pgslo_catalog.fragment
     ADD CONSTRAINT fragment_has_an_id PRIMARY KEY (fragment_id);
+
+ALTER TABLE ONLY pgslo_catalog.incident_event
+    ADD CONSTRAINT incident_event_has_an_id PRIMARY KEY (incident_event_id);
 
 ALTER TABLE ONLY pgslo_catalog.incident
     ADD CONSTRAINT incident_has_an_id PRIMARY KEY (incident_id);
@@ -2559,11 +3547,20 @@ ALTER TABLE ONLY pgslo_catalog.migration
 ALTER TABLE ONLY pgslo_catalog.native_not_null
     ADD CONSTRAINT native_not_null_is_set_once PRIMARY KEY (relation, column_name);
 
+ALTER TABLE ONLY pgslo_catalog.pause
+    ADD CONSTRAINT pause_has_an_id PRIMARY KEY (pause_id);
+
+ALTER TABLE ONLY pgslo_catalog.paused_function
+    ADD CONSTRAINT paused_function_is_kept_once PRIMARY KEY (function_name);
+
 ALTER TABLE ONLY pgslo_catalog.profile
     ADD CONSTRAINT profile_is_of_a_column_and_a_batch PRIMARY KEY (definition_id, column_name, batch);
 
 ALTER TABLE ONLY pgslo_catalog.quarantine
     ADD CONSTRAINT quarantine_has_an_id PRIMARY KEY (quarantine_id);
+
+ALTER TABLE ONLY pgslo_catalog.recipient
+    ADD CONSTRAINT recipient_is_known_once PRIMARY KEY (recipient);
 
 ALTER TABLE ONLY pgslo_catalog.definition
     ADD CONSTRAINT relation_has_one_definition UNIQUE (relation);
@@ -2592,6 +3589,9 @@ ALTER TABLE ONLY pgslo_catalog.task
 ALTER TABLE ONLY pgslo_catalog.task
     ADD CONSTRAINT task_name_is_unique_in_its_definition UNIQUE (definition_id, name);
 
+ALTER TABLE ONLY pgslo_catalog.unannounced
+    ADD CONSTRAINT unannounced_is_noted_once PRIMARY KEY (incident_event_id);
+
 ALTER TABLE ONLY pgslo_catalog.verdict
     ADD CONSTRAINT verdict_has_an_id PRIMARY KEY (verdict_id);
 
@@ -2608,6 +3608,10 @@ CREATE INDEX batch_open_idx ON pgslo_catalog.batch USING btree (definition_id) W
 
 CREATE INDEX batch_place_idx ON pgslo_catalog.batch USING btree (definition_id, place);
 
+CREATE INDEX delivery_page_idx ON pgslo_catalog.delivery USING btree (page);
+
+CREATE INDEX delivery_pending_idx ON pgslo_catalog.delivery USING btree (recipient, delivery_id) WHERE (sent_at IS NULL);
+
 CREATE INDEX fragment_batch_idx ON pgslo_catalog.fragment USING btree (definition_id, batch);
 
 CREATE INDEX fragment_failing_idx ON pgslo_catalog.fragment USING btree (xid) WHERE (failures IS NOT NULL);
@@ -2620,9 +3624,17 @@ CREATE INDEX fragment_truncate_idx ON pgslo_catalog.fragment USING btree (defini
 
 CREATE INDEX fragment_unmerged_idx ON pgslo_catalog.fragment USING btree (definition_id, batch) WHERE (operation <> ALL (ARRAY['merged'::text, 'recounted'::text]));
 
+CREATE INDEX incident_event_incident_idx ON pgslo_catalog.incident_event USING btree (incident_id);
+
 CREATE UNIQUE INDEX incident_is_open_once ON pgslo_catalog.incident USING btree (definition_id, rule_id) WHERE (resolved_at IS NULL);
 
-CREATE INDEX incident_rule_idx ON pgslo_catalog.incident USING btree (rule_id);
+CREATE INDEX incident_last_idx ON pgslo_catalog.incident USING btree (rule_id, incident_id);
+
+CREATE INDEX incident_page_idx ON pgslo_catalog.incident USING btree (definition_id, opened_batch);
+
+CREATE UNIQUE INDEX pause_is_made_once ON pgslo_catalog.pause USING btree (definition_id, COALESCE(rule_name, ''::text));
+
+CREATE INDEX paused_function_definition_idx ON pgslo_catalog.paused_function USING btree (definition_id);
 
 CREATE INDEX profile_place_idx ON pgslo_catalog.profile USING btree (definition_id, column_name, place);
 
@@ -2640,14 +3652,33 @@ CREATE INDEX verdict_definition_idx ON pgslo_catalog.verdict USING btree (defini
 
 CREATE INDEX verdict_place_idx ON pgslo_catalog.verdict USING btree (rule_id, place);
 
+CREATE TRIGGER note_insert AFTER INSERT ON pgslo_catalog.incident FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
+
+CREATE TRIGGER note_update AFTER UPDATE OF acknowledged_at, muted_until, resolved_at ON pgslo_catalog.incident FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
+
+ALTER TABLE ONLY pgslo_catalog.applied
+    ADD CONSTRAINT applied_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY pgslo_catalog.batch
     ADD CONSTRAINT batch_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.delivery
+    ADD CONSTRAINT delivery_belongs_to_a_recipient FOREIGN KEY (recipient) REFERENCES pgslo_catalog.recipient(recipient) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.incident
     ADD CONSTRAINT incident_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.incident
     ADD CONSTRAINT incident_belongs_to_a_rule FOREIGN KEY (rule_id) REFERENCES pgslo_catalog.rule(rule_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.incident_event
+    ADD CONSTRAINT incident_event_belongs_to_an_incident FOREIGN KEY (incident_id) REFERENCES pgslo_catalog.incident(incident_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.pause
+    ADD CONSTRAINT pause_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.paused_function
+    ADD CONSTRAINT paused_function_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.profile
     ADD CONSTRAINT profile_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
@@ -2673,6 +3704,9 @@ ALTER TABLE ONLY pgslo_catalog.sample
 ALTER TABLE ONLY pgslo_catalog.task
     ADD CONSTRAINT task_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY pgslo_catalog.unannounced
+    ADD CONSTRAINT unannounced_is_an_event FOREIGN KEY (incident_event_id) REFERENCES pgslo_catalog.incident_event(incident_event_id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY pgslo_catalog.verdict
     ADD CONSTRAINT verdict_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
@@ -2684,13 +3718,35 @@ ALTER TABLE ONLY pgslo_catalog.watched_column
 
 GRANT USAGE ON SCHEMA pgslo TO PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo.acknowledge(incident_id bigint, note text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.begin_delivery(delivery_id bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo.close_batch(definition text, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.discard(quarantine_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo.end_delivery(delivery_id bigint, error text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.evidence(incident_id bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo.learn(definition text, batches integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo.mute(incident_id bigint, until timestamp with time zone, note text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.mute_rule(definition text, rule text, until timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.pause(definition text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo.release(quarantine_id bigint, changes jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.resume(definition text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.subscribe(recipient text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.tick() FROM PUBLIC;
 
@@ -2698,11 +3754,17 @@ REVOKE ALL ON FUNCTION pgslo_catalog.added_up(parts jsonb[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.announce(definition text, columns text[], on_read text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.announce_events() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.check_mute(until timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.columns_of(relation regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.failed(batches pgslo_catalog.counted[]) FROM PUBLIC;
 
@@ -2717,6 +3779,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.defi
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.heal_incidents() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_base64(value text) FROM PUBLIC;
 
@@ -2758,6 +3822,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.defin
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.keep_functions(definition text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.level_of(mask bigint) FROM PUBLIC;
@@ -2772,13 +3838,21 @@ REVOKE ALL ON FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.inciden
 
 REVOKE ALL ON FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, OUT name text, OUT place numeric) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.note_incident() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.open_left_over() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.open_one(incident_id bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.problem(definition text, columns text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.profile_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.profile_said(profile pgslo_catalog.profile) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.profiles_of(incident_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) FROM PUBLIC;
 
@@ -2802,6 +3876,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.reject(definition text, schema_name text, t
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.definition, first text, last text, mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
@@ -2812,15 +3888,29 @@ REVOKE ALL ON FUNCTION pgslo_catalog.sample_rows(sample text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.silence(function_name text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.tend_incidents() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.unregister(definition text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.utc(moment timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) FROM PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.batch TO PUBLIC;
 
+GRANT SELECT ON TABLE pgslo.budget TO PUBLIC;
+
 GRANT SELECT ON TABLE pgslo.incident TO PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.incident_event TO PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.page TO PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.reader TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.rule TO PUBLIC;
 

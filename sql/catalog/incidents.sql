@@ -1,6 +1,7 @@
--- Incidents, newest first: open ones, or all; what explain knows of each comes along as jsonb.
-SELECT i.incident_id, i.definition, i.rule, i.kind, i.columns, i.promise, i.on_breach, i.owner,
-       i.opened_at, i.opened_batch, i.resolved_at, i.resolved_batch, i.resolution,
+-- Incidents, newest first: open ones, or all; what explain knows of each open one comes along as jsonb.
+SELECT i.incident_id, i.page, i.definition, i.rule, i.kind, i.scope, i.columns, i.promise, i.on_breach, i.owner,
+       i.opened_at, i.opened_batch, i.resolved_at, i.resolved_batch, i.resolution, i.resolved_by,
+       i.acknowledged_at, i.acknowledged_by, i.muted_until, i.note,
        (SELECT coalesce(jsonb_object_agg(e.topic, e.fact), '{}') FROM pgslo.explain(i.incident_id) e WHERE i.resolved_at IS NULL) AS facts
 FROM pgslo.incident i
 WHERE i.resolved_at IS NULL OR %(all)s

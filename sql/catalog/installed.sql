@@ -5,7 +5,7 @@ FROM pg_catalog.pg_proc p
 WHERE p.pronamespace = 'pgslo_gen'::regnamespace
 UNION ALL
 SELECT 'trigger', ARRAY[g.tgname::text], ARRAY[n.nspname::text, c.relname::text],
-       pg_catalog.obj_description(g.oid, 'pg_trigger'), NULL, true, g.tgenabled <> 'D', '{}'
+       pg_catalog.obj_description(g.oid, 'pg_trigger'), NULL, true, g.tgenabled NOT IN ('D', 'R'), '{}'
 FROM pg_catalog.pg_trigger g
 JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE NOT g.tgisinternal AND g.tgparentid = 0 AND g.tgname ~ '^pgslo_'

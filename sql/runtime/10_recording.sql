@@ -45,6 +45,9 @@ BEGIN
     ) THEN
         RETURN true;
     END IF;
+    IF pgslo_catalog.reopen_incident(open_incident.rule, open_incident.batch, open_incident.place) THEN
+        RETURN true;
+    END IF;
     INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place)
     VALUES ((open_incident.rule).definition_id, (open_incident.rule).rule_id, open_incident.batch, open_incident.place)
     ON CONFLICT (definition_id, rule_id) WHERE resolved_at IS NULL DO NOTHING;

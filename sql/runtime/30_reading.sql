@@ -106,11 +106,22 @@ BEGIN
     JOIN pgslo_catalog.incident i ON i.definition_id = d.definition_id AND i.resolved_at IS NULL
     JOIN pgslo_catalog.rule r ON r.rule_id = i.rule_id AND r.retired_at IS NULL
     CROSS JOIN LATERAL (
-        SELECT c.name, coalesce(format('column "%s" of %s', c.name, d.name), d.name) AS phrase
+        SELECT c.name, CASE WHEN c.name IS NULL THEN d.name ELSE format('column "%s" of %s', c.name, d.name) END AS phrase
         FROM (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)) AS c (name)
         WHERE c.name IS NOT NULL OR (r.columns = '{}' AND '*' = ANY (problem.columns))
     ) touched
-    WHERE d.name = problem.definition
+    WHERE d.name = problem.definition AND r.scope <> 'table'
+    UNION ALL
+    -- How old the newest data is, as of now: nobody has to write or tick for a table to become stale.
+    SELECT CASE WHEN a.value IS NULL THEN '01SL2' ELSE '01SL1' END, i.incident_id, r.name, NULL::text,
+           CASE WHEN a.value IS NULL THEN format('freshness of %s cannot be told', d.name) ELSE format('%s misses rule "%s"', d.name, r.name) END,
+           upper(left(a.said, 1)) || substr(a.said, 2) || '.',
+           format('%s%s.', coalesce(format('Incident %s, owner ', i.incident_id), 'Tell the owner, '), coalesce(r.owner, d.owner, 'unknown'))
+    FROM pgslo_catalog.definition d
+    JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.scope = 'table' AND r.retired_at IS NULL
+    LEFT JOIN pgslo_catalog.incident i ON i.rule_id = r.rule_id AND i.resolved_at IS NULL
+    CROSS JOIN LATERAL pgslo_catalog.age(d) AS a
+    WHERE d.name = problem.definition AND d.max_age IS NOT NULL AND '*' = ANY (problem.columns) AND (a.value IS NULL OR a.value > r.warn_high)
     UNION ALL
     SELECT '01SL2', NULL, r.name, (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)),
            format('rule "%s" of %s can no longer be judged', r.name, d.name),
@@ -234,7 +245,9 @@ BEGIN
         IF '*' <> ALL (guard.columns) THEN
             RETURN true;
         END IF;
-        PERFORM FROM pgslo_catalog.definition d WHERE d.name = guard.definition AND d.schema_wanted IS NULL;
+        PERFORM FROM pgslo_catalog.definition d
+        WHERE d.name = guard.definition AND d.schema_wanted IS NULL
+          AND (d.max_age IS NULL OR pgslo_catalog.newest_data(d) BETWEEN clock_timestamp() - d.max_age AND clock_timestamp());
         IF FOUND THEN
             RETURN true;
         END IF;
@@ -258,32 +271,3 @@ AS $pgslo$
         JOIN pgslo_catalog.rule r USING (definition_id) CROSS JOIN unnest(r.columns) AS c (name) WHERE d.name = status_of.definition)) p
 $pgslo$;
 COMMENT ON FUNCTION pgslo.status_of(text) IS 'What is wrong with a table, as jsonb, for clients that drop warnings.';
-
-CREATE OR REPLACE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE (topic text, fact text)
-LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $pgslo$
-    WITH incident AS (
-        SELECT i, i.incident_id, i.opened_at, i.opened_batch, i.opened_place, i.resolved_at, i.resolved_batch, i.resolution, d.definition_id, d.name, r,
-               r.name AS rule_name, r.kind, r.columns, r.promise, r.on_breach, coalesce(r.owner, d.owner, 'unknown') AS owner
-        FROM pgslo_catalog.incident i JOIN pgslo_catalog.definition d USING (definition_id) JOIN pgslo_catalog.rule r USING (rule_id)
-        WHERE i.incident_id = explain.incident_id
-    ), first AS (
-        SELECT f.* FROM pgslo_catalog.fragment f JOIN incident n ON f.definition_id = n.definition_id AND f.place = n.opened_place AND f.failures ? n.rule_name
-        ORDER BY f.fragment_id LIMIT 1
-    )
-    SELECT fact.* FROM incident n LEFT JOIN first f ON true CROSS JOIN LATERAL (VALUES
-        ('table', n.name),
-        ('rule', format('%s (%s): %s', n.rule_name, n.kind, n.promise)),
-        ('columns', nullif(array_to_string(n.columns, ', '), '')),
-        ('owner', n.owner),
-        ('opened', format('%s UTC, batch %s', to_char(n.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), n.opened_batch)),
-        ('written by', format('%s%s, %s UTC', f.writer, coalesce(' with ' || nullif(f.application, ''), ''), to_char(f.written_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'))),
-        ('newest missed batch', pgslo_catalog.missed_batch(n.i, n.r)),
-        ('state', CASE WHEN n.resolved_at IS NULL THEN 'open'
-                       ELSE format('resolved (%s) %s UTC, batch %s', n.resolution, to_char(n.resolved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), coalesce(n.resolved_batch, '-')) END),
-        ('tasks that read it', (SELECT string_agg(t.name || coalesce(' (' || t.contact || ')', ''), ', ' ORDER BY t.name)
-                                FROM pgslo_catalog.task t WHERE t.definition_id = n.definition_id AND (t.reads && n.columns OR n.columns = '{}')))
-    ) AS fact (topic, fact) WHERE fact.fact IS NOT NULL
-$pgslo$;
-COMMENT ON FUNCTION pgslo.explain(bigint) IS 'An incident in facts: what, since when, who wrote the first bad batch, who reads it. Holds no values of the table.';

@@ -3,7 +3,10 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE VIEW pgslo.incident AS
 SELECT i.incident_id, d.name AS definition, r.name AS rule, r.kind, r.columns, r.promise, r.on_breach,
-       coalesce(r.owner, d.owner) AS owner, i.opened_at, i.opened_batch, i.resolved_at, i.resolved_batch, i.resolution
+       coalesce(r.owner, d.owner) AS owner, i.opened_at, i.opened_batch, i.resolved_at, i.resolved_batch, i.resolution,
+       (SELECT min(p.incident_id) FROM pgslo_catalog.incident p WHERE p.definition_id = i.definition_id AND p.opened_batch = i.opened_batch) AS page,
+       i.acknowledged_at, i.acknowledged_by, greatest(i.muted_until, r.muted_until) AS muted_until, i.resolved_by, i.note,
+       i.writer, i.application, i.written_at, r.scope
 FROM pgslo_catalog.incident i
 JOIN pgslo_catalog.definition d USING (definition_id)
 JOIN pgslo_catalog.rule r USING (rule_id);
@@ -127,6 +130,7 @@ BEGIN
     FOR target IN SELECT d.* FROM pgslo_catalog.definition d ORDER BY d.definition_id LOOP
         BEGIN
             PERFORM pgslo_catalog.follow(target, NULL, 50);
+            PERFORM pgslo_catalog.judge_age(target);
         EXCEPTION WHEN OTHERS THEN
             PERFORM pgslo_catalog.record_break(target.name, NULL, SQLSTATE, SQLERRM);  -- The other tables go on.
         END;
@@ -164,6 +168,7 @@ BEGIN
             PERFORM pgslo_catalog.record_break(open.name, NULL, SQLSTATE, SQLERRM);
         END;
     END LOOP;
+    PERFORM pgslo_catalog.tend_incidents();
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.tick() IS 'Closes and judges batches that are due, resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron.';

@@ -1,5 +1,40 @@
--- The life of an incident.
+-- The life of an incident: history, what verdicts and people do to it, and telling of it.
 SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.note_incident() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    what text := CASE
+        WHEN TG_OP = 'INSERT' THEN 'opened'
+        WHEN OLD.resolved_at IS NULL AND NEW.resolved_at IS NOT NULL THEN 'resolved'
+        WHEN OLD.resolved_at IS NOT NULL AND NEW.resolved_at IS NULL THEN 'reopened'
+        WHEN OLD.acknowledged_at IS DISTINCT FROM NEW.acknowledged_at AND NEW.acknowledged_at IS NOT NULL THEN 'acknowledged'
+        WHEN OLD.muted_until IS DISTINCT FROM NEW.muted_until THEN CASE WHEN NEW.muted_until IS NULL THEN 'unmuted' ELSE 'muted' END
+    END;
+    noted bigint;
+BEGIN
+    IF what IS NULL THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO pgslo_catalog.incident_event AS e (incident_id, event, batch, muted_until, resolution, note)
+    VALUES (NEW.incident_id, what,
+            CASE what WHEN 'opened' THEN NEW.opened_batch WHEN 'resolved' THEN NEW.resolved_batch END,
+            CASE what WHEN 'muted' THEN NEW.muted_until END,
+            CASE what WHEN 'resolved' THEN NEW.resolution END,
+            CASE WHEN TG_OP = 'INSERT' OR OLD.note IS DISTINCT FROM NEW.note THEN NEW.note END)
+    RETURNING e.incident_event_id INTO noted;
+    INSERT INTO pgslo_catalog.unannounced (incident_event_id) VALUES (noted);
+    RETURN NULL;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.note_incident() IS 'Writes the history of an incident, whoever changes it, and leaves it to tick() to tell of it.';
+
+CREATE OR REPLACE TRIGGER note_insert AFTER INSERT ON pgslo_catalog.incident
+    FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
+CREATE OR REPLACE TRIGGER note_update AFTER UPDATE OF acknowledged_at, muted_until, resolved_at ON pgslo_catalog.incident
+    FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) RETURNS void
 LANGUAGE plpgsql
@@ -7,41 +42,298 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     open pgslo_catalog.incident;
-    is_opening boolean;
-    is_resolving boolean;
+    first record;
+    missed bigint;
+    last_missed numeric;
+    met bigint;
 BEGIN
-    SELECT i.* INTO open FROM pgslo_catalog.incident i
+    SELECT i.* INTO open
+    FROM pgslo_catalog.incident i
     WHERE i.definition_id = (follow_verdict.rule).definition_id AND i.rule_id = (follow_verdict.rule).rule_id AND i.resolved_at IS NULL;
-    IF follow_verdict.verdict = 'missed' AND open IS NULL THEN
-        -- Only what is newest opens one: an old batch that is judged again is history.
-        SELECT count(*) >= (follow_verdict.rule).missed_before_open AND bool_and(v.verdict = 'missed') INTO is_opening
+
+    IF follow_verdict.verdict = 'missed' AND open.incident_id IS NULL THEN
+        -- The newest run of missed batches; those that could not be judged neither add to it nor end it. An old batch that is
+        -- judged again is history: rows that are cleared away must not wake anybody.
+        SELECT count(*) AS run, (array_agg(w.batch ORDER BY w.place, w.verdict_id))[1] AS batch, min(w.place) AS place
+        INTO first
         FROM (
-            SELECT w.verdict FROM pgslo_catalog.verdict w
-            WHERE w.rule_id = (follow_verdict.rule).rule_id AND w.verdict <> 'unknown'
-            ORDER BY w.place DESC, w.verdict_id DESC LIMIT (follow_verdict.rule).missed_before_open
-        ) v;
-        IF is_opening THEN
-            INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, writer, application, written_at)
-            SELECT b.definition_id, (follow_verdict.rule).rule_id, b.name, b.place, b.writer, b.application, b.last_written_at
-            FROM pgslo_catalog.batch b
-            WHERE b.definition_id = (follow_verdict.rule).definition_id AND b.name = follow_verdict.batch
-            ON CONFLICT (definition_id, rule_id) WHERE resolved_at IS NULL DO NOTHING;
-        END IF;
-    ELSIF follow_verdict.verdict = 'met' AND open IS NOT NULL THEN
-        -- No batch since the one that opened it misses the rule any more, or enough newer ones meet it.
-        SELECT NOT bool_or(v.verdict = 'missed') INTO is_resolving
-        FROM (
-            SELECT w.verdict FROM pgslo_catalog.verdict w
-            WHERE w.rule_id = open.rule_id AND w.place >= open.opened_place AND w.verdict <> 'unknown'
-            ORDER BY w.place DESC LIMIT CASE WHEN follow_verdict.place > open.opened_place THEN (follow_verdict.rule).met_before_resolve END
-        ) v;
-        IF is_resolving THEN
+            SELECT v.* FROM pgslo_catalog.verdict v
+            WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.verdict <> 'unknown'
+            ORDER BY v.place DESC, v.verdict_id DESC
+            LIMIT (follow_verdict.rule).missed_before_open
+        ) w
+        WHERE w.verdict = 'missed';
+        IF first.run >= (follow_verdict.rule).missed_before_open THEN
+            PERFORM pgslo_catalog.open_incident(follow_verdict.rule, first.batch, first.place);
+            -- Not the one who runs tick(), but who wrote what opened it.
             UPDATE pgslo_catalog.incident i
-            SET resolved_at = clock_timestamp(), resolved_batch = follow_verdict.batch, resolved_place = follow_verdict.place,
-                resolution = CASE WHEN follow_verdict.place > open.opened_place THEN 'met' ELSE 'healed' END
-            WHERE i.incident_id = open.incident_id;
+            SET writer = b.writer, application = b.application, written_at = b.last_written_at
+            FROM pgslo_catalog.batch b
+            WHERE i.definition_id = (follow_verdict.rule).definition_id AND i.rule_id = (follow_verdict.rule).rule_id AND i.resolved_at IS NULL
+              AND b.definition_id = i.definition_id AND b.name = i.opened_batch;
         END IF;
+        RETURN;
+    END IF;
+
+    IF follow_verdict.verdict <> 'met' OR open.incident_id IS NULL OR follow_verdict.place < open.opened_place THEN
+        RETURN;
+    END IF;
+    SELECT count(*), max(v.place) INTO missed, last_missed
+    FROM pgslo_catalog.verdict v
+    WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.place >= open.opened_place AND v.verdict = 'missed';
+    -- Every batch that missed was corrected, if what became of the first one is still known.
+    IF missed = 0 AND EXISTS (
+        SELECT FROM pgslo_catalog.verdict v
+        WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.batch = open.opened_batch AND v.verdict = 'met'
+    ) THEN
+        PERFORM pgslo_catalog.end_incident(open.incident_id, 'healed', follow_verdict.batch, follow_verdict.place, NULL);
+        RETURN;
+    END IF;
+    SELECT count(*) INTO met
+    FROM pgslo_catalog.verdict v
+    WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.place > coalesce(last_missed, open.opened_place) AND v.verdict = 'met';
+    IF met >= (follow_verdict.rule).met_before_resolve THEN
+        PERFORM pgslo_catalog.end_incident(open.incident_id, 'met', follow_verdict.batch, follow_verdict.place, NULL);
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.follow_verdict(pgslo_catalog.rule, text, numeric, text) IS 'Opens or resolves the incident of a rule over batches after a verdict.';
+COMMENT ON FUNCTION pgslo_catalog.follow_verdict(pgslo_catalog.rule, text, numeric, text) IS 'Opens, heals or resolves the incident of a rule over batches after a batch was judged; the verdict is written down already.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    UPDATE pgslo_catalog.incident i
+    SET resolved_at = clock_timestamp(), resolution = end_incident.resolution, resolved_batch = end_incident.batch, resolved_place = end_incident.place,
+        resolved_by = CASE WHEN end_incident.resolution IN ('real', 'false_alarm') THEN coalesce(nullif(current_setting('role'), 'none'), session_user) END,
+        note = coalesce(end_incident.note, i.note)
+    WHERE i.incident_id = end_incident.incident_id AND i.resolved_at IS NULL;
+    RETURN FOUND;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.end_incident(bigint, text, text, numeric, text) IS 'Resolves an open incident, and says whether it was one.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    last pgslo_catalog.incident;
+BEGIN
+    SELECT i.* INTO last FROM pgslo_catalog.incident i WHERE i.rule_id = (reopen_incident.rule).rule_id ORDER BY i.incident_id DESC LIMIT 1;
+    IF last.resolution IS NULL OR last.resolution NOT IN ('real', 'false_alarm') THEN
+        RETURN false;
+    END IF;
+    IF reopen_incident.place <= last.resolved_place THEN
+        -- What a person has judged already. After a false alarm more of the same is none either.
+        IF last.resolution = 'false_alarm' THEN
+            RETURN true;
+        END IF;
+    ELSIF EXISTS (
+        -- A batch in between was fine: this is another story.
+        SELECT FROM pgslo_catalog.batch b
+        WHERE b.definition_id = last.definition_id AND b.place > last.resolved_place AND b.place < reopen_incident.place
+    ) THEN
+        RETURN false;
+    END IF;
+    UPDATE pgslo_catalog.incident i
+    SET resolved_at = NULL, resolution = NULL, resolved_batch = NULL, resolved_place = NULL, resolved_by = NULL,
+        acknowledged_at = NULL, acknowledged_by = NULL
+    WHERE i.incident_id = last.incident_id;
+    RETURN true;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.reopen_incident(pgslo_catalog.rule, text, numeric) IS 'Takes up again what a person resolved, when the next batch misses as well; true when no other incident has to be opened.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.heal_incidents() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    open record;
+BEGIN
+    FOR open IN
+        SELECT i.incident_id, i.opened_batch, i.opened_place, r AS rule
+        FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
+        WHERE i.resolved_at IS NULL AND r.scope = 'row'
+          -- Only where something was written to its batch after it opened.
+          AND EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = i.definition_id AND f.batch = i.opened_batch AND f.operation IN ('update', 'delete', 'merged', 'recount', 'recounted'))
+        ORDER BY i.incident_id
+    LOOP
+        CONTINUE WHEN pgslo_catalog.batch_is_missed(open.rule, open.opened_batch) OR EXISTS (
+            SELECT FROM (
+                SELECT DISTINCT f.batch FROM pgslo_catalog.fragment f
+                WHERE f.definition_id = (open.rule).definition_id AND f.place >= open.opened_place AND f.failures IS NOT NULL AND f.failures ? (open.rule).name
+            ) failing
+            WHERE pgslo_catalog.batch_is_missed(open.rule, failing.batch));
+        PERFORM pgslo_catalog.end_incident(open.incident_id, 'healed', open.opened_batch, open.opened_place, NULL);
+    END LOOP;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.heal_incidents() IS 'Resolves incidents of rules over rows whose bad rows are gone.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.announce_events() RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    told record;
+    number bigint := 0;
+BEGIN
+    FOR told IN
+        WITH taken AS (
+            DELETE FROM pgslo_catalog.unannounced u
+            WHERE u.incident_event_id IN (SELECT w.incident_event_id FROM pgslo_catalog.unannounced w ORDER BY w.incident_event_id FOR UPDATE SKIP LOCKED)
+            RETURNING u.incident_event_id
+        )
+        SELECT e.incident_id, e.event, d.name AS definition, r.name AS rule, e.incident_event_id
+        FROM taken
+        JOIN pgslo_catalog.incident_event e USING (incident_event_id)
+        JOIN pgslo_catalog.incident i USING (incident_id)
+        JOIN pgslo_catalog.definition d USING (definition_id)
+        JOIN pgslo_catalog.rule r USING (rule_id)
+        ORDER BY e.incident_event_id
+    LOOP
+        PERFORM pg_notify('pgslo_incident_v1', jsonb_build_object(
+            'version', 1, 'incident', told.incident_id, 'event', told.event, 'definition', told.definition, 'rule', told.rule)::text);
+        number := number + 1;
+    END LOOP;
+    RETURN number;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.announce_events() IS 'NOTIFY for each change of an incident that nobody was told of; never called inside a write.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.tend_incidents() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    PERFORM pgslo_catalog.heal_incidents();
+    UPDATE pgslo_catalog.incident i SET muted_until = NULL WHERE i.resolved_at IS NULL AND i.muted_until <= clock_timestamp();
+    UPDATE pgslo_catalog.rule r SET muted_until = NULL WHERE r.muted_until <= clock_timestamp();
+    PERFORM pgslo_catalog.announce_events();
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.tend_incidents() IS 'What tick() does for incidents after it has judged: heals, ends mutes, tells.';
+
+-- What people do.
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.open_one(incident_id bigint) RETURNS pgslo_catalog.incident
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    found pgslo_catalog.incident;
+BEGIN
+    SELECT i.* INTO found FROM pgslo_catalog.incident i WHERE i.incident_id = open_one.incident_id FOR UPDATE;
+    IF found.incident_id IS NULL OR found.resolved_at IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'no_data_found',
+            MESSAGE = format('incident %s is not open', open_one.incident_id),
+            DETAIL = CASE WHEN found.incident_id IS NULL THEN 'There is no such incident.'
+                          ELSE format('It was resolved (%s) at %s UTC%s.', found.resolution, to_char(found.resolved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), coalesce(' by ' || found.resolved_by, '')) END,
+            HINT = 'SELECT * FROM pgslo.incident WHERE resolved_at IS NULL;';
+    END IF;
+    RETURN found;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.open_one(bigint) IS 'An open incident, locked; an error if it is none.';
+
+CREATE OR REPLACE FUNCTION pgslo.acknowledge(incident_id bigint, note text DEFAULT NULL) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    known pgslo_catalog.incident := pgslo_catalog.open_one(acknowledge.incident_id);
+BEGIN
+    UPDATE pgslo_catalog.incident i
+    SET acknowledged_at = clock_timestamp(), acknowledged_by = coalesce(nullif(current_setting('role'), 'none'), session_user), note = coalesce(acknowledge.note, i.note)
+    WHERE i.incident_id = known.incident_id;
+    PERFORM pgslo_catalog.announce_events();
+    RETURN format('incident %s acknowledged', known.incident_id);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.acknowledge(bigint, text) IS 'Says that somebody looks after an incident: it is not told again. For operators.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.check_mute(until timestamptz) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    IF check_mute.until <= clock_timestamp() THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s UTC is over', to_char(check_mute.until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+            HINT = 'Give a time to come, for example now() + interval ''2 days'', or NULL to end a mute.';
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.check_mute(timestamptz) IS 'Refuses a mute that would be over before it begins.';
+
+CREATE OR REPLACE FUNCTION pgslo.mute(incident_id bigint, until timestamptz, note text DEFAULT NULL) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    known pgslo_catalog.incident := pgslo_catalog.open_one(mute.incident_id);
+BEGIN
+    PERFORM pgslo_catalog.check_mute(mute.until);
+    UPDATE pgslo_catalog.incident i SET muted_until = mute.until, note = coalesce(mute.note, i.note) WHERE i.incident_id = known.incident_id;
+    PERFORM pgslo_catalog.announce_events();
+    RETURN format(CASE WHEN mute.until IS NULL THEN 'incident %s is heard again' ELSE 'incident %s muted' END, known.incident_id);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.mute(bigint, timestamptz, text) IS 'Keeps an incident from being told until a time; NULL ends that. Readers are warned all the same. For operators.';
+
+CREATE OR REPLACE FUNCTION pgslo.mute_rule(definition text, rule text, until timestamptz) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    PERFORM pgslo_catalog.check_mute(mute_rule.until);
+    UPDATE pgslo_catalog.rule r SET muted_until = mute_rule.until
+    FROM pgslo_catalog.definition d
+    WHERE d.definition_id = r.definition_id AND d.name = mute_rule.definition AND r.name = mute_rule.rule AND r.retired_at IS NULL;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'no_data_found',
+            MESSAGE = format('%s has no rule "%s"', mute_rule.definition, mute_rule.rule),
+            HINT = format('SELECT rule FROM pgslo.rule WHERE definition = %L;', mute_rule.definition);
+    END IF;
+    RETURN format(CASE WHEN mute_rule.until IS NULL THEN 'rule %s of %s is heard again' ELSE 'rule %s of %s muted' END, mute_rule.rule, mute_rule.definition);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.mute_rule(text, text, timestamptz) IS 'Keeps incidents of a rule from being told until a time; NULL ends that. Readers are warned all the same. For operators.';
+
+CREATE OR REPLACE FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text DEFAULT NULL) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    known pgslo_catalog.incident;
+    newest record;
+BEGIN
+    IF resolve.resolution IS NULL OR resolve.resolution NOT IN ('real', 'false_alarm') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('an incident is resolved as real or as false_alarm, not as %s', coalesce(resolve.resolution, 'NULL')),
+            HINT = 'met and healed are for pgslo to say.';
+    END IF;
+    known := pgslo_catalog.open_one(resolve.incident_id);
+    -- The newest batch that was there: a person has judged all up to it.
+    SELECT w.batch, w.place INTO newest
+    FROM (
+        SELECT b.name AS batch, b.place FROM pgslo_catalog.batch b WHERE b.definition_id = known.definition_id
+        UNION ALL SELECT f.batch, f.place FROM (SELECT f.batch, f.place FROM pgslo_catalog.fragment f WHERE f.definition_id = known.definition_id ORDER BY f.place DESC LIMIT 1) f
+        UNION ALL SELECT v.batch, v.place FROM pgslo_catalog.verdict v WHERE v.rule_id = known.rule_id
+        UNION ALL SELECT known.opened_batch, known.opened_place
+    ) w
+    ORDER BY w.place DESC
+    LIMIT 1;
+    PERFORM pgslo_catalog.end_incident(known.incident_id, resolve.resolution, newest.batch, newest.place, resolve.note);
+    PERFORM pgslo_catalog.announce_events();
+    RETURN format('incident %s resolved as %s', known.incident_id, CASE resolve.resolution WHEN 'real' THEN 'real' ELSE 'false alarm' END);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.resolve(bigint, text, text) IS 'Ends an incident, as real or as false_alarm; it is reopened if the next batch misses as well. For operators.';

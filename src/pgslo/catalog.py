@@ -159,6 +159,7 @@ class Catalog:
         server_version: As ``server_version_num``, for example 180004.
         runtime: Version of the installed runtime, or ``None``.
         expression_types: Type of each batch expression, by table and text.
+        renamed: Definitions whose table has another name by now, by that name.
     """
 
     server_version: int
@@ -169,6 +170,7 @@ class Catalog:
     expression_types: Mapping[tuple[Name, str], tuple[str, str]] = field(default_factory=dict)
     schemas: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
+    renamed: Mapping[Name, str] = field(default_factory=dict)
 
     @property
     def major(self) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import TupleRow, dict_row
 
-from pgslo import assets, naming, runtime
+from pgslo import assets, drift, naming, runtime, sql
 from pgslo.catalog import Catalog, Column, ForeignKey, Index, Installed, Name, Relation
 from pgslo.compile import Compiled, Probe, Statement, compile_definition, read_comment, value_probe
 from pgslo.compile.conditions import reference
@@ -28,6 +28,7 @@ from pgslo.errors import (
     PlanOutdated,
 )
 from pgslo.plan import Plan, Step, make, order_statements, removal
+from pgslo.sql import Sql
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -37,6 +38,8 @@ LOCK_TIMEOUT = 1_000
 STATEMENT_TIMEOUT = 60_000
 _LOCK_TRIES = 10
 _PROBE_TIMEOUT = 5_000
+#: The migration that brought what operators need.
+_OPERATIONS = "0005_operations"
 
 
 @contextlib.contextmanager
@@ -148,8 +151,13 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
         runtime_sha256=state.functions_sha256,
         expression_types=_expression_types(conn, definitions, relations),
         schemas=frozenset(server["schemas"]),
+        renamed=_renamed(conn) if state.version else {},
         roles=frozenset(server["roles"]),
     )
+
+
+def _renamed(conn: Connection) -> dict[Name, str]:
+    return {(schema, name): definition for schema, name, definition in conn.execute(_query("renamed"))}
 
 
 def _relation(row: dict[str, Any]) -> Relation:
@@ -301,8 +309,26 @@ def plan_definitions(conn: Connection, definitions: Sequence[Definition]) -> Pla
     """
     catalog = read_catalog(conn, definitions)
     compiled = compile_all(conn, definitions, catalog)
+    _refuse_paused(conn, {definition.name for definition in definitions})
     scripts = tuple(script.name for script in runtime.wanted(runtime.read(conn)))
     return make(compiled, catalog, runtime_scripts=scripts)
+
+
+def _refuse_paused(conn: Connection, names: set[str]) -> None:
+    for pause in paused(conn):
+        if pause["definition"] in names:
+            raise PgsloError(
+                f"{pause['definition']} is paused",
+                detail=f"By {pause['paused_by']}, {pause['rule'] or 'every rule'}.",
+                hint=f"pgslo resume {pause['definition']}, then plan again",
+            )
+
+
+def paused(conn: Connection) -> list[dict[str, Any]]:
+    """What is switched off for now: definition, rule (``None``: every rule), when and by whom."""
+    if _OPERATIONS not in runtime.read(conn).migrations:
+        return []
+    return fetch(conn, "paused")
 
 
 def plan_removal(conn: Connection, definitions: Sequence[str]) -> Plan:
@@ -372,7 +398,33 @@ def apply(
                 _patiently(functools.partial(_apply_alone, conn, statement))
             except DatabaseError as exc:
                 unfinished.append(Unfinished(step, exc))
+        _remember(conn, plan)
         return tuple(unfinished)
+
+
+def _remember(conn: Connection, plan: Plan) -> None:
+    names = {step.definition for step in plan.steps} & set(definitions_installed(conn))
+    if names:
+        with errors():
+            conn.execute(remembering(names).text.encode(), prepare=False)
+
+
+@dataclass(frozen=True)
+class _Remembered:
+    generated: Sql
+    version: Sql
+    definitions: Sql
+
+
+def remembering(definitions: Iterable[str]) -> Sql:
+    """The statement that keeps how these definitions were left, for drift to be told from."""
+    names = sql.join(", ", (sql.literal(name) for name in sorted(definitions)))
+    context = _Remembered(
+        generated=Sql(_query("installed").decode()),
+        version=sql.literal(runtime.library_version()),
+        definitions=Sql(f"ARRAY[{names}]"),
+    )
+    return sql.render("remember", context)
 
 
 def _apply_together(
@@ -457,6 +509,97 @@ def definitions_installed(conn: Connection) -> tuple[str, ...]:
     if runtime.read(conn).version is None:
         return ()
     return tuple(row[0] for row in conn.execute("SELECT name FROM pgslo_catalog.definition ORDER BY name"))
+
+
+def find_drift(conn: Connection) -> tuple[drift.Finding, ...]:
+    """What moved in the database since the last apply of each definition."""
+    found: list[drift.Finding] = []
+    now = installed(conn)
+    pauses = paused(conn)
+    for row in fetch(conn, "drift"):
+        newest = _newest_place(conn, row)
+        found += drift.find(drift.Facts(**row, newest_in_table=newest), now, pauses)
+    return tuple(found)
+
+
+def _newest_place(conn: Connection, row: dict[str, Any]) -> Any:
+    """Where the newest batch in the table stands, by index alone."""
+    if row["table_name"] is None or row["batch_by"] is None or not row["batch_has_index"]:
+        return None
+    names = conn.execute(_query("relation_of"), {"definition": row["definition"]}).fetchone()
+    assert names is not None, "a table that has a name is there"
+    context = _Newest(Sql(row["batch_place"]), Sql(row["batch_by"]), Sql(names[0]))
+    try:
+        with conn.transaction(force_rollback=True), conn.cursor() as cursor:
+            cursor.execute("SET TRANSACTION READ ONLY")
+            cursor.execute("SET LOCAL search_path = pg_catalog, pg_temp")
+            cursor.execute(f"SET LOCAL statement_timeout = {_PROBE_TIMEOUT}".encode())
+            place = cursor.execute(sql.render("newest_batch", context).text.encode()).fetchone()
+    except psycopg.Error:
+        return None  # a column it needs is gone: told as such
+    return place[0] if place else None
+
+
+@dataclass(frozen=True)
+class _Newest:
+    place: Sql
+    by: Sql
+    table: Sql
+
+
+def pause(conn: Connection, definition: str | None) -> tuple[str, ...]:
+    """Switch every rule of a table off that a trigger keeps, or those of all tables; returns the tables' names."""
+    with errors():
+        return tuple(row[0] for row in conn.execute("SELECT pgslo.pause(%s)", (definition,)))
+
+
+def resume(conn: Connection, definition: str | None) -> tuple[str, ...]:
+    """Switch everything on again that was paused of a table, or of all; returns the tables' names."""
+    with errors():
+        return tuple(row[0] for row in conn.execute("SELECT pgslo.resume(%s)", (definition,)))
+
+
+def pause_rule(conn: Connection, definition: Definition, rule: str) -> None:
+    """Take one rule out of the functions that keep it, without a table lock.
+
+    Raises:
+        PgsloError: There is no such rule, or no trigger keeps it.
+    """
+    catalog = read_catalog(conn, [definition])
+    (whole,) = compile_all(conn, [definition], catalog)
+    mechanism = next((choice.mechanism for choice in whole.choices if choice.rule.name == rule), None)
+    if mechanism is None:
+        known = ", ".join(choice.rule.name for choice in whole.choices)
+        raise PgsloError(f"{definition.name} has no rule {rule}", hint=f"its rules are {known}")
+    if mechanism in ("native", "on read"):
+        raise PgsloError(
+            f"no trigger keeps rule {rule}: {mechanism}",
+            hint="take it out of the definition and apply that"
+            if mechanism == "native"
+            else "SET pgslo.on_read = 'silent' in the session that reads",
+        )
+    with errors(), conn.transaction():
+        kept = [row[0] for row in conn.execute("SELECT pgslo_catalog.keep_functions(%s)", (definition.name,))]
+        conn.execute(
+            "INSERT INTO pgslo_catalog.pause (definition_id, rule_name) SELECT definition_id, %s FROM pgslo_catalog.definition WHERE name = %s ON CONFLICT DO NOTHING",
+            (rule, definition.name),
+        )
+        off = {one["rule"] for one in paused(conn) if one["definition"] == definition.name}
+        rest = definition.model_copy(
+            update={
+                "rules": tuple(
+                    one.model_copy(update={"enabled": False}) if one.name in off else one
+                    for one in definition.rules
+                )
+            }
+        )
+        (part,) = compile_all(conn, [rest], catalog)
+        functions = {one.names[0]: one for one in part.artifacts if one.kind == "function"}
+        for name in kept:
+            if None not in off and name in functions:
+                conn.execute(functions[name].create[0].text.text.encode(), prepare=False)
+            else:
+                conn.execute("SELECT pgslo_catalog.silence(%s)", (name,))
 
 
 def held_rows(conn: Connection) -> dict[str, int]:

@@ -116,5 +116,9 @@ class RuntimeMismatch(PgsloError):
     """The library and the runtime installed in the database do not fit (SL003)."""
 
 
+class NotifyError(PgsloError):
+    """A message could not be delivered."""
+
+
 class EmbeddedError(PgsloError):
     """The private PostgreSQL server could not be found, started or stopped."""

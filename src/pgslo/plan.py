@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from pgslo import sql
 from pgslo.catalog import Catalog, Installed
 from pgslo.compile import Artifact, Choice, Compiled, Statement, drop
 from pgslo.errors import PlanError
+from pgslo.sql import Sql
 
 Action = Literal["create", "replace", "finish", "drop"]
 
@@ -92,15 +94,24 @@ def make(compiled: Sequence[Compiled], catalog: Catalog, *, runtime_scripts: tup
     wanted = {(one.kind, one.identity): one for each in compiled for one in each.artifacts}
     found = {(one.kind, one.identity): one for one in catalog.installed}
     ours = {each.definition.name for each in compiled}
+    renamed = _renamed(compiled, catalog)
+    ours |= set(renamed)
     orphans = [
         one
         for key, one in found.items()
-        if key not in wanted and one.definition in ours and one.kind != "schema"
+        if key not in wanted
+        and one.definition in ours
+        and one.kind != "schema"
+        and not (one.kind == "registration" and one.definition in renamed)
     ]
+    # Triggers of a renamed table are pointed elsewhere before the functions they called go.
+    last = [one for one in orphans if one.kind == "function" and one.definition in renamed]
 
-    steps = [_removal(one) for one in sorted(orphans, key=_position, reverse=True)]
+    steps = [_renaming(old, new) for old, new in renamed.items()]
+    steps += [_removal(one) for one in sorted(orphans, key=_position, reverse=True) if one not in last]
     for artifact in sorted(wanted.values(), key=_position):
         steps += _change(artifact, found.get((artifact.kind, artifact.identity)))
+    steps += [_removal(one) for one in last]
     return Plan(
         steps=tuple(steps),
         state=_state(catalog, steps, runtime_scripts),
@@ -108,6 +119,44 @@ def make(compiled: Sequence[Compiled], catalog: Catalog, *, runtime_scripts: tup
         choices=tuple((each.definition.name, each.choices) for each in compiled),
         notes=tuple(f"{each.definition.name}: {note}" for each in compiled for note in each.notes),
     )
+
+
+def _renamed(compiled: Sequence[Compiled], catalog: Catalog) -> dict[str, str]:
+    """Definitions to be carried on under the names their tables have now."""
+    names = {
+        (each.definition.schema_name, each.definition.table_name): each.definition.name for each in compiled
+    }
+    renamed = {old: names[now] for now, old in catalog.renamed.items() if now in names}
+    for old, new in renamed.items():
+        if old in names.values():
+            raise PlanError(
+                f"{old} was renamed to {new}, and another table is to be guarded under its old name",
+                hint=f"apply the definition of {new} alone first, then the other",
+            )
+    return renamed
+
+
+def _renaming(old: str, new: str) -> Step:
+    def rename(before: str, after: str) -> tuple[Statement, ...]:
+        return (
+            Statement(sql.render("rename_definition", _Renaming(sql.literal(before), sql.literal(after)))),
+        )
+
+    return Step(
+        action="replace",
+        kind="registration",
+        identity=new,
+        definition=new,
+        statements=rename(old, new),
+        undo=rename(new, old),
+        reason=f"{old} was renamed to {new}; its history, incidents and quarantine stay",
+    )
+
+
+@dataclass(frozen=True)
+class _Renaming:
+    old: Sql
+    new: Sql
 
 
 def removal(catalog: Catalog, definitions: Iterable[str]) -> Plan:
@@ -138,6 +187,8 @@ def _change(artifact: Artifact, installed: Installed | None) -> list[Step]:
     if not installed.validated:
         return [_step("finish", artifact, _unfinished(artifact), "an earlier apply could not finish it")]
     reason = _difference(artifact, installed)
+    if reason is None and comment and installed.definition != artifact.definition:
+        return [_step("replace", artifact, comment, "it belongs to the definition of the renamed table")]
     if reason is None:
         return []
     if artifact.replaceable:

@@ -168,6 +168,26 @@ class Session:
         """Rules that could not be judged, and why."""
         return dict(self.run("SELECT rule, broken FROM pgslo.rule WHERE broken IS NOT NULL").rows)
 
+    # Batches
+
+    def load(self, day: str, values: str, *, rows: int = 100, first: int = 1) -> Outcome:
+        """Write a batch of rows: ``values`` are columns of ``features.user_stats`` as SQL over ``n``, by name."""
+        names = [part.partition(" = ")[0] for part in values.split("; ")]
+        stated = [part.partition(" = ")[2] for part in values.split("; ")]
+        return self.run(
+            f"""INSERT INTO features.user_stats (user_id, feature_date, {", ".join(names)})
+                SELECT n, '{day}', {", ".join(stated)} FROM generate_series({first}, {first + rows - 1}) AS n"""
+        )
+
+    def close(self, batch: str = "*", definition: str = "features.user_stats") -> dict[str, tuple[Any, ...]]:
+        """Close batches; verdict, value and sentence by rule."""
+        return {
+            rule: (verdict, None if value is None else round(value, 6), said)
+            for rule, verdict, value, said in self.run(
+                f"SELECT rule, verdict, value, said FROM pgslo.close_batch('{definition}', '{batch}')"
+            ).rows
+        }
+
     # Making tables guarded
 
     def plan(self, text: str, *, kinds: Mapping[str, str] | None = None) -> plan.Plan:

@@ -254,7 +254,9 @@ def test_nothing_is_lost_or_counted_twice(dsn, connection):
     connection.execute("SELECT pgslo.tick()")
     for table, mode in TABLES.items():
         _compare(connection, table, mode, [writer.oracle[table] for writer in writers])
-    assert connection.execute("SELECT error_code, error_message FROM pgslo_catalog.rule_break").fetchall() == []
+    assert (
+        connection.execute("SELECT error_code, error_message FROM pgslo_catalog.rule_break").fetchall() == []
+    )
     assert connection.execute(
         "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
     ).fetchone() == (0,)

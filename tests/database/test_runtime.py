@@ -133,6 +133,8 @@ def test_every_definer_function_pins_its_path_and_few_are_public(connection: psy
         "pgslo.guard(text,text[],text)",
         "pgslo.status_of(text)",
         "pgslo.version()",
+        "pgslo_catalog.judged_batches(bigint,timestamp with time zone)",
+        "pgslo_catalog.missed_seconds(bigint[],timestamp with time zone,timestamp with time zone)",
         "pgslo_catalog.schema_difference(regclass,jsonb)",
     ]
 

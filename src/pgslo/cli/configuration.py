@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from pgslo.cli import output
 from pgslo.errors import ConfigurationError, Location
+from pgslo.notify import Route
 
 FILE_NAME = "pgslo.toml"
 DEFAULT_DEFINITIONS = "slos"
@@ -17,6 +20,16 @@ _KEYS = {
     "kinds": "a folder with kinds of your own",
     "dsn": "a connection string",
 }
+#: Keys of a route, and what each holds; all but ``to`` and ``repeat`` may be lists.
+_ROUTE_KEYS = {
+    "to": "an apprise URL, or env:NAME",
+    "table": "tables, for example features.*",
+    "owner": "owners of rules or tables",
+    "task": "tasks that read the column",
+    "contact": "contacts of such tasks",
+    "repeat": "a span, for example 4 hours",
+}
+_UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 
 
 @dataclass(frozen=True)
@@ -28,12 +41,14 @@ class Configuration:
         kinds: Folder of the organisation's own kinds.
         dsn: The database, unless the command line or the environment name another.
         path: The file it comes from; ``None`` when there is none.
+        routes: Where messages about incidents go.
     """
 
     definitions: Path = Path(DEFAULT_DEFINITIONS)
     kinds: Path | None = None
     dsn: str | None = None
     path: Path | None = None
+    routes: tuple[Route, ...] = ()
 
 
 def find(start: Path) -> Path | None:
@@ -86,10 +101,13 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
 def _checked(values: dict[str, Any], text: str, path: Path) -> Configuration:
     for key, value in values.items():
         location = _place(key, text, path)
+        if key == "notify":
+            continue
         if key not in _KEYS:
             raise ConfigurationError(
                 f'key "{key}" does not exist',
-                hint=output.did_you_mean(key, _KEYS).strip() or f"one of: {', '.join(_KEYS)}",
+                hint=output.did_you_mean(key, (*_KEYS, "notify")).strip()
+                or f"one of: {', '.join((*_KEYS, 'notify'))}",
                 location=location,
             )
         if not isinstance(value, str) or not value.strip() or "\0" in value:
@@ -102,7 +120,67 @@ def _checked(values: dict[str, Any], text: str, path: Path) -> Configuration:
         kinds=folder / Path(values["kinds"]).expanduser() if "kinds" in values else None,
         dsn=values.get("dsn"),
         path=path,
+        routes=tuple(_routes(values["notify"], text, path)) if "notify" in values else (),
     )
+
+
+def _routes(notify: Any, text: str, path: Path) -> Iterator[Route]:
+    """What stands under ``[notify]``: ``repeat``, and a table for each route."""
+    if not isinstance(notify, dict):
+        raise ConfigurationError(
+            '"notify" has to be a table', hint="[notify.oncall]", location=_place("notify", text, path)
+        )
+    repeat = _span(notify["repeat"], "repeat", text, path) if "repeat" in notify else None
+    for name, keys in notify.items():
+        if name == "repeat":
+            continue
+        location = _place(f"notify.{name}", text, path)
+        if not isinstance(keys, dict) or not re.fullmatch(r"[A-Za-z0-9_-]{1,60}", name):
+            raise ConfigurationError(
+                f'route "{name}" has to be a table with a plain name',
+                hint='[notify.oncall], and below it: to = "slack://…"',
+                location=location,
+            )
+        for key, value in keys.items():
+            if key not in _ROUTE_KEYS:
+                raise ConfigurationError(
+                    f'key "{key}" does not exist in a route',
+                    hint=output.did_you_mean(key, _ROUTE_KEYS).strip() or f"one of: {', '.join(_ROUTE_KEYS)}",
+                    location=location,
+                )
+            if not all(isinstance(one, str) and one.strip() for one in _listed(value)) or (
+                isinstance(value, list) and (key in ("to", "repeat") or not value)
+            ):
+                raise ConfigurationError(
+                    f'"{key}" of route "{name}" has to be a text: {_ROUTE_KEYS[key]}', location=location
+                )
+        if "to" not in keys:
+            raise ConfigurationError(
+                f'route "{name}" says no "to"', hint=f"to = {_ROUTE_KEYS['to']}", location=location
+            )
+        yield Route(
+            name=name,
+            to=keys["to"],
+            tables=tuple(_listed(keys.get("table", []))),
+            owners=tuple(_listed(keys.get("owner", []))),
+            tasks=tuple(_listed(keys.get("task", []))),
+            contacts=tuple(_listed(keys.get("contact", []))),
+            repeat=_span(keys["repeat"], f"notify.{name}", text, path) if "repeat" in keys else repeat,
+        )
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _span(value: Any, key: str, text: str, path: Path) -> timedelta:
+    """A span such as ``4 hours``."""
+    match = re.fullmatch(r"(\d{1,4}) (second|minute|hour|day)s?", value if isinstance(value, str) else "")
+    if match is None or int(match[1]) == 0:
+        raise ConfigurationError(
+            f'"{value}" is not a span', hint="for example: 4 hours", location=_place(key, text, path)
+        )
+    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
 
 
 def _place(key: str, text: str, path: Path) -> Location:

@@ -1,4 +1,4 @@
-"""``pgslo status``, ``incidents``, ``explain`` and ``tick``: how things are, for everybody who may read."""
+"""``pgslo status`` and ``tick``: how things are, for everybody who may read."""
 
 from __future__ import annotations
 
@@ -36,25 +36,28 @@ def status(session: Session, tables: tuple[str, ...], *, as_json: bool) -> int:
         rights = rights_on(conn)
         if rights["may_tick"]:
             _tick(conn)
-        shown = _matching(database.fetch(conn, "status"), tables)
+        shown = matching(database.fetch(conn, "status"), tables)
         names = [row["definition"] for row in shown]
-        incidents = [row for row in _incidents(conn) if row["definition"] in names]
+        incidents = [row for row in read_incidents(conn) if row["definition"] in names]
         broken = [row for row in database.fetch(conn, "broken_rules") if row["definition"] in names]
         idle = _idle(conn, names) if rights["may_plan"] else []
         installed = [row["definition"] for row in database.fetch(conn, "status")]
+        budgets = [row for row in database.fetch(conn, "budgets") if row["definition"] in names]
     stray = [] if tables else _without_file(session, installed)
     if as_json:
         output.document(
             tables=shown,
-            incidents=[_plain(row) for row in incidents],
+            incidents=[plain(row) for row in incidents],
+            budgets=budgets,
             broken_rules=broken,
             switched_off=idle,
             without_file=stray,
         )
     else:
-        _show_tables(shown)
+        _show_tables(shown, budgets)
         for row in incidents:
-            _show_incident(row)
+            _show_incident(row, budgets)
+        _show_budgets(budgets, incidents)
         _show_other(shown, broken, idle, stray)
     differ = any(row["schema_difference"] for row in shown)
     return BREACH if incidents or broken or idle or differ else OK
@@ -91,7 +94,7 @@ def _tick(conn: Connection) -> None:
         )
 
 
-def _matching(rows: Sequence[Row], tables: Sequence[str]) -> list[Row]:
+def matching(rows: Sequence[Row], tables: Sequence[str]) -> list[Row]:
     """The rows of these tables.
 
     Raises:
@@ -124,7 +127,8 @@ def resolve(table: str, known: Sequence[str]) -> str:
     return same[0]
 
 
-def _incidents(conn: Connection, *, everything: bool = False) -> list[Row]:
+def read_incidents(conn: Connection, *, everything: bool = False) -> list[Row]:
+    """Incidents, newest first: open ones, or all."""
     return database.fetch(conn, "incidents", {"all": everything})
 
 
@@ -135,10 +139,15 @@ def _idle(conn: Connection, names: Sequence[str]) -> list[Row]:
             found = database.installed(conn)
     except DatabaseError:
         return []
-    return [
-        {"definition": one.definition, "object": one.identity}
+    off = [
+        {"definition": one["definition"], "object": f"rule {one['rule']}" if one["rule"] else "every rule"}
+        for one in database.paused(conn)
+        if one["definition"] in names
+    ]
+    return off + [
+        {"definition": one.definition, "object": f"trigger {one.identity}"}
         for one in found
-        if not one.enabled and one.definition in names
+        if not one.enabled and one.kind == "trigger" and one.definition in names
     ]
 
 
@@ -155,12 +164,58 @@ def _without_file(session: Session, installed: Sequence[str]) -> list[str]:
     return [name for name in installed if name not in held]
 
 
-def _show_tables(rows: Sequence[Row]) -> None:
+def _budget(budgets: Sequence[Row], definition: str, rule: str | None) -> Row | None:
+    return next((row for row in budgets if (row["definition"], row["rule"]) == (definition, rule)), None)
+
+
+def budget_left(row: Row | None) -> str:
+    """How much of an error budget is left, in a cell; empty without one."""
+    if row is None:
+        return ""
+    if row["state"] == "unknown":
+        return "unknown"
+    return f"{row['left_fraction'] * 100:.0f} %"
+
+
+def budget_said(row: Row) -> str:
+    """An error budget in a sentence."""
+    goal = f"{row['target'] * 100:.10g} % in {_span(row['window_seconds'])}"
+    if row["state"] == "unknown":
+        return f"unknown: nothing was judged; the objective is {goal}"
+    unit = "batches"
+    judged, missed, left = row["judged"], row["missed"], row["left_over"]
+    if row["budgeting"] == "time_slices":
+        unit, judged, missed, left = "hours", judged / 3600, missed / 3600, left / 3600
+    pace = row["burn_rate_lately"]
+    lately = f", burning {pace:.3g} times as fast as allowed lately" if pace else ""
+    return f"{missed:.10g} of {judged:.4g} {unit} missed, {left:.3g} left ({budget_left(row)}){lately}; the objective is {goal}"
+
+
+def _span(seconds: int) -> str:
+    days, rest = divmod(seconds, 86_400)
+    return output.counted(seconds // 3600, "hour") if rest else output.counted(days, "day")
+
+
+def _show_budgets(budgets: Sequence[Row], incidents: Sequence[Row]) -> None:
+    """Budgets that are used up, of rules that no open incident is shown for."""
+    shown = {(row["definition"], row["rule"]) for row in incidents}
+    for row in budgets:
+        if row["state"] == "missed" and row["rule"] and (row["definition"], row["rule"]) not in shown:
+            output.say()
+            output.say(
+                f"{row['definition']}: the error budget of rule {row['rule']} is used up",
+                fg="yellow",
+                bold=True,
+            )
+            _fact("budget", budget_said(row))
+
+
+def _show_tables(rows: Sequence[Row], budgets: Sequence[Row]) -> None:
     if not rows:
         output.say("no table has a definition")
         return
     output.table(
-        ("table", "owner", "rules", "incidents", "broken", "quarantined", "last record"),
+        ("table", "owner", "rules", "incidents", "broken", "quarantined", "budget left", "last record"),
         [
             (
                 row["definition"],
@@ -169,15 +224,16 @@ def _show_tables(rows: Sequence[Row]) -> None:
                 f"{row['open_incidents']:,}",
                 f"{row['broken_rules']:,}",
                 f"{row['quarantined_rows']:,}",
+                budget_left(_budget(budgets, row["definition"], None)),
                 moment(row["last_recorded_at"]),
             )
             for row in rows
         ],
-        numbers=frozenset({2, 3, 4, 5}),
+        numbers=frozenset({2, 3, 4, 5, 6}),
     )
 
 
-def _show_incident(row: Row) -> None:
+def _show_incident(row: Row, budgets: Sequence[Row]) -> None:
     """An open incident: what, since when, who reads it, what to do."""
     facts = row["facts"]
     columns = f", column {', '.join(row['columns'])}" if row["columns"] else ""
@@ -191,9 +247,20 @@ def _show_incident(row: Row) -> None:
     _fact("since", f"{moment(row['opened_at'])}, batch {row['opened_batch']}")
     _fact("newest", facts.get("newest missed batch"))
     _fact("written by", facts.get("written by"))
+    _fact("together", facts.get("broke together"))
     _fact("read by", facts.get("tasks that read it") or "no task that a definition names")
+    _fact("views", facts.get("views that read it"))
     _fact("owner", row["owner"] or "unknown")
-    _fact("to do", "it resolves by itself when a later batch keeps the rule; failing rows: pgslo.sample")
+    budget = _budget(budgets, row["definition"], row["rule"])
+    _fact("budget", budget_said(budget) if budget else None)
+    _fact("known to", facts.get("acknowledged"))
+    _fact("muted", f"until {facts['muted until']}" if "muted until" in facts else None)
+    _fact("note", row["note"])
+    number = row["incident_id"]
+    _fact(
+        "to do",
+        f"it resolves by itself when a later batch keeps the rule; more: pgslo incidents show {number}",
+    )
 
 
 def _fact(word: str, text: str | None) -> None:
@@ -218,8 +285,11 @@ def _show_other(
         _fact("to do", "pgslo plan shows what changed; writes go on unjudged until then")
     for row in idle:
         output.say()
-        output.say(f"{row['definition']}: trigger {row['object']} is switched off", fg="red", bold=True)
-        _fact("to do", "pgslo apply switches it on again; rows written meanwhile were not judged")
+        output.say(f"{row['definition']}: {row['object']} is switched off", fg="red", bold=True)
+        _fact(
+            "to do",
+            "pgslo resume, or pgslo apply, switches it on again; rows written meanwhile were not judged",
+        )
     for row in rows:
         if row["quarantined_rows"]:
             count = output.counted(row["quarantined_rows"], "row")
@@ -239,76 +309,15 @@ def moment(when: dt.datetime | None) -> str:
     return "" if when is None else f"{when.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _plain(row: Row) -> Row:
+def plain(row: Row) -> Row:
     """An incident without the facts' words: programs have the columns."""
     facts = row["facts"] or {}
     kept = {key: value for key, value in row.items() if key != "facts"}
     return kept | {
         "newest_missed_batch": facts.get("newest missed batch"),
         "read_by": facts.get("tasks that read it"),
+        "views": facts.get("views that read it"),
     }
-
-
-@click.command()
-@click.argument("tables", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Also those that are resolved.")
-@_json
-@session_options
-@pass_session
-def incidents(session: Session, tables: tuple[str, ...], *, everything: bool, as_json: bool) -> None:
-    """List incidents.
-
-    The newest comes first. Open ones are listed, of TABLES such as features.user_stats or of all.
-    """
-    with session.connect() as conn:
-        rights_on(conn)
-        names = [row["definition"] for row in _matching(database.fetch(conn, "status"), tables)]
-        rows = [row for row in _incidents(conn, everything=everything) if row["definition"] in names]
-    if as_json:
-        output.document(incidents=[_plain(row) for row in rows])
-    elif not rows:
-        output.say("no incidents" if everything else "no open incidents")
-    else:
-        output.table(
-            ("incident", "table", "rule", "columns", "since", "batch", "resolved", "owner"),
-            [
-                (
-                    str(row["incident_id"]),
-                    row["definition"],
-                    row["rule"],
-                    ", ".join(row["columns"]),
-                    moment(row["opened_at"]),
-                    row["opened_batch"],
-                    f"{moment(row['resolved_at'])} ({row['resolution']})" if row["resolved_at"] else "",
-                    row["owner"] or "",
-                )
-                for row in rows
-            ],
-            numbers=frozenset({0}),
-        )
-
-
-@click.command()
-@click.argument("incident", type=click.IntRange(min=1, max=2**63 - 1))
-@_json
-@session_options
-@pass_session
-def explain(session: Session, incident: int, *, as_json: bool) -> None:
-    """Tell what is known of an incident.
-
-    That is: what was promised, since when it is missed, who wrote the first rows that miss it, and who reads them.
-    """
-    with session.connect() as conn:
-        rights_on(conn)
-        facts = database.fetch(conn, "explain", {"id": incident})
-    if not facts:
-        raise PgsloError(f"there is no incident {incident}", hint="pgslo incidents --all lists them")
-    if as_json:
-        output.document(incident=incident, facts={row["topic"]: row["fact"] for row in facts})
-        return
-    width = max(len(row["topic"]) for row in facts) + 2
-    for row in facts:
-        output.say(f"{row['topic'] + ':':{width}}{output.one_line(row['fact'])}")
 
 
 @click.command()
@@ -322,7 +331,7 @@ def tick(session: Session) -> None:
     """
     with session.connect() as conn:
         rights_on(conn)
-        before = {row["incident_id"] for row in _incidents(conn)}
+        before = {row["incident_id"] for row in read_incidents(conn)}
         conn.execute("SELECT pgslo.tick()")
-        after = {row["incident_id"] for row in _incidents(conn)}
+        after = {row["incident_id"] for row in read_incidents(conn)}
     output.message(f"{output.counted(len(before - after), 'incident')} resolved, {len(after):,} open")

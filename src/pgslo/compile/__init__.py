@@ -10,9 +10,10 @@ from typing import TypeVar
 
 from pgslo import naming, sql
 from pgslo.catalog import TEXT, Catalog, Name, Relation
-from pgslo.compile import conditions, declared, measuring, native, promises, repairs, views, writes
+from pgslo.compile import conditions, declared, measures, measuring, native, promises, repairs, views, writes
 from pgslo.compile.artifact import Artifact, Lock, Statement, drop, read_comment, table
 from pgslo.compile.conditions import Subject
+from pgslo.compile.measures import Measured
 from pgslo.compile.measuring import Measuring
 from pgslo.compile.writes import Choice, WriteCompiler
 from pgslo.definition import rules
@@ -132,11 +133,19 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
     errors: list[DefinitionError] = []
     made: list[Artifact | None] = []
     probes = _batch_probes(definition, compiler)
+    over_batches: dict[str, Measured] = {}
     for rule in definition.rules:
         if not rule.enabled:
             continue
         try:
+            if isinstance(rule, rules.BatchRule):
+                one = measures.measure(rule, compiler)
+                over_batches[rule.name] = one
+                choices.append(one.choice)
+                probes += [Probe(text, place) for text, place in one.probes]
+                continue
             choice = _choose(rule, compiler)
+            measures.check_share(rule, compiler)
             if choice.mechanism == "native":
                 made.append(native.artifact(rule, definition, compiler.subject, choice.reason))
                 if made[-1] is None:
@@ -155,12 +164,19 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
     repairing = tuple(choice.rule for choice in chosen if choice.mechanism == "repair trigger")
     triggers = _collect(lambda: (*repairs.artifacts(compiler, repairing), *compiler.artifacts(chosen)))
     counted = tuple(choice.rule for choice in chosen if choice.mechanism == "statement trigger")
-    measured = _collect(lambda: measuring.measuring(compiler, counted))
-    triggers = (*triggers, *measured.artifacts)
+    tallies = {tally.name: tally for one in over_batches.values() for tally in one.tallies}
+    rejects = any(one.rejects for one in over_batches.values()) or any(
+        rule.reject_below is not None for rule in counted
+    )
+    measured = _collect(
+        lambda: measuring.measuring(compiler, counted, tuple(tallies.values()), rejects=rejects)
+    )
+    own = tuple(artifact for one in over_batches.values() for artifact in one.artifacts)
+    triggers = (*triggers, *measured.artifacts, *own)
     guarded = _collect(lambda: views.artifacts(definition, catalog, relation, key))
     artifacts = (
         *(one for one in triggers if one.kind == "function"),
-        _registration(compiler, chosen, key, measured),
+        _registration(compiler, chosen, key, measured, tuple(tallies), over_batches),
         *(one for one in made if one is not None),
         *(one for one in triggers if one.kind != "function"),
         *guarded,
@@ -339,7 +355,12 @@ def _blame(rule: rules.Rule) -> Location:
 
 
 def _registration(
-    compiler: WriteCompiler, choices: tuple[Choice, ...], key: tuple[str, ...], measured: Measuring
+    compiler: WriteCompiler,
+    choices: tuple[Choice, ...],
+    key: tuple[str, ...],
+    measured: Measuring,
+    tallies: tuple[str, ...],
+    over_batches: dict[str, Measured],
 ) -> Artifact:
     definition = compiler.definition
     # A batch that nobody can be asked for again, and that no trigger counts, is not measured.
@@ -362,28 +383,13 @@ def _registration(
         "batch_is_of_row": measured.of_row,
         "recount": measured.recount,
         "sensitivity": definition.sensitivity,
+        **({"tallies": tallies} if tallies else {}),
+        **_objective(definition),
+        **_freshness(over_batches),
         "watched": [{"name": one.column.name, "kind": one.kind} for one in measured.watched if is_measured],
         "rules": [
             *(measuring.learned(measured.watched) if watches else ()),
-            *(
-                {
-                    "name": rule.name,
-                    "kind": rule.custom_kind if isinstance(rule, rules.Custom) else rule.kind,
-                    "columns": conditions.columns(rule),
-                    "on_breach": rule.on_breach,
-                    "at_least": rule.at_least,
-                    "at_most": rule.at_most,
-                    "samples": rule.samples,
-                    "mechanism": choice.mechanism,
-                    "promise": promises.promise(rule),
-                    "owner": rule.owner,
-                    "description": rule.description,
-                    "tags": rule.tags,
-                    "scope": "row",
-                }
-                for choice in choices
-                for rule in (choice.rule,)
-            ),
+            *(_registered(choice, over_batches.get(choice.rule.name)) for choice in choices),
         ],
         "tasks": [
             {
@@ -409,6 +415,60 @@ def _registration(
         replaceable=True,
         known_as=plain.fingerprint,
     )
+
+
+def _registered(choice: Choice, measured: Measured | None) -> dict[str, object]:
+    """A rule as the runtime is told."""
+    rule = choice.rule
+    told: dict[str, object] = {
+        "name": rule.name,
+        "kind": rule.custom_kind if isinstance(rule, rules.Custom) else rule.kind,
+        "columns": conditions.columns(rule),
+        "on_breach": rule.on_breach,
+        "at_least": rule.at_least,
+        "at_most": rule.at_most,
+        "samples": rule.samples,
+        "mechanism": choice.mechanism,
+        "promise": measures.promise(rule) if isinstance(rule, rules.BatchRule) else promises.promise(rule),
+        "owner": rule.owner,
+        "description": rule.description,
+        "tags": rule.tags,
+        "scope": measured.scope if measured else "row",
+    }
+    if measured:
+        told["measure"] = measured.measure
+        told |= {"warn_low": measured.low, "warn_high": measured.high}
+        told |= {"reject_low": measured.reject_low, "reject_high": measured.reject_high}
+    elif rule.reject_below is not None:
+        told |= {"measure": measures.share(rule), "reject_low": rule.reject_below}
+    if rule.target is not None:
+        told["target"] = rule.target
+    if rule.window is not None:
+        told["span"] = _seconds(rule.window)
+    if (rule.opens_after, rule.resolves_after) != (1, 1):
+        told |= {"missed_before_open": rule.opens_after, "met_before_resolve": rule.resolves_after}
+    return told
+
+
+def _seconds(span: timedelta) -> str:
+    return f"{int(span.total_seconds())} seconds"
+
+
+def _objective(definition: Definition) -> dict[str, object]:
+    if definition.target is None or definition.window is None:
+        return {}
+    return {
+        "target": definition.target,
+        "span": _seconds(definition.window),
+        "budgeting": definition.budgeting,
+    }
+
+
+def _freshness(over_batches: dict[str, Measured]) -> dict[str, object]:
+    for one in over_batches.values():
+        if one.measure["form"] == "age":
+            return {"max_age": f"{one.high:.0f} seconds", "age_of": one.measure.get("function")}
+    return {}
 
 
 def _document(document: object) -> Sql:

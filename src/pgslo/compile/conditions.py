@@ -181,10 +181,15 @@ def columns(rule: rules.Rule) -> tuple[str, ...]:
             own = rule.condition.columns
         case rules.Repair():
             own = rule.expression.columns if rule.expression else ()
+        case rules.NoOverlap():
+            own = (rule.start, rule.end)
+        case rules.SameAs():
+            own = rule.columns or rule.on
         case _:
             own = ()
     first = (rule.column,) if rule.column else ()
-    where = rule.where.columns if rule.where else ()
+    # A batch of the rows that it is about can miss it whatever readers of the other columns see.
+    where = rule.where.columns if rule.where and not isinstance(rule, rules.BatchRule) else ()
     return tuple(dict.fromkeys((*first, *own, *where)))
 
 

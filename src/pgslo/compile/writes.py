@@ -18,7 +18,7 @@ from pgslo.errors import CatalogError
 from pgslo.sql import Sql
 
 Mechanism = Literal[
-    "native", "row trigger", "statement trigger", "schema trigger", "repair trigger", "on read"
+    "native", "row trigger", "statement trigger", "schema trigger", "repair trigger", "on read", "at close"
 ]
 
 #: Rows that arrive one by one are batched by the hour of the clock unless the definition says otherwise.
@@ -118,7 +118,7 @@ def _choose_trigger(rule: rules.Rule, subject: Subject, writes: Writes) -> Choic
         return Choice(
             rule, "row trigger", "only a BEFORE ROW trigger can divert a row and let the others pass"
         )
-    if rule.at_least is not None or rule.at_most is not None:
+    if rule.at_least is not None or rule.at_most is not None or rule.reject_below is not None:
         return Choice(
             rule,
             "statement trigger",

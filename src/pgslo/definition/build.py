@@ -8,9 +8,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pgslo.definition import names
-from pgslo.definition.forms import OPTIONS, UNFIT_OPTIONS, Form
-from pgslo.definition.rules import Compare, Length, Range, References, Repair, Rule, Schema, Unique
+from pgslo.definition import bounds, names
+from pgslo.definition.forms import FILE_FORMS, OPTIONS, UNFIT_OPTIONS, Form
+from pgslo.definition.rules import (
+    BatchRule,
+    Compare,
+    Length,
+    NoOverlap,
+    Range,
+    References,
+    Repair,
+    Rule,
+    SameAs,
+    Schema,
+    Skew,
+    Unique,
+)
 from pgslo.definition.shapes import canonical
 from pgslo.definition.source import Mapping, Node, Problems, Scalar, Sequence
 from pgslo.errors import DefinitionError, Location
@@ -54,13 +67,14 @@ class Rules:
         if "name" not in written.values:
             written.values["name"] = self._derived_name(kind.text, column)
         name = written.values["name"]
-        location = place if column is None and form.rule is not Schema else kind.location
+        is_key_of_file = form.rule is Schema or form is FILE_FORMS.get(kind.text)
+        location = place if column is None and not is_key_of_file else kind.location
         try:
             rule = form.rule(**_fields(form, kind.text, written, column, location))
         except DefinitionError as error:
             self._problems.add(error)
             return
-        problems = [*_check_actions(rule), *_check_values(rule)]
+        problems = [*_check_actions(rule), *_check_values(rule), *bounds.check(rule)]
         stated = self._stated.setdefault(_statement(kind.text, column, written), location)
         if stated is not location:
             problems.append(
@@ -131,6 +145,13 @@ def _fields(
         if column is not None:
             values = {"columns": (column,), "table": values["table"], "to": (values["column"],)}
         values["table"] = canonical(values["table"])
+    elif form.rule is Skew:
+        *table, to = values.pop("from")
+        values |= {"table": canonical(tuple(table)), "to": to}
+    elif form.rule is SameAs:
+        values["table"] = canonical(values["table"])
+    elif form.rule is NoOverlap:
+        values |= {"start": values.pop("from"), "end": values.pop("to")}
     return fields | values
 
 
@@ -149,6 +170,8 @@ def _check_actions(rule: Rule) -> Iterator[DefinitionError]:
             hint="Keep one.",
             location=rule.place("at_most"),
         )
+    if isinstance(rule, BatchRule):
+        return
     if shares and rule.on_breach not in ("warn", "flag"):
         yield DefinitionError(
             f'"{shares[0]}" does not fit "on_breach: {rule.on_breach}"',

@@ -8,6 +8,8 @@ from typing import Any
 from pgslo.definition.forms import (
     BATCH_KEYS,
     COLUMN_FORMS,
+    FILE_FORMS,
+    OBJECTIVE_KEYS,
     OPTIONS,
     PLAIN_KEYS,
     ROW_FORMS,
@@ -19,7 +21,7 @@ from pgslo.definition.forms import (
     custom_form,
 )
 from pgslo.definition.kinds import CustomKind
-from pgslo.definition.rules import Definition, Range, Repair, Rule, Schema
+from pgslo.definition.rules import BatchRule, Definition, Range, Repair, Rule, Schema
 from pgslo.definition.shapes import Shape
 
 #: Changes when a file that was right becomes wrong.
@@ -49,6 +51,19 @@ _DESCRIPTIONS = {
     "at_least": "Fraction of a batch's rows that have to pass.",
     "at_most": "Rows of a batch that may fail.",
     "samples": "Keys of failing rows to keep per batch, at most.",
+    "warn_below": "A batch with less misses it.",
+    "warn_above": "A batch with more misses it.",
+    "reject_below": "A statement that leaves a batch with less is refused.",
+    "reject_above": "A statement that leaves a batch with more is refused.",
+    "target": "Share of batches, or of the time, that is to meet it.",
+    "window": "Over which the target is to be reached.",
+    "budgeting": "Whether batches are counted or the time they stand for.",
+    "opens_after": "Batches in a row that have to miss it before an incident opens.",
+    "resolves_after": "Batches in a row that have to meet it before the incident resolves.",
+    "settle": "How long after its last write a batch is taken as complete; without it, ten minutes.",
+    "watch": "false: no bounds are learned.",
+    "unwatched": "Columns for which no bounds are learned.",
+    "sensitivity": "2 tells of half as small deviations from what was learned, 0.5 of twice as large ones.",
     "by": "A column or expression; rows with the same value are a batch.",
     "every": "A batch for each such span of time.",
     "contact": "Whom to tell.",
@@ -87,6 +102,12 @@ def json_schema(kinds: Mapping[str, CustomKind] = _NO_KINDS) -> dict[str, Any]:
                 "description": "What a batch is: what the objectives are judged on.",
                 "anyOf": [{"const": "statement"}, {**_object(_described(BATCH_KEYS)), "minProperties": 1}],
             },
+            "objective": {
+                "description": "How many of the batches, or of the time, are to be met.",
+                **_object(_described(OBJECTIVE_KEYS)),
+                "required": ["target", "window"],
+            },
+            **{name: _kind(form, _options(form)) for name, form in FILE_FORMS.items()},
             "schema": {"description": _sentence(Schema), **_mapping(SCHEMA_FORM, _options(SCHEMA_FORM))},
             "columns": {
                 "description": "Rules by column.",
@@ -126,7 +147,8 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 def _options(form: Form) -> dict[str, Any]:
     """What every rule may say, as far as it fits the kind."""
     unfit = UNFIT_OPTIONS.get(form.rule, ((), ""))[0]
-    return _referred(unfit, _ACTIONS.get(form.rule, _USUAL_ACTIONS))
+    usual = ("warn", "flag", "reject") if issubclass(form.rule, BatchRule) else _USUAL_ACTIONS
+    return _referred(unfit, _ACTIONS.get(form.rule, usual))
 
 
 def _referred(without: tuple[str, ...], actions: tuple[str, ...]) -> dict[str, Any]:
@@ -140,7 +162,8 @@ def _mapping(form: Form, options: dict[str, Any]) -> dict[str, Any]:
     schema = _object({**{key: shape.schema() for key, shape in form.parameters.items()}, **options})
     if form.required:
         schema["required"] = list(form.required)
-    if form.one_of:
+    # Options that count as one of them may stand elsewhere: under "rules" beside the kind.
+    if form.one_of and all(key in schema["properties"] for key in form.one_of):
         schema["anyOf"] = [{"required": [key]} for key in form.one_of]
     return schema
 

@@ -10,40 +10,62 @@ from pgslo.definition import names
 from pgslo.definition.kinds import CustomKind
 from pgslo.definition.rules import (
     AcceptedValues,
+    BatchRule,
+    Change,
     Compare,
+    Completeness,
     Custom,
+    DistanceName,
+    Drift,
     ExpressionRule,
     Format,
     FormatName,
+    Freshness,
     Length,
+    Monotonic,
+    NoGap,
+    NoOverlap,
     NotAcceptedValues,
     NotNull,
     OnBreach,
     OnRead,
     Operator,
     Pattern,
+    QueryRule,
     Range,
     References,
     Repair,
+    RowCount,
     Rule,
+    SameAs,
+    SampledName,
     Schema,
+    Skew,
+    Statistic,
+    TalliedName,
     Unique,
 )
 from pgslo.definition.shapes import (
     AnyConstant,
+    Batches,
     Boolean,
     Bound,
     Condition,
     Duration,
+    Earlier,
     Fraction,
     Integer,
     ListOf,
     MapOf,
+    Measure,
     Name,
     OneOf,
     Pair,
     Relation,
     Shape,
+    Statement,
+    Step,
+    Stretch,
     Text,
     describe,
 )
@@ -149,6 +171,26 @@ def _bounds(rule: type[Rule], shape: Shape, example: str) -> Form:
 
 
 _OPERATOR = OneOf("operator", get_args(Operator))
+_STATISTICS = (*get_args(TalliedName), *get_args(SampledName))
+_LIMITS: dict[str, Shape] = {"min": Measure(), "max": Measure()}
+_ANY_BOUND = ("min", "max", "warn_below", "warn_above", "reject_below", "reject_above")
+_PER = ListOf(Name(), single=True)
+_DISTANCE = OneOf("distance", get_args(DistanceName))
+
+_ROW_COUNT = Form(
+    RowCount,
+    "row_count: {min: 1000}",
+    parameters={"min": Measure(), "max": Measure(), "relative_to": Earlier()},
+    one_of=_ANY_BOUND,
+)
+_FRESHNESS = Form(
+    Freshness,
+    "freshness: {max_age: 26 hours}",
+    parameters={"max_age": Duration(), "of": Name()},
+    required=("max_age",),
+    shorthand=Duration(),
+    stands_for=("max_age",),
+)
 
 #: Kinds under ``columns:``.
 COLUMN_FORMS: dict[str, Form] = {
@@ -193,6 +235,72 @@ COLUMN_FORMS: dict[str, Form] = {
         },
         one_of=("trim", "lower", "map", "expression", "round", "clip", "default"),
     ),
+    "completeness": Form(
+        Completeness,
+        "completeness: {min: 0.95, reject_below: 0.50}",
+        parameters={"min": Fraction(), "max": Fraction()},
+        one_of=_ANY_BOUND,
+        shorthand=Fraction(),
+        stands_for=("min",),
+    ),
+    "freshness": Form(
+        Freshness,
+        "freshness: {max_unchanged: 3 batches}",
+        parameters={"max_unchanged": Batches()},
+        required=("max_unchanged",),
+    ),
+    "statistic": Form(
+        Statistic,
+        "statistic: {of: mean, min: 10, max: 20}",
+        parameters={"of": OneOf("statistic", _STATISTICS), "quantile": Fraction(), **_LIMITS},
+        required=("of",),
+        one_of=_ANY_BOUND,
+    ),
+    "change": Form(
+        Change,
+        "change: {of: mean, relative_to: previous, max: 0.2}",
+        parameters={
+            "of": OneOf("statistic", _STATISTICS),
+            "quantile": Fraction(),
+            "relative_to": Earlier(),
+            "absolute": Boolean(),
+            **_LIMITS,
+        },
+        required=("of",),
+        one_of=_ANY_BOUND,
+    ),
+    "drift": Form(
+        Drift,
+        "drift: {by: psi, relative_to: 28 batches, max: 0.2}",
+        parameters={"by": _DISTANCE, "relative_to": Earlier(), "trained_on": Stretch(), "max": Measure()},
+        one_of=("max", "warn_above"),
+    ),
+    "skew": Form(
+        Skew,
+        "skew: {from: training.user_stats.age, by: psi, max: 0.2}",
+        parameters={"from": Relation(parts=3), "by": _DISTANCE, "max": Measure()},
+        required=("from",),
+        one_of=("max", "warn_above"),
+    ),
+    "no_gap": Form(
+        NoGap,
+        "no_gap: {every: 1 hour, per: station}",
+        parameters={"every": Step(), "per": _PER},
+        required=("every",),
+        shorthand=Step(),
+        stands_for=("every",),
+    ),
+    "monotonic": Form(
+        Monotonic,
+        "monotonic: {order: read_at, per: meter}",
+        parameters={
+            "order": _PER,
+            "per": _PER,
+            "direction": OneOf("direction", ("rising", "falling")),
+            "strictly": Boolean(),
+        },
+        required=("order",),
+    ),
 }
 
 #: Kinds under ``rules:``.
@@ -215,7 +323,41 @@ ROW_FORMS: dict[str, Form] = {
         required=("columns", "table", "to"),
     ),
     "unique": _direct(Unique, "columns", ListOf(Name(), single=True), "unique: [user_id, feature_date]"),
+    "row_count": _ROW_COUNT,
+    "change": Form(
+        Change,
+        "change: {of: row_count, relative_to: previous, min: -0.5}",
+        parameters={
+            "of": OneOf("statistic", ("row_count",)),
+            "relative_to": Earlier(),
+            "absolute": Boolean(),
+            **_LIMITS,
+        },
+        required=("of",),
+        one_of=_ANY_BOUND,
+    ),
+    "no_overlap": Form(
+        NoOverlap,
+        "no_overlap: {from: valid_from, to: valid_to, per: user_id}",
+        parameters={"from": Name(), "to": Name(), "per": _PER},
+        required=("from", "to"),
+    ),
+    "same_as": Form(
+        SameAs,
+        "same_as: {table: staging.orders, on: order_id, columns: [amount]}",
+        parameters={"table": Relation(), "on": _PER, "columns": _PER},
+        required=("table", "on"),
+    ),
+    "query": _direct(
+        QueryRule,
+        "query",
+        Statement(),
+        'query: "SELECT a.id FROM shop.a LEFT JOIN shop.b USING (id) WHERE b.id IS NULL"',
+    ),
 }
+
+#: Kinds that are keys of the file.
+FILE_FORMS: dict[str, Form] = {"freshness": _FRESHNESS, "row_count": _ROW_COUNT}
 
 SCHEMA_FORM = Form(
     Schema,
@@ -253,13 +395,72 @@ OPTIONS: dict[str, Shape] = {
     "at_least": Fraction(),
     "at_most": Integer(0, _ANY_INTEGER),
     "samples": Integer(0, 1000),
+    "warn_below": Measure(),
+    "warn_above": Measure(),
+    "reject_below": Measure(),
+    "reject_above": Measure(),
+    "target": Fraction(),
+    "window": Duration(),
+    "opens_after": Batches(),
+    "resolves_after": Batches(),
 }
+_OVER_BATCHES = ("warn_below", "warn_above", "reject_below", "reject_above", "opens_after", "resolves_after")
+_COUNTING = ("at_least", "samples", "warn_below", "warn_above", "reject_below", "reject_above")
+_BOUNDED = ("at_least", "at_most", "samples")
+#: Kinds over a batch whose value is a number of failures: at most that many are fine.
+COUNTING: tuple[type[BatchRule], ...] = (NoGap, NoOverlap, Monotonic, SameAs, QueryRule)
+#: What a rule of one kind cannot say; others by what they are.
 #: Options that make no sense for a kind, and why.
 UNFIT_OPTIONS: dict[type[Rule], tuple[tuple[str, ...], str]] = {
-    Schema: (("where", "at_least", "at_most", "samples"), "it is about the table, not about rows"),
-    Repair: (("at_least", "at_most", "samples"), "it mends rows and judges none"),
+    Schema: (
+        ("where", "at_least", "at_most", "samples", *_OVER_BATCHES),
+        "it is about the table, not about rows",
+    ),
+    Repair: (
+        ("at_least", "at_most", "samples", "target", "window", *_OVER_BATCHES),
+        "it mends rows and judges none",
+    ),
+    **dict.fromkeys(
+        (Completeness, RowCount, Statistic), (_BOUNDED, "it has bounds for one value of a batch")
+    ),
+    Change: ((*_BOUNDED, "where"), "it compares what was measured of whole batches"),
+    **dict.fromkeys(
+        (Drift, Skew),
+        (
+            (*_BOUNDED, "where", "warn_below", "reject_below", "reject_above"),
+            "it compares whole batches, and can only be too far off",
+        ),
+    ),
+    Freshness: ((*_COUNTING, "at_most", "where"), "it has a bound of its own and is about all rows"),
+    **dict.fromkeys(COUNTING, (_COUNTING, "it counts failures; say how many are fine with at_most")),
+    QueryRule: (
+        (*_COUNTING, "where"),
+        "it counts the rows a query returns; say how many are fine with at_most",
+    ),
+    **dict.fromkeys(
+        (
+            AcceptedValues,
+            Compare,
+            Custom,
+            ExpressionRule,
+            Format,
+            Length,
+            NotAcceptedValues,
+            NotNull,
+            Pattern,
+            Range,
+            References,
+            Unique,
+        ),
+        (("warn_below", "warn_above", "reject_above"), "say it with at_least and reject_below"),
+    ),
 }
 
+OBJECTIVE_KEYS: dict[str, Shape] = {
+    "target": Fraction(),
+    "window": Duration(),
+    "budgeting": OneOf("way of budgeting", ("occurrences", "time_slices")),
+}
 BATCH_KEYS: dict[str, Shape] = {"by": Condition(), "every": Duration()}
 TASK_KEYS: dict[str, Shape] = {
     "contact": Text("a contact", 200),
@@ -267,7 +468,7 @@ TASK_KEYS: dict[str, Shape] = {
     "view": Relation("view"),
     "on_read": OneOf("choice", get_args(OnRead)),
 }
-#: Keys of a file with a plain value; the others (batch, schema, columns, rules, tasks) hold more.
+#: Keys of a file with a plain value; the others hold more.
 PLAIN_KEYS: dict[str, Shape] = {
     "table": Relation(),
     "description": Text("a description"),
@@ -277,9 +478,12 @@ PLAIN_KEYS: dict[str, Shape] = {
     "guarded": Name("schema"),
     "readers": ListOf(Name("role"), single=True),
     "on_read": OneOf("choice", get_args(OnRead)),
+    "settle": Duration(),
+    "watch": Boolean(),
+    "unwatched": ListOf(Name(), single=True),
+    "sensitivity": Measure(),
 }
-FILE_KEYS = (*PLAIN_KEYS, "batch", "schema", "columns", "rules", "tasks")
+FILE_KEYS = (*PLAIN_KEYS, "batch", "objective", "schema", *FILE_FORMS, "columns", "rules", "tasks")
 
 #: Planned, so that nobody is told "did you mean".
-LATER_KEYS = frozenset({"freshness", "row_count", "objective", "assertions"})
-LATER_OPTIONS = frozenset({"reject_below", "warn_below", "reject_above", "warn_above"})
+LATER_KEYS = frozenset({"assertions"})

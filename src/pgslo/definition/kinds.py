@@ -31,22 +31,7 @@ from pgslo.expression import Expression
 MAX_BYTES = 20_000
 _NAME_BYTES = 30
 #: Kinds that pgslo keeps for itself.
-LATER_KINDS = frozenset(
-    {
-        *(
-            "completeness",
-            "row_count",
-            "freshness",
-            "statistic",
-            "change",
-            "drift",
-            "skew",
-            "no_gap",
-            "no_overlap",
-        ),
-        *("monotonic", "same_as", "query", "ml_metric"),
-    }
-)
+LATER_KINDS = frozenset({"ml_metric"})
 _HEADER = re.compile(r"--[ \t]*(?P<key>\w+)[ \t]*:[ \t]*(?P<value>.*?)[ \t]*\Z")
 _PARAMETER = re.compile(
     r"(?P<name>\w+)[ \t]+(?P<type>list of \w+|\w+)(?:[ \t]+default[ \t]+(?P<default>.+))?\Z"

@@ -9,9 +9,10 @@ from pgslo.definition.build import Rules, Written
 from pgslo.definition.forms import (
     BATCH_KEYS,
     COLUMN_FORMS,
+    FILE_FORMS,
     FILE_KEYS,
     LATER_KEYS,
-    LATER_OPTIONS,
+    OBJECTIVE_KEYS,
     OPTIONS,
     PLAIN_KEYS,
     ROW_FORMS,
@@ -114,6 +115,7 @@ class _Reader:
         if node.get("table") is None:
             self._error('the file names no "table"', start, "Start with table: schema.name")
         self._check_schemas(written)
+        self._check_sensitivity(written)
         if self._problems.errors:
             return None
         schema_name, table_name = written.values.pop("table")
@@ -130,8 +132,12 @@ class _Reader:
         match key.text:
             case "batch":
                 written.put("batch", self._batch(node), node)
+            case "objective":
+                self._objective(written, node)
             case "schema":
-                self._schema(key, node)
+                self._file_rule(SCHEMA_FORM, key, node)
+            case kind if kind in FILE_FORMS:
+                self._file_rule(FILE_FORMS[kind], key, node)
             case "columns":
                 self._columns(node)
             case "rules":
@@ -183,6 +189,14 @@ class _Reader:
                 "Choose another schema for the guarded views.",
             )
 
+    def _check_sensitivity(self, written: Written) -> None:
+        if written.values.get("sensitivity", 1) <= 0:
+            self._error(
+                "sensitivity has to be above zero",
+                written.places["sensitivity"],
+                "1 is the default; 2 tells of half as small deviations. To have none told, write watch: false.",
+            )
+
     # Parts of a file
 
     def _batch(self, node: Node) -> Batch | None:
@@ -223,12 +237,29 @@ class _Reader:
                 tasks.append(Task(location=key.location, places=written.places, **written.values))
         return tuple(tasks)
 
-    def _schema(self, key: Scalar, node: Node) -> None:
-        mapping = self._mapping(node, f"For example {SCHEMA_FORM.example}")
-        if mapping is not None:
-            written = self._parameters(SCHEMA_FORM, key, mapping, OPTIONS)
-            if written is not None:
-                self._rules.add(SCHEMA_FORM, key, written, column=None)
+    def _objective(self, written: Written, node: Node) -> None:
+        mapping = self._mapping(node, "For example {target: 0.99, window: 28 days}")
+        if mapping is None:
+            return
+        self._check_keys(mapping, tuple(OBJECTIVE_KEYS), "key")
+        for name, item in mapping.entries:
+            if name.text in OBJECTIVE_KEYS:
+                self._put(written, name.text, OBJECTIVE_KEYS[name.text], item)
+        for needed in ("target", "window"):
+            if mapping.get(needed) is None:
+                self._error(
+                    f'"objective" needs "{needed}"',
+                    node.location,
+                    "For example {target: 0.99, window: 28 days}",
+                )
+
+    def _file_rule(self, form: Form, key: Scalar, node: Node) -> None:
+        """A kind that is a key of the file."""
+        if form.shorthand is None and self._mapping(node, f"For example {form.example}") is None:
+            return
+        written = self._parameters(form, key, node, OPTIONS)
+        if written is not None:
+            self._rules.add(form, key, written, column=None)
 
     def _columns(self, node: Node) -> None:
         mapping = self._mapping(node, "For example age: [not_null]")
@@ -309,7 +340,7 @@ class _Reader:
         if not found or not form:
             return
         kind, value = found
-        written = self._parameters(form, kind, value, {})
+        written = self._parameters(form, kind, value, {}, beside=options)
         if written is not None and "name" in options.values:
             written.values.update(options.values)
             written.places.update(options.places)
@@ -319,9 +350,7 @@ class _Reader:
         """The one key that is a kind, and what is said of it."""
         kinds = []
         for key, value in node.entries:
-            if key.text in LATER_OPTIONS:
-                self._error(f'"{key.text}" is not supported by this version', key.location)
-            elif key.text not in OPTIONS:
+            if key.text not in OPTIONS:
                 kinds.append((key, value))
         if not kinds:
             known = ", ".join(self._row_forms)
@@ -354,13 +383,25 @@ class _Reader:
                 self._error(
                     '"schema" is a key of the file', kind.location, f"For example {SCHEMA_FORM.example}"
                 )
+            elif kind.text in FILE_FORMS:
+                self._error(
+                    f'"{kind.text}" is a key of the file',
+                    kind.location,
+                    f"For example {FILE_FORMS[kind.text].example}",
+                )
             else:
                 hint = close_match(kind.text, forms) or f"One of: {', '.join(forms)}."
                 self._error(f'kind "{kind.text}" does not exist', kind.location, hint)
         return form
 
     def _parameters(
-        self, form: Form, kind: Scalar, node: Node | None, options: dict[str, Shape]
+        self,
+        form: Form,
+        kind: Scalar,
+        node: Node | None,
+        options: dict[str, Shape],
+        *,
+        beside: Written | None = None,
     ) -> Written | None:
         """A kind's own keys and the options among them; ``None`` if something is wrong."""
         before = len(self._problems.errors)
@@ -375,7 +416,8 @@ class _Reader:
         if len(self._problems.errors) > before:
             return None
         missing = [f'"{name}"' for name in form.required if name not in written.values]
-        if not missing and form.one_of and not written.values.keys() & set(form.one_of):
+        stated = written.values.keys() | (beside.values.keys() if beside else set())
+        if not missing and form.one_of and not stated & set(form.one_of):
             missing = [" or ".join(f'"{name}"' for name in form.one_of)]
         if missing:
             place = node.location if node else kind.location
@@ -390,8 +432,6 @@ class _Reader:
         for key, value in node.entries:
             if key.text in known:
                 self._put(written, key.text, known[key.text], value)
-            elif key.text in LATER_OPTIONS:
-                self._error(f'"{key.text}" is not supported by this version', key.location)
             elif key.text in OPTIONS:
                 hint = f"Write {{{kind.text}: …, {key.text}: …}}."
                 self._error(f'"{key.text}" belongs beside "{kind.text}", not inside it', key.location, hint)

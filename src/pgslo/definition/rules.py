@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pgslo.definition import names
 from pgslo.errors import Location
-from pgslo.expression import Expression
+from pgslo.expression import Expression, Query
 
 OnBreach = Literal["warn", "flag", "quarantine", "repair", "reject"]
 OnRead = Literal["warn", "refuse", "silent"]
@@ -18,6 +18,12 @@ Number = int | decimal.Decimal
 #: A constant as the author wrote it; text also stands for dates and times, PostgreSQL reads it by the column's type.
 Scalar = bool | int | decimal.Decimal | str
 Operator = Literal["=", "<>", "<", "<=", ">", ">="]
+#: Added up as rows come and go, so exact; a rule over one of them may reject.
+TalliedName = Literal["mean", "stddev", "sum", "zero_share", "negative_share"]
+#: Read from the batch's profile.
+SampledName = Literal["min", "max", "median", "quantile", "distinct", "distinct_share", "top_share"]
+StatisticName = TalliedName | SampledName
+DistanceName = Literal["psi", "js", "tv", "ks"]
 FormatName = Literal[
     "email",
     "uuid",
@@ -46,6 +52,14 @@ class Rule(BaseModel):
         at_least: Fraction (0-1) of a batch's rows that have to pass before the objective is missed.
         at_most: Number of failing rows in a batch that is still accepted.
         samples: Keys of failing rows kept per batch, at most.
+        warn_below: Smallest value of a batch that meets it; ``min`` of a kind over a batch says the same.
+        warn_above: Largest one.
+        reject_below: Smallest value of a batch at which the statement is let through.
+        reject_above: Largest one.
+        target: Share of batches that are to meet it; ``None``: the file's.
+        window: Over which the target is to be reached; ``None``: the file's.
+        opens_after: Batches in a row that have to miss it before an incident opens.
+        resolves_after: Batches in a row that have to meet it before the incident resolves.
         location: Where the rule stands.
         places: Where each of its parameters stands.
     """
@@ -64,6 +78,14 @@ class Rule(BaseModel):
     at_least: float | None = Field(default=None, ge=0, le=1)
     at_most: int | None = Field(default=None, ge=0)
     samples: int = Field(default=10, ge=0, le=1000)
+    warn_below: float | None = None
+    warn_above: float | None = None
+    reject_below: float | None = None
+    reject_above: float | None = None
+    target: float | None = Field(default=None, ge=0, le=1)
+    window: timedelta | None = None
+    opens_after: int = Field(default=1, ge=1)
+    resolves_after: int = Field(default=1, ge=1)
     location: Location
     places: dict[str, Location] = Field(default_factory=dict)
 
@@ -205,6 +227,135 @@ class Custom(Rule):
     condition: Expression
 
 
+class BatchRule(Rule):
+    """What is judged of a batch or of the table as a whole: one value, and the bounds that it is to keep.
+
+    Attributes:
+        min: Smallest value that meets it.
+        max: Largest value that meets it.
+    """
+
+    min: float | None = None
+    max: float | None = None
+
+    @property
+    def low(self) -> float | None:
+        """Smallest value that meets it."""
+        return self.min if self.min is not None else self.warn_below
+
+    @property
+    def high(self) -> float | None:
+        """Largest value that meets it."""
+        return self.max if self.max is not None else self.warn_above
+
+
+class Completeness(BatchRule):
+    """Enough of a batch's rows have a value."""
+
+    kind = "completeness"
+
+
+class RowCount(BatchRule):
+    """A batch has so many rows, or so many for each row of earlier batches."""
+
+    kind = "row_count"
+    relative_to: str | None = None
+
+
+class Freshness(BatchRule):
+    """The table's newest data is not too old, or a column's values did not stop changing.
+
+    Attributes:
+        max_age: How old the newest data may be.
+        of: The time column that tells; ``None``: when the table was last written to.
+        max_unchanged: How many batches in a row may repeat a column's values.
+    """
+
+    kind = "freshness"
+    max_age: timedelta | None = None
+    of: str | None = None
+    max_unchanged: int | None = None
+
+
+class Statistic(BatchRule):
+    """A statistic of a batch's values lies between two bounds."""
+
+    kind = "statistic"
+    of: StatisticName
+    quantile: float | None = None
+
+
+class Change(BatchRule):
+    """A statistic or the number of rows changes by no more than so much from earlier batches."""
+
+    kind = "change"
+    of: str
+    quantile: float | None = None
+    relative_to: str = "previous"
+    absolute: bool = False
+
+
+class Drift(BatchRule):
+    """A batch's values are distributed like those of earlier batches."""
+
+    kind = "drift"
+    by: DistanceName = "psi"
+    relative_to: str = "previous"
+    trained_on: tuple[str, str] | None = None
+
+
+class Skew(BatchRule):
+    """A batch's values are distributed like those of a column in another guarded table."""
+
+    kind = "skew"
+    by: DistanceName = "psi"
+    table: str
+    to: str
+
+
+class NoGap(BatchRule):
+    """Values follow each other without a step larger than so much."""
+
+    kind = "no_gap"
+    every: timedelta | int
+    per: tuple[str, ...] = ()
+
+
+class NoOverlap(BatchRule):
+    """Spans from one column to another do not overlap; the end does not belong to a span."""
+
+    kind = "no_overlap"
+    start: str
+    end: str
+    per: tuple[str, ...] = ()
+
+
+class Monotonic(BatchRule):
+    """Values only rise, or only fall, in the order of other columns."""
+
+    kind = "monotonic"
+    order: tuple[str, ...] = Field(min_length=1)
+    per: tuple[str, ...] = ()
+    direction: Literal["rising", "falling"] = "rising"
+    strictly: bool = False
+
+
+class SameAs(BatchRule):
+    """Each row has a row with the same key and the same values in another table."""
+
+    kind = "same_as"
+    table: str
+    on: tuple[str, ...] = Field(min_length=1)
+    columns: tuple[str, ...] = ()
+
+
+class QueryRule(BatchRule):
+    """A query of the author's own returns no rows."""
+
+    kind = "query"
+    query: Query
+
+
 #: The kinds that come with pgslo, by the word that definitions use.
 BUILT_IN: dict[str, type[Rule]] = {
     kind.kind: kind
@@ -222,6 +373,18 @@ BUILT_IN: dict[str, type[Rule]] = {
         Unique,
         Schema,
         Repair,
+        Completeness,
+        RowCount,
+        Freshness,
+        Statistic,
+        Change,
+        Drift,
+        Skew,
+        NoGap,
+        NoOverlap,
+        Monotonic,
+        SameAs,
+        QueryRule,
     )
 }
 
@@ -273,6 +436,9 @@ class Definition(BaseModel):
         watch: Whether bounds are learned for columns that have none.
         unwatched: Columns that are left out of that.
         settle: How long after its last write a batch is taken as complete; ``None``: ten minutes.
+        target: Objective of each rule that has none of its own: share of batches, or of the time, that meet it.
+        window: Over which the target is to be reached.
+        budgeting: Whether batches are counted, or the time that they stand for.
         sensitivity: Divides every learned bound's width; 1 is the default.
     """
 
@@ -291,6 +457,9 @@ class Definition(BaseModel):
     unwatched: tuple[str, ...] = ()
     settle: timedelta | None = None
     sensitivity: float = Field(default=1.0, gt=0)
+    target: float | None = Field(default=None, ge=0, le=1)
+    window: timedelta | None = None
+    budgeting: Literal["occurrences", "time_slices"] = "occurrences"
     rules: tuple[Rule, ...] = ()
     tasks: tuple[Task, ...] = ()
     location: Location

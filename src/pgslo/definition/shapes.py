@@ -329,6 +329,126 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class Statement:
+    """A query that only reads."""
+
+    def read(self, node: Node) -> expression.Query:
+        """The query."""
+        scalar = _scalar(node, "a query")
+        return expression.parse_query(scalar.text, location=scalar.location, locate=scalar.locate)
+
+    def schema(self) -> dict[str, Any]:
+        """The same as JSON Schema."""
+        return {"type": "string", "minLength": 1}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A finite number that a batch is measured against."""
+
+    def read(self, node: Node) -> float:
+        """The number."""
+        value = node.value if isinstance(node, Scalar) else None
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | decimal.Decimal)
+            or not decimal.Decimal(value).is_finite()
+        ):
+            raise DefinitionError(f"expected a number, not {describe(node)}", location=node.location)
+        return float(value)
+
+    def schema(self) -> dict[str, Any]:
+        """The same as JSON Schema."""
+        return {"type": "number"}
+
+
+@dataclass(frozen=True)
+class Batches:
+    """A number of batches: ``3 batches`` or ``3``."""
+
+    def read(self, node: Node) -> int:
+        """The number."""
+        text = node.text.strip().lower() if isinstance(node, Scalar) else ""
+        match = re.fullmatch(r"([1-9][0-9]{0,3})(?: +batch(?:es)?)?", text)
+        if match is None:
+            raise DefinitionError(
+                f"expected a number of batches, not {describe(node)}",
+                hint='For example "3 batches".',
+                location=node.location,
+            )
+        return int(match[1])
+
+    def schema(self) -> dict[str, Any]:
+        """The same as JSON Schema."""
+        pattern = r"^[1-9][0-9]{0,3}( +batch(es)?)?$"
+        return {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": 9999},
+                {"type": "string", "pattern": pattern},
+            ]
+        }
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """Which earlier batches are meant: ``previous``, ``same weekday``, ``28 batches``."""
+
+    def read(self, node: Node) -> str:
+        """The words."""
+        text = " ".join(node.text.lower().split()) if isinstance(node, Scalar) else ""
+        if text in ("previous", "same weekday"):
+            return text
+        match = re.fullmatch(r"([1-9][0-9]{0,2}) batches", text)
+        if match is None:
+            raise DefinitionError(
+                f"expected earlier batches, not {describe(node)}",
+                hint='Write previous, "same weekday", or a number such as "28 batches".',
+                location=node.location,
+            )
+        return text
+
+    def schema(self) -> dict[str, Any]:
+        """The same as JSON Schema."""
+        return {"type": "string", "pattern": "^(previous|same weekday|[1-9][0-9]{0,2} batches)$"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far values may be apart: a span of time, or a whole number."""
+
+    def read(self, node: Node) -> timedelta | int:
+        """The step."""
+        if isinstance(node, Scalar) and isinstance(node.value, int) and not isinstance(node.value, bool):
+            return Integer(1, 2**62).read(node)
+        return Duration().read(node)
+
+    def schema(self) -> dict[str, Any]:
+        """The same as JSON Schema."""
+        return {"anyOf": [Integer(1, 2**62).schema(), Duration().schema()]}
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The first and the last of some batches, by their names."""
+
+    def read(self, node: Node) -> tuple[str, str]:
+        """The two names."""
+        if not isinstance(node, Sequence) or len(node.items) != _PAIR:
+            raise DefinitionError(
+                f"expected the first and the last batch in brackets, not {describe(node)}",
+                hint='For example ["2026-01-01", "2026-01-31"].',
+                location=node.location,
+            )
+        first, last = (Text("a batch", 200, lenient=True).read(item) for item in node.items)
+        return first, last
+
+    def schema(self) -> dict[str, Any]:
+        """The same as JSON Schema."""
+        item = {"type": ["string", "number"]}
+        return {"type": "array", "items": item, "minItems": 2, "maxItems": 2}
+
+
+@dataclass(frozen=True)
 class Duration:
     """A span of time in words: ``1 hour``, ``15 minutes``, ``1 day 6 hours``."""
 

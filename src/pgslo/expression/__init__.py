@@ -1,5 +1,6 @@
-"""Row conditions that authors write: parsed, restricted to what a row rule may do, and qualified."""
+"""Row conditions that authors write: parsed, restricted to what a row rule may do, and qualified; and their queries."""
 
 from pgslo.expression.gate import Expression, parse
+from pgslo.expression.query import Query, parse_query
 
-__all__ = ["Expression", "parse"]
+__all__ = ["Expression", "Query", "parse", "parse_query"]

@@ -39,3 +39,4 @@ CREATE TABLE features.user_stats (
 );
 CREATE INDEX user_stats_email_idx ON features.user_stats (email);
 CREATE INDEX user_stats_campaign_idx ON features.user_stats (campaign);
+CREATE INDEX user_stats_last_seen_at_idx ON features.user_stats (last_seen_at);

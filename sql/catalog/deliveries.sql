@@ -1,0 +1,5 @@
+-- Messages about these pages, in the order in which they were written down.
+SELECT d.delivery_id, d.delivery_key, d.recipient, d.page, d.event, d.incidents, d.queued_at, d.sent_at
+FROM pgslo.delivery d
+WHERE d.page = ANY (%(pages)s)
+ORDER BY d.delivery_id

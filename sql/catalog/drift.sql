@@ -1,0 +1,48 @@
+-- What each defined table was like when it was last applied, and what it is like now.
+SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_name,
+    a.table_name AS applied_name, a.applied_at, a.columns AS applied_columns, a.objects AS applied_objects,
+    (SELECT jsonb_agg(jsonb_build_object('number', t.attnum, 'name', t.attname, 'type', pg_catalog.format_type(t.atttypid, t.atttypmod)) ORDER BY t.attnum)
+     FROM pg_catalog.pg_attribute t WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped) AS columns,
+    ARRAY(SELECT DISTINCT k.name FROM pgslo_catalog.rule r, unnest(r.columns) AS k (name)
+          WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.mechanism NOT IN ('native', 'on read')
+          UNION SELECT unnest(d.key_columns) ORDER BY 1) AS used_columns,
+    ARRAY(SELECT DISTINCT coalesce(r.name, 'batch') || ': ' || b.error_message
+          FROM pgslo_catalog.rule_break b LEFT JOIN pgslo_catalog.rule r USING (rule_id)
+          WHERE b.definition_id = d.definition_id AND r.retired_at IS NULL ORDER BY 1) AS broken,
+    -- Statement triggers of the whole table that a partition lacks.
+    (SELECT coalesce(jsonb_agg(jsonb_build_array(p.relid::regclass::text, g.tgname) ORDER BY p.relid::regclass::text, g.tgname), '[]')
+     FROM pg_catalog.pg_trigger g, pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p
+     JOIN pg_catalog.pg_class x ON x.oid = p.relid
+     WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgname ~ '^pgslo_' AND g.tgtype & 1 = 0 AND p.relid <> c.oid AND x.relkind IN ('r', 'p')
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger own WHERE own.tgrelid = p.relid AND own.tgname = g.tgname)) AS unarmed,
+    -- Row triggers are cloned to partitions, and a clone can be switched off by itself.
+    (SELECT coalesce(jsonb_agg(jsonb_build_array(g.tgrelid::regclass::text, g.tgname) ORDER BY g.tgrelid::regclass::text, g.tgname), '[]')
+     FROM pg_catalog.pg_trigger g
+     WHERE g.tgname ~ '^pgslo_' AND g.tgenabled IN ('D', 'R')
+       AND g.tgrelid IN (SELECT c.oid UNION ALL SELECT p.relid::oid FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p)) AS switched_off,
+    ARRAY(SELECT s.srrelid::regclass::text
+          FROM pg_catalog.pg_subscription_rel s
+          WHERE s.srrelid = c.oid OR s.srrelid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p) ORDER BY 1) AS subscribed,
+    ARRAY(SELECT coalesce('role ' || o.rolname, 'every role') || coalesce(' in database ' || b.datname, '')
+          FROM pg_catalog.pg_db_role_setting s
+          LEFT JOIN pg_catalog.pg_roles o ON o.oid = s.setrole LEFT JOIN pg_catalog.pg_database b ON b.oid = s.setdatabase
+          WHERE 'session_replication_role=replica' = ANY (s.setconfig) AND (s.setdatabase = 0 OR b.datname = current_database()) ORDER BY 1) AS replica_roles,
+    a.rows_written AS rows_written_then,
+    (SELECT sum(s.n_tup_ins + s.n_tup_upd)::bigint
+     FROM (SELECT c.oid AS relid UNION SELECT p.relid FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p) r
+     JOIN pg_catalog.pg_stat_user_tables s ON s.relid = r.relid) AS rows_written_now,
+    -- A statement may be recorded once as judged and once as measured.
+    (SELECT coalesce(greatest(sum(f.rows) FILTER (WHERE f.operation = 'judged'), sum(f.rows) FILTER (WHERE f.operation IN ('insert', 'update'))), 0)::bigint
+     FROM pgslo_catalog.fragment f
+     WHERE f.definition_id = d.definition_id AND f.rows > 0 AND f.written_at >= a.applied_at) AS rows_recorded,
+    (SELECT max(f.place) FROM pgslo_catalog.fragment f WHERE f.definition_id = d.definition_id AND f.place < 'Infinity') AS newest_recorded,
+    EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.mechanism = 'statement trigger') AS records_rows,
+    d.batch_by, d.batch_place,
+    -- Only by an index is the newest batch found without reading the table.
+    EXISTS (SELECT FROM pg_catalog.pg_index i
+            WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL
+              AND d.batch_by = '(r.' || pg_catalog.pg_get_indexdef(i.indexrelid, 1, true) || ')') AS batch_has_index
+FROM pgslo_catalog.definition d
+LEFT JOIN pg_catalog.pg_class c ON c.oid = d.relation LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pgslo_catalog.applied a USING (definition_id)
+ORDER BY d.name

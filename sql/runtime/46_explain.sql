@@ -1,0 +1,199 @@
+-- Who reads what, what broke together, and what is known of an incident.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE VIEW pgslo.reader AS
+WITH RECURSIVE own AS (
+    -- The table, and the views that pgslo made over it: their columns are called like the table's.
+    SELECT d.definition_id, d.relation::oid AS oid FROM pgslo_catalog.definition d
+    UNION
+    SELECT d.definition_id, c.oid
+    FROM pg_class c
+    JOIN pg_description e ON e.objoid = c.oid AND e.classoid = 'pg_class'::regclass AND e.objsubid = 0 AND e.description ~ '^pgslo [0-9a-f]{16} '
+    JOIN pgslo_catalog.definition d ON d.name = substr(e.description, 24)
+    WHERE c.relkind = 'v'
+), edge AS (
+    SELECT w.ev_class AS view, p.refobjid AS source, p.refobjsubid AS number
+    FROM pg_depend p
+    JOIN pg_rewrite w ON w.oid = p.objid
+    WHERE p.classid = 'pg_rewrite'::regclass AND p.refclassid = 'pg_class'::regclass AND w.ev_class <> p.refobjid
+), used AS (
+    SELECT o.definition_id, e.view, a.attname::text AS column_name
+    FROM own o
+    JOIN edge e ON e.source = o.oid
+    LEFT JOIN pg_attribute a ON a.attrelid = e.source AND a.attnum = e.number AND a.attnum > 0
+    WHERE NOT EXISTS (SELECT FROM own x WHERE x.oid = e.view)
+    UNION
+    -- A view over such a view: PostgreSQL does not keep which of its columns is made of which, so it reads them all.
+    SELECT u.definition_id, e.view, u.column_name
+    FROM used u
+    JOIN edge e ON e.source = u.view
+)
+SELECT d.name AS definition, 'task' AS kind, t.name, t.contact, t.reads AS columns, t.on_read, t.reads_from AS known_from
+FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
+UNION ALL
+SELECT d.name, CASE c.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END, format('%I.%I', n.nspname, c.relname), pg_get_userbyid(c.relowner)::text,
+       coalesce(array_agg(u.column_name ORDER BY u.column_name) FILTER (WHERE u.column_name IS NOT NULL), '{}'), NULL, 'catalogue'
+FROM used u
+JOIN pgslo_catalog.definition d USING (definition_id)
+JOIN pg_class c ON c.oid = u.view AND c.relkind IN ('v', 'm')
+JOIN pg_namespace n ON n.oid = c.relnamespace
+GROUP BY d.name, c.oid, c.relkind, n.nspname, c.relname, c.relowner;
+COMMENT ON VIEW pgslo.reader IS 'Who reads which columns of a defined table: tasks, and views of others over the table or its guarded views.';
+
+CREATE OR REPLACE VIEW pgslo.page AS
+SELECT min(i.incident_id) AS page, i.definition, i.opened_batch AS batch,
+       CASE WHEN count(*) FILTER (WHERE i.resolved_at IS NULL) = 0 THEN 'resolved'
+            WHEN bool_and(i.muted_until > clock_timestamp()) FILTER (WHERE i.resolved_at IS NULL) THEN 'muted'
+            WHEN bool_and(i.acknowledged_at IS NOT NULL) FILTER (WHERE i.resolved_at IS NULL) THEN 'acknowledged'
+            ELSE 'open' END AS state,
+       min(i.opened_at) AS opened_at,
+       CASE WHEN count(*) FILTER (WHERE i.resolved_at IS NULL) = 0 THEN max(i.resolved_at) END AS resolved_at,
+       array_agg(i.incident_id ORDER BY i.incident_id) AS incidents,
+       array_agg(i.incident_id ORDER BY i.incident_id) FILTER (WHERE i.resolved_at IS NULL) AS open_incidents,
+       array_agg(i.rule ORDER BY i.incident_id) AS rules,
+       ARRAY(SELECT DISTINCT c.name FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id), unnest(r.columns) AS c (name)
+             WHERE d.name = i.definition AND r.name = ANY (array_agg(i.rule)) ORDER BY 1) AS columns
+FROM pgslo.incident i
+GROUP BY i.definition, i.opened_batch;
+COMMENT ON VIEW pgslo.page IS 'Incidents of a table that opened with the same batch: columns that broke together are one page.';
+
+CREATE OR REPLACE VIEW pgslo.incident_event AS
+SELECT e.incident_event_id, e.incident_id, d.name AS definition, r.name AS rule, e.event, e.happened_at, e.done_by, e.application, e.batch, e.muted_until, e.resolution, e.note
+FROM pgslo_catalog.incident_event e
+JOIN pgslo_catalog.incident i USING (incident_id)
+JOIN pgslo_catalog.definition d USING (definition_id)
+JOIN pgslo_catalog.rule r USING (rule_id);
+COMMENT ON VIEW pgslo.incident_event IS 'The history of incidents: who did what when.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.utc(moment timestamptz) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT to_char(utc.moment AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC'
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.utc(timestamptz) IS 'A moment as messages write it.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.profile_said(profile pgslo_catalog.profile) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    -- Everybody may read it: no value of a row, and no median of so few rows that it would be one.
+    SELECT concat_ws(', ',
+        format('batch %s: %s rows', profile.batch, profile.rows),
+        CASE WHEN profile.column_name <> '*' AND profile.rows > 0 THEN to_char(100.0 * profile.present / profile.rows, 'FM990.0') || ' % not null' END,
+        CASE WHEN profile.column_name <> '*' AND profile.present > 0 AND profile.common <> '{}' THEN
+            to_char(least(100.0, 100.0 * (SELECT max(c.value::numeric) FROM jsonb_each_text(profile.common) c) * 2 ^ profile.level / profile.present), 'FM990.0') || ' % the commonest value' END,
+        CASE WHEN profile.present >= 20 AND profile.grid[21] IS NOT NULL THEN 'median ' || round(profile.grid[21]::numeric, 4)::float8 END)
+    WHERE profile.batch IS NOT NULL
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.profile_said(pgslo_catalog.profile) IS 'A column of a batch in a sentence without values.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.profiles_of(incident_id bigint)
+RETURNS TABLE (column_name text, before pgslo_catalog.profile, after pgslo_catalog.profile)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT t.column_name, b.profile, t
+    FROM pgslo_catalog.incident i
+    JOIN pgslo_catalog.rule r USING (rule_id)
+    JOIN pgslo_catalog.profile t ON t.definition_id = i.definition_id AND t.batch = i.opened_batch
+        AND (t.column_name = ANY (r.columns) OR r.columns = '{}' AND t.column_name = '*')
+    LEFT JOIN LATERAL (
+        SELECT p AS profile FROM pgslo_catalog.profile p
+        WHERE p.definition_id = i.definition_id AND p.column_name = t.column_name AND p.place < i.opened_place AND p.baseline
+        ORDER BY p.place DESC LIMIT 1
+    ) b ON true
+    WHERE i.incident_id = profiles_of.incident_id
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.profiles_of(bigint) IS 'Profiles of an incident''s columns: of the last batch that was fine, and of the first that was not.';
+
+CREATE OR REPLACE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE (topic text, fact text)
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    WITH incident AS (
+        SELECT i, i.*, d.name, r, r.name AS rule_name, r.kind, r.columns, r.promise, r.on_breach, coalesce(r.owner, d.owner, 'unknown') AS owner,
+               greatest(i.muted_until, r.muted_until) AS quiet_until
+        FROM pgslo_catalog.incident i JOIN pgslo_catalog.definition d USING (definition_id) JOIN pgslo_catalog.rule r USING (rule_id)
+        WHERE i.incident_id = explain.incident_id
+    ), first AS (
+        SELECT f.writer, f.application, f.written_at FROM pgslo_catalog.fragment f JOIN incident n ON f.definition_id = n.definition_id AND f.place = n.opened_place AND f.failures ? n.rule_name
+        ORDER BY f.fragment_id LIMIT 1
+    ), reader AS (
+        SELECT x.* FROM incident n JOIN pgslo.reader x ON x.definition = n.name AND (x.columns && n.columns OR n.columns = '{}')
+    )
+    SELECT fact.*
+    FROM incident n
+    LEFT JOIN first f ON true
+    LEFT JOIN pgslo_catalog.batch b ON b.definition_id = n.definition_id AND b.name = n.opened_batch
+    CROSS JOIN LATERAL (
+        SELECT coalesce(n.writer, f.writer, b.writer) AS role, nullif(coalesce(n.application, f.application, b.application), '') AS application,
+               coalesce(n.written_at, f.written_at, b.last_written_at) AS at
+    ) w
+    CROSS JOIN LATERAL (VALUES
+        ('table', n.name),
+        ('rule', format('%s (%s): %s', n.rule_name, n.kind, n.promise)),
+        ('columns', nullif(array_to_string(n.columns, ', '), '')),
+        ('owner', n.owner),
+        ('opened', format('%s, batch %s', pgslo_catalog.utc(n.opened_at), n.opened_batch)),
+        ('first bad batch', (SELECT v.said FROM pgslo_catalog.verdict v WHERE v.rule_id = n.rule_id AND v.batch = n.opened_batch)),
+        ('written by', format('%s%s, %s', w.role, ' with ' || w.application, pgslo_catalog.utc(w.at))),
+        ('profile before', (SELECT string_agg(concat_ws(': ', nullif(p.column_name, '*'), pgslo_catalog.profile_said(p.before)), '; ' ORDER BY p.column_name)
+                            FROM pgslo_catalog.profiles_of(n.incident_id) p WHERE (p.before).batch IS NOT NULL)),
+        ('profile then', (SELECT string_agg(concat_ws(': ', nullif(p.column_name, '*'), pgslo_catalog.profile_said(p.after)), '; ' ORDER BY p.column_name)
+                          FROM pgslo_catalog.profiles_of(n.incident_id) p)),
+        ('newest missed batch', coalesce(
+            (SELECT format('Batch %s: %s; the rule wants: %s. Since %s.', v.batch, v.said, n.promise, to_char(n.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC')
+             FROM pgslo_catalog.verdict v
+             WHERE v.rule_id = n.rule_id AND v.verdict = 'missed' AND v.place >= n.opened_place AND v.place <= coalesce(n.resolved_place, 'Infinity')
+             ORDER BY v.place DESC LIMIT 1),
+            pgslo_catalog.missed_batch(n.i, n.r))),
+        ('broke together', (SELECT string_agg(format('incident %s, %s', o.incident_id, q.name), '; ' ORDER BY o.incident_id)
+                            FROM pgslo_catalog.incident o JOIN pgslo_catalog.rule q USING (rule_id)
+                            WHERE o.definition_id = n.definition_id AND o.opened_batch = n.opened_batch AND o.incident_id <> n.incident_id)),
+        ('tasks that read it', (SELECT string_agg(x.name || coalesce(' (' || x.contact || ')', ''), ', ' ORDER BY x.name) FROM reader x WHERE x.kind = 'task')),
+        ('views that read it', (SELECT string_agg(format('%s (%s)', x.name, x.contact), ', ' ORDER BY x.name) FROM reader x WHERE x.kind <> 'task')),
+        ('state', CASE WHEN n.resolved_at IS NULL THEN 'open'
+                       ELSE format('resolved (%s) %s, batch %s', n.resolution, pgslo_catalog.utc(n.resolved_at), coalesce(n.resolved_batch, '-')) END),
+        ('acknowledged', format('%s by %s', pgslo_catalog.utc(n.acknowledged_at), n.acknowledged_by)),
+        ('muted until', CASE WHEN n.resolved_at IS NULL AND n.quiet_until > clock_timestamp() THEN pgslo_catalog.utc(n.quiet_until) END),
+        ('note', n.note),
+        ('history', (SELECT string_agg(format('%s %s%s by %s', pgslo_catalog.utc(e.happened_at), e.event, ' (' || e.resolution || ')', e.done_by), '; ' ORDER BY e.incident_event_id)
+                     FROM pgslo_catalog.incident_event e WHERE e.incident_id = n.incident_id))
+    ) AS fact (topic, fact)
+    WHERE fact.fact IS NOT NULL
+      AND NOT (fact.topic = 'written by' AND w.role IS NULL)
+      AND NOT (fact.topic = 'acknowledged' AND n.acknowledged_at IS NULL)
+$pgslo$;
+COMMENT ON FUNCTION pgslo.explain(bigint) IS 'An incident in facts: what, since when, who wrote the first bad batch, before and then, who reads it. Holds no values of the table.';
+
+CREATE OR REPLACE FUNCTION pgslo.evidence(incident_id bigint) RETURNS TABLE (topic text, fact text)
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    (SELECT 'failing row', format('%s: %s', s.row_key, s.shown)
+     FROM pgslo_catalog.incident i
+     JOIN pgslo_catalog.sample s ON s.rule_id = i.rule_id
+     WHERE i.incident_id = evidence.incident_id
+       -- Of this incident alone, not of an earlier one of the rule.
+       AND s.written_at >= coalesce((SELECT max(o.resolved_at) FROM pgslo_catalog.incident o WHERE o.rule_id = i.rule_id AND o.incident_id < i.incident_id), '-infinity')
+       AND s.written_at <= coalesce(i.resolved_at, 'infinity')
+     ORDER BY s.sample_id
+     LIMIT 20)
+    UNION ALL
+    SELECT format('value that moved most, %s', p.column_name), moved.said
+    FROM pgslo_catalog.profiles_of(evidence.incident_id) p
+    CROSS JOIN LATERAL (
+        SELECT format('%s: %s %% before, %s %% then', m.value, to_char(m.before, 'FM990.0'), to_char(m.after, 'FM990.0')) AS said
+        FROM (
+            SELECT coalesce(x.key, y.key) AS value,
+                   least(100, coalesce(x.value::numeric, 0) * 100 * 2 ^ (p.before).level / greatest((p.before).present, 1)) AS before,
+                   least(100, coalesce(y.value::numeric, 0) * 100 * 2 ^ (p.after).level / greatest((p.after).present, 1)) AS after
+            FROM jsonb_each_text((p.before).common) x FULL JOIN jsonb_each_text((p.after).common) y ON y.key = x.key
+        ) m
+        ORDER BY abs(m.after - m.before) DESC, m.value
+        LIMIT 1
+    ) moved
+    WHERE (p.before).batch IS NOT NULL
+$pgslo$;
+COMMENT ON FUNCTION pgslo.evidence(bigint) IS 'Failing rows of an incident and the value that moved most. Holds personal data: for the owner, and whom he allows.';

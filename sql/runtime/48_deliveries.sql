@@ -1,0 +1,52 @@
+-- The outbox of pgslo watch: a message is written down before it is sent, and again once it was.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo.subscribe(recipient text) RETURNS timestamptz
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    INSERT INTO pgslo_catalog.recipient (recipient) VALUES (subscribe.recipient) ON CONFLICT ON CONSTRAINT recipient_is_known_once DO NOTHING;
+    RETURN (SELECT r.since FROM pgslo_catalog.recipient r WHERE r.recipient = subscribe.recipient);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.subscribe(text) IS 'Makes a recipient known, and says since when it is; what was over before is no news to it.';
+
+CREATE OR REPLACE FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    INSERT INTO pgslo_catalog.delivery (delivery_key, recipient, page, event, incidents, subject, body)
+    VALUES (queue_delivery.delivery_key, queue_delivery.recipient, queue_delivery.page, queue_delivery.event, queue_delivery.incidents, queue_delivery.subject, queue_delivery.body)
+    ON CONFLICT ON CONSTRAINT delivery_is_made_once DO NOTHING;
+    RETURN FOUND;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.queue_delivery(text, text, bigint, text, bigint[], text, text) IS 'Writes a message down to be sent, once a key, and says whether it is new.';
+
+CREATE OR REPLACE FUNCTION pgslo.begin_delivery(delivery_id bigint) RETURNS bigint
+LANGUAGE sql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    UPDATE pgslo_catalog.delivery d
+    SET attempts = d.attempts + 1, next_attempt_at = clock_timestamp() + least(interval '1 hour', interval '5 seconds' * 2 ^ least(d.attempts, 20))
+    WHERE d.delivery_id = begin_delivery.delivery_id AND d.sent_at IS NULL
+    RETURNING d.attempts
+$pgslo$;
+COMMENT ON FUNCTION pgslo.begin_delivery(bigint) IS 'Notes that a message is about to be sent; NULL when it was sent already.';
+
+CREATE OR REPLACE FUNCTION pgslo.end_delivery(delivery_id bigint, error text DEFAULT NULL) RETURNS void
+LANGUAGE sql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    UPDATE pgslo_catalog.delivery d
+    SET sent_at = CASE WHEN end_delivery.error IS NULL THEN clock_timestamp() END, error = left(end_delivery.error, 1000)
+    WHERE d.delivery_id = end_delivery.delivery_id AND d.sent_at IS NULL
+$pgslo$;
+COMMENT ON FUNCTION pgslo.end_delivery(bigint, text) IS 'Notes that a message was sent, or why not.';
+
+CREATE OR REPLACE VIEW pgslo.delivery AS
+SELECT d.delivery_id, d.delivery_key, d.recipient, d.page, d.event, d.incidents, d.subject, d.body, d.queued_at, d.attempts, d.next_attempt_at, d.sent_at, d.error
+FROM pgslo_catalog.delivery d;
+COMMENT ON VIEW pgslo.delivery IS 'Messages about incidents, sent and still to be sent.';

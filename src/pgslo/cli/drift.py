@@ -1,0 +1,51 @@
+"""``pgslo drift``: what somebody changed under the definitions since they were applied."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+
+from pgslo import database
+from pgslo.cli import output
+from pgslo.cli.session import Session, pass_session, session_options
+from pgslo.cli.status import resolve, rights_on
+from pgslo.errors import PgsloError
+
+OK, CHANGES = 0, 3
+
+
+@click.command()
+@click.argument("tables", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@session_options
+@pass_session
+def drift(session: Session, tables: tuple[str, ...], *, as_json: bool) -> int:
+    """Find what moved since the last apply.
+
+    That is: objects that were dropped, edited or switched off, tables and columns that were renamed, retyped or dropped, partitions without triggers, rows that came in
+    unseen. It needs no definition files and changes nothing. Ends with exit code 3 when it finds something; what may have an innocent reason is told as a hint alone.
+    """
+    with session.connect() as conn:
+        rights = rights_on(conn)
+        if not rights["may_plan"]:
+            raise PgsloError(
+                f"role {rights['role']} may not see pgslo's state",
+                hint="run it as the owner, or: pgslo grants auditor ROLE",
+            )
+        known = database.definitions_installed(conn)
+        wanted = {resolve(table, known) for table in tables} or set(known)
+        found = [one for one in database.find_drift(conn) if one.definition in wanted]
+    certain = [one for one in found if not one.is_hint]
+    if as_json:
+        output.document(drift=[dataclasses.asdict(one) for one in found])
+        return CHANGES if certain else OK
+    for one in found:
+        output.say(
+            f"{one.definition}: {one.what}: {one.thing}", bold=True, fg="yellow" if one.is_hint else "red"
+        )
+        output.say(f"  {output.one_line(one.said)}")
+        output.say(f"  to do: {output.one_line(one.to_do)}")
+    if not found:
+        output.say(f"{output.counted(len(wanted), 'table')} as the last apply left them")
+    return CHANGES if certain else OK

@@ -1,0 +1,291 @@
+"""``pgslo incidents`` and ``explain``: what is known of incidents, and what people say becomes of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from pgslo import database
+from pgslo.cli import output
+from pgslo.cli.session import Session, pass_session, session_options
+from pgslo.cli.status import matching, moment, plain, read_incidents, rights_on
+from pgslo.database import Connection
+from pgslo.errors import DatabaseError, PgsloError
+
+OK, ERROR = 0, 1
+_NOT_OPEN = "P0002"
+_SPAN = re.compile(r"(\d{1,5}) ?(m|h|d|w|minutes?|hours?|days?|weeks?)\Z")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+_id = click.IntRange(min=1, max=2**63 - 1)
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+_note = click.option("--note", help="A word on it, kept with the incident.")
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def incidents(ctx: click.Context) -> None:
+    """Look at incidents, and say what becomes of them.
+
+    Everybody may look. What becomes of them is for operators: the owner of the schema pgslo, and whom he allows. Without a command, open incidents are listed.
+    """
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_incidents)
+
+
+@incidents.command("list")
+@click.argument("tables", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Also those that are resolved.")
+@_json
+@session_options
+@pass_session
+def list_incidents(
+    session: Session, tables: tuple[str, ...] = (), *, everything: bool = False, as_json: bool = False
+) -> None:
+    """List incidents.
+
+    The newest comes first. Open ones are listed, of TABLES such as features.user_stats or of all. Those of one page opened with the same batch.
+    """
+    with session.connect() as conn:
+        rights_on(conn)
+        names = [row["definition"] for row in matching(database.fetch(conn, "status"), tables)]
+        rows = [row for row in read_incidents(conn, everything=everything) if row["definition"] in names]
+    if as_json:
+        output.document(incidents=[plain(row) for row in rows])
+    elif not rows:
+        output.say("no incidents" if everything else "no open incidents")
+    else:
+        output.table(
+            ("incident", "page", "table", "rule", "columns", "since", "batch", "state", "owner"),
+            [
+                (
+                    str(row["incident_id"]),
+                    str(row["page"]),
+                    row["definition"],
+                    row["rule"],
+                    ", ".join(row["columns"]),
+                    moment(row["opened_at"]),
+                    row["opened_batch"],
+                    _state(row),
+                    row["owner"] or "",
+                )
+                for row in rows
+            ],
+            numbers=frozenset({0, 1}),
+        )
+
+
+def _state(row: dict[str, Any]) -> str:
+    if row["resolved_at"]:
+        return f"{row['resolution'].replace('_', ' ')} {moment(row['resolved_at'])}"
+    if row["muted_until"] and row["muted_until"] > dt.datetime.now(dt.UTC):
+        return f"muted until {moment(row['muted_until'])}"
+    return f"acknowledged by {row['acknowledged_by']}" if row["acknowledged_at"] else "open"
+
+
+@incidents.command()
+@click.argument("incident", type=_id)
+@_json
+@session_options
+@pass_session
+def show(session: Session, incident: int, *, as_json: bool) -> None:
+    """Show what is known of an incident, and what became of it.
+
+    Who may see rows is shown failing rows and the value that moved most as well.
+    """
+    with session.connect() as conn:
+        rights = rights_on(conn)
+        facts = _facts(conn, incident)
+        history = database.fetch(conn, "incident_events", {"id": incident})
+        evidence = database.fetch(conn, "evidence", {"id": incident}) if rights["may_see_evidence"] else None
+    if as_json:
+        output.document(
+            incident=incident,
+            facts={row["topic"]: row["fact"] for row in facts},
+            history=history,
+            evidence=evidence,
+        )
+        return
+    _print(row for row in facts if row["topic"] != "history")
+    output.say()
+    output.say("History", bold=True)
+    for row in history:
+        words = [moment(row["happened_at"]), row["event"]]
+        if row["resolution"]:
+            words.append(f"as {row['resolution'].replace('_', ' ')}")
+        if row["muted_until"]:
+            words.append(f"until {moment(row['muted_until'])}")
+        words.append(f"by {row['done_by']}")
+        output.say(output.one_line(f"  {' '.join(words)}{': ' + row['note'] if row['note'] else ''}"))
+    if evidence:
+        output.say()
+        output.say("Evidence", bold=True)
+        for row in evidence:
+            output.say(output.one_line(f"  {row['topic']}: {row['fact']}"))
+
+
+def _facts(conn: Connection, incident: int) -> list[dict[str, Any]]:
+    """What is known of an incident.
+
+    Raises:
+        PgsloError: There is none of that number.
+    """
+    facts = database.fetch(conn, "explain", {"id": incident})
+    if not facts:
+        raise PgsloError(f"there is no incident {incident}", hint="pgslo incidents list --all lists them")
+    return facts
+
+
+def _print(facts: Any) -> None:
+    rows = list(facts)
+    width = max(len(row["topic"]) for row in rows) + 2
+    for row in rows:
+        output.say(f"{row['topic'] + ':':{width}}{output.one_line(row['fact'])}")
+
+
+@incidents.command()
+@click.argument("numbers", nargs=-1, required=True, type=_id, metavar="INCIDENTS…")
+@_note
+@_json
+@session_options
+@pass_session
+def ack(session: Session, numbers: tuple[int, ...], *, note: str | None, as_json: bool) -> int:
+    """Acknowledge incidents: somebody looks after them, and they are not told again."""
+    return _decide(session, numbers, "SELECT pgslo.acknowledge(%s, %s)", (note,), as_json=as_json)
+
+
+@incidents.command()
+@click.argument("numbers", nargs=-1, type=_id, metavar="[INCIDENTS]…")
+@click.option("--rule", metavar="TABLE.RULE", help="Mute a rule, for incidents to come as well.")
+@click.option(
+    "--for", "span", metavar="SPAN", help="How long, for example 30m, 4h, 2d; without it, a mute ends."
+)
+@_note
+@_json
+@session_options
+@pass_session
+def mute(
+    session: Session,
+    numbers: tuple[int, ...],
+    *,
+    rule: str | None,
+    span: str | None,
+    note: str | None,
+    as_json: bool,
+) -> int:
+    """Keep incidents, or a rule, from being told for a while. Readers are warned all the same."""
+    if bool(numbers) == bool(rule):
+        raise click.UsageError("Name either incidents or a --rule.")
+    until = _interval(span) if span else None
+    if rule is None:
+        return _decide(
+            session,
+            numbers,
+            "SELECT pgslo.mute(%s, pg_catalog.clock_timestamp() + %s::interval, %s)",
+            (until, note),
+            as_json=as_json,
+        )
+    table, _, name = rule.rpartition(".")
+    if not table:
+        raise click.UsageError("--rule takes a table and a rule, for example features.user_stats.age_range.")
+    with session.connect() as conn:
+        rights_on(conn)
+        definition = matching(database.fetch(conn, "status"), (table,))[0]["definition"]
+        said = conn.execute(
+            "SELECT pgslo.mute_rule(%s, %s, pg_catalog.clock_timestamp() + %s::interval)",
+            (definition, name, until),
+        ).fetchone()
+    assert said is not None
+    if as_json:
+        output.document(rule=name, definition=definition, message=said[0])
+    else:
+        output.say(said[0])
+    return OK
+
+
+def _interval(span: str) -> str:
+    """A span such as ``4h`` as PostgreSQL reads it.
+
+    Raises:
+        click.UsageError: It is none.
+    """
+    match = _SPAN.match(span.strip().lower())
+    if match is None or int(match[1]) == 0:
+        raise click.UsageError(f'"{span}" is not a span: 30m, 4h, 2d, 1w.')
+    return f"{match[1]} {_UNITS[match[2][0]]}"
+
+
+@incidents.command()
+@click.argument("numbers", nargs=-1, required=True, type=_id, metavar="INCIDENTS…")
+@click.option(
+    "--as",
+    "resolution",
+    type=click.Choice(["real", "false-alarm"]),
+    required=True,
+    help="What it was; learned bounds take note of false alarms.",
+)
+@_note
+@_json
+@session_options
+@pass_session
+def resolve(
+    session: Session, numbers: tuple[int, ...], *, resolution: str, note: str | None, as_json: bool
+) -> int:
+    """End incidents. One is reopened if the next batch misses its rule as well."""
+    return _decide(
+        session,
+        numbers,
+        "SELECT pgslo.resolve(%s, %s, %s)",
+        (resolution.replace("-", "_"), note),
+        as_json=as_json,
+    )
+
+
+def _decide(
+    session: Session, numbers: Sequence[int], query: str, rest: tuple[Any, ...], *, as_json: bool
+) -> int:
+    """Do the same to each incident, in a transaction of its own; what fails does not stop the rest."""
+    outcome: list[dict[str, Any]] = []
+    with session.connect() as conn:
+        rights_on(conn)
+        for number in dict.fromkeys(numbers):
+            try:
+                with database.errors():
+                    said = conn.execute(query.encode(), (number, *rest)).fetchone()
+                assert said is not None
+                outcome.append({"incident": number, "done": True, "message": said[0]})
+                if not as_json:
+                    output.say(said[0])
+            except DatabaseError as exc:
+                if conn.closed:
+                    raise  # the others would fail as well
+                if exc.sqlstate == _NOT_OPEN:
+                    exc.hint = "pgslo incidents list"
+                outcome.append({"incident": number, "done": False, "message": exc.message})
+                output.error(exc)
+    if as_json:
+        output.document(incidents=outcome)
+    return OK if all(one["done"] for one in outcome) else ERROR
+
+
+@click.command()
+@click.argument("incident", type=_id)
+@_json
+@session_options
+@pass_session
+def explain(session: Session, incident: int, *, as_json: bool) -> None:
+    """Tell what is known of an incident.
+
+    That is: what was promised, since when it is missed, who wrote the first rows that miss it, and who reads them.
+    """
+    with session.connect() as conn:
+        rights_on(conn)
+        facts = _facts(conn, incident)
+    if as_json:
+        output.document(incident=incident, facts={row["topic"]: row["fact"] for row in facts})
+        return
+    _print(facts)

@@ -1,0 +1,65 @@
+"""``pgslo pause`` and ``resume``: the kill switch."""
+
+from __future__ import annotations
+
+import click
+
+from pgslo import database
+from pgslo.cli import output, project
+from pgslo.cli.session import Session, pass_session, session_options
+from pgslo.cli.status import resolve, rights_on
+from pgslo.errors import PgsloError
+
+
+@click.command()
+@click.argument("table", required=False)
+@click.argument("rule", required=False)
+@click.option("--all", "everything", is_flag=True, help="Every table.")
+@session_options
+@pass_session
+def pause(session: Session, table: str | None, rule: str | None, *, everything: bool) -> None:
+    """Switch rules off for now, without locking a table.
+
+    Every session's next statement is no longer held to them: those of TABLE, or RULE of TABLE alone, which needs the table's definition file. Constraints (NOT NULL, unique, foreign keys) stay. Nothing is
+    recorded meanwhile. pgslo resume switches everything on again.
+    """
+    _check_target(table, everything=everything)
+    with session.connect() as conn:
+        rights_on(conn)
+        name = resolve(table, database.definitions_installed(conn)) if table else None
+        if rule is None:
+            for paused in database.pause(conn, name):
+                output.message(f"{paused} is paused; to switch it on again: pgslo resume {paused}")
+            return
+        found = project.load(session.configuration, ()).definitions
+        definition = next((one for one in found if one.name == name), None)
+        if definition is None:
+            raise PgsloError(f"no definition file is about {name}", hint=f"without it: pgslo pause {name}")
+        database.pause_rule(conn, definition, rule)
+        output.message(f"rule {rule} of {name} is paused; to switch it on again: pgslo resume {name}")
+
+
+@click.command()
+@click.argument("table", required=False)
+@click.option("--all", "everything", is_flag=True, help="Every table.")
+@session_options
+@pass_session
+def resume(session: Session, table: str | None, *, everything: bool) -> None:
+    """Switch on again what was paused.
+
+    Of TABLE, or of all. Rows written meanwhile were not judged.
+    """
+    _check_target(table, everything=everything)
+    with session.connect() as conn:
+        rights_on(conn)
+        name = resolve(table, database.definitions_installed(conn)) if table else None
+        resumed = database.resume(conn, name)
+    for one in resumed:
+        output.message(f"{one} is held to its rules again; rows written meanwhile were not judged")
+    if not resumed:
+        output.message("nothing was paused")
+
+
+def _check_target(table: str | None, *, everything: bool) -> None:
+    if (table is None) != everything:
+        raise click.UsageError("name a table, or --all")

@@ -1,0 +1,221 @@
+"""``pgslo watch``: looks after incidents all the time and tells those who want to know."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+import click
+
+from pgslo import database, notify
+from pgslo.cli import output
+from pgslo.cli.session import Session, pass_session, session_options
+from pgslo.cli.status import rights_on
+from pgslo.database import Connection
+from pgslo.errors import DatabaseError, NotifyError, PgsloError
+from pgslo.notify import Delivery, Incident, Route
+
+#: Held by the one watch that delivers; another one stands by and takes over when its session ends.
+LOCK = "SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended('pgslo watch', 0))"
+CHANNEL = "pgslo_incident_v1"
+_LONGEST_WAIT = 60.0
+
+
+@click.command()
+@click.option(
+    "--every",
+    type=click.IntRange(min=1, max=3600),
+    default=30,
+    show_default=True,
+    metavar="SECONDS",
+    help="Look at least so often; a change that the database tells of is looked at in the same second.",
+)
+@click.option("--tick", is_flag=True, help="Run pgslo.tick() each time, instead of cron or pg_cron.")
+@click.option("--once", is_flag=True, help="Look once, send what there is to send, and end.")
+@session_options
+@pass_session
+def watch(session: Session, *, every: int, tick: bool, once: bool) -> int:
+    """Tell people of incidents, as the routes of pgslo.toml say.
+
+    Runs until it is stopped; a connection that breaks is made anew. Messages are written down in the database before they are sent: nothing is lost while
+    this does not run, and nothing is sent again after a restart unless it was stopped in the middle of sending.
+    """
+    routes = session.configuration.routes
+    if not routes and not tick:
+        raise PgsloError(
+            "there is nobody to tell",
+            hint='pgslo.toml has no route: [notify.oncall], and below it to = "…"; or watch with --tick',
+        )
+    if once:
+        with session.connect() as conn:
+            _check_rights(conn)
+            failed = _look(conn, routes, tick=tick)
+        return 1 if failed else 0
+    stop = threading.Event()
+    with _until_stopped(stop):
+        _watch(session, routes, stop, every=every, tick=tick)
+    output.message("stopped")
+    return 0
+
+
+def _watch(
+    session: Session, routes: tuple[Route, ...], stop: threading.Event, *, every: int, tick: bool
+) -> None:
+    wait = 0.0
+    first = True
+    while not stop.is_set():
+        try:
+            with session.connect() as conn:
+                if first:
+                    _check_rights(conn)
+                with database.errors():
+                    conn.execute(f"LISTEN {CHANNEL}".encode())
+                output.message("watching" if first else "connected again")
+                first, wait = False, 0.0
+                while not stop.is_set():
+                    _look(conn, routes, tick=tick)
+                    with database.errors():
+                        # Woken by a change, by the clock, or to stop.
+                        for _ in range(every):
+                            if stop.is_set() or any(conn.notifies(timeout=1, stop_after=1)):
+                                break
+        except DatabaseError as exc:
+            if first:
+                raise
+            wait = min(max(wait * 2, 1.0), _LONGEST_WAIT)
+            output.warning(f"{exc.message}; trying again in {wait:.0f} s")
+            stop.wait(wait)
+
+
+@contextlib.contextmanager
+def _until_stopped(stop: threading.Event) -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C end the watch between two messages, not in the middle of one."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _check_rights(conn: Connection) -> None:
+    """Refuse a role that may not deliver, before it begins.
+
+    Raises:
+        PgsloError: The runtime is not there, or this role may not do it.
+    """
+    rights = rights_on(conn)
+    if not rights["may_deliver"]:
+        raise PgsloError(
+            f"role {rights['role']} may not deliver messages",
+            hint="run it as the owner of the schema pgslo, or as a role that may use what docs/how-to/be-told.md lists",
+        )
+
+
+def _look(conn: Connection, routes: tuple[Route, ...], *, tick: bool) -> int:
+    """One round: tick, write down what has to be said, send what was not sent.
+
+    Returns:
+        How many messages could not be sent.
+    """
+    if tick:
+        try:
+            with database.errors():
+                conn.execute("SELECT pgslo.tick()")
+        except DatabaseError as exc:
+            if conn.closed:
+                raise
+            output.warning(f"tick failed: {exc.message}", detail=exc.detail, hint=exc.hint)
+    with database.errors():
+        mine = conn.execute(LOCK).fetchone()
+        if not routes or not mine or not mine[0]:
+            return 0
+        try:
+            write_down(conn, routes)
+            return deliver(conn, routes)
+        finally:
+            if not conn.closed:
+                conn.execute(
+                    "SELECT pg_catalog.pg_advisory_unlock(pg_catalog.hashtextextended('pgslo watch', 0))"
+                )
+
+
+def write_down(conn: Connection, routes: tuple[Route, ...]) -> None:
+    """Write down what has to be said, once."""
+    since: dict[str, dt.datetime] = {}
+    for route in routes:
+        row = conn.execute("SELECT pgslo.subscribe(%s)", (route.name,)).fetchone()
+        assert row is not None
+        since[route.name] = row[0]
+    incidents = [
+        Incident.of(row) for row in database.fetch(conn, "paged_incidents", {"since": min(since.values())})
+    ]
+    if not incidents:
+        return
+    known = [
+        Delivery(
+            row["delivery_key"],
+            row["recipient"],
+            row["page"],
+            row["event"],
+            tuple(row["incidents"]),
+            row["queued_at"],
+        )
+        for row in database.fetch(
+            conn, "deliveries", {"pages": list({incident.page for incident in incidents})}
+        )
+    ]
+    clock = conn.execute("SELECT pg_catalog.clock_timestamp()").fetchone()
+    assert clock is not None
+    for message in notify.decide(incidents, routes, known, since=since, now=clock[0]):
+        conn.execute(
+            "SELECT pgslo.queue_delivery(%s, %s, %s, %s, %s, %s, %s)",
+            (
+                message.key,
+                message.recipient,
+                message.page,
+                message.event,
+                list(message.incidents),
+                message.subject,
+                message.body,
+            ),
+        )
+
+
+def deliver(conn: Connection, routes: tuple[Route, ...]) -> int:
+    """Send what was not sent, each recipient's messages in their order."""
+    to = {route.name: route.to for route in routes}
+    failed = 0
+    while rows := database.fetch(conn, "pending_deliveries", {"recipients": list(to)}):
+        for row in rows:
+            attempt = conn.execute("SELECT pgslo.begin_delivery(%s)", (row["delivery_id"],)).fetchone()
+            if not attempt or attempt[0] is None:
+                continue
+            error = None
+            try:
+                notify.send(
+                    to[row["recipient"]],
+                    event=row["event"],
+                    subject=row["subject"],
+                    body=row["body"],
+                    key=row["delivery_key"],
+                    is_again=attempt[0] > 1,
+                )
+            except NotifyError as exc:
+                error = exc.message
+                failed += 1
+                output.warning(
+                    f"{row['recipient']}: not sent: {row['subject']}: {exc.message}", hint=exc.hint
+                )
+            else:
+                output.message(f"{row['recipient']}: {row['subject']}")
+            conn.execute("SELECT pgslo.end_delivery(%s, %s)", (row["delivery_id"], error))
+    return failed

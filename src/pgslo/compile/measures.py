@@ -1,0 +1,882 @@
+"""What is measured of a batch, or of the table, for each rule over one: sums, a profile, or a function of its own."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, get_args
+
+from pgslo import naming, sql
+from pgslo.catalog import NUMERIC, TEMPORAL, Column, Name
+from pgslo.compile import conditions, constants, promises
+from pgslo.compile.artifact import Artifact
+from pgslo.compile.conditions import ROW
+from pgslo.compile.measuring import Tally
+from pgslo.compile.writes import Choice, WriteCompiler
+from pgslo.definition import bounds, names, rules
+from pgslo.errors import CatalogError, Location
+from pgslo.sql import Sql
+
+_ALL_ROWS = Sql("TRUE")
+_TABLE = Sql("t")
+_BATCH = Sql("text")
+_PRESENT = "present"
+_DAY_TYPES = {"date", "timestamp without time zone", "timestamp with time zone"}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How a rule's value is measured.
+
+    Attributes:
+        choice: For the plan.
+        scope: What it is about.
+        measure: Its form, as ``pgslo_catalog.measured`` reads it.
+        low: Smallest and largest value that meets it, and at which a statement is let through.
+        tallies: Sums it needs.
+        artifacts: Functions of its own.
+        probes: What PostgreSQL has to accept, and where it stands.
+    """
+
+    choice: Choice
+    scope: str
+    measure: dict[str, Any]
+    low: float | None = None
+    high: float | None = None
+    reject_low: float | None = None
+    reject_high: float | None = None
+    tallies: tuple[Tally, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+    probes: tuple[tuple[Sql, Location], ...] = ()
+
+    @property
+    def rejects(self) -> bool:
+        """Whether it refuses statements."""
+        return self.reject_low is not None or self.reject_high is not None
+
+
+# One context class for each template.
+
+
+@dataclass(frozen=True)
+class _Value:
+    value: Sql
+
+
+@dataclass(frozen=True)
+class _Nothing:
+    pass
+
+
+@dataclass(frozen=True)
+class _If:
+    condition: Sql
+    value: Sql
+
+
+@dataclass(frozen=True)
+class _Rows:
+    table: Sql
+    value: Sql
+    type: Sql
+    span: Sql
+
+
+@dataclass(frozen=True)
+class _Column:
+    column: Sql
+
+
+@dataclass(frozen=True)
+class _Found:
+    table: Sql
+    matches: Sql
+
+
+@dataclass(frozen=True)
+class _Query:
+    query: Sql
+
+
+@dataclass(frozen=True)
+class _Probe:
+    table: Sql
+    condition: Sql
+
+
+@dataclass(frozen=True)
+class _Function:
+    source: Sql
+    function: Sql
+    promise: Sql
+
+
+@dataclass(frozen=True)
+class _Freshness:
+    source: Sql
+    function: Sql
+    table: Sql
+    column: Sql
+    newest: Sql
+
+
+@dataclass(frozen=True)
+class _OfRows(_Function):
+    rows: Sql
+    about: Sql
+
+
+@dataclass(frozen=True)
+class _NoGap(_OfRows):
+    value: Sql
+    step: Sql
+    per: Sql
+    partition: Sql
+
+
+@dataclass(frozen=True)
+class _Monotonic(_OfRows):
+    value: Sql
+    operator: Sql
+    order: Sql
+    partition: Sql
+    row_key: Sql
+
+
+@dataclass(frozen=True)
+class _NoOverlap(_OfRows):
+    start: Sql
+    end: Sql
+    partition: Sql
+    row_key: Sql
+
+
+@dataclass(frozen=True)
+class _SameAs(_OfRows):
+    found: Sql
+    row_key: Sql
+
+
+@dataclass(frozen=True)
+class _QueryRule(_Function):
+    query: Sql
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a kind comes to, before the bounds."""
+
+    measure: dict[str, Any]
+    reason: str
+    tallies: tuple[Tally, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+    probes: tuple[tuple[Sql, Location], ...] = field(default=())
+
+
+_BY_SUMS = "added up as rows come and go; judged when the batch is closed"
+_BY_PROFILE = "read from the batch's profile when it is closed; writes pay nothing more"
+_BY_FUNCTION = "a function of its own reads the batch's rows when it is closed; writes pay nothing"
+
+
+def measure(rule: rules.Rule, compiler: WriteCompiler) -> Measured:
+    """Work out how a rule's value is measured.
+
+    Raises:
+        CatalogError: Its columns do not exist or are of a type that it cannot judge, or nothing counts its batches.
+    """
+    assert isinstance(rule, rules.BatchRule)
+    parts = _parts(rule, compiler)
+    is_of_table = isinstance(rule, rules.Freshness) and rule.max_age is not None
+    if not is_of_table:
+        _check_counted(rule, compiler)
+    low, high = rule.low, rule.high
+    if isinstance(rule, rules.Freshness):
+        high = (
+            rule.max_age.total_seconds() if rule.max_age is not None else float((rule.max_unchanged or 1) - 1)
+        )
+    elif parts.measure["form"] == "failures":
+        high = float(rule.at_most or 0)
+    reject_low, reject_high = bounds.rejects(rule)
+    if (reject_low is not None or reject_high is not None) and compiler.writes.mode == "stream":
+        raise CatalogError(
+            f'"{rule.kind}" cannot reject statements of a streamed table',
+            detail="Its batches are not counted while rows arrive one by one.",
+            hint="declare writes: bulk, or use on_breach: warn",
+            location=rule.place("reject_below" if rule.reject_below is not None else "on_breach"),
+        )
+    return Measured(
+        choice=Choice(rule, "at close", parts.reason),
+        scope="table" if is_of_table else "batch",
+        measure=parts.measure,
+        low=low,
+        high=high,
+        reject_low=reject_low,
+        reject_high=reject_high,
+        tallies=parts.tallies,
+        artifacts=parts.artifacts,
+        probes=(
+            *_where_probe(rule, compiler),
+            *parts.probes,
+        ),
+    )
+
+
+def share(rule: rules.Rule) -> dict[str, Any]:
+    """How the passing share of a rule over rows is measured, for the bound at which statements are refused."""
+    return {"form": "passing", "rule": rule.name}
+
+
+def check_share(rule: rules.Rule, compiler: WriteCompiler) -> None:
+    """See that what refuses statements by the share of rows that pass is counted.
+
+    Raises:
+        CatalogError: The table is streamed.
+    """
+    if rule.reject_below is not None and compiler.writes.mode == "stream":
+        raise CatalogError(
+            '"reject_below" cannot reject statements of a streamed table',
+            detail="Its batches are not counted while rows arrive one by one.",
+            hint="declare writes: bulk, or use on_breach: reject, which judges each row by itself",
+            location=rule.place("reject_below"),
+        )
+
+
+def _where_probe(rule: rules.Rule, compiler: WriteCompiler) -> tuple[tuple[Sql, Location], ...]:
+    if rule.where is None:
+        return ()
+    probe = _Probe(compiler.table, rule.where.qualified(ROW))
+    return ((sql.render("probe_condition", probe), rule.where.location),)
+
+
+def _check_counted(rule: rules.BatchRule, compiler: WriteCompiler) -> None:
+    batch = compiler.definition.batch
+    if compiler.writes.mode == "stream" and (batch is None or batch.by is None):
+        raise CatalogError(
+            f'nothing tells the batches that "{rule.kind}" is to judge',
+            detail="Rows of a streamed table are not counted one by one; a batch is counted from the table when it is closed.",
+            hint="name the column that tells the batch: batch: {by: …}, or declare writes: bulk",
+            location=rule.location,
+        )
+
+
+def _parts(rule: rules.BatchRule, compiler: WriteCompiler) -> _Parts:
+    if rule.where:
+        for name in rule.where.columns:
+            compiler.subject.column(name, rule.where.location)
+    match rule:
+        case rules.Completeness():
+            return _completeness(rule, compiler)
+        case rules.RowCount():
+            counted = _rows(rule)
+            tallies = _tallies_of_rows(rule, compiler)
+            if rule.relative_to is None:
+                return _Parts(counted, _BY_SUMS, tallies)
+            compared = {
+                "form": "change",
+                "of": counted,
+                "ratio": True,
+                "relative_to": rule.relative_to,
+                "said": "rows",
+            }
+            return _Parts(compared, _BY_SUMS, tallies)
+        case rules.Statistic():
+            counted, tallies = _statistic(rule, compiler, rule.of, rule.quantile)
+            return _Parts(counted, _BY_SUMS if tallies else _BY_PROFILE, tallies)
+        case rules.Change():
+            if rule.of == "row_count":
+                counted, tallies = {"form": "rows"}, ()
+            else:
+                counted, tallies = _statistic(rule, compiler, rule.of, rule.quantile)
+            return _Parts(
+                {
+                    "form": "change",
+                    "of": counted,
+                    "absolute": rule.absolute,
+                    "relative_to": rule.relative_to,
+                    "said": "rows" if rule.of == "row_count" else _called(rule.of, rule.quantile),
+                },
+                _BY_SUMS if tallies else _BY_PROFILE,
+                tallies,
+            )
+        case rules.Drift() | rules.Skew():
+            return _distance(rule, compiler)
+        case rules.Freshness():
+            return _freshness(rule, compiler)
+        case rules.QueryRule():
+            return _query(rule, compiler)
+    return _function(rule, compiler)
+
+
+# Sums
+
+
+def _completeness(rule: rules.Completeness, compiler: WriteCompiler) -> _Parts:
+    assert rule.column is not None
+    column = _own(rule, rule.column, compiler)
+    value = _of_row(column)
+    if rule.where is None and _is_watched(column, compiler):
+        return _Parts({"form": "present", "column": column.name}, _BY_SUMS)
+    good = _tally(
+        rule, _PRESENT, column.name, sql.render("tally_present", _Value(value)), _one(), always=False
+    )
+    tallies = (good, *_tallies_of_rows(rule, compiler))
+    among = tallies[1].name if len(tallies) > 1 else None
+    return _Parts({"form": "share", "good": good.name, "among": among, "said": "not null"}, _BY_SUMS, tallies)
+
+
+def _rows(rule: rules.Rule) -> dict[str, Any]:
+    return {"form": "rows"} | ({"tally": f"rows{_about(rule)}"} if rule.where else {})
+
+
+def _tallies_of_rows(rule: rules.Rule, compiler: WriteCompiler) -> tuple[Tally, ...]:
+    del compiler
+    if rule.where is None:
+        return ()
+    return (_tally(rule, "rows", None, _ALL_ROWS, _one(), always=True),)
+
+
+def _statistic(
+    rule: rules.Statistic | rules.Change, compiler: WriteCompiler, of: str, quantile: float | None
+) -> tuple[dict[str, Any], tuple[Tally, ...]]:
+    assert rule.column is not None
+    column = _own(rule, rule.column, compiler)
+    if of not in ("distinct", "distinct_share", "top_share") and (
+        column.category != NUMERIC or column.base_type == "money"
+    ):
+        raise _unfit(rule, column, f"the {of} is of numbers")
+    counted: dict[str, Any] = {
+        "form": "statistic",
+        "of": of,
+        "column": column.name,
+        "said": _called(of, quantile),
+    }
+    if of not in get_args(rules.TalliedName):
+        if rule.where is not None:
+            raise CatalogError(
+                f'"where" does not fit "of: {of}"',
+                detail="It is read from the profile of the column, which is of all rows.",
+                location=rule.where.location,
+            )
+        _need_profile(rule, column, compiler)
+        return counted | {"quantile": {"min": 0, "max": 1, "median": 0.5}.get(of, quantile)}, ()
+    value = _of_row(column)
+    number = sql.render("tally_number", _Value(value))
+    finite = sql.render("tally_finite" if constants.is_float(column) else "tally_present", _Value(value))
+    count = _tally(rule, "finite", column.name, finite, _one(), always=False)
+    summed = {
+        "mean": ("sum", number),
+        "sum": ("sum", number),
+        "stddev": ("sum", number),
+        "zero_share": ("zero", sql.render("tally_zero", _Value(value))),
+        "negative_share": ("negative", sql.render("tally_negative", _Value(value))),
+    }[of]
+    total = _tally(rule, summed[0], column.name, finite, summed[1], always=False)
+    tallies: tuple[Tally, ...] = (count, total)
+    counted |= {"count": count.name, "sum": total.name}
+    if of == "stddev":
+        squares = _tally(
+            rule,
+            "squares",
+            column.name,
+            finite,
+            sql.render("tally_square", _Value(value)),
+            always=False,
+        )
+        tallies = (*tallies, squares)
+        counted["squares"] = squares.name
+    return counted, tallies
+
+
+def _one() -> Sql:
+    return sql.render("tally_one", _Nothing())
+
+
+def _tally(
+    rule: rules.Rule, what: str, column: str | None, condition: Sql, value: Sql, *, always: bool
+) -> Tally:
+    """A sum under a name that says what is summed: rules that need the same one share it."""
+    stated = [] if always else [condition]
+    if rule.where is not None:
+        stated.append(rule.where.qualified(ROW))
+    name = f"{what} of {column}" if column else what
+    text = sql.render("tally_if", _If(sql.join(" AND ", stated), value))
+    return Tally(f"{name}{_about(rule)}", text)
+
+
+def _about(rule: rules.Rule) -> str:
+    if rule.where is None:
+        return ""
+    return f" where {hashlib.sha256(rule.where.text.encode()).hexdigest()[:8]}"
+
+
+def _called(of: str, quantile: float | None) -> str:
+    return f"{quantile:g} quantile" if of == "quantile" and quantile is not None else of.replace("_", " ")
+
+
+# Profiles
+
+
+def _distance(rule: rules.Drift | rules.Skew, compiler: WriteCompiler) -> _Parts:
+    assert rule.column is not None
+    column = _own(rule, rule.column, compiler)
+    _need_profile(rule, column, compiler)
+    is_ordered = (
+        column.category == NUMERIC and column.base_type != "money"
+    ) or column.base_type in _DAY_TYPES
+    if rule.by == "ks" and not is_ordered:
+        raise _unfit(rule, column, "ks compares numbers and times; use psi, js or tv")
+    if not column.has_equality:
+        raise _unfit(rule, column, "its values cannot be compared")
+    document: dict[str, Any] = {
+        "form": "distance",
+        "column": column.name,
+        "by": rule.by,
+        "ordered": is_ordered,
+    }
+    if isinstance(rule, rules.Skew):
+        schema, name = names.split(rule.table)
+        document |= {"with": f"{schema}.{name}", "to": rule.to}
+    elif rule.trained_on is not None:
+        document["trained_on"] = list(rule.trained_on)
+    else:
+        document["relative_to"] = rule.relative_to
+    return _Parts(document, _BY_PROFILE)
+
+
+def _is_watched(column: Column, compiler: WriteCompiler) -> bool:
+    by = compiler.definition.batch.by if compiler.definition.batch else None
+    named = by is not None and by.text == column.name
+    return not named and column.name not in compiler.definition.unwatched and column.generated != "v"
+
+
+def _need_profile(rule: rules.BatchRule, column: Column, compiler: WriteCompiler) -> None:
+    if not _is_watched(column, compiler):
+        why = (
+            "it is listed under unwatched"
+            if column.name in compiler.definition.unwatched
+            else "it names the batch"
+        )
+        raise CatalogError(
+            f'"{rule.kind}" needs a profile of column "{column.name}", and none is kept: {why}',
+            location=rule.place("column"),
+        )
+
+
+# Freshness
+
+
+def _freshness(rule: rules.Freshness, compiler: WriteCompiler) -> _Parts:
+    if rule.max_unchanged is not None:
+        assert rule.column is not None
+        column = _own(rule, rule.column, compiler)
+        _need_profile(rule, column, compiler)
+        return _Parts({"form": "unchanged", "column": column.name}, _BY_PROFILE)
+    if rule.of is None:
+        if compiler.writes.mode == "stream":
+            raise CatalogError(
+                "nothing tells when this table was last written to",
+                detail="A streamed table writes nothing down for rows that pass.",
+                hint="name a time column: freshness: {max_age: …, of: …}, or declare writes: bulk",
+                location=rule.location,
+            )
+        return _Parts(
+            {"form": "age"}, "compared with the clock at each guarded read, and when batches are closed"
+        )
+    column = _own(rule, rule.of, compiler, key="of")
+    if column.base_type not in _DAY_TYPES:
+        raise CatalogError(
+            f'column "{column.name}" of type {column.type} is not a time to tell an age by',
+            hint="a date or a time stamp is",
+            location=rule.place("of"),
+        )
+    if not any(
+        index.whole and index.method == "btree" and index.columns[:1] == (column.name,)
+        for index in compiler.relation.indexes
+    ):
+        raise CatalogError(
+            f'no index begins with column "{column.name}"',
+            detail="Each guarded read looks its newest value up; without an index it would read the whole table.",
+            hint=f"CREATE INDEX ON {compiler.table} ({sql.identifier(column.name)})",
+            location=rule.place("of"),
+        )
+    function = naming.fit(compiler.relation.schema, compiler.relation.name, "newest")
+    context = _Freshness(
+        source=_source(compiler),
+        function=sql.identifier(naming.GENERATED_SCHEMA, function),
+        table=compiler.table,
+        column=sql.identifier(column.name),
+        newest=_of_row(column)
+        if column.base_type == "timestamp with time zone"
+        else sql.render("newest", _Column(sql.identifier(column.name))),
+    )
+    made = compiler.function(
+        function, sql.render("rules/freshness", context), "looks the newest value up in its index"
+    )
+    return _Parts(
+        {"form": "age", "function": function},
+        "looked up at each guarded read, and when batches are closed",
+        artifacts=(made,),
+    )
+
+
+# Functions
+
+
+def _query(rule: rules.QueryRule, compiler: WriteCompiler) -> _Parts:
+    text = rule.query.sql()
+    probe = (sql.render("probe_query", _Query(text)), rule.query.location)
+    function = _function_name(rule, compiler)
+    context = _QueryRule(**_header(rule, compiler, function), query=text)
+    return _made(rule, compiler, function, sql.render("rules/query", context), (probe,))
+
+
+def _function(rule: rules.BatchRule, compiler: WriteCompiler) -> _Parts:
+    function = _function_name(rule, compiler)
+    context: Any
+    probes: tuple[tuple[Sql, Location], ...] = ()
+    match rule:
+        case rules.NoGap():
+            context = _no_gap(rule, compiler, function)
+        case rules.Monotonic():
+            context = _monotonic(rule, compiler, function)
+        case rules.NoOverlap():
+            context = _no_overlap(rule, compiler, function)
+        case rules.SameAs():
+            context = _same_as(rule, compiler, function)
+            probes = (
+                (sql.render("probe_condition", _Probe(compiler.table, context.found)), rule.place("table")),
+            )
+        case _:
+            raise AssertionError(rule.kind)
+    return _made(rule, compiler, function, sql.render(f"rules/{rule.kind}", context), probes)
+
+
+def _made(
+    rule: rules.BatchRule,
+    compiler: WriteCompiler,
+    function: str,
+    text: Sql,
+    probes: tuple[tuple[Sql, Location], ...],
+) -> _Parts:
+    artifact = compiler.function(
+        function, text, f'measures rule "{rule.name}" when a batch is closed', arguments=_BATCH
+    )
+    return _Parts(
+        {"form": "failures", "function": function, "of_batch": _is_of_row(compiler), "said": _failure(rule)},
+        _BY_FUNCTION,
+        artifacts=(artifact,),
+        probes=probes,
+    )
+
+
+def _failure(rule: rules.BatchRule) -> str:
+    match rule:
+        case rules.NoGap():
+            return "gaps"
+        case rules.NoOverlap():
+            return "spans that overlap an earlier one"
+        case rules.Monotonic():
+            return "rows out of order"
+        case rules.SameAs():
+            return f"rows without the same row in {rule.table}"
+    return "rows returned"
+
+
+def _function_name(rule: rules.BatchRule, compiler: WriteCompiler) -> str:
+    return naming.fit(compiler.relation.schema, compiler.relation.name, f"rule_{rule.name}")
+
+
+def _source(compiler: WriteCompiler) -> Sql:
+    return Sql(promises.one_line(f"the definition of {compiler.definition.name}"))
+
+
+def _header(rule: rules.BatchRule, compiler: WriteCompiler, function: str) -> dict[str, Sql]:
+    return {
+        "source": _source(compiler),
+        "function": sql.identifier(naming.GENERATED_SCHEMA, function),
+        "promise": Sql(f"{promise(rule)}."),
+    }
+
+
+def _of_rows(
+    rule: rules.BatchRule, compiler: WriteCompiler, function: str, not_null: tuple[Sql, ...]
+) -> dict[str, Sql]:
+    about = [sql.render("tally_present", _Value(value)) for value in not_null]
+    if rule.where is not None:
+        about.append(rule.where.qualified(ROW))
+    return {
+        **_header(rule, compiler, function),
+        "rows": _rows_of_batch(compiler),
+        "about": sql.join(" AND ", about or [_ALL_ROWS]),
+    }
+
+
+def _is_of_row(compiler: WriteCompiler) -> bool:
+    return compiler.definition.batch is not None and compiler.definition.batch.by is not None
+
+
+def _rows_of_batch(compiler: WriteCompiler) -> Sql:
+    """The rows of the batch that is asked for; of the table, where no row says which batch it belongs to."""
+    batch = compiler.definition.batch
+    if batch is None or batch.by is None:
+        return sql.render("batch_rows_all", _Rows(compiler.table, Sql(""), Sql(""), Sql("")))
+    relation: Name = (compiler.relation.schema, compiler.relation.name)
+    type_name, _ = compiler.subject.catalog.expression_types.get((relation, batch.by.text), ("text", "S"))
+    is_cut_day = batch.every is not None and type_name == "date"
+    context = _Rows(
+        table=compiler.table,
+        value=batch.by.qualified(_TABLE),
+        type=Sql("timestamp without time zone" if is_cut_day else type_name),
+        span=sql.literal(compiler.batching.every or ""),
+    )
+    return sql.render("batch_rows_every" if batch.every is not None else "batch_rows", context)
+
+
+def _partition(per: tuple[str, ...], alias: str) -> Sql:
+    if not per:
+        return Sql("")
+    return Sql(f"PARTITION BY {_listed(per, alias)} ")
+
+
+def _listed(of: tuple[str, ...], alias: str) -> Sql:
+    return sql.join(", ", (Sql(f"{alias}.{sql.identifier(name)}") for name in of))
+
+
+def _no_gap(rule: rules.NoGap, compiler: WriteCompiler, function: str) -> _NoGap:
+    assert rule.column is not None
+    column = _own(rule, rule.column, compiler)
+    _check_columns(rule, rule.per, compiler, "per")
+    is_span = isinstance(rule.every, timedelta)
+    if is_span and column.base_type not in _DAY_TYPES:
+        raise _unfit(rule, column, "steps of time are between dates or time stamps")
+    if not is_span and (column.category != NUMERIC or column.base_type == "money"):
+        raise _unfit(rule, column, "a step that is a number is between numbers")
+    step = (
+        Sql(f"{sql.literal(f'{int(rule.every.total_seconds())} seconds')}::interval")
+        if isinstance(rule.every, timedelta)
+        else sql.literal(rule.every)
+    )
+    value = _of_row(column)
+    per = Sql(f"{_listed(rule.per, 'r')}, ") if rule.per else Sql("")
+    return _NoGap(
+        **_of_rows(rule, compiler, function, (value,)),
+        value=value,
+        step=step,
+        per=per,
+        partition=_partition(rule.per, "v"),
+    )
+
+
+def _monotonic(rule: rules.Monotonic, compiler: WriteCompiler, function: str) -> _Monotonic:
+    assert rule.column is not None
+    column = _own(rule, rule.column, compiler)
+    _check_ordered(rule, column)
+    for key, listed in (("order", rule.order), ("per", rule.per)):
+        _check_columns(rule, listed, compiler, key)
+    operators = {
+        ("rising", False): "<",
+        ("rising", True): "<=",
+        ("falling", False): ">",
+        ("falling", True): ">=",
+    }
+    value = _of_row(column)
+    return _Monotonic(
+        **_of_rows(rule, compiler, function, (value,)),
+        value=value,
+        operator=Sql(operators[rule.direction, rule.strictly]),
+        order=_listed(rule.order, "r"),
+        partition=_partition(rule.per, "r"),
+        row_key=compiler.row_key(ROW),
+    )
+
+
+def _no_overlap(rule: rules.NoOverlap, compiler: WriteCompiler, function: str) -> _NoOverlap:
+    start = _own(rule, rule.start, compiler, key="from")
+    end = _own(rule, rule.end, compiler, key="to")
+    _check_columns(rule, rule.per, compiler, "per")
+    for column in (start, end):
+        _check_ordered(rule, column)
+    if start.base_type != end.base_type:
+        raise CatalogError(
+            f'a span cannot go from "{start.name}" of type {start.type} to "{end.name}" of type {end.type}',
+            location=rule.place("to"),
+        )
+    closed = _of_row(end)
+    is_open = end.base_type in _DAY_TYPES
+    return _NoOverlap(
+        **_of_rows(rule, compiler, function, (_of_row(start),) if is_open else (_of_row(start), closed)),
+        start=_of_row(start),
+        end=sql.render("open_end", _Value(closed)) if is_open else closed,
+        partition=_partition(rule.per, "r"),
+        row_key=compiler.row_key(ROW),
+    )
+
+
+def _same_as(rule: rules.SameAs, compiler: WriteCompiler, function: str) -> _SameAs:
+    for key, listed in (("on", rule.on), ("columns", rule.columns)):
+        _check_columns(rule, listed, compiler, key)
+        for name in listed:
+            column = compiler.subject.column(name, rule.place(key))
+            conditions.check_operators(column, rule.place(key))
+            if not column.has_equality:
+                raise _unfit(rule, column, "its values cannot be compared")
+    matches = sql.join(
+        " AND ",
+        (
+            *(sql.render("same_as_key", _Column(sql.identifier(name))) for name in rule.on),
+            *(sql.render("same_as_pair", _Column(sql.identifier(name))) for name in rule.columns),
+        ),
+    )
+    found = sql.render("same_as_found", _Found(sql.identifier(*names.split(rule.table)), matches))
+    return _SameAs(**_of_rows(rule, compiler, function, ()), found=found, row_key=compiler.row_key(ROW))
+
+
+# Columns
+
+
+def _own(rule: rules.BatchRule, name: str, compiler: WriteCompiler, key: str = "column") -> Column:
+    column = compiler.subject.column(name, rule.place(key))
+    if column.generated == "v":
+        raise CatalogError(
+            f'column "{name}" is virtual: PostgreSQL has no value for it while a row is written',
+            hint="judge a column that is stored",
+            location=rule.place(key),
+        )
+    return column
+
+
+def _check_columns(rule: rules.BatchRule, listed: tuple[str, ...], compiler: WriteCompiler, key: str) -> None:
+    for n, name in enumerate(listed):
+        _own(rule, name, compiler, key=f"{key}.{n}" if f"{key}.{n}" in rule.places else key)
+
+
+def _check_ordered(rule: rules.BatchRule, column: Column) -> None:
+    if column.category not in (NUMERIC, TEMPORAL) or not column.has_order:
+        raise _unfit(rule, column, "it is about numbers and times")
+
+
+def _of_row(column: Column) -> Sql:
+    return Sql(f"{ROW}.{sql.identifier(column.name)}")
+
+
+def _unfit(rule: rules.BatchRule, column: Column, why: str) -> CatalogError:
+    return CatalogError(
+        f'{rule.kind} cannot judge column "{column.name}" of type {column.type}: {why}',
+        location=rule.location,
+    )
+
+
+# Words
+
+
+def promise(rule: rules.BatchRule) -> str:
+    """What the rule wants, in words for messages; starts lower case, without a full stop."""
+    text = _promise(rule)
+    if rule.where is not None:
+        text += f", where {promises.one_line(rule.where.text)}"
+    return text
+
+
+def _promise(rule: rules.BatchRule) -> str:
+    match rule:
+        case rules.Completeness():
+            return f"{rule.column} not null in {_between(_percent(_low(rule)), _percent(_high(rule)))} of a batch's rows"
+        case rules.RowCount(relative_to=None):
+            return f"{_between(_number(_low(rule)), _number(_high(rule)))} rows in a batch"
+        case rules.RowCount():
+            return f"{_between(_number(_low(rule)), _number(_high(rule)))} times the rows of {_earlier(rule.relative_to)}"
+        case rules.Statistic():
+            bound = _between(_number(_low(rule)), _number(_high(rule)))
+            return f"{_called(rule.of, rule.quantile)} of {rule.column} {bound}"
+        case rules.Change():
+            of = (
+                "rows of a batch"
+                if rule.of == "row_count"
+                else f"{_called(rule.of, rule.quantile)} of {rule.column}"
+            )
+            low, high = _low(rule), _high(rule)
+            if rule.absolute:
+                bound = _between(_number(low), _number(high))
+            else:
+                bound = _between(
+                    None if low is None else f"{low * 100:+g} %",
+                    None if high is None else f"{high * 100:+g} %",
+                )
+            return f"{of} changing by {bound} from {_earlier(rule.relative_to)}"
+        case rules.Drift():
+            against = (
+                f"batches {rule.trained_on[0]} to {rule.trained_on[1]}"
+                if rule.trained_on
+                else _earlier(rule.relative_to)
+            )
+            return f"{rule.column} within {rule.by} {_number(_high(rule))} of {against}"
+        case rules.Skew():
+            return f"{rule.column} within {rule.by} {_number(_high(rule))} of {rule.to} of {rule.table}"
+        case rules.Freshness(max_age=timedelta()):
+            return f"newest data not older than {_span(rule.max_age)}"
+        case rules.Freshness():
+            return f"{rule.column} with the same values in no more than {rule.max_unchanged} batches in a row"
+        case rules.NoGap():
+            step = _span(rule.every) if isinstance(rule.every, timedelta) else str(rule.every)
+            text = f"{rule.column} without a gap of more than {step}{_each(rule.per)}"
+        case rules.NoOverlap():
+            text = f"spans from {rule.start} to {rule.end} that do not overlap{_each(rule.per)}"
+        case rules.Monotonic():
+            strictly = "strictly " if rule.strictly else ""
+            text = f"{rule.column} {strictly}{rule.direction} by {', '.join(rule.order)}{_each(rule.per)}"
+        case rules.SameAs():
+            same = f" and the same {', '.join(rule.columns)}" if rule.columns else ""
+            text = f"each row with a row of the same {', '.join(rule.on)}{same} in {rule.table}"
+        case rules.QueryRule():
+            text = f"no rows from {promises.one_line(rule.query.text)[:200]}"
+        case _:
+            raise AssertionError(rule.kind)
+    return f"{text}, with at most {rule.at_most} exceptions" if rule.at_most else text
+
+
+def _each(per: tuple[str, ...]) -> str:
+    return f" for each {', '.join(per)}" if per else ""
+
+
+def _earlier(words: str | None) -> str:
+    match words:
+        case None | "previous":
+            return "the previous batch"
+        case "same weekday":
+            return "the batch of a week before"
+    return f"the mean of the {words} before"
+
+
+def _low(rule: rules.BatchRule) -> float | None:
+    return rule.low if rule.low is not None else rule.reject_below
+
+
+def _high(rule: rules.BatchRule) -> float | None:
+    return rule.high if rule.high is not None else rule.reject_above
+
+
+def _number(value: float | None) -> str | None:
+    return None if value is None else f"{value:,.12g}"
+
+
+def _percent(value: float | None) -> str | None:
+    return None if value is None else f"{value * 100:g} %"
+
+
+def _between(low: str | None, high: str | None) -> str:
+    if high is None:
+        return f"at least {low}"
+    if low is None:
+        return f"at most {high}"
+    return f"exactly {low}" if low == high else f"between {low} and {high}"
+
+
+def _span(span: timedelta | None) -> str:
+    seconds = int(span.total_seconds()) if span else 0
+    parts = []
+    for name, length in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
+        count, seconds = divmod(seconds, length)
+        if count:
+            parts.append(f"{count} {name}{'s' if count > 1 else ''}")
+    return " ".join(parts)

@@ -1,0 +1,216 @@
+"""What moved in a database since a definition was applied, and what to do about it. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+from pgslo.catalog import Installed, identity
+
+What = Literal[
+    "gone", "table renamed", "missing", "edited", "foreign", "switched off", "unarmed", "column renamed", "column retyped",
+    "column gone", "broken", "unseen rows", "not observed", "paused", "unknown",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as the last apply left it.
+
+    Attributes:
+        what: The kind of finding, a fixed word for programs.
+        thing: What it is about: a trigger, a column, a partition.
+        said: A sentence about it.
+        to_do: What a DBA does about it.
+        is_hint: Whether it may also have an innocent reason.
+    """
+
+    definition: str
+    what: What
+    thing: str
+    said: str
+    to_do: str
+    is_hint: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A row of ``sql/catalog/drift.sql``, and the newest batch in the table where an index tells it."""
+
+    definition: str
+    writes: str
+    table_name: str | None
+    applied_name: str | None
+    applied_at: Any
+    applied_columns: Sequence[Mapping[str, Any]] | None
+    applied_objects: Sequence[Mapping[str, Any]] | None
+    columns: Sequence[Mapping[str, Any]] | None
+    used_columns: Sequence[str]
+    broken: Sequence[str]
+    unarmed: Sequence[Sequence[str]]
+    switched_off: Sequence[Sequence[str]]
+    subscribed: Sequence[str]
+    replica_roles: Sequence[str]
+    rows_written_then: int | None
+    rows_written_now: int | None
+    rows_recorded: int
+    newest_recorded: Decimal | None
+    records_rows: bool
+    batch_by: str | None
+    batch_place: str | None
+    batch_has_index: bool
+    newest_in_table: Decimal | None
+
+
+def find(
+    facts: Facts, installed: Sequence[Installed], pauses: Sequence[Mapping[str, Any]] = ()
+) -> tuple[Finding, ...]:
+    """Everything that moved for one definition.
+
+    Args:
+        facts: The table then and now.
+        installed: What pgslo generated, as it is now.
+        pauses: What is switched off for now.
+    """
+    name = facts.definition
+    if facts.table_name is None:
+        to_do = f"if it is gone for good: pgslo uninstall {name}; if it was made anew: pgslo apply"
+        return (Finding(name, "gone", name, f"the table of {name} was dropped", to_do),)
+    if facts.applied_objects is None:
+        said = "it was applied by a version that kept no notes, so nothing can be compared"
+        return (Finding(name, "unknown", name, said, "pgslo apply", is_hint=True), *_now(facts, pauses))
+    paused = any(pause["definition"] == name for pause in pauses)
+    return (
+        *_table(facts),
+        *_objects(facts, installed, paused=paused),
+        *_columns(facts),
+        *_now(facts, pauses),
+    )
+
+
+def _table(facts: Facts) -> Iterator[Finding]:
+    if facts.table_name not in (facts.definition, None):
+        yield Finding(
+            facts.definition,
+            "table renamed",
+            str(facts.table_name),
+            f"the table is called {facts.table_name} now; its rules are kept all the same",
+            f"write table: {facts.table_name} into its definition, then pgslo apply: history, incidents and quarantine stay",
+        )
+
+
+def _objects(facts: Facts, installed: Sequence[Installed], *, paused: bool) -> Iterator[Finding]:
+    renamed = {facts.applied_name: facts.table_name}
+    now = {(one.kind, one.names, one.relation): one for one in installed}
+    again = "pgslo plan shows how it comes back, pgslo apply does it"
+    for then in facts.applied_objects or ():
+        relation = then["relation"]
+        if relation and ".".join(relation) in renamed:
+            relation = _split(renamed[".".join(relation)], relation)
+        names = tuple(then["names"])
+        thing = f"{then['kind']} {identity(names, tuple(relation) if relation else None)}"
+        one = now.get((then["kind"], names, tuple(relation) if relation else None))
+        if one is None:
+            if then["kind"] != "not_null" or names[0] in {column["name"] for column in facts.columns or ()}:
+                yield Finding(facts.definition, "missing", thing, "it was dropped", again)
+        elif one.fingerprint != then["fingerprint"]:
+            yield Finding(facts.definition, "foreign", thing, "somebody else's took its place", again)
+        elif one.body is not None and _digest(one.body) != then["body"] and not paused:
+            yield Finding(facts.definition, "edited", thing, "its body was edited by hand", again)
+
+
+def _split(table: str | None, former: Sequence[str]) -> list[str]:
+    """The parts of a table's new name: a name may hold dots, and renaming changes one part at a time."""
+    text = str(table)
+    if text.startswith(f"{former[0]}."):
+        return [former[0], text.removeprefix(f"{former[0]}.")]
+    return [text.removesuffix(f".{former[1]}"), former[1]]
+
+
+def _digest(body: str) -> str:
+    return hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()
+
+
+def _columns(facts: Facts) -> Iterator[Finding]:
+    now = {column["number"]: column for column in facts.columns or ()}
+    for then in facts.applied_columns or ():
+        if then["name"] not in facts.used_columns:
+            continue
+        column = now.get(then["number"])
+        thing = f"column {then['name']}"
+        if column is None:
+            to_do = "take its rules out of the definition, then pgslo apply"
+            yield Finding(
+                facts.definition,
+                "column gone",
+                thing,
+                "it was dropped; its rules are no longer judged",
+                to_do,
+            )
+            continue
+        if column["name"] != then["name"]:
+            to_do = f"write {column['name']} into the definition, then pgslo apply"
+            said = f"it is called {column['name']} now; writes live, its rules are not judged"
+            yield Finding(facts.definition, "column renamed", thing, said, to_do)
+        if column["type"] != then["type"]:
+            said = f"its type was {then['type']} and is {column['type']}"
+            to_do = "pgslo plan says whether its rules still fit, pgslo apply makes them anew"
+            yield Finding(facts.definition, "column retyped", thing, said, to_do)
+
+
+def _now(facts: Facts, pauses: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    name = facts.definition
+    for pause in pauses:
+        if pause["definition"] == name:
+            thing = f"rule {pause['rule']}" if pause["rule"] else "every rule"
+            yield Finding(name, "paused", thing, f"paused by {pause['paused_by']}", f"pgslo resume {name}")
+    for table, trigger in facts.switched_off:
+        said = (
+            "it is switched off, or fires in replica sessions alone; rows written meanwhile were not judged"
+        )
+        yield Finding(
+            name, "switched off", f"trigger {trigger} ON {table}", said, "pgslo apply switches it on again"
+        )
+    for table, trigger in facts.unarmed:
+        said = "rows written straight to this partition are not judged by it"
+        yield Finding(
+            name, "unarmed", f"trigger {trigger} ON {table}", said, "pgslo apply arms new partitions"
+        )
+    for broken in facts.broken:
+        rule, _, error = broken.partition(": ")
+        to_do = "pgslo plan says what no longer fits; writes live meanwhile"
+        yield Finding(name, "broken", f"rule {rule}", f"it can no longer be judged: {error}", to_do)
+    for table in facts.subscribed:
+        said = f"{table} is written by a subscription, whose rows no trigger of pgslo sees"
+        to_do = "hold the publisher's table to the rules; constraints hold here as well"
+        yield Finding(name, "not observed", f"table {table}", said, to_do)
+    for who in facts.replica_roles:
+        said = f"session_replication_role is replica for {who}: what they write, no trigger sees"
+        yield Finding(name, "not observed", who, said, "ALTER … RESET session_replication_role")
+    yield from _unseen(facts)
+
+
+def _unseen(facts: Facts) -> Iterator[Finding]:
+    """Compare what the table has with what was written down: the counters as a hint, the newest batch for sure."""
+    then, now = facts.rows_written_then, facts.rows_written_now
+    if not facts.records_rows or then is None or now is None or now < then:
+        return
+    unseen = now - then - facts.rows_recorded
+    if unseen <= 0:
+        return
+    newer = facts.newest_in_table is not None and (
+        facts.newest_recorded is None or facts.newest_in_table > facts.newest_recorded
+    )
+    since = f"{facts.applied_at:%Y-%m-%d %H:%M} UTC"
+    counted = f"{now - then:,} rows were written since {since}, {facts.rows_recorded:,} of them recorded"
+    if newer:
+        said = f"{counted}, and the table's newest batch is not among these"
+        to_do = "find who wrote it (replica role, disabled triggers, a new partition), mend that, and load the batch again"
+        yield Finding(facts.definition, "unseen rows", f"table {facts.table_name}", said, to_do)
+    else:
+        said = f"{counted}; what was rolled back counts as written too"
+        to_do = "if much was not rolled back: look for a replica role, disabled triggers, a new partition"
+        yield Finding(facts.definition, "unseen rows", f"table {facts.table_name}", said, to_do, is_hint=True)

@@ -1,0 +1,212 @@
+"""Queries that authors write as rules: one SELECT that only reads, over tables it names with their schemas.
+
+As with conditions, what PostgreSQL runs is the author's own text. Two readings restrict it: PostgreSQL's own tokens,
+where each name before a bracket has to be a function of a list, and sqlglot's tree, which tells statements and tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sqlglot
+from sqlglot import exp
+
+from pgslo.errors import DefinitionError, Location
+from pgslo.expression import tokens, vocabulary
+from pgslo.expression.tokens import RefusalError, Token
+from pgslo.sql import Sql
+
+#: Words of SQL that may stand before a bracket and are no function.
+_WORDS_BEFORE_BRACKETS = frozenset(
+    [
+        "all",
+        "and",
+        "any",
+        "array",
+        "as",
+        "between",
+        "by",
+        "case",
+        "cast",
+        "distinct",
+        "else",
+        "except",
+        "exists",
+        "filter",
+        "from",
+        "group_concat",
+        "having",
+        "in",
+        "intersect",
+        "interval",
+        "is",
+        "join",
+        "lateral",
+        "like",
+        "limit",
+        "not",
+        "numeric",
+        "decimal",
+        "varchar",
+        "char",
+        "on",
+        "or",
+        "order",
+        "over",
+        "partition",
+        "row",
+        "rows",
+        "select",
+        "set",
+        "similar",
+        "some",
+        "then",
+        "union",
+        "using",
+        "values",
+        "when",
+        "where",
+        "with",
+        "within",
+    ]
+)
+_FUNCTIONS = (
+    vocabulary.FUNCTIONS
+    | vocabulary.AGGREGATES
+    | {"generate_series", "unnest", "jsonb_array_elements", "jsonb_each", "jsonb_object_keys"}
+)
+_LOCKS = frozenset({"update", "share", "no", "key"})
+_READS: tuple[type[exp.Expr], ...] = (exp.Select, exp.Union, exp.Intersect, exp.Except)
+_CHANGES: tuple[type[exp.Expr], ...] = (
+    exp.Insert,
+    exp.Update,
+    exp.Delete,
+    exp.Merge,
+    exp.Into,
+    exp.Lock,
+    exp.Command,
+)
+
+
+@dataclass(frozen=True)
+class Query:
+    """A SELECT of the author's own.
+
+    Attributes:
+        text: The author's text, without a semicolon.
+        tables: Tables it names, with their schemas, as written.
+        location: Where it stands.
+    """
+
+    text: str
+    tables: tuple[tuple[str, str], ...]
+    location: Location
+
+    def sql(self) -> Sql:
+        """The text as it will be run."""
+        return Sql(self.text)
+
+
+def parse_query(text: str, *, location: Location, locate: Callable[[int], Location] | None = None) -> Query:
+    """Parse and restrict an author's query.
+
+    Raises:
+        DefinitionError: It is not one SELECT that only reads.
+    """
+    text = text.rstrip(" \t\r\n").removesuffix(";").rstrip(" \t\r\n")
+    try:
+        _check_tokens(text)
+        tables = _check_tree(text)
+    except RefusalError as refused:
+        place = locate(refused.start) if locate else location
+        raise DefinitionError(
+            refused.message.replace("an expression", "a query").replace("the expression", "the query"),
+            detail=refused.detail,
+            hint=refused.hint,
+            location=place,
+        ) from None
+    return Query(text, tables, location)
+
+
+def _check_tokens(text: str) -> None:
+    found = tokens.read(_without_dots(text))
+    if not found[0].is_word("select", "with"):
+        raise RefusalError(found[0].start, "a query has to begin with SELECT or WITH")
+    for token, following in zip(found, (*found[1:], None), strict=True):
+        if token.is_word("for") and following is not None and following.is_word(*_LOCKS):
+            raise RefusalError(token.start, "a query may not lock the rows it reads", hint="Leave FOR … out.")
+        if token.is_mark("::") and following is not None:
+            _check_type(following)
+        if following is not None and following.is_mark("(") and token.kind in ("word", "quoted"):
+            _check_function(text, token)
+
+
+def _check_type(token: Token) -> None:
+    if token.kind != "word" or token.name not in vocabulary.TYPES | vocabulary.TYPE_TAILS.keys():
+        raise RefusalError(token.start, f'a value may not be cast to "{token.text}"')
+
+
+def _check_function(text: str, token: Token) -> None:
+    if token.kind == "word" and token.name in _WORDS_BEFORE_BRACKETS | vocabulary.TYPES:
+        return
+    if token.kind == "quoted" or (token.start > 0 and text[token.start - 1] == "."):
+        raise RefusalError(token.start, "functions are named without quotes and without a schema")
+    if token.name in vocabulary.CHANGING:
+        raise RefusalError(
+            token.start,
+            f'function "{token.text}" is not allowed in a query: its result changes from call to call',
+        )
+    if token.name not in _FUNCTIONS:
+        raise RefusalError(
+            token.start,
+            f'function "{token.text}" is not allowed in a query',
+            hint="The allowed functions are listed in docs/reference/expressions.md; aggregates may be used as well.",
+        )
+
+
+def _without_dots(text: str) -> str:
+    """The text with a blank for each dot between names, which conditions do not know."""
+    parts: list[str] = []
+    quote = ""
+    for at, character in enumerate(text):
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+        elif character == "." and not (at > 0 and text[at - 1].isdigit() and _in_number(text, at)):
+            character = " "  # noqa: PLW2901 - what is kept in its place
+        parts.append(character)
+    return "".join(parts)
+
+
+def _in_number(text: str, dot: int) -> bool:
+    start = dot
+    while start > 0 and (text[start - 1].isalnum() or text[start - 1] == "_"):
+        start -= 1
+    return text[start:dot].isdigit()
+
+
+def _check_tree(text: str) -> tuple[tuple[str, str], ...]:
+    try:
+        statements = sqlglot.parse(text, dialect="postgres")
+    except (sqlglot.errors.SqlglotError, RecursionError) as error:
+        raise RefusalError(0, "this is not a query that can be read", detail=str(error)[:200]) from None
+    if len(statements) != 1 or not isinstance(statements[0], _READS):
+        raise RefusalError(0, "a query has to be one SELECT")
+    root = statements[0]
+    named = {cte.alias for cte in root.find_all(exp.CTE)}
+    tables: dict[tuple[str, str], None] = {}
+    for node in root.walk():
+        if isinstance(node, _CHANGES):
+            raise RefusalError(0, "a query may only read", hint="Leave INTO, FOR UPDATE and changes out.")
+        if isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
+            if node.db:
+                tables[node.db, node.name] = None
+            elif node.name not in named:
+                raise RefusalError(
+                    max(text.find(node.name), 0),
+                    f'table "{node.name}" is named without its schema',
+                    hint=f"For example public.{node.name}.",
+                )
+    return tuple(tables)

@@ -1,0 +1,94 @@
+"""query: a SELECT of the author's own returns no rows."""
+
+import pytest
+
+KIND = "query"
+
+
+def test_rows_returned_are_failures(golden):
+    golden.load("2026-11-22", "plan = 'pro'; spend = CASE WHEN n > 2 THEN n END")
+    assert golden.close()["pro_users_spend"] == ("missed", 2, "2 rows returned; the objective is at most 0")
+    golden.run("UPDATE features.user_stats SET spend = 0 WHERE spend IS NULL")
+    assert golden.close()["pro_users_spend"][:2] == ("met", 0)
+
+
+def test_it_is_about_the_table_as_a_whole(golden):
+    golden.load("2026-11-22", "plan = 'pro'")
+    golden.close()
+    (notice,) = golden.run("SELECT user_id FROM guarded.user_stats").notices
+    assert notice.message == 'features.user_stats misses rule "pro_users_spend"'
+
+
+def plan(session, query):
+    return session.errors(
+        f"table: features.user_stats\nbatch: {{by: day}}\nrules:\n  - q: {{query: {query!r}}}"
+    )
+
+
+REFUSED = [
+    ("DELETE FROM features.user_stats", "a query has to begin with SELECT or WITH"),
+    ("SELECT 1; SELECT 2", "several statements are not allowed"),
+    ("SELECT 1 -- why", "comments are not allowed in a query"),
+    ("SELECT u.id FROM features.user_stats u FOR UPDATE", "a query may not lock the rows it reads"),
+    ("SELECT u.id INTO features.x FROM features.user_stats u", "a query may only read"),
+    ("WITH d AS (DELETE FROM features.user_stats RETURNING id) SELECT d.id FROM d", "a query may only read"),
+    ("SELECT id FROM user_stats", 'table "user_stats" is named without its schema'),
+    ("SELECT pg_sleep(10)", 'function "pg_sleep" is not allowed in a query: its result changes'),
+    ("SELECT pg_read_file('/etc/passwd')", 'function "pg_read_file" is not allowed in a query'),
+    ("SELECT nextval('features.s')", 'function "nextval" is not allowed in a query'),
+    ("SELECT features.f(1)", "functions are named without quotes and without a schema"),
+    ('SELECT "pg_sleep"(1)', "functions are named without quotes and without a schema"),
+    ("SELECT query_to_xml('select 1', true, true, '')", 'function "query_to_xml" is not allowed'),
+    ("SELECT 'features.user_stats'::regclass", 'a value may not be cast to "regclass"'),
+    ("SELECT $1", "parameters and dollar quotes are not allowed"),
+    ("SELECT u.no FROM features.user_stats u", "column u.no does not exist"),
+    ("SELECT u.id FROM features.nothing u", 'relation "features.nothing" does not exist'),
+    ("SELECT u.id FROM features.user_stats u WHERE", "this is not a query that can be read"),
+    ("EXPLAIN SELECT 1", "a query has to begin with SELECT or WITH"),
+]
+
+
+@pytest.mark.parametrize(("query", "message"), REFUSED)
+def test_refused(session, query, message):
+    session.run("CREATE TABLE features.user_stats (id bigint PRIMARY KEY, day date)")
+    found = plan(session, query)
+    assert message in found[0]
+    assert found[0].startswith("slos/example.yml:4:")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT u.id FROM features.user_stats u GROUP BY u.id HAVING count(*) > 1",
+        "WITH d AS (SELECT u.day, count(*) AS n FROM features.user_stats u GROUP BY u.day) SELECT d.day FROM d WHERE d.n > 10 ORDER BY d.day",
+        "SELECT a.id FROM features.user_stats a WHERE NOT EXISTS (SELECT 1 FROM features.user_stats b WHERE b.id = a.id + 1) AND a.id * 1.5 > 3",
+        "SELECT u.id FROM features.user_stats u UNION ALL SELECT v.id FROM features.user_stats v WHERE v.day IN ('2026-01-01', '2026-01-02')",
+        "SELECT w.id FROM (SELECT u.id, row_number() OVER (PARTITION BY u.day ORDER BY u.id) AS n FROM features.user_stats u) w WHERE w.n > 3;",
+    ],
+)
+def test_accepted(session, query):
+    session.run("CREATE TABLE features.user_stats (id bigint PRIMARY KEY, day date)")
+    session.guard(
+        f"table: features.user_stats\nbatch: {{by: day}}\nwatch: false\nrules:\n  - q: {{query: {query!r}, at_most: 9}}"
+    )
+    session.run("INSERT INTO features.user_stats SELECT n, '2026-11-22' FROM generate_series(1, 3) n")
+    assert session.close()["q"][0] == "met"
+
+
+def test_what_it_calls_cannot_write(session):
+    # A view may hide anything.
+    session.run("CREATE TABLE features.user_stats (id bigint PRIMARY KEY, day date)")
+    session.run(
+        "CREATE FUNCTION features.sly() RETURNS integer LANGUAGE sql VOLATILE AS 'DELETE FROM features.user_stats; SELECT 1'"
+    )
+    session.run("CREATE VIEW features.harmless AS SELECT features.sly() AS n")
+    session.guard(
+        'table: features.user_stats\nbatch: {by: day}\nwatch: false\nrules:\n  - q: {query: "SELECT h.n FROM features.harmless h WHERE h.n > 0"}'
+    )
+    session.run("INSERT INTO features.user_stats VALUES (1, '2026-11-22')")
+    verdict, _, said = session.close()["q"]
+    assert verdict == "unknown"
+    assert said == "it can no longer be judged: cannot execute DELETE in a read-only transaction"
+    # And everybody may write again.
+    session.run("INSERT INTO features.user_stats VALUES (2, '2026-11-22')")
+    assert session.values("SELECT count(*) FROM features.user_stats") == [2]

@@ -15,9 +15,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks import harness
 from psycopg import sql
 
-from benchmarks import harness
 from pgslo import embedded
 
 TABLE = "public.stream"
@@ -83,7 +83,9 @@ class Stream:
             "SELECT incident_id FROM pgslo_catalog.incident WHERE resolved_at IS NULL"
         ).fetchall()
         for (incident,) in found:
-            self.conn.execute("SELECT pgslo.resolve(%s, %s)", (incident, "real" if repaired else "false_alarm"))
+            self.conn.execute(
+                "SELECT pgslo.resolve(%s, %s)", (incident, "real" if repaired else "false_alarm")
+            )
         if repaired:
             self.conn.execute("DELETE FROM public.stream WHERE batch_date = %s", (day,))
             self.load(day, path)

@@ -116,10 +116,7 @@ def test_false_alarm_widens_the_bound(learned):
     burst = {"country": "CASE WHEN u % 5 < 3 THEN NULL ELSE 'us' END"}
     write(learned, "2026-03-02", "2026-03-02", **burst)
     assert set(missed(learned, "2026-03-02")) == {"country"}
-    learned.run(
-        """UPDATE pgslo_catalog.incident SET resolved_at = clock_timestamp(), resolution = 'false_alarm';
-           SELECT pgslo_catalog.learn_from(i) FROM pgslo_catalog.incident i"""
-    )
+    learned.run("SELECT pgslo.resolve(incident_id, 'false_alarm') FROM pgslo_catalog.incident")
     write(learned, "2026-03-03", "2026-03-03", country="CASE WHEN u % 7 < 4 THEN NULL ELSE 'us' END")
     assert missed(learned, "2026-03-03") == {}
     assert learned.run(
@@ -173,4 +170,6 @@ def test_no_text_fails_a_profile(session, text):
         f"INSERT INTO features.t SELECT u, d, '{text}' FROM generate_series('2026-01-01'::date, '2026-01-03', '1 day') d, generate_series(1, 9) u"
     )
     session.run("SELECT count(*) FROM pgslo.close_batch('features.t')")
-    assert session.run("SELECT count(*)::int FROM pgslo_catalog.profile WHERE column_name = 'v'").rows == ((3,),)
+    assert session.run("SELECT count(*)::int FROM pgslo_catalog.profile WHERE column_name = 'v'").rows == (
+        (3,),
+    )

@@ -245,7 +245,9 @@ BEGIN
         IF '*' <> ALL (guard.columns) THEN
             RETURN true;
         END IF;
-        PERFORM FROM pgslo_catalog.definition d WHERE d.name = guard.definition AND d.schema_wanted IS NULL;
+        PERFORM FROM pgslo_catalog.definition d
+        WHERE d.name = guard.definition AND d.schema_wanted IS NULL
+          AND (d.max_age IS NULL OR pgslo_catalog.newest_data(d) BETWEEN clock_timestamp() - d.max_age AND clock_timestamp());
         IF FOUND THEN
             RETURN true;
         END IF;
@@ -531,6 +533,7 @@ BEGIN
     ORDER BY w.place DESC
     LIMIT 1;
     PERFORM pgslo_catalog.end_incident(known.incident_id, resolve.resolution, newest.batch, newest.place, resolve.note);
+    PERFORM pgslo_catalog.learn_from(i) FROM pgslo_catalog.incident i WHERE i.incident_id = known.incident_id;
     PERFORM pgslo_catalog.announce_events();
     RETURN format('incident %s resolved as %s', known.incident_id, CASE resolve.resolution WHEN 'real' THEN 'real' ELSE 'false alarm' END);
 END
@@ -611,6 +614,7 @@ BEGIN
     FOR target IN SELECT d.* FROM pgslo_catalog.definition d ORDER BY d.definition_id LOOP
         BEGIN
             PERFORM pgslo_catalog.follow(target, NULL, 50);
+            PERFORM pgslo_catalog.judge_age(target);
         EXCEPTION WHEN OTHERS THEN
             PERFORM pgslo_catalog.record_break(target.name, NULL, SQLSTATE, SQLERRM);  -- The other tables go on.
         END;
@@ -677,6 +681,104 @@ CREATE FUNCTION pgslo_catalog.added_up(parts jsonb[]) RETURNS jsonb
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.added_up(parts jsonb[]) IS 'Counts by name, added up.';
+
+CREATE TABLE pgslo_catalog.definition (
+    definition_id bigint NOT NULL,
+    name text NOT NULL,
+    relation regclass NOT NULL,
+    owner text,
+    description text,
+    key_columns text[] NOT NULL,
+    writes text NOT NULL,
+    batch_every interval,
+    batch_by text,
+    batch_place text,
+    schema_wanted jsonb,
+    on_read text NOT NULL,
+    fingerprint text NOT NULL,
+    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    registered_by text DEFAULT SESSION_USER NOT NULL,
+    settle interval DEFAULT '00:10:00'::interval NOT NULL,
+    batch_is_of_row boolean DEFAULT false NOT NULL,
+    recount text,
+    max_age interval,
+    age_of text,
+    tallies text[] DEFAULT '{}'::text[] NOT NULL,
+    target numeric,
+    span interval,
+    budgeting text DEFAULT 'occurrences'::text NOT NULL,
+    sensitivity double precision DEFAULT 1 NOT NULL,
+    CONSTRAINT definition_budgeting_is_known CHECK ((budgeting = ANY (ARRAY['occurrences'::text, 'time_slices'::text]))),
+    CONSTRAINT definition_max_age_is_positive CHECK ((max_age > '00:00:00'::interval)),
+    CONSTRAINT definition_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'refuse'::text, 'silent'::text]))),
+    CONSTRAINT definition_sensitivity_is_positive CHECK ((sensitivity > (0)::double precision)),
+    CONSTRAINT definition_span_is_positive CHECK ((span > '00:00:00'::interval)),
+    CONSTRAINT definition_target_is_a_fraction CHECK (((target >= (0)::numeric) AND (target <= (1)::numeric))),
+    CONSTRAINT definition_writes_are_known CHECK ((writes = ANY (ARRAY['bulk'::text, 'stream'::text])))
+);
+
+COMMENT ON TABLE pgslo_catalog.definition IS 'A table that has promises.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.name IS 'Schema and table when it was defined; generated code knows the definition by it, also after a rename.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.batch_by IS 'A row''s batch, as SQL over row r, where its value says which batch is later.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.batch_place IS 'Where a batch stands among the others, as SQL over b.raw.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.settle IS 'A batch is closed when nothing was written to it for so long, or when a later one begins.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.batch_is_of_row IS 'Whether a row says which batch it belongs to, so that what UPDATE and DELETE take away is taken from that batch.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.recount IS 'Function that counts batches from the table itself, as pgslo_gen names it; NULL where the table cannot be asked.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.max_age IS 'Freshness: how old the newest data may be.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.age_of IS 'Function that tells the time of the newest data, as pgslo_gen names it; NULL: when it was last written to.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.tallies IS 'Names of what rules over a batch add up, in the order in which it is counted.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.target IS 'Objective: share of batches, or of the time, in which a rule is to be met; 0-1.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.span IS 'Window of the objective.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.sensitivity IS 'How much a learned bound is widened; 1 is the default, 2 tells of half as small deviations, 0.5 of twice as large ones.';
+
+CREATE FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    newest timestamptz := pgslo_catalog.newest_data(age.definition);
+    seconds float8 := extract(epoch FROM clock_timestamp() - newest);
+BEGIN
+    IF newest IS NULL THEN
+        said := 'there is no data whose age could be told';
+    ELSIF seconds < -300 THEN
+        -- A clock that jumped, or a time of another zone: whatever it is, it tells no age.
+        said := format('the newest data is of %s UTC, which is still to come', to_char(newest AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'));
+    ELSE
+        value := greatest(seconds, 0);
+        said := format('the newest data is of %s UTC; the objective is an age of at most %s', to_char(newest AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
+            justify_hours((age.definition).max_age));
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) IS 'The age of a table''s newest data in seconds, with a sentence; NULL when it cannot be told.';
+
+CREATE FUNCTION pgslo_catalog.amount(value double precision, kind text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT CASE
+        WHEN value IS NULL THEN 'none'
+        WHEN kind IN ('share', 'rise') THEN format('%s %%', trim_scale(round((100 * least(greatest(value, 0), 1))::numeric, 1)))
+        WHEN abs(value) >= 1e15 OR value = 0 THEN value::text
+        ELSE trim_scale(round(value::numeric, greatest(0, 2 - floor(log(abs(value)))::integer)))::text
+    END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.amount(value double precision, kind text) IS 'A number of a summary as people read it: three digits, shares as per cent.';
 
 CREATE FUNCTION pgslo_catalog.announce(definition text, columns text[], on_read text) RETURNS boolean
     LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
@@ -791,6 +893,16 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) IS 'Where a batch stands whose key does not say so: when its first rows arrived.';
 
+CREATE FUNCTION pgslo_catalog.at_place(grid double precision[], place double precision) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT grid[floor(p.x)::integer + 1] + (p.x - floor(p.x)) * (grid[ceil(p.x)::integer + 1] - grid[floor(p.x)::integer + 1])
+    FROM (SELECT least(greatest(place, 0), 40) AS x) p
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.at_place(grid double precision[], place double precision) IS 'The value at a place between 0 and 40 of a grid of quantiles.';
+
 CREATE TABLE pgslo_catalog.rule (
     rule_id bigint NOT NULL,
     definition_id bigint NOT NULL,
@@ -859,6 +971,48 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) IS 'Whether a batch as written so far misses the rule.';
 
+CREATE TABLE pgslo_catalog.batch (
+    batch_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    name text NOT NULL,
+    place numeric NOT NULL,
+    rows bigint NOT NULL,
+    present jsonb DEFAULT '{}'::jsonb NOT NULL,
+    tallies jsonb DEFAULT '{}'::jsonb NOT NULL,
+    failures jsonb DEFAULT '{}'::jsonb NOT NULL,
+    first_written_at timestamp with time zone NOT NULL,
+    last_written_at timestamp with time zone NOT NULL,
+    writer text,
+    application text,
+    closed_at timestamp with time zone,
+    revision integer DEFAULT 0 NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.batch IS 'Batches as tick() last added them up; written by tick() alone.';
+
+COMMENT ON COLUMN pgslo_catalog.batch.rows IS 'Rows that are in it; below zero when rows were taken away that came before pgslo.';
+
+COMMENT ON COLUMN pgslo_catalog.batch.revision IS 'How often it was judged: once when it closed, and again whenever rows came late or went.';
+
+CREATE FUNCTION pgslo_catalog.batch_so_far(definition_id bigint, batch text) RETURNS pgslo_catalog.batch
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    summed pgslo_catalog.batch;
+    emptied bigint := coalesce((SELECT max(f.fragment_id) FROM pgslo_catalog.fragment f WHERE f.definition_id = batch_so_far.definition_id AND f.operation = 'truncate'), 0);
+BEGIN
+    SELECT batch_so_far.definition_id, batch_so_far.batch, min(f.place), coalesce(sum(f.rows), 0)::bigint,
+           pgslo_catalog.added_up(array_agg(f.present)), pgslo_catalog.added_up(array_agg(f.tallies)), pgslo_catalog.added_up(array_agg(f.failures))
+    INTO summed.definition_id, summed.name, summed.place, summed.rows, summed.present, summed.tallies, summed.failures
+    FROM pgslo_catalog.fragment f
+    WHERE f.definition_id = batch_so_far.definition_id AND f.batch = batch_so_far.batch AND f.fragment_id > emptied;
+    RETURN summed;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.batch_so_far(definition_id bigint, batch text) IS 'A batch as it stands within this transaction.';
+
 CREATE FUNCTION pgslo_catalog.check_mute(until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -886,6 +1040,290 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.columns_of(relation regclass) IS 'Number and name of each column, in order.';
 
+CREATE FUNCTION pgslo_catalog.common_distance(by text, one jsonb, other jsonb) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN (
+        SELECT pgslo_catalog.distance_of(common_distance.by, array_agg(s.p), array_agg(s.q))
+        FROM (
+            SELECT coalesce(a.value::float8 / sum(a.value::float8) OVER (), 0) AS p, coalesce(b.value::float8 / sum(b.value::float8) OVER (), 0) AS q
+            FROM jsonb_each_text(common_distance.one) AS a FULL JOIN jsonb_each_text(common_distance.other) AS b ON a.key = b.key
+        ) AS s);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.common_distance(by text, one jsonb, other jsonb) IS 'How far a distribution, as rows by value, is from another.';
+
+CREATE FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch text, place numeric) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- Row by row: the largest share of values equal to those of the same entities in one of the last 14 batches.
+    WITH whole AS MATERIALIZED (
+        SELECT p.batch, p.entities FROM pgslo_catalog.profile p
+        WHERE p.definition_id = compare_with_earlier.definition_id AND p.column_name = '*' AND p.place < compare_with_earlier.place
+        ORDER BY p.place DESC LIMIT 14
+    ), paired AS MATERIALIZED (
+        -- Positions of common entities, once a batch.
+        SELECT w.batch, array_agg(m.i::integer ORDER BY m.i) AS mine, array_agg(o.i::integer ORDER BY m.i) AS others
+        FROM whole w
+        CROSS JOIN LATERAL unnest(w.entities) WITH ORDINALITY AS o (entity, i)
+        JOIN (
+            SELECT e.entity, e.i FROM pgslo_catalog.profile p CROSS JOIN LATERAL unnest(p.entities) WITH ORDINALITY AS e (entity, i)
+            WHERE p.definition_id = compare_with_earlier.definition_id AND p.column_name = '*' AND p.batch = compare_with_earlier.batch
+        ) m USING (entity)
+        GROUP BY w.batch
+    ), equal AS (
+        SELECT c.column_name, avg((c.prefix[x.mine] = o.prefix[x.others])::integer) FILTER (WHERE c.prefix[x.mine] <> 0 OR o.prefix[x.others] <> 0) AS share,
+               count(*) FILTER (WHERE c.prefix[x.mine] <> 0 OR o.prefix[x.others] <> 0) AS compared
+        FROM pgslo_catalog.profile c
+        CROSS JOIN paired p
+        JOIN pgslo_catalog.profile o ON o.definition_id = c.definition_id AND o.column_name = c.column_name AND o.batch = p.batch
+        CROSS JOIN LATERAL unnest(p.mine, p.others) AS x (mine, others)
+        WHERE c.definition_id = compare_with_earlier.definition_id AND c.batch = compare_with_earlier.batch AND c.sampled > 0 AND c.prefix IS NOT NULL
+        GROUP BY c.column_name, p.batch
+    )
+    UPDATE pgslo_catalog.profile p
+    SET summary[49] = coalesce(e.share, 0)
+    FROM (SELECT q.column_name, max(q.share) FILTER (WHERE q.compared >= 8) AS share FROM equal q GROUP BY q.column_name) e
+    WHERE p.definition_id = compare_with_earlier.definition_id AND p.batch = compare_with_earlier.batch AND p.column_name = e.column_name
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch text, place numeric) IS 'Notes how many values of a batch are those of an earlier one, entity by entity.';
+
+CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    INSERT INTO pgslo_catalog.profile (definition_id, batch, place, column_name, rows, present, level, sampled, summary, noise, common, shapes, grid, prefix, entities)
+    WITH cell AS MATERIALIZED (
+        SELECT (u.i - 1) / array_length(sample, 2) AS row, (u.i - 1) % array_length(sample, 2) AS col, u.value
+        FROM unnest(sample) WITH ORDINALITY AS u (value, i)
+    ), watched AS MATERIALIZED (
+        SELECT c.col, c.name, c.name = ANY (definition.key_columns) AS is_key,
+               (SELECT w.kind FROM pgslo_catalog.watched_column w WHERE w.definition_id = definition.definition_id AND w.column_name = c.name) AS kind
+        FROM unnest(columns) WITH ORDINALITY AS c (name, col)
+    ), counted AS MATERIALIZED (
+        SELECT c.col, c.value, count(*) AS n FROM cell c WHERE c.col > 0 AND c.value IS NOT NULL GROUP BY c.col, c.value
+    ), known AS MATERIALIZED (
+        SELECT c.col, c.value, c.n, v.number,
+               CASE WHEN v.number IS NULL THEN CASE WHEN w.kind = 'time' THEN CASE WHEN v.is_number THEN c.value::float8 END ELSE pgslo_catalog.seconds_of(c.value) END END AS seconds,
+               length(c.value) AS length, length(c.value) - length(translate(c.value, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', '')) AS upper,
+               length(c.value) - length(translate(c.value, '0123456789', '')) AS digit, length(c.value) - length(replace(c.value, ' ', '')) AS space,
+               length(translate(c.value, 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ', '')) AS punctuation,
+               CASE WHEN c.value !~ '[eE]' THEN length(split_part(c.value, '.', 2)) ELSE 0 END AS decimals,
+               regexp_replace(regexp_replace(regexp_replace(left(c.value, 24) COLLATE "C", '[a-z]+', 'a', 'g'), '[A-Z]+', 'A', 'g'), '[0-9]+', '9', 'g') AS shape
+        FROM counted c
+        JOIN watched w USING (col)
+        CROSS JOIN LATERAL (SELECT c.value COLLATE "C" ~ '^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?$' AS is_number) n
+        CROSS JOIN LATERAL (SELECT CASE WHEN n.is_number AND w.kind IS DISTINCT FROM 'time' THEN c.value::float8 END AS number, n.is_number) v
+    ), text_of AS MATERIALIZED (
+        SELECT k.col, sum(k.n)::float8 AS present, count(*)::float8 AS distinct, max(k.n)::float8 AS top, count(*) FILTER (WHERE k.n = 1)::float8 AS single,
+               coalesce(sum(k.n) FILTER (WHERE k.value = ''), 0)::float8 AS empty, sum(k.n * k.length)::float8 AS characters, sum(k.n * k.length * k.length)::float8 AS length2,
+               min(k.length)::float8 AS length_min, max(k.length)::float8 AS length_max, sum(k.n * k.upper)::float8 AS upper, sum(k.n * k.digit)::float8 AS digit,
+               sum(k.n * k.space)::float8 AS space, sum(k.n * k.punctuation)::float8 AS punctuation,
+               coalesce(sum(k.n) FILTER (WHERE k.number IS NOT NULL), 0)::float8 AS numbers, coalesce(sum(k.n) FILTER (WHERE k.seconds IS NOT NULL), 0)::float8 AS times
+        FROM known k GROUP BY k.col
+    ), valued AS MATERIALIZED (
+        SELECT k.col, k.n, k.decimals, t.numbers >= t.times AS is_number, round(k.seconds) AS seconds,
+               CASE WHEN t.numbers >= t.times THEN k.number ELSE (k.seconds - batch.place::float8) / 3600 END AS x
+        FROM known k JOIN text_of t USING (col) WHERE CASE WHEN t.numbers >= t.times THEN k.number ELSE k.seconds END IS NOT NULL
+    ), number_of AS MATERIALIZED (
+        SELECT v.col, bool_or(v.is_number) AS is_number, count(*)::float8 AS m, avg(v.x) AS mean, stddev_pop(v.x) AS deviation,
+               percentile_cont(ARRAY[0, .025, .05, .075, .1, .125, .15, .175, .2, .225, .25, .275, .3, .325, .35, .375, .4, .425, .45, .475, .5, .525, .55, .575, .6, .625,
+                                     .65, .675, .7, .725, .75, .775, .8, .825, .85, .875, .9, .925, .95, .975, 1]::float8[]) WITHIN GROUP (ORDER BY v.x) AS grid,
+               avg(ln(abs(v.x))) FILTER (WHERE v.x <> 0) AS log_mean, stddev_pop(ln(abs(v.x))) FILTER (WHERE v.x <> 0) AS log_deviation, count(*) FILTER (WHERE v.x <> 0)::float8 AS not_zero,
+               avg(v.decimals)::float8 AS decimals, stddev_pop(v.decimals)::float8 AS decimals_deviation,
+               avg((v.x = 0)::integer)::float8 AS zero, avg((v.x < 0)::integer)::float8 AS negative, avg((v.x = round(v.x))::integer)::float8 AS whole,
+               avg((v.x / 10 = round(v.x / 10))::integer)::float8 AS tens, avg((v.x / 100 = round(v.x / 100))::integer)::float8 AS hundreds,
+               avg((v.seconds / 86400 = floor(v.seconds / 86400))::integer)::float8 AS midnight, avg((v.seconds / 3600 = floor(v.seconds / 3600))::integer)::float8 AS on_hour,
+               avg((v.seconds / 60 = floor(v.seconds / 60))::integer)::float8 AS on_minute,
+               avg((v.seconds - 86400 * floor(v.seconds / 86400)) / 3600) AS hour, stddev_pop((v.seconds - 86400 * floor(v.seconds / 86400)) / 3600) AS hour_deviation
+        FROM valued v CROSS JOIN generate_series(1, v.n)
+        GROUP BY v.col
+    ), edge_of AS (
+        SELECT v.col, coalesce(sum(v.n) FILTER (WHERE v.x = n.grid[41]), 0) / n.m AS at_maximum, coalesce(sum(v.n) FILTER (WHERE v.x = n.grid[1]), 0) / n.m AS at_minimum
+        FROM valued v JOIN number_of n USING (col) GROUP BY v.col, n.m, n.grid
+    ), long_of AS (
+        SELECT k.col, sum(k.n) / t.present AS at_length_max FROM known k JOIN text_of t USING (col) WHERE k.length = t.length_max GROUP BY k.col, t.present
+    ), common_of AS (
+        SELECT c.col, jsonb_object_agg(c.value, c.n) AS common
+        FROM (SELECT k.col, k.value, k.n, row_number() OVER (PARTITION BY k.col ORDER BY k.n DESC, k.value COLLATE "C") AS place FROM known k) c WHERE c.place <= 200 GROUP BY c.col
+    ), shape_of AS (
+        SELECT s.col, jsonb_object_agg(s.shape, s.n) AS shapes
+        FROM (SELECT k.col, k.shape, sum(k.n) AS n, row_number() OVER (PARTITION BY k.col ORDER BY sum(k.n) DESC, k.shape COLLATE "C") AS place FROM known k GROUP BY k.col, k.shape) s
+        WHERE s.place <= 50 GROUP BY s.col
+    ), entity AS MATERIALIZED (
+        SELECT e.row, e.entity, row_number() OVER (ORDER BY e.entity) AS place
+        FROM (SELECT DISTINCT ON (c.value::bigint >> 32) c.row, (c.value::bigint >> 32)::integer AS entity FROM cell c WHERE c.col = 0 AND c.value IS NOT NULL ORDER BY c.value::bigint >> 32, c.row) e
+        ORDER BY e.entity LIMIT 256
+    ), prefix_of AS (
+        SELECT c.col, array_agg(CASE WHEN c.value IS NULL THEN 0 ELSE hashtext(c.value) END ORDER BY e.place) AS prefix FROM entity e JOIN cell c USING (row) WHERE c.col > 0 GROUP BY c.col
+    ), size AS (
+        SELECT greatest(batch.rows, 0)::float8 AS rows, coalesce(array_length(sample, 1), 0)::float8 AS sampled
+    ), told AS (
+        SELECT count(*)::float8 AS rows, count(DISTINCT r.told)::float8 AS different
+        FROM (SELECT string_agg(coalesce(quote_literal(c.value), 'NULL'), ',' ORDER BY c.col) AS told FROM cell c JOIN watched w USING (col) WHERE NOT w.is_key GROUP BY c.row) r
+    )
+    SELECT definition.definition_id, batch.name, batch.place, w.name, batch.rows,
+           coalesce((describe_batch.present ->> w.name)::bigint, t.present::bigint, 0), describe_batch.level, coalesce(t.present, 0)::integer,
+           ARRAY[
+               CASE WHEN s.rows > 0 THEN least(greatest(1 - coalesce((describe_batch.present ->> w.name)::float8, t.present, 0) / s.rows, 0), 1) END,
+               t.empty / t.present, ln(t.distinct), t.distinct / t.present, t.top / t.present, t.single / t.present,
+               t.characters / t.present, t.length_min, t.length_max, g.at_length_max,
+               t.upper / greatest(t.characters, 1), t.digit / greatest(t.characters, 1), t.space / greatest(t.characters, 1), t.punctuation / greatest(t.characters, 1),
+               t.numbers / t.present, t.times / t.present,
+               n.mean, CASE WHEN n.is_number THEN n.log_mean END, CASE WHEN n.deviation > 0 THEN ln(n.deviation) END,
+               n.grid[1], n.grid[3], n.grid[11], n.grid[21], n.grid[31], n.grid[39], n.grid[41],
+               CASE WHEN n.is_number THEN n.zero END, CASE WHEN n.is_number THEN n.negative END, CASE WHEN n.is_number THEN n.whole END,
+               CASE WHEN n.is_number THEN n.tens END, CASE WHEN n.is_number THEN n.hundreds END, CASE WHEN n.is_number THEN n.decimals END, e.at_maximum, e.at_minimum,
+               CASE WHEN NOT n.is_number THEN n.midnight END, CASE WHEN NOT n.is_number THEN n.on_hour END, CASE WHEN NOT n.is_number THEN n.on_minute END, CASE WHEN NOT n.is_number THEN n.hour END,
+               NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+           ]::float8[],
+           ARRAY[
+               0.5 / sqrt(greatest(s.rows, 1)), h.share, 2 * h.share, h.share, h.share, h.share,
+               sqrt(greatest(t.length2 / t.present - (t.characters / t.present) ^ 2, 0) / t.present), NULL, NULL, h.share, h.share, h.share, h.share, h.share, h.share, h.share,
+               n.deviation / sqrt(n.m), n.log_deviation / sqrt(n.not_zero), 1 / sqrt(2 * n.m),
+               pgslo_catalog.quantile_noise(n.grid, 0, n.m), pgslo_catalog.quantile_noise(n.grid, 2, n.m), pgslo_catalog.quantile_noise(n.grid, 10, n.m), pgslo_catalog.quantile_noise(n.grid, 20, n.m),
+               pgslo_catalog.quantile_noise(n.grid, 30, n.m), pgslo_catalog.quantile_noise(n.grid, 38, n.m), pgslo_catalog.quantile_noise(n.grid, 40, n.m),
+               h.share, h.share, h.share, h.share, h.share, n.decimals_deviation / sqrt(n.m), h.share, h.share, h.share, h.share, h.share, n.hour_deviation / sqrt(n.m),
+               NULL, NULL, h.share, h.share, h.share, h.share, NULL, h.share, h.share, h.share, h.share, h.share, h.share, h.share
+           ]::float8[],
+           coalesce(c.common, '{}'), coalesce(p.shapes, '{}'), CASE WHEN n.m > 0 THEN n.grid END, x.prefix, NULL::integer[]
+    FROM watched w
+    CROSS JOIN size s
+    LEFT JOIN text_of t USING (col)
+    LEFT JOIN number_of n USING (col)
+    LEFT JOIN edge_of e USING (col)
+    LEFT JOIN long_of g USING (col)
+    LEFT JOIN common_of c USING (col)
+    LEFT JOIN shape_of p USING (col)
+    LEFT JOIN prefix_of x USING (col)
+    CROSS JOIN LATERAL (SELECT 0.5 / sqrt(t.present) AS share) h
+    UNION ALL
+    SELECT definition.definition_id, batch.name, batch.place, '*', batch.rows, batch.rows, describe_batch.level, s.sampled::integer,
+           array_fill(NULL::float8, ARRAY[38]) || ARRAY[(t.rows - t.different) / greatest(t.rows, 1), ln(greatest(s.rows, 0.1))] || array_fill(NULL::float8, ARRAY[12]),
+           array_fill(NULL::float8, ARRAY[38]) || ARRAY[0.5 / sqrt(greatest(t.rows, 1)), 1 / sqrt(greatest(s.rows, 1))] || array_fill(NULL::float8, ARRAY[12]),
+           '{}', '{}', NULL, NULL, (SELECT array_agg(e.entity ORDER BY e.place) FROM entity e)
+    FROM size s CROSS JOIN told t
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) IS 'Writes each column of a batch in numbers, from a sample of its rows.';
+
+CREATE FUNCTION pgslo_catalog.distance(definition pgslo_catalog.definition, batch pgslo_catalog.batch, measure jsonb, OUT value double precision, OUT said text) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    own pgslo_catalog.profile := pgslo_catalog.profiled((distance.batch).definition_id, (distance.batch).name, measure ->> 'column');
+    others pgslo_catalog.profile[];
+    other_definition bigint;
+    stretch numeric[];
+    against text;
+    grid float8[];
+    common jsonb;
+BEGIN
+    IF measure ? 'with' THEN
+        other_definition := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = measure ->> 'with');
+        against := format('column "%s" of %s', measure ->> 'to', measure ->> 'with');
+        IF other_definition IS NULL THEN
+            said := format('%s has no definition, so nothing is known of its columns', measure ->> 'with');
+            RETURN;
+        END IF;
+        -- The batch of the same name where there is one, else the newest.
+        others := ARRAY(
+            SELECT p FROM pgslo_catalog.profile p JOIN pgslo_catalog.batch b ON b.definition_id = p.definition_id AND b.name = p.batch
+            WHERE p.definition_id = other_definition AND p.column_name = measure ->> 'to' AND b.closed_at IS NOT NULL AND b.rows > 0
+            ORDER BY p.batch = (distance.batch).name DESC, p.place DESC LIMIT 1);
+    ELSIF measure ? 'trained_on' THEN
+        stretch := ARRAY(
+            SELECT (SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = (distance.batch).definition_id AND b.name = t.name)
+            FROM jsonb_array_elements_text(measure -> 'trained_on') WITH ORDINALITY AS t (name, n) ORDER BY t.n);
+        against := format('batches %s to %s', measure #>> '{trained_on,0}', measure #>> '{trained_on,1}');
+        others := ARRAY(
+            SELECT p FROM pgslo_catalog.profile p
+            WHERE p.definition_id = (distance.batch).definition_id AND p.column_name = measure ->> 'column' AND p.place BETWEEN stretch[1] AND stretch[2] AND p.present > 0
+            ORDER BY p.place);
+    ELSE
+        against := CASE measure ->> 'relative_to' WHEN 'previous' THEN 'the previous batch' WHEN 'same weekday' THEN 'the batch of a week before' ELSE 'the ' || (measure ->> 'relative_to') || ' before' END;
+        others := ARRAY(
+            SELECT p FROM pgslo_catalog.earlier(distance.batch, measure ->> 'relative_to') AS e
+            JOIN pgslo_catalog.profile p ON p.definition_id = e.definition_id AND p.batch = e.name AND p.column_name = measure ->> 'column' AND p.present > 0);
+    END IF;
+    IF cardinality(others) = 0 THEN
+        said := format('there is no profile of %s to compare with', against);
+        RETURN;
+    ELSIF coalesce(own.present, 0) = 0 THEN
+        said := format('no row of the batch has a value in column "%s"', measure ->> 'column');
+        RETURN;
+    END IF;
+    IF (measure -> 'ordered')::boolean THEN
+        -- Quantile by quantile, the mean of the batches it is compared with.
+        grid := ARRAY(
+            SELECT avg(g.v) FROM unnest(others) AS o CROSS JOIN LATERAL unnest(o.grid) WITH ORDINALITY AS g (v, n) GROUP BY g.n ORDER BY g.n);
+        value := pgslo_catalog.grid_distance(measure ->> 'by', own.grid, grid);
+    ELSE
+        common := (
+            SELECT jsonb_object_agg(c.key, c.share)
+            FROM (
+                SELECT v.key, sum(v.value::float8 / (SELECT sum(w.value::float8) FROM jsonb_each_text(o.common) AS w)) AS share
+                FROM unnest(others) AS o CROSS JOIN LATERAL jsonb_each_text(o.common) AS v
+                GROUP BY v.key
+            ) AS c);
+        value := pgslo_catalog.common_distance(measure ->> 'by', own.common, common);
+    END IF;
+    said := CASE
+        WHEN value IS NULL THEN format('column "%s" of the batch and %s cannot be compared', measure ->> 'column', against)
+        ELSE format('%s to %s is %s', upper(measure ->> 'by'), against, pgslo_catalog.shown(value::numeric)) END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.distance(definition pgslo_catalog.definition, batch pgslo_catalog.batch, measure jsonb, OUT value double precision, OUT said text) IS 'How far a column''s values are from those they are compared with, with a sentence.';
+
+CREATE FUNCTION pgslo_catalog.distance_of(by text, one double precision[], other double precision[]) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN (
+        SELECT CASE distance_of.by
+            -- A share of nothing would be infinitely far from any other.
+            WHEN 'psi' THEN sum((greatest(s.p, 1e-4) - greatest(s.q, 1e-4)) * ln(greatest(s.p, 1e-4) / greatest(s.q, 1e-4)))
+            WHEN 'js' THEN sum(CASE WHEN s.p > 0 THEN s.p * ln(2 * s.p / (s.p + s.q)) ELSE 0 END + CASE WHEN s.q > 0 THEN s.q * ln(2 * s.q / (s.p + s.q)) ELSE 0 END) / (2 * ln(2::float8))
+            ELSE sum(abs(s.p - s.q)) / 2
+        END
+        FROM unnest(distance_of.one, distance_of.other) AS s (p, q));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.distance_of(by text, one double precision[], other double precision[]) IS 'How far two lists of shares are apart: psi, js (0 to 1) or tv (total variation, 0 to 1).';
+
+CREATE FUNCTION pgslo_catalog.earlier(batch pgslo_catalog.batch, relative_to text) RETURNS SETOF pgslo_catalog.batch
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF earlier.relative_to = 'same weekday' THEN
+        -- Batches of a day, or of an hour, a week apart; a clock that is put forward or back may move them by an hour.
+        RETURN QUERY
+        SELECT b.* FROM pgslo_catalog.batch b
+        WHERE b.definition_id = (earlier.batch).definition_id AND b.closed_at IS NOT NULL AND b.rows > 0
+          AND b.place BETWEEN (earlier.batch).place - 604800 - 3600 AND (earlier.batch).place - 604800 + 3600
+        ORDER BY abs(b.place - (earlier.batch).place + 604800) LIMIT 1;
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT b.* FROM pgslo_catalog.batch b
+    WHERE b.definition_id = (earlier.batch).definition_id AND b.closed_at IS NOT NULL AND b.rows > 0 AND b.place < (earlier.batch).place
+    ORDER BY b.place DESC
+    LIMIT CASE WHEN earlier.relative_to = 'previous' THEN 1 ELSE split_part(earlier.relative_to, ' ', 1)::integer END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.earlier(batch pgslo_catalog.batch, relative_to text) IS 'The closed batches that one is compared with: "previous", "same weekday" or "28 batches".';
+
 CREATE FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -901,6 +1339,105 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) IS 'Resolves an open incident, and says whether it was one.';
+
+CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- Five predictions: the median of 28 batches, the last one, the last and the median of four of the same phase, the last with its trend.
+    -- The closest counts: a batch that any of them foresaw is no surprise.
+    WITH mine AS MATERIALIZED (
+        SELECT p.column_name, p.summary, p.noise, p.sampled, p.rows, p.level FROM pgslo_catalog.profile p
+        WHERE p.definition_id = expect.definition_id AND p.batch = expect.batch AND p.learned_from >= 10
+    ), past AS MATERIALIZED (
+        SELECT m.column_name, h.summary, h.noise, h.back, NULL::integer AS turn, h.level = m.level AS alike
+        FROM mine m
+        CROSS JOIN LATERAL (
+            SELECT p.summary, p.noise, p.level, row_number() OVER (ORDER BY p.place DESC) AS back FROM pgslo_catalog.profile p
+            WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.place < expect.place AND p.baseline
+            ORDER BY p.place DESC LIMIT 28
+        ) h
+        UNION ALL
+        SELECT m.column_name, p.summary, NULL, NULL, t.turn, NULL
+        FROM mine m
+        CROSS JOIN generate_series(1, 4) AS t (turn)
+        JOIN pgslo_catalog.profile p ON p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.place = expect.place - t.turn * expect.phase
+             AND p.place BETWEEN expect.place - 4 * expect.phase AND expect.place AND p.baseline
+    ), number AS MATERIALIZED (
+        SELECT h.column_name, u.i, h.back, h.turn, h.noise[u.i] AS noise,
+               CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(u.x, 0), 1))) ELSE u.x END AS x
+        FROM past h
+        CROSS JOIN LATERAL unnest(h.summary) WITH ORDINALITY AS u (x, i)
+        JOIN pgslo_catalog.summary_kinds() k ON k.ordinal = u.i
+        WHERE u.x IS NOT NULL
+    ), trend AS MATERIALIZED (
+        SELECT d.column_name, d.i, percentile_cont(0.5) WITHIN GROUP (ORDER BY d.step) AS step
+        FROM (SELECT n.column_name, n.i, n.x - lead(n.x) OVER (PARTITION BY n.column_name, n.i ORDER BY n.back) AS step FROM number n WHERE n.back <= 8) d
+        GROUP BY d.column_name, d.i
+    ), predicted AS MATERIALIZED (
+        SELECT n.column_name, n.i, percentile_cont(0.5) WITHIN GROUP (ORDER BY n.x) FILTER (WHERE n.back IS NOT NULL) AS median,
+               max(n.x) FILTER (WHERE n.back = 1) AS last, max(n.x) FILTER (WHERE n.turn = 1) AS same,
+               CASE WHEN count(n.turn) = 4 THEN percentile_cont(0.5) WITHIN GROUP (ORDER BY n.x) FILTER (WHERE n.turn IS NOT NULL) END AS same_median,
+               coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY n.noise) FILTER (WHERE n.noise IS NOT NULL), 0) AS noise
+        FROM number n
+        GROUP BY n.column_name, n.i
+    ), sampled_alike AS MATERIALIZED (
+        SELECT h.column_name, avg(h.alike::integer) > 0.7 AS alike FROM past h GROUP BY h.column_name
+    ), deviation AS MATERIALIZED (
+        SELECT p.column_name, exp(p.median) AS typical FROM predicted p WHERE p.i = 19
+    ), told AS (
+        SELECT m.column_name, k.ordinal, k.kind, c.prediction, p.median, v.x, w.spread, f.size, m.summary[k.ordinal] AS share
+        FROM mine m
+        CROSS JOIN pgslo_catalog.summary_kinds() k
+        JOIN predicted p ON p.column_name = m.column_name AND p.i = k.ordinal
+        LEFT JOIN trend t ON t.column_name = m.column_name AND t.i = k.ordinal
+        LEFT JOIN deviation d ON d.column_name = m.column_name
+        CROSS JOIN LATERAL (SELECT CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(m.summary[k.ordinal], 0), 1))) ELSE m.summary[k.ordinal] END AS x) v
+        CROSS JOIN LATERAL (
+            SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_median), (p.last + t.step)) AS r (prediction)
+            WHERE r.prediction IS NOT NULL
+            ORDER BY CASE WHEN k.kind IN ('rise', 'apart') THEN greatest(v.x - r.prediction, 0) ELSE abs(v.x - r.prediction) END LIMIT 1
+        ) c
+        CROSS JOIN LATERAL (
+            SELECT CASE
+                WHEN k.name = 'rows' THEN greatest(0.3 * m.noise[40], 0.02)
+                ELSE greatest(p.noise, m.noise[k.ordinal], CASE k.kind
+                    WHEN 'length' THEN CASE WHEN k.name = 'decimals' THEN 0.02 ELSE 0.25 END
+                    WHEN 'mean' THEN 0.02 * coalesce(d.typical, 0) + 1e-6 * abs(p.median) + 1e-9
+                    WHEN 'quantile' THEN 0.02 * coalesce(d.typical, 0) + 1e-6 * abs(p.median) + 1e-9
+                    WHEN 'extreme' THEN 0.02 * coalesce(d.typical, 0) + 1e-6 * abs(p.median) + 1e-9
+                    ELSE 0.02 END)
+                END AS spread
+        ) w
+        -- Shares: three rows and three percent at least, or it is not told.
+        CROSS JOIN LATERAL (SELECT greatest(CASE WHEN k.name = 'duplicate' THEN 1.5 ELSE 2.5 END / greatest(m.rows, 1), 0.025) AS size) f
+        JOIN sampled_alike a ON a.column_name = m.column_name
+        WHERE m.summary[k.ordinal] IS NOT NULL
+          -- What depends on the size of the sample compares with samples of the same part only.
+          AND (a.alike OR k.ordinal <> ALL (ARRAY[3, 4, 5, 6, 8, 9, 10, 20, 26, 33, 34, 41, 43, 44, 45, 46, 47, 49, 52]))
+    ), surprised AS MATERIALIZED (
+        SELECT t.column_name, t.ordinal, t.prediction, t.spread,
+               CASE
+                   WHEN t.kind IN ('share', 'rise') AND abs(t.share - sin(least(greatest(t.prediction, 0), 1.5707963)) ^ 2) < t.size THEN 0
+                   WHEN t.ordinal = 40 AND abs(t.x - t.prediction) < 0.18 THEN 0
+                   WHEN t.kind IN ('rise', 'apart') THEN greatest(t.x - t.prediction, 0) / t.spread
+                   ELSE abs(t.x - t.prediction) / t.spread
+               END AS surprise
+        FROM told t
+    )
+    UPDATE pgslo_catalog.profile p
+    SET expected = a.expected, spread = a.spread, surprise = a.surprise
+    FROM (
+        SELECT m.column_name, array_agg(s.prediction ORDER BY k.ordinal) AS expected, array_agg(s.spread ORDER BY k.ordinal) AS spread, array_agg(s.surprise ORDER BY k.ordinal) AS surprise
+        FROM mine m
+        CROSS JOIN pgslo_catalog.summary_kinds() k
+        LEFT JOIN surprised s ON s.column_name = m.column_name AND s.ordinal = k.ordinal
+        GROUP BY m.column_name
+    ) a
+    WHERE p.definition_id = expect.definition_id AND p.batch = expect.batch AND p.column_name = a.column_name
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric) IS 'Notes what history foresaw of each number of a batch, and how far off it is.';
 
 CREATE FUNCTION pgslo_catalog.failed(batches pgslo_catalog.counted[]) RETURNS bigint[]
     LANGUAGE plpgsql IMMUTABLE
@@ -931,64 +1468,6 @@ CREATE FUNCTION pgslo_catalog.failing_of(ordinal integer, rules integer, failed 
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.failing_of(ordinal integer, rules integer, failed bigint) IS 'Failing rows of one rule among several.';
-
-CREATE TABLE pgslo_catalog.definition (
-    definition_id bigint NOT NULL,
-    name text NOT NULL,
-    relation regclass NOT NULL,
-    owner text,
-    description text,
-    key_columns text[] NOT NULL,
-    writes text NOT NULL,
-    batch_every interval,
-    batch_by text,
-    batch_place text,
-    schema_wanted jsonb,
-    on_read text NOT NULL,
-    fingerprint text NOT NULL,
-    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    registered_by text DEFAULT SESSION_USER NOT NULL,
-    settle interval DEFAULT '00:10:00'::interval NOT NULL,
-    batch_is_of_row boolean DEFAULT false NOT NULL,
-    recount text,
-    max_age interval,
-    age_of text,
-    target numeric,
-    span interval,
-    budgeting text DEFAULT 'occurrences'::text NOT NULL,
-    sensitivity double precision DEFAULT 1 NOT NULL,
-    CONSTRAINT definition_budgeting_is_known CHECK ((budgeting = ANY (ARRAY['occurrences'::text, 'time_slices'::text]))),
-    CONSTRAINT definition_max_age_is_positive CHECK ((max_age > '00:00:00'::interval)),
-    CONSTRAINT definition_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'refuse'::text, 'silent'::text]))),
-    CONSTRAINT definition_sensitivity_is_positive CHECK ((sensitivity > (0)::double precision)),
-    CONSTRAINT definition_span_is_positive CHECK ((span > '00:00:00'::interval)),
-    CONSTRAINT definition_target_is_a_fraction CHECK (((target >= (0)::numeric) AND (target <= (1)::numeric))),
-    CONSTRAINT definition_writes_are_known CHECK ((writes = ANY (ARRAY['bulk'::text, 'stream'::text])))
-);
-
-COMMENT ON TABLE pgslo_catalog.definition IS 'A table that has promises.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.name IS 'Schema and table when it was defined; generated code knows the definition by it, also after a rename.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.batch_by IS 'A row''s batch, as SQL over row r, where its value says which batch is later.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.batch_place IS 'Where a batch stands among the others, as SQL over b.raw.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.settle IS 'A batch is closed when nothing was written to it for so long, or when a later one begins.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.batch_is_of_row IS 'Whether a row says which batch it belongs to, so that what UPDATE and DELETE take away is taken from that batch.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.recount IS 'Function that counts batches from the table itself, as pgslo_gen names it; NULL where the table cannot be asked.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.max_age IS 'Freshness: how old the newest data may be.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.age_of IS 'The time whose newest value says how fresh the table is, as SQL over row r; NULL: when it was last written to.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.target IS 'Objective: share of batches, or of the time, in which a rule is to be met; 0-1.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.span IS 'Window of the objective.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.sensitivity IS 'How much a learned bound is widened; 1 is the default, 2 tells of half as small deviations, 0.5 of twice as large ones.';
 
 CREATE FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
     LANGUAGE plpgsql
@@ -1176,29 +1655,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) IS 'Opens, heals or resolves the incident of a rule over batches after a batch was judged; the verdict is written down already.';
 
-CREATE TABLE pgslo_catalog.batch (
-    batch_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    name text NOT NULL,
-    place numeric NOT NULL,
-    rows bigint NOT NULL,
-    present jsonb DEFAULT '{}'::jsonb NOT NULL,
-    tallies jsonb DEFAULT '{}'::jsonb NOT NULL,
-    failures jsonb DEFAULT '{}'::jsonb NOT NULL,
-    first_written_at timestamp with time zone NOT NULL,
-    last_written_at timestamp with time zone NOT NULL,
-    writer text,
-    application text,
-    closed_at timestamp with time zone,
-    revision integer DEFAULT 0 NOT NULL
-);
-
-COMMENT ON TABLE pgslo_catalog.batch IS 'Batches as tick() last added them up; written by tick() alone.';
-
-COMMENT ON COLUMN pgslo_catalog.batch.rows IS 'Rows that are in it; below zero when rows were taken away that came before pgslo.';
-
-COMMENT ON COLUMN pgslo_catalog.batch.revision IS 'How often it was judged: once when it closed, and again whenever rows came late or went.';
-
 CREATE FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1215,6 +1671,56 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text) IS 'Writes a verdict down, in place of an earlier one on the same batch, and lets its incident follow.';
+
+CREATE FUNCTION pgslo_catalog.grid_distance(by text, one double precision[], other double precision[]) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    edges float8[];
+BEGIN
+    IF grid_distance.by = 'ks' THEN
+        RETURN (
+            SELECT max(abs(pgslo_catalog.share_below(grid_distance.one, e.v) - pgslo_catalog.share_below(grid_distance.other, e.v)))
+            FROM unnest(grid_distance.one || grid_distance.other) AS e (v));
+    END IF;
+    -- Between the deciles of what it is compared with; where many values are the same, there are fewer.
+    edges := ARRAY(SELECT DISTINCT grid_distance.other[1 + 4 * n] FROM generate_series(1, 9) AS n ORDER BY 1);
+    RETURN (
+        SELECT pgslo_catalog.distance_of(grid_distance.by, array_agg(s.p), array_agg(s.q))
+        FROM (
+            SELECT coalesce(lead(c.one) OVER (ORDER BY c.n), 1) - c.one AS p, coalesce(lead(c.other) OVER (ORDER BY c.n), 1) - c.other AS q
+            FROM (
+                SELECT 0 AS n, 0::float8 AS one, 0::float8 AS other
+                UNION ALL
+                SELECT e.n, pgslo_catalog.share_below(grid_distance.one, e.v), pgslo_catalog.share_below(grid_distance.other, e.v)
+                FROM unnest(edges) WITH ORDINALITY AS e (v, n)
+            ) AS c
+        ) AS s);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.grid_distance(by text, one double precision[], other double precision[]) IS 'How far a distribution, as quantiles, is from another.';
+
+CREATE FUNCTION pgslo_catalog.grids_apart(now double precision[], reference double precision[], OUT distribution double precision, OUT moved double precision) RETURNS record
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH point AS MATERIALIZED (SELECT n.x, r.x AS y, n.i FROM unnest(now) WITH ORDINALITY AS n (x, i) JOIN unnest(reference) WITH ORDINALITY AS r (x, i) USING (i)),
+    step AS MATERIALIZED (
+        SELECT max(a) AS a, max(b) AS b, lag(max(a), 1, 0::bigint) OVER w AS a_below, lag(max(b), 1, 0::bigint) OVER w AS b_below
+        FROM (
+            SELECT u.v, sum(u.a) OVER (ORDER BY u.v) AS a, sum(u.b) OVER (ORDER BY u.v) AS b
+            FROM (SELECT p.x AS v, 1 AS a, 0 AS b FROM point p UNION ALL SELECT p.y, 0, 1 FROM point p) u
+        ) c
+        GROUP BY c.v
+        WINDOW w AS (ORDER BY c.v)
+    )
+    SELECT (SELECT least(max(abs(s.a - s.b)), max(abs(s.a_below - s.b_below))) / 41.0 FROM step s),
+           (SELECT avg(abs(p.x - p.y)) FROM point p WHERE p.i BETWEEN 2 AND 40)
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.grids_apart(now double precision[], reference double precision[], OUT distribution double precision, OUT moved double precision) IS 'The largest distance of two distributions (Kolmogorov and Smirnov''s) and how far values moved (Wasserstein''s), from their quantiles.';
 
 CREATE FUNCTION pgslo_catalog.heal_incidents() RETURNS void
     LANGUAGE plpgsql
@@ -1400,6 +1906,96 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_timestamp(value text) IS 'Whether the text is a date and time as in ISO 8601.';
 
+CREATE TABLE pgslo_catalog.profile (
+    definition_id bigint NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL,
+    column_name text NOT NULL,
+    rows bigint NOT NULL,
+    present bigint NOT NULL,
+    level smallint DEFAULT 0 NOT NULL,
+    summary double precision[],
+    common jsonb,
+    shapes jsonb,
+    grid double precision[],
+    prefix integer[],
+    entities integer[],
+    sampled integer DEFAULT 0 NOT NULL,
+    noise double precision[],
+    expected double precision[],
+    spread double precision[],
+    surprise double precision[],
+    tolerated double precision[],
+    usual jsonb,
+    usual_shapes jsonb,
+    usual_grid double precision[],
+    learned_from integer DEFAULT 0 NOT NULL,
+    baseline boolean DEFAULT true NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.profile IS 'Each column of a batch in numbers; column * is the table as a whole. May hold personal data: the commonest values are values.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.summary IS 'Numbers in the order of pgslo_catalog.summary_names().';
+
+COMMENT ON COLUMN pgslo_catalog.profile.common IS 'The commonest values, with the rows of the sample that have them.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.shapes IS 'The commonest patterns of texts, with the rows of the sample that have them.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.grid IS 'Quantiles at 0, 1/40, ... 1, of numbers; of times in hours since the batch''s own.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.prefix IS 'Hashes of the values of some rows, in order of their entities: two batches compare row by row.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.entities IS 'For *: the entities that the hashes of the columns belong to.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.sampled IS 'Values of the sample that are not null: what common and shapes count.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.noise IS 'How far each number of summary goes by chance in a sample of this size.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.expected IS 'For each number of summary, the prediction that came closest; shares as arc sine of the root.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.spread IS 'The unit in which surprise is told.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.surprise IS 'How far each number of summary is from what was expected, in units of spread.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.tolerated IS 'The largest surprise of each number before this batch; a shock counts in part, and fades.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.usual IS 'Shares of the commonest values before this batch, the latest batches counting most. May hold personal data.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.usual_shapes IS 'The same of the patterns of texts.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.usual_grid IS 'The mean grid before this batch, then the lowest and the highest value.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.learned_from IS 'Batches before this one that it was compared with.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.baseline IS 'Whether later batches are compared with it; false for a batch that missed.';
+
+CREATE FUNCTION pgslo_catalog.is_unchanged(one pgslo_catalog.profile, other pgslo_catalog.profile) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    ours integer[];
+    theirs integer[];
+    compared record;
+BEGIN
+    IF one.present = 0 OR other.present = 0 THEN
+        RETURN false;  -- Nothing is no value that could be repeated; completeness tells of it.
+    END IF;
+    SELECT p.entities INTO ours FROM pgslo_catalog.profile p WHERE p.definition_id = one.definition_id AND p.batch = one.batch AND p.column_name = '*';
+    SELECT p.entities INTO theirs FROM pgslo_catalog.profile p WHERE p.definition_id = other.definition_id AND p.batch = other.batch AND p.column_name = '*';
+    -- Entity by entity, for those that are in both.
+    SELECT count(*) AS common, count(*) FILTER (WHERE a.value = b.value) AS same INTO compared
+    FROM (SELECT DISTINCT ON (u.entity) u.entity, u.value FROM unnest(ours, one.prefix) AS u (entity, value) WHERE u.entity IS NOT NULL ORDER BY u.entity) AS a
+    JOIN (SELECT DISTINCT ON (u.entity) u.entity, u.value FROM unnest(theirs, other.prefix) AS u (entity, value) WHERE u.entity IS NOT NULL ORDER BY u.entity) AS b ON a.entity = b.entity;
+    IF compared.common > 0 THEN
+        RETURN compared.same = compared.common;
+    END IF;
+    RETURN one.common = other.common;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_unchanged(one pgslo_catalog.profile, other pgslo_catalog.profile) IS 'Whether a column has the same values in two batches.';
+
 CREATE FUNCTION pgslo_catalog.is_url(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
@@ -1451,6 +2047,32 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.iso_text(value anyelement) IS 'The same text for the same value whatever the session''s settings.';
+
+CREATE FUNCTION pgslo_catalog.judge_age(definition pgslo_catalog.definition) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    rule pgslo_catalog.rule;
+    newest pgslo_catalog.batch;
+    found record;
+BEGIN
+    IF (judge_age.definition).max_age IS NULL THEN
+        RETURN;
+    END IF;
+    SELECT b.* INTO newest FROM pgslo_catalog.batch b WHERE b.definition_id = (judge_age.definition).definition_id AND b.closed_at IS NOT NULL ORDER BY b.place DESC LIMIT 1;
+    FOR rule IN
+        SELECT r.* FROM pgslo_catalog.rule r
+        WHERE r.definition_id = (judge_age.definition).definition_id AND r.scope = 'table' AND r.retired_at IS NULL AND newest.name IS NOT NULL
+    LOOP
+        found := pgslo_catalog.age(judge_age.definition);
+        PERFORM pgslo_catalog.give_verdict(rule, newest, CASE WHEN found.value IS NULL THEN 'unknown' WHEN found.value > rule.warn_high THEN 'missed' ELSE 'met' END,
+            found.value, NULL, rule.warn_high, NULL, found.said);
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.judge_age(definition pgslo_catalog.definition) IS 'Holds the age of a table''s newest data against its objective, under the name of the newest batch.';
 
 CREATE FUNCTION pgslo_catalog.judge_batch(definition_id bigint, batch text) RETURNS void
     LANGUAGE plpgsql
@@ -1534,15 +2156,51 @@ $$;
 COMMENT ON FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.definition, batch text, columns text[], sample text[], level smallint) IS 'Closes a batch: its profile is taken, and it is judged.';
 
 CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) RETURNS TABLE(column_name text, verdict text, value double precision, low double precision, high double precision, score double precision, said text)
-    LANGUAGE plpgsql STABLE
+    LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
     AS $$
-BEGIN
-    RETURN;
-END
+    WITH mine AS (
+        -- The first weeks know little: bounds are wider until there are 60 batches.
+        SELECT p.column_name, p.learned_from, p.surprise, p.tolerated, p.expected, p.spread, p.summary, p.place,
+               1.9 * sqrt(greatest(1, 60.0 / greatest(p.learned_from, 1))) / coalesce(d.sensitivity, 1) AS wide
+        FROM pgslo_catalog.profile p
+        JOIN pgslo_catalog.definition d ON d.definition_id = p.definition_id
+        WHERE p.definition_id = judge_learned.definition_id AND p.batch = judge_learned.batch
+    ), worst AS (
+        SELECT DISTINCT ON (m.column_name) m.column_name, k.name, k.kind, k.words, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected,
+               b.bound * m.spread[k.ordinal] AS reach, m.surprise[k.ordinal] / b.bound AS score
+        FROM mine m
+        CROSS JOIN pgslo_catalog.summary_kinds() k
+        CROSS JOIN LATERAL (
+            SELECT m.wide * CASE WHEN m.tolerated[k.ordinal] >= 1 THEN k.beyond * greatest(m.tolerated[k.ordinal], 2) ELSE 2 END AS bound
+        ) b
+        WHERE m.learned_from >= 21 AND m.surprise[k.ordinal] IS NOT NULL
+        ORDER BY m.column_name, m.surprise[k.ordinal] / b.bound DESC, k.ordinal
+    ), bound AS (
+        SELECT w.*,
+               CASE WHEN w.kind IN ('rise', 'apart') THEN NULL WHEN w.kind = 'share' THEN sin(greatest(w.expected - w.reach, 0)) ^ 2
+                    WHEN w.name IN ('rows', 'distinct', 'log_mean', 'log_deviation') THEN exp(greatest(w.expected - w.reach, -300)) ELSE w.expected - w.reach END AS least,
+               CASE WHEN w.kind IN ('share', 'rise') THEN sin(least(w.expected + w.reach, 1.5707963)) ^ 2
+                    WHEN w.kind = 'log' THEN exp(least(w.expected + w.reach, 300)) ELSE w.expected + w.reach END AS most,
+               CASE WHEN w.kind = 'log' THEN exp(least(w.value, 300)) ELSE w.value END AS shown
+        FROM worst w
+    )
+    SELECT m.column_name,
+           CASE WHEN b.score IS NULL THEN 'unknown' WHEN b.score >= 1 THEN 'missed' ELSE 'met' END,
+           b.shown, b.least, b.most, b.score,
+           CASE
+               WHEN b.score IS NULL THEN format('%s batches known, 21 are needed', m.learned_from)
+               ELSE format('%s: %s; %s expected', b.words, pgslo_catalog.amount(b.shown, b.kind),
+                   CASE WHEN b.least IS NULL THEN 'at most ' || pgslo_catalog.amount(b.most, b.kind)
+                        WHEN pgslo_catalog.amount(b.least, b.kind) = pgslo_catalog.amount(b.most, b.kind) THEN pgslo_catalog.amount(b.least, b.kind)
+                        ELSE pgslo_catalog.amount(b.least, b.kind) || ' to ' || pgslo_catalog.amount(b.most, b.kind) END)
+           END
+    FROM mine m
+    LEFT JOIN bound b USING (column_name)
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) IS 'Judges a batch by what its table''s history has learned.';
+COMMENT ON FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) IS 'Judges each column of a batch by what its history foresaw; column * is the table.';
 
 CREATE FUNCTION pgslo_catalog.judged_batches(definition_id bigint, since timestamp with time zone) RETURNS TABLE(rule_id bigint, batch text, written_at timestamp with time zone, is_missed boolean)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -1639,6 +2297,23 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'Position of the newest batch that misses the rule since the incident opened.';
 
+CREATE FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- A false alarm belongs to what is compared with, and as much surprise is tolerated from now on.
+    UPDATE pgslo_catalog.profile p
+    SET baseline = true,
+        tolerated = (SELECT array_agg(greatest(coalesce(m.x, 0), coalesce(u.x, 0)) ORDER BY u.i)
+                     FROM unnest(p.surprise) WITH ORDINALITY AS u (x, i) LEFT JOIN unnest(p.tolerated) WITH ORDINALITY AS m (x, i) USING (i))
+    FROM pgslo_catalog.rule r
+    WHERE r.rule_id = learn_from.incident.rule_id AND r.kind = 'learned' AND learn_from.incident.resolution = 'false_alarm'
+      AND p.definition_id = learn_from.incident.definition_id AND p.column_name = coalesce(r.columns[1], '*') AND NOT p.baseline
+      AND p.place >= learn_from.incident.opened_place AND p.place <= coalesce(learn_from.incident.resolved_place, 'Infinity')
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) IS 'Widens learned bounds after an incident that was resolved as a false alarm.';
+
 CREATE FUNCTION pgslo_catalog.level_of(mask bigint) RETURNS smallint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1651,28 +2326,102 @@ COMMENT ON FUNCTION pgslo_catalog.level_of(mask bigint) IS 'The number of bits o
 CREATE FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 DECLARE
-    there bigint;
+    measure jsonb := (measured.rule).measure;
+    form text := measure ->> 'form';
+    low float8 := coalesce((measured.rule).warn_low, (measured.rule).reject_low);
+    high float8 := coalesce((measured.rule).warn_high, (measured.rule).reject_high);
+    found record;
+    whole numeric;
+    reference float8;
 BEGIN
     rows := (measured.batch).rows;
-    CASE (measured.rule).measure ->> 'from'
-        WHEN 'rows' THEN
-            value := rows;
-            said := format('%s rows; the objective is %s', rows, (measured.rule).promise);
-        WHEN 'present' THEN
-            IF rows > 0 THEN
-                there := coalesce(((measured.batch).present ->> ((measured.rule).measure ->> 'column'))::bigint, 0);
-                value := there::float8 / rows;
-                said := format('%s %% of %s rows are not null; the objective is %s', round(100.0 * there / rows, 1), rows, (measured.rule).promise);
+    IF (measured.batch).place = '-Infinity' AND form <> 'age' THEN
+        said := 'the batch of these rows cannot be told: its expression has no value';
+        RETURN;
+    END IF;
+    IF form NOT IN ('rows', 'age', 'failures') AND rows <= 0 THEN
+        said := 'the batch has no rows';
+        RETURN;
+    END IF;
+    CASE
+        WHEN form IN ('rows', 'present', 'share', 'passing', 'statistic') THEN
+            value := pgslo_catalog.statistic(measured.batch, measure);
+            CASE form
+                WHEN 'rows' THEN
+                    said := CASE
+                        WHEN value IS NULL THEN 'rows were taken away that came before pgslo counted them'
+                        ELSE format('%s %s; %s', pgslo_catalog.shown(value::numeric), CASE WHEN value = 1 THEN 'row' ELSE 'rows' END, pgslo_catalog.wanted(low, high, 1, '')) END;
+                WHEN 'statistic' THEN
+                    said := CASE
+                        WHEN value IS NULL THEN format('the %2$s of column "%1$s" cannot be told: it has no values, or too many rows for a sample to say', measure ->> 'column', measure ->> 'said')
+                        ELSE format('the %s of %s rows is %s; %s', measure ->> 'said', pgslo_catalog.shown(rows), pgslo_catalog.shown(value::numeric), pgslo_catalog.wanted(low, high, 1, '')) END;
+                ELSE
+                    whole := CASE WHEN measure ->> 'among' IS NULL THEN rows ELSE ((measured.batch).tallies ->> (measure ->> 'among'))::numeric END;
+                    said := CASE
+                        WHEN value IS NULL THEN 'the batch has no rows that it is about'
+                        ELSE format('%s of %s rows %s; %s', pgslo_catalog.share_shown(value::numeric, 1), pgslo_catalog.shown(whole),
+                                    CASE form WHEN 'passing' THEN 'pass' ELSE 'are ' || coalesce(measure ->> 'said', 'not null') END, pgslo_catalog.wanted(low, high, 100, ' %')) END;
+            END CASE;
+        WHEN form = 'change' THEN
+            SELECT avg(pgslo_catalog.statistic(e, measure -> 'of')) AS mean, count(*) AS batches INTO found
+            FROM pgslo_catalog.earlier(measured.batch, measure ->> 'relative_to') AS e;
+            value := pgslo_catalog.statistic(measured.batch, measure -> 'of');
+            reference := found.mean;
+            IF value IS NULL THEN
+                said := 'the batch has no value that could be compared';
+            ELSIF reference IS NULL THEN
+                value := NULL;
+                said := 'there is no earlier batch to compare with';
             ELSE
-                said := 'the batch has no rows';
+                said := CASE WHEN measure ->> 'said' = 'rows' THEN format('%s rows', pgslo_catalog.shown(value::numeric))
+                             ELSE format('the %s is %s', measure ->> 'said', pgslo_catalog.shown(value::numeric)) END
+                    || format(' after %s in %s', pgslo_catalog.shown(reference::numeric),
+                        CASE measure ->> 'relative_to' WHEN 'previous' THEN 'the previous batch' WHEN 'same weekday' THEN 'the batch of a week before'
+                             ELSE format('the mean of the %s before', CASE found.batches WHEN 1 THEN 'batch' ELSE found.batches || ' batches' END) END);
+                IF measure ->> 'ratio' = 'true' THEN
+                    value := value / nullif(reference, 0);
+                    said := said || '; ' || pgslo_catalog.wanted(low, high, 1, ' times as many');
+                ELSIF measure ->> 'absolute' = 'true' THEN
+                    value := value - reference;
+                    said := said || '; ' || replace(pgslo_catalog.wanted(low, high, 1, ''), 'is ', 'is a change of ');
+                ELSE
+                    value := (value - reference) / nullif(abs(reference), 0);
+                    said := said || '; ' || replace(pgslo_catalog.wanted(low, high, 100, ' %'), 'is ', 'is a change of ');
+                END IF;
+                IF value IS NULL THEN
+                    said := said || ', and nothing is a share of zero';
+                END IF;
+            END IF;
+        WHEN form = 'distance' THEN
+            SELECT d.value, d.said INTO value, said FROM pgslo_catalog.distance(measured.definition, measured.batch, measure) AS d;
+            IF value IS NOT NULL THEN
+                said := said || '; ' || pgslo_catalog.wanted(low, high, 1, '');
+            END IF;
+        WHEN form = 'unchanged' THEN
+            value := pgslo_catalog.unchanged(measured.batch, measure ->> 'column', high::integer + 1);
+            said := CASE
+                WHEN value IS NULL THEN format('there is no profile of column "%s"', measure ->> 'column')
+                WHEN value > high THEN format('column "%s" has the same values in at least %s batches in a row; the objective is at most %s', measure ->> 'column', value + 1, high + 1)
+                ELSE format('column "%s" has the same values in %s; the objective is at most %s', measure ->> 'column', CASE value WHEN 0 THEN '1 batch' ELSE value + 1 || ' batches in a row' END, high + 1) END;
+        WHEN form = 'age' THEN
+            SELECT a.value, a.said INTO value, said FROM pgslo_catalog.age(measured.definition) AS a;
+        WHEN form = 'failures' THEN
+            EXECUTE format('SELECT f.* FROM pgslo_gen.%I($1) AS f', measure ->> 'function') INTO found USING (measured.batch).name;
+            value := found.failed;
+            IF found.rows = 0 AND rows > 0 THEN
+                value := NULL;
+                said := 'the table has no rows of this batch that it is about';
+            ELSE
+                said := format('%s %s%s; %s', pgslo_catalog.shown(found.failed), measure ->> 'said',
+                    CASE WHEN found.failed > 0 AND found.example IS NOT NULL THEN format(', first %s', found.example) ELSE '' END, pgslo_catalog.wanted(NULL, high, 1, ''));
             END IF;
         ELSE
-            said := format('the runtime does not know how to measure "%s"', (measured.rule).measure ->> 'from');
+            said := format('this version of the runtime does not know how to measure "%s"', form);
     END CASE;
 END
-$$;
+$_$;
 
 COMMENT ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text) IS 'What a batch comes to in the eyes of a rule, with a sentence; NULL when it cannot be told.';
 
@@ -1898,6 +2647,25 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.missed_seconds(rules bigint[], since timestamp with time zone, now timestamp with time zone) IS 'Seconds in which any of these rules had an open incident; two at once count once.';
 
+CREATE FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision, counted jsonb, weight double precision) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT coalesce(jsonb_object_agg(m.key, m.share), '{}')
+    FROM (
+        SELECT e.key, sum(e.share)::float4 AS share
+        FROM (
+            SELECT j.key, (1 - weight) * j.value::float8 AS share FROM jsonb_each(usual) j
+            UNION ALL SELECT j.key, weight * j.value::float8 / present FROM jsonb_each(counted) j
+        ) e
+        GROUP BY e.key
+        HAVING sum(e.share) >= 1e-6
+        ORDER BY sum(e.share) DESC LIMIT 1000
+    ) m
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision, counted jsonb, weight double precision) IS 'Usual shares of values once one more batch is known.';
+
 CREATE FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, OUT name text, OUT place numeric) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1919,6 +2687,27 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, OUT name text, OUT place numeric) IS 'The newest batch of a streamed table.';
+
+CREATE FUNCTION pgslo_catalog.newest_data(definition pgslo_catalog.definition) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    newest timestamptz;
+BEGIN
+    IF (newest_data.definition).age_of IS NOT NULL THEN
+        EXECUTE format('SELECT pgslo_gen.%I()', (newest_data.definition).age_of) INTO newest;
+        RETURN newest;
+    END IF;
+    -- When the newest batch was last written to: an old one that is mended makes a table no fresher.
+    RETURN (
+        SELECT f.written_at FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = (newest_data.definition).definition_id AND f.operation NOT IN ('delete', 'truncate')
+        ORDER BY f.place DESC, f.fragment_id DESC LIMIT 1);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.newest_data(definition pgslo_catalog.definition) IS 'How new a table''s data is; NULL when that cannot be told.';
 
 CREATE FUNCTION pgslo_catalog.note_incident() RETURNS trigger
     LANGUAGE plpgsql
@@ -2042,6 +2831,26 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.open_one(incident_id bigint) IS 'An open incident, locked; an error if it is none.';
 
+CREATE FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) RETURNS numeric
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- Batches that are an hour apart follow the day, those that are a day apart the week.
+    SELECT CASE WHEN g.gap BETWEEN 3000 AND 4200 THEN 86400 WHEN g.gap BETWEEN 77760 AND 95040 THEN 604800 END
+    FROM (
+        SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY (d.gap)::float8) AS gap
+        FROM (
+            SELECT lag(p.place) OVER (ORDER BY p.place DESC) - p.place AS gap
+            FROM pgslo_catalog.profile p
+            WHERE p.definition_id = phase_of.definition_id AND p.column_name = '*' AND p.place <= phase_of.place
+            ORDER BY p.place DESC LIMIT 28
+        ) d
+    ) g
+    WHERE phase_of.place > 100000000
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) IS 'Seconds after which batches are alike again, by how far they are apart; NULL when no such period is known.';
+
 CREATE FUNCTION pgslo_catalog.problem(definition text, columns text[]) RETURNS TABLE(code text, incident_id bigint, rule text, column_name text, message text, detail text, hint text)
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2056,11 +2865,22 @@ BEGIN
     JOIN pgslo_catalog.incident i ON i.definition_id = d.definition_id AND i.resolved_at IS NULL
     JOIN pgslo_catalog.rule r ON r.rule_id = i.rule_id AND r.retired_at IS NULL
     CROSS JOIN LATERAL (
-        SELECT c.name, coalesce(format('column "%s" of %s', c.name, d.name), d.name) AS phrase
+        SELECT c.name, CASE WHEN c.name IS NULL THEN d.name ELSE format('column "%s" of %s', c.name, d.name) END AS phrase
         FROM (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)) AS c (name)
         WHERE c.name IS NOT NULL OR (r.columns = '{}' AND '*' = ANY (problem.columns))
     ) touched
-    WHERE d.name = problem.definition
+    WHERE d.name = problem.definition AND r.scope <> 'table'
+    UNION ALL
+    -- How old the newest data is, as of now: nobody has to write or tick for a table to become stale.
+    SELECT CASE WHEN a.value IS NULL THEN '01SL2' ELSE '01SL1' END, i.incident_id, r.name, NULL::text,
+           CASE WHEN a.value IS NULL THEN format('freshness of %s cannot be told', d.name) ELSE format('%s misses rule "%s"', d.name, r.name) END,
+           upper(left(a.said, 1)) || substr(a.said, 2) || '.',
+           format('%s%s.', coalesce(format('Incident %s, owner ', i.incident_id), 'Tell the owner, '), coalesce(r.owner, d.owner, 'unknown'))
+    FROM pgslo_catalog.definition d
+    JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.scope = 'table' AND r.retired_at IS NULL
+    LEFT JOIN pgslo_catalog.incident i ON i.rule_id = r.rule_id AND i.resolved_at IS NULL
+    CROSS JOIN LATERAL pgslo_catalog.age(d) AS a
+    WHERE d.name = problem.definition AND d.max_age IS NOT NULL AND '*' = ANY (problem.columns) AND (a.value IS NULL OR a.value > r.warn_high)
     UNION ALL
     SELECT '01SL2', NULL, r.name, (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)),
            format('rule "%s" of %s can no longer be judged', r.name, d.name),
@@ -2095,50 +2915,122 @@ COMMENT ON FUNCTION pgslo_catalog.problem(definition text, columns text[]) IS 'W
 CREATE FUNCTION pgslo_catalog.profile_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
     AS $$
+DECLARE
+    phase numeric;
+    mine pgslo_catalog.profile;
+    before pgslo_catalog.profile;
+    last pgslo_catalog.profile;
+    same pgslo_catalog.profile;
+    weight float8;
+    apart float8[];
+    shapes float8[];
+    grid float8[];
+    one record;
+    scale float8;
 BEGIN
-    DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = (profile_batch.batch).definition_id AND p.batch = (profile_batch.batch).name;
-    INSERT INTO pgslo_catalog.profile (definition_id, batch, place, column_name, rows, present, level)
-    SELECT (profile_batch.batch).definition_id, (profile_batch.batch).name, (profile_batch.batch).place, c.name, (profile_batch.batch).rows,
-           coalesce((profile_batch.present ->> c.name)::bigint, 0), coalesce(profile_batch.level, 0)
-    FROM unnest(profile_batch.columns) AS c (name);
+    DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
+    PERFORM pgslo_catalog.describe_batch(definition, batch, columns, sample, level, present);
+    -- What lasts is no fault any more: after 14 missed batches in a row they are what later ones are compared with.
+    UPDATE pgslo_catalog.profile p
+    SET baseline = true
+    FROM (
+        SELECT l.column_name, array_agg(l.batch) AS batches
+        FROM (
+            SELECT q.column_name, q.batch, q.baseline, row_number() OVER (PARTITION BY q.column_name ORDER BY q.place DESC) AS back
+            FROM pgslo_catalog.profile q
+            WHERE q.definition_id = profile_batch.definition.definition_id AND q.place < profile_batch.batch.place
+              AND q.batch IN (
+                  SELECT b.name FROM pgslo_catalog.batch b
+                  WHERE b.definition_id = profile_batch.definition.definition_id AND b.place < profile_batch.batch.place ORDER BY b.place DESC LIMIT 14)
+        ) l
+        GROUP BY l.column_name
+        HAVING count(*) = 14 AND NOT bool_or(l.baseline)
+    ) a
+    WHERE p.definition_id = profile_batch.definition.definition_id AND p.column_name = a.column_name AND p.batch = ANY (a.batches);
+    phase := pgslo_catalog.phase_of(definition.definition_id, batch.place);
+
+    FOR mine IN SELECT p.* FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name LOOP
+        SELECT p.* INTO before FROM pgslo_catalog.profile p
+        WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place
+        ORDER BY p.place DESC LIMIT 1;
+        CONTINUE WHEN before.definition_id IS NULL;
+
+        -- What was usual before the last batch, and the last batch, make what is usual now.
+        mine.usual := coalesce(before.usual, '{}');
+        mine.usual_shapes := coalesce(before.usual_shapes, '{}');
+        mine.usual_grid := before.usual_grid;
+        mine.tolerated := before.tolerated;
+        mine.learned_from := before.learned_from;
+        IF before.baseline THEN
+            mine.learned_from := before.learned_from + 1;
+            IF before.surprise IS NOT NULL THEN
+                SELECT array_agg(greatest(
+                           coalesce(m.x, 0) * 0.9981,
+                           CASE WHEN before.learned_from < 24 THEN coalesce(u.x, 0) ELSE least(coalesce(u.x, 0), 2 * greatest(coalesce(m.x, 0), 2)) END) ORDER BY u.i)
+                INTO mine.tolerated
+                FROM unnest(before.surprise) WITH ORDINALITY AS u (x, i)
+                LEFT JOIN unnest(before.tolerated) WITH ORDINALITY AS m (x, i) USING (i);
+            END IF;
+            IF before.sampled > 0 AND before.column_name <> '*' THEN
+                weight := greatest(1 / 7.0, 1.0 / mine.learned_from);
+                mine.usual := pgslo_catalog.mixed(mine.usual, before.sampled, before.common, weight);
+                mine.usual_shapes := pgslo_catalog.mixed(mine.usual_shapes, before.sampled, before.shapes, weight);
+                IF before.grid IS NOT NULL THEN
+                    IF mine.usual_grid IS NULL THEN
+                        mine.usual_grid := before.grid || before.grid[1] || before.grid[41];
+                    ELSE
+                        SELECT array_agg((1 - weight) * o.x + weight * n.x ORDER BY o.i) INTO grid
+                        FROM unnest(mine.usual_grid[1:41]) WITH ORDINALITY AS o (x, i) JOIN unnest(before.grid) WITH ORDINALITY AS n (x, i) USING (i);
+                        mine.usual_grid := grid
+                            || least(before.grid[1], mine.usual_grid[42] + 0.02 * (grid[1] - mine.usual_grid[42]))
+                            || greatest(before.grid[41], mine.usual_grid[43] - 0.02 * (mine.usual_grid[43] - grid[41]));
+                    END IF;
+                END IF;
+            END IF;
+        END IF;
+
+        IF mine.sampled > 0 AND mine.column_name <> '*' AND mine.learned_from > 0 THEN
+            SELECT p.* INTO last FROM pgslo_catalog.profile p
+            WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place AND p.baseline AND p.sampled > 0
+            ORDER BY p.place DESC LIMIT 1;
+            SELECT p.* INTO same FROM pgslo_catalog.profile p
+            WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place = mine.place - phase AND p.baseline AND p.sampled > 0;
+            IF last.definition_id IS NOT NULL THEN
+                apart := pgslo_catalog.shares_apart(mine.sampled, mine.common, mine.usual, last.sampled, last.common, same.sampled, same.common);
+                shapes := pgslo_catalog.shares_apart(mine.sampled, mine.shapes, mine.usual_shapes, last.sampled, last.shapes, same.sampled, same.shapes);
+                mine.summary[41] := apart[1];
+                mine.summary[42] := shapes[1];
+                mine.summary[43] := apart[2];
+                mine.summary[44] := apart[3];
+                mine.summary[45] := apart[4];
+                mine.summary[46] := apart[5];
+                mine.summary[47] := apart[6];
+                mine.summary[48] := shapes[4];
+                mine.noise[45] := apart[7];
+                IF mine.grid IS NOT NULL AND mine.usual_grid IS NOT NULL THEN
+                    scale := coalesce(nullif(mine.usual_grid[39] - mine.usual_grid[3], 0), nullif(greatest(abs(mine.usual_grid[1]), abs(mine.usual_grid[41])), 0), 1);
+                    SELECT min(d.distribution) AS distribution, least(min(d.moved) / scale, 1e6) AS moved INTO one
+                    FROM (VALUES (mine.usual_grid[1:41]), (last.grid), (same.grid)) AS r (grid) CROSS JOIN LATERAL pgslo_catalog.grids_apart(mine.grid, r.grid) d
+                    WHERE r.grid IS NOT NULL;
+                    mine.summary[50] := one.distribution;
+                    mine.summary[51] := one.moved;
+                    mine.summary[52] := (SELECT avg((g.x < mine.usual_grid[42] OR g.x > mine.usual_grid[43])::integer) FROM unnest(mine.grid) AS g (x));
+                END IF;
+            END IF;
+        END IF;
+        UPDATE pgslo_catalog.profile p
+        SET summary = mine.summary, noise = mine.noise, usual = mine.usual, usual_shapes = mine.usual_shapes, usual_grid = mine.usual_grid,
+            tolerated = mine.tolerated, learned_from = mine.learned_from
+        WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.batch = mine.batch;
+    END LOOP;
+    PERFORM pgslo_catalog.compare_with_earlier(definition.definition_id, batch.name, batch.place);
+    PERFORM pgslo_catalog.expect(definition.definition_id, batch.name, batch.place, phase);
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.profile_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) IS 'Takes the profile of a batch from its sample.';
-
-CREATE TABLE pgslo_catalog.profile (
-    definition_id bigint NOT NULL,
-    batch text NOT NULL,
-    place numeric NOT NULL,
-    column_name text NOT NULL,
-    rows bigint NOT NULL,
-    present bigint NOT NULL,
-    level smallint DEFAULT 0 NOT NULL,
-    summary double precision[],
-    common jsonb,
-    shapes jsonb,
-    grid double precision[],
-    prefix integer[],
-    entities integer[],
-    baseline boolean DEFAULT true NOT NULL
-);
-
-COMMENT ON TABLE pgslo_catalog.profile IS 'Each column of a batch in numbers; column * is the table as a whole. May hold personal data: the commonest values are values.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.summary IS 'Numbers in the order of pgslo_catalog.summary_names().';
-
-COMMENT ON COLUMN pgslo_catalog.profile.common IS 'The commonest values, with the rows of the sample that have them.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.shapes IS 'The commonest patterns of texts, with the rows of the sample that have them.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.grid IS 'Quantiles at 0, 1/40, ... 1, of numbers; of times in hours since the batch''s own.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.prefix IS 'Hashes of the values of some rows, in order of their entities: two batches compare row by row.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.entities IS 'For *: the entities that the hashes of the columns belong to.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.baseline IS 'Whether later batches are compared with it; false for a batch that missed.';
+COMMENT ON FUNCTION pgslo_catalog.profile_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) IS 'Writes the profile of a batch, with all that history says about it.';
 
 CREATE FUNCTION pgslo_catalog.profile_said(profile pgslo_catalog.profile) RETURNS text
     LANGUAGE sql STABLE
@@ -2155,6 +3047,21 @@ CREATE FUNCTION pgslo_catalog.profile_said(profile pgslo_catalog.profile) RETURN
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.profile_said(profile pgslo_catalog.profile) IS 'A column of a batch in a sentence without values.';
+
+CREATE FUNCTION pgslo_catalog.profiled(definition_id bigint, batch text, column_name text) RETURNS pgslo_catalog.profile
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    found pgslo_catalog.profile;
+BEGIN
+    SELECT p.* INTO found FROM pgslo_catalog.profile p
+    WHERE p.definition_id = profiled.definition_id AND p.column_name = profiled.column_name AND p.batch = profiled.batch;
+    RETURN found;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.profiled(definition_id bigint, batch text, column_name text) IS 'The profile of a column in a batch.';
 
 CREATE FUNCTION pgslo_catalog.profiles_of(incident_id bigint) RETURNS TABLE(column_name text, before pgslo_catalog.profile, after pgslo_catalog.profile)
     LANGUAGE sql STABLE
@@ -2174,6 +3081,33 @@ CREATE FUNCTION pgslo_catalog.profiles_of(incident_id bigint) RETURNS TABLE(colu
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.profiles_of(incident_id bigint) IS 'Profiles of an incident''s columns: of the last batch that was fine, and of the first that was not.';
+
+CREATE FUNCTION pgslo_catalog.quantile(grid double precision[], share double precision) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    place float8 := quantile.share * (cardinality(quantile.grid) - 1);
+    before integer := floor(place)::integer + 1;
+BEGIN
+    RETURN CASE
+        WHEN before >= cardinality(quantile.grid) THEN quantile.grid[cardinality(quantile.grid)]
+        ELSE quantile.grid[before] + (place - before + 1) * (quantile.grid[before + 1] - quantile.grid[before])
+    END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.quantile(grid double precision[], share double precision) IS 'A quantile, between those of a grid on a straight line.';
+
+CREATE FUNCTION pgslo_catalog.quantile_noise(grid double precision[], place integer, present double precision) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT (pgslo_catalog.at_place(grid, place + r.x) - pgslo_catalog.at_place(grid, place - r.x)) / 2
+    FROM (SELECT 40 * sqrt(greatest(place / 40.0 * (1 - place / 40.0), 0.02) / present)::float8 AS x) r
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.quantile_noise(grid double precision[], place integer, present double precision) IS 'How far a quantile goes by chance, read off the distribution itself.';
 
 CREATE FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) RETURNS void
     LANGUAGE plpgsql
@@ -2374,6 +3308,52 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) IS 'Notes that a table was emptied, or a part of it.';
 
+CREATE FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    target pgslo_catalog.definition;
+    rule pgslo_catalog.rule;
+    one text;
+    summed pgslo_catalog.batch;
+    found record;
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = refuse_batch.definition;
+    FOR one IN SELECT DISTINCT b.name FROM unnest(refuse_batch.batches) AS b (name) WHERE b.name IS NOT NULL ORDER BY 1 LOOP
+        summed := pgslo_catalog.batch_so_far(target.definition_id, one);
+        CONTINUE WHEN summed.rows <= 0;
+        FOR rule IN
+            SELECT r.* FROM pgslo_catalog.rule r
+            WHERE r.definition_id = target.definition_id AND r.retired_at IS NULL AND (r.reject_low IS NOT NULL OR r.reject_high IS NOT NULL)
+            ORDER BY r.rule_id
+        LOOP
+            found := NULL;
+            BEGIN
+                rule.warn_low := rule.reject_low;
+                rule.warn_high := rule.reject_high;
+                SELECT m.* INTO found FROM pgslo_catalog.measured(target, summed, rule) AS m;
+            EXCEPTION WHEN OTHERS THEN
+                CONTINUE;  -- What cannot be judged refuses nothing; it is told when the batch is closed.
+            END;
+            IF found.value < rule.reject_low OR found.value > rule.reject_high THEN
+                RAISE EXCEPTION USING
+                    ERRCODE = 'check_violation',
+                    MESSAGE = format('batch %s of %s violates rule "%s"', one, target.name, rule.name),
+                    DETAIL = format('%s.', regexp_replace(upper(left(found.said, 1)) || substr(found.said, 2), 'the objective is', 'what is let through is')),
+                    HINT = format('The statement was undone. Ask the owner, %s, or write what keeps the rule.', coalesce(rule.owner, target.owner, 'unknown')),
+                    SCHEMA = split_part(target.name, '.', 1),
+                    TABLE = substr(target.name, strpos(target.name, '.') + 1),
+                    COLUMN = coalesce(CASE WHEN rule.kind <> 'row_count' THEN rule.columns[1] END, ''),
+                    CONSTRAINT = rule.name;
+            END IF;
+        END LOOP;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) IS 'Refuses a statement after which a batch is beyond what its rules let through.';
+
 CREATE FUNCTION pgslo_catalog.register(document jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2382,31 +3362,36 @@ DECLARE
     id bigint;
 BEGIN
     INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, schema_wanted, on_read, fingerprint,
-        settle, batch_is_of_row, recount, sensitivity)
+        settle, batch_is_of_row, recount, sensitivity, tallies, max_age, age_of, target, span, budgeting)
     VALUES (
         document ->> 'name', (document ->> 'relation')::regclass, document ->> 'owner', document ->> 'description',
         ARRAY(SELECT jsonb_array_elements_text(document -> 'key')), document ->> 'writes',
         (document ->> 'batch_every')::interval, document ->> 'batch_by', document ->> 'batch_place', nullif(document -> 'schema', 'null'), document ->> 'on_read', document ->> 'fingerprint',
-        (document ->> 'settle')::interval, (document ->> 'batch_is_of_row')::boolean, document ->> 'recount', (document ->> 'sensitivity')::float8)
+        (document ->> 'settle')::interval, (document ->> 'batch_is_of_row')::boolean, document ->> 'recount', (document ->> 'sensitivity')::float8,
+        ARRAY(SELECT jsonb_array_elements_text(document -> 'tallies')), (document ->> 'max_age')::interval, document ->> 'age_of', (document ->> 'target')::numeric, (document ->> 'span')::interval,
+        coalesce(document ->> 'budgeting', 'occurrences'))
     ON CONFLICT (name) DO UPDATE SET
         relation = excluded.relation, owner = excluded.owner, description = excluded.description, key_columns = excluded.key_columns,
         writes = excluded.writes, batch_every = excluded.batch_every, batch_by = excluded.batch_by, batch_place = excluded.batch_place, schema_wanted = excluded.schema_wanted,
         on_read = excluded.on_read, fingerprint = excluded.fingerprint,
-        settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, sensitivity = excluded.sensitivity, registered_at = clock_timestamp(), registered_by = session_user
+        settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, sensitivity = excluded.sensitivity,
+        tallies = excluded.tallies, max_age = excluded.max_age, age_of = excluded.age_of, target = excluded.target, span = excluded.span, budgeting = excluded.budgeting, registered_at = clock_timestamp(), registered_by = session_user
     RETURNING d.definition_id INTO id;
 
     INSERT INTO pgslo_catalog.rule AS r (definition_id, name, kind, columns, on_breach, at_least, at_most, samples, mechanism, promise, owner, description, tags, scope, measure,
-        warn_low, warn_high, reject_low, reject_high)
+        warn_low, warn_high, reject_low, reject_high, target, span, missed_before_open, met_before_resolve)
     SELECT id, w ->> 'name', w ->> 'kind', ARRAY(SELECT jsonb_array_elements_text(w -> 'columns')), w ->> 'on_breach',
            (w ->> 'at_least')::numeric, (w ->> 'at_most')::bigint, (w ->> 'samples')::bigint, w ->> 'mechanism', w ->> 'promise',
            w ->> 'owner', w ->> 'description', ARRAY(SELECT jsonb_array_elements_text(w -> 'tags')), w ->> 'scope', nullif(w -> 'measure', 'null'),
-           (w ->> 'warn_low')::float8, (w ->> 'warn_high')::float8, (w ->> 'reject_low')::float8, (w ->> 'reject_high')::float8
+           (w ->> 'warn_low')::float8, (w ->> 'warn_high')::float8, (w ->> 'reject_low')::float8, (w ->> 'reject_high')::float8,
+           (w ->> 'target')::numeric, (w ->> 'span')::interval, coalesce((w ->> 'missed_before_open')::integer, 1), coalesce((w ->> 'met_before_resolve')::integer, 1)
     FROM jsonb_array_elements(document -> 'rules') AS w
     ON CONFLICT (definition_id, name) DO UPDATE SET
         kind = excluded.kind, columns = excluded.columns, on_breach = excluded.on_breach, at_least = excluded.at_least, at_most = excluded.at_most,
         samples = excluded.samples, mechanism = excluded.mechanism, promise = excluded.promise, owner = excluded.owner,
         description = excluded.description, tags = excluded.tags, scope = excluded.scope, measure = excluded.measure, warn_low = excluded.warn_low, warn_high = excluded.warn_high,
-        reject_low = excluded.reject_low, reject_high = excluded.reject_high, retired_at = NULL;
+        reject_low = excluded.reject_low, reject_high = excluded.reject_high,
+        target = excluded.target, span = excluded.span, missed_before_open = excluded.missed_before_open, met_before_resolve = excluded.met_before_resolve, retired_at = NULL;
 
     UPDATE pgslo_catalog.rule r SET retired_at = clock_timestamp()
     WHERE r.definition_id = id AND r.retired_at IS NULL
@@ -2624,6 +3609,105 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb) IS 'How a table''s columns differ from those wanted, in words; NULL when they do not.';
 
+CREATE FUNCTION pgslo_catalog.seconds_of(value text) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    part text[] := regexp_match(value COLLATE "C", '^([12][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(?:[ T]([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9](?:\.[0-9]{1,6})?))?)?$');
+BEGIN
+    -- The month's first day plus days cannot fail, whatever the text is: 31 February is 3 March.
+    RETURN extract(epoch FROM make_date(part[1]::integer, part[2]::integer, 1)) + 86400 * (part[3]::integer - 1)
+         + 3600 * coalesce(part[4]::integer, 0) + 60 * coalesce(part[5]::integer, 0) + coalesce(part[6]::float8, 0);
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.seconds_of(value text) IS 'Seconds since 1970 of a time in ISO form, read as UTC; NULL when it is none.';
+
+CREATE FUNCTION pgslo_catalog.share_below(grid double precision[], value double precision) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    steps integer := cardinality(share_below.grid) - 1;
+    last integer;
+BEGIN
+    SELECT max(g.n) INTO last FROM unnest(share_below.grid) WITH ORDINALITY AS g (v, n) WHERE g.v <= share_below.value;
+    RETURN CASE
+        WHEN last IS NULL THEN 0
+        WHEN last > steps THEN 1
+        ELSE (last - 1 + (share_below.value - grid[last]) / (grid[last + 1] - grid[last])) / steps
+    END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.share_below(grid double precision[], value double precision) IS 'The share of values up to this one, by a grid of quantiles.';
+
+CREATE FUNCTION pgslo_catalog.share_shown(part numeric, whole numeric) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Never rounded to what it is not: 99.99 % of ten thousand rows are not all of them.
+    RETURN CASE
+        WHEN part = whole THEN '100 %'
+        WHEN part > 0.999 * whole OR part < 0.001 * whole AND part > 0 THEN trim_scale(round(100 * part / whole, 4))::text || ' %'
+        ELSE trim_scale(round(100 * part / whole, 1))::text || ' %'
+    END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.share_shown(part numeric, whole numeric) IS 'A share in percent, for people.';
+
+CREATE FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, last_present double precision, last_counted jsonb, phase_present double precision, phase_counted jsonb) RETURNS double precision[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- new, lost, largest change, half the sum of changes, growth, decline, noise of the sum; each against what it resembles most.
+    WITH every AS MATERIALIZED (
+        SELECT e.key, max(e.share) FILTER (WHERE e.of = 0) AS now, max(e.share) FILTER (WHERE e.of = 1) AS usual,
+               coalesce(max(e.share) FILTER (WHERE e.of = 0), 0) AS a, coalesce(max(e.share) FILTER (WHERE e.of = 1), 0) AS b,
+               coalesce(max(e.share) FILTER (WHERE e.of = 2), 0) AS c, coalesce(max(e.share) FILTER (WHERE e.of = 3), 0) AS d
+        FROM (
+            SELECT 0 AS of, j.key, j.value::float8 / present AS share FROM jsonb_each(counted) j
+            UNION ALL SELECT 1, j.key, j.value::float8 FROM jsonb_each(usual) j
+            UNION ALL SELECT 2, j.key, j.value::float8 / last_present FROM jsonb_each(last_counted) j
+            UNION ALL SELECT 3, j.key, j.value::float8 / phase_present FROM jsonb_each(phase_counted) j
+        ) e
+        GROUP BY e.key
+    )
+    SELECT ARRAY[
+        coalesce(sum(e.now) FILTER (WHERE e.usual IS NULL), 0),
+        coalesce(sum(e.usual) FILTER (WHERE e.now IS NULL AND e.usual * present >= 3), 0),
+        least(max(abs(e.a - e.b)), max(abs(e.a - e.c)), CASE WHEN phase_counted IS NOT NULL THEN max(abs(e.a - e.d)) END),
+        least(sum(abs(e.a - e.b)), sum(abs(e.a - e.c)), CASE WHEN phase_counted IS NOT NULL THEN sum(abs(e.a - e.d)) END) / 2,
+        greatest(max(e.now - greatest(e.b, e.c, CASE WHEN phase_counted IS NOT NULL THEN e.d END)), 0),
+        greatest(max(least(e.b, e.c, CASE WHEN phase_counted IS NOT NULL THEN e.d END) - e.a), 0),
+        0.4 * coalesce(sum(sqrt(e.usual * (1 - e.usual))) FILTER (WHERE e.usual < 1), 0) / sqrt(present)
+    ]
+    FROM every e
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, last_present double precision, last_counted jsonb, phase_present double precision, phase_counted jsonb) IS 'How the shares of values differ from the usual ones, the last batch and the last one of the same phase.';
+
+CREATE FUNCTION pgslo_catalog.shown(value numeric) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF shown.value IN ('NaN', 'Infinity', '-Infinity') OR abs(shown.value) >= 1e15 THEN
+        RETURN shown.value::float8::text;
+    ELSIF shown.value = trunc(shown.value) THEN
+        RETURN to_char(shown.value, 'FM999,999,999,999,990');
+    ELSIF abs(shown.value) >= 100 THEN
+        RETURN rtrim(rtrim(to_char(shown.value, 'FM999,999,999,999,990.99'), '0'), '.');
+    END IF;
+    RETURN trim_scale(round(shown.value, 4 - least(0, floor(log(abs(shown.value))))::integer))::text;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.shown(value numeric) IS 'A number for people: thousands apart, and no more digits than say something.';
+
 CREATE FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2648,6 +3732,132 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.silence(function_name text) IS 'Replaces a generated trigger function by one that lets everything pass.';
 
+CREATE FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) RETURNS double precision
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    counted numeric := coalesce(((statistic.batch).tallies ->> (measure ->> 'count'))::numeric, 0);
+    summed numeric := coalesce(((statistic.batch).tallies ->> (measure ->> 'sum'))::numeric, 0);
+    squares numeric;
+    profile pgslo_catalog.profile;
+BEGIN
+    IF (statistic.batch).rows <= 0 THEN
+        RETURN CASE WHEN measure ->> 'form' = 'rows' AND (statistic.batch).rows = 0 THEN 0 END;
+    END IF;
+    CASE measure ->> 'form'
+        WHEN 'rows' THEN
+            RETURN CASE
+                WHEN measure ? 'tally' THEN coalesce(((statistic.batch).tallies ->> (measure ->> 'tally'))::numeric, 0)
+                ELSE (statistic.batch).rows END;
+        WHEN 'present' THEN
+            RETURN coalesce(((statistic.batch).present ->> (measure ->> 'column'))::numeric, 0) / (statistic.batch).rows;
+        WHEN 'share' THEN
+            RETURN coalesce(((statistic.batch).tallies ->> (measure ->> 'good'))::numeric, 0)
+                / nullif(CASE WHEN measure ->> 'among' IS NULL THEN (statistic.batch).rows ELSE ((statistic.batch).tallies ->> (measure ->> 'among'))::numeric END, 0);
+        WHEN 'passing' THEN
+            RETURN 1 - coalesce(((statistic.batch).failures ->> (measure ->> 'rule'))::numeric, 0) / (statistic.batch).rows;
+        WHEN 'statistic' THEN
+            NULL;
+        ELSE
+            RETURN NULL;
+    END CASE;
+    CASE measure ->> 'of'
+        WHEN 'sum' THEN
+            RETURN CASE WHEN counted > 0 THEN summed END;
+        WHEN 'mean', 'zero_share', 'negative_share' THEN
+            RETURN summed / nullif(counted, 0);
+        WHEN 'stddev' THEN
+            squares := coalesce(((statistic.batch).tallies ->> (measure ->> 'squares'))::numeric, 0);
+            RETURN CASE WHEN counted > 1 THEN sqrt(greatest(0, (squares - summed * summed / counted) / (counted - 1))) END;
+        ELSE
+            profile := pgslo_catalog.profiled((statistic.batch).definition_id, (statistic.batch).name, measure ->> 'column');
+    END CASE;
+    IF measure ->> 'quantile' IS NOT NULL THEN
+        RETURN pgslo_catalog.quantile(profile.grid, (measure ->> 'quantile')::float8);
+    END IF;
+    -- How many values differ cannot be told from some of the rows; how many rows have the commonest one can.
+    RETURN CASE
+        WHEN measure ->> 'of' = 'top_share' THEN profile.summary[array_position(pgslo_catalog.summary_names(), 'top')]
+        WHEN profile.level > 0 THEN NULL
+        WHEN measure ->> 'of' = 'distinct' THEN round(exp(profile.summary[array_position(pgslo_catalog.summary_names(), 'distinct')]))
+        WHEN measure ->> 'of' = 'distinct_share' THEN profile.summary[array_position(pgslo_catalog.summary_names(), 'distinct_ratio')]
+    END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) IS 'The value of a measure that needs one batch alone; NULL when it has none.';
+
+CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) RETURNS SETOF record
+    LANGUAGE sql IMMUTABLE ROWS 52 PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- kind: share; log; mean, quantile and extreme in the column's own unit; count of characters; rise: a share of which only
+    -- more is news; apart: a distance, likewise. beyond: how many times its largest past surprise a summary goes by nature.
+    VALUES
+    (1, 'null', 'share', 1.25, 'null'),
+    (2, 'empty', 'share', 1.25, 'empty texts'),
+    (3, 'distinct', 'log', 1.75, 'different values'),
+    (4, 'distinct_ratio', 'share', 1.5, 'different values per row'),
+    (5, 'top', 'share', 1.5, 'the commonest value'),
+    (6, 'single', 'share', 1.5, 'values that occur once'),
+    (7, 'length_mean', 'length', 3, 'mean length'),
+    (8, 'length_min', 'length', 5, 'shortest length'),
+    (9, 'length_max', 'length', 6, 'greatest length'),
+    (10, 'at_length_max', 'share', 2.5, 'texts of the greatest length'),
+    (11, 'upper', 'share', 1.25, 'capital letters'),
+    (12, 'digit', 'share', 1.25, 'digits'),
+    (13, 'space', 'share', 1.25, 'spaces'),
+    (14, 'punctuation', 'share', 1.25, 'other characters'),
+    (15, 'number', 'share', 1.25, 'numbers'),
+    (16, 'time', 'share', 1.25, 'times'),
+    (17, 'mean', 'mean', 6, 'mean'),
+    (18, 'log_mean', 'log', 1.25, 'order of magnitude'),
+    (19, 'log_deviation', 'log', 1.5, 'spread of values'),
+    (20, 'minimum', 'extreme', 6, 'minimum'),
+    (21, 'p05', 'quantile', 6, '5th percentile'),
+    (22, 'p25', 'quantile', 6, '25th percentile'),
+    (23, 'p50', 'quantile', 6, 'median'),
+    (24, 'p75', 'quantile', 6, '75th percentile'),
+    (25, 'p95', 'quantile', 6, '95th percentile'),
+    (26, 'maximum', 'extreme', 6, 'maximum'),
+    (27, 'zero', 'share', 1.75, 'zeros'),
+    (28, 'negative', 'share', 1.25, 'negative values'),
+    (29, 'whole', 'share', 1.25, 'whole numbers'),
+    (30, 'tens', 'share', 2.25, 'multiples of 10'),
+    (31, 'hundreds', 'share', 1.75, 'multiples of 100'),
+    (32, 'decimals', 'length', 1.25, 'mean decimals'),
+    (33, 'at_maximum', 'share', 1.5, 'values at the maximum'),
+    (34, 'at_minimum', 'share', 1.25, 'values at the minimum'),
+    (35, 'midnight', 'share', 1.25, 'times at midnight'),
+    (36, 'on_hour', 'share', 1.25, 'times at full hours'),
+    (37, 'on_minute', 'share', 1.25, 'times at full minutes'),
+    (38, 'hour', 'mean', 1.25, 'mean hour of the day'),
+    (39, 'duplicate', 'share', 1.25, 'rows that occur twice'),
+    (40, 'rows', 'log', 1.25, 'rows'),
+    (41, 'new_value', 'rise', 2, 'values not seen before'),
+    (42, 'new_shape', 'rise', 2, 'patterns not seen before'),
+    (43, 'lost', 'rise', 1.75, 'usual values that are missing'),
+    (44, 'largest_change', 'apart', 1.5, 'largest change of a value''s share'),
+    (45, 'mix', 'apart', 2, 'mix of values'),
+    (46, 'grown', 'apart', 1.5, 'growth of one value'),
+    (47, 'fallen', 'apart', 1.75, 'decline of one value'),
+    (48, 'shape_mix', 'apart', 1.5, 'mix of patterns'),
+    (49, 'stale', 'rise', 1.75, 'values equal to those of an earlier batch'),
+    (50, 'distribution', 'apart', 2.25, 'distribution of values'),
+    (51, 'moved', 'apart', 3.5, 'distance that values moved'),
+    (52, 'outside', 'rise', 2.25, 'values outside the usual range')
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) IS 'The numbers of a profile''s summary, and how each is judged.';
+
+CREATE FUNCTION pgslo_catalog.summary_names() RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$ SELECT array_agg(k.name ORDER BY k.ordinal) FROM pgslo_catalog.summary_kinds() k $$;
+
+COMMENT ON FUNCTION pgslo_catalog.summary_names() IS 'Names of the numbers in a profile''s summary, in order.';
+
 CREATE FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2656,11 +3866,11 @@ DECLARE
     columns text[] := ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = (take_count.definition).definition_id ORDER BY w.ordinal);
     place numeric := coalesce((counted).place, pgslo_catalog.arrival((take_count.definition).definition_id, (counted).batch));
 BEGIN
-    INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, first_written_at, last_written_at)
+    INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, tallies, first_written_at, last_written_at)
     VALUES ((take_count.definition).definition_id, (counted).batch, place, (counted).rows, coalesce(pgslo_catalog.signed(columns, (counted).present, 1), '{}'),
-            clock_timestamp(), clock_timestamp())
+            coalesce(pgslo_catalog.signed((take_count.definition).tallies, (counted).tallies, 1), '{}'), clock_timestamp(), clock_timestamp())
     ON CONFLICT ON CONSTRAINT batch_name_is_unique_in_its_definition DO UPDATE SET
-        rows = excluded.rows, present = excluded.present,
+        rows = excluded.rows, present = excluded.present, tallies = excluded.tallies,
         last_written_at = CASE WHEN b.rows = excluded.rows THEN b.last_written_at ELSE excluded.last_written_at END;
 END
 $$;
@@ -2680,6 +3890,33 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.tend_incidents() IS 'What tick() does for incidents after it has judged: heals, ends mutes, tells.';
+
+CREATE FUNCTION pgslo_catalog.unchanged(batch pgslo_catalog.batch, column_name text, at_most integer) RETURNS integer
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    later pgslo_catalog.profile := pgslo_catalog.profiled((unchanged.batch).definition_id, (unchanged.batch).name, unchanged.column_name);
+    before pgslo_catalog.profile;
+    repeated integer := 0;
+BEGIN
+    IF later.present IS NULL OR later.common IS NULL AND later.prefix IS NULL THEN
+        RETURN NULL;
+    END IF;
+    FOR before IN
+        SELECT p.* FROM pgslo_catalog.earlier(unchanged.batch, unchanged.at_most || ' batches') AS e
+        JOIN pgslo_catalog.profile p ON p.definition_id = e.definition_id AND p.batch = e.name AND p.column_name = unchanged.column_name
+        ORDER BY p.place DESC
+    LOOP
+        EXIT WHEN NOT coalesce(pgslo_catalog.is_unchanged(later, before), false);
+        repeated := repeated + 1;
+        later := before;
+    END LOOP;
+    RETURN repeated;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.unchanged(batch pgslo_catalog.batch, column_name text, at_most integer) IS 'How many batches in a row, up to this one, repeat a column''s values.';
 
 CREATE FUNCTION pgslo_catalog.unregister(definition text) RETURNS void
     LANGUAGE plpgsql
@@ -2703,6 +3940,25 @@ CREATE FUNCTION pgslo_catalog.utc(moment timestamp with time zone) RETURNS text
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.utc(moment timestamp with time zone) IS 'A moment as messages write it.';
+
+CREATE FUNCTION pgslo_catalog.wanted(low double precision, high double precision, factor numeric, unit text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    least_text text := pgslo_catalog.shown(wanted.low::numeric * wanted.factor) || wanted.unit;
+    most_text text := pgslo_catalog.shown(wanted.high::numeric * wanted.factor) || wanted.unit;
+BEGIN
+    RETURN 'the objective is ' || CASE
+        WHEN least_text IS NULL THEN 'at most ' || most_text
+        WHEN most_text IS NULL THEN 'at least ' || least_text
+        WHEN least_text = most_text THEN least_text
+        ELSE 'between ' || least_text || ' and ' || most_text
+    END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.wanted(low double precision, high double precision, factor numeric, unit text) IS 'Two bounds in words.';
 
 CREATE FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) RETURNS void
     LANGUAGE plpgsql
@@ -2971,6 +4227,21 @@ CREATE VIEW pgslo.incident_event AS
      JOIN pgslo_catalog.rule r USING (rule_id));
 
 COMMENT ON VIEW pgslo.incident_event IS 'The history of incidents: who did what when.';
+
+CREATE VIEW pgslo.measured_precision AS
+ SELECT d.name AS definition,
+    r.name AS rule,
+    r.columns,
+    count(*) FILTER (WHERE (i.resolution = 'real'::text)) AS "real",
+    count(*) FILTER (WHERE (i.resolution = 'false_alarm'::text)) AS false_alarms,
+    round(((count(*) FILTER (WHERE (i.resolution = 'real'::text)))::numeric / (count(*))::numeric), 3) AS "precision"
+   FROM ((pgslo_catalog.incident i
+     JOIN pgslo_catalog.rule r USING (rule_id))
+     JOIN pgslo_catalog.definition d ON ((d.definition_id = i.definition_id)))
+  WHERE (i.resolution = ANY (ARRAY['real'::text, 'false_alarm'::text]))
+  GROUP BY d.name, r.name, r.columns;
+
+COMMENT ON VIEW pgslo.measured_precision IS 'How often a rule''s incidents were real, of those that somebody resolved as real or as false alarm.';
 
 CREATE VIEW pgslo.page AS
  SELECT min(incident_id) AS page,
@@ -3752,19 +5023,41 @@ REVOKE ALL ON FUNCTION pgslo.tick() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.added_up(parts jsonb[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.amount(value double precision, kind text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.announce(definition text, columns text[], on_read text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.announce_events() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.at_place(grid double precision[], place double precision) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.batch_so_far(definition_id bigint, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.check_mute(until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.columns_of(relation regclass) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.common_distance(by text, one jsonb, other jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch text, place numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.distance(definition pgslo_catalog.definition, batch pgslo_catalog.batch, measure jsonb, OUT value double precision, OUT said text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.distance_of(by text, one double precision[], other double precision[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.earlier(batch pgslo_catalog.batch, relative_to text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.failed(batches pgslo_catalog.counted[]) FROM PUBLIC;
 
@@ -3779,6 +5072,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.defi
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.grid_distance(by text, one double precision[], other double precision[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.grids_apart(now double precision[], reference double precision[], OUT distribution double precision, OUT moved double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.heal_incidents() FROM PUBLIC;
 
@@ -3808,6 +5105,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_time(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_timestamp(value text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.is_unchanged(one pgslo_catalog.profile, other pgslo_catalog.profile) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.is_url(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_uuid(value text) FROM PUBLIC;
@@ -3815,6 +5114,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_uuid(value text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.iso(value anyelement) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.iso_text(value anyelement) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.judge_age(definition pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_batch(definition_id bigint, batch text) FROM PUBLIC;
 
@@ -3826,6 +5127,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.keep_functions(definition text) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.level_of(mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text) FROM PUBLIC;
@@ -3836,7 +5139,11 @@ REVOKE ALL ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.counted[], rul
 
 REVOKE ALL ON FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision, counted jsonb, weight double precision) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, OUT name text, OUT place numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.newest_data(definition pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.note_incident() FROM PUBLIC;
 
@@ -3846,13 +5153,21 @@ REVOKE ALL ON FUNCTION pgslo_catalog.open_left_over() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.open_one(incident_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.problem(definition text, columns text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.profile_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.profile_said(profile pgslo_catalog.profile) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.profiled(definition_id bigint, batch text, column_name text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.profiles_of(incident_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.quantile(grid double precision[], share double precision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.quantile_noise(grid double precision[], place integer, present double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) FROM PUBLIC;
 
@@ -3870,6 +5185,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_statement(definition text, rules tex
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.register(document jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reject(definition text, schema_name text, table_name text, rule text, column_name text, promise text, shown text, row_key text, owner text, also text[]) FROM PUBLIC;
@@ -3886,17 +5203,37 @@ REVOKE ALL ON FUNCTION pgslo_catalog.sample_mask(rows bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.sample_rows(sample text[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.seconds_of(value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.share_below(grid double precision[], value double precision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.share_shown(part numeric, whole numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, last_present double precision, last_counted jsonb, phase_present double precision, phase_counted jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.shown(value numeric) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.silence(function_name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.summary_names() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.tend_incidents() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.unchanged(batch pgslo_catalog.batch, column_name text, at_most integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.unregister(definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.utc(moment timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.wanted(low double precision, high double precision, factor numeric, unit text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) FROM PUBLIC;
 
@@ -3907,6 +5244,8 @@ GRANT SELECT ON TABLE pgslo.budget TO PUBLIC;
 GRANT SELECT ON TABLE pgslo.incident TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.incident_event TO PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.measured_precision TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.page TO PUBLIC;
 

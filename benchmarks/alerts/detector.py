@@ -15,9 +15,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks import harness
 from psycopg import sql
 
-from benchmarks import harness
 from pgslo import embedded
 
 TABLE = "public.stream"
@@ -43,7 +43,7 @@ class Stream:
         harness.guard(
             conn,
             f"table: {TABLE}\nowner: benchmark\nkey: [batch_date, line]\nwrites: bulk\n"
-            "batch: {by: batch_date}\n",
+            "batch: {by: batch_date}\nunwatched: [batch_date, line]\n",
         )
 
     def load(self, day: str, path: Path) -> None:
@@ -84,11 +84,8 @@ class Stream:
         ).fetchall()
         for (incident,) in found:
             self.conn.execute(
-                "UPDATE pgslo_catalog.incident SET resolved_at = now(), resolution = %s WHERE incident_id = %s",
-                ("real" if repaired else "false_alarm", incident),
+                "SELECT pgslo.resolve(%s, %s)", (incident, "real" if repaired else "false_alarm")
             )
-        if not repaired:
-            self.conn.execute("UPDATE pgslo_catalog.profile SET baseline = true WHERE NOT baseline")
         if repaired:
             self.conn.execute("DELETE FROM public.stream WHERE batch_date = %s", (day,))
             self.load(day, path)

@@ -328,6 +328,23 @@ DECLARE
 BEGIN
     DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
     PERFORM pgslo_catalog.describe_batch(definition, batch, columns, sample, level, present);
+    -- What lasts is no fault any more: after 14 missed batches in a row they are what later ones are compared with.
+    UPDATE pgslo_catalog.profile p
+    SET baseline = true
+    FROM (
+        SELECT l.column_name, array_agg(l.batch) AS batches
+        FROM (
+            SELECT q.column_name, q.batch, q.baseline, row_number() OVER (PARTITION BY q.column_name ORDER BY q.place DESC) AS back
+            FROM pgslo_catalog.profile q
+            WHERE q.definition_id = profile_batch.definition.definition_id AND q.place < profile_batch.batch.place
+              AND q.batch IN (
+                  SELECT b.name FROM pgslo_catalog.batch b
+                  WHERE b.definition_id = profile_batch.definition.definition_id AND b.place < profile_batch.batch.place ORDER BY b.place DESC LIMIT 14)
+        ) l
+        GROUP BY l.column_name
+        HAVING count(*) = 14 AND NOT bool_or(l.baseline)
+    ) a
+    WHERE p.definition_id = profile_batch.definition.definition_id AND p.column_name = a.column_name AND p.batch = ANY (a.batches);
     phase := pgslo_catalog.phase_of(definition.definition_id, batch.place);
 
     FOR mine IN SELECT p.* FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name LOOP
@@ -453,18 +470,18 @@ AS $pgslo$
     -- Five predictions: the median of 28 batches, the last one, the last and the median of four of the same phase, the last with its trend.
     -- The closest counts: a batch that any of them foresaw is no surprise.
     WITH mine AS MATERIALIZED (
-        SELECT p.column_name, p.summary, p.noise, p.sampled, p.rows FROM pgslo_catalog.profile p
+        SELECT p.column_name, p.summary, p.noise, p.sampled, p.rows, p.level FROM pgslo_catalog.profile p
         WHERE p.definition_id = expect.definition_id AND p.batch = expect.batch AND p.learned_from >= 10
     ), past AS MATERIALIZED (
-        SELECT m.column_name, h.summary, h.noise, h.back, NULL::integer AS turn
+        SELECT m.column_name, h.summary, h.noise, h.back, NULL::integer AS turn, h.level = m.level AS alike
         FROM mine m
         CROSS JOIN LATERAL (
-            SELECT p.summary, p.noise, row_number() OVER (ORDER BY p.place DESC) AS back FROM pgslo_catalog.profile p
+            SELECT p.summary, p.noise, p.level, row_number() OVER (ORDER BY p.place DESC) AS back FROM pgslo_catalog.profile p
             WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.place < expect.place AND p.baseline
             ORDER BY p.place DESC LIMIT 28
         ) h
         UNION ALL
-        SELECT m.column_name, p.summary, NULL, NULL, t.turn
+        SELECT m.column_name, p.summary, NULL, NULL, t.turn, NULL
         FROM mine m
         CROSS JOIN generate_series(1, 4) AS t (turn)
         JOIN pgslo_catalog.profile p ON p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.place = expect.place - t.turn * expect.phase
@@ -487,6 +504,8 @@ AS $pgslo$
                coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY n.noise) FILTER (WHERE n.noise IS NOT NULL), 0) AS noise
         FROM number n
         GROUP BY n.column_name, n.i
+    ), sampled_alike AS MATERIALIZED (
+        SELECT h.column_name, avg(h.alike::integer) > 0.7 AS alike FROM past h GROUP BY h.column_name
     ), deviation AS MATERIALIZED (
         SELECT p.column_name, exp(p.median) AS typical FROM predicted p WHERE p.i = 19
     ), told AS (
@@ -515,7 +534,10 @@ AS $pgslo$
         ) w
         -- Shares: three rows and three percent at least, or it is not told.
         CROSS JOIN LATERAL (SELECT greatest(CASE WHEN k.name = 'duplicate' THEN 1.5 ELSE 2.5 END / greatest(m.rows, 1), 0.025) AS size) f
+        JOIN sampled_alike a ON a.column_name = m.column_name
         WHERE m.summary[k.ordinal] IS NOT NULL
+          -- What depends on the size of the sample compares with samples of the same part only.
+          AND (a.alike OR k.ordinal <> ALL (ARRAY[3, 4, 5, 6, 8, 9, 10, 20, 26, 33, 34, 41, 43, 44, 45, 46, 47, 49, 52]))
     ), surprised AS MATERIALIZED (
         SELECT t.column_name, t.ordinal, t.prediction, t.spread,
                CASE
@@ -598,3 +620,31 @@ AS $pgslo$
     LEFT JOIN bound b USING (column_name)
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_learned(bigint, text, numeric) IS 'Judges each column of a batch by what its history foresaw; column * is the table.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) RETURNS void
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    -- A false alarm belongs to what is compared with, and as much surprise is tolerated from now on.
+    UPDATE pgslo_catalog.profile p
+    SET baseline = true,
+        tolerated = (SELECT array_agg(greatest(coalesce(m.x, 0), coalesce(u.x, 0)) ORDER BY u.i)
+                     FROM unnest(p.surprise) WITH ORDINALITY AS u (x, i) LEFT JOIN unnest(p.tolerated) WITH ORDINALITY AS m (x, i) USING (i))
+    FROM pgslo_catalog.rule r
+    WHERE r.rule_id = learn_from.incident.rule_id AND r.kind = 'learned' AND learn_from.incident.resolution = 'false_alarm'
+      AND p.definition_id = learn_from.incident.definition_id AND p.column_name = coalesce(r.columns[1], '*') AND NOT p.baseline
+      AND p.place >= learn_from.incident.opened_place AND p.place <= coalesce(learn_from.incident.resolved_place, 'Infinity')
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.learn_from(pgslo_catalog.incident) IS 'Widens learned bounds after an incident that was resolved as a false alarm.';
+
+CREATE OR REPLACE VIEW pgslo.measured_precision AS
+SELECT d.name AS definition, r.name AS rule, r.columns,
+       count(*) FILTER (WHERE i.resolution = 'real') AS real,
+       count(*) FILTER (WHERE i.resolution = 'false_alarm') AS false_alarms,
+       round(count(*) FILTER (WHERE i.resolution = 'real')::numeric / count(*), 3) AS precision
+FROM pgslo_catalog.incident i
+JOIN pgslo_catalog.rule r USING (rule_id)
+JOIN pgslo_catalog.definition d ON d.definition_id = i.definition_id
+WHERE i.resolution IN ('real', 'false_alarm')
+GROUP BY d.name, r.name, r.columns;
+COMMENT ON VIEW pgslo.measured_precision IS 'How often a rule''s incidents were real, of those that somebody resolved as real or as false alarm.';

@@ -332,6 +332,7 @@ BEGIN
     ORDER BY w.place DESC
     LIMIT 1;
     PERFORM pgslo_catalog.end_incident(known.incident_id, resolve.resolution, newest.batch, newest.place, resolve.note);
+    PERFORM pgslo_catalog.learn_from(i) FROM pgslo_catalog.incident i WHERE i.incident_id = known.incident_id;
     PERFORM pgslo_catalog.announce_events();
     RETURN format('incident %s resolved as %s', known.incident_id, CASE resolve.resolution WHEN 'real' THEN 'real' ELSE 'false alarm' END);
 END

@@ -1,0 +1,33 @@
+"""Run alertbench's harness on pgslo: `python -m benchmarks.alerts FOLDER [--variant A|B] [--datasets …] [--seeds …]`.
+
+The folder is an unpacked alertbench, which needs pandas, numpy, scipy, scikit-learn and pyarrow in the Python named with --python;
+its data are not ours to ship.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    """Start the harness with the detector."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--python", default=sys.executable, help="with what the harness needs")
+    parser.add_argument("--variant", choices=["A", "B"], default="A")
+    asked, others = parser.parse_known_args()
+    detector = [sys.executable, "-m", "benchmarks.alerts.detector", "--variant", asked.variant]
+    place = Path(__file__).parents[2]
+    command = f"env PYTHONPATH={shlex.quote(str(place))} {shlex.join(detector)}"
+    arguments = ["run", "--split", "dev", "--variant", asked.variant, "--cmd", command, *others]
+    raise SystemExit(
+        subprocess.run([asked.python, "harness.py", *arguments], cwd=asked.folder, check=False).returncode
+    )
+
+
+if __name__ == "__main__":
+    main()

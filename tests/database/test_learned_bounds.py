@@ -1,0 +1,175 @@
+"""Bounds are learned from a table's own history: faults are told of, what is usual is not."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+
+DEFINITION = """
+    table: features.user_stats
+    owner: growth-platform
+    key: [user_id, feature_date]
+    writes: bulk
+    batch: {by: feature_date}
+    unwatched: [user_id, feature_date]
+"""
+#: A day's rows: fewer at weekends, whose spend is higher; half the users have no country.
+ROWS = """
+    INSERT INTO features.user_stats (user_id, feature_date, age, country, spend, seen_at)
+    SELECT u, d, {age}, {country}, {spend}, {seen_at}
+    FROM generate_series('{first}'::date, '{last}'::date, '1 day') AS d, generate_series(1, {users}) AS u
+    WHERE extract(isodow FROM d) < 6 OR u % 3 <> 0
+"""
+CLEAN = {
+    "age": "18 + hashint8(u * 31 + d::date - DATE '2000-01-01') & 31",
+    "country": "(ARRAY['us', 'de', 'fr', NULL])[1 + (hashint8(u * 17 + (d::date - DATE '2000-01-01') * 7) & 3)]",
+    "spend": "round(((hashint8(u * 13 + (d::date - DATE '2000-01-01') * 11) & 1023) + CASE WHEN extract(isodow FROM d) < 6 THEN 0 ELSE 2000 END) / 100.0, 2)",
+    "seen_at": "d + (hashint8(u * 7 + (d::date - DATE '2000-01-01') * 5) & 65535) * interval '1 second'",
+    "users": "120",
+}
+
+
+@pytest.fixture
+def learned(session):
+    session.run(
+        """CREATE TABLE features.user_stats (user_id bigint, feature_date date, age integer, country text, spend numeric, seen_at timestamptz,
+               PRIMARY KEY (user_id, feature_date))"""
+    )
+    session.guard(DEFINITION)
+    write(session, "2026-01-01", "2026-02-28")
+    return session
+
+
+def write(session, first, last, **changed):
+    day = date.fromisoformat(first)
+    while day <= date.fromisoformat(last):
+        session.run(ROWS.format(first=day, last=day, **{**CLEAN, **changed}))
+        session.run(f"SELECT count(*) FROM pgslo.close_batch('features.user_stats', '{day}')")
+        day += timedelta(days=1)
+
+
+def missed(session, batch):
+    """Columns that missed, with what is said of them."""
+    return {
+        columns[0] if columns else "*": said
+        for columns, said in session.run(
+            f"""SELECT r.columns, v.said FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id)
+                WHERE r.kind = 'learned' AND v.batch = '{batch}' AND v.verdict = 'missed'"""
+        ).rows
+    }
+
+
+def test_first_weeks_are_unknown_and_what_is_usual_is_met(learned):
+    verdicts = learned.run(
+        """SELECT v.batch < '2026-01-22', v.verdict, count(*)::int FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id)
+           WHERE r.kind = 'learned' GROUP BY 1, 2 ORDER BY 1, 2"""
+    ).rows
+    assert [(early, verdict) for early, verdict, _ in verdicts] == [(False, "met"), (True, "unknown")]
+    assert learned.run("SELECT count(*)::int FROM pgslo_catalog.incident").rows == ((0,),)
+
+
+@pytest.mark.parametrize(
+    ("column", "fault"),
+    [
+        ("country", {"country": "CASE WHEN u % 5 < 4 THEN NULL ELSE 'us' END"}),
+        ("country", {"country": "upper(" + CLEAN["country"] + ")"}),
+        ("age", {"age": "CASE WHEN u % 8 = 0 THEN NULL ELSE " + CLEAN["age"] + " END"}),
+        ("age", {"age": "30"}),
+        ("age", {"age": "-(" + CLEAN["age"] + ")"}),
+        ("spend", {"spend": "100 * (" + CLEAN["spend"] + ")"}),
+        ("spend", {"spend": "round(" + CLEAN["spend"] + ", 0)"}),
+        ("spend", {"spend": CLEAN["spend"].replace("d::date", "(d::date - 7)")}),
+        ("seen_at", {"seen_at": CLEAN["seen_at"] + " + interval '8 hours'"}),
+        ("*", {"users": "60"}),
+    ],
+    ids=[
+        "null burst",
+        "re-coded",
+        "some nulls",
+        "frozen",
+        "sign",
+        "unit",
+        "precision",
+        "stale",
+        "shifted",
+        "volume",
+    ],
+)
+def test_fault_is_told_of_its_column_alone(learned, column, fault):
+    write(learned, "2026-03-01", "2026-03-01")
+    write(learned, "2026-03-02", "2026-03-02", **fault)
+    assert set(missed(learned, "2026-03-02")) == {column}
+    # The next day is fine, and is told so: what missed is not what it is compared with.
+    write(learned, "2026-03-03", "2026-03-03")
+    assert missed(learned, "2026-03-03") == {}
+
+
+def test_it_is_said_in_words_what_was_expected(learned):
+    write(learned, "2026-03-02", "2026-03-02", age="CASE WHEN u % 8 = 0 THEN NULL ELSE 30 + u % 10 END")
+    assert missed(learned, "2026-03-02")["age"].endswith("expected")
+    write(learned, "2026-03-03", "2026-03-03", country="NULL::text")
+    assert missed(learned, "2026-03-03")["country"].startswith("null: 100 %; ")
+
+
+def test_false_alarm_widens_the_bound(learned):
+    burst = {"country": "CASE WHEN u % 5 < 3 THEN NULL ELSE 'us' END"}
+    write(learned, "2026-03-02", "2026-03-02", **burst)
+    assert set(missed(learned, "2026-03-02")) == {"country"}
+    learned.run("SELECT pgslo.resolve(incident_id, 'false_alarm') FROM pgslo_catalog.incident")
+    write(learned, "2026-03-03", "2026-03-03", country="CASE WHEN u % 7 < 4 THEN NULL ELSE 'us' END")
+    assert missed(learned, "2026-03-03") == {}
+    assert learned.run(
+        "SELECT rule, false_alarms::int, precision::float8 FROM pgslo.measured_precision"
+    ).rows == (("country_learned", 1, 0.0),)
+
+
+def test_what_lasts_is_learned_after_two_weeks(learned):
+    tenfold = {"spend": "10 * (" + CLEAN["spend"] + ")"}
+    write(learned, "2026-03-02", "2026-03-16", **tenfold)
+    assert "spend" in missed(learned, "2026-03-15")
+    write(learned, "2026-03-17", "2026-03-17", **tenfold)
+    assert missed(learned, "2026-03-17") == {}
+
+
+def test_numbers_of_a_profile(session):
+    session.run("CREATE TABLE features.t (id bigint, day date, v text, PRIMARY KEY (id, day))")
+    session.guard("table: features.t\nowner: o\nkey: [id, day]\nwrites: bulk\nbatch: {by: day}\n")
+    session.run(
+        """INSERT INTO features.t VALUES (1, '2026-01-01', '10'), (2, '2026-01-01', '20.5'), (3, '2026-01-01', NULL), (4, '2026-01-01', '10'),
+               (5, '2026-01-01', '-100'), (6, '2026-01-01', 'n/a'), (7, '2026-01-01', '2026-01-01 12:00:00'), (8, '2026-01-01', '')"""
+    )
+    session.run("SELECT count(*) FROM pgslo.close_batch('features.t')")
+    found = dict(
+        session.run(
+            """SELECT n.name, p.summary[n.i] FROM pgslo_catalog.profile p, unnest(pgslo_catalog.summary_names()) WITH ORDINALITY AS n (name, i)
+               WHERE p.column_name = 'v'"""
+        ).rows
+    )
+    assert found["null"] == pytest.approx(1 / 8)
+    assert found["empty"] == pytest.approx(1 / 7)
+    assert found["distinct_ratio"] == pytest.approx(6 / 7)
+    assert found["top"] == pytest.approx(2 / 7)
+    assert found["number"] == pytest.approx(4 / 7)
+    assert found["time"] == pytest.approx(1 / 7)
+    assert found["mean"] == pytest.approx(-59.5 / 4)
+    assert (found["minimum"], found["p50"], found["maximum"]) == (-100, 10, 20.5)
+    assert found["negative"] == pytest.approx(1 / 4)
+    assert found["whole"] == pytest.approx(3 / 4)
+    assert found["hundreds"] == pytest.approx(1 / 4)
+    assert found["length_max"] == 19
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-02-31", "0000-00-00", "9999-99-99 99:99", "1e999", "NaN", "infinity", "-", "", "١٢٣"]
+)
+def test_no_text_fails_a_profile(session, text):
+    session.run("CREATE TABLE features.t (id bigint, day date, v text, PRIMARY KEY (id, day))")
+    session.guard("table: features.t\nowner: o\nkey: [id, day]\nwrites: bulk\nbatch: {by: day}\n")
+    session.run(
+        f"INSERT INTO features.t SELECT u, d, '{text}' FROM generate_series('2026-01-01'::date, '2026-01-03', '1 day') d, generate_series(1, 9) u"
+    )
+    session.run("SELECT count(*) FROM pgslo.close_batch('features.t')")
+    assert session.run("SELECT count(*)::int FROM pgslo_catalog.profile WHERE column_name = 'v'").rows == (
+        (3,),
+    )

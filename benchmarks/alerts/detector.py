@@ -15,9 +15,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks import harness
 from psycopg import sql
 
-from benchmarks import harness
 from pgslo import embedded
 
 TABLE = "public.stream"

@@ -290,8 +290,8 @@ SELECT pgslo_catalog.register('{
    "measure": {
     "form": "failures",
     "function": "features__user_stats__rule_pro_users_spend",
-    "of_batch": true,
-    "said": "rows returned"
+    "said": "rows returned",
+    "said_of_one": "row returned"
    },
    "warn_low": null,
    "warn_high": 0.0,
@@ -300,7 +300,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "71e39e91958b1e3a"
+ "fingerprint": "cb4ea3b342e543df"
 }'::jsonb);
 
 -- create trigger pgslo_550_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.

@@ -175,6 +175,7 @@ CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+#variable_conflict use_column
 BEGIN
     -- no rows from SELECT u.user_id FROM features.user_stats u WHERE u.plan = 'pro' AND u.spend IS NULL. Read-only, whatever a view that it reads may call, and undone; the count stays.
     BEGIN
@@ -191,7 +192,7 @@ SELECT u.user_id FROM features.user_stats u WHERE u.plan = 'pro' AND u.spend IS 
     END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) IS 'pgslo d2219ad8c597cd66 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) IS 'pgslo 5346805004b2e4b4 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

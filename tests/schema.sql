@@ -2473,49 +2473,50 @@ CREATE FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch text) RETU
     AS $$
 DECLARE
     merged pgslo_catalog.fragment;
-    parts pgslo_catalog.fragment[];
+    -- By number from here on: what is committed meanwhile waits for the next time.
+    parts bigint[] := ARRAY(SELECT f.fragment_id FROM pgslo_catalog.fragment f WHERE f.definition_id = merge_batch.definition_id AND f.batch = merge_batch.batch);
+    began timestamptz;
+    takes boolean;
+    samples bigint;
     mask bigint;
     sampled bigint;
 BEGIN
-    WITH gone AS (
-        DELETE FROM pgslo_catalog.fragment f
-        WHERE f.definition_id = merge_batch.definition_id AND f.batch = merge_batch.batch
-        RETURNING f.*
-    )
-    SELECT array_agg(gone ORDER BY gone.fragment_id) INTO parts FROM gone;
-    IF parts IS NULL THEN
+    IF parts = '{}' THEN
         RETURN NULL;
     END IF;
-    SELECT max(p.fragment_id), min(p.place), sum(p.rows), nullif(pgslo_catalog.added_up(array_agg(p.failures)), '{}'),
-           pgslo_catalog.added_up(array_agg(p.present)), pgslo_catalog.added_up(array_agg(p.tallies)), max(p.level),
-           max(p.written_at)
+    SELECT max(f.fragment_id), min(f.place), sum(f.rows), nullif(pgslo_catalog.added_up(array_agg(f.failures)), '{}'),
+           pgslo_catalog.added_up(array_agg(f.present)), pgslo_catalog.added_up(array_agg(f.tallies)), max(f.level),
+           max(f.written_at), min(f.written_at), bool_or(f.operation = 'delete'), count(f.sample)
     INTO merged.fragment_id, merged.place, merged.rows, merged.failures, merged.present, merged.tallies, merged.level,
-         merged.written_at
-    FROM unnest(parts) AS p;
-    merged.sample_columns := (SELECT p.sample_columns FROM unnest(parts) AS p WHERE p.sample_columns IS NOT NULL ORDER BY p.fragment_id DESC LIMIT 1);
+         merged.written_at, began, takes, samples
+    FROM pgslo_catalog.fragment f WHERE f.fragment_id = ANY (parts);
+    SELECT f.writer, f.application INTO merged.writer, merged.application
+    FROM pgslo_catalog.fragment f WHERE f.fragment_id = merged.fragment_id;
+    SELECT f.sample_columns INTO merged.sample_columns
+    FROM pgslo_catalog.fragment f WHERE f.fragment_id = ANY (parts) AND f.sample_columns IS NOT NULL ORDER BY f.fragment_id DESC LIMIT 1;
     merged.definition_id := merge_batch.definition_id;
     merged.batch := merge_batch.batch;
-    merged.writer := parts[cardinality(parts)].writer;
-    merged.application := parts[cardinality(parts)].application;
 
     -- Rows that were sampled and not taken away again, at the coarsest level of all: exactly those that are there.
     mask := (1::bigint << coalesce(merged.level, 0)::integer) - 1;
-    IF EXISTS (SELECT FROM unnest(parts) AS p WHERE p.operation = 'delete') THEN
+    IF takes THEN
         SELECT array_agg(s.one), count(*) INTO merged.sample, sampled
         FROM (
-            SELECT r.one FROM unnest(parts) AS p CROSS JOIN LATERAL pgslo_catalog.sample_rows(p.sample) AS r (one)
-            WHERE p.operation <> 'delete' AND p.sample_columns = merged.sample_columns AND r.one[1]::bigint & mask = 0
+            SELECT r.one FROM pgslo_catalog.fragment f CROSS JOIN LATERAL pgslo_catalog.sample_rows(f.sample) AS r (one)
+            WHERE f.fragment_id = ANY (parts) AND f.operation <> 'delete' AND f.sample_columns = merged.sample_columns AND r.one[1]::bigint & mask = 0
             EXCEPT ALL
-            SELECT r.one FROM unnest(parts) AS p CROSS JOIN LATERAL pgslo_catalog.sample_rows(p.sample) AS r (one)
-            WHERE p.operation = 'delete' AND p.sample_columns = merged.sample_columns AND r.one[1]::bigint & mask = 0
+            SELECT r.one FROM pgslo_catalog.fragment f CROSS JOIN LATERAL pgslo_catalog.sample_rows(f.sample) AS r (one)
+            WHERE f.fragment_id = ANY (parts) AND f.operation = 'delete' AND f.sample_columns = merged.sample_columns AND r.one[1]::bigint & mask = 0
         ) s;
-    ELSIF (SELECT count(*) FROM unnest(parts) AS p WHERE p.sample IS NOT NULL) = 1 THEN
-        SELECT p.sample, array_length(p.sample, 1) INTO merged.sample, sampled FROM unnest(parts) AS p WHERE p.sample IS NOT NULL;
+    ELSIF samples = 1 THEN
+        SELECT f.sample, array_length(f.sample, 1) INTO merged.sample, sampled
+        FROM pgslo_catalog.fragment f WHERE f.fragment_id = ANY (parts) AND f.sample IS NOT NULL;
     ELSE
         SELECT array_agg(r.one), count(*) INTO merged.sample, sampled
-        FROM unnest(parts) AS p CROSS JOIN LATERAL pgslo_catalog.sample_rows(p.sample) AS r (one)
-        WHERE p.sample_columns = merged.sample_columns AND r.one[1]::bigint & mask = 0;
+        FROM pgslo_catalog.fragment f CROSS JOIN LATERAL pgslo_catalog.sample_rows(f.sample) AS r (one)
+        WHERE f.fragment_id = ANY (parts) AND f.sample_columns = merged.sample_columns AND r.one[1]::bigint & mask = 0;
     END IF;
+    DELETE FROM pgslo_catalog.fragment f WHERE f.fragment_id = ANY (parts);
     WHILE sampled > 4000 AND merged.level < 62 LOOP
         merged.level := merged.level + 1;
         mask := (1::bigint << merged.level::integer) - 1;
@@ -2531,7 +2532,7 @@ BEGIN
 
     INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, tallies, failures, first_written_at, last_written_at, writer, application)
     VALUES (merged.definition_id, merged.batch, merged.place, merged.rows, merged.present, merged.tallies, coalesce(merged.failures, '{}'),
-            parts[1].written_at, merged.written_at, merged.writer, merged.application)
+            began, merged.written_at, merged.writer, merged.application)
     ON CONFLICT ON CONSTRAINT batch_name_is_unique_in_its_definition DO UPDATE SET
         place = excluded.place, rows = excluded.rows, present = excluded.present, tallies = excluded.tallies, failures = excluded.failures,
         last_written_at = excluded.last_written_at, writer = excluded.writer, application = excluded.application;
@@ -3407,8 +3408,8 @@ BEGIN
     SELECT id, w.ordinal, w.watched ->> 'name', w.watched ->> 'kind'
     FROM jsonb_array_elements(document -> 'watched') WITH ORDINALITY AS w (watched, ordinal);
     DELETE FROM pgslo_catalog.task t WHERE t.definition_id = id;
-    INSERT INTO pgslo_catalog.task (definition_id, name, contact, reads, view_name, on_read)
-    SELECT id, t ->> 'name', t ->> 'contact', ARRAY(SELECT jsonb_array_elements_text(t -> 'reads')), t ->> 'view', t ->> 'on_read'
+    INSERT INTO pgslo_catalog.task (definition_id, name, contact, reads, reads_from, view_name, on_read)
+    SELECT id, t ->> 'name', t ->> 'contact', ARRAY(SELECT jsonb_array_elements_text(t -> 'reads')), coalesce(t ->> 'reads_from', 'definition'), t ->> 'view', t ->> 'on_read'
     FROM jsonb_array_elements(document -> 'tasks') AS t;
 END
 $$;

@@ -427,6 +427,37 @@ def remembering(definitions: Iterable[str]) -> Sql:
     return sql.render("remember", context)
 
 
+def rehearse(conn: Connection, plan: Plan, replan: Callable[[], Plan]) -> tuple[Step, ...]:
+    """Run everything of a plan that goes into one transaction, and roll it back.
+
+    Returns:
+        Steps with statements that were not run, because they stand alone.
+
+    Raises:
+        PlanOutdated: As :func:`apply`.
+        DatabaseError: A statement failed.
+    """
+    with installing(conn):
+        if replan().state != plan.state:
+            raise PlanOutdated("the database moved since the plan was made", hint="look at the new plan")
+        ordered = order_statements(plan)
+        together = [(step, statement) for step, statement in ordered if not statement.later]
+        rolled_back = functools.partial(conn.transaction, force_rollback=True)
+
+        def work() -> None:
+            with rolled_back():
+                _apply_together(conn, together, plan, lambda _step, _statement: None)
+
+        _patiently(work)
+    return tuple(dict.fromkeys(step for step, statement in ordered if statement.later))
+
+
+def migrate(conn: Connection) -> bool:
+    """Bring the runtime up to this library; returns whether anything had to be done."""
+    with installing(conn), errors():
+        return runtime.install(conn)
+
+
 def _apply_together(
     conn: Connection,
     statements: Sequence[tuple[Step, Statement]],

@@ -88,9 +88,11 @@ def test_all_is_well(run: Run) -> None:
     result = run("status")
     assert result.exit_code == 0
     heading, events, stats = (re.split(r"  +", line) for line in result.stdout.splitlines())
-    assert heading == ["table", "owner", "rules", "incidents", "broken", "quarantined", "last record"]
-    assert events == ["features.events", "-", "1", "0", "0", "0", "-"]
-    assert stats == ["features.stats", "growth", "4", "0", "0", "0", "-"]
+    assert heading == [
+        *("table", "owner", "rules", "incidents", "broken", "quarantined", "budget left", "last record")
+    ]
+    assert events == ["features.events", "-", "1", "0", "0", "0", "-", "-"]
+    assert stats == ["features.stats", "growth", "4", "0", "0", "0", "-", "-"]
 
 
 @pytest.mark.usefixtures("breach")
@@ -112,7 +114,7 @@ def test_status_for_programs(run: Run) -> None:
     assert result.exit_code == root.BREACH
     document = json.loads(result.stdout)
     assert document.keys() == {
-        *("version", "tables", "incidents", "broken_rules", "switched_off", "without_file"),
+        *("version", "tables", "incidents", "budgets", "broken_rules", "switched_off", "without_file"),
     }
     assert document["version"] == 1
     assert [table["definition"] for table in document["tables"]] == ["features.events", "features.stats"]
@@ -267,7 +269,7 @@ def test_incidents_open_and_resolved(run: Run, connection: psycopg.Connection[An
     listed = run("incidents", "--all", "stats")
     assert listed.exit_code == 0
     assert "country_accepted_values" in listed.stdout
-    assert "(met)" in listed.stdout
+    assert re.search(r"  met \d{4}-\d\d-\d\d ", listed.stdout)
     assert run("status").exit_code == 0
 
 
@@ -456,3 +458,94 @@ def test_the_server_going_away_is_one_error(
     assert result.exit_code == root.ERROR
     assert result.stderr.count("error:") == 1
     assert "Traceback" not in result.stderr
+
+
+# What becomes of incidents
+
+
+@pytest.mark.usefixtures("breach")
+def test_an_incident_is_acknowledged_muted_and_resolved(run: Run) -> None:
+    said = run("incidents", "ack", 1, 9, "--note", "looking")
+    assert said.exit_code == root.ERROR, "9 is not there"
+    assert said.stdout == "incident 1 acknowledged\n"
+    assert said.stderr.startswith("error: incident 9 is not open\n")
+    assert "  acknowledged by postgres  " in run("incidents").stdout
+    assert run("incidents", "mute", 1, "--for", "2d").stdout == "incident 1 muted\n"
+    assert "  muted until 2" in run("incidents", "list").stdout
+    status = run("status").stdout
+    assert re.search(r"  known to: +\d{4}-.* by postgres\n", status)
+    assert re.search(r"  muted: +until \d{4}-", status)
+    assert re.search(r"  note: +looking\n", status)
+    assert run("incidents", "mute", 1).stdout == "incident 1 is heard again\n"
+    done = run("incidents", "resolve", 1, "--as", "false-alarm", "--json")
+    assert json.loads(done.stdout)["incidents"] == [
+        {"incident": 1, "done": True, "message": "incident 1 resolved as false alarm"}
+    ]
+    assert run("incidents").stdout == "no open incidents\n"
+    shown = run("incidents", "show", 1)
+    assert re.match(r"table: +features.stats\n", shown.stdout)
+    history = shown.stdout.partition("History\n")[2].splitlines()
+    assert [line.split()[3] for line in history[:5]] == [
+        *("opened", "acknowledged", "muted", "unmuted", "resolved")
+    ]
+    assert "acknowledged by postgres: looking" in history[1]
+    assert "  failing row: (id) = (1): country = xx\n" in shown.stdout
+    document = json.loads(run("incidents", "show", 1, "--json").stdout)
+    assert [event["event"] for event in document["history"]][-1] == "resolved"
+    assert document["evidence"][0]["topic"] == "failing row"
+
+
+def test_a_rule_is_muted(run: Run) -> None:
+    muted = run("incidents", "mute", "--rule", "stats.country_accepted_values", "--for", "30 minutes")
+    assert muted.stdout == "rule country_accepted_values of features.stats muted\n"
+    missing = run("incidents", "mute", "--rule", "stats.nope", "--for", "1h")
+    assert missing.exit_code == root.ERROR
+    assert missing.stderr.startswith('error: features.stats has no rule "nope"\n')
+    for wrong in (
+        ["1", "--rule", "a.b"],
+        [],
+        ["--rule", "nope"],
+        ["1", "--for", "soon"],
+        ["1", "--for", "0h"],
+    ):
+        assert run("incidents", "mute", *wrong).exit_code == root.USAGE
+
+
+@pytest.mark.usefixtures("breach")
+def test_strangers_may_look_at_incidents_and_decide_nothing(
+    run: Run, connection: psycopg.Connection[Any], dsn: str, role: Callable[[str], str]
+) -> None:
+    name = role("reader")
+    connection.execute(f"ALTER ROLE {name} LOGIN PASSWORD 'secret'")
+    reader = psycopg.conninfo.make_conninfo(dsn, user=name, password="secret")
+    shown = run("incidents", "show", 1, "--dsn", reader)
+    assert shown.exit_code == 0
+    assert "Evidence" not in shown.stdout
+    assert "= xx" not in shown.stdout
+    for args in (["ack", 1], ["mute", 1, "--for", "1h"], ["resolve", 1, "--as", "real"]):
+        refused = run("incidents", *args, "--dsn", reader)
+        assert refused.exit_code == root.ERROR
+        assert "permission denied" in refused.stderr
+
+
+def test_budgets_in_status(run: Run, connection: psycopg.Connection[Any]) -> None:
+    connection.execute(
+        "UPDATE pgslo_catalog.definition SET target = 0.5, span = '7 days' WHERE name = 'features.stats'"
+    )
+    row = next(
+        line for line in run("status", "stats").stdout.splitlines() if line.startswith("features.stats")
+    )
+    assert "unknown" in row
+    for day in (1, 2, 3, 4):
+        country = "xx" if day == 4 else "us"
+        connection.execute(f"INSERT INTO features.stats VALUES ({day}, 3, '{country}', 5, '2026-01-0{day}')")
+    connection.execute("SELECT pgslo.close_batch('features.stats')")
+    result = run("status", "stats")
+    assert re.search(r"features.stats .* 50 %  ", result.stdout)
+    assert (
+        "  budget:     1 of 4 batches missed, 1 left (50 %), burning 0.5 times as fast as allowed lately;"
+        " the objective is 50 % in 7 days\n" in result.stdout
+    )
+    budgets = json.loads(run("status", "--json").stdout)["budgets"]
+    assert budgets[0]["rule"] is None
+    assert {row["rule"] for row in budgets} >= {None, "country_accepted_values"}

@@ -383,3 +383,38 @@ def test_only_operators_decide_and_everybody_may_look(apply, connection, connect
     connection.execute(f"GRANT EXECUTE ON FUNCTION pgslo.acknowledge(bigint, text) TO {operator}")
     connect(operator).execute("SELECT pgslo.acknowledge(1)")
     assert connection.execute("SELECT acknowledged_by FROM pgslo.incident").fetchone() == (operator,)
+
+
+def test_a_task_reads_what_its_sql_reads(session):
+    session.run(TABLE)
+    session.guard(
+        """
+        table: features.stats
+        key: [id]
+        writes: bulk
+        batch: {by: day}
+        columns:
+          age: [range: {min: 0, max: 120}]
+          country: [accepted_values: [us, de]]
+        tasks:
+          churn: {sql: "SELECT avg(age) FROM guarded.stats", view: serving.churn}
+          spend: {contact: "#spend", reads: [score], sql: "SELECT country FROM features.stats"}
+        """
+    )
+    found = session.run("SELECT name, columns, known_from FROM pgslo.reader ORDER BY name").rows
+    assert found == (("churn", ["age"], "sql"), ("spend", ["score", "country"], "sql"))
+    session.run("INSERT INTO features.stats VALUES (1, '2026-11-21', 999, 'us')")
+    assert session.run("SELECT id FROM serving.churn").warned == {"age_range"}
+    facts = dict(
+        session.run("SELECT * FROM pgslo.explain((SELECT max(incident_id) FROM pgslo.incident))").rows
+    )
+    assert facts["tasks that read it"] == "churn"
+
+
+def test_a_task_whose_sql_reads_another_table_is_refused(session):
+    session.run(TABLE)
+    (error,) = session.errors(
+        "table: features.stats\nkey: [id]\ncolumns: {age: [not_null]}\ntasks: {churn: {sql: SELECT age FROM other.stats}}"
+    )
+    assert "slos/example.yml:4:" in error
+    assert "the task's SQL does not read features.stats" in error

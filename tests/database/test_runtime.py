@@ -163,3 +163,26 @@ def test_a_rule_is_broken_by_what_lasts_and_not_by_what_passes(
     )
     connection.execute("SELECT pgslo_catalog.record_break('public.t', 'age_not_null', %s, 'why')", (code,))
     assert connection.execute("SELECT broken_rules FROM pgslo.status").fetchone() == (broken,)
+
+
+def test_released_migrations_never_change() -> None:
+    """A version in the changelog is released, and with it every migration of its time."""
+    root = SCHEMA.parents[1]
+    lines = (root / "migrations" / "frozen.sha256").read_text(encoding="utf-8").splitlines()
+    frozen = {name: sha256 for sha256, name in (line.split() for line in lines)}
+    known = {f"{script.name}.sql": script.sha256 for script in runtime.migrations()}
+    assert frozen.items() <= known.items()
+    released = re.findall(r"^## \[\d", (root / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert bool(frozen) == bool(released)
+
+
+@pytest.mark.parametrize("first", range(1, len(runtime.migrations())))
+def test_an_upgraded_runtime_is_a_fresh_one(empty_dsn: str, dsn: str, first: int) -> None:
+    """Whichever migrations ran before: columns that were added later stand where a fresh install has them."""
+    with psycopg.connect(empty_dsn, autocommit=True) as conn, conn.transaction():
+        for text in runtime.statements(runtime.migrations()[:first]):
+            conn.execute(text.encode(), prepare=False)
+    with psycopg.connect(empty_dsn, autocommit=True) as conn:
+        assert runtime.install(conn)
+        assert not runtime.wanted(runtime.read(conn))
+    assert dumped(empty_dsn) == dumped(dsn)

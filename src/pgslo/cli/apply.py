@@ -10,9 +10,11 @@ import click
 from pgslo import database
 from pgslo.cli import output, project, show
 from pgslo.cli.plan import mention_stray, without_file
+from pgslo.cli.render import read_reviewed, reviewed
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.compile import Statement
 from pgslo.database import Connection, Unfinished
+from pgslo.definition.shadow import shadowed
 from pgslo.errors import PlanOutdated
 from pgslo.plan import Plan, Step
 
@@ -25,21 +27,44 @@ OK, ERROR, BREACH = 0, 1, 4
 @click.option(
     "--expect", metavar="STATE", help="The state that a reviewed plan was made for; refuse if it is another."
 )
+@click.option(
+    "--plan-file",
+    type=click.Path(path_type=Path),
+    help="Run exactly this file of pgslo render, and refuse if the plan is another by now.",
+)
+@click.option("--dry-run", is_flag=True, help="Run it and roll it back.")
+@click.option("--shadow", is_flag=True, help="Measure every rule and enforce none.")
 @session_options
 @pass_session
-def apply(session: Session, paths: tuple[Path, ...], *, yes: bool, expect: str | None) -> int:
+def apply(
+    session: Session,
+    paths: tuple[Path, ...],
+    *,
+    yes: bool,
+    expect: str | None,
+    plan_file: Path | None,
+    dry_run: bool,
+    shadow: bool,
+) -> int:
     """Bring the database to what the definitions say.
 
     Shows the plan in short and asks first; pgslo plan shows it in full. What locks tables runs in one transaction: all of it or nothing. Definitions whose
     files are gone stay in force until pgslo uninstall. Ends with exit code 4 when rows that were there before break
     a rule, so that a constraint could not be finished; new rows are held to it all the same.
     """
-    output.check_answerable("apply", yes=yes)
+    if not dry_run:
+        output.check_answerable("apply", yes=yes)
+    if plan_file is not None and expect is not None:
+        raise click.UsageError("--plan-file says which state it was made for; leave --expect out")
+    body: str | None = None
+    if plan_file is not None:
+        expect, body = read_reviewed(plan_file)
     found = project.load(session.configuration, paths)
+    definitions = tuple(shadowed(one) for one in found.definitions) if shadow else found.definitions
     with session.connect() as conn:
 
         def make() -> Plan:
-            return database.plan_definitions(conn, found.definitions)
+            return database.plan_definitions(conn, definitions)
 
         plan = make()
         if expect is not None and expect != plan.state and not plan.empty:
@@ -48,10 +73,18 @@ def apply(session: Session, paths: tuple[Path, ...], *, yes: bool, expect: str |
                 detail=f"The state is {plan.state}, not {expect}: the database or the definitions moved since.",
                 hint="look at the new plan: pgslo plan",
             )
+        if body is not None and not plan.empty and read_body(conn, plan) != body:
+            raise PlanOutdated(
+                "the plan is not the one that was reviewed",
+                detail="Another version of pgslo wrote the file.",
+                hint="render it anew: pgslo render",
+            )
         show.in_short(plan)
         mention_stray(without_file(conn, found))
         if plan.empty:
             return OK
+        if dry_run:
+            return _rehearse(conn, plan, make)
         if not output.confirm("Apply this?", yes=yes):
             return ERROR
         try:
@@ -62,6 +95,19 @@ def apply(session: Session, paths: tuple[Path, ...], *, yes: bool, expect: str |
                 return OK
             raise
     return report(unfinished)
+
+
+def read_body(conn: Connection, plan: Plan) -> str:
+    """The script of a plan as a reviewed file holds it."""
+    return reviewed(conn, plan, ()).partition("\n\n")[2]
+
+
+def _rehearse(conn: Connection, plan: Plan, replan: Callable[[], Plan]) -> int:
+    left_out = database.rehearse(conn, plan, replan)
+    for step in left_out:
+        output.message(f"not rehearsed, because a part of it stands alone: {show.name(step)}")
+    output.message("rehearsed and rolled back; nothing was changed", fg="green")
+    return OK
 
 
 def carry_out(conn: Connection, plan: Plan, replan: Callable[[], Plan]) -> tuple[Unfinished, ...]:

@@ -26,15 +26,22 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
 _note = click.option("--note", help="A word on it, kept with the incident.")
 
 
-@click.group(invoke_without_command=True)
-@click.pass_context
-def incidents(ctx: click.Context) -> None:
+class _Listing(click.Group):
+    """A group that lists when no command of it is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put ``list`` before what is none of the commands."""
+        if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Listing)
+def incidents() -> None:
     """Look at incidents, and say what becomes of them.
 
     Everybody may look. What becomes of them is for operators: the owner of the schema pgslo, and whom he allows. Without a command, open incidents are listed.
     """
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(list_incidents)
 
 
 @incidents.command("list")
@@ -43,9 +50,7 @@ def incidents(ctx: click.Context) -> None:
 @_json
 @session_options
 @pass_session
-def list_incidents(
-    session: Session, tables: tuple[str, ...] = (), *, everything: bool = False, as_json: bool = False
-) -> None:
+def list_incidents(session: Session, tables: tuple[str, ...], *, everything: bool, as_json: bool) -> None:
     """List incidents.
 
     The newest comes first. Open ones are listed, of TABLES such as features.user_stats or of all. Those of one page opened with the same batch.
@@ -136,7 +141,7 @@ def _facts(conn: Connection, incident: int) -> list[dict[str, Any]]:
     """
     facts = database.fetch(conn, "explain", {"id": incident})
     if not facts:
-        raise PgsloError(f"there is no incident {incident}", hint="pgslo incidents list --all lists them")
+        raise PgsloError(f"there is no incident {incident}", hint="pgslo incidents --all lists them")
     return facts
 
 
@@ -264,7 +269,7 @@ def _decide(
                 if conn.closed:
                     raise  # the others would fail as well
                 if exc.sqlstate == _NOT_OPEN:
-                    exc.hint = "pgslo incidents list"
+                    exc.hint = "pgslo incidents"
                 outcome.append({"incident": number, "done": False, "message": exc.message})
                 output.error(exc)
     if as_json:

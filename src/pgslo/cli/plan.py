@@ -11,6 +11,7 @@ from pgslo import database, runtime
 from pgslo.cli import output, project, show
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.database import Connection
+from pgslo.definition.shadow import shadowed
 from pgslo.plan import Plan
 
 CHANGES = 3
@@ -26,9 +27,10 @@ CHANGES = 3
     show_default=True,
     help="For people, as a script that does the same as apply, or for programs.",
 )
+@click.option("--shadow", is_flag=True, help="Plan what apply --shadow would do.")
 @session_options
 @pass_session
-def plan(session: Session, paths: tuple[Path, ...], form: str) -> int:
+def plan(session: Session, paths: tuple[Path, ...], *, form: str, shadow: bool) -> int:
     """Show what apply would change, and change nothing.
 
     PATHS are definition files and folders; without any, all definitions of the project are planned. Ends with exit
@@ -36,7 +38,9 @@ def plan(session: Session, paths: tuple[Path, ...], form: str) -> int:
     """
     found = project.load(session.configuration, paths)
     with session.connect() as conn:
-        made = database.plan_definitions(conn, found.definitions)
+        made = database.plan_definitions(
+            conn, tuple(shadowed(one) for one in found.definitions) if shadow else found.definitions
+        )
         stray = without_file(conn, found)
         scripts = runtime.wanted(runtime.read(conn))
     _FORMS[form](made, scripts, stray)

@@ -29,6 +29,8 @@ _VERBS = {
     "lint": ("pgslo.cli.lint:lint", "Check definition files; needs no database."),
     "plan": ("pgslo.cli.plan:plan", "Show what apply would change, and change nothing."),
     "apply": ("pgslo.cli.apply:apply", "Bring the database to what the definitions say."),
+    "render": ("pgslo.cli.render:render", "Write what apply would do as SQL files for review."),
+    "migrate": ("pgslo.cli.migrate:migrate", "Bring the runtime in the database up to this pgslo."),
     "status": ("pgslo.cli.status:status", "Show how the defined tables are."),
     "incidents": ("pgslo.cli.incidents:incidents", "Look at incidents, and say what becomes of them."),
     "explain": ("pgslo.cli.incidents:explain", "Tell what is known of an incident."),
@@ -41,6 +43,10 @@ _VERBS = {
     ),
     "tick": ("pgslo.cli.status:tick", "Resolve incidents of streamed tables that are over."),
     "watch": ("pgslo.cli.watch:watch", "Tell people of incidents, as pgslo.toml says."),
+    "grants": (
+        "pgslo.cli.grants:grants",
+        "Print the least rights for an auditor, an operator or a steward.",
+    ),
     "uninstall": (
         "pgslo.cli.uninstall:uninstall",
         "Take definitions out of the database; data are not touched.",

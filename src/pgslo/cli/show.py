@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pgslo import naming
+from pgslo import database, naming, runtime, sql
 from pgslo.cli import output
 from pgslo.compile import Statement
 from pgslo.database import LOCK_TIMEOUT
@@ -187,7 +187,30 @@ def as_sql(plan: Plan, runtime_texts: Sequence[str]) -> str:
             "-- What follows stands alone, statement by statement; it fails where rows that are there break a rule.\n"
         )
     parts += [_script(step, statement, heading=True) for step, statement in alone]
+    names = {step.definition for step in plan.steps if step.definition and step.action != "drop"}
+    if names:
+        parts.append(f"-- keep how it was left, for pgslo drift\n{database.remembering(names)};\n")
     return "\n".join(parts)
+
+
+def migration_as_sql(scripts: Sequence[runtime.Script]) -> str:
+    """A script that does what migrate does."""
+    if not scripts:
+        return "-- pgslo: the runtime is up to date\n"
+    return "\n".join(
+        (
+            f"-- pgslo {runtime.library_version()}: the runtime\n-- Run it with: psql -X -v ON_ERROR_STOP=1 -f FILE",
+            f"BEGIN;\nSELECT pg_catalog.pg_advisory_xact_lock({naming.INSTALL_LOCK});",
+            _limit(),
+            *runtime.statements(scripts),
+            "COMMIT;\n",
+        )
+    )
+
+
+def verification(definition: str) -> str:
+    """A query that fails where a definition is not installed."""
+    return f"SELECT 1 / count(*) FROM pgslo.status WHERE definition = {sql.literal(definition)};\n"  # noqa: S608 - a literal
 
 
 def _limit() -> str:

@@ -19,7 +19,7 @@ from pgslo.compile.writes import Choice, WriteCompiler
 from pgslo.definition import rules
 from pgslo.definition.rules import Definition
 from pgslo.errors import CatalogError, DefinitionError, DefinitionErrors, Location
-from pgslo.expression import Expression
+from pgslo.expression import Expression, columns_read
 from pgslo.sql import Sql
 
 _Made = TypeVar("_Made")
@@ -128,6 +128,7 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
         DefinitionErrors: All that does not fit: tables, columns, types, keys, mechanisms.
     """
     relation, key = _relation(definition, catalog)
+    definition = _with_reads(definition, relation)
     compiler = _collect(lambda: WriteCompiler(definition, catalog, relation, key))
     choices: list[Choice] = []
     errors: list[DefinitionError] = []
@@ -396,6 +397,7 @@ def _registration(
                 "name": task.name,
                 "contact": task.contact,
                 "reads": task.reads,
+                "reads_from": "sql" if task.sql is not None else "definition",
                 "view": task.view,
                 "on_read": task.on_read,
             }
@@ -469,6 +471,34 @@ def _freshness(over_batches: dict[str, Measured]) -> dict[str, object]:
         if one.measure["form"] == "age":
             return {"max_age": f"{one.high:.0f} seconds", "age_of": one.measure.get("function")}
     return {}
+
+
+def _with_reads(definition: Definition, relation: Relation) -> Definition:
+    """The definition with what its tasks read in their SQL, besides what their author listed."""
+    table = relation.name
+    tasks, errors = [], []
+    for task in definition.tasks:
+        if task.sql is None:
+            tasks.append(task)
+            continue
+        names = {(relation.schema, table)}
+        names |= {(definition.guarded, table + suffix) for suffix in ("", "_strict", "_status")}
+        if task.relation is not None:
+            names.add(task.relation)
+        try:
+            read = columns_read(
+                task.sql,
+                names=names,
+                columns=tuple(column.name for column in relation.columns),
+                location=task.place("sql"),
+            )
+        except DefinitionError as error:
+            errors.append(error)
+            continue
+        tasks.append(task.model_copy(update={"reads": tuple(dict.fromkeys((*task.reads, *read)))}))
+    if errors:
+        raise DefinitionErrors(tuple(errors))
+    return definition.model_copy(update={"tasks": tuple(tasks)})
 
 
 def _document(document: object) -> Sql:

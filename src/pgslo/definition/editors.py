@@ -68,6 +68,7 @@ _DESCRIPTIONS = {
     "every": "A batch for each such span of time.",
     "contact": "Whom to tell.",
     "reads": "Columns it reads.",
+    "sql": "Its query, in which the columns are found.",
     "view": "A view of its own with these columns alone.",
 }
 
@@ -123,7 +124,10 @@ def json_schema(kinds: Mapping[str, CustomKind] = _NO_KINDS) -> dict[str, Any]:
                 "description": "Consumers and the columns they read.",
                 "type": "object",
                 "propertyNames": StableName("task").schema(),
-                "additionalProperties": {**_object(_described(TASK_KEYS)), "required": ["reads"]},
+                "additionalProperties": {
+                    **_object(_described(TASK_KEYS)),
+                    "anyOf": [{"required": ["reads"]}, {"required": ["sql"]}],
+                },
             },
         },
     }

@@ -465,6 +465,7 @@ BATCH_KEYS: dict[str, Shape] = {"by": Condition(), "every": Duration()}
 TASK_KEYS: dict[str, Shape] = {
     "contact": Text("a contact", 200),
     "reads": ListOf(Name(), single=True),
+    "sql": Text("a query"),
     "view": Relation("view"),
     "on_read": OneOf("choice", get_args(OnRead)),
 }

@@ -227,13 +227,15 @@ class _Reader:
             for name, item in keys.entries:
                 if name.text in TASK_KEYS:
                     self._put(written, name.text, TASK_KEYS[name.text], item)
-            if keys.get("reads") is None:
+            if keys.get("reads") is None and keys.get("sql") is None:
                 self._error(
-                    f'task "{key.text}" needs "reads"', key.location, "List the columns that it reads."
+                    f'task "{key.text}" needs "reads"',
+                    key.location,
+                    "List the columns that it reads, or give its query as sql.",
                 )
             if "view" in written.values:
                 written.values["view"] = canonical(written.values["view"])
-            if {"name", "reads"} <= written.values.keys():
+            if "name" in written.values and written.values.keys() & {"reads", "sql"}:
                 tasks.append(Task(location=key.location, places=written.places, **written.values))
         return tuple(tasks)
 

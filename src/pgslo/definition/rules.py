@@ -404,7 +404,8 @@ class Task(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
     contact: str | None = None
-    reads: tuple[str, ...]
+    reads: tuple[str, ...] = ()
+    sql: str | None = None
     view: str | None = None
     on_read: OnRead = "warn"
     location: Location

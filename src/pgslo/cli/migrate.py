@@ -1,0 +1,37 @@
+"""``pgslo migrate``: the runtime in the database, without any definition."""
+
+from __future__ import annotations
+
+import click
+
+from pgslo import database, runtime
+from pgslo.cli import output, show
+from pgslo.cli.session import Session, pass_session, session_options
+
+OK, CHANGES = 0, 3
+
+
+@click.command()
+@click.option("--sql", "as_sql", is_flag=True, help="Print the script that does it, and change nothing.")
+@click.option("--check", is_flag=True, help="Change nothing; exit code 3 when there is something to do.")
+@session_options
+@pass_session
+def migrate(session: Session, *, as_sql: bool, check: bool) -> int:
+    """Bring the runtime in the database up to this pgslo.
+
+    Does what apply would do first: creates the schemas and functions, or upgrades those of an older pgslo, in one transaction. No table of yours is touched.
+    """
+    with session.connect() as conn:
+        installed = runtime.read(conn)
+        scripts = runtime.wanted(installed)
+        names = ", ".join(script.name for script in scripts)
+        if as_sql:
+            click.echo(show.migration_as_sql(scripts), nl=False)
+        elif not scripts:
+            output.say(f"nothing to do: the runtime is that of pgslo {runtime.library_version()}")
+        elif check:
+            output.say(f"to run: {names}")
+        else:
+            database.migrate(conn)
+            output.say(f"the runtime is that of pgslo {runtime.library_version()} now; ran {names}")
+    return CHANGES if check and scripts else OK

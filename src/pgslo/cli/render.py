@@ -1,0 +1,176 @@
+"""``pgslo render``: a plan as files for review, to be run by whatever runs migrations."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from pgslo import database, naming, runtime
+from pgslo.cli import output, project, show
+from pgslo.cli.session import Session, pass_session, session_options
+from pgslo.database import Connection
+from pgslo.errors import PgsloError, PlanError
+from pgslo.plan import Plan, Step
+
+OK, CHANGES = 0, 3
+_HEAD = "-- pgslo reviewed plan, format 1\n"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--to", "folder", required=True, type=click.Path(path_type=Path), help="The folder for the files."
+)
+@click.option(
+    "--name", default="pgslo", show_default=True, help="Name of the change, part of the files' names."
+)
+@click.option(
+    "--layout",
+    type=click.Choice(["plain", "flyway", "sqitch"]),
+    default="plain",
+    show_default=True,
+    help="How the files are called, and where they are.",
+)
+@click.option("--number", default="1", show_default=True, help="Flyway's version of the change.")
+@session_options
+@pass_session
+def render(
+    session: Session, paths: tuple[Path, ...], folder: Path, name: str, layout: str, number: str
+) -> int:
+    """Write what apply would do as SQL files for review.
+
+    One file does it, another takes it back. pgslo apply --plan-file runs exactly the first; psql, Flyway and Sqitch can, too. Changes nothing in the database. Ends with exit code 3 when there was something to write.
+    """
+    for option, text in (("--name", name), ("--number", number)):
+        if not _NAME.match(text):
+            raise click.UsageError(f"{option} may hold letters, digits, _, . and - only")
+    found = project.load(session.configuration, paths)
+    with session.connect() as conn:
+        plan = database.plan_definitions(conn, found.definitions)
+        if plan.empty:
+            output.say("nothing to do: the database is as the definitions say")
+            return OK
+        forward = reviewed(conn, plan, found.paths)
+        backward = revert(plan, found.paths)
+    files = {
+        "plain": {f"{name}.up.sql": forward, f"{name}.down.sql": backward},
+        "flyway": {
+            f"V{number}__{name}.sql": forward,
+            # The script has transactions of its own.
+            f"V{number}__{name}.sql.conf": "executeInTransaction=false\n",
+            f"U{number}__{name}.sql": backward,
+            f"U{number}__{name}.sql.conf": "executeInTransaction=false\n",
+        },
+        "sqitch": {
+            f"deploy/{name}.sql": forward,
+            f"revert/{name}.sql": backward,
+            f"verify/{name}.sql": _verify(plan),
+        },
+    }[layout]
+    _write(folder, files)
+    if layout == "sqitch":
+        output.message(f"to put it into the plan: sqitch add {name} -n 'pgslo {plan.state}'")
+    return CHANGES
+
+
+def _write(folder: Path, files: dict[str, str]) -> None:
+    for name in files:
+        if (folder / name).exists():
+            raise PgsloError(
+                f"{output.shown_path(folder / name)} exists already",
+                hint="a file that was reviewed is not written over: give another --name, or remove it",
+            )
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+        output.say(str(output.shown_path(folder / name)))
+
+
+def reviewed(conn: Connection, plan: Plan, sources: Sequence[str]) -> str:
+    """The script of a plan under a head that says where it comes from and what it locks."""
+    scripts = runtime.wanted(runtime.read(conn))
+    body = show.as_sql(plan, runtime.statements(scripts) if scripts else ())
+    locks = dict.fromkeys(
+        f"{statement.lock} on {output.one_line(statement.on)}"
+        for step in plan.steps
+        for statement in step.statements
+        if statement.lock
+    )
+    return "".join(
+        (
+            _HEAD,
+            *_comments("source", sources),
+            *_comments("state", [plan.state]),
+            *_comments("sha256", [_digest(body)]),
+            *_comments("lock", list(locks) or ["none"]),
+            *_comments("lock_timeout", [f"{database.LOCK_TIMEOUT} ms, set in every transaction"]),
+            "\n",
+            body,
+        )
+    )
+
+
+def _comments(word: str, texts: Sequence[str]) -> list[str]:
+    return [f"-- {word}: {output.one_line(text)}\n" for text in texts]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_reviewed(path: Path) -> tuple[str, str]:
+    """State and script of a reviewed plan.
+
+    Raises:
+        PlanError: The file is none, or was edited after it was rendered.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise PgsloError(f"cannot read {output.shown_path(path)}: {exc}") from exc
+    head, _, body = text.partition("\n\n")
+    facts = dict(re.findall(r"^-- (state|sha256): (.*)$", head, flags=re.MULTILINE))
+    if not text.startswith(_HEAD) or facts.keys() != {"state", "sha256"}:
+        raise PlanError(f"{output.shown_path(path)} is not a plan that pgslo render wrote")
+    if _digest(body) != facts["sha256"]:
+        raise PlanError(
+            f"{output.shown_path(path)} was edited after it was rendered",
+            hint="run it with psql if that is meant, or render it anew",
+        )
+    return facts["state"], body
+
+
+def revert(plan: Plan, sources: Sequence[str]) -> str:
+    """The script that takes a plan back, as far as it can be: no row of a user's table is touched."""
+    lost = [show.name(step) for step in plan.steps if not step.undo]
+    undone = [step for step in reversed(plan.steps) if step.undo]
+    parts = [
+        f"-- Takes back pgslo plan {plan.state}. Tables and their rows stay as they are.\n",
+        *_comments("source", sources),
+        *_comments("not taken back, apply the older definition for it", lost),
+    ]
+    if plan.runtime_scripts:
+        parts.append("-- the runtime stays: pgslo uninstall --all takes it out\n")
+    parts.append(
+        f"\nBEGIN;\nSET LOCAL lock_timeout = {database.LOCK_TIMEOUT};\n"
+        f"SELECT pg_catalog.pg_advisory_xact_lock({naming.INSTALL_LOCK});\n"
+    )
+    parts += [_undo(step) for step in undone]
+    parts.append("COMMIT;\n")
+    return "".join(parts)
+
+
+def _undo(step: Step) -> str:
+    return f"\n-- undo: {show.name(step)}\n" + "".join(f"{one.text.text};\n" for one in step.undo)
+
+
+def _verify(plan: Plan) -> str:
+    names = sorted(
+        {step.definition for step in plan.steps if step.kind == "registration" and step.action != "drop"}
+    )
+    return "".join(show.verification(name) for name in names) or "SELECT 1;\n"

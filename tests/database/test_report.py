@@ -68,7 +68,7 @@ def report(apply, connection, dsn, tmp_path, monkeypatch) -> Path:
     result = CliRunner().invoke(main, ["report"])
     assert result.exit_code == 0, result.output
     assert re.fullmatch(r"pgslo-report\.html written: 1 table, \d+ kB\n", result.stderr)
-    if keep := os.environ.get("PGSLO_KEEP_REPORT"):
+    if keep := os.environ.get("KEEP_REPORT"):
         shutil.copy(tmp_path / "pgslo-report.html", keep)
     return tmp_path / "pgslo-report.html"
 
@@ -151,7 +151,7 @@ def shot(page: Path, name: str, *, width: int, dark: bool = False, height: int =
         capture_output=True,
         timeout=120,
     )
-    if keep := os.environ.get("PGSLO_KEEP_REPORT"):
+    if keep := os.environ.get("KEEP_REPORT"):
         shutil.copy(picture, Path(keep).parent)
     return picture
 

@@ -1,8 +1,7 @@
 -- Incidents that somebody may have to be told of: open ones, and those that ended since a time, with the page each belongs to.
 SELECT i.page, i.incident_id, i.definition, i.opened_batch AS batch, i.rule, i.columns, i.promise, i.owner, i.opened_at, i.resolved_at, i.resolution, i.resolved_by,
        i.acknowledged_at, i.acknowledged_by, i.muted_until > clock_timestamp() AS is_muted, e.opening, e.ending,
-       (SELECT x.fact FROM pgslo.explain(i.incident_id) x WHERE x.topic = 'newest missed batch') AS newest_missed_batch,
-       (SELECT x.fact FROM pgslo.explain(i.incident_id) x WHERE x.topic = 'written by') AS written_by,
+       x.facts ->> 'newest missed batch' AS newest_missed_batch, x.facts ->> 'written by' AS written_by,
        (SELECT coalesce(jsonb_agg(jsonb_build_object('name', t.name, 'contact', t.contact) ORDER BY t.name), '[]')
         FROM pgslo.reader t WHERE t.definition = i.definition AND t.kind = 'task' AND (t.columns && i.columns OR i.columns = '{}')) AS tasks
 FROM pgslo.incident i
@@ -11,5 +10,6 @@ CROSS JOIN LATERAL (
            coalesce(max(v.incident_event_id) FILTER (WHERE v.event = 'resolved'), 0) AS ending
     FROM pgslo.incident_event v WHERE v.incident_id = i.incident_id
 ) e
+CROSS JOIN LATERAL (SELECT jsonb_object_agg(f.topic, f.fact) AS facts FROM pgslo.explain(i.incident_id) f) x
 WHERE i.page IN (SELECT p.page FROM pgslo.incident p WHERE p.resolved_at IS NULL OR p.resolved_at >= %(since)s)
 ORDER BY i.page, i.incident_id

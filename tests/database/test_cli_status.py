@@ -153,7 +153,7 @@ def test_a_rule_that_broke_is_told(run: Run, connection: psycopg.Connection[Any]
     assert "features.stats: rule age_range can no longer be judged\n" in result.stdout
     assert '"age"' in result.stdout
     broken = json.loads(run("status", "--json").stdout)["broken_rules"]
-    assert {rule["rule"] for rule in broken} == {"age_range", "age_compare"}
+    assert {rule["rule"] for rule in broken} >= {"age_range", "age_compare"}
 
 
 def test_columns_that_differ_from_what_is_promised_are_told(

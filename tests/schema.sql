@@ -194,12 +194,7 @@ CREATE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE(topic text, fact
                             FROM pgslo_catalog.profiles_of(n.incident_id) p WHERE (p.before).batch IS NOT NULL)),
         ('profile then', (SELECT string_agg(concat_ws(': ', nullif(p.column_name, '*'), pgslo_catalog.profile_said(p.after)), '; ' ORDER BY p.column_name)
                           FROM pgslo_catalog.profiles_of(n.incident_id) p)),
-        ('newest missed batch', coalesce(
-            (SELECT format('Batch %s: %s; the rule wants: %s. Since %s.', v.batch, v.said, n.promise, to_char(n.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC')
-             FROM pgslo_catalog.verdict v
-             WHERE v.rule_id = n.rule_id AND v.verdict = 'missed' AND v.place >= n.opened_place AND v.place <= coalesce(n.resolved_place, 'Infinity')
-             ORDER BY v.place DESC LIMIT 1),
-            pgslo_catalog.missed_batch(n.i, n.r))),
+        ('newest missed batch', pgslo_catalog.missed_batch(n.i, n.r)),
         ('broke together', (SELECT string_agg(format('incident %s, %s', o.incident_id, q.name), '; ' ORDER BY o.incident_id)
                             FROM pgslo_catalog.incident o JOIN pgslo_catalog.rule q USING (rule_id)
                             WHERE o.definition_id = n.definition_id AND o.opened_batch = n.opened_batch AND o.incident_id <> n.incident_id)),

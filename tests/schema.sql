@@ -2163,7 +2163,7 @@ CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, pl
     WITH mine AS (
         -- The first weeks know little: bounds are wider until there are 60 batches.
         SELECT p.column_name, p.learned_from, p.surprise, p.tolerated, p.expected, p.spread, p.summary, p.place,
-               1.9 * sqrt(greatest(1, 60.0 / greatest(p.learned_from, 1))) / coalesce(d.sensitivity, 1) AS wide
+               1.6 * sqrt(greatest(1, 60.0 / greatest(p.learned_from, 1))) / coalesce(d.sensitivity, 1) AS wide
         FROM pgslo_catalog.profile p
         JOIN pgslo_catalog.definition d ON d.definition_id = p.definition_id
         WHERE p.definition_id = judge_learned.definition_id AND p.batch = judge_learned.batch
@@ -2173,9 +2173,9 @@ CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, pl
         FROM mine m
         CROSS JOIN pgslo_catalog.summary_kinds() k
         CROSS JOIN LATERAL (
-            SELECT m.wide * CASE WHEN m.tolerated[k.ordinal] >= 1 THEN k.beyond * greatest(m.tolerated[k.ordinal], 2) ELSE 2 END AS bound
+            SELECT m.wide * CASE WHEN m.tolerated[k.ordinal] >= 1 THEN k.beyond * greatest(m.tolerated[k.ordinal], 2.5) ELSE 2.5 END AS bound
         ) b
-        WHERE m.learned_from >= 21 AND m.surprise[k.ordinal] IS NOT NULL
+        WHERE m.learned_from >= 21 AND k.beyond IS NOT NULL AND m.surprise[k.ordinal] IS NOT NULL
         ORDER BY m.column_name, m.surprise[k.ordinal] / b.bound DESC, k.ordinal
     ), bound AS (
         SELECT w.*,
@@ -2969,7 +2969,7 @@ BEGIN
             IF before.surprise IS NOT NULL THEN
                 SELECT array_agg(greatest(
                            coalesce(m.x, 0) * 0.9981,
-                           CASE WHEN before.learned_from < 24 THEN coalesce(u.x, 0) ELSE least(coalesce(u.x, 0), 2 * greatest(coalesce(m.x, 0), 2)) END) ORDER BY u.i)
+                           CASE WHEN before.learned_from < 24 THEN coalesce(u.x, 0) ELSE least(coalesce(u.x, 0), 3 * greatest(coalesce(m.x, 0), 2.5)) END) ORDER BY u.i)
                 INTO mine.tolerated
                 FROM unnest(before.surprise) WITH ORDINALITY AS u (x, i)
                 LEFT JOIN unnest(before.tolerated) WITH ORDINALITY AS m (x, i) USING (i);
@@ -3794,7 +3794,8 @@ CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     -- kind: share; log; mean, quantile and extreme in the column's own unit; count of characters; rise: a share of which only
-    -- more is news; apart: a distance, likewise. beyond: how many times its largest past surprise a summary goes by nature.
+    -- more is news; apart: a distance, likewise. beyond: how many times its largest past surprise a summary goes by nature;
+    -- NULL where it is kept but not judged: extremes of a batch are mostly noise.
     VALUES
     (1, 'null', 'share', 1.25, 'null'),
     (2, 'empty', 'share', 1.25, 'empty texts'),
@@ -3803,9 +3804,9 @@ CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, 
     (5, 'top', 'share', 1.5, 'the commonest value'),
     (6, 'single', 'share', 1.5, 'values that occur once'),
     (7, 'length_mean', 'length', 3, 'mean length'),
-    (8, 'length_min', 'length', 5, 'shortest length'),
-    (9, 'length_max', 'length', 6, 'greatest length'),
-    (10, 'at_length_max', 'share', 2.5, 'texts of the greatest length'),
+    (8, 'length_min', 'length', NULL, 'shortest length'),
+    (9, 'length_max', 'length', NULL, 'greatest length'),
+    (10, 'at_length_max', 'share', NULL, 'texts of the greatest length'),
     (11, 'upper', 'share', 1.25, 'capital letters'),
     (12, 'digit', 'share', 1.25, 'digits'),
     (13, 'space', 'share', 1.25, 'spaces'),
@@ -3815,13 +3816,13 @@ CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, 
     (17, 'mean', 'mean', 6, 'mean'),
     (18, 'log_mean', 'log', 1.25, 'order of magnitude'),
     (19, 'log_deviation', 'log', 1.5, 'spread of values'),
-    (20, 'minimum', 'extreme', 6, 'minimum'),
+    (20, 'minimum', 'extreme', NULL, 'minimum'),
     (21, 'p05', 'quantile', 6, '5th percentile'),
     (22, 'p25', 'quantile', 6, '25th percentile'),
     (23, 'p50', 'quantile', 6, 'median'),
     (24, 'p75', 'quantile', 6, '75th percentile'),
     (25, 'p95', 'quantile', 6, '95th percentile'),
-    (26, 'maximum', 'extreme', 6, 'maximum'),
+    (26, 'maximum', 'extreme', NULL, 'maximum'),
     (27, 'zero', 'share', 1.75, 'zeros'),
     (28, 'negative', 'share', 1.25, 'negative values'),
     (29, 'whole', 'share', 1.25, 'whole numbers'),
@@ -3838,7 +3839,7 @@ CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, 
     (40, 'rows', 'log', 1.25, 'rows'),
     (41, 'new_value', 'rise', 2, 'values not seen before'),
     (42, 'new_shape', 'rise', 2, 'patterns not seen before'),
-    (43, 'lost', 'rise', 1.75, 'usual values that are missing'),
+    (43, 'lost', 'rise', NULL, 'usual values that are missing'),
     (44, 'largest_change', 'apart', 1.5, 'largest change of a value''s share'),
     (45, 'mix', 'apart', 2, 'mix of values'),
     (46, 'grown', 'apart', 1.5, 'growth of one value'),
@@ -3847,7 +3848,7 @@ CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, 
     (49, 'stale', 'rise', 1.75, 'values equal to those of an earlier batch'),
     (50, 'distribution', 'apart', 2.25, 'distribution of values'),
     (51, 'moved', 'apart', 3.5, 'distance that values moved'),
-    (52, 'outside', 'rise', 2.25, 'values outside the usual range')
+    (52, 'outside', 'rise', NULL, 'values outside the usual range')
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) IS 'The numbers of a profile''s summary, and how each is judged.';
@@ -4907,6 +4908,8 @@ CREATE INDEX incident_page_idx ON pgslo_catalog.incident USING btree (definition
 CREATE UNIQUE INDEX pause_is_made_once ON pgslo_catalog.pause USING btree (definition_id, COALESCE(rule_name, ''::text));
 
 CREATE INDEX paused_function_definition_idx ON pgslo_catalog.paused_function USING btree (definition_id);
+
+CREATE INDEX profile_batch_idx ON pgslo_catalog.profile USING btree (definition_id, batch);
 
 CREATE INDEX profile_place_idx ON pgslo_catalog.profile USING btree (definition_id, column_name, place);
 

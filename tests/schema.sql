@@ -759,7 +759,7 @@ BEGIN
     ELSE
         value := greatest(seconds, 0);
         said := format('the newest data is of %s UTC; the objective is an age of at most %s', to_char(newest AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
-            justify_hours((age.definition).max_age));
+            pgslo_catalog.span_shown((age.definition).max_age));
     END IF;
 END
 $$;
@@ -2335,6 +2335,9 @@ DECLARE
     found record;
     whole numeric;
     reference float8;
+    looked_at bigint;
+    failed bigint;
+    example text;
 BEGIN
     rows := (measured.batch).rows;
     IF (measured.batch).place = '-Infinity' AND form <> 'age' THEN
@@ -2408,14 +2411,15 @@ BEGIN
         WHEN form = 'age' THEN
             SELECT a.value, a.said INTO value, said FROM pgslo_catalog.age(measured.definition) AS a;
         WHEN form = 'failures' THEN
-            EXECUTE format('SELECT f.* FROM pgslo_gen.%I($1) AS f', measure ->> 'function') INTO found USING (measured.batch).name;
-            value := found.failed;
-            IF found.rows = 0 AND rows > 0 THEN
+            EXECUTE format('SELECT f.rows, f.failed, f.example FROM pgslo_gen.%I($1) AS f', measure ->> 'function')
+            INTO looked_at, failed, example USING (measured.batch).name;
+            value := failed;
+            IF looked_at = 0 AND rows > 0 THEN
                 value := NULL;
                 said := 'the table has no rows of this batch that it is about';
             ELSE
-                said := format('%s %s%s; %s', pgslo_catalog.shown(found.failed), measure ->> 'said',
-                    CASE WHEN found.failed > 0 AND found.example IS NOT NULL THEN format(', first %s', found.example) ELSE '' END, pgslo_catalog.wanted(NULL, high, 1, ''));
+                said := format('%s %s%s; %s', pgslo_catalog.shown(failed), measure ->> CASE failed WHEN 1 THEN 'said_of_one' ELSE 'said' END,
+                    CASE WHEN failed > 0 AND example IS NOT NULL THEN format(', first %s', example) ELSE '' END, pgslo_catalog.wanted(NULL, high, 1, ''));
             END IF;
         ELSE
             said := format('this version of the runtime does not know how to measure "%s"', form);
@@ -2876,7 +2880,7 @@ BEGIN
     SELECT CASE WHEN a.value IS NULL THEN '01SL2' ELSE '01SL1' END, i.incident_id, r.name, NULL::text,
            CASE WHEN a.value IS NULL THEN format('freshness of %s cannot be told', d.name) ELSE format('%s misses rule "%s"', d.name, r.name) END,
            upper(left(a.said, 1)) || substr(a.said, 2) || '.',
-           format('%s%s.', coalesce(format('Incident %s, owner ', i.incident_id), 'Tell the owner, '), coalesce(r.owner, d.owner, 'unknown'))
+           format('%s %s.', CASE WHEN i.incident_id IS NULL THEN 'Tell the owner,' ELSE format('Incident %s, owner', i.incident_id) END, coalesce(r.owner, d.owner, 'unknown'))
     FROM pgslo_catalog.definition d
     JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.scope = 'table' AND r.retired_at IS NULL
     LEFT JOIN pgslo_catalog.incident i ON i.rule_id = r.rule_id AND i.resolved_at IS NULL
@@ -3733,6 +3737,23 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.silence(function_name text) IS 'Replaces a generated trigger function by one that lets everything pass.';
 
+CREATE FUNCTION pgslo_catalog.span_shown(span interval) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    seconds bigint := extract(epoch FROM span_shown.span);
+BEGIN
+    RETURN (
+        SELECT format('%s %s%s', seconds / u.length, u.name, CASE WHEN seconds = u.length THEN '' ELSE 's' END)
+        FROM (VALUES (86400, 'day'), (3600, 'hour'), (60, 'minute'), (1, 'second')) AS u (length, name)
+        WHERE seconds % u.length = 0
+        ORDER BY u.length DESC LIMIT 1);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.span_shown(span interval) IS 'A span in the largest unit that measures it.';
+
 CREATE FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) RETURNS double precision
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4122,6 +4143,49 @@ CREATE VIEW pgslo.budget AS
    FROM counted c;
 
 COMMENT ON VIEW pgslo.budget IS 'Error budgets of objectives, by rule and, where rule is NULL, of the table: what was judged and missed in the window, what is left, and how fast it goes.';
+
+CREATE TABLE pgslo_catalog.verdict (
+    verdict_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    rule_id bigint NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL,
+    verdict text NOT NULL,
+    value double precision,
+    low double precision,
+    high double precision,
+    score double precision,
+    said text NOT NULL,
+    judged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT verdict_is_known CHECK ((verdict = ANY (ARRAY['met'::text, 'missed'::text, 'unknown'::text])))
+);
+
+COMMENT ON TABLE pgslo_catalog.verdict IS 'Whether a batch met a rule; a batch that is judged again has its verdict replaced.';
+
+COMMENT ON COLUMN pgslo_catalog.verdict.score IS 'How far from what is expected: 1 is at the bound, more is beyond it.';
+
+COMMENT ON COLUMN pgslo_catalog.verdict.said IS 'The verdict in a sentence, without its full stop.';
+
+CREATE VIEW pgslo.column_history AS
+ SELECT d.name AS definition,
+    p.column_name,
+    p.batch,
+    p.place,
+    b.last_written_at,
+    p.rows,
+    p.present,
+    v.score,
+    COALESCE(v.is_missed, false) AS is_missed
+   FROM (((pgslo_catalog.profile p
+     JOIN pgslo_catalog.definition d USING (definition_id))
+     LEFT JOIN pgslo_catalog.batch b ON (((b.definition_id = p.definition_id) AND (b.name = p.batch))))
+     LEFT JOIN LATERAL ( SELECT max(g.score) FILTER (WHERE (r.kind = 'learned'::text)) AS score,
+            bool_or((g.verdict = 'missed'::text)) AS is_missed
+           FROM (pgslo_catalog.verdict g
+             JOIN pgslo_catalog.rule r USING (rule_id))
+          WHERE ((g.definition_id = p.definition_id) AND (g.place = p.place) AND (g.batch = p.batch) AND ((p.column_name = ANY (r.columns)) OR ((r.columns = '{}'::text[]) AND (p.column_name = '*'::text))))) v ON (true));
+
+COMMENT ON VIEW pgslo.column_history IS 'Rows, values that are not null and drift score of each column in each batch; column * is the table as a whole. A score of 1 is at the bound.';
 
 CREATE TABLE pgslo_catalog.delivery (
     delivery_id bigint NOT NULL,
@@ -4519,28 +4583,6 @@ CREATE VIEW pgslo.status AS
    FROM pgslo_catalog.definition d;
 
 COMMENT ON VIEW pgslo.status IS 'One line for every defined table.';
-
-CREATE TABLE pgslo_catalog.verdict (
-    verdict_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    rule_id bigint NOT NULL,
-    batch text NOT NULL,
-    place numeric NOT NULL,
-    verdict text NOT NULL,
-    value double precision,
-    low double precision,
-    high double precision,
-    score double precision,
-    said text NOT NULL,
-    judged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT verdict_is_known CHECK ((verdict = ANY (ARRAY['met'::text, 'missed'::text, 'unknown'::text])))
-);
-
-COMMENT ON TABLE pgslo_catalog.verdict IS 'Whether a batch met a rule; a batch that is judged again has its verdict replaced.';
-
-COMMENT ON COLUMN pgslo_catalog.verdict.score IS 'How far from what is expected: 1 is at the bound, more is beyond it.';
-
-COMMENT ON COLUMN pgslo_catalog.verdict.said IS 'The verdict in a sentence, without its full stop.';
 
 CREATE VIEW pgslo.verdict AS
  SELECT d.name AS definition,
@@ -5221,6 +5263,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign
 
 REVOKE ALL ON FUNCTION pgslo_catalog.silence(function_name text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.span_shown(span interval) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) FROM PUBLIC;
@@ -5244,6 +5288,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.warn_writer(definition text, schema_name te
 GRANT SELECT ON TABLE pgslo.batch TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.budget TO PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.column_history TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.incident TO PUBLIC;
 

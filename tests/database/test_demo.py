@@ -17,11 +17,13 @@ SCENES = (
     "From file to database",
     "42 nights, one COPY each",
     "What the rules found in real data",
+    "What nobody set a threshold for",
     "A write that is rejected",
     "A row in quarantine, and its release",
     "A value that was repaired, and what it was",
     "The night a source breaks",
     "The morning after: who reads what",
+    "A unit that changes, and no rule for it",
     "Mended",
 )
 
@@ -111,7 +113,9 @@ def test_a_quarantined_row_gets_in_only_mended(scenes: dict[str, str]):
 
 
 def test_a_repair_keeps_the_old_value(scenes: dict[str, str]):
-    found = re.findall(r"dep_delay +\| (\d+) +\| (\d+) +\| loader", scenes[SCENES[6]])
+    found = re.findall(
+        r"dep_delay +\| (\d+) +\| (\d+) +\| loader", scenes["A value that was repaired, and what it was"]
+    )
     assert found == [("853", "720"), ("1301", "720"), ("1126", "720")]
 
 
@@ -133,9 +137,27 @@ def test_readers_are_warned_for_what_they_read_alone(scenes: dict[str, str]):
     )
 
 
-def test_the_next_night_resolves_every_incident(scenes: dict[str, str]):
+def test_history_finds_the_storm_and_little_else(scenes: dict[str, str]):
+    nights = re.findall(
+        r"^ +(2013-\d\d-\d\d) \| +(\d+) \|", scenes["What nobody set a threshold for"], re.MULTILINE
+    )
+    columns = {night: int(count) for night, count in nights}
+    assert columns["2013-02-08"] >= 3
+    assert columns["2013-02-09"] >= 3
+    assert len(columns) <= 6
+
+
+def test_a_unit_that_changes_is_found_without_a_rule(scenes: dict[str, str]):
+    scene = scenes["A unit that changes, and no rule for it"]
+    assert re.search(r"\['arr_delay'\] \| ", scene)
+    assert re.findall(r'SLOWarning: column "(\w+)"', scene) == ["arr_delay"]
+
+
+def test_the_night_loaded_again_heals_every_incident(scenes: dict[str, str]):
     scene = scenes["Mended"]
+    assert "DELETE 918" in scene
     assert "COPY 918" in scene
+    assert re.search(r"^ +15 \| +0$", scene, re.MULTILINE)
     assert "incident" not in scene.partition("$ pgslo status")[2].replace("incidents", "")
     assert "SLOWarning" not in scene
     assert scene.count("minutes on average") == 2

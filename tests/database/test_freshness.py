@@ -20,7 +20,7 @@ def test_age_is_told_as_of_now_without_tick(golden):
     golden.run("UPDATE features.user_stats SET last_seen_at = now() - interval '27 hours'")
     assert warned(golden) == [("01SL1", 'features.user_stats misses rule "freshness"')]
     (notice,) = golden.run("SELECT age FROM guarded.user_stats").notices
-    assert "the objective is an age of at most 1 day 02:00:00." in notice.detail
+    assert "the objective is an age of at most 26 hours." in notice.detail
     golden.run("SET LOCAL pgslo.on_read = 'refuse'")
     assert golden.refused("SELECT age FROM guarded.user_stats").sqlstate == "SL001"
 

@@ -92,3 +92,19 @@ def test_what_it_calls_cannot_write(session):
     # And everybody may write again.
     session.run("INSERT INTO features.user_stats VALUES (2, '2026-11-22')")
     assert session.values("SELECT count(*) FROM features.user_stats") == [2]
+
+
+def test_columns_with_the_names_of_its_parameters(session):
+    session.run(
+        'CREATE TABLE features.user_stats (batch date PRIMARY KEY, "rows" integer, failed integer, example integer)'
+    )
+    session.guard(
+        'table: features.user_stats\nbatch: {by: batch}\nwatch: false\nrules:\n  - q: {query: "SELECT batch, failed, example FROM features.user_stats WHERE failed = example"}'
+    )
+    session.run("INSERT INTO features.user_stats VALUES ('2026-11-22', 1, 1, 1), ('2026-11-23', 1, 1, 2)")
+    assert {
+        verdict
+        for verdict, *_ in session.run(
+            "SELECT verdict, value FROM pgslo.close_batch('features.user_stats')"
+        ).rows
+    } == {"missed"}

@@ -95,10 +95,15 @@ BEGIN
         WHEN OTHERS THEN
             PERFORM pgslo_catalog.record_break('features.user_stats', NULL, SQLSTATE, SQLERRM);
     END;
+
+    -- Rules that refuse the statement because of what its batches come to; after an UPDATE, what it wrote is still to be counted.
+    IF TG_OP = 'DELETE' THEN
+        PERFORM pgslo_catalog.refuse_batch('features.user_stats', ARRAY(SELECT c.batch FROM unnest(counted) AS c));
+    END IF;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo e3b411450e7d3859 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 211cb89957d7e1dd features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_measure: one pass over the rows a statement writes measures its batches.

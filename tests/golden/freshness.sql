@@ -274,7 +274,7 @@ SELECT pgslo_catalog.register('{
    "at_most": null,
    "samples": 10,
    "mechanism": "at close",
-   "promise": "newest data not older than 1 day 2 hours",
+   "promise": "newest data not older than 26 hours",
    "owner": null,
    "description": null,
    "tags": [],
@@ -315,7 +315,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "67fc9be48c5b4729"
+ "fingerprint": "501ef6125fa6118a"
 }'::jsonb);
 
 -- create trigger pgslo_550_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.

@@ -308,8 +308,8 @@ SELECT pgslo_catalog.register('{
    "measure": {
     "form": "failures",
     "function": "features__user_stats__rule_clicks_monotonic",
-    "of_batch": true,
-    "said": "rows out of order"
+    "said": "rows out of order",
+    "said_of_one": "row out of order"
    },
    "warn_low": null,
    "warn_high": 0.0,
@@ -335,8 +335,8 @@ SELECT pgslo_catalog.register('{
    "measure": {
     "form": "failures",
     "function": "features__user_stats__rule_spend_falls",
-    "of_batch": true,
-    "said": "rows out of order"
+    "said": "rows out of order",
+    "said_of_one": "row out of order"
    },
    "warn_low": null,
    "warn_high": 0.0,
@@ -345,7 +345,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "663b936454b23221"
+ "fingerprint": "6e7bde33d470d1c0"
 }'::jsonb);
 
 -- create trigger pgslo_550_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.

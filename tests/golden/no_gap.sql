@@ -316,8 +316,8 @@ SELECT pgslo_catalog.register('{
    "measure": {
     "form": "failures",
     "function": "features__user_stats__rule_signed_up_at_no_gap",
-    "of_batch": true,
-    "said": "gaps"
+    "said": "gaps",
+    "said_of_one": "gap"
    },
    "warn_low": null,
    "warn_high": 0.0,
@@ -343,8 +343,8 @@ SELECT pgslo_catalog.register('{
    "measure": {
     "form": "failures",
     "function": "features__user_stats__rule_clicks_no_gap",
-    "of_batch": true,
-    "said": "gaps"
+    "said": "gaps",
+    "said_of_one": "gap"
    },
    "warn_low": null,
    "warn_high": 2.0,
@@ -353,7 +353,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "d7136a9948f37d05"
+ "fingerprint": "e45e3a053d5584fe"
 }'::jsonb);
 
 -- create trigger pgslo_550_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.

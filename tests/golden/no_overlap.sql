@@ -290,8 +290,8 @@ SELECT pgslo_catalog.register('{
    "measure": {
     "form": "failures",
     "function": "features__user_stats__rule_one_plan_at_a_time",
-    "of_batch": true,
-    "said": "spans that overlap an earlier one"
+    "said": "spans that overlap an earlier one",
+    "said_of_one": "span that overlaps an earlier one"
    },
    "warn_low": null,
    "warn_high": 0.0,
@@ -300,7 +300,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "f617940c0dd854fe"
+ "fingerprint": "3c8550957bf26c56"
 }'::jsonb);
 
 -- create trigger pgslo_550_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.

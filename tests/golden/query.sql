@@ -175,6 +175,7 @@ CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+#variable_conflict use_column
 BEGIN
     -- no rows from SELECT u.user_id FROM features.user_stats u WHERE u.plan = 'pro' AND u.spend IS NULL. Read-only, whatever a view that it reads may call, and undone; the count stays.
     BEGIN
@@ -191,7 +192,7 @@ SELECT u.user_id FROM features.user_stats u WHERE u.plan = 'pro' AND u.spend IS 
     END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) IS 'pgslo d2219ad8c597cd66 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) IS 'pgslo 5346805004b2e4b4 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
@@ -290,8 +291,8 @@ SELECT pgslo_catalog.register('{
    "measure": {
     "form": "failures",
     "function": "features__user_stats__rule_pro_users_spend",
-    "of_batch": true,
-    "said": "rows returned"
+    "said": "rows returned",
+    "said_of_one": "row returned"
    },
    "warn_low": null,
    "warn_high": 0.0,
@@ -300,7 +301,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "71e39e91958b1e3a"
+ "fingerprint": "cb4ea3b342e543df"
 }'::jsonb);
 
 -- create trigger pgslo_550_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.

@@ -288,8 +288,8 @@ SELECT pgslo_catalog.register('{
    "measure": {
     "form": "failures",
     "function": "features__user_stats__rule_product_is_known",
-    "of_batch": true,
-    "said": "rows without the same row in dim.product"
+    "said": "rows without the same row in dim.product",
+    "said_of_one": "row without the same row in dim.product"
    },
    "warn_low": null,
    "warn_high": 1.0,
@@ -298,7 +298,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "a714f637096d3178"
+ "fingerprint": "4af93fe1af3e4f89"
 }'::jsonb);
 
 -- create trigger pgslo_550_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.

@@ -100,10 +100,15 @@ BEGIN
         WHEN OTHERS THEN
             PERFORM pgslo_catalog.record_break('features.user_stats', NULL, SQLSTATE, SQLERRM);
     END;
+
+    -- Rules that refuse the statement because of what its batches come to; after an UPDATE, what it wrote is still to be counted.
+    IF TG_OP = 'DELETE' THEN
+        PERFORM pgslo_catalog.refuse_batch('features.user_stats', ARRAY(SELECT c.batch FROM unnest(counted) AS c));
+    END IF;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 2a8c873a5a858cce features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 46e1a797dd857110 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_measure: one pass over the rows a statement writes measures its batches.

@@ -42,11 +42,12 @@ _VERBS = {
         "Look at rows that were kept out, and decide about them.",
     ),
     "tick": ("pgslo.cli.status:tick", "Resolve incidents of streamed tables that are over."),
-    "watch": ("pgslo.cli.watch:watch", "Tell people of incidents, as pgslo.toml says."),
     "grants": (
         "pgslo.cli.grants:grants",
         "Print the least rights for an auditor, an operator or a steward.",
     ),
+    "watch": ("pgslo.cli.watch:watch", "Tell people of incidents, as the routes of pgslo.toml say."),
+    "report": ("pgslo.cli.report:report", "Write an HTML report of how the tables are and were."),
     "uninstall": (
         "pgslo.cli.uninstall:uninstall",
         "Take definitions out of the database; data are not touched.",

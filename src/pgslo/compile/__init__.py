@@ -174,7 +174,9 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
     )
     own = tuple(artifact for one in over_batches.values() for artifact in one.artifacts)
     triggers = (*triggers, *measured.artifacts, *own)
-    guarded = _collect(lambda: views.artifacts(definition, catalog, relation, key))
+    watches = definition.watch and _is_measured(compiler, measured)
+    learning = frozenset(one.column.name for one in measured.watched if watches)
+    guarded = _collect(lambda: views.artifacts(definition, catalog, relation, key, learning))
     artifacts = (
         *(one for one in triggers if one.kind == "function"),
         _registration(compiler, chosen, key, measured, tuple(tallies), over_batches),
@@ -355,6 +357,11 @@ def _blame(rule: rules.Rule) -> Location:
     return rule.location
 
 
+def _is_measured(compiler: WriteCompiler, measured: Measuring) -> bool:
+    """Whether batches are measured: triggers count them, or the table can be asked."""
+    return compiler.writes.mode == "bulk" or measured.recount is not None
+
+
 def _registration(
     compiler: WriteCompiler,
     choices: tuple[Choice, ...],
@@ -364,8 +371,7 @@ def _registration(
     over_batches: dict[str, Measured],
 ) -> Artifact:
     definition = compiler.definition
-    # A batch that nobody can be asked for again, and that no trigger counts, is not measured.
-    is_measured = compiler.writes.mode == "bulk" or measured.recount is not None
+    is_measured = _is_measured(compiler, measured)
     watches = definition.watch and is_measured
     schema = next((choice.rule for choice in choices if isinstance(choice.rule, rules.Schema)), None)
     document = {

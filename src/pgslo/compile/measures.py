@@ -563,24 +563,27 @@ def _made(
         function, text, f'measures rule "{rule.name}" when a batch is closed', arguments=_BATCH
     )
     return _Parts(
-        {"form": "failures", "function": function, "of_batch": _is_of_row(compiler), "said": _failure(rule)},
+        {"form": "failures", "function": function, **_failures(rule)},
         _BY_FUNCTION,
         artifacts=(artifact,),
         probes=probes,
     )
 
 
-def _failure(rule: rules.BatchRule) -> str:
+def _failures(rule: rules.BatchRule) -> dict[str, str]:
+    """What is counted, in words: many, and one."""
     match rule:
         case rules.NoGap():
-            return "gaps"
+            one, many = "gap", "gaps"
         case rules.NoOverlap():
-            return "spans that overlap an earlier one"
+            one, many = "span that overlaps an earlier one", "spans that overlap an earlier one"
         case rules.Monotonic():
-            return "rows out of order"
+            one, many = "row out of order", "rows out of order"
         case rules.SameAs():
-            return f"rows without the same row in {rule.table}"
-    return "rows returned"
+            one, many = (f"{word} without the same row in {rule.table}" for word in ("row", "rows"))
+        case _:
+            one, many = "row returned", "rows returned"
+    return {"said": many, "said_of_one": one}
 
 
 def _function_name(rule: rules.BatchRule, compiler: WriteCompiler) -> str:
@@ -610,10 +613,6 @@ def _of_rows(
         "rows": _rows_of_batch(compiler),
         "about": sql.join(" AND ", about or [_ALL_ROWS]),
     }
-
-
-def _is_of_row(compiler: WriteCompiler) -> bool:
-    return compiler.definition.batch is not None and compiler.definition.batch.by is not None
 
 
 def _rows_of_batch(compiler: WriteCompiler) -> Sql:
@@ -874,9 +873,6 @@ def _between(low: str | None, high: str | None) -> str:
 
 def _span(span: timedelta | None) -> str:
     seconds = int(span.total_seconds()) if span else 0
-    parts = []
-    for name, length in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
-        count, seconds = divmod(seconds, length)
-        if count:
-            parts.append(f"{count} {name}{'s' if count > 1 else ''}")
-    return " ".join(parts)
+    units = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+    name, length = next(unit for unit in units if seconds % unit[1] == 0)
+    return f"{seconds // length} {name}{'' if seconds == length else 's'}"

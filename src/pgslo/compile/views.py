@@ -58,15 +58,26 @@ class _SchemaOnly:
 
 
 def artifacts(
-    definition: Definition, catalog: Catalog, relation: Relation, key: tuple[str, ...]
+    definition: Definition,
+    catalog: Catalog,
+    relation: Relation,
+    key: tuple[str, ...],
+    watched: frozenset[str] = frozenset(),
 ) -> tuple[Artifact, ...]:
     """The guarded view with its companions, a view for each task that names one, and their schemas.
+
+    Args:
+        definition: What is promised.
+        catalog: The database.
+        relation: The table.
+        key: Columns of its key.
+        watched: Columns whose bounds are learned.
 
     Raises:
         CatalogError: The table has row security and the server cannot keep it in a view, a task reads a column
             that does not exist, or two views would have one name.
     """
-    compiler = _ViewCompiler(definition, catalog, relation, key)
+    compiler = _ViewCompiler(definition, catalog, relation, key, watched)
     views = [compiler.guarded(), compiler.strict(), compiler.status(), *compiler.tasks()]
     called = [view.identity for view in views]
     for view in views:
@@ -78,7 +89,12 @@ def artifacts(
 
 class _ViewCompiler:
     def __init__(
-        self, definition: Definition, catalog: Catalog, relation: Relation, key: tuple[str, ...]
+        self,
+        definition: Definition,
+        catalog: Catalog,
+        relation: Relation,
+        key: tuple[str, ...],
+        watched: frozenset[str],
     ) -> None:
         self.definition = definition
         self.catalog = catalog
@@ -90,7 +106,8 @@ class _ViewCompiler:
         indexed = {index.columns[0] for index in relation.indexes}
         # A CASE would hide these from their indexes, so reading any column warns about them.
         self.at_table_level = {*key, *batch, *indexed}
-        self.at_column = judged - self.at_table_level
+        # What history says of a key is for the table's owner: it would be told to everybody, whatever they read.
+        self.at_column = (judged | watched) - self.at_table_level
         self.whole = (
             WHOLE_TABLE,
             *(name.name for name in relation.columns if name.name in judged & self.at_table_level),

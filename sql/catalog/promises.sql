@@ -1,0 +1,5 @@
+-- What is promised, by table.
+SELECT r.definition, r.rule, r.kind, r.columns, r.on_breach, r.promise, r.broken
+FROM pgslo.rule r
+WHERE r.retired_at IS NULL
+ORDER BY r.definition, r.rule

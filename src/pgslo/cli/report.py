@@ -1,0 +1,70 @@
+"""``pgslo report``: how the defined tables are and were, as one HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pgslo import database
+from pgslo.cli import output
+from pgslo.cli.session import Session, pass_session, session_options
+from pgslo.cli.status import matching, read_incidents, rights_on
+
+
+@click.command()
+@click.argument("tables", nargs=-1)
+@click.option(
+    "--output",
+    "-o",
+    "path",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    default=Path("pgslo-report.html"),
+    show_default=True,
+    help="Where it goes; - is stdout.",
+)
+@click.option(
+    "--days",
+    type=click.IntRange(1, 3650),
+    default=30,
+    show_default=True,
+    help="How far the timeline goes back.",
+)
+@click.option(
+    "--batches",
+    type=click.IntRange(2, 500),
+    default=60,
+    show_default=True,
+    help="Batches in a small drawing.",
+)
+@session_options
+@pass_session
+def report(session: Session, tables: tuple[str, ...], path: Path, *, days: int, batches: int) -> None:
+    """Write an HTML report of how the tables are and were.
+
+    One file without scripts, to be read anywhere and sent to anybody. It holds no values of rows: tables, columns from batch to batch, incidents, error budgets and who reads what, of TABLES or of all.
+    """
+    from pgslo import report as reporting  # its template engine takes a while to load
+
+    with session.connect() as conn:
+        rights = rights_on(conn)
+        shown = matching(database.fetch(conn, "status"), tables)
+        clock = conn.execute("SELECT pg_catalog.clock_timestamp()").fetchone()
+        assert clock is not None
+        facts = reporting.Facts(
+            database=rights["database"],
+            now=clock[0],
+            status=shown,
+            incidents=read_incidents(conn, everything=True),
+            budgets=database.fetch(conn, "budgets"),
+            readers=database.fetch(conn, "readers"),
+            promises=database.fetch(conn, "promises"),
+            column_history=database.fetch(conn, "column_history", {"batches": batches}),
+            days=days,
+        )
+    text = reporting.render(facts)
+    if str(path) == "-":
+        click.echo(text)
+        return
+    path.write_text(text, encoding="utf-8")
+    output.message(f"{path} written: {output.counted(len(shown), 'table')}, {len(text) // 1024:,} kB")

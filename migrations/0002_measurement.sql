@@ -129,6 +129,7 @@ CREATE TABLE pgslo_catalog.profile (
     CONSTRAINT profile_is_of_a_column_and_a_batch PRIMARY KEY (definition_id, column_name, batch)
 );
 CREATE INDEX profile_place_idx ON pgslo_catalog.profile (definition_id, column_name, place);
+CREATE INDEX profile_batch_idx ON pgslo_catalog.profile (definition_id, batch);
 COMMENT ON TABLE pgslo_catalog.profile IS 'Each column of a batch in numbers; column * is the table as a whole. May hold personal data: the commonest values are values.';
 COMMENT ON COLUMN pgslo_catalog.profile.summary IS 'Numbers in the order of pgslo_catalog.summary_names().';
 COMMENT ON COLUMN pgslo_catalog.profile.common IS 'The commonest values, with the rows of the sample that have them.';

@@ -2932,7 +2932,7 @@ DECLARE
 BEGIN
     DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
     PERFORM pgslo_catalog.describe_batch(definition, batch, columns, sample, level, present);
-    -- What lasts is no fault any more: after 14 missed batches in a row they are what later ones are compared with.
+    -- What lasts is no fault any more: after 7 missed batches in a row they are what later ones are compared with.
     UPDATE pgslo_catalog.profile p
     SET baseline = true
     FROM (
@@ -2943,10 +2943,10 @@ BEGIN
             WHERE q.definition_id = profile_batch.definition.definition_id AND q.place < profile_batch.batch.place
               AND q.batch IN (
                   SELECT b.name FROM pgslo_catalog.batch b
-                  WHERE b.definition_id = profile_batch.definition.definition_id AND b.place < profile_batch.batch.place ORDER BY b.place DESC LIMIT 14)
+                  WHERE b.definition_id = profile_batch.definition.definition_id AND b.place < profile_batch.batch.place ORDER BY b.place DESC LIMIT 7)
         ) l
         GROUP BY l.column_name
-        HAVING count(*) = 14 AND NOT bool_or(l.baseline)
+        HAVING count(*) = 7 AND NOT bool_or(l.baseline)
     ) a
     WHERE p.definition_id = profile_batch.definition.definition_id AND p.column_name = a.column_name AND p.batch = ANY (a.batches);
     phase := pgslo_catalog.phase_of(definition.definition_id, batch.place);
@@ -4945,6 +4945,8 @@ CREATE INDEX incident_page_idx ON pgslo_catalog.incident USING btree (definition
 CREATE UNIQUE INDEX pause_is_made_once ON pgslo_catalog.pause USING btree (definition_id, COALESCE(rule_name, ''::text));
 
 CREATE INDEX paused_function_definition_idx ON pgslo_catalog.paused_function USING btree (definition_id);
+
+CREATE INDEX profile_batch_idx ON pgslo_catalog.profile USING btree (definition_id, batch);
 
 CREATE INDEX profile_place_idx ON pgslo_catalog.profile USING btree (definition_id, column_name, place);
 

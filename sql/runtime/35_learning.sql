@@ -329,7 +329,7 @@ DECLARE
 BEGIN
     DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
     PERFORM pgslo_catalog.describe_batch(definition, batch, columns, sample, level, present);
-    -- What lasts is no fault any more: after 14 missed batches in a row they are what later ones are compared with.
+    -- What lasts is no fault any more: after 7 missed batches in a row they are what later ones are compared with.
     UPDATE pgslo_catalog.profile p
     SET baseline = true
     FROM (
@@ -340,10 +340,10 @@ BEGIN
             WHERE q.definition_id = profile_batch.definition.definition_id AND q.place < profile_batch.batch.place
               AND q.batch IN (
                   SELECT b.name FROM pgslo_catalog.batch b
-                  WHERE b.definition_id = profile_batch.definition.definition_id AND b.place < profile_batch.batch.place ORDER BY b.place DESC LIMIT 14)
+                  WHERE b.definition_id = profile_batch.definition.definition_id AND b.place < profile_batch.batch.place ORDER BY b.place DESC LIMIT 7)
         ) l
         GROUP BY l.column_name
-        HAVING count(*) = 14 AND NOT bool_or(l.baseline)
+        HAVING count(*) = 7 AND NOT bool_or(l.baseline)
     ) a
     WHERE p.definition_id = profile_batch.definition.definition_id AND p.column_name = a.column_name AND p.batch = ANY (a.batches);
     phase := pgslo_catalog.phase_of(definition.definition_id, batch.place);

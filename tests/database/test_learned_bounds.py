@@ -124,12 +124,12 @@ def test_false_alarm_widens_the_bound(learned):
     ).rows == (("country_learned", 1, 0.0),)
 
 
-def test_what_lasts_is_learned_after_two_weeks(learned):
+def test_what_lasts_is_learned_after_a_week(learned):
     tenfold = {"spend": "10 * (" + CLEAN["spend"] + ")"}
-    write(learned, "2026-03-02", "2026-03-16", **tenfold)
-    assert "spend" in missed(learned, "2026-03-15")
-    write(learned, "2026-03-17", "2026-03-17", **tenfold)
-    assert missed(learned, "2026-03-17") == {}
+    write(learned, "2026-03-02", "2026-03-08", **tenfold)
+    assert "spend" in missed(learned, "2026-03-08")
+    write(learned, "2026-03-09", "2026-03-09", **tenfold)
+    assert missed(learned, "2026-03-09") == {}
 
 
 def test_numbers_of_a_profile(session):

@@ -13,6 +13,7 @@ table: features.example
 owner: sam
 writes: bulk
 batch: {by: day}
+unwatched: [c]
 columns:
   a: [{range: {max: 100000}}]
   b: [{range: {max: 100000}}]

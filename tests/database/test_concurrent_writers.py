@@ -316,7 +316,7 @@ def watching(_guarded):
     """A session on a table that nobody wrote to."""
     _, session = _guarded
     yield session
-    session.execute("TRUNCATE features.example, pgslo_catalog.incident, pgslo_catalog.fragment")
+    session.execute("TRUNCATE features.example, pgslo_catalog.incident, pgslo_catalog.fragment CASCADE")
 
 
 @pytest.fixture

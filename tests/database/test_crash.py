@@ -6,8 +6,11 @@ import contextlib
 import os
 import random
 import signal
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -53,8 +56,15 @@ class Writer(threading.Thread):
                 )
 
 
-def test_kill_9_in_the_middle_of_writes_and_ticks(tmp_path):
-    folder = tmp_path / "server"
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that the account which runs the server may enter; pytest's own are closed to others."""
+    with tempfile.TemporaryDirectory(prefix="pgslo-crash-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name) / "server"
+
+
+def test_kill_9_in_the_middle_of_writes_and_ticks(folder):
     server = embedded.start(folder)
     try:
         with psycopg.connect(server.dsn(), autocommit=True) as connection:

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import TupleRow, dict_row
 
-from pgslo import assets, drift, naming, runtime, sql
+from pgslo import assets, naming, runtime, sql
 from pgslo.catalog import Catalog, Column, ForeignKey, Index, Installed, Name, Relation
 from pgslo.compile import Compiled, Probe, Statement, compile_definition, read_comment, value_probe
 from pgslo.compile.conditions import reference
@@ -37,7 +37,8 @@ LOCK_TIMEOUT = 1_000
 #: Longest that a statement under strong locks may take, in milliseconds: none of them reads a table.
 STATEMENT_TIMEOUT = 60_000
 _LOCK_TRIES = 10
-_PROBE_TIMEOUT = 5_000
+#: Longest that a question about a table may take, in milliseconds.
+PROBE_TIMEOUT = 5_000
 #: The migration that brought what operators need.
 _OPERATIONS = "0005_operations"
 
@@ -113,20 +114,21 @@ def wrapped(exc: psycopg.Error) -> DatabaseError:
     )
 
 
-def _query(name: str) -> bytes:
+def query(name: str) -> bytes:
+    """The text of a query of ``sql/catalog``, without its ``.sql``."""
     return (assets.tree("sql") / "catalog" / f"{name}.sql").read_bytes()
 
 
-def fetch(conn: Connection, query: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+def fetch(conn: Connection, name: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
     """Run a query of ``sql/catalog`` and return its rows by column name.
 
     Args:
         conn: A connection of whoever asks; what he may not see he is not shown.
-        query: File name without ``.sql``.
+        name: File name without ``.sql``.
         parameters: Values for its named placeholders.
     """
     with conn.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(_query(query), parameters).fetchall()
+        return cursor.execute(query(name), parameters).fetchall()
 
 
 def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog:
@@ -136,11 +138,11 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
         named.add((definition.schema_name, definition.table_name))
         named |= {reference(rule) for rule in definition.rules if isinstance(rule, rules.References)}
     with conn.cursor(row_factory=dict_row) as cursor:
-        server = cursor.execute(_query("server")).fetchone() or {}
+        server = cursor.execute(query("server")).fetchone() or {}
         with conn.transaction(force_rollback=True):
             # Types are named by what is in the search path: everybody has to get the same names.
             cursor.execute("SET LOCAL search_path = pg_catalog, pg_temp")
-            rows = cursor.execute(_query("relations"), {"names": json.dumps(sorted(named))}).fetchall()
+            rows = cursor.execute(query("relations"), {"names": json.dumps(sorted(named))}).fetchall()
     relations = {(row["schema_name"], row["name"]): _relation(row) for row in rows}
     state = runtime.read(conn)
     return Catalog(
@@ -157,7 +159,7 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
 
 
 def _renamed(conn: Connection) -> dict[Name, str]:
-    return {(schema, name): definition for schema, name, definition in conn.execute(_query("renamed"))}
+    return {(schema, name): definition for schema, name, definition in conn.execute(query("renamed"))}
 
 
 def _relation(row: dict[str, Any]) -> Relation:
@@ -194,7 +196,7 @@ def installed(conn: Connection) -> tuple[Installed, ...]:
     """What pgslo generated, as it is now; the runtime has to be there."""
     found = []
     with conn.cursor(row_factory=dict_row) as cursor:
-        for row in cursor.execute(_query("installed")):
+        for row in cursor.execute(query("installed")):
             known = read_comment(row["comment"])
             if known is None:
                 continue
@@ -286,7 +288,7 @@ def _probing(conn: Connection, location: Any) -> Iterator[psycopg.Cursor[TupleRo
             cursor.execute("SET TRANSACTION READ ONLY")
             # As generated functions will run it: nobody's operators but PostgreSQL's own.
             cursor.execute("SET LOCAL search_path = pg_catalog, pg_temp")
-            cursor.execute(f"SET LOCAL statement_timeout = {_PROBE_TIMEOUT}".encode())
+            cursor.execute(f"SET LOCAL statement_timeout = {PROBE_TIMEOUT}".encode())
             yield cursor
     except psycopg.errors.InsufficientPrivilege:
         raise
@@ -420,7 +422,7 @@ def remembering(definitions: Iterable[str]) -> Sql:
     """The statement that keeps how these definitions were left, for drift to be told from."""
     names = sql.join(", ", (sql.literal(name) for name in sorted(definitions)))
     context = _Remembered(
-        generated=Sql(_query("installed").decode()),
+        generated=Sql(query("installed").decode()),
         version=sql.literal(runtime.library_version()),
         definitions=Sql(f"ARRAY[{names}]"),
     )
@@ -542,107 +544,16 @@ def definitions_installed(conn: Connection) -> tuple[str, ...]:
     return tuple(row[0] for row in conn.execute("SELECT name FROM pgslo_catalog.definition ORDER BY name"))
 
 
-def find_drift(conn: Connection) -> tuple[drift.Finding, ...]:
-    """What moved in the database since the last apply of each definition."""
-    found: list[drift.Finding] = []
-    now = installed(conn)
-    pauses = paused(conn)
-    for row in fetch(conn, "drift"):
-        newest = _newest_place(conn, row)
-        found += drift.find(drift.Facts(**row, newest_in_table=newest), now, pauses)
-    return tuple(found)
-
-
-def _newest_place(conn: Connection, row: dict[str, Any]) -> Any:
-    """Where the newest batch in the table stands, by index alone."""
-    if row["table_name"] is None or row["batch_by"] is None or not row["batch_has_index"]:
-        return None
-    names = conn.execute(_query("relation_of"), {"definition": row["definition"]}).fetchone()
-    assert names is not None, "a table that has a name is there"
-    context = _Newest(Sql(row["batch_place"]), Sql(row["batch_by"]), Sql(names[0]))
-    try:
-        with conn.transaction(force_rollback=True), conn.cursor() as cursor:
-            cursor.execute("SET TRANSACTION READ ONLY")
-            cursor.execute("SET LOCAL search_path = pg_catalog, pg_temp")
-            cursor.execute(f"SET LOCAL statement_timeout = {_PROBE_TIMEOUT}".encode())
-            place = cursor.execute(sql.render("newest_batch", context).text.encode()).fetchone()
-    except psycopg.Error:
-        return None  # a column it needs is gone: told as such
-    return place[0] if place else None
-
-
-@dataclass(frozen=True)
-class _Newest:
-    place: Sql
-    by: Sql
-    table: Sql
-
-
-def pause(conn: Connection, definition: str | None) -> tuple[str, ...]:
-    """Switch every rule of a table off that a trigger keeps, or those of all tables; returns the tables' names."""
-    with errors():
-        return tuple(row[0] for row in conn.execute("SELECT pgslo.pause(%s)", (definition,)))
-
-
-def resume(conn: Connection, definition: str | None) -> tuple[str, ...]:
-    """Switch everything on again that was paused of a table, or of all; returns the tables' names."""
-    with errors():
-        return tuple(row[0] for row in conn.execute("SELECT pgslo.resume(%s)", (definition,)))
-
-
-def pause_rule(conn: Connection, definition: Definition, rule: str) -> None:
-    """Take one rule out of the functions that keep it, without a table lock.
-
-    Raises:
-        PgsloError: There is no such rule, or no trigger keeps it.
-    """
-    catalog = read_catalog(conn, [definition])
-    (whole,) = compile_all(conn, [definition], catalog)
-    mechanism = next((choice.mechanism for choice in whole.choices if choice.rule.name == rule), None)
-    if mechanism is None:
-        known = ", ".join(choice.rule.name for choice in whole.choices)
-        raise PgsloError(f"{definition.name} has no rule {rule}", hint=f"its rules are {known}")
-    if mechanism in ("native", "on read"):
-        raise PgsloError(
-            f"no trigger keeps rule {rule}: {mechanism}",
-            hint="take it out of the definition and apply that"
-            if mechanism == "native"
-            else "SET pgslo.on_read = 'silent' in the session that reads",
-        )
-    with errors(), conn.transaction():
-        kept = [row[0] for row in conn.execute("SELECT pgslo_catalog.keep_functions(%s)", (definition.name,))]
-        conn.execute(
-            "INSERT INTO pgslo_catalog.pause (definition_id, rule_name) SELECT definition_id, %s FROM pgslo_catalog.definition WHERE name = %s ON CONFLICT DO NOTHING",
-            (rule, definition.name),
-        )
-        off = {one["rule"] for one in paused(conn) if one["definition"] == definition.name}
-        rest = definition.model_copy(
-            update={
-                "rules": tuple(
-                    one.model_copy(update={"enabled": False}) if one.name in off else one
-                    for one in definition.rules
-                )
-            }
-        )
-        (part,) = compile_all(conn, [rest], catalog)
-        functions = {one.names[0]: one for one in part.artifacts if one.kind == "function"}
-        for name in kept:
-            if None not in off and name in functions:
-                conn.execute(functions[name].create[0].text.text.encode(), prepare=False)
-            else:
-                conn.execute("SELECT pgslo_catalog.silence(%s)", (name,))
-
-
 def held_rows(conn: Connection) -> dict[str, int]:
     """Rows that wait in quarantine, by definition."""
     if runtime.read(conn).version is None:
         return {}
-    return dict(conn.execute(_query("held_rows")).fetchall())
+    return dict(conn.execute(query("held_rows")).fetchall())
 
 
 def runtime_dependants(conn: Connection) -> tuple[str, ...]:
     """Objects of other people that stand on the runtime, in words."""
-    return tuple(row[0] for row in conn.execute(_query("runtime_dependants")))
+    return tuple(row[0] for row in conn.execute(query("runtime_dependants")))
 
 
 def drop_runtime(conn: Connection) -> None:
@@ -666,4 +577,4 @@ def drop_runtime(conn: Connection) -> None:
                 detail=f"Installed are {', '.join(remaining)}.",
             )
         _limit_waits(conn)
-        conn.execute(_query("drop_runtime"))
+        conn.execute(query("drop_runtime"))

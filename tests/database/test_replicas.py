@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgslo import database, embedded
+from pgslo import database, embedded, operations
 from pgslo.definition import load
 from pgslo.embedded.account import server_account, temporary_folder
 
@@ -93,7 +93,7 @@ def test_a_standby_warns_its_readers_and_is_never_written_to(folder: Path) -> No
                 assert [(row["definition"], row["open_incidents"]) for row in status] == [
                     ("features.stats", 1)
                 ]
-                assert database.find_drift(reader) == ()
+                assert operations.find_drift(reader) == ()
         finally:
             embedded.stop(standby.directory)
 
@@ -135,14 +135,14 @@ def test_a_subscriber_says_what_it_cannot_see(
         publisher.execute("INSERT INTO features.stats VALUES (1, '2026-02-01', 999)")
         until(lambda: connection.execute("SELECT count(*) FROM features.stats").fetchone() == (2,))
         assert connection.execute("SELECT count(*) FROM pgslo.incident").fetchone() == (0,)
-        found = {(one.what, one.thing) for one in database.find_drift(connection)}
+        found = {(one.what, one.thing) for one in operations.find_drift(connection)}
         assert ("not observed", "table features.stats") in found
         ids = itertools.count(2)
 
         def is_told() -> bool:
             # Before PostgreSQL 15 a worker tells what it counted only when more comes.
             publisher.execute("INSERT INTO features.stats VALUES (%s, '2026-02-01', 3)", (next(ids),))
-            told = {(one.what, one.thing) for one in database.find_drift(connection)}
+            told = {(one.what, one.thing) for one in operations.find_drift(connection)}
             return ("unseen rows", "table features.stats") in told
 
         until(is_told)

@@ -6,7 +6,7 @@ import dataclasses
 
 import click
 
-from pgslo import database
+from pgslo import database, operations
 from pgslo.cli import output
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.cli.status import resolve, rights_on
@@ -35,7 +35,7 @@ def drift(session: Session, tables: tuple[str, ...], *, as_json: bool) -> int:
             )
         known = database.definitions_installed(conn)
         wanted = {resolve(table, known) for table in tables} or set(known)
-        found = [one for one in database.find_drift(conn) if one.definition in wanted]
+        found = [one for one in operations.find_drift(conn) if one.definition in wanted]
     certain = [one for one in found if not one.is_hint]
     if as_json:
         output.document(drift=[dataclasses.asdict(one) for one in found])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pgslo import database
+from pgslo import database, operations
 from pgslo.cli import output, project
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.cli.status import resolve, rights_on
@@ -28,14 +28,14 @@ def pause(session: Session, table: str | None, rule: str | None, *, everything: 
         rights_on(conn)
         name = resolve(table, database.definitions_installed(conn)) if table else None
         if rule is None:
-            for paused in database.pause(conn, name):
+            for paused in operations.pause(conn, name):
                 output.message(f"{paused} is paused; to switch it on again: pgslo resume {paused}")
             return
         found = project.load(session.configuration, ()).definitions
         definition = next((one for one in found if one.name == name), None)
         if definition is None:
             raise PgsloError(f"no definition file is about {name}", hint=f"without it: pgslo pause {name}")
-        database.pause_rule(conn, definition, rule)
+        operations.pause_rule(conn, definition, rule)
         output.message(f"rule {rule} of {name} is paused; to switch it on again: pgslo resume {name}")
 
 
@@ -53,7 +53,7 @@ def resume(session: Session, table: str | None, *, everything: bool) -> None:
     with session.connect() as conn:
         rights_on(conn)
         name = resolve(table, database.definitions_installed(conn)) if table else None
-        resumed = database.resume(conn, name)
+        resumed = operations.resume(conn, name)
     for one in resumed:
         output.message(f"{one} is held to its rules again; rows written meanwhile were not judged")
     if not resumed:

@@ -1,0 +1,101 @@
+"""What operators do to a database that is guarded: find what moved, switch rules off for now and on again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from pgslo import database, drift, sql
+from pgslo.definition.rules import Definition
+from pgslo.errors import PgsloError
+from pgslo.sql import Sql
+
+
+def find_drift(conn: database.Connection) -> tuple[drift.Finding, ...]:
+    """What moved in the database since the last apply of each definition."""
+    found: list[drift.Finding] = []
+    now = database.installed(conn)
+    pauses = database.paused(conn)
+    for row in database.fetch(conn, "drift"):
+        newest = _newest_place(conn, row)
+        found += drift.find(drift.Facts(**row, newest_in_table=newest), now, pauses)
+    return tuple(found)
+
+
+def _newest_place(conn: database.Connection, row: dict[str, Any]) -> Any:
+    """Where the newest batch in the table stands, by index alone."""
+    if row["table_name"] is None or row["batch_by"] is None or not row["batch_has_index"]:
+        return None
+    names = conn.execute(database.query("relation_of"), {"definition": row["definition"]}).fetchone()
+    assert names is not None, "a table that has a name is there"
+    context = _Newest(Sql(row["batch_place"]), Sql(row["batch_by"]), Sql(names[0]))
+    try:
+        with conn.transaction(force_rollback=True), conn.cursor() as cursor:
+            cursor.execute("SET TRANSACTION READ ONLY")
+            cursor.execute("SET LOCAL search_path = pg_catalog, pg_temp")
+            cursor.execute(f"SET LOCAL statement_timeout = {database.PROBE_TIMEOUT}".encode())
+            place = cursor.execute(sql.render("newest_batch", context).text.encode()).fetchone()
+    except psycopg.Error:
+        return None  # a column it needs is gone: told as such
+    return place[0] if place else None
+
+
+@dataclass(frozen=True)
+class _Newest:
+    place: Sql
+    by: Sql
+    table: Sql
+
+
+def pause(conn: database.Connection, definition: str | None) -> tuple[str, ...]:
+    """Switch every rule of a table off that a trigger keeps, or those of all tables; returns the tables' names."""
+    with database.errors():
+        return tuple(row[0] for row in conn.execute("SELECT pgslo.pause(%s)", (definition,)))
+
+
+def resume(conn: database.Connection, definition: str | None) -> tuple[str, ...]:
+    """Switch everything on again that was paused of a table, or of all; returns the tables' names."""
+    with database.errors():
+        return tuple(row[0] for row in conn.execute("SELECT pgslo.resume(%s)", (definition,)))
+
+
+def pause_rule(conn: database.Connection, definition: Definition, rule: str) -> None:
+    """Take one rule out of the functions that keep it, without a table lock.
+
+    Raises:
+        PgsloError: There is no such rule, or no trigger keeps it.
+    """
+    catalog = database.read_catalog(conn, [definition])
+    (whole,) = database.compile_all(conn, [definition], catalog)
+    mechanism = next((choice.mechanism for choice in whole.choices if choice.rule.name == rule), None)
+    if mechanism is None:
+        known = ", ".join(choice.rule.name for choice in whole.choices)
+        raise PgsloError(f"{definition.name} has no rule {rule}", hint=f"its rules are {known}")
+    if mechanism in ("native", "on read"):
+        raise PgsloError(
+            f"no trigger keeps rule {rule}: {mechanism}",
+            hint="take it out of the definition and apply that"
+            if mechanism == "native"
+            else "SET pgslo.on_read = 'silent' in the session that reads",
+        )
+    with database.errors(), conn.transaction():
+        kept = [row[0] for row in conn.execute("SELECT pgslo_catalog.keep_functions(%s)", (definition.name,))]
+        conn.execute(database.query("pause_rule"), {"definition": definition.name, "rule": rule})
+        off = {one["rule"] for one in database.paused(conn) if one["definition"] == definition.name}
+        rest = definition.model_copy(
+            update={
+                "rules": tuple(
+                    one.model_copy(update={"enabled": False}) if one.name in off else one
+                    for one in definition.rules
+                )
+            }
+        )
+        (part,) = database.compile_all(conn, [rest], catalog)
+        functions = {one.names[0]: one for one in part.artifacts if one.kind == "function"}
+        for name in kept:
+            if None not in off and name in functions:
+                conn.execute(functions[name].create[0].text.text.encode(), prepare=False)
+            else:
+                conn.execute("SELECT pgslo_catalog.silence(%s)", (name,))

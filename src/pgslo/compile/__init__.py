@@ -437,7 +437,7 @@ def _registered(choice: Choice, measured: Measured | None) -> dict[str, object]:
         "at_most": rule.at_most,
         "samples": rule.samples,
         "mechanism": choice.mechanism,
-        "promise": measures.promise(rule) if isinstance(rule, rules.BatchRule) else promises.promise(rule),
+        "promise": promises.promise(rule),
         "owner": rule.owner,
         "description": rule.description,
         "tags": rule.tags,

@@ -294,7 +294,7 @@ def _parts(rule: rules.BatchRule, compiler: WriteCompiler) -> _Parts:
                     "of": counted,
                     "absolute": rule.absolute,
                     "relative_to": rule.relative_to,
-                    "said": "rows" if rule.of == "row_count" else _called(rule.of, rule.quantile),
+                    "said": "rows" if rule.of == "row_count" else promises.called(rule.of, rule.quantile),
                 },
                 _BY_SUMS if tallies else _BY_PROFILE,
                 tallies,
@@ -349,7 +349,7 @@ def _statistic(
         "form": "statistic",
         "of": of,
         "column": column.name,
-        "said": _called(of, quantile),
+        "said": promises.called(of, quantile),
     }
     if of not in get_args(rules.TalliedName):
         if rule.where is not None:
@@ -408,10 +408,6 @@ def _about(rule: rules.Rule) -> str:
     if rule.where is None:
         return ""
     return f" where {hashlib.sha256(rule.where.text.encode()).hexdigest()[:8]}"
-
-
-def _called(of: str, quantile: float | None) -> str:
-    return f"{quantile:g} quantile" if of == "quantile" and quantile is not None else of.replace("_", " ")
 
 
 # Profiles
@@ -598,7 +594,7 @@ def _header(rule: rules.BatchRule, compiler: WriteCompiler, function: str) -> di
     return {
         "source": _source(compiler),
         "function": sql.identifier(naming.GENERATED_SCHEMA, function),
-        "promise": Sql(f"{promise(rule)}."),
+        "promise": Sql(f"{promises.promise(rule)}."),
     }
 
 
@@ -764,115 +760,3 @@ def _unfit(rule: rules.BatchRule, column: Column, why: str) -> CatalogError:
         f'{rule.kind} cannot judge column "{column.name}" of type {column.type}: {why}',
         location=rule.location,
     )
-
-
-# Words
-
-
-def promise(rule: rules.BatchRule) -> str:
-    """What the rule wants, in words for messages; starts lower case, without a full stop."""
-    text = _promise(rule)
-    if rule.where is not None:
-        text += f", where {promises.one_line(rule.where.text)}"
-    return text
-
-
-def _promise(rule: rules.BatchRule) -> str:
-    match rule:
-        case rules.Completeness():
-            return f"{rule.column} not null in {_between(_percent(_low(rule)), _percent(_high(rule)))} of a batch's rows"
-        case rules.RowCount(relative_to=None):
-            return f"{_between(_number(_low(rule)), _number(_high(rule)))} rows in a batch"
-        case rules.RowCount():
-            return f"{_between(_number(_low(rule)), _number(_high(rule)))} times the rows of {_earlier(rule.relative_to)}"
-        case rules.Statistic():
-            bound = _between(_number(_low(rule)), _number(_high(rule)))
-            return f"{_called(rule.of, rule.quantile)} of {rule.column} {bound}"
-        case rules.Change():
-            of = (
-                "rows of a batch"
-                if rule.of == "row_count"
-                else f"{_called(rule.of, rule.quantile)} of {rule.column}"
-            )
-            low, high = _low(rule), _high(rule)
-            if rule.absolute:
-                bound = _between(_number(low), _number(high))
-            else:
-                bound = _between(
-                    None if low is None else f"{low * 100:+g} %",
-                    None if high is None else f"{high * 100:+g} %",
-                )
-            return f"{of} changing by {bound} from {_earlier(rule.relative_to)}"
-        case rules.Drift():
-            against = (
-                f"batches {rule.trained_on[0]} to {rule.trained_on[1]}"
-                if rule.trained_on
-                else _earlier(rule.relative_to)
-            )
-            return f"{rule.column} within {rule.by} {_number(_high(rule))} of {against}"
-        case rules.Skew():
-            return f"{rule.column} within {rule.by} {_number(_high(rule))} of {rule.to} of {rule.table}"
-        case rules.Freshness(max_age=timedelta()):
-            return f"newest data not older than {_span(rule.max_age)}"
-        case rules.Freshness():
-            return f"{rule.column} with the same values in no more than {rule.max_unchanged} batches in a row"
-        case rules.NoGap():
-            step = _span(rule.every) if isinstance(rule.every, timedelta) else str(rule.every)
-            text = f"{rule.column} without a gap of more than {step}{_each(rule.per)}"
-        case rules.NoOverlap():
-            text = f"spans from {rule.start} to {rule.end} that do not overlap{_each(rule.per)}"
-        case rules.Monotonic():
-            strictly = "strictly " if rule.strictly else ""
-            text = f"{rule.column} {strictly}{rule.direction} by {', '.join(rule.order)}{_each(rule.per)}"
-        case rules.SameAs():
-            same = f" and the same {', '.join(rule.columns)}" if rule.columns else ""
-            text = f"each row with a row of the same {', '.join(rule.on)}{same} in {rule.table}"
-        case rules.QueryRule():
-            text = f"no rows from {promises.one_line(rule.query.text)[:200]}"
-        case _:
-            raise AssertionError(rule.kind)
-    return f"{text}, with at most {rule.at_most} exceptions" if rule.at_most else text
-
-
-def _each(per: tuple[str, ...]) -> str:
-    return f" for each {', '.join(per)}" if per else ""
-
-
-def _earlier(words: str | None) -> str:
-    match words:
-        case None | "previous":
-            return "the previous batch"
-        case "same weekday":
-            return "the batch of a week before"
-    return f"the mean of the {words} before"
-
-
-def _low(rule: rules.BatchRule) -> float | None:
-    return rule.low if rule.low is not None else rule.reject_below
-
-
-def _high(rule: rules.BatchRule) -> float | None:
-    return rule.high if rule.high is not None else rule.reject_above
-
-
-def _number(value: float | None) -> str | None:
-    return None if value is None else f"{value:,.12g}"
-
-
-def _percent(value: float | None) -> str | None:
-    return None if value is None else f"{value * 100:g} %"
-
-
-def _between(low: str | None, high: str | None) -> str:
-    if high is None:
-        return f"at least {low}"
-    if low is None:
-        return f"at most {high}"
-    return f"exactly {low}" if low == high else f"between {low} and {high}"
-
-
-def _span(span: timedelta | None) -> str:
-    seconds = int(span.total_seconds()) if span else 0
-    units = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
-    name, length = next(unit for unit in units if seconds % unit[1] == 0)
-    return f"{seconds // length} {name}{'' if seconds == length else 's'}"

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from pgslo.definition import rules
 
 
 def promise(rule: rules.Rule) -> str:
     """What the rule wants, in words for messages; starts lower case, without a full stop."""
-    text = _promise(rule)
-    if rule.where is not None:
-        text += f", where {one_line(rule.where.text)}"
+    if isinstance(rule, rules.BatchRule):
+        return _over_batches(rule) + _where(rule)
+    text = _promise(rule) + _where(rule)
     if rule.at_least is not None:
         text += f", in at least {rule.at_least * 100:g} % of a batch's rows"
     if rule.at_most is not None:
         text += f", with at most {rule.at_most} failing rows in a batch"
     return text
+
+
+def _where(rule: rules.Rule) -> str:
+    return f", where {one_line(rule.where.text)}" if rule.where is not None else ""
 
 
 _COMPARED: Mapping[str, str] = {
@@ -82,3 +87,112 @@ def _between(low: object, high: object) -> str:
 def _listed(values: tuple[rules.Scalar, ...]) -> str:
     shown = ", ".join(str(value) if str(value).strip() else f'"{value}"' for value in values[:10])
     return shown if len(values) <= 10 else f"{shown}, … ({len(values)} values)"
+
+
+# Rules over batches
+
+
+def called(of: str, quantile: float | None) -> str:
+    """A statistic, in words."""
+    return f"{quantile:g} quantile" if of == "quantile" and quantile is not None else of.replace("_", " ")
+
+
+def _over_batches(rule: rules.BatchRule) -> str:
+    match rule:
+        case rules.Completeness():
+            return f"{rule.column} not null in {_range(_percent(_low(rule)), _percent(_high(rule)))} of a batch's rows"
+        case rules.RowCount(relative_to=None):
+            return f"{_range(_number(_low(rule)), _number(_high(rule)))} rows in a batch"
+        case rules.RowCount():
+            return f"{_range(_number(_low(rule)), _number(_high(rule)))} times the rows of {_earlier(rule.relative_to)}"
+        case rules.Statistic():
+            bound = _range(_number(_low(rule)), _number(_high(rule)))
+            return f"{called(rule.of, rule.quantile)} of {rule.column} {bound}"
+        case rules.Change():
+            of = (
+                "rows of a batch"
+                if rule.of == "row_count"
+                else f"{called(rule.of, rule.quantile)} of {rule.column}"
+            )
+            low, high = _low(rule), _high(rule)
+            if rule.absolute:
+                bound = _range(_number(low), _number(high))
+            else:
+                bound = _range(
+                    None if low is None else f"{low * 100:+g} %",
+                    None if high is None else f"{high * 100:+g} %",
+                )
+            return f"{of} changing by {bound} from {_earlier(rule.relative_to)}"
+        case rules.Drift():
+            against = (
+                f"batches {rule.trained_on[0]} to {rule.trained_on[1]}"
+                if rule.trained_on
+                else _earlier(rule.relative_to)
+            )
+            return f"{rule.column} within {rule.by} {_number(_high(rule))} of {against}"
+        case rules.Skew():
+            return f"{rule.column} within {rule.by} {_number(_high(rule))} of {rule.to} of {rule.table}"
+        case rules.Freshness(max_age=timedelta()):
+            return f"newest data not older than {_span(rule.max_age)}"
+        case rules.Freshness():
+            return f"{rule.column} with the same values in no more than {rule.max_unchanged} batches in a row"
+        case rules.NoGap():
+            step = _span(rule.every) if isinstance(rule.every, timedelta) else str(rule.every)
+            text = f"{rule.column} without a gap of more than {step}{_each(rule.per)}"
+        case rules.NoOverlap():
+            text = f"spans from {rule.start} to {rule.end} that do not overlap{_each(rule.per)}"
+        case rules.Monotonic():
+            strictly = "strictly " if rule.strictly else ""
+            text = f"{rule.column} {strictly}{rule.direction} by {', '.join(rule.order)}{_each(rule.per)}"
+        case rules.SameAs():
+            same = f" and the same {', '.join(rule.columns)}" if rule.columns else ""
+            text = f"each row with a row of the same {', '.join(rule.on)}{same} in {rule.table}"
+        case rules.QueryRule():
+            text = f"no rows from {one_line(rule.query.text)[:200]}"
+        case _:
+            raise AssertionError(rule.kind)
+    return f"{text}, with at most {rule.at_most} exceptions" if rule.at_most else text
+
+
+def _each(per: tuple[str, ...]) -> str:
+    return f" for each {', '.join(per)}" if per else ""
+
+
+def _earlier(words: str | None) -> str:
+    match words:
+        case None | "previous":
+            return "the previous batch"
+        case "same weekday":
+            return "the batch of a week before"
+    return f"the mean of the {words} before"
+
+
+def _low(rule: rules.BatchRule) -> float | None:
+    return rule.low if rule.low is not None else rule.reject_below
+
+
+def _high(rule: rules.BatchRule) -> float | None:
+    return rule.high if rule.high is not None else rule.reject_above
+
+
+def _number(value: float | None) -> str | None:
+    return None if value is None else f"{value:,.12g}"
+
+
+def _percent(value: float | None) -> str | None:
+    return None if value is None else f"{value * 100:g} %"
+
+
+def _range(low: str | None, high: str | None) -> str:
+    if high is None:
+        return f"at least {low}"
+    if low is None:
+        return f"at most {high}"
+    return f"exactly {low}" if low == high else f"between {low} and {high}"
+
+
+def _span(span: timedelta | None) -> str:
+    seconds = int(span.total_seconds()) if span else 0
+    units = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+    name, length = next(unit for unit in units if seconds % unit[1] == 0)
+    return f"{seconds // length} {name}{'' if seconds == length else 's'}"

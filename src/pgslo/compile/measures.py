@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass
 from typing import Any, get_args
 
 from pgslo import naming, sql
-from pgslo.catalog import NUMERIC, TEMPORAL, Column, Name
-from pgslo.compile import conditions, constants, promises
+from pgslo.catalog import NUMERIC, Column
+from pgslo.compile import batch_columns, batch_functions, constants, promises
 from pgslo.compile.artifact import Artifact
+from pgslo.compile.batch_functions import Parts
 from pgslo.compile.conditions import ROW
 from pgslo.compile.measuring import Tally
 from pgslo.compile.writes import Choice, WriteCompiler
@@ -76,40 +76,14 @@ class _If:
 
 
 @dataclass(frozen=True)
-class _Rows:
-    table: Sql
-    value: Sql
-    type: Sql
-    span: Sql
-
-
-@dataclass(frozen=True)
 class _Column:
     column: Sql
-
-
-@dataclass(frozen=True)
-class _Found:
-    table: Sql
-    matches: Sql
-
-
-@dataclass(frozen=True)
-class _Query:
-    query: Sql
 
 
 @dataclass(frozen=True)
 class _Probe:
     table: Sql
     condition: Sql
-
-
-@dataclass(frozen=True)
-class _Function:
-    source: Sql
-    function: Sql
-    promise: Sql
 
 
 @dataclass(frozen=True)
@@ -121,62 +95,8 @@ class _Freshness:
     newest: Sql
 
 
-@dataclass(frozen=True)
-class _OfRows(_Function):
-    rows: Sql
-    about: Sql
-
-
-@dataclass(frozen=True)
-class _NoGap(_OfRows):
-    value: Sql
-    step: Sql
-    per: Sql
-    partition: Sql
-
-
-@dataclass(frozen=True)
-class _Monotonic(_OfRows):
-    value: Sql
-    operator: Sql
-    order: Sql
-    partition: Sql
-    row_key: Sql
-
-
-@dataclass(frozen=True)
-class _NoOverlap(_OfRows):
-    start: Sql
-    end: Sql
-    partition: Sql
-    row_key: Sql
-
-
-@dataclass(frozen=True)
-class _SameAs(_OfRows):
-    found: Sql
-    row_key: Sql
-
-
-@dataclass(frozen=True)
-class _QueryRule(_Function):
-    query: Sql
-
-
-@dataclass(frozen=True)
-class _Parts:
-    """What a kind comes to, before the bounds."""
-
-    measure: dict[str, Any]
-    reason: str
-    tallies: tuple[Tally, ...] = ()
-    artifacts: tuple[Artifact, ...] = ()
-    probes: tuple[tuple[Sql, Location], ...] = field(default=())
-
-
 _BY_SUMS = "added up as rows come and go; judged when the batch is closed"
 _BY_PROFILE = "read from the batch's profile when it is closed; writes pay nothing more"
-_BY_FUNCTION = "a function of its own reads the batch's rows when it is closed; writes pay nothing"
 
 
 def measure(rule: rules.Rule, compiler: WriteCompiler) -> Measured:
@@ -260,7 +180,7 @@ def _check_counted(rule: rules.BatchRule, compiler: WriteCompiler) -> None:
         )
 
 
-def _parts(rule: rules.BatchRule, compiler: WriteCompiler) -> _Parts:
+def _parts(rule: rules.BatchRule, compiler: WriteCompiler) -> Parts:
     if rule.where:
         for name in rule.where.columns:
             compiler.subject.column(name, rule.where.location)
@@ -271,7 +191,7 @@ def _parts(rule: rules.BatchRule, compiler: WriteCompiler) -> _Parts:
             counted = _rows(rule)
             tallies = _tallies_of_rows(rule, compiler)
             if rule.relative_to is None:
-                return _Parts(counted, _BY_SUMS, tallies)
+                return Parts(counted, _BY_SUMS, tallies)
             compared = {
                 "form": "change",
                 "of": counted,
@@ -279,16 +199,16 @@ def _parts(rule: rules.BatchRule, compiler: WriteCompiler) -> _Parts:
                 "relative_to": rule.relative_to,
                 "said": "rows",
             }
-            return _Parts(compared, _BY_SUMS, tallies)
+            return Parts(compared, _BY_SUMS, tallies)
         case rules.Statistic():
             counted, tallies = _statistic(rule, compiler, rule.of, rule.quantile)
-            return _Parts(counted, _BY_SUMS if tallies else _BY_PROFILE, tallies)
+            return Parts(counted, _BY_SUMS if tallies else _BY_PROFILE, tallies)
         case rules.Change():
             if rule.of == "row_count":
                 counted, tallies = {"form": "rows"}, ()
             else:
                 counted, tallies = _statistic(rule, compiler, rule.of, rule.quantile)
-            return _Parts(
+            return Parts(
                 {
                     "form": "change",
                     "of": counted,
@@ -304,25 +224,25 @@ def _parts(rule: rules.BatchRule, compiler: WriteCompiler) -> _Parts:
         case rules.Freshness():
             return _freshness(rule, compiler)
         case rules.QueryRule():
-            return _query(rule, compiler)
-    return _function(rule, compiler)
+            return batch_functions.query(rule, compiler)
+    return batch_functions.function(rule, compiler)
 
 
 # Sums
 
 
-def _completeness(rule: rules.Completeness, compiler: WriteCompiler) -> _Parts:
+def _completeness(rule: rules.Completeness, compiler: WriteCompiler) -> Parts:
     assert rule.column is not None
-    column = _own(rule, rule.column, compiler)
-    value = _of_row(column)
+    column = batch_columns.own(rule, rule.column, compiler)
+    value = batch_columns.of_row(column)
     if rule.where is None and _is_watched(column, compiler):
-        return _Parts({"form": "present", "column": column.name}, _BY_SUMS)
+        return Parts({"form": "present", "column": column.name}, _BY_SUMS)
     good = _tally(
         rule, _PRESENT, column.name, sql.render("tally_present", _Value(value)), _one(), always=False
     )
     tallies = (good, *_tallies_of_rows(rule, compiler))
     among = tallies[1].name if len(tallies) > 1 else None
-    return _Parts({"form": "share", "good": good.name, "among": among, "said": "not null"}, _BY_SUMS, tallies)
+    return Parts({"form": "share", "good": good.name, "among": among, "said": "not null"}, _BY_SUMS, tallies)
 
 
 def _rows(rule: rules.Rule) -> dict[str, Any]:
@@ -340,11 +260,11 @@ def _statistic(
     rule: rules.Statistic | rules.Change, compiler: WriteCompiler, of: str, quantile: float | None
 ) -> tuple[dict[str, Any], tuple[Tally, ...]]:
     assert rule.column is not None
-    column = _own(rule, rule.column, compiler)
+    column = batch_columns.own(rule, rule.column, compiler)
     if of not in ("distinct", "distinct_share", "top_share") and (
         column.category != NUMERIC or column.base_type == "money"
     ):
-        raise _unfit(rule, column, f"the {of} is of numbers")
+        raise batch_columns.unfit(rule, column, f"the {of} is of numbers")
     counted: dict[str, Any] = {
         "form": "statistic",
         "of": of,
@@ -360,7 +280,7 @@ def _statistic(
             )
         _need_profile(rule, column, compiler)
         return counted | {"quantile": {"min": 0, "max": 1, "median": 0.5}.get(of, quantile)}, ()
-    value = _of_row(column)
+    value = batch_columns.of_row(column)
     number = sql.render("tally_number", _Value(value))
     finite = sql.render("tally_finite" if constants.is_float(column) else "tally_present", _Value(value))
     count = _tally(rule, "finite", column.name, finite, _one(), always=False)
@@ -413,17 +333,17 @@ def _about(rule: rules.Rule) -> str:
 # Profiles
 
 
-def _distance(rule: rules.Drift | rules.Skew, compiler: WriteCompiler) -> _Parts:
+def _distance(rule: rules.Drift | rules.Skew, compiler: WriteCompiler) -> Parts:
     assert rule.column is not None
-    column = _own(rule, rule.column, compiler)
+    column = batch_columns.own(rule, rule.column, compiler)
     _need_profile(rule, column, compiler)
     is_ordered = (
         column.category == NUMERIC and column.base_type != "money"
     ) or column.base_type in _DAY_TYPES
     if rule.by == "ks" and not is_ordered:
-        raise _unfit(rule, column, "ks compares numbers and times; use psi, js or tv")
+        raise batch_columns.unfit(rule, column, "ks compares numbers and times; use psi, js or tv")
     if not column.has_equality:
-        raise _unfit(rule, column, "its values cannot be compared")
+        raise batch_columns.unfit(rule, column, "its values cannot be compared")
     document: dict[str, Any] = {
         "form": "distance",
         "column": column.name,
@@ -437,7 +357,7 @@ def _distance(rule: rules.Drift | rules.Skew, compiler: WriteCompiler) -> _Parts
         document["trained_on"] = list(rule.trained_on)
     else:
         document["relative_to"] = rule.relative_to
-    return _Parts(document, _BY_PROFILE)
+    return Parts(document, _BY_PROFILE)
 
 
 def _is_watched(column: Column, compiler: WriteCompiler) -> bool:
@@ -462,12 +382,12 @@ def _need_profile(rule: rules.BatchRule, column: Column, compiler: WriteCompiler
 # Freshness
 
 
-def _freshness(rule: rules.Freshness, compiler: WriteCompiler) -> _Parts:
+def _freshness(rule: rules.Freshness, compiler: WriteCompiler) -> Parts:
     if rule.max_unchanged is not None:
         assert rule.column is not None
-        column = _own(rule, rule.column, compiler)
+        column = batch_columns.own(rule, rule.column, compiler)
         _need_profile(rule, column, compiler)
-        return _Parts({"form": "unchanged", "column": column.name}, _BY_PROFILE)
+        return Parts({"form": "unchanged", "column": column.name}, _BY_PROFILE)
     if rule.of is None:
         if compiler.writes.mode == "stream":
             raise CatalogError(
@@ -476,10 +396,10 @@ def _freshness(rule: rules.Freshness, compiler: WriteCompiler) -> _Parts:
                 hint="name a time column: freshness: {max_age: …, of: …}, or declare writes: bulk",
                 location=rule.location,
             )
-        return _Parts(
+        return Parts(
             {"form": "age"}, "compared with the clock at each guarded read, and when batches are closed"
         )
-    column = _own(rule, rule.of, compiler, key="of")
+    column = batch_columns.own(rule, rule.of, compiler, key="of")
     if column.base_type not in _DAY_TYPES:
         raise CatalogError(
             f'column "{column.name}" of type {column.type} is not a time to tell an age by',
@@ -498,265 +418,19 @@ def _freshness(rule: rules.Freshness, compiler: WriteCompiler) -> _Parts:
         )
     function = naming.fit(compiler.relation.schema, compiler.relation.name, "newest")
     context = _Freshness(
-        source=_source(compiler),
+        source=batch_functions.source(compiler),
         function=sql.identifier(naming.GENERATED_SCHEMA, function),
         table=compiler.table,
         column=sql.identifier(column.name),
-        newest=_of_row(column)
+        newest=batch_columns.of_row(column)
         if column.base_type == "timestamp with time zone"
         else sql.render("newest", _Column(sql.identifier(column.name))),
     )
     made = compiler.function(
         function, sql.render("rules/freshness", context), "looks the newest value up in its index"
     )
-    return _Parts(
+    return Parts(
         {"form": "age", "function": function},
         "looked up at each guarded read, and when batches are closed",
         artifacts=(made,),
-    )
-
-
-# Functions
-
-
-def _query(rule: rules.QueryRule, compiler: WriteCompiler) -> _Parts:
-    text = rule.query.sql()
-    probe = (sql.render("probe_query", _Query(text)), rule.query.location)
-    function = _function_name(rule, compiler)
-    context = _QueryRule(**_header(rule, compiler, function), query=text)
-    return _made(rule, compiler, function, sql.render("rules/query", context), (probe,))
-
-
-def _function(rule: rules.BatchRule, compiler: WriteCompiler) -> _Parts:
-    function = _function_name(rule, compiler)
-    context: Any
-    probes: tuple[tuple[Sql, Location], ...] = ()
-    match rule:
-        case rules.NoGap():
-            context = _no_gap(rule, compiler, function)
-        case rules.Monotonic():
-            context = _monotonic(rule, compiler, function)
-        case rules.NoOverlap():
-            context = _no_overlap(rule, compiler, function)
-        case rules.SameAs():
-            context = _same_as(rule, compiler, function)
-            probes = (
-                (sql.render("probe_condition", _Probe(compiler.table, context.found)), rule.place("table")),
-            )
-        case _:
-            raise AssertionError(rule.kind)
-    return _made(rule, compiler, function, sql.render(f"rules/{rule.kind}", context), probes)
-
-
-def _made(
-    rule: rules.BatchRule,
-    compiler: WriteCompiler,
-    function: str,
-    text: Sql,
-    probes: tuple[tuple[Sql, Location], ...],
-) -> _Parts:
-    artifact = compiler.function(
-        function, text, f'measures rule "{rule.name}" when a batch is closed', arguments=_BATCH
-    )
-    return _Parts(
-        {"form": "failures", "function": function, **_failures(rule)},
-        _BY_FUNCTION,
-        artifacts=(artifact,),
-        probes=probes,
-    )
-
-
-def _failures(rule: rules.BatchRule) -> dict[str, str]:
-    """What is counted, in words: many, and one."""
-    match rule:
-        case rules.NoGap():
-            one, many = "gap", "gaps"
-        case rules.NoOverlap():
-            one, many = "span that overlaps an earlier one", "spans that overlap an earlier one"
-        case rules.Monotonic():
-            one, many = "row out of order", "rows out of order"
-        case rules.SameAs():
-            one, many = (f"{word} without the same row in {rule.table}" for word in ("row", "rows"))
-        case _:
-            one, many = "row returned", "rows returned"
-    return {"said": many, "said_of_one": one}
-
-
-def _function_name(rule: rules.BatchRule, compiler: WriteCompiler) -> str:
-    return naming.fit(compiler.relation.schema, compiler.relation.name, f"rule_{rule.name}")
-
-
-def _source(compiler: WriteCompiler) -> Sql:
-    return Sql(promises.one_line(f"the definition of {compiler.definition.name}"))
-
-
-def _header(rule: rules.BatchRule, compiler: WriteCompiler, function: str) -> dict[str, Sql]:
-    return {
-        "source": _source(compiler),
-        "function": sql.identifier(naming.GENERATED_SCHEMA, function),
-        "promise": Sql(f"{promises.promise(rule)}."),
-    }
-
-
-def _of_rows(
-    rule: rules.BatchRule, compiler: WriteCompiler, function: str, not_null: tuple[Sql, ...]
-) -> dict[str, Sql]:
-    about = [sql.render("tally_present", _Value(value)) for value in not_null]
-    if rule.where is not None:
-        about.append(rule.where.qualified(ROW))
-    return {
-        **_header(rule, compiler, function),
-        "rows": _rows_of_batch(compiler),
-        "about": sql.join(" AND ", about or [_ALL_ROWS]),
-    }
-
-
-def _rows_of_batch(compiler: WriteCompiler) -> Sql:
-    """The rows of the batch that is asked for; of the table, where no row says which batch it belongs to."""
-    batch = compiler.definition.batch
-    if batch is None or batch.by is None:
-        return sql.render("batch_rows_all", _Rows(compiler.table, Sql(""), Sql(""), Sql("")))
-    relation: Name = (compiler.relation.schema, compiler.relation.name)
-    type_name, _ = compiler.subject.catalog.expression_types.get((relation, batch.by.text), ("text", "S"))
-    is_cut_day = batch.every is not None and type_name == "date"
-    context = _Rows(
-        table=compiler.table,
-        value=batch.by.qualified(_TABLE),
-        type=Sql("timestamp without time zone" if is_cut_day else type_name),
-        span=sql.literal(compiler.batching.every or ""),
-    )
-    return sql.render("batch_rows_every" if batch.every is not None else "batch_rows", context)
-
-
-def _partition(per: tuple[str, ...], alias: str) -> Sql:
-    if not per:
-        return Sql("")
-    return Sql(f"PARTITION BY {_listed(per, alias)} ")
-
-
-def _listed(of: tuple[str, ...], alias: str) -> Sql:
-    return sql.join(", ", (Sql(f"{alias}.{sql.identifier(name)}") for name in of))
-
-
-def _no_gap(rule: rules.NoGap, compiler: WriteCompiler, function: str) -> _NoGap:
-    assert rule.column is not None
-    column = _own(rule, rule.column, compiler)
-    _check_columns(rule, rule.per, compiler, "per")
-    is_span = isinstance(rule.every, timedelta)
-    if is_span and column.base_type not in _DAY_TYPES:
-        raise _unfit(rule, column, "steps of time are between dates or time stamps")
-    if not is_span and (column.category != NUMERIC or column.base_type == "money"):
-        raise _unfit(rule, column, "a step that is a number is between numbers")
-    step = (
-        Sql(f"{sql.literal(f'{int(rule.every.total_seconds())} seconds')}::interval")
-        if isinstance(rule.every, timedelta)
-        else sql.literal(rule.every)
-    )
-    value = _of_row(column)
-    per = Sql(f"{_listed(rule.per, 'r')}, ") if rule.per else Sql("")
-    return _NoGap(
-        **_of_rows(rule, compiler, function, (value,)),
-        value=value,
-        step=step,
-        per=per,
-        partition=_partition(rule.per, "v"),
-    )
-
-
-def _monotonic(rule: rules.Monotonic, compiler: WriteCompiler, function: str) -> _Monotonic:
-    assert rule.column is not None
-    column = _own(rule, rule.column, compiler)
-    _check_ordered(rule, column)
-    for key, listed in (("order", rule.order), ("per", rule.per)):
-        _check_columns(rule, listed, compiler, key)
-    operators = {
-        ("rising", False): "<",
-        ("rising", True): "<=",
-        ("falling", False): ">",
-        ("falling", True): ">=",
-    }
-    value = _of_row(column)
-    return _Monotonic(
-        **_of_rows(rule, compiler, function, (value,)),
-        value=value,
-        operator=Sql(operators[rule.direction, rule.strictly]),
-        order=_listed(rule.order, "r"),
-        partition=_partition(rule.per, "r"),
-        row_key=compiler.row_key(ROW),
-    )
-
-
-def _no_overlap(rule: rules.NoOverlap, compiler: WriteCompiler, function: str) -> _NoOverlap:
-    start = _own(rule, rule.start, compiler, key="from")
-    end = _own(rule, rule.end, compiler, key="to")
-    _check_columns(rule, rule.per, compiler, "per")
-    for column in (start, end):
-        _check_ordered(rule, column)
-    if start.base_type != end.base_type:
-        raise CatalogError(
-            f'a span cannot go from "{start.name}" of type {start.type} to "{end.name}" of type {end.type}',
-            location=rule.place("to"),
-        )
-    closed = _of_row(end)
-    is_open = end.base_type in _DAY_TYPES
-    return _NoOverlap(
-        **_of_rows(rule, compiler, function, (_of_row(start),) if is_open else (_of_row(start), closed)),
-        start=_of_row(start),
-        end=sql.render("open_end", _Value(closed)) if is_open else closed,
-        partition=_partition(rule.per, "r"),
-        row_key=compiler.row_key(ROW),
-    )
-
-
-def _same_as(rule: rules.SameAs, compiler: WriteCompiler, function: str) -> _SameAs:
-    for key, listed in (("on", rule.on), ("columns", rule.columns)):
-        _check_columns(rule, listed, compiler, key)
-        for name in listed:
-            column = compiler.subject.column(name, rule.place(key))
-            conditions.check_operators(column, rule.place(key))
-            if not column.has_equality:
-                raise _unfit(rule, column, "its values cannot be compared")
-    matches = sql.join(
-        " AND ",
-        (
-            *(sql.render("same_as_key", _Column(sql.identifier(name))) for name in rule.on),
-            *(sql.render("same_as_pair", _Column(sql.identifier(name))) for name in rule.columns),
-        ),
-    )
-    found = sql.render("same_as_found", _Found(sql.identifier(*names.split(rule.table)), matches))
-    return _SameAs(**_of_rows(rule, compiler, function, ()), found=found, row_key=compiler.row_key(ROW))
-
-
-# Columns
-
-
-def _own(rule: rules.BatchRule, name: str, compiler: WriteCompiler, key: str = "column") -> Column:
-    column = compiler.subject.column(name, rule.place(key))
-    if column.generated == "v":
-        raise CatalogError(
-            f'column "{name}" is virtual: PostgreSQL has no value for it while a row is written',
-            hint="judge a column that is stored",
-            location=rule.place(key),
-        )
-    return column
-
-
-def _check_columns(rule: rules.BatchRule, listed: tuple[str, ...], compiler: WriteCompiler, key: str) -> None:
-    for n, name in enumerate(listed):
-        _own(rule, name, compiler, key=f"{key}.{n}" if f"{key}.{n}" in rule.places else key)
-
-
-def _check_ordered(rule: rules.BatchRule, column: Column) -> None:
-    if column.category not in (NUMERIC, TEMPORAL) or not column.has_order:
-        raise _unfit(rule, column, "it is about numbers and times")
-
-
-def _of_row(column: Column) -> Sql:
-    return Sql(f"{ROW}.{sql.identifier(column.name)}")
-
-
-def _unfit(rule: rules.BatchRule, column: Column, why: str) -> CatalogError:
-    return CatalogError(
-        f'{rule.kind} cannot judge column "{column.name}" of type {column.type}: {why}',
-        location=rule.location,
     )

@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from pgslo import naming, sql
-from pgslo.catalog import NUMERIC, Name
-from pgslo.compile import batch_columns, conditions, promises
+from pgslo.catalog import NUMERIC
+from pgslo.compile import batch_columns, conditions, constants, promises
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.conditions import ROW
 from pgslo.compile.measuring import Tally
@@ -20,7 +20,6 @@ from pgslo.sql import Sql
 _ALL_ROWS = Sql("TRUE")
 _TABLE = Sql("t")
 _BATCH = Sql("text")
-_DAY_TYPES = {"date", "timestamp without time zone", "timestamp with time zone"}
 _BY_FUNCTION = "a function of its own reads the batch's rows when it is closed; writes pay nothing"
 
 
@@ -226,13 +225,10 @@ def _rows_of_batch(compiler: WriteCompiler) -> Sql:
     batch = compiler.definition.batch
     if batch is None or batch.by is None:
         return sql.render("batch_rows_all", _Rows(compiler.table, Sql(""), Sql(""), Sql("")))
-    relation: Name = (compiler.relation.schema, compiler.relation.name)
-    type_name, _ = compiler.subject.catalog.expression_types.get((relation, batch.by.text), ("text", "S"))
-    is_cut_day = batch.every is not None and type_name == "date"
     context = _Rows(
         table=compiler.table,
         value=batch.by.qualified(_TABLE),
-        type=Sql("timestamp without time zone" if is_cut_day else type_name),
+        type=compiler.batching.type,
         span=sql.literal(compiler.batching.every or ""),
     )
     return sql.render("batch_rows_every" if batch.every is not None else "batch_rows", context)
@@ -253,7 +249,7 @@ def _no_gap(rule: rules.NoGap, compiler: WriteCompiler, function: str) -> _NoGap
     column = batch_columns.own(rule, rule.column, compiler)
     batch_columns.check_columns(rule, rule.per, compiler, "per")
     is_span = isinstance(rule.every, timedelta)
-    if is_span and column.base_type not in _DAY_TYPES:
+    if is_span and column.base_type not in constants.DAYS:
         raise batch_columns.unfit(rule, column, "steps of time are between dates or time stamps")
     if not is_span and (column.category != NUMERIC or column.base_type == "money"):
         raise batch_columns.unfit(rule, column, "a step that is a number is between numbers")
@@ -308,7 +304,7 @@ def _no_overlap(rule: rules.NoOverlap, compiler: WriteCompiler, function: str) -
             location=rule.place("to"),
         )
     closed = batch_columns.of_row(end)
-    is_open = end.base_type in _DAY_TYPES
+    is_open = end.base_type in constants.DAYS
     return _NoOverlap(
         **_of_rows(
             rule,

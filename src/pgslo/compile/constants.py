@@ -12,6 +12,8 @@ from pgslo.sql import Sql
 
 #: Further categories of ``pg_type.typcategory``.
 ARRAY, COMPOSITE, ENUM, GEOMETRIC, RANGE = "A", "C", "E", "G", "R"
+#: Types of values that are on a day, as times of a clock are not.
+DAYS = frozenset({"date", "timestamp without time zone", "timestamp with time zone"})
 #: Types with NaN and infinity among their numbers.
 UNBOUNDED = {"real", "double precision", "numeric"}
 

@@ -12,17 +12,14 @@ from pgslo.compile import batch_columns, batch_functions, constants, promises
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.batch_functions import Parts
 from pgslo.compile.conditions import ROW
-from pgslo.compile.measuring import Tally
+from pgslo.compile.measuring import Tally, is_watched
 from pgslo.compile.writes import Choice, WriteCompiler
 from pgslo.definition import bounds, names, rules
 from pgslo.errors import CatalogError, Location
 from pgslo.sql import Sql
 
 _ALL_ROWS = Sql("TRUE")
-_TABLE = Sql("t")
-_BATCH = Sql("text")
 _PRESENT = "present"
-_DAY_TYPES = {"date", "timestamp without time zone", "timestamp with time zone"}
 
 
 @dataclass(frozen=True)
@@ -235,7 +232,7 @@ def _completeness(rule: rules.Completeness, compiler: WriteCompiler) -> Parts:
     assert rule.column is not None
     column = batch_columns.own(rule, rule.column, compiler)
     value = batch_columns.of_row(column)
-    if rule.where is None and _is_watched(column, compiler):
+    if rule.where is None and is_watched(compiler.definition, column):
         return Parts({"form": "present", "column": column.name}, _BY_SUMS)
     good = _tally(
         rule, _PRESENT, column.name, sql.render("tally_present", _Value(value)), _one(), always=False
@@ -339,7 +336,7 @@ def _distance(rule: rules.Drift | rules.Skew, compiler: WriteCompiler) -> Parts:
     _need_profile(rule, column, compiler)
     is_ordered = (
         column.category == NUMERIC and column.base_type != "money"
-    ) or column.base_type in _DAY_TYPES
+    ) or column.base_type in constants.DAYS
     if rule.by == "ks" and not is_ordered:
         raise batch_columns.unfit(rule, column, "ks compares numbers and times; use psi, js or tv")
     if not column.has_equality:
@@ -360,14 +357,8 @@ def _distance(rule: rules.Drift | rules.Skew, compiler: WriteCompiler) -> Parts:
     return Parts(document, _BY_PROFILE)
 
 
-def _is_watched(column: Column, compiler: WriteCompiler) -> bool:
-    by = compiler.definition.batch.by if compiler.definition.batch else None
-    named = by is not None and by.text == column.name
-    return not named and column.name not in compiler.definition.unwatched and column.generated != "v"
-
-
 def _need_profile(rule: rules.BatchRule, column: Column, compiler: WriteCompiler) -> None:
-    if not _is_watched(column, compiler):
+    if not is_watched(compiler.definition, column):
         why = (
             "it is listed under unwatched"
             if column.name in compiler.definition.unwatched
@@ -400,7 +391,7 @@ def _freshness(rule: rules.Freshness, compiler: WriteCompiler) -> Parts:
             {"form": "age"}, "compared with the clock at each guarded read, and when batches are closed"
         )
     column = batch_columns.own(rule, rule.of, compiler, key="of")
-    if column.base_type not in _DAY_TYPES:
+    if column.base_type not in constants.DAYS:
         raise CatalogError(
             f'column "{column.name}" of type {column.type} is not a time to tell an age by',
             hint="a date or a time stamp is",

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pgslo import naming, sql
 from pgslo.catalog import NUMERIC, TEMPORAL, Column, Name, Relation
-from pgslo.compile import conditions
+from pgslo.compile import conditions, constants
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.conditions import ROW
 from pgslo.compile.constants import ARRAY, COMPOSITE, GEOMETRIC, RANGE
@@ -22,7 +22,6 @@ Kind = Literal["number", "time", "text"]
 #: Name of the learned rule about the table as a whole: its rows, and whether they can be measured at all.
 TABLE_RULE = "learned"
 
-_DAYS = {"date", "timestamp without time zone", "timestamp with time zone"}
 _WHOLE_NUMBERS = {"smallint", "integer", "bigint"}
 #: Values of these are long, have no form in text that every session prints alike, or both: only their presence counts.
 _OPAQUE = {"bytea", "json", "jsonb", "xml", "tsvector", "tsquery", "money", "interval"}
@@ -123,19 +122,22 @@ def watched(definition: Definition, relation: Relation) -> tuple[Watched, ...]:
     Left out are the columns that name the batch, which are the same in all of its rows, and virtual columns, which
     triggers see as NULL.
     """
-    by = definition.batch.by if definition.batch else None
-    named = {by.text} if by is not None else set()
     return tuple(
-        Watched(column, _kind(column))
-        for column in relation.columns
-        if column.name not in named and column.name not in definition.unwatched and column.generated != "v"
+        Watched(column, _kind(column)) for column in relation.columns if is_watched(definition, column)
     )
+
+
+def is_watched(definition: Definition, column: Column) -> bool:
+    """Whether a column's profile is kept; :func:`watched` says which are not."""
+    by = definition.batch.by if definition.batch else None
+    names_batch = by is not None and by.text == column.name
+    return not names_batch and column.name not in definition.unwatched and column.generated != "v"
 
 
 def _kind(column: Column) -> Kind:
     if column.category == NUMERIC and column.base_type not in _OPAQUE:
         return "number"
-    if column.category == TEMPORAL and column.base_type in _DAYS:
+    if column.category == TEMPORAL and column.base_type in constants.DAYS:
         return "time"
     return "text"
 
@@ -302,14 +304,10 @@ def _recount(
     batch = compiler.definition.batch
     assert batch is not None
     assert batch.by is not None
-    relation: Name = (compiler.relation.schema, compiler.relation.name)
-    type_name, _ = compiler.subject.catalog.expression_types.get((relation, batch.by.text), ("text", "S"))
-    # The batches of a date that are cut into intervals are time stamps.
-    cut = batch.every is not None and type_name == "date"
     place = _Source(
         table=compiler.table,
         value=batch.by.qualified(ROW),
-        type=Sql("timestamp without time zone" if cut else type_name),
+        type=compiler.batching.type,
         span=sql.literal(compiler.batching.every or ""),
     )
     bounded = sql.render("recount_source_every" if batch.every is not None else "recount_source", place)

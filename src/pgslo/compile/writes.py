@@ -24,7 +24,7 @@ Mechanism = Literal[
 #: Rows that arrive one by one are batched by the hour of the clock unless the definition says otherwise.
 _STREAM_BATCH = "3600 seconds"
 
-_NO_ARGUMENTS = Sql("")
+_NO_ARGUMENTS, _TEXT = Sql(""), Sql("text")
 
 _MEASURE_NAMES = {"INSERT": "insert", "UPDATE": "update"}
 
@@ -256,6 +256,7 @@ class Batching:
         place: Its place as a number, over ``b.raw``; NULL when batches stand in order of arrival.
         by_value: Whether the key itself says which batch is later.
         every: The span of the clock's batches, or that in which nothing came means that nothing failed.
+        type: Type of the key; of no use where no row says its batch.
     """
 
     raw_new: Sql
@@ -264,6 +265,7 @@ class Batching:
     place: Sql
     by_value: bool
     every: str | None
+    type: Sql = _TEXT
 
 
 def batching(definition: Definition, subject: Subject, writes: Writes) -> Batching:
@@ -303,12 +305,18 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
             for value in (new, row)
         )
     if category == TEMPORAL:
-        return Batching(new, row, _raw("batch_name"), _raw("batch_epoch"), by_value=True, every=span)
+        # What a date is cut into are time stamps.
+        key = Sql("timestamp without time zone" if span is not None and type_name == "date" else type_name)
+        return Batching(
+            new, row, _raw("batch_name"), _raw("batch_epoch"), by_value=True, every=span, type=key
+        )
     if category == NUMERIC:
         number, place = _raw("batch_number_name"), _raw("batch_number")
-        return Batching(new, row, number, place, by_value=True, every=None)
+        return Batching(new, row, number, place, by_value=True, every=None, type=Sql(type_name))
     arrival = _raw("batch_arrival")
-    return Batching(new, row, _raw("batch_name"), arrival, by_value=False, every=_STREAM_BATCH)
+    return Batching(
+        new, row, _raw("batch_name"), arrival, by_value=False, every=_STREAM_BATCH, type=Sql(type_name)
+    )
 
 
 def _seconds(span: timedelta) -> str:

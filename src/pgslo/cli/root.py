@@ -41,7 +41,7 @@ _VERBS = {
         "pgslo.cli.quarantine:quarantine",
         "Look at rows that were kept out, and decide about them.",
     ),
-    "tick": ("pgslo.cli.status:tick", "Resolve incidents of streamed tables that are over."),
+    "tick": ("pgslo.cli.status:tick", "Close and judge batches that are due."),
     "grants": (
         "pgslo.cli.grants:grants",
         "Print the least rights for an auditor, an operator or a steward.",

@@ -324,10 +324,10 @@ def plain(row: Row) -> Row:
 @session_options
 @pass_session
 def tick(session: Session) -> None:
-    """Resolve incidents of streamed tables that are over.
+    """Close and judge batches that are due.
 
-    Over is an incident when a later batch kept the rule. Bulk-loaded tables need no tick: their own writes resolve incidents. Run it every minute, for example from
-    cron, or SELECT pgslo.tick() from pg_cron.
+    Rules over batches and learned bounds are judged here, and incidents that are over end. Run it every minute, for example from
+    cron, or SELECT pgslo.tick() from pg_cron; pgslo watch --tick does it as well.
     """
     with session.connect() as conn:
         rights_on(conn)

@@ -194,6 +194,3 @@ CREATE TABLE pgslo_catalog.native_not_null (
     CONSTRAINT native_not_null_is_set_once PRIMARY KEY (relation, column_name)
 );
 COMMENT ON TABLE pgslo_catalog.native_not_null IS 'Columns that pgslo made NOT NULL, and makes nullable again when the rule goes.';
-
-CREATE TYPE pgslo_catalog.counted AS (batch text, place numeric, rows bigint, failed bigint[]);
-COMMENT ON TYPE pgslo_catalog.counted IS 'What a statement wrote into one batch: rows, and failing rows per rule in the order of its rules.';

@@ -10,15 +10,6 @@ CREATE SCHEMA pgslo_gen;
 
 COMMENT ON SCHEMA pgslo_gen IS 'Functions generated from definitions; may be dropped and planned anew.';
 
-CREATE TYPE pgslo_catalog.counted AS (
-	batch text,
-	place numeric,
-	rows bigint,
-	failed bigint[]
-);
-
-COMMENT ON TYPE pgslo_catalog.counted IS 'What a statement wrote into one batch: rows, and failing rows per rule in the order of its rules.';
-
 CREATE TYPE pgslo_catalog.measured AS (
 	batch text,
 	place numeric,
@@ -273,7 +264,13 @@ BEGIN
             MESSAGE = format('%s has no definition', learn.definition),
             HINT = 'SELECT definition FROM pgslo.status;';
     END IF;
-    IF target.recount IS NULL OR target.batch_by IS NULL THEN
+    IF NOT EXISTS (SELECT FROM pgslo_catalog.watched_column w WHERE w.definition_id = target.definition_id) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('no column of %s is watched', target.name),
+            DETAIL = 'Its definition says so, and has no rule about batches either; nothing is measured.',
+            HINT = 'Leave watch: false out of the definition.';
+    ELSIF target.recount IS NULL OR target.batch_by IS NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('rows of %s do not say which batch they belong to', target.name),
@@ -1434,7 +1431,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric) IS 'Notes what history foresaw of each number of a batch, and how far off it is.';
 
-CREATE FUNCTION pgslo_catalog.failed(batches pgslo_catalog.counted[]) RETURNS bigint[]
+CREATE FUNCTION pgslo_catalog.failed(batches pgslo_catalog.measured[]) RETURNS bigint[]
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1452,7 +1449,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.failed(batches pgslo_catalog.counted[]) IS 'Failing rows by rule, over all batches of a statement.';
+COMMENT ON FUNCTION pgslo_catalog.failed(batches pgslo_catalog.measured[]) IS 'Failing rows by rule, over all batches of a statement.';
 
 CREATE FUNCTION pgslo_catalog.failing_of(ordinal integer, rules integer, failed bigint) RETURNS bigint[]
     LANGUAGE sql IMMUTABLE
@@ -2143,7 +2140,10 @@ BEGIN
     SET closed_at = coalesce(b.closed_at, clock_timestamp()), revision = b.revision + 1
     WHERE b.definition_id = (judge_closed.definition).definition_id AND b.name = judge_closed.batch
     RETURNING b.* INTO closed;
-    PERFORM pgslo_catalog.profile_batch(judge_closed.definition, closed, judge_closed.columns, judge_closed.sample, judge_closed.level, closed.present);
+    -- Nothing is measured where nothing is learned and no rule is about batches.
+    IF judge_closed.columns <> '{}' THEN
+        PERFORM pgslo_catalog.profile_batch(judge_closed.definition, closed, judge_closed.columns, judge_closed.sample, judge_closed.level, closed.present);
+    END IF;
     PERFORM pgslo_catalog.judge_batch(closed.definition_id, closed.name);
 END
 $$;
@@ -2541,7 +2541,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch text) IS 'Makes the fragments of a batch into one, and writes down what the batch comes to.';
 
-CREATE FUNCTION pgslo_catalog.merged(batches pgslo_catalog.counted[], rules integer) RETURNS pgslo_catalog.counted[]
+CREATE FUNCTION pgslo_catalog.merged(batches pgslo_catalog.measured[], rules integer) RETURNS pgslo_catalog.measured[]
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -2557,12 +2557,16 @@ CREATE FUNCTION pgslo_catalog.merged(batches pgslo_catalog.counted[], rules inte
         ) n
         GROUP BY n.batch
     )
-    SELECT array_agg(ROW(p.batch, p.place, p.rows, f.failed)::pgslo_catalog.counted)
-    FROM (SELECT part.batch, min(part.place) AS place, sum(part.rows)::bigint AS rows FROM part GROUP BY part.batch) p
-    JOIN failed f ON f.batch = p.batch
+    SELECT array_agg(ROW(p.batch, p.place, p.rows, p.present, p.tallies, coalesce(f.failed, '{}'), NULL)::pgslo_catalog.measured)
+    FROM (
+        -- An empty array is the least of all: of what was counted of a batch, one entry says what it comes to.
+        SELECT part.batch, min(part.place) AS place, sum(part.rows)::bigint AS rows, max(part.present) AS present, max(part.tallies) AS tallies
+        FROM part GROUP BY part.batch
+    ) p
+    LEFT JOIN failed f ON f.batch = p.batch
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.counted[], rules integer) IS 'What was counted rule by rule, as one entry for each batch.';
+COMMENT ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.measured[], rules integer) IS 'What was counted rule by rule, as one entry for each batch.';
 
 CREATE FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -3143,7 +3147,7 @@ BEGIN
     SELECT id, c.batch, coalesce(c.place, pgslo_catalog.arrival(id, c.batch)), record_measured.sign * c.rows,
            pgslo_catalog.signed(record_measured.rules, c.failed, way), record_measured.operation,
            pgslo_catalog.signed(record_measured.columns, c.present, way), pgslo_catalog.signed(record_measured.tallies, c.tallies, way),
-           pgslo_catalog.level_of(record_measured.mask), record_measured.columns, c.sample
+           pgslo_catalog.level_of(record_measured.mask), nullif(record_measured.columns, '{}'), c.sample
     FROM unnest(record_measured.counted) AS c;
 END
 $$;
@@ -3231,7 +3235,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_sample(definition text, rule text, batch text, row_key text, shown text) IS 'Keeps the key of a failing row, up to a number per rule and batch.';
 
-CREATE FUNCTION pgslo_catalog.record_statement(definition text, rules text[], batches pgslo_catalog.counted[]) RETURNS text[]
+CREATE FUNCTION pgslo_catalog.record_statement(definition text, operation text, rules text[], columns text[], tallies text[], batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) RETURNS text[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3245,15 +3249,17 @@ DECLARE
 BEGIN
     -- Batch by batch: one that is later in the same statement is later for its incidents as well.
     FOR batch IN
-        SELECT w.batch AS name, w.place, w.rows, w.failed
-        FROM (SELECT b.batch, coalesce(b.place, pgslo_catalog.arrival(id, b.batch)) AS place, b.rows, b.failed
-              FROM unnest(record_statement.batches) AS b) w
+        SELECT w.batch AS name, w.place, w.rows, w.present, w.tallies, w.failed, w.sample
+        FROM (SELECT b.batch, coalesce(b.place, pgslo_catalog.arrival(id, b.batch)) AS place, b.rows, b.present, b.tallies, b.failed, s.sample
+              FROM unnest(record_statement.batches) AS b LEFT JOIN unnest(record_statement.samples) AS s ON s.batch = b.batch) w
         ORDER BY w.place
     LOOP
         has_failures := 0 < ANY (batch.failed);
-        INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
-        VALUES (id, batch.name, batch.place, batch.rows, CASE WHEN has_failures THEN (
-            SELECT jsonb_object_agg(n.name, n.failed) FROM unnest(record_statement.rules, batch.failed) AS n (name, failed) WHERE n.failed > 0) END);
+        INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample)
+        VALUES (id, batch.name, batch.place, batch.rows,
+                CASE WHEN has_failures THEN pgslo_catalog.signed(record_statement.rules, batch.failed, 1) END, record_statement.operation,
+                pgslo_catalog.signed(record_statement.columns, batch.present, 1), pgslo_catalog.signed(record_statement.tallies, batch.tallies, 1),
+                pgslo_catalog.level_of(record_statement.mask), nullif(record_statement.columns, '{}'), batch.sample);
         -- The way of nearly every batch: no row fails, and nothing is open that it could resolve.
         CONTINUE WHEN NOT has_failures AND NOT EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.resolved_at IS NULL);
 
@@ -3282,7 +3288,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_statement(definition text, rules text[], batches pgslo_catalog.counted[]) IS 'Appends what a statement wrote, opens or resolves incidents, and returns the rules that its rows make their batches miss.';
+COMMENT ON FUNCTION pgslo_catalog.record_statement(definition text, operation text, rules text[], columns text[], tallies text[], batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) IS 'Appends what a statement wrote, opens or resolves incidents, and returns the rules that its rows make their batches miss.';
 
 CREATE FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) RETURNS void
     LANGUAGE plpgsql
@@ -5100,7 +5106,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution
 
 REVOKE ALL ON FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.failed(batches pgslo_catalog.counted[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.failed(batches pgslo_catalog.measured[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.failing_of(ordinal integer, rules integer, failed bigint) FROM PUBLIC;
 
@@ -5176,7 +5182,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definitio
 
 REVOKE ALL ON FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.counted[], rules integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.measured[], rules integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
 
@@ -5222,7 +5228,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_row(definition text, batch text, pla
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_sample(definition text, rule text, batch text, row_key text, shown text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.record_statement(definition text, rules text[], batches pgslo_catalog.counted[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.record_statement(definition text, operation text, rules text[], columns text[], tallies text[], batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) FROM PUBLIC;
 

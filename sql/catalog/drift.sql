@@ -31,10 +31,9 @@ SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_na
     (SELECT sum(s.n_tup_ins + s.n_tup_upd)::bigint
      FROM (SELECT c.oid AS relid UNION SELECT p.relid FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p) r
      JOIN pg_catalog.pg_stat_user_tables s ON s.relid = r.relid) AS rows_written_now,
-    -- A statement may be recorded once as judged and once as measured.
-    (SELECT coalesce(greatest(sum(f.rows) FILTER (WHERE f.operation = 'judged'), sum(f.rows) FILTER (WHERE f.operation IN ('insert', 'update'))), 0)::bigint
+    (SELECT coalesce(sum(f.rows), 0)::bigint
      FROM pgslo_catalog.fragment f
-     WHERE f.definition_id = d.definition_id AND f.rows > 0 AND f.written_at >= a.applied_at) AS rows_recorded,
+     WHERE f.definition_id = d.definition_id AND f.operation IN ('judged', 'insert', 'update', 'merged', 'recounted') AND f.rows > 0 AND f.written_at >= a.applied_at) AS rows_recorded,
     (SELECT max(f.place) FROM pgslo_catalog.fragment f WHERE f.definition_id = d.definition_id AND f.place < 'Infinity') AS newest_recorded,
     EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.mechanism = 'statement trigger') AS records_rows,
     d.batch_by, d.batch_place,

@@ -136,7 +136,7 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.failing_of(integer, integer, bigint) IS 'Failing rows of one rule among several.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.failed(batches pgslo_catalog.counted[]) RETURNS bigint[]
+CREATE OR REPLACE FUNCTION pgslo_catalog.failed(batches pgslo_catalog.measured[]) RETURNS bigint[]
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -153,9 +153,9 @@ BEGIN
         ) AS n);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.failed(pgslo_catalog.counted[]) IS 'Failing rows by rule, over all batches of a statement.';
+COMMENT ON FUNCTION pgslo_catalog.failed(pgslo_catalog.measured[]) IS 'Failing rows by rule, over all batches of a statement.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.merged(batches pgslo_catalog.counted[], rules integer) RETURNS pgslo_catalog.counted[]
+CREATE OR REPLACE FUNCTION pgslo_catalog.merged(batches pgslo_catalog.measured[], rules integer) RETURNS pgslo_catalog.measured[]
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -171,13 +171,17 @@ AS $pgslo$
         ) n
         GROUP BY n.batch
     )
-    SELECT array_agg(ROW(p.batch, p.place, p.rows, f.failed)::pgslo_catalog.counted)
-    FROM (SELECT part.batch, min(part.place) AS place, sum(part.rows)::bigint AS rows FROM part GROUP BY part.batch) p
-    JOIN failed f ON f.batch = p.batch
+    SELECT array_agg(ROW(p.batch, p.place, p.rows, p.present, p.tallies, coalesce(f.failed, '{}'), NULL)::pgslo_catalog.measured)
+    FROM (
+        -- An empty array is the least of all: of what was counted of a batch, one entry says what it comes to.
+        SELECT part.batch, min(part.place) AS place, sum(part.rows)::bigint AS rows, max(part.present) AS present, max(part.tallies) AS tallies
+        FROM part GROUP BY part.batch
+    ) p
+    LEFT JOIN failed f ON f.batch = p.batch
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.merged(pgslo_catalog.counted[], integer) IS 'What was counted rule by rule, as one entry for each batch.';
+COMMENT ON FUNCTION pgslo_catalog.merged(pgslo_catalog.measured[], integer) IS 'What was counted rule by rule, as one entry for each batch.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.record_statement(definition text, rules text[], batches pgslo_catalog.counted[]) RETURNS text[]
+CREATE OR REPLACE FUNCTION pgslo_catalog.record_statement(definition text, operation text, rules text[], columns text[], tallies text[], batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) RETURNS text[]
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -191,15 +195,17 @@ DECLARE
 BEGIN
     -- Batch by batch: one that is later in the same statement is later for its incidents as well.
     FOR batch IN
-        SELECT w.batch AS name, w.place, w.rows, w.failed
-        FROM (SELECT b.batch, coalesce(b.place, pgslo_catalog.arrival(id, b.batch)) AS place, b.rows, b.failed
-              FROM unnest(record_statement.batches) AS b) w
+        SELECT w.batch AS name, w.place, w.rows, w.present, w.tallies, w.failed, w.sample
+        FROM (SELECT b.batch, coalesce(b.place, pgslo_catalog.arrival(id, b.batch)) AS place, b.rows, b.present, b.tallies, b.failed, s.sample
+              FROM unnest(record_statement.batches) AS b LEFT JOIN unnest(record_statement.samples) AS s ON s.batch = b.batch) w
         ORDER BY w.place
     LOOP
         has_failures := 0 < ANY (batch.failed);
-        INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
-        VALUES (id, batch.name, batch.place, batch.rows, CASE WHEN has_failures THEN (
-            SELECT jsonb_object_agg(n.name, n.failed) FROM unnest(record_statement.rules, batch.failed) AS n (name, failed) WHERE n.failed > 0) END);
+        INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample)
+        VALUES (id, batch.name, batch.place, batch.rows,
+                CASE WHEN has_failures THEN pgslo_catalog.signed(record_statement.rules, batch.failed, 1) END, record_statement.operation,
+                pgslo_catalog.signed(record_statement.columns, batch.present, 1), pgslo_catalog.signed(record_statement.tallies, batch.tallies, 1),
+                pgslo_catalog.level_of(record_statement.mask), nullif(record_statement.columns, '{}'), batch.sample);
         -- The way of nearly every batch: no row fails, and nothing is open that it could resolve.
         CONTINUE WHEN NOT has_failures AND NOT EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.resolved_at IS NULL);
 
@@ -227,7 +233,7 @@ BEGIN
     RETURN missed;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.record_statement(text, text[], pgslo_catalog.counted[]) IS 'Appends what a statement wrote, opens or resolves incidents, and returns the rules that its rows make their batches miss.';
+COMMENT ON FUNCTION pgslo_catalog.record_statement(text, text, text[], text[], text[], pgslo_catalog.measured[], pgslo_catalog.measured[], bigint) IS 'Appends what a statement wrote, opens or resolves incidents, and returns the rules that its rows make their batches miss.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_row(definition text, batch text, place numeric, row_key text, rules text[], shown text[]) RETURNS void
 LANGUAGE plpgsql

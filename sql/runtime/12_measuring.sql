@@ -57,7 +57,7 @@ BEGIN
     SELECT id, c.batch, coalesce(c.place, pgslo_catalog.arrival(id, c.batch)), record_measured.sign * c.rows,
            pgslo_catalog.signed(record_measured.rules, c.failed, way), record_measured.operation,
            pgslo_catalog.signed(record_measured.columns, c.present, way), pgslo_catalog.signed(record_measured.tallies, c.tallies, way),
-           pgslo_catalog.level_of(record_measured.mask), record_measured.columns, c.sample
+           pgslo_catalog.level_of(record_measured.mask), nullif(record_measured.columns, '{}'), c.sample
     FROM unnest(record_measured.counted) AS c;
 END
 $pgslo$;
@@ -281,7 +281,10 @@ BEGIN
     SET closed_at = coalesce(b.closed_at, clock_timestamp()), revision = b.revision + 1
     WHERE b.definition_id = (judge_closed.definition).definition_id AND b.name = judge_closed.batch
     RETURNING b.* INTO closed;
-    PERFORM pgslo_catalog.profile_batch(judge_closed.definition, closed, judge_closed.columns, judge_closed.sample, judge_closed.level, closed.present);
+    -- Nothing is measured where nothing is learned and no rule is about batches.
+    IF judge_closed.columns <> '{}' THEN
+        PERFORM pgslo_catalog.profile_batch(judge_closed.definition, closed, judge_closed.columns, judge_closed.sample, judge_closed.level, closed.present);
+    END IF;
     PERFORM pgslo_catalog.judge_batch(closed.definition_id, closed.name);
 END
 $pgslo$;
@@ -492,7 +495,13 @@ BEGIN
             MESSAGE = format('%s has no definition', learn.definition),
             HINT = 'SELECT definition FROM pgslo.status;';
     END IF;
-    IF target.recount IS NULL OR target.batch_by IS NULL THEN
+    IF NOT EXISTS (SELECT FROM pgslo_catalog.watched_column w WHERE w.definition_id = target.definition_id) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('no column of %s is watched', target.name),
+            DETAIL = 'Its definition says so, and has no rule about batches either; nothing is measured.',
+            HINT = 'Leave watch: false out of the definition.';
+    ELSIF target.recount IS NULL OR target.batch_by IS NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('rows of %s do not say which batch they belong to', target.name),

@@ -27,9 +27,9 @@ _DIGEST = 8
 #: PostgreSQL fires triggers of one event in byte order of their names; the number is that order.
 REPAIR_ORDER = 100
 ENFORCE_ORDER = 300
+TAKEN_ORDER = 450
 MEASURE_ORDER = 500
-TAKEN_ORDER = 550
-PROFILE_ORDER = 600
+EMPTIED_ORDER = 600
 
 #: Key of the session advisory lock that lets one installer in at a time ("pgslo" in ASCII, as an integer).
 INSTALL_LOCK = int.from_bytes(b"pgslo", "big")

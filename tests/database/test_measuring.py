@@ -220,3 +220,44 @@ def test_batches_of_streamed_tables_are_counted_from_the_table(session):
         ("2026-11-20T02:00:00+00:00", 10, True),
         ("2026-11-20T03:00:00+00:00", 10, False),
     )
+
+
+def test_where_nothing_is_watched_rows_are_judged_and_nothing_is_measured(session):
+    session.run("CREATE TABLE features.user_stats (user_id bigint, feature_date date, age integer)")
+    session.guard(DEFINITION + "\n    watch: false\n")
+    insert(session, "2026-05-01", (1, 3), age="-1")
+    assert session.values("SELECT count(*)::int FROM pgslo_catalog.incident WHERE resolved_at IS NULL") == [1]
+    assert session.values("SELECT DISTINCT sample FROM pgslo_catalog.fragment") == [None]
+    session.run("UPDATE features.user_stats SET age = 20 WHERE user_id < 3")
+    assert session.values("SELECT count(*)::int FROM pgslo_catalog.incident WHERE resolved_at IS NULL") == [1]
+    session.run("DELETE FROM features.user_stats WHERE user_id = 3")
+    session.run("SELECT pgslo.close_batch('features.user_stats')")
+    session.run("SELECT pgslo.tick()")
+    assert session.values("SELECT resolution FROM pgslo_catalog.incident") == ["healed"]
+    assert in_batches(session) == {"2026-05-01": (2, 0, 0)}
+    assert session.values("SELECT count(*)::int FROM pgslo_catalog.profile") == [0]
+    refused = session.refused("SELECT pgslo.learn('features.user_stats')")
+    assert "no column of features.user_stats is watched" in str(refused)
+
+
+def test_a_condition_that_raises_takes_nothing_from_what_is_measured(session):
+    session.run(
+        "CREATE TABLE features.user_stats (user_id bigint, feature_date date, age integer, country text)"
+    )
+    session.guard(
+        DEFINITION
+        + '    rules:\n      - share: {expression: "100 / age > 0", on_breach: flag}\n'
+    )
+    insert(session, "2026-05-01", (1, 10), age="u - 1")
+    session.run("SELECT pgslo.tick()")
+    assert in_batches(session) == {"2026-05-01": (10, 10, 0)}
+    assert session.values("SELECT (failures ->> 'share')::int FROM pgslo_catalog.batch") == [1]
+    assert len(sampled(session)) == 10
+
+
+def test_a_column_that_went_takes_its_own_measure_alone(loaded):
+    loaded.run("ALTER TABLE features.user_stats RENAME country TO land")
+    insert(loaded, "2026-05-01", (1, 10), age="u * 20")
+    loaded.run("SELECT pgslo.tick()")
+    assert [(rows, failing) for rows, _, failing in in_batches(loaded).values()] == [(10, 4)]
+    assert loaded.values("SELECT error_code FROM pgslo_catalog.rule_break") == ["42703"]

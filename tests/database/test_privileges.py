@@ -225,7 +225,7 @@ def test_a_stranger_can_call_nothing_that_writes(guarded: Connection, role: Role
         "pgslo.tick()",
         "pgslo_catalog.register('{}')",
         "pgslo_catalog.unregister('features.example')",
-        "pgslo_catalog.record_statement('features.example', '{r_flag}', ARRAY[ROW('b', 1, 1, '{1}')::pgslo_catalog.counted])",
+        "pgslo_catalog.record_statement('features.example', 'insert', '{r_flag}', '{}', '{}', ARRAY[ROW('b', 1, 1, '{}', '{}', '{1}', NULL)::pgslo_catalog.measured], NULL, 0)",
         "pgslo_catalog.record_row('features.example', 'b', 1, 'k', '{r_flag}', '{x}')",
         "pgslo_catalog.record_sample('features.example', 'r_flag', 'b', 'k', 'x')",
         "pgslo_catalog.record_break('features.example', 'r_flag', '22000', 'x')",

@@ -166,11 +166,17 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
     triggers = _collect(lambda: (*repairs.artifacts(compiler, repairing), *compiler.artifacts(chosen)))
     counted = tuple(choice.rule for choice in chosen if choice.mechanism == "statement trigger")
     tallies = {tally.name: tally for one in over_batches.values() for tally in one.tallies}
-    rejects = any(one.rejects for one in over_batches.values()) or any(
+    refuses = any(one.rejects for one in over_batches.values()) or any(
         rule.reject_below is not None for rule in counted
     )
     measured = _collect(
-        lambda: measuring.measuring(compiler, counted, tuple(tallies.values()), rejects=rejects)
+        lambda: measuring.measuring(
+            compiler,
+            counted,
+            tuple(tallies.values()),
+            profiles=definition.watch or bool(over_batches),
+            refuses=refuses,
+        )
     )
     own = tuple(artifact for one in over_batches.values() for artifact in one.artifacts)
     triggers = (*triggers, *measured.artifacts, *own)

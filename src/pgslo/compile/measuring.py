@@ -1,9 +1,9 @@
-"""What measures the batches of a loaded table: a trigger function that counts what each statement adds and takes away."""
+"""What a whole statement wrote: a trigger function judges it and measures its batches; others count what is taken away."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Literal
 
 from pgslo import naming, sql
@@ -12,7 +12,7 @@ from pgslo.compile import conditions, constants
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.conditions import ROW
 from pgslo.compile.constants import ARRAY, COMPOSITE, GEOMETRIC, RANGE
-from pgslo.compile.writes import WriteCompiler
+from pgslo.compile.writes import Described, Header, WriteCompiler, with_breach
 from pgslo.definition import rules
 from pgslo.definition.rules import Definition
 from pgslo.sql import Sql
@@ -45,6 +45,17 @@ class _Value:
 
 
 @dataclass(frozen=True)
+class _Passes:
+    passes: Sql
+
+
+@dataclass(frozen=True)
+class _Sampled:
+    entity: Sql
+    values: Sql
+
+
+@dataclass(frozen=True)
 class _Count:
     batch_raw: Sql
     batch_name: Sql
@@ -52,9 +63,14 @@ class _Count:
     present: Sql
     tallies: Sql
     failed: Sql
+    sample: Sql
+    source: Sql
+
+
+@dataclass(frozen=True)
+class _Sampling:
     entity: Sql
     values: Sql
-    source: Sql
 
 
 @dataclass(frozen=True)
@@ -63,20 +79,30 @@ class _Refusing:
 
 
 @dataclass(frozen=True)
-class _Measure:
-    source: Sql
-    function: Sql
-    definition: Sql
+class _Statement(Header):
     table_rule: Sql
+    operation: Sql
+    rule_names: Sql
+    rule_count: Sql
     column_names: Sql
     tally_names: Sql
-    rule_names: Sql
-    batch_raw: Sql
-    batch_name: Sql
-    batch_place: Sql
     count: Sql
-    counts_rows: Sql
-    rejecting: tuple[_Refusing, ...]
+    count_measures: Sql
+    sampling: tuple[_Sampling, ...]
+    rules: tuple[Described, ...]
+    rejecting: tuple[Described, ...]
+    noting: tuple[Described, ...]
+    refusing: tuple[_Refusing, ...]
+    warned: Sql
+
+
+@dataclass(frozen=True)
+class _Taken(Header):
+    rule_names: Sql
+    column_names: Sql
+    tally_names: Sql
+    count: Sql
+    refusing: tuple[_Refusing, ...]
 
 
 @dataclass(frozen=True)
@@ -144,7 +170,7 @@ def _kind(column: Column) -> Kind:
 
 @dataclass(frozen=True)
 class Measuring:
-    """How the batches of a definition are measured.
+    """How whole statements are judged, and the batches of a definition measured.
 
     Attributes:
         artifacts: Functions and triggers.
@@ -164,108 +190,142 @@ def measuring(
     judged: tuple[rules.Rule, ...],
     tallies: tuple[Tally, ...] = (),
     *,
-    rejects: bool = False,
+    profiles: bool,
+    refuses: bool = False,
 ) -> Measuring:
-    """Work out what measures a definition's batches.
+    """Work out what judges whole statements and measures a definition's batches.
 
     Args:
         compiler: Of the definition.
-        judged: Rules whose failing rows a statement trigger counts; that trigger counts the rows as well.
+        judged: Rules that are judged over all rows of a statement at once.
         tallies: Sums that rules over a batch need.
-        rejects: Whether a rule refuses a statement because of what its batches come to.
+        profiles: Whether anybody wants to know what batches come to: bounds are learned, or rules are about batches.
+        refuses: Whether a rule refuses a statement because of what its batches come to.
     """
     definition, relation = compiler.definition, compiler.relation
     of_row = definition.batch is not None and definition.batch.by is not None
-    columns = watched(definition, relation)
+    columns = watched(definition, relation) if profiles else ()
     made: list[Artifact] = []
-    recount = _recount_name(compiler) if of_row else None
+    recount = compiler.function_name("recount") if of_row and profiles else None
     if recount is not None:
         made.append(_recount(compiler, recount, columns, tallies))
+    triggers = _Triggers(compiler, columns, judged, tallies, profiles=profiles, refuses=refuses)
     if compiler.writes.mode == "bulk":
-        made += _triggers(compiler, columns, judged, tallies, of_row=of_row, rejects=rejects)
+        if profiles or judged:
+            if of_row:
+                made += triggers.taken()
+            made += [*triggers.written(updates=of_row or bool(judged)), *triggers.emptied()]
+    elif judged:
+        # What a stream comes to is counted from the table when a batch closes: a statement has one row.
+        made += replace(triggers, columns=(), tallies=(), profiles=False).written(updates=True)
     return Measuring(tuple(made), columns, recount, of_row)
 
 
-def _triggers(
-    compiler: WriteCompiler,
-    columns: tuple[Watched, ...],
-    judged: tuple[rules.Rule, ...],
-    tallies: tuple[Tally, ...],
-    *,
-    of_row: bool,
-    rejects: bool,
-) -> list[Artifact]:
-    made: list[Artifact] = []
-    relation = compiler.relation
-    tables: tuple[Name, ...] = ((relation.schema, relation.name), *relation.partitions)
+@dataclass(frozen=True)
+class _Triggers:
+    """Makes the functions on whole statements, and the triggers of the table and its partitions."""
 
-    def make(
-        what: str, template: str, count: Sql, reason: str, events: tuple[tuple[int, str, str, str], ...]
-    ) -> None:
-        function = naming.fit(relation.schema, relation.name, what)
-        context = _Measure(
-            source=compiler.source(judged),
-            function=sql.identifier(naming.GENERATED_SCHEMA, function),
-            definition=sql.literal(compiler.definition.name),
+    compiler: WriteCompiler
+    columns: tuple[Watched, ...]
+    judged: tuple[rules.Rule, ...]
+    tallies: tuple[Tally, ...]
+    _: KW_ONLY
+    profiles: bool
+    refuses: bool
+
+    def written(self, *, updates: bool) -> list[Artifact]:
+        """What a statement adds: one pass judges every rule and measures the batches."""
+        compiler = self.compiler
+        function = compiler.function_name("write_statement")
+        described = compiler.described(self.judged, ROW)
+        warned = with_breach(self.judged, described, "warn")
+        context = _Statement(
+            **compiler.header(function, ROW, self.judged),
             table_rule=sql.literal(TABLE_RULE),
-            column_names=_texts(one.column.name for one in columns),
-            tally_names=_texts(one.name for one in tallies),
-            rule_names=_texts(rule.name for rule in judged),
-            batch_raw=compiler.batching.raw_row,
-            batch_name=compiler.batching.name,
-            batch_place=compiler.batching.place,
-            count=count,
-            counts_rows=sql.literal(0 if judged else 1),
-            rejecting=(_Refusing(),) if rejects else (),
+            operation=Sql("lower(TG_OP)" if compiler.writes.mode == "bulk" else "'judged'"),
+            rule_names=_names(described),
+            rule_count=sql.literal(len(described)),
+            column_names=_texts(one.column.name for one in self.columns),
+            tally_names=_texts(one.name for one in self.tallies),
+            count=_count(compiler, self.columns, self.tallies, _NEW_ROWS, self.judged, sample=_NO_SAMPLE),
+            count_measures=_count(compiler, self.columns, self.tallies, _NEW_ROWS, (), sample=_NO_SAMPLE),
+            sampling=(_Sampling(*_sampled(compiler, self.columns)),) if self.profiles else (),
+            rules=described,
+            rejecting=with_breach(self.judged, described, "reject"),
+            noting=with_breach(self.judged, described, "warn", "flag"),
+            refusing=(_Refusing(),) if self.refuses else (),
+            warned=_names(warned),
         )
-        made.append(compiler.function(function, sql.render(template, context), reason))
-        for name in tables:
-            for order, word, event, form in events:
-                made.append(
-                    compiler.trigger(
-                        form, naming.trigger(order, word, event.lower()), event, function, name, _WHY[form]
-                    )
-                )
+        reason = "one pass over all rows of a statement judges every rule and measures its batches"
+        if not self.profiles:
+            reason = "one pass over all rows of a statement counts every rule"
+        events = [(naming.MEASURE_ORDER, "measure", event) for event in ("INSERT", "UPDATE")]
+        return [
+            compiler.function(function, sql.render("write_statement", context), reason),
+            *self._attached(function, "trigger_statement", events if updates else events[:1]),
+        ]
 
-    written = [(naming.PROFILE_ORDER, "profile", "INSERT", "trigger_statement")]
-    if of_row:
-        written.append((naming.PROFILE_ORDER, "profile", "UPDATE", "trigger_statement"))
-        make(
-            "take_measure",
-            "take_measure",
-            _count(compiler, columns, tallies, Sql("pgslo_old AS r"), judged),
-            "what a statement takes away is taken from its batches",
-            (
-                (naming.TAKEN_ORDER, "taken", "UPDATE", "trigger_taken"),
-                (naming.TAKEN_ORDER, "taken", "DELETE", "trigger_taken"),
+    def taken(self) -> list[Artifact]:
+        """What a statement takes away, with the rules that the rows failed."""
+        compiler = self.compiler
+        function = compiler.function_name("take_measure")
+        sample = _sample(compiler, self.columns) if self.profiles else _NO_SAMPLE
+        context = _Taken(
+            **compiler.header(function, ROW, self.judged),
+            rule_names=_texts(rule.name for rule in self.judged),
+            column_names=_texts(one.column.name for one in self.columns),
+            tally_names=_texts(one.name for one in self.tallies),
+            count=_count(compiler, self.columns, self.tallies, _OLD_ROWS, self.judged, sample=sample),
+            refusing=(_Refusing(),) if self.refuses else (),
+        )
+        # Before what an UPDATE wrote is judged: a row that it mends must not count as failing any more.
+        events = [(naming.TAKEN_ORDER, "taken", event) for event in ("UPDATE", "DELETE")]
+        return [
+            compiler.function(
+                function,
+                sql.render("take_measure", context),
+                "what a statement takes away is taken from its batches",
             ),
-        )
-    make(
-        "write_measure",
-        "write_measure",
-        _count(compiler, columns, tallies, Sql("pgslo_new AS r"), ()),
-        "one pass over the rows a statement writes measures its batches",
-        tuple(written),
-    )
-    make(
-        "truncate_measure",
-        "truncate_measure",
-        Sql(""),
-        "a table that is emptied has no batches any more",
-        ((naming.PROFILE_ORDER, "profile", "TRUNCATE", "trigger_truncate"),),
-    )
-    return made
+            *self._attached(function, "trigger_taken", events),
+        ]
+
+    def emptied(self) -> list[Artifact]:
+        """TRUNCATE."""
+        compiler = self.compiler
+        function = compiler.function_name("truncate_measure")
+        text = sql.render("truncate_measure", Header(**compiler.header(function, ROW, ())))
+        return [
+            compiler.function(function, text, "a table that is emptied has no batches any more"),
+            *self._attached(function, "trigger_truncate", [(naming.EMPTIED_ORDER, "emptied", "TRUNCATE")]),
+        ]
+
+    def _attached(
+        self, function: str, template: str, events: Iterable[tuple[int, str, str]]
+    ) -> list[Artifact]:
+        relation = self.compiler.relation
+        own: Name = (relation.schema, relation.name)
+        return [
+            self.compiler.trigger(
+                template,
+                naming.trigger(order, word, event.lower()),
+                event,
+                function,
+                name,
+                _WHY[template] if name == own else _WHY_PARTITION,
+            )
+            for name in (own, *relation.partitions)
+            for order, word, event in events
+        ]
 
 
+_NEW_ROWS, _OLD_ROWS, _NO_SAMPLE = Sql("pgslo_new AS r"), Sql("pgslo_old AS r"), Sql("NULL::text[]")
+
+_WHY_PARTITION = "rows written straight to a partition do not fire the triggers of the whole table"
 _WHY = {
     "trigger_statement": "an AFTER STATEMENT trigger with a transition table; PostgreSQL wants one for each event",
     "trigger_taken": "an AFTER STATEMENT trigger with the old rows in a transition table, one for each event",
     "trigger_truncate": "TRUNCATE fires no other trigger, and has no rows to show",
 }
-
-
-def _recount_name(compiler: WriteCompiler) -> str:
-    return naming.fit(compiler.relation.schema, compiler.relation.name, "recount")
 
 
 def learned(columns: tuple[Watched, ...]) -> tuple[dict[str, object], ...]:
@@ -311,11 +371,12 @@ def _recount(
         span=sql.literal(compiler.batching.every or ""),
     )
     bounded = sql.render("recount_source_every" if batch.every is not None else "recount_source", place)
+    sample = _sample(compiler, columns)
     context = _Recount(
         source=compiler.source(),
         function=sql.identifier(naming.GENERATED_SCHEMA, name),
-        count=_count(compiler, columns, tallies, bounded, ()),
-        count_all=_count(compiler, columns, tallies, Sql(f"{compiler.table} AS r"), ()),
+        count=_count(compiler, columns, tallies, bounded, (), sample=sample),
+        count_all=_count(compiler, columns, tallies, Sql(f"{compiler.table} AS r"), (), sample=sample),
     )
     return compiler.function(
         name,
@@ -331,8 +392,9 @@ def _count(
     tallies: tuple[Tally, ...],
     source: Sql,
     judged: tuple[rules.Rule, ...],
+    *,
+    sample: Sql,
 ) -> Sql:
-    values = [sql.render(f"sample_{_form(one)}", _Column(sql.identifier(one.column.name))) for one in columns]
     context = _Count(
         batch_raw=compiler.batching.raw_row,
         batch_name=compiler.batching.name,
@@ -343,22 +405,30 @@ def _count(
         ),
         tallies=sql.join(", ", (sql.render("count_tally", _Value(one.value)) for one in tallies)),
         failed=sql.join(
-            ", ",
+            _NEXT_LINE,
             (
                 sql.render("count_failing", _Passes(conditions.passes(rule, compiler.subject, ROW)))
                 for rule in judged
             ),
         ),
-        entity=_entity(compiler),
-        values=sql.join("", (Sql(f", {value}") for value in values)),
+        sample=sample,
         source=source,
     )
     return sql.render("count_batches", context)
 
 
-@dataclass(frozen=True)
-class _Passes:
-    passes: Sql
+#: Rules stand one below the other, as their author wrote them.
+_NEXT_LINE = ",\n" + " " * 23
+
+
+def _sampled(compiler: WriteCompiler, columns: tuple[Watched, ...]) -> tuple[Sql, Sql]:
+    """A hash of what a row is about, and its values as text."""
+    values = (sql.render(f"sample_{_form(one)}", _Column(sql.identifier(one.column.name))) for one in columns)
+    return _entity(compiler), sql.join("", (Sql(f", {value}") for value in values))
+
+
+def _sample(compiler: WriteCompiler, columns: tuple[Watched, ...]) -> Sql:
+    return sql.render("sample_within", _Sampled(*_sampled(compiler, columns)))
 
 
 def _form(one: Watched) -> str:
@@ -387,6 +457,10 @@ def _entity(compiler: WriteCompiler) -> Sql:
         for column in columns
     )
     return sql.render("entity_text", _Values(sql.join(", ", values)))
+
+
+def _names(described: tuple[Described, ...]) -> Sql:
+    return Sql(f"ARRAY[{sql.join(', ', (one.name for one in described))}]::text[]")
 
 
 def _texts(values: Iterable[str]) -> Sql:

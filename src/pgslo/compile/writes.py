@@ -26,8 +26,6 @@ _STREAM_BATCH = "3600 seconds"
 
 _NO_ARGUMENTS, _TEXT = Sql(""), Sql("text")
 
-_MEASURE_NAMES = {"INSERT": "insert", "UPDATE": "update"}
-
 #: Errors that say the table is not what the rule was written for: even a rule that rejects lets the write live then.
 #: Any other error of a rejecting rule, such as a full disk, is the writer's.
 _SCHEMA_MOVED = Sql(
@@ -159,7 +157,9 @@ class _RowKey:
 
 
 @dataclass(frozen=True)
-class _Rule:
+class Described:
+    """A rule as templates print it."""
+
     label: Sql
     name: Sql
     ordinal: Sql
@@ -175,7 +175,9 @@ class _Rule:
 
 
 @dataclass(frozen=True)
-class _Header:
+class Header:
+    """What every function on written rows has."""
+
     source: Sql
     function: Sql
     definition: Sql
@@ -189,35 +191,18 @@ class _Header:
 
 
 @dataclass(frozen=True)
-class _WriteRow(_Header):
+class _WriteRow(Header):
     first: Sql
     others: tuple[Sql, ...]
-    rejecting: tuple[_Rule, ...]
-    noting: tuple[_Rule, ...]
+    rejecting: tuple[Described, ...]
+    noting: tuple[Described, ...]
 
 
 @dataclass(frozen=True)
-class _WriteQuarantine(_Header):
+class _WriteQuarantine(Header):
     first: Sql
     others: tuple[Sql, ...]
-    rules: tuple[_Rule, ...]
-
-
-@dataclass(frozen=True)
-class _WriteStatement(_Header):
-    rule_names: Sql
-    rule_count: Sql
-    first: Sql
-    others: tuple[Sql, ...]
-    rules: tuple[_Rule, ...]
-    rejecting: tuple[_Rule, ...]
-    noting: tuple[_Rule, ...]
-    warned: Sql
-
-
-@dataclass(frozen=True)
-class _Count:
-    passes: Sql
+    rules: tuple[Described, ...]
 
 
 @dataclass(frozen=True)
@@ -358,30 +343,28 @@ class WriteCompiler:
         return own or self.definition.owner or "unknown"
 
     def artifacts(self, choices: tuple[Choice, ...]) -> tuple[Artifact, ...]:
-        """Functions and triggers for the rules that are enforced by triggers."""
+        """Functions and triggers for the rules that are enforced by other triggers than those on whole statements."""
 
         def of(mechanism: Mechanism) -> tuple[rules.Rule, ...]:
             return tuple(choice.rule for choice in choices if choice.mechanism == mechanism)
 
         made: list[Artifact] = []
-        by_row, by_statement, by_schema = of("row trigger"), of("statement trigger"), of("schema trigger")
+        by_row, by_schema = of("row trigger"), of("schema trigger")
         diverting = tuple(rule for rule in by_row if rule.on_breach == "quarantine")
         judging = tuple(rule for rule in by_row if rule.on_breach != "quarantine")
         if diverting:
             made += self._quarantine(diverting)
         if judging:
             made += self._row(judging)
-        if by_statement:
-            made += self._statement(by_statement)
         if by_schema:
             made += self._schema(by_schema[0])
         return tuple(made)
 
     def _quarantine(self, diverting: tuple[rules.Rule, ...]) -> list[Artifact]:
-        function = self._function_name("quarantine")
-        described = self._described(diverting, NEW)
+        function = self.function_name("quarantine")
+        described = self.described(diverting, NEW)
         context = _WriteQuarantine(
-            **self._header(function, NEW, diverting),
+            **self.header(function, NEW, diverting),
             first=described[0].passes,
             others=tuple(one.passes for one in described[1:]),
             rules=described,
@@ -403,14 +386,14 @@ class WriteCompiler:
         ]
 
     def _row(self, judging: tuple[rules.Rule, ...]) -> list[Artifact]:
-        function = self._function_name("write_row")
-        described = self._described(judging, NEW)
+        function = self.function_name("write_row")
+        described = self.described(judging, NEW)
         context = _WriteRow(
-            **self._header(function, NEW, judging),
+            **self.header(function, NEW, judging),
             first=described[0].passes,
             others=tuple(one.passes for one in described[1:]),
-            rejecting=_with(judging, described, "reject"),
-            noting=_with(judging, described, "warn", "flag"),
+            rejecting=with_breach(judging, described, "reject"),
+            noting=with_breach(judging, described, "warn", "flag"),
         )
         return [
             self.function(
@@ -428,48 +411,9 @@ class WriteCompiler:
             ),
         ]
 
-    def _statement(self, by_statement: tuple[rules.Rule, ...]) -> list[Artifact]:
-        function = self._function_name("write_statement")
-        described = self._described(by_statement, ROW)
-        counts = [sql.render("count_failing", _Count(one.passes)) for one in described]
-        names = sql.join(", ", (one.name for one in described))
-        context = _WriteStatement(
-            **self._header(function, ROW, by_statement),
-            rule_names=Sql(f"ARRAY[{names}]"),
-            rule_count=sql.literal(len(described)),
-            first=counts[0],
-            others=tuple(counts[1:]),
-            rules=described,
-            rejecting=_with(by_statement, described, "reject"),
-            noting=_with(by_statement, described, "warn", "flag"),
-            warned=Sql(
-                f"ARRAY[{sql.join(', ', (one.name for one in _with(by_statement, described, 'warn')))}]::text[]"
-            ),
-        )
-        made = [
-            self.function(
-                function,
-                sql.render("write_statement", context),
-                "one pass over all rows of a statement counts every rule",
-            )
-        ]
-        own: Name = (self.relation.schema, self.relation.name)
-        for name in (own, *self.relation.partitions):
-            for event, word in _MEASURE_NAMES.items():
-                reason = (
-                    "an AFTER STATEMENT trigger with a transition table; PostgreSQL wants one for each event"
-                )
-                if name != own:
-                    reason = (
-                        "rows written straight to a partition do not fire the triggers of the whole table"
-                    )
-                trigger = naming.trigger(naming.MEASURE_ORDER, "measure", word)
-                made.append(self.trigger("trigger_statement", trigger, event, function, name, reason))
-        return made
-
     def _schema(self, rule: rules.Rule) -> list[Artifact]:
         assert isinstance(rule, rules.Schema)
-        function = self._function_name("schema")
+        function = self.function_name("schema")
         context = _Schema(
             source=self.source(),
             function=sql.identifier(naming.GENERATED_SCHEMA, function),
@@ -540,7 +484,8 @@ class WriteCompiler:
             replaceable=True,
         )
 
-    def _function_name(self, what: str) -> str:
+    def function_name(self, what: str) -> str:
+        """The name of the table's generated function of that kind."""
         return naming.fit(self.relation.schema, self.relation.name, what)
 
     def source(self, of: tuple[rules.Rule, ...] = ()) -> Sql:
@@ -555,7 +500,8 @@ class WriteCompiler:
         # A comment line in SQL: nothing in it may end the line.
         return Sql(promises.one_line(f"the definition of {self.definition.name}{columns}"))
 
-    def _header(self, function: str, row: Sql, of: tuple[rules.Rule, ...]) -> dict[str, Sql]:
+    def header(self, function: str, row: Sql, of: tuple[rules.Rule, ...]) -> dict[str, Sql]:
+        """The fields of :class:`Header` for a function on ``row`` that judges these rules."""
         raw = self.batching.raw_new if row == NEW else self.batching.raw_row
         return {
             "source": self.source(of),
@@ -584,16 +530,17 @@ class WriteCompiler:
             ),
         )
 
-    def _described(self, described: tuple[rules.Rule, ...], row: Sql) -> tuple[_Rule, ...]:
-        return tuple(self._describe(rule, row, ordinal) for ordinal, rule in enumerate(described, start=1))
+    def described(self, judged: tuple[rules.Rule, ...], row: Sql) -> tuple[Described, ...]:
+        """Rules over a row, for templates; numbered from 1."""
+        return tuple(self._describe(rule, row, ordinal) for ordinal, rule in enumerate(judged, start=1))
 
-    def _describe(self, rule: rules.Rule, row: Sql, ordinal: int) -> _Rule:
+    def _describe(self, rule: rules.Rule, row: Sql, ordinal: int) -> Described:
         promise = promises.promise(rule)
         shown = tuple(
             _Labelled(sql.literal(f"{name} = "), Sql(f"{row}.{sql.identifier(name)}"))
             for name in conditions.columns(rule)
         )
-        return _Rule(
+        return Described(
             label=Sql(promises.one_line(rule.name)),
             name=sql.literal(rule.name),
             ordinal=sql.literal(ordinal),
@@ -609,7 +556,10 @@ class WriteCompiler:
         )
 
 
-def _with(chosen: tuple[rules.Rule, ...], described: tuple[_Rule, ...], *on_breach: str) -> tuple[_Rule, ...]:
+def with_breach(
+    chosen: tuple[rules.Rule, ...], described: tuple[Described, ...], *on_breach: str
+) -> tuple[Described, ...]:
+    """Those of the rules that do one of these on a breach."""
     return tuple(one for rule, one in zip(chosen, described, strict=True) if rule.on_breach in on_breach)
 
 

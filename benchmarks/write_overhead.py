@@ -1,6 +1,6 @@
 """What rules cost those who write: python -m benchmarks.write_overhead.
 
-Loads with COPY, single-row INSERTs of several clients, and whether either grows dearer with the history kept.
+Loads with COPY, and single-row INSERTs of several clients.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ import argparse
 import statistics
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 import psycopg
 from benchmarks import features, harness
-from benchmarks.harness import Connection, Goal, Series, Taken
+from benchmarks.harness import Goal, Series, Taken
 
 from pgslo import embedded
 
@@ -30,22 +30,17 @@ class Effort:
     copy_rounds: int
     insert_rounds: int
     insert_seconds: int
-    history_rows: int
-    history_batches: int
-    history_rounds: int
 
 
-FULL = Effort(1_000_000, 5, 7, 4, 1_000_000, 10_000, 15)
-QUICK = Effort(100_000, 3, 3, 2, 100_000, 1_000, 5)
+FULL = Effort(1_000_000, 5, 7, 4)
+QUICK = Effort(100_000, 3, 3, 2)
 
 
 def main() -> None:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the rows, fewer rounds")
-    parser.add_argument(
-        "--only", choices=("copy", "insert", "history"), help="one of the measurements; default: all"
-    )
+    parser.add_argument("--only", choices=("copy", "insert"), help="one of the measurements; default: all")
     parser.add_argument("--variants", help="names of variants, with commas between them; default: all")
     given = parser.parse_args()
     effort = QUICK if given.quick else FULL
@@ -56,8 +51,6 @@ def main() -> None:
             goals += copy(server, effort, variants)
         if given.only in (None, "insert"):
             goals += insert(server, effort, variants)
-        if given.only in (None, "history"):
-            goals += history(server, effort)
     harness.show_goals(goals)
 
 
@@ -160,128 +153,6 @@ def _threads(server: embedded.Server, variant: str, *, seconds: int) -> float:
     for one in clients:
         one.join()
     return sum(done) / seconds
-
-
-# --- history
-
-
-def history(server: embedded.Server, effort: Effort) -> list[Goal]:
-    """The same statements with a short and with a long history behind them."""
-    ages = {"young": (10_000, 10, 0), "old": (effort.history_rows, effort.history_batches, 10_000)}
-    conns = {name: _lived(server, name, *age) for name, age in ages.items()}
-    goals = []
-    rows = []
-    for what, work in _STATEMENTS.items():
-        series = Series(list(ages))
-        series.run(1, lambda age, work=work: work(conns[age]))
-        series.rounds.clear()
-        series.run(effort.history_rounds, lambda age, work=work: work(conns[age]))
-        clock, cpu = series.ratio("old", "young"), series.cpu_ratio("old", "young")
-        rows.append(
-            [
-                what,
-                f"{series.median('young') * 1e6:,.0f}",
-                f"{series.median('old') * 1e6:,.0f}",
-                f"{clock:.2f}",
-                f"{cpu:.2f}",
-            ]
-        )
-        goals.append(Goal(f"old against young, {what}, CPU of the server process", cpu, 1.05))
-    harness.show_table(
-        f"A short and a long history: table of 10,000 / {effort.history_rows:,} rows,"
-        f" 10 / {effort.history_batches:,} batches, 0 / 10,000 resolved incidents; {effort.history_rounds} rounds",
-        ["statement", "young, us", "old, us", "ratio", "of CPU"],
-        rows,
-    )
-    for conn in conns.values():
-        conn.close()
-    return goals
-
-
-def _lived(server: embedded.Server, name: str, rows: int, batches: int, incidents: int) -> Connection:
-    """A database with tables of that many rows, batches and resolved incidents behind them."""
-    conn = harness.connect(server, name)
-    for table, mode in (("none", None), ("bulk", "bulk"), ("stream", "stream"), ("ailing", "bulk")):
-        features.create(conn, table)
-        features.fill(conn, table, 0, rows - 1)
-        if mode is None:
-            continue
-        harness.guard(conn, features.definition(table, mode))
-        conn.execute(
-            """
-            INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
-            SELECT d.definition_id, day::date, extract(epoch FROM day), 1000, CASE WHEN n %% 10 = 0 THEN '{"device_length": 1}'::jsonb END
-            FROM pgslo_catalog.definition d, generate_series(1, %s) AS n,
-                 LATERAL (SELECT timestamp '2026-01-01' - n * interval '1 day' AS day)
-            WHERE d.name = %s""",
-            (batches, f"features.{table}"),
-        )
-        conn.execute(
-            """
-            INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, resolved_at, resolved_batch, resolved_place, resolution)
-            SELECT r.definition_id, r.rule_id, 'then', n, now(), 'later', n, 'met'
-            FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id), generate_series(1, %s) AS n
-            WHERE d.name = %s AND r.name = 'device_length'""",
-            (incidents, f"features.{table}"),
-        )
-    conn.execute(
-        """
-        INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place)
-        SELECT r.definition_id, r.rule_id, 'first', (SELECT min(f.place) FROM pgslo_catalog.fragment f)
-        FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id)
-        WHERE d.name = 'features.ailing' AND r.name = 'device_length'"""
-    )
-    conn.execute("VACUUM ANALYZE")
-    conn.execute("CHECKPOINT")
-    return conn
-
-
-_NEXT = {"id": 10_000_000}
-
-
-def _write(table: str, rows: int, repeats: int, conn: Connection) -> Taken:
-    """One INSERT; its rows are made beforehand, and are gone afterwards."""
-    made = features.ROWS.format(first=0, last=rows - 1)
-    statement = f"INSERT INTO features.{table} SELECT * FROM made".encode()
-    taken = []
-    with conn.transaction(force_rollback=True):
-        conn.execute(f"CREATE TEMPORARY TABLE made ON COMMIT DROP AS {made}".encode())
-        for _ in range(repeats):
-            _NEXT["id"] += 1_000
-            conn.execute("UPDATE made SET user_id = user_id %% 1000 + %s", (_NEXT["id"],))
-            taken.append(harness.timed(lambda: conn.execute(statement, prepare=True), conn))
-    return _middle(taken)
-
-
-def _read(table: str, column: str, conn: Connection) -> Taken:
-    """A look-up of a guarded column by key."""
-    query = (
-        f"SELECT {column} FROM guarded.{table} WHERE user_id = %s AND feature_date = '2026-01-01'".encode()
-    )
-    return _middle(
-        [
-            harness.timed(lambda number=number: conn.execute(query, (number,), prepare=True).fetchone(), conn)
-            for number in range(50)
-        ]
-    )
-
-
-def _middle(taken: list[Taken]) -> Taken:
-    known = [one.cpu for one in taken if one.cpu is not None]
-    return Taken(statistics.median(one.value for one in taken), statistics.median(known) if known else None)
-
-
-_STATEMENTS: Mapping[str, Callable[[Connection], Taken]] = {
-    "INSERT of 1,000 rows, no rules": partial(_write, "none", 1_000, 10),
-    "INSERT of 1,000 rows, writes: bulk": partial(_write, "bulk", 1_000, 10),
-    "INSERT of 1,000 rows, writes: stream": partial(_write, "stream", 1_000, 10),
-    "INSERT of 1 row, no rules": partial(_write, "none", 1, 200),
-    "INSERT of 1 row, writes: bulk": partial(_write, "bulk", 1, 200),
-    "INSERT of 1 row, writes: stream": partial(_write, "stream", 1, 200),
-    "INSERT of 1 row, writes: bulk, incident open": partial(_write, "ailing", 1, 200),
-    "look-up of a guarded column": partial(_read, "bulk", "age"),
-    "look-up of a column whose incident is open since the first batch": partial(_read, "ailing", "device"),
-}
 
 
 # --- results

@@ -5,6 +5,7 @@ ALTER TABLE pgslo_catalog.definition
     ADD COLUMN settle interval NOT NULL DEFAULT '10 minutes',
     ADD COLUMN batch_is_of_row boolean NOT NULL DEFAULT false,
     ADD COLUMN recount text,
+    ADD COLUMN batch_column name,
     ADD COLUMN max_age interval CONSTRAINT definition_max_age_is_positive CHECK (max_age > '0'),
     ADD COLUMN age_of text,
     ADD COLUMN tallies text[] NOT NULL DEFAULT '{}',
@@ -15,6 +16,7 @@ ALTER TABLE pgslo_catalog.definition
 COMMENT ON COLUMN pgslo_catalog.definition.settle IS 'A batch is closed when nothing was written to it for so long, or when a later one begins.';
 COMMENT ON COLUMN pgslo_catalog.definition.batch_is_of_row IS 'Whether a row says which batch it belongs to, so that what UPDATE and DELETE take away is taken from that batch.';
 COMMENT ON COLUMN pgslo_catalog.definition.recount IS 'Function that counts batches from the table itself, as pgslo_gen names it; NULL where the table cannot be asked.';
+COMMENT ON COLUMN pgslo_catalog.definition.batch_column IS 'The column that tells the batch, where it is a plain column; an index that begins with it finds the newest batch.';
 COMMENT ON COLUMN pgslo_catalog.definition.max_age IS 'Freshness: how old the newest data may be.';
 COMMENT ON COLUMN pgslo_catalog.definition.age_of IS 'Function that tells the time of the newest data, as pgslo_gen names it; NULL: when it was last written to.';
 COMMENT ON COLUMN pgslo_catalog.definition.tallies IS 'Names of what rules over a batch add up, in the order in which it is counted.';
@@ -91,6 +93,7 @@ CREATE TABLE pgslo_catalog.batch (
     last_written_at timestamptz NOT NULL,
     writer text,
     application text,
+    counted_at timestamptz,
     closed_at timestamptz,
     revision integer NOT NULL DEFAULT 0,
     CONSTRAINT batch_name_is_unique_in_its_definition UNIQUE (definition_id, name)
@@ -99,6 +102,7 @@ CREATE INDEX batch_place_idx ON pgslo_catalog.batch (definition_id, place);
 CREATE INDEX batch_open_idx ON pgslo_catalog.batch (definition_id) WHERE closed_at IS NULL;
 COMMENT ON TABLE pgslo_catalog.batch IS 'Batches as tick() last added them up; written by tick() alone.';
 COMMENT ON COLUMN pgslo_catalog.batch.rows IS 'Rows that are in it; below zero when rows were taken away that came before pgslo.';
+COMMENT ON COLUMN pgslo_catalog.batch.counted_at IS 'When it was last counted from the table; NULL where what statements record is added up.';
 COMMENT ON COLUMN pgslo_catalog.batch.revision IS 'How often it was judged: once when it closed, and again whenever rows came late or went.';
 
 CREATE TABLE pgslo_catalog.profile (

@@ -606,9 +606,13 @@ BEGIN
     FOR target IN SELECT d.* FROM pgslo_catalog.definition d ORDER BY d.definition_id LOOP
         BEGIN
             PERFORM pgslo_catalog.follow(target, NULL, 50);
-            PERFORM pgslo_catalog.judge_age(target);
         EXCEPTION WHEN OTHERS THEN
             PERFORM pgslo_catalog.record_break(target.name, NULL, SQLSTATE, SQLERRM);  -- The other tables go on.
+        END;
+        BEGIN
+            PERFORM pgslo_catalog.judge_age(target);
+        EXCEPTION WHEN OTHERS THEN
+            PERFORM pgslo_catalog.record_break(target.name, NULL, SQLSTATE, SQLERRM);
         END;
     END LOOP;
     -- A bulk-loaded table's own writes resolve its incidents, but for what they left to a writer who then rolled back.
@@ -693,6 +697,7 @@ CREATE TABLE pgslo_catalog.definition (
     settle interval DEFAULT '00:10:00'::interval NOT NULL,
     batch_is_of_row boolean DEFAULT false NOT NULL,
     recount text,
+    batch_column name,
     max_age interval,
     age_of text,
     tallies text[] DEFAULT '{}'::text[] NOT NULL,
@@ -722,6 +727,8 @@ COMMENT ON COLUMN pgslo_catalog.definition.settle IS 'A batch is closed when not
 COMMENT ON COLUMN pgslo_catalog.definition.batch_is_of_row IS 'Whether a row says which batch it belongs to, so that what UPDATE and DELETE take away is taken from that batch.';
 
 COMMENT ON COLUMN pgslo_catalog.definition.recount IS 'Function that counts batches from the table itself, as pgslo_gen names it; NULL where the table cannot be asked.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.batch_column IS 'The column that tells the batch, where it is a plain column; an index that begins with it finds the newest batch.';
 
 COMMENT ON COLUMN pgslo_catalog.definition.max_age IS 'Freshness: how old the newest data may be.';
 
@@ -976,6 +983,7 @@ CREATE TABLE pgslo_catalog.batch (
     last_written_at timestamp with time zone NOT NULL,
     writer text,
     application text,
+    counted_at timestamp with time zone,
     closed_at timestamp with time zone,
     revision integer DEFAULT 0 NOT NULL
 );
@@ -983,6 +991,8 @@ CREATE TABLE pgslo_catalog.batch (
 COMMENT ON TABLE pgslo_catalog.batch IS 'Batches as tick() last added them up; written by tick() alone.';
 
 COMMENT ON COLUMN pgslo_catalog.batch.rows IS 'Rows that are in it; below zero when rows were taken away that came before pgslo.';
+
+COMMENT ON COLUMN pgslo_catalog.batch.counted_at IS 'When it was last counted from the table; NULL where what statements record is added up.';
 
 COMMENT ON COLUMN pgslo_catalog.batch.revision IS 'How often it was judged: once when it closed, and again whenever rows came late or went.';
 
@@ -1004,6 +1014,28 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.batch_so_far(definition_id bigint, batch text) IS 'A batch as it stands within this transaction.';
+
+CREATE FUNCTION pgslo_catalog.can_find_batches(definition pgslo_catalog.definition) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    -- 16 MB are read faster than anybody notices.
+    RETURN 16 * 1024 * 1024 > (
+        SELECT sum(pg_relation_size(c.oid))
+        FROM pg_class c
+        WHERE c.oid = (can_find_batches.definition).relation
+           OR c.oid IN (SELECT p.relid FROM pg_partition_tree((can_find_batches.definition).relation) p)
+    ) OR EXISTS (
+        SELECT FROM pg_index i
+        WHERE i.indrelid = (can_find_batches.definition).relation AND i.indisvalid AND i.indpred IS NULL
+          AND pg_get_indexdef(i.indexrelid, 1, true) IN (
+              quote_ident((can_find_batches.definition).batch_column),
+              regexp_replace((can_find_batches.definition).batch_by, '^\(r\.(.*)\)$', '\1')));
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.can_find_batches(definition pgslo_catalog.definition) IS 'Whether a table''s batches can be looked up by an index, or it is small.';
 
 CREATE FUNCTION pgslo_catalog.check_mute(until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -1558,6 +1590,10 @@ BEGIN
     END IF;
     -- The last batch that is known is counted once more: rows may have come late.
     SELECT b.* INTO known FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.place > '-Infinity' ORDER BY b.place DESC LIMIT 1;
+    -- While no later one begins, a batch closes when it has settled: to look more often than that would only cost.
+    IF follow_stream.at_once IS NULL AND known.name = newest.name AND known.counted_at + (follow_stream.definition).settle > clock_timestamp() THEN
+        RETURN 0;
+    END IF;
     mask := pgslo_catalog.sample_mask(known.rows);
     EXECUTE format('SELECT pgslo_gen.%I($1, $2, $3)', (follow_stream.definition).recount)
     INTO counted USING coalesce(known.name, newest.name), newest.name, mask;
@@ -2676,17 +2712,30 @@ CREATE FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, 
     AS $$
 DECLARE
     newest timestamptz;
+    target pgslo_catalog.definition := newest_batch.definition;
 BEGIN
-    IF (newest_batch.definition).batch_by IS NULL THEN
+    IF target.batch_by IS NULL THEN
         -- Batches of the clock: the newest that is over.
-        newest := date_bin((newest_batch.definition).batch_every, clock_timestamp() - (newest_batch.definition).batch_every, '2001-01-01 00:00:00+00');
+        newest := date_bin(target.batch_every, clock_timestamp() - target.batch_every, '2001-01-01 00:00:00+00');
         name := pgslo_catalog.iso(newest);
         place := extract(epoch FROM newest);
         RETURN;
     END IF;
-    EXECUTE format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT max(%s) AS raw FROM %s AS r) AS b',
-                   (newest_batch.definition).batch_place, (newest_batch.definition).batch_by, (newest_batch.definition).relation)
-    INTO name, place;
+    IF NOT pgslo_catalog.can_find_batches(target) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'undefined_object',
+            MESSAGE = format('batches of %s cannot be found without reading all of it; create an index on (%s)', target.name,
+                             coalesce(quote_ident(target.batch_column), regexp_replace(target.batch_by, '\mr\.', '', 'g')));
+    END IF;
+    IF target.batch_column IS NOT NULL THEN
+        -- The newest value first, by the index, and then the batch that it lies in.
+        EXECUTE format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT %s AS raw FROM (SELECT max(t.%I) AS %I FROM %s AS t) AS r) AS b',
+                       target.batch_place, target.batch_by, target.batch_column, target.batch_column, target.relation)
+        INTO name, place;
+    ELSE
+        EXECUTE format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT max(%s) AS raw FROM %s AS r) AS b', target.batch_place, target.batch_by, target.relation)
+        INTO name, place;
+    END IF;
 END
 $$;
 
@@ -3368,19 +3417,19 @@ DECLARE
     id bigint;
 BEGIN
     INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, schema_wanted, on_read, fingerprint,
-        settle, batch_is_of_row, recount, sensitivity, tallies, max_age, age_of, target, span, budgeting)
+        settle, batch_is_of_row, recount, batch_column, sensitivity, tallies, max_age, age_of, target, span, budgeting)
     VALUES (
         document ->> 'name', (document ->> 'relation')::regclass, document ->> 'owner', document ->> 'description',
         ARRAY(SELECT jsonb_array_elements_text(document -> 'key')), document ->> 'writes',
         (document ->> 'batch_every')::interval, document ->> 'batch_by', document ->> 'batch_place', nullif(document -> 'schema', 'null'), document ->> 'on_read', document ->> 'fingerprint',
-        (document ->> 'settle')::interval, (document ->> 'batch_is_of_row')::boolean, document ->> 'recount', (document ->> 'sensitivity')::float8,
+        (document ->> 'settle')::interval, (document ->> 'batch_is_of_row')::boolean, document ->> 'recount', document ->> 'batch_column', (document ->> 'sensitivity')::float8,
         ARRAY(SELECT jsonb_array_elements_text(document -> 'tallies')), (document ->> 'max_age')::interval, document ->> 'age_of', (document ->> 'target')::numeric, (document ->> 'span')::interval,
         coalesce(document ->> 'budgeting', 'occurrences'))
     ON CONFLICT (name) DO UPDATE SET
         relation = excluded.relation, owner = excluded.owner, description = excluded.description, key_columns = excluded.key_columns,
         writes = excluded.writes, batch_every = excluded.batch_every, batch_by = excluded.batch_by, batch_place = excluded.batch_place, schema_wanted = excluded.schema_wanted,
         on_read = excluded.on_read, fingerprint = excluded.fingerprint,
-        settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, sensitivity = excluded.sensitivity,
+        settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, batch_column = excluded.batch_column, sensitivity = excluded.sensitivity,
         tallies = excluded.tallies, max_age = excluded.max_age, age_of = excluded.age_of, target = excluded.target, span = excluded.span, budgeting = excluded.budgeting, registered_at = clock_timestamp(), registered_by = session_user
     RETURNING d.definition_id INTO id;
 
@@ -3890,11 +3939,11 @@ DECLARE
     columns text[] := ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = (take_count.definition).definition_id ORDER BY w.ordinal);
     place numeric := coalesce((counted).place, pgslo_catalog.arrival((take_count.definition).definition_id, (counted).batch));
 BEGIN
-    INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, tallies, first_written_at, last_written_at)
+    INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, tallies, first_written_at, last_written_at, counted_at)
     VALUES ((take_count.definition).definition_id, (counted).batch, place, (counted).rows, coalesce(pgslo_catalog.signed(columns, (counted).present, 1), '{}'),
-            coalesce(pgslo_catalog.signed((take_count.definition).tallies, (counted).tallies, 1), '{}'), clock_timestamp(), clock_timestamp())
+            coalesce(pgslo_catalog.signed((take_count.definition).tallies, (counted).tallies, 1), '{}'), clock_timestamp(), clock_timestamp(), clock_timestamp())
     ON CONFLICT ON CONSTRAINT batch_name_is_unique_in_its_definition DO UPDATE SET
-        rows = excluded.rows, present = excluded.present, tallies = excluded.tallies,
+        rows = excluded.rows, present = excluded.present, tallies = excluded.tallies, counted_at = excluded.counted_at,
         last_written_at = CASE WHEN b.rows = excluded.rows THEN b.last_written_at ELSE excluded.last_written_at END;
 END
 $$;
@@ -5085,6 +5134,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.at_place(grid double precision[], place dou
 REVOKE ALL ON FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.batch_so_far(definition_id bigint, batch text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.can_find_batches(definition pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.check_mute(until timestamp with time zone) FROM PUBLIC;
 

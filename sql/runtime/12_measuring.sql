@@ -182,11 +182,11 @@ DECLARE
     columns text[] := ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = (take_count.definition).definition_id ORDER BY w.ordinal);
     place numeric := coalesce((counted).place, pgslo_catalog.arrival((take_count.definition).definition_id, (counted).batch));
 BEGIN
-    INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, tallies, first_written_at, last_written_at)
+    INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, tallies, first_written_at, last_written_at, counted_at)
     VALUES ((take_count.definition).definition_id, (counted).batch, place, (counted).rows, coalesce(pgslo_catalog.signed(columns, (counted).present, 1), '{}'),
-            coalesce(pgslo_catalog.signed((take_count.definition).tallies, (counted).tallies, 1), '{}'), clock_timestamp(), clock_timestamp())
+            coalesce(pgslo_catalog.signed((take_count.definition).tallies, (counted).tallies, 1), '{}'), clock_timestamp(), clock_timestamp(), clock_timestamp())
     ON CONFLICT ON CONSTRAINT batch_name_is_unique_in_its_definition DO UPDATE SET
-        rows = excluded.rows, present = excluded.present, tallies = excluded.tallies,
+        rows = excluded.rows, present = excluded.present, tallies = excluded.tallies, counted_at = excluded.counted_at,
         last_written_at = CASE WHEN b.rows = excluded.rows THEN b.last_written_at ELSE excluded.last_written_at END;
 END
 $pgslo$;
@@ -370,6 +370,10 @@ BEGIN
     END IF;
     -- The last batch that is known is counted once more: rows may have come late.
     SELECT b.* INTO known FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.place > '-Infinity' ORDER BY b.place DESC LIMIT 1;
+    -- While no later one begins, a batch closes when it has settled: to look more often than that would only cost.
+    IF follow_stream.at_once IS NULL AND known.name = newest.name AND known.counted_at + (follow_stream.definition).settle > clock_timestamp() THEN
+        RETURN 0;
+    END IF;
     mask := pgslo_catalog.sample_mask(known.rows);
     EXECUTE format('SELECT pgslo_gen.%I($1, $2, $3)', (follow_stream.definition).recount)
     INTO counted USING coalesce(known.name, newest.name), newest.name, mask;

@@ -93,23 +93,57 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.open_left_over() IS 'Opens incidents that a writer left to another writer, who then rolled back.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.can_find_batches(definition pgslo_catalog.definition) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- 16 MB are read faster than anybody notices.
+    RETURN 16 * 1024 * 1024 > (
+        SELECT sum(pg_relation_size(c.oid))
+        FROM pg_class c
+        WHERE c.oid = (can_find_batches.definition).relation
+           OR c.oid IN (SELECT p.relid FROM pg_partition_tree((can_find_batches.definition).relation) p)
+    ) OR EXISTS (
+        SELECT FROM pg_index i
+        WHERE i.indrelid = (can_find_batches.definition).relation AND i.indisvalid AND i.indpred IS NULL
+          AND pg_get_indexdef(i.indexrelid, 1, true) IN (
+              quote_ident((can_find_batches.definition).batch_column),
+              regexp_replace((can_find_batches.definition).batch_by, '^\(r\.(.*)\)$', '\1')));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.can_find_batches(pgslo_catalog.definition) IS 'Whether a table''s batches can be looked up by an index, or it is small.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, OUT name text, OUT place numeric)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     newest timestamptz;
+    target pgslo_catalog.definition := newest_batch.definition;
 BEGIN
-    IF (newest_batch.definition).batch_by IS NULL THEN
+    IF target.batch_by IS NULL THEN
         -- Batches of the clock: the newest that is over.
-        newest := date_bin((newest_batch.definition).batch_every, clock_timestamp() - (newest_batch.definition).batch_every, '2001-01-01 00:00:00+00');
+        newest := date_bin(target.batch_every, clock_timestamp() - target.batch_every, '2001-01-01 00:00:00+00');
         name := pgslo_catalog.iso(newest);
         place := extract(epoch FROM newest);
         RETURN;
     END IF;
-    EXECUTE format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT max(%s) AS raw FROM %s AS r) AS b',
-                   (newest_batch.definition).batch_place, (newest_batch.definition).batch_by, (newest_batch.definition).relation)
-    INTO name, place;
+    IF NOT pgslo_catalog.can_find_batches(target) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'undefined_object',
+            MESSAGE = format('batches of %s cannot be found without reading all of it; create an index on (%s)', target.name,
+                             coalesce(quote_ident(target.batch_column), regexp_replace(target.batch_by, '\mr\.', '', 'g')));
+    END IF;
+    IF target.batch_column IS NOT NULL THEN
+        -- The newest value first, by the index, and then the batch that it lies in.
+        EXECUTE format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT %s AS raw FROM (SELECT max(t.%I) AS %I FROM %s AS t) AS r) AS b',
+                       target.batch_place, target.batch_by, target.batch_column, target.batch_column, target.relation)
+        INTO name, place;
+    ELSE
+        EXECUTE format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT max(%s) AS raw FROM %s AS r) AS b', target.batch_place, target.batch_by, target.relation)
+        INTO name, place;
+    END IF;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.newest_batch(pgslo_catalog.definition) IS 'The newest batch of a streamed table.';
@@ -130,9 +164,13 @@ BEGIN
     FOR target IN SELECT d.* FROM pgslo_catalog.definition d ORDER BY d.definition_id LOOP
         BEGIN
             PERFORM pgslo_catalog.follow(target, NULL, 50);
-            PERFORM pgslo_catalog.judge_age(target);
         EXCEPTION WHEN OTHERS THEN
             PERFORM pgslo_catalog.record_break(target.name, NULL, SQLSTATE, SQLERRM);  -- The other tables go on.
+        END;
+        BEGIN
+            PERFORM pgslo_catalog.judge_age(target);
+        EXCEPTION WHEN OTHERS THEN
+            PERFORM pgslo_catalog.record_break(target.name, NULL, SQLSTATE, SQLERRM);
         END;
     END LOOP;
     -- A bulk-loaded table's own writes resolve its incidents, but for what they left to a writer who then rolled back.

@@ -244,10 +244,7 @@ def test_a_condition_that_raises_takes_nothing_from_what_is_measured(session):
     session.run(
         "CREATE TABLE features.user_stats (user_id bigint, feature_date date, age integer, country text)"
     )
-    session.guard(
-        DEFINITION
-        + '    rules:\n      - share: {expression: "100 / age > 0", on_breach: flag}\n'
-    )
+    session.guard(DEFINITION + '    rules:\n      - share: {expression: "100 / age > 0", on_breach: flag}\n')
     insert(session, "2026-05-01", (1, 10), age="u - 1")
     session.run("SELECT pgslo.tick()")
     assert in_batches(session) == {"2026-05-01": (10, 10, 0)}
@@ -261,3 +258,37 @@ def test_a_column_that_went_takes_its_own_measure_alone(loaded):
     loaded.run("SELECT pgslo.tick()")
     assert [(rows, failing) for rows, _, failing in in_batches(loaded).values()] == [(10, 4)]
     assert loaded.values("SELECT error_code FROM pgslo_catalog.rule_break") == ["42703"]
+
+
+def test_a_streamed_table_is_never_read_whole(session):
+    session.run(
+        "CREATE TABLE features.user_stats (user_id bigint, feature_date date, age integer, filler text)"
+    )
+    plan = session.guard(DEFINITION.replace("bulk", "stream"))
+    assert [note for note in plan.notes if "no index begins with feature_date" in note]
+    session.run(
+        "INSERT INTO features.user_stats SELECT u, date '2026-05-01' + u % 3, 40, repeat('x', 1000) FROM generate_series(1, 20000) u"
+    )
+    session.run("SELECT pgslo.tick()")
+    (said,) = session.values("SELECT error_message FROM pgslo_catalog.rule_break")
+    assert "create an index on (feature_date)" in said
+    assert in_batches(session) == {}
+    session.run("CREATE INDEX ON features.user_stats (feature_date)")
+    session.run("SELECT pgslo.close_batch('features.user_stats', '2026-05-03')")
+    assert in_batches(session) == {"2026-05-03": (6666, 6666, 0)}
+
+
+def test_a_streamed_table_is_counted_once_a_settle_while_no_later_batch_begins(session):
+    session.run("CREATE TABLE features.user_stats (user_id bigint, feature_date date, age integer)")
+    session.guard(DEFINITION.replace("bulk", "stream") + "    settle: 1 hour\n")
+    insert(session, "2026-05-01", (1, 10))
+    session.run("SELECT pgslo.tick()")
+    insert(session, "2026-05-01", (11, 20))
+    session.run("SELECT pgslo.tick()")
+    assert in_batches(session) == {"2026-05-01": (10, 10, 0)}
+    insert(session, "2026-05-02", (1, 10))
+    session.run("SELECT pgslo.tick()")
+    assert in_batches(session) == {"2026-05-01": (20, 20, 0), "2026-05-02": (10, 10, 0)}
+    assert session.values("SELECT name FROM pgslo_catalog.batch WHERE closed_at IS NOT NULL") == [
+        "2026-05-01"
+    ]

@@ -439,6 +439,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": null,
+ "batch_column": "feature_date",
  "sensitivity": 1.0,
  "watched": [],
  "rules": [
@@ -517,7 +518,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "2fb4bc3b2fb9f39d"
+ "fingerprint": "f8ba7955e27fd40f"
 }'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.

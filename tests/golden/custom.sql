@@ -402,6 +402,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": null,
+ "batch_column": "feature_date",
  "sensitivity": 1.0,
  "watched": [],
  "rules": [
@@ -459,7 +460,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "a18e1b00d740833a"
+ "fingerprint": "1236baf11cd58a67"
 }'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.

@@ -439,6 +439,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": null,
+ "batch_column": "feature_date",
  "sensitivity": 1.0,
  "watched": [],
  "rules": [
@@ -516,7 +517,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "26a25c31b49c2c93"
+ "fingerprint": "880bcc27d16169fa"
 }'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.

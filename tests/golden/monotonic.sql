@@ -291,6 +291,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": "features__user_stats__recount",
+ "batch_column": "feature_date",
  "sensitivity": 1.0,
  "watched": [
   {
@@ -407,7 +408,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "6e7bde33d470d1c0"
+ "fingerprint": "686f8db1dc863a41"
 }'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.

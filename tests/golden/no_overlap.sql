@@ -272,6 +272,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": "features__user_stats__recount",
+ "batch_column": "feature_date",
  "sensitivity": 1.0,
  "watched": [
   {
@@ -362,7 +363,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "3c8550957bf26c56"
+ "fingerprint": "6606bd7d006f23ce"
 }'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.

@@ -439,6 +439,7 @@ SELECT pgslo_catalog.register( E'{
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": null,
+ "batch_column": "feature_date",
  "sensitivity": 1.0,
  "watched": [],
  "rules": [
@@ -512,7 +513,7 @@ SELECT pgslo_catalog.register( E'{
   }
  ],
  "tasks": [],
- "fingerprint": "e567df8620563931"
+ "fingerprint": "9cb27b197497583d"
 }'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.

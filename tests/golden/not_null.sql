@@ -440,6 +440,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": null,
+ "batch_column": "feature_date",
  "sensitivity": 1.0,
  "watched": [],
  "rules": [
@@ -531,7 +532,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "757ade3800860b87"
+ "fingerprint": "a3d427b0a488e73a"
 }'::jsonb);
 
 -- create not_null age ON features.user_stats: NOT NULL costs a write nothing and no writer gets round it; its error is PostgreSQL's own (23502).

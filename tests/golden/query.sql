@@ -276,6 +276,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": "features__user_stats__recount",
+ "batch_column": "feature_date",
  "sensitivity": 1.0,
  "watched": [
   {
@@ -363,7 +364,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "cb4ea3b342e543df"
+ "fingerprint": "be447fa09bde096b"
 }'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.

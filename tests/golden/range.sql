@@ -475,6 +475,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": null,
+ "batch_column": "feature_date",
  "sensitivity": 1.0,
  "watched": [],
  "rules": [
@@ -566,7 +567,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "7e4a8ffdc533ebec"
+ "fingerprint": "13c2176221dab841"
 }'::jsonb);
 
 -- create trigger pgslo_100_repair_row ON features.user_stats: only a BEFORE ROW trigger can change the row.

@@ -383,6 +383,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": null,
+ "batch_column": "feature_date",
  "sensitivity": 1.0,
  "watched": [],
  "rules": [
@@ -458,7 +459,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "00941812e689cc01"
+ "fingerprint": "62747b7d2099628f"
 }'::jsonb);
 
 -- create foreign_key pgslo__country_references ON features.user_stats: only a foreign key holds against deletes in the other table; its error is PostgreSQL's own (23503).

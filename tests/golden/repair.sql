@@ -361,6 +361,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": null,
+ "batch_column": "feature_date",
  "sensitivity": 1.0,
  "watched": [],
  "rules": [
@@ -470,7 +471,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "ed5ed6304f0816dc"
+ "fingerprint": "7e71ec466bda9869"
 }'::jsonb);
 
 -- create trigger pgslo_100_repair_row ON features.user_stats: only a BEFORE ROW trigger can change the row.

@@ -260,6 +260,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": "features__user_stats__recount",
+ "batch_column": "feature_date",
  "sensitivity": 1.0,
  "tallies": [
   "rows where 25ecb8d5"
@@ -398,7 +399,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "c1275c25dfc1501f"
+ "fingerprint": "8236c91307f40bc3"
 }'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.

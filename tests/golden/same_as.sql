@@ -270,6 +270,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": "features__user_stats__recount",
+ "batch_column": "feature_date",
  "sensitivity": 1.0,
  "watched": [
   {
@@ -360,7 +361,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "4af93fe1af3e4f89"
+ "fingerprint": "bbae4dff4f7fce9d"
 }'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.

@@ -57,6 +57,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": null,
+ "batch_column": "feature_date",
  "sensitivity": 1.0,
  "watched": [],
  "rules": [
@@ -77,7 +78,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "5abe25b29d7a6e15"
+ "fingerprint": "8e4487ea6ce433de"
 }'::jsonb);
 
 -- create trigger pgslo_300_schema_statement ON features.user_stats: a BEFORE STATEMENT trigger: one look a statement, not a row.

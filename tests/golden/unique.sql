@@ -384,6 +384,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": null,
+ "batch_column": "feature_date",
  "sensitivity": 1.0,
  "watched": [],
  "rules": [
@@ -478,7 +479,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "d1ba65365648c5b7"
+ "fingerprint": "bbd5fef73da1921c"
 }'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.

@@ -190,7 +190,7 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
         *(one for one in triggers if one.kind != "function"),
         *guarded,
     )
-    return Compiled(definition, artifacts, chosen, tuple(probes), _notes(relation, chosen))
+    return Compiled(definition, artifacts, chosen, tuple(probes), _notes(compiler, chosen, measured))
 
 
 def _collect(make: Callable[[], _Made]) -> _Made:
@@ -395,6 +395,7 @@ def _registration(
         "settle": f"{int((definition.settle or _SETTLE).total_seconds())} seconds",
         "batch_is_of_row": measured.of_row,
         "recount": measured.recount,
+        "batch_column": compiler.batching.column,
         "sensitivity": definition.sensitivity,
         **({"tallies": tallies} if tallies else {}),
         **_objective(definition),
@@ -517,8 +518,18 @@ def _document(document: object) -> Sql:
     return sql.literal(json.dumps(document, ensure_ascii=False, indent=1))
 
 
-def _notes(relation: Relation, choices: tuple[Choice, ...]) -> tuple[str, ...]:
+def _notes(compiler: WriteCompiler, choices: tuple[Choice, ...], measured: Measuring) -> tuple[str, ...]:
+    relation, column = compiler.relation, compiler.batching.column
     notes = []
+    if (
+        compiler.writes.mode == "stream"
+        and measured.recount is not None
+        and column is not None
+        and not any(index.columns[0] == column for index in relation.indexes)
+    ):
+        notes.append(
+            f"no index begins with {column}: batches of a streamed table are counted by it once the table is larger than 16 MB"
+        )
     if relation.children:
         children = ", ".join(".".join(child) for child in relation.children)
         notes.append(f"rows written straight to inheritance children are not seen: {children}")

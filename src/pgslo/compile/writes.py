@@ -15,6 +15,7 @@ from pgslo.compile.conditions import NEW, ROW, Subject
 from pgslo.definition import rules
 from pgslo.definition.rules import Definition
 from pgslo.errors import CatalogError
+from pgslo.expression import Expression
 from pgslo.sql import Sql
 
 Mechanism = Literal[
@@ -242,6 +243,7 @@ class Batching:
         by_value: Whether the key itself says which batch is later.
         every: The span of the clock's batches, or that in which nothing came means that nothing failed.
         type: Type of the key; of no use where no row says its batch.
+        column: The column that is the key, or that ``every`` cuts; ``None`` where an expression is.
     """
 
     raw_new: Sql
@@ -251,6 +253,7 @@ class Batching:
     by_value: bool
     every: str | None
     type: Sql = _TEXT
+    column: str | None = None
 
 
 def batching(definition: Definition, subject: Subject, writes: Writes) -> Batching:
@@ -274,6 +277,7 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
     relation: Name = (subject.relation.schema, subject.relation.name)
     type_name, category = subject.catalog.expression_types.get((relation, batch.by.text), ("text", "S"))
     new, row = batch.by.qualified(NEW), batch.by.qualified(ROW)
+    column = next((name for name in batch.by.columns if _is_plain(name, batch.by)), None)
     span: str | None = None
     if batch.every is not None:
         if category != TEMPORAL or type_name.startswith("time "):
@@ -293,15 +297,28 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
         # What a date is cut into are time stamps.
         key = Sql("timestamp without time zone" if span is not None and type_name == "date" else type_name)
         return Batching(
-            new, row, _raw("batch_name"), _raw("batch_epoch"), by_value=True, every=span, type=key
+            new,
+            row,
+            _raw("batch_name"),
+            _raw("batch_epoch"),
+            by_value=True,
+            every=span,
+            type=key,
+            column=column,
         )
     if category == NUMERIC:
         number, place = _raw("batch_number_name"), _raw("batch_number")
-        return Batching(new, row, number, place, by_value=True, every=None, type=Sql(type_name))
+        return Batching(
+            new, row, number, place, by_value=True, every=None, type=Sql(type_name), column=column
+        )
     arrival = _raw("batch_arrival")
     return Batching(
         new, row, _raw("batch_name"), arrival, by_value=False, every=_STREAM_BATCH, type=Sql(type_name)
     )
+
+
+def _is_plain(column: str, expression: Expression) -> bool:
+    return expression.text in (column, sql.identifier(column).text)
 
 
 def _seconds(span: timedelta) -> str:

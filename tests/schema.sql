@@ -2729,7 +2729,7 @@ BEGIN
     END IF;
     IF target.batch_column IS NOT NULL THEN
         -- The newest value first, by the index, and then the batch that it lies in.
-        EXECUTE format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT %s AS raw FROM (SELECT max(t.%I) AS %I FROM %s AS t) AS r) AS b',
+        EXECUTE format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT %s AS raw FROM (SELECT max(r.%I) AS %I FROM %s AS r) AS r) AS b',
                        target.batch_place, target.batch_by, target.batch_column, target.batch_column, target.relation)
         INTO name, place;
     ELSE

@@ -12,6 +12,7 @@ import os
 import secrets
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -191,6 +192,7 @@ class Demo:
         self.reject()
         self.release()
         self.repair()
+        self.fail_job()
         self.break_source()
         self.read()
         self.change_unit()
@@ -379,6 +381,34 @@ class Demo:
         self.owner.run(
             "SELECT row_key, column_name, old_value, new_value, writer FROM pgslo.repair ORDER BY repair_id LIMIT 3"
         )
+
+    def fail_job(self) -> None:
+        """A night without a load."""
+        self.screen.scene("The night the job does not run")
+        self.screen.tell(
+            "The newest night may be 26 hours old. Nobody wants to wait for that here, so this one scene has a copy of the "
+            "definition that gives it 2 seconds:"
+        )
+        hours = (HERE / "slos" / "flights.yml").read_text(encoding="utf-8")
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder, "impatient.yml")
+            copy.write_text(hours.replace("max_age: 26 hours", "max_age: 2 seconds"), encoding="utf-8")
+            self._pgslo("apply", "--yes", str(copy), last=1, first=0)
+        time.sleep(2)
+        self.screen.tell(
+            "No job, no error, no row, and nothing that a check in the pipeline could look at. But whoever reads is told, with "
+            "no process that watches the clock:"
+        )
+        analyst = Session(self.screen, self.analyst_dsn, "notebook")
+        with analyst.connection:
+            analyst.run("SELECT count(*), max(flight_date) FROM guarded.flights")
+        self.screen.tell("The next tick() opens an incident, which names the tasks that have to know:")
+        self.owner.run("SELECT pgslo.tick()")
+        stale = self._value("SELECT incident_id FROM pgslo.incident WHERE rule = 'freshness' AND resolved_at IS NULL")
+        self._pgslo("explain", str(stale))
+        self.screen.tell("Back to 26 hours:")
+        self._pgslo("apply", "--yes", last=1, first=0)
+        self.owner.run("SELECT pgslo.tick()")
 
     def break_source(self) -> None:
         """A column that turns null in one night."""

@@ -21,6 +21,7 @@ SCENES = (
     "A write that is rejected",
     "A row in quarantine, and its release",
     "A value that was repaired, and what it was",
+    "The night the job does not run",
     "The night a source breaks",
     "The morning after: who reads what",
     "A unit that changes, and no rule for it",
@@ -72,7 +73,7 @@ def test_the_definition_that_is_shown_is_the_file(scenes: dict[str, str]):
 
 def test_a_second_plan_is_empty(scenes: dict[str, str]):
     scene = scenes["From file to database"]
-    assert "1 definition with 14 rules: no errors" in scene
+    assert "1 definition with 15 rules: no errors" in scene
     assert "nothing to do" in scene.rpartition("$ pgslo plan")[2]
 
 
@@ -117,6 +118,17 @@ def test_a_repair_keeps_the_old_value(scenes: dict[str, str]):
         r"dep_delay +\| (\d+) +\| (\d+) +\| loader", scenes["A value that was repaired, and what it was"]
     )
     assert found == [("853", "720"), ("1301", "720"), ("1126", "720")]
+
+
+def test_a_job_that_does_not_run_makes_the_table_stale(scenes: dict[str, str]):
+    scene = scenes["The night the job does not run"]
+    read, _, explained = scene.partition("SELECT pgslo.tick();")
+    assert 'features.flights misses rule "freshness"' in read
+    assert "the objective is an age of at most 2 seconds" in read
+    assert "the objective is an age of at most 2 seconds" in explained
+    assert "delay_model" in explained
+    later = scenes["The night a source breaks"]
+    assert "freshness" not in later
 
 
 def test_a_broken_source_opens_an_incident_and_the_load_lives(scenes: dict[str, str]):

@@ -292,3 +292,38 @@ def test_a_streamed_table_is_counted_once_a_settle_while_no_later_batch_begins(s
     assert session.values("SELECT name FROM pgslo_catalog.batch WHERE closed_at IS NOT NULL") == [
         "2026-05-01"
     ]
+
+
+def test_a_partitioned_table_is_measured_whichever_way_rows_come_in(session):
+    session.run(
+        """CREATE TABLE features.user_stats (user_id bigint, feature_date date, age integer, country text) PARTITION BY RANGE (feature_date);
+           CREATE TABLE features.user_stats_may PARTITION OF features.user_stats FOR VALUES FROM ('2026-05-01') TO ('2026-06-01');
+           CREATE TABLE features.user_stats_june PARTITION OF features.user_stats FOR VALUES FROM ('2026-06-01') TO ('2026-07-01')"""
+    )
+    session.guard(
+        DEFINITION + "        - completeness: {min: 0.5, reject_below: 0.2}\n    row_count: {min: 10}\n"
+    )
+    insert(session, "2026-05-31", (1, 10))
+    session.run(
+        "INSERT INTO features.user_stats_may (user_id, feature_date, age) SELECT u, '2026-05-31', NULL FROM generate_series(11, 20) u"
+    )
+    session.run("UPDATE features.user_stats SET feature_date = '2026-06-01' WHERE user_id <= 6")
+    session.run("DELETE FROM features.user_stats_june WHERE user_id = 1")
+    session.run("SELECT pgslo.close_batch('features.user_stats')")
+    assert in_batches(session) == in_table(session) == {"2026-05-31": (14, 4, 0), "2026-06-01": (5, 5, 0)}
+    assert session.values(
+        "SELECT rule || ' ' || batch FROM pgslo.verdict WHERE verdict = 'missed' ORDER BY 1"
+    ) == [
+        "age_completeness 2026-05-31",
+        "row_count 2026-06-01",
+    ]
+    refused = session.refused("INSERT INTO features.user_stats_june VALUES (1, '2026-06-02', NULL)")
+    assert refused.sqlstate == "23514"
+    insert(session, "2026-06-03", (1, 10), age="-1")
+    session.run("TRUNCATE features.user_stats_may")
+    session.run("SELECT pgslo.tick()")
+    assert in_batches(session) == {"2026-06-01": (5, 5, 0), "2026-06-03": (10, 10, 10)}
+    session.run("SELECT pgslo.tick()")
+    assert session.values(
+        "SELECT rule FROM pgslo.incident WHERE resolved_at IS NULL AND rule LIKE 'age%'"
+    ) == ["age_range"]

@@ -1518,11 +1518,18 @@ DECLARE
     emptied bigint := (SELECT max(f.fragment_id) FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'truncate');
     due record;
     merged pgslo_catalog.fragment;
+    added integer := 0;
     judged integer := 0;
 BEGIN
     IF emptied IS NOT NULL THEN
         DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.fragment_id <= emptied;
         UPDATE pgslo_catalog.batch b SET rows = 0, present = '{}', tallies = '{}', failures = '{}' WHERE b.definition_id = id;
+    END IF;
+    IF (follow_loads.definition).recount IS NOT NULL
+        AND EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount')
+    THEN
+        -- A partition was emptied: what is left of each batch, the table alone can tell.
+        PERFORM pgslo_catalog.recount_all(follow_loads.definition);
     END IF;
     FOR due IN
         SELECT u.batch, coalesce(b.closed_at IS NOT NULL, false) AS was_closed, u.place
@@ -1535,8 +1542,10 @@ BEGIN
         LEFT JOIN pgslo_catalog.batch b ON b.definition_id = id AND b.name = u.batch
         ORDER BY u.place
     LOOP
-        EXIT WHEN judged >= follow_loads.at_most;
+        -- After a long time without a tick() the oldest come first, and the others have the next ones.
+        EXIT WHEN judged >= follow_loads.at_most OR added / 4 >= follow_loads.at_most;
         merged := pgslo_catalog.merge_batch(id, due.batch);
+        added := added + 1;
         -- Rows that came late or went: it is judged again.
         IF due.was_closed THEN
             PERFORM pgslo_catalog.judge_closed(follow_loads.definition, due.batch, merged.sample_columns, merged.sample, merged.level);
@@ -3363,6 +3372,36 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) IS 'Notes that a table was emptied, or a part of it.';
 
+CREATE FUNCTION pgslo_catalog.recount_all(definition pgslo_catalog.definition) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (recount_all.definition).definition_id;
+    mask bigint := pgslo_catalog.sample_mask((SELECT max(b.rows) FROM pgslo_catalog.batch b WHERE b.definition_id = id));
+    counted pgslo_catalog.measured[] := pgslo_catalog.replace_counts(recount_all.definition, NULL, NULL, mask);
+    one pgslo_catalog.measured;
+    before pgslo_catalog.batch;
+BEGIN
+    UPDATE pgslo_catalog.batch b SET rows = 0, present = '{}', tallies = '{}', failures = '{}'
+    WHERE b.definition_id = id AND b.name NOT IN (SELECT c.batch FROM unnest(counted) AS c);
+    FOR one IN SELECT c.* FROM unnest(counted) AS c ORDER BY c.place LOOP
+        SELECT b.* INTO before FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;
+        PERFORM pgslo_catalog.take_count(recount_all.definition, one, mask);
+        UPDATE pgslo_catalog.batch b SET failures = coalesce(f.failures, '{}')
+        FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = id AND f.batch = one.batch AND f.operation = 'recounted' AND b.definition_id = id AND b.name = one.batch;
+        IF before.closed_at IS NOT NULL AND before.rows <> one.rows THEN
+            PERFORM pgslo_catalog.judge_closed(recount_all.definition, one.batch,
+                ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = id ORDER BY w.ordinal),
+                one.sample, pgslo_catalog.level_of(mask));
+        END IF;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.recount_all(definition pgslo_catalog.definition) IS 'Counts every batch of a loaded table from the table, and judges those again that have other rows than they had.';
+
 CREATE FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3556,12 +3595,17 @@ BEGIN
             SELECT c.* FROM unnest(pgslo_gen.%I($1, $2, $3)) AS c
         ), gone AS (
             DELETE FROM pgslo_catalog.fragment f
-            WHERE $6 = 'bulk' AND f.definition_id = $4 AND f.batch IN (SELECT c.batch FROM counted c)
+            WHERE $6 = 'bulk' AND f.definition_id = $4 AND ($1 IS NULL OR f.batch IN (SELECT c.batch FROM counted c))
+            RETURNING f.batch, f.rows, f.failures
+        ), kept AS (
+            -- Failing rows are not judged again: they are the same where the rows are as many as before.
+            SELECT g.batch, sum(g.rows) AS rows, nullif(pgslo_catalog.added_up(array_agg(g.failures)), '{}') AS failures FROM gone g GROUP BY g.batch
         ), written AS (
-            INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation, present, level, sample_columns, sample)
-            SELECT $4, c.batch, coalesce(c.place, pgslo_catalog.arrival($4, c.batch)), c.rows, 'recounted', coalesce(pgslo_catalog.signed($5, c.present, 1), '{}'),
+            INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures, operation, present, level, sample_columns, sample)
+            SELECT $4, c.batch, coalesce(c.place, pgslo_catalog.arrival($4, c.batch)), c.rows, k.failures, 'recounted', coalesce(pgslo_catalog.signed($5, c.present, 1), '{}'),
                    pgslo_catalog.level_of($3), $5, c.sample
-            FROM counted c WHERE $6 = 'bulk'
+            FROM counted c LEFT JOIN kept k ON k.batch = c.batch AND k.rows = c.rows
+            WHERE $6 = 'bulk'
         )
         SELECT array_agg(c::pgslo_catalog.measured ORDER BY c.place) FROM counted c
         $query$, (replace_counts.definition).recount)
@@ -3571,7 +3615,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.definition, first text, last text, mask bigint) IS 'Counts batches from the table, in place of what writers recorded of them.';
+COMMENT ON FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.definition, first text, last text, mask bigint) IS 'Counts batches from the table, or all if none are named, in place of what writers recorded of them.';
 
 CREATE FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
     LANGUAGE plpgsql
@@ -5282,6 +5326,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_sample(definition text, rule text, b
 REVOKE ALL ON FUNCTION pgslo_catalog.record_statement(definition text, operation text, rules text[], columns text[], tallies text[], batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.recount_all(definition pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) FROM PUBLIC;
 

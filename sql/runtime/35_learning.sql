@@ -447,14 +447,20 @@ AS $pgslo$
             WHERE p.definition_id = compare_with_earlier.definition_id AND p.column_name = '*' AND p.batch = compare_with_earlier.batch
         ) m USING (entity)
         GROUP BY w.batch
+    ), mine AS MATERIALIZED (
+        -- With nothing added to it an array is whole in memory; else it would be read from its TOAST table again for each of its elements.
+        SELECT p.column_name, p.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile p
+        WHERE p.definition_id = compare_with_earlier.definition_id AND p.batch = compare_with_earlier.batch AND p.sampled > 0 AND p.prefix IS NOT NULL
+    ), theirs AS MATERIALIZED (
+        SELECT p.column_name, p.batch, p.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile p
+        WHERE p.definition_id = compare_with_earlier.definition_id AND p.batch IN (SELECT w.batch FROM whole w) AND p.prefix IS NOT NULL
     ), equal AS (
         SELECT c.column_name, avg((c.prefix[x.mine] = o.prefix[x.others])::integer) FILTER (WHERE c.prefix[x.mine] <> 0 OR o.prefix[x.others] <> 0) AS share,
                count(*) FILTER (WHERE c.prefix[x.mine] <> 0 OR o.prefix[x.others] <> 0) AS compared
-        FROM pgslo_catalog.profile c
+        FROM mine c
         CROSS JOIN paired p
-        JOIN pgslo_catalog.profile o ON o.definition_id = c.definition_id AND o.column_name = c.column_name AND o.batch = p.batch
+        JOIN theirs o ON o.column_name = c.column_name AND o.batch = p.batch
         CROSS JOIN LATERAL unnest(p.mine, p.others) AS x (mine, others)
-        WHERE c.definition_id = compare_with_earlier.definition_id AND c.batch = compare_with_earlier.batch AND c.sampled > 0 AND c.prefix IS NOT NULL
         GROUP BY c.column_name, p.batch
     )
     UPDATE pgslo_catalog.profile p

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 
-from pgslo import database, drift, sql
+from pgslo import database, drift, runtime, sql
 from pgslo.definition.rules import Definition
 from pgslo.errors import PgsloError
 from pgslo.sql import Sql
@@ -99,3 +101,24 @@ def pause_rule(conn: database.Connection, definition: Definition, rule: str) -> 
                 conn.execute(functions[name].create[0].text.text.encode(), prepare=False)
             else:
                 conn.execute("SELECT pgslo_catalog.silence(%s)", (name,))
+
+
+@contextlib.contextmanager
+def trying(conn: database.Connection, definition: Definition) -> Iterator[None]:
+    """Have a definition registered, with its functions and without triggers or constraints, and roll it back at the end.
+
+    Locks nothing on the table. The runtime comes along where there is none.
+
+    Raises:
+        DefinitionErrors: The definition does not fit the database.
+    """
+    with database.installing(conn), database.errors(), conn.transaction(force_rollback=True):
+        runtime.install(conn)
+        catalog = database.read_catalog(conn, [definition])
+        (compiled,) = database.compile_all(conn, [definition], catalog)
+        for kind in ("function", "registration"):
+            for artifact in compiled.artifacts:
+                if artifact.kind == kind:
+                    for statement in artifact.create:
+                        conn.execute(statement.text.text.encode(), prepare=False)
+        yield

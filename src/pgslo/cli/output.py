@@ -239,3 +239,29 @@ class Progress:
         from rich.text import Text
 
         self._live.update(Text(text))
+
+
+class Counter:
+    """Tells how far a long piece of work is, on a terminal only."""
+
+    def __init__(self, noun: str) -> None:
+        self._noun = noun
+        self._live: Any = None
+
+    def __enter__(self) -> Self:
+        if sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+            from rich.console import Console  # takes a while to load, and only a terminal needs it
+            from rich.status import Status
+
+            self._live = Status("", console=Console(stderr=True, highlight=False))
+            self._live.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def at(self, number: int, total: int) -> None:
+        """So many of so many are done."""
+        if self._live is not None:
+            self._live.update(f"{self._noun} {number:,} of {total:,}")

@@ -1,0 +1,189 @@
+-- What can be learned from rows that are there already: the newest batches of a table, and what is known of each column.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.need_history(definition text) RETURNS pgslo_catalog.definition
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    target pgslo_catalog.definition;
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = need_history.definition;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'SL002',
+            MESSAGE = format('%s has no definition', need_history.definition),
+            HINT = 'SELECT definition FROM pgslo.status;';
+    END IF;
+    IF NOT EXISTS (SELECT FROM pgslo_catalog.watched_column w WHERE w.definition_id = target.definition_id) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('no column of %s is watched', target.name),
+            DETAIL = 'Its definition says so, and has no rule about batches either; nothing is measured.',
+            HINT = 'Leave watch: false out of the definition.';
+    ELSIF target.recount IS NULL OR target.batch_by IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('rows of %s do not say which batch they belong to', target.name),
+            DETAIL = 'Nothing can be learned from the rows that are there; profiles are taken of what is written from now on.',
+            HINT = 'Say it in the definition: batch: {by: <a date, time or number>}.';
+    END IF;
+    RETURN target;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.need_history(text) IS 'A definition whose rows say which batch they belong to; an error tells what is missing.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.newest_batches(definition pgslo_catalog.definition, batches integer)
+RETURNS TABLE (name text, place numeric, rows bigint)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    key text := (newest_batches.definition).batch_by;
+    -- The clock's batches are cut from a value that an index may hold, while none holds what it is cut to.
+    cut text := (regexp_match(key, '^date_bin\(''[^'']*'', (.+), ''2001-01-01 00:00:00\+00''\)$'))[1];
+    value text := coalesce(cut, key);
+BEGIN
+    IF EXISTS (
+        SELECT FROM pg_index i
+        JOIN pg_class c ON c.oid = i.indexrelid
+        JOIN pg_am m ON m.oid = c.relam
+        WHERE i.indrelid = (newest_batches.definition).relation AND i.indpred IS NULL AND i.indisvalid AND m.amname = 'btree'
+          AND value = '(r.' || pg_get_indexdef(i.indexrelid, 1, true) || ')'
+    ) THEN
+        -- From batch to batch by the index: what is older is never read.
+        RETURN QUERY EXECUTE format(
+            'WITH RECURSIVE step AS (
+                 SELECT (SELECT max(%1$s) FROM %2$s AS r) AS newest
+                 UNION ALL
+                 SELECT (SELECT max(%1$s) FROM %2$s AS r WHERE %1$s < %3$s) FROM step s WHERE s.newest IS NOT NULL
+             ), found AS MATERIALIZED (
+                 SELECT s.newest, %3$s AS raw FROM step s WHERE s.newest IS NOT NULL LIMIT $1
+             )
+             SELECT pgslo_catalog.iso(b.raw), %4$s, (SELECT count(*) FROM %2$s AS r WHERE %1$s >= b.raw AND %1$s <= b.newest)
+             FROM found AS b WHERE %4$s > ''-Infinity''',
+            value, (newest_batches.definition).relation, CASE WHEN cut IS NULL THEN 's.newest' ELSE replace(key, cut, 's.newest') END,
+            (newest_batches.definition).batch_place)
+        USING newest_batches.batches;
+    ELSE
+        RETURN QUERY EXECUTE format(
+            'SELECT pgslo_catalog.iso(b.raw), %s AS place, b.rows FROM (SELECT %s AS raw, count(*) AS rows FROM %s AS r GROUP BY 1) AS b
+             WHERE b.raw IS NOT NULL AND %1$s > ''-Infinity'' ORDER BY 2 DESC LIMIT $1',
+            (newest_batches.definition).batch_place, key, (newest_batches.definition).relation)
+        USING newest_batches.batches;
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.newest_batches(pgslo_catalog.definition, integer) IS 'The newest batches that are in a table and their rows, newest first; by index where there is one, else in one scan.';
+
+CREATE OR REPLACE FUNCTION pgslo.history(definition text, batches integer DEFAULT 400) RETURNS TABLE (batch text, rows bigint)
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT n.name, n.rows
+    FROM pgslo_catalog.newest_batches(pgslo_catalog.need_history(history.definition), history.batches) AS n
+    ORDER BY n.place
+$pgslo$;
+COMMENT ON FUNCTION pgslo.history(text, integer) IS 'The newest batches that are in the table itself, and their rows, oldest first.';
+
+CREATE OR REPLACE FUNCTION pgslo.learn_batches(definition text, batches text[], largest bigint) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    target pgslo_catalog.definition := pgslo_catalog.need_history(learn_batches.definition);
+    columns text[] := ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = target.definition_id ORDER BY w.ordinal);
+    mask bigint := pgslo_catalog.sample_mask(learn_batches.largest);
+    one pgslo_catalog.measured;
+    taken pgslo_catalog.batch;
+    learned integer := 0;
+BEGIN
+    -- Beside tick(), which would count the same batches; writers and readers do not wait for it.
+    PERFORM pg_advisory_xact_lock(hashtextextended('pgslo tick', 0));
+    FOR one IN
+        SELECT c.* FROM unnest(pgslo_catalog.replace_counts(target, learn_batches.batches[1], learn_batches.batches[cardinality(learn_batches.batches)], mask)) AS c
+        WHERE c.batch = ANY (learn_batches.batches) ORDER BY c.place
+    LOOP
+        PERFORM pgslo_catalog.take_count(target, one, mask);
+        UPDATE pgslo_catalog.batch b SET closed_at = coalesce(b.closed_at, clock_timestamp()), revision = greatest(b.revision, 1)
+        WHERE b.definition_id = target.definition_id AND b.name = one.batch
+        RETURNING b.* INTO taken;
+        PERFORM pgslo_catalog.profile_batch(target, taken, columns, one.sample, pgslo_catalog.level_of(mask), taken.present);
+        learned := learned + 1;
+    END LOOP;
+    RETURN learned;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.learn_batches(text, text[], bigint) IS 'Takes the profiles of some batches that follow each other, oldest first; the largest has so many rows. Opens no incident.';
+
+CREATE OR REPLACE FUNCTION pgslo.learn(definition text, batches integer DEFAULT 400) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    names text[];
+    counts bigint[];
+    learned integer := 0;
+BEGIN
+    SELECT array_agg(h.batch), array_agg(h.rows) INTO names, counts FROM pgslo.history(learn.definition, learn.batches) AS h;
+    -- A few batches at a time, and so a few scans where no index helps, and never all samples in memory.
+    FOR low IN 1..coalesce(cardinality(names), 0) BY 20 LOOP
+        learned := learned + pgslo.learn_batches(learn.definition, names[low:low + 19], (SELECT max(c.rows) FROM unnest(counts[low:low + 19]) AS c (rows)));
+    END LOOP;
+    RETURN learned;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.learn(text, integer) IS 'Takes the profiles of the newest batches that are in the table, so that bounds need not wait for new ones; opens no incident.';
+
+CREATE OR REPLACE FUNCTION pgslo.learned(definition text)
+RETURNS TABLE (column_name text, batches integer, needed integer, state text, usual text)
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    WITH target AS (
+        SELECT d.* FROM pgslo_catalog.definition d WHERE d.name = learned.definition
+    ), watched AS (
+        SELECT w.column_name, w.kind, w.ordinal FROM pgslo_catalog.watched_column w JOIN target USING (definition_id)
+        UNION ALL
+        SELECT '*', 'table', -1 FROM target
+    ), newest AS MATERIALIZED (
+        SELECT w.column_name, w.kind, w.ordinal, p.batches, p.sampled
+        FROM watched w
+        LEFT JOIN LATERAL (
+            SELECT q.learned_from + q.baseline::integer AS batches, q.sampled FROM pgslo_catalog.profile q JOIN target USING (definition_id)
+            WHERE q.column_name = w.column_name ORDER BY q.place DESC LIMIT 1
+        ) p ON true
+    ), range AS MATERIALIZED (
+        SELECT n.column_name, k.name, k.kind, k.words, min(x.value) AS low, max(x.value) AS high
+        FROM newest n
+        CROSS JOIN LATERAL (
+            SELECT q.summary FROM pgslo_catalog.profile q JOIN target USING (definition_id)
+            WHERE q.column_name = n.column_name AND q.baseline ORDER BY q.place DESC LIMIT 28
+        ) h
+        JOIN pgslo_catalog.summary_kinds() k ON k.name = ANY (CASE n.kind
+            WHEN 'table' THEN ARRAY['rows', 'duplicate'] WHEN 'number' THEN ARRAY['null', 'p05', 'p50', 'p95']
+            WHEN 'time' THEN ARRAY['null', 'hour'] ELSE ARRAY['null', 'distinct', 'top', 'length_mean'] END)
+        CROSS JOIN LATERAL (SELECT CASE WHEN k.kind = 'log' THEN exp(h.summary[k.ordinal]) ELSE h.summary[k.ordinal] END AS value) x
+        WHERE x.value IS NOT NULL
+        GROUP BY n.column_name, k.ordinal, k.name, k.kind, k.words
+    ), told AS (
+        SELECT r.column_name,
+               string_agg(format('%s %s', r.words, CASE
+                   WHEN pgslo_catalog.amount(r.low, r.kind) = pgslo_catalog.amount(r.high, r.kind) THEN pgslo_catalog.amount(r.low, r.kind)
+                   ELSE pgslo_catalog.amount(r.low, r.kind) || ' to ' || pgslo_catalog.amount(r.high, r.kind) END), ', ' ORDER BY k.ordinal) AS usual
+        FROM range r JOIN pgslo_catalog.summary_kinds() k USING (name)
+        GROUP BY r.column_name
+    )
+    SELECT n.column_name, coalesce(n.batches, 0), greatest(21 - coalesce(n.batches, 0), 0),
+           CASE
+               WHEN n.batches IS NULL THEN 'unknown: no batch of it was seen yet'
+               WHEN n.batches < 21 THEN format('unknown: %s of 21 batches are known', n.batches)
+               WHEN n.sampled = 0 THEN 'unknown: its newest batch has no value'
+               WHEN n.batches < 60 THEN format('known, with wider bounds until there are 60 batches (%s so far)', n.batches)
+               ELSE 'known'
+           END,
+           t.usual
+    FROM newest n LEFT JOIN told t USING (column_name)
+    ORDER BY n.ordinal, n.column_name
+$pgslo$;
+COMMENT ON FUNCTION pgslo.learned(text) IS 'What is learned of each column in words, from how many batches, and how many more are needed; column * is the table.';

@@ -1,0 +1,239 @@
+"""How good alerts were in a replay: recall, false alarms and precision, worked out of single judgements.
+
+The replay and the judging happen in the database (``pgslo.backtest``); here its rows are counted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+#: The table as a whole, as a column.
+WHOLE = "*"
+#: 97.5 % of the normal distribution lie below it: 95 % confidence on two sides.
+_Z = 1.959964
+#: Precision is also told for a table that is seldom broken.
+RARE = 0.02
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One column of one batch as it was judged.
+
+    Attributes:
+        batch: Its name.
+        rows: Its rows.
+        column: The column, or ``*`` for the table as a whole.
+        fault: What was put in; ``None``: the batch was as it is in the table.
+        changed: Share of the values that the fault changed.
+        verdict: met, missed or unknown.
+        score: How many times its bound the farthest number was; ``None`` when unknown.
+        said: The verdict in words.
+    """
+
+    batch: str
+    rows: int
+    column: str
+    fault: str | None
+    changed: float | None
+    verdict: str
+    score: float | None
+    said: str
+
+    def is_told(self, times: float = 1.0) -> bool:
+        """Whether an alert was raised, or would have been at so many times the sensitivity.
+
+        At other than 1 it is close, not exact: what missed leaves the baseline, so one verdict moves later bounds.
+        """
+        if times == 1.0:
+            return self.verdict == "missed"
+        return self.score is not None and self.score * times >= 1
+
+
+@dataclass(frozen=True)
+class Share:
+    """So many of so many."""
+
+    hits: int
+    of: int
+
+    @property
+    def value(self) -> float | None:
+        """The share, or ``None`` of nothing."""
+        return self.hits / self.of if self.of else None
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's score interval, 95 % (E. B. Wilson, JASA 22 (1927) 209)."""
+        if not self.of:
+            return 0.0, 1.0
+        share, weight = self.hits / self.of, _Z * _Z / self.of
+        middle = share + weight / 2
+        reach = _Z * math.sqrt(share * (1 - share) / self.of + weight / (4 * self.of))
+        return (middle - reach) / (1 + weight), (middle + reach) / (1 + weight)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Alerts on a column, about a fault, or altogether.
+
+    Attributes:
+        name: Of what.
+        found: Faults that raised an alert on their column.
+        false: Alerts without a fault, of column-batches that were judged; nothing for a fault.
+        precision: Share of alerts that would be true.
+    """
+
+    name: str
+    found: Share
+    false: Share
+    precision: float | None
+
+
+@dataclass(frozen=True)
+class Point:
+    """What another sensitivity would have given, as a factor of the one that was replayed."""
+
+    times: float
+    recall: float
+    precision: float | None
+    false_per_100: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a replay comes to.
+
+    Attributes:
+        first: First and last batch that was judged.
+        batches: How many were judged.
+        unknown: Faults that could not be judged, because too little was known of their column.
+        found: Over all faults.
+        false_per_100: Alerts in 100 batches without a fault.
+        noisy: Batches without a fault that raised an alert.
+        precision: If the share of batches that was asked for has a fault.
+        precision_least: The same at the lower end of the recall's interval and the upper end of the false alarms'.
+        precision_if_rare: If one batch in 50 has one.
+        cells: Faults found by column and fault.
+        curve: Other sensitivities, less sensitive first.
+        false_alarms: The alerts without a fault, the worst first.
+    """
+
+    first: str
+    last: str
+    batches: int
+    unknown: int
+    found: Share
+    false_per_100: float
+    noisy: Share
+    precision: float | None
+    precision_least: float | None
+    precision_if_rare: float | None
+    columns: tuple[Group, ...]
+    faults: tuple[Group, ...]
+    cells: dict[tuple[str, str], Share]
+    curve: tuple[Point, ...]
+    false_alarms: tuple[Judged, ...]
+
+
+def precision(recall: float | None, false_a_batch: float, rate: float) -> float | None:
+    """Expected share of true alerts when so many batches have one fault each, and false alarms come as measured.
+
+    A fault raises one true alert with the probability of the recall; false alarms come in every batch.
+    """
+    true = rate * (recall or 0.0)
+    return true / (true + false_a_batch) if true + false_a_batch > 0 else None
+
+
+def report(judged: Sequence[Judged], *, rate: float) -> Report:
+    """Count.
+
+    Args:
+        judged: Rows of the replay, in its order.
+        rate: Share of batches with a fault that precision is told for.
+    """
+    clean = [one for one in judged if one.fault is None and one.verdict != "unknown"]
+    broken = [one for one in judged if one.fault is not None and one.verdict != "unknown"]
+    batches = list(dict.fromkeys(one.batch for one in judged if one.fault is None))
+    columns = list(dict.fromkeys(one.column for one in judged if one.fault is None))
+    columns.sort(key=lambda name: (name == WHOLE,))
+    names = list(dict.fromkeys(one.fault for one in broken if one.fault is not None))
+    found = _found(broken)
+    false_a_batch = sum(one.is_told() for one in clean) / max(len(batches), 1)
+    groups = []
+    for column in columns:
+        mine = _found(one for one in broken if one.column == column)
+        false = _found(one for one in clean if one.column == column)
+        groups.append(
+            Group(column, mine, false, precision(mine.value, false.value or 0.0, rate / len(columns)))
+        )
+    noisy = {one.batch for one in clean if one.is_told()}
+    return Report(
+        first=batches[0] if batches else "",
+        last=batches[-1] if batches else "",
+        batches=len(batches),
+        unknown=sum(one.fault is not None and one.verdict == "unknown" for one in judged),
+        found=found,
+        false_per_100=100 * false_a_batch,
+        noisy=Share(len(noisy), len(batches)),
+        precision=precision(found.value, false_a_batch, rate) if found.of else None,
+        precision_least=precision(
+            found.interval[0], _found(clean).interval[1] * len(clean) / max(len(batches), 1), rate
+        )
+        if found.of
+        else None,
+        precision_if_rare=precision(found.value, false_a_batch, RARE) if found.of else None,
+        columns=tuple(groups),
+        faults=tuple(
+            Group(name, _found(one for one in broken if one.fault == name), Share(0, 0), None)
+            for name in names
+        ),
+        cells={
+            (column, name): share
+            for column in columns
+            for name in names
+            if (share := _found(one for one in broken if (one.column, one.fault) == (column, name))).of
+        },
+        curve=_curve(clean, broken, len(batches), rate),
+        false_alarms=tuple(
+            sorted((one for one in clean if one.is_told()), key=lambda one: -(one.score or 0.0))
+        ),
+    )
+
+
+def _found(judged: Iterable[Judged], told: Callable[[Judged], bool] = Judged.is_told) -> Share:
+    seen = [told(one) for one in judged]
+    return Share(sum(seen), len(seen))
+
+
+def _curve(clean: Sequence[Judged], broken: Sequence[Judged], batches: int, rate: float) -> tuple[Point, ...]:
+    points = []
+    for step in range(-8, 9):
+        times = 2 ** (step / 4)
+        recall = sum(one.is_told(times) for one in broken) / max(len(broken), 1)
+        false = sum(one.is_told(times) for one in clean) / max(batches, 1)
+        points.append(Point(times, recall, precision(recall, false, rate), 100 * false))
+    return tuple(points)
+
+
+def times_for(judged: Sequence[Judged], *, recall: float) -> float | None:
+    """The least factor of the sensitivity at which so large a share of the faults is told of.
+
+    Returns:
+        The factor, or ``None`` when no sensitivity finds as many: some faults moved nothing that is looked at.
+    """
+    scores = sorted(
+        (one.score or 0.0 for one in judged if one.fault is not None and one.verdict != "unknown"),
+        reverse=True,
+    )
+    if not scores:
+        return None
+    worst = scores[max(math.ceil(recall * len(scores)) - 1, 0)]
+    return 1 / worst if worst > 0 else None
+
+
+def two_digits_up(number: float) -> float:
+    """The number in two significant digits, never less: what one would write in a file."""
+    scale = 10.0 ** (1 - math.floor(math.log10(number)))
+    return float(math.ceil(round(number * scale, 9)) / scale)

@@ -1,0 +1,313 @@
+"""``pgslo backtest``: a table's own history with known faults put in, and how good the alerts were."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pgslo import backtest as measured
+from pgslo import database
+from pgslo.backtest import RARE, WHOLE, Judged, Report
+from pgslo.cli import output
+from pgslo.cli.session import Session, pass_session, session_options
+from pgslo.cli.target import definition_to_try
+from pgslo.database import Connection
+from pgslo.errors import PgsloError
+from pgslo.report.backtest import as_html, as_svg, percent
+
+if TYPE_CHECKING:
+    from psycopg.errors import Diagnostic
+
+_PROGRESS = re.compile(r"batch (\d+) of (\d+)\Z")
+#: Fewer are known than learned bounds need to say anything.
+_LEAST = 22
+#: False alarms that are told in full.
+_SHOWN = 5
+#: Below it a kind of fault is told to get past.
+_LOW = 0.5
+
+
+@click.command()
+@click.argument("table")
+@click.option(
+    "--batches",
+    type=click.IntRange(_LEAST, 2_000),
+    default=120,
+    show_default=True,
+    help="How many of the newest batches.",
+)
+@click.option("--faults", metavar="NAMES", help="Only these faults, with commas; without it all that fit.")
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="Which faults; the same give the same result."
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.2,
+    show_default=True,
+    help="Share of batches with a fault that precision is told for.",
+)
+@click.option(
+    "--sensitivity", type=click.FloatRange(0, min_open=True), help="Replay with this, not the definition's."
+)
+@click.option("--tune", is_flag=True, help="Find the sensitivity that meets --recall, and replay with it.")
+@click.option(
+    "--recall",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.95,
+    show_default=True,
+    help="Share of the faults that --tune has to find.",
+)
+@click.option(
+    "--feedback/--no-feedback",
+    default=True,
+    help="Whether false alarms are told to be false, as somebody does who answers them (the default).",
+)
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Draw it: FILE.svg, or FILE.html.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print it for programs.")
+@session_options
+@pass_session
+def backtest(
+    session: Session,
+    table: str,
+    *,
+    batches: int,
+    faults: str | None,
+    seed: int,
+    rate: float,
+    sensitivity: float | None,
+    tune: bool,
+    recall: float,
+    feedback: bool,
+    plot: Path | None,
+    as_json: bool,
+) -> int:
+    """Find out how good the alerts are on a table.
+
+    TABLE is a table with a definition, or a definition file, applied or not. Its newest batches are learned anew, one by one, in a transaction that is rolled
+    back; in each, a known fault is put into every column, one at a time, and judged by the learned bounds as they are in the database. Neither the
+    table nor what pgslo knows of it is touched. Rules that you wrote yourself are not replayed.
+    """
+    if plot is not None and plot.suffix not in (".svg", ".html"):
+        raise click.UsageError("--plot wants a name that ends in .svg or .html")
+    asked = {
+        "batches": batches,
+        "seed": seed,
+        "faults": [name.strip().replace("-", "_") for name in faults.split(",")] if faults else None,
+        "feedback": feedback,
+    }
+    with session.connect() as conn, definition_to_try(conn, session, table) as name, database.errors():
+        (row,) = database.fetch(conn, "sensitivity", {"definition": name})
+        used = sensitivity or float(row["sensitivity"])
+        judged = _replay(conn, {**asked, "definition": name, "sensitivity": used})
+        result = _reported(judged, rate, name)
+        tuned: tuple[float, Report] | None = None
+        if tune:
+            times = measured.times_for(judged, recall=recall)
+            if times is not None:
+                better = measured.two_digits_up(used * times)
+                again = _replay(conn, {**asked, "definition": name, "sensitivity": better})
+                tuned = better, measured.report(again, rate=rate)
+    if as_json:
+        _document(name, seed, used, rate, result, tuned)
+    else:
+        _tell(name, seed, used, rate, result)
+        if tune:
+            _tell_tuned(recall, rate, used, result, tuned)
+    if plot is not None:
+        shown, at = (result, used) if tuned is None else (tuned[1], tuned[0])
+        svg = as_svg(shown, table=name, sensitivity=at, rate=rate)
+        text = svg if plot.suffix == ".svg" else as_html(svg, table=name)
+        plot.write_text(text, encoding="utf-8")
+        output.message(f"{plot} written")
+    return 0
+
+
+def _replay(conn: Connection, parameters: dict[str, Any]) -> list[Judged]:
+    with output.Counter("batch") as progress:
+
+        def heard(said: Diagnostic) -> None:
+            match = _PROGRESS.match(said.message_primary or "")
+            if match:
+                progress.at(int(match[1]), int(match[2]))
+
+        conn.add_notice_handler(heard)
+        try:
+            conn.execute("SET pgslo.progress = 'on'")
+            return [Judged(**row) for row in database.fetch(conn, "backtest", parameters)]
+        finally:
+            conn.remove_notice_handler(heard)
+
+
+def _reported(judged: list[Judged], rate: float, name: str) -> Report:
+    result = measured.report(judged, rate=rate)
+    if not result.found.of:
+        raise PgsloError(
+            f"too few batches of {name} to replay",
+            detail=f"{result.batches} batches beyond the first {_LEAST - 1} could be judged, and none of them with a fault.",
+            hint="the first 21 batches only teach; come back with more, or cut them smaller: batch: {by: …, every: …}",
+        )
+    return result
+
+
+def _tell(name: str, seed: int, used: float, rate: float, result: Report) -> None:
+    low, high = result.found.interval
+    output.say(
+        f"{name}: {result.batches} batches judged, {result.first} to {result.last}, and {result.found.of:,} faults put in, one at a time "
+        f"(seed {seed}, sensitivity {used:g})",
+        bold=True,
+    )
+    output.say(
+        f"  recall       {percent(result.found.value)} of the faults told of on their column ({percent(low)} to {percent(high)})"
+    )
+    output.say(
+        f"  false alarms {result.false_per_100:.1f} in 100 batches without a fault, in {output.counted(result.noisy.hits, 'batch', 'batches')} of {result.noisy.of}"
+    )
+    output.say(
+        f"  precision    {percent(result.precision)} if one batch in {1 / rate:.3g} has a fault (no less than {percent(result.precision_least)}), {percent(result.precision_if_rare)} if one in {1 / RARE:.0f}"
+    )
+    output.say()
+    output.table(
+        ("column", "faults", "found", "recall", "95 %", "false in 100", "precision", "gets past"),
+        [
+            (
+                "(the table)" if group.name == WHOLE else group.name,
+                str(group.found.of),
+                str(group.found.hits),
+                percent(group.found.value),
+                _interval(group.found),
+                f"{100 * (group.false.value or 0):.1f}",
+                percent(group.precision),
+                ", ".join(
+                    f"{fault} {share.hits}/{share.of}"
+                    for (column, fault), share in result.cells.items()
+                    if column == group.name and (share.value or 0) < _LOW
+                ),
+            )
+            for group in result.columns
+        ],
+        numbers=frozenset({1, 2, 3, 5, 6}),
+    )
+    output.say()
+    output.table(
+        ("fault", "tried", "found", "recall", "95 %"),
+        [
+            (
+                group.name,
+                str(group.found.of),
+                str(group.found.hits),
+                percent(group.found.value),
+                _interval(group.found),
+            )
+            for group in result.faults
+        ],
+        numbers=frozenset({1, 2, 3}),
+    )
+    if result.false_alarms:
+        output.say()
+        output.say("Alerts in batches as they are; look whether they are false:")
+        for one in result.false_alarms[:_SHOWN]:
+            column = "the table" if one.column == WHOLE else one.column
+            output.say(f"  {one.batch}  {column}: {one.said}")
+        if len(result.false_alarms) > _SHOWN:
+            output.say(f"  and {len(result.false_alarms) - _SHOWN} more; all with --json")
+
+
+def _interval(share: measured.Share) -> str:
+    low, high = share.interval
+    return f"{100 * low:.0f}-{100 * high:.0f}" if share.of else ""
+
+
+def _tell_tuned(
+    wanted: float, rate: float, used: float, before: Report, tuned: tuple[float, Report] | None
+) -> None:
+    output.say()
+    if tuned is None:
+        output.say(
+            f"No sensitivity finds {percent(wanted)} of these faults: some move nothing that is looked at. Rules of your own can."
+        )
+        return
+    better, after = tuned
+    output.say(f"Replayed with sensitivity {better:g}, to find {percent(wanted)} of the faults:", bold=True)
+    output.say(f"  recall       {percent(before.found.value)} -> {percent(after.found.value)}")
+    output.say(f"  false alarms {before.false_per_100:.1f} -> {after.false_per_100:.1f} in 100 batches")
+    output.say(
+        f"  precision    {percent(before.precision)} -> {percent(after.precision)} if one batch in {1 / rate:.3g} has a fault, "
+        f"{percent(before.precision_if_rare)} -> {percent(after.precision_if_rare)} if one in {1 / RARE:.0f}"
+    )
+    if better == used:
+        output.say("It is what the definition says already.")
+    else:
+        output.say(f"To have it so, write in the definition, and apply it:  sensitivity: {better:g}")
+
+
+def _document(
+    name: str,
+    seed: int,
+    used: float,
+    rate: float,
+    result: Report,
+    tuned: tuple[float, Report] | None,
+) -> None:
+    output.document(
+        definition=name,
+        seed=seed,
+        rate=rate,
+        sensitivity=used,
+        **_data(result),
+        tuned={"sensitivity": tuned[0], **_data(tuned[1])} if tuned else None,
+    )
+
+
+def _data(result: Report) -> dict[str, Any]:
+    return {
+        "batches": {"judged": result.batches, "first": result.first, "last": result.last},
+        "faults": result.found.of,
+        "found": result.found.hits,
+        "recall": result.found.value,
+        "recall_95": list(result.found.interval),
+        "not_judged": result.unknown,
+        "false_alarms_per_100_batches": result.false_per_100,
+        "precision": result.precision,
+        "precision_least": result.precision_least,
+        "precision_at_1_in_50": result.precision_if_rare,
+        "by_column": [
+            {
+                "column": group.name,
+                "faults": group.found.of,
+                "found": group.found.hits,
+                "recall": group.found.value,
+                "false_alarms": group.false.hits,
+                "judged": group.false.of,
+                "precision": group.precision,
+            }
+            for group in result.columns
+        ],
+        "by_fault": [
+            {
+                "fault": group.name,
+                "faults": group.found.of,
+                "found": group.found.hits,
+                "recall": group.found.value,
+            }
+            for group in result.faults
+        ],
+        "by_column_and_fault": [
+            {"column": column, "fault": fault, "faults": share.of, "found": share.hits}
+            for (column, fault), share in result.cells.items()
+        ],
+        "curve": [asdict(point) for point in result.curve],
+        "false_alarms": [
+            {"batch": one.batch, "column": one.column, "score": one.score, "said": one.said}
+            for one in result.false_alarms
+        ],
+    }

@@ -158,6 +158,14 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
     )
 
 
+def read_relation(conn: Connection, name: Name) -> Relation | None:
+    """Read what a table looks like, or ``None`` when there is none."""
+    with conn.transaction(force_rollback=True), conn.cursor(row_factory=dict_row) as cursor:
+        cursor.execute("SET LOCAL search_path = pg_catalog, pg_temp")
+        row = cursor.execute(query("relations"), {"names": json.dumps([name])}).fetchone()
+    return _relation(row) if row else None
+
+
 def _renamed(conn: Connection) -> dict[Name, str]:
     return {(schema, name): definition for schema, name, definition in conn.execute(query("renamed"))}
 

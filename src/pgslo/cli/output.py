@@ -265,3 +265,8 @@ class Counter:
         """So many of so many are done."""
         if self._live is not None:
             self._live.update(f"{self._noun} {number:,} of {total:,}")
+
+    def doing(self, what: str) -> None:
+        """What is under way, where nobody knows how much there is of it."""
+        if self._live is not None:
+            self._live.update(f"{self._noun} {what}")

@@ -1,0 +1,101 @@
+"""``pgslo suggest``: a definition to begin with, from a table that is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pgslo import database, definition, inspection, sql
+from pgslo.catalog import Relation
+from pgslo.cli import output
+from pgslo.cli.session import Session, pass_session, session_options
+from pgslo.database import Connection
+from pgslo.errors import DefinitionError, DefinitionErrors, PgsloError
+from pgslo.suggest import as_text, choose_batch, propose, without
+
+#: Where the rules of a column are looked for when a message has no better place.
+_TRIES = 50
+
+
+@click.command()
+@click.argument("table")
+@click.option(
+    "--sample",
+    type=click.IntRange(100, 10_000_000),
+    default=100_000,
+    show_default=True,
+    help="How many rows to look at.",
+)
+@click.option(
+    "--output",
+    "-o",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write it there; without it, to stdout. A file that is there is not overwritten.",
+)
+@session_options
+@pass_session
+def suggest(session: Session, table: str, *, sample: int, path: Path | None) -> int:
+    """Write a definition to begin with, from a table that is there.
+
+    Looks at a sample of TABLE and at its constraints, and proposes few rules, each with its evidence in a comment: key and batch, freshness,
+    completeness, closed sets of values, bounds by nature, formats, references. Reads only. What it writes passes pgslo lint and plan.
+    """
+    if path is not None and path.exists():
+        raise PgsloError(
+            f"{output.shown_path(path)} is there already",
+            hint="give another name, or take it away: what people wrote is not overwritten",
+        )
+    with session.connect() as conn:
+        with output.Counter("looking at") as progress:
+            facts = inspection.inspect(conn, table, sample=sample, on_step=progress.doing)
+        text = _fitting(conn, facts.relation, as_text(facts, propose(facts, choose_batch(facts))))
+    if path is None:
+        click.echo(text, nl=False)
+        return 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    (made,) = (definition.load(text, path=str(path)),)
+    output.message(f"{output.shown_path(path)} written: {output.counted(len(made.rules), 'rule')}")
+    output.message(
+        f"next: read it, then pgslo plan {output.shown_path(path)}; pgslo backtest {path} tells how good its alerts are"
+    )
+    return 0
+
+
+def _fitting(conn: Connection, relation: Relation, text: str) -> str:
+    """The text without the rules that do not fit this database: what is written has to pass lint and plan.
+
+    Raises:
+        DefinitionErrors: The table itself cannot be guarded.
+    """
+    for _ in range(_TRIES):
+        try:
+            made = definition.load(text, path="suggested.yml")
+            database.compile_all(conn, [made], database.read_catalog(conn, [made]))
+        except DefinitionErrors as exc:
+            error = exc.errors[0]
+            if not _is_a_rule(text, error):
+                raise _as_of_table(relation, error) from exc
+            assert error.location is not None
+            text = without(text, error.location.line, error.message)
+        else:
+            return text
+    raise PgsloError("no rule that was found fits the table")
+
+
+def _is_a_rule(text: str, error: DefinitionError) -> bool:
+    if error.location is None or error.location.line < 1:
+        return False
+    line = text.split("\n")[error.location.line - 1]
+    return line.startswith(("    - ", "freshness:", "batch:", "key:"))
+
+
+def _as_of_table(relation: Relation, error: DefinitionError) -> PgsloError:
+    return PgsloError(
+        f"{sql.identifier(relation.schema, relation.name)} cannot be guarded: {error.message}",
+        detail=error.detail,
+        hint=error.hint,
+    )

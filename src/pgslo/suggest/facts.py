@@ -1,0 +1,99 @@
+"""What was seen of a table, as frozen data."""
+
+from __future__ import annotations
+
+import decimal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pgslo.catalog import Column, Name, Relation
+
+
+@dataclass(frozen=True)
+class ColumnSeen:
+    """What a sample of rows says of a column.
+
+    Attributes:
+        column: The column as the catalogue has it.
+        sampled: Rows that were looked at.
+        present: How many have a value.
+        different: Different values among them.
+        single: Values that occur once.
+        longest: Characters of the longest value, 200 at most.
+        empty: Empty texts.
+        least: Of numbers, with ``most`` and ``median``.
+        whole: Whole numbers; ``zero``: those that are 0.
+        formats: Values that are written in each format.
+        top: The commonest values as text, with how often they occur.
+    """
+
+    column: Column
+    sampled: int
+    present: int
+    different: int
+    single: int
+    longest: int | None = None
+    empty: int = 0
+    least: decimal.Decimal | None = None
+    most: decimal.Decimal | None = None
+    median: decimal.Decimal | None = None
+    whole: int = 0
+    zero: int = 0
+    formats: Mapping[str, int] = field(default_factory=dict)
+    top: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The column's name."""
+        return self.column.name
+
+
+@dataclass(frozen=True)
+class BatchSeen:
+    """One batch: its name, its place in seconds where it is of the clock, its rows, and how many have a value, by column."""
+
+    name: str
+    place: float | None
+    rows: int
+    present: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ReferenceSeen:
+    """A column of which every value that was looked at is in a column of another table that is unique."""
+
+    column: str
+    table: Name
+    to: str
+    different: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that is known of a table.
+
+    Attributes:
+        sampled: Rows that were looked at; ``all_rows``: whether these are all.
+        rows: Rows of the table, as PostgreSQL estimates them.
+        columns: In the table's order.
+        batches: By the column that tells them, newest first; empty where they were not counted.
+        unique: Columns that are unique together in the whole table though no constraint says so.
+        references: Found by name and by value.
+        rising: Columns that never fall in the order of the batch's time, with how many steps were looked at.
+        now: Seconds since 1970 by the database's clock.
+    """
+
+    relation: Relation
+    sampled: int
+    all_rows: bool
+    rows: int
+    columns: tuple[ColumnSeen, ...]
+    batches: tuple[BatchSeen, ...] = ()
+    unique: tuple[str, ...] = ()
+    references: tuple[ReferenceSeen, ...] = ()
+    rising: Mapping[str, int] = field(default_factory=dict)
+    now: float = 0.0
+
+    def seen(self, name: str) -> ColumnSeen:
+        """What was seen of a column."""
+        return next(one for one in self.columns if one.name == name)

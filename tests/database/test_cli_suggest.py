@@ -1,0 +1,213 @@
+"""``pgslo suggest``: what it writes passes lint, plan and apply, and holds rules that a person would keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from pgslo.cli import main
+
+TABLES = """
+CREATE SCHEMA shop;
+CREATE SCHEMA "My Schema";
+CREATE TABLE shop.country (code text PRIMARY KEY);
+INSERT INTO shop.country VALUES ('us'), ('de'), ('fr'), ('es');
+CREATE TABLE shop.customers (id bigint PRIMARY KEY);
+INSERT INTO shop.customers SELECT generate_series(1, 100);
+CREATE TABLE shop.orders (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, customer_id bigint REFERENCES shop.customers, country_code text, status text, amount numeric(10, 2),
+    discount_pct real, email text, lat double precision, session text, note text, temperature integer, seq bigint, created_at timestamptz NOT NULL, seldom text, born date
+);
+INSERT INTO shop.orders (customer_id, country_code, status, amount, discount_pct, email, lat, session, note, temperature, seq, created_at, seldom, born)
+SELECT 1 + n % 100, (ARRAY['us', 'de', 'fr'])[1 + n % 3], (ARRAY['new', 'paid', 'paid', 'no'])[1 + n % 4], (n * 7919 % 10007) / 100.0, n % 100, 'u' || n || '@example.org',
+       n % 180 - 89.5, md5(n::text)::uuid::text, CASE WHEN n % 400 = 0 THEN repeat('long ', 100000) ELSE 'note ' || n END, 20 + n % 9, n * 3,
+       date_trunc('day', now()) - interval '40 days' + n * interval '15 minutes', CASE WHEN n % 10 = 0 THEN 'x' END, DATE '1980-01-01' + n % 5000
+FROM generate_series(1, 3840) AS n;
+CREATE INDEX ON shop.orders (created_at);
+CREATE TABLE "My Schema"."We""ird Tàble" ("User Id" integer, "select" date, "naïve ""q"" col" text, "true" text, "2020" numeric);
+INSERT INTO "My Schema"."We""ird Tàble"
+SELECT n, DATE '2026-01-01' + n % 30, (ARRAY['a: b', '#c', 'it''s "q"'])[1 + n % 3], (ARRAY['true', 'null', '12:30'])[1 + n % 3], n % 7 FROM generate_series(1, 1500) AS n;
+CREATE TABLE shop.empty (a integer, b text, at timestamptz);
+CREATE TABLE shop.one (only_col text);
+INSERT INTO shop.one SELECT 'v' || n FROM generate_series(1, 500) AS n;
+CREATE TABLE shop.parts (id integer, ds date, value float8, status text, PRIMARY KEY (id, ds)) PARTITION BY RANGE (ds);
+CREATE TABLE shop.parts_1 PARTITION OF shop.parts FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+CREATE TABLE shop.parts_2 PARTITION OF shop.parts FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
+INSERT INTO shop.parts SELECT n, d, n * 1.5, (ARRAY['on', 'off'])[1 + n % 2] FROM generate_series(1, 50) AS n, generate_series(DATE '2026-01-01', '2026-02-20', '1 day') AS d;
+CREATE VIEW shop.seen AS SELECT o.id, p.value FROM shop.orders AS o JOIN shop.parts AS p USING (id);
+CREATE DOMAIN shop.positive AS integer CHECK (VALUE > 0);
+CREATE TYPE shop.mood AS ENUM ('sad', 'ok');
+CREATE TABLE shop.types (a shop.positive, b shop.mood, c point, d integer[], e bytea, f interval, g tsvector, h money, i uuid, j inet, k time, l timestamp, m boolean, n "char", o name,
+    p xml, q int4range, r float8, s bit(3), t json, u timestamp GENERATED ALWAYS AS (l) STORED);
+INSERT INTO shop.types (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, q, r, s, t)
+SELECT n, 'ok', '(1,2)', '{1}', '\\x00', '1 day', 'a', '1', '00000000-0000-0000-0000-000000000000', '10.0.0.1', '10:00', TIMESTAMP '2026-01-01' + n * interval '1 hour', n % 2 = 0,
+       'a', 'b', '[1,2)', CASE WHEN n % 2 = 0 THEN 'NaN' ELSE 'Infinity' END::float8, B'101', '{}'
+FROM generate_series(1, 400) AS n;
+"""
+WEIRD = '"My Schema"."We""ird Tàble"'
+EVERY = ("shop.orders", WEIRD, "shop.empty", "shop.one", "shop.parts", "shop.types", "shop.country")
+
+Run = Callable[..., Result]
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments))
+
+
+@pytest.fixture
+def run(
+    dsn: str, connection: psycopg.Connection[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Run:
+    """The command line beside tables that pgslo does not know."""
+    connection.execute(TABLES)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PGSLO_DSN", dsn)
+    return invoke
+
+
+def suggested(run: Run, table: str) -> tuple[str, dict[str, Any]]:
+    result = run("suggest", table)
+    assert result.exit_code == 0, result.output
+    return result.stdout, yaml.load(result.stdout, yaml.BaseLoader)
+
+
+def test_what_is_written_passes_lint_plan_and_apply_and_is_the_same_each_time(run: Run):
+    for number, table in enumerate(EVERY):
+        path = f"slos/{number}.yml"
+        written = run("suggest", table, "--output", path)
+        assert written.exit_code == 0, f"{table}: {written.output}"
+        assert run("lint", path).exit_code == 0, table
+        planned = run("plan", path)
+        assert planned.exit_code == 3, f"{table}: {planned.output}"
+        assert run("suggest", table).stdout == Path(path).read_text(encoding="utf-8"), table
+    applied = run("apply", "--yes")
+    assert applied.exit_code == 0, applied.output
+    assert run("plan").exit_code == 0
+
+
+def test_rules_are_few_and_have_a_reason_besides_what_was(run: Run):
+    text, written = suggested(run, "shop.orders")
+    columns = {
+        name: {kind for rule in rules for kind in (rule if isinstance(rule, dict) else {rule: None})}
+        for name, rules in written["columns"].items()
+    }
+    assert written["batch"] == {"by": "created_at", "every": "1 day"}
+    assert written["freshness"] == {"max_age": "54 hours", "of": "created_at"}
+    assert columns["country_code"] == {"completeness", "references"}
+    assert columns["status"] == {"completeness", "accepted_values"}
+    assert columns["email"] == {"completeness", "format"}
+    assert columns["session"] == {"completeness", "format"}
+    assert columns["seq"] == {"completeness", "monotonic"}
+    assert "seldom" not in columns, "what is often NULL is left to learned bounds"
+    assert columns["temperature"] == {"completeness"}, "no bound that merely was the least or the largest"
+    assert "born" not in columns or columns["born"] == {"completeness"}
+    rules = {
+        (name, kind): rule[kind]
+        for name, listed in written["columns"].items()
+        for rule in listed
+        for kind in rule
+    }
+    assert rules["amount", "range"] == {"min": "0"}
+    assert rules["discount_pct", "range"] == {"min": "0", "max": "100"}
+    assert rules["lat", "range"] == {"min": "-90", "max": "90"}
+    assert rules["country_code", "references"] == {"table": "shop.country", "column": "code"}
+    assert set(rules["status", "accepted_values"]["values"]) == {"new", "paid", "no"}
+    assert "100.06" not in text, "the largest amount is nobody's bound"
+    assert float(rules["amount", "completeness"]["min"]) < 1, "what was never NULL is not promised for ever"
+
+
+def test_each_rule_has_its_evidence(run: Run):
+    text, _ = suggested(run, "shop.orders")
+    assert "# no NULL in 3,840 rows: at least 99.8" in text
+    assert "Wilson" in text
+    assert "Good-Turing" in text
+    assert "no foreign key says so" in text
+    assert "(customer_id) to shop.customers" in text, (
+        "what foreign keys keep already is said, not promised twice"
+    )
+    assert "NOT NULL by the table itself, so no rule: created_at" in text
+
+
+def test_quoted_names_and_values_are_kept(run: Run):
+    _, written = suggested(run, WEIRD)
+    assert written["table"] == WEIRD
+    assert written["key"] == ["User Id"]
+    rules = written["columns"]['naïve "q" col']
+    assert set(rules[1]["accepted_values"]["values"]) == {"a: b", "#c", 'it\'s "q"'}
+    assert "range" not in str(written["columns"]["User Id"]), "an identifier is not an amount"
+
+
+def test_a_set_with_values_that_occur_once_is_open(run: Run, connection: psycopg.Connection[Any]):
+    connection.execute("UPDATE shop.orders SET status = 'odd' WHERE id = 17")
+    _, written = suggested(run, "shop.orders")
+    assert "accepted_values" not in str(written["columns"]["status"])
+
+
+def test_stale_tables_get_no_freshness_that_is_missed_at_once(run: Run):
+    text, written = suggested(run, "shop.parts")
+    assert "freshness" not in written
+    assert "# freshness: {max_age: 54 hours}" in text
+    assert "would be missed at once" in text
+
+
+def test_large_tables_are_sampled_the_same_way_each_time(run: Run, connection: psycopg.Connection[Any]):
+    connection.execute("CREATE TABLE shop.large (id bigint PRIMARY KEY, day date, kind text)")
+    connection.execute(
+        "INSERT INTO shop.large SELECT n, DATE '2026-01-01' + (n / 2000)::integer, (ARRAY['a', 'b'])[1 + n % 2] FROM generate_series(1, 100000) AS n"
+    )
+    connection.execute("ANALYZE shop.large")
+    first = run("suggest", "shop.large", "--sample", "5000")
+    assert first.exit_code == 0, first.output
+    assert "a sample of" in first.stdout
+    assert "of about 100,000 rows" in first.stdout
+    assert "accepted_values: {values: [" in first.stdout
+    assert run("suggest", "shop.large", "--sample", "5000").stdout == first.stdout
+
+
+@pytest.mark.parametrize(
+    ("table", "message", "hint"),
+    [
+        ("shop.seen", "shop.seen is a view", "shop.orders, shop.parts"),
+        ("shop.parts_1", "shop.parts_1 is a partition of shop.parts", "suggest for shop.parts"),
+        ("shop.nothing", "shop.nothing does not exist", "schema"),
+        ("shop.country_pkey", "shop.country_pkey is an index", "tables"),
+        ("pg_catalog.pg_class", "is a table of the system", "your own"),
+        ('"a', "is not the name of a table", "as SQL writes it"),
+    ],
+)
+def test_what_is_no_table_is_refused_with_a_hint(run: Run, table: str, message: str, hint: str):
+    result = run("suggest", table)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert hint in result.stderr
+
+
+def test_files_are_not_overwritten(run: Run):
+    Path("mine.yml").write_text("# mine\n", encoding="utf-8")
+    result = run("suggest", "shop.orders", "-o", "mine.yml")
+    assert result.exit_code == 1
+    assert "is there already" in result.stderr
+    assert Path("mine.yml").read_text(encoding="utf-8") == "# mine\n"
+
+
+def test_whoever_may_not_read_is_told_so(run: Run, connection: psycopg.Connection[Any], dsn: str):
+    connection.execute(
+        "DROP ROLE IF EXISTS suggest_stranger; CREATE ROLE suggest_stranger LOGIN; GRANT USAGE ON SCHEMA shop TO suggest_stranger"
+    )
+    try:
+        result = run(
+            "suggest",
+            "shop.orders",
+            "--dsn",
+            psycopg.conninfo.make_conninfo(dsn, options="-c role=suggest_stranger"),
+        )
+        assert result.exit_code == 1
+        assert "permission denied" in result.stderr
+    finally:
+        connection.execute("DROP OWNED BY suggest_stranger; DROP ROLE suggest_stranger")

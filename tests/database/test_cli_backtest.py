@@ -139,6 +139,14 @@ def test_a_table_without_definition_is_told_so(run: Run):
     assert "pgslo suggest features.stat" in result.stderr
 
 
+def test_an_older_runtime_is_told_so(applied: Run, connection: psycopg.Connection[Any]):
+    connection.execute("UPDATE pgslo_catalog.runtime SET sha256 = 'older'")
+    for verb in ("learn", "backtest"):
+        result = applied(verb, "features.stats")
+        assert result.exit_code == 1
+        assert "pgslo migrate" in result.stderr
+
+
 # backtest
 
 

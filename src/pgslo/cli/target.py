@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
-from pgslo import database, operations
+from pgslo import database, operations, runtime
 from pgslo.cli import output, project
 from pgslo.cli.session import Session
 from pgslo.database import Connection
@@ -27,6 +27,7 @@ def definition_of(conn: Connection, session: Session, target: str) -> str:
     name = definition.name if definition else target
     known = database.definitions_installed(conn)
     if name in known:
+        _check_runtime(conn)
         return name
     raise PgsloError(
         f"{name} has no definition that was applied",
@@ -45,6 +46,7 @@ def definition_to_try(conn: Connection, session: Session, target: str) -> Iterat
     name = definition.name if definition else target
     known = database.definitions_installed(conn)
     if name in known:
+        _check_runtime(conn)
         yield name
     elif definition is not None:
         output.message(f"{name} is not applied; its file is tried, and nothing of it stays")
@@ -52,6 +54,13 @@ def definition_to_try(conn: Connection, session: Session, target: str) -> Iterat
             yield name
     else:
         raise PgsloError(f"{name} has no definition", hint=_hint(name, known))
+
+
+def _check_runtime(conn: Connection) -> None:
+    if runtime.wanted(runtime.read(conn)):
+        raise PgsloError(
+            "the runtime in the database is of another pgslo", hint="bring it up to this one: pgslo migrate"
+        )
 
 
 def _hint(name: str, known: tuple[str, ...]) -> str:

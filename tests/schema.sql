@@ -412,6 +412,9 @@ DECLARE
     taken pgslo_catalog.batch;
     learned integer := 0;
 BEGIN
+    IF learn_batches.batches[1] IS NULL THEN
+        RETURN 0;  -- Without a name, all of the table would be counted.
+    END IF;
     -- Beside tick(), which would count the same batches; writers and readers do not wait for it.
     PERFORM pg_advisory_xact_lock(hashtextextended('pgslo tick', 0));
     FOR one IN

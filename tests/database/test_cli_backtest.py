@@ -139,6 +139,14 @@ def test_a_table_without_definition_is_told_so(run: Run):
     assert "pgslo suggest features.stat" in result.stderr
 
 
+@pytest.mark.usefixtures("applied")
+def test_no_batch_is_not_the_whole_table(connection: psycopg.Connection[Any]):
+    connection.execute("INSERT INTO features.stats (user_id, day) VALUES (1, '2026-03-01')")
+    before = connection.execute(STATE).fetchone()
+    assert connection.execute("SELECT pgslo.learn_batches('features.stats', '{}', 1)").fetchone() == (0,)
+    assert connection.execute(STATE).fetchone() == before
+
+
 def test_an_older_runtime_is_told_so(applied: Run, connection: psycopg.Connection[Any]):
     connection.execute("UPDATE pgslo_catalog.runtime SET sha256 = 'older'")
     for verb in ("learn", "backtest"):

@@ -404,7 +404,9 @@ class Demo:
             analyst.run("SELECT count(*), max(flight_date) FROM guarded.flights")
         self.screen.tell("The next tick() opens an incident, which names the tasks that have to know:")
         self.owner.run("SELECT pgslo.tick()")
-        stale = self._value("SELECT incident_id FROM pgslo.incident WHERE rule = 'freshness' AND resolved_at IS NULL")
+        stale = self._value(
+            "SELECT incident_id FROM pgslo.incident WHERE rule = 'freshness' AND resolved_at IS NULL"
+        )
         self._pgslo("explain", str(stale))
         self.screen.tell("Back to 26 hours:")
         self._pgslo("apply", "--yes", last=1, first=0)

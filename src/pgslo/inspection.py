@@ -359,17 +359,23 @@ class _Inspection:
             for one in full
             if one.different == one.sampled and one.column.category in (NUMERIC, TEXT, "U")
         ]
-        pairs: list[tuple[str, ...]] = [(one.name,) for one in single[:_KEYS]]
-        if not pairs and batch is not None and batch.every is None:
+        tried: list[tuple[str, ...]] = [(one.name,) for one in single[:_KEYS]]
+        if not tried and batch is not None and batch.every is None:
             named = [one for one in full if one.name != batch.column and one.different > 1]
             named.sort(key=lambda one: (-one.different, one.name))
-            pairs = [(one.name, batch.column) for one in named[:_KEYS]]
-        for names in pairs:
-            listed = sql.join(", ", (self._value(name) for name in names))
-            rows = self._ask(sql.render("suggest_unique", _Unique(self._table, listed)))
-            if rows and rows[0]["is_unique"]:
-                return names
-        return ()
+            tried = [(one.name, batch.column) for one in named[:_KEYS]]
+            tried += [(*(one.name for one in named[:n]), batch.column) for n in range(2, _KEYS + 1)]
+        found = next((names for names in tried if self._are_unique(names)), ())
+        for name in found[:-1] if len(found) > 2 else ():
+            fewer = tuple(one for one in found if one != name)
+            found = fewer if self._are_unique(fewer) else found
+        return found
+
+    def _are_unique(self, names: Sequence[str]) -> bool:
+        """Whether no two rows agree in all of these; a question that takes too long says no."""
+        listed = sql.join(", ", (self._value(name) for name in names))
+        rows = self._ask(sql.render("suggest_unique", _Unique(self._table, listed)))
+        return bool(rows and rows[0]["is_unique"])
 
     # References
 

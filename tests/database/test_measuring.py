@@ -327,3 +327,14 @@ def test_a_partitioned_table_is_measured_whichever_way_rows_come_in(session):
     assert session.values(
         "SELECT rule FROM pgslo.incident WHERE resolved_at IS NULL AND rule LIKE 'age%'"
     ) == ["age_range"]
+
+
+def test_rows_whose_key_names_only_the_batch_are_told_apart_by_their_values(session):
+    session.run("CREATE TABLE features.user_stats (user_id bigint, feature_date date, age integer, notes json)")
+    session.guard(DEFINITION.replace("[user_id, feature_date]", "[feature_date]"))
+    insert(session, "2026-05-01", (1, 8000), age="u % 90")
+    session.run("SELECT pgslo.tick()")
+    assert 1000 < len(sampled(session)) < 4000
+    session.run("DELETE FROM features.user_stats WHERE user_id > 10")
+    session.run("SELECT pgslo.tick()")
+    assert 0 <= len(sampled(session)) <= 10

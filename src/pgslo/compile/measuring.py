@@ -423,8 +423,12 @@ _NEXT_LINE = ",\n" + " " * 23
 
 def _sampled(compiler: WriteCompiler, columns: tuple[Watched, ...]) -> tuple[Sql, Sql]:
     """A hash of what a row is about, and its values as text."""
-    values = (sql.render(f"sample_{_form(one)}", _Column(sql.identifier(one.column.name))) for one in columns)
-    return _entity(compiler), sql.join("", (Sql(f", {value}") for value in values))
+    values = (_sampled_value(one) for one in columns)
+    return _entity(compiler, columns), sql.join("", (Sql(f", {value}") for value in values))
+
+
+def _sampled_value(one: Watched) -> Sql:
+    return sql.render(f"sample_{_form(one)}", _Column(sql.identifier(one.column.name)))
 
 
 def _sample(compiler: WriteCompiler, columns: tuple[Watched, ...]) -> Sql:
@@ -442,11 +446,18 @@ def _form(one: Watched) -> str:
     return one.kind
 
 
-def _entity(compiler: WriteCompiler) -> Sql:
-    """A hash of what the row is about: its key without what names the batch, so that batches sample the same entities."""
+def _entity(compiler: WriteCompiler, watched: tuple[Watched, ...]) -> Sql:
+    """A hash of what the row is about: its key without what names the batch, so that batches sample the same entities.
+
+    Where the key names nothing but the batch, all values together stand for it: rows of a batch must differ, or all or
+    none of them are sampled.
+    """
     by = compiler.definition.batch.by if compiler.definition.batch else None
-    key = tuple(name for name in compiler.key if by is None or name not in by.columns) or compiler.key
+    key = tuple(name for name in compiler.key if by is None or name not in by.columns)
     columns = [column for name in key if (column := compiler.relation.column(name))]
+    if not columns:
+        values = (_sampled_value(one) for one in watched if _form(one) != "presence")
+        return sql.render("entity_text", _Values(sql.join(", ", (sql.literal(""), *values))))
     if len(columns) == 1 and columns[0].base_type in _WHOLE_NUMBERS:
         return sql.render("entity_number", _Column(sql.identifier(columns[0].name)))
     values = (

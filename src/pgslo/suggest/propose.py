@@ -206,8 +206,9 @@ def _guessed_key(facts: Facts, batch: Batching | None) -> tuple[str, ...]:
     fit = [one for one in facts.columns if one.column.has_equality and one.column.generated != "v"] or list(
         facts.columns
     )
-    named = [one for one in fit if _IDENTIFIER.search(_words(one.name))]
-    first = (named or fit)[0].name
+    others = [one for one in fit if batch is None or one.name != batch.column]
+    named = [one for one in others if _IDENTIFIER.search(_words(one.name))]
+    first = (named or sorted(others, key=lambda one: -one.different) or fit)[0].name
     return (first,) if batch is None or batch.column == first else (first, batch.column)
 
 

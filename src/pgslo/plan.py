@@ -287,4 +287,6 @@ def hash_text(text: str) -> str:
 def order_statements(plan: Plan) -> tuple[tuple[Step, Statement], ...]:
     """Every statement in the order in which it runs: those of one transaction first, then those of their own."""
     both = [(step, statement) for step in plan.steps for statement in step.statements]
-    return (*((s, t) for s, t in both if not t.later), *((s, t) for s, t in both if t.later))
+    early = [(step, statement) for step, statement in both if statement.early]
+    later = [(step, statement) for step, statement in both if statement.later]
+    return (*early, *((s, t) for s, t in both if not (t.early or t.later)), *later)

@@ -75,7 +75,7 @@ def test_a_reviewed_file_says_what_it_is(run: Run) -> None:
         f"-- state: {state(run)}",
     ]
     assert "-- lock: SHARE ROW EXCLUSIVE on features.stats" in head
-    assert head[-1] == "-- lock_timeout: 1000 ms, set in every transaction"
+    assert head[-1] == "-- lock_timeout: 100 ms, set in every transaction"
     run("render", "--to", "again")
     assert Path("again/pgslo.up.sql").read_text(encoding="utf-8") == text
     refused = run("render", "--to", "review")
@@ -182,6 +182,52 @@ def test_shadow_mode_measures_and_enforces_nothing(run: Run, connection: Connect
     assert run("apply", "--yes").exit_code == 0
     with pytest.raises(psycopg.errors.CheckViolation):
         connection.execute("INSERT INTO features.stats VALUES (1, 999, 'us', 7)")
+
+
+def test_a_rule_in_shadow_lets_every_write_live_and_the_others_are_kept(
+    run: Run, connection: Connection
+) -> None:
+    path = Path("slos/stats.yml")
+    text = STATS.replace("on_breach: reject}\n  country", "on_breach: reject, enforce: false}\n  country")
+    path.write_text(text.replace("clip: [0, 1]", "clip: [0, 1], enforce: false"), encoding="utf-8")
+    assert run("apply", "--yes").exit_code == 0
+    connection.execute("INSERT INTO features.stats VALUES (1, 999, 'us', 7), (2, 9, 'xx', 0)")
+    assert connection.execute("SELECT id, age, score FROM features.stats").fetchall() == [(1, 999, 7)]
+    assert connection.execute("SELECT rule FROM pgslo.incident").fetchall() == [("age_range",)]
+    assert connection.execute("SELECT row_key FROM pgslo.quarantine").fetchall() == [("(id) = (2)",)]
+    with pytest.raises(psycopg.errors.NotNullViolation):
+        connection.execute("INSERT INTO features.stats VALUES (3, 9, NULL, 0)")
+    path.write_text(STATS, encoding="utf-8")
+    assert run("apply", "--yes").exit_code == 0
+    with pytest.raises(psycopg.errors.CheckViolation):
+        connection.execute("INSERT INTO features.stats VALUES (4, 999, 'us', 0)")
+
+
+def test_a_file_in_shadow_refuses_neither_writes_nor_reads(run: Run, connection: Connection) -> None:
+    bounds = "  score:\n    - completeness: {reject_below: 0.5}\n"
+    text = STATS.replace(
+        "writes: stream\n", "writes: bulk\nenforce: false\non_read: refuse\nbatch: statement\n"
+    )
+    text = text.partition("  score:")[0] + bounds
+    Path("slos/stats.yml").write_text(text, encoding="utf-8")
+    assert run("apply", "--yes").exit_code == 0
+    connection.execute("INSERT INTO features.stats VALUES (1, 999, 'xx', NULL), (2, 9, NULL, NULL)")
+    connection.execute("SELECT pgslo.tick()")
+    connection.execute("SELECT pgslo.close_batch(definition, batch) FROM pgslo.batch")
+    assert connection.execute("SELECT rule FROM pgslo.incident ORDER BY rule").fetchall() == [
+        ("age_range",),
+        ("country_accepted_values",),
+        ("country_not_null",),
+        ("score_completeness",),
+    ]
+    notices: list[str | None] = []
+    connection.add_notice_handler(lambda notice: notices.append(notice.constraint_name))
+    assert connection.execute("SELECT age FROM guarded.stats ORDER BY id").fetchall() == [(999,), (9,)]
+    assert notices == ["age_range"]
+    Path("slos/stats.yml").write_text(text.replace("enforce: false\n", ""), encoding="utf-8")
+    assert run("apply", "--yes").exit_code == root.BREACH
+    with pytest.raises(psycopg.Error, match="age"):
+        connection.execute("SELECT age FROM guarded.stats")
 
 
 def test_migrate_brings_the_runtime(run: Run, empty_dsn: str) -> None:

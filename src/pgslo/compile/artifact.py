@@ -25,6 +25,7 @@ class Statement:
         text: The SQL, without a semicolon at its end.
         lock: Strongest table lock it takes.
         on: The table, or tables, the lock is on; empty when it locks none.
+        early: Whether it runs before the others, because it may take long and locks nothing that they lock.
         alone: Whether it has to run outside a transaction block.
         later: Whether it runs in a transaction of its own after the others were committed.
         hazards: What can go wrong or take long.
@@ -33,6 +34,7 @@ class Statement:
     text: Sql
     lock: Lock = ""
     on: str = ""
+    early: bool = False
     alone: bool = False
     later: bool = False
     hazards: tuple[str, ...] = ()
@@ -135,7 +137,11 @@ def drop(
         case "schema":
             return (Statement(sql.render("drop", _Drop(Sql("SCHEMA"), name))),)
         case "registration":
-            return (Statement(sql.render("unregister", _Unregister(sql.literal(names[0])))),)
+            leaving = _Unregister(sql.literal(names[0]))
+            return (
+                Statement(sql.render("forget", leaving), early=True),
+                Statement(sql.render("unregister", leaving)),
+            )
         case "unique_index":
             return (
                 Statement(

@@ -25,7 +25,7 @@ from pgslo.embedded.directory import PidFile, locked, log_tail, new_password, op
 from pgslo.errors import EmbeddedError
 
 _CLEARED_SECONDS = 5.0
-#: Before PostgreSQL 15 a process may wait ten seconds for statistics before it sees that its server was killed.
+#: Before PostgreSQL 15 a process may wait for statistics, twice ten seconds, before it sees that its server was killed.
 _LET_GO_SECONDS = 30.0
 #: What PostgreSQL says then; its messages are English, since initdb is told so.
 _STILL_THERE = "pre-existing shared memory block"

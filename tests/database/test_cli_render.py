@@ -173,11 +173,10 @@ def alembic(dsn: str) -> Config:
 
 @pytest.mark.parametrize("runtime", ["there", "to be installed"])
 def test_alembic_goes_there_and_back(
-    run: Run, dsn: str, connection: Connection, alembic: Config, runtime: str
+    run: Run, connection: Connection, alembic: Config, runtime: str
 ) -> None:
     if runtime == "to be installed":
         assert run("uninstall", "--all", "--yes").exit_code == 0
-    before = state(run)
     # What Python, SQLAlchemy or a driver could take for something else has to arrive as it is.
     hard = "[us, de, ':x', '%s', '100%', 'a\\\\b', '{x}', '\"\"\"']"
     text = STATS.replace("[us, de]", hard)
@@ -197,7 +196,6 @@ def test_alembic_goes_there_and_back(
     offline = alembic.output_buffer.getvalue()
     for value in ("':x'", "'%s'", "'100%'", "'{x}'"):
         assert value in offline
-    assert before != state(run)
 
 
 def test_alembic_takes_a_plan_back_whole_when_a_statement_fails(

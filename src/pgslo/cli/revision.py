@@ -16,7 +16,6 @@ _REVISION = '''\
 """
 
 from alembic import context, op
-from sqlalchemy import text
 
 revision = {revision!r}
 down_revision = {down_revision!r}
@@ -36,7 +35,7 @@ REVERT = {revert}
 def run(script: str) -> None:
     """Run SQL as it stands: nothing in it is a parameter. The driver has to take several statements at once."""
     if context.is_offline_mode():
-        op.execute(text(script.replace(":", "\\\\:")))
+        op.get_context().impl.static_output(script)
     else:
         op.get_bind().exec_driver_sql(script, execution_options={{"no_parameters": True}})
 

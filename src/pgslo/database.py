@@ -224,6 +224,7 @@ def installed(conn: Connection) -> tuple[Installed, ...]:
                     validated=row["validated"],
                     enabled=row["enabled"],
                     dependants=tuple(row["dependants"]),
+                    refers_to=tuple(row["refers_to"]) if row["refers_to"] else None,
                 )
             )
     ours = {".".join(one.names) for one in found if one.kind == "view"}

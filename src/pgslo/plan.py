@@ -235,7 +235,13 @@ def _removal(installed: Installed) -> Step:
         kind=installed.kind,
         identity=installed.identity,
         definition=installed.definition,
-        statements=drop(installed.kind, installed.names, installed.relation, validated=installed.validated),
+        statements=drop(
+            installed.kind,
+            installed.names,
+            installed.relation,
+            validated=installed.validated,
+            refers_to=installed.refers_to,
+        ),
         undo=(),
         reason="no definition wants it any more",
     )

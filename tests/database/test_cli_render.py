@@ -172,9 +172,7 @@ def alembic(dsn: str) -> Config:
 
 
 @pytest.mark.parametrize("runtime", ["there", "to be installed"])
-def test_alembic_goes_there_and_back(
-    run: Run, connection: Connection, alembic: Config, runtime: str
-) -> None:
+def test_alembic_goes_there_and_back(run: Run, connection: Connection, alembic: Config, runtime: str) -> None:
     if runtime == "to be installed":
         assert run("uninstall", "--all", "--yes").exit_code == 0
     # What Python, SQLAlchemy or a driver could take for something else has to arrive as it is.

@@ -33,14 +33,14 @@ JOIN pg_catalog.pg_class t ON t.oid = k.confrelid JOIN pg_catalog.pg_namespace o
 WHERE k.contype = 'f' AND k.conparentid = 0
 UNION ALL
 SELECT 'unique_index', ARRAY[n.nspname::text, x.relname::text], ARRAY[n.nspname::text, c.relname::text],
-       -- One that was not built concurrently, because of rows that are there, was left behind before it got its comment.
-       coalesce(pg_catalog.obj_description(x.oid, 'pg_class'), CASE WHEN NOT i.indisvalid THEN 'pgslo 0000000000000000 ' || d.name END),
+       -- One without a comment was left behind: rows that are there stopped its building, or apply was cut off right after it.
+       coalesce(pg_catalog.obj_description(x.oid, 'pg_class'), 'pgslo 0000000000000000 ' || d.name),
        NULL, i.indisvalid, true, '{}', NULL
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
 JOIN pg_catalog.pg_class c ON c.oid = i.indrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pgslo_catalog.definition d ON d.relation = i.indrelid
-WHERE x.relname ~ '^pgslo'
+WHERE x.relname ~ '^pgslo__'
 UNION ALL
 SELECT 'not_null', ARRAY[u.column_name], ARRAY[n.nspname::text, c.relname::text], u.comment, NULL, true, true, '{}', NULL
 FROM (

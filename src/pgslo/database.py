@@ -539,7 +539,11 @@ def installing(conn: Connection, *, on_wait: Callable[[], None] = lambda: None) 
     Args:
         conn: An autocommit connection.
         on_wait: Told once when another installer is at work.
+
+    Raises:
+        DatabaseError: A pooler stands between.
     """
+    check_direct(conn)
     # Asking again and again instead of waiting in the server: who waits there holds a snapshot, for which the
     # other's CREATE INDEX CONCURRENTLY waits in turn; one of the two would be cancelled as a deadlock.
     tries = 0
@@ -553,6 +557,24 @@ def installing(conn: Connection, *, on_wait: Callable[[], None] = lambda: None) 
     finally:
         with contextlib.suppress(psycopg.Error):
             conn.execute("SELECT pg_catalog.pg_advisory_unlock(%s)", (naming.INSTALL_LOCK,))
+
+
+def check_direct(conn: Connection) -> None:
+    """Refuse a connection through a pooler, whose server sessions hold locks for whoever comes next.
+
+    A pooler tells its clients a process number of its own making when they connect.
+
+    Raises:
+        DatabaseError: A pooler stands between.
+    """
+    with errors():
+        behind = conn.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
+    if behind != (conn.info.backend_pid,):
+        raise DatabaseError(
+            "this connection goes through a pooler",
+            detail="What has to be held from statement to statement, such as the lock of installers, is lost or left behind there.",
+            hint="connect to the server itself",
+        )
 
 
 def _took_lock(conn: Connection) -> bool:

@@ -623,4 +623,4 @@ def drop_runtime(conn: Connection) -> None:
                 detail=f"Installed are {', '.join(remaining)}.",
             )
         _limit_waits(conn)
-        conn.execute(query("drop_runtime"))
+        conn.execute(query("drop_extension" if runtime.read(conn).extension else "drop_runtime"))

@@ -152,7 +152,7 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
     return Catalog(
         server_version=server["server_version"],
         relations=relations,
-        installed=installed(conn) if state.version else (),
+        installed=installed(conn) if state.is_there else (),
         runtime=state.version,
         runtime_sha256=state.functions_sha256,
         expression_types=_expression_types(conn, definitions, relations),

@@ -72,12 +72,14 @@ class Installed:
         migrations: Hash of each migration that ran, by name.
         functions_sha256: Of the stateless scripts that ran last.
         extension: Version of the extension that it belongs to, or ``None`` where it was installed as plain SQL.
+        is_there: Whether its tables are, though they may be empty, as after a restore of the schema alone.
     """
 
     version: str | None
     migrations: dict[str, str]
     functions_sha256: str | None
     extension: str | None = None
+    is_there: bool = False
 
 
 def read(conn: psycopg.Connection[TupleRow]) -> Installed:
@@ -89,7 +91,11 @@ def read(conn: psycopg.Connection[TupleRow]) -> Installed:
     row = conn.execute("SELECT version, sha256 FROM pgslo_catalog.runtime").fetchone()
     member = conn.execute("SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'pgslo'").fetchone()
     return Installed(
-        row[0] if row else None, ran, row[1] if row else None, extension=member[0] if member else None
+        row[0] if row else None,
+        ran,
+        row[1] if row else None,
+        extension=member[0] if member else None,
+        is_there=True,
     )
 
 

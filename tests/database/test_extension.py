@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from psycopg import sql
 
 from pgslo import embedded, extension, runtime
 from pgslo.cli import main, root
+from pgslo.embedded.binaries import Binaries
 
 Connection = psycopg.Connection[Any]
 
@@ -46,30 +49,54 @@ def objects(conn: Connection) -> set[tuple[str, str, str]]:
     return set(conn.execute(query.encode()).fetchall())
 
 
+@dataclass(frozen=True)
+class Place:
+    """A server, and where it finds the files: a folder to be named from PostgreSQL 18 on, else among its own."""
+
+    server: Any
+    path: str | None
+
+
 @pytest.fixture(scope="module")
-def place(server: Any) -> Iterator[str | None]:
-    """Where the server finds the files: in a folder to be named from PostgreSQL 18 on, else among its own."""
+def place(server: Any) -> Iterator[Place]:
     scripts = extension.files(older=[OLD])
     scripts[f"pgslo--{OLD}.sql"] = extension.install_script(OLD, runtime.migrations()[:1])
-    with psycopg.connect(server.dsn(), autocommit=True) as conn:
-        (share,) = conn.execute("SELECT setting FROM pg_config WHERE name = 'SHAREDIR'").fetchone() or ("",)
-        found = conn.info.server_version >= 180000
-    folder = Path(tempfile.mkdtemp(prefix="pgslo-extension-"))
-    try:
+    with psycopg.connect(server.dsn()) as conn:
+        named = conn.info.server_version >= 180000
+    with tempfile.TemporaryDirectory(prefix="pgslo-extension-") as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
         folder.chmod(0o755)
-        target = folder / "extension" if found else Path(share) / "extension"
-        if found:
+        if named:
+            target = folder / "extension"
             target.mkdir(mode=0o755)
-        elif str(target).startswith("/usr/") or not os.access(target, os.W_OK):
-            pytest.skip(f"{target} is not ours to write to")
-        for name, text in scripts.items():
-            (target / name).write_text(text, encoding="utf-8")
-            (target / name).chmod(0o644)
-        yield str(folder) if found else None
-        for name in scripts:
-            (target / name).unlink()
-    finally:
-        shutil.rmtree(folder)
+        else:
+            # A copy of the whole, so that nobody else's server meets our files.
+            prefix = Binaries.find().folder.parent
+            if not (prefix / "share" / "postgresql" / "extension").is_dir():
+                pytest.skip(f"the files of {prefix} are elsewhere")
+            shutil.copytree(prefix, folder / "pg", symlinks=True)
+            target = folder / "pg" / "share" / "postgresql" / "extension"
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("PGSLO_PG_BIN", str(folder / "pg" / "bin"))
+                server = stack.enter_context(embedded.serve(settings={"fsync": "off"}))
+        for script, text in scripts.items():
+            (target / script).write_text(text, encoding="utf-8")
+            (target / script).chmod(0o644)
+        yield Place(server, str(folder) if named else None)
+
+
+@pytest.fixture
+def fresh(place: Place) -> Iterator[Connection]:
+    """A superuser's session on a database without anything, on that server."""
+    name = sql.Identifier(f"pgslo_extension_{uuid.uuid4().hex[:8]}")
+    with psycopg.connect(place.server.dsn(), autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(name))
+        try:
+            with psycopg.connect(place.server.dsn(name.as_string().strip('"')), autocommit=True) as conn:
+                see(conn, place.path)
+                yield conn
+        finally:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
 
 def see(conn: Connection, place: str | None) -> None:
@@ -77,23 +104,19 @@ def see(conn: Connection, place: str | None) -> None:
         conn.execute(sql.SQL("SET extension_control_path = {}").format(sql.Literal(f"{place}:$system")))
 
 
-def test_it_is_the_same_as_what_migrate_installs(
-    connection: Connection, empty_connection: Connection, place: str | None
-) -> None:
-    see(empty_connection, place)
-    empty_connection.execute("SET search_path = public")
-    empty_connection.execute("CREATE EXTENSION pgslo")
-    assert objects(empty_connection) == objects(connection)
-    assert empty_connection.execute("SHOW search_path").fetchone() == ("public",)
-    assert runtime.wanted(runtime.read(empty_connection)) == ()
-    assert runtime.read(empty_connection).extension == runtime.library_version()
+def test_it_is_the_same_as_what_migrate_installs(connection: Connection, fresh: Connection) -> None:
+    fresh.execute("SET search_path = public")
+    fresh.execute("CREATE EXTENSION pgslo")
+    assert objects(fresh) == objects(connection)
+    assert fresh.execute("SHOW search_path").fetchone() == ("public",)
+    assert runtime.wanted(runtime.read(fresh)) == ()
+    assert runtime.read(fresh).extension == runtime.library_version()
 
 
 def test_an_older_one_is_updated(
-    connection: Connection, empty_connection: Connection, place: str | None, monkeypatch: pytest.MonkeyPatch
+    connection: Connection, fresh: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    conn = empty_connection
-    see(conn, place)
+    conn = fresh
     conn.execute(f"CREATE EXTENSION pgslo VERSION '{OLD}'".encode())
     assert objects(conn) < objects(connection) | objects(conn)
     monkeypatch.setenv("PGSLO_DSN", conn.info.dsn)
@@ -115,19 +138,16 @@ def _dsn(conn: Connection) -> str:
 
 
 def test_no_superuser_is_needed_and_it_lives_and_goes_like_the_other(
-    empty_connection: Connection,
-    role: Callable[[str], str],
-    place: str | None,
+    fresh: Connection,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    conn = empty_connection
-    owner = role("installer")
+    conn = fresh
+    owner = f"installer_{uuid.uuid4().hex[:8]}"
     name = sql.Identifier(owner)
-    conn.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD 'x'").format(name))
+    conn.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'x'").format(name))
     conn.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(sql.Identifier(conn.info.dbname), name))
     conn.execute(sql.SQL("GRANT CREATE ON SCHEMA public TO {}").format(name))
-    see(conn, place)
     conn.execute(sql.SQL("SET SESSION AUTHORIZATION {}").format(name))
     conn.execute("CREATE EXTENSION pgslo")
     conn.execute(TABLE)
@@ -151,20 +171,20 @@ def test_no_superuser_is_needed_and_it_lives_and_goes_like_the_other(
     left = "SELECT nspname FROM pg_namespace WHERE nspname ~ '^(pgslo|guarded)' UNION ALL SELECT extname FROM pg_extension WHERE extname = 'pgslo'"
     assert conn.execute(left).fetchall() == []
     assert conn.execute("SELECT id FROM features.stats").fetchall() == [(1,)]
+    conn.execute(sql.SQL("DROP OWNED BY {}").format(name))
+    conn.execute(sql.SQL("DROP ROLE {}").format(name))
 
 
 def test_its_state_is_dumped_and_restored(
-    empty_connection: Connection,
-    server: Any,
-    place: str | None,
+    fresh: Connection,
+    place: Place,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     dump, psql = embedded.program("pg_dump"), embedded.program("psql")
     if dump is None or psql is None:
         pytest.skip("these PostgreSQL binaries have no pg_dump")
-    conn = empty_connection
-    see(conn, place)
+    conn = fresh
     conn.execute("CREATE EXTENSION pgslo")
     conn.execute(TABLE)
     monkeypatch.chdir(tmp_path)
@@ -176,15 +196,15 @@ def test_its_state_is_dumped_and_restored(
     conn.execute("SELECT pgslo.tick()")
     subprocess.run([dump, "--file=dump.sql", _dsn(conn)], check=True)
     other = f"{conn.info.dbname}_restored"
-    with psycopg.connect(server.dsn(), autocommit=True) as admin:
+    with psycopg.connect(place.server.dsn(), autocommit=True) as admin:
         admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(other)))
         try:
-            options = f"-c extension_control_path={place}:$system" if place else ""
-            target = psycopg.conninfo.make_conninfo(server.dsn(other), options=options)
+            options = f"-c extension_control_path={place.path}:$system" if place.path else ""
+            target = psycopg.conninfo.make_conninfo(place.server.dsn(other), options=options)
             command = [psql, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", "dump.sql", target]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
-            with psycopg.connect(server.dsn(other), autocommit=True) as restored:
+            with psycopg.connect(place.server.dsn(other), autocommit=True) as restored:
                 assert rows(restored) == rows(conn)
                 monkeypatch.setenv("PGSLO_DSN", _dsn(restored))
                 assert CliRunner().invoke(main, ["plan"]).exit_code == 0

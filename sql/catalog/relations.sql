@@ -46,7 +46,8 @@ SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::
            JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
            JOIN pg_catalog.pg_am m ON m.oid = x.relam
            WHERE i.indrelid = w.oid AND i.indisvalid AND i.indimmediate AND i.indexprs IS NULL
-             AND coalesce(pg_catalog.obj_description(i.indexrelid, 'pg_class'), '') !~ '^pgslo [0-9a-f]{16} ') x) AS indexes,
+             AND coalesce(pg_catalog.obj_description(i.indexrelid, 'pg_class'), CASE WHEN x.relname ~ '^pgslo__' THEN 'pgslo 0000000000000000 ' END, '')
+                 !~ '^pgslo [0-9a-f]{16} ') x) AS indexes,
     (SELECT coalesce(jsonb_agg(jsonb_build_object(
                 'columns', (SELECT jsonb_agg(a.attname ORDER BY k.place) FROM unnest(f.conkey) WITH ORDINALITY AS k (attnum, place)
                             JOIN pg_catalog.pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.attnum),

@@ -61,6 +61,25 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.register(jsonb) IS 'Takes a definition in, or its newer form; rules that are gone are retired and keep their history.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.forget(definition text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = forget.definition);
+BEGIN
+    -- Rows that writers refer to or wait for stay: the definition, its rules, open incidents, rows in quarantine.
+    DELETE FROM pgslo_catalog.sample s WHERE s.rule_id IN (SELECT r.rule_id FROM pgslo_catalog.rule r WHERE r.definition_id = id);
+    DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id;
+    DELETE FROM pgslo_catalog.verdict v WHERE v.definition_id = id;
+    DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = id;
+    DELETE FROM pgslo_catalog.batch b WHERE b.definition_id = id;
+    DELETE FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.resolved_at IS NOT NULL;
+    DELETE FROM pgslo_catalog.repair r WHERE r.definition_id = id;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.forget(text) IS 'Forgets a definition''s history, before unregister does the rest under table locks; no writer waits for it.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.unregister(definition text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

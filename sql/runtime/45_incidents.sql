@@ -15,7 +15,8 @@ DECLARE
     END;
     noted bigint;
 BEGIN
-    IF what IS NULL THEN
+    -- One that opened before this transaction began comes out of a dump, which brings its history as well.
+    IF what IS NULL OR (TG_OP = 'INSERT' AND NEW.opened_at < transaction_timestamp()) THEN
         RETURN NULL;
     END IF;
     INSERT INTO pgslo_catalog.incident_event AS e (incident_id, event, batch, muted_until, resolution, note)

@@ -133,6 +133,7 @@ class Installed:
         validated: False for a constraint that old rows have not been held against yet, or an invalid index.
         enabled: False for a trigger that somebody switched off, and for a registration with rules that broke.
         dependants: Objects of other people that stand on it.
+        refers_to: The table that a foreign key refers to.
     """
 
     kind: Kind
@@ -144,6 +145,7 @@ class Installed:
     validated: bool = True
     enabled: bool = True
     dependants: tuple[str, ...] = ()
+    refers_to: Name | None = None
 
     @property
     def identity(self) -> str:

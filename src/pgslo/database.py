@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,11 +33,14 @@ from pgslo.sql import Sql
 
 Connection = psycopg.Connection[TupleRow]
 
-#: Longest wait for one table lock before apply gives way to those behind it, in milliseconds.
-LOCK_TIMEOUT = 1_000
+#: Longest wait for table locks before apply gives way to those behind it, in milliseconds.
+LOCK_TIMEOUT = 100
+#: What is left of it at least for each further lock: one that is free is got at once.
+_LEAST_LOCK_TIMEOUT = 5
+#: How long apply tries again to get its locks, in seconds.
+LOCK_PATIENCE = 60.0
 #: Longest that a statement under strong locks may take, in milliseconds: none of them reads a table.
 STATEMENT_TIMEOUT = 60_000
-_LOCK_TRIES = 10
 #: Longest that a question about a table may take, in milliseconds.
 PROBE_TIMEOUT = 5_000
 #: The migration that brought what operators need.
@@ -148,7 +152,7 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
     return Catalog(
         server_version=server["server_version"],
         relations=relations,
-        installed=installed(conn) if state.version else (),
+        installed=installed(conn) if state.is_there else (),
         runtime=state.version,
         runtime_sha256=state.functions_sha256,
         expression_types=_expression_types(conn, definitions, relations),
@@ -220,6 +224,7 @@ def installed(conn: Connection) -> tuple[Installed, ...]:
                     validated=row["validated"],
                     enabled=row["enabled"],
                     dependants=tuple(row["dependants"]),
+                    refers_to=tuple(row["refers_to"]) if row["refers_to"] else None,
                 )
             )
     ours = {".".join(one.names) for one in found if one.kind == "view"}
@@ -479,8 +484,15 @@ def _apply_together(
         if plan.runtime_scripts:
             runtime.install(conn)
             _limit_waits(conn)
+        locked_at: float | None = None
         for step, statement in statements:
             on_statement(step, statement)
+            if locked_at is not None:
+                # Whoever waits for the locks that are held waits for those to come as well.
+                left = LOCK_TIMEOUT - round((time.monotonic() - locked_at) * 1000)
+                conn.execute(f"SET LOCAL lock_timeout = {max(left, _LEAST_LOCK_TIMEOUT)}".encode())
+            elif statement.lock or step.kind == "view":
+                locked_at = time.monotonic()
             conn.execute(statement.text.text.encode(), prepare=False)
 
 
@@ -505,13 +517,17 @@ def _limit_waits(conn: Connection, *, statement: int = STATEMENT_TIMEOUT) -> Non
 
 def _patiently(work: Callable[[], None]) -> None:
     """Try again when a table is busy: waiting in its queue would make everybody behind wait as well."""
-    for attempt in range(1, _LOCK_TRIES + 1):
+    until = time.monotonic() + LOCK_PATIENCE
+    pause = 0.1
+    while True:
         try:
             work()
         except DatabaseError as exc:
-            if exc.sqlstate != "55P03" or attempt == _LOCK_TRIES:
+            if exc.sqlstate != "55P03" or time.monotonic() + pause > until:
                 raise
-            time.sleep(min(0.1 * 2**attempt, 5.0))
+            # Never in step with what comes at regular times; those who queued behind have their turn.
+            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+            pause = min(pause * 1.5, 2.0)
         else:
             return
 
@@ -523,7 +539,11 @@ def installing(conn: Connection, *, on_wait: Callable[[], None] = lambda: None) 
     Args:
         conn: An autocommit connection.
         on_wait: Told once when another installer is at work.
+
+    Raises:
+        DatabaseError: A pooler stands between.
     """
+    check_direct(conn)
     # Asking again and again instead of waiting in the server: who waits there holds a snapshot, for which the
     # other's CREATE INDEX CONCURRENTLY waits in turn; one of the two would be cancelled as a deadlock.
     tries = 0
@@ -537,6 +557,24 @@ def installing(conn: Connection, *, on_wait: Callable[[], None] = lambda: None) 
     finally:
         with contextlib.suppress(psycopg.Error):
             conn.execute("SELECT pg_catalog.pg_advisory_unlock(%s)", (naming.INSTALL_LOCK,))
+
+
+def check_direct(conn: Connection) -> None:
+    """Refuse a connection through a pooler, whose server sessions hold locks for whoever comes next.
+
+    A pooler tells its clients a process number of its own making when they connect.
+
+    Raises:
+        DatabaseError: A pooler stands between.
+    """
+    with errors():
+        behind = conn.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
+    if behind != (conn.info.backend_pid,):
+        raise DatabaseError(
+            "this connection goes through a pooler",
+            detail="What has to be held from statement to statement, such as the lock of installers, is lost or left behind there.",
+            hint="connect to the server itself",
+        )
 
 
 def _took_lock(conn: Connection) -> bool:
@@ -585,4 +623,4 @@ def drop_runtime(conn: Connection) -> None:
                 detail=f"Installed are {', '.join(remaining)}.",
             )
         _limit_waits(conn)
-        conn.execute(query("drop_runtime"))
+        conn.execute(query("drop_extension" if runtime.read(conn).extension else "drop_runtime"))

@@ -235,7 +235,13 @@ def _removal(installed: Installed) -> Step:
         kind=installed.kind,
         identity=installed.identity,
         definition=installed.definition,
-        statements=drop(installed.kind, installed.names, installed.relation, validated=installed.validated),
+        statements=drop(
+            installed.kind,
+            installed.names,
+            installed.relation,
+            validated=installed.validated,
+            refers_to=installed.refers_to,
+        ),
         undo=(),
         reason="no definition wants it any more",
     )
@@ -287,4 +293,6 @@ def hash_text(text: str) -> str:
 def order_statements(plan: Plan) -> tuple[tuple[Step, Statement], ...]:
     """Every statement in the order in which it runs: those of one transaction first, then those of their own."""
     both = [(step, statement) for step in plan.steps for statement in step.statements]
-    return (*((s, t) for s, t in both if not t.later), *((s, t) for s, t in both if t.later))
+    early = [(step, statement) for step, statement in both if statement.early]
+    later = [(step, statement) for step, statement in both if statement.later]
+    return (*early, *((s, t) for s, t in both if not (t.early or t.later)), *later)

@@ -71,11 +71,15 @@ class Installed:
         version: Library version that installed it, or ``None`` when there is none.
         migrations: Hash of each migration that ran, by name.
         functions_sha256: Of the stateless scripts that ran last.
+        extension: Version of the extension that it belongs to, or ``None`` where it was installed as plain SQL.
+        is_there: Whether its tables are, though they may be empty, as after a restore of the schema alone.
     """
 
     version: str | None
     migrations: dict[str, str]
     functions_sha256: str | None
+    extension: str | None = None
+    is_there: bool = False
 
 
 def read(conn: psycopg.Connection[TupleRow]) -> Installed:
@@ -85,7 +89,14 @@ def read(conn: psycopg.Connection[TupleRow]) -> Installed:
         return Installed(None, {}, None)
     ran: dict[str, str] = dict(conn.execute("SELECT name, sha256 FROM pgslo_catalog.migration").fetchall())
     row = conn.execute("SELECT version, sha256 FROM pgslo_catalog.runtime").fetchone()
-    return Installed(row[0] if row else None, ran, row[1] if row else None)
+    member = conn.execute("SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'pgslo'").fetchone()
+    return Installed(
+        row[0] if row else None,
+        ran,
+        row[1] if row else None,
+        extension=member[0] if member else None,
+        is_there=True,
+    )
 
 
 def wanted(installed: Installed) -> tuple[Script, ...]:
@@ -110,6 +121,12 @@ def wanted(installed: Installed) -> tuple[Script, ...]:
             )
     missing = tuple(script for name, script in known.items() if name not in installed.migrations)
     if missing or installed.functions_sha256 != functions_sha256():
+        if installed.extension is not None:
+            raise RuntimeMismatch(
+                f"the runtime is the extension pgslo {installed.extension}, of another pgslo",
+                detail=f"This library is {library_version()}.",
+                hint="put the extension's files in place with pgslo extension, then ALTER EXTENSION pgslo UPDATE",
+            )
         return (*missing, *functions())
     return ()
 

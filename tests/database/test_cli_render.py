@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Any
 
 import psycopg
 import pytest
+import sqlalchemy.exc
+from alembic import command
+from alembic.config import Config
 from click.testing import CliRunner, Result
 
 from pgslo.cli import main, root
@@ -75,7 +79,7 @@ def test_a_reviewed_file_says_what_it_is(run: Run) -> None:
         f"-- state: {state(run)}",
     ]
     assert "-- lock: SHARE ROW EXCLUSIVE on features.stats" in head
-    assert head[-1] == "-- lock_timeout: 1000 ms, set in every transaction"
+    assert head[-1] == "-- lock_timeout: 100 ms, set in every transaction"
     run("render", "--to", "again")
     assert Path("again/pgslo.up.sql").read_text(encoding="utf-8") == text
     refused = run("render", "--to", "review")
@@ -131,6 +135,80 @@ def test_the_files_run_by_hand_go_there_and_back(run: Run, dsn: str, connection:
     assert Path("b/V7__pgslo.sql.conf").read_text(encoding="utf-8") == "executeInTransaction=false\n"
 
 
+ENVIRONMENT = """
+from alembic import context
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+url = context.config.get_main_option("sqlalchemy.url")
+if context.is_offline_mode():
+    context.configure(url=url)
+    with context.begin_transaction():
+        context.run_migrations()
+else:
+    with create_engine(url, poolclass=NullPool).connect() as connection:
+        context.configure(connection=connection)
+        with context.begin_transaction():
+            context.run_migrations()
+"""
+
+
+@pytest.fixture
+def alembic(dsn: str) -> Config:
+    """A project of Alembic's with one revision, which makes a table."""
+    versions = Path("migrations/versions")
+    versions.mkdir(parents=True)
+    Path("migrations/env.py").write_text(ENVIRONMENT, encoding="utf-8")
+    versions.joinpath("first.py").write_text(
+        "from alembic import op\n\nrevision = 'first'\ndown_revision = None\n\n\n"
+        "def upgrade():\n    op.execute('CREATE TABLE features.other (id integer)')\n\n\n"
+        "def downgrade():\n    op.execute('DROP TABLE features.other')\n",
+        encoding="utf-8",
+    )
+    config = Config(stdout=io.StringIO(), output_buffer=io.StringIO())
+    config.set_main_option("script_location", "migrations")
+    config.set_main_option("sqlalchemy.url", dsn.replace("postgresql://", "postgresql+psycopg://"))
+    return config
+
+
+@pytest.mark.parametrize("runtime", ["there", "to be installed"])
+def test_alembic_goes_there_and_back(run: Run, connection: Connection, alembic: Config, runtime: str) -> None:
+    if runtime == "to be installed":
+        assert run("uninstall", "--all", "--yes").exit_code == 0
+    # What Python, SQLAlchemy or a driver could take for something else has to arrive as it is.
+    hard = "[us, de, ':x', '%s', '100%', 'a\\\\b', '{x}', '\"\"\"']"
+    text = STATS.replace("[us, de]", hard)
+    Path("slos/stats.yml").write_text(text, encoding="utf-8")
+    result = run("render", "--to", "migrations/versions", "--layout", "alembic", "--name", "slos", "--number", "a1", "--after", "first")  # fmt: skip
+    assert (result.exit_code, result.stdout) == (root.CHANGES, "migrations/versions/a1_slos.py\n")
+    written = Path("migrations/versions/a1_slos.py").read_text(encoding="utf-8")
+    assert "\nlock: ACCESS EXCLUSIVE on features.stats\n" in written
+    command.upgrade(alembic, "head")
+    assert run("plan").exit_code == 0
+    assert run("drift").exit_code == 0
+    command.downgrade(alembic, "first")
+    assert connection.execute("SELECT count(*) FROM pgslo.status").fetchone() == (0,)
+    assert connection.execute("SELECT to_regclass('features.other')::text").fetchone() == ("features.other",)
+    command.upgrade(alembic, "first:head", sql=True)
+    assert isinstance(alembic.output_buffer, io.StringIO)
+    offline = alembic.output_buffer.getvalue()
+    for value in ("':x'", "'%s'", "'100%'", "'{x}'"):
+        assert value in offline
+
+
+def test_alembic_takes_a_plan_back_whole_when_a_statement_fails(
+    run: Run, connection: Connection, alembic: Config
+) -> None:
+    before = state(run)
+    run("render", "--to", "migrations/versions", "--layout", "alembic", "--after", "first")
+    command.upgrade(alembic, "first")
+    connection.execute("CREATE SCHEMA guarded; CREATE TABLE guarded.stats (x int)")
+    with pytest.raises(sqlalchemy.exc.ProgrammingError):
+        command.upgrade(alembic, "head")
+    connection.execute("DROP SCHEMA guarded CASCADE")
+    assert state(run) == before
+
+
 def test_a_revert_says_what_it_does_not_take_back(run: Run) -> None:
     run("apply", "--yes")
     Path("slos/stats.yml").write_text(STATS.replace("120", "130"), encoding="utf-8")
@@ -182,6 +260,52 @@ def test_shadow_mode_measures_and_enforces_nothing(run: Run, connection: Connect
     assert run("apply", "--yes").exit_code == 0
     with pytest.raises(psycopg.errors.CheckViolation):
         connection.execute("INSERT INTO features.stats VALUES (1, 999, 'us', 7)")
+
+
+def test_a_rule_in_shadow_lets_every_write_live_and_the_others_are_kept(
+    run: Run, connection: Connection
+) -> None:
+    path = Path("slos/stats.yml")
+    text = STATS.replace("on_breach: reject}\n  country", "on_breach: reject, enforce: false}\n  country")
+    path.write_text(text.replace("clip: [0, 1]", "clip: [0, 1], enforce: false"), encoding="utf-8")
+    assert run("apply", "--yes").exit_code == 0
+    connection.execute("INSERT INTO features.stats VALUES (1, 999, 'us', 7), (2, 9, 'xx', 0)")
+    assert connection.execute("SELECT id, age, score FROM features.stats").fetchall() == [(1, 999, 7)]
+    assert connection.execute("SELECT rule FROM pgslo.incident").fetchall() == [("age_range",)]
+    assert connection.execute("SELECT row_key FROM pgslo.quarantine").fetchall() == [("(id) = (2)",)]
+    with pytest.raises(psycopg.errors.NotNullViolation):
+        connection.execute("INSERT INTO features.stats VALUES (3, 9, NULL, 0)")
+    path.write_text(STATS, encoding="utf-8")
+    assert run("apply", "--yes").exit_code == 0
+    with pytest.raises(psycopg.errors.CheckViolation):
+        connection.execute("INSERT INTO features.stats VALUES (4, 999, 'us', 0)")
+
+
+def test_a_file_in_shadow_refuses_neither_writes_nor_reads(run: Run, connection: Connection) -> None:
+    bounds = "  score:\n    - completeness: {reject_below: 0.5}\n"
+    text = STATS.replace(
+        "writes: stream\n", "writes: bulk\nenforce: false\non_read: refuse\nbatch: statement\n"
+    )
+    text = text.partition("  score:")[0] + bounds
+    Path("slos/stats.yml").write_text(text, encoding="utf-8")
+    assert run("apply", "--yes").exit_code == 0
+    connection.execute("INSERT INTO features.stats VALUES (1, 999, 'xx', NULL), (2, 9, NULL, NULL)")
+    connection.execute("SELECT pgslo.tick()")
+    connection.execute("SELECT pgslo.close_batch(definition, batch) FROM pgslo.batch")
+    assert connection.execute("SELECT rule FROM pgslo.incident ORDER BY rule").fetchall() == [
+        ("age_range",),
+        ("country_accepted_values",),
+        ("country_not_null",),
+        ("score_completeness",),
+    ]
+    notices: list[str | None] = []
+    connection.add_notice_handler(lambda notice: notices.append(notice.constraint_name))
+    assert connection.execute("SELECT age FROM guarded.stats ORDER BY id").fetchall() == [(999,), (9,)]
+    assert notices == ["age_range"]
+    Path("slos/stats.yml").write_text(text.replace("enforce: false\n", ""), encoding="utf-8")
+    assert run("apply", "--yes").exit_code == root.BREACH
+    with pytest.raises(psycopg.Error, match="age"):
+        connection.execute("SELECT age FROM guarded.stats")
 
 
 def test_migrate_brings_the_runtime(run: Run, empty_dsn: str) -> None:

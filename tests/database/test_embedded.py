@@ -459,6 +459,21 @@ def test_kept_server_starts_again_after_a_crash(kept: Path):
     assert embedded.start(kept).pid != server.pid
 
 
+@needs_proc
+def test_kept_server_starts_again_while_a_session_of_the_killed_one_is_still_there(kept: Path):
+    server = embedded.start(kept)
+    with psycopg.connect(server.dsn(), autocommit=True) as session:
+        # A session in the middle of this does not notice that the server is gone.
+        busy = "DO $$ BEGIN WHILE clock_timestamp() < statement_timestamp() + interval '1.5 s' LOOP END LOOP; END $$"
+        with ThreadPoolExecutor() as pool:
+            running = pool.submit(session.execute, busy)
+            time.sleep(0.3)
+            os.kill(server.pid, signal.SIGKILL)
+            assert embedded.start(kept).pid != server.pid
+            with contextlib.suppress(psycopg.Error):
+                running.result()
+
+
 def test_a_process_that_has_the_old_number_is_left_alone(kept: Path):
     """After a reboot postmaster.pid may name a process that has nothing to do with us."""
     embedded.start(kept)

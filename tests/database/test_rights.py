@@ -29,7 +29,10 @@ EVERYBODY = {"guard", "status_of", "explain", "version"}
 FUNCTIONS = {
     "stranger": set(),
     "auditor": set(),
-    "operator": {"tick", "close_batch", "pause", "resume", "acknowledge", "mute", "mute_rule", "resolve"},
+    "operator": {
+        *("tick", "close_batch", "pause", "resume", "acknowledge", "mute", "mute_rule", "resolve"),
+        *("subscribe", "queue_delivery", "begin_delivery", "end_delivery"),
+    },
     "steward": {"release", "discard", "evidence"},
 }
 #: Views of ``pgslo`` that may hold personal data; the others are for everybody, but for deliveries.
@@ -88,7 +91,9 @@ def test_the_matrix(connection: Connection, people: dict[str, str], function: st
             (name,),
         )
     }
-    assert views == {"delivery"} | (set() if function == "steward" else PERSONAL)
+    assert views == (set() if function == "operator" else {"delivery"}) | (
+        set() if function == "steward" else PERSONAL
+    )
     tables = {
         row[0]
         for row in connection.execute(
@@ -173,6 +178,19 @@ def test_an_auditor_runs_drift_and_status(
         own = psycopg.conninfo.make_conninfo(dsn, user=people[function], password="x")
         assert run("--dsn", own, "drift").exit_code == drift, function
         assert run("--dsn", own, "status").exit_code == root.BREACH, function
+
+
+def test_an_operator_watches(run: Run, connection: Connection, people: dict[str, str], dsn: str) -> None:
+    Path("pgslo.toml").write_text('[notify.oncall]\nto = "json://127.0.0.1:1"\n', encoding="utf-8")
+    for function in FUNCTIONS:
+        connection.execute(f"ALTER ROLE {people[function]} LOGIN PASSWORD 'x'")
+        own = psycopg.conninfo.make_conninfo(dsn, user=people[function], password="x")
+        said = run("--dsn", own, "watch", "--once", "--tick").stderr
+        assert ("may not deliver messages" in said) is (function != "operator"), said
+        assert ("permission denied" in said) is False
+    with psycopg.connect(dsn) as conn:
+        recipients = conn.execute("SELECT DISTINCT recipient FROM pgslo.delivery").fetchall()
+    assert recipients == [("oncall",)]
 
 
 def test_grants_are_printed_for_names_that_need_quotes(run: Run) -> None:

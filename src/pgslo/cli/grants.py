@@ -34,7 +34,7 @@ class _Role:
 def grants(session: Session, function: str, role: str, *, execute: bool) -> None:
     """Print the least rights for an auditor, an operator or a steward.
 
-    An auditor sees the state, but no value of a table. An operator also acknowledges, mutes and resolves incidents, pauses and resumes rules. A steward sees rows in quarantine, samples and repairs, which may hold personal data, and releases or drops rows. Readers and
+    An auditor sees the state, but no value of a table. An operator also acknowledges, mutes and resolves incidents, pauses and resumes rules, and watches. A steward sees rows in quarantine, samples and repairs, which may hold personal data, and releases or drops rows. Readers and
     writers need nothing of this.
     """
     context = _Role(sql.identifier(role))

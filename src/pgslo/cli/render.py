@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from pgslo import database, naming, runtime
-from pgslo.cli import output, project, show
+from pgslo.cli import output, project, revision, show
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.database import Connection
 from pgslo.errors import PgsloError, PlanError
@@ -31,23 +31,33 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
 )
 @click.option(
     "--layout",
-    type=click.Choice(["plain", "flyway", "sqitch"]),
+    type=click.Choice(["plain", "flyway", "sqitch", "alembic"]),
     default="plain",
     show_default=True,
     help="How the files are called, and where they are.",
 )
-@click.option("--number", default="1", show_default=True, help="Flyway's version of the change.")
+@click.option(
+    "--number", help="The change's version for Flyway (1), its revision for Alembic (from the plan's state)."
+)
+@click.option("--after", metavar="REVISION", help="Alembic's revision that this one follows.")
 @session_options
 @pass_session
 def render(
-    session: Session, paths: tuple[Path, ...], folder: Path, name: str, layout: str, number: str
+    session: Session,
+    paths: tuple[Path, ...],
+    *,
+    folder: Path,
+    name: str,
+    layout: str,
+    number: str | None,
+    after: str | None,
 ) -> int:
     """Write what apply would do as SQL files for review.
 
-    One file does it, another takes it back. pgslo apply --plan-file runs exactly the first; psql, Flyway and Sqitch can, too. Changes nothing in the database. Ends with exit code 3 when there was something to write.
+    One file does it, another takes it back. pgslo apply --plan-file runs exactly the first; psql, Flyway, Sqitch and Alembic can, too. Changes nothing in the database. Ends with exit code 3 when there was something to write.
     """
-    for option, text in (("--name", name), ("--number", number)):
-        if not _NAME.match(text):
+    for option, text in (("--name", name), ("--number", number), ("--after", after)):
+        if text is not None and not _NAME.match(text):
             raise click.UsageError(f"{option} may hold letters, digits, _, . and - only")
     found = project.load(session.configuration, paths)
     with session.connect() as conn:
@@ -55,27 +65,45 @@ def render(
         if plan.empty:
             output.say("nothing to do: the database is as the definitions say")
             return OK
-        forward = reviewed(conn, plan, found.paths)
-        backward = revert(plan, found.paths)
-    files = {
-        "plain": {f"{name}.up.sql": forward, f"{name}.down.sql": backward},
-        "flyway": {
-            f"V{number}__{name}.sql": forward,
-            # The script has transactions of its own.
-            f"V{number}__{name}.sql.conf": "executeInTransaction=false\n",
-            f"U{number}__{name}.sql": backward,
-            f"U{number}__{name}.sql.conf": "executeInTransaction=false\n",
-        },
-        "sqitch": {
-            f"deploy/{name}.sql": forward,
-            f"revert/{name}.sql": backward,
-            f"verify/{name}.sql": _verify(plan),
-        },
-    }[layout]
+        match layout:
+            case "alembic":
+                number = number or plan.state[:12]
+                text = as_revision(conn, plan, found.paths, number=number, after=after)
+                files = {f"{number}_{name}.py": text}
+            case _:
+                files = _as_scripts(
+                    layout,
+                    name,
+                    number or "1",
+                    forward=reviewed(conn, plan, found.paths),
+                    backward=revert(plan, found.paths),
+                    verification=_verify(plan),
+                )
     _write(folder, files)
     if layout == "sqitch":
         output.message(f"to put it into the plan: sqitch add {name} -n 'pgslo {plan.state}'")
     return CHANGES
+
+
+def _as_scripts(
+    layout: str, name: str, number: str, *, forward: str, backward: str, verification: str
+) -> dict[str, str]:
+    # The scripts have transactions of their own.
+    no_transaction = "executeInTransaction=false\n"
+    return {
+        "plain": {f"{name}.up.sql": forward, f"{name}.down.sql": backward},
+        "flyway": {
+            f"V{number}__{name}.sql": forward,
+            f"V{number}__{name}.sql.conf": no_transaction,
+            f"U{number}__{name}.sql": backward,
+            f"U{number}__{name}.sql.conf": no_transaction,
+        },
+        "sqitch": {
+            f"deploy/{name}.sql": forward,
+            f"revert/{name}.sql": backward,
+            f"verify/{name}.sql": verification,
+        },
+    }[layout]
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:
@@ -95,23 +123,56 @@ def reviewed(conn: Connection, plan: Plan, sources: Sequence[str]) -> str:
     """The script of a plan under a head that says where it comes from and what it locks."""
     scripts = runtime.wanted(runtime.read(conn))
     body = show.as_sql(plan, runtime.statements(scripts) if scripts else ())
-    locks = dict.fromkeys(
-        f"{statement.lock} on {output.one_line(statement.on)}"
-        for step in plan.steps
-        for statement in step.statements
-        if statement.lock
-    )
     return "".join(
         (
             _HEAD,
             *_comments("source", sources),
             *_comments("state", [plan.state]),
             *_comments("sha256", [_digest(body)]),
-            *_comments("lock", list(locks) or ["none"]),
+            *_comments("lock", _locks(plan)),
             *_comments("lock_timeout", [f"{database.LOCK_TIMEOUT} ms, set in every transaction"]),
             "\n",
             body,
         )
+    )
+
+
+def _locks(plan: Plan) -> list[str]:
+    locks = dict.fromkeys(
+        f"{statement.lock} on {output.one_line(statement.on)}"
+        for step in plan.steps
+        for statement in step.statements
+        if statement.lock
+    )
+    return list(locks) or ["none"]
+
+
+def as_revision(
+    conn: Connection, plan: Plan, sources: Sequence[str], *, number: str, after: str | None
+) -> str:
+    """A plan as a revision of Alembic."""
+    scripts = runtime.wanted(runtime.read(conn))
+    # The transaction is Alembic's: what comes after in it keeps its own limit.
+    limits_end = "SET LOCAL lock_timeout TO DEFAULT;\n"
+    together = show.script_together(plan, runtime.statements(scripts) if scripts else ())
+    alone = show.scripts_alone(plan)
+    remembering = show.script_remembering(plan)
+    if not alone:
+        together, remembering = "\n".join((together, *remembering)), ()
+    return revision.revision(
+        revision.Scripts(
+            together=together + "\n" + limits_end,
+            alone=(*alone, *remembering),
+            revert="".join((*_not_taken_back(plan), "\n", _taking_back(plan), limits_end)),
+        ),
+        [
+            *(f"source: {source}" for source in sources),
+            *(f"lock: {lock}" for lock in _locks(plan)),
+            f"lock_timeout: {database.LOCK_TIMEOUT} ms, set in every transaction",
+        ],
+        state=plan.state,
+        number=number,
+        after=after,
     )
 
 
@@ -147,26 +208,38 @@ def read_reviewed(path: Path) -> tuple[str, str]:
 
 def revert(plan: Plan, sources: Sequence[str]) -> str:
     """The script that takes a plan back, as far as it can be: no row of a user's table is touched."""
+    return "".join(
+        (
+            f"-- Takes back pgslo plan {plan.state}. Tables and their rows stay as they are.\n",
+            *_comments("source", sources),
+            *_not_taken_back(plan),
+            "\nBEGIN;\n",
+            _taking_back(plan),
+            "COMMIT;\n",
+        )
+    )
+
+
+def _not_taken_back(plan: Plan) -> list[str]:
     lost = [show.name(step) for step in plan.steps if not step.undo]
-    undone = [step for step in reversed(plan.steps) if step.undo]
-    parts = [
-        f"-- Takes back pgslo plan {plan.state}. Tables and their rows stay as they are.\n",
-        *_comments("source", sources),
-        *_comments("not taken back, apply the older definition for it", lost),
-    ]
-    if plan.runtime_scripts:
-        parts.append("-- the runtime stays: pgslo uninstall --all takes it out\n")
-    parts.append(
-        f"\nBEGIN;\nSET LOCAL lock_timeout = {database.LOCK_TIMEOUT};\n"
+    stays = ["-- the runtime stays: pgslo uninstall --all takes it out\n"] if plan.runtime_scripts else []
+    return [*_comments("not taken back, apply the older definition for it", lost), *stays]
+
+
+def _taking_back(plan: Plan) -> str:
+    head = (
+        f"SET LOCAL lock_timeout = {database.LOCK_TIMEOUT};\n"
         f"SELECT pg_catalog.pg_advisory_xact_lock({naming.INSTALL_LOCK});\n"
     )
-    parts += [_undo(step) for step in undone]
-    parts.append("COMMIT;\n")
-    return "".join(parts)
+    undone = [step for step in reversed(plan.steps) if step.undo]
+    early = "".join(f"{one.text.text};\n" for step in undone for one in step.undo if one.early)
+    return head + early + "".join(_undo(step) for step in undone)
 
 
 def _undo(step: Step) -> str:
-    return f"\n-- undo: {show.name(step)}\n" + "".join(f"{one.text.text};\n" for one in step.undo)
+    return f"\n-- undo: {show.name(step)}\n" + "".join(
+        f"{one.text.text};\n" for one in step.undo if not one.early
+    )
 
 
 def _verify(plan: Plan) -> str:

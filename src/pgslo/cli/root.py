@@ -34,6 +34,7 @@ _VERBS = {
     "suggest": ("pgslo.cli.suggest:suggest", "Write a definition to begin with, from a table that is there."),
     "learn": ("pgslo.cli.learn:learn", "Learn from rows that are there already."),
     "backtest": ("pgslo.cli.backtest:backtest", "Find out how good the alerts are on a table."),
+    "extension": ("pgslo.cli.extension:extension", "Write the runtime as an extension of PostgreSQL."),
     "status": ("pgslo.cli.status:status", "Show how the defined tables are."),
     "incidents": ("pgslo.cli.incidents:incidents", "Look at incidents, and say what becomes of them."),
     "explain": ("pgslo.cli.incidents:explain", "Tell what is known of an incident."),

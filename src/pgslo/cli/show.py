@@ -159,38 +159,62 @@ def as_sql(plan: Plan, runtime_texts: Sequence[str]) -> str:
     """
     if plan.empty:
         return f"-- pgslo plan {plan.state}: nothing to do\n"
-    ordered = order_statements(plan)
-    together = [(step, statement) for step, statement in ordered if not statement.later]
-    alone = [(step, statement) for step, statement in ordered if statement.later]
+    alone = scripts_alone(plan)
     parts = [
         f"-- pgslo plan {plan.state}\n-- Run it with: psql -X -v ON_ERROR_STOP=1 -f FILE\n",
+        "BEGIN;\n" + script_together(plan, runtime_texts),
+        "COMMIT;\n",
+    ]
+    if alone:
+        parts.append(
+            "-- What follows stands alone, statement by statement; it fails where rows that are there break a rule.\n"
+        )
+    return "\n".join((*parts, *alone, *script_remembering(plan)))
+
+
+def script_together(plan: Plan, runtime_texts: Sequence[str]) -> str:
+    """What of a plan goes into one transaction, without its BEGIN and COMMIT.
+
+    Args:
+        plan: The plan.
+        runtime_texts: What installs the runtime scripts of the plan.
+    """
+    parts = [
         "\n".join(
             (
-                "BEGIN;",
                 "-- One installer at a time.",
                 "DO $$ BEGIN",
                 f"    IF NOT pg_catalog.pg_try_advisory_xact_lock({naming.INSTALL_LOCK}) THEN RAISE 'another installer is at work'; END IF;",
                 "END $$;",
                 _limit(),
             )
-        ),
+        )
     ]
     if runtime_texts:
         parts.append("\n".join(("-- install the runtime", *runtime_texts, _limit())))
     shown: Step | None = None
-    for step, statement in together:
-        parts.append(_script(step, statement, heading=step is not shown))
-        shown = step
-    parts.append("COMMIT;\n")
-    if alone:
-        parts.append(
-            "-- What follows stands alone, statement by statement; it fails where rows that are there break a rule.\n"
-        )
-    parts += [_script(step, statement, heading=True) for step, statement in alone]
-    names = {step.definition for step in plan.steps if step.definition and step.action != "drop"}
-    if names:
-        parts.append(f"-- keep how it was left, for pgslo drift\n{database.remembering(names)};\n")
+    for step, statement in order_statements(plan):
+        if not statement.later:
+            parts.append(_script(step, statement, heading=step is not shown))
+            shown = step
     return "\n".join(parts)
+
+
+def scripts_alone(plan: Plan) -> tuple[str, ...]:
+    """What of a plan stands alone, each with a transaction of its own or outside any."""
+    return tuple(
+        _script(step, statement, heading=True)
+        for step, statement in order_statements(plan)
+        if statement.later
+    )
+
+
+def script_remembering(plan: Plan) -> tuple[str, ...]:
+    """The last statement of a plan, which keeps how it was left; none for a plan that only drops."""
+    names = {step.definition for step in plan.steps if step.definition and step.action != "drop"}
+    if not names:
+        return ()
+    return (f"-- keep how it was left, for pgslo drift\n{database.remembering(names)};\n",)
 
 
 def migration_as_sql(scripts: Sequence[runtime.Script]) -> str:

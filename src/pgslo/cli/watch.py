@@ -113,6 +113,7 @@ def _check_rights(conn: Connection) -> None:
         PgsloError: The runtime is not there, or this role may not do it.
     """
     rights = rights_on(conn)
+    database.check_direct(conn)
     if not rights["may_deliver"]:
         raise PgsloError(
             f"role {rights['role']} may not deliver messages",

@@ -18,6 +18,7 @@ from pgslo.compile.measuring import Measuring
 from pgslo.compile.writes import Choice, WriteCompiler
 from pgslo.definition import rules
 from pgslo.definition.rules import Definition
+from pgslo.definition.shadow import as_enforced
 from pgslo.errors import CatalogError, DefinitionError, DefinitionErrors, Location
 from pgslo.expression import Expression, columns_read
 from pgslo.sql import Sql
@@ -128,7 +129,7 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
         DefinitionErrors: All that does not fit: tables, columns, types, keys, mechanisms.
     """
     relation, key = _relation(definition, catalog)
-    definition = _with_reads(definition, relation)
+    definition = _with_reads(as_enforced(definition), relation)
     compiler = _collect(lambda: WriteCompiler(definition, catalog, relation, key))
     choices: list[Choice] = []
     errors: list[DefinitionError] = []

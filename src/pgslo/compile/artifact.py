@@ -25,6 +25,7 @@ class Statement:
         text: The SQL, without a semicolon at its end.
         lock: Strongest table lock it takes.
         on: The table, or tables, the lock is on; empty when it locks none.
+        early: Whether it runs before the others, because it may take long and locks nothing that they lock.
         alone: Whether it has to run outside a transaction block.
         later: Whether it runs in a transaction of its own after the others were committed.
         hazards: What can go wrong or take long.
@@ -33,6 +34,7 @@ class Statement:
     text: Sql
     lock: Lock = ""
     on: str = ""
+    early: bool = False
     alone: bool = False
     later: bool = False
     hazards: tuple[str, ...] = ()
@@ -52,6 +54,7 @@ class Artifact:
         commented: The object in the words of ``COMMENT ON``; ``None`` for what carries no comment.
         replaceable: Whether ``create`` works while an older one is there.
         known_as: The fingerprint, for what carries its own inside.
+        refers_to: The table that a foreign key refers to.
     """
 
     kind: Kind
@@ -63,6 +66,7 @@ class Artifact:
     commented: Sql | None = None
     replaceable: bool = False
     known_as: str | None = None
+    refers_to: Name | None = None
 
     @property
     def identity(self) -> str:
@@ -72,7 +76,7 @@ class Artifact:
     @property
     def drop(self) -> tuple[Statement, ...]:
         """What takes it away."""
-        return drop(self.kind, self.names, self.relation)
+        return drop(self.kind, self.names, self.relation, refers_to=self.refers_to)
 
     @property
     def fingerprint(self) -> str:
@@ -112,7 +116,12 @@ def read_comment(comment: str | None) -> tuple[str, str] | None:
 
 
 def drop(
-    kind: Kind, names: tuple[str, ...], relation: Name | None, *, validated: bool = True
+    kind: Kind,
+    names: tuple[str, ...],
+    relation: Name | None,
+    *,
+    validated: bool = True,
+    refers_to: Name | None = None,
 ) -> tuple[Statement, ...]:
     """What takes an object away.
 
@@ -121,9 +130,10 @@ def drop(
         names: Its name, with its schema where it has one of its own.
         relation: The table it stands on.
         validated: For ``not_null``: whether the column is NOT NULL by now, or a check still stands in.
+        refers_to: For ``foreign_key``: the other table, whose triggers go with it.
     """
     name = sql.identifier(*names)
-    on = f"{relation[0]}.{relation[1]}" if relation else ""
+    on = ", ".join(dict.fromkeys(".".join(one) for one in (relation, refers_to) if one))
     waits = ("waits for running reads and writes",)
     match kind:
         case "function":
@@ -135,7 +145,11 @@ def drop(
         case "schema":
             return (Statement(sql.render("drop", _Drop(Sql("SCHEMA"), name))),)
         case "registration":
-            return (Statement(sql.render("unregister", _Unregister(sql.literal(names[0])))),)
+            leaving = _Unregister(sql.literal(names[0]))
+            return (
+                Statement(sql.render("forget", leaving), early=True),
+                Statement(sql.render("unregister", leaving)),
+            )
         case "unique_index":
             return (
                 Statement(

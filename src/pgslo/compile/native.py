@@ -194,6 +194,7 @@ def _foreign_key(
         create=(add,) if at_once else (add, validate),
         reason=reason,
         commented=Sql(f"CONSTRAINT {context.constraint} ON {context.table}"),
+        refers_to=target_name,
     )
 
 

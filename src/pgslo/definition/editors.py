@@ -46,6 +46,7 @@ _DESCRIPTIONS = {
     "name": "A stable id; without it, <column>_<kind>.",
     "tags": "Words to find it by.",
     "enabled": "false leaves it out of the database.",
+    "enforce": "false: measured in shadow, but no write is refused, diverted or changed.",
     "where": "Rows it is about; the others pass.",
     "on_breach": "What happens to a write that breaks it.",
     "at_least": "Fraction of a batch's rows that have to pass.",

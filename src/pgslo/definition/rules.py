@@ -47,6 +47,8 @@ class Rule(BaseModel):
     Attributes:
         name: Stable id, unique in its definition; derived as ``<column>_<kind>`` when the author gives none.
         column: The column it is written under, or ``None`` for a rule of the whole row or table.
+        enabled: Whether it is kept at all.
+        enforce: False: it is measured and changes no write.
         where: Rows it is about; the others pass.
         on_breach: What happens to the write.
         at_least: Fraction (0-1) of a batch's rows that have to pass before the objective is missed.
@@ -73,6 +75,7 @@ class Rule(BaseModel):
     owner: str | None = None
     tags: tuple[str, ...] = ()
     enabled: bool = True
+    enforce: bool = True
     where: Expression | None = None
     on_breach: OnBreach = "warn"
     at_least: float | None = Field(default=None, ge=0, le=1)
@@ -434,6 +437,7 @@ class Definition(BaseModel):
         writes: How rows arrive; ``None``: the compiler chooses and says why.
         guarded: Schema of the guarded views.
         readers: Roles that may read the guarded views.
+        enforce: False: none of its rules is enforced, and no reader refused.
         watch: Whether bounds are learned for columns that have none.
         unwatched: Columns that are left out of that.
         settle: How long after its last write a batch is taken as complete; ``None``: ten minutes.
@@ -454,6 +458,7 @@ class Definition(BaseModel):
     guarded: str = "guarded"
     readers: tuple[str, ...] = ()
     on_read: OnRead = "warn"
+    enforce: bool = True
     watch: bool = True
     unwatched: tuple[str, ...] = ()
     settle: timedelta | None = None

@@ -1,21 +1,47 @@
-"""Shadow mode: a definition that measures what it would enforce."""
+"""Shadow mode: rules that are measured and not enforced."""
 
 from __future__ import annotations
 
-from pgslo.definition.rules import Definition, Repair, Rule
+from pgslo.definition.rules import BatchRule, Definition, OnRead, Repair, Rule
 
 #: Bounds beyond which a rule over a batch refuses the statement.
 _REFUSING = ("reject_below", "reject_above")
 
 
 def shadowed(definition: Definition) -> Definition:
-    """The same rules with nothing enforced: what rejects or quarantines is counted in silence, what repairs is left out."""
-    kept = tuple(_shadowed(rule) for rule in definition.rules if not isinstance(rule, Repair))
-    return definition.model_copy(update={"rules": kept})
+    """The same rules with nothing enforced, and no reader refused."""
+    return definition.model_copy(
+        update={
+            "rules": tuple(kept for rule in definition.rules if (kept := _shadow(rule))),
+            "on_read": _told(definition.on_read),
+            "tasks": tuple(
+                task.model_copy(update={"on_read": _told(task.on_read)}) for task in definition.tasks
+            ),
+        }
+    )
 
 
-def _shadowed(rule: Rule) -> Rule:
-    update: dict[str, object] = {name: None for name in _REFUSING if getattr(rule, name, None) is not None}
+def as_enforced(definition: Definition) -> Definition:
+    """The rules as the database is to keep them: those with ``enforce: false``, or all of a file that says so, in shadow."""
+    if not definition.enforce:
+        return shadowed(definition)
+    kept = (rule if rule.enforce else _shadow(rule) for rule in definition.rules)
+    return definition.model_copy(update={"rules": tuple(rule for rule in kept if rule)})
+
+
+def _shadow(rule: Rule) -> Rule | None:
+    """What rejects or quarantines is counted in silence, what repairs is left out."""
+    if isinstance(rule, Repair):
+        return None
+    update: dict[str, object] = {name: None for name in _REFUSING if getattr(rule, name) is not None}
+    if isinstance(rule, BatchRule):
+        # A bound that only rejects would be none at all.
+        update |= {"warn_below": rule.reject_below} if rule.low is None else {}
+        update |= {"warn_above": rule.reject_above} if rule.high is None else {}
     if rule.on_breach in ("reject", "quarantine", "repair"):
         update["on_breach"] = "flag"
     return rule.model_copy(update=update) if update else rule
+
+
+def _told(on_read: OnRead) -> OnRead:
+    return "warn" if on_read == "refuse" else on_read

@@ -9,7 +9,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,10 @@ from pgslo.embedded.directory import PidFile, locked, log_tail, new_password, op
 from pgslo.errors import EmbeddedError
 
 _CLEARED_SECONDS = 5.0
+#: Before PostgreSQL 15 a process may wait for statistics, twice ten seconds, before it sees that its server was killed.
+_LET_GO_SECONDS = 30.0
+#: What PostgreSQL says then; its messages are English, since initdb is told so.
+_STILL_THERE = "pre-existing shared memory block"
 _NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -212,10 +217,10 @@ def _start_kept(directory: Path, account: Account | None, settings: Mapping[str,
         (directory / "version").write_text(binaries.version)
         # People write the port into their settings: it is the same from start to start, unless it was taken.
         port = directory / "port"
-        _, found = process.launch(
+        found = _launch_detached(
             partial(process.Detached, account=account, log=log, data=data),
             partial(binaries.postgres, data, settings=settings),
-            ports=process.ports(first=int(port.read_text()) if port.exists() else None),
+            port=int(port.read_text()) if port.exists() else None,
             data=data,
             log=log,
         )
@@ -224,6 +229,25 @@ def _start_kept(directory: Path, account: Account | None, settings: Mapping[str,
     if started is None:
         raise EmbeddedError("PostgreSQL started and ended again", detail=f"Its log is {directory / 'log'}.")
     return started
+
+
+def _launch_detached(
+    start: Callable[[list[str]], process.Child],
+    command: Callable[[int], list[str]],
+    *,
+    port: int | None,
+    data: Path,
+    log: IO[bytes],
+) -> PidFile:
+    """Start it, again while sessions of a server that was killed are still on their way out: they hold its memory."""
+    until = time.monotonic() + _LET_GO_SECONDS
+    while True:
+        try:
+            return process.launch(start, command, ports=process.ports(first=port), data=data, log=log)[1]
+        except EmbeddedError as exc:
+            if _STILL_THERE not in (exc.detail or "") or time.monotonic() > until:
+                raise
+            time.sleep(0.2)
 
 
 def _claim(directory: Path, account: Account | None) -> None:

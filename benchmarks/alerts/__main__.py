@@ -19,8 +19,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--python", default=sys.executable, help="with what the harness needs")
     parser.add_argument("--variant", choices=["A", "B"], default="A")
+    parser.add_argument("--alerts", type=Path, help="folder for what is said of each column and batch")
     asked, others = parser.parse_known_args()
     detector = [sys.executable, "-m", "benchmarks.alerts.detector", "--variant", asked.variant]
+    if asked.alerts is not None:
+        asked.alerts.mkdir(parents=True, exist_ok=True)
+        detector += ["--alerts", str(asked.alerts.resolve())]
     place = Path(__file__).parents[2]
     command = f"env PYTHONPATH={shlex.quote(str(place))} {shlex.join(detector)}"
     arguments = ["run", "--split", "dev", "--variant", asked.variant, "--cmd", command, *others]

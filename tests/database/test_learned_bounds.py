@@ -124,12 +124,37 @@ def test_false_alarm_widens_the_bound(learned):
     ).rows == (("country_learned", 1, 0.0),)
 
 
-def test_what_lasts_is_learned_after_a_week(learned):
+def test_what_lasts_is_learned_after_five_batches(learned):
     tenfold = {"spend": "10 * (" + CLEAN["spend"] + ")"}
-    write(learned, "2026-03-02", "2026-03-08", **tenfold)
-    assert "spend" in missed(learned, "2026-03-08")
+    write(learned, "2026-03-02", "2026-03-06", **tenfold)
+    assert "spend" in missed(learned, "2026-03-06")
     write(learned, "2026-03-09", "2026-03-09", **tenfold)
     assert missed(learned, "2026-03-09") == {}
+
+
+def test_holiday_does_not_spoil_its_weekday(learned):
+    # Monday 2 March has the spend of a Sunday; the Monday after it is an ordinary one.
+    write(learned, "2026-03-01", "2026-03-01")
+    write(
+        learned,
+        "2026-03-02",
+        "2026-03-02",
+        spend=CLEAN["spend"].replace("isodow FROM d) < 6", "isodow FROM d) < 0"),
+    )
+    write(learned, "2026-03-03", "2026-03-09")
+    assert missed(learned, "2026-03-09") == {}
+
+
+def test_what_lasts_on_one_weekday_is_learned_after_three(learned):
+    # From 2 March on, more is spent on Mondays than on any other day.
+    monday = {
+        "spend": CLEAN["spend"].replace("CASE WHEN", "CASE WHEN extract(isodow FROM d) = 1 THEN 5000 WHEN")
+    }
+    write(learned, "2026-03-01", "2026-03-22", **monday)
+    first = [missed(learned, day) for day in ("2026-03-02", "2026-03-09", "2026-03-16")]
+    assert all("spend" in columns for columns in first)
+    write(learned, "2026-03-23", "2026-03-23", **monday)
+    assert missed(learned, "2026-03-23") == {}
 
 
 def test_numbers_of_a_profile(session):

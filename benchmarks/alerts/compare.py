@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,21 +18,21 @@ import pandas as pd
 SMALL = 80
 
 
-def truth(split: str, dataset: str, seed: int, said: dict[tuple[int, str], bool]) -> list[tuple[object, ...]]:
-    """One row for each column of each scored batch: is it faulty, is it told of."""
+@cache
+def truth(split: str, dataset: str, seed: int) -> list[tuple[str, int, str, int, bool, bool]]:
+    """One row for each column of each scored batch: its size, and is it faulty."""
     import data_io
     from faults import make_stream
 
     _, kinds, batches, _ = data_io.load(split, dataset)
     faults = make_stream(batches, kinds, seed, name=dataset)
-    rows: list[tuple[object, ...]] = []
+    rows = []
     for number in range(60, len(batches)):
         fault = faults.get(number)
         columns = fault[1] if fault else []
         # Of a fault of the whole table, no other column's alert is right or wrong.
-        for column in ["__table__"] if columns == ["__table__"] else [*kinds, "__table__"]:
-            told = said.get((number, column), False)
-            rows.append((dataset, number, len(batches[number]), column in columns, fault is not None, told))
+        scored = ["__table__"] if columns == ["__table__"] else [*kinds, "__table__"]
+        rows += [(dataset, number, c, len(batches[number]), c in columns, fault is not None) for c in scored]
     return rows
 
 
@@ -64,8 +65,8 @@ def main() -> None:
             dataset, seed = file.stem.rsplit("_", 1)
             with file.open(newline="", encoding="utf-8") as lines:
                 said = {(int(r["batch"]), r["column"]): r["alert"] == "1" for r in csv.DictReader(lines)}
-            found += truth(asked.split, dataset, int(seed), said)
-        names = ["dataset", "number", "size", "faulty", "fault", "told"]
+            found += [(*row, said.get(row[1:3], False)) for row in truth(asked.split, dataset, int(seed))]
+        names = ["dataset", "number", "column", "size", "faulty", "fault", "told"]
         rows = pd.DataFrame(found, columns=names).astype({"faulty": bool, "fault": bool, "told": bool})
         print(f"| {method.name} | {figures(rows)} |")
         for name, part in (("small", rows[rows["size"] < SMALL]), ("large", rows[rows["size"] >= SMALL])):

@@ -19,11 +19,20 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--python", default=sys.executable, help="with what the harness needs")
     parser.add_argument("--variant", choices=["A", "B"], default="A")
+    parser.add_argument("--split", default="dev", help="shared, for the tables that tables.py makes")
+    parser.add_argument("--alerts", type=Path, help="folder for what is said of each column and batch")
+    parser.add_argument("--others", action="store_true", help="the harness's own methods instead of pgslo")
     asked, others = parser.parse_known_args()
-    detector = [sys.executable, "-m", "benchmarks.alerts.detector", "--variant", asked.variant]
     place = Path(__file__).parents[2]
+    if asked.others:
+        detector = [asked.python, str(place / "benchmarks/alerts/others.py"), "--split", asked.split]
+    else:
+        detector = [sys.executable, "-m", "benchmarks.alerts.detector", "--variant", asked.variant]
+    if asked.alerts is not None:
+        asked.alerts.mkdir(parents=True, exist_ok=True)
+        detector += ["--alerts", str(asked.alerts.resolve())]
     command = f"env PYTHONPATH={shlex.quote(str(place))} {shlex.join(detector)}"
-    arguments = ["run", "--split", "dev", "--variant", asked.variant, "--cmd", command, *others]
+    arguments = ["run", "--split", asked.split, "--variant", asked.variant, "--cmd", command, *others]
     raise SystemExit(
         subprocess.run([asked.python, "harness.py", *arguments], cwd=asked.folder, check=False).returncode
     )

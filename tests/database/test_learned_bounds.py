@@ -124,12 +124,37 @@ def test_false_alarm_widens_the_bound(learned):
     ).rows == (("country_learned", 1, 0.0),)
 
 
-def test_what_lasts_is_learned_after_a_week(learned):
+def test_what_lasts_is_learned_after_five_batches(learned):
     tenfold = {"spend": "10 * (" + CLEAN["spend"] + ")"}
-    write(learned, "2026-03-02", "2026-03-08", **tenfold)
-    assert "spend" in missed(learned, "2026-03-08")
+    write(learned, "2026-03-02", "2026-03-06", **tenfold)
+    assert "spend" in missed(learned, "2026-03-06")
     write(learned, "2026-03-09", "2026-03-09", **tenfold)
     assert missed(learned, "2026-03-09") == {}
+
+
+def test_holiday_does_not_spoil_its_weekday(learned):
+    # Monday 2 March has the spend of a Sunday; the Monday after it is an ordinary one.
+    write(learned, "2026-03-01", "2026-03-01")
+    write(
+        learned,
+        "2026-03-02",
+        "2026-03-02",
+        spend=CLEAN["spend"].replace("isodow FROM d) < 6", "isodow FROM d) < 0"),
+    )
+    write(learned, "2026-03-03", "2026-03-09")
+    assert missed(learned, "2026-03-09") == {}
+
+
+def test_what_lasts_on_one_weekday_is_learned_after_three(learned):
+    # From 2 March on, more is spent on Mondays than on any other day.
+    monday = {
+        "spend": CLEAN["spend"].replace("CASE WHEN", "CASE WHEN extract(isodow FROM d) = 1 THEN 5000 WHEN")
+    }
+    write(learned, "2026-03-01", "2026-03-22", **monday)
+    first = [missed(learned, day) for day in ("2026-03-02", "2026-03-09", "2026-03-16")]
+    assert all("spend" in columns for columns in first)
+    write(learned, "2026-03-23", "2026-03-23", **monday)
+    assert missed(learned, "2026-03-23") == {}
 
 
 def test_numbers_of_a_profile(session):
@@ -173,3 +198,63 @@ def test_no_text_fails_a_profile(session, text):
     assert session.run("SELECT count(*)::int FROM pgslo_catalog.profile WHERE column_name = 'v'").rows == (
         (3,),
     )
+
+
+#: Forty readings a day: a value that grows by a half per cent a day, a note that next to none has, a kind that two in three share.
+READINGS = """
+    INSERT INTO features.reading (reading_id, day, amount, note, kind)
+    SELECT g, d, round((1.005 ^ (d - DATE '2026-01-01') * (100 + (hashint8(g * 31 + (d - DATE '2026-01-01') * 7) & 63)))::numeric, 1),
+           CASE WHEN (hashint8(g * 17 + (d - DATE '2026-01-01') * 5) & 63) = 0 THEN 'seen' END,
+           CASE WHEN (hashint8(g * 13 + (d - DATE '2026-01-01') * 3) & 3) > 0 THEN 'a' ELSE 'b' END
+    FROM generate_series(1, 40) AS g, CAST('{day}' AS date) AS d
+"""
+
+
+@pytest.fixture
+def readings(session):
+    session.run(
+        """CREATE TABLE features.reading (reading_id bigint, day date, amount numeric, note text, kind text, PRIMARY KEY (reading_id, day))"""
+    )
+    session.guard(
+        "table: features.reading\nowner: o\nkey: [reading_id, day]\nwrites: bulk\nbatch: {by: day}\nunwatched: [reading_id, day]\n"
+    )
+    for number in range(60):
+        read(session, f"{date(2026, 1, 1) + timedelta(days=number)}")
+    return session
+
+
+def read(session, day, *afterwards):
+    session.run(READINGS.format(day=day))
+    for statement in afterwards:
+        session.run(statement)
+    session.run(f"SELECT count(*) FROM pgslo.close_batch('features.reading', '{day}')")
+    return missed(session, day)
+
+
+def test_trend_and_sparse_column_raise_no_alarm(readings):
+    assert readings.run("SELECT count(*)::int FROM pgslo_catalog.incident").rows == ((0,),)
+    # After an outage of a week, too.
+    assert read(readings, "2026-03-09") == {}
+
+
+def test_what_never_was_is_told_of_three_rows(readings):
+    negative = (
+        "UPDATE features.reading SET amount = -amount WHERE day = '2026-03-02' AND reading_id IN (7, 19, 31)"
+    )
+    assert set(read(readings, "2026-03-02", negative)) == {"amount"}
+    # Three more of what is usual are no news.
+    more = "UPDATE features.reading SET kind = 'b' WHERE day = '2026-03-03' AND reading_id IN (7, 19, 31)"
+    assert read(readings, "2026-03-03", more) == {}
+
+
+def test_shock_does_not_make_a_column_deaf(readings):
+    hundredfold = "UPDATE features.reading SET amount = 100 * amount WHERE day = '2026-03-02'"
+    assert set(read(readings, "2026-03-02", hundredfold)) == {"amount"}
+    assert read(readings, "2026-03-03") == {}
+    twofold = "UPDATE features.reading SET amount = 2 * amount WHERE day = '2026-03-04'"
+    assert set(read(readings, "2026-03-04", twofold)) == {"amount"}
+
+
+def test_rows_loaded_twice_are_told_of_the_table(readings):
+    twice = "INSERT INTO features.reading SELECT reading_id + 100, day, amount, note, kind FROM features.reading WHERE day = '2026-03-02'"
+    assert "*" in read(readings, "2026-03-02", twice)

@@ -1,0 +1,90 @@
+-- Whether the columns of a batch are within what is learned of them, in words, and what people say of it.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.amount(value float8, kind text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT CASE
+        WHEN value IS NULL THEN 'none'
+        WHEN kind IN ('share', 'rise') THEN format('%s %%', trim_scale(round((100 * least(greatest(value, 0), 1))::numeric, 1)))
+        WHEN abs(value) >= 1e15 OR value = 0 THEN value::text
+        ELSE trim_scale(round(value::numeric, greatest(0, 2 - floor(log(abs(value)))::integer)))::text
+    END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.amount(float8, text) IS 'A number of a summary as people read it: three digits, shares as per cent.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric)
+RETURNS TABLE (column_name text, verdict text, value float8, low float8, high float8, score float8, said text)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $pgslo$
+    WITH mine AS (
+        -- The first weeks know little, and the first months not all: bounds are wider until there are 300 batches.
+        SELECT p.column_name, p.learned_from, p.surprise, p.tolerated, p.expected, p.spread, p.summary, p.place,
+               1.35 * greatest(1, 300.0 / greatest(p.learned_from, 1))::float8 ^ (1 / 3.0::float8) / coalesce(d.sensitivity, 1) AS wide
+        FROM pgslo_catalog.profile p
+        JOIN pgslo_catalog.definition d ON d.definition_id = p.definition_id
+        WHERE p.definition_id = judge_learned.definition_id AND p.batch = judge_learned.batch
+    ), worst AS (
+        SELECT DISTINCT ON (m.column_name) m.column_name, k.name, k.kind, CASE WHEN m.column_name = '*' AND k.name = 'single' THEN 'rows that occur once' ELSE k.words END AS words, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected,
+               b.bound * m.spread[k.ordinal] AS reach, m.surprise[k.ordinal] / b.bound AS score
+        FROM mine m
+        CROSS JOIN pgslo_catalog.summary_kinds() k
+        CROSS JOIN LATERAL (
+            SELECT m.wide * CASE WHEN m.tolerated[k.ordinal] >= 1 THEN k.beyond * greatest(m.tolerated[k.ordinal], 2.5) ELSE 2.5 END AS bound
+        ) b
+        WHERE m.learned_from >= 21 AND k.beyond IS NOT NULL AND m.surprise[k.ordinal] IS NOT NULL
+        ORDER BY m.column_name, m.surprise[k.ordinal] / b.bound DESC, k.ordinal
+    ), bound AS (
+        SELECT w.*,
+               CASE WHEN w.kind IN ('rise', 'apart') THEN NULL WHEN w.kind = 'share' THEN sin(greatest(w.expected - w.reach, 0)) ^ 2
+                    WHEN w.name IN ('rows', 'distinct', 'log_mean', 'log_deviation') THEN exp(greatest(w.expected - w.reach, -300)) ELSE w.expected - w.reach END AS least,
+               CASE WHEN w.kind IN ('share', 'rise') THEN sin(least(w.expected + w.reach, 1.5707963)) ^ 2
+                    WHEN w.kind = 'log' THEN exp(least(w.expected + w.reach, 300)) ELSE w.expected + w.reach END AS most,
+               CASE WHEN w.kind = 'log' THEN exp(least(w.value, 300)) ELSE w.value END AS shown
+        FROM worst w
+    )
+    SELECT m.column_name,
+           CASE WHEN b.score IS NULL THEN 'unknown' WHEN b.score >= 1 THEN 'missed' ELSE 'met' END,
+           b.shown, b.least, b.most, b.score,
+           CASE
+               WHEN b.score IS NULL THEN format('%s batches known, 21 are needed', m.learned_from)
+               ELSE format('%s: %s; %s expected', b.words, pgslo_catalog.amount(b.shown, b.kind),
+                   CASE WHEN b.least IS NULL THEN 'at most ' || pgslo_catalog.amount(b.most, b.kind)
+                        WHEN pgslo_catalog.amount(b.least, b.kind) = pgslo_catalog.amount(b.most, b.kind) THEN pgslo_catalog.amount(b.least, b.kind)
+                        ELSE pgslo_catalog.amount(b.least, b.kind) || ' to ' || pgslo_catalog.amount(b.most, b.kind) END)
+           END
+    FROM mine m
+    LEFT JOIN bound b USING (column_name)
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.judge_learned(bigint, text, numeric) IS 'Judges each column of a batch by what its history foresaw; column * is the table.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) RETURNS void
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    -- A false alarm belongs to what is compared with, and as much surprise is tolerated from now on.
+    UPDATE pgslo_catalog.profile p
+    SET baseline = true,
+        tolerated = (SELECT array_agg(greatest(coalesce(m.x, 0), coalesce(u.x, 0)) ORDER BY u.i)
+                     FROM unnest(p.surprise) WITH ORDINALITY AS u (x, i) LEFT JOIN unnest(p.tolerated) WITH ORDINALITY AS m (x, i) USING (i))
+    FROM pgslo_catalog.rule r
+    WHERE r.rule_id = learn_from.incident.rule_id AND r.kind = 'learned' AND learn_from.incident.resolution = 'false_alarm'
+      AND p.definition_id = learn_from.incident.definition_id AND p.column_name = coalesce(r.columns[1], '*') AND NOT p.baseline
+      AND p.place >= learn_from.incident.opened_place AND p.place <= coalesce(learn_from.incident.resolved_place, 'Infinity')
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.learn_from(pgslo_catalog.incident) IS 'Widens learned bounds after an incident that was resolved as a false alarm.';
+
+CREATE OR REPLACE VIEW pgslo.measured_precision AS
+SELECT d.name AS definition, r.name AS rule, r.columns,
+       count(*) FILTER (WHERE i.resolution = 'real') AS real,
+       count(*) FILTER (WHERE i.resolution = 'false_alarm') AS false_alarms,
+       round(count(*) FILTER (WHERE i.resolution = 'real')::numeric / count(*), 3) AS precision
+FROM pgslo_catalog.incident i
+JOIN pgslo_catalog.rule r USING (rule_id)
+JOIN pgslo_catalog.definition d ON d.definition_id = i.definition_id
+WHERE i.resolution IN ('real', 'false_alarm')
+GROUP BY d.name, r.name, r.columns;
+COMMENT ON VIEW pgslo.measured_precision IS 'How often a rule''s incidents were real, of those that somebody resolved as real or as false alarm.';

@@ -182,7 +182,7 @@ AS $pgslo$
                WHEN n.batches IS NULL THEN 'unknown: no batch of it was seen yet'
                WHEN n.batches < 21 THEN format('unknown: %s of 21 batches are known', n.batches)
                WHEN n.sampled = 0 THEN 'unknown: its newest batch has no value'
-               WHEN n.batches < 60 THEN format('known, with wider bounds until there are 60 batches (%s so far)', n.batches)
+               WHEN n.batches < 300 THEN format('known, with wider bounds until there are 300 batches (%s so far)', n.batches)
                ELSE 'known'
            END,
            t.usual

@@ -77,7 +77,7 @@ def test_learns_from_rows_and_says_what_in_words(applied: Run, connection: psyco
     assert result.exit_code == 0, result.output
     assert "learned from 30 batches" in result.stdout
     country = next(line for line in result.stdout.splitlines() if line.startswith("country"))
-    assert "known, with wider bounds until there are 60 batches (30 so far)" in country
+    assert "known, with wider bounds until there are 300 batches (30 so far)" in country
     assert "different values 3" in country
     assert "day: nothing is learned: it names the batch" in result.stdout
     assert "user_id: nothing is learned: the definition does not have it watched" in result.stdout

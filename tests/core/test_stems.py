@@ -8,7 +8,7 @@ from pgslo.definition.rules import BUILT_IN, Custom
 ROOT = Path(__file__).parent.parent.parent
 CLASSES = {*BUILT_IN, Custom.kind}
 #: Kinds over a batch that are judged from its sums and its profile: they need no SQL of their own.
-FROM_SUMS = {"completeness", "row_count", "statistic", "change", "drift", "skew"}
+FROM_SUMS = {"completeness", "row_count", "statistic", "change", "drift", "skew", "ml_metric"}
 
 
 def test_every_kind_has_its_five_places():

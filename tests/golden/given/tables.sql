@@ -40,3 +40,12 @@ CREATE TABLE features.user_stats (
 CREATE INDEX user_stats_email_idx ON features.user_stats (email);
 CREATE INDEX user_stats_campaign_idx ON features.user_stats (campaign);
 CREATE INDEX user_stats_last_seen_at_idx ON features.user_stats (last_seen_at);
+
+-- What became true of the users whose score says so beforehand.
+CREATE TABLE features.churn (
+    user_id bigint,
+    feature_date date,
+    churned boolean,
+    known_at timestamptz,
+    PRIMARY KEY (user_id, feature_date)
+);

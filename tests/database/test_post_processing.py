@@ -362,6 +362,20 @@ def test_columns_have_to_fit(session):
     assert 'column "raw_score" of features.prediction exists already' in found[0]
 
 
+@pytest.mark.parametrize("column", ["raw_score", "trail", "score", "cancelled", "late"])
+def test_a_renamed_column_stops_no_write(table, column):
+    table.run("INSERT INTO features.prediction (id, score) VALUES (1, 7)")
+    table.run("DROP SCHEMA guarded CASCADE")
+    table.run(f"ALTER TABLE features.prediction RENAME {column} TO gone")
+    name = "gone" if column == "score" else "score"
+    table.run(f"INSERT INTO features.prediction (id, {name}) VALUES (2, 7)")
+    table.run(f"UPDATE features.prediction SET {name} = 8 WHERE id = 1")
+    assert table.values(f"SELECT {name} FROM features.prediction ORDER BY id") == [8.0, 7.0]
+    assert table.values(
+        "SELECT error_message FROM pgslo_catalog.rule_break WHERE error_message LIKE '%field%'"
+    )
+
+
 def test_rules_judge_what_is_served(session):
     session.run(TABLE.format(type="double precision"))
     session.guard(HEAD + STEPS + "    columns: {score: [range: {min: 0, max: 1, on_breach: reject}]}\n")

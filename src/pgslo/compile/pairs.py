@@ -245,7 +245,7 @@ class Compiler:
             "regression": labels is not None and not self.classified,
             "labelled": labels is not None,
             "has_class": self.columns.decided is not None,
-            "positive": self._class_text(labels.positive) if labels else None,
+            "positive": self._class_text(labels.positive if labels else self._said_positive()),
             "threshold": labels.threshold if labels else 0.5,
             "classes": [self._class_text(one) for one in labels.classes]
             if labels and labels.classes
@@ -257,6 +257,18 @@ class Compiler:
             # What an image is made of: when it changes, everything is counted anew.
             "made_of": hashlib.sha256(self._now().text.encode()).hexdigest()[:16],
         }
+
+    def _said_positive(self) -> predictions.Constant | None:
+        """The class that a high score stands for, where no label says so: for the accuracy that scores promise."""
+        steps = self.definition.post_process.steps if self.definition.post_process else ()
+        for step in steps:
+            if isinstance(step, predictions.Threshold):
+                return step.above
+        decided = self.columns.decided
+        is_boolean = (
+            decided is not None and self._own(decided, self.columns.place("class")).category == BOOLEAN
+        )
+        return True if is_boolean else None
 
     def _class_text(self, value: predictions.Constant | None) -> str | None:
         if value is None:

@@ -416,7 +416,7 @@ class Compiler:
         return ()
 
     def _steps(self, row: Sql) -> tuple[Sql, ...]:
-        return tuple(Sql(f"        {self._step(step, row)}") for step in self.processing.stored)
+        return tuple(Sql(f"    {self._step(step, row)}") for step in self.processing.stored)
 
     def _step(self, step: Step, row: Sql) -> Sql:
         score, name = Sql(f"{row}.{sql.identifier(self.score.name)}"), sql.literal(step.name)

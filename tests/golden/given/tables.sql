@@ -49,3 +49,16 @@ CREATE TABLE features.churn (
     known_at timestamptz,
     PRIMARY KEY (user_id, feature_date)
 );
+
+-- A model's output, served after it was made fit for that.
+CREATE TABLE features.churn_score (
+    user_id bigint PRIMARY KEY,
+    scored_at timestamptz,
+    country text,
+    is_staff boolean,
+    score double precision,
+    churns boolean,
+    raw_score double precision,
+    trail text[]
+);
+CREATE INDEX churn_score_country_idx ON features.churn_score (country, scored_at);

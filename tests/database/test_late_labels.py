@@ -11,6 +11,8 @@ import psycopg
 import pytest
 from scipy import stats
 
+from pgslo import database, operations, plan
+
 TABLES = """
 CREATE TABLE features.prediction (
     id integer PRIMARY KEY, day date NOT NULL DEFAULT '2026-11-01', score double precision, model_version text DEFAULT 'v1', region text DEFAULT 'a',
@@ -612,12 +614,36 @@ def test_rules_are_refused(session, rule, error):
     assert error in "\n".join(found)
 
 
+def test_drift_looks_at_the_label_table(connection, apply):
+    connection.execute("CREATE SCHEMA features")
+    for statement in TABLES.split(";"):
+        connection.execute(statement.encode())
+    connection.execute("DROP TABLE features.label")
+    connection.execute(
+        "CREATE TABLE features.label (id integer, truth text, known_at timestamptz) PARTITION BY HASH (id)"
+    )
+    connection.execute("CREATE INDEX ON features.label (id)")
+    connection.execute(
+        "CREATE TABLE features.l1 PARTITION OF features.label FOR VALUES WITH (MODULUS 2, REMAINDER 0)"
+    )
+    apply(DEFINITION)
+    assert operations.find_drift(connection) == ()
+    connection.execute(
+        "CREATE TABLE features.l2 PARTITION OF features.label FOR VALUES WITH (MODULUS 2, REMAINDER 1)"
+    )
+    connection.execute("ALTER TABLE features.l1 DISABLE TRIGGER ALL")
+    found = {(one.what, one.thing) for one in operations.find_drift(connection)}
+    assert {what for what, _ in found} == {"unarmed", "switched off"}
+    assert all(("features.l2" in thing) == (what == "unarmed") for what, thing in found)
+    assert len(found) == 10
+    apply(DEFINITION)
+    assert operations.find_drift(connection) == ()
+
+
 def test_uninstall_leaves_nothing_on_the_label_table(session):
     for statement in TABLES.split(";"):
         session.run(statement)
     session.guard(DEFINITION)
-    from pgslo import database, plan
-
     removal = database.plan_removal(session.connection, ["features.prediction"])
     for _, statement in plan.order_statements(removal):
         session.connection.execute(statement.text.text.encode(), prepare=False)

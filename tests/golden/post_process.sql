@@ -128,6 +128,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": false,
  "recount": null,
+ "batch_column": null,
  "sensitivity": 1.0,
  "post_processing": {
   "version": "v:b9122638",
@@ -219,7 +220,7 @@ SELECT pgslo_catalog.register('{
  "watched": [],
  "rules": [],
  "tasks": [],
- "fingerprint": "020b9ca709f26f29"
+ "fingerprint": "675c03234d8ed5ab"
 }'::jsonb);
 
 -- create trigger pgslo_150_post_process_row ON features.churn_score: a BEFORE ROW trigger holds for every writer; PostgreSQL clones it to every partition.

@@ -78,13 +78,13 @@ COMMENT ON COLUMN pgslo_catalog.pair_cell.batch IS 'The prediction''s; empty for
 COMMENT ON COLUMN pgslo_catalog.pair_cell.coarse IS 'Whether scores are kept to four digits, because more than 10,000 different ones came.';
 
 CREATE TABLE pgslo_catalog.pair_score (
-    pair_cell_id bigint NOT NULL CONSTRAINT pair_score_belongs_to_a_cell REFERENCES pgslo_catalog.pair_cell ON DELETE CASCADE,
+    pair_cell_id bigint NOT NULL,
     score float8 NOT NULL,
     positive bigint NOT NULL,
     negative bigint NOT NULL,
     CONSTRAINT pair_score_is_counted_once PRIMARY KEY (pair_cell_id, score)
 );
-COMMENT ON TABLE pgslo_catalog.pair_score IS 'Pairs by score: what AUC and calibration error are made of.';
+COMMENT ON TABLE pgslo_catalog.pair_score IS 'Pairs by score: what AUC and calibration error are made of. No foreign key: looking the cell up for each score would double the cost of late labels.';
 
 CREATE TABLE pgslo_catalog.pair_batch (
     definition_id bigint NOT NULL CONSTRAINT pair_batch_belongs_to_a_definition REFERENCES pgslo_catalog.definition ON DELETE CASCADE,

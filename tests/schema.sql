@@ -1126,7 +1126,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.batch_so_far(definition_id bigint, batch text) IS 'A batch as it stands within this transaction.';
 
-CREATE FUNCTION pgslo_catalog.blur_scores(definition_id bigint) RETURNS void
+CREATE FUNCTION pgslo_catalog.blur_scores(cells bigint[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1135,7 +1135,7 @@ DECLARE
 BEGIN
     FOR large IN
         SELECT c.pair_cell_id FROM pgslo_catalog.pair_cell c
-        WHERE c.definition_id = blur_scores.definition_id AND NOT c.coarse AND c.scored > 10000
+        WHERE c.pair_cell_id = ANY (blur_scores.cells) AND NOT c.coarse AND c.scored > 10000
           AND (SELECT count(*) FROM pgslo_catalog.pair_score s WHERE s.pair_cell_id = c.pair_cell_id) > 10000
     LOOP
         UPDATE pgslo_catalog.pair_cell c SET coarse = true WHERE c.pair_cell_id = large;
@@ -1149,7 +1149,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.blur_scores(definition_id bigint) IS 'Keeps scores to four digits where there are more than 10,000 different ones.';
+COMMENT ON FUNCTION pgslo_catalog.blur_scores(cells bigint[]) IS 'Keeps scores to four digits where there are more than 10,000 different ones.';
 
 CREATE FUNCTION pgslo_catalog.calibration_error(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -1280,7 +1280,9 @@ CREATE FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.definition
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
+    SET enable_nestloop TO 'off'
     SET jit TO 'off'
+    SET work_mem TO '64MB'
     AS $_$
 DECLARE
     id bigint := (complete_pairs.definition).definition_id;
@@ -1288,6 +1290,7 @@ DECLARE
     anew boolean;
     classes text[];
     completed bigint;
+    touched bigint[];
 BEGIN
     anew := EXISTS (SELECT FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = id AND f.images IS NULL);
     IF NOT anew AND NOT EXISTS (SELECT FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = id) THEN
@@ -1295,7 +1298,7 @@ BEGIN
     END IF;
     IF anew THEN
         PERFORM set_config('enable_seqscan', 'on', true);
-        DELETE FROM pgslo_catalog.pair_cell c WHERE c.definition_id = id;
+        PERFORM pgslo_catalog.forget_pairs(id);
         UPDATE pgslo_catalog.pair_batch b SET early_due = true, late_due = true WHERE b.definition_id = id;
     END IF;
     IF jsonb_typeof(how -> 'classes') = 'array' THEN
@@ -1431,13 +1434,12 @@ BEGIN
             FROM summed s WHERE s.batch <> '' GROUP BY s.batch
             ON CONFLICT ON CONSTRAINT pair_batch_is_known_once DO UPDATE SET last_at = greatest(b.last_at, excluded.last_at), early_due = true, late_due = true
         )
-        SELECT count(*) FROM one
+        SELECT (SELECT count(*) FROM one), ARRAY(SELECT c.pair_cell_id FROM cell c)
         $query$, how ->> 'function')
-    INTO completed
+    INTO completed, touched
     USING id, anew, how, classes;
-    DELETE FROM pgslo_catalog.pair_score s USING pgslo_catalog.pair_cell c
-    WHERE c.definition_id = id AND s.pair_cell_id = c.pair_cell_id AND s.positive = 0 AND s.negative = 0;
-    PERFORM pgslo_catalog.blur_scores(id);
+    DELETE FROM pgslo_catalog.pair_score s WHERE s.pair_cell_id = ANY (touched) AND s.positive = 0 AND s.negative = 0;
+    PERFORM pgslo_catalog.blur_scores(touched);
     RETURN completed;
 END
 $_$;
@@ -2076,6 +2078,19 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) IS 'Opens, heals or resolves the incident of a rule over batches after a batch was judged; the verdict is written down already.';
+
+CREATE FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    DELETE FROM pgslo_catalog.pair_score s USING pgslo_catalog.pair_cell c
+    WHERE c.definition_id = forget_pairs.definition_id AND s.pair_cell_id = c.pair_cell_id;
+    DELETE FROM pgslo_catalog.pair_cell c WHERE c.definition_id = forget_pairs.definition_id;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) IS 'Forgets the sums over the pairs of a definition.';
 
 CREATE FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text) RETURNS void
     LANGUAGE plpgsql
@@ -4111,7 +4126,7 @@ BEGIN
     UPDATE pgslo_catalog.definition d SET pairs = wanted WHERE d.definition_id = register_predictions.definition_id;
     IF wanted IS NULL THEN
         DELETE FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = register_predictions.definition_id;
-        DELETE FROM pgslo_catalog.pair_cell c WHERE c.definition_id = register_predictions.definition_id;
+        PERFORM pgslo_catalog.forget_pairs(register_predictions.definition_id);
         DELETE FROM pgslo_catalog.pair_batch b WHERE b.definition_id = register_predictions.definition_id;
     ELSIF wanted - 'maturity' IS DISTINCT FROM known.pairs - 'maturity' THEN
         PERFORM pgslo_catalog.want_pairs_anew(known.name);
@@ -4664,6 +4679,7 @@ DECLARE
 BEGIN
     DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id;
     DELETE FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = id;
+    PERFORM pgslo_catalog.forget_pairs(id);
     DELETE FROM pgslo_catalog.definition d WHERE d.definition_id = id;
 END
 $$;
@@ -5596,7 +5612,7 @@ CREATE TABLE pgslo_catalog.pair_score (
     negative bigint NOT NULL
 );
 
-COMMENT ON TABLE pgslo_catalog.pair_score IS 'Pairs by score: what AUC and calibration error are made of.';
+COMMENT ON TABLE pgslo_catalog.pair_score IS 'Pairs by score: what AUC and calibration error are made of. No foreign key: looking the cell up for each score would double the cost of late labels.';
 
 CREATE TABLE pgslo_catalog.pause (
     pause_id bigint NOT NULL,
@@ -5935,9 +5951,6 @@ ALTER TABLE ONLY pgslo_catalog.pair_batch
 ALTER TABLE ONLY pgslo_catalog.pair_cell
     ADD CONSTRAINT pair_cell_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
-ALTER TABLE ONLY pgslo_catalog.pair_score
-    ADD CONSTRAINT pair_score_belongs_to_a_cell FOREIGN KEY (pair_cell_id) REFERENCES pgslo_catalog.pair_cell(pair_cell_id) ON DELETE CASCADE;
-
 ALTER TABLE ONLY pgslo_catalog.pause
     ADD CONSTRAINT pause_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
@@ -6041,7 +6054,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, ba
 
 REVOKE ALL ON FUNCTION pgslo_catalog.batch_so_far(definition_id bigint, batch text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.blur_scores(definition_id bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.blur_scores(cells bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.calibration_error(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
 
@@ -6082,6 +6095,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.follow_pairs(definition pgslo_catalog.defin
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text) FROM PUBLIC;
 

@@ -90,6 +90,7 @@ DECLARE
 BEGIN
     DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id;
     DELETE FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = id;
+    PERFORM pgslo_catalog.forget_pairs(id);
     DELETE FROM pgslo_catalog.definition d WHERE d.definition_id = id;
 END
 $pgslo$;

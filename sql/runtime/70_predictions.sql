@@ -17,6 +17,18 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.want_pairs_anew(text) IS 'Has tick() count the pairs of a definition anew, after changes that no image tells.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    DELETE FROM pgslo_catalog.pair_score s USING pgslo_catalog.pair_cell c
+    WHERE c.definition_id = forget_pairs.definition_id AND s.pair_cell_id = c.pair_cell_id;
+    DELETE FROM pgslo_catalog.pair_cell c WHERE c.definition_id = forget_pairs.definition_id;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.forget_pairs(bigint) IS 'Forgets the sums over the pairs of a definition.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.register_predictions(definition_id bigint, document jsonb) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -30,7 +42,7 @@ BEGIN
     UPDATE pgslo_catalog.definition d SET pairs = wanted WHERE d.definition_id = register_predictions.definition_id;
     IF wanted IS NULL THEN
         DELETE FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = register_predictions.definition_id;
-        DELETE FROM pgslo_catalog.pair_cell c WHERE c.definition_id = register_predictions.definition_id;
+        PERFORM pgslo_catalog.forget_pairs(register_predictions.definition_id);
         DELETE FROM pgslo_catalog.pair_batch b WHERE b.definition_id = register_predictions.definition_id;
     ELSIF wanted - 'maturity' IS DISTINCT FROM known.pairs - 'maturity' THEN
         PERFORM pgslo_catalog.want_pairs_anew(known.name);
@@ -266,9 +278,11 @@ COMMENT ON FUNCTION pgslo_catalog.metric(bigint[], text, float8) IS 'A metric of
 CREATE OR REPLACE FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.definition) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
--- Keys that changed are looked up by index, however large the planner takes them for.
+-- The planner knows nothing of how much changed: keys are looked up by index, and everything else is hashed, at any size.
 SET enable_seqscan = off
+SET enable_nestloop = off
 SET jit = off
+SET work_mem = '64MB'
 AS $pgslo$
 DECLARE
     id bigint := (complete_pairs.definition).definition_id;
@@ -276,6 +290,7 @@ DECLARE
     anew boolean;
     classes text[];
     completed bigint;
+    touched bigint[];
 BEGIN
     anew := EXISTS (SELECT FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = id AND f.images IS NULL);
     IF NOT anew AND NOT EXISTS (SELECT FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = id) THEN
@@ -283,7 +298,7 @@ BEGIN
     END IF;
     IF anew THEN
         PERFORM set_config('enable_seqscan', 'on', true);
-        DELETE FROM pgslo_catalog.pair_cell c WHERE c.definition_id = id;
+        PERFORM pgslo_catalog.forget_pairs(id);
         UPDATE pgslo_catalog.pair_batch b SET early_due = true, late_due = true WHERE b.definition_id = id;
     END IF;
     IF jsonb_typeof(how -> 'classes') = 'array' THEN
@@ -419,19 +434,18 @@ BEGIN
             FROM summed s WHERE s.batch <> '' GROUP BY s.batch
             ON CONFLICT ON CONSTRAINT pair_batch_is_known_once DO UPDATE SET last_at = greatest(b.last_at, excluded.last_at), early_due = true, late_due = true
         )
-        SELECT count(*) FROM one
+        SELECT (SELECT count(*) FROM one), ARRAY(SELECT c.pair_cell_id FROM cell c)
         $query$, how ->> 'function')
-    INTO completed
+    INTO completed, touched
     USING id, anew, how, classes;
-    DELETE FROM pgslo_catalog.pair_score s USING pgslo_catalog.pair_cell c
-    WHERE c.definition_id = id AND s.pair_cell_id = c.pair_cell_id AND s.positive = 0 AND s.negative = 0;
-    PERFORM pgslo_catalog.blur_scores(id);
+    DELETE FROM pgslo_catalog.pair_score s WHERE s.pair_cell_id = ANY (touched) AND s.positive = 0 AND s.negative = 0;
+    PERFORM pgslo_catalog.blur_scores(touched);
     RETURN completed;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.complete_pairs(pgslo_catalog.definition) IS 'Adds to the sums what the pairs of changed rows come to now, less what they came to before.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.blur_scores(definition_id bigint) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.blur_scores(cells bigint[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -440,7 +454,7 @@ DECLARE
 BEGIN
     FOR large IN
         SELECT c.pair_cell_id FROM pgslo_catalog.pair_cell c
-        WHERE c.definition_id = blur_scores.definition_id AND NOT c.coarse AND c.scored > 10000
+        WHERE c.pair_cell_id = ANY (blur_scores.cells) AND NOT c.coarse AND c.scored > 10000
           AND (SELECT count(*) FROM pgslo_catalog.pair_score s WHERE s.pair_cell_id = c.pair_cell_id) > 10000
     LOOP
         UPDATE pgslo_catalog.pair_cell c SET coarse = true WHERE c.pair_cell_id = large;
@@ -453,7 +467,7 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.blur_scores(bigint) IS 'Keeps scores to four digits where there are more than 10,000 different ones.';
+COMMENT ON FUNCTION pgslo_catalog.blur_scores(bigint[]) IS 'Keeps scores to four digits where there are more than 10,000 different ones.';
 
 -- Verdicts
 

@@ -241,6 +241,7 @@ CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__pairs_now(pgslo_catal
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
+SET enable_nestloop = on
 AS $pgslo$
 BEGIN
     IF $1 IS NULL THEN
@@ -272,7 +273,7 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__pairs_now(pgslo_catalog.pair_image[]) IS 'pgslo 7c6b9f16b7faa9a8 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__pairs_now(pgslo_catalog.pair_image[]) IS 'pgslo 1410a2275fe9c06b features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__pairs_now(pgslo_catalog.pair_image[]) FROM PUBLIC;
 
 -- create function features__user_stats__prediction_written: notes the rows of a statement, for predictions to be paired later.
@@ -504,7 +505,7 @@ SELECT pgslo_catalog.register('{
   "segments": [
    "country"
   ],
-  "made_of": "df4484bad765045c"
+  "made_of": "808a3b6f1d0ed4b4"
  },
  "watched": [
   {
@@ -723,7 +724,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "ad8cc319be449d6f"
+ "fingerprint": "051e8564a9662e41"
 }'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.

@@ -1,4 +1,4 @@
-"""What 100,000 late labels cost as history grows: python -m benchmarks.labels [--quick].
+"""What 100,000 late labels cost as history grows: python -m benchmarks.labels [--quick | --size N --unpaired].
 
 Every day has 100,000 predictions. History of some size is there, paired and added up; then a day's labels come in one
 statement and tick() completes them. Measured are both, for several days, at each size.
@@ -51,7 +51,14 @@ def main() -> None:
     """Measure all of it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="up to a history of a million predictions")
-    sizes = QUICK if parser.parse_args().quick else SIZES
+    parser.add_argument("--size", type=int, action="append", help="only a history of so many predictions")
+    parser.add_argument(
+        "--unpaired",
+        action="store_true",
+        help="history lies in both tables, but its pairs are not added up first, which takes minutes for each ten million",
+    )
+    arguments = parser.parse_args()
+    sizes = tuple(arguments.size or (QUICK if arguments.quick else SIZES))
     with harness.serve() as server, harness.connect(server, "labels") as conn:
         for statement in _TABLES.split(";"):
             conn.execute(statement.encode())
@@ -59,25 +66,29 @@ def main() -> None:
         taken = {}
         there = 0
         for size in sizes:
-            _history(conn, there, size)
+            _history(conn, there, size, paired=not arguments.unpaired)
             taken[size] = [_a_day(conn, size + n * A_DAY) for n in range(ROUNDS)]
             there = size + ROUNDS * A_DAY
             print(f"history {size:,} done", flush=True)
     _show(taken)
 
 
-def _history(conn: Connection, first: int, last: int) -> None:
+def _history(conn: Connection, first: int, last: int, *, paired: bool) -> None:
     """Predictions and labels up to a number, and their pairs counted: loaded unseen, because only the result matters."""
     conn.execute("SET session_replication_role = replica")
     for start in range(first, last, 1_000_000):
         end = min(start + 1_000_000, last) - 1
         conn.execute(_PREDICTIONS.format(first=start, last=end).encode())
         conn.execute(_LABELS.format(table="label", first=start, last=end).encode())
-        conn.execute(_LABELS.format(table="bare", first=start, last=end).encode())
+        if paired:
+            conn.execute(_LABELS.format(table="bare", first=start, last=end).encode())
     conn.execute("RESET session_replication_role")
     conn.execute("VACUUM ANALYZE")
-    conn.execute("SELECT pgslo.recount_pairs('serving.prediction')")
-    conn.execute("VACUUM ANALYZE")
+    if paired:
+        conn.execute("SELECT pgslo.recount_pairs('serving.prediction')")
+        conn.execute("VACUUM ANALYZE")
+    else:
+        conn.execute("DELETE FROM pgslo_catalog.pair_fragment")
     conn.execute("CHECKPOINT")
 
 
@@ -115,6 +126,8 @@ def _show(taken: Mapping[int, list[Mapping[str, Taken]]]) -> None:
         ["predictions before", "into a bare table", "inserted", "tick()", "inserted, CPU", "tick(), CPU"],
         rows,
     )
+    if len(taken) < 2:
+        return
     first, *_, last = taken
     harness.show_goals(
         [

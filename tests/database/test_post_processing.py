@@ -275,6 +275,44 @@ def test_read_time_form_serves_the_same(session):
     assert session.values("SELECT count(*) FROM features.prediction WHERE score > 1") != [0]
 
 
+def test_from_reads_to_writes_and_back(session):
+    session.run(TABLE.format(type="double precision"))
+    on_write = HEAD + STEPS
+    on_read = HEAD + STEPS.replace("raw: raw_score", "apply: on_read\n      raw: given").replace(
+        "trail: trail", "trail: way"
+    )
+    session.run("INSERT INTO features.prediction (id, score) VALUES (1, 7)")
+    for definition, served in ((on_read, 1.0), (on_write, 7.0), (on_read, 1.0), (HEAD, 7.0)):
+        session.guard(definition)
+        assert session.plan(definition).steps == ()
+        assert session.values("SELECT score FROM guarded.prediction") == [served]
+    assert (
+        session.values(
+            "SELECT proname FROM pg_proc WHERE proname ~ 'served|post_process' AND pronamespace = 'pgslo_gen'::regnamespace"
+        )
+        == []
+    )
+
+
+def test_readers_need_no_right_but_on_the_view(session):
+    session.run(TABLE.format(type="double precision"))
+    session.run("ALTER TABLE features.prediction DROP raw_score, DROP trail")
+    session.run("CREATE INDEX ON features.prediction (grp, score)")
+    session.run("CREATE ROLE post_processing_reader")
+    steps = STEPS.replace("raw: raw_score", "apply: on_read\n      raw: raw_score")
+    top = "        - top_k: {k: 1, per: grp, into: shown}\n"
+    session.guard(HEAD + "    readers: post_processing_reader\n" + steps + top)
+    session.run("INSERT INTO features.prediction (id, score, grp) VALUES (1, 7, 'a'), (2, 0.25, 'a')")
+    session.run("SET LOCAL ROLE post_processing_reader")
+    assert session.run(
+        "SELECT id, score, late, raw_score, shown FROM guarded.prediction ORDER BY id"
+    ).rows == (
+        (1, 1.0, True, 7.0, True),
+        (2, 0.25, False, 0.25, False),
+    )
+    assert session.refused("SELECT * FROM features.prediction").sqlstate == "42501"
+
+
 @pytest.mark.parametrize("apply", ["on_write", "on_read"])
 def test_top_k(session, apply):
     session.run(TABLE.format(type="double precision"))

@@ -242,8 +242,8 @@ def note(definition: Definition, catalog: Catalog) -> str | None:
     processing = definition.post_process
     if processing is None:
         return None
-    name = _name(definition)
-    old = next((one for one in catalog.installed if one.kind == "function" and one.names == (name,)), None)
+    names = {(_name(definition, apply),) for apply in ("on_write", "on_read")}
+    old = next((one for one in catalog.installed if one.kind == "function" and one.names in names), None)
     found = _VERSION.search(old.body or "") if old else None
     if found is None or found[1] == version(processing):
         return None
@@ -256,8 +256,10 @@ def note(definition: Definition, catalog: Catalog) -> str | None:
     )
 
 
-def _name(definition: Definition) -> str:
-    return naming.fit(definition.schema_name, definition.table_name, "post_process")
+def _name(definition: Definition, apply: str) -> str:
+    # Two names, because they have different arguments: neither replaces the other.
+    what = "post_process" if apply == "on_write" else "served"
+    return naming.fit(definition.schema_name, definition.table_name, what)
 
 
 class Compiler:
@@ -274,7 +276,8 @@ class Compiler:
         self.table = table((relation.schema, relation.name))
         self.score = self.subject.column(self.columns.score, self.columns.place("score"))
         self.type = Sql(self.score.type)
-        self.function = sql.identifier(naming.GENERATED_SCHEMA, _name(definition))
+        self.name = _name(definition, definition.post_process.apply)
+        self.function = sql.identifier(naming.GENERATED_SCHEMA, self.name)
         self._check()
 
     # What has to be there
@@ -358,7 +361,7 @@ class Compiler:
 
     def artifacts(self, compiler: WriteCompiler) -> tuple[Artifact, ...]:
         """The trigger with its function, or the function that the views call."""
-        name = _name(self.definition)
+        name = self.name
         if self.processing.apply == "on_write":
             own = (self.relation.schema, self.relation.name)
             return (

@@ -330,7 +330,9 @@ def test_a_partitioned_table_is_measured_whichever_way_rows_come_in(session):
 
 
 def test_rows_whose_key_names_only_the_batch_are_told_apart_by_their_values(session):
-    session.run("CREATE TABLE features.user_stats (user_id bigint, feature_date date, age integer, notes json)")
+    session.run(
+        "CREATE TABLE features.user_stats (user_id bigint, feature_date date, age integer, notes json)"
+    )
     session.guard(DEFINITION.replace("[user_id, feature_date]", "[feature_date]"))
     insert(session, "2026-05-01", (1, 8000), age="u % 90")
     session.run("SELECT pgslo.tick()")

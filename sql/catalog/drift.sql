@@ -9,17 +9,19 @@ SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_na
     ARRAY(SELECT DISTINCT coalesce(r.name, 'batch') || ': ' || b.error_message
           FROM pgslo_catalog.rule_break b LEFT JOIN pgslo_catalog.rule r USING (rule_id)
           WHERE b.definition_id = d.definition_id AND r.retired_at IS NULL ORDER BY 1) AS broken,
-    -- Statement triggers of the whole table that a partition lacks.
+    -- Statement triggers of the whole table, or of the table of its labels, that a partition lacks.
     (SELECT coalesce(jsonb_agg(jsonb_build_array(p.relid::regclass::text, g.tgname) ORDER BY p.relid::regclass::text, g.tgname), '[]')
-     FROM pg_catalog.pg_trigger g, pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p
+     FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class w ON w.oid = g.tgrelid AND w.relkind = 'p' AND NOT w.relispartition
+     CROSS JOIN LATERAL pg_catalog.pg_partition_tree(w.oid) p
      JOIN pg_catalog.pg_class x ON x.oid = p.relid
-     WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgname ~ '^pgslo_' AND g.tgtype & 1 = 0 AND p.relid <> c.oid AND x.relkind IN ('r', 'p')
+     WHERE (g.tgrelid = c.oid OR substr(pg_catalog.obj_description(g.oid, 'pg_trigger'), 24) = d.name)
+       AND NOT g.tgisinternal AND g.tgname ~ '^pgslo_' AND g.tgtype & 1 = 0 AND p.relid <> w.oid AND x.relkind IN ('r', 'p')
        AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger own WHERE own.tgrelid = p.relid AND own.tgname = g.tgname)) AS unarmed,
     -- Row triggers are cloned to partitions, and a clone can be switched off by itself.
     (SELECT coalesce(jsonb_agg(jsonb_build_array(g.tgrelid::regclass::text, g.tgname) ORDER BY g.tgrelid::regclass::text, g.tgname), '[]')
      FROM pg_catalog.pg_trigger g
      WHERE g.tgname ~ '^pgslo_' AND g.tgenabled IN ('D', 'R')
-       AND g.tgrelid IN (SELECT c.oid UNION ALL SELECT p.relid::oid FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p)) AS switched_off,
+       AND (substr(pg_catalog.obj_description(g.oid, 'pg_trigger'), 24) = d.name OR g.tgrelid IN (SELECT c.oid UNION ALL SELECT p.relid::oid FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p))) AS switched_off,
     ARRAY(SELECT s.srrelid::regclass::text
           FROM pg_catalog.pg_subscription_rel s
           WHERE s.srrelid = c.oid OR s.srrelid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p) ORDER BY 1) AS subscribed,

@@ -49,6 +49,7 @@ BEGIN
     -- What was broken is judged anew under the new definition.
     DELETE FROM pgslo_catalog.rule_break b WHERE b.definition_id = id;
 
+    PERFORM pgslo_catalog.register_predictions(id, document);
     DELETE FROM pgslo_catalog.watched_column c WHERE c.definition_id = id;
     INSERT INTO pgslo_catalog.watched_column (definition_id, ordinal, column_name, kind)
     SELECT id, w.ordinal, w.watched ->> 'name', w.watched ->> 'kind'
@@ -88,6 +89,8 @@ DECLARE
     id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = unregister.definition);
 BEGIN
     DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id;
+    DELETE FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = id;
+    PERFORM pgslo_catalog.forget_pairs(id);
     DELETE FROM pgslo_catalog.definition d WHERE d.definition_id = id;
 END
 $pgslo$;

@@ -213,7 +213,7 @@ BEGIN
     END IF;
     FOR rule IN
         SELECT r.* FROM pgslo_catalog.rule r
-        WHERE r.definition_id = judge_batch.definition_id AND r.scope <> 'row' AND r.kind <> 'learned' AND r.retired_at IS NULL
+        WHERE r.definition_id = judge_batch.definition_id AND r.scope <> 'row' AND r.kind NOT IN ('learned', 'ml_metric') AND r.retired_at IS NULL
         ORDER BY r.rule_id
     LOOP
         BEGIN
@@ -440,13 +440,16 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definit
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+DECLARE
+    judged integer := 0;
 BEGIN
     IF (follow.definition).writes = 'bulk' THEN
-        RETURN pgslo_catalog.follow_loads(follow.definition, follow.at_once, follow.at_most);
+        judged := pgslo_catalog.follow_loads(follow.definition, follow.at_once, follow.at_most);
     ELSIF (follow.definition).recount IS NOT NULL AND (follow.definition).batch_by IS NOT NULL THEN
-        RETURN pgslo_catalog.follow_stream(follow.definition, follow.at_once, follow.at_most);
+        judged := pgslo_catalog.follow_stream(follow.definition, follow.at_once, follow.at_most);
     END IF;
-    RETURN 0;
+    PERFORM pgslo_catalog.follow_pairs(follow.definition);
+    RETURN judged;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.follow(pgslo_catalog.definition, text, integer) IS 'Brings the batches of a definition up to date, judging at most so many.';

@@ -78,6 +78,7 @@ BEGIN
                 EXECUTE kept.source;
             END IF;
         END LOOP;
+        PERFORM pgslo_catalog.want_pairs_anew(wanted.name);
         DELETE FROM pgslo_catalog.pause p WHERE p.definition_id = wanted.definition_id;
         RETURN NEXT wanted.name;
     END LOOP;

@@ -140,6 +140,8 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
     named: set[Name] = set()
     for definition in definitions:
         named.add((definition.schema_name, definition.table_name))
+        if definition.labels is not None:
+            named.add((definition.labels.schema_name, definition.labels.table_name))
         named |= {reference(rule) for rule in definition.rules if isinstance(rule, rules.References)}
     with conn.cursor(row_factory=dict_row) as cursor:
         server = cursor.execute(query("server")).fetchone() or {}

@@ -26,10 +26,12 @@ _DIGEST = 8
 
 #: PostgreSQL fires triggers of one event in byte order of their names; the number is that order.
 REPAIR_ORDER = 100
+POST_PROCESS_ORDER = 150
 ENFORCE_ORDER = 300
 TAKEN_ORDER = 450
 MEASURE_ORDER = 500
 EMPTIED_ORDER = 600
+PAIR_ORDER = 700
 
 #: Key of the session advisory lock that lets one installer in at a time ("pgslo" in ASCII, as an integer).
 INSTALL_LOCK = int.from_bytes(b"pgslo", "big")

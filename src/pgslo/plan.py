@@ -104,8 +104,8 @@ def make(compiled: Sequence[Compiled], catalog: Catalog, *, runtime_scripts: tup
         and one.kind != "schema"
         and not (one.kind == "registration" and one.definition in renamed)
     ]
-    # Triggers of a renamed table are pointed elsewhere before the functions they called go.
-    last = [one for one in orphans if one.kind == "function" and one.definition in renamed]
+    # Triggers of a renamed table, and views, are pointed elsewhere before the functions they called go.
+    last = [one for one in orphans if one.kind == "function"]
 
     steps = [_renaming(old, new) for old, new in renamed.items()]
     steps += [_removal(one) for one in sorted(orphans, key=_position, reverse=True) if one not in last]

@@ -29,7 +29,6 @@ from pgslo.definition.forms import (
     ROW_FORMS,
     TASK_KEYS,
 )
-from pgslo.definition.kinds import LATER_KINDS
 from pgslo.errors import DefinitionError, DefinitionErrors, Location
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -38,6 +37,11 @@ KINDS = definition.load_kinds(
 )
 VALIDATOR = jsonschema.Draft202012Validator(definition.json_schema(KINDS))
 HEAD = "table: s.t\n"
+PREDICTIONS = f"""{HEAD}kind: predictions
+batch: {{by: day}}
+predictions: {{score: score, at: at, model: model}}
+labels: {{table: s.l, on: [id], label: truth, positive: true, maturity: 1 day}}
+"""
 
 
 def load(text: str) -> Definition:
@@ -64,7 +68,8 @@ def column_rule(item: str) -> Any:
 
 
 def row_rule(item: str) -> Any:
-    (rule,) = load(f"{HEAD}rules:\n  - r: {item}\n").rules
+    head = PREDICTIONS if "ml_metric" in item else HEAD
+    (rule,) = load(f"{head}rules:\n  - r: {item}\n").rules
     return rule
 
 
@@ -288,7 +293,6 @@ def test_kinds_under_rules(item: str, kind: type[rules.Rule], fields: dict[str, 
 
 def test_every_built_in_kind_can_be_written():
     assert set(COLUMN_FORMS) | set(ROW_FORMS) | set(FILE_FORMS) | {"schema"} == set(rules.BUILT_IN)
-    assert not set(rules.BUILT_IN) & LATER_KINDS
 
 
 def test_examples_in_hints_are_right():
@@ -555,7 +559,6 @@ ROW_WRONG = [
     ("unique", 5, 'rule "r" says nothing', None),
     ("{range: {min: 0}}", 9, 'kind "range" cannot stand here', 'under "columns"'),
     ("{iban: [DE]}", 9, 'kind "iban" cannot stand here', 'under "columns"'),
-    ("{ml_metric: {min: 1}}", 9, 'kind "ml_metric" is not supported by this version', None),
     ("{completeness: 0.5}", 9, 'kind "completeness" cannot stand here', 'under "columns"'),
     ("{row_count: {relative_to: previous}}", 20, '"row_count" needs "min" or "max"', None),
     ("{row_count: {min: -1}}", 26, "less than no rows", None),
@@ -690,12 +693,6 @@ def test_keys_of_later_versions(key: str):
     (error,) = errors(f"{HEAD}{key}: {{min: 1}}\n")
     assert error.message == f'"{key}" is not supported by this version'
     assert error.hint is None
-
-
-@pytest.mark.parametrize("kind", sorted(LATER_KINDS))
-def test_kinds_of_later_versions(kind: str):
-    (error,) = errors(f"{HEAD}columns: {{a: [{kind}: {{min: 1}}]}}\n")
-    assert error.message == f'kind "{kind}" is not supported by this version'
 
 
 def test_all_errors_of_a_file_in_its_order():
@@ -899,5 +896,5 @@ def test_the_documentation_shows_every_kind_as_it_may_be_written():
 
 def test_the_documentation_lists_every_key():
     text = (DOCS / "reference" / "definition.md").read_text("utf-8")
-    for word in (*FILE_KEYS, *OBJECTIVE_KEYS, *OPTIONS, *TASK_KEYS, *LATER_KEYS, *LATER_KINDS):
+    for word in (*FILE_KEYS, *OBJECTIVE_KEYS, *OPTIONS, *TASK_KEYS, *LATER_KEYS):
         assert f"`{word}`" in text

@@ -214,6 +214,7 @@ def test_a_stranger_can_call_nothing_that_writes(guarded: Connection, role: Role
         "pgslo.status_of(text)",
         "pgslo.version()",
         "pgslo_catalog.judged_batches(bigint,timestamp with time zone)",
+        "pgslo_catalog.metric(bigint[],text,double precision)",
         "pgslo_catalog.missed_seconds(bigint[],timestamp with time zone,timestamp with time zone)",
         "pgslo_catalog.schema_difference(regclass,jsonb)",
     ]

@@ -32,6 +32,7 @@ FUNCTIONS = {
     "operator": {
         *("tick", "close_batch", "pause", "resume", "acknowledge", "mute", "mute_rule", "resolve"),
         *("subscribe", "queue_delivery", "begin_delivery", "end_delivery"),
+        "recount_pairs",
     },
     "steward": {"release", "discard", "evidence"},
 }
@@ -40,7 +41,7 @@ PERSONAL = {"quarantine", "sample", "repair"}
 #: Tables of ``pgslo_catalog`` with values of users' tables, with sources of functions, or with what is under way.
 CLOSED = {
     *("quarantine", "sample", "repair", "profile", "watched_column", "watermark", "paused_function"),
-    *("unannounced", "recipient", "delivery"),
+    *("pair_fragment", "unannounced", "recipient", "delivery"),
 }
 
 

@@ -134,6 +134,7 @@ def test_every_definer_function_pins_its_path_and_few_are_public(connection: psy
         "pgslo.status_of(text)",
         "pgslo.version()",
         "pgslo_catalog.judged_batches(bigint,timestamp with time zone)",
+        "pgslo_catalog.metric(bigint[],text,double precision)",
         "pgslo_catalog.missed_seconds(bigint[],timestamp with time zone,timestamp with time zone)",
         "pgslo_catalog.schema_difference(regclass,jsonb)",
     ]

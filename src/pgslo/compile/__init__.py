@@ -10,7 +10,19 @@ from typing import TypeVar
 
 from pgslo import naming, sql
 from pgslo.catalog import TEXT, Catalog, Name, Relation
-from pgslo.compile import conditions, declared, measures, measuring, native, promises, repairs, views, writes
+from pgslo.compile import (
+    conditions,
+    declared,
+    measures,
+    measuring,
+    native,
+    pairs,
+    post_processing,
+    promises,
+    repairs,
+    views,
+    writes,
+)
 from pgslo.compile.artifact import Artifact, Lock, Statement, drop, read_comment, table
 from pgslo.compile.conditions import Subject
 from pgslo.compile.measures import Measured
@@ -164,6 +176,7 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
 
     chosen = tuple(choices)
     repairing = tuple(choice.rule for choice in chosen if choice.mechanism == "repair trigger")
+    processed = _post_processed(compiler, probes)
     triggers = _collect(lambda: (*repairs.artifacts(compiler, repairing), *compiler.artifacts(chosen)))
     counted = tuple(choice.rule for choice in chosen if choice.mechanism == "statement trigger")
     tallies = {tally.name: tally for one in over_batches.values() for tally in one.tallies}
@@ -179,19 +192,40 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
             refuses=refuses,
         )
     )
+    paired = _collect(lambda: pairs.Compiler(compiler)) if pairs.wanted(definition) else None
     own = tuple(artifact for one in over_batches.values() for artifact in one.artifacts)
-    triggers = (*triggers, *measured.artifacts, *own)
+    triggers = (
+        *processed,
+        *triggers,
+        *measured.artifacts,
+        *own,
+        *_collect(lambda: paired.artifacts() if paired else ()),
+    )
     watches = definition.watch and _is_measured(compiler, measured)
     learning = frozenset(one.column.name for one in measured.watched if watches)
     guarded = _collect(lambda: views.artifacts(definition, catalog, relation, key, learning))
     artifacts = (
         *(one for one in triggers if one.kind == "function"),
-        _registration(compiler, chosen, key, measured, tuple(tallies), over_batches),
+        _registration(compiler, chosen, key, measured, tuple(tallies), over_batches, paired),
         *(one for one in made if one is not None),
         *(one for one in triggers if one.kind != "function"),
         *guarded,
     )
-    return Compiled(definition, artifacts, chosen, tuple(probes), _notes(compiler, chosen, measured))
+    changed = post_processing.note(definition, catalog)
+    notes = (*_notes(compiler, chosen, measured), *((changed,) if changed else ()))
+    return Compiled(definition, artifacts, chosen, tuple(probes), notes)
+
+
+def _post_processed(compiler: WriteCompiler, probes: list[Probe]) -> tuple[Artifact, ...]:
+    """What the post-processing of predictions needs; what PostgreSQL has to accept of it is added to the probes."""
+    definition = compiler.definition
+    if definition.post_process is None:
+        return ()
+    steps = _collect(
+        lambda: post_processing.Compiler(definition, compiler.subject.catalog, compiler.relation)
+    )
+    probes += [Probe(text, place) for text, place in steps.probes()]
+    return _collect(lambda: steps.artifacts(compiler))
 
 
 def _collect(make: Callable[[], _Made]) -> _Made:
@@ -376,6 +410,7 @@ def _registration(
     measured: Measuring,
     tallies: tuple[str, ...],
     over_batches: dict[str, Measured],
+    paired: pairs.Compiler | None,
 ) -> Artifact:
     definition = compiler.definition
     is_measured = _is_measured(compiler, measured)
@@ -401,6 +436,8 @@ def _registration(
         **({"tallies": tallies} if tallies else {}),
         **_objective(definition),
         **_freshness(over_batches),
+        **post_processing.registered(definition),
+        **({"pairs": paired.document()} if paired else {}),
         "watched": [{"name": one.column.name, "kind": one.kind} for one in measured.watched if is_measured],
         "rules": [
             *(measuring.learned(measured.watched) if watches else ()),

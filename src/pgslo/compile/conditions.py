@@ -181,6 +181,8 @@ def columns(rule: rules.Rule) -> tuple[str, ...]:
             own = rule.condition.columns
         case rules.Repair():
             own = rule.expression.columns if rule.expression else ()
+        case rules.MlMetric():
+            own = rule.columns
         case rules.NoOverlap():
             own = (rule.start, rule.end)
         case rules.SameAs():

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from pgslo import naming, sql
 from pgslo.catalog import NUMERIC, Column
-from pgslo.compile import batch_columns, batch_functions, constants, promises
+from pgslo.compile import batch_columns, batch_functions, constants, pairs, promises
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.batch_functions import Parts
 from pgslo.compile.conditions import ROW
@@ -93,6 +93,7 @@ class _Freshness:
 
 
 _BY_SUMS = "added up as rows come and go; judged when the batch is closed"
+_BY_PAIRS = "added up by tick() from the predictions and labels that changed; never from all pairs"
 _BY_PROFILE = "read from the batch's profile when it is closed; writes pay nothing more"
 
 
@@ -105,7 +106,7 @@ def measure(rule: rules.Rule, compiler: WriteCompiler) -> Measured:
     assert isinstance(rule, rules.BatchRule)
     parts = _parts(rule, compiler)
     is_of_table = isinstance(rule, rules.Freshness) and rule.max_age is not None
-    if not is_of_table:
+    if not is_of_table and not isinstance(rule, rules.MlMetric):
         _check_counted(rule, compiler)
     low, high = rule.low, rule.high
     if isinstance(rule, rules.Freshness):
@@ -220,6 +221,8 @@ def _parts(rule: rules.BatchRule, compiler: WriteCompiler) -> Parts:
             return _distance(rule, compiler)
         case rules.Freshness():
             return _freshness(rule, compiler)
+        case rules.MlMetric():
+            return Parts(pairs.metric(rule, compiler.definition), _BY_PAIRS)
         case rules.QueryRule():
             return batch_functions.query(rule, compiler)
     return batch_functions.function(rule, compiler)

@@ -136,6 +136,8 @@ def _over_batches(rule: rules.BatchRule) -> str:
             return f"newest data not older than {_span(rule.max_age)}"
         case rules.Freshness():
             return f"{rule.column} with the same values in no more than {rule.max_unchanged} batches in a row"
+        case rules.MlMetric():
+            return _metric(rule)
         case rules.NoGap():
             step = _span(rule.every) if isinstance(rule.every, timedelta) else str(rule.every)
             text = f"{rule.column} without a gap of more than {step}{_each(rule.per)}"
@@ -152,6 +154,29 @@ def _over_batches(rule: rules.BatchRule) -> str:
         case _:
             raise AssertionError(rule.kind)
     return f"{text}, with at most {rule.at_most} exceptions" if rule.at_most else text
+
+
+_METRICS = {
+    "f1": "F1",
+    "auc": "area under the ROC curve",
+    "log_loss": "logarithmic loss",
+    "brier": "Brier score",
+    "mae": "mean absolute error",
+    "rmse": "root mean squared error",
+    "mape": "mean absolute percentage error",
+    "bias": "mean error",
+    "label_coverage": "share of predictions with a label",
+    "label_delay": "mean hours from prediction to label",
+    "default_share": "share of predictions with a default",
+    "abstain_share": "share of predictions that abstain",
+    "expected_accuracy": "accuracy expected from the scores",
+}
+
+
+def _metric(rule: rules.MlMetric) -> str:
+    called = _METRICS.get(rule.of, rule.of.replace("_", " "))
+    over = f" over {rule.over} batches" if rule.over > 1 else ""
+    return f"{called} {_range(_number(_low(rule)), _number(_high(rule)))}{over}{_each(rule.per)}"
 
 
 def _each(per: tuple[str, ...]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pgslo import naming, sql
 from pgslo.catalog import Catalog, Relation
-from pgslo.compile import conditions, promises
+from pgslo.compile import conditions, post_processing, promises
 from pgslo.compile.artifact import Artifact, Statement, table
 from pgslo.compile.conditions import Subject
 from pgslo.definition import names
@@ -35,6 +35,7 @@ class _View:
 @dataclass(frozen=True)
 class _Column:
     column: Sql
+    value: Sql
     definition: Sql
     guarded: Sql
     on_read: Sql
@@ -112,6 +113,10 @@ class _ViewCompiler:
             WHOLE_TABLE,
             *(name.name for name in relation.columns if name.name in judged & self.at_table_level),
         )
+        self.processing = (
+            post_processing.Compiler(definition, catalog, relation) if definition.post_process else None
+        )
+        self.computed = self.processing.computed(key) if self.processing else {}
         self.options = self._options()
         for role in definition.readers:
             if role not in catalog.roles:
@@ -165,7 +170,8 @@ class _ViewCompiler:
     def tasks(self) -> Iterable[Artifact]:
         for task in self.definition.tasks:
             for name in task.reads:
-                self.subject.column(name, task.location)
+                if name not in self.computed:
+                    self.subject.column(name, task.location)
             if task.view is not None:
                 yield self._task(task)
 
@@ -178,7 +184,7 @@ class _ViewCompiler:
         return self._view(
             view,
             columns,
-            (WHOLE_TABLE, *read),
+            (WHOLE_TABLE, *dict.fromkeys(about for name in read for about in self._about(name))),
             task.on_read,
             f"task {task.name}: its columns alone, guarded whole, indexes usable",
         )
@@ -197,19 +203,38 @@ class _ViewCompiler:
         return self.definition.guarded, name
 
     def _columns(self, on_read: str) -> tuple[Sql, ...]:
+        names = (*(column.name for column in self.relation.columns), *self.computed)
         return tuple(
-            self._guarded(column.name, on_read) if column.name in self.at_column else self._plain(column.name)
-            for column in self.relation.columns
+            self._guarded(name, on_read) if set(self._about(name)) & self.at_column else self._plain(name)
+            for name in names
         )
 
+    def _about(self, name: str) -> tuple[str, ...]:
+        """The table's columns that a column of the view tells of."""
+        return self.computed[name][1] if name in self.computed else (name,)
+
+    def _value(self, name: str) -> Sql:
+        if name in self.computed:
+            return self.computed[name][0]
+        if self.processing is not None:
+            return self.processing.served(conditions.ROW, name)
+        return Sql(f"{conditions.ROW}.{sql.identifier(name)}")
+
     def _plain(self, name: str) -> Sql:
-        return sql.render("plain_column", _Column(sql.identifier(name), Sql(""), Sql(""), Sql("")))
+        value = self._value(name)
+        if value.text == f"{conditions.ROW}.{sql.identifier(name)}":
+            return sql.render("plain_column", _Column(sql.identifier(name), value, Sql(""), Sql(""), Sql("")))
+        return sql.render("computed_column", _Column(sql.identifier(name), value, Sql(""), Sql(""), Sql("")))
 
     def _guarded(self, name: str, on_read: str) -> Sql:
         return sql.render(
             "guarded_column",
             _Column(
-                sql.identifier(name), sql.literal(self.definition.name), _array((name,)), sql.literal(on_read)
+                sql.identifier(name),
+                self._value(name),
+                sql.literal(self.definition.name),
+                _array(self._about(name)),
+                sql.literal(on_read),
             ),
         )
 

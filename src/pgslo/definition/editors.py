@@ -21,12 +21,18 @@ from pgslo.definition.forms import (
     custom_form,
 )
 from pgslo.definition.kinds import CustomKind
+from pgslo.definition.prediction_forms import KIND, PARTS
 from pgslo.definition.rules import BatchRule, Definition, Range, Repair, Rule, Schema
 from pgslo.definition.shapes import Shape
 
 #: Changes when a file that was right becomes wrong.
 VERSION = 1
 
+_PREDICTION_PARTS = {
+    "predictions": "Which columns hold score, class, model version and time.",
+    "post_process": "Steps that make what is served of what the model gave.",
+    "labels": "Where the truth comes from, and when it is complete.",
+}
 _NO_KINDS: Mapping[str, CustomKind] = {}
 _ACTIONS: dict[type[Rule], tuple[str, ...]] = {
     Repair: ("repair",),
@@ -121,6 +127,8 @@ def json_schema(kinds: Mapping[str, CustomKind] = _NO_KINDS) -> dict[str, Any]:
                 "type": "array",
                 "items": _named_rule(rows),
             },
+            "kind": {"description": "predictions: a model's output.", **KIND.schema()},
+            **{key: {"description": _PREDICTION_PARTS[key], **part.schema()} for key, part in PARTS.items()},
             "tasks": {
                 "description": "Consumers and the columns they read.",
                 "type": "object",

@@ -22,6 +22,8 @@ from pgslo.definition.rules import (
     FormatName,
     Freshness,
     Length,
+    MetricName,
+    MlMetric,
     Monotonic,
     NoGap,
     NoOverlap,
@@ -348,6 +350,19 @@ ROW_FORMS: dict[str, Form] = {
         parameters={"table": Relation(), "on": _PER, "columns": _PER},
         required=("table", "on"),
     ),
+    "ml_metric": Form(
+        MlMetric,
+        "ml_metric: {of: auc, min: 0.7}",
+        parameters={
+            "of": OneOf("metric", tuple(name for part in get_args(MetricName) for name in get_args(part))),
+            "over": Batches(),
+            "per": _PER,
+            "confidence": Fraction(),
+            **_LIMITS,
+        },
+        required=("of",),
+        one_of=_ANY_BOUND,
+    ),
     "query": _direct(
         QueryRule,
         "query",
@@ -424,6 +439,10 @@ UNFIT_OPTIONS: dict[type[Rule], tuple[tuple[str, ...], str]] = {
     **dict.fromkeys(
         (Completeness, RowCount, Statistic), (_BOUNDED, "it has bounds for one value of a batch")
     ),
+    MlMetric: (
+        (*_BOUNDED, "where", "reject_below", "reject_above"),
+        "it measures whole batches, long after they were written",
+    ),
     Change: ((*_BOUNDED, "where"), "it compares what was measured of whole batches"),
     **dict.fromkeys(
         (Drift, Skew),
@@ -486,7 +505,19 @@ PLAIN_KEYS: dict[str, Shape] = {
     "unwatched": ListOf(Name(), single=True),
     "sensitivity": Measure(),
 }
-FILE_KEYS = (*PLAIN_KEYS, "batch", "objective", "schema", *FILE_FORMS, "columns", "rules", "tasks")
+#: Keys that say what a table of predictions is.
+PREDICTION_KEYS = ("kind", "predictions", "post_process", "labels")
+FILE_KEYS = (
+    *PLAIN_KEYS,
+    "batch",
+    "objective",
+    "schema",
+    *FILE_FORMS,
+    "columns",
+    "rules",
+    "tasks",
+    *PREDICTION_KEYS,
+)
 
 #: Planned, so that nobody is told "did you mean".
 LATER_KEYS = frozenset({"assertions"})

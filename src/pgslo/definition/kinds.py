@@ -30,8 +30,6 @@ from pgslo.expression import Expression
 
 MAX_BYTES = 20_000
 _NAME_BYTES = 30
-#: Kinds that pgslo keeps for itself.
-LATER_KINDS = frozenset({"ml_metric"})
 _HEADER = re.compile(r"--[ \t]*(?P<key>\w+)[ \t]*:[ \t]*(?P<value>.*?)[ \t]*\Z")
 _PARAMETER = re.compile(
     r"(?P<name>\w+)[ \t]+(?P<type>list of \w+|\w+)(?:[ \t]+default[ \t]+(?P<default>.+))?\Z"
@@ -285,7 +283,7 @@ class _Header:
                 hint=f"Use at most {_NAME_BYTES} lower case letters, digits and underscores.",
                 location=place,
             )
-        if value in BUILT_IN or value in LATER_KINDS or value == "custom":
+        if value in BUILT_IN or value == "custom":
             raise ConfigurationError(
                 f'kind "{value}" belongs to pgslo', hint="Choose another name.", location=place
             )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from pgslo.definition import source
+from pgslo.definition import prediction_forms, source
 from pgslo.definition.build import Rules, Written
 from pgslo.definition.forms import (
     BATCH_KEYS,
@@ -22,8 +23,8 @@ from pgslo.definition.forms import (
     StableName,
     custom_form,
 )
-from pgslo.definition.kinds import LATER_KINDS, CustomKind
-from pgslo.definition.rules import Batch, Definition, Task
+from pgslo.definition.kinds import CustomKind
+from pgslo.definition.rules import Batch, Definition, MlMetric, Rule, Task
 from pgslo.definition.shapes import Name, Shape, canonical, close_match, describe
 from pgslo.definition.source import Node, Problems, Scalar, Sequence
 from pgslo.errors import DefinitionError, DefinitionErrors, Location
@@ -86,6 +87,15 @@ def load_all(
     return tuple(definitions.values())
 
 
+def _about_predictions(rule: Rule, values: dict[str, Any]) -> Rule:
+    """A rule with the columns that it is about, where other parts of the file say which."""
+    columns = values.get("predictions")
+    if not isinstance(rule, MlMetric) or columns is None:
+        return rule
+    about = (columns.score, *((columns.decided,) if columns.decided else ()))
+    return rule.model_copy(update={"columns": about})
+
+
 class _Reader:
     """Reads the parts of one file; errors go to ``problems``, and what has one is left out."""
 
@@ -116,20 +126,28 @@ class _Reader:
             self._error('the file names no "table"', start, "Start with table: schema.name")
         self._check_schemas(written)
         self._check_sensitivity(written)
+        self._check_kind(written, start)
         if self._problems.errors:
             return None
         schema_name, table_name = written.values.pop("table")
-        return Definition(
+        definition = Definition(
             schema_name=schema_name,
             table_name=table_name,
-            rules=tuple(self._rules.rules),
+            rules=tuple(_about_predictions(rule, written.values) for rule in self._rules.rules),
             location=start,
             places=written.places,
             **written.values,
         )
+        for problem in prediction_forms.check(definition):
+            self._problems.add(problem)
+        return definition
 
     def _part(self, written: Written, key: Scalar, node: Node) -> None:
         match key.text:
+            case "kind":
+                self._put(written, "kind", prediction_forms.KIND, node)
+            case part if part in prediction_forms.PARTS:
+                self._prediction_part(written, part, node)
             case "batch":
                 written.put("batch", self._batch(node), node)
             case "objective":
@@ -197,7 +215,29 @@ class _Reader:
                 "1 is the default; 2 tells of half as small deviations. To have none told, write watch: false.",
             )
 
+    def _check_kind(self, written: Written, start: Location) -> None:
+        parts = [key for key in prediction_forms.PARTS if key in written.places]
+        if parts and "kind" not in written.places:
+            self._error(
+                f'"{parts[0]}" is about a table of predictions',
+                written.places[parts[0]],
+                "Write kind: predictions.",
+            )
+        elif "kind" in written.places and "predictions" not in written.places:
+            self._error(
+                'a table of predictions needs "predictions"',
+                written.places.get("kind", start),
+                f"For example predictions: {prediction_forms.COLUMNS.example}",
+            )
+
     # Parts of a file
+
+    def _prediction_part(self, written: Written, key: str, node: Node) -> None:
+        written.places[key] = node.location
+        try:
+            written.values[key] = prediction_forms.read_part(key, node)
+        except DefinitionError as error:
+            self._problems.add(error)
 
     def _batch(self, node: Node) -> Batch | None:
         if isinstance(node, Scalar) and node.text == "statement":
@@ -375,9 +415,7 @@ class _Reader:
     ) -> Form | None:
         form = forms.get(kind.text)
         if form is None:
-            if kind.text in LATER_KINDS:
-                self._error(f'kind "{kind.text}" is not supported by this version', kind.location)
-            elif kind.text in elsewhere:
+            if kind.text in elsewhere:
                 example = elsewhere[kind.text].example
                 hint = f'Write it under "{where}", for example {example}'
                 self._error(f'kind "{kind.text}" cannot stand here', kind.location, hint)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import decimal
 from datetime import timedelta
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from pgslo.definition import names
+from pgslo.definition.predictions import Columns, Labels, PostProcessing
 from pgslo.errors import Location
 from pgslo.expression import Expression, Query
 
@@ -23,6 +24,17 @@ TalliedName = Literal["mean", "stddev", "sum", "zero_share", "negative_share"]
 #: Read from the batch's profile.
 SampledName = Literal["min", "max", "median", "quantile", "distinct", "distinct_share", "top_share"]
 StatisticName = TalliedName | SampledName
+#: What is measured of predicted classes, of predicted numbers, of labels, and of predictions alone.
+ClassMetric = Literal[
+    "accuracy", "precision", "recall", "f1", "auc", "log_loss", "brier", "calibration_error"
+]
+NumberMetric = Literal["mae", "rmse", "mape", "bias"]
+LabelMetric = Literal["label_coverage", "label_delay"]
+EarlyMetric = Literal["default_share", "abstain_share", "expected_accuracy"]
+MetricName = ClassMetric | NumberMetric | LabelMetric | EarlyMetric
+OF_CLASSES, OF_NUMBERS = frozenset(get_args(ClassMetric)), frozenset(get_args(NumberMetric))
+#: Known without any label.
+EARLY = frozenset(get_args(EarlyMetric))
 DistanceName = Literal["psi", "js", "tv", "ks"]
 FormatName = Literal[
     "email",
@@ -359,6 +371,25 @@ class QueryRule(BatchRule):
     query: Query
 
 
+class MlMetric(BatchRule):
+    """The predictions of a batch are good enough, beyond what chance explains.
+
+    Attributes:
+        of: What is measured.
+        over: How many batches are taken together, the judged one being the last.
+        per: Columns by which it is measured apart: the worst group decides.
+        confidence: Of the interval that has to be beyond the bound before the objective is missed.
+        columns: Columns of the table that it is about: the score, and the class.
+    """
+
+    kind = "ml_metric"
+    of: MetricName
+    over: int = 1
+    per: tuple[str, ...] = ()
+    confidence: float = 0.95
+    columns: tuple[str, ...] = ()
+
+
 #: The kinds that come with pgslo, by the word that definitions use.
 BUILT_IN: dict[str, type[Rule]] = {
     kind.kind: kind
@@ -388,6 +419,7 @@ BUILT_IN: dict[str, type[Rule]] = {
         Monotonic,
         SameAs,
         QueryRule,
+        MlMetric,
     )
 }
 
@@ -445,6 +477,10 @@ class Definition(BaseModel):
         window: Over which the target is to be reached.
         budgeting: Whether batches are counted, or the time that they stand for.
         sensitivity: Divides every learned bound's width; 1 is the default.
+        kind: ``predictions`` for a table of them.
+        predictions: Which of its columns hold what.
+        post_process: What is done to scores before anybody is served them.
+        labels: Where the truth comes from.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -468,6 +504,10 @@ class Definition(BaseModel):
     budgeting: Literal["occurrences", "time_slices"] = "occurrences"
     rules: tuple[Rule, ...] = ()
     tasks: tuple[Task, ...] = ()
+    kind: Literal["predictions"] | None = None
+    predictions: Columns | None = None
+    post_process: PostProcessing | None = None
+    labels: Labels | None = None
     location: Location
     places: dict[str, Location] = Field(default_factory=dict)
 

@@ -40,3 +40,25 @@ CREATE TABLE features.user_stats (
 CREATE INDEX user_stats_email_idx ON features.user_stats (email);
 CREATE INDEX user_stats_campaign_idx ON features.user_stats (campaign);
 CREATE INDEX user_stats_last_seen_at_idx ON features.user_stats (last_seen_at);
+
+-- What became true of the users whose score says so beforehand.
+CREATE TABLE features.churn (
+    user_id bigint,
+    feature_date date,
+    churned boolean,
+    known_at timestamptz,
+    PRIMARY KEY (user_id, feature_date)
+);
+
+-- A model's output, served after it was made fit for that.
+CREATE TABLE features.churn_score (
+    user_id bigint PRIMARY KEY,
+    scored_at timestamptz,
+    country text,
+    is_staff boolean,
+    score double precision,
+    churns boolean,
+    raw_score double precision,
+    trail text[]
+);
+CREATE INDEX churn_score_country_idx ON features.churn_score (country, scored_at);

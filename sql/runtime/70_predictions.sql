@@ -1,0 +1,670 @@
+-- Pairs of a prediction and its label: completed by tick() from what changed, added up, measured and judged.
+--
+-- A writer only appends images of the rows he adds (sign 1) and takes away (-1). tick() looks up, in one statement and so
+-- in one snapshot, the rows that have the keys of these images now; taking the images back gives the rows as they were
+-- when it looked last. What the pairs come to now, less what they came to then, is added to the sums. So two writers who
+-- insert a prediction and its label at the same time cannot both miss the pair: whoever commits last is seen with the other.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.want_pairs_anew(definition text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    INSERT INTO pgslo_catalog.pair_fragment (definition_id)
+    SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = want_pairs_anew.definition AND d.pairs IS NOT NULL;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.want_pairs_anew(text) IS 'Has tick() count the pairs of a definition anew, after changes that no image tells.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    DELETE FROM pgslo_catalog.pair_score s USING pgslo_catalog.pair_cell c
+    WHERE c.definition_id = forget_pairs.definition_id AND s.pair_cell_id = c.pair_cell_id;
+    DELETE FROM pgslo_catalog.pair_cell c WHERE c.definition_id = forget_pairs.definition_id;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.forget_pairs(bigint) IS 'Forgets the sums over the pairs of a definition.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.register_predictions(definition_id bigint, document jsonb) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    wanted jsonb := nullif(document -> 'pairs', 'null');
+    steps jsonb := document -> 'post_processing';
+    known pgslo_catalog.definition;
+BEGIN
+    SELECT d.* INTO known FROM pgslo_catalog.definition d WHERE d.definition_id = register_predictions.definition_id;
+    UPDATE pgslo_catalog.definition d SET pairs = wanted WHERE d.definition_id = register_predictions.definition_id;
+    IF wanted IS NULL THEN
+        DELETE FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = register_predictions.definition_id;
+        PERFORM pgslo_catalog.forget_pairs(register_predictions.definition_id);
+        DELETE FROM pgslo_catalog.pair_batch b WHERE b.definition_id = register_predictions.definition_id;
+    ELSIF wanted - 'maturity' IS DISTINCT FROM known.pairs - 'maturity' THEN
+        PERFORM pgslo_catalog.want_pairs_anew(known.name);
+    END IF;
+    -- Rules may be new: what was judged is judged by them as well.
+    UPDATE pgslo_catalog.pair_batch b SET early_due = true, late_due = true WHERE b.definition_id = register_predictions.definition_id;
+    IF steps IS NOT NULL AND steps ->> 'version' IS DISTINCT FROM (
+        SELECT p.version FROM pgslo_catalog.post_processing p WHERE p.definition_id = register_predictions.definition_id ORDER BY p.post_processing_id DESC LIMIT 1
+    ) THEN
+        INSERT INTO pgslo_catalog.post_processing (definition_id, version, steps)
+        VALUES (register_predictions.definition_id, steps ->> 'version', steps -> 'steps');
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.register_predictions(bigint, jsonb) IS 'Takes in what a definition says of predictions; when pairs are made in another way, they are counted anew.';
+
+-- Numbers
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.normal_quantile(share float8) RETURNS float8
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    z float8 := 0;
+    term float8;
+    summed float8;
+    step float8;
+BEGIN
+    -- Newton's method from the left of the root, where the distribution function is concave; its series is exact to the
+    -- last digits for the z that shares below 1 - 1e-12 have.
+    FOR n IN 1..60 LOOP
+        term := z;
+        summed := z;
+        FOR k IN 1..200 LOOP
+            term := term * z * z / (2 * k + 1);
+            summed := summed + term;
+            EXIT WHEN term < 1e-18 * summed OR term = 0;
+        END LOOP;
+        step := (least(share, 1 - 1e-12) - 0.5) * sqrt(2 * pi()) * exp(z * z / 2) - summed;
+        z := z + step;
+        EXIT WHEN abs(step) < 1e-12;
+    END LOOP;
+    RETURN z;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.normal_quantile(float8) IS 'The standard normal deviate with so large a share below it, from 0.5 on.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z float8, OUT low float8, OUT high float8)
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    n float8 := nullif(wilson.whole, 0);
+    p float8 := wilson.good / nullif(wilson.whole, 0);
+    middle float8 := (p + z * z / (2 * n)) / (1 + z * z / n);
+    half float8 := z / (1 + z * z / n) * sqrt(greatest(p * (1 - p) / n + z * z / (4 * n * n), 0));
+BEGIN
+    low := greatest(middle - half, 0);
+    high := least(middle + half, 1);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.wilson(numeric, numeric, float8) IS 'Interval of a share: Wilson, Probable inference, JASA 22 (1927) 209-212.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.mean_interval(summed numeric, squares numeric, whole numeric, z float8, OUT low float8, OUT high float8)
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    half float8;
+BEGIN
+    IF whole < 2 THEN
+        low := '-Infinity';
+        high := 'Infinity';
+        RETURN;
+    END IF;
+    half := z * sqrt(greatest((squares - summed * summed / whole) / (whole - 1) / whole, 0)::float8);
+    low := (summed / whole)::float8 - half;
+    high := (summed / whole)::float8 + half;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.mean_interval(numeric, numeric, numeric, float8) IS 'Interval of a mean by the central limit theorem; endless below two values.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.auc(cells bigint[], z float8, OUT value float8, OUT low float8, OUT high float8)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    found record;
+    blurred float8;
+    positives float8;
+    negatives float8;
+    half float8;
+BEGIN
+    SELECT sum(s.positive) AS positives, sum(s.negative) AS negatives, sum(s.positive * (s.below + s.negative / 2.0)) AS won,
+           sum(CASE WHEN s.coarse THEN s.positive * s.negative / 2.0 ELSE 0 END) AS tied
+    INTO found
+    FROM (
+        SELECT g.*, sum(g.negative) OVER (ORDER BY g.score) - g.negative AS below
+        FROM (
+            SELECT p.score, sum(p.positive) AS positive, sum(p.negative) AS negative, bool_or(c.coarse) AS coarse
+            FROM pgslo_catalog.pair_score p JOIN pgslo_catalog.pair_cell c USING (pair_cell_id)
+            WHERE c.pair_cell_id = ANY (auc.cells)
+            GROUP BY p.score
+        ) AS g
+    ) AS s;
+    positives := found.positives;
+    negatives := found.negatives;
+    IF positives > 0 AND negatives > 0 THEN
+        value := (found.won / (found.positives * found.negatives))::float8;
+        blurred := (found.tied / (found.positives * found.negatives))::float8;
+        half := z * sqrt(greatest(0, value * (1 - value) + (positives - 1) * (value / (2 - value) - value * value)
+            + (negatives - 1) * (2 * value * value / (1 + value) - value * value)) / (positives * negatives));
+        low := greatest(0, value - half - blurred);
+        high := least(1, value + half + blurred);
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.auc(bigint[], float8) IS 'Area under the ROC curve: the share of pairs of a positive and a negative that are in order, ties counting half. Interval: Hanley and McNeil, Radiology 143 (1982) 29-36; where scores are kept to four digits it is wider by half of the ties.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.calibration_error(cells bigint[], z float8, OUT value float8, OUT low float8, OUT high float8)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    SELECT sum(b.n * abs(b.gap)) / sum(b.n), sum(b.n * greatest(0, abs(b.gap) - b.half)) / sum(b.n), least(1, sum(b.n * (abs(b.gap) + b.half)) / sum(b.n))
+    INTO value, low, high
+    FROM (
+        SELECT g.n, g.positive / g.n - g.score / g.n AS gap,
+               calibration_error.z * sqrt(greatest(0, g.score / g.n * (1 - g.score / g.n) / g.n)) AS half
+        FROM (
+            SELECT sum(p.positive + p.negative)::float8 AS n, sum(p.positive)::float8 AS positive, sum(p.score * (p.positive + p.negative)) AS score
+            FROM pgslo_catalog.pair_score p
+            WHERE p.pair_cell_id = ANY (calibration_error.cells)
+            GROUP BY least(floor(p.score * 10), 9)
+            HAVING sum(p.positive + p.negative) > 0
+        ) AS g
+    ) AS b;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.calibration_error(bigint[], float8) IS 'Expected calibration error over ten bins of equal width. Interval: what each bin''s gap is by chance if it is calibrated, taken off and added.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.metric(cells bigint[], of text, confidence float8, OUT value float8, OUT low float8, OUT high float8, OUT pairs bigint)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    z float8 := pgslo_catalog.normal_quantile(0.5 + metric.confidence / 2);
+    s record;
+BEGIN
+    SELECT sum(c.predictions) AS predictions, sum(c.defaulted) AS defaulted, sum(c.abstained) AS abstained, sum(c.expecting) AS expecting,
+           sum(c.expected) AS expected, sum(c.expected_noise) AS expected_noise, sum(c.labelled) AS labelled, sum(c.delayed) AS delayed, sum(c.delay) AS delay,
+           sum(c.decided) AS decided, sum(c.hits) AS hits, sum(c.true_positive) AS tp, sum(c.false_positive) AS fp, sum(c.false_negative) AS fn,
+           sum(c.scored) AS scored, sum(c.loss) AS loss, sum(c.loss_squared) AS loss_squared, sum(c.brier) AS brier, sum(c.brier_squared) AS brier_squared,
+           sum(c.error) AS error, sum(c.error_squared) AS error_squared, sum(c.error_fourth) AS error_fourth, sum(c.absolute) AS absolute,
+           sum(c.relative) AS relative, sum(c.relative_squared) AS relative_squared
+    INTO s
+    FROM pgslo_catalog.pair_cell c WHERE c.pair_cell_id = ANY (metric.cells);
+    CASE
+        WHEN metric.of IN ('label_coverage', 'default_share', 'abstain_share') THEN
+            pairs := s.predictions;
+            value := CASE metric.of WHEN 'label_coverage' THEN s.labelled WHEN 'default_share' THEN s.defaulted ELSE s.abstained END / nullif(s.predictions, 0);
+            -- All rows are counted; nothing is inferred from some of them.
+            low := value;
+            high := value;
+        WHEN metric.of = 'label_delay' THEN
+            pairs := s.delayed;
+            value := s.delay / nullif(s.delayed, 0) / 3600;
+            low := value;
+            high := value;
+        WHEN metric.of = 'expected_accuracy' THEN
+            pairs := s.expecting;
+            value := s.expected / nullif(s.expecting, 0);
+            low := value - z * sqrt(greatest(s.expected_noise, 0)::float8) / nullif(s.expecting, 0);
+            high := value + z * sqrt(greatest(s.expected_noise, 0)::float8) / nullif(s.expecting, 0);
+        WHEN metric.of = 'accuracy' THEN
+            pairs := s.decided;
+            value := s.hits / nullif(s.decided, 0);
+            SELECT w.low, w.high INTO low, high FROM pgslo_catalog.wilson(s.hits, s.decided, z) AS w;
+        WHEN metric.of = 'precision' THEN
+            pairs := s.tp + s.fp;
+            value := s.tp / nullif(s.tp + s.fp, 0);
+            SELECT w.low, w.high INTO low, high FROM pgslo_catalog.wilson(s.tp, s.tp + s.fp, z) AS w;
+        WHEN metric.of = 'recall' THEN
+            pairs := s.tp + s.fn;
+            value := s.tp / nullif(s.tp + s.fn, 0);
+            SELECT w.low, w.high INTO low, high FROM pgslo_catalog.wilson(s.tp, s.tp + s.fn, z) AS w;
+        WHEN metric.of = 'f1' THEN
+            -- A rising function of the share of true positives among all that are not true negatives: 2 j / (1 + j).
+            pairs := s.tp + s.fp + s.fn;
+            value := 2 * s.tp / nullif(2 * s.tp + s.fp + s.fn, 0);
+            SELECT 2 * w.low / (1 + w.low), 2 * w.high / (1 + w.high) INTO low, high FROM pgslo_catalog.wilson(s.tp, s.tp + s.fp + s.fn, z) AS w;
+        WHEN metric.of = 'auc' THEN
+            pairs := s.scored;
+            SELECT a.value, a.low, a.high INTO value, low, high FROM pgslo_catalog.auc(metric.cells, z) AS a;
+        WHEN metric.of = 'calibration_error' THEN
+            pairs := s.scored;
+            SELECT a.value, a.low, a.high INTO value, low, high FROM pgslo_catalog.calibration_error(metric.cells, z) AS a;
+        WHEN metric.of = 'log_loss' THEN
+            pairs := s.scored;
+            value := s.loss / nullif(s.scored, 0);
+            SELECT greatest(m.low, 0), m.high INTO low, high FROM pgslo_catalog.mean_interval(s.loss, s.loss_squared, s.scored, z) AS m;
+        WHEN metric.of = 'brier' THEN
+            pairs := s.scored;
+            value := s.brier / nullif(s.scored, 0);
+            SELECT greatest(m.low, 0), least(m.high, 1) INTO low, high FROM pgslo_catalog.mean_interval(s.brier, s.brier_squared, s.scored, z) AS m;
+        WHEN metric.of = 'mae' THEN
+            pairs := s.scored;
+            value := s.absolute / nullif(s.scored, 0);
+            SELECT greatest(m.low, 0), m.high INTO low, high FROM pgslo_catalog.mean_interval(s.absolute, s.error_squared, s.scored, z) AS m;
+        WHEN metric.of = 'rmse' THEN
+            pairs := s.scored;
+            value := sqrt(greatest(s.error_squared, 0)::float8 / nullif(s.scored, 0)::float8);
+            SELECT sqrt(greatest(m.low, 0)), sqrt(m.high) INTO low, high FROM pgslo_catalog.mean_interval(s.error_squared, s.error_fourth, s.scored, z) AS m;
+        WHEN metric.of = 'mape' THEN
+            pairs := s.scored;
+            value := s.relative / nullif(s.scored, 0);
+            SELECT greatest(m.low, 0), m.high INTO low, high FROM pgslo_catalog.mean_interval(s.relative, s.relative_squared, s.scored, z) AS m;
+        WHEN metric.of = 'bias' THEN
+            pairs := s.scored;
+            value := s.error / nullif(s.scored, 0);
+            SELECT m.low, m.high INTO low, high FROM pgslo_catalog.mean_interval(s.error, s.error_squared, s.scored, z) AS m;
+    END CASE;
+    IF value IS NULL THEN
+        low := NULL;
+        high := NULL;
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.metric(bigint[], text, float8) IS 'A metric of the pairs of some cells together, and its interval; NULL where there are none.';
+
+-- Pairs
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.definition) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+-- The planner knows nothing of how much changed: keys are looked up by index, and everything else is hashed, at any size.
+SET enable_seqscan = off
+SET enable_nestloop = off
+SET jit = off
+SET work_mem = '64MB'
+AS $pgslo$
+DECLARE
+    id bigint := (complete_pairs.definition).definition_id;
+    how jsonb := (complete_pairs.definition).pairs;
+    anew boolean;
+    classes text[];
+    completed bigint;
+    touched bigint[];
+BEGIN
+    anew := EXISTS (SELECT FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = id AND f.images IS NULL);
+    IF NOT anew AND NOT EXISTS (SELECT FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = id) THEN
+        RETURN 0;
+    END IF;
+    IF anew THEN
+        PERFORM set_config('enable_seqscan', 'on', true);
+        PERFORM pgslo_catalog.forget_pairs(id);
+        UPDATE pgslo_catalog.pair_batch b SET early_due = true, late_due = true WHERE b.definition_id = id;
+    END IF;
+    IF jsonb_typeof(how -> 'classes') = 'array' THEN
+        classes := ARRAY(SELECT jsonb_array_elements_text(how -> 'classes'));
+    END IF;
+    EXECUTE format(
+        $query$
+        WITH taken AS (
+            DELETE FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = $1 AND ($2 OR f.images IS NOT NULL) RETURNING f.images
+        ), changed AS MATERIALIZED (
+            SELECT i.* FROM taken t CROSS JOIN LATERAL unnest(t.images) AS i WHERE NOT $2
+        ), now AS MATERIALIZED (
+            SELECT n.* FROM pgslo_gen.%I(CASE WHEN NOT $2 THEN ARRAY(SELECT c::pgslo_catalog.pair_image FROM changed c) END) AS n
+        ), bag AS MATERIALIZED (
+            -- Rows of now (state 1), and of when it was looked last (state -1), each as often as it was there.
+            SELECT s.state, s.side, s.key, s.batch, s.place, s.model, s.segment, s.score, s.decided, s.label, s.moment, s.defaulted, s.abstained, sum(s.n) AS n
+            FROM (
+                SELECT 1 AS state, 1 AS n, o.* FROM now o
+                UNION ALL SELECT -1, 1, o.* FROM now o WHERE NOT $2
+                UNION ALL SELECT -1, -c.sign, c.* FROM changed c
+            ) AS s
+            GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
+            HAVING sum(s.n) <> 0
+        ), truth AS MATERIALIZED (
+            -- Of two labels the newer one counts.
+            SELECT DISTINCT ON (b.state, b.key) b.state, b.key, b.label, b.score, b.moment, sum(b.n) OVER (PARTITION BY b.state, b.key) AS labels
+            FROM bag b WHERE b.side = 'label'
+            ORDER BY b.state, b.key, b.moment DESC NULLS LAST, b.label DESC NULLS LAST, b.score DESC NULLS LAST
+        ), pair AS (
+            SELECT p.state * p.n AS n, p.batch, p.place, coalesce(p.model, '') AS model, p.segment, p.score, p.decided, p.moment, p.defaulted, p.abstained,
+                   p.model IS NULL AND $3 ->> 'has_model' = 'true' AS model_missing, t.labels, t.label, t.score AS number,
+                   extract(epoch FROM t.moment - p.moment)::numeric AS delay,
+                   CASE WHEN $3 ->> 'regression' = 'true' THEN p.score > '-Infinity' AND p.score < 'Infinity' ELSE p.score BETWEEN 0 AND 1 END IS TRUE AS valid,
+                   CASE WHEN $3 ->> 'regression' = 'true' THEN t.score > '-Infinity' AND t.score < 'Infinity'
+                        ELSE t.label IS NOT NULL AND ($4 IS NULL OR t.label = ANY ($4)) END IS TRUE AS known
+            FROM bag p LEFT JOIN truth t ON t.state = p.state AND t.key = p.key
+            WHERE p.side = 'prediction'
+        ), told AS (
+            SELECT p.*, p.known AND coalesce(p.delay, 0) >= 0 AS used, p.label = $3 ->> 'positive' AS positive,
+                   CASE WHEN $3 ->> 'regression' = 'true' THEN false WHEN $3 ->> 'has_class' = 'true' THEN p.decided IS NOT NULL AND ($4 IS NULL OR p.decided = ANY ($4))
+                        ELSE p.valid END AS says,
+                   CASE WHEN $3 ->> 'has_class' = 'true' THEN p.decided = $3 ->> 'positive' ELSE p.score >= ($3 ->> 'threshold')::float8 END AS said_positive,
+                   least(greatest(p.score, 2.220446049250313e-16), 1 - 2.220446049250313e-16) AS clipped
+            FROM pair p
+        ), one AS MATERIALIZED (
+            SELECT t.*,
+                   CASE WHEN $3 ->> 'has_class' = 'true' THEN t.decided = t.label ELSE t.said_positive = t.positive END AS hit,
+                   CASE WHEN NOT t.valid OR t.abstained OR $3 ->> 'regression' = 'true' THEN NULL
+                        WHEN $3 ->> 'has_class' = 'true' AND $3 ->> 'positive' IS NULL THEN t.score
+                        WHEN $3 ->> 'has_class' = 'true' AND t.decided IS NOT NULL THEN CASE WHEN t.said_positive THEN t.score ELSE 1 - t.score END
+                        ELSE greatest(t.score, 1 - t.score) END::numeric AS confidence,
+                   CASE WHEN t.used AND t.valid AND $3 ->> 'regression' = 'true' THEN (t.score - t.number)::numeric END AS error,
+                   CASE WHEN t.used AND t.valid AND $3 ->> 'regression' = 'true' THEN (abs(t.score - t.number) / greatest(abs(t.number), 2.220446049250313e-16))::numeric END AS relative,
+                   CASE WHEN t.used AND t.valid AND $3 ->> 'positive' IS NOT NULL THEN (-ln(CASE WHEN t.positive THEN t.clipped ELSE 1 - t.clipped END))::numeric END AS loss,
+                   CASE WHEN t.used AND t.valid AND $3 ->> 'positive' IS NOT NULL THEN ((t.score - CASE WHEN t.positive THEN 1 ELSE 0 END) ^ 2)::numeric END AS brier
+            FROM told t
+        ), summed AS (
+            SELECT o.batch, min(o.place) AS place, max(o.moment) AS last_at, o.model, o.segment,
+                   sum(o.n) AS predictions,
+                   coalesce(sum(o.n) FILTER (WHERE o.defaulted), 0) AS defaulted,
+                   coalesce(sum(o.n) FILTER (WHERE o.abstained), 0) AS abstained,
+                   coalesce(sum(o.n) FILTER (WHERE o.confidence IS NOT NULL), 0) AS expecting,
+                   coalesce(sum(o.n * o.confidence), 0) AS expected,
+                   coalesce(sum(o.n * o.confidence * (1 - o.confidence)), 0) AS expected_noise,
+                   coalesce(sum(o.n) FILTER (WHERE o.known), 0) AS labelled,
+                   coalesce(sum(o.n) FILTER (WHERE o.known AND o.delay IS NOT NULL), 0) AS delayed,
+                   coalesce(sum(o.n * o.delay) FILTER (WHERE o.known), 0) AS delay,
+                   coalesce(sum(o.n) FILTER (WHERE o.used AND o.says), 0) AS decided,
+                   coalesce(sum(o.n) FILTER (WHERE o.used AND o.says AND o.hit), 0) AS hits,
+                   coalesce(sum(o.n) FILTER (WHERE o.used AND o.says AND o.said_positive AND o.positive), 0) AS true_positive,
+                   coalesce(sum(o.n) FILTER (WHERE o.used AND o.says AND o.said_positive AND NOT o.positive), 0) AS false_positive,
+                   coalesce(sum(o.n) FILTER (WHERE o.used AND o.says AND NOT o.said_positive AND o.positive), 0) AS false_negative,
+                   coalesce(sum(o.n) FILTER (WHERE coalesce(o.loss, o.error) IS NOT NULL), 0) AS scored,
+                   coalesce(sum(o.n * o.loss), 0) AS loss,
+                   coalesce(sum(o.n * o.loss * o.loss), 0) AS loss_squared,
+                   coalesce(sum(o.n * o.brier), 0) AS brier,
+                   coalesce(sum(o.n * o.brier * o.brier), 0) AS brier_squared,
+                   coalesce(sum(o.n * o.error), 0) AS error,
+                   coalesce(sum(o.n * o.error * o.error), 0) AS error_squared,
+                   coalesce(sum(o.n * o.error * o.error * o.error * o.error), 0) AS error_fourth,
+                   coalesce(sum(o.n * abs(o.error)), 0) AS absolute,
+                   coalesce(sum(o.n * o.relative), 0) AS relative,
+                   coalesce(sum(o.n * o.relative * o.relative), 0) AS relative_squared,
+                   0::numeric AS label_without_prediction,
+                   coalesce(sum(o.n) FILTER (WHERE o.labels > 1), 0) AS two_labels,
+                   coalesce(sum(o.n) FILTER (WHERE o.known AND o.delay < 0), 0) AS label_before_prediction,
+                   coalesce(sum(o.n) FILTER (WHERE o.labels IS NOT NULL AND NOT o.known), 0) AS unknown_label,
+                   coalesce(sum(o.n) FILTER (WHERE $3 ->> 'has_class' = 'true' AND o.decided IS NOT NULL AND o.decided <> ALL ($4)), 0) AS unknown_class,
+                   coalesce(sum(o.n) FILTER (WHERE o.score IS NULL OR o.score = 'NaN'), 0) AS score_missing,
+                   coalesce(sum(o.n) FILTER (WHERE NOT o.valid AND o.score <> 'NaN'), 0) AS score_outside,
+                   coalesce(sum(o.n) FILTER (WHERE o.model_missing), 0) AS model_missing
+            FROM one o
+            GROUP BY o.batch, o.model, o.segment
+            UNION ALL
+            SELECT '', '-Infinity', NULL, '', '{}', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, sum(t.state * t.labels), 0, 0, 0, 0, 0, 0, 0
+            FROM truth t
+            WHERE NOT EXISTS (SELECT FROM bag p WHERE p.side = 'prediction' AND p.state = t.state AND p.key = t.key)
+            HAVING sum(t.state * t.labels) <> 0
+        ), cell AS (
+            INSERT INTO pgslo_catalog.pair_cell AS c (definition_id, batch, model, segment, predictions, defaulted, abstained, expecting, expected, expected_noise, labelled, delayed, delay,
+                decided, hits, true_positive, false_positive, false_negative, scored, loss, loss_squared, brier, brier_squared, error, error_squared, error_fourth, absolute, relative, relative_squared,
+                label_without_prediction, two_labels, label_before_prediction, unknown_label, unknown_class, score_missing, score_outside, model_missing)
+            SELECT $1, s.batch, s.model, s.segment, s.predictions, s.defaulted, s.abstained, s.expecting, s.expected, s.expected_noise, s.labelled, s.delayed, s.delay,
+                s.decided, s.hits, s.true_positive, s.false_positive, s.false_negative, s.scored, s.loss, s.loss_squared, s.brier, s.brier_squared, s.error, s.error_squared, s.error_fourth, s.absolute, s.relative, s.relative_squared,
+                s.label_without_prediction, s.two_labels, s.label_before_prediction, s.unknown_label, s.unknown_class, s.score_missing, s.score_outside, s.model_missing
+            FROM summed s
+            ON CONFLICT ON CONSTRAINT pair_cell_is_of_a_batch_a_model_and_a_segment DO UPDATE SET
+                predictions = c.predictions + excluded.predictions, defaulted = c.defaulted + excluded.defaulted, abstained = c.abstained + excluded.abstained,
+                expecting = c.expecting + excluded.expecting, expected = c.expected + excluded.expected, expected_noise = c.expected_noise + excluded.expected_noise,
+                labelled = c.labelled + excluded.labelled, delayed = c.delayed + excluded.delayed, delay = c.delay + excluded.delay,
+                decided = c.decided + excluded.decided, hits = c.hits + excluded.hits, true_positive = c.true_positive + excluded.true_positive,
+                false_positive = c.false_positive + excluded.false_positive, false_negative = c.false_negative + excluded.false_negative,
+                scored = c.scored + excluded.scored, loss = c.loss + excluded.loss, loss_squared = c.loss_squared + excluded.loss_squared,
+                brier = c.brier + excluded.brier, brier_squared = c.brier_squared + excluded.brier_squared, error = c.error + excluded.error,
+                error_squared = c.error_squared + excluded.error_squared, error_fourth = c.error_fourth + excluded.error_fourth, absolute = c.absolute + excluded.absolute,
+                relative = c.relative + excluded.relative, relative_squared = c.relative_squared + excluded.relative_squared,
+                label_without_prediction = c.label_without_prediction + excluded.label_without_prediction, two_labels = c.two_labels + excluded.two_labels,
+                label_before_prediction = c.label_before_prediction + excluded.label_before_prediction, unknown_label = c.unknown_label + excluded.unknown_label,
+                unknown_class = c.unknown_class + excluded.unknown_class, score_missing = c.score_missing + excluded.score_missing,
+                score_outside = c.score_outside + excluded.score_outside, model_missing = c.model_missing + excluded.model_missing
+            RETURNING c.pair_cell_id, c.batch, c.model, c.segment, c.coarse
+        ), counted AS (
+            INSERT INTO pgslo_catalog.pair_score AS s (pair_cell_id, score, positive, negative)
+            SELECT c.pair_cell_id, CASE WHEN c.coarse THEN round(o.score::numeric, 4)::float8 ELSE o.score END, coalesce(sum(o.n) FILTER (WHERE o.positive), 0), coalesce(sum(o.n) FILTER (WHERE NOT o.positive), 0)
+            FROM one o JOIN cell c ON c.batch = o.batch AND c.model = o.model AND c.segment = o.segment
+            WHERE o.loss IS NOT NULL
+            GROUP BY 1, 2
+            HAVING sum(o.n) FILTER (WHERE o.positive) <> 0 OR sum(o.n) FILTER (WHERE NOT o.positive) <> 0
+            ON CONFLICT ON CONSTRAINT pair_score_is_counted_once DO UPDATE SET positive = s.positive + excluded.positive, negative = s.negative + excluded.negative
+        ), due AS (
+            INSERT INTO pgslo_catalog.pair_batch AS b (definition_id, batch, place, last_at)
+            SELECT $1, s.batch, coalesce(min(s.place), pgslo_catalog.arrival($1, s.batch)), max(s.last_at)
+            FROM summed s WHERE s.batch <> '' GROUP BY s.batch
+            ON CONFLICT ON CONSTRAINT pair_batch_is_known_once DO UPDATE SET last_at = greatest(b.last_at, excluded.last_at), early_due = true, late_due = true
+        )
+        SELECT (SELECT count(*) FROM one), ARRAY(SELECT c.pair_cell_id FROM cell c)
+        $query$, how ->> 'function')
+    INTO completed, touched
+    USING id, anew, how, classes;
+    DELETE FROM pgslo_catalog.pair_score s WHERE s.pair_cell_id = ANY (touched) AND s.positive = 0 AND s.negative = 0;
+    PERFORM pgslo_catalog.blur_scores(touched);
+    RETURN completed;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.complete_pairs(pgslo_catalog.definition) IS 'Adds to the sums what the pairs of changed rows come to now, less what they came to before.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.blur_scores(cells bigint[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    large bigint;
+BEGIN
+    FOR large IN
+        SELECT c.pair_cell_id FROM pgslo_catalog.pair_cell c
+        WHERE c.pair_cell_id = ANY (blur_scores.cells) AND NOT c.coarse AND c.scored > 10000
+          AND (SELECT count(*) FROM pgslo_catalog.pair_score s WHERE s.pair_cell_id = c.pair_cell_id) > 10000
+    LOOP
+        UPDATE pgslo_catalog.pair_cell c SET coarse = true WHERE c.pair_cell_id = large;
+        WITH fine AS (
+            DELETE FROM pgslo_catalog.pair_score s WHERE s.pair_cell_id = large AND s.score <> round(s.score::numeric, 4)::float8 RETURNING s.score, s.positive, s.negative
+        )
+        INSERT INTO pgslo_catalog.pair_score AS s (pair_cell_id, score, positive, negative)
+        SELECT large, round(f.score::numeric, 4)::float8, sum(f.positive), sum(f.negative) FROM fine f GROUP BY 2
+        ON CONFLICT ON CONSTRAINT pair_score_is_counted_once DO UPDATE SET positive = s.positive + excluded.positive, negative = s.negative + excluded.negative;
+    END LOOP;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.blur_scores(bigint[]) IS 'Keeps scores to four digits where there are more than 10,000 different ones.';
+
+-- Verdicts
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.judge_metric(rule pgslo_catalog.rule, batch text, place numeric) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    measure jsonb := (judge_metric.rule).measure;
+    places integer[] := ARRAY(SELECT p::integer FROM jsonb_array_elements_text(measure -> 'places') AS p);
+    judged pgslo_catalog.batch;
+    worst record;
+    unit text := CASE measure ->> 'of' WHEN 'label_delay' THEN ' hours' ELSE '' END;
+    confidence float8 := (measure ->> 'confidence')::float8;
+    said text;
+BEGIN
+    SELECT b.* INTO judged FROM pgslo_catalog.batch b WHERE b.definition_id = (judge_metric.rule).definition_id AND b.name = judge_metric.batch;
+    judged.definition_id := (judge_metric.rule).definition_id;
+    judged.name := judge_metric.batch;
+    judged.place := judge_metric.place;
+    WITH included AS (
+        SELECT b.batch FROM pgslo_catalog.pair_batch b
+        WHERE b.definition_id = judged.definition_id AND b.place <= judge_metric.place
+        ORDER BY b.place DESC LIMIT (measure ->> 'over')::integer
+    ), grouped AS (
+        SELECT array_agg(c.pair_cell_id) AS cells, g.values
+        FROM pgslo_catalog.pair_cell c
+        CROSS JOIN LATERAL (
+            SELECT ARRAY(SELECT CASE WHEN p.place = 0 THEN c.model ELSE c.segment[p.place] END FROM unnest(places) WITH ORDINALITY AS p (place, n) ORDER BY p.n) AS values
+        ) AS g
+        WHERE c.definition_id = judged.definition_id AND c.batch IN (SELECT i.batch FROM included i)
+        GROUP BY g.values
+    ), measured AS (
+        -- The more groups there are, the more of them would be beyond the bound by chance: Bonferroni.
+        SELECT g.values, m.*, m.high < (judge_metric.rule).warn_low OR m.low > (judge_metric.rule).warn_high AS missed
+        FROM grouped g
+        CROSS JOIN LATERAL pgslo_catalog.metric(g.cells, measure ->> 'of', 1 - (1 - confidence) / (SELECT count(*) FROM grouped)) AS m
+        WHERE m.value IS NOT NULL
+    )
+    SELECT m.*, count(*) OVER () AS groups, count(*) FILTER (WHERE m.missed) OVER () AS misses
+    INTO worst
+    FROM measured m
+    ORDER BY coalesce(m.missed, false) DESC, greatest((judge_metric.rule).warn_low - m.value, m.value - (judge_metric.rule).warn_high) DESC NULLS LAST, m.values
+    LIMIT 1;
+    IF worst.value IS NULL THEN
+        PERFORM pgslo_catalog.give_verdict(judge_metric.rule, judged, 'unknown', NULL, (judge_metric.rule).warn_low, (judge_metric.rule).warn_high, NULL,
+            CASE WHEN measure ->> 'early' = 'true' THEN 'the batch has no predictions that it is about' ELSE 'no prediction of the batch has a label that it could be measured by' END);
+        RETURN;
+    END IF;
+    said := CASE WHEN places = '{}' THEN '' ELSE (
+            SELECT string_agg(format('%s %s', n.name, coalesce(nullif(n.value, ''), 'missing')), ', ' ORDER BY n.place)
+            FROM unnest(ARRAY(SELECT jsonb_array_elements_text(measure -> 'per')), worst.values) WITH ORDINALITY AS n (name, value, place)) || ': ' END
+        || format('%s is %s%s', replace(measure ->> 'of', '_', ' '), pgslo_catalog.shown(worst.value::numeric), unit)
+        || CASE WHEN worst.low = worst.high THEN '' WHEN worst.low = '-Infinity' THEN ', too few to say more'
+                ELSE format(', %s to %s by chance', pgslo_catalog.shown(worst.low::numeric), pgslo_catalog.shown(worst.high::numeric)) END
+        || format(', of %s %s', pgslo_catalog.shown(worst.pairs), CASE WHEN measure ->> 'early' = 'true' OR measure ->> 'of' = 'label_coverage' THEN 'predictions' ELSE 'pairs' END)
+        || CASE WHEN (measure ->> 'over')::integer > 1 THEN format(' in %s batches', measure ->> 'over') ELSE '' END
+        || '; ' || pgslo_catalog.wanted((judge_metric.rule).warn_low, (judge_metric.rule).warn_high, 1, unit)
+        || CASE WHEN worst.misses > 1 THEN format('; %s of %s groups miss it', worst.misses, worst.groups) ELSE '' END;
+    PERFORM pgslo_catalog.give_verdict(judge_metric.rule, judged, CASE WHEN worst.missed THEN 'missed' ELSE 'met' END, worst.value,
+        (judge_metric.rule).warn_low, (judge_metric.rule).warn_high, NULL, said);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.judge_metric(pgslo_catalog.rule, text, numeric) IS 'Holds a metric of a batch, or of some that end with it, against its objective: missed when its whole interval is beyond the bound.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.follow_pairs(definition pgslo_catalog.definition) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    id bigint := (follow_pairs.definition).definition_id;
+    how jsonb := (follow_pairs.definition).pairs;
+    maturity interval := (how ->> 'maturity')::interval;
+    rule pgslo_catalog.rule;
+    due record;
+    is_early boolean;
+    given integer := 0;
+BEGIN
+    IF how IS NULL OR how = 'null' THEN
+        RETURN 0;
+    END IF;
+    PERFORM pgslo_catalog.complete_pairs(follow_pairs.definition);
+    FOR rule IN
+        SELECT r.* FROM pgslo_catalog.rule r
+        WHERE r.definition_id = id AND r.kind = 'ml_metric' AND r.retired_at IS NULL
+        ORDER BY r.rule_id
+    LOOP
+        is_early := rule.measure ->> 'early' = 'true';
+        FOR due IN
+            -- What changed, and later batches whose windows reach back to it.
+            SELECT DISTINCT f.batch, f.place, f.mature, f.last_at
+            FROM pgslo_catalog.pair_batch d
+            CROSS JOIN LATERAL (
+                SELECT b.batch, b.place, b.last_at, coalesce(b.last_at + maturity < clock_timestamp(), true) AS mature
+                FROM pgslo_catalog.pair_batch b
+                WHERE b.definition_id = id AND b.place >= d.place
+                ORDER BY b.place LIMIT (rule.measure ->> 'over')::integer
+            ) AS f
+            WHERE d.definition_id = id AND (d.early_due OR NOT is_early AND d.late_due AND coalesce(d.last_at + maturity < clock_timestamp(), true))
+              AND NOT EXISTS (SELECT FROM pgslo_catalog.batch c WHERE c.definition_id = id AND c.name = f.batch AND c.closed_at IS NULL)
+            ORDER BY f.place
+        LOOP
+            IF is_early OR due.mature THEN
+                PERFORM pgslo_catalog.judge_metric(rule, due.batch, due.place);
+            ELSE
+                PERFORM pgslo_catalog.await_labels(rule, due.batch, due.place, due.last_at + maturity);
+            END IF;
+            given := given + 1;
+        END LOOP;
+    END LOOP;
+    UPDATE pgslo_catalog.pair_batch b
+    SET early_due = false, late_due = b.late_due AND NOT coalesce(b.last_at + maturity < clock_timestamp(), true)
+    WHERE b.definition_id = id AND (b.early_due OR b.late_due AND coalesce(b.last_at + maturity < clock_timestamp(), true))
+      AND NOT EXISTS (SELECT FROM pgslo_catalog.batch c WHERE c.definition_id = id AND c.name = b.batch AND c.closed_at IS NULL);
+    RETURN given;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.follow_pairs(pgslo_catalog.definition) IS 'Completes pairs, and judges the metrics of batches that changed and are closed, or whose labels are due.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.await_labels(rule pgslo_catalog.rule, batch text, place numeric, until timestamptz) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    judged pgslo_catalog.batch;
+    found record;
+BEGIN
+    judged.definition_id := (await_labels.rule).definition_id;
+    judged.name := await_labels.batch;
+    judged.place := await_labels.place;
+    SELECT coalesce(sum(c.labelled), 0) AS labelled, coalesce(sum(c.predictions), 0) AS predictions INTO found
+    FROM pgslo_catalog.pair_cell c WHERE c.definition_id = judged.definition_id AND c.batch = await_labels.batch;
+    PERFORM pgslo_catalog.give_verdict(await_labels.rule, judged, 'unknown', NULL, (await_labels.rule).warn_low, (await_labels.rule).warn_high, NULL,
+        format('labels are complete at %s UTC; %s of %s predictions have one by now', to_char(await_labels.until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
+            pgslo_catalog.shown(found.labelled), pgslo_catalog.shown(found.predictions)));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.await_labels(pgslo_catalog.rule, text, numeric, timestamptz) IS 'Says of a batch that its labels are still to come.';
+
+CREATE OR REPLACE FUNCTION pgslo.recount_pairs(definition text) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    target pgslo_catalog.definition;
+    completed bigint;
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = recount_pairs.definition;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'SL002',
+            MESSAGE = format('%s has no definition', recount_pairs.definition),
+            HINT = 'SELECT definition FROM pgslo.status;';
+    ELSIF target.pairs IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('nothing is measured of the predictions of %s', target.name),
+            HINT = 'Say it in the definition: kind: predictions, with labels or a rule of the kind ml_metric.';
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('pgslo tick', 0));
+    PERFORM pgslo_catalog.want_pairs_anew(target.name);
+    completed := pgslo_catalog.complete_pairs(target);
+    PERFORM pgslo_catalog.follow_pairs(target);
+    RETURN completed;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.recount_pairs(text) IS 'Counts all pairs of predictions and labels anew from the tables, for writes that no trigger saw, and judges what changed; returns the predictions.';
+
+-- What people ask for
+
+CREATE OR REPLACE VIEW pgslo.ml_metric AS
+SELECT d.name AS definition, c.batch, c.model, c.segment, m.name AS metric, v.value, v.low, v.high, v.pairs
+FROM pgslo_catalog.pair_cell c
+JOIN pgslo_catalog.definition d USING (definition_id)
+CROSS JOIN unnest(ARRAY['accuracy', 'precision', 'recall', 'f1', 'auc', 'log_loss', 'brier', 'calibration_error', 'mae', 'rmse', 'mape', 'bias',
+                        'label_coverage', 'label_delay', 'default_share', 'abstain_share', 'expected_accuracy']) AS m (name)
+CROSS JOIN LATERAL pgslo_catalog.metric(ARRAY[c.pair_cell_id], m.name, 0.95) AS v
+WHERE v.value IS NOT NULL
+  AND CASE
+      WHEN m.name IN ('mae', 'rmse', 'mape', 'bias') THEN d.pairs ->> 'regression' = 'true'
+      WHEN m.name IN ('label_coverage', 'label_delay') THEN d.pairs ->> 'labelled' = 'true'
+      WHEN m.name IN ('default_share', 'abstain_share') THEN true
+      ELSE d.pairs ->> 'regression' = 'false' END;
+COMMENT ON VIEW pgslo.ml_metric IS 'Every metric of every batch, model and segment, with its 95 % interval, as tick() last added pairs up.';
+
+CREATE OR REPLACE VIEW pgslo.prediction_problem AS
+SELECT d.name AS definition, c.batch, c.model, c.segment, p.problem, p.rows::bigint AS rows
+FROM pgslo_catalog.pair_cell c
+JOIN pgslo_catalog.definition d USING (definition_id)
+CROSS JOIN LATERAL (VALUES
+    ('label_without_prediction', c.label_without_prediction), ('two_labels', c.two_labels), ('label_before_prediction', c.label_before_prediction),
+    ('unknown_label', c.unknown_label), ('unknown_class', c.unknown_class), ('score_missing', c.score_missing), ('score_outside', c.score_outside),
+    ('model_missing', c.model_missing)) AS p (problem, rows)
+WHERE p.rows <> 0;
+COMMENT ON VIEW pgslo.prediction_problem IS 'Predictions and labels that cannot be measured as they are, counted; the rows stay where they are.';
+
+CREATE OR REPLACE VIEW pgslo.post_processing AS
+SELECT d.name AS definition, p.version, p.steps, p.applied_at, p.applied_by
+FROM pgslo_catalog.post_processing p JOIN pgslo_catalog.definition d USING (definition_id);
+COMMENT ON VIEW pgslo.post_processing IS 'The steps behind each version that rows'' trails name; the newest is in force.';

@@ -1,0 +1,492 @@
+"""Predictions and their labels: triggers that note what changes, and the function that tells pairs as they are now."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pgslo import naming, sql
+from pgslo.catalog import BOOLEAN, NUMERIC, TEXT, Column, Name, Relation
+from pgslo.compile import constants
+from pgslo.compile.artifact import Artifact, table
+from pgslo.compile.conditions import ROW, Subject, check_operators
+from pgslo.compile.writes import WriteCompiler
+from pgslo.definition import predictions, rules
+from pgslo.definition.predictions import Columns, Labels
+from pgslo.errors import CatalogError, Location
+from pgslo.sql import Sql
+
+_WHOLE_NUMBERS = {"smallint", "integer", "bigint"}
+_NULL = Sql("NULL")
+_FALSE = Sql("false")
+
+# One context class for each template.
+
+
+@dataclass(frozen=True)
+class _Rows:
+    side: Sql
+    sign: Sql
+    key: Sql
+    batch_name: Sql
+    batch_place: Sql
+    batch_raw: Sql
+    model: Sql
+    segment: Sql
+    score: Sql
+    decided: Sql
+    label: Sql
+    moment: Sql
+    defaulted: Sql
+    abstained: Sql
+    source: Sql
+
+
+@dataclass(frozen=True)
+class _Write:
+    source: Sql
+    function: Sql
+    definition: Sql
+    rows: Sql
+
+
+@dataclass(frozen=True)
+class _Truncate:
+    source: Sql
+    function: Sql
+    definition: Sql
+
+
+@dataclass(frozen=True)
+class _Now:
+    source: Sql
+    function: Sql
+    whole: tuple[Sql, ...]
+    touched: tuple[Sql, ...]
+
+
+@dataclass(frozen=True)
+class _Joined:
+    column: Sql
+    place: Sql
+    type: Sql
+    more: Sql
+
+
+@dataclass(frozen=True)
+class _Touched:
+    table: Sql
+    columns: tuple[_Joined, ...]
+
+
+@dataclass(frozen=True)
+class _Value:
+    value: Sql
+
+
+@dataclass(frozen=True)
+class _Marked:
+    value: Sql
+    names: Sql
+
+
+@dataclass(frozen=True)
+class _Nothing:
+    pass
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One of the two tables: what its triggers are called, and its rows as images."""
+
+    what: str
+    relation: Relation
+    rows: _Rows
+    on: tuple[str, ...]
+
+
+def wanted(definition: rules.Definition) -> bool:
+    """Whether anything is measured of predictions."""
+    return definition.labels is not None or any(
+        isinstance(rule, rules.MlMetric) and rule.enabled for rule in definition.rules
+    )
+
+
+class Compiler:
+    """Makes what the metrics of one table of predictions need."""
+
+    def __init__(self, compiler: WriteCompiler) -> None:
+        definition = compiler.definition
+        assert definition.predictions is not None
+        self.compiler = compiler
+        self.definition = definition
+        self.columns: Columns = definition.predictions
+        self.labels: Labels | None = definition.labels
+        self.subject = compiler.subject
+        self.function = naming.fit(definition.schema_name, definition.table_name, "pairs_now")
+        self.classified = self.labels is not None and (
+            self.labels.positive is not None or self.columns.decided is not None
+        )
+        self.label_subject = self._label_subject()
+        self._check()
+
+    # What has to be there
+
+    def _label_subject(self) -> Subject | None:
+        if self.labels is None:
+            return None
+        catalog = self.subject.catalog
+        found = catalog.relations.get((self.labels.schema_name, self.labels.table_name))
+        place = self.labels.place("table")
+        if found is None:
+            raise CatalogError(
+                f"table {self.labels.schema_name}.{self.labels.table_name} does not exist", location=place
+            )
+        if found.kind not in ("r", "p") or found.is_partition:
+            raise CatalogError(
+                f"{found.schema}.{found.name} is no table that fires a trigger for each of its rows",
+                hint="name the table that labels are written to",
+                location=place,
+            )
+        if found is self.subject.relation:
+            raise CatalogError("labels come from a table of their own", location=place)
+        return Subject(found, catalog)
+
+    def _own(self, name: str, location: Location) -> Column:
+        column = self.subject.column(name, location)
+        if column.generated == "v":
+            raise CatalogError(
+                f'column "{name}" is virtual: PostgreSQL has no value for it while a row is written',
+                location=location,
+            )
+        check_operators(column, location)
+        return column
+
+    def _check(self) -> None:
+        columns, labels = self.columns, self.labels
+        score = self._own(columns.score, columns.place("score"))
+        if score.category != NUMERIC or score.base_type == "money":
+            raise CatalogError(
+                f'column "{score.name}" of type {score.type} is no score', location=columns.place("score")
+            )
+        if columns.at is not None:
+            self._check_time(self._own(columns.at, columns.place("at")), columns.place("at"))
+        if labels is None or self.label_subject is None:
+            return
+        other = self.label_subject
+        for own, theirs in labels.on:
+            one = self._own(own, labels.place("on"))
+            two = other.column(theirs, labels.place("on"))
+            check_operators(two, labels.place("on"))
+            if one.category != two.category:
+                raise CatalogError(
+                    f'column "{own}" of type {one.type} cannot equal "{theirs}" of type {two.type}',
+                    location=labels.place("on"),
+                )
+        self._check_lookup(self.subject, tuple(own for own, _ in labels.on))
+        self._check_lookup(other, tuple(theirs for _, theirs in labels.on))
+        label = other.column(labels.label, labels.place("label"))
+        if not self.classified and (label.category != NUMERIC or label.base_type == "money"):
+            raise CatalogError(
+                f'column "{label.name}" of type {label.type} is no number',
+                hint='Name the class that counts as positive: "positive".',
+                location=labels.place("label"),
+            )
+        if columns.decided is not None:
+            decided = self._own(columns.decided, columns.place("class"))
+            if decided.category != label.category:
+                raise CatalogError(
+                    f'class "{decided.name}" of type {decided.type} cannot equal label "{label.name}" of type {label.type}',
+                    location=labels.place("label"),
+                )
+        for value in (*labels.classes, *((labels.positive,) if labels.positive is not None else ())):
+            constants.constant(value, label, labels.place("positive"))
+        if labels.at is not None:
+            self._check_time(other.column(labels.at, labels.place("at")), labels.place("at"))
+        elif not other.relation.has_unique(tuple(theirs for _, theirs in labels.on)):
+            raise CatalogError(
+                f"{other.relation.schema}.{other.relation.name} may hold two labels for one prediction",
+                detail="No unique index says otherwise, and nothing tells which of two is newer.",
+                hint='Name the column that says when a label was known: "at".',
+                location=labels.place("on"),
+            )
+        for name in labels.segments:
+            self._own(name, labels.place("segments"))
+
+    def _check_time(self, column: Column, location: Location) -> None:
+        if column.base_type not in constants.DAYS:
+            raise CatalogError(
+                f'column "{column.name}" of type {column.type} is not a time',
+                hint="a date or a time stamp is",
+                location=location,
+            )
+
+    def _check_lookup(self, subject: Subject, columns: tuple[str, ...]) -> None:
+        assert self.labels is not None
+        if not subject.relation.has_lookup(columns):
+            listed = ", ".join(str(sql.identifier(column)) for column in columns)
+            name = sql.identifier(subject.relation.schema, subject.relation.name)
+            raise CatalogError(
+                f"{subject.relation.schema}.{subject.relation.name} has no index that finds rows by {', '.join(columns)}",
+                detail="Pairs are completed by looking up the rows that changed; without an index that would read the whole table.",
+                hint=f"CREATE INDEX CONCURRENTLY ON {name} ({listed})",
+                location=self.labels.place("on"),
+            )
+
+    # What the runtime is told
+
+    def document(self) -> dict[str, Any]:
+        """How pairs are completed and measured."""
+        labels = self.labels
+        return {
+            "function": self.function,
+            "regression": labels is not None and not self.classified,
+            "labelled": labels is not None,
+            "has_class": self.columns.decided is not None,
+            "positive": self._class_text(labels.positive if labels else self._said_positive()),
+            "threshold": labels.threshold if labels else 0.5,
+            "classes": [self._class_text(one) for one in labels.classes]
+            if labels and labels.classes
+            else None,
+            "maturity": f"{int(labels.maturity.total_seconds())} seconds" if labels else None,
+            "has_model": self.columns.model is not None,
+            "model": self.columns.model,
+            "segments": list(labels.segments) if labels else [],
+            # What an image is made of: when it changes, everything is counted anew.
+            "made_of": hashlib.sha256(self._now().text.encode()).hexdigest()[:16],
+        }
+
+    def _said_positive(self) -> predictions.Constant | None:
+        """The class that a high score stands for, where no label says so: for the accuracy that scores promise."""
+        steps = self.definition.post_process.steps if self.definition.post_process else ()
+        for step in steps:
+            if isinstance(step, predictions.Threshold):
+                return step.above
+        decided = self.columns.decided
+        is_boolean = (
+            decided is not None and self._own(decided, self.columns.place("class")).category == BOOLEAN
+        )
+        return True if is_boolean else None
+
+    def _class_text(self, value: predictions.Constant | None) -> str | None:
+        if value is None:
+            return None
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+    # What is made
+
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """Triggers with their functions, and the function that tells the pairs of now."""
+        made = [
+            self.compiler.function(
+                self.function,
+                self._now(),
+                "the rows of both tables that metrics look at, all of them or those that changed",
+                arguments=Sql("pgslo_catalog.pair_image[]"),
+            )
+        ]
+        for side in self._sides():
+            made += self._triggers(side)
+        return tuple(made)
+
+    def _triggers(self, side: _Side) -> Iterable[Artifact]:
+        own: Name = (side.relation.schema, side.relation.name)
+        tables: tuple[Name, ...] = (own, *side.relation.partitions)
+        # A label table may serve the predictions of several models: each has triggers of its own there.
+        mark = "pair"
+        if side.what == "label":
+            digest = hashlib.sha256(self.definition.name.encode()).hexdigest()[:8]
+            mark = f"label_{digest}"
+        for word, form, source, sign, events in (
+            ("written", "trigger_statement", Sql("pgslo_new AS r"), 1, ("INSERT", "UPDATE")),
+            ("taken", "trigger_taken", Sql("pgslo_old AS r"), -1, ("UPDATE", "DELETE")),
+        ):
+            function = self._name(f"{side.what}_{word}")
+            context = _Write(
+                source=self.compiler.source(),
+                function=sql.identifier(naming.GENERATED_SCHEMA, function),
+                definition=sql.literal(self.definition.name),
+                rows=self._rows(side, source, sign),
+            )
+            yield self.compiler.function(
+                function,
+                sql.render("write_pairs", context),
+                f"notes the rows of a statement, for {side.what}s to be paired later",
+            )
+            for name in tables:
+                for event in events:
+                    trigger = naming.trigger(naming.PAIR_ORDER, f"{mark}_{word}", event.lower())
+                    yield self.compiler.trigger(
+                        form,
+                        trigger,
+                        event,
+                        function,
+                        name,
+                        "an AFTER STATEMENT trigger with a transition table, one for each event",
+                    )
+        function = self._name(f"{side.what}_emptied")
+        emptied = _Truncate(
+            self.compiler.source(),
+            sql.identifier(naming.GENERATED_SCHEMA, function),
+            sql.literal(self.definition.name),
+        )
+        yield self.compiler.function(
+            function, sql.render("truncate_pairs", emptied), "TRUNCATE shows no rows: pairs are counted anew"
+        )
+        for name in tables:
+            yield self.compiler.trigger(
+                "trigger_truncate",
+                naming.trigger(naming.PAIR_ORDER, f"{mark}_emptied", "truncate"),
+                "TRUNCATE",
+                function,
+                name,
+                "TRUNCATE fires no other trigger, and has no rows to show",
+            )
+
+    def _name(self, what: str) -> str:
+        return naming.fit(self.definition.schema_name, self.definition.table_name, what)
+
+    def _now(self) -> Sql:
+        sides = self._sides()
+        context = _Now(
+            source=self.compiler.source(),
+            function=sql.identifier(naming.GENERATED_SCHEMA, self.function),
+            whole=tuple(
+                self._rows(side, Sql(f"{table((side.relation.schema, side.relation.name))} AS r"), 1)
+                for side in sides
+            ),
+            touched=tuple(self._rows(side, self._touched(side), 1) for side in sides),
+        )
+        return sql.render("pairs_now", context)
+
+    def _touched(self, side: _Side) -> Sql:
+        joined = []
+        for n, name in enumerate(side.on, start=1):
+            column = side.relation.column(name)
+            assert column is not None
+            more = Sql("" if n == len(side.on) else " AND ")
+            joined.append(_Joined(sql.identifier(name), sql.literal(n), Sql(column.base_type), more))
+        context = _Touched(table((side.relation.schema, side.relation.name)), tuple(joined))
+        return sql.render("pair_touched", context)
+
+    def _rows(self, side: _Side, source: Sql, sign: int) -> Sql:
+        values = {name: getattr(side.rows, name) for name in side.rows.__dataclass_fields__}
+        return sql.render("pair_rows", _Rows(**{**values, "source": source, "sign": sql.literal(sign)}))
+
+    # Rows as images
+
+    def _sides(self) -> tuple[_Side, ...]:
+        prediction = _Side("prediction", self.subject.relation, self._prediction(), self._on(0))
+        if self.label_subject is None:
+            return (prediction,)
+        return (prediction, _Side("label", self.label_subject.relation, self._label(), self._on(1)))
+
+    def _on(self, side: int) -> tuple[str, ...]:
+        if self.labels is None:
+            return self.compiler.key
+        return tuple(pair[side] for pair in self.labels.on)
+
+    def _key(self, subject: Subject, on: tuple[str, ...]) -> Sql:
+        return sql.join(", ", (_text(subject.column(name, self.definition.location)) for name in on))
+
+    def _prediction(self) -> _Rows:
+        columns, subject = self.columns, self.subject
+        place = self.definition.location
+        batching = self.compiler.batching
+        segments = self.labels.segments if self.labels else ()
+        return _Rows(
+            side=sql.literal("prediction"),
+            sign=_NULL,
+            key=self._key(subject, self._on(0)),
+            batch_name=batching.name,
+            batch_place=batching.place,
+            batch_raw=batching.raw_row,
+            model=_text(subject.column(columns.model, columns.place("model"))) if columns.model else _NULL,
+            segment=sql.join(", ", (_text(subject.column(name, place)) for name in segments)),
+            score=sql.render("pair_float", _Value(_of_row(columns.score))),
+            decided=_text(subject.column(columns.decided, columns.place("class")))
+            if columns.decided
+            else sql.render("pair_null_text", _Nothing()),
+            label=_NULL,
+            moment=self._moment(subject, columns.at),
+            defaulted=self._marked(predictions.Default),
+            abstained=self._marked(predictions.Abstain),
+            source=_NULL,
+        )
+
+    def _label(self) -> _Rows:
+        assert self.labels is not None
+        assert self.label_subject is not None
+        labels, subject = self.labels, self.label_subject
+        label = subject.column(labels.label, labels.place("label"))
+        return _Rows(
+            side=sql.literal("label"),
+            sign=_NULL,
+            key=self._key(subject, self._on(1)),
+            batch_name=_NULL,
+            batch_place=_NULL,
+            batch_raw=_NULL,
+            model=_NULL,
+            segment=Sql(""),
+            score=_NULL if self.classified else sql.render("pair_float", _Value(_of_row(label.name))),
+            decided=_NULL,
+            label=_text(label),
+            moment=self._moment(subject, labels.at),
+            defaulted=_NULL,
+            abstained=_NULL,
+            source=_NULL,
+        )
+
+    def _moment(self, subject: Subject, name: str | None) -> Sql:
+        if name is None:
+            return _NULL
+        column = subject.column(name, self.definition.location)
+        if column.base_type == "timestamp with time zone":
+            return _of_row(name)
+        return sql.render("pair_moment", _Value(_of_row(name)))
+
+    def _marked(self, kind: type[predictions.Step]) -> Sql:
+        processing = self.definition.post_process
+        if processing is None or processing.apply == "on_read":
+            return _FALSE
+        named = dict.fromkeys(step.name for step in processing.steps if isinstance(step, kind))
+        if not named:
+            return _FALSE
+        names = sql.join(", ", (sql.literal(name) for name in named))
+        return sql.render("pair_marked", _Marked(_of_row(processing.trail), names))
+
+
+def metric(rule: rules.MlMetric, definition: rules.Definition) -> dict[str, Any]:
+    """How the runtime measures a rule."""
+    columns, labels = definition.predictions, definition.labels
+    segments = labels.segments if labels else ()
+    places = [0 if columns and name == columns.model else segments.index(name) + 1 for name in rule.per]
+    return {
+        "form": "metric",
+        "of": rule.of,
+        "over": rule.over,
+        "per": list(rule.per),
+        "places": places,
+        "confidence": rule.confidence,
+        "early": rule.of in rules.EARLY,
+    }
+
+
+def _of_row(name: str) -> Sql:
+    return Sql(f"{ROW}.{sql.identifier(name)}")
+
+
+def _text(column: Column) -> Sql:
+    """A value as the same text in every session, and for every type that it may be compared with."""
+    value = _Value(_of_row(column.name))
+    if (
+        column.base_type in _WHOLE_NUMBERS
+        or column.category in (TEXT, BOOLEAN, "E")
+        or column.base_type == "uuid"
+    ):
+        return sql.render("pair_text", value)
+    if column.base_type == "numeric":
+        return sql.render("pair_number_text", value)
+    return sql.render("pair_iso_text", value)

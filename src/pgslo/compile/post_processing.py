@@ -1,0 +1,564 @@
+"""What is done to a score before anybody is served it: a trigger that does it on write, or a function that views call."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pgslo import naming, sql
+from pgslo.catalog import Catalog, Column, Relation
+from pgslo.compile import constants
+from pgslo.compile.artifact import Artifact, Statement, table
+from pgslo.compile.conditions import NEW, ROW, Subject, check_operators
+from pgslo.definition import predictions
+from pgslo.definition.predictions import Columns, PostProcessing, Step
+from pgslo.definition.rules import Definition
+from pgslo.errors import CatalogError, Location
+from pgslo.sql import Sql
+
+if TYPE_CHECKING:
+    from pgslo.compile.writes import WriteCompiler
+
+_DIGEST = 8
+_FLOATING = {"real", "double precision", "numeric"}
+_VERSION = re.compile(r"'(v:[0-9a-f]{8})'")
+#: The other rows of a group, in a top-k step.
+_OTHER = Sql("o")
+
+# One context class for each template.
+
+
+@dataclass(frozen=True)
+class _Made:
+    score: Sql
+    value: Sql
+    name: Sql
+
+
+@dataclass(frozen=True)
+class _Set:
+    target: Sql
+    value: Sql
+
+
+@dataclass(frozen=True)
+class _Sets:
+    when: Sql
+    sets: tuple[_Set, ...]
+    name: Sql
+
+
+@dataclass(frozen=True)
+class _Threshold:
+    score: Sql
+    target: Sql
+    at: Sql
+    above: Sql
+    below: Sql
+    name: Sql
+
+
+@dataclass(frozen=True)
+class _Number:
+    score: Sql
+    value: Sql
+    type: Sql
+
+
+@dataclass(frozen=True)
+class _Platt:
+    score: Sql
+    a: Sql
+    b: Sql
+
+
+@dataclass(frozen=True)
+class _Point:
+    at: Sql
+    value: Sql
+
+
+@dataclass(frozen=True)
+class _Line:
+    at: Sql
+    to: Sql
+    low: Sql
+    slope: Sql
+
+
+@dataclass(frozen=True)
+class _Isotonic:
+    score: Sql
+    first: _Point
+    lines: tuple[_Line, ...]
+    last: Sql
+
+
+@dataclass(frozen=True)
+class _Binning:
+    score: Sql
+    bins: tuple[_Point, ...]
+    last: Sql
+
+
+@dataclass(frozen=True)
+class _Bound:
+    operator: Sql
+    limit: Sql
+
+
+@dataclass(frozen=True)
+class _Clip:
+    value: Sql
+    strange: tuple[Sql, ...]
+    instead: Sql
+    bounds: tuple[_Bound, ...]
+
+
+@dataclass(frozen=True)
+class _Round:
+    value: Sql
+    digits: Sql
+    strange: tuple[Sql, ...]
+
+
+@dataclass(frozen=True)
+class _Default:
+    value: Sql
+    strange: tuple[Sql, ...]
+    default: Sql
+
+
+@dataclass(frozen=True)
+class _Last:
+    score: Sql
+    raw: Sql
+    table: Sql
+    columns: tuple[Sql, ...]
+    row: Sql
+    at: Sql
+    otherwise: Sql
+
+
+@dataclass(frozen=True)
+class _Write:
+    source: Sql
+    function: Sql
+    definition: Sql
+    version: Sql
+    type: Sql
+    score: Sql
+    raw: Sql
+    trail: Sql
+    decided: tuple[Sql, ...]
+    row_key: Sql
+    steps: tuple[Sql, ...]
+
+
+@dataclass(frozen=True)
+class _Read:
+    source: Sql
+    function: Sql
+    table: Sql
+    version: Sql
+    type: Sql
+    score: Sql
+    decided: tuple[Sql, ...]
+    steps: tuple[Sql, ...]
+
+
+@dataclass(frozen=True)
+class _TopK:
+    mine: Sql
+    other: Sql
+    table: Sql
+    columns: tuple[Sql, ...]
+    key: Sql
+    other_key: Sql
+    k: Sql
+
+
+@dataclass(frozen=True)
+class _Served:
+    field: Sql
+    function: Sql
+    row: Sql
+
+
+@dataclass(frozen=True)
+class _Function:
+    function: Sql
+
+
+@dataclass(frozen=True)
+class _Probe:
+    table: Sql
+    condition: Sql
+
+
+@dataclass(frozen=True)
+class _Value:
+    value: Sql
+    table: Sql
+
+
+_NAN, _LOWEST, _HIGHEST = Sql("'NaN'"), Sql("'-Infinity'"), Sql("'Infinity'")
+
+
+def version(processing: PostProcessing) -> str:
+    """The name of these steps in rows' trails: it changes when what they do changes."""
+    text = json.dumps(described(processing), sort_keys=True, ensure_ascii=False)
+    return f"v:{hashlib.sha256(text.encode()).hexdigest()[:_DIGEST]}"
+
+
+def described(processing: PostProcessing) -> list[dict[str, Any]]:
+    """The steps as the catalogue keeps them."""
+    return [{"step": step.kind, **_plain(step)} for step in processing.steps]
+
+
+def _plain(step: Step) -> dict[str, Any]:
+    values = {key: getattr(step, key) for key in type(step).model_fields if key not in ("location", "places")}
+    return {
+        key: value.text if hasattr(value, "text") else value
+        for key, value in values.items()
+        if value not in (None, ())
+    }
+
+
+def registered(definition: Definition) -> dict[str, Any]:
+    """What the runtime is told of the steps."""
+    processing = definition.post_process
+    if processing is None:
+        return {}
+    return {"post_processing": {"version": version(processing), "steps": described(processing)}}
+
+
+def note(definition: Definition, catalog: Catalog) -> str | None:
+    """What an author should know when steps change that made rows already."""
+    processing = definition.post_process
+    if processing is None:
+        return None
+    names = {(_name(definition, apply),) for apply in ("on_write", "on_read")}
+    old = next((one for one in catalog.installed if one.kind == "function" and one.names in names), None)
+    found = _VERSION.search(old.body or "") if old else None
+    if found is None or found[1] == version(processing):
+        return None
+    if processing.apply == "on_read":
+        return f"post-processing changes from {found[1]} to {version(processing)} for every row that is read"
+    return (
+        f"post-processing changes from {found[1]} to {version(processing)} for what is written from now on; "
+        f"rows that are there keep their values, and the version in their trail "
+        f"(setting {processing.trail} to NULL does a row anew)"
+    )
+
+
+def _name(definition: Definition, apply: str) -> str:
+    # Two names, because they have different arguments: neither replaces the other.
+    what = "post_process" if apply == "on_write" else "served"
+    return naming.fit(definition.schema_name, definition.table_name, what)
+
+
+class Compiler:
+    """Makes what post-processing of one table needs."""
+
+    def __init__(self, definition: Definition, catalog: Catalog, relation: Relation) -> None:
+        assert definition.predictions is not None
+        assert definition.post_process is not None
+        self.definition = definition
+        self.relation = relation
+        self.subject = Subject(relation, catalog)
+        self.columns: Columns = definition.predictions
+        self.processing: PostProcessing = definition.post_process
+        self.table = table((relation.schema, relation.name))
+        self.score = self.subject.column(self.columns.score, self.columns.place("score"))
+        self.type = Sql(self.score.type)
+        self.name = _name(definition, definition.post_process.apply)
+        self.function = sql.identifier(naming.GENERATED_SCHEMA, self.name)
+        self._check()
+
+    # What has to be there
+
+    def _check(self) -> None:
+        score, processing = self.score, self.processing
+        if score.base_type not in _FLOATING:
+            raise CatalogError(
+                f'column "{score.name}" of type {score.type} is no score',
+                hint="real, double precision and numeric are",
+                location=self.columns.place("score"),
+            )
+        self._check_writable(score, self.columns.place("score"))
+        if self.columns.decided:
+            self._check_writable(
+                self.subject.column(self.columns.decided, self.columns.place("class")),
+                self.columns.place("class"),
+            )
+        if processing.apply == "on_write":
+            raw = self.subject.column(processing.raw, processing.place("raw"))
+            trail = self.subject.column(processing.trail, processing.place("trail"))
+            if raw.type != score.type:
+                raise CatalogError(
+                    f'column "{raw.name}" has type {raw.type}, and "{score.name}" has {score.type}',
+                    hint="what the model gave is kept as it came",
+                    location=processing.place("raw"),
+                )
+            if trail.base_type != "text[]":
+                raise CatalogError(
+                    f'column "{trail.name}" has type {trail.type}; a trail is text[]',
+                    location=processing.place("trail"),
+                )
+        else:
+            for key in ("raw", "trail"):
+                self._check_free(getattr(processing, key), processing.place(key))
+        for step in processing.steps:
+            self._check_step(step)
+
+    def _check_writable(self, column: Column, location: Location) -> None:
+        if column.generated or column.name in self.relation.partition_key:
+            raise CatalogError(f'no trigger can write column "{column.name}"', location=location)
+
+    def _check_free(self, name: str, location: Location) -> None:
+        if self.relation.column(name) is not None:
+            raise CatalogError(
+                f'column "{name}" of {self.definition.name} exists already',
+                hint="it is a column of the guarded views alone; give it another name",
+                location=location,
+            )
+
+    def _check_step(self, step: Step) -> None:
+        match step:
+            case predictions.Override() | predictions.Abstain():
+                for name in step.when.columns:
+                    column = self.subject.column(name, step.when.location)
+                    check_operators(column, step.when.location)
+                    if column.generated:
+                        raise CatalogError(
+                            f'column "{name}" is generated after the point where steps run',
+                            location=step.when.location,
+                        )
+            case predictions.Default() if step.last:
+                self._check_lookup(step.last, step.location)
+            case predictions.TopK():
+                self._check_free(step.into, step.place("into"))
+                self._check_lookup(step.per, step.location)
+
+    def _check_lookup(self, columns: tuple[str, ...], location: Location) -> None:
+        for name in columns:
+            check_operators(self.subject.column(name, location), location)
+        if not self.relation.has_lookup(columns):
+            listed = ", ".join(str(sql.identifier(column)) for column in columns)
+            raise CatalogError(
+                f"{self.definition.name} has no index that finds rows by {', '.join(columns)}",
+                detail="This step looks other rows up; without an index it would read the whole table each time.",
+                hint=f"CREATE INDEX CONCURRENTLY ON {self.table} ({listed})",
+                location=location,
+            )
+
+    # What is made
+
+    def artifacts(self, compiler: WriteCompiler) -> tuple[Artifact, ...]:
+        """The trigger with its function, or the function that the views call."""
+        name = self.name
+        if self.processing.apply == "on_write":
+            own = (self.relation.schema, self.relation.name)
+            return (
+                compiler.function(name, self._write(compiler), "makes what is served of what the model gave"),
+                compiler.trigger(
+                    "trigger_row",
+                    naming.trigger(naming.POST_PROCESS_ORDER, "post_process", "row"),
+                    "INSERT OR UPDATE",
+                    name,
+                    own,
+                    "a BEFORE ROW trigger holds for every writer; PostgreSQL clones it to every partition",
+                ),
+            )
+        if not self.processing.stored:
+            return ()
+        context = _Read(
+            source=compiler.source(),
+            function=self.function,
+            table=self.table,
+            version=sql.literal(version(self.processing)),
+            type=self.type,
+            score=sql.identifier(self.score.name),
+            decided=self._decided(),
+            steps=self._steps(ROW),
+        )
+        made = compiler.function(
+            name,
+            sql.render("read_post_process", context),
+            "makes what is served of a row as it is read; the guarded views call it as whoever reads",
+            arguments=self.table,
+        )
+        grant = Statement(sql.render("grant_function", _Function(Sql(f"{self.function}({self.table})"))))
+        return (replace(made, create=(*made.create, grant)),)
+
+    def _write(self, compiler: WriteCompiler) -> Sql:
+        score, trail = sql.identifier(self.score.name), sql.identifier(self.processing.trail)
+        context = _Write(
+            source=Sql(f"{compiler.source()}, {self.score.name} {self.score.type}"),
+            function=self.function,
+            definition=sql.literal(self.definition.name),
+            version=sql.literal(version(self.processing)),
+            type=self.type,
+            score=score,
+            raw=sql.identifier(self.processing.raw),
+            trail=trail,
+            decided=self._decided(),
+            row_key=compiler.row_key(NEW),
+            steps=self._steps(NEW),
+        )
+        return sql.render("write_post_process", context)
+
+    def _decided(self) -> tuple[Sql, ...]:
+        if self.columns.decided and self.processing.decides:
+            return (sql.identifier(self.columns.decided),)
+        return ()
+
+    def _steps(self, row: Sql) -> tuple[Sql, ...]:
+        return tuple(Sql(f"    {self._step(step, row)}") for step in self.processing.stored)
+
+    def _step(self, step: Step, row: Sql) -> Sql:
+        score, name = Sql(f"{row}.{sql.identifier(self.score.name)}"), sql.literal(step.name)
+        match step:
+            case predictions.Override():
+                sets = []
+                if step.score is not None:
+                    sets.append(_Set(score, self._number(step.score)))
+                if step.decided is not None:
+                    sets.append(self._class(step.decided, row, step.place("class")))
+                return sql.render("post_process/set", _Sets(step.when.qualified(row), tuple(sets), name))
+            case predictions.Abstain():
+                target = (
+                    Sql(f"{row}.{sql.identifier(self.columns.decided)}") if self.columns.decided else score
+                )
+                return sql.render(
+                    "post_process/set",
+                    _Sets(step.when.qualified(row), (_Set(target, sql.literal(None)),), name),
+                )
+            case predictions.Threshold():
+                above = self._class(step.above, row, step.place("above"))
+                below = self._class(step.below, row, step.place("below"))
+                return sql.render(
+                    "post_process/threshold",
+                    _Threshold(score, above.target, self._number(step.at), above.value, below.value, name),
+                )
+        return sql.render("post_process/value", _Made(score, self._value(step, score, row), name))
+
+    def _value(self, step: Step, score: Sql, row: Sql) -> Sql:
+        match step:
+            case predictions.Clip():
+                bounds = tuple(
+                    _Bound(Sql(operator), self._number(limit))
+                    for operator, limit in (("<", step.low), (">", step.high))
+                    if limit is not None
+                )
+                return sql.render("repairs/clip", _Clip(score, (_NAN,), score, bounds))
+            case predictions.Round():
+                return sql.render(
+                    "repairs/round", _Round(score, sql.literal(step.digits), (_NAN, _LOWEST, _HIGHEST))
+                )
+            case predictions.Default() if step.last:
+                assert self.columns.at is not None
+                context = _Last(
+                    score=score,
+                    raw=sql.identifier(self.processing.raw),
+                    table=self.table,
+                    columns=tuple(sql.identifier(one) for one in step.last),
+                    row=row,
+                    at=sql.identifier(self.columns.at),
+                    otherwise=self._number(step.value),
+                )
+                return sql.render("post_process/last", context)
+            case predictions.Default():
+                return sql.render("repairs/default", _Default(score, (_NAN,), self._number(step.value)))
+            case predictions.Calibrate():
+                number = _Number(score, self._calibrated(step, score), self.type)
+                return sql.render("post_process/number", number)
+        raise AssertionError(step.kind)
+
+    def _calibrated(self, step: predictions.Calibrate, score: Sql) -> Sql:
+        def exact(value: float) -> Sql:
+            return Sql(f"({sql.literal(value)})") if value < 0 else sql.literal(value)
+
+        if step.way == "platt":
+            return sql.render("post_process/platt", _Platt(score, exact(step.first[0]), exact(step.first[1])))
+        if step.way == "binning":
+            bins = tuple(
+                _Point(exact(at), exact(value)) for at, value in zip(step.first, step.second, strict=False)
+            )
+            return sql.render("post_process/binning", _Binning(score, bins, exact(step.second[-1])))
+        points = list(zip(step.first, step.second, strict=True))
+        lines = tuple(
+            _Line(exact(x), exact(to), exact(y), exact((high - y) / (to - x)))
+            for (x, y), (to, high) in itertools.pairwise(points)
+        )
+        first = _Point(exact(points[0][0]), exact(points[0][1]))
+        return sql.render("post_process/isotonic", _Isotonic(score, first, lines, exact(points[-1][1])))
+
+    def _number(self, value: float) -> Sql:
+        written = sql.literal(value)
+        return Sql(
+            f"({written})::{self.score.base_type}" if value < 0 else f"{written}::{self.score.base_type}"
+        )
+
+    def _class(self, value: predictions.Constant, row: Sql, location: Location) -> _Set:
+        assert self.columns.decided is not None
+        column = self.subject.column(self.columns.decided, location)
+        return _Set(
+            Sql(f"{row}.{sql.identifier(column.name)}"),
+            constants.constant(value, column, location),  # type: ignore[arg-type]
+        )
+
+    def probes(self) -> list[tuple[Sql, Location]]:
+        """What PostgreSQL itself has to accept: the authors' conditions, and numbers that the columns can hold."""
+        found = []
+        for step in self.processing.steps:
+            if isinstance(step, predictions.Override | predictions.Abstain):
+                condition = _Probe(self.table, step.when.qualified(ROW))
+                found.append((sql.render("probe_condition", condition), step.when.location))
+        for step in self.processing.stored:
+            if not isinstance(
+                step, predictions.Override | predictions.Abstain | predictions.Threshold
+            ) and not (isinstance(step, predictions.Default) and step.last):
+                score = Sql(f"{ROW}.{sql.identifier(self.score.name)}")
+                value = _Probe(self.table, self._value(step, score, ROW))
+                found.append((sql.render("probe_value", value), step.location))
+        return found
+
+    # What the views serve
+
+    def served(self, row: Sql, column: str) -> Sql:
+        """A column as readers get it, over a row."""
+        own = Sql(f"{row}.{sql.identifier(column)}")
+        made = {self.score.name, *((self.columns.decided,) if self.columns.decided else ())}
+        if self.processing.apply == "on_write" or not self.processing.stored or column not in made:
+            return own
+        return sql.render(
+            "post_process/served", _Served(Sql(f"(p.r).{sql.identifier(column)}"), self.function, row)
+        )
+
+    def computed(self, key: tuple[str, ...]) -> dict[str, tuple[Sql, tuple[str, ...]]]:
+        """Columns that only the views have: each with its value over ``r``, and the columns that it tells of."""
+        found: dict[str, tuple[Sql, tuple[str, ...]]] = {}
+        about = (self.score.name,)
+        if self.processing.apply == "on_read":
+            found[self.processing.raw] = (Sql(f"{ROW}.{sql.identifier(self.score.name)}"), about)
+            if self.processing.stored:
+                trail = _Served(Sql("p.trail"), self.function, ROW)
+                found[self.processing.trail] = (sql.render("post_process/served", trail), about)
+        for step in self.processing.ranked:
+            context = _TopK(
+                mine=self.served(ROW, self.score.name),
+                other=self.served(_OTHER, self.score.name),
+                table=self.table,
+                columns=tuple(sql.identifier(one) for one in step.per),
+                key=sql.join(", ", (Sql(f"{ROW}.{sql.identifier(one)}") for one in key)),
+                other_key=sql.join(", ", (Sql(f"{_OTHER}.{sql.identifier(one)}") for one in key)),
+                k=sql.literal(step.k),
+            )
+            found[step.into] = (sql.render("post_process/top_k", context), about)
+        return found

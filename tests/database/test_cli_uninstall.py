@@ -186,7 +186,7 @@ def test_a_row_that_comes_into_quarantine_meanwhile_is_not_lost(
         ("CREATE MATERIALIZED VIEW features.mine AS SELECT id FROM features.churn", "features.mine"),
         ("CREATE VIEW features.mine AS SELECT * FROM pgslo.incident", "view features.mine"),
         ("CREATE TABLE features.mine (v text DEFAULT pgslo.version())", "column v of table features.mine"),
-        ("CREATE TABLE features.mine (c pgslo_catalog.counted)", "column c of table features.mine"),
+        ("CREATE TABLE features.mine (c pgslo_catalog.measured)", "column c of table features.mine"),
         (
             "CREATE FUNCTION features.mine() RETURNS text BEGIN ATOMIC SELECT pgslo.version(); END",
             "function features.mine()",

@@ -319,7 +319,7 @@ def test_a_new_partition_is_in_the_next_plan(connection):
     count = "SELECT (SELECT sum((failures ->> 'a_not_null')::int)::int FROM pgslo_catalog.fragment), (SELECT count(*) FROM pgslo.quarantine)"
     assert connection.execute(count).fetchone() == (1, 2)
     steps = plan().steps
-    assert [(step.action, step.kind) for step in steps] == [("create", "trigger")] * 7
+    assert [(step.action, step.kind) for step in steps] == [("create", "trigger")] * 5
     assert all("ON features.example_2" in step.identity for step in steps)
     database.apply(connection, plan(), plan)
     connection.execute("INSERT INTO features.example_2 VALUES (5, 2, NULL), (6, 2, -1)")

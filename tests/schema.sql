@@ -22,24 +22,6 @@ CREATE TYPE pgslo_catalog.measured AS (
 
 COMMENT ON TYPE pgslo_catalog.measured IS 'What was counted in one batch: rows, values that are not null by column, tallies by name, failing rows by rule, and a sample.';
 
-CREATE TYPE pgslo_catalog.pair_image AS (
-	side text,
-	sign integer,
-	key text[],
-	batch text,
-	place numeric,
-	model text,
-	segment text[],
-	score double precision,
-	decided text,
-	label text,
-	moment timestamp with time zone,
-	defaulted boolean,
-	abstained boolean
-);
-
-COMMENT ON TYPE pgslo_catalog.pair_image IS 'A row of predictions or of labels as far as metrics look at it: added (sign 1) or taken away (-1).';
-
 CREATE FUNCTION pgslo.acknowledge(incident_id bigint, note text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -56,6 +38,31 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo.acknowledge(incident_id bigint, note text) IS 'Says that somebody looks after an incident: it is not told again. For operators.';
+
+CREATE FUNCTION pgslo.audit(definition text DEFAULT NULL::text) RETURNS TABLE(definition_name text, assertion text, group_shown text, said text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN
+        SELECT r.rule_id, r.name AS assertion, d.name AS definition
+        FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+        WHERE r.retired_at IS NULL AND (audit.definition IS NULL OR d.name = audit.definition)
+        ORDER BY d.name, r.rule_id
+    LOOP
+        IF pgslo_catalog.judge_assertion(one.rule_id, NULL) IS NULL THEN
+            RETURN QUERY SELECT one.definition, one.assertion, NULL::text, 'it can no longer be judged'::text;
+        END IF;
+        RETURN QUERY
+        SELECT one.definition, one.assertion, b.group_shown, b.said
+        FROM pgslo_catalog.broken_group b WHERE b.rule_id = one.rule_id ORDER BY b.broken_group_id;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.audit(definition text) IS 'Holds every group of a table''s assertions, or of all, to them: also what came in past the triggers. Reads whole tables. For stewards: it shows values.';
 
 CREATE FUNCTION pgslo.backtest(definition text, batches integer DEFAULT 120, seed bigint DEFAULT 1, faults text[] DEFAULT NULL::text[], sensitivity double precision DEFAULT NULL::double precision, feedback boolean DEFAULT true) RETURNS TABLE(batch text, batch_rows bigint, column_name text, fault text, changed double precision, verdict text, score double precision, said text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -495,7 +502,7 @@ CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, b
                WHEN n.batches IS NULL THEN 'unknown: no batch of it was seen yet'
                WHEN n.batches < 21 THEN format('unknown: %s of 21 batches are known', n.batches)
                WHEN n.sampled = 0 THEN 'unknown: its newest batch has no value'
-               WHEN n.batches < 300 THEN format('known, with wider bounds until there are 300 batches (%s so far)', n.batches)
+               WHEN n.batches < 60 THEN format('known, with wider bounds until there are 60 batches (%s so far)', n.batches)
                ELSE 'known'
            END,
            t.usual
@@ -579,36 +586,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) IS 'Writes a message down to be sent, once a key, and says whether it is new.';
-
-CREATE FUNCTION pgslo.recount_pairs(definition text) RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    target pgslo_catalog.definition;
-    completed bigint;
-BEGIN
-    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = recount_pairs.definition;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'SL002',
-            MESSAGE = format('%s has no definition', recount_pairs.definition),
-            HINT = 'SELECT definition FROM pgslo.status;';
-    ELSIF target.pairs IS NULL THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('nothing is measured of the predictions of %s', target.name),
-            HINT = 'Say it in the definition: kind: predictions, with labels or a rule of the kind ml_metric.';
-    END IF;
-    PERFORM pg_advisory_xact_lock(hashtextextended('pgslo tick', 0));
-    PERFORM pgslo_catalog.want_pairs_anew(target.name);
-    completed := pgslo_catalog.complete_pairs(target);
-    PERFORM pgslo_catalog.follow_pairs(target);
-    RETURN completed;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo.recount_pairs(definition text) IS 'Counts all pairs of predictions and labels anew from the tables, for writes that no trigger saw, and judges what changed; returns the predictions.';
 
 CREATE FUNCTION pgslo.release(quarantine_id bigint, changes jsonb DEFAULT '{}'::jsonb) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -781,7 +758,6 @@ BEGIN
                 EXECUTE kept.source;
             END IF;
         END LOOP;
-        PERFORM pgslo_catalog.want_pairs_anew(wanted.name);
         DELETE FROM pgslo_catalog.pause p WHERE p.definition_id = wanted.definition_id;
         RETURN NEXT wanted.name;
     END LOOP;
@@ -876,6 +852,7 @@ BEGIN
             PERFORM pgslo_catalog.record_break(open.name, NULL, SQLSTATE, SQLERRM);
         END;
     END LOOP;
+    PERFORM pgslo_catalog.follow_assertions();
     PERFORM pgslo_catalog.tend_incidents();
 END
 $$;
@@ -933,7 +910,6 @@ CREATE TABLE pgslo_catalog.definition (
     span interval,
     budgeting text DEFAULT 'occurrences'::text NOT NULL,
     sensitivity double precision DEFAULT 1 NOT NULL,
-    pairs jsonb,
     CONSTRAINT definition_budgeting_is_known CHECK ((budgeting = ANY (ARRAY['occurrences'::text, 'time_slices'::text]))),
     CONSTRAINT definition_max_age_is_positive CHECK ((max_age > '00:00:00'::interval)),
     CONSTRAINT definition_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'refuse'::text, 'silent'::text]))),
@@ -970,8 +946,6 @@ COMMENT ON COLUMN pgslo_catalog.definition.target IS 'Objective: share of batche
 COMMENT ON COLUMN pgslo_catalog.definition.span IS 'Window of the objective.';
 
 COMMENT ON COLUMN pgslo_catalog.definition.sensitivity IS 'How much a learned bound is widened; 1 is the default, 2 tells of half as small deviations, 0.5 of twice as large ones.';
-
-COMMENT ON COLUMN pgslo_catalog.definition.pairs IS 'How predictions and labels are paired and measured; NULL for a table without metrics.';
 
 CREATE FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -1123,54 +1097,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) IS 'Where a batch stands whose key does not say so: when its first rows arrived.';
 
-CREATE FUNCTION pgslo_catalog.at_place(grid double precision[], place double precision) RETURNS double precision
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT grid[floor(p.x)::integer + 1] + (p.x - floor(p.x)) * (grid[ceil(p.x)::integer + 1] - grid[floor(p.x)::integer + 1])
-    FROM (SELECT least(greatest(place, 0), 40) AS x) p
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.at_place(grid double precision[], place double precision) IS 'The value at a place between 0 and 40 of a grid of quantiles.';
-
-CREATE FUNCTION pgslo_catalog.auc(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) RETURNS record
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    found record;
-    blurred float8;
-    positives float8;
-    negatives float8;
-    half float8;
-BEGIN
-    SELECT sum(s.positive) AS positives, sum(s.negative) AS negatives, sum(s.positive * (s.below + s.negative / 2.0)) AS won,
-           sum(CASE WHEN s.coarse THEN s.positive * s.negative / 2.0 ELSE 0 END) AS tied
-    INTO found
-    FROM (
-        SELECT g.*, sum(g.negative) OVER (ORDER BY g.score) - g.negative AS below
-        FROM (
-            SELECT p.score, sum(p.positive) AS positive, sum(p.negative) AS negative, bool_or(c.coarse) AS coarse
-            FROM pgslo_catalog.pair_score p JOIN pgslo_catalog.pair_cell c USING (pair_cell_id)
-            WHERE c.pair_cell_id = ANY (auc.cells)
-            GROUP BY p.score
-        ) AS g
-    ) AS s;
-    positives := found.positives;
-    negatives := found.negatives;
-    IF positives > 0 AND negatives > 0 THEN
-        value := (found.won / (found.positives * found.negatives))::float8;
-        blurred := (found.tied / (found.positives * found.negatives))::float8;
-        half := z * sqrt(greatest(0, value * (1 - value) + (positives - 1) * (value / (2 - value) - value * value)
-            + (negatives - 1) * (2 * value * value / (1 + value) - value * value)) / (positives * negatives));
-        low := greatest(0, value - half - blurred);
-        high := least(1, value + half + blurred);
-    END IF;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.auc(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) IS 'Area under the ROC curve: the share of pairs of a positive and a negative that are in order, ties counting half. Interval: Hanley and McNeil, Radiology 143 (1982) 29-36; where scores are kept to four digits it is wider by half of the ties.';
-
 CREATE TABLE pgslo_catalog.rule (
     rule_id bigint NOT NULL,
     definition_id bigint NOT NULL,
@@ -1204,14 +1130,14 @@ CREATE TABLE pgslo_catalog.rule (
     CONSTRAINT rule_opens_after_some_batch CHECK ((missed_before_open >= 1)),
     CONSTRAINT rule_over_a_batch_has_a_measure CHECK (((scope = 'row'::text) OR (measure IS NOT NULL))),
     CONSTRAINT rule_resolves_after_some_batch CHECK ((met_before_resolve >= 1)),
-    CONSTRAINT rule_scope_is_known CHECK ((scope = ANY (ARRAY['row'::text, 'batch'::text, 'table'::text]))),
+    CONSTRAINT rule_scope_is_known CHECK ((scope = ANY (ARRAY['row'::text, 'batch'::text, 'table'::text, 'assertion'::text]))),
     CONSTRAINT rule_span_is_positive CHECK ((span > '00:00:00'::interval)),
     CONSTRAINT rule_target_is_a_fraction CHECK (((target >= (0)::numeric) AND (target <= (1)::numeric)))
 );
 
 COMMENT ON TABLE pgslo_catalog.rule IS 'What a definition promises; a retired rule keeps its history.';
 
-COMMENT ON COLUMN pgslo_catalog.rule.scope IS 'Whether it is about each row, about each batch, or about the table as it stands.';
+COMMENT ON COLUMN pgslo_catalog.rule.scope IS 'Whether it is about each row, about each batch, about the table as it stands, or about several rows together.';
 
 COMMENT ON COLUMN pgslo_catalog.rule.measure IS 'How its value is measured.';
 
@@ -1225,26 +1151,31 @@ COMMENT ON COLUMN pgslo_catalog.rule.met_before_resolve IS 'Batches in a row tha
 
 COMMENT ON COLUMN pgslo_catalog.rule.muted_until IS 'Nobody is told of its incidents before.';
 
-CREATE FUNCTION pgslo_catalog.await_labels(rule pgslo_catalog.rule, batch text, place numeric, until timestamp with time zone) RETURNS void
-    LANGUAGE plpgsql
+CREATE FUNCTION pgslo_catalog.assertion_rule(definition text, assertion text) RETURNS pgslo_catalog.rule
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    judged pgslo_catalog.batch;
-    found record;
+    found pgslo_catalog.rule;
 BEGIN
-    judged.definition_id := (await_labels.rule).definition_id;
-    judged.name := await_labels.batch;
-    judged.place := await_labels.place;
-    SELECT coalesce(sum(c.labelled), 0) AS labelled, coalesce(sum(c.predictions), 0) AS predictions INTO found
-    FROM pgslo_catalog.pair_cell c WHERE c.definition_id = judged.definition_id AND c.batch = await_labels.batch;
-    PERFORM pgslo_catalog.give_verdict(await_labels.rule, judged, 'unknown', NULL, (await_labels.rule).warn_low, (await_labels.rule).warn_high, NULL,
-        format('labels are complete at %s UTC; %s of %s predictions have one by now', to_char(await_labels.until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
-            pgslo_catalog.shown(found.labelled), pgslo_catalog.shown(found.predictions)));
+    SELECT r.* INTO found
+    FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+    WHERE d.name = assertion_rule.definition AND r.name = assertion_rule.assertion;
+    RETURN found;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.await_labels(rule pgslo_catalog.rule, batch text, place numeric, until timestamp with time zone) IS 'Says of a batch that its labels are still to come.';
+COMMENT ON FUNCTION pgslo_catalog.assertion_rule(definition text, assertion text) IS 'The rule of an assertion.';
+
+CREATE FUNCTION pgslo_catalog.at_place(grid double precision[], place double precision) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT grid[floor(p.x)::integer + 1] + (p.x - floor(p.x)) * (grid[ceil(p.x)::integer + 1] - grid[floor(p.x)::integer + 1])
+    FROM (SELECT least(greatest(place, 0), 40) AS x) p
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.at_place(grid double precision[], place double precision) IS 'The value at a place between 0 and 40 of a grid of quantiles.';
 
 CREATE FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -1304,31 +1235,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.batch_so_far(definition_id bigint, batch text) IS 'A batch as it stands within this transaction.';
-
-CREATE FUNCTION pgslo_catalog.blur_scores(cells bigint[]) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    large bigint;
-BEGIN
-    FOR large IN
-        SELECT c.pair_cell_id FROM pgslo_catalog.pair_cell c
-        WHERE c.pair_cell_id = ANY (blur_scores.cells) AND NOT c.coarse AND c.scored > 10000
-          AND (SELECT count(*) FROM pgslo_catalog.pair_score s WHERE s.pair_cell_id = c.pair_cell_id) > 10000
-    LOOP
-        UPDATE pgslo_catalog.pair_cell c SET coarse = true WHERE c.pair_cell_id = large;
-        WITH fine AS (
-            DELETE FROM pgslo_catalog.pair_score s WHERE s.pair_cell_id = large AND s.score <> round(s.score::numeric, 4)::float8 RETURNING s.score, s.positive, s.negative
-        )
-        INSERT INTO pgslo_catalog.pair_score AS s (pair_cell_id, score, positive, negative)
-        SELECT large, round(f.score::numeric, 4)::float8, sum(f.positive), sum(f.negative) FROM fine f GROUP BY 2
-        ON CONFLICT ON CONSTRAINT pair_score_is_counted_once DO UPDATE SET positive = s.positive + excluded.positive, negative = s.negative + excluded.negative;
-    END LOOP;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.blur_scores(cells bigint[]) IS 'Keeps scores to four digits where there are more than 10,000 different ones.';
 
 CREATE FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds text[], faults text[], partners integer[], batch text, seed bigint, OUT broken text[], OUT changed double precision[]) RETURNS record
     LANGUAGE sql IMMUTABLE
@@ -1400,6 +1306,18 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.break_rows(sample text[], fault text, rows bigint, batch text, seed bigint, OUT broken text[], OUT broken_rows bigint) IS 'A sample and a number of rows with a fault in the batch as a whole.';
 
+CREATE FUNCTION pgslo_catalog.broken_groups(check_function text, keys text[], at_most integer) RETURNS TABLE(group_key text, group_shown text, said text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    RETURN QUERY EXECUTE format('SELECT b.group_key, b.group_shown, b.said FROM pgslo_gen.%I($1) AS b LIMIT $2', broken_groups.check_function)
+    USING CASE WHEN '*' = ANY (broken_groups.keys) THEN NULL ELSE broken_groups.keys END, broken_groups.at_most;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.broken_groups(check_function text, keys text[], at_most integer) IS 'Groups among these, or among all, that break an assertion now.';
+
 CREATE FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, part double precision, strength double precision, other text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1425,29 +1343,6 @@ CREATE FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, pa
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, part double precision, strength double precision, other text) IS 'A value as a fault leaves it; other is the value that takes its place, or the length to which it is cut.';
-
-CREATE FUNCTION pgslo_catalog.calibration_error(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) RETURNS record
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    SELECT sum(b.n * abs(b.gap)) / sum(b.n), sum(b.n * greatest(0, abs(b.gap) - b.half)) / sum(b.n), least(1, sum(b.n * (abs(b.gap) + b.half)) / sum(b.n))
-    INTO value, low, high
-    FROM (
-        SELECT g.n, g.positive / g.n - g.score / g.n AS gap,
-               calibration_error.z * sqrt(greatest(0, g.score / g.n * (1 - g.score / g.n) / g.n)) AS half
-        FROM (
-            SELECT sum(p.positive + p.negative)::float8 AS n, sum(p.positive)::float8 AS positive, sum(p.score * (p.positive + p.negative)) AS score
-            FROM pgslo_catalog.pair_score p
-            WHERE p.pair_cell_id = ANY (calibration_error.cells)
-            GROUP BY least(floor(p.score * 10), 9)
-            HAVING sum(p.positive + p.negative) > 0
-        ) AS g
-    ) AS b;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.calibration_error(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) IS 'Expected calibration error over ten bins of equal width. Interval: what each bin''s gap is by chance if it is calibrated, taken off and added.';
 
 CREATE FUNCTION pgslo_catalog.can_find_batches(definition pgslo_catalog.definition) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -1568,18 +1463,19 @@ CREATE FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch t
         ) m USING (entity)
         GROUP BY w.batch
     ), mine AS MATERIALIZED (
-        -- Appending nothing takes an array out of where long values are kept, once and not at every element.
-        SELECT c.column_name, c.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile c
-        WHERE c.definition_id = compare_with_earlier.definition_id AND c.batch = compare_with_earlier.batch AND c.sampled > 0 AND c.prefix IS NOT NULL
+        -- With nothing added to it an array is whole in memory; else it would be read from its TOAST table again for each of its elements.
+        SELECT p.column_name, p.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile p
+        WHERE p.definition_id = compare_with_earlier.definition_id AND p.batch = compare_with_earlier.batch AND p.sampled > 0 AND p.prefix IS NOT NULL
     ), theirs AS MATERIALIZED (
-        SELECT o.column_name, o.batch, o.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile o
-        WHERE o.definition_id = compare_with_earlier.definition_id AND o.batch IN (SELECT p.batch FROM paired p) AND o.prefix IS NOT NULL
+        SELECT p.column_name, p.batch, p.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile p
+        WHERE p.definition_id = compare_with_earlier.definition_id AND p.batch IN (SELECT w.batch FROM whole w) AND p.prefix IS NOT NULL
     ), equal AS (
-        SELECT c.column_name, avg((x.mine = x.other)::integer) FILTER (WHERE x.mine <> 0 OR x.other <> 0) AS share, count(*) FILTER (WHERE x.mine <> 0 OR x.other <> 0) AS compared
+        SELECT c.column_name, avg((c.prefix[x.mine] = o.prefix[x.others])::integer) FILTER (WHERE c.prefix[x.mine] <> 0 OR o.prefix[x.others] <> 0) AS share,
+               count(*) FILTER (WHERE c.prefix[x.mine] <> 0 OR o.prefix[x.others] <> 0) AS compared
         FROM mine c
-        JOIN theirs o USING (column_name)
-        JOIN paired p USING (batch)
-        CROSS JOIN LATERAL (SELECT c.prefix[i.mine] AS mine, o.prefix[i.other] AS other FROM unnest(p.mine, p.others) AS i (mine, other)) x
+        CROSS JOIN paired p
+        JOIN theirs o ON o.column_name = c.column_name AND o.batch = p.batch
+        CROSS JOIN LATERAL unnest(p.mine, p.others) AS x (mine, others)
         GROUP BY c.column_name, p.batch
     )
     UPDATE pgslo_catalog.profile p
@@ -1590,175 +1486,43 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch text, place numeric) IS 'Notes how many values of a batch are those of an earlier one, entity by entity.';
 
-CREATE FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.definition) RETURNS bigint
+CREATE FUNCTION pgslo_catalog.day_of_check() RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD');
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.day_of_check() IS 'The name under which verdicts about assertions are given: the day, in UTC.';
+
+CREATE FUNCTION pgslo_catalog.declare_assertion(document jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_seqscan TO 'off'
-    SET enable_nestloop TO 'off'
-    SET jit TO 'off'
-    SET work_mem TO '64MB'
-    AS $_$
+    AS $$
 DECLARE
-    id bigint := (complete_pairs.definition).definition_id;
-    how jsonb := (complete_pairs.definition).pairs;
-    anew boolean;
-    classes text[];
-    completed bigint;
-    touched bigint[];
+    rule pgslo_catalog.rule := pgslo_catalog.assertion_rule(document ->> 'definition', document ->> 'assertion');
 BEGIN
-    anew := EXISTS (SELECT FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = id AND f.images IS NULL);
-    IF NOT anew AND NOT EXISTS (SELECT FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = id) THEN
-        RETURN 0;
-    END IF;
-    IF anew THEN
-        PERFORM set_config('enable_seqscan', 'on', true);
-        PERFORM pgslo_catalog.forget_pairs(id);
-        UPDATE pgslo_catalog.pair_batch b SET early_due = true, late_due = true WHERE b.definition_id = id;
-    END IF;
-    IF jsonb_typeof(how -> 'classes') = 'array' THEN
-        classes := ARRAY(SELECT jsonb_array_elements_text(how -> 'classes'));
-    END IF;
-    EXECUTE format(
-        $query$
-        WITH taken AS (
-            DELETE FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = $1 AND ($2 OR f.images IS NOT NULL) RETURNING f.images
-        ), changed AS MATERIALIZED (
-            SELECT i.* FROM taken t CROSS JOIN LATERAL unnest(t.images) AS i WHERE NOT $2
-        ), now AS MATERIALIZED (
-            SELECT n.* FROM pgslo_gen.%I(CASE WHEN NOT $2 THEN ARRAY(SELECT c::pgslo_catalog.pair_image FROM changed c) END) AS n
-        ), bag AS MATERIALIZED (
-            -- Rows of now (state 1), and of when it was looked last (state -1), each as often as it was there.
-            SELECT s.state, s.side, s.key, s.batch, s.place, s.model, s.segment, s.score, s.decided, s.label, s.moment, s.defaulted, s.abstained, sum(s.n) AS n
-            FROM (
-                SELECT 1 AS state, 1 AS n, o.* FROM now o
-                UNION ALL SELECT -1, 1, o.* FROM now o WHERE NOT $2
-                UNION ALL SELECT -1, -c.sign, c.* FROM changed c
-            ) AS s
-            GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
-            HAVING sum(s.n) <> 0
-        ), truth AS MATERIALIZED (
-            -- Of two labels the newer one counts.
-            SELECT DISTINCT ON (b.state, b.key) b.state, b.key, b.label, b.score, b.moment, sum(b.n) OVER (PARTITION BY b.state, b.key) AS labels
-            FROM bag b WHERE b.side = 'label'
-            ORDER BY b.state, b.key, b.moment DESC NULLS LAST, b.label DESC NULLS LAST, b.score DESC NULLS LAST
-        ), pair AS (
-            SELECT p.state * p.n AS n, p.batch, p.place, coalesce(p.model, '') AS model, p.segment, p.score, p.decided, p.moment, p.defaulted, p.abstained,
-                   p.model IS NULL AND $3 ->> 'has_model' = 'true' AS model_missing, t.labels, t.label, t.score AS number,
-                   extract(epoch FROM t.moment - p.moment)::numeric AS delay,
-                   CASE WHEN $3 ->> 'regression' = 'true' THEN p.score > '-Infinity' AND p.score < 'Infinity' ELSE p.score BETWEEN 0 AND 1 END IS TRUE AS valid,
-                   CASE WHEN $3 ->> 'regression' = 'true' THEN t.score > '-Infinity' AND t.score < 'Infinity'
-                        ELSE t.label IS NOT NULL AND ($4 IS NULL OR t.label = ANY ($4)) END IS TRUE AS known
-            FROM bag p LEFT JOIN truth t ON t.state = p.state AND t.key = p.key
-            WHERE p.side = 'prediction'
-        ), told AS (
-            SELECT p.*, p.known AND coalesce(p.delay, 0) >= 0 AS used, p.label = $3 ->> 'positive' AS positive,
-                   CASE WHEN $3 ->> 'regression' = 'true' THEN false WHEN $3 ->> 'has_class' = 'true' THEN p.decided IS NOT NULL AND ($4 IS NULL OR p.decided = ANY ($4))
-                        ELSE p.valid END AS says,
-                   CASE WHEN $3 ->> 'has_class' = 'true' THEN p.decided = $3 ->> 'positive' ELSE p.score >= ($3 ->> 'threshold')::float8 END AS said_positive,
-                   least(greatest(p.score, 2.220446049250313e-16), 1 - 2.220446049250313e-16) AS clipped
-            FROM pair p
-        ), one AS MATERIALIZED (
-            SELECT t.*,
-                   CASE WHEN $3 ->> 'has_class' = 'true' THEN t.decided = t.label ELSE t.said_positive = t.positive END AS hit,
-                   CASE WHEN NOT t.valid OR t.abstained OR $3 ->> 'regression' = 'true' THEN NULL
-                        WHEN $3 ->> 'has_class' = 'true' AND $3 ->> 'positive' IS NULL THEN t.score
-                        WHEN $3 ->> 'has_class' = 'true' AND t.decided IS NOT NULL THEN CASE WHEN t.said_positive THEN t.score ELSE 1 - t.score END
-                        ELSE greatest(t.score, 1 - t.score) END::numeric AS confidence,
-                   CASE WHEN t.used AND t.valid AND $3 ->> 'regression' = 'true' THEN (t.score - t.number)::numeric END AS error,
-                   CASE WHEN t.used AND t.valid AND $3 ->> 'regression' = 'true' THEN (abs(t.score - t.number) / greatest(abs(t.number), 2.220446049250313e-16))::numeric END AS relative,
-                   CASE WHEN t.used AND t.valid AND $3 ->> 'positive' IS NOT NULL THEN (-ln(CASE WHEN t.positive THEN t.clipped ELSE 1 - t.clipped END))::numeric END AS loss,
-                   CASE WHEN t.used AND t.valid AND $3 ->> 'positive' IS NOT NULL THEN ((t.score - CASE WHEN t.positive THEN 1 ELSE 0 END) ^ 2)::numeric END AS brier
-            FROM told t
-        ), summed AS (
-            SELECT o.batch, min(o.place) AS place, max(o.moment) AS last_at, o.model, o.segment,
-                   sum(o.n) AS predictions,
-                   coalesce(sum(o.n) FILTER (WHERE o.defaulted), 0) AS defaulted,
-                   coalesce(sum(o.n) FILTER (WHERE o.abstained), 0) AS abstained,
-                   coalesce(sum(o.n) FILTER (WHERE o.confidence IS NOT NULL), 0) AS expecting,
-                   coalesce(sum(o.n * o.confidence), 0) AS expected,
-                   coalesce(sum(o.n * o.confidence * (1 - o.confidence)), 0) AS expected_noise,
-                   coalesce(sum(o.n) FILTER (WHERE o.known), 0) AS labelled,
-                   coalesce(sum(o.n) FILTER (WHERE o.known AND o.delay IS NOT NULL), 0) AS delayed,
-                   coalesce(sum(o.n * o.delay) FILTER (WHERE o.known), 0) AS delay,
-                   coalesce(sum(o.n) FILTER (WHERE o.used AND o.says), 0) AS decided,
-                   coalesce(sum(o.n) FILTER (WHERE o.used AND o.says AND o.hit), 0) AS hits,
-                   coalesce(sum(o.n) FILTER (WHERE o.used AND o.says AND o.said_positive AND o.positive), 0) AS true_positive,
-                   coalesce(sum(o.n) FILTER (WHERE o.used AND o.says AND o.said_positive AND NOT o.positive), 0) AS false_positive,
-                   coalesce(sum(o.n) FILTER (WHERE o.used AND o.says AND NOT o.said_positive AND o.positive), 0) AS false_negative,
-                   coalesce(sum(o.n) FILTER (WHERE coalesce(o.loss, o.error) IS NOT NULL), 0) AS scored,
-                   coalesce(sum(o.n * o.loss), 0) AS loss,
-                   coalesce(sum(o.n * o.loss * o.loss), 0) AS loss_squared,
-                   coalesce(sum(o.n * o.brier), 0) AS brier,
-                   coalesce(sum(o.n * o.brier * o.brier), 0) AS brier_squared,
-                   coalesce(sum(o.n * o.error), 0) AS error,
-                   coalesce(sum(o.n * o.error * o.error), 0) AS error_squared,
-                   coalesce(sum(o.n * o.error * o.error * o.error * o.error), 0) AS error_fourth,
-                   coalesce(sum(o.n * abs(o.error)), 0) AS absolute,
-                   coalesce(sum(o.n * o.relative), 0) AS relative,
-                   coalesce(sum(o.n * o.relative * o.relative), 0) AS relative_squared,
-                   0::numeric AS label_without_prediction,
-                   coalesce(sum(o.n) FILTER (WHERE o.labels > 1), 0) AS two_labels,
-                   coalesce(sum(o.n) FILTER (WHERE o.known AND o.delay < 0), 0) AS label_before_prediction,
-                   coalesce(sum(o.n) FILTER (WHERE o.labels IS NOT NULL AND NOT o.known), 0) AS unknown_label,
-                   coalesce(sum(o.n) FILTER (WHERE $3 ->> 'has_class' = 'true' AND o.decided IS NOT NULL AND o.decided <> ALL ($4)), 0) AS unknown_class,
-                   coalesce(sum(o.n) FILTER (WHERE o.score IS NULL OR o.score = 'NaN'), 0) AS score_missing,
-                   coalesce(sum(o.n) FILTER (WHERE NOT o.valid AND o.score <> 'NaN'), 0) AS score_outside,
-                   coalesce(sum(o.n) FILTER (WHERE o.model_missing), 0) AS model_missing
-            FROM one o
-            GROUP BY o.batch, o.model, o.segment
-            UNION ALL
-            SELECT '', '-Infinity', NULL, '', '{}', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, sum(t.state * t.labels), 0, 0, 0, 0, 0, 0, 0
-            FROM truth t
-            WHERE NOT EXISTS (SELECT FROM bag p WHERE p.side = 'prediction' AND p.state = t.state AND p.key = t.key)
-            HAVING sum(t.state * t.labels) <> 0
-        ), cell AS (
-            INSERT INTO pgslo_catalog.pair_cell AS c (definition_id, batch, model, segment, predictions, defaulted, abstained, expecting, expected, expected_noise, labelled, delayed, delay,
-                decided, hits, true_positive, false_positive, false_negative, scored, loss, loss_squared, brier, brier_squared, error, error_squared, error_fourth, absolute, relative, relative_squared,
-                label_without_prediction, two_labels, label_before_prediction, unknown_label, unknown_class, score_missing, score_outside, model_missing)
-            SELECT $1, s.batch, s.model, s.segment, s.predictions, s.defaulted, s.abstained, s.expecting, s.expected, s.expected_noise, s.labelled, s.delayed, s.delay,
-                s.decided, s.hits, s.true_positive, s.false_positive, s.false_negative, s.scored, s.loss, s.loss_squared, s.brier, s.brier_squared, s.error, s.error_squared, s.error_fourth, s.absolute, s.relative, s.relative_squared,
-                s.label_without_prediction, s.two_labels, s.label_before_prediction, s.unknown_label, s.unknown_class, s.score_missing, s.score_outside, s.model_missing
-            FROM summed s
-            ON CONFLICT ON CONSTRAINT pair_cell_is_of_a_batch_a_model_and_a_segment DO UPDATE SET
-                predictions = c.predictions + excluded.predictions, defaulted = c.defaulted + excluded.defaulted, abstained = c.abstained + excluded.abstained,
-                expecting = c.expecting + excluded.expecting, expected = c.expected + excluded.expected, expected_noise = c.expected_noise + excluded.expected_noise,
-                labelled = c.labelled + excluded.labelled, delayed = c.delayed + excluded.delayed, delay = c.delay + excluded.delay,
-                decided = c.decided + excluded.decided, hits = c.hits + excluded.hits, true_positive = c.true_positive + excluded.true_positive,
-                false_positive = c.false_positive + excluded.false_positive, false_negative = c.false_negative + excluded.false_negative,
-                scored = c.scored + excluded.scored, loss = c.loss + excluded.loss, loss_squared = c.loss_squared + excluded.loss_squared,
-                brier = c.brier + excluded.brier, brier_squared = c.brier_squared + excluded.brier_squared, error = c.error + excluded.error,
-                error_squared = c.error_squared + excluded.error_squared, error_fourth = c.error_fourth + excluded.error_fourth, absolute = c.absolute + excluded.absolute,
-                relative = c.relative + excluded.relative, relative_squared = c.relative_squared + excluded.relative_squared,
-                label_without_prediction = c.label_without_prediction + excluded.label_without_prediction, two_labels = c.two_labels + excluded.two_labels,
-                label_before_prediction = c.label_before_prediction + excluded.label_before_prediction, unknown_label = c.unknown_label + excluded.unknown_label,
-                unknown_class = c.unknown_class + excluded.unknown_class, score_missing = c.score_missing + excluded.score_missing,
-                score_outside = c.score_outside + excluded.score_outside, model_missing = c.model_missing + excluded.model_missing
-            RETURNING c.pair_cell_id, c.batch, c.model, c.segment, c.coarse
-        ), counted AS (
-            INSERT INTO pgslo_catalog.pair_score AS s (pair_cell_id, score, positive, negative)
-            SELECT c.pair_cell_id, CASE WHEN c.coarse THEN round(o.score::numeric, 4)::float8 ELSE o.score END, coalesce(sum(o.n) FILTER (WHERE o.positive), 0), coalesce(sum(o.n) FILTER (WHERE NOT o.positive), 0)
-            FROM one o JOIN cell c ON c.batch = o.batch AND c.model = o.model AND c.segment = o.segment
-            WHERE o.loss IS NOT NULL
-            GROUP BY 1, 2
-            HAVING sum(o.n) FILTER (WHERE o.positive) <> 0 OR sum(o.n) FILTER (WHERE NOT o.positive) <> 0
-            ON CONFLICT ON CONSTRAINT pair_score_is_counted_once DO UPDATE SET positive = s.positive + excluded.positive, negative = s.negative + excluded.negative
-        ), due AS (
-            INSERT INTO pgslo_catalog.pair_batch AS b (definition_id, batch, place, last_at)
-            SELECT $1, s.batch, coalesce(min(s.place), pgslo_catalog.arrival($1, s.batch)), max(s.last_at)
-            FROM summed s WHERE s.batch <> '' GROUP BY s.batch
-            ON CONFLICT ON CONSTRAINT pair_batch_is_known_once DO UPDATE SET last_at = greatest(b.last_at, excluded.last_at), early_due = true, late_due = true
-        )
-        SELECT (SELECT count(*) FROM one), ARRAY(SELECT c.pair_cell_id FROM cell c)
-        $query$, how ->> 'function')
-    INTO completed, touched
-    USING id, anew, how, classes;
-    DELETE FROM pgslo_catalog.pair_score s WHERE s.pair_cell_id = ANY (touched) AND s.positive = 0 AND s.negative = 0;
-    PERFORM pgslo_catalog.blur_scores(touched);
-    RETURN completed;
+    INSERT INTO pgslo_catalog.assertion AS a (rule_id, check_function, enforced, deferred, native, wants_validation, validated_at, fingerprint)
+    VALUES (rule.rule_id, document ->> 'function', (document ->> 'enforced')::boolean, (document ->> 'deferred')::boolean, (document ->> 'native')::boolean,
+            (document ->> 'validated')::boolean AND NOT (document ->> 'native')::boolean,
+            CASE WHEN (document ->> 'native')::boolean THEN clock_timestamp() END, document ->> 'fingerprint')
+    ON CONFLICT (rule_id) DO UPDATE SET
+        check_function = excluded.check_function, enforced = excluded.enforced, deferred = excluded.deferred, native = excluded.native,
+        wants_validation = excluded.wants_validation, validated_at = excluded.validated_at, fingerprint = excluded.fingerprint;
+    DELETE FROM pgslo_catalog.assertion_dependency p WHERE p.rule_id = rule.rule_id;
+    INSERT INTO pgslo_catalog.assertion_dependency (rule_id, relation, columns, events)
+    SELECT rule.rule_id, (w ->> 'relation')::regclass, ARRAY(SELECT jsonb_array_elements_text(w -> 'columns')), ARRAY(SELECT jsonb_array_elements_text(w -> 'events'))
+    FROM jsonb_array_elements(document -> 'dependencies') AS w;
+    -- Rows that are there stay: a transaction may hold one.
+    INSERT INTO pgslo_catalog.assertion_guard (check_function, bucket)
+    SELECT document ->> 'function', n FROM generate_series(0, (document ->> 'buckets')::integer - 1) AS n
+    ON CONFLICT ON CONSTRAINT assertion_guard_is_there_once DO NOTHING;
 END
-$_$;
+$$;
 
-COMMENT ON FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.definition) IS 'Adds to the sums what the pairs of changed rows come to now, less what they came to before.';
+COMMENT ON FUNCTION pgslo_catalog.declare_assertion(document jsonb) IS 'Takes an assertion in, or its newer form: what it depends on, and the guard rows of its groups.';
 
 CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) RETURNS void
     LANGUAGE sql
@@ -1831,12 +1595,8 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
     ), size AS (
         SELECT greatest(batch.rows, 0)::float8 AS rows, coalesce(array_length(sample, 1), 0)::float8 AS sampled
     ), told AS (
-        SELECT coalesce(sum(d.n), 0)::float8 AS rows, count(*)::float8 AS different, count(*) FILTER (WHERE d.n = 1)::float8 AS once
-        FROM (
-            SELECT count(*) AS n
-            FROM (SELECT string_agg(coalesce(quote_literal(c.value), 'NULL'), ',' ORDER BY c.col) AS told FROM cell c JOIN watched w USING (col) WHERE NOT w.is_key GROUP BY c.row) r
-            GROUP BY r.told
-        ) d
+        SELECT count(*)::float8 AS rows, count(DISTINCT r.told)::float8 AS different
+        FROM (SELECT string_agg(coalesce(quote_literal(c.value), 'NULL'), ',' ORDER BY c.col) AS told FROM cell c JOIN watched w USING (col) WHERE NOT w.is_key GROUP BY c.row) r
     )
     SELECT definition.definition_id, batch.name, batch.place, w.name, batch.rows,
            coalesce((describe_batch.present ->> w.name)::bigint, t.present::bigint, 0), describe_batch.level, coalesce(t.present, 0)::integer,
@@ -1875,10 +1635,8 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
     CROSS JOIN LATERAL (SELECT 0.5 / sqrt(t.present) AS share) h
     UNION ALL
     SELECT definition.definition_id, batch.name, batch.place, '*', batch.rows, batch.rows, describe_batch.level, s.sampled::integer,
-           array_fill(NULL::float8, ARRAY[5]) || t.once / greatest(t.rows, 1) || array_fill(NULL::float8, ARRAY[32])
-               || ARRAY[(t.rows - t.different) / greatest(t.rows, 1), ln(greatest(s.rows, 0.1))] || array_fill(NULL::float8, ARRAY[12]),
-           array_fill(NULL::float8, ARRAY[5]) || 0.5 / sqrt(greatest(t.rows, 1)) || array_fill(NULL::float8, ARRAY[32])
-               || ARRAY[0.5 / sqrt(greatest(t.rows, 1)), 1 / sqrt(greatest(s.rows, 1))] || array_fill(NULL::float8, ARRAY[12]),
+           array_fill(NULL::float8, ARRAY[38]) || ARRAY[(t.rows - t.different) / greatest(t.rows, 1), ln(greatest(s.rows, 0.1))] || array_fill(NULL::float8, ARRAY[12]),
+           array_fill(NULL::float8, ARRAY[38]) || ARRAY[0.5 / sqrt(greatest(t.rows, 1)), 1 / sqrt(greatest(s.rows, 1))] || array_fill(NULL::float8, ARRAY[12]),
            '{}', '{}', NULL, NULL, (SELECT array_agg(e.entity ORDER BY e.place) FROM entity e)
     FROM size s CROSS JOIN told t
 $_$;
@@ -2017,33 +1775,30 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    -- Six predictions: the median of 28 batches, the last one, the last two and the median of four of the same phase, the last with its trend.
+    -- Five predictions: the median of 28 batches, the last one, the last and the median of four of the same phase, the last with its trend.
     -- The closest counts: a batch that any of them foresaw is no surprise.
     WITH mine AS MATERIALIZED (
         SELECT p.column_name, p.summary, p.noise, p.sampled, p.rows, p.level FROM pgslo_catalog.profile p
         WHERE p.definition_id = expect.definition_id AND p.batch = expect.batch AND p.learned_from >= 10
     ), past AS MATERIALIZED (
-        SELECT m.column_name, h.summary, h.noise, h.sampled, h.rows, h.back, NULL::bigint AS turn, h.level = m.level AS alike
+        SELECT m.column_name, h.summary, h.noise, h.back, NULL::integer AS turn, h.level = m.level AS alike
         FROM mine m
         CROSS JOIN LATERAL (
-            SELECT p.summary, p.noise, p.sampled, p.rows, p.level, row_number() OVER (ORDER BY p.place DESC) AS back FROM pgslo_catalog.profile p
+            SELECT p.summary, p.noise, p.level, row_number() OVER (ORDER BY p.place DESC) AS back FROM pgslo_catalog.profile p
             WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.place < expect.place AND p.baseline
             ORDER BY p.place DESC LIMIT 28
         ) h
         UNION ALL
-        SELECT m.column_name, h.summary, NULL, NULL, NULL, NULL, h.turn, NULL
+        SELECT m.column_name, p.summary, NULL, NULL, t.turn, NULL
         FROM mine m
-        CROSS JOIN LATERAL (
-            SELECT p.summary, row_number() OVER (ORDER BY p.place DESC) AS turn FROM pgslo_catalog.profile p
-            WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.baseline
-              AND p.place = ANY (ARRAY(SELECT expect.place - g.turn * expect.phase FROM generate_series(1, 8) AS g (turn)))
-            ORDER BY p.place DESC LIMIT 4
-        ) h
+        CROSS JOIN generate_series(1, 4) AS t (turn)
+        JOIN pgslo_catalog.profile p ON p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.place = expect.place - t.turn * expect.phase
+             AND p.place BETWEEN expect.place - 4 * expect.phase AND expect.place AND p.baseline
     ), number AS MATERIALIZED (
-        SELECT h.column_name, u.i, h.back, h.turn, u.noise, u.x AS share, CASE WHEN k.name IN ('null', 'duplicate') THEN h.rows ELSE h.sampled END AS counted,
+        SELECT h.column_name, u.i, h.back, h.turn, h.noise[u.i] AS noise,
                CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(u.x, 0), 1))) ELSE u.x END AS x
         FROM past h
-        CROSS JOIN LATERAL unnest(h.summary, h.noise) WITH ORDINALITY AS u (x, noise, i)
+        CROSS JOIN LATERAL unnest(h.summary) WITH ORDINALITY AS u (x, i)
         JOIN pgslo_catalog.summary_kinds() k ON k.ordinal = u.i
         WHERE u.x IS NOT NULL
     ), trend AS MATERIALIZED (
@@ -2052,10 +1807,9 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         GROUP BY d.column_name, d.i
     ), predicted AS MATERIALIZED (
         SELECT n.column_name, n.i, percentile_cont(0.5) WITHIN GROUP (ORDER BY n.x) FILTER (WHERE n.back IS NOT NULL) AS median,
-               max(n.x) FILTER (WHERE n.back = 1) AS last, max(n.x) FILTER (WHERE n.turn = 1) AS same, max(n.x) FILTER (WHERE n.turn = 2) AS same_before,
+               max(n.x) FILTER (WHERE n.back = 1) AS last, max(n.x) FILTER (WHERE n.turn = 1) AS same,
                CASE WHEN count(n.turn) = 4 THEN percentile_cont(0.5) WITHIN GROUP (ORDER BY n.x) FILTER (WHERE n.turn IS NOT NULL) END AS same_median,
-               coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY n.noise) FILTER (WHERE n.noise IS NOT NULL), 0) AS noise,
-               (sum(n.share * n.counted) + 0.5) / (sum(n.counted) + 1) AS pooled
+               coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY n.noise) FILTER (WHERE n.noise IS NOT NULL), 0) AS noise
         FROM number n
         GROUP BY n.column_name, n.i
     ), sampled_alike AS MATERIALIZED (
@@ -2071,16 +1825,13 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         LEFT JOIN deviation d ON d.column_name = m.column_name
         CROSS JOIN LATERAL (SELECT CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(m.summary[k.ordinal], 0), 1))) ELSE m.summary[k.ordinal] END AS x) v
         CROSS JOIN LATERAL (
-            SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_before), (p.same_median), (p.last + t.step)) AS r (prediction)
+            SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_median), (p.last + t.step)) AS r (prediction)
             WHERE r.prediction IS NOT NULL
             ORDER BY CASE WHEN k.kind IN ('rise', 'apart') THEN greatest(v.x - r.prediction, 0) ELSE abs(v.x - r.prediction) END LIMIT 1
         ) c
         CROSS JOIN LATERAL (
             SELECT CASE
                 WHEN k.name = 'rows' THEN greatest(0.3 * m.noise[40], 0.02)
-                -- Of a share that is near nothing, or near everything, chance moves less: a tenth of a row a batch at least is taken to be usual.
-                WHEN k.kind IN ('share', 'rise') THEN greatest(0.02, greatest(p.noise, m.noise[k.ordinal])
-                    * least(1, 2 * sqrt(greatest(0.1, least(p.pooled, 1 - p.pooled) * CASE WHEN k.name IN ('null', 'duplicate') THEN m.rows ELSE m.sampled END))))
                 ELSE greatest(p.noise, m.noise[k.ordinal], CASE k.kind
                     WHEN 'length' THEN CASE WHEN k.name = 'decimals' THEN 0.02 ELSE 0.25 END
                     WHEN 'mean' THEN 0.02 * coalesce(d.typical, 0) + 1e-6 * abs(p.median) + 1e-9
@@ -2173,20 +1924,43 @@ CREATE FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_onc
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-DECLARE
-    judged integer := 0;
 BEGIN
     IF (follow.definition).writes = 'bulk' THEN
-        judged := pgslo_catalog.follow_loads(follow.definition, follow.at_once, follow.at_most);
+        RETURN pgslo_catalog.follow_loads(follow.definition, follow.at_once, follow.at_most);
     ELSIF (follow.definition).recount IS NOT NULL AND (follow.definition).batch_by IS NOT NULL THEN
-        judged := pgslo_catalog.follow_stream(follow.definition, follow.at_once, follow.at_most);
+        RETURN pgslo_catalog.follow_stream(follow.definition, follow.at_once, follow.at_most);
     END IF;
-    PERFORM pgslo_catalog.follow_pairs(follow.definition);
-    RETURN judged;
+    RETURN 0;
 END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Brings the batches of a definition up to date, judging at most so many.';
+
+CREATE FUNCTION pgslo_catalog.follow_assertions() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    touched record;
+BEGIN
+    FOR touched IN
+        WITH taken AS (
+            DELETE FROM pgslo_catalog.touched t
+            WHERE t.touched_id IN (SELECT w.touched_id FROM pgslo_catalog.touched w WHERE NOT w.enforced ORDER BY w.touched_id LIMIT 10000 FOR UPDATE SKIP LOCKED)
+            RETURNING t.check_function, t.keys
+        )
+        SELECT a.rule_id, array_agg(DISTINCT k.key) AS keys
+        FROM taken t CROSS JOIN LATERAL unnest(t.keys) AS k (key)
+        JOIN pgslo_catalog.assertion a ON a.check_function = t.check_function
+        GROUP BY a.rule_id
+        ORDER BY a.rule_id
+    LOOP
+        PERFORM pgslo_catalog.judge_assertion(touched.rule_id, touched.keys);
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.follow_assertions() IS 'What tick() does for assertions that do not reject: judges what finished transactions touched.';
 
 CREATE FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
     LANGUAGE plpgsql
@@ -2257,61 +2031,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Adds up what was written to a loaded table, and closes and judges what is due; a batch that is named, or all for *, at once.';
-
-CREATE FUNCTION pgslo_catalog.follow_pairs(definition pgslo_catalog.definition) RETURNS integer
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    id bigint := (follow_pairs.definition).definition_id;
-    how jsonb := (follow_pairs.definition).pairs;
-    maturity interval := (how ->> 'maturity')::interval;
-    rule pgslo_catalog.rule;
-    due record;
-    is_early boolean;
-    given integer := 0;
-BEGIN
-    IF how IS NULL OR how = 'null' THEN
-        RETURN 0;
-    END IF;
-    PERFORM pgslo_catalog.complete_pairs(follow_pairs.definition);
-    FOR rule IN
-        SELECT r.* FROM pgslo_catalog.rule r
-        WHERE r.definition_id = id AND r.kind = 'ml_metric' AND r.retired_at IS NULL
-        ORDER BY r.rule_id
-    LOOP
-        is_early := rule.measure ->> 'early' = 'true';
-        FOR due IN
-            -- What changed, and later batches whose windows reach back to it.
-            SELECT DISTINCT f.batch, f.place, f.mature, f.last_at
-            FROM pgslo_catalog.pair_batch d
-            CROSS JOIN LATERAL (
-                SELECT b.batch, b.place, b.last_at, coalesce(b.last_at + maturity < clock_timestamp(), true) AS mature
-                FROM pgslo_catalog.pair_batch b
-                WHERE b.definition_id = id AND b.place >= d.place
-                ORDER BY b.place LIMIT (rule.measure ->> 'over')::integer
-            ) AS f
-            WHERE d.definition_id = id AND (d.early_due OR NOT is_early AND d.late_due AND coalesce(d.last_at + maturity < clock_timestamp(), true))
-              AND NOT EXISTS (SELECT FROM pgslo_catalog.batch c WHERE c.definition_id = id AND c.name = f.batch AND c.closed_at IS NULL)
-            ORDER BY f.place
-        LOOP
-            IF is_early OR due.mature THEN
-                PERFORM pgslo_catalog.judge_metric(rule, due.batch, due.place);
-            ELSE
-                PERFORM pgslo_catalog.await_labels(rule, due.batch, due.place, due.last_at + maturity);
-            END IF;
-            given := given + 1;
-        END LOOP;
-    END LOOP;
-    UPDATE pgslo_catalog.pair_batch b
-    SET early_due = false, late_due = b.late_due AND NOT coalesce(b.last_at + maturity < clock_timestamp(), true)
-    WHERE b.definition_id = id AND (b.early_due OR b.late_due AND coalesce(b.last_at + maturity < clock_timestamp(), true))
-      AND NOT EXISTS (SELECT FROM pgslo_catalog.batch c WHERE c.definition_id = id AND c.name = b.batch AND c.closed_at IS NULL);
-    RETURN given;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.follow_pairs(definition pgslo_catalog.definition) IS 'Completes pairs, and judges the metrics of batches that changed and are closed, or whose labels are due.';
 
 CREATE FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
     LANGUAGE plpgsql
@@ -2426,38 +2145,19 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) IS 'Opens, heals or resolves the incident of a rule over batches after a batch was judged; the verdict is written down already.';
 
-CREATE FUNCTION pgslo_catalog.forget(definition text) RETURNS void
+CREATE FUNCTION pgslo_catalog.forget_assertion(definition text, assertion text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = forget.definition);
+    rule pgslo_catalog.rule := pgslo_catalog.assertion_rule(forget_assertion.definition, forget_assertion.assertion);
 BEGIN
-    -- Rows that writers refer to or wait for stay: the definition, its rules, open incidents, rows in quarantine.
-    DELETE FROM pgslo_catalog.sample s WHERE s.rule_id IN (SELECT r.rule_id FROM pgslo_catalog.rule r WHERE r.definition_id = id);
-    DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id;
-    DELETE FROM pgslo_catalog.verdict v WHERE v.definition_id = id;
-    DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = id;
-    DELETE FROM pgslo_catalog.batch b WHERE b.definition_id = id;
-    DELETE FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.resolved_at IS NOT NULL;
-    DELETE FROM pgslo_catalog.repair r WHERE r.definition_id = id;
+    DELETE FROM pgslo_catalog.touched t USING pgslo_catalog.assertion a WHERE a.rule_id = rule.rule_id AND t.check_function = a.check_function AND NOT t.enforced;
+    DELETE FROM pgslo_catalog.assertion a WHERE a.rule_id = rule.rule_id;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.forget(definition text) IS 'Forgets a definition''s history, before unregister does the rest under table locks; no writer waits for it.';
-
-CREATE FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    DELETE FROM pgslo_catalog.pair_score s USING pgslo_catalog.pair_cell c
-    WHERE c.definition_id = forget_pairs.definition_id AND s.pair_cell_id = c.pair_cell_id;
-    DELETE FROM pgslo_catalog.pair_cell c WHERE c.definition_id = forget_pairs.definition_id;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) IS 'Forgets the sums over the pairs of a definition.';
+COMMENT ON FUNCTION pgslo_catalog.forget_assertion(definition text, assertion text) IS 'Forgets how an assertion is checked; its verdicts and incidents stay with its rule.';
 
 CREATE FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text) RETURNS void
     LANGUAGE plpgsql
@@ -2553,6 +2253,39 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.heal_incidents() IS 'Resolves incidents of rules over rows whose bad rows are gone.';
+
+CREATE FUNCTION pgslo_catalog.hold_assertion(check_function text, keys text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    broken_key text;
+    broken_shown text;
+    broken_said text;
+    error_code text;
+    error_message text;
+BEGIN
+    BEGIN
+        EXECUTE format('SELECT b.group_key, b.group_shown, b.said FROM pgslo_gen.%I($1) AS b LIMIT 1', hold_assertion.check_function)
+        INTO broken_key, broken_shown, broken_said
+        USING CASE WHEN '*' = ANY (hold_assertion.keys) THEN NULL ELSE hold_assertion.keys END;
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS error_code = RETURNED_SQLSTATE, error_message = MESSAGE_TEXT;
+        IF NOT pgslo_catalog.is_of_moved_schema(error_code) THEN
+            RAISE;
+        END IF;
+        PERFORM pgslo_catalog.record_break(d.name, r.name, error_code, error_message)
+        FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+        WHERE a.check_function = hold_assertion.check_function;
+        RETURN;
+    END;
+    IF broken_key IS NOT NULL THEN
+        PERFORM pgslo_catalog.refuse_broken(hold_assertion.check_function, broken_shown, broken_said);
+    END IF;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.hold_assertion(check_function text, keys text[]) IS 'Refuses the transaction if one of these groups breaks the assertion; lets it live if the tables are no longer what the assertion was written for.';
 
 CREATE FUNCTION pgslo_catalog.is_base64(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -2656,6 +2389,18 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_missed(rule pgslo_catalog.rule, rows bigint, failed bigint) IS 'Whether a batch of so many rows, so many of them failing, misses the rule.';
+
+CREATE FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- 42501 is about rights: they come back, and until then nobody gets around the assertion.
+    RETURN error_code ~ '^(42|3F|0A)' AND error_code <> '42501';
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) IS 'Whether an error says that a table is no longer what an assertion was written for.';
 
 CREATE FUNCTION pgslo_catalog.is_referential(relation regclass, old_row record, new_row record) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -2878,6 +2623,55 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.judge_age(definition pgslo_catalog.definition) IS 'Holds the age of a table''s newest data against its objective, under the name of the newest batch.';
 
+CREATE FUNCTION pgslo_catalog.judge_assertion(rule_id bigint, keys text[]) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    judged pgslo_catalog.assertion;
+    rule pgslo_catalog.rule;
+    about pgslo_catalog.definition;
+    day pgslo_catalog.batch;
+    first record;
+    broken bigint;
+    looked_at text[];
+BEGIN
+    SELECT a.* INTO judged FROM pgslo_catalog.assertion a WHERE a.rule_id = judge_assertion.rule_id;
+    SELECT r.* INTO rule FROM pgslo_catalog.rule r WHERE r.rule_id = judge_assertion.rule_id;
+    SELECT d.* INTO about FROM pgslo_catalog.definition d WHERE d.definition_id = rule.definition_id;
+    -- What is known to be broken is looked at again: nobody says so when it is mended by accident.
+    looked_at := CASE
+        WHEN judge_assertion.keys IS NULL OR '*' = ANY (judge_assertion.keys) THEN ARRAY['*']
+        ELSE ARRAY(SELECT k.key FROM unnest(judge_assertion.keys) AS k (key) UNION SELECT b.group_key FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id)
+    END;
+    BEGIN
+        DELETE FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id;
+        INSERT INTO pgslo_catalog.broken_group (rule_id, group_key, group_shown, said)
+        SELECT judge_assertion.rule_id, b.group_key, b.group_shown, b.said
+        FROM pgslo_catalog.broken_groups(judged.check_function, looked_at, 10000) AS b;
+        GET DIAGNOSTICS broken = ROW_COUNT;
+    EXCEPTION WHEN OTHERS THEN
+        PERFORM pgslo_catalog.record_break(about.name, rule.name, SQLSTATE, SQLERRM);
+        RETURN NULL;
+    END;
+    SELECT b.* INTO first FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id ORDER BY b.broken_group_id LIMIT 1;
+    day.definition_id := about.definition_id;
+    day.name := pgslo_catalog.day_of_check();
+    day.place := pgslo_catalog.place_of_check();
+    -- Given when something is wrong, and when it no longer is; a promise that is kept all the time is no news.
+    IF broken > 0 OR EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.rule_id = judge_assertion.rule_id AND i.resolved_at IS NULL)
+        OR EXISTS (SELECT FROM pgslo_catalog.verdict v WHERE v.rule_id = judge_assertion.rule_id AND v.batch = day.name) THEN
+        PERFORM pgslo_catalog.give_verdict(rule, day, CASE WHEN broken > 0 THEN 'missed' ELSE 'met' END, broken::float8, NULL, 0, NULL,
+            CASE broken WHEN 0 THEN 'no group breaks it'
+                        -- Everybody may read it, so it names a group and no other value; pgslo.broken_group tells the rest.
+                        ELSE coalesce(format('%s %s it, first ', pgslo_catalog.shown(broken), CASE broken WHEN 1 THEN 'group breaks' ELSE 'groups break' END) || first.group_shown, 'rows of the table break it') END);
+    END IF;
+    RETURN broken;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.judge_assertion(rule_id bigint, keys text[]) IS 'Looks at groups, and again at those known to be broken, as everybody sees them; gives the day''s verdict, which the incident follows. NULL when it cannot be judged.';
+
 CREATE FUNCTION pgslo_catalog.judge_batch(definition_id bigint, batch text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2899,7 +2693,7 @@ BEGIN
     END IF;
     FOR rule IN
         SELECT r.* FROM pgslo_catalog.rule r
-        WHERE r.definition_id = judge_batch.definition_id AND r.scope <> 'row' AND r.kind NOT IN ('learned', 'ml_metric') AND r.retired_at IS NULL
+        WHERE r.definition_id = judge_batch.definition_id AND r.scope NOT IN ('row', 'assertion') AND r.kind <> 'learned' AND r.retired_at IS NULL
         ORDER BY r.rule_id
     LOOP
         BEGIN
@@ -2968,14 +2762,14 @@ CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, pl
     SET jit TO 'off'
     AS $$
     WITH mine AS (
-        -- The first weeks know little, and the first months not all: bounds are wider until there are 300 batches.
+        -- The first weeks know little: bounds are wider until there are 60 batches.
         SELECT p.column_name, p.learned_from, p.surprise, p.tolerated, p.expected, p.spread, p.summary, p.place,
-               1.35 * greatest(1, 300.0 / greatest(p.learned_from, 1))::float8 ^ (1 / 3.0::float8) / coalesce(d.sensitivity, 1) AS wide
+               1.6 * sqrt(greatest(1, 60.0 / greatest(p.learned_from, 1))) / coalesce(d.sensitivity, 1) AS wide
         FROM pgslo_catalog.profile p
         JOIN pgslo_catalog.definition d ON d.definition_id = p.definition_id
         WHERE p.definition_id = judge_learned.definition_id AND p.batch = judge_learned.batch
     ), worst AS (
-        SELECT DISTINCT ON (m.column_name) m.column_name, k.name, k.kind, CASE WHEN m.column_name = '*' AND k.name = 'single' THEN 'rows that occur once' ELSE k.words END AS words, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected,
+        SELECT DISTINCT ON (m.column_name) m.column_name, k.name, k.kind, k.words, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected,
                b.bound * m.spread[k.ordinal] AS reach, m.surprise[k.ordinal] / b.bound AS score
         FROM mine m
         CROSS JOIN pgslo_catalog.summary_kinds() k
@@ -3008,69 +2802,6 @@ CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, pl
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) IS 'Judges each column of a batch by what its history foresaw; column * is the table.';
-
-CREATE FUNCTION pgslo_catalog.judge_metric(rule pgslo_catalog.rule, batch text, place numeric) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    measure jsonb := (judge_metric.rule).measure;
-    places integer[] := ARRAY(SELECT p::integer FROM jsonb_array_elements_text(measure -> 'places') AS p);
-    judged pgslo_catalog.batch;
-    worst record;
-    unit text := CASE measure ->> 'of' WHEN 'label_delay' THEN ' hours' ELSE '' END;
-    confidence float8 := (measure ->> 'confidence')::float8;
-    said text;
-BEGIN
-    SELECT b.* INTO judged FROM pgslo_catalog.batch b WHERE b.definition_id = (judge_metric.rule).definition_id AND b.name = judge_metric.batch;
-    judged.definition_id := (judge_metric.rule).definition_id;
-    judged.name := judge_metric.batch;
-    judged.place := judge_metric.place;
-    WITH included AS (
-        SELECT b.batch FROM pgslo_catalog.pair_batch b
-        WHERE b.definition_id = judged.definition_id AND b.place <= judge_metric.place
-        ORDER BY b.place DESC LIMIT (measure ->> 'over')::integer
-    ), grouped AS (
-        SELECT array_agg(c.pair_cell_id) AS cells, g.values
-        FROM pgslo_catalog.pair_cell c
-        CROSS JOIN LATERAL (
-            SELECT ARRAY(SELECT CASE WHEN p.place = 0 THEN c.model ELSE c.segment[p.place] END FROM unnest(places) WITH ORDINALITY AS p (place, n) ORDER BY p.n) AS values
-        ) AS g
-        WHERE c.definition_id = judged.definition_id AND c.batch IN (SELECT i.batch FROM included i)
-        GROUP BY g.values
-    ), measured AS (
-        -- The more groups there are, the more of them would be beyond the bound by chance: Bonferroni.
-        SELECT g.values, m.*, m.high < (judge_metric.rule).warn_low OR m.low > (judge_metric.rule).warn_high AS missed
-        FROM grouped g
-        CROSS JOIN LATERAL pgslo_catalog.metric(g.cells, measure ->> 'of', 1 - (1 - confidence) / (SELECT count(*) FROM grouped)) AS m
-        WHERE m.value IS NOT NULL
-    )
-    SELECT m.*, count(*) OVER () AS groups, count(*) FILTER (WHERE m.missed) OVER () AS misses
-    INTO worst
-    FROM measured m
-    ORDER BY coalesce(m.missed, false) DESC, greatest((judge_metric.rule).warn_low - m.value, m.value - (judge_metric.rule).warn_high) DESC NULLS LAST, m.values
-    LIMIT 1;
-    IF worst.value IS NULL THEN
-        PERFORM pgslo_catalog.give_verdict(judge_metric.rule, judged, 'unknown', NULL, (judge_metric.rule).warn_low, (judge_metric.rule).warn_high, NULL,
-            CASE WHEN measure ->> 'early' = 'true' THEN 'the batch has no predictions that it is about' ELSE 'no prediction of the batch has a label that it could be measured by' END);
-        RETURN;
-    END IF;
-    said := CASE WHEN places = '{}' THEN '' ELSE (
-            SELECT string_agg(format('%s %s', n.name, coalesce(nullif(n.value, ''), 'missing')), ', ' ORDER BY n.place)
-            FROM unnest(ARRAY(SELECT jsonb_array_elements_text(measure -> 'per')), worst.values) WITH ORDINALITY AS n (name, value, place)) || ': ' END
-        || format('%s is %s%s', replace(measure ->> 'of', '_', ' '), pgslo_catalog.shown(worst.value::numeric), unit)
-        || CASE WHEN worst.low = worst.high THEN '' WHEN worst.low = '-Infinity' THEN ', too few to say more'
-                ELSE format(', %s to %s by chance', pgslo_catalog.shown(worst.low::numeric), pgslo_catalog.shown(worst.high::numeric)) END
-        || format(', of %s %s', pgslo_catalog.shown(worst.pairs), CASE WHEN measure ->> 'early' = 'true' OR measure ->> 'of' = 'label_coverage' THEN 'predictions' ELSE 'pairs' END)
-        || CASE WHEN (measure ->> 'over')::integer > 1 THEN format(' in %s batches', measure ->> 'over') ELSE '' END
-        || '; ' || pgslo_catalog.wanted((judge_metric.rule).warn_low, (judge_metric.rule).warn_high, 1, unit)
-        || CASE WHEN worst.misses > 1 THEN format('; %s of %s groups miss it', worst.misses, worst.groups) ELSE '' END;
-    PERFORM pgslo_catalog.give_verdict(judge_metric.rule, judged, CASE WHEN worst.missed THEN 'missed' ELSE 'met' END, worst.value,
-        (judge_metric.rule).warn_low, (judge_metric.rule).warn_high, NULL, said);
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.judge_metric(rule pgslo_catalog.rule, batch text, place numeric) IS 'Holds a metric of a batch, or of some that end with it, against its objective: missed when its whole interval is beyond the bound.';
 
 CREATE FUNCTION pgslo_catalog.judged_batches(definition_id bigint, since timestamp with time zone) RETURNS TABLE(rule_id bigint, batch text, written_at timestamp with time zone, is_missed boolean)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -3213,26 +2944,6 @@ CREATE FUNCTION pgslo_catalog.level_of(mask bigint) RETURNS smallint
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.level_of(mask bigint) IS 'The number of bits of a mask.';
-
-CREATE FUNCTION pgslo_catalog.mean_interval(summed numeric, squares numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) RETURNS record
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    half float8;
-BEGIN
-    IF whole < 2 THEN
-        low := '-Infinity';
-        high := 'Infinity';
-        RETURN;
-    END IF;
-    half := z * sqrt(greatest((squares - summed * summed / whole) / (whole - 1) / whole, 0)::float8);
-    low := (summed / whole)::float8 - half;
-    high := (summed / whole)::float8 + half;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.mean_interval(summed numeric, squares numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) IS 'Interval of a mean by the central limit theorem; endless below two values.';
 
 CREATE FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -3484,96 +3195,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.measured[], rules integer) IS 'What was counted rule by rule, as one entry for each batch.';
 
-CREATE FUNCTION pgslo_catalog.metric(cells bigint[], of text, confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision, OUT pairs bigint) RETURNS record
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    z float8 := pgslo_catalog.normal_quantile(0.5 + metric.confidence / 2);
-    s record;
-BEGIN
-    SELECT sum(c.predictions) AS predictions, sum(c.defaulted) AS defaulted, sum(c.abstained) AS abstained, sum(c.expecting) AS expecting,
-           sum(c.expected) AS expected, sum(c.expected_noise) AS expected_noise, sum(c.labelled) AS labelled, sum(c.delayed) AS delayed, sum(c.delay) AS delay,
-           sum(c.decided) AS decided, sum(c.hits) AS hits, sum(c.true_positive) AS tp, sum(c.false_positive) AS fp, sum(c.false_negative) AS fn,
-           sum(c.scored) AS scored, sum(c.loss) AS loss, sum(c.loss_squared) AS loss_squared, sum(c.brier) AS brier, sum(c.brier_squared) AS brier_squared,
-           sum(c.error) AS error, sum(c.error_squared) AS error_squared, sum(c.error_fourth) AS error_fourth, sum(c.absolute) AS absolute,
-           sum(c.relative) AS relative, sum(c.relative_squared) AS relative_squared
-    INTO s
-    FROM pgslo_catalog.pair_cell c WHERE c.pair_cell_id = ANY (metric.cells);
-    CASE
-        WHEN metric.of IN ('label_coverage', 'default_share', 'abstain_share') THEN
-            pairs := s.predictions;
-            value := CASE metric.of WHEN 'label_coverage' THEN s.labelled WHEN 'default_share' THEN s.defaulted ELSE s.abstained END / nullif(s.predictions, 0);
-            -- All rows are counted; nothing is inferred from some of them.
-            low := value;
-            high := value;
-        WHEN metric.of = 'label_delay' THEN
-            pairs := s.delayed;
-            value := s.delay / nullif(s.delayed, 0) / 3600;
-            low := value;
-            high := value;
-        WHEN metric.of = 'expected_accuracy' THEN
-            pairs := s.expecting;
-            value := s.expected / nullif(s.expecting, 0);
-            low := value - z * sqrt(greatest(s.expected_noise, 0)::float8) / nullif(s.expecting, 0);
-            high := value + z * sqrt(greatest(s.expected_noise, 0)::float8) / nullif(s.expecting, 0);
-        WHEN metric.of = 'accuracy' THEN
-            pairs := s.decided;
-            value := s.hits / nullif(s.decided, 0);
-            SELECT w.low, w.high INTO low, high FROM pgslo_catalog.wilson(s.hits, s.decided, z) AS w;
-        WHEN metric.of = 'precision' THEN
-            pairs := s.tp + s.fp;
-            value := s.tp / nullif(s.tp + s.fp, 0);
-            SELECT w.low, w.high INTO low, high FROM pgslo_catalog.wilson(s.tp, s.tp + s.fp, z) AS w;
-        WHEN metric.of = 'recall' THEN
-            pairs := s.tp + s.fn;
-            value := s.tp / nullif(s.tp + s.fn, 0);
-            SELECT w.low, w.high INTO low, high FROM pgslo_catalog.wilson(s.tp, s.tp + s.fn, z) AS w;
-        WHEN metric.of = 'f1' THEN
-            -- A rising function of the share of true positives among all that are not true negatives: 2 j / (1 + j).
-            pairs := s.tp + s.fp + s.fn;
-            value := 2 * s.tp / nullif(2 * s.tp + s.fp + s.fn, 0);
-            SELECT 2 * w.low / (1 + w.low), 2 * w.high / (1 + w.high) INTO low, high FROM pgslo_catalog.wilson(s.tp, s.tp + s.fp + s.fn, z) AS w;
-        WHEN metric.of = 'auc' THEN
-            pairs := s.scored;
-            SELECT a.value, a.low, a.high INTO value, low, high FROM pgslo_catalog.auc(metric.cells, z) AS a;
-        WHEN metric.of = 'calibration_error' THEN
-            pairs := s.scored;
-            SELECT a.value, a.low, a.high INTO value, low, high FROM pgslo_catalog.calibration_error(metric.cells, z) AS a;
-        WHEN metric.of = 'log_loss' THEN
-            pairs := s.scored;
-            value := s.loss / nullif(s.scored, 0);
-            SELECT greatest(m.low, 0), m.high INTO low, high FROM pgslo_catalog.mean_interval(s.loss, s.loss_squared, s.scored, z) AS m;
-        WHEN metric.of = 'brier' THEN
-            pairs := s.scored;
-            value := s.brier / nullif(s.scored, 0);
-            SELECT greatest(m.low, 0), least(m.high, 1) INTO low, high FROM pgslo_catalog.mean_interval(s.brier, s.brier_squared, s.scored, z) AS m;
-        WHEN metric.of = 'mae' THEN
-            pairs := s.scored;
-            value := s.absolute / nullif(s.scored, 0);
-            SELECT greatest(m.low, 0), m.high INTO low, high FROM pgslo_catalog.mean_interval(s.absolute, s.error_squared, s.scored, z) AS m;
-        WHEN metric.of = 'rmse' THEN
-            pairs := s.scored;
-            value := sqrt(greatest(s.error_squared, 0)::float8 / nullif(s.scored, 0)::float8);
-            SELECT sqrt(greatest(m.low, 0)), sqrt(m.high) INTO low, high FROM pgslo_catalog.mean_interval(s.error_squared, s.error_fourth, s.scored, z) AS m;
-        WHEN metric.of = 'mape' THEN
-            pairs := s.scored;
-            value := s.relative / nullif(s.scored, 0);
-            SELECT greatest(m.low, 0), m.high INTO low, high FROM pgslo_catalog.mean_interval(s.relative, s.relative_squared, s.scored, z) AS m;
-        WHEN metric.of = 'bias' THEN
-            pairs := s.scored;
-            value := s.error / nullif(s.scored, 0);
-            SELECT m.low, m.high INTO low, high FROM pgslo_catalog.mean_interval(s.error, s.error_squared, s.scored, z) AS m;
-    END CASE;
-    IF value IS NULL THEN
-        low := NULL;
-        high := NULL;
-    END IF;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.metric(cells bigint[], of text, confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision, OUT pairs bigint) IS 'A metric of the pairs of some cells together, and its interval; NULL where there are none.';
-
 CREATE FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3587,6 +3208,14 @@ DECLARE
     batches integer := 0;
     given record;
 BEGIN
+    IF rule.scope = 'assertion' THEN
+        SELECT count(DISTINCT b.group_key) AS groups, min(b.broken_group_id) AS first INTO given FROM pgslo_catalog.broken_group b WHERE b.rule_id = rule.rule_id;
+        RETURN (
+            SELECT format('%s; the rule wants: %s. Since %s UTC.',
+                coalesce(format('%s %s it, first ', given.groups, CASE given.groups WHEN 1 THEN 'group breaks' ELSE 'groups break' END) || b.group_shown, 'Rows of the table break it'),
+                rule.promise, to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'))
+            FROM pgslo_catalog.broken_group b WHERE b.broken_group_id = given.first);
+    END IF;
     IF rule.scope <> 'row' THEN
         SELECT v.batch, v.said,
                (SELECT count(*) FROM (
@@ -3808,36 +3437,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.newest_data(definition pgslo_catalog.definition) IS 'How new a table''s data is; NULL when that cannot be told.';
 
-CREATE FUNCTION pgslo_catalog.normal_quantile(share double precision) RETURNS double precision
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    z float8 := 0;
-    term float8;
-    summed float8;
-    step float8;
-BEGIN
-    -- Newton's method from the left of the root, where the distribution function is concave; its series is exact to the
-    -- last digits for the z that shares below 1 - 1e-12 have.
-    FOR n IN 1..60 LOOP
-        term := z;
-        summed := z;
-        FOR k IN 1..200 LOOP
-            term := term * z * z / (2 * k + 1);
-            summed := summed + term;
-            EXIT WHEN term < 1e-18 * summed OR term = 0;
-        END LOOP;
-        step := (least(share, 1 - 1e-12) - 0.5) * sqrt(2 * pi()) * exp(z * z / 2) - summed;
-        z := z + step;
-        EXIT WHEN abs(step) < 1e-12;
-    END LOOP;
-    RETURN z;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.normal_quantile(share double precision) IS 'The standard normal deviate with so large a share below it, from 0.5 on.';
-
 CREATE FUNCTION pgslo_catalog.note_incident() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3852,8 +3451,7 @@ DECLARE
     END;
     noted bigint;
 BEGIN
-    -- One that opened before this transaction began comes out of a dump, which brings its history as well.
-    IF what IS NULL OR (TG_OP = 'INSERT' AND NEW.opened_at < transaction_timestamp()) THEN
+    IF what IS NULL THEN
         RETURN NULL;
     END IF;
     INSERT INTO pgslo_catalog.incident_event AS e (incident_id, event, batch, muted_until, resolution, note)
@@ -3869,6 +3467,55 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.note_incident() IS 'Writes the history of an incident, whoever changes it, and leaves it to tick() to tell of it.';
+
+CREATE FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    seen pgslo_catalog.assertion;
+    rule pgslo_catalog.rule;
+    about pgslo_catalog.definition;
+    found integer;
+BEGIN
+    SELECT a.* INTO seen FROM pgslo_catalog.assertion a WHERE a.check_function = observe_assertion.check_function;
+    SELECT r.* INTO rule FROM pgslo_catalog.rule r WHERE r.rule_id = seen.rule_id;
+    SELECT d.* INTO about FROM pgslo_catalog.definition d WHERE d.definition_id = rule.definition_id;
+    INSERT INTO pgslo_catalog.broken_group (rule_id, group_key, group_shown, said)
+    SELECT seen.rule_id, b.group_key, b.group_shown, b.said
+    FROM pgslo_catalog.broken_groups(seen.check_function, observe_assertion.keys, 100) AS b;
+    GET DIAGNOSTICS found = ROW_COUNT;
+    IF found = 0 THEN
+        RETURN;
+    END IF;
+    PERFORM pgslo_catalog.open_incident(rule, pgslo_catalog.day_of_check(), pgslo_catalog.place_of_check());
+    IF rule.on_breach = 'warn' THEN
+        PERFORM pgslo_catalog.warn_writer(about.name, split_part(about.name, '.', 1), substr(about.name, strpos(about.name, '.') + 1), ARRAY[rule.name], coalesce(rule.owner, about.owner, 'unknown'));
+    END IF;
+EXCEPTION
+    WHEN serialization_failure THEN
+        RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
+    WHEN OTHERS THEN
+        -- An observer: whatever happens, the write lives.
+        PERFORM pgslo_catalog.record_break(about.name, rule.name, SQLSTATE, SQLERRM);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) IS 'Notes groups among these that break an assertion as this transaction sees them, opens its incident and warns the writer; never fails the write.';
+
+CREATE FUNCTION pgslo_catalog.observe_touched() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF (SELECT a.deferred FROM pgslo_catalog.assertion a WHERE a.check_function = NEW.check_function) THEN
+        PERFORM pgslo_catalog.observe_assertion(NEW.check_function, NEW.keys);
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.observe_touched() IS 'When a transaction commits: looks at what a statement touched of an assertion that does not reject. The row stays for tick(), which sees what others did.';
 
 CREATE FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
     LANGUAGE plpgsql
@@ -3981,6 +3628,17 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) IS 'Seconds after which batches are alike again, by how far they are apart; NULL when no such period is known.';
 
+CREATE FUNCTION pgslo_catalog.place_of_check() RETURNS numeric
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN extract(epoch FROM date_trunc('day', clock_timestamp() AT TIME ZONE 'UTC'));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.place_of_check() IS 'Where that day stands among the others: seconds since 1970.';
+
 CREATE FUNCTION pgslo_catalog.problem(definition text, columns text[]) RETURNS TABLE(code text, incident_id bigint, rule text, column_name text, message text, detail text, hint text)
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4051,10 +3709,8 @@ DECLARE
     phase numeric;
     mine pgslo_catalog.profile;
     before pgslo_catalog.profile;
-    presents float8[];
-    counts jsonb[];
-    patterns jsonb[];
-    alike text[];
+    last pgslo_catalog.profile;
+    same pgslo_catalog.profile;
     weight float8;
     apart float8[];
     shapes float8[];
@@ -4064,29 +3720,24 @@ DECLARE
 BEGIN
     DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
     PERFORM pgslo_catalog.describe_batch(definition, batch, columns, sample, level, present);
-    phase := pgslo_catalog.phase_of(definition.definition_id, batch.place);
-    -- What lasts is no fault any more: 5 missed batches in a row, or 3 of this batch's phase, are what later ones are compared with.
-    -- Without the latter, each Monday would miss after a Monday that was a holiday, and never be learned.
+    -- What lasts is no fault any more: after 7 missed batches in a row they are what later ones are compared with.
     UPDATE pgslo_catalog.profile p
     SET baseline = true
     FROM (
-        SELECT q.column_name, array_agg(q.batch) AS batches
+        SELECT l.column_name, array_agg(l.batch) AS batches
         FROM (
-            SELECT true AS in_a_row, b.name
-            FROM (
-                SELECT b.name FROM pgslo_catalog.batch b
-                WHERE b.definition_id = profile_batch.definition.definition_id AND b.place < profile_batch.batch.place ORDER BY b.place DESC LIMIT 5
-            ) b
-            UNION ALL
-            SELECT false, b.name FROM pgslo_catalog.batch b
-            WHERE b.definition_id = profile_batch.definition.definition_id
-              AND b.place IN (profile_batch.batch.place - phase, profile_batch.batch.place - 2 * phase, profile_batch.batch.place - 3 * phase)
+            SELECT q.column_name, q.batch, q.baseline, row_number() OVER (PARTITION BY q.column_name ORDER BY q.place DESC) AS back
+            FROM pgslo_catalog.profile q
+            WHERE q.definition_id = profile_batch.definition.definition_id AND q.place < profile_batch.batch.place
+              AND q.batch IN (
+                  SELECT b.name FROM pgslo_catalog.batch b
+                  WHERE b.definition_id = profile_batch.definition.definition_id AND b.place < profile_batch.batch.place ORDER BY b.place DESC LIMIT 7)
         ) l
-        JOIN pgslo_catalog.profile q ON q.definition_id = profile_batch.definition.definition_id AND q.batch = l.name
-        GROUP BY q.column_name, l.in_a_row
-        HAVING count(*) = CASE WHEN l.in_a_row THEN 5 ELSE 3 END AND NOT bool_or(q.baseline)
+        GROUP BY l.column_name
+        HAVING count(*) = 7 AND NOT bool_or(l.baseline)
     ) a
-    WHERE p.definition_id = profile_batch.definition.definition_id AND p.column_name = a.column_name AND p.batch = ANY (a.batches) AND NOT p.baseline;
+    WHERE p.definition_id = profile_batch.definition.definition_id AND p.column_name = a.column_name AND p.batch = ANY (a.batches);
+    phase := pgslo_catalog.phase_of(definition.definition_id, batch.place);
 
     FOR mine IN SELECT p.* FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name LOOP
         SELECT p.* INTO before FROM pgslo_catalog.profile p
@@ -4129,22 +3780,14 @@ BEGIN
         END IF;
 
         IF mine.sampled > 0 AND mine.column_name <> '*' AND mine.learned_from > 0 THEN
-            -- The last batch, and the last two of the same phase: one of these may have been a holiday.
-            SELECT array_agg(o.sampled::float8), array_agg(o.common), array_agg(o.shapes), array_agg(o.batch)
-            INTO presents, counts, patterns, alike
-            FROM (
-                (SELECT p.* FROM pgslo_catalog.profile p
-                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place AND p.baseline AND p.sampled > 0
-                 ORDER BY p.place DESC LIMIT 1)
-                UNION ALL
-                (SELECT p.* FROM pgslo_catalog.profile p
-                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.baseline AND p.sampled > 0
-                   AND p.place = ANY (ARRAY(SELECT mine.place - g.turn * phase FROM generate_series(1, 8) AS g (turn)))
-                 ORDER BY p.place DESC LIMIT 2)
-            ) o;
-            IF presents IS NOT NULL THEN
-                apart := pgslo_catalog.shares_apart(mine.sampled, mine.common, mine.usual, presents, counts);
-                shapes := pgslo_catalog.shares_apart(mine.sampled, mine.shapes, mine.usual_shapes, presents, patterns);
+            SELECT p.* INTO last FROM pgslo_catalog.profile p
+            WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place AND p.baseline AND p.sampled > 0
+            ORDER BY p.place DESC LIMIT 1;
+            SELECT p.* INTO same FROM pgslo_catalog.profile p
+            WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place = mine.place - phase AND p.baseline AND p.sampled > 0;
+            IF last.definition_id IS NOT NULL THEN
+                apart := pgslo_catalog.shares_apart(mine.sampled, mine.common, mine.usual, last.sampled, last.common, same.sampled, same.common);
+                shapes := pgslo_catalog.shares_apart(mine.sampled, mine.shapes, mine.usual_shapes, last.sampled, last.shapes, same.sampled, same.shapes);
                 mine.summary[41] := apart[1];
                 mine.summary[42] := shapes[1];
                 mine.summary[43] := apart[2];
@@ -4157,13 +3800,8 @@ BEGIN
                 IF mine.grid IS NOT NULL AND mine.usual_grid IS NOT NULL THEN
                     scale := coalesce(nullif(mine.usual_grid[39] - mine.usual_grid[3], 0), nullif(greatest(abs(mine.usual_grid[1]), abs(mine.usual_grid[41])), 0), 1);
                     SELECT min(d.distribution) AS distribution, least(min(d.moved) / scale, 1e6) AS moved INTO one
-                    FROM (
-                        SELECT mine.usual_grid[1:41] AS grid
-                        UNION ALL
-                        SELECT p.grid FROM pgslo_catalog.profile p
-                        WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.batch = ANY (alike) AND p.grid IS NOT NULL
-                    ) r
-                    CROSS JOIN LATERAL pgslo_catalog.grids_apart(mine.grid, r.grid) d;
+                    FROM (VALUES (mine.usual_grid[1:41]), (last.grid), (same.grid)) AS r (grid) CROSS JOIN LATERAL pgslo_catalog.grids_apart(mine.grid, r.grid) d
+                    WHERE r.grid IS NOT NULL;
                     mine.summary[50] := one.distribution;
                     mine.summary[51] := one.moved;
                     mine.summary[52] := (SELECT avg((g.x < mine.usual_grid[42] OR g.x > mine.usual_grid[43])::integer) FROM unnest(mine.grid) AS g (x));
@@ -4536,6 +4174,32 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) IS 'Refuses a statement after which a batch is beyond what its rules let through.';
 
+CREATE FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    held record;
+BEGIN
+    SELECT r.name, r.promise, coalesce(r.owner, d.owner, 'unknown') AS owner, d.name AS definition
+    INTO held
+    FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+    WHERE a.check_function = refuse_broken.check_function;
+    RAISE EXCEPTION USING
+        ERRCODE = 'check_violation',
+        MESSAGE = format('transaction violates assertion "%s" of %s', held.name, held.definition),
+        DETAIL = format('%s%s. The assertion wants: %s.',
+            CASE WHEN refuse_broken.group_shown IS NULL THEN '' ELSE format('Group %s: ', refuse_broken.group_shown) END,
+            CASE WHEN refuse_broken.group_shown IS NULL THEN upper(left(refuse_broken.said, 1)) || substr(refuse_broken.said, 2) ELSE refuse_broken.said END, held.promise),
+        HINT = format('Write what keeps it, in one transaction, or ask its owner, %s.', held.owner),
+        SCHEMA = split_part(held.definition, '.', 1),
+        TABLE = substr(held.definition, strpos(held.definition, '.') + 1),
+        CONSTRAINT = held.name;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) IS 'Refuses a transaction as a check constraint does, naming the group.';
+
 CREATE FUNCTION pgslo_catalog.register(document jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4584,7 +4248,6 @@ BEGIN
     -- What was broken is judged anew under the new definition.
     DELETE FROM pgslo_catalog.rule_break b WHERE b.definition_id = id;
 
-    PERFORM pgslo_catalog.register_predictions(id, document);
     DELETE FROM pgslo_catalog.watched_column c WHERE c.definition_id = id;
     INSERT INTO pgslo_catalog.watched_column (definition_id, ordinal, column_name, kind)
     SELECT id, w.ordinal, w.watched ->> 'name', w.watched ->> 'kind'
@@ -4597,37 +4260,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.register(document jsonb) IS 'Takes a definition in, or its newer form; rules that are gone are retired and keep their history.';
-
-CREATE FUNCTION pgslo_catalog.register_predictions(definition_id bigint, document jsonb) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    wanted jsonb := nullif(document -> 'pairs', 'null');
-    steps jsonb := document -> 'post_processing';
-    known pgslo_catalog.definition;
-BEGIN
-    SELECT d.* INTO known FROM pgslo_catalog.definition d WHERE d.definition_id = register_predictions.definition_id;
-    UPDATE pgslo_catalog.definition d SET pairs = wanted WHERE d.definition_id = register_predictions.definition_id;
-    IF wanted IS NULL THEN
-        DELETE FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = register_predictions.definition_id;
-        PERFORM pgslo_catalog.forget_pairs(register_predictions.definition_id);
-        DELETE FROM pgslo_catalog.pair_batch b WHERE b.definition_id = register_predictions.definition_id;
-    ELSIF wanted - 'maturity' IS DISTINCT FROM known.pairs - 'maturity' THEN
-        PERFORM pgslo_catalog.want_pairs_anew(known.name);
-    END IF;
-    -- Rules may be new: what was judged is judged by them as well.
-    UPDATE pgslo_catalog.pair_batch b SET early_due = true, late_due = true WHERE b.definition_id = register_predictions.definition_id;
-    IF steps IS NOT NULL AND steps ->> 'version' IS DISTINCT FROM (
-        SELECT p.version FROM pgslo_catalog.post_processing p WHERE p.definition_id = register_predictions.definition_id ORDER BY p.post_processing_id DESC LIMIT 1
-    ) THEN
-        INSERT INTO pgslo_catalog.post_processing (definition_id, version, steps)
-        VALUES (register_predictions.definition_id, steps ->> 'version', steps -> 'steps');
-    END IF;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.register_predictions(definition_id bigint, document jsonb) IS 'Takes in what a definition says of predictions; when pairs are made in another way, they are counted anew.';
 
 CREATE FUNCTION pgslo_catalog.reject(definition text, schema_name text, table_name text, rule text, column_name text, promise text, shown text, row_key text, owner text, also text[]) RETURNS void
     LANGUAGE plpgsql
@@ -4869,6 +4501,60 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.settle_replayed(twin pgslo_catalog.definition, batch pgslo_catalog.batch, missed text[], feedback boolean) IS 'What becomes of the alarms about a batch without a fault: it leaves the baseline, or they are told to be false.';
 
+CREATE FUNCTION pgslo_catalog.settle_touched() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    me xid8;
+    number integer;
+    guard record;
+    touched record;
+BEGIN
+    IF current_setting('pgslo.touched', true) = '1' THEN
+        -- The way of nearly every transaction: it has this row alone.
+        DELETE FROM pgslo_catalog.touched t WHERE t.touched_id = NEW.touched_id;
+        IF NOT FOUND THEN
+            RETURN NULL;
+        END IF;
+        FOREACH number IN ARRAY NEW.buckets LOOP
+            PERFORM pgslo_catalog.take_turn(NEW.check_function, number);
+        END LOOP;
+        PERFORM pgslo_catalog.hold_assertion(NEW.check_function, NEW.keys);
+        RETURN NULL;
+    END IF;
+    -- The first of the transaction's rows settles all: guard rows have to be taken in one order over all assertions.
+    me := pg_current_xact_id();
+    PERFORM FROM pgslo_catalog.touched t WHERE t.xid = me AND t.enforced;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    FOR guard IN
+        SELECT DISTINCT t.check_function, b.bucket
+        FROM pgslo_catalog.touched t CROSS JOIN LATERAL unnest(t.buckets) AS b (bucket)
+        WHERE t.xid = me AND t.enforced
+        ORDER BY t.check_function, b.bucket
+    LOOP
+        PERFORM pgslo_catalog.take_turn(guard.check_function, guard.bucket);
+    END LOOP;
+    FOR touched IN
+        WITH settled AS (
+            DELETE FROM pgslo_catalog.touched t WHERE t.xid = me AND t.enforced RETURNING t.check_function, t.keys
+        )
+        SELECT s.check_function, array_agg(DISTINCT k.key) AS keys
+        FROM settled s CROSS JOIN LATERAL unnest(s.keys) AS k (key)
+        GROUP BY s.check_function
+        ORDER BY s.check_function
+    LOOP
+        PERFORM pgslo_catalog.hold_assertion(touched.check_function, touched.keys);
+    END LOOP;
+    PERFORM set_config('pgslo.touched', '0', true);
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.settle_touched() IS 'When a transaction commits: takes the guard rows of all groups that it touched, in order, and holds their assertions.';
+
 CREATE FUNCTION pgslo_catalog.share_below(grid double precision[], value double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4904,40 +4590,36 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.share_shown(part numeric, whole numeric) IS 'A share in percent, for people.';
 
-CREATE FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, presents double precision[], counts jsonb[]) RETURNS double precision[]
+CREATE FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, last_present double precision, last_counted jsonb, phase_present double precision, phase_counted jsonb) RETURNS double precision[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    -- new, lost, largest change, half the sum of changes, growth, decline, noise of the sum; each against what it resembles most:
-    -- what is usual, or one of up to three batches.
+    -- new, lost, largest change, half the sum of changes, growth, decline, noise of the sum; each against what it resembles most.
     WITH every AS MATERIALIZED (
         SELECT e.key, max(e.share) FILTER (WHERE e.of = 0) AS now, max(e.share) FILTER (WHERE e.of = 1) AS usual,
                coalesce(max(e.share) FILTER (WHERE e.of = 0), 0) AS a, coalesce(max(e.share) FILTER (WHERE e.of = 1), 0) AS b,
-               CASE WHEN cardinality(presents) >= 1 THEN coalesce(max(e.share) FILTER (WHERE e.of = 2), 0) END AS c,
-               CASE WHEN cardinality(presents) >= 2 THEN coalesce(max(e.share) FILTER (WHERE e.of = 3), 0) END AS d,
-               CASE WHEN cardinality(presents) >= 3 THEN coalesce(max(e.share) FILTER (WHERE e.of = 4), 0) END AS f
+               coalesce(max(e.share) FILTER (WHERE e.of = 2), 0) AS c, coalesce(max(e.share) FILTER (WHERE e.of = 3), 0) AS d
         FROM (
             SELECT 0 AS of, j.key, j.value::float8 / present AS share FROM jsonb_each(counted) j
             UNION ALL SELECT 1, j.key, j.value::float8 FROM jsonb_each(usual) j
-            UNION ALL SELECT 1 + r.i, j.key, j.value::float8 / r.present
-            FROM unnest(presents, counts) WITH ORDINALITY AS r (present, counted, i) CROSS JOIN LATERAL jsonb_each(r.counted) j
+            UNION ALL SELECT 2, j.key, j.value::float8 / last_present FROM jsonb_each(last_counted) j
+            UNION ALL SELECT 3, j.key, j.value::float8 / phase_present FROM jsonb_each(phase_counted) j
         ) e
         GROUP BY e.key
     )
     SELECT ARRAY[
         coalesce(sum(e.now) FILTER (WHERE e.usual IS NULL), 0),
         coalesce(sum(e.usual) FILTER (WHERE e.now IS NULL AND e.usual * present >= 3), 0),
-        least(max(abs(e.a - e.b)), max(abs(e.a - e.c)), max(abs(e.a - e.d)), max(abs(e.a - e.f))),
-        least(sum(abs(e.a - e.b)), sum(abs(e.a - e.c)), sum(abs(e.a - e.d)), sum(abs(e.a - e.f))) / 2,
-        -- As arc sine of the root: a rare value's share goes less far by chance than a common one's.
-        greatest(max(asin(sqrt(least(e.a, 1))) - asin(sqrt(least(greatest(e.b, e.c, e.d, e.f), 1)))), 0),
-        greatest(max(asin(sqrt(least(e.b, e.c, e.d, e.f, 1))) - asin(sqrt(least(e.a, 1)))), 0),
+        least(max(abs(e.a - e.b)), max(abs(e.a - e.c)), CASE WHEN phase_counted IS NOT NULL THEN max(abs(e.a - e.d)) END),
+        least(sum(abs(e.a - e.b)), sum(abs(e.a - e.c)), CASE WHEN phase_counted IS NOT NULL THEN sum(abs(e.a - e.d)) END) / 2,
+        greatest(max(e.now - greatest(e.b, e.c, CASE WHEN phase_counted IS NOT NULL THEN e.d END)), 0),
+        greatest(max(least(e.b, e.c, CASE WHEN phase_counted IS NOT NULL THEN e.d END) - e.a), 0),
         0.4 * coalesce(sum(sqrt(e.usual * (1 - e.usual))) FILTER (WHERE e.usual < 1), 0) / sqrt(present)
     ]
     FROM every e
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, presents double precision[], counts jsonb[]) IS 'How the shares of values differ from the usual ones and from those of batches that this one may be like.';
+COMMENT ON FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, last_present double precision, last_counted jsonb, phase_present double precision, phase_counted jsonb) IS 'How the shares of values differ from the usual ones, the last batch and the last one of the same phase.';
 
 CREATE FUNCTION pgslo_catalog.shown(value numeric) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -5066,7 +4748,7 @@ CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, 
     (2, 'empty', 'share', 1.25, 'empty texts'),
     (3, 'distinct', 'log', 1.75, 'different values'),
     (4, 'distinct_ratio', 'share', 1.5, 'different values per row'),
-    (5, 'top', 'share', 1.25, 'the commonest value'),
+    (5, 'top', 'share', 1.5, 'the commonest value'),
     (6, 'single', 'share', 1.5, 'values that occur once'),
     (7, 'length_mean', 'length', 3, 'mean length'),
     (8, 'length_min', 'length', NULL, 'shortest length'),
@@ -5080,7 +4762,7 @@ CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, 
     (16, 'time', 'share', 1.25, 'times'),
     (17, 'mean', 'mean', 6, 'mean'),
     (18, 'log_mean', 'log', 1.25, 'order of magnitude'),
-    (19, 'log_deviation', 'log', 1.75, 'spread of values'),
+    (19, 'log_deviation', 'log', 1.5, 'spread of values'),
     (20, 'minimum', 'extreme', NULL, 'minimum'),
     (21, 'p05', 'quantile', 6, '5th percentile'),
     (22, 'p25', 'quantile', 6, '25th percentile'),
@@ -5091,28 +4773,28 @@ CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, 
     (27, 'zero', 'share', 1.75, 'zeros'),
     (28, 'negative', 'share', 1.25, 'negative values'),
     (29, 'whole', 'share', 1.25, 'whole numbers'),
-    (30, 'tens', 'share', 1.75, 'multiples of 10'),
+    (30, 'tens', 'share', 2.25, 'multiples of 10'),
     (31, 'hundreds', 'share', 1.75, 'multiples of 100'),
-    (32, 'decimals', 'length', 1.1, 'mean decimals'),
+    (32, 'decimals', 'length', 1.25, 'mean decimals'),
     (33, 'at_maximum', 'share', 1.5, 'values at the maximum'),
-    (34, 'at_minimum', 'share', 1.75, 'values at the minimum'),
+    (34, 'at_minimum', 'share', 1.25, 'values at the minimum'),
     (35, 'midnight', 'share', 1.25, 'times at midnight'),
     (36, 'on_hour', 'share', 1.25, 'times at full hours'),
     (37, 'on_minute', 'share', 1.25, 'times at full minutes'),
     (38, 'hour', 'mean', 1.25, 'mean hour of the day'),
     (39, 'duplicate', 'share', 1.25, 'rows that occur twice'),
-    (40, 'rows', 'log', 1.1, 'rows'),
+    (40, 'rows', 'log', 1.25, 'rows'),
     (41, 'new_value', 'rise', 2, 'values not seen before'),
-    (42, 'new_shape', 'rise', 1.5, 'patterns not seen before'),
+    (42, 'new_shape', 'rise', 2, 'patterns not seen before'),
     (43, 'lost', 'rise', NULL, 'usual values that are missing'),
     (44, 'largest_change', 'apart', 1.5, 'largest change of a value''s share'),
     (45, 'mix', 'apart', 2, 'mix of values'),
     (46, 'grown', 'apart', 1.5, 'growth of one value'),
     (47, 'fallen', 'apart', 1.75, 'decline of one value'),
     (48, 'shape_mix', 'apart', 1.5, 'mix of patterns'),
-    (49, 'stale', 'rise', 1.5, 'values equal to those of an earlier batch'),
+    (49, 'stale', 'rise', 1.75, 'values equal to those of an earlier batch'),
     (50, 'distribution', 'apart', 2.25, 'distribution of values'),
-    (51, 'moved', 'apart', 3, 'distance that values moved'),
+    (51, 'moved', 'apart', 3.5, 'distance that values moved'),
     (52, 'outside', 'rise', NULL, 'values outside the usual range')
 $$;
 
@@ -5144,6 +4826,26 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) IS 'Writes down what a batch comes to, as counted from the table.';
 
+CREATE FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    UPDATE pgslo_catalog.assertion_guard g SET turns = g.turns + 1 WHERE g.check_function = take_turn.check_function AND g.bucket = take_turn.bucket;
+    -- READ COMMITTED sees what is there: an assertion that was taken out since the statement holds nobody. At the higher
+    -- levels it may as well be too new to be seen, and going on would get around it.
+    IF NOT FOUND AND current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'serialization_failure',
+            MESSAGE = 'could not serialize access due to an assertion that changed since the transaction began',
+            DETAIL = format('Its check is pgslo_gen.%I.', take_turn.check_function),
+            HINT = 'The transaction might succeed if retried.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) IS 'Waits until no other transaction that touched such a group is committing, and keeps others waiting until this one is done.';
+
 CREATE FUNCTION pgslo_catalog.tend_incidents() RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5157,6 +4859,39 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.tend_incidents() IS 'What tick() does for incidents after it has judged: heals, ends mutes, tells.';
+
+CREATE FUNCTION pgslo_catalog.touch(check_function text, enforced boolean, keys text[], buckets integer[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO pgslo_catalog.touched (check_function, enforced, keys, buckets)
+    VALUES (touch.check_function, touch.enforced, touch.keys, touch.buckets);
+    IF touch.enforced THEN
+        -- How many of its rows wait; whoever sets it to something else is held all the same, and may only be deadlocked.
+        PERFORM set_config('pgslo.touched', (coalesce(nullif(current_setting('pgslo.touched', true), '')::bigint, 0) + 1)::text, true);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.touch(check_function text, enforced boolean, keys text[], buckets integer[]) IS 'Notes groups that a statement touched, to be held when the transaction commits.';
+
+CREATE FUNCTION pgslo_catalog.touch_and_check(check_function text, enforced boolean, keys text[], buckets integer[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM pgslo_catalog.touch(touch_and_check.check_function, touch_and_check.enforced, touch_and_check.keys, touch_and_check.buckets);
+    -- What this transaction sees is enough to refuse it early; what others do meanwhile is seen when it commits.
+    IF touch_and_check.enforced THEN
+        PERFORM pgslo_catalog.hold_assertion(touch_and_check.check_function, touch_and_check.keys);
+    ELSE
+        PERFORM pgslo_catalog.observe_assertion(touch_and_check.check_function, touch_and_check.keys);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.touch_and_check(check_function text, enforced boolean, keys text[], buckets integer[]) IS 'Notes groups that a statement touched, and looks at them at once as well.';
 
 CREATE FUNCTION pgslo_catalog.twin_of(target pgslo_catalog.definition, sensitivity double precision) RETURNS pgslo_catalog.definition
     LANGUAGE plpgsql
@@ -5217,8 +4952,7 @@ DECLARE
     id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = unregister.definition);
 BEGIN
     DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id;
-    DELETE FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = id;
-    PERFORM pgslo_catalog.forget_pairs(id);
+    DELETE FROM pgslo_catalog.touched t WHERE NOT t.enforced AND t.check_function IN (SELECT a.check_function FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r USING (rule_id) WHERE r.definition_id = id);
     DELETE FROM pgslo_catalog.definition d WHERE d.definition_id = id;
 END
 $$;
@@ -5234,17 +4968,23 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.utc(moment timestamp with time zone) IS 'A moment as messages write it.';
 
-CREATE FUNCTION pgslo_catalog.want_pairs_anew(definition text) RETURNS void
+CREATE FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    rule pgslo_catalog.rule := pgslo_catalog.assertion_rule(validate_assertion.definition, validate_assertion.assertion);
 BEGIN
-    INSERT INTO pgslo_catalog.pair_fragment (definition_id)
-    SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = want_pairs_anew.definition AND d.pairs IS NOT NULL;
+    IF rule.on_breach = 'reject' THEN
+        PERFORM pgslo_catalog.hold_assertion(a.check_function, ARRAY['*']) FROM pgslo_catalog.assertion a WHERE a.rule_id = rule.rule_id;
+    ELSE
+        PERFORM pgslo_catalog.judge_assertion(rule.rule_id, NULL);
+    END IF;
+    UPDATE pgslo_catalog.assertion a SET validated_at = clock_timestamp() WHERE a.rule_id = rule.rule_id;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.want_pairs_anew(definition text) IS 'Has tick() count the pairs of a definition anew, after changes that no image tells.';
+COMMENT ON FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) IS 'Holds what is there to an assertion: an error if it rejects, else an incident.';
 
 CREATE FUNCTION pgslo_catalog.wanted(low double precision, high double precision, factor numeric, unit text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -5290,22 +5030,58 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) IS 'Tells the writer, at most once a statement and without values.';
 
-CREATE FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) RETURNS record
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    n float8 := nullif(wilson.whole, 0);
-    p float8 := wilson.good / nullif(wilson.whole, 0);
-    middle float8 := (p + z * z / (2 * n)) / (1 + z * z / n);
-    half float8 := z / (1 + z * z / n) * sqrt(greatest(p * (1 - p) / n + z * z / (4 * n * n), 0));
-BEGIN
-    low := greatest(middle - half, 0);
-    high := least(middle + half, 1);
-END
-$$;
+CREATE TABLE pgslo_catalog.assertion (
+    rule_id bigint NOT NULL,
+    check_function text NOT NULL,
+    enforced boolean NOT NULL,
+    deferred boolean NOT NULL,
+    native boolean NOT NULL,
+    validated_at timestamp with time zone,
+    wants_validation boolean NOT NULL,
+    fingerprint text NOT NULL
+);
 
-COMMENT ON FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) IS 'Interval of a share: Wilson, Probable inference, JASA 22 (1927) 209-212.';
+COMMENT ON TABLE pgslo_catalog.assertion IS 'How an assertion is checked, and since when the rows that were there are known to keep it.';
+
+COMMENT ON COLUMN pgslo_catalog.assertion.enforced IS 'Whether a transaction that breaks it is refused by its check, and not by a constraint.';
+
+CREATE VIEW pgslo.assertion AS
+ SELECT d.name AS definition,
+    r.name AS assertion,
+    r.kind AS form,
+    r.on_breach,
+    r.mechanism,
+    r.promise,
+    COALESCE(r.owner, d.owner) AS owner,
+    a.deferred,
+    a.validated_at,
+    a.wants_validation
+   FROM ((pgslo_catalog.assertion a
+     JOIN pgslo_catalog.rule r ON ((r.rule_id = a.rule_id)))
+     JOIN pgslo_catalog.definition d ON ((d.definition_id = r.definition_id)));
+
+COMMENT ON VIEW pgslo.assertion IS 'Promises about several rows or tables: how they are held, and since when the rows that were there are known to keep them.';
+
+CREATE TABLE pgslo_catalog.assertion_dependency (
+    rule_id bigint NOT NULL,
+    relation regclass NOT NULL,
+    columns text[] NOT NULL,
+    events text[] NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.assertion_dependency IS 'What can break an assertion: statements on a table, and columns whose values matter.';
+
+CREATE VIEW pgslo.assertion_dependency AS
+ SELECT d.name AS definition,
+    r.name AS assertion,
+    (p.relation)::text AS relation,
+    p.events,
+    p.columns
+   FROM ((pgslo_catalog.assertion_dependency p
+     JOIN pgslo_catalog.rule r ON ((r.rule_id = p.rule_id)))
+     JOIN pgslo_catalog.definition d ON ((d.definition_id = r.definition_id)));
+
+COMMENT ON VIEW pgslo.assertion_dependency IS 'What can break each assertion: statements on a table, and, for UPDATE, columns whose values matter.';
 
 CREATE VIEW pgslo.batch AS
  SELECT d.name AS definition,
@@ -5321,6 +5097,30 @@ CREATE VIEW pgslo.batch AS
      JOIN pgslo_catalog.definition d USING (definition_id));
 
 COMMENT ON VIEW pgslo.batch IS 'Batches as tick() last added them up.';
+
+CREATE TABLE pgslo_catalog.broken_group (
+    broken_group_id bigint NOT NULL,
+    rule_id bigint NOT NULL,
+    group_key text NOT NULL,
+    group_shown text,
+    said text NOT NULL,
+    found_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.broken_group IS 'Groups that break an assertion, as writers and tick() found them. Only ever appended to by writers. May hold personal data.';
+
+CREATE VIEW pgslo.broken_group AS
+ SELECT d.name AS definition,
+    r.name AS assertion,
+    b.group_shown,
+    b.said,
+    min(b.found_at) AS found_at
+   FROM ((pgslo_catalog.broken_group b
+     JOIN pgslo_catalog.rule r ON ((r.rule_id = b.rule_id)))
+     JOIN pgslo_catalog.definition d ON ((d.definition_id = r.definition_id)))
+  GROUP BY d.name, r.name, b.group_key, b.group_shown, b.said;
+
+COMMENT ON VIEW pgslo.broken_group IS 'Groups that break an assertion, as far as is known. May hold personal data.';
 
 CREATE VIEW pgslo.budget AS
  WITH wanted AS (
@@ -5608,78 +5408,6 @@ CREATE VIEW pgslo.measured_precision AS
 
 COMMENT ON VIEW pgslo.measured_precision IS 'How often a rule''s incidents were real, of those that somebody resolved as real or as false alarm.';
 
-CREATE TABLE pgslo_catalog.pair_cell (
-    pair_cell_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    batch text NOT NULL,
-    model text NOT NULL,
-    segment text[] NOT NULL,
-    coarse boolean DEFAULT false NOT NULL,
-    predictions numeric NOT NULL,
-    defaulted numeric NOT NULL,
-    abstained numeric NOT NULL,
-    expecting numeric NOT NULL,
-    expected numeric NOT NULL,
-    expected_noise numeric NOT NULL,
-    labelled numeric NOT NULL,
-    delayed numeric NOT NULL,
-    delay numeric NOT NULL,
-    decided numeric NOT NULL,
-    hits numeric NOT NULL,
-    true_positive numeric NOT NULL,
-    false_positive numeric NOT NULL,
-    false_negative numeric NOT NULL,
-    scored numeric NOT NULL,
-    loss numeric NOT NULL,
-    loss_squared numeric NOT NULL,
-    brier numeric NOT NULL,
-    brier_squared numeric NOT NULL,
-    error numeric NOT NULL,
-    error_squared numeric NOT NULL,
-    error_fourth numeric NOT NULL,
-    absolute numeric NOT NULL,
-    relative numeric NOT NULL,
-    relative_squared numeric NOT NULL,
-    label_without_prediction numeric NOT NULL,
-    two_labels numeric NOT NULL,
-    label_before_prediction numeric NOT NULL,
-    unknown_label numeric NOT NULL,
-    unknown_class numeric NOT NULL,
-    score_missing numeric NOT NULL,
-    score_outside numeric NOT NULL,
-    model_missing numeric NOT NULL
-);
-
-COMMENT ON TABLE pgslo_catalog.pair_cell IS 'Sums over predictions and their labels, by batch, model and segment; written by tick() alone. They are exact numbers: what is taken away leaves nothing behind.';
-
-COMMENT ON COLUMN pgslo_catalog.pair_cell.batch IS 'The prediction''s; empty for labels that have none.';
-
-COMMENT ON COLUMN pgslo_catalog.pair_cell.coarse IS 'Whether scores are kept to four digits, because more than 10,000 different ones came.';
-
-CREATE VIEW pgslo.ml_metric AS
- SELECT d.name AS definition,
-    c.batch,
-    c.model,
-    c.segment,
-    m.name AS metric,
-    v.value,
-    v.low,
-    v.high,
-    v.pairs
-   FROM (((pgslo_catalog.pair_cell c
-     JOIN pgslo_catalog.definition d USING (definition_id))
-     CROSS JOIN unnest(ARRAY['accuracy'::text, 'precision'::text, 'recall'::text, 'f1'::text, 'auc'::text, 'log_loss'::text, 'brier'::text, 'calibration_error'::text, 'mae'::text, 'rmse'::text, 'mape'::text, 'bias'::text, 'label_coverage'::text, 'label_delay'::text, 'default_share'::text, 'abstain_share'::text, 'expected_accuracy'::text]) m(name))
-     CROSS JOIN LATERAL pgslo_catalog.metric(ARRAY[c.pair_cell_id], m.name, (0.95)::double precision) v(value, low, high, pairs))
-  WHERE ((v.value IS NOT NULL) AND
-        CASE
-            WHEN (m.name = ANY (ARRAY['mae'::text, 'rmse'::text, 'mape'::text, 'bias'::text])) THEN ((d.pairs ->> 'regression'::text) = 'true'::text)
-            WHEN (m.name = ANY (ARRAY['label_coverage'::text, 'label_delay'::text])) THEN ((d.pairs ->> 'labelled'::text) = 'true'::text)
-            WHEN (m.name = ANY (ARRAY['default_share'::text, 'abstain_share'::text])) THEN true
-            ELSE ((d.pairs ->> 'regression'::text) = 'false'::text)
-        END);
-
-COMMENT ON VIEW pgslo.ml_metric IS 'Every metric of every batch, model and segment, with its 95 % interval, as tick() last added pairs up.';
-
 CREATE VIEW pgslo.page AS
  SELECT min(incident_id) AS page,
     definition,
@@ -5708,42 +5436,6 @@ CREATE VIEW pgslo.page AS
   GROUP BY definition, opened_batch;
 
 COMMENT ON VIEW pgslo.page IS 'Incidents of a table that opened with the same batch: columns that broke together are one page.';
-
-CREATE TABLE pgslo_catalog.post_processing (
-    post_processing_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    version text NOT NULL,
-    steps jsonb NOT NULL,
-    applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    applied_by text DEFAULT SESSION_USER NOT NULL
-);
-
-COMMENT ON TABLE pgslo_catalog.post_processing IS 'Steps that made what was served, by the version that rows'' trails name; the newest is in force.';
-
-CREATE VIEW pgslo.post_processing AS
- SELECT d.name AS definition,
-    p.version,
-    p.steps,
-    p.applied_at,
-    p.applied_by
-   FROM (pgslo_catalog.post_processing p
-     JOIN pgslo_catalog.definition d USING (definition_id));
-
-COMMENT ON VIEW pgslo.post_processing IS 'The steps behind each version that rows'' trails name; the newest is in force.';
-
-CREATE VIEW pgslo.prediction_problem AS
- SELECT d.name AS definition,
-    c.batch,
-    c.model,
-    c.segment,
-    p.problem,
-    (p.rows)::bigint AS rows
-   FROM ((pgslo_catalog.pair_cell c
-     JOIN pgslo_catalog.definition d USING (definition_id))
-     CROSS JOIN LATERAL ( VALUES ('label_without_prediction'::text,c.label_without_prediction), ('two_labels'::text,c.two_labels), ('label_before_prediction'::text,c.label_before_prediction), ('unknown_label'::text,c.unknown_label), ('unknown_class'::text,c.unknown_class), ('score_missing'::text,c.score_missing), ('score_outside'::text,c.score_outside), ('model_missing'::text,c.model_missing)) p(problem, rows))
-  WHERE (p.rows <> (0)::numeric);
-
-COMMENT ON VIEW pgslo.prediction_problem IS 'Predictions and labels that cannot be measured as they are, counted; the rows stay where they are.';
 
 CREATE TABLE pgslo_catalog.quarantine (
     quarantine_id bigint NOT NULL,
@@ -6031,8 +5723,26 @@ COMMENT ON COLUMN pgslo_catalog.applied.objects IS 'What was generated: kind, na
 
 COMMENT ON COLUMN pgslo_catalog.applied.rows_written IS 'Rows inserted and updated so far, as the statistics system counted them.';
 
+CREATE TABLE pgslo_catalog.assertion_guard (
+    check_function text NOT NULL,
+    bucket integer NOT NULL,
+    turns bigint DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='20');
+
+COMMENT ON TABLE pgslo_catalog.assertion_guard IS 'Groups share these rows by their hash; a transaction updates those of its groups, in order, before it checks them.';
+
 ALTER TABLE pgslo_catalog.batch ALTER COLUMN batch_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.batch_batch_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE pgslo_catalog.broken_group ALTER COLUMN broken_group_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.broken_group_broken_group_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -6102,57 +5812,6 @@ CREATE TABLE pgslo_catalog.native_not_null (
 
 COMMENT ON TABLE pgslo_catalog.native_not_null IS 'Columns that pgslo made NOT NULL, and makes nullable again when the rule goes.';
 
-CREATE TABLE pgslo_catalog.pair_batch (
-    definition_id bigint NOT NULL,
-    batch text NOT NULL,
-    place numeric NOT NULL,
-    last_at timestamp with time zone,
-    early_due boolean DEFAULT true NOT NULL,
-    late_due boolean DEFAULT true NOT NULL
-);
-
-COMMENT ON TABLE pgslo_catalog.pair_batch IS 'Batches of predictions, and whether anything changed since their metrics were judged.';
-
-COMMENT ON COLUMN pgslo_catalog.pair_batch.last_at IS 'Time of the newest prediction that was ever in it: labels are complete so long after as the definition says.';
-
-ALTER TABLE pgslo_catalog.pair_cell ALTER COLUMN pair_cell_id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME pgslo_catalog.pair_cell_pair_cell_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
-
-CREATE TABLE pgslo_catalog.pair_fragment (
-    pair_fragment_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    images pgslo_catalog.pair_image[],
-    written_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
-);
-
-COMMENT ON TABLE pgslo_catalog.pair_fragment IS 'What one statement changed of predictions or labels, until tick() has added it up. May hold personal data.';
-
-COMMENT ON COLUMN pgslo_catalog.pair_fragment.images IS 'NULL: rows changed in a way that no image tells, and everything is counted anew.';
-
-ALTER TABLE pgslo_catalog.pair_fragment ALTER COLUMN pair_fragment_id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME pgslo_catalog.pair_fragment_pair_fragment_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
-
-CREATE TABLE pgslo_catalog.pair_score (
-    pair_cell_id bigint NOT NULL,
-    score double precision NOT NULL,
-    positive bigint NOT NULL,
-    negative bigint NOT NULL
-);
-
-COMMENT ON TABLE pgslo_catalog.pair_score IS 'Pairs by score: what AUC and calibration error are made of. No foreign key: looking the cell up for each score would double the cost of late labels.';
-
 CREATE TABLE pgslo_catalog.pause (
     pause_id bigint NOT NULL,
     definition_id bigint NOT NULL,
@@ -6181,15 +5840,6 @@ CREATE TABLE pgslo_catalog.paused_function (
 );
 
 COMMENT ON TABLE pgslo_catalog.paused_function IS 'Generated functions as they are without a pause; resume puts them back.';
-
-ALTER TABLE pgslo_catalog.post_processing ALTER COLUMN post_processing_id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME pgslo_catalog.post_processing_post_processing_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
 
 ALTER TABLE pgslo_catalog.quarantine ALTER COLUMN quarantine_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.quarantine_quarantine_id_seq
@@ -6261,6 +5911,28 @@ ALTER TABLE pgslo_catalog.task ALTER COLUMN task_id ADD GENERATED ALWAYS AS IDEN
     CACHE 1
 );
 
+CREATE TABLE pgslo_catalog.touched (
+    touched_id bigint NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    check_function text NOT NULL,
+    enforced boolean NOT NULL,
+    keys text[] NOT NULL,
+    buckets integer[] NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.touched IS 'Groups that statements touched: checked and forgotten when their transaction commits; those of assertions that do not reject are left to tick().';
+
+COMMENT ON COLUMN pgslo_catalog.touched.keys IS 'Values of a group as a JSON array each; * stands for every group.';
+
+ALTER TABLE pgslo_catalog.touched ALTER COLUMN touched_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.touched_touched_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE pgslo_catalog.unannounced (
     incident_event_id bigint NOT NULL
 );
@@ -6296,11 +5968,26 @@ COMMENT ON TABLE pgslo_catalog.watermark IS 'Transactions below this one ended b
 ALTER TABLE ONLY pgslo_catalog.applied
     ADD CONSTRAINT applied_holds_the_last_apply PRIMARY KEY (definition_id);
 
+ALTER TABLE ONLY pgslo_catalog.assertion_dependency
+    ADD CONSTRAINT assertion_depends_on_a_table_once PRIMARY KEY (rule_id, relation);
+
+ALTER TABLE ONLY pgslo_catalog.assertion_guard
+    ADD CONSTRAINT assertion_guard_is_there_once PRIMARY KEY (check_function, bucket);
+
+ALTER TABLE ONLY pgslo_catalog.assertion
+    ADD CONSTRAINT assertion_has_a_check_of_its_own UNIQUE (check_function);
+
+ALTER TABLE ONLY pgslo_catalog.assertion
+    ADD CONSTRAINT assertion_has_one_rule PRIMARY KEY (rule_id);
+
 ALTER TABLE ONLY pgslo_catalog.batch
     ADD CONSTRAINT batch_has_an_id PRIMARY KEY (batch_id);
 
 ALTER TABLE ONLY pgslo_catalog.batch
     ADD CONSTRAINT batch_name_is_unique_in_its_definition UNIQUE (definition_id, name);
+
+ALTER TABLE ONLY pgslo_catalog.broken_group
+    ADD CONSTRAINT broken_group_has_an_id PRIMARY KEY (broken_group_id);
 
 ALTER TABLE ONLY pgslo_catalog.definition
     ADD CONSTRAINT definition_has_an_id PRIMARY KEY (definition_id);
@@ -6329,29 +6016,11 @@ ALTER TABLE ONLY pgslo_catalog.migration
 ALTER TABLE ONLY pgslo_catalog.native_not_null
     ADD CONSTRAINT native_not_null_is_set_once PRIMARY KEY (relation, column_name);
 
-ALTER TABLE ONLY pgslo_catalog.pair_batch
-    ADD CONSTRAINT pair_batch_is_known_once PRIMARY KEY (definition_id, batch);
-
-ALTER TABLE ONLY pgslo_catalog.pair_cell
-    ADD CONSTRAINT pair_cell_has_an_id PRIMARY KEY (pair_cell_id);
-
-ALTER TABLE ONLY pgslo_catalog.pair_cell
-    ADD CONSTRAINT pair_cell_is_of_a_batch_a_model_and_a_segment UNIQUE (definition_id, batch, model, segment);
-
-ALTER TABLE ONLY pgslo_catalog.pair_fragment
-    ADD CONSTRAINT pair_fragment_has_an_id PRIMARY KEY (pair_fragment_id);
-
-ALTER TABLE ONLY pgslo_catalog.pair_score
-    ADD CONSTRAINT pair_score_is_counted_once PRIMARY KEY (pair_cell_id, score);
-
 ALTER TABLE ONLY pgslo_catalog.pause
     ADD CONSTRAINT pause_has_an_id PRIMARY KEY (pause_id);
 
 ALTER TABLE ONLY pgslo_catalog.paused_function
     ADD CONSTRAINT paused_function_is_kept_once PRIMARY KEY (function_name);
-
-ALTER TABLE ONLY pgslo_catalog.post_processing
-    ADD CONSTRAINT post_processing_has_an_id PRIMARY KEY (post_processing_id);
 
 ALTER TABLE ONLY pgslo_catalog.profile
     ADD CONSTRAINT profile_is_of_a_column_and_a_batch PRIMARY KEY (definition_id, column_name, batch);
@@ -6389,6 +6058,9 @@ ALTER TABLE ONLY pgslo_catalog.task
 ALTER TABLE ONLY pgslo_catalog.task
     ADD CONSTRAINT task_name_is_unique_in_its_definition UNIQUE (definition_id, name);
 
+ALTER TABLE ONLY pgslo_catalog.touched
+    ADD CONSTRAINT touched_has_an_id PRIMARY KEY (touched_id);
+
 ALTER TABLE ONLY pgslo_catalog.unannounced
     ADD CONSTRAINT unannounced_is_noted_once PRIMARY KEY (incident_event_id);
 
@@ -6407,6 +6079,8 @@ ALTER TABLE ONLY pgslo_catalog.watermark
 CREATE INDEX batch_open_idx ON pgslo_catalog.batch USING btree (definition_id) WHERE (closed_at IS NULL);
 
 CREATE INDEX batch_place_idx ON pgslo_catalog.batch USING btree (definition_id, place);
+
+CREATE INDEX broken_group_idx ON pgslo_catalog.broken_group USING btree (rule_id, group_key);
 
 CREATE INDEX delivery_page_idx ON pgslo_catalog.delivery USING btree (page);
 
@@ -6432,17 +6106,9 @@ CREATE INDEX incident_last_idx ON pgslo_catalog.incident USING btree (rule_id, i
 
 CREATE INDEX incident_page_idx ON pgslo_catalog.incident USING btree (definition_id, opened_batch);
 
-CREATE INDEX pair_batch_due_idx ON pgslo_catalog.pair_batch USING btree (definition_id) WHERE (early_due OR late_due);
-
-CREATE INDEX pair_batch_place_idx ON pgslo_catalog.pair_batch USING btree (definition_id, place);
-
-CREATE INDEX pair_fragment_definition_idx ON pgslo_catalog.pair_fragment USING btree (definition_id);
-
 CREATE UNIQUE INDEX pause_is_made_once ON pgslo_catalog.pause USING btree (definition_id, COALESCE(rule_name, ''::text));
 
 CREATE INDEX paused_function_definition_idx ON pgslo_catalog.paused_function USING btree (definition_id);
-
-CREATE INDEX post_processing_definition_idx ON pgslo_catalog.post_processing USING btree (definition_id, post_processing_id);
 
 CREATE INDEX profile_batch_idx ON pgslo_catalog.profile USING btree (definition_id, batch);
 
@@ -6458,6 +6124,8 @@ CREATE INDEX rule_break_rule_idx ON pgslo_catalog.rule_break USING btree (rule_i
 
 CREATE INDEX sample_rule_idx ON pgslo_catalog.sample USING btree (rule_id, batch);
 
+CREATE INDEX touched_enforced_idx ON pgslo_catalog.touched USING btree (xid) WHERE enforced;
+
 CREATE INDEX verdict_definition_idx ON pgslo_catalog.verdict USING btree (definition_id, place);
 
 CREATE INDEX verdict_place_idx ON pgslo_catalog.verdict USING btree (rule_id, place);
@@ -6466,11 +6134,27 @@ CREATE TRIGGER note_insert AFTER INSERT ON pgslo_catalog.incident FOR EACH ROW E
 
 CREATE TRIGGER note_update AFTER UPDATE OF acknowledged_at, muted_until, resolved_at ON pgslo_catalog.incident FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
 
+CREATE CONSTRAINT TRIGGER observe AFTER INSERT ON pgslo_catalog.touched DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((NOT new.enforced)) EXECUTE FUNCTION pgslo_catalog.observe_touched();
+
+CREATE CONSTRAINT TRIGGER settle AFTER INSERT ON pgslo_catalog.touched DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (new.enforced) EXECUTE FUNCTION pgslo_catalog.settle_touched();
+
 ALTER TABLE ONLY pgslo_catalog.applied
     ADD CONSTRAINT applied_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY pgslo_catalog.assertion
+    ADD CONSTRAINT assertion_belongs_to_a_rule FOREIGN KEY (rule_id) REFERENCES pgslo_catalog.rule(rule_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.assertion_dependency
+    ADD CONSTRAINT assertion_dependency_belongs_to_an_assertion FOREIGN KEY (rule_id) REFERENCES pgslo_catalog.assertion(rule_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.assertion_guard
+    ADD CONSTRAINT assertion_guard_belongs_to_an_assertion FOREIGN KEY (check_function) REFERENCES pgslo_catalog.assertion(check_function) ON UPDATE CASCADE ON DELETE CASCADE;
+
 ALTER TABLE ONLY pgslo_catalog.batch
     ADD CONSTRAINT batch_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.broken_group
+    ADD CONSTRAINT broken_group_belongs_to_an_assertion FOREIGN KEY (rule_id) REFERENCES pgslo_catalog.assertion(rule_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.delivery
     ADD CONSTRAINT delivery_belongs_to_a_recipient FOREIGN KEY (recipient) REFERENCES pgslo_catalog.recipient(recipient) ON DELETE CASCADE;
@@ -6484,20 +6168,11 @@ ALTER TABLE ONLY pgslo_catalog.incident
 ALTER TABLE ONLY pgslo_catalog.incident_event
     ADD CONSTRAINT incident_event_belongs_to_an_incident FOREIGN KEY (incident_id) REFERENCES pgslo_catalog.incident(incident_id) ON DELETE CASCADE;
 
-ALTER TABLE ONLY pgslo_catalog.pair_batch
-    ADD CONSTRAINT pair_batch_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
-
-ALTER TABLE ONLY pgslo_catalog.pair_cell
-    ADD CONSTRAINT pair_cell_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
-
 ALTER TABLE ONLY pgslo_catalog.pause
     ADD CONSTRAINT pause_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.paused_function
     ADD CONSTRAINT paused_function_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
-
-ALTER TABLE ONLY pgslo_catalog.post_processing
-    ADD CONSTRAINT post_processing_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.profile
     ADD CONSTRAINT profile_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
@@ -6539,6 +6214,8 @@ GRANT USAGE ON SCHEMA pgslo TO PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.acknowledge(incident_id bigint, note text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo.audit(definition text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo.backtest(definition text, batches integer, seed bigint, faults text[], sensitivity double precision, feedback boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.begin_delivery(delivery_id bigint) FROM PUBLIC;
@@ -6567,8 +6244,6 @@ REVOKE ALL ON FUNCTION pgslo.pause(definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo.recount_pairs(definition text) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo.release(quarantine_id bigint, changes jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text) FROM PUBLIC;
@@ -6591,25 +6266,21 @@ REVOKE ALL ON FUNCTION pgslo_catalog.announce_events() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.assertion_rule(definition text, assertion text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.at_place(grid double precision[], place double precision) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.auc(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.await_labels(rule pgslo_catalog.rule, batch text, place numeric, until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.batch_so_far(definition_id bigint, batch text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.blur_scores(cells bigint[]) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds text[], faults text[], partners integer[], batch text, seed bigint, OUT broken text[], OUT changed double precision[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.break_rows(sample text[], fault text, rows bigint, batch text, seed bigint, OUT broken text[], OUT broken_rows bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, part double precision, strength double precision, other text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.broken_groups(check_function text, keys text[], at_most integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.calibration_error(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, part double precision, strength double precision, other text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.can_find_batches(definition pgslo_catalog.definition) FROM PUBLIC;
 
@@ -6625,7 +6296,9 @@ REVOKE ALL ON FUNCTION pgslo_catalog.common_distance(by text, one jsonb, other j
 
 REVOKE ALL ON FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch text, place numeric) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.definition) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.day_of_check() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.declare_assertion(document jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) FROM PUBLIC;
 
@@ -6647,17 +6320,15 @@ REVOKE ALL ON FUNCTION pgslo_catalog.fault_kinds(OUT ordinal integer, OUT name t
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.follow_assertions() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.follow_pairs(definition pgslo_catalog.definition) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.forget(definition text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.forget_assertion(definition text, assertion text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text) FROM PUBLIC;
 
@@ -6666,6 +6337,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.grid_distance(by text, one double precision
 REVOKE ALL ON FUNCTION pgslo_catalog.grids_apart(now double precision[], reference double precision[], OUT distribution double precision, OUT moved double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.heal_incidents() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.hold_assertion(check_function text, keys text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_base64(value text) FROM PUBLIC;
 
@@ -6684,6 +6357,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_ipv6(value text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.is_json(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_missed(rule pgslo_catalog.rule, rows bigint, failed bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_referential(relation regclass, old_row record, new_row record) FROM PUBLIC;
 
@@ -6705,13 +6380,13 @@ REVOKE ALL ON FUNCTION pgslo_catalog.iso_text(value anyelement) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_age(definition pgslo_catalog.definition) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.judge_assertion(rule_id bigint, keys text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_batch(definition_id bigint, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.definition, batch text, columns text[], sample text[], level smallint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.judge_metric(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.keep_functions(definition text) FROM PUBLIC;
 
@@ -6722,8 +6397,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident
 REVOKE ALL ON FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.level_of(mask bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.mean_interval(summed numeric, squares numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text) FROM PUBLIC;
 
@@ -6743,9 +6416,11 @@ REVOKE ALL ON FUNCTION pgslo_catalog.newest_batches(definition pgslo_catalog.def
 
 REVOKE ALL ON FUNCTION pgslo_catalog.newest_data(definition pgslo_catalog.definition) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.normal_quantile(share double precision) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.note_incident() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.observe_touched() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
 
@@ -6754,6 +6429,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.open_left_over() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.open_one(incident_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.place_of_check() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.problem(definition text, columns text[]) FROM PUBLIC;
 
@@ -6789,9 +6466,9 @@ REVOKE ALL ON FUNCTION pgslo_catalog.recount_all(definition pgslo_catalog.defini
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.register(document jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.register_predictions(definition_id bigint, document jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.register(document jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reject(definition text, schema_name text, table_name text, rule text, column_name text, promise text, shown text, row_key text, owner text, also text[]) FROM PUBLIC;
 
@@ -6811,11 +6488,13 @@ REVOKE ALL ON FUNCTION pgslo_catalog.seconds_of(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.settle_replayed(twin pgslo_catalog.definition, batch pgslo_catalog.batch, missed text[], feedback boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.settle_touched() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.share_below(grid double precision[], value double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.share_shown(part numeric, whole numeric) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, presents double precision[], counts jsonb[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, last_present double precision, last_counted jsonb, phase_present double precision, phase_counted jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.shown(value numeric) FROM PUBLIC;
 
@@ -6833,7 +6512,13 @@ REVOKE ALL ON FUNCTION pgslo_catalog.summary_names() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.tend_incidents() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.touch(check_function text, enforced boolean, keys text[], buckets integer[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.touch_and_check(check_function text, enforced boolean, keys text[], buckets integer[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.twin_of(target pgslo_catalog.definition, sensitivity double precision) FROM PUBLIC;
 
@@ -6843,13 +6528,15 @@ REVOKE ALL ON FUNCTION pgslo_catalog.unregister(definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.utc(moment timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.want_pairs_anew(definition text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.wanted(low double precision, high double precision, factor numeric, unit text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
+GRANT SELECT ON TABLE pgslo.assertion TO PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.assertion_dependency TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.batch TO PUBLIC;
 
@@ -6863,13 +6550,7 @@ GRANT SELECT ON TABLE pgslo.incident_event TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.measured_precision TO PUBLIC;
 
-GRANT SELECT ON TABLE pgslo.ml_metric TO PUBLIC;
-
 GRANT SELECT ON TABLE pgslo.page TO PUBLIC;
-
-GRANT SELECT ON TABLE pgslo.post_processing TO PUBLIC;
-
-GRANT SELECT ON TABLE pgslo.prediction_problem TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.reader TO PUBLIC;
 

@@ -2145,6 +2145,26 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) IS 'Opens, heals or resolves the incident of a rule over batches after a batch was judged; the verdict is written down already.';
 
+CREATE FUNCTION pgslo_catalog.forget(definition text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = forget.definition);
+BEGIN
+    -- Rows that writers refer to or wait for stay: the definition, its rules, open incidents, rows in quarantine.
+    DELETE FROM pgslo_catalog.sample s WHERE s.rule_id IN (SELECT r.rule_id FROM pgslo_catalog.rule r WHERE r.definition_id = id);
+    DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id;
+    DELETE FROM pgslo_catalog.verdict v WHERE v.definition_id = id;
+    DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = id;
+    DELETE FROM pgslo_catalog.batch b WHERE b.definition_id = id;
+    DELETE FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.resolved_at IS NOT NULL;
+    DELETE FROM pgslo_catalog.repair r WHERE r.definition_id = id;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.forget(definition text) IS 'Forgets a definition''s history, before unregister does the rest under table locks; no writer waits for it.';
+
 CREATE FUNCTION pgslo_catalog.forget_assertion(definition text, assertion text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3451,7 +3471,8 @@ DECLARE
     END;
     noted bigint;
 BEGIN
-    IF what IS NULL THEN
+    -- One that opened before this transaction began comes out of a dump, which brings its history as well.
+    IF what IS NULL OR (TG_OP = 'INSERT' AND NEW.opened_at < transaction_timestamp()) THEN
         RETURN NULL;
     END IF;
     INSERT INTO pgslo_catalog.incident_event AS e (incident_id, event, batch, muted_until, resolution, note)
@@ -6327,6 +6348,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.defin
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.forget(definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.forget_assertion(definition text, assertion text) FROM PUBLIC;
 

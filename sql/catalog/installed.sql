@@ -33,7 +33,7 @@ JOIN pg_catalog.pg_class t ON t.oid = k.confrelid JOIN pg_catalog.pg_namespace o
 WHERE k.contype = 'f' AND k.conparentid = 0
 UNION ALL
 SELECT 'exclusion', ARRAY[k.conname::text], ARRAY[n.nspname::text, c.relname::text],
-       pg_catalog.obj_description(k.oid, 'pg_constraint'), NULL, true, true, '{}'
+       pg_catalog.obj_description(k.oid, 'pg_constraint'), NULL, true, true, '{}', NULL
 FROM pg_catalog.pg_constraint k
 JOIN pg_catalog.pg_class c ON c.oid = k.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE k.contype = 'x'

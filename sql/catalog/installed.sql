@@ -47,6 +47,8 @@ JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
 JOIN pg_catalog.pg_class c ON c.oid = i.indrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pgslo_catalog.definition d ON d.relation = i.indrelid
 WHERE x.relname ~ '^pgslo__'
+  -- That of an exclusion constraint comes and goes with it.
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conindid = x.oid AND k.contype = 'x')
 UNION ALL
 SELECT 'not_null', ARRAY[u.column_name], ARRAY[n.nspname::text, c.relname::text], u.comment, NULL, true, true, '{}', NULL
 FROM (

@@ -22,6 +22,24 @@ CREATE TYPE pgslo_catalog.measured AS (
 
 COMMENT ON TYPE pgslo_catalog.measured IS 'What was counted in one batch: rows, values that are not null by column, tallies by name, failing rows by rule, and a sample.';
 
+CREATE TYPE pgslo_catalog.pair_image AS (
+	side text,
+	sign integer,
+	key text[],
+	batch text,
+	place numeric,
+	model text,
+	segment text[],
+	score double precision,
+	decided text,
+	label text,
+	moment timestamp with time zone,
+	defaulted boolean,
+	abstained boolean
+);
+
+COMMENT ON TYPE pgslo_catalog.pair_image IS 'A row of predictions or of labels as far as metrics look at it: added (sign 1) or taken away (-1).';
+
 CREATE FUNCTION pgslo.acknowledge(incident_id bigint, note text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -502,7 +520,7 @@ CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, b
                WHEN n.batches IS NULL THEN 'unknown: no batch of it was seen yet'
                WHEN n.batches < 21 THEN format('unknown: %s of 21 batches are known', n.batches)
                WHEN n.sampled = 0 THEN 'unknown: its newest batch has no value'
-               WHEN n.batches < 60 THEN format('known, with wider bounds until there are 60 batches (%s so far)', n.batches)
+               WHEN n.batches < 300 THEN format('known, with wider bounds until there are 300 batches (%s so far)', n.batches)
                ELSE 'known'
            END,
            t.usual
@@ -586,6 +604,36 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) IS 'Writes a message down to be sent, once a key, and says whether it is new.';
+
+CREATE FUNCTION pgslo.recount_pairs(definition text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    target pgslo_catalog.definition;
+    completed bigint;
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = recount_pairs.definition;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'SL002',
+            MESSAGE = format('%s has no definition', recount_pairs.definition),
+            HINT = 'SELECT definition FROM pgslo.status;';
+    ELSIF target.pairs IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('nothing is measured of the predictions of %s', target.name),
+            HINT = 'Say it in the definition: kind: predictions, with labels or a rule of the kind ml_metric.';
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('pgslo tick', 0));
+    PERFORM pgslo_catalog.want_pairs_anew(target.name);
+    completed := pgslo_catalog.complete_pairs(target);
+    PERFORM pgslo_catalog.follow_pairs(target);
+    RETURN completed;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.recount_pairs(definition text) IS 'Counts all pairs of predictions and labels anew from the tables, for writes that no trigger saw, and judges what changed; returns the predictions.';
 
 CREATE FUNCTION pgslo.release(quarantine_id bigint, changes jsonb DEFAULT '{}'::jsonb) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -758,6 +806,7 @@ BEGIN
                 EXECUTE kept.source;
             END IF;
         END LOOP;
+        PERFORM pgslo_catalog.want_pairs_anew(wanted.name);
         DELETE FROM pgslo_catalog.pause p WHERE p.definition_id = wanted.definition_id;
         RETURN NEXT wanted.name;
     END LOOP;
@@ -910,6 +959,7 @@ CREATE TABLE pgslo_catalog.definition (
     span interval,
     budgeting text DEFAULT 'occurrences'::text NOT NULL,
     sensitivity double precision DEFAULT 1 NOT NULL,
+    pairs jsonb,
     CONSTRAINT definition_budgeting_is_known CHECK ((budgeting = ANY (ARRAY['occurrences'::text, 'time_slices'::text]))),
     CONSTRAINT definition_max_age_is_positive CHECK ((max_age > '00:00:00'::interval)),
     CONSTRAINT definition_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'refuse'::text, 'silent'::text]))),
@@ -946,6 +996,8 @@ COMMENT ON COLUMN pgslo_catalog.definition.target IS 'Objective: share of batche
 COMMENT ON COLUMN pgslo_catalog.definition.span IS 'Window of the objective.';
 
 COMMENT ON COLUMN pgslo_catalog.definition.sensitivity IS 'How much a learned bound is widened; 1 is the default, 2 tells of half as small deviations, 0.5 of twice as large ones.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.pairs IS 'How predictions and labels are paired and measured; NULL for a table without metrics.';
 
 CREATE FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -1177,6 +1229,65 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.at_place(grid double precision[], place double precision) IS 'The value at a place between 0 and 40 of a grid of quantiles.';
 
+CREATE FUNCTION pgslo_catalog.auc(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    found record;
+    blurred float8;
+    positives float8;
+    negatives float8;
+    half float8;
+BEGIN
+    SELECT sum(s.positive) AS positives, sum(s.negative) AS negatives, sum(s.positive * (s.below + s.negative / 2.0)) AS won,
+           sum(CASE WHEN s.coarse THEN s.positive * s.negative / 2.0 ELSE 0 END) AS tied
+    INTO found
+    FROM (
+        SELECT g.*, sum(g.negative) OVER (ORDER BY g.score) - g.negative AS below
+        FROM (
+            SELECT p.score, sum(p.positive) AS positive, sum(p.negative) AS negative, bool_or(c.coarse) AS coarse
+            FROM pgslo_catalog.pair_score p JOIN pgslo_catalog.pair_cell c USING (pair_cell_id)
+            WHERE c.pair_cell_id = ANY (auc.cells)
+            GROUP BY p.score
+        ) AS g
+    ) AS s;
+    positives := found.positives;
+    negatives := found.negatives;
+    IF positives > 0 AND negatives > 0 THEN
+        value := (found.won / (found.positives * found.negatives))::float8;
+        blurred := (found.tied / (found.positives * found.negatives))::float8;
+        half := z * sqrt(greatest(0, value * (1 - value) + (positives - 1) * (value / (2 - value) - value * value)
+            + (negatives - 1) * (2 * value * value / (1 + value) - value * value)) / (positives * negatives));
+        low := greatest(0, value - half - blurred);
+        high := least(1, value + half + blurred);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.auc(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) IS 'Area under the ROC curve: the share of pairs of a positive and a negative that are in order, ties counting half. Interval: Hanley and McNeil, Radiology 143 (1982) 29-36; where scores are kept to four digits it is wider by half of the ties.';
+
+CREATE FUNCTION pgslo_catalog.await_labels(rule pgslo_catalog.rule, batch text, place numeric, until timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    judged pgslo_catalog.batch;
+    found record;
+BEGIN
+    judged.definition_id := (await_labels.rule).definition_id;
+    judged.name := await_labels.batch;
+    judged.place := await_labels.place;
+    SELECT coalesce(sum(c.labelled), 0) AS labelled, coalesce(sum(c.predictions), 0) AS predictions INTO found
+    FROM pgslo_catalog.pair_cell c WHERE c.definition_id = judged.definition_id AND c.batch = await_labels.batch;
+    PERFORM pgslo_catalog.give_verdict(await_labels.rule, judged, 'unknown', NULL, (await_labels.rule).warn_low, (await_labels.rule).warn_high, NULL,
+        format('labels are complete at %s UTC; %s of %s predictions have one by now', to_char(await_labels.until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
+            pgslo_catalog.shown(found.labelled), pgslo_catalog.shown(found.predictions)));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.await_labels(rule pgslo_catalog.rule, batch text, place numeric, until timestamp with time zone) IS 'Says of a batch that its labels are still to come.';
+
 CREATE FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1235,6 +1346,31 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.batch_so_far(definition_id bigint, batch text) IS 'A batch as it stands within this transaction.';
+
+CREATE FUNCTION pgslo_catalog.blur_scores(cells bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    large bigint;
+BEGIN
+    FOR large IN
+        SELECT c.pair_cell_id FROM pgslo_catalog.pair_cell c
+        WHERE c.pair_cell_id = ANY (blur_scores.cells) AND NOT c.coarse AND c.scored > 10000
+          AND (SELECT count(*) FROM pgslo_catalog.pair_score s WHERE s.pair_cell_id = c.pair_cell_id) > 10000
+    LOOP
+        UPDATE pgslo_catalog.pair_cell c SET coarse = true WHERE c.pair_cell_id = large;
+        WITH fine AS (
+            DELETE FROM pgslo_catalog.pair_score s WHERE s.pair_cell_id = large AND s.score <> round(s.score::numeric, 4)::float8 RETURNING s.score, s.positive, s.negative
+        )
+        INSERT INTO pgslo_catalog.pair_score AS s (pair_cell_id, score, positive, negative)
+        SELECT large, round(f.score::numeric, 4)::float8, sum(f.positive), sum(f.negative) FROM fine f GROUP BY 2
+        ON CONFLICT ON CONSTRAINT pair_score_is_counted_once DO UPDATE SET positive = s.positive + excluded.positive, negative = s.negative + excluded.negative;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.blur_scores(cells bigint[]) IS 'Keeps scores to four digits where there are more than 10,000 different ones.';
 
 CREATE FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds text[], faults text[], partners integer[], batch text, seed bigint, OUT broken text[], OUT changed double precision[]) RETURNS record
     LANGUAGE sql IMMUTABLE
@@ -1343,6 +1479,29 @@ CREATE FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, pa
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, part double precision, strength double precision, other text) IS 'A value as a fault leaves it; other is the value that takes its place, or the length to which it is cut.';
+
+CREATE FUNCTION pgslo_catalog.calibration_error(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    SELECT sum(b.n * abs(b.gap)) / sum(b.n), sum(b.n * greatest(0, abs(b.gap) - b.half)) / sum(b.n), least(1, sum(b.n * (abs(b.gap) + b.half)) / sum(b.n))
+    INTO value, low, high
+    FROM (
+        SELECT g.n, g.positive / g.n - g.score / g.n AS gap,
+               calibration_error.z * sqrt(greatest(0, g.score / g.n * (1 - g.score / g.n) / g.n)) AS half
+        FROM (
+            SELECT sum(p.positive + p.negative)::float8 AS n, sum(p.positive)::float8 AS positive, sum(p.score * (p.positive + p.negative)) AS score
+            FROM pgslo_catalog.pair_score p
+            WHERE p.pair_cell_id = ANY (calibration_error.cells)
+            GROUP BY least(floor(p.score * 10), 9)
+            HAVING sum(p.positive + p.negative) > 0
+        ) AS g
+    ) AS b;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.calibration_error(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) IS 'Expected calibration error over ten bins of equal width. Interval: what each bin''s gap is by chance if it is calibrated, taken off and added.';
 
 CREATE FUNCTION pgslo_catalog.can_find_batches(definition pgslo_catalog.definition) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -1463,19 +1622,18 @@ CREATE FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch t
         ) m USING (entity)
         GROUP BY w.batch
     ), mine AS MATERIALIZED (
-        -- With nothing added to it an array is whole in memory; else it would be read from its TOAST table again for each of its elements.
-        SELECT p.column_name, p.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile p
-        WHERE p.definition_id = compare_with_earlier.definition_id AND p.batch = compare_with_earlier.batch AND p.sampled > 0 AND p.prefix IS NOT NULL
+        -- Appending nothing takes an array out of where long values are kept, once and not at every element.
+        SELECT c.column_name, c.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile c
+        WHERE c.definition_id = compare_with_earlier.definition_id AND c.batch = compare_with_earlier.batch AND c.sampled > 0 AND c.prefix IS NOT NULL
     ), theirs AS MATERIALIZED (
-        SELECT p.column_name, p.batch, p.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile p
-        WHERE p.definition_id = compare_with_earlier.definition_id AND p.batch IN (SELECT w.batch FROM whole w) AND p.prefix IS NOT NULL
+        SELECT o.column_name, o.batch, o.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile o
+        WHERE o.definition_id = compare_with_earlier.definition_id AND o.batch IN (SELECT p.batch FROM paired p) AND o.prefix IS NOT NULL
     ), equal AS (
-        SELECT c.column_name, avg((c.prefix[x.mine] = o.prefix[x.others])::integer) FILTER (WHERE c.prefix[x.mine] <> 0 OR o.prefix[x.others] <> 0) AS share,
-               count(*) FILTER (WHERE c.prefix[x.mine] <> 0 OR o.prefix[x.others] <> 0) AS compared
+        SELECT c.column_name, avg((x.mine = x.other)::integer) FILTER (WHERE x.mine <> 0 OR x.other <> 0) AS share, count(*) FILTER (WHERE x.mine <> 0 OR x.other <> 0) AS compared
         FROM mine c
-        CROSS JOIN paired p
-        JOIN theirs o ON o.column_name = c.column_name AND o.batch = p.batch
-        CROSS JOIN LATERAL unnest(p.mine, p.others) AS x (mine, others)
+        JOIN theirs o USING (column_name)
+        JOIN paired p USING (batch)
+        CROSS JOIN LATERAL (SELECT c.prefix[i.mine] AS mine, o.prefix[i.other] AS other FROM unnest(p.mine, p.others) AS i (mine, other)) x
         GROUP BY c.column_name, p.batch
     )
     UPDATE pgslo_catalog.profile p
@@ -1485,6 +1643,176 @@ CREATE FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch t
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch text, place numeric) IS 'Notes how many values of a batch are those of an earlier one, entity by entity.';
+
+CREATE FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.definition) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_nestloop TO 'off'
+    SET jit TO 'off'
+    SET work_mem TO '64MB'
+    AS $_$
+DECLARE
+    id bigint := (complete_pairs.definition).definition_id;
+    how jsonb := (complete_pairs.definition).pairs;
+    anew boolean;
+    classes text[];
+    completed bigint;
+    touched bigint[];
+BEGIN
+    anew := EXISTS (SELECT FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = id AND f.images IS NULL);
+    IF NOT anew AND NOT EXISTS (SELECT FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = id) THEN
+        RETURN 0;
+    END IF;
+    IF anew THEN
+        PERFORM set_config('enable_seqscan', 'on', true);
+        PERFORM pgslo_catalog.forget_pairs(id);
+        UPDATE pgslo_catalog.pair_batch b SET early_due = true, late_due = true WHERE b.definition_id = id;
+    END IF;
+    IF jsonb_typeof(how -> 'classes') = 'array' THEN
+        classes := ARRAY(SELECT jsonb_array_elements_text(how -> 'classes'));
+    END IF;
+    EXECUTE format(
+        $query$
+        WITH taken AS (
+            DELETE FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = $1 AND ($2 OR f.images IS NOT NULL) RETURNING f.images
+        ), changed AS MATERIALIZED (
+            SELECT i.* FROM taken t CROSS JOIN LATERAL unnest(t.images) AS i WHERE NOT $2
+        ), now AS MATERIALIZED (
+            SELECT n.* FROM pgslo_gen.%I(CASE WHEN NOT $2 THEN ARRAY(SELECT c::pgslo_catalog.pair_image FROM changed c) END) AS n
+        ), bag AS MATERIALIZED (
+            -- Rows of now (state 1), and of when it was looked last (state -1), each as often as it was there.
+            SELECT s.state, s.side, s.key, s.batch, s.place, s.model, s.segment, s.score, s.decided, s.label, s.moment, s.defaulted, s.abstained, sum(s.n) AS n
+            FROM (
+                SELECT 1 AS state, 1 AS n, o.* FROM now o
+                UNION ALL SELECT -1, 1, o.* FROM now o WHERE NOT $2
+                UNION ALL SELECT -1, -c.sign, c.* FROM changed c
+            ) AS s
+            GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
+            HAVING sum(s.n) <> 0
+        ), truth AS MATERIALIZED (
+            -- Of two labels the newer one counts.
+            SELECT DISTINCT ON (b.state, b.key) b.state, b.key, b.label, b.score, b.moment, sum(b.n) OVER (PARTITION BY b.state, b.key) AS labels
+            FROM bag b WHERE b.side = 'label'
+            ORDER BY b.state, b.key, b.moment DESC NULLS LAST, b.label DESC NULLS LAST, b.score DESC NULLS LAST
+        ), pair AS (
+            SELECT p.state * p.n AS n, p.batch, p.place, coalesce(p.model, '') AS model, p.segment, p.score, p.decided, p.moment, p.defaulted, p.abstained,
+                   p.model IS NULL AND $3 ->> 'has_model' = 'true' AS model_missing, t.labels, t.label, t.score AS number,
+                   extract(epoch FROM t.moment - p.moment)::numeric AS delay,
+                   CASE WHEN $3 ->> 'regression' = 'true' THEN p.score > '-Infinity' AND p.score < 'Infinity' ELSE p.score BETWEEN 0 AND 1 END IS TRUE AS valid,
+                   CASE WHEN $3 ->> 'regression' = 'true' THEN t.score > '-Infinity' AND t.score < 'Infinity'
+                        ELSE t.label IS NOT NULL AND ($4 IS NULL OR t.label = ANY ($4)) END IS TRUE AS known
+            FROM bag p LEFT JOIN truth t ON t.state = p.state AND t.key = p.key
+            WHERE p.side = 'prediction'
+        ), told AS (
+            SELECT p.*, p.known AND coalesce(p.delay, 0) >= 0 AS used, p.label = $3 ->> 'positive' AS positive,
+                   CASE WHEN $3 ->> 'regression' = 'true' THEN false WHEN $3 ->> 'has_class' = 'true' THEN p.decided IS NOT NULL AND ($4 IS NULL OR p.decided = ANY ($4))
+                        ELSE p.valid END AS says,
+                   CASE WHEN $3 ->> 'has_class' = 'true' THEN p.decided = $3 ->> 'positive' ELSE p.score >= ($3 ->> 'threshold')::float8 END AS said_positive,
+                   least(greatest(p.score, 2.220446049250313e-16), 1 - 2.220446049250313e-16) AS clipped
+            FROM pair p
+        ), one AS MATERIALIZED (
+            SELECT t.*,
+                   CASE WHEN $3 ->> 'has_class' = 'true' THEN t.decided = t.label ELSE t.said_positive = t.positive END AS hit,
+                   CASE WHEN NOT t.valid OR t.abstained OR $3 ->> 'regression' = 'true' THEN NULL
+                        WHEN $3 ->> 'has_class' = 'true' AND $3 ->> 'positive' IS NULL THEN t.score
+                        WHEN $3 ->> 'has_class' = 'true' AND t.decided IS NOT NULL THEN CASE WHEN t.said_positive THEN t.score ELSE 1 - t.score END
+                        ELSE greatest(t.score, 1 - t.score) END::numeric AS confidence,
+                   CASE WHEN t.used AND t.valid AND $3 ->> 'regression' = 'true' THEN (t.score - t.number)::numeric END AS error,
+                   CASE WHEN t.used AND t.valid AND $3 ->> 'regression' = 'true' THEN (abs(t.score - t.number) / greatest(abs(t.number), 2.220446049250313e-16))::numeric END AS relative,
+                   CASE WHEN t.used AND t.valid AND $3 ->> 'positive' IS NOT NULL THEN (-ln(CASE WHEN t.positive THEN t.clipped ELSE 1 - t.clipped END))::numeric END AS loss,
+                   CASE WHEN t.used AND t.valid AND $3 ->> 'positive' IS NOT NULL THEN ((t.score - CASE WHEN t.positive THEN 1 ELSE 0 END) ^ 2)::numeric END AS brier
+            FROM told t
+        ), summed AS (
+            SELECT o.batch, min(o.place) AS place, max(o.moment) AS last_at, o.model, o.segment,
+                   sum(o.n) AS predictions,
+                   coalesce(sum(o.n) FILTER (WHERE o.defaulted), 0) AS defaulted,
+                   coalesce(sum(o.n) FILTER (WHERE o.abstained), 0) AS abstained,
+                   coalesce(sum(o.n) FILTER (WHERE o.confidence IS NOT NULL), 0) AS expecting,
+                   coalesce(sum(o.n * o.confidence), 0) AS expected,
+                   coalesce(sum(o.n * o.confidence * (1 - o.confidence)), 0) AS expected_noise,
+                   coalesce(sum(o.n) FILTER (WHERE o.known), 0) AS labelled,
+                   coalesce(sum(o.n) FILTER (WHERE o.known AND o.delay IS NOT NULL), 0) AS delayed,
+                   coalesce(sum(o.n * o.delay) FILTER (WHERE o.known), 0) AS delay,
+                   coalesce(sum(o.n) FILTER (WHERE o.used AND o.says), 0) AS decided,
+                   coalesce(sum(o.n) FILTER (WHERE o.used AND o.says AND o.hit), 0) AS hits,
+                   coalesce(sum(o.n) FILTER (WHERE o.used AND o.says AND o.said_positive AND o.positive), 0) AS true_positive,
+                   coalesce(sum(o.n) FILTER (WHERE o.used AND o.says AND o.said_positive AND NOT o.positive), 0) AS false_positive,
+                   coalesce(sum(o.n) FILTER (WHERE o.used AND o.says AND NOT o.said_positive AND o.positive), 0) AS false_negative,
+                   coalesce(sum(o.n) FILTER (WHERE coalesce(o.loss, o.error) IS NOT NULL), 0) AS scored,
+                   coalesce(sum(o.n * o.loss), 0) AS loss,
+                   coalesce(sum(o.n * o.loss * o.loss), 0) AS loss_squared,
+                   coalesce(sum(o.n * o.brier), 0) AS brier,
+                   coalesce(sum(o.n * o.brier * o.brier), 0) AS brier_squared,
+                   coalesce(sum(o.n * o.error), 0) AS error,
+                   coalesce(sum(o.n * o.error * o.error), 0) AS error_squared,
+                   coalesce(sum(o.n * o.error * o.error * o.error * o.error), 0) AS error_fourth,
+                   coalesce(sum(o.n * abs(o.error)), 0) AS absolute,
+                   coalesce(sum(o.n * o.relative), 0) AS relative,
+                   coalesce(sum(o.n * o.relative * o.relative), 0) AS relative_squared,
+                   0::numeric AS label_without_prediction,
+                   coalesce(sum(o.n) FILTER (WHERE o.labels > 1), 0) AS two_labels,
+                   coalesce(sum(o.n) FILTER (WHERE o.known AND o.delay < 0), 0) AS label_before_prediction,
+                   coalesce(sum(o.n) FILTER (WHERE o.labels IS NOT NULL AND NOT o.known), 0) AS unknown_label,
+                   coalesce(sum(o.n) FILTER (WHERE $3 ->> 'has_class' = 'true' AND o.decided IS NOT NULL AND o.decided <> ALL ($4)), 0) AS unknown_class,
+                   coalesce(sum(o.n) FILTER (WHERE o.score IS NULL OR o.score = 'NaN'), 0) AS score_missing,
+                   coalesce(sum(o.n) FILTER (WHERE NOT o.valid AND o.score <> 'NaN'), 0) AS score_outside,
+                   coalesce(sum(o.n) FILTER (WHERE o.model_missing), 0) AS model_missing
+            FROM one o
+            GROUP BY o.batch, o.model, o.segment
+            UNION ALL
+            SELECT '', '-Infinity', NULL, '', '{}', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, sum(t.state * t.labels), 0, 0, 0, 0, 0, 0, 0
+            FROM truth t
+            WHERE NOT EXISTS (SELECT FROM bag p WHERE p.side = 'prediction' AND p.state = t.state AND p.key = t.key)
+            HAVING sum(t.state * t.labels) <> 0
+        ), cell AS (
+            INSERT INTO pgslo_catalog.pair_cell AS c (definition_id, batch, model, segment, predictions, defaulted, abstained, expecting, expected, expected_noise, labelled, delayed, delay,
+                decided, hits, true_positive, false_positive, false_negative, scored, loss, loss_squared, brier, brier_squared, error, error_squared, error_fourth, absolute, relative, relative_squared,
+                label_without_prediction, two_labels, label_before_prediction, unknown_label, unknown_class, score_missing, score_outside, model_missing)
+            SELECT $1, s.batch, s.model, s.segment, s.predictions, s.defaulted, s.abstained, s.expecting, s.expected, s.expected_noise, s.labelled, s.delayed, s.delay,
+                s.decided, s.hits, s.true_positive, s.false_positive, s.false_negative, s.scored, s.loss, s.loss_squared, s.brier, s.brier_squared, s.error, s.error_squared, s.error_fourth, s.absolute, s.relative, s.relative_squared,
+                s.label_without_prediction, s.two_labels, s.label_before_prediction, s.unknown_label, s.unknown_class, s.score_missing, s.score_outside, s.model_missing
+            FROM summed s
+            ON CONFLICT ON CONSTRAINT pair_cell_is_of_a_batch_a_model_and_a_segment DO UPDATE SET
+                predictions = c.predictions + excluded.predictions, defaulted = c.defaulted + excluded.defaulted, abstained = c.abstained + excluded.abstained,
+                expecting = c.expecting + excluded.expecting, expected = c.expected + excluded.expected, expected_noise = c.expected_noise + excluded.expected_noise,
+                labelled = c.labelled + excluded.labelled, delayed = c.delayed + excluded.delayed, delay = c.delay + excluded.delay,
+                decided = c.decided + excluded.decided, hits = c.hits + excluded.hits, true_positive = c.true_positive + excluded.true_positive,
+                false_positive = c.false_positive + excluded.false_positive, false_negative = c.false_negative + excluded.false_negative,
+                scored = c.scored + excluded.scored, loss = c.loss + excluded.loss, loss_squared = c.loss_squared + excluded.loss_squared,
+                brier = c.brier + excluded.brier, brier_squared = c.brier_squared + excluded.brier_squared, error = c.error + excluded.error,
+                error_squared = c.error_squared + excluded.error_squared, error_fourth = c.error_fourth + excluded.error_fourth, absolute = c.absolute + excluded.absolute,
+                relative = c.relative + excluded.relative, relative_squared = c.relative_squared + excluded.relative_squared,
+                label_without_prediction = c.label_without_prediction + excluded.label_without_prediction, two_labels = c.two_labels + excluded.two_labels,
+                label_before_prediction = c.label_before_prediction + excluded.label_before_prediction, unknown_label = c.unknown_label + excluded.unknown_label,
+                unknown_class = c.unknown_class + excluded.unknown_class, score_missing = c.score_missing + excluded.score_missing,
+                score_outside = c.score_outside + excluded.score_outside, model_missing = c.model_missing + excluded.model_missing
+            RETURNING c.pair_cell_id, c.batch, c.model, c.segment, c.coarse
+        ), counted AS (
+            INSERT INTO pgslo_catalog.pair_score AS s (pair_cell_id, score, positive, negative)
+            SELECT c.pair_cell_id, CASE WHEN c.coarse THEN round(o.score::numeric, 4)::float8 ELSE o.score END, coalesce(sum(o.n) FILTER (WHERE o.positive), 0), coalesce(sum(o.n) FILTER (WHERE NOT o.positive), 0)
+            FROM one o JOIN cell c ON c.batch = o.batch AND c.model = o.model AND c.segment = o.segment
+            WHERE o.loss IS NOT NULL
+            GROUP BY 1, 2
+            HAVING sum(o.n) FILTER (WHERE o.positive) <> 0 OR sum(o.n) FILTER (WHERE NOT o.positive) <> 0
+            ON CONFLICT ON CONSTRAINT pair_score_is_counted_once DO UPDATE SET positive = s.positive + excluded.positive, negative = s.negative + excluded.negative
+        ), due AS (
+            INSERT INTO pgslo_catalog.pair_batch AS b (definition_id, batch, place, last_at)
+            SELECT $1, s.batch, coalesce(min(s.place), pgslo_catalog.arrival($1, s.batch)), max(s.last_at)
+            FROM summed s WHERE s.batch <> '' GROUP BY s.batch
+            ON CONFLICT ON CONSTRAINT pair_batch_is_known_once DO UPDATE SET last_at = greatest(b.last_at, excluded.last_at), early_due = true, late_due = true
+        )
+        SELECT (SELECT count(*) FROM one), ARRAY(SELECT c.pair_cell_id FROM cell c)
+        $query$, how ->> 'function')
+    INTO completed, touched
+    USING id, anew, how, classes;
+    DELETE FROM pgslo_catalog.pair_score s WHERE s.pair_cell_id = ANY (touched) AND s.positive = 0 AND s.negative = 0;
+    PERFORM pgslo_catalog.blur_scores(touched);
+    RETURN completed;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.definition) IS 'Adds to the sums what the pairs of changed rows come to now, less what they came to before.';
 
 CREATE FUNCTION pgslo_catalog.day_of_check() RETURNS text
     LANGUAGE plpgsql STABLE
@@ -1595,8 +1923,12 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
     ), size AS (
         SELECT greatest(batch.rows, 0)::float8 AS rows, coalesce(array_length(sample, 1), 0)::float8 AS sampled
     ), told AS (
-        SELECT count(*)::float8 AS rows, count(DISTINCT r.told)::float8 AS different
-        FROM (SELECT string_agg(coalesce(quote_literal(c.value), 'NULL'), ',' ORDER BY c.col) AS told FROM cell c JOIN watched w USING (col) WHERE NOT w.is_key GROUP BY c.row) r
+        SELECT coalesce(sum(d.n), 0)::float8 AS rows, count(*)::float8 AS different, count(*) FILTER (WHERE d.n = 1)::float8 AS once
+        FROM (
+            SELECT count(*) AS n
+            FROM (SELECT string_agg(coalesce(quote_literal(c.value), 'NULL'), ',' ORDER BY c.col) AS told FROM cell c JOIN watched w USING (col) WHERE NOT w.is_key GROUP BY c.row) r
+            GROUP BY r.told
+        ) d
     )
     SELECT definition.definition_id, batch.name, batch.place, w.name, batch.rows,
            coalesce((describe_batch.present ->> w.name)::bigint, t.present::bigint, 0), describe_batch.level, coalesce(t.present, 0)::integer,
@@ -1635,8 +1967,10 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
     CROSS JOIN LATERAL (SELECT 0.5 / sqrt(t.present) AS share) h
     UNION ALL
     SELECT definition.definition_id, batch.name, batch.place, '*', batch.rows, batch.rows, describe_batch.level, s.sampled::integer,
-           array_fill(NULL::float8, ARRAY[38]) || ARRAY[(t.rows - t.different) / greatest(t.rows, 1), ln(greatest(s.rows, 0.1))] || array_fill(NULL::float8, ARRAY[12]),
-           array_fill(NULL::float8, ARRAY[38]) || ARRAY[0.5 / sqrt(greatest(t.rows, 1)), 1 / sqrt(greatest(s.rows, 1))] || array_fill(NULL::float8, ARRAY[12]),
+           array_fill(NULL::float8, ARRAY[5]) || t.once / greatest(t.rows, 1) || array_fill(NULL::float8, ARRAY[32])
+               || ARRAY[(t.rows - t.different) / greatest(t.rows, 1), ln(greatest(s.rows, 0.1))] || array_fill(NULL::float8, ARRAY[12]),
+           array_fill(NULL::float8, ARRAY[5]) || 0.5 / sqrt(greatest(t.rows, 1)) || array_fill(NULL::float8, ARRAY[32])
+               || ARRAY[0.5 / sqrt(greatest(t.rows, 1)), 1 / sqrt(greatest(s.rows, 1))] || array_fill(NULL::float8, ARRAY[12]),
            '{}', '{}', NULL, NULL, (SELECT array_agg(e.entity ORDER BY e.place) FROM entity e)
     FROM size s CROSS JOIN told t
 $_$;
@@ -1775,30 +2109,33 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    -- Five predictions: the median of 28 batches, the last one, the last and the median of four of the same phase, the last with its trend.
+    -- Six predictions: the median of 28 batches, the last one, the last two and the median of four of the same phase, the last with its trend.
     -- The closest counts: a batch that any of them foresaw is no surprise.
     WITH mine AS MATERIALIZED (
         SELECT p.column_name, p.summary, p.noise, p.sampled, p.rows, p.level FROM pgslo_catalog.profile p
         WHERE p.definition_id = expect.definition_id AND p.batch = expect.batch AND p.learned_from >= 10
     ), past AS MATERIALIZED (
-        SELECT m.column_name, h.summary, h.noise, h.back, NULL::integer AS turn, h.level = m.level AS alike
+        SELECT m.column_name, h.summary, h.noise, h.sampled, h.rows, h.back, NULL::bigint AS turn, h.level = m.level AS alike
         FROM mine m
         CROSS JOIN LATERAL (
-            SELECT p.summary, p.noise, p.level, row_number() OVER (ORDER BY p.place DESC) AS back FROM pgslo_catalog.profile p
+            SELECT p.summary, p.noise, p.sampled, p.rows, p.level, row_number() OVER (ORDER BY p.place DESC) AS back FROM pgslo_catalog.profile p
             WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.place < expect.place AND p.baseline
             ORDER BY p.place DESC LIMIT 28
         ) h
         UNION ALL
-        SELECT m.column_name, p.summary, NULL, NULL, t.turn, NULL
+        SELECT m.column_name, h.summary, NULL, NULL, NULL, NULL, h.turn, NULL
         FROM mine m
-        CROSS JOIN generate_series(1, 4) AS t (turn)
-        JOIN pgslo_catalog.profile p ON p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.place = expect.place - t.turn * expect.phase
-             AND p.place BETWEEN expect.place - 4 * expect.phase AND expect.place AND p.baseline
+        CROSS JOIN LATERAL (
+            SELECT p.summary, row_number() OVER (ORDER BY p.place DESC) AS turn FROM pgslo_catalog.profile p
+            WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.baseline
+              AND p.place = ANY (ARRAY(SELECT expect.place - g.turn * expect.phase FROM generate_series(1, 8) AS g (turn)))
+            ORDER BY p.place DESC LIMIT 4
+        ) h
     ), number AS MATERIALIZED (
-        SELECT h.column_name, u.i, h.back, h.turn, h.noise[u.i] AS noise,
+        SELECT h.column_name, u.i, h.back, h.turn, u.noise, u.x AS share, CASE WHEN k.name IN ('null', 'duplicate') THEN h.rows ELSE h.sampled END AS counted,
                CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(u.x, 0), 1))) ELSE u.x END AS x
         FROM past h
-        CROSS JOIN LATERAL unnest(h.summary) WITH ORDINALITY AS u (x, i)
+        CROSS JOIN LATERAL unnest(h.summary, h.noise) WITH ORDINALITY AS u (x, noise, i)
         JOIN pgslo_catalog.summary_kinds() k ON k.ordinal = u.i
         WHERE u.x IS NOT NULL
     ), trend AS MATERIALIZED (
@@ -1807,9 +2144,10 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         GROUP BY d.column_name, d.i
     ), predicted AS MATERIALIZED (
         SELECT n.column_name, n.i, percentile_cont(0.5) WITHIN GROUP (ORDER BY n.x) FILTER (WHERE n.back IS NOT NULL) AS median,
-               max(n.x) FILTER (WHERE n.back = 1) AS last, max(n.x) FILTER (WHERE n.turn = 1) AS same,
+               max(n.x) FILTER (WHERE n.back = 1) AS last, max(n.x) FILTER (WHERE n.turn = 1) AS same, max(n.x) FILTER (WHERE n.turn = 2) AS same_before,
                CASE WHEN count(n.turn) = 4 THEN percentile_cont(0.5) WITHIN GROUP (ORDER BY n.x) FILTER (WHERE n.turn IS NOT NULL) END AS same_median,
-               coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY n.noise) FILTER (WHERE n.noise IS NOT NULL), 0) AS noise
+               coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY n.noise) FILTER (WHERE n.noise IS NOT NULL), 0) AS noise,
+               (sum(n.share * n.counted) + 0.5) / (sum(n.counted) + 1) AS pooled
         FROM number n
         GROUP BY n.column_name, n.i
     ), sampled_alike AS MATERIALIZED (
@@ -1825,13 +2163,16 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         LEFT JOIN deviation d ON d.column_name = m.column_name
         CROSS JOIN LATERAL (SELECT CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(m.summary[k.ordinal], 0), 1))) ELSE m.summary[k.ordinal] END AS x) v
         CROSS JOIN LATERAL (
-            SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_median), (p.last + t.step)) AS r (prediction)
+            SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_before), (p.same_median), (p.last + t.step)) AS r (prediction)
             WHERE r.prediction IS NOT NULL
             ORDER BY CASE WHEN k.kind IN ('rise', 'apart') THEN greatest(v.x - r.prediction, 0) ELSE abs(v.x - r.prediction) END LIMIT 1
         ) c
         CROSS JOIN LATERAL (
             SELECT CASE
                 WHEN k.name = 'rows' THEN greatest(0.3 * m.noise[40], 0.02)
+                -- Of a share that is near nothing, or near everything, chance moves less: a tenth of a row a batch at least is taken to be usual.
+                WHEN k.kind IN ('share', 'rise') THEN greatest(0.02, greatest(p.noise, m.noise[k.ordinal])
+                    * least(1, 2 * sqrt(greatest(0.1, least(p.pooled, 1 - p.pooled) * CASE WHEN k.name IN ('null', 'duplicate') THEN m.rows ELSE m.sampled END))))
                 ELSE greatest(p.noise, m.noise[k.ordinal], CASE k.kind
                     WHEN 'length' THEN CASE WHEN k.name = 'decimals' THEN 0.02 ELSE 0.25 END
                     WHEN 'mean' THEN 0.02 * coalesce(d.typical, 0) + 1e-6 * abs(p.median) + 1e-9
@@ -1924,13 +2265,16 @@ CREATE FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_onc
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    judged integer := 0;
 BEGIN
     IF (follow.definition).writes = 'bulk' THEN
-        RETURN pgslo_catalog.follow_loads(follow.definition, follow.at_once, follow.at_most);
+        judged := pgslo_catalog.follow_loads(follow.definition, follow.at_once, follow.at_most);
     ELSIF (follow.definition).recount IS NOT NULL AND (follow.definition).batch_by IS NOT NULL THEN
-        RETURN pgslo_catalog.follow_stream(follow.definition, follow.at_once, follow.at_most);
+        judged := pgslo_catalog.follow_stream(follow.definition, follow.at_once, follow.at_most);
     END IF;
-    RETURN 0;
+    PERFORM pgslo_catalog.follow_pairs(follow.definition);
+    RETURN judged;
 END
 $$;
 
@@ -2031,6 +2375,61 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Adds up what was written to a loaded table, and closes and judges what is due; a batch that is named, or all for *, at once.';
+
+CREATE FUNCTION pgslo_catalog.follow_pairs(definition pgslo_catalog.definition) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (follow_pairs.definition).definition_id;
+    how jsonb := (follow_pairs.definition).pairs;
+    maturity interval := (how ->> 'maturity')::interval;
+    rule pgslo_catalog.rule;
+    due record;
+    is_early boolean;
+    given integer := 0;
+BEGIN
+    IF how IS NULL OR how = 'null' THEN
+        RETURN 0;
+    END IF;
+    PERFORM pgslo_catalog.complete_pairs(follow_pairs.definition);
+    FOR rule IN
+        SELECT r.* FROM pgslo_catalog.rule r
+        WHERE r.definition_id = id AND r.kind = 'ml_metric' AND r.retired_at IS NULL
+        ORDER BY r.rule_id
+    LOOP
+        is_early := rule.measure ->> 'early' = 'true';
+        FOR due IN
+            -- What changed, and later batches whose windows reach back to it.
+            SELECT DISTINCT f.batch, f.place, f.mature, f.last_at
+            FROM pgslo_catalog.pair_batch d
+            CROSS JOIN LATERAL (
+                SELECT b.batch, b.place, b.last_at, coalesce(b.last_at + maturity < clock_timestamp(), true) AS mature
+                FROM pgslo_catalog.pair_batch b
+                WHERE b.definition_id = id AND b.place >= d.place
+                ORDER BY b.place LIMIT (rule.measure ->> 'over')::integer
+            ) AS f
+            WHERE d.definition_id = id AND (d.early_due OR NOT is_early AND d.late_due AND coalesce(d.last_at + maturity < clock_timestamp(), true))
+              AND NOT EXISTS (SELECT FROM pgslo_catalog.batch c WHERE c.definition_id = id AND c.name = f.batch AND c.closed_at IS NULL)
+            ORDER BY f.place
+        LOOP
+            IF is_early OR due.mature THEN
+                PERFORM pgslo_catalog.judge_metric(rule, due.batch, due.place);
+            ELSE
+                PERFORM pgslo_catalog.await_labels(rule, due.batch, due.place, due.last_at + maturity);
+            END IF;
+            given := given + 1;
+        END LOOP;
+    END LOOP;
+    UPDATE pgslo_catalog.pair_batch b
+    SET early_due = false, late_due = b.late_due AND NOT coalesce(b.last_at + maturity < clock_timestamp(), true)
+    WHERE b.definition_id = id AND (b.early_due OR b.late_due AND coalesce(b.last_at + maturity < clock_timestamp(), true))
+      AND NOT EXISTS (SELECT FROM pgslo_catalog.batch c WHERE c.definition_id = id AND c.name = b.batch AND c.closed_at IS NULL);
+    RETURN given;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.follow_pairs(definition pgslo_catalog.definition) IS 'Completes pairs, and judges the metrics of batches that changed and are closed, or whose labels are due.';
 
 CREATE FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
     LANGUAGE plpgsql
@@ -2178,6 +2577,19 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.forget_assertion(definition text, assertion text) IS 'Forgets how an assertion is checked; its verdicts and incidents stay with its rule.';
+
+CREATE FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    DELETE FROM pgslo_catalog.pair_score s USING pgslo_catalog.pair_cell c
+    WHERE c.definition_id = forget_pairs.definition_id AND s.pair_cell_id = c.pair_cell_id;
+    DELETE FROM pgslo_catalog.pair_cell c WHERE c.definition_id = forget_pairs.definition_id;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) IS 'Forgets the sums over the pairs of a definition.';
 
 CREATE FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text) RETURNS void
     LANGUAGE plpgsql
@@ -2713,7 +3125,7 @@ BEGIN
     END IF;
     FOR rule IN
         SELECT r.* FROM pgslo_catalog.rule r
-        WHERE r.definition_id = judge_batch.definition_id AND r.scope NOT IN ('row', 'assertion') AND r.kind <> 'learned' AND r.retired_at IS NULL
+        WHERE r.definition_id = judge_batch.definition_id AND r.scope NOT IN ('row', 'assertion') AND r.kind NOT IN ('learned', 'ml_metric') AND r.retired_at IS NULL
         ORDER BY r.rule_id
     LOOP
         BEGIN
@@ -2782,14 +3194,14 @@ CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, pl
     SET jit TO 'off'
     AS $$
     WITH mine AS (
-        -- The first weeks know little: bounds are wider until there are 60 batches.
+        -- The first weeks know little, and the first months not all: bounds are wider until there are 300 batches.
         SELECT p.column_name, p.learned_from, p.surprise, p.tolerated, p.expected, p.spread, p.summary, p.place,
-               1.6 * sqrt(greatest(1, 60.0 / greatest(p.learned_from, 1))) / coalesce(d.sensitivity, 1) AS wide
+               1.35 * greatest(1, 300.0 / greatest(p.learned_from, 1))::float8 ^ (1 / 3.0::float8) / coalesce(d.sensitivity, 1) AS wide
         FROM pgslo_catalog.profile p
         JOIN pgslo_catalog.definition d ON d.definition_id = p.definition_id
         WHERE p.definition_id = judge_learned.definition_id AND p.batch = judge_learned.batch
     ), worst AS (
-        SELECT DISTINCT ON (m.column_name) m.column_name, k.name, k.kind, k.words, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected,
+        SELECT DISTINCT ON (m.column_name) m.column_name, k.name, k.kind, CASE WHEN m.column_name = '*' AND k.name = 'single' THEN 'rows that occur once' ELSE k.words END AS words, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected,
                b.bound * m.spread[k.ordinal] AS reach, m.surprise[k.ordinal] / b.bound AS score
         FROM mine m
         CROSS JOIN pgslo_catalog.summary_kinds() k
@@ -2822,6 +3234,69 @@ CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, pl
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) IS 'Judges each column of a batch by what its history foresaw; column * is the table.';
+
+CREATE FUNCTION pgslo_catalog.judge_metric(rule pgslo_catalog.rule, batch text, place numeric) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    measure jsonb := (judge_metric.rule).measure;
+    places integer[] := ARRAY(SELECT p::integer FROM jsonb_array_elements_text(measure -> 'places') AS p);
+    judged pgslo_catalog.batch;
+    worst record;
+    unit text := CASE measure ->> 'of' WHEN 'label_delay' THEN ' hours' ELSE '' END;
+    confidence float8 := (measure ->> 'confidence')::float8;
+    said text;
+BEGIN
+    SELECT b.* INTO judged FROM pgslo_catalog.batch b WHERE b.definition_id = (judge_metric.rule).definition_id AND b.name = judge_metric.batch;
+    judged.definition_id := (judge_metric.rule).definition_id;
+    judged.name := judge_metric.batch;
+    judged.place := judge_metric.place;
+    WITH included AS (
+        SELECT b.batch FROM pgslo_catalog.pair_batch b
+        WHERE b.definition_id = judged.definition_id AND b.place <= judge_metric.place
+        ORDER BY b.place DESC LIMIT (measure ->> 'over')::integer
+    ), grouped AS (
+        SELECT array_agg(c.pair_cell_id) AS cells, g.values
+        FROM pgslo_catalog.pair_cell c
+        CROSS JOIN LATERAL (
+            SELECT ARRAY(SELECT CASE WHEN p.place = 0 THEN c.model ELSE c.segment[p.place] END FROM unnest(places) WITH ORDINALITY AS p (place, n) ORDER BY p.n) AS values
+        ) AS g
+        WHERE c.definition_id = judged.definition_id AND c.batch IN (SELECT i.batch FROM included i)
+        GROUP BY g.values
+    ), measured AS (
+        -- The more groups there are, the more of them would be beyond the bound by chance: Bonferroni.
+        SELECT g.values, m.*, m.high < (judge_metric.rule).warn_low OR m.low > (judge_metric.rule).warn_high AS missed
+        FROM grouped g
+        CROSS JOIN LATERAL pgslo_catalog.metric(g.cells, measure ->> 'of', 1 - (1 - confidence) / (SELECT count(*) FROM grouped)) AS m
+        WHERE m.value IS NOT NULL
+    )
+    SELECT m.*, count(*) OVER () AS groups, count(*) FILTER (WHERE m.missed) OVER () AS misses
+    INTO worst
+    FROM measured m
+    ORDER BY coalesce(m.missed, false) DESC, greatest((judge_metric.rule).warn_low - m.value, m.value - (judge_metric.rule).warn_high) DESC NULLS LAST, m.values
+    LIMIT 1;
+    IF worst.value IS NULL THEN
+        PERFORM pgslo_catalog.give_verdict(judge_metric.rule, judged, 'unknown', NULL, (judge_metric.rule).warn_low, (judge_metric.rule).warn_high, NULL,
+            CASE WHEN measure ->> 'early' = 'true' THEN 'the batch has no predictions that it is about' ELSE 'no prediction of the batch has a label that it could be measured by' END);
+        RETURN;
+    END IF;
+    said := CASE WHEN places = '{}' THEN '' ELSE (
+            SELECT string_agg(format('%s %s', n.name, coalesce(nullif(n.value, ''), 'missing')), ', ' ORDER BY n.place)
+            FROM unnest(ARRAY(SELECT jsonb_array_elements_text(measure -> 'per')), worst.values) WITH ORDINALITY AS n (name, value, place)) || ': ' END
+        || format('%s is %s%s', replace(measure ->> 'of', '_', ' '), pgslo_catalog.shown(worst.value::numeric), unit)
+        || CASE WHEN worst.low = worst.high THEN '' WHEN worst.low = '-Infinity' THEN ', too few to say more'
+                ELSE format(', %s to %s by chance', pgslo_catalog.shown(worst.low::numeric), pgslo_catalog.shown(worst.high::numeric)) END
+        || format(', of %s %s', pgslo_catalog.shown(worst.pairs), CASE WHEN measure ->> 'early' = 'true' OR measure ->> 'of' = 'label_coverage' THEN 'predictions' ELSE 'pairs' END)
+        || CASE WHEN (measure ->> 'over')::integer > 1 THEN format(' in %s batches', measure ->> 'over') ELSE '' END
+        || '; ' || pgslo_catalog.wanted((judge_metric.rule).warn_low, (judge_metric.rule).warn_high, 1, unit)
+        || CASE WHEN worst.misses > 1 THEN format('; %s of %s groups miss it', worst.misses, worst.groups) ELSE '' END;
+    PERFORM pgslo_catalog.give_verdict(judge_metric.rule, judged, CASE WHEN worst.missed THEN 'missed' ELSE 'met' END, worst.value,
+        (judge_metric.rule).warn_low, (judge_metric.rule).warn_high, NULL, said);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.judge_metric(rule pgslo_catalog.rule, batch text, place numeric) IS 'Holds a metric of a batch, or of some that end with it, against its objective: missed when its whole interval is beyond the bound.';
 
 CREATE FUNCTION pgslo_catalog.judged_batches(definition_id bigint, since timestamp with time zone) RETURNS TABLE(rule_id bigint, batch text, written_at timestamp with time zone, is_missed boolean)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -2964,6 +3439,26 @@ CREATE FUNCTION pgslo_catalog.level_of(mask bigint) RETURNS smallint
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.level_of(mask bigint) IS 'The number of bits of a mask.';
+
+CREATE FUNCTION pgslo_catalog.mean_interval(summed numeric, squares numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    half float8;
+BEGIN
+    IF whole < 2 THEN
+        low := '-Infinity';
+        high := 'Infinity';
+        RETURN;
+    END IF;
+    half := z * sqrt(greatest((squares - summed * summed / whole) / (whole - 1) / whole, 0)::float8);
+    low := (summed / whole)::float8 - half;
+    high := (summed / whole)::float8 + half;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.mean_interval(summed numeric, squares numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) IS 'Interval of a mean by the central limit theorem; endless below two values.';
 
 CREATE FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -3215,6 +3710,96 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.measured[], rules integer) IS 'What was counted rule by rule, as one entry for each batch.';
 
+CREATE FUNCTION pgslo_catalog.metric(cells bigint[], of text, confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision, OUT pairs bigint) RETURNS record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    z float8 := pgslo_catalog.normal_quantile(0.5 + metric.confidence / 2);
+    s record;
+BEGIN
+    SELECT sum(c.predictions) AS predictions, sum(c.defaulted) AS defaulted, sum(c.abstained) AS abstained, sum(c.expecting) AS expecting,
+           sum(c.expected) AS expected, sum(c.expected_noise) AS expected_noise, sum(c.labelled) AS labelled, sum(c.delayed) AS delayed, sum(c.delay) AS delay,
+           sum(c.decided) AS decided, sum(c.hits) AS hits, sum(c.true_positive) AS tp, sum(c.false_positive) AS fp, sum(c.false_negative) AS fn,
+           sum(c.scored) AS scored, sum(c.loss) AS loss, sum(c.loss_squared) AS loss_squared, sum(c.brier) AS brier, sum(c.brier_squared) AS brier_squared,
+           sum(c.error) AS error, sum(c.error_squared) AS error_squared, sum(c.error_fourth) AS error_fourth, sum(c.absolute) AS absolute,
+           sum(c.relative) AS relative, sum(c.relative_squared) AS relative_squared
+    INTO s
+    FROM pgslo_catalog.pair_cell c WHERE c.pair_cell_id = ANY (metric.cells);
+    CASE
+        WHEN metric.of IN ('label_coverage', 'default_share', 'abstain_share') THEN
+            pairs := s.predictions;
+            value := CASE metric.of WHEN 'label_coverage' THEN s.labelled WHEN 'default_share' THEN s.defaulted ELSE s.abstained END / nullif(s.predictions, 0);
+            -- All rows are counted; nothing is inferred from some of them.
+            low := value;
+            high := value;
+        WHEN metric.of = 'label_delay' THEN
+            pairs := s.delayed;
+            value := s.delay / nullif(s.delayed, 0) / 3600;
+            low := value;
+            high := value;
+        WHEN metric.of = 'expected_accuracy' THEN
+            pairs := s.expecting;
+            value := s.expected / nullif(s.expecting, 0);
+            low := value - z * sqrt(greatest(s.expected_noise, 0)::float8) / nullif(s.expecting, 0);
+            high := value + z * sqrt(greatest(s.expected_noise, 0)::float8) / nullif(s.expecting, 0);
+        WHEN metric.of = 'accuracy' THEN
+            pairs := s.decided;
+            value := s.hits / nullif(s.decided, 0);
+            SELECT w.low, w.high INTO low, high FROM pgslo_catalog.wilson(s.hits, s.decided, z) AS w;
+        WHEN metric.of = 'precision' THEN
+            pairs := s.tp + s.fp;
+            value := s.tp / nullif(s.tp + s.fp, 0);
+            SELECT w.low, w.high INTO low, high FROM pgslo_catalog.wilson(s.tp, s.tp + s.fp, z) AS w;
+        WHEN metric.of = 'recall' THEN
+            pairs := s.tp + s.fn;
+            value := s.tp / nullif(s.tp + s.fn, 0);
+            SELECT w.low, w.high INTO low, high FROM pgslo_catalog.wilson(s.tp, s.tp + s.fn, z) AS w;
+        WHEN metric.of = 'f1' THEN
+            -- A rising function of the share of true positives among all that are not true negatives: 2 j / (1 + j).
+            pairs := s.tp + s.fp + s.fn;
+            value := 2 * s.tp / nullif(2 * s.tp + s.fp + s.fn, 0);
+            SELECT 2 * w.low / (1 + w.low), 2 * w.high / (1 + w.high) INTO low, high FROM pgslo_catalog.wilson(s.tp, s.tp + s.fp + s.fn, z) AS w;
+        WHEN metric.of = 'auc' THEN
+            pairs := s.scored;
+            SELECT a.value, a.low, a.high INTO value, low, high FROM pgslo_catalog.auc(metric.cells, z) AS a;
+        WHEN metric.of = 'calibration_error' THEN
+            pairs := s.scored;
+            SELECT a.value, a.low, a.high INTO value, low, high FROM pgslo_catalog.calibration_error(metric.cells, z) AS a;
+        WHEN metric.of = 'log_loss' THEN
+            pairs := s.scored;
+            value := s.loss / nullif(s.scored, 0);
+            SELECT greatest(m.low, 0), m.high INTO low, high FROM pgslo_catalog.mean_interval(s.loss, s.loss_squared, s.scored, z) AS m;
+        WHEN metric.of = 'brier' THEN
+            pairs := s.scored;
+            value := s.brier / nullif(s.scored, 0);
+            SELECT greatest(m.low, 0), least(m.high, 1) INTO low, high FROM pgslo_catalog.mean_interval(s.brier, s.brier_squared, s.scored, z) AS m;
+        WHEN metric.of = 'mae' THEN
+            pairs := s.scored;
+            value := s.absolute / nullif(s.scored, 0);
+            SELECT greatest(m.low, 0), m.high INTO low, high FROM pgslo_catalog.mean_interval(s.absolute, s.error_squared, s.scored, z) AS m;
+        WHEN metric.of = 'rmse' THEN
+            pairs := s.scored;
+            value := sqrt(greatest(s.error_squared, 0)::float8 / nullif(s.scored, 0)::float8);
+            SELECT sqrt(greatest(m.low, 0)), sqrt(m.high) INTO low, high FROM pgslo_catalog.mean_interval(s.error_squared, s.error_fourth, s.scored, z) AS m;
+        WHEN metric.of = 'mape' THEN
+            pairs := s.scored;
+            value := s.relative / nullif(s.scored, 0);
+            SELECT greatest(m.low, 0), m.high INTO low, high FROM pgslo_catalog.mean_interval(s.relative, s.relative_squared, s.scored, z) AS m;
+        WHEN metric.of = 'bias' THEN
+            pairs := s.scored;
+            value := s.error / nullif(s.scored, 0);
+            SELECT m.low, m.high INTO low, high FROM pgslo_catalog.mean_interval(s.error, s.error_squared, s.scored, z) AS m;
+    END CASE;
+    IF value IS NULL THEN
+        low := NULL;
+        high := NULL;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.metric(cells bigint[], of text, confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision, OUT pairs bigint) IS 'A metric of the pairs of some cells together, and its interval; NULL where there are none.';
+
 CREATE FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3456,6 +4041,36 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.newest_data(definition pgslo_catalog.definition) IS 'How new a table''s data is; NULL when that cannot be told.';
+
+CREATE FUNCTION pgslo_catalog.normal_quantile(share double precision) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    z float8 := 0;
+    term float8;
+    summed float8;
+    step float8;
+BEGIN
+    -- Newton's method from the left of the root, where the distribution function is concave; its series is exact to the
+    -- last digits for the z that shares below 1 - 1e-12 have.
+    FOR n IN 1..60 LOOP
+        term := z;
+        summed := z;
+        FOR k IN 1..200 LOOP
+            term := term * z * z / (2 * k + 1);
+            summed := summed + term;
+            EXIT WHEN term < 1e-18 * summed OR term = 0;
+        END LOOP;
+        step := (least(share, 1 - 1e-12) - 0.5) * sqrt(2 * pi()) * exp(z * z / 2) - summed;
+        z := z + step;
+        EXIT WHEN abs(step) < 1e-12;
+    END LOOP;
+    RETURN z;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.normal_quantile(share double precision) IS 'The standard normal deviate with so large a share below it, from 0.5 on.';
 
 CREATE FUNCTION pgslo_catalog.note_incident() RETURNS trigger
     LANGUAGE plpgsql
@@ -3730,8 +4345,10 @@ DECLARE
     phase numeric;
     mine pgslo_catalog.profile;
     before pgslo_catalog.profile;
-    last pgslo_catalog.profile;
-    same pgslo_catalog.profile;
+    presents float8[];
+    counts jsonb[];
+    patterns jsonb[];
+    alike text[];
     weight float8;
     apart float8[];
     shapes float8[];
@@ -3741,24 +4358,29 @@ DECLARE
 BEGIN
     DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
     PERFORM pgslo_catalog.describe_batch(definition, batch, columns, sample, level, present);
-    -- What lasts is no fault any more: after 7 missed batches in a row they are what later ones are compared with.
+    phase := pgslo_catalog.phase_of(definition.definition_id, batch.place);
+    -- What lasts is no fault any more: 5 missed batches in a row, or 3 of this batch's phase, are what later ones are compared with.
+    -- Without the latter, each Monday would miss after a Monday that was a holiday, and never be learned.
     UPDATE pgslo_catalog.profile p
     SET baseline = true
     FROM (
-        SELECT l.column_name, array_agg(l.batch) AS batches
+        SELECT q.column_name, array_agg(q.batch) AS batches
         FROM (
-            SELECT q.column_name, q.batch, q.baseline, row_number() OVER (PARTITION BY q.column_name ORDER BY q.place DESC) AS back
-            FROM pgslo_catalog.profile q
-            WHERE q.definition_id = profile_batch.definition.definition_id AND q.place < profile_batch.batch.place
-              AND q.batch IN (
-                  SELECT b.name FROM pgslo_catalog.batch b
-                  WHERE b.definition_id = profile_batch.definition.definition_id AND b.place < profile_batch.batch.place ORDER BY b.place DESC LIMIT 7)
+            SELECT true AS in_a_row, b.name
+            FROM (
+                SELECT b.name FROM pgslo_catalog.batch b
+                WHERE b.definition_id = profile_batch.definition.definition_id AND b.place < profile_batch.batch.place ORDER BY b.place DESC LIMIT 5
+            ) b
+            UNION ALL
+            SELECT false, b.name FROM pgslo_catalog.batch b
+            WHERE b.definition_id = profile_batch.definition.definition_id
+              AND b.place IN (profile_batch.batch.place - phase, profile_batch.batch.place - 2 * phase, profile_batch.batch.place - 3 * phase)
         ) l
-        GROUP BY l.column_name
-        HAVING count(*) = 7 AND NOT bool_or(l.baseline)
+        JOIN pgslo_catalog.profile q ON q.definition_id = profile_batch.definition.definition_id AND q.batch = l.name
+        GROUP BY q.column_name, l.in_a_row
+        HAVING count(*) = CASE WHEN l.in_a_row THEN 5 ELSE 3 END AND NOT bool_or(q.baseline)
     ) a
-    WHERE p.definition_id = profile_batch.definition.definition_id AND p.column_name = a.column_name AND p.batch = ANY (a.batches);
-    phase := pgslo_catalog.phase_of(definition.definition_id, batch.place);
+    WHERE p.definition_id = profile_batch.definition.definition_id AND p.column_name = a.column_name AND p.batch = ANY (a.batches) AND NOT p.baseline;
 
     FOR mine IN SELECT p.* FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name LOOP
         SELECT p.* INTO before FROM pgslo_catalog.profile p
@@ -3801,14 +4423,22 @@ BEGIN
         END IF;
 
         IF mine.sampled > 0 AND mine.column_name <> '*' AND mine.learned_from > 0 THEN
-            SELECT p.* INTO last FROM pgslo_catalog.profile p
-            WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place AND p.baseline AND p.sampled > 0
-            ORDER BY p.place DESC LIMIT 1;
-            SELECT p.* INTO same FROM pgslo_catalog.profile p
-            WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place = mine.place - phase AND p.baseline AND p.sampled > 0;
-            IF last.definition_id IS NOT NULL THEN
-                apart := pgslo_catalog.shares_apart(mine.sampled, mine.common, mine.usual, last.sampled, last.common, same.sampled, same.common);
-                shapes := pgslo_catalog.shares_apart(mine.sampled, mine.shapes, mine.usual_shapes, last.sampled, last.shapes, same.sampled, same.shapes);
+            -- The last batch, and the last two of the same phase: one of these may have been a holiday.
+            SELECT array_agg(o.sampled::float8), array_agg(o.common), array_agg(o.shapes), array_agg(o.batch)
+            INTO presents, counts, patterns, alike
+            FROM (
+                (SELECT p.* FROM pgslo_catalog.profile p
+                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place AND p.baseline AND p.sampled > 0
+                 ORDER BY p.place DESC LIMIT 1)
+                UNION ALL
+                (SELECT p.* FROM pgslo_catalog.profile p
+                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.baseline AND p.sampled > 0
+                   AND p.place = ANY (ARRAY(SELECT mine.place - g.turn * phase FROM generate_series(1, 8) AS g (turn)))
+                 ORDER BY p.place DESC LIMIT 2)
+            ) o;
+            IF presents IS NOT NULL THEN
+                apart := pgslo_catalog.shares_apart(mine.sampled, mine.common, mine.usual, presents, counts);
+                shapes := pgslo_catalog.shares_apart(mine.sampled, mine.shapes, mine.usual_shapes, presents, patterns);
                 mine.summary[41] := apart[1];
                 mine.summary[42] := shapes[1];
                 mine.summary[43] := apart[2];
@@ -3821,8 +4451,13 @@ BEGIN
                 IF mine.grid IS NOT NULL AND mine.usual_grid IS NOT NULL THEN
                     scale := coalesce(nullif(mine.usual_grid[39] - mine.usual_grid[3], 0), nullif(greatest(abs(mine.usual_grid[1]), abs(mine.usual_grid[41])), 0), 1);
                     SELECT min(d.distribution) AS distribution, least(min(d.moved) / scale, 1e6) AS moved INTO one
-                    FROM (VALUES (mine.usual_grid[1:41]), (last.grid), (same.grid)) AS r (grid) CROSS JOIN LATERAL pgslo_catalog.grids_apart(mine.grid, r.grid) d
-                    WHERE r.grid IS NOT NULL;
+                    FROM (
+                        SELECT mine.usual_grid[1:41] AS grid
+                        UNION ALL
+                        SELECT p.grid FROM pgslo_catalog.profile p
+                        WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.batch = ANY (alike) AND p.grid IS NOT NULL
+                    ) r
+                    CROSS JOIN LATERAL pgslo_catalog.grids_apart(mine.grid, r.grid) d;
                     mine.summary[50] := one.distribution;
                     mine.summary[51] := one.moved;
                     mine.summary[52] := (SELECT avg((g.x < mine.usual_grid[42] OR g.x > mine.usual_grid[43])::integer) FROM unnest(mine.grid) AS g (x));
@@ -4269,6 +4904,7 @@ BEGIN
     -- What was broken is judged anew under the new definition.
     DELETE FROM pgslo_catalog.rule_break b WHERE b.definition_id = id;
 
+    PERFORM pgslo_catalog.register_predictions(id, document);
     DELETE FROM pgslo_catalog.watched_column c WHERE c.definition_id = id;
     INSERT INTO pgslo_catalog.watched_column (definition_id, ordinal, column_name, kind)
     SELECT id, w.ordinal, w.watched ->> 'name', w.watched ->> 'kind'
@@ -4281,6 +4917,37 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.register(document jsonb) IS 'Takes a definition in, or its newer form; rules that are gone are retired and keep their history.';
+
+CREATE FUNCTION pgslo_catalog.register_predictions(definition_id bigint, document jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    wanted jsonb := nullif(document -> 'pairs', 'null');
+    steps jsonb := document -> 'post_processing';
+    known pgslo_catalog.definition;
+BEGIN
+    SELECT d.* INTO known FROM pgslo_catalog.definition d WHERE d.definition_id = register_predictions.definition_id;
+    UPDATE pgslo_catalog.definition d SET pairs = wanted WHERE d.definition_id = register_predictions.definition_id;
+    IF wanted IS NULL THEN
+        DELETE FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = register_predictions.definition_id;
+        PERFORM pgslo_catalog.forget_pairs(register_predictions.definition_id);
+        DELETE FROM pgslo_catalog.pair_batch b WHERE b.definition_id = register_predictions.definition_id;
+    ELSIF wanted - 'maturity' IS DISTINCT FROM known.pairs - 'maturity' THEN
+        PERFORM pgslo_catalog.want_pairs_anew(known.name);
+    END IF;
+    -- Rules may be new: what was judged is judged by them as well.
+    UPDATE pgslo_catalog.pair_batch b SET early_due = true, late_due = true WHERE b.definition_id = register_predictions.definition_id;
+    IF steps IS NOT NULL AND steps ->> 'version' IS DISTINCT FROM (
+        SELECT p.version FROM pgslo_catalog.post_processing p WHERE p.definition_id = register_predictions.definition_id ORDER BY p.post_processing_id DESC LIMIT 1
+    ) THEN
+        INSERT INTO pgslo_catalog.post_processing (definition_id, version, steps)
+        VALUES (register_predictions.definition_id, steps ->> 'version', steps -> 'steps');
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.register_predictions(definition_id bigint, document jsonb) IS 'Takes in what a definition says of predictions; when pairs are made in another way, they are counted anew.';
 
 CREATE FUNCTION pgslo_catalog.reject(definition text, schema_name text, table_name text, rule text, column_name text, promise text, shown text, row_key text, owner text, also text[]) RETURNS void
     LANGUAGE plpgsql
@@ -4611,36 +5278,40 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.share_shown(part numeric, whole numeric) IS 'A share in percent, for people.';
 
-CREATE FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, last_present double precision, last_counted jsonb, phase_present double precision, phase_counted jsonb) RETURNS double precision[]
+CREATE FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, presents double precision[], counts jsonb[]) RETURNS double precision[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    -- new, lost, largest change, half the sum of changes, growth, decline, noise of the sum; each against what it resembles most.
+    -- new, lost, largest change, half the sum of changes, growth, decline, noise of the sum; each against what it resembles most:
+    -- what is usual, or one of up to three batches.
     WITH every AS MATERIALIZED (
         SELECT e.key, max(e.share) FILTER (WHERE e.of = 0) AS now, max(e.share) FILTER (WHERE e.of = 1) AS usual,
                coalesce(max(e.share) FILTER (WHERE e.of = 0), 0) AS a, coalesce(max(e.share) FILTER (WHERE e.of = 1), 0) AS b,
-               coalesce(max(e.share) FILTER (WHERE e.of = 2), 0) AS c, coalesce(max(e.share) FILTER (WHERE e.of = 3), 0) AS d
+               CASE WHEN cardinality(presents) >= 1 THEN coalesce(max(e.share) FILTER (WHERE e.of = 2), 0) END AS c,
+               CASE WHEN cardinality(presents) >= 2 THEN coalesce(max(e.share) FILTER (WHERE e.of = 3), 0) END AS d,
+               CASE WHEN cardinality(presents) >= 3 THEN coalesce(max(e.share) FILTER (WHERE e.of = 4), 0) END AS f
         FROM (
             SELECT 0 AS of, j.key, j.value::float8 / present AS share FROM jsonb_each(counted) j
             UNION ALL SELECT 1, j.key, j.value::float8 FROM jsonb_each(usual) j
-            UNION ALL SELECT 2, j.key, j.value::float8 / last_present FROM jsonb_each(last_counted) j
-            UNION ALL SELECT 3, j.key, j.value::float8 / phase_present FROM jsonb_each(phase_counted) j
+            UNION ALL SELECT 1 + r.i, j.key, j.value::float8 / r.present
+            FROM unnest(presents, counts) WITH ORDINALITY AS r (present, counted, i) CROSS JOIN LATERAL jsonb_each(r.counted) j
         ) e
         GROUP BY e.key
     )
     SELECT ARRAY[
         coalesce(sum(e.now) FILTER (WHERE e.usual IS NULL), 0),
         coalesce(sum(e.usual) FILTER (WHERE e.now IS NULL AND e.usual * present >= 3), 0),
-        least(max(abs(e.a - e.b)), max(abs(e.a - e.c)), CASE WHEN phase_counted IS NOT NULL THEN max(abs(e.a - e.d)) END),
-        least(sum(abs(e.a - e.b)), sum(abs(e.a - e.c)), CASE WHEN phase_counted IS NOT NULL THEN sum(abs(e.a - e.d)) END) / 2,
-        greatest(max(e.now - greatest(e.b, e.c, CASE WHEN phase_counted IS NOT NULL THEN e.d END)), 0),
-        greatest(max(least(e.b, e.c, CASE WHEN phase_counted IS NOT NULL THEN e.d END) - e.a), 0),
+        least(max(abs(e.a - e.b)), max(abs(e.a - e.c)), max(abs(e.a - e.d)), max(abs(e.a - e.f))),
+        least(sum(abs(e.a - e.b)), sum(abs(e.a - e.c)), sum(abs(e.a - e.d)), sum(abs(e.a - e.f))) / 2,
+        -- As arc sine of the root: a rare value's share goes less far by chance than a common one's.
+        greatest(max(asin(sqrt(least(e.a, 1))) - asin(sqrt(least(greatest(e.b, e.c, e.d, e.f), 1)))), 0),
+        greatest(max(asin(sqrt(least(e.b, e.c, e.d, e.f, 1))) - asin(sqrt(least(e.a, 1)))), 0),
         0.4 * coalesce(sum(sqrt(e.usual * (1 - e.usual))) FILTER (WHERE e.usual < 1), 0) / sqrt(present)
     ]
     FROM every e
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, last_present double precision, last_counted jsonb, phase_present double precision, phase_counted jsonb) IS 'How the shares of values differ from the usual ones, the last batch and the last one of the same phase.';
+COMMENT ON FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, presents double precision[], counts jsonb[]) IS 'How the shares of values differ from the usual ones and from those of batches that this one may be like.';
 
 CREATE FUNCTION pgslo_catalog.shown(value numeric) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -4769,7 +5440,7 @@ CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, 
     (2, 'empty', 'share', 1.25, 'empty texts'),
     (3, 'distinct', 'log', 1.75, 'different values'),
     (4, 'distinct_ratio', 'share', 1.5, 'different values per row'),
-    (5, 'top', 'share', 1.5, 'the commonest value'),
+    (5, 'top', 'share', 1.25, 'the commonest value'),
     (6, 'single', 'share', 1.5, 'values that occur once'),
     (7, 'length_mean', 'length', 3, 'mean length'),
     (8, 'length_min', 'length', NULL, 'shortest length'),
@@ -4783,7 +5454,7 @@ CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, 
     (16, 'time', 'share', 1.25, 'times'),
     (17, 'mean', 'mean', 6, 'mean'),
     (18, 'log_mean', 'log', 1.25, 'order of magnitude'),
-    (19, 'log_deviation', 'log', 1.5, 'spread of values'),
+    (19, 'log_deviation', 'log', 1.75, 'spread of values'),
     (20, 'minimum', 'extreme', NULL, 'minimum'),
     (21, 'p05', 'quantile', 6, '5th percentile'),
     (22, 'p25', 'quantile', 6, '25th percentile'),
@@ -4794,28 +5465,28 @@ CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, 
     (27, 'zero', 'share', 1.75, 'zeros'),
     (28, 'negative', 'share', 1.25, 'negative values'),
     (29, 'whole', 'share', 1.25, 'whole numbers'),
-    (30, 'tens', 'share', 2.25, 'multiples of 10'),
+    (30, 'tens', 'share', 1.75, 'multiples of 10'),
     (31, 'hundreds', 'share', 1.75, 'multiples of 100'),
-    (32, 'decimals', 'length', 1.25, 'mean decimals'),
+    (32, 'decimals', 'length', 1.1, 'mean decimals'),
     (33, 'at_maximum', 'share', 1.5, 'values at the maximum'),
-    (34, 'at_minimum', 'share', 1.25, 'values at the minimum'),
+    (34, 'at_minimum', 'share', 1.75, 'values at the minimum'),
     (35, 'midnight', 'share', 1.25, 'times at midnight'),
     (36, 'on_hour', 'share', 1.25, 'times at full hours'),
     (37, 'on_minute', 'share', 1.25, 'times at full minutes'),
     (38, 'hour', 'mean', 1.25, 'mean hour of the day'),
     (39, 'duplicate', 'share', 1.25, 'rows that occur twice'),
-    (40, 'rows', 'log', 1.25, 'rows'),
+    (40, 'rows', 'log', 1.1, 'rows'),
     (41, 'new_value', 'rise', 2, 'values not seen before'),
-    (42, 'new_shape', 'rise', 2, 'patterns not seen before'),
+    (42, 'new_shape', 'rise', 1.5, 'patterns not seen before'),
     (43, 'lost', 'rise', NULL, 'usual values that are missing'),
     (44, 'largest_change', 'apart', 1.5, 'largest change of a value''s share'),
     (45, 'mix', 'apart', 2, 'mix of values'),
     (46, 'grown', 'apart', 1.5, 'growth of one value'),
     (47, 'fallen', 'apart', 1.75, 'decline of one value'),
     (48, 'shape_mix', 'apart', 1.5, 'mix of patterns'),
-    (49, 'stale', 'rise', 1.75, 'values equal to those of an earlier batch'),
+    (49, 'stale', 'rise', 1.5, 'values equal to those of an earlier batch'),
     (50, 'distribution', 'apart', 2.25, 'distribution of values'),
-    (51, 'moved', 'apart', 3.5, 'distance that values moved'),
+    (51, 'moved', 'apart', 3, 'distance that values moved'),
     (52, 'outside', 'rise', NULL, 'values outside the usual range')
 $$;
 
@@ -4973,6 +5644,8 @@ DECLARE
     id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = unregister.definition);
 BEGIN
     DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id;
+    DELETE FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = id;
+    PERFORM pgslo_catalog.forget_pairs(id);
     DELETE FROM pgslo_catalog.touched t WHERE NOT t.enforced AND t.check_function IN (SELECT a.check_function FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r USING (rule_id) WHERE r.definition_id = id);
     DELETE FROM pgslo_catalog.definition d WHERE d.definition_id = id;
 END
@@ -5006,6 +5679,18 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) IS 'Holds what is there to an assertion: an error if it rejects, else an incident.';
+
+CREATE FUNCTION pgslo_catalog.want_pairs_anew(definition text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO pgslo_catalog.pair_fragment (definition_id)
+    SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = want_pairs_anew.definition AND d.pairs IS NOT NULL;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.want_pairs_anew(definition text) IS 'Has tick() count the pairs of a definition anew, after changes that no image tells.';
 
 CREATE FUNCTION pgslo_catalog.wanted(low double precision, high double precision, factor numeric, unit text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -5050,6 +5735,23 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) IS 'Tells the writer, at most once a statement and without values.';
+
+CREATE FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    n float8 := nullif(wilson.whole, 0);
+    p float8 := wilson.good / nullif(wilson.whole, 0);
+    middle float8 := (p + z * z / (2 * n)) / (1 + z * z / n);
+    half float8 := z / (1 + z * z / n) * sqrt(greatest(p * (1 - p) / n + z * z / (4 * n * n), 0));
+BEGIN
+    low := greatest(middle - half, 0);
+    high := least(middle + half, 1);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) IS 'Interval of a share: Wilson, Probable inference, JASA 22 (1927) 209-212.';
 
 CREATE TABLE pgslo_catalog.assertion (
     rule_id bigint NOT NULL,
@@ -5429,6 +6131,78 @@ CREATE VIEW pgslo.measured_precision AS
 
 COMMENT ON VIEW pgslo.measured_precision IS 'How often a rule''s incidents were real, of those that somebody resolved as real or as false alarm.';
 
+CREATE TABLE pgslo_catalog.pair_cell (
+    pair_cell_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    batch text NOT NULL,
+    model text NOT NULL,
+    segment text[] NOT NULL,
+    coarse boolean DEFAULT false NOT NULL,
+    predictions numeric NOT NULL,
+    defaulted numeric NOT NULL,
+    abstained numeric NOT NULL,
+    expecting numeric NOT NULL,
+    expected numeric NOT NULL,
+    expected_noise numeric NOT NULL,
+    labelled numeric NOT NULL,
+    delayed numeric NOT NULL,
+    delay numeric NOT NULL,
+    decided numeric NOT NULL,
+    hits numeric NOT NULL,
+    true_positive numeric NOT NULL,
+    false_positive numeric NOT NULL,
+    false_negative numeric NOT NULL,
+    scored numeric NOT NULL,
+    loss numeric NOT NULL,
+    loss_squared numeric NOT NULL,
+    brier numeric NOT NULL,
+    brier_squared numeric NOT NULL,
+    error numeric NOT NULL,
+    error_squared numeric NOT NULL,
+    error_fourth numeric NOT NULL,
+    absolute numeric NOT NULL,
+    relative numeric NOT NULL,
+    relative_squared numeric NOT NULL,
+    label_without_prediction numeric NOT NULL,
+    two_labels numeric NOT NULL,
+    label_before_prediction numeric NOT NULL,
+    unknown_label numeric NOT NULL,
+    unknown_class numeric NOT NULL,
+    score_missing numeric NOT NULL,
+    score_outside numeric NOT NULL,
+    model_missing numeric NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.pair_cell IS 'Sums over predictions and their labels, by batch, model and segment; written by tick() alone. They are exact numbers: what is taken away leaves nothing behind.';
+
+COMMENT ON COLUMN pgslo_catalog.pair_cell.batch IS 'The prediction''s; empty for labels that have none.';
+
+COMMENT ON COLUMN pgslo_catalog.pair_cell.coarse IS 'Whether scores are kept to four digits, because more than 10,000 different ones came.';
+
+CREATE VIEW pgslo.ml_metric AS
+ SELECT d.name AS definition,
+    c.batch,
+    c.model,
+    c.segment,
+    m.name AS metric,
+    v.value,
+    v.low,
+    v.high,
+    v.pairs
+   FROM (((pgslo_catalog.pair_cell c
+     JOIN pgslo_catalog.definition d USING (definition_id))
+     CROSS JOIN unnest(ARRAY['accuracy'::text, 'precision'::text, 'recall'::text, 'f1'::text, 'auc'::text, 'log_loss'::text, 'brier'::text, 'calibration_error'::text, 'mae'::text, 'rmse'::text, 'mape'::text, 'bias'::text, 'label_coverage'::text, 'label_delay'::text, 'default_share'::text, 'abstain_share'::text, 'expected_accuracy'::text]) m(name))
+     CROSS JOIN LATERAL pgslo_catalog.metric(ARRAY[c.pair_cell_id], m.name, (0.95)::double precision) v(value, low, high, pairs))
+  WHERE ((v.value IS NOT NULL) AND
+        CASE
+            WHEN (m.name = ANY (ARRAY['mae'::text, 'rmse'::text, 'mape'::text, 'bias'::text])) THEN ((d.pairs ->> 'regression'::text) = 'true'::text)
+            WHEN (m.name = ANY (ARRAY['label_coverage'::text, 'label_delay'::text])) THEN ((d.pairs ->> 'labelled'::text) = 'true'::text)
+            WHEN (m.name = ANY (ARRAY['default_share'::text, 'abstain_share'::text])) THEN true
+            ELSE ((d.pairs ->> 'regression'::text) = 'false'::text)
+        END);
+
+COMMENT ON VIEW pgslo.ml_metric IS 'Every metric of every batch, model and segment, with its 95 % interval, as tick() last added pairs up.';
+
 CREATE VIEW pgslo.page AS
  SELECT min(incident_id) AS page,
     definition,
@@ -5457,6 +6231,42 @@ CREATE VIEW pgslo.page AS
   GROUP BY definition, opened_batch;
 
 COMMENT ON VIEW pgslo.page IS 'Incidents of a table that opened with the same batch: columns that broke together are one page.';
+
+CREATE TABLE pgslo_catalog.post_processing (
+    post_processing_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    version text NOT NULL,
+    steps jsonb NOT NULL,
+    applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    applied_by text DEFAULT SESSION_USER NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.post_processing IS 'Steps that made what was served, by the version that rows'' trails name; the newest is in force.';
+
+CREATE VIEW pgslo.post_processing AS
+ SELECT d.name AS definition,
+    p.version,
+    p.steps,
+    p.applied_at,
+    p.applied_by
+   FROM (pgslo_catalog.post_processing p
+     JOIN pgslo_catalog.definition d USING (definition_id));
+
+COMMENT ON VIEW pgslo.post_processing IS 'The steps behind each version that rows'' trails name; the newest is in force.';
+
+CREATE VIEW pgslo.prediction_problem AS
+ SELECT d.name AS definition,
+    c.batch,
+    c.model,
+    c.segment,
+    p.problem,
+    (p.rows)::bigint AS rows
+   FROM ((pgslo_catalog.pair_cell c
+     JOIN pgslo_catalog.definition d USING (definition_id))
+     CROSS JOIN LATERAL ( VALUES ('label_without_prediction'::text,c.label_without_prediction), ('two_labels'::text,c.two_labels), ('label_before_prediction'::text,c.label_before_prediction), ('unknown_label'::text,c.unknown_label), ('unknown_class'::text,c.unknown_class), ('score_missing'::text,c.score_missing), ('score_outside'::text,c.score_outside), ('model_missing'::text,c.model_missing)) p(problem, rows))
+  WHERE (p.rows <> (0)::numeric);
+
+COMMENT ON VIEW pgslo.prediction_problem IS 'Predictions and labels that cannot be measured as they are, counted; the rows stay where they are.';
 
 CREATE TABLE pgslo_catalog.quarantine (
     quarantine_id bigint NOT NULL,
@@ -5833,6 +6643,57 @@ CREATE TABLE pgslo_catalog.native_not_null (
 
 COMMENT ON TABLE pgslo_catalog.native_not_null IS 'Columns that pgslo made NOT NULL, and makes nullable again when the rule goes.';
 
+CREATE TABLE pgslo_catalog.pair_batch (
+    definition_id bigint NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL,
+    last_at timestamp with time zone,
+    early_due boolean DEFAULT true NOT NULL,
+    late_due boolean DEFAULT true NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.pair_batch IS 'Batches of predictions, and whether anything changed since their metrics were judged.';
+
+COMMENT ON COLUMN pgslo_catalog.pair_batch.last_at IS 'Time of the newest prediction that was ever in it: labels are complete so long after as the definition says.';
+
+ALTER TABLE pgslo_catalog.pair_cell ALTER COLUMN pair_cell_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.pair_cell_pair_cell_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE pgslo_catalog.pair_fragment (
+    pair_fragment_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    images pgslo_catalog.pair_image[],
+    written_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.pair_fragment IS 'What one statement changed of predictions or labels, until tick() has added it up. May hold personal data.';
+
+COMMENT ON COLUMN pgslo_catalog.pair_fragment.images IS 'NULL: rows changed in a way that no image tells, and everything is counted anew.';
+
+ALTER TABLE pgslo_catalog.pair_fragment ALTER COLUMN pair_fragment_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.pair_fragment_pair_fragment_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE pgslo_catalog.pair_score (
+    pair_cell_id bigint NOT NULL,
+    score double precision NOT NULL,
+    positive bigint NOT NULL,
+    negative bigint NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.pair_score IS 'Pairs by score: what AUC and calibration error are made of. No foreign key: looking the cell up for each score would double the cost of late labels.';
+
 CREATE TABLE pgslo_catalog.pause (
     pause_id bigint NOT NULL,
     definition_id bigint NOT NULL,
@@ -5861,6 +6722,15 @@ CREATE TABLE pgslo_catalog.paused_function (
 );
 
 COMMENT ON TABLE pgslo_catalog.paused_function IS 'Generated functions as they are without a pause; resume puts them back.';
+
+ALTER TABLE pgslo_catalog.post_processing ALTER COLUMN post_processing_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.post_processing_post_processing_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 ALTER TABLE pgslo_catalog.quarantine ALTER COLUMN quarantine_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.quarantine_quarantine_id_seq
@@ -6037,11 +6907,29 @@ ALTER TABLE ONLY pgslo_catalog.migration
 ALTER TABLE ONLY pgslo_catalog.native_not_null
     ADD CONSTRAINT native_not_null_is_set_once PRIMARY KEY (relation, column_name);
 
+ALTER TABLE ONLY pgslo_catalog.pair_batch
+    ADD CONSTRAINT pair_batch_is_known_once PRIMARY KEY (definition_id, batch);
+
+ALTER TABLE ONLY pgslo_catalog.pair_cell
+    ADD CONSTRAINT pair_cell_has_an_id PRIMARY KEY (pair_cell_id);
+
+ALTER TABLE ONLY pgslo_catalog.pair_cell
+    ADD CONSTRAINT pair_cell_is_of_a_batch_a_model_and_a_segment UNIQUE (definition_id, batch, model, segment);
+
+ALTER TABLE ONLY pgslo_catalog.pair_fragment
+    ADD CONSTRAINT pair_fragment_has_an_id PRIMARY KEY (pair_fragment_id);
+
+ALTER TABLE ONLY pgslo_catalog.pair_score
+    ADD CONSTRAINT pair_score_is_counted_once PRIMARY KEY (pair_cell_id, score);
+
 ALTER TABLE ONLY pgslo_catalog.pause
     ADD CONSTRAINT pause_has_an_id PRIMARY KEY (pause_id);
 
 ALTER TABLE ONLY pgslo_catalog.paused_function
     ADD CONSTRAINT paused_function_is_kept_once PRIMARY KEY (function_name);
+
+ALTER TABLE ONLY pgslo_catalog.post_processing
+    ADD CONSTRAINT post_processing_has_an_id PRIMARY KEY (post_processing_id);
 
 ALTER TABLE ONLY pgslo_catalog.profile
     ADD CONSTRAINT profile_is_of_a_column_and_a_batch PRIMARY KEY (definition_id, column_name, batch);
@@ -6127,9 +7015,17 @@ CREATE INDEX incident_last_idx ON pgslo_catalog.incident USING btree (rule_id, i
 
 CREATE INDEX incident_page_idx ON pgslo_catalog.incident USING btree (definition_id, opened_batch);
 
+CREATE INDEX pair_batch_due_idx ON pgslo_catalog.pair_batch USING btree (definition_id) WHERE (early_due OR late_due);
+
+CREATE INDEX pair_batch_place_idx ON pgslo_catalog.pair_batch USING btree (definition_id, place);
+
+CREATE INDEX pair_fragment_definition_idx ON pgslo_catalog.pair_fragment USING btree (definition_id);
+
 CREATE UNIQUE INDEX pause_is_made_once ON pgslo_catalog.pause USING btree (definition_id, COALESCE(rule_name, ''::text));
 
 CREATE INDEX paused_function_definition_idx ON pgslo_catalog.paused_function USING btree (definition_id);
+
+CREATE INDEX post_processing_definition_idx ON pgslo_catalog.post_processing USING btree (definition_id, post_processing_id);
 
 CREATE INDEX profile_batch_idx ON pgslo_catalog.profile USING btree (definition_id, batch);
 
@@ -6189,11 +7085,20 @@ ALTER TABLE ONLY pgslo_catalog.incident
 ALTER TABLE ONLY pgslo_catalog.incident_event
     ADD CONSTRAINT incident_event_belongs_to_an_incident FOREIGN KEY (incident_id) REFERENCES pgslo_catalog.incident(incident_id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY pgslo_catalog.pair_batch
+    ADD CONSTRAINT pair_batch_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.pair_cell
+    ADD CONSTRAINT pair_cell_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY pgslo_catalog.pause
     ADD CONSTRAINT pause_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.paused_function
     ADD CONSTRAINT paused_function_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.post_processing
+    ADD CONSTRAINT post_processing_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.profile
     ADD CONSTRAINT profile_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
@@ -6265,6 +7170,8 @@ REVOKE ALL ON FUNCTION pgslo.pause(definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo.recount_pairs(definition text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo.release(quarantine_id bigint, changes jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text) FROM PUBLIC;
@@ -6291,9 +7198,15 @@ REVOKE ALL ON FUNCTION pgslo_catalog.assertion_rule(definition text, assertion t
 
 REVOKE ALL ON FUNCTION pgslo_catalog.at_place(grid double precision[], place double precision) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.auc(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.await_labels(rule pgslo_catalog.rule, batch text, place numeric, until timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.batch_so_far(definition_id bigint, batch text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.blur_scores(cells bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds text[], faults text[], partners integer[], batch text, seed bigint, OUT broken text[], OUT changed double precision[]) FROM PUBLIC;
 
@@ -6302,6 +7215,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.break_rows(sample text[], fault text, rows 
 REVOKE ALL ON FUNCTION pgslo_catalog.broken_groups(check_function text, keys text[], at_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, part double precision, strength double precision, other text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.calibration_error(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.can_find_batches(definition pgslo_catalog.definition) FROM PUBLIC;
 
@@ -6316,6 +7231,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.columns_of(relation regclass) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.common_distance(by text, one jsonb, other jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch text, place numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.day_of_check() FROM PUBLIC;
 
@@ -6345,6 +7262,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.follow_assertions() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.follow_pairs(definition pgslo_catalog.definition) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) FROM PUBLIC;
@@ -6352,6 +7271,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, bat
 REVOKE ALL ON FUNCTION pgslo_catalog.forget(definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.forget_assertion(definition text, assertion text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text) FROM PUBLIC;
 
@@ -6411,6 +7332,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.defin
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.judge_metric(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.keep_functions(definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.kinds_of(definition_id bigint, columns text[], sample text[]) FROM PUBLIC;
@@ -6420,6 +7343,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident
 REVOKE ALL ON FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.level_of(mask bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.mean_interval(summed numeric, squares numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text) FROM PUBLIC;
 
@@ -6438,6 +7363,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.defin
 REVOKE ALL ON FUNCTION pgslo_catalog.newest_batches(definition pgslo_catalog.definition, batches integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.newest_data(definition pgslo_catalog.definition) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.normal_quantile(share double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.note_incident() FROM PUBLIC;
 
@@ -6493,6 +7420,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.refuse_broken(check_function text, group_sh
 
 REVOKE ALL ON FUNCTION pgslo_catalog.register(document jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.register_predictions(definition_id bigint, document jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.reject(definition text, schema_name text, table_name text, rule text, column_name text, promise text, shown text, row_key text, owner text, also text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) FROM PUBLIC;
@@ -6517,7 +7446,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.share_below(grid double precision[], value 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.share_shown(part numeric, whole numeric) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, last_present double precision, last_counted jsonb, phase_present double precision, phase_counted jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, presents double precision[], counts jsonb[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.shown(value numeric) FROM PUBLIC;
 
@@ -6553,9 +7482,13 @@ REVOKE ALL ON FUNCTION pgslo_catalog.utc(moment timestamp with time zone) FROM P
 
 REVOKE ALL ON FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.want_pairs_anew(definition text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.wanted(low double precision, high double precision, factor numeric, unit text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.assertion TO PUBLIC;
 
@@ -6573,7 +7506,13 @@ GRANT SELECT ON TABLE pgslo.incident_event TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.measured_precision TO PUBLIC;
 
+GRANT SELECT ON TABLE pgslo.ml_metric TO PUBLIC;
+
 GRANT SELECT ON TABLE pgslo.page TO PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.post_processing TO PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.prediction_problem TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.reader TO PUBLIC;
 

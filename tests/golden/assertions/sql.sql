@@ -272,67 +272,67 @@ SELECT pgslo_catalog.declare_assertion('{
  "fingerprint": "b64dba49927073c8"
 }'::jsonb);
 
--- create trigger pgslo_700_assert_insert__features__staff ON features.team: an AFTER STATEMENT trigger: one look at a statement's rows.
+-- create trigger pgslo_800_assert_insert__features__staff ON features.team: an AFTER STATEMENT trigger: one look at a statement's rows.
 -- Locks: SHARE ROW EXCLUSIVE on features.team (waits for running writes, and lets no new one begin meanwhile).
-CREATE OR REPLACE TRIGGER pgslo_700_assert_insert__features__staff
+CREATE OR REPLACE TRIGGER pgslo_800_assert_insert__features__staff
 AFTER INSERT ON features.team
 REFERENCING NEW TABLE AS pgslo_new
 FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__staff__assert__features__team();
-COMMENT ON TRIGGER pgslo_700_assert_insert__features__staff ON features.team IS 'pgslo 13308f616d8087b1 features.staff';
+COMMENT ON TRIGGER pgslo_800_assert_insert__features__staff ON features.team IS 'pgslo 9c2428049eb59c1b features.staff';
 
--- create trigger pgslo_700_assert_update__features__staff ON features.team: an AFTER STATEMENT trigger: one look at a statement's rows.
+-- create trigger pgslo_800_assert_update__features__staff ON features.team: an AFTER STATEMENT trigger: one look at a statement's rows.
 -- Locks: SHARE ROW EXCLUSIVE on features.team (waits for running writes, and lets no new one begin meanwhile).
-CREATE OR REPLACE TRIGGER pgslo_700_assert_update__features__staff
+CREATE OR REPLACE TRIGGER pgslo_800_assert_update__features__staff
 AFTER UPDATE ON features.team
 REFERENCING OLD TABLE AS pgslo_old NEW TABLE AS pgslo_new
 FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__staff__assert__features__team();
-COMMENT ON TRIGGER pgslo_700_assert_update__features__staff ON features.team IS 'pgslo 85bd4b2528a7e2d4 features.staff';
+COMMENT ON TRIGGER pgslo_800_assert_update__features__staff ON features.team IS 'pgslo 5a7d9e6eabf88ea1 features.staff';
 
--- create trigger pgslo_700_assert_delete__features__staff ON features.team: an AFTER STATEMENT trigger: one look at a statement's rows.
+-- create trigger pgslo_800_assert_delete__features__staff ON features.team: an AFTER STATEMENT trigger: one look at a statement's rows.
 -- Locks: SHARE ROW EXCLUSIVE on features.team (waits for running writes, and lets no new one begin meanwhile).
-CREATE OR REPLACE TRIGGER pgslo_700_assert_delete__features__staff
+CREATE OR REPLACE TRIGGER pgslo_800_assert_delete__features__staff
 AFTER DELETE ON features.team
 REFERENCING OLD TABLE AS pgslo_old
 FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__staff__assert__features__team();
-COMMENT ON TRIGGER pgslo_700_assert_delete__features__staff ON features.team IS 'pgslo 5cd46b30faffc019 features.staff';
+COMMENT ON TRIGGER pgslo_800_assert_delete__features__staff ON features.team IS 'pgslo 5817002cd336d7e1 features.staff';
 
--- create trigger pgslo_700_assert_truncate__features__staff ON features.team: an AFTER STATEMENT trigger: one look at a statement's rows.
+-- create trigger pgslo_800_assert_truncate__features__staff ON features.team: an AFTER STATEMENT trigger: one look at a statement's rows.
 -- Locks: SHARE ROW EXCLUSIVE on features.team (waits for running writes, and lets no new one begin meanwhile).
-CREATE OR REPLACE TRIGGER pgslo_700_assert_truncate__features__staff
+CREATE OR REPLACE TRIGGER pgslo_800_assert_truncate__features__staff
 AFTER TRUNCATE ON features.team
 FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__staff__assert__features__team();
-COMMENT ON TRIGGER pgslo_700_assert_truncate__features__staff ON features.team IS 'pgslo 79f407ac77d966f7 features.staff';
+COMMENT ON TRIGGER pgslo_800_assert_truncate__features__staff ON features.team IS 'pgslo 47d4df81b0926a2b features.staff';
 
--- create trigger pgslo_700_assert_insert ON features.staff: an AFTER STATEMENT trigger: one look at a statement's rows.
+-- create trigger pgslo_800_assert_insert ON features.staff: an AFTER STATEMENT trigger: one look at a statement's rows.
 -- Locks: SHARE ROW EXCLUSIVE on features.staff (waits for running writes, and lets no new one begin meanwhile).
-CREATE OR REPLACE TRIGGER pgslo_700_assert_insert
+CREATE OR REPLACE TRIGGER pgslo_800_assert_insert
 AFTER INSERT ON features.staff
 REFERENCING NEW TABLE AS pgslo_new
 FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__staff__assert();
-COMMENT ON TRIGGER pgslo_700_assert_insert ON features.staff IS 'pgslo 1391e03ebfb4592d features.staff';
+COMMENT ON TRIGGER pgslo_800_assert_insert ON features.staff IS 'pgslo 608059d5f784b94c features.staff';
 
--- create trigger pgslo_700_assert_update ON features.staff: an AFTER STATEMENT trigger: one look at a statement's rows.
+-- create trigger pgslo_800_assert_update ON features.staff: an AFTER STATEMENT trigger: one look at a statement's rows.
 -- Locks: SHARE ROW EXCLUSIVE on features.staff (waits for running writes, and lets no new one begin meanwhile).
-CREATE OR REPLACE TRIGGER pgslo_700_assert_update
+CREATE OR REPLACE TRIGGER pgslo_800_assert_update
 AFTER UPDATE ON features.staff
 REFERENCING OLD TABLE AS pgslo_old NEW TABLE AS pgslo_new
 FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__staff__assert();
-COMMENT ON TRIGGER pgslo_700_assert_update ON features.staff IS 'pgslo ab109d5a859ecbcd features.staff';
+COMMENT ON TRIGGER pgslo_800_assert_update ON features.staff IS 'pgslo 56433968ac9a5615 features.staff';
 
--- create trigger pgslo_700_assert_delete ON features.staff: an AFTER STATEMENT trigger: one look at a statement's rows.
+-- create trigger pgslo_800_assert_delete ON features.staff: an AFTER STATEMENT trigger: one look at a statement's rows.
 -- Locks: SHARE ROW EXCLUSIVE on features.staff (waits for running writes, and lets no new one begin meanwhile).
-CREATE OR REPLACE TRIGGER pgslo_700_assert_delete
+CREATE OR REPLACE TRIGGER pgslo_800_assert_delete
 AFTER DELETE ON features.staff
 REFERENCING OLD TABLE AS pgslo_old
 FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__staff__assert();
-COMMENT ON TRIGGER pgslo_700_assert_delete ON features.staff IS 'pgslo 48aa0db8bf5bd6bf features.staff';
+COMMENT ON TRIGGER pgslo_800_assert_delete ON features.staff IS 'pgslo 1d2a8b73227c332d features.staff';
 
--- create trigger pgslo_700_assert_truncate ON features.staff: an AFTER STATEMENT trigger: one look at a statement's rows.
+-- create trigger pgslo_800_assert_truncate ON features.staff: an AFTER STATEMENT trigger: one look at a statement's rows.
 -- Locks: SHARE ROW EXCLUSIVE on features.staff (waits for running writes, and lets no new one begin meanwhile).
-CREATE OR REPLACE TRIGGER pgslo_700_assert_truncate
+CREATE OR REPLACE TRIGGER pgslo_800_assert_truncate
 AFTER TRUNCATE ON features.staff
 FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__staff__assert();
-COMMENT ON TRIGGER pgslo_700_assert_truncate ON features.staff IS 'pgslo 454bd98ba24589ab features.staff';
+COMMENT ON TRIGGER pgslo_800_assert_truncate ON features.staff IS 'pgslo a1708cc85b50fb1e features.staff';
 
 -- create view guarded.staff: warns in the reader's session, for the columns that are read.
 -- Generated by pgslo from the definition of features.staff.

@@ -21,7 +21,14 @@ from pgslo import embedded
 
 # The developer's own settings must not decide what a test finds: libpq reads PG*, the command line PGSLO_DSN.
 for _name in [name for name in os.environ if name.startswith("PG")]:
-    if _name not in {"PGSLO_TEST_DSN", "PGSLO_PG_BIN", "PGSLO_FUZZ_CASES", "PGSLO_FUZZ_SEED"}:
+    if _name not in {
+        "PGSLO_TEST_DSN",
+        "PGSLO_PG_BIN",
+        "PGSLO_FUZZ_CASES",
+        "PGSLO_FUZZ_SEED",
+        "PGSLO_ASSERT_SECONDS",
+        "PGSLO_ASSERT_CLIENTS",
+    }:
         del os.environ[_name]
 
 _FAST = {

@@ -32,6 +32,12 @@ JOIN pg_catalog.pg_class c ON c.oid = k.conrelid JOIN pg_catalog.pg_namespace n 
 JOIN pg_catalog.pg_class t ON t.oid = k.confrelid JOIN pg_catalog.pg_namespace o ON o.oid = t.relnamespace
 WHERE k.contype = 'f' AND k.conparentid = 0
 UNION ALL
+SELECT 'exclusion', ARRAY[k.conname::text], ARRAY[n.nspname::text, c.relname::text],
+       pg_catalog.obj_description(k.oid, 'pg_constraint'), NULL, true, true, '{}', NULL
+FROM pg_catalog.pg_constraint k
+JOIN pg_catalog.pg_class c ON c.oid = k.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE k.contype = 'x'
+UNION ALL
 SELECT 'unique_index', ARRAY[n.nspname::text, x.relname::text], ARRAY[n.nspname::text, c.relname::text],
        -- One without a comment was left behind: rows that are there stopped its building, or apply was cut off right after it.
        coalesce(pg_catalog.obj_description(x.oid, 'pg_class'), 'pgslo 0000000000000000 ' || d.name),
@@ -41,6 +47,8 @@ JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
 JOIN pg_catalog.pg_class c ON c.oid = i.indrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pgslo_catalog.definition d ON d.relation = i.indrelid
 WHERE x.relname ~ '^pgslo__'
+  -- That of an exclusion constraint comes and goes with it.
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conindid = x.oid AND k.contype = 'x')
 UNION ALL
 SELECT 'not_null', ARRAY[u.column_name], ARRAY[n.nspname::text, c.relname::text], u.comment, NULL, true, true, '{}', NULL
 FROM (

@@ -213,7 +213,7 @@ BEGIN
     END IF;
     FOR rule IN
         SELECT r.* FROM pgslo_catalog.rule r
-        WHERE r.definition_id = judge_batch.definition_id AND r.scope <> 'row' AND r.kind NOT IN ('learned', 'ml_metric') AND r.retired_at IS NULL
+        WHERE r.definition_id = judge_batch.definition_id AND r.scope NOT IN ('row', 'assertion') AND r.kind NOT IN ('learned', 'ml_metric') AND r.retired_at IS NULL
         ORDER BY r.rule_id
     LOOP
         BEGIN

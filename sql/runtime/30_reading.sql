@@ -37,6 +37,14 @@ DECLARE
     batches integer := 0;
     given record;
 BEGIN
+    IF rule.scope = 'assertion' THEN
+        SELECT count(DISTINCT b.group_key) AS groups, min(b.broken_group_id) AS first INTO given FROM pgslo_catalog.broken_group b WHERE b.rule_id = rule.rule_id;
+        RETURN (
+            SELECT format('%s; the rule wants: %s. Since %s UTC.',
+                coalesce(format('%s %s it, first ', given.groups, CASE given.groups WHEN 1 THEN 'group breaks' ELSE 'groups break' END) || b.group_shown, 'Rows of the table break it'),
+                rule.promise, to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'))
+            FROM pgslo_catalog.broken_group b WHERE b.broken_group_id = given.first);
+    END IF;
     IF rule.scope <> 'row' THEN
         SELECT v.batch, v.said,
                (SELECT count(*) FROM (

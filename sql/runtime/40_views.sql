@@ -206,6 +206,7 @@ BEGIN
             PERFORM pgslo_catalog.record_break(open.name, NULL, SQLSTATE, SQLERRM);
         END;
     END LOOP;
+    PERFORM pgslo_catalog.follow_assertions();
     PERFORM pgslo_catalog.tend_incidents();
 END
 $pgslo$;

@@ -109,7 +109,16 @@ class Relation:
 
 
 Kind = Literal[
-    "schema", "function", "registration", "not_null", "foreign_key", "unique_index", "trigger", "view"
+    "schema",
+    "function",
+    "registration",
+    "assertion",
+    "not_null",
+    "foreign_key",
+    "unique_index",
+    "exclusion",
+    "trigger",
+    "view",
 ]
 
 
@@ -130,7 +139,7 @@ class Installed:
         fingerprint: Of the text it was made from.
         relation: The table it stands on, for what stands on one.
         body: A function's body as the server keeps it, byte for byte; ``None`` for other kinds.
-        validated: False for a constraint that old rows have not been held against yet, or an invalid index.
+        validated: False for a constraint or an assertion that old rows have not been held against yet, or an invalid index.
         enabled: False for a trigger that somebody switched off, and for a registration with rules that broke.
         dependants: Objects of other people that stand on it.
         refers_to: The table that a foreign key refers to.
@@ -162,6 +171,7 @@ class Catalog:
         runtime: Version of the installed runtime, or ``None``.
         expression_types: Type of each batch expression, by table and text.
         renamed: Definitions whose table has another name by now, by that name.
+        gist_types: Types whose values an exclusion constraint can hold to be equal, or not, by the extension btree_gist.
     """
 
     server_version: int
@@ -173,6 +183,7 @@ class Catalog:
     schemas: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
     renamed: Mapping[Name, str] = field(default_factory=dict)
+    gist_types: frozenset[str] = frozenset()
 
     @property
     def major(self) -> int:

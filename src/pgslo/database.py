@@ -8,7 +8,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -16,7 +16,15 @@ from psycopg.rows import TupleRow, dict_row
 
 from pgslo import assets, naming, runtime, sql
 from pgslo.catalog import Catalog, Column, ForeignKey, Index, Installed, Name, Relation
-from pgslo.compile import Compiled, Probe, Statement, compile_definition, read_comment, value_probe
+from pgslo.compile import (
+    Compiled,
+    Probe,
+    Statement,
+    assertions,
+    compile_definition,
+    read_comment,
+    value_probe,
+)
 from pgslo.compile.conditions import reference
 from pgslo.definition import rules
 from pgslo.definition.rules import Definition
@@ -43,8 +51,12 @@ LOCK_PATIENCE = 60.0
 STATEMENT_TIMEOUT = 60_000
 #: Longest that a question about a table may take, in milliseconds.
 PROBE_TIMEOUT = 5_000
+#: Groups that break a new assertion, in its error.
+_SHOWN_GROUPS = 5
 #: The migration that brought what operators need.
 _OPERATIONS = "0005_operations"
+#: The one that brought assertions.
+_ASSERTIONS = "0006_assertions"
 
 
 @contextlib.contextmanager
@@ -142,6 +154,7 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
         named.add((definition.schema_name, definition.table_name))
         if definition.labels is not None:
             named.add((definition.labels.schema_name, definition.labels.table_name))
+        named |= assertions.tables(definition)
         named |= {reference(rule) for rule in definition.rules if isinstance(rule, rules.References)}
     with conn.cursor(row_factory=dict_row) as cursor:
         server = cursor.execute(query("server")).fetchone() or {}
@@ -161,6 +174,7 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
         schemas=frozenset(server["schemas"]),
         renamed=_renamed(conn) if state.version else {},
         roles=frozenset(server["roles"]),
+        gist_types=frozenset(server["gist_types"]),
     )
 
 
@@ -210,7 +224,10 @@ def installed(conn: Connection) -> tuple[Installed, ...]:
     """What pgslo generated, as it is now; the runtime has to be there."""
     found = []
     with conn.cursor(row_factory=dict_row) as cursor:
-        for row in cursor.execute(query("installed")):
+        rows = cursor.execute(query("installed")).fetchall()
+        if _ASSERTIONS in runtime.read(conn).migrations:
+            rows += cursor.execute(query("assertions")).fetchall()
+        for row in rows:
             known = read_comment(row["comment"])
             if known is None:
                 continue
@@ -286,6 +303,45 @@ def compile_all(
     return tuple(compiled)
 
 
+def _validated(conn: Connection, compiled: Sequence[Compiled]) -> tuple[Compiled, ...]:
+    """Hold what is there against new assertions; nobody waits for it, and it may take long.
+
+    Returns:
+        The same definitions, with a note for each assertion that is broken and does not reject.
+
+    Raises:
+        DefinitionErrors: Rows break one that rejects.
+    """
+    errors: list[DefinitionError] = []
+    held = []
+    for each in compiled:
+        notes = []
+        for one in each.validations:
+            with conn.transaction(force_rollback=True), conn.cursor() as cursor:
+                cursor.execute("SET TRANSACTION READ ONLY")
+                cursor.execute("SET LOCAL search_path = pg_catalog, pg_temp")
+                broken = cursor.execute(one.text.text.encode(), prepare=False).fetchall()
+            if not broken:
+                continue
+            shown = [f"{group}: {said}" if group else str(said) for group, said in broken[:_SHOWN_GROUPS]]
+            more = ", and there are more" if len(broken) > _SHOWN_GROUPS else ""
+            if not one.refuses:
+                notes.append(f"{one.rule.name}: what is there breaks it: {'; '.join(shown)}{more}")
+                continue
+            errors.append(
+                CatalogError(
+                    f'rows of {one.definition} break assertion "{one.rule.name}" now',
+                    detail=f"{'; '.join(shown)}{more}.",
+                    hint="mend them, or write validated: false to hold only new writes to it",
+                    location=one.rule.location,
+                )
+            )
+        held.append(replace(each, notes=(*each.notes, *notes)))
+    if errors:
+        raise DefinitionErrors(tuple(errors))
+    return tuple(held)
+
+
 def _judge(conn: Connection, probe: Probe) -> list[DefinitionError]:
     try:
         with _probing(conn, probe.location) as cursor:
@@ -325,7 +381,7 @@ def plan_definitions(conn: Connection, definitions: Sequence[Definition]) -> Pla
         RuntimeMismatch: Library and installed runtime do not fit.
     """
     catalog = read_catalog(conn, definitions)
-    compiled = compile_all(conn, definitions, catalog)
+    compiled = _validated(conn, compile_all(conn, definitions, catalog))
     _refuse_paused(conn, {definition.name for definition in definitions})
     scripts = tuple(script.name for script in runtime.wanted(runtime.read(conn)))
     return make(compiled, catalog, runtime_scripts=scripts)

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from pgslo import database, drift, runtime, sql
-from pgslo.definition.rules import Definition
+from pgslo.definition.rules import Definition, Rule
 from pgslo.errors import PgsloError
 from pgslo.sql import Sql
 
@@ -86,12 +86,13 @@ def pause_rule(conn: database.Connection, definition: Definition, rule: str) -> 
         kept = [row[0] for row in conn.execute("SELECT pgslo_catalog.keep_functions(%s)", (definition.name,))]
         conn.execute(database.query("pause_rule"), {"definition": definition.name, "rule": rule})
         off = {one["rule"] for one in database.paused(conn) if one["definition"] == definition.name}
+        parts: dict[str, tuple[Rule, ...]] = {"rules": definition.rules, "assertions": definition.assertions}
         rest = definition.model_copy(
             update={
-                "rules": tuple(
-                    one.model_copy(update={"enabled": False}) if one.name in off else one
-                    for one in definition.rules
+                part: tuple(
+                    one.model_copy(update={"enabled": False}) if one.name in off else one for one in stated
                 )
+                for part, stated in parts.items()
             }
         )
         (part,) = database.compile_all(conn, [rest], catalog)

@@ -77,7 +77,18 @@ class Plan:
 
 
 #: Objects come and go in this order: what others stand on first.
-_ORDER = ("schema", "function", "registration", "not_null", "unique_index", "foreign_key", "trigger", "view")
+_ORDER = (
+    "schema",
+    "function",
+    "registration",
+    "assertion",
+    "not_null",
+    "unique_index",
+    "foreign_key",
+    "exclusion",
+    "trigger",
+    "view",
+)
 
 
 def make(compiled: Sequence[Compiled], catalog: Catalog, *, runtime_scripts: tuple[str, ...] = ()) -> Plan:
@@ -184,7 +195,8 @@ def _change(artifact: Artifact, installed: Installed | None) -> list[Step]:
     comment = (artifact.comment,) if artifact.comment else ()
     if installed is None:
         return [_step("create", artifact, _commented(artifact), artifact.reason)]
-    if not installed.validated:
+    is_another = artifact.kind == "assertion" and artifact.fingerprint != installed.fingerprint
+    if not installed.validated and not is_another:
         return [_step("finish", artifact, _unfinished(artifact), "an earlier apply could not finish it")]
     reason = _difference(artifact, installed)
     if reason is None and comment and installed.definition != artifact.definition:

@@ -9,7 +9,7 @@ import pytest
 from pgslo import plan
 
 GOLDEN = Path(__file__).parent.parent / "golden"
-KINDS = sorted(path.stem for path in GOLDEN.glob("*.yml"))
+KINDS = sorted(str(path.relative_to(GOLDEN).with_suffix("")) for path in GOLDEN.rglob("*.yml"))
 OWN = {f"kinds/{path.name}": path.read_text() for path in (GOLDEN / "kinds").glob("*.sql")}
 
 

@@ -34,14 +34,14 @@ FUNCTIONS = {
         *("subscribe", "queue_delivery", "begin_delivery", "end_delivery"),
         "recount_pairs",
     },
-    "steward": {"release", "discard", "evidence"},
+    "steward": {"release", "discard", "evidence", "audit"},
 }
 #: Views of ``pgslo`` that may hold personal data; the others are for everybody, but for deliveries.
-PERSONAL = {"quarantine", "sample", "repair"}
+PERSONAL = {"quarantine", "sample", "repair", "broken_group"}
 #: Tables of ``pgslo_catalog`` with values of users' tables, with sources of functions, or with what is under way.
 CLOSED = {
     *("quarantine", "sample", "repair", "profile", "watched_column", "watermark", "paused_function"),
-    *("pair_fragment", "unannounced", "recipient", "delivery"),
+    *("pair_fragment", "unannounced", "recipient", "delivery", "touched", "broken_group", "assertion_guard"),
 }
 
 

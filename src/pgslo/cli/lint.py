@@ -33,7 +33,7 @@ def lint(session: Session, paths: tuple[Path, ...], form: str) -> int:
     """
     if form == "human":
         found = project.load(session.configuration, paths)
-        rules = sum(len(one.rules) for one in found.definitions)
+        rules = sum(len(one.rules) + len(one.assertions) for one in found.definitions)
         definitions = output.counted(len(found.definitions), "definition")
         output.say(f"{definitions} with {output.counted(rules, 'rule')}: no errors")
         return 0

@@ -11,6 +11,7 @@ from typing import TypeVar
 from pgslo import naming, sql
 from pgslo.catalog import TEXT, Catalog, Name, Relation
 from pgslo.compile import (
+    assertions,
     conditions,
     declared,
     measures,
@@ -24,6 +25,7 @@ from pgslo.compile import (
     writes,
 )
 from pgslo.compile.artifact import Artifact, Lock, Statement, drop, read_comment, table
+from pgslo.compile.assertions import Validation
 from pgslo.compile.conditions import Subject
 from pgslo.compile.measures import Measured
 from pgslo.compile.measuring import Measuring
@@ -55,6 +57,7 @@ __all__ = [
     "Lock",
     "Probe",
     "Statement",
+    "Validation",
     "compile_definition",
     "drop",
     "read_comment",
@@ -83,6 +86,7 @@ class Compiled:
         choices: How each rule is enforced, and why.
         probes: What PostgreSQL has to accept.
         notes: What the author should know, though it is no error.
+        validations: What the rows that are there have to keep before it is applied.
     """
 
     definition: Definition
@@ -90,6 +94,7 @@ class Compiled:
     choices: tuple[Choice, ...]
     probes: tuple[Probe, ...]
     notes: tuple[str, ...]
+    validations: tuple[Validation, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -170,6 +175,12 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
             errors += group.errors
         except DefinitionError as error:
             errors.append(error)
+    asserted = assertions.Asserted()
+    try:
+        asserted = assertions.asserted(definition, compiler)
+        probes += [Probe(text, place) for text, place in asserted.probes]
+    except DefinitionErrors as group:
+        errors += group.errors
     if errors:
         # A column that is not there is no news the second time.
         raise DefinitionErrors(tuple({str(error): error for error in errors}.values()))
@@ -199,21 +210,31 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
         *triggers,
         *measured.artifacts,
         *own,
+        *asserted.artifacts,
         *_collect(lambda: paired.artifacts() if paired else ()),
     )
     watches = definition.watch and _is_measured(compiler, measured)
     learning = frozenset(one.column.name for one in measured.watched if watches)
-    guarded = _collect(lambda: views.artifacts(definition, catalog, relation, key, learning))
+    guarded = _collect(
+        lambda: views.artifacts(definition, catalog, relation, key, learning, asserted.columns)
+    )
     artifacts = (
         *(one for one in triggers if one.kind == "function"),
-        _registration(compiler, chosen, key, measured, tuple(tallies), over_batches, paired),
+        _registration(compiler, chosen, key, measured, tuple(tallies), over_batches, paired, asserted.told),
         *(one for one in made if one is not None),
         *(one for one in triggers if one.kind != "function"),
         *guarded,
     )
     changed = post_processing.note(definition, catalog)
     notes = (*_notes(compiler, chosen, measured), *((changed,) if changed else ()))
-    return Compiled(definition, artifacts, chosen, tuple(probes), notes)
+    return Compiled(
+        definition,
+        artifacts,
+        (*chosen, *asserted.choices),
+        tuple(probes),
+        (*notes, *asserted.notes),
+        asserted.validations,
+    )
 
 
 def _post_processed(compiler: WriteCompiler, probes: list[Probe]) -> tuple[Artifact, ...]:
@@ -411,6 +432,7 @@ def _registration(
     tallies: tuple[str, ...],
     over_batches: dict[str, Measured],
     paired: pairs.Compiler | None,
+    asserted: tuple[dict[str, object], ...],
 ) -> Artifact:
     definition = compiler.definition
     is_measured = _is_measured(compiler, measured)
@@ -442,6 +464,7 @@ def _registration(
         "rules": [
             *(measuring.learned(measured.watched) if watches else ()),
             *(_registered(choice, over_batches.get(choice.rule.name)) for choice in choices),
+            *asserted,
         ],
         "tasks": [
             {

@@ -144,6 +144,9 @@ def drop(
             return (Statement(sql.render("drop", _Drop(Sql("VIEW"), name)), hazards=lost),)
         case "schema":
             return (Statement(sql.render("drop", _Drop(Sql("SCHEMA"), name))),)
+        case "assertion":
+            named = _Assertion(sql.literal(names[0]), sql.literal(names[1]))
+            return (Statement(sql.render("assertion_forget", named)),)
         case "registration":
             leaving = _Unregister(sql.literal(names[0]))
             return (
@@ -211,6 +214,12 @@ def not_null_constraint(column: str) -> str:
 class _Drop:
     kind: Sql
     identity: Sql
+
+
+@dataclass(frozen=True)
+class _Assertion:
+    definition: Sql
+    assertion: Sql
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from pgslo.definition import rules
+from pgslo.definition import assertions, rules
 
 
 def promise(rule: rules.Rule) -> str:
     """What the rule wants, in words for messages; starts lower case, without a full stop."""
+    if isinstance(rule, rules.Assertion):
+        return _asserted(rule) + _where(rule)
     if isinstance(rule, rules.BatchRule):
         return _over_batches(rule) + _where(rule)
     text = _promise(rule) + _where(rule)
@@ -221,3 +223,45 @@ def _span(span: timedelta | None) -> str:
     units = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
     name, length = next(unit for unit in units if seconds % unit[1] == 0)
     return f"{seconds // length} {name}{'' if seconds == length else 's'}"
+
+
+# Assertions
+
+
+def _asserted(rule: rules.Assertion) -> str:
+    each = _each(rule.group_by)
+    match rule:
+        case assertions.AllEqual():
+            return f"the same {rule.value} in all rows{each}"
+        case assertions.AtMostOne():
+            return f"at most one row{each}"
+        case assertions.ExactlyOne():
+            return f"exactly one row{each}"
+        case assertions.Count():
+            low = f"{rule.min:,}" if rule.min else None
+            return f"{_range(low, None if rule.max is None else f'{rule.max:,}')} rows{each}"
+        case assertions.AddsUpTo():
+            within = f" within {rule.tolerance}" if rule.tolerance else ""
+            return f"{rule.value} adding up to {rule.total}{within}{each}"
+        case assertions.NeverOverlap():
+            return f"spans from {rule.start} to {rule.end} that do not overlap{each}"
+        case assertions.KeepsOrder():
+            strictly = "strictly " if rule.strictly else ""
+            return f"{rule.value} {strictly}{rule.direction} by {', '.join(rule.order)}{each}"
+        case assertions.ExistsForEach():
+            return f"a row for each row of {_there(rule)}"
+        case assertions.NoneWithout():
+            return f"no row without one of {_there(rule)}"
+        case assertions.SameAsThere():
+            return f"the same {', '.join(one for one, _ in rule.columns)} as in {_there(rule)}"
+        case assertions.ReturnsNothing():
+            return f"no rows from {one_line(rule.query.text)[:200]}{each}"
+        case _:
+            raise AssertionError(rule.kind)
+
+
+def _there(rule: assertions.AcrossTables) -> str:
+    """The other table, the rows of it that are meant, and what has to be equal."""
+    equal = ", ".join(ours if ours == theirs else f"{ours} = {theirs}" for ours, theirs in rule.on)
+    among = f" with {one_line(rule.among.text)}" if rule.among is not None else ""
+    return f"{'.'.join(rule.table)}{among} by {equal}"

@@ -64,6 +64,7 @@ def artifacts(
     relation: Relation,
     key: tuple[str, ...],
     watched: frozenset[str] = frozenset(),
+    asserted: frozenset[str] = frozenset(),
 ) -> tuple[Artifact, ...]:
     """The guarded view with its companions, a view for each task that names one, and their schemas.
 
@@ -73,12 +74,13 @@ def artifacts(
         relation: The table.
         key: Columns of its key.
         watched: Columns whose bounds are learned.
+        asserted: Columns that assertions are about.
 
     Raises:
         CatalogError: The table has row security and the server cannot keep it in a view, a task reads a column
             that does not exist, or two views would have one name.
     """
-    compiler = _ViewCompiler(definition, catalog, relation, key, watched)
+    compiler = _ViewCompiler(definition, catalog, relation, key, watched, asserted)
     views = [compiler.guarded(), compiler.strict(), compiler.status(), *compiler.tasks()]
     called = [view.identity for view in views]
     for view in views:
@@ -96,6 +98,7 @@ class _ViewCompiler:
         relation: Relation,
         key: tuple[str, ...],
         watched: frozenset[str],
+        asserted: frozenset[str],
     ) -> None:
         self.definition = definition
         self.catalog = catalog
@@ -103,6 +106,7 @@ class _ViewCompiler:
         self.subject = Subject(relation, catalog)
         self.table = table((relation.schema, relation.name))
         judged = {name for rule in definition.rules if rule.enabled for name in conditions.columns(rule)}
+        judged |= asserted
         batch = definition.batch.by.columns if definition.batch and definition.batch.by else ()
         indexed = {index.columns[0] for index in relation.indexes}
         # A CASE would hide these from their indexes, so reading any column warns about them.

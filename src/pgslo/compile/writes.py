@@ -19,7 +19,14 @@ from pgslo.expression import Expression
 from pgslo.sql import Sql
 
 Mechanism = Literal[
-    "native", "row trigger", "statement trigger", "schema trigger", "repair trigger", "on read", "at close"
+    "native",
+    "row trigger",
+    "statement trigger",
+    "schema trigger",
+    "repair trigger",
+    "on read",
+    "at close",
+    "at commit",
 ]
 
 #: Rows that arrive one by one are batched by the hour of the clock unless the definition says otherwise.

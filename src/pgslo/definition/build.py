@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pgslo.definition import bounds, names
+from pgslo.definition import assertions, bounds, names
 from pgslo.definition.forms import FILE_FORMS, OPTIONS, UNFIT_OPTIONS, Form
 from pgslo.definition.rules import (
+    Assertion,
     BatchRule,
     Compare,
     Length,
@@ -137,7 +138,9 @@ def _fields(
                 "condition": form.custom.condition(column, parameters, location=location),
             }
         )
-    if form.rule is Compare and column is not None:
+    if issubclass(form.rule, Assertion):
+        values = assertions.fields(form.rule, values)
+    elif form.rule is Compare and column is not None:
         values = {"left": column, "operator": values["operator"], "right": values["to"]}
     elif form.rule is Unique and column is not None:
         values = {"columns": (column,)}
@@ -171,6 +174,9 @@ def _check_actions(rule: Rule) -> Iterator[DefinitionError]:
             location=rule.place("at_most"),
         )
     if isinstance(rule, BatchRule):
+        return
+    if isinstance(rule, Assertion):
+        yield from assertions.check(rule)
         return
     if shares and rule.on_breach not in ("warn", "flag"):
         yield DefinitionError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pgslo.definition.assertions import ASSERTION_ACTIONS, ASSERTION_FORMS, ASSERTION_OPTIONS, UNFIT
 from pgslo.definition.forms import (
     BATCH_KEYS,
     COLUMN_FORMS,
@@ -71,6 +72,10 @@ _DESCRIPTIONS = {
     "watch": "false: no bounds are learned.",
     "unwatched": "Columns for which no bounds are learned.",
     "sensitivity": "2 tells of half as small deviations from what was learned, 0.5 of twice as large ones.",
+    "group_by": "Columns whose values make a group that keeps the promise by itself.",
+    "deferred": "true: held when the transaction commits; false: after each statement as well.",
+    "validated": "false: only what is written from now on is held to it.",
+    "check_on": "Tables whose every write is checked, where the query does not tell.",
     "by": "A column or expression; rows with the same value are a batch.",
     "every": "A batch for each such span of time.",
     "contact": "Whom to tell.",
@@ -126,6 +131,11 @@ def json_schema(kinds: Mapping[str, CustomKind] = _NO_KINDS) -> dict[str, Any]:
                 "description": "Rules about more than one column, each under its name.",
                 "type": "array",
                 "items": _named_rule(rows),
+            },
+            "assertions": {
+                "description": "Promises about several rows or several tables, each under its name.",
+                "type": "array",
+                "items": _named_assertion(),
             },
             "kind": {"description": "predictions: a model's output.", **KIND.schema()},
             **{key: {"description": _PREDICTION_PARTS[key], **part.schema()} for key, part in PARTS.items()},
@@ -207,4 +217,29 @@ def _named_rule(forms: Mapping[str, Form]) -> dict[str, Any]:
         "maxProperties": 1,
         "propertyNames": StableName("rule").schema(),
         "additionalProperties": rule,
+    }
+
+
+def _named_assertion() -> dict[str, Any]:
+    options = {
+        **_described(
+            {key: shape for key, shape in ASSERTION_OPTIONS.items() if key not in ("name", "on_breach")}
+        ),
+        "on_breach": {"description": _DESCRIPTIONS["on_breach"], "enum": list(ASSERTION_ACTIONS)},
+    }
+    forms = {name: _kind(form, {}) for name, form in ASSERTION_FORMS.items()}
+    assertion = _object({**forms, **options})
+    assertion["oneOf"] = [
+        {
+            "required": [name],
+            **({"not": {"anyOf": [{"required": [key]} for key in UNFIT[name][0]]}} if UNFIT[name][0] else {}),
+        }
+        for name in forms
+    ]
+    return {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "propertyNames": StableName("assertion").schema(),
+        "additionalProperties": assertion,
     }

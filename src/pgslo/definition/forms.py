@@ -515,9 +515,10 @@ FILE_KEYS = (
     *FILE_FORMS,
     "columns",
     "rules",
+    "assertions",
     "tasks",
     *PREDICTION_KEYS,
 )
 
 #: Planned, so that nobody is told "did you mean".
-LATER_KEYS = frozenset({"assertions"})
+LATER_KEYS: frozenset[str] = frozenset()

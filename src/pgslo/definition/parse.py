@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pgslo.definition import prediction_forms, source
+from pgslo.definition.assertions import ASSERTION_FORMS, ASSERTION_OPTIONS
 from pgslo.definition.build import Rules, Written
 from pgslo.definition.forms import (
     BATCH_KEYS,
@@ -24,12 +25,13 @@ from pgslo.definition.forms import (
     custom_form,
 )
 from pgslo.definition.kinds import CustomKind
-from pgslo.definition.rules import Batch, Definition, MlMetric, Rule, Task
+from pgslo.definition.rules import Assertion, Batch, Definition, MlMetric, Rule, Task
 from pgslo.definition.shapes import Name, Shape, canonical, close_match, describe
 from pgslo.definition.source import Node, Problems, Scalar, Sequence
 from pgslo.errors import DefinitionError, DefinitionErrors, Location
 
 _NO_KINDS: Mapping[str, CustomKind] = {}
+_A = {"rule": "A rule", "assertion": "An assertion"}
 
 
 def load(text: str, *, path: str, kinds: Mapping[str, CustomKind] = _NO_KINDS) -> Definition:
@@ -133,7 +135,12 @@ class _Reader:
         definition = Definition(
             schema_name=schema_name,
             table_name=table_name,
-            rules=tuple(_about_predictions(rule, written.values) for rule in self._rules.rules),
+            rules=tuple(
+                _about_predictions(rule, written.values)
+                for rule in self._rules.rules
+                if not isinstance(rule, Assertion)
+            ),
+            assertions=tuple(rule for rule in self._rules.rules if isinstance(rule, Assertion)),
             location=start,
             places=written.places,
             **written.values,
@@ -160,6 +167,8 @@ class _Reader:
                 self._columns(node)
             case "rules":
                 self._row_rules(node)
+            case "assertions":
+                self._assertions(node)
             case "tasks":
                 written.put("tasks", self._tasks(node), node)
             case plain if plain in PLAIN_KEYS:
@@ -353,9 +362,27 @@ class _Reader:
 
     def _row_rules(self, node: Node) -> None:
         example = '- label_follows_event: {expression: "label_at >= event_at"}'
+        for name, value in self._named(node, "rule", example):
+            found = self._named_kind("rule", name, value, self._row_forms, OPTIONS)
+            form = self._form(found[0], self._row_forms, self._column_forms, "columns") if found else None
+            self._named_rule("rule", name, value, found, form, OPTIONS)
+
+    def _assertions(self, node: Node) -> None:
+        example = "- joe_and_fred_earn_the_same: {where: \"name IN ('Joe', 'Fred')\", all_equal: salary}"
+        for name, value in self._named(node, "assertion", example):
+            found = self._named_kind("assertion", name, value, ASSERTION_FORMS, ASSERTION_OPTIONS)
+            if found and found[0].text not in ASSERTION_FORMS:
+                hint = close_match(found[0].text, ASSERTION_FORMS) or f"One of: {', '.join(ASSERTION_FORMS)}."
+                self._error(f'form "{found[0].text}" does not exist', found[0].location, hint)
+                continue
+            form = ASSERTION_FORMS[found[0].text] if found else None
+            self._named_rule("assertion", name, value, found, form, ASSERTION_OPTIONS)
+
+    def _named(self, node: Node, what: str, example: str) -> Iterator[tuple[Scalar, source.Mapping]]:
+        """The items of a list of rules that have names of their own."""
         if not isinstance(node, Sequence):
             self._error(
-                f"expected a list of rules, not {describe(node)}", node.location, f"For example {example}"
+                f"expected a list of {what}s, not {describe(node)}", node.location, f"For example {example}"
             )
             return
         for item in node.items:
@@ -364,51 +391,65 @@ class _Reader:
                 continue
             name, value = found
             if not isinstance(value, source.Mapping):
-                self._error(f'rule "{name.text}" says nothing', name.location, f"For example {example}")
+                self._error(f'{what} "{name.text}" says nothing', name.location, f"For example {example}")
                 continue
-            self._row_rule(name, value)
+            yield name, value
 
-    def _row_rule(self, name: Scalar, node: source.Mapping) -> None:
-        found = self._row_kind(name, node)
+    def _named_rule(
+        self,
+        what: str,
+        name: Scalar,
+        node: source.Mapping,
+        found: tuple[Scalar, Node] | None,
+        form: Form | None,
+        known: Mapping[str, Shape],
+    ) -> None:
         if "name" in (key.text for key, _ in node.entries):
-            self._error(f'rule "{name.text}" has a name already', node.place("name"), 'Leave "name" out.')
+            self._error(f'{what} "{name.text}" has a name already', node.place("name"), 'Leave "name" out.')
             return
         options = Written({}, {})
         for key, option in node.entries:
-            if key.text in OPTIONS:
-                self._put(options, key.text, OPTIONS[key.text], option)
-        self._put(options, "name", OPTIONS["name"], name)
-        form = self._form(found[0], self._row_forms, self._column_forms, "columns") if found else None
+            if key.text in known:
+                self._put(options, key.text, known[key.text], option)
+        self._put(options, "name", known["name"], name)
         if not found or not form:
             return
         kind, value = found
         written = self._parameters(form, kind, value, {}, beside=options)
         if written is not None and "name" in options.values:
+            # Inside a form's braces it is about the other table, beside the form about this one.
+            for found_in in (written.values, written.places):
+                if "where" in found_in:
+                    found_in["among"] = found_in.pop("where")
             written.values.update(options.values)
             written.places.update(options.places)
             self._rules.add(form, kind, written, column=None)
 
-    def _row_kind(self, name: Scalar, node: source.Mapping) -> tuple[Scalar, Node] | None:
+    def _named_kind(
+        self,
+        what: str,
+        name: Scalar,
+        node: source.Mapping,
+        forms: Mapping[str, Form],
+        options: Mapping[str, Shape],
+    ) -> tuple[Scalar, Node] | None:
         """The one key that is a kind, and what is said of it."""
-        kinds = []
-        for key, value in node.entries:
-            if key.text not in OPTIONS:
-                kinds.append((key, value))
+        word = "kind" if what == "rule" else "form"
+        kinds = [(key, value) for key, value in node.entries if key.text not in options]
         if not kinds:
-            known = ", ".join(self._row_forms)
-            self._error(f'rule "{name.text}" has no kind', name.location, f"One of: {known}.")
+            self._error(f'{what} "{name.text}" has no {word}', name.location, f"One of: {', '.join(forms)}.")
             return None
         if len(kinds) == 1:
             return kinds[0]
-        known_kinds = [(key, value) for key, value in kinds if key.text in self._row_forms]
+        known = [(key, value) for key, value in kinds if key.text in forms]
         for key, _ in kinds:
-            if key.text not in self._row_forms and known_kinds:
-                hint = close_match(key.text, OPTIONS) or "A rule has one kind, and options beside it."
-                self._error(f'"{key.text}" is neither a kind nor an option', key.location, hint)
-        if len(known_kinds) != 1:
-            self._error(f'rule "{name.text}" has two kinds', kinds[1][0].location, "Write two rules.")
+            if key.text not in forms and known:
+                hint = close_match(key.text, options) or f"{_A[what]} has one {word}, and options beside it."
+                self._error(f'"{key.text}" is neither a {word} nor an option', key.location, hint)
+        if len(known) != 1:
+            self._error(f'{what} "{name.text}" has two {word}s', kinds[1][0].location, f"Write two {what}s.")
             return None
-        return known_kinds[0]
+        return known[0]
 
     def _form(
         self, kind: Scalar, forms: dict[str, Form], elsewhere: dict[str, Form], where: str

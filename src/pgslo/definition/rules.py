@@ -390,6 +390,27 @@ class MlMetric(BatchRule):
     columns: tuple[str, ...] = ()
 
 
+class Assertion(Rule):
+    """What every assertion says: a promise about several rows, or about rows of several tables.
+
+    Attributes:
+        group_by: Columns whose values make a group; each group keeps the promise by itself, and a row in which one of
+            them is NULL belongs to none. Empty: all rows are one group.
+        deferred: Whether it is held first when the transaction commits; ``None``: as its form usually is.
+        validated: Whether the rows that are there keep it as well, and not only what is written from now on.
+    """
+
+    deferred_by_default: ClassVar[bool] = True
+    group_by: tuple[str, ...] = ()
+    deferred: bool | None = None
+    validated: bool = True
+
+    @property
+    def is_deferred(self) -> bool:
+        """Whether the statements of a transaction may break it for a while."""
+        return self.deferred_by_default if self.deferred is None else self.deferred
+
+
 #: The kinds that come with pgslo, by the word that definitions use.
 BUILT_IN: dict[str, type[Rule]] = {
     kind.kind: kind
@@ -503,6 +524,7 @@ class Definition(BaseModel):
     window: timedelta | None = None
     budgeting: Literal["occurrences", "time_slices"] = "occurrences"
     rules: tuple[Rule, ...] = ()
+    assertions: tuple[Assertion, ...] = ()
     tasks: tuple[Task, ...] = ()
     kind: Literal["predictions"] | None = None
     predictions: Columns | None = None

@@ -13,6 +13,7 @@ def shadowed(definition: Definition) -> Definition:
     return definition.model_copy(
         update={
             "rules": tuple(kept for rule in definition.rules if (kept := _shadow(rule))),
+            "assertions": tuple(_shadow(assertion) for assertion in definition.assertions),
             "on_read": _told(definition.on_read),
             "tasks": tuple(
                 task.model_copy(update={"on_read": _told(task.on_read)}) for task in definition.tasks
@@ -26,7 +27,8 @@ def as_enforced(definition: Definition) -> Definition:
     if not definition.enforce:
         return shadowed(definition)
     kept = (rule if rule.enforce else _shadow(rule) for rule in definition.rules)
-    return definition.model_copy(update={"rules": tuple(rule for rule in kept if rule)})
+    noted = tuple(one if one.enforce else _shadow(one) for one in definition.assertions)
+    return definition.model_copy(update={"rules": tuple(rule for rule in kept if rule), "assertions": noted})
 
 
 def _shadow(rule: Rule) -> Rule | None:

@@ -130,7 +130,7 @@ def parse_query(text: str, *, location: Location, locate: Callable[[int], Locati
 
 
 def _check_tokens(text: str) -> None:
-    found = tokens.read(_without_dots(text))
+    found = tokens.read(without_dots(text))
     if not found[0].is_word("select", "with"):
         raise RefusalError(found[0].start, "a query has to begin with SELECT or WITH")
     for token, following in zip(found, (*found[1:], None), strict=True):
@@ -165,7 +165,7 @@ def _check_function(text: str, token: Token) -> None:
         )
 
 
-def _without_dots(text: str) -> str:
+def without_dots(text: str) -> str:
     """The text with a blank for each dot between names, which conditions do not know."""
     parts: list[str] = []
     quote = ""

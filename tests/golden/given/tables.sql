@@ -62,3 +62,24 @@ CREATE TABLE features.churn_score (
     trail text[]
 );
 CREATE INDEX churn_score_country_idx ON features.churn_score (country, scored_at);
+
+-- For assertions: promises over several rows, and over both of these tables.
+CREATE TABLE features.staff (
+    id integer PRIMARY KEY,
+    name text NOT NULL,
+    team text NOT NULL,
+    salary integer,
+    share numeric(6, 3),
+    is_lead boolean NOT NULL DEFAULT false,
+    version integer,
+    since date,
+    until date
+);
+CREATE INDEX staff_team_idx ON features.staff (team);
+
+CREATE TABLE features.team (
+    team text NOT NULL,
+    budget integer,
+    is_open boolean NOT NULL DEFAULT true
+);
+CREATE INDEX team_idx ON features.team (team);

@@ -1,0 +1,448 @@
+-- Assertions: noting what a statement touched, holding it when the transaction commits, and telling of what does not reject.
+--
+-- A check that looks at several rows is broken by two transactions that do not see each other (write skew). Here each
+-- transaction, when it commits, first updates the guard rows of all groups it touched, in one order for all, and then
+-- looks. READ COMMITTED looks after the wait and so sees what the other did; at the higher levels the update fails with
+-- 40001 where the other's is not in the snapshot. Taken last and in order, guard rows are held for moments and never
+-- in a circle.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.broken_groups(check_function text, keys text[], at_most integer)
+RETURNS TABLE (group_key text, group_shown text, said text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN QUERY EXECUTE format('SELECT b.group_key, b.group_shown, b.said FROM pgslo_gen.%I($1) AS b LIMIT $2', broken_groups.check_function)
+    USING CASE WHEN '*' = ANY (broken_groups.keys) THEN NULL ELSE broken_groups.keys END, broken_groups.at_most;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.broken_groups(text, text[], integer) IS 'Groups among these, or among all, that break an assertion now.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- 42501 is about rights: they come back, and until then nobody gets around the assertion.
+    RETURN error_code ~ '^(42|3F|0A)' AND error_code <> '42501';
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.is_of_moved_schema(text) IS 'Whether an error says that a table is no longer what an assertion was written for.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    held record;
+BEGIN
+    SELECT r.name, r.promise, coalesce(r.owner, d.owner, 'unknown') AS owner, d.name AS definition
+    INTO held
+    FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+    WHERE a.check_function = refuse_broken.check_function;
+    RAISE EXCEPTION USING
+        ERRCODE = 'check_violation',
+        MESSAGE = format('transaction violates assertion "%s" of %s', held.name, held.definition),
+        DETAIL = format('%s%s. The assertion wants: %s.',
+            CASE WHEN refuse_broken.group_shown IS NULL THEN '' ELSE format('Group %s: ', refuse_broken.group_shown) END,
+            CASE WHEN refuse_broken.group_shown IS NULL THEN upper(left(refuse_broken.said, 1)) || substr(refuse_broken.said, 2) ELSE refuse_broken.said END, held.promise),
+        HINT = format('Write what keeps it, in one transaction, or ask its owner, %s.', held.owner),
+        SCHEMA = split_part(held.definition, '.', 1),
+        TABLE = substr(held.definition, strpos(held.definition, '.') + 1),
+        CONSTRAINT = held.name;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.refuse_broken(text, text, text) IS 'Refuses a transaction as a check constraint does, naming the group.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.hold_assertion(check_function text, keys text[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    broken_key text;
+    broken_shown text;
+    broken_said text;
+    error_code text;
+    error_message text;
+BEGIN
+    BEGIN
+        EXECUTE format('SELECT b.group_key, b.group_shown, b.said FROM pgslo_gen.%I($1) AS b LIMIT 1', hold_assertion.check_function)
+        INTO broken_key, broken_shown, broken_said
+        USING CASE WHEN '*' = ANY (hold_assertion.keys) THEN NULL ELSE hold_assertion.keys END;
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS error_code = RETURNED_SQLSTATE, error_message = MESSAGE_TEXT;
+        IF NOT pgslo_catalog.is_of_moved_schema(error_code) THEN
+            RAISE;
+        END IF;
+        PERFORM pgslo_catalog.record_break(d.name, r.name, error_code, error_message)
+        FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+        WHERE a.check_function = hold_assertion.check_function;
+        RETURN;
+    END;
+    IF broken_key IS NOT NULL THEN
+        PERFORM pgslo_catalog.refuse_broken(hold_assertion.check_function, broken_shown, broken_said);
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.hold_assertion(text, text[]) IS 'Refuses the transaction if one of these groups breaks the assertion; lets it live if the tables are no longer what the assertion was written for.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    seen pgslo_catalog.assertion;
+    rule pgslo_catalog.rule;
+    about pgslo_catalog.definition;
+    found integer;
+BEGIN
+    SELECT a.* INTO seen FROM pgslo_catalog.assertion a WHERE a.check_function = observe_assertion.check_function;
+    SELECT r.* INTO rule FROM pgslo_catalog.rule r WHERE r.rule_id = seen.rule_id;
+    SELECT d.* INTO about FROM pgslo_catalog.definition d WHERE d.definition_id = rule.definition_id;
+    INSERT INTO pgslo_catalog.broken_group (rule_id, group_key, group_shown, said)
+    SELECT seen.rule_id, b.group_key, b.group_shown, b.said
+    FROM pgslo_catalog.broken_groups(seen.check_function, observe_assertion.keys, 100) AS b;
+    GET DIAGNOSTICS found = ROW_COUNT;
+    IF found = 0 THEN
+        RETURN;
+    END IF;
+    PERFORM pgslo_catalog.open_incident(rule, pgslo_catalog.day_of_check(), pgslo_catalog.place_of_check());
+    IF rule.on_breach = 'warn' THEN
+        PERFORM pgslo_catalog.warn_writer(about.name, split_part(about.name, '.', 1), substr(about.name, strpos(about.name, '.') + 1), ARRAY[rule.name], coalesce(rule.owner, about.owner, 'unknown'));
+    END IF;
+EXCEPTION
+    WHEN serialization_failure THEN
+        RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
+    WHEN OTHERS THEN
+        -- An observer: whatever happens, the write lives.
+        PERFORM pgslo_catalog.record_break(about.name, rule.name, SQLSTATE, SQLERRM);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.observe_assertion(text, text[]) IS 'Notes groups among these that break an assertion as this transaction sees them, opens its incident and warns the writer; never fails the write.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.day_of_check() RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD');
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.day_of_check() IS 'The name under which verdicts about assertions are given: the day, in UTC.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.place_of_check() RETURNS numeric
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN extract(epoch FROM date_trunc('day', clock_timestamp() AT TIME ZONE 'UTC'));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.place_of_check() IS 'Where that day stands among the others: seconds since 1970.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.touch(check_function text, enforced boolean, keys text[], buckets integer[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    INSERT INTO pgslo_catalog.touched (check_function, enforced, keys, buckets)
+    VALUES (touch.check_function, touch.enforced, touch.keys, touch.buckets);
+    IF touch.enforced THEN
+        -- How many of its rows wait; whoever sets it to something else is held all the same, and may only be deadlocked.
+        PERFORM set_config('pgslo.touched', (coalesce(nullif(current_setting('pgslo.touched', true), '')::bigint, 0) + 1)::text, true);
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.touch(text, boolean, text[], integer[]) IS 'Notes groups that a statement touched, to be held when the transaction commits.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.touch_and_check(check_function text, enforced boolean, keys text[], buckets integer[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    PERFORM pgslo_catalog.touch(touch_and_check.check_function, touch_and_check.enforced, touch_and_check.keys, touch_and_check.buckets);
+    -- What this transaction sees is enough to refuse it early; what others do meanwhile is seen when it commits.
+    IF touch_and_check.enforced THEN
+        PERFORM pgslo_catalog.hold_assertion(touch_and_check.check_function, touch_and_check.keys);
+    ELSE
+        PERFORM pgslo_catalog.observe_assertion(touch_and_check.check_function, touch_and_check.keys);
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.touch_and_check(text, boolean, text[], integer[]) IS 'Notes groups that a statement touched, and looks at them at once as well.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    UPDATE pgslo_catalog.assertion_guard g SET turns = g.turns + 1 WHERE g.check_function = take_turn.check_function AND g.bucket = take_turn.bucket;
+    -- READ COMMITTED sees what is there: an assertion that was taken out since the statement holds nobody. At the higher
+    -- levels it may as well be too new to be seen, and going on would get around it.
+    IF NOT FOUND AND current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'serialization_failure',
+            MESSAGE = 'could not serialize access due to an assertion that changed since the transaction began',
+            DETAIL = format('Its check is pgslo_gen.%I.', take_turn.check_function),
+            HINT = 'The transaction might succeed if retried.';
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.take_turn(text, integer) IS 'Waits until no other transaction that touched such a group is committing, and keeps others waiting until this one is done.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.settle_touched() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    me xid8;
+    number integer;
+    guard record;
+    touched record;
+BEGIN
+    IF current_setting('pgslo.touched', true) = '1' THEN
+        -- The way of nearly every transaction: it has this row alone.
+        DELETE FROM pgslo_catalog.touched t WHERE t.touched_id = NEW.touched_id;
+        IF NOT FOUND THEN
+            RETURN NULL;
+        END IF;
+        FOREACH number IN ARRAY NEW.buckets LOOP
+            PERFORM pgslo_catalog.take_turn(NEW.check_function, number);
+        END LOOP;
+        PERFORM pgslo_catalog.hold_assertion(NEW.check_function, NEW.keys);
+        RETURN NULL;
+    END IF;
+    -- The first of the transaction's rows settles all: guard rows have to be taken in one order over all assertions.
+    me := pg_current_xact_id();
+    PERFORM FROM pgslo_catalog.touched t WHERE t.xid = me AND t.enforced;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    FOR guard IN
+        SELECT DISTINCT t.check_function, b.bucket
+        FROM pgslo_catalog.touched t CROSS JOIN LATERAL unnest(t.buckets) AS b (bucket)
+        WHERE t.xid = me AND t.enforced
+        ORDER BY t.check_function, b.bucket
+    LOOP
+        PERFORM pgslo_catalog.take_turn(guard.check_function, guard.bucket);
+    END LOOP;
+    FOR touched IN
+        WITH settled AS (
+            DELETE FROM pgslo_catalog.touched t WHERE t.xid = me AND t.enforced RETURNING t.check_function, t.keys
+        )
+        SELECT s.check_function, array_agg(DISTINCT k.key) AS keys
+        FROM settled s CROSS JOIN LATERAL unnest(s.keys) AS k (key)
+        GROUP BY s.check_function
+        ORDER BY s.check_function
+    LOOP
+        PERFORM pgslo_catalog.hold_assertion(touched.check_function, touched.keys);
+    END LOOP;
+    PERFORM set_config('pgslo.touched', '0', true);
+    RETURN NULL;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.settle_touched() IS 'When a transaction commits: takes the guard rows of all groups that it touched, in order, and holds their assertions.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.observe_touched() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    IF (SELECT a.deferred FROM pgslo_catalog.assertion a WHERE a.check_function = NEW.check_function) THEN
+        PERFORM pgslo_catalog.observe_assertion(NEW.check_function, NEW.keys);
+    END IF;
+    RETURN NULL;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.observe_touched() IS 'When a transaction commits: looks at what a statement touched of an assertion that does not reject. The row stays for tick(), which sees what others did.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.judge_assertion(rule_id bigint, keys text[]) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    judged pgslo_catalog.assertion;
+    rule pgslo_catalog.rule;
+    about pgslo_catalog.definition;
+    day pgslo_catalog.batch;
+    first record;
+    broken bigint;
+    looked_at text[];
+BEGIN
+    SELECT a.* INTO judged FROM pgslo_catalog.assertion a WHERE a.rule_id = judge_assertion.rule_id;
+    SELECT r.* INTO rule FROM pgslo_catalog.rule r WHERE r.rule_id = judge_assertion.rule_id;
+    SELECT d.* INTO about FROM pgslo_catalog.definition d WHERE d.definition_id = rule.definition_id;
+    -- What is known to be broken is looked at again: nobody says so when it is mended by accident.
+    looked_at := CASE
+        WHEN judge_assertion.keys IS NULL OR '*' = ANY (judge_assertion.keys) THEN ARRAY['*']
+        ELSE ARRAY(SELECT k.key FROM unnest(judge_assertion.keys) AS k (key) UNION SELECT b.group_key FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id)
+    END;
+    BEGIN
+        DELETE FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id;
+        INSERT INTO pgslo_catalog.broken_group (rule_id, group_key, group_shown, said)
+        SELECT judge_assertion.rule_id, b.group_key, b.group_shown, b.said
+        FROM pgslo_catalog.broken_groups(judged.check_function, looked_at, 10000) AS b;
+        GET DIAGNOSTICS broken = ROW_COUNT;
+    EXCEPTION WHEN OTHERS THEN
+        PERFORM pgslo_catalog.record_break(about.name, rule.name, SQLSTATE, SQLERRM);
+        RETURN NULL;
+    END;
+    SELECT b.* INTO first FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id ORDER BY b.broken_group_id LIMIT 1;
+    day.definition_id := about.definition_id;
+    day.name := pgslo_catalog.day_of_check();
+    day.place := pgslo_catalog.place_of_check();
+    -- Given when something is wrong, and when it no longer is; a promise that is kept all the time is no news.
+    IF broken > 0 OR EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.rule_id = judge_assertion.rule_id AND i.resolved_at IS NULL)
+        OR EXISTS (SELECT FROM pgslo_catalog.verdict v WHERE v.rule_id = judge_assertion.rule_id AND v.batch = day.name) THEN
+        PERFORM pgslo_catalog.give_verdict(rule, day, CASE WHEN broken > 0 THEN 'missed' ELSE 'met' END, broken::float8, NULL, 0, NULL,
+            CASE broken WHEN 0 THEN 'no group breaks it'
+                        -- Everybody may read it, so it names a group and no other value; pgslo.broken_group tells the rest.
+                        ELSE coalesce(format('%s %s it, first ', pgslo_catalog.shown(broken), CASE broken WHEN 1 THEN 'group breaks' ELSE 'groups break' END) || first.group_shown, 'rows of the table break it') END);
+    END IF;
+    RETURN broken;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.judge_assertion(bigint, text[]) IS 'Looks at groups, and again at those known to be broken, as everybody sees them; gives the day''s verdict, which the incident follows. NULL when it cannot be judged.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.follow_assertions() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    touched record;
+BEGIN
+    FOR touched IN
+        WITH taken AS (
+            DELETE FROM pgslo_catalog.touched t
+            WHERE t.touched_id IN (SELECT w.touched_id FROM pgslo_catalog.touched w WHERE NOT w.enforced ORDER BY w.touched_id LIMIT 10000 FOR UPDATE SKIP LOCKED)
+            RETURNING t.check_function, t.keys
+        )
+        SELECT a.rule_id, array_agg(DISTINCT k.key) AS keys
+        FROM taken t CROSS JOIN LATERAL unnest(t.keys) AS k (key)
+        JOIN pgslo_catalog.assertion a ON a.check_function = t.check_function
+        GROUP BY a.rule_id
+        ORDER BY a.rule_id
+    LOOP
+        PERFORM pgslo_catalog.judge_assertion(touched.rule_id, touched.keys);
+    END LOOP;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.follow_assertions() IS 'What tick() does for assertions that do not reject: judges what finished transactions touched.';
+
+-- What apply does.
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.assertion_rule(definition text, assertion text) RETURNS pgslo_catalog.rule
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    found pgslo_catalog.rule;
+BEGIN
+    SELECT r.* INTO found
+    FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+    WHERE d.name = assertion_rule.definition AND r.name = assertion_rule.assertion;
+    RETURN found;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.assertion_rule(text, text) IS 'The rule of an assertion.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.declare_assertion(document jsonb) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    rule pgslo_catalog.rule := pgslo_catalog.assertion_rule(document ->> 'definition', document ->> 'assertion');
+BEGIN
+    INSERT INTO pgslo_catalog.assertion AS a (rule_id, check_function, enforced, deferred, native, wants_validation, validated_at, fingerprint)
+    VALUES (rule.rule_id, document ->> 'function', (document ->> 'enforced')::boolean, (document ->> 'deferred')::boolean, (document ->> 'native')::boolean,
+            (document ->> 'validated')::boolean AND NOT (document ->> 'native')::boolean,
+            CASE WHEN (document ->> 'native')::boolean THEN clock_timestamp() END, document ->> 'fingerprint')
+    ON CONFLICT (rule_id) DO UPDATE SET
+        check_function = excluded.check_function, enforced = excluded.enforced, deferred = excluded.deferred, native = excluded.native,
+        wants_validation = excluded.wants_validation, validated_at = excluded.validated_at, fingerprint = excluded.fingerprint;
+    DELETE FROM pgslo_catalog.assertion_dependency p WHERE p.rule_id = rule.rule_id;
+    INSERT INTO pgslo_catalog.assertion_dependency (rule_id, relation, columns, events)
+    SELECT rule.rule_id, (w ->> 'relation')::regclass, ARRAY(SELECT jsonb_array_elements_text(w -> 'columns')), ARRAY(SELECT jsonb_array_elements_text(w -> 'events'))
+    FROM jsonb_array_elements(document -> 'dependencies') AS w;
+    -- Rows that are there stay: a transaction may hold one.
+    INSERT INTO pgslo_catalog.assertion_guard (check_function, bucket)
+    SELECT document ->> 'function', n FROM generate_series(0, (document ->> 'buckets')::integer - 1) AS n
+    ON CONFLICT ON CONSTRAINT assertion_guard_is_there_once DO NOTHING;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.declare_assertion(jsonb) IS 'Takes an assertion in, or its newer form: what it depends on, and the guard rows of its groups.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.forget_assertion(definition text, assertion text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    rule pgslo_catalog.rule := pgslo_catalog.assertion_rule(forget_assertion.definition, forget_assertion.assertion);
+BEGIN
+    DELETE FROM pgslo_catalog.touched t USING pgslo_catalog.assertion a WHERE a.rule_id = rule.rule_id AND t.check_function = a.check_function AND NOT t.enforced;
+    DELETE FROM pgslo_catalog.assertion a WHERE a.rule_id = rule.rule_id;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.forget_assertion(text, text) IS 'Forgets how an assertion is checked; its verdicts and incidents stay with its rule.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    rule pgslo_catalog.rule := pgslo_catalog.assertion_rule(validate_assertion.definition, validate_assertion.assertion);
+BEGIN
+    IF rule.on_breach = 'reject' THEN
+        PERFORM pgslo_catalog.hold_assertion(a.check_function, ARRAY['*']) FROM pgslo_catalog.assertion a WHERE a.rule_id = rule.rule_id;
+    ELSE
+        PERFORM pgslo_catalog.judge_assertion(rule.rule_id, NULL);
+    END IF;
+    UPDATE pgslo_catalog.assertion a SET validated_at = clock_timestamp() WHERE a.rule_id = rule.rule_id;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.validate_assertion(text, text) IS 'Holds what is there to an assertion: an error if it rejects, else an incident.';
+
+-- What people ask.
+
+CREATE OR REPLACE FUNCTION pgslo.audit(definition text DEFAULT NULL)
+RETURNS TABLE (definition_name text, assertion text, group_shown text, said text)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN
+        SELECT r.rule_id, r.name AS assertion, d.name AS definition
+        FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+        WHERE r.retired_at IS NULL AND (audit.definition IS NULL OR d.name = audit.definition)
+        ORDER BY d.name, r.rule_id
+    LOOP
+        IF pgslo_catalog.judge_assertion(one.rule_id, NULL) IS NULL THEN
+            RETURN QUERY SELECT one.definition, one.assertion, NULL::text, 'it can no longer be judged'::text;
+        END IF;
+        RETURN QUERY
+        SELECT one.definition, one.assertion, b.group_shown, b.said
+        FROM pgslo_catalog.broken_group b WHERE b.rule_id = one.rule_id ORDER BY b.broken_group_id;
+    END LOOP;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.audit(text) IS 'Holds every group of a table''s assertions, or of all, to them: also what came in past the triggers. Reads whole tables. For stewards: it shows values.';
+
+CREATE OR REPLACE VIEW pgslo.assertion AS
+SELECT d.name AS definition, r.name AS assertion, r.kind AS form, r.on_breach, r.mechanism, r.promise, coalesce(r.owner, d.owner) AS owner,
+       a.deferred, a.validated_at, a.wants_validation
+FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id;
+COMMENT ON VIEW pgslo.assertion IS 'Promises about several rows or tables: how they are held, and since when the rows that were there are known to keep them.';
+
+CREATE OR REPLACE VIEW pgslo.assertion_dependency AS
+SELECT d.name AS definition, r.name AS assertion, p.relation::text AS relation, p.events, p.columns
+FROM pgslo_catalog.assertion_dependency p JOIN pgslo_catalog.rule r ON r.rule_id = p.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id;
+COMMENT ON VIEW pgslo.assertion_dependency IS 'What can break each assertion: statements on a table, and, for UPDATE, columns whose values matter.';
+
+CREATE OR REPLACE VIEW pgslo.broken_group AS
+SELECT d.name AS definition, r.name AS assertion, b.group_shown, b.said, min(b.found_at) AS found_at
+FROM pgslo_catalog.broken_group b JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+GROUP BY d.name, r.name, b.group_key, b.group_shown, b.said;
+COMMENT ON VIEW pgslo.broken_group IS 'Groups that break an assertion, as far as is known. May hold personal data.';

@@ -93,7 +93,7 @@ WORKLOADS = {
         "SELECT g FROM ml.here GROUP BY g HAVING count(DISTINCT v) > 1",
     ),
     "all_equal_native": Workload(
-        "{all_equal: v, group_by: g",
+        "{all_equal: v, group_by: g, deferred: false",
         acts("INSERT INTO ml.here (g, owner, v) VALUES ({g}, {me}, {v})", MINE),
         "SELECT g FROM ml.here GROUP BY g HAVING count(DISTINCT v) > 1",
         native=True,

@@ -253,7 +253,7 @@ def test_constraints_are_used_where_they_say_the_same(conn, apply):
     stated = {
         "a: {at_most_one: row, where: \"note = 'x'\", group_by: portfolio, on_breach: reject}": "a unique index",
         "a: {none_without: {table: ml.dim, on: portfolio}, on_breach: reject}": "a foreign key",
-        "a: {all_equal: note, group_by: portfolio, on_breach: reject}": "an exclusion constraint",
+        "a: {all_equal: note, group_by: portfolio, deferred: false, on_breach: reject}": "an exclusion constraint",
         "a: {no_overlap: {from: id, to: portfolio}, on_breach: reject}": "an exclusion constraint",
     }
     for assertion, reason in stated.items():
@@ -261,6 +261,8 @@ def test_constraints_are_used_where_they_say_the_same(conn, apply):
         assert choice(conn, assertion)[1].startswith(reason)
         assert choice(conn, assertion.replace("reject}", "reject, validated: false}"))[0] == "at commit"
         assert choice(conn, assertion.replace("reject", "warn"))[0] == "at commit"
+        deferred = assertion.replace("deferred: false, ", "").replace("reject}", "reject, deferred: true}")
+        assert choice(conn, deferred)[0] == "at commit"
         apply(text(assertion))
     conn.execute("INSERT INTO ml.weight VALUES (1, 10), (20, 30)")
     assert refused(conn, "INSERT INTO ml.weight VALUES (5, 8)").sqlstate == "23P01"

@@ -34,7 +34,6 @@ class _Exclusion:
     constraint: Sql
     elements: Sql
     where: Sql
-    held: Sql
 
 
 def constraint(rule: Assertion, compiler: WriteCompiler) -> tuple[Artifact | None, str] | str:
@@ -43,8 +42,8 @@ def constraint(rule: Assertion, compiler: WriteCompiler) -> tuple[Artifact | Non
         rule, forms.AllEqual | forms.AtMostOne | forms.NoneWithout | forms.NeverOverlap
     ):
         return ""
-    if rule.is_deferred and not isinstance(rule, forms.AllEqual | forms.NeverOverlap):
-        return "the constraint that says the same cannot be deferred"
+    if rule.is_deferred:
+        return "writers who conflict in a deferred constraint wait for each other until PostgreSQL ends one of them"
     if not rule.validated:
         return "a constraint would hold the rows that are there to it as well"
     match rule:
@@ -138,7 +137,6 @@ def _exclusion(
         constraint=sql.identifier(name),
         elements=sql.join(", ", (*grouped, element)),
         where=Sql(f" WHERE ({sql.join(' AND ', where)})") if where else Sql(""),
-        held=Sql("DEFERRED" if rule.is_deferred else "IMMEDIATE"),
     )
     lock: Lock = "ACCESS EXCLUSIVE"
     reason = "an exclusion constraint says the same, at every isolation level, and finds what conflicts by its index"

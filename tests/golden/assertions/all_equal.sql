@@ -1,7 +1,7 @@
 -- What pgslo generates for tests/golden/assertions/all_equal.yml on the tables of tests/golden/given.
 -- Written by pytest --update-goldens; do not edit.
 --
--- joe_and_fred_earn_the_same: at commit; when the transaction commits, all rows of the table that meet its condition, one transaction after the other for each group; an exclusion constraint needs the extension btree_gist, and a type that it knows; integer is none here.
+-- joe_and_fred_earn_the_same: at commit; when the transaction commits, all rows of the table that meet its condition, one transaction after the other for each group; writers who conflict in a deferred constraint wait for each other until PostgreSQL ends one of them.
 
 BEGIN;
 

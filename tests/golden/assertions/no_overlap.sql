@@ -1,7 +1,7 @@
 -- What pgslo generates for tests/golden/assertions/no_overlap.yml on the tables of tests/golden/given.
 -- Written by pytest --update-goldens; do not edit.
 --
--- one_job_at_a_time: at commit; when the transaction commits, each touched group, one transaction after the other for each group; an exclusion constraint needs the extension btree_gist for team, of type text.
+-- one_job_at_a_time: at commit; when the transaction commits, each touched group, one transaction after the other for each group; writers who conflict in a deferred constraint wait for each other until PostgreSQL ends one of them.
 
 BEGIN;
 

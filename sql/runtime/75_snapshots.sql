@@ -80,13 +80,12 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.snapshot_called(text) IS 'The snapshot of that name; an error where the caller may see none.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, into_table text, places numeric[]) RETURNS text
+CREATE OR REPLACE FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[]) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
     -- The condition stands on lines of its own: it may end in a comment.
-    SELECT format(E'INSERT INTO pgslo_snapshot.%I SELECT %s FROM %I.%I AS r WHERE (\n%s\n)%s',
-        reading.into_table,
+    SELECT format(E'SELECT %s FROM %I.%I AS r WHERE (\n%s\n)%s',
         (SELECT string_agg(format('r.%I', c.value ->> 'name'), ', ' ORDER BY c.ordinality) FROM jsonb_array_elements(snapshot.columns) WITH ORDINALITY AS c),
         snapshot.source_schema, snapshot.source_name, coalesce(snapshot.condition, 'true'),
         CASE
@@ -95,7 +94,7 @@ AS $pgslo$
             ELSE ''
         END)
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.reading(pgslo_catalog.snapshot, text, numeric[]) IS 'The statement that reads a snapshot''s rows into a table, those of these batches alone where they are given.';
+COMMENT ON FUNCTION pgslo_catalog.reading(pgslo_catalog.snapshot, numeric[]) IS 'The query that reads a snapshot''s rows from its view, those of these batches alone where they are given.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.row_text(columns jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE
@@ -307,7 +306,7 @@ BEGIN
     UPDATE pgslo_catalog.snapshot s
     SET batch_by = begun.batch_by, batch_place = CASE WHEN begun.batch_by IS NOT NULL THEN s.batch_place END, left_out = begun.left_out
     WHERE s.snapshot_id = begun.snapshot_id;
-    RETURN pgslo_catalog.reading(begun, begun.name, healthy);
+    RETURN format('INSERT INTO pgslo_snapshot.%I %s', begun.name, pgslo_catalog.reading(begun, healthy));
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.begin_snapshot(text, text, text, text, boolean, boolean) IS 'Part of create_snapshot(): makes room, and says what the caller has to run.';
@@ -395,6 +394,21 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.create_snapshot(text, text, text, text, boolean, boolean) IS 'Takes a snapshot of a guarded view with the caller''s rights: a copy of the rows in pgslo_snapshot, or a reference to read them again by.';
 
+CREATE OR REPLACE FUNCTION pgslo.snapshot_query(name text) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(snapshot_query.name);
+BEGIN
+    IF known.is_copy THEN
+        RETURN format('SELECT * FROM pgslo_snapshot.%I', known.name);
+    END IF;
+    RETURN pgslo_catalog.reading(known, ARRAY(SELECT b.place FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = known.snapshot_id ORDER BY b.place));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.snapshot_query(text) IS 'The query that reads a snapshot''s rows: of a copy as they are kept, of a reference from its view, those of its batches alone.';
+
 CREATE OR REPLACE FUNCTION pgslo.begin_check(name text) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -409,7 +423,7 @@ BEGIN
     PERFORM pgslo_catalog.keep_snapshots();
     EXECUTE format('DROP TABLE IF EXISTS pgslo_snapshot.%I', room);
     PERFORM pgslo_catalog.make_table(room, known.columns, false, pgslo_catalog.caller());
-    RETURN pgslo_catalog.reading(known, room, ARRAY(SELECT b.place FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = known.snapshot_id));
+    RETURN format('INSERT INTO pgslo_snapshot.%I %s', room, pgslo.snapshot_query(known.name));
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.begin_check(text) IS 'Part of verify_snapshot(): what the caller has to run to read a reference again; NULL for a copy.';

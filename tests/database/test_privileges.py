@@ -215,6 +215,7 @@ def test_a_stranger_can_call_nothing_that_writes(guarded: Connection, role: Role
         "pgslo.readiness(text)",
         "pgslo.ready(text)",
         "pgslo.snapshot_diff(text,text)",
+        "pgslo.snapshot_query(text)",
         "pgslo.status_of(text)",
         "pgslo.version()",
         "pgslo_catalog.judged_batches(bigint,timestamp with time zone)",

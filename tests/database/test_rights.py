@@ -34,6 +34,7 @@ EVERYBODY = {
     "ready",
     "readiness",
     "snapshot_diff",
+    "snapshot_query",
 }
 FUNCTIONS = {
     "stranger": set(),

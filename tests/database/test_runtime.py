@@ -135,6 +135,7 @@ def test_every_definer_function_pins_its_path_and_few_are_public(connection: psy
         "pgslo.readiness(text)",
         "pgslo.ready(text)",
         "pgslo.snapshot_diff(text,text)",
+        "pgslo.snapshot_query(text)",
         "pgslo.status_of(text)",
         "pgslo.version()",
         "pgslo_catalog.judged_batches(bigint,timestamp with time zone)",

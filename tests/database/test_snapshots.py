@@ -242,6 +242,9 @@ def test_a_reference_keeps_no_rows_and_leaves_out_what_came_later(guarded: Conne
     )
     load(guarded, "2026-11-04")
     assert verified(guarded, "november") == []
+    query = value(guarded, "SELECT pgslo.snapshot_query('november')")
+    told = value(guarded, "SELECT rows FROM pgslo.snapshot")
+    assert value(guarded, f"SELECT count(*) FROM ({query}) AS s") == told < 300
     # A row that comes late, and one that is mended.
     guarded.execute("INSERT INTO features.stats (id, day, age) VALUES (999, '2026-11-02', 7)")
     guarded.execute("UPDATE features.stats SET age = 21 WHERE id = 3 AND day = '2026-11-03'")
@@ -473,6 +476,7 @@ def test_the_command_takes_lists_compares_verifies_and_drops(run: Run, guarded: 
     told = json.loads(run("snapshot", "diff", "before", "after", "--json").output)
     assert {column["column_name"] for column in told["columns"] if column["has_drifted"]} >= {"age"}
     assert run("snapshot", "verify", "before", "after").exit_code == 0
+    assert run("snapshot", "query", "before").output == "SELECT * FROM pgslo_snapshot.before\n"
     guarded.execute("DELETE FROM features.stats WHERE id = 1 AND day = '2026-11-01'")
     result = run("snapshot", "verify", "before", "after")
     assert result.exit_code == 4

@@ -233,6 +233,20 @@ def _amount(value: float | None, *, is_time: bool) -> str:
 
 
 @snapshot.command()
+@click.argument("name")
+@session_options
+@pass_session
+def query(session: Session, name: str) -> None:
+    """Print the query that reads a snapshot's rows again."""
+    with session.connect() as conn:
+        rights_on(conn)
+        with database.errors():
+            row = conn.execute("SELECT pgslo.snapshot_query(%s)", (name,)).fetchone()
+    assert row is not None
+    output.say(row[0])
+
+
+@snapshot.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAMES…")
 @_json
 @session_options

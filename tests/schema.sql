@@ -71,7 +71,7 @@ BEGIN
     PERFORM pgslo_catalog.keep_snapshots();
     EXECUTE format('DROP TABLE IF EXISTS pgslo_snapshot.%I', room);
     PERFORM pgslo_catalog.make_table(room, known.columns, false, pgslo_catalog.caller());
-    RETURN pgslo_catalog.reading(known, room, ARRAY(SELECT b.place FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = known.snapshot_id));
+    RETURN format('INSERT INTO pgslo_snapshot.%I %s', room, pgslo.snapshot_query(known.name));
 END
 $$;
 
@@ -202,7 +202,7 @@ BEGIN
     UPDATE pgslo_catalog.snapshot s
     SET batch_by = begun.batch_by, batch_place = CASE WHEN begun.batch_by IS NOT NULL THEN s.batch_place END, left_out = begun.left_out
     WHERE s.snapshot_id = begun.snapshot_id;
-    RETURN pgslo_catalog.reading(begun, begun.name, healthy);
+    RETURN format('INSERT INTO pgslo_snapshot.%I %s', begun.name, pgslo_catalog.reading(begun, healthy));
 END
 $_$;
 
@@ -1058,6 +1058,22 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo.snapshot_diff(one text, other text) IS 'Two snapshots column by column: their profiles, and how far their distributions are apart.';
+
+CREATE FUNCTION pgslo.snapshot_query(name text) RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(snapshot_query.name);
+BEGIN
+    IF known.is_copy THEN
+        RETURN format('SELECT * FROM pgslo_snapshot.%I', known.name);
+    END IF;
+    RETURN pgslo_catalog.reading(known, ARRAY(SELECT b.place FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = known.snapshot_id ORDER BY b.place));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.snapshot_query(name text) IS 'The query that reads a snapshot''s rows: of a copy as they are kept, of a reference from its view, those of its batches alone.';
 
 CREATE FUNCTION pgslo.status_of(definition text) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL RESTRICTED
@@ -4624,13 +4640,12 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.quantile_noise(grid double precision[], place integer, present double precision) IS 'How far a quantile goes by chance, read off the distribution itself.';
 
-CREATE FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, into_table text, places numeric[]) RETURNS text
+CREATE FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[]) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     -- The condition stands on lines of its own: it may end in a comment.
-    SELECT format(E'INSERT INTO pgslo_snapshot.%I SELECT %s FROM %I.%I AS r WHERE (\n%s\n)%s',
-        reading.into_table,
+    SELECT format(E'SELECT %s FROM %I.%I AS r WHERE (\n%s\n)%s',
         (SELECT string_agg(format('r.%I', c.value ->> 'name'), ', ' ORDER BY c.ordinality) FROM jsonb_array_elements(snapshot.columns) WITH ORDINALITY AS c),
         snapshot.source_schema, snapshot.source_name, coalesce(snapshot.condition, 'true'),
         CASE
@@ -4640,7 +4655,7 @@ CREATE FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, into_tabl
         END)
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, into_table text, places numeric[]) IS 'The statement that reads a snapshot''s rows into a table, those of these batches alone where they are given.';
+COMMENT ON FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[]) IS 'The query that reads a snapshot''s rows from its view, those of these batches alone where they are given.';
 
 CREATE FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) RETURNS void
     LANGUAGE plpgsql
@@ -7420,7 +7435,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.quantile(grid double precision[], share dou
 
 REVOKE ALL ON FUNCTION pgslo_catalog.quantile_noise(grid double precision[], place integer, present double precision) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, into_table text, places numeric[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) FROM PUBLIC;
 

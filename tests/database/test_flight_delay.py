@@ -64,7 +64,7 @@ def test_a_model_is_trained_once_a_night_and_never_on_kilometres(scenes: dict[st
 
 def test_predictions_are_post_processed_by_the_database(scenes: dict[str, str]):
     rows = re.findall(
-        r"^ +\d+ \| +([\d.]+) \| +([\d.]+) \| +(\w*) \| (.*)$",
+        r"^ +\d+ \| *([\d.]+) *\| *([\d.]+) *\| *(\w*) *\| (.*)$",
         scenes["A night as it should be"],
         re.MULTILINE,
     )
@@ -87,7 +87,7 @@ def test_the_storm_is_seen_in_the_labels_and_not_in_the_features(scenes: dict[st
 def test_what_was_trained_on_is_kept_as_it_was(scenes: dict[str, str]):
     kept = scenes["What was trained on what"]
     assert kept.count(": as it was taken") == 2
-    assert re.findall(r"(2013-02-\d\d) \| +(\w+) \| +(\d)", kept) == [
+    assert re.findall(r"(2013-02-\d\d) \| +(\w+) +\| +(\d)", kept) == [
         (f"2013-02-0{day}", "done", "1") for day in (5, 6, 7, 8, 9)
     ]
 

@@ -57,6 +57,131 @@ $$;
 
 COMMENT ON FUNCTION pgslo.acknowledge(incident_id bigint, note text) IS 'Says that somebody looks after an incident: it is not told again. For operators.';
 
+CREATE FUNCTION pgslo.backtest(definition text, batches integer DEFAULT 120, seed bigint DEFAULT 1, faults text[] DEFAULT NULL::text[], sensitivity double precision DEFAULT NULL::double precision, feedback boolean DEFAULT true) RETURNS TABLE(batch text, batch_rows bigint, column_name text, fault text, changed double precision, verdict text, score double precision, said text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    target pgslo_catalog.definition := pgslo_catalog.need_history(backtest.definition);
+    twin pgslo_catalog.definition;
+    columns text[] := ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = target.definition_id ORDER BY w.ordinal);
+    wrong text[] := ARRAY(SELECT f.name FROM unnest(backtest.faults) AS f (name) EXCEPT SELECT k.name FROM pgslo_catalog.fault_kinds() k);
+    names text[];
+    counts bigint[];
+    counted pgslo_catalog.measured[];
+    one pgslo_catalog.measured;
+    mine pgslo_catalog.batch;
+    mask bigint;
+    level smallint;
+    present jsonb;
+    whole pgslo_catalog.batch;
+    earlier text[];
+    kinds text[];
+    chosen text[];
+    partners integer[];
+    table_faults text[];
+    broken text[];
+    missed text[];
+    judged record;
+    at integer := 0;
+BEGIN
+    IF cardinality(wrong) > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('there is no fault "%s"', wrong[1]),
+            HINT = (SELECT 'Faults are ' || string_agg(k.name, ', ' ORDER BY k.ordinal) || '.' FROM pgslo_catalog.fault_kinds() k);
+    END IF;
+    SELECT array_agg(n.name ORDER BY n.place), array_agg(n.rows ORDER BY n.place) INTO names, counts FROM pgslo_catalog.newest_batches(target, backtest.batches) AS n;
+    SELECT array_agg(k.name ORDER BY k.ordinal) INTO table_faults
+    FROM pgslo_catalog.fault_kinds() k WHERE 'table' = ANY (k.kinds) AND (backtest.faults IS NULL OR k.name = ANY (backtest.faults));
+    BEGIN
+        twin := pgslo_catalog.twin_of(target, backtest.sensitivity);
+        FOR low IN 1..coalesce(cardinality(names), 0) BY 20 LOOP
+            mask := pgslo_catalog.sample_mask((SELECT max(c.rows) FROM unnest(counts[low:low + 19]) AS c (rows)));
+            level := pgslo_catalog.level_of(mask);
+            EXECUTE format('SELECT pgslo_gen.%I($1, $2, $3)', target.recount)
+            INTO counted USING names[low], names[least(low + 19, cardinality(names))], mask;
+            FOR one IN SELECT c.* FROM unnest(counted) AS c WHERE c.batch = ANY (names) ORDER BY c.place LOOP
+                at := at + 1;
+                IF current_setting('pgslo.progress', true) = 'on' THEN
+                    RAISE NOTICE 'batch % of %', at, cardinality(names);
+                END IF;
+                present := coalesce(pgslo_catalog.signed(columns, one.present, 1), '{}');
+                INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, first_written_at, last_written_at, closed_at, revision)
+                VALUES (twin.definition_id, one.batch, one.place, one.rows, present, clock_timestamp(), clock_timestamp(), clock_timestamp(), 1)
+                RETURNING b.* INTO mine;
+
+                -- With faults: one in every column that one fits, or one in the batch as a whole. Columns are judged each by itself.
+                IF at > 21 AND one.sample IS NOT NULL THEN
+                    IF at % 4 = 0 AND table_faults IS NOT NULL THEN
+                        chosen := ARRAY[table_faults[1 + at / 4 % cardinality(table_faults)]];
+                        whole := mine;
+                        SELECT r.broken, r.broken_rows INTO broken, whole.rows FROM pgslo_catalog.break_rows(one.sample, chosen[1], one.rows, one.batch, backtest.seed) AS r;
+                        PERFORM pgslo_catalog.profile_batch(twin, whole, columns, broken, level,
+                            (SELECT jsonb_object_agg(p.key, round(p.value::numeric * whole.rows / greatest(one.rows, 1))) FROM jsonb_each_text(present) p));
+                        FOR judged IN SELECT j.* FROM pgslo_catalog.judge_learned(twin.definition_id, one.batch, one.place) AS j WHERE j.column_name = '*' LOOP
+                            backtest.batch := one.batch; batch_rows := one.rows; column_name := '*'; fault := chosen[1];
+                            changed := abs(whole.rows - one.rows) / greatest(one.rows, 1)::float8;
+                            verdict := judged.verdict; score := round(judged.score::numeric, 6); said := judged.said;
+                            RETURN NEXT;
+                        END LOOP;
+                    ELSE
+                        kinds := pgslo_catalog.kinds_of(twin.definition_id, columns, one.sample);
+                        SELECT c.chosen, c.partners INTO chosen, partners FROM pgslo_catalog.choose_faults(kinds, backtest.faults, at, backtest.seed) AS c;
+                        kinds := array_replace(kinds, 'code', 'number');
+                        FOR judged IN
+                            WITH made AS MATERIALIZED (
+                                SELECT m.* FROM pgslo_catalog.break_columns(one.sample, earlier, kinds, chosen, partners, one.batch, backtest.seed) AS m
+                            ), there AS (
+                                SELECT (u.i - 1) % array_length(one.sample, 2) AS col, count(u.was)::numeric AS was, count(u.now)::numeric AS now
+                                FROM made m CROSS JOIN LATERAL unnest(one.sample, m.broken) WITH ORDINALITY AS u (was, now, i) GROUP BY 1
+                            ), taken AS MATERIALIZED (
+                                SELECT pgslo_catalog.profile_batch(twin, mine, columns, m.broken, level, (
+                                    SELECT jsonb_object_agg(c.name, round(least(CASE WHEN t.was > 0 THEN coalesce((present ->> c.name)::numeric, 0) * t.now / t.was ELSE t.now END, one.rows)))
+                                    FROM unnest(columns) WITH ORDINALITY AS c (name, col) JOIN there t USING (col))) AS done, m.changed
+                                FROM made m
+                            )
+                            SELECT t.changed FROM taken t
+                        LOOP
+                            -- The last digits depend on the order in which floats are added up: what is told is rounded.
+                            -- Nobody could see a fault that changed next to nothing: it is none.
+                            RETURN QUERY
+                            SELECT one.batch, one.rows, j.column_name, chosen[c.col], judged.changed[c.col], j.verdict, round(j.score::numeric, 6)::float8, j.said
+                            FROM pgslo_catalog.judge_learned(twin.definition_id, one.batch, one.place) AS j
+                            JOIN unnest(columns) WITH ORDINALITY AS c (name, col) ON c.name = j.column_name
+                            WHERE chosen[c.col] IS NOT NULL AND judged.changed[c.col] >= greatest(0.05, 3.0 / greatest(one.rows, 1))
+                            ORDER BY c.col;
+                        END LOOP;
+                    END IF;
+                END IF;
+
+                -- As it was; this is what later batches are compared with.
+                PERFORM pgslo_catalog.profile_batch(twin, mine, columns, one.sample, level, present);
+                missed := '{}';
+                FOR judged IN SELECT j.* FROM pgslo_catalog.judge_learned(twin.definition_id, one.batch, one.place) AS j ORDER BY j.column_name COLLATE "C" LOOP
+                    IF judged.verdict = 'missed' THEN
+                        missed := missed || judged.column_name;
+                    END IF;
+                    IF at > 21 THEN
+                        backtest.batch := one.batch; batch_rows := one.rows; column_name := judged.column_name; fault := NULL; changed := NULL;
+                        verdict := judged.verdict; score := round(judged.score::numeric, 6); said := judged.said;
+                        RETURN NEXT;
+                    END IF;
+                END LOOP;
+                PERFORM pgslo_catalog.settle_replayed(twin, mine, missed, backtest.feedback);
+                earlier := one.sample;
+            END LOOP;
+        END LOOP;
+        -- Rows that are returned stay; all that was written goes.
+        RAISE EXCEPTION USING ERRCODE = 'SL099', MESSAGE = 'the replay is undone';
+    EXCEPTION WHEN SQLSTATE 'SL099' THEN
+        RETURN;
+    END;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo.backtest(definition text, batches integer, seed bigint, faults text[], sensitivity double precision, feedback boolean) IS 'Replays the newest batches of a table with known faults put in, and tells how each column was judged with (fault) and without; changes nothing.';
+
 CREATE FUNCTION pgslo.begin_check(name text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -565,69 +690,123 @@ $$;
 
 COMMENT ON FUNCTION pgslo.healthy_batches(definition text, columns text[], as_of timestamp with time zone) IS 'Batches that were judged by a time, and of which nothing was amiss with these columns, or any, as was known then.';
 
+CREATE FUNCTION pgslo.history(definition text, batches integer DEFAULT 400) RETURNS TABLE(batch text, rows bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT n.name, n.rows
+    FROM pgslo_catalog.newest_batches(pgslo_catalog.need_history(history.definition), history.batches) AS n
+    ORDER BY n.place
+$$;
+
+COMMENT ON FUNCTION pgslo.history(definition text, batches integer) IS 'The newest batches that are in the table itself, and their rows, oldest first.';
+
 CREATE FUNCTION pgslo.learn(definition text, batches integer DEFAULT 400) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 DECLARE
-    target pgslo_catalog.definition;
     names text[];
     counts bigint[];
-    one pgslo_catalog.measured;
-    taken pgslo_catalog.batch;
-    mask bigint;
     learned integer := 0;
 BEGIN
-    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = learn.definition;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'SL002',
-            MESSAGE = format('%s has no definition', learn.definition),
-            HINT = 'SELECT definition FROM pgslo.status;';
-    END IF;
-    IF NOT EXISTS (SELECT FROM pgslo_catalog.watched_column w WHERE w.definition_id = target.definition_id) THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('no column of %s is watched', target.name),
-            DETAIL = 'Its definition says so, and has no rule about batches either; nothing is measured.',
-            HINT = 'Leave watch: false out of the definition.';
-    ELSIF target.recount IS NULL OR target.batch_by IS NULL THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('rows of %s do not say which batch they belong to', target.name),
-            DETAIL = 'Nothing can be learned from the rows that are there; profiles are taken of what is written from now on.',
-            HINT = 'Say it in the definition: batch: {by: <a date, time or number>}.';
-    END IF;
-    PERFORM pg_advisory_xact_lock(hashtextextended('pgslo tick', 0));
-    EXECUTE format(
-        'SELECT array_agg(n.name ORDER BY n.place), array_agg(n.rows ORDER BY n.place)
-         FROM (SELECT pgslo_catalog.iso(b.raw) AS name, %s AS place, b.rows
-               FROM (SELECT %s AS raw, count(*) AS rows FROM %s AS r GROUP BY 1) AS b
-               WHERE b.raw IS NOT NULL ORDER BY 2 DESC LIMIT $1) AS n',
-        target.batch_place, target.batch_by, target.relation)
-    INTO names, counts USING learn.batches;
+    SELECT array_agg(h.batch), array_agg(h.rows) INTO names, counts FROM pgslo.history(learn.definition, learn.batches) AS h;
     -- A few batches at a time, and so a few scans where no index helps, and never all samples in memory.
     FOR low IN 1..coalesce(cardinality(names), 0) BY 20 LOOP
-        mask := pgslo_catalog.sample_mask((SELECT max(c.rows) FROM unnest(counts[low:low + 19]) AS c (rows)));
-        FOR one IN
-            SELECT c.* FROM unnest(pgslo_catalog.replace_counts(target, names[low], names[least(low + 19, cardinality(names))], mask)) AS c
-            WHERE c.batch = ANY (names) ORDER BY c.place
-        LOOP
-            PERFORM pgslo_catalog.take_count(target, one, mask);
-            UPDATE pgslo_catalog.batch b SET closed_at = coalesce(b.closed_at, clock_timestamp()), revision = greatest(b.revision, 1)
-            WHERE b.definition_id = target.definition_id AND b.name = one.batch
-            RETURNING b.* INTO taken;
-            PERFORM pgslo_catalog.profile_batch(target, taken,
-                ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = target.definition_id ORDER BY w.ordinal),
-                one.sample, pgslo_catalog.level_of(mask), taken.present);
-            learned := learned + 1;
-        END LOOP;
+        learned := learned + pgslo.learn_batches(learn.definition, names[low:low + 19], (SELECT max(c.rows) FROM unnest(counts[low:low + 19]) AS c (rows)));
     END LOOP;
     RETURN learned;
 END
-$_$;
+$$;
 
 COMMENT ON FUNCTION pgslo.learn(definition text, batches integer) IS 'Takes the profiles of the newest batches that are in the table, so that bounds need not wait for new ones; opens no incident.';
+
+CREATE FUNCTION pgslo.learn_batches(definition text, batches text[], largest bigint) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    target pgslo_catalog.definition := pgslo_catalog.need_history(learn_batches.definition);
+    columns text[] := ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = target.definition_id ORDER BY w.ordinal);
+    mask bigint := pgslo_catalog.sample_mask(learn_batches.largest);
+    one pgslo_catalog.measured;
+    taken pgslo_catalog.batch;
+    learned integer := 0;
+BEGIN
+    IF learn_batches.batches[1] IS NULL THEN
+        RETURN 0;  -- Without a name, all of the table would be counted.
+    END IF;
+    -- Beside tick(), which would count the same batches; writers and readers do not wait for it.
+    PERFORM pg_advisory_xact_lock(hashtextextended('pgslo tick', 0));
+    FOR one IN
+        SELECT c.* FROM unnest(pgslo_catalog.replace_counts(target, learn_batches.batches[1], learn_batches.batches[cardinality(learn_batches.batches)], mask)) AS c
+        WHERE c.batch = ANY (learn_batches.batches) ORDER BY c.place
+    LOOP
+        PERFORM pgslo_catalog.take_count(target, one, mask);
+        UPDATE pgslo_catalog.batch b SET closed_at = coalesce(b.closed_at, clock_timestamp()), revision = greatest(b.revision, 1)
+        WHERE b.definition_id = target.definition_id AND b.name = one.batch
+        RETURNING b.* INTO taken;
+        PERFORM pgslo_catalog.profile_batch(target, taken, columns, one.sample, pgslo_catalog.level_of(mask), taken.present);
+        learned := learned + 1;
+    END LOOP;
+    RETURN learned;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.learn_batches(definition text, batches text[], largest bigint) IS 'Takes the profiles of some batches that follow each other, oldest first; the largest has so many rows. Opens no incident.';
+
+CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, batches integer, needed integer, state text, usual text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH target AS (
+        SELECT d.* FROM pgslo_catalog.definition d WHERE d.name = learned.definition
+    ), watched AS (
+        SELECT w.column_name, w.kind, w.ordinal FROM pgslo_catalog.watched_column w JOIN target USING (definition_id)
+        UNION ALL
+        SELECT '*', 'table', -1 FROM target
+    ), newest AS MATERIALIZED (
+        SELECT w.column_name, w.kind, w.ordinal, p.batches, p.sampled
+        FROM watched w
+        LEFT JOIN LATERAL (
+            SELECT q.learned_from + q.baseline::integer AS batches, q.sampled FROM pgslo_catalog.profile q JOIN target USING (definition_id)
+            WHERE q.column_name = w.column_name ORDER BY q.place DESC LIMIT 1
+        ) p ON true
+    ), range AS MATERIALIZED (
+        SELECT n.column_name, k.name, k.kind, k.words, min(x.value) AS low, max(x.value) AS high
+        FROM newest n
+        CROSS JOIN LATERAL (
+            SELECT q.summary FROM pgslo_catalog.profile q JOIN target USING (definition_id)
+            WHERE q.column_name = n.column_name AND q.baseline ORDER BY q.place DESC LIMIT 28
+        ) h
+        JOIN pgslo_catalog.summary_kinds() k ON k.name = ANY (CASE n.kind
+            WHEN 'table' THEN ARRAY['rows', 'duplicate'] WHEN 'number' THEN ARRAY['null', 'p05', 'p50', 'p95']
+            WHEN 'time' THEN ARRAY['null', 'hour'] ELSE ARRAY['null', 'distinct', 'top', 'length_mean'] END)
+        CROSS JOIN LATERAL (SELECT CASE WHEN k.kind = 'log' THEN exp(h.summary[k.ordinal]) ELSE h.summary[k.ordinal] END AS value) x
+        WHERE x.value IS NOT NULL
+        GROUP BY n.column_name, k.ordinal, k.name, k.kind, k.words
+    ), told AS (
+        SELECT r.column_name,
+               string_agg(format('%s %s', r.words, CASE
+                   WHEN pgslo_catalog.amount(r.low, r.kind) = pgslo_catalog.amount(r.high, r.kind) THEN pgslo_catalog.amount(r.low, r.kind)
+                   ELSE pgslo_catalog.amount(r.low, r.kind) || ' to ' || pgslo_catalog.amount(r.high, r.kind) END), ', ' ORDER BY k.ordinal) AS usual
+        FROM range r JOIN pgslo_catalog.summary_kinds() k USING (name)
+        GROUP BY r.column_name
+    )
+    SELECT n.column_name, coalesce(n.batches, 0), greatest(21 - coalesce(n.batches, 0), 0),
+           CASE
+               WHEN n.batches IS NULL THEN 'unknown: no batch of it was seen yet'
+               WHEN n.batches < 21 THEN format('unknown: %s of 21 batches are known', n.batches)
+               WHEN n.sampled = 0 THEN 'unknown: its newest batch has no value'
+               WHEN n.batches < 60 THEN format('known, with wider bounds until there are 60 batches (%s so far)', n.batches)
+               ELSE 'known'
+           END,
+           t.usual
+    FROM newest n LEFT JOIN told t USING (column_name)
+    ORDER BY n.ordinal, n.column_name
+$$;
+
+COMMENT ON FUNCTION pgslo.learned(definition text) IS 'What is learned of each column in words, from how many batches, and how many more are needed; column * is the table.';
 
 CREATE FUNCTION pgslo.mute(incident_id bigint, until timestamp with time zone, note text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1633,6 +1812,102 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.blur_scores(cells bigint[]) IS 'Keeps scores to four digits where there are more than 10,000 different ones.';
 
+CREATE FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds text[], faults text[], partners integer[], batch text, seed bigint, OUT broken text[], OUT changed double precision[]) RETURNS record
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH cell AS MATERIALIZED (
+        SELECT ((u.i - 1) / array_length(sample, 2))::integer AS row, ((u.i - 1) % array_length(sample, 2))::integer AS col, u.value
+        FROM unnest(sample) WITH ORDINALITY AS u (value, i)
+    ), line AS MATERIALIZED (
+        SELECT c.row, max(c.value) FILTER (WHERE c.col = 0) AS entity,
+               hashtextextended(string_agg(coalesce(c.value, '-'), '|' ORDER BY c.col) COLLATE "C", seed) AS hash
+        FROM cell c GROUP BY c.row
+    ), past AS MATERIALIZED (
+        SELECT ((u.i - 1) / array_length(earlier, 2))::integer AS row, ((u.i - 1) % array_length(earlier, 2))::integer AS col, u.value
+        FROM unnest(earlier) WITH ORDINALITY AS u (value, i)
+    ), past_line AS MATERIALIZED (
+        SELECT DISTINCT ON (p.value) p.value AS entity, p.row FROM past p WHERE p.col = 0 AND p.value IS NOT NULL ORDER BY p.value, p.row
+    ), past_rows AS (
+        SELECT greatest(coalesce(array_length(earlier, 1), 0), 1) AS n
+    ), taken AS MATERIALIZED (
+        -- The same entity's row of the batch before; where there is none, the row in the same place.
+        SELECT l.row, coalesce(p.row, l.row % r.n) AS past_row FROM line l CROSS JOIN past_rows r LEFT JOIN past_line p USING (entity)
+    ), about AS MATERIALIZED (
+        SELECT f.col::integer AS col, f.fault, kinds[f.col] AS kind, partners[f.col] AS partner, pgslo_catalog.chance(batch || '/' || f.col, seed) AS strength
+        FROM unnest(faults) WITH ORDINALITY AS f (fault, col) WHERE f.fault IS NOT NULL
+    ), fixed AS MATERIALIZED (
+        SELECT a.col, (array_agg(c.value ORDER BY l.hash) FILTER (WHERE c.value IS NOT NULL))[1] AS frozen,
+               greatest(1, floor(avg(length(c.value)) * (0.3 + 0.5 * a.strength)))::integer AS cut
+        FROM about a JOIN cell c USING (col) JOIN line l USING (row)
+        GROUP BY a.col, a.strength
+    ), made AS MATERIALIZED (
+        SELECT c.row, c.col, c.value, a.fault,
+               CASE WHEN a.fault IS NULL THEN c.value ELSE
+                   pgslo_catalog.broken_value(a.fault, a.kind, c.value, pgslo_catalog.chance(a.col::text, l.hash), a.strength,
+                       CASE a.fault WHEN 'stale' THEN p.value WHEN 'swapped' THEN s.value WHEN 'frozen' THEN f.frozen WHEN 'truncated' THEN f.cut::text END) END AS now
+        FROM cell c
+        JOIN line l USING (row)
+        LEFT JOIN about a ON a.col = c.col
+        LEFT JOIN fixed f ON f.col = a.col
+        LEFT JOIN taken t ON t.row = c.row AND a.fault = 'stale'
+        LEFT JOIN past p ON p.row = t.past_row AND p.col = c.col
+        LEFT JOIN cell s ON s.row = c.row AND s.col = a.partner AND a.fault = 'swapped'
+    )
+    SELECT (SELECT array_agg(r.one ORDER BY r.row) FROM (SELECT m.row, array_agg(m.now ORDER BY m.col) AS one FROM made m GROUP BY m.row) r),
+           (SELECT array_agg(d.share ORDER BY d.col) FROM (
+                SELECT m.col, avg((m.now IS DISTINCT FROM m.value)::integer)::float8 AS share FROM made m WHERE m.col > 0 GROUP BY m.col) d)
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds text[], faults text[], partners integer[], batch text, seed bigint, OUT broken text[], OUT changed double precision[]) IS 'A sample with a fault in each of some columns, and the share of the values of each that it changed.';
+
+CREATE FUNCTION pgslo_catalog.break_rows(sample text[], fault text, rows bigint, batch text, seed bigint, OUT broken text[], OUT broken_rows bigint) RETURNS record
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH line AS MATERIALIZED (
+        SELECT r.one, r.i, pgslo_catalog.chance(array_to_string(r.one, '|', '-'), seed) AS part, pgslo_catalog.chance(batch || '/*', seed) AS strength
+        FROM pgslo_catalog.sample_rows(sample) WITH ORDINALITY AS r (one, i)
+    ), made AS (
+        SELECT l.one, l.i FROM line l WHERE fault = 'duplicates' OR l.strength >= 0.5 OR l.part < 0.1 + 1.2 * l.strength
+        UNION ALL
+        SELECT l.one, l.i FROM line l WHERE fault = 'duplicates' AND l.part < 0.15 + 0.6 * l.strength
+    )
+    SELECT array_agg(m.one ORDER BY m.i),
+           CASE WHEN fault = 'volume' AND s.strength >= 0.5 THEN rows * (1.7 + 2.6 * (s.strength - 0.5))
+                ELSE rows * count(*)::float8 / greatest(array_length(sample, 1), 1) END::bigint
+    FROM made m CROSS JOIN (SELECT pgslo_catalog.chance(batch || '/*', seed) AS strength) s
+    GROUP BY s.strength
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.break_rows(sample text[], fault text, rows bigint, batch text, seed bigint, OUT broken text[], OUT broken_rows bigint) IS 'A sample and a number of rows with a fault in the batch as a whole.';
+
+CREATE FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, part double precision, strength double precision, other text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT CASE broken_value.fault
+        WHEN 'null_burst' THEN CASE WHEN part >= 0.15 + 0.6 * strength THEN value END
+        WHEN 'stale' THEN other
+        WHEN 'swapped' THEN other
+        WHEN 'frozen' THEN CASE WHEN value IS NOT NULL THEN other END
+        WHEN 'unit_change' THEN round(value::numeric * (ARRAY[1000, 100, 1.609344, 0.3048, 0.01, 0.001])[1 + floor(6 * strength)::integer], least(coalesce(scale(value::numeric), 0) + 3, 1000))::text
+        WHEN 'default_filled' THEN CASE WHEN part >= 0.15 + 0.6 * strength THEN value ELSE
+            CASE kind WHEN 'number' THEN (ARRAY['0', '-1', '9999'])[1 + floor(3 * strength)::integer]
+                      WHEN 'time' THEN '0.000000' ELSE (ARRAY['', 'unknown', 'N/A'])[1 + floor(3 * strength)::integer] END END
+        WHEN 'recoded' THEN CASE
+            WHEN kind <> 'text' THEN (value::numeric + 1)::text
+            WHEN strength < 0.5 THEN CASE WHEN upper(value) <> value THEN upper(value) ELSE lower(value) END
+            ELSE (100 + hashtextextended(value COLLATE "C", 0) & 511)::text END
+        WHEN 'truncated' THEN CASE kind WHEN 'number' THEN trunc(value::numeric)::text
+                                        WHEN 'time' THEN (86400 * floor(value::numeric / 86400))::text ELSE left(value, other::integer) END
+        WHEN 'shifted' THEN (value::numeric + 3600 * (ARRAY[1, 2, -5, 8, 12, 24])[1 + floor(6 * strength)::integer])::text
+        ELSE value
+    END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, part double precision, strength double precision, other text) IS 'A value as a fault leaves it; other is the value that takes its place, or the length to which it is cut.';
+
 CREATE FUNCTION pgslo_catalog.calibration_error(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1685,6 +1960,15 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.can_find_batches(definition pgslo_catalog.definition) IS 'Whether a table''s batches can be looked up by an index, or it is small.';
 
+CREATE FUNCTION pgslo_catalog.chance(what text, seed bigint) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT (hashtextextended(chance.what COLLATE "C", chance.seed) & 1048575) / 1048576.0
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.chance(what text, seed bigint) IS 'A number from 0 to 1 that is the same for the same text and seed, on every server.';
+
 CREATE FUNCTION pgslo_catalog.check_mute(until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1700,6 +1984,31 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.check_mute(until timestamp with time zone) IS 'Refuses a mute that would be over before it begins.';
+
+CREATE FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn integer, seed bigint, OUT chosen text[], OUT partners integer[]) RETURNS record
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH one AS (
+        SELECT k.col::integer AS col, k.kind, CASE k.kind WHEN 'code' THEN 'number' ELSE k.kind END AS base FROM unnest(kinds) WITH ORDINALITY AS k (kind, col)
+    ), other AS (
+        -- The next column of the same kind, round and round.
+        SELECT o.col, (SELECT p.col FROM one p WHERE p.base = o.base AND p.col <> o.col ORDER BY p.col < o.col, p.col LIMIT 1) AS partner FROM one o
+    ), fit AS (
+        SELECT o.col, q.partner,
+               ARRAY(SELECT f.name FROM pgslo_catalog.fault_kinds() f
+                     WHERE (o.kind = ANY (f.kinds) OR o.base = ANY (f.kinds)) AND (f.name <> 'swapped' OR q.partner IS NOT NULL)
+                       AND (choose_faults.faults IS NULL OR f.name = ANY (choose_faults.faults))
+                     ORDER BY f.ordinal) AS names
+        FROM one o JOIN other q USING (col)
+    )
+    -- In turn, so that each is tried about as often; each column begins with another.
+    SELECT array_agg(f.names[1 + mod(turn + floor(1000 * pgslo_catalog.chance('turn/' || f.col, seed))::integer, greatest(cardinality(f.names), 1))] ORDER BY f.col),
+           array_agg(f.partner ORDER BY f.col)
+    FROM fit f
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn integer, seed bigint, OUT chosen text[], OUT partners integer[]) IS 'A fault for each column in its turn, NULL where none fits, and the column of the same kind that it would be swapped with.';
 
 CREATE FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
     LANGUAGE plpgsql STABLE
@@ -1875,14 +2184,20 @@ CREATE FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch t
             WHERE p.definition_id = compare_with_earlier.definition_id AND p.column_name = '*' AND p.batch = compare_with_earlier.batch
         ) m USING (entity)
         GROUP BY w.batch
+    ), mine AS MATERIALIZED (
+        -- With nothing added to it an array is whole in memory; else it would be read from its TOAST table again for each of its elements.
+        SELECT p.column_name, p.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile p
+        WHERE p.definition_id = compare_with_earlier.definition_id AND p.batch = compare_with_earlier.batch AND p.sampled > 0 AND p.prefix IS NOT NULL
+    ), theirs AS MATERIALIZED (
+        SELECT p.column_name, p.batch, p.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile p
+        WHERE p.definition_id = compare_with_earlier.definition_id AND p.batch IN (SELECT w.batch FROM whole w) AND p.prefix IS NOT NULL
     ), equal AS (
         SELECT c.column_name, avg((c.prefix[x.mine] = o.prefix[x.others])::integer) FILTER (WHERE c.prefix[x.mine] <> 0 OR o.prefix[x.others] <> 0) AS share,
                count(*) FILTER (WHERE c.prefix[x.mine] <> 0 OR o.prefix[x.others] <> 0) AS compared
-        FROM pgslo_catalog.profile c
+        FROM mine c
         CROSS JOIN paired p
-        JOIN pgslo_catalog.profile o ON o.definition_id = c.definition_id AND o.column_name = c.column_name AND o.batch = p.batch
+        JOIN theirs o ON o.column_name = c.column_name AND o.batch = p.batch
         CROSS JOIN LATERAL unnest(p.mine, p.others) AS x (mine, others)
-        WHERE c.definition_id = compare_with_earlier.definition_id AND c.batch = compare_with_earlier.batch AND c.sampled > 0 AND c.prefix IS NOT NULL
         GROUP BY c.column_name, p.batch
     )
     UPDATE pgslo_catalog.profile p
@@ -2133,19 +2448,21 @@ BEGIN
     -- Sums do not depend on the order of rows, and unlike exclusive or they count a row that is there twice.
     RETURN QUERY EXECUTE format(
         $query$
-        SELECT h.batch, coalesce(h.place, '-Infinity'), count(*),
-               ARRAY[sum(('x' || substr(h.digest, 1, 16))::bit(64)::bigint), sum(('x' || substr(h.digest, 17, 16))::bit(64)::bigint),
-                     sum(('x' || substr(h.digest, 33, 16))::bit(64)::bigint), sum(('x' || substr(h.digest, 49, 16))::bit(64)::bigint)]
+        SELECT %s, coalesce(%s, '-Infinity'), b.rows, b.sums
         FROM (
-            SELECT %s AS batch, %s AS place, encode(sha256(convert_to(%s, 'UTF8')), 'hex') AS digest
-            FROM pgslo_snapshot.%I AS r
-            CROSS JOIN LATERAL (SELECT %s AS raw) AS b
-        ) AS h
-        GROUP BY h.batch, h.place
+            SELECT h.raw, count(*) AS rows,
+                   ARRAY[sum(('x' || substr(h.digest, 1, 16))::bit(64)::bigint), sum(('x' || substr(h.digest, 17, 16))::bit(64)::bigint),
+                         sum(('x' || substr(h.digest, 33, 16))::bit(64)::bigint), sum(('x' || substr(h.digest, 49, 16))::bit(64)::bigint)] AS sums
+            FROM (
+                -- OFFSET keeps the digest from being worked out anew for each of its quarters.
+                SELECT %s AS raw, encode(sha256(convert_to(%s, 'UTF8')), 'hex') AS digest FROM pgslo_snapshot.%I AS r OFFSET 0
+            ) AS h
+            GROUP BY h.raw
+        ) AS b
         $query$,
         CASE WHEN snapshot.batch_by IS NULL THEN '''''::text' ELSE 'pgslo_catalog.iso(b.raw)' END,
         CASE WHEN snapshot.batch_by IS NULL THEN 'NULL::numeric' ELSE snapshot.batch_place END,
-        pgslo_catalog.row_text(snapshot.columns), content_of.table_name, coalesce(snapshot.batch_by, 'NULL::text'));
+        coalesce(snapshot.batch_by, 'NULL::text'), pgslo_catalog.row_text(snapshot.columns), content_of.table_name);
 END
 $_$;
 
@@ -2526,6 +2843,26 @@ CREATE FUNCTION pgslo_catalog.failing_of(ordinal integer, rules integer, failed 
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.failing_of(ordinal integer, rules integer, failed bigint) IS 'Failing rows of one rule among several.';
+
+CREATE FUNCTION pgslo_catalog.fault_kinds(OUT ordinal integer, OUT name text, OUT kinds text[], OUT words text) RETURNS SETOF record
+    LANGUAGE sql IMMUTABLE ROWS 11 PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    VALUES
+    (1, 'null_burst', ARRAY['number', 'time', 'text', 'presence'], '15 to 75 % of the values are missing'),
+    (2, 'unit_change', ARRAY['number'], 'all values are in another unit: times 1000, 100, 1.609344, 0.3048, 0.01 or 0.001'),
+    (3, 'stale', ARRAY['number', 'time', 'text'], 'all values are those of the batch before'),
+    (4, 'frozen', ARRAY['number', 'time', 'text'], 'all values are the same one'),
+    (5, 'swapped', ARRAY['number', 'time', 'text'], 'all values are those of another column'),
+    (6, 'recoded', ARRAY['text', 'code'], 'all values are written in another way: capitals, numbers, codes that begin with 1'),
+    (7, 'default_filled', ARRAY['number', 'time', 'text'], '15 to 75 % of the values are a default: 0, -1, 9999, an empty text, unknown, 1970'),
+    (8, 'truncated', ARRAY['number', 'time', 'text'], 'texts are cut, numbers lose their decimals, times their hour'),
+    (9, 'shifted', ARRAY['time'], 'all times are off by 1 to 12 hours, or a day'),
+    (10, 'duplicates', ARRAY['table'], '15 to 75 % of the rows are there twice'),
+    (11, 'volume', ARRAY['table'], '10 to 70 % of the rows are there, or 1.7 to 3 times as many')
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.fault_kinds(OUT ordinal integer, OUT name text, OUT kinds text[], OUT words text) IS 'The faults that a backtest puts into batches, and what they are about.';
 
 CREATE FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
     LANGUAGE plpgsql
@@ -3520,6 +3857,27 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.keep_snapshots() IS 'Makes the schema for snapshots, with the first one.';
 
+CREATE FUNCTION pgslo_catalog.kinds_of(definition_id bigint, columns text[], sample text[]) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    -- presence: of values that are not looked into; code: few whole numbers.
+    SELECT array_agg(CASE
+               WHEN s.longest = 0 THEN 'presence'
+               WHEN w.kind = 'number' AND s.whole AND s.different BETWEEN 2 AND 12 THEN 'code'
+               ELSE w.kind END ORDER BY w.ordinal)
+    FROM pgslo_catalog.watched_column w
+    JOIN unnest(columns) WITH ORDINALITY AS c (name, col) ON c.name = w.column_name
+    LEFT JOIN (
+        SELECT (u.i - 1) % array_length(sample, 2) AS col, max(length(u.value)) AS longest, count(DISTINCT u.value) AS different,
+               bool_and(u.value COLLATE "C" ~ '^-?[0-9]{1,9}$') AS whole
+        FROM unnest(sample) WITH ORDINALITY AS u (value, i) GROUP BY 1
+    ) s USING (col)
+    WHERE w.definition_id = kinds_of.definition_id
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.kinds_of(definition_id bigint, columns text[], sample text[]) IS 'What the columns of a sample hold, as far as faults go by it.';
+
 CREATE TABLE pgslo_catalog.incident (
     incident_id bigint NOT NULL,
     definition_id bigint NOT NULL,
@@ -4083,6 +4441,39 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision, counted jsonb, weight double precision) IS 'Usual shares of values once one more batch is known.';
 
+CREATE FUNCTION pgslo_catalog.need_history(definition text) RETURNS pgslo_catalog.definition
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    target pgslo_catalog.definition;
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = need_history.definition;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'SL002',
+            MESSAGE = format('%s has no definition', need_history.definition),
+            HINT = 'SELECT definition FROM pgslo.status;';
+    END IF;
+    IF NOT EXISTS (SELECT FROM pgslo_catalog.watched_column w WHERE w.definition_id = target.definition_id) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('no column of %s is watched', target.name),
+            DETAIL = 'Its definition says so, and has no rule about batches either; nothing is measured.',
+            HINT = 'Leave watch: false out of the definition.';
+    ELSIF target.recount IS NULL OR target.batch_by IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('rows of %s do not say which batch they belong to', target.name),
+            DETAIL = 'Nothing can be learned from the rows that are there; profiles are taken of what is written from now on.',
+            HINT = 'Say it in the definition: batch: {by: <a date, time or number>}.';
+    END IF;
+    RETURN target;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.need_history(definition text) IS 'A definition whose rows say which batch they belong to; an error tells what is missing.';
+
 CREATE FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, OUT name text, OUT place numeric) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4117,6 +4508,49 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, OUT name text, OUT place numeric) IS 'The newest batch of a streamed table.';
+
+CREATE FUNCTION pgslo_catalog.newest_batches(definition pgslo_catalog.definition, batches integer) RETURNS TABLE(name text, place numeric, rows bigint)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    key text := (newest_batches.definition).batch_by;
+    -- The clock's batches are cut from a value that an index may hold, while none holds what it is cut to.
+    cut text := (regexp_match(key, '^date_bin\(''[^'']*'', (.+), ''2001-01-01 00:00:00\+00''\)$'))[1];
+    value text := coalesce(cut, key);
+BEGIN
+    IF EXISTS (
+        SELECT FROM pg_index i
+        JOIN pg_class c ON c.oid = i.indexrelid
+        JOIN pg_am m ON m.oid = c.relam
+        WHERE i.indrelid = (newest_batches.definition).relation AND i.indpred IS NULL AND i.indisvalid AND m.amname = 'btree'
+          AND value = '(r.' || pg_get_indexdef(i.indexrelid, 1, true) || ')'
+    ) THEN
+        -- From batch to batch by the index: what is older is never read.
+        RETURN QUERY EXECUTE format(
+            'WITH RECURSIVE step AS (
+                 SELECT (SELECT max(%1$s) FROM %2$s AS r) AS newest
+                 UNION ALL
+                 SELECT (SELECT max(%1$s) FROM %2$s AS r WHERE %1$s < %3$s) FROM step s WHERE s.newest IS NOT NULL
+             ), found AS MATERIALIZED (
+                 SELECT s.newest, %3$s AS raw FROM step s WHERE s.newest IS NOT NULL LIMIT $1
+             )
+             SELECT pgslo_catalog.iso(b.raw), %4$s, (SELECT count(*) FROM %2$s AS r WHERE %1$s >= b.raw AND %1$s <= b.newest)
+             FROM found AS b WHERE %4$s > ''-Infinity''',
+            value, (newest_batches.definition).relation, CASE WHEN cut IS NULL THEN 's.newest' ELSE replace(key, cut, 's.newest') END,
+            (newest_batches.definition).batch_place)
+        USING newest_batches.batches;
+    ELSE
+        RETURN QUERY EXECUTE format(
+            'SELECT pgslo_catalog.iso(b.raw), %s AS place, b.rows FROM (SELECT %s AS raw, count(*) AS rows FROM %s AS r GROUP BY 1) AS b
+             WHERE b.raw IS NOT NULL AND %1$s > ''-Infinity'' ORDER BY 2 DESC LIMIT $1',
+            (newest_batches.definition).batch_place, key, (newest_batches.definition).relation)
+        USING newest_batches.batches;
+    END IF;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.newest_batches(definition pgslo_catalog.definition, batches integer) IS 'The newest batches that are in a table and their rows, newest first; by index where there is one, else in one scan.';
 
 CREATE FUNCTION pgslo_catalog.newest_data(definition pgslo_catalog.definition) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
@@ -5251,6 +5685,32 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.seconds_of(value text) IS 'Seconds since 1970 of a time in ISO form, read as UTC; NULL when it is none.';
 
+CREATE FUNCTION pgslo_catalog.settle_replayed(twin pgslo_catalog.definition, batch pgslo_catalog.batch, missed text[], feedback boolean) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    false_alarm pgslo_catalog.incident;
+BEGIN
+    UPDATE pgslo_catalog.profile p SET baseline = false
+    WHERE p.definition_id = settle_replayed.twin.definition_id AND p.batch = settle_replayed.batch.name AND p.column_name = ANY (settle_replayed.missed);
+    IF settle_replayed.feedback THEN
+        FOR false_alarm.rule_id IN
+            SELECT r.rule_id FROM pgslo_catalog.rule r
+            WHERE r.definition_id = settle_replayed.twin.definition_id AND r.kind = 'learned' AND coalesce(r.columns[1], '*') = ANY (settle_replayed.missed)
+        LOOP
+            false_alarm.definition_id := settle_replayed.twin.definition_id;
+            false_alarm.opened_place := settle_replayed.batch.place;
+            false_alarm.resolved_place := settle_replayed.batch.place;
+            false_alarm.resolution := 'false_alarm';
+            PERFORM pgslo_catalog.learn_from(false_alarm);
+        END LOOP;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.settle_replayed(twin pgslo_catalog.definition, batch pgslo_catalog.batch, missed text[], feedback boolean) IS 'What becomes of the alarms about a batch without a fault: it leaves the baseline, or they are told to be false.';
+
 CREATE FUNCTION pgslo_catalog.share_below(grid double precision[], value double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5640,6 +6100,30 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.tend_incidents() IS 'What tick() does for incidents after it has judged: heals, ends mutes, tells.';
+
+CREATE FUNCTION pgslo_catalog.twin_of(target pgslo_catalog.definition, sensitivity double precision) RETURNS pgslo_catalog.definition
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    twin pgslo_catalog.definition := twin_of.target;
+BEGIN
+    twin.definition_id := nextval(pg_get_serial_sequence('pgslo_catalog.definition', 'definition_id'));
+    twin.name := format('backtest of %s by %s', twin_of.target.name, pg_backend_pid());
+    -- No table stands behind it: the column only has to be unique, and such numbers are not given to tables.
+    twin.relation := (4294967295 - pg_backend_pid())::oid::regclass;
+    twin.sensitivity := coalesce(twin_of.sensitivity, twin.sensitivity);
+    INSERT INTO pgslo_catalog.definition OVERRIDING SYSTEM VALUE SELECT twin.*;
+    INSERT INTO pgslo_catalog.watched_column (definition_id, ordinal, column_name, kind)
+    SELECT twin.definition_id, w.ordinal, w.column_name, w.kind FROM pgslo_catalog.watched_column w WHERE w.definition_id = twin_of.target.definition_id;
+    INSERT INTO pgslo_catalog.rule (definition_id, name, kind, columns, on_breach, samples, mechanism, promise)
+    SELECT twin.definition_id, r.name, r.kind, r.columns, r.on_breach, 0, r.mechanism, r.promise
+    FROM pgslo_catalog.rule r WHERE r.definition_id = twin_of.target.definition_id AND r.kind = 'learned' AND r.retired_at IS NULL;
+    RETURN twin;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.twin_of(target pgslo_catalog.definition, sensitivity double precision) IS 'A definition that learns as another does, without a table and with no history; for a transaction that is undone.';
 
 CREATE FUNCTION pgslo_catalog.unchanged(batch pgslo_catalog.batch, column_name text, at_most integer) RETURNS integer
     LANGUAGE plpgsql STABLE
@@ -7193,6 +7677,8 @@ GRANT USAGE ON SCHEMA pgslo TO PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.acknowledge(incident_id bigint, note text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo.backtest(definition text, batches integer, seed bigint, faults text[], sensitivity double precision, feedback boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo.begin_check(name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.begin_delivery(delivery_id bigint) FROM PUBLIC;
@@ -7219,7 +7705,13 @@ REVOKE ALL ON FUNCTION pgslo.evidence(incident_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.follow_task(task text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo.history(definition text, batches integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo.learn(definition text, batches integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.learn_batches(definition text, batches text[], largest bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.learned(definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.mute(incident_id bigint, until timestamp with time zone, note text) FROM PUBLIC;
 
@@ -7271,13 +7763,23 @@ REVOKE ALL ON FUNCTION pgslo_catalog.batch_so_far(definition_id bigint, batch te
 
 REVOKE ALL ON FUNCTION pgslo_catalog.blur_scores(cells bigint[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds text[], faults text[], partners integer[], batch text, seed bigint, OUT broken text[], OUT changed double precision[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.break_rows(sample text[], fault text, rows bigint, batch text, seed bigint, OUT broken text[], OUT broken_rows bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, part double precision, strength double precision, other text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.calibration_error(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.caller() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.can_find_batches(definition pgslo_catalog.definition) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.chance(what text, seed bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.check_mute(until timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn integer, seed bigint, OUT chosen text[], OUT partners integer[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer) FROM PUBLIC;
 
@@ -7310,6 +7812,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, pl
 REVOKE ALL ON FUNCTION pgslo_catalog.failed(batches pgslo_catalog.measured[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.failing_of(ordinal integer, rules integer, failed bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.fault_kinds(OUT ordinal integer, OUT name text, OUT kinds text[], OUT words text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
 
@@ -7383,6 +7887,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.keep_functions(definition text) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION pgslo_catalog.keep_snapshots() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.kinds_of(definition_id bigint, columns text[], sample text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) FROM PUBLIC;
@@ -7403,7 +7909,11 @@ REVOKE ALL ON FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.inciden
 
 REVOKE ALL ON FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision, counted jsonb, weight double precision) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.need_history(definition text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, OUT name text, OUT place numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.newest_batches(definition pgslo_catalog.definition, batches integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.newest_data(definition pgslo_catalog.definition) FROM PUBLIC;
 
@@ -7479,6 +7989,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.sample_rows(sample text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.seconds_of(value text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.settle_replayed(twin pgslo_catalog.definition, batch pgslo_catalog.batch, missed text[], feedback boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.share_below(grid double precision[], value double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.share_shown(part numeric, whole numeric) FROM PUBLIC;
@@ -7508,6 +8020,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.tables_ready(task text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.tend_incidents() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.twin_of(target pgslo_catalog.definition, sensitivity double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unchanged(batch pgslo_catalog.batch, column_name text, at_most integer) FROM PUBLIC;
 

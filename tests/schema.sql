@@ -798,7 +798,7 @@ CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, b
                WHEN n.batches IS NULL THEN 'unknown: no batch of it was seen yet'
                WHEN n.batches < 21 THEN format('unknown: %s of 21 batches are known', n.batches)
                WHEN n.sampled = 0 THEN 'unknown: its newest batch has no value'
-               WHEN n.batches < 60 THEN format('known, with wider bounds until there are 60 batches (%s so far)', n.batches)
+               WHEN n.batches < 300 THEN format('known, with wider bounds until there are 300 batches (%s so far)', n.batches)
                ELSE 'known'
            END,
            t.usual
@@ -2185,19 +2185,18 @@ CREATE FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch t
         ) m USING (entity)
         GROUP BY w.batch
     ), mine AS MATERIALIZED (
-        -- With nothing added to it an array is whole in memory; else it would be read from its TOAST table again for each of its elements.
-        SELECT p.column_name, p.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile p
-        WHERE p.definition_id = compare_with_earlier.definition_id AND p.batch = compare_with_earlier.batch AND p.sampled > 0 AND p.prefix IS NOT NULL
+        -- Appending nothing takes an array out of where long values are kept, once and not at every element.
+        SELECT c.column_name, c.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile c
+        WHERE c.definition_id = compare_with_earlier.definition_id AND c.batch = compare_with_earlier.batch AND c.sampled > 0 AND c.prefix IS NOT NULL
     ), theirs AS MATERIALIZED (
-        SELECT p.column_name, p.batch, p.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile p
-        WHERE p.definition_id = compare_with_earlier.definition_id AND p.batch IN (SELECT w.batch FROM whole w) AND p.prefix IS NOT NULL
+        SELECT o.column_name, o.batch, o.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile o
+        WHERE o.definition_id = compare_with_earlier.definition_id AND o.batch IN (SELECT p.batch FROM paired p) AND o.prefix IS NOT NULL
     ), equal AS (
-        SELECT c.column_name, avg((c.prefix[x.mine] = o.prefix[x.others])::integer) FILTER (WHERE c.prefix[x.mine] <> 0 OR o.prefix[x.others] <> 0) AS share,
-               count(*) FILTER (WHERE c.prefix[x.mine] <> 0 OR o.prefix[x.others] <> 0) AS compared
+        SELECT c.column_name, avg((x.mine = x.other)::integer) FILTER (WHERE x.mine <> 0 OR x.other <> 0) AS share, count(*) FILTER (WHERE x.mine <> 0 OR x.other <> 0) AS compared
         FROM mine c
-        CROSS JOIN paired p
-        JOIN theirs o ON o.column_name = c.column_name AND o.batch = p.batch
-        CROSS JOIN LATERAL unnest(p.mine, p.others) AS x (mine, others)
+        JOIN theirs o USING (column_name)
+        JOIN paired p USING (batch)
+        CROSS JOIN LATERAL (SELECT c.prefix[i.mine] AS mine, o.prefix[i.other] AS other FROM unnest(p.mine, p.others) AS i (mine, other)) x
         GROUP BY c.column_name, p.batch
     )
     UPDATE pgslo_catalog.profile p
@@ -2539,8 +2538,12 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
     ), size AS (
         SELECT greatest(batch.rows, 0)::float8 AS rows, coalesce(array_length(sample, 1), 0)::float8 AS sampled
     ), told AS (
-        SELECT count(*)::float8 AS rows, count(DISTINCT r.told)::float8 AS different
-        FROM (SELECT string_agg(coalesce(quote_literal(c.value), 'NULL'), ',' ORDER BY c.col) AS told FROM cell c JOIN watched w USING (col) WHERE NOT w.is_key GROUP BY c.row) r
+        SELECT coalesce(sum(d.n), 0)::float8 AS rows, count(*)::float8 AS different, count(*) FILTER (WHERE d.n = 1)::float8 AS once
+        FROM (
+            SELECT count(*) AS n
+            FROM (SELECT string_agg(coalesce(quote_literal(c.value), 'NULL'), ',' ORDER BY c.col) AS told FROM cell c JOIN watched w USING (col) WHERE NOT w.is_key GROUP BY c.row) r
+            GROUP BY r.told
+        ) d
     )
     SELECT definition.definition_id, batch.name, batch.place, w.name, batch.rows,
            coalesce((describe_batch.present ->> w.name)::bigint, t.present::bigint, 0), describe_batch.level, coalesce(t.present, 0)::integer,
@@ -2579,8 +2582,10 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
     CROSS JOIN LATERAL (SELECT 0.5 / sqrt(t.present) AS share) h
     UNION ALL
     SELECT definition.definition_id, batch.name, batch.place, '*', batch.rows, batch.rows, describe_batch.level, s.sampled::integer,
-           array_fill(NULL::float8, ARRAY[38]) || ARRAY[(t.rows - t.different) / greatest(t.rows, 1), ln(greatest(s.rows, 0.1))] || array_fill(NULL::float8, ARRAY[12]),
-           array_fill(NULL::float8, ARRAY[38]) || ARRAY[0.5 / sqrt(greatest(t.rows, 1)), 1 / sqrt(greatest(s.rows, 1))] || array_fill(NULL::float8, ARRAY[12]),
+           array_fill(NULL::float8, ARRAY[5]) || t.once / greatest(t.rows, 1) || array_fill(NULL::float8, ARRAY[32])
+               || ARRAY[(t.rows - t.different) / greatest(t.rows, 1), ln(greatest(s.rows, 0.1))] || array_fill(NULL::float8, ARRAY[12]),
+           array_fill(NULL::float8, ARRAY[5]) || 0.5 / sqrt(greatest(t.rows, 1)) || array_fill(NULL::float8, ARRAY[32])
+               || ARRAY[0.5 / sqrt(greatest(t.rows, 1)), 1 / sqrt(greatest(s.rows, 1))] || array_fill(NULL::float8, ARRAY[12]),
            '{}', '{}', NULL, NULL, (SELECT array_agg(e.entity ORDER BY e.place) FROM entity e)
     FROM size s CROSS JOIN told t
 $_$;
@@ -2719,30 +2724,33 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    -- Five predictions: the median of 28 batches, the last one, the last and the median of four of the same phase, the last with its trend.
+    -- Six predictions: the median of 28 batches, the last one, the last two and the median of four of the same phase, the last with its trend.
     -- The closest counts: a batch that any of them foresaw is no surprise.
     WITH mine AS MATERIALIZED (
         SELECT p.column_name, p.summary, p.noise, p.sampled, p.rows, p.level FROM pgslo_catalog.profile p
         WHERE p.definition_id = expect.definition_id AND p.batch = expect.batch AND p.learned_from >= 10
     ), past AS MATERIALIZED (
-        SELECT m.column_name, h.summary, h.noise, h.back, NULL::integer AS turn, h.level = m.level AS alike
+        SELECT m.column_name, h.summary, h.noise, h.sampled, h.rows, h.back, NULL::bigint AS turn, h.level = m.level AS alike
         FROM mine m
         CROSS JOIN LATERAL (
-            SELECT p.summary, p.noise, p.level, row_number() OVER (ORDER BY p.place DESC) AS back FROM pgslo_catalog.profile p
+            SELECT p.summary, p.noise, p.sampled, p.rows, p.level, row_number() OVER (ORDER BY p.place DESC) AS back FROM pgslo_catalog.profile p
             WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.place < expect.place AND p.baseline
             ORDER BY p.place DESC LIMIT 28
         ) h
         UNION ALL
-        SELECT m.column_name, p.summary, NULL, NULL, t.turn, NULL
+        SELECT m.column_name, h.summary, NULL, NULL, NULL, NULL, h.turn, NULL
         FROM mine m
-        CROSS JOIN generate_series(1, 4) AS t (turn)
-        JOIN pgslo_catalog.profile p ON p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.place = expect.place - t.turn * expect.phase
-             AND p.place BETWEEN expect.place - 4 * expect.phase AND expect.place AND p.baseline
+        CROSS JOIN LATERAL (
+            SELECT p.summary, row_number() OVER (ORDER BY p.place DESC) AS turn FROM pgslo_catalog.profile p
+            WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.baseline
+              AND p.place = ANY (ARRAY(SELECT expect.place - g.turn * expect.phase FROM generate_series(1, 8) AS g (turn)))
+            ORDER BY p.place DESC LIMIT 4
+        ) h
     ), number AS MATERIALIZED (
-        SELECT h.column_name, u.i, h.back, h.turn, h.noise[u.i] AS noise,
+        SELECT h.column_name, u.i, h.back, h.turn, u.noise, u.x AS share, CASE WHEN k.name IN ('null', 'duplicate') THEN h.rows ELSE h.sampled END AS counted,
                CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(u.x, 0), 1))) ELSE u.x END AS x
         FROM past h
-        CROSS JOIN LATERAL unnest(h.summary) WITH ORDINALITY AS u (x, i)
+        CROSS JOIN LATERAL unnest(h.summary, h.noise) WITH ORDINALITY AS u (x, noise, i)
         JOIN pgslo_catalog.summary_kinds() k ON k.ordinal = u.i
         WHERE u.x IS NOT NULL
     ), trend AS MATERIALIZED (
@@ -2751,9 +2759,10 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         GROUP BY d.column_name, d.i
     ), predicted AS MATERIALIZED (
         SELECT n.column_name, n.i, percentile_cont(0.5) WITHIN GROUP (ORDER BY n.x) FILTER (WHERE n.back IS NOT NULL) AS median,
-               max(n.x) FILTER (WHERE n.back = 1) AS last, max(n.x) FILTER (WHERE n.turn = 1) AS same,
+               max(n.x) FILTER (WHERE n.back = 1) AS last, max(n.x) FILTER (WHERE n.turn = 1) AS same, max(n.x) FILTER (WHERE n.turn = 2) AS same_before,
                CASE WHEN count(n.turn) = 4 THEN percentile_cont(0.5) WITHIN GROUP (ORDER BY n.x) FILTER (WHERE n.turn IS NOT NULL) END AS same_median,
-               coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY n.noise) FILTER (WHERE n.noise IS NOT NULL), 0) AS noise
+               coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY n.noise) FILTER (WHERE n.noise IS NOT NULL), 0) AS noise,
+               (sum(n.share * n.counted) + 0.5) / (sum(n.counted) + 1) AS pooled
         FROM number n
         GROUP BY n.column_name, n.i
     ), sampled_alike AS MATERIALIZED (
@@ -2769,13 +2778,16 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         LEFT JOIN deviation d ON d.column_name = m.column_name
         CROSS JOIN LATERAL (SELECT CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(m.summary[k.ordinal], 0), 1))) ELSE m.summary[k.ordinal] END AS x) v
         CROSS JOIN LATERAL (
-            SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_median), (p.last + t.step)) AS r (prediction)
+            SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_before), (p.same_median), (p.last + t.step)) AS r (prediction)
             WHERE r.prediction IS NOT NULL
             ORDER BY CASE WHEN k.kind IN ('rise', 'apart') THEN greatest(v.x - r.prediction, 0) ELSE abs(v.x - r.prediction) END LIMIT 1
         ) c
         CROSS JOIN LATERAL (
             SELECT CASE
                 WHEN k.name = 'rows' THEN greatest(0.3 * m.noise[40], 0.02)
+                -- Of a share that is near nothing, or near everything, chance moves less: a tenth of a row a batch at least is taken to be usual.
+                WHEN k.kind IN ('share', 'rise') THEN greatest(0.02, greatest(p.noise, m.noise[k.ordinal])
+                    * least(1, 2 * sqrt(greatest(0.1, least(p.pooled, 1 - p.pooled) * CASE WHEN k.name IN ('null', 'duplicate') THEN m.rows ELSE m.sampled END))))
                 ELSE greatest(p.noise, m.noise[k.ordinal], CASE k.kind
                     WHEN 'length' THEN CASE WHEN k.name = 'decimals' THEN 0.02 ELSE 0.25 END
                     WHEN 'mean' THEN 0.02 * coalesce(d.typical, 0) + 1e-6 * abs(p.median) + 1e-9
@@ -3663,14 +3675,14 @@ CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, pl
     SET jit TO 'off'
     AS $$
     WITH mine AS (
-        -- The first weeks know little: bounds are wider until there are 60 batches.
+        -- The first weeks know little, and the first months not all: bounds are wider until there are 300 batches.
         SELECT p.column_name, p.learned_from, p.surprise, p.tolerated, p.expected, p.spread, p.summary, p.place,
-               1.6 * sqrt(greatest(1, 60.0 / greatest(p.learned_from, 1))) / coalesce(d.sensitivity, 1) AS wide
+               1.35 * greatest(1, 300.0 / greatest(p.learned_from, 1))::float8 ^ (1 / 3.0::float8) / coalesce(d.sensitivity, 1) AS wide
         FROM pgslo_catalog.profile p
         JOIN pgslo_catalog.definition d ON d.definition_id = p.definition_id
         WHERE p.definition_id = judge_learned.definition_id AND p.batch = judge_learned.batch
     ), worst AS (
-        SELECT DISTINCT ON (m.column_name) m.column_name, k.name, k.kind, k.words, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected,
+        SELECT DISTINCT ON (m.column_name) m.column_name, k.name, k.kind, CASE WHEN m.column_name = '*' AND k.name = 'single' THEN 'rows that occur once' ELSE k.words END AS words, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected,
                b.bound * m.spread[k.ordinal] AS reach, m.surprise[k.ordinal] / b.bound AS score
         FROM mine m
         CROSS JOIN pgslo_catalog.summary_kinds() k
@@ -4816,8 +4828,10 @@ DECLARE
     phase numeric;
     mine pgslo_catalog.profile;
     before pgslo_catalog.profile;
-    last pgslo_catalog.profile;
-    same pgslo_catalog.profile;
+    presents float8[];
+    counts jsonb[];
+    patterns jsonb[];
+    alike text[];
     weight float8;
     apart float8[];
     shapes float8[];
@@ -4827,24 +4841,29 @@ DECLARE
 BEGIN
     DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
     PERFORM pgslo_catalog.describe_batch(definition, batch, columns, sample, level, present);
-    -- What lasts is no fault any more: after 7 missed batches in a row they are what later ones are compared with.
+    phase := pgslo_catalog.phase_of(definition.definition_id, batch.place);
+    -- What lasts is no fault any more: 5 missed batches in a row, or 3 of this batch's phase, are what later ones are compared with.
+    -- Without the latter, each Monday would miss after a Monday that was a holiday, and never be learned.
     UPDATE pgslo_catalog.profile p
     SET baseline = true
     FROM (
-        SELECT l.column_name, array_agg(l.batch) AS batches
+        SELECT q.column_name, array_agg(q.batch) AS batches
         FROM (
-            SELECT q.column_name, q.batch, q.baseline, row_number() OVER (PARTITION BY q.column_name ORDER BY q.place DESC) AS back
-            FROM pgslo_catalog.profile q
-            WHERE q.definition_id = profile_batch.definition.definition_id AND q.place < profile_batch.batch.place
-              AND q.batch IN (
-                  SELECT b.name FROM pgslo_catalog.batch b
-                  WHERE b.definition_id = profile_batch.definition.definition_id AND b.place < profile_batch.batch.place ORDER BY b.place DESC LIMIT 7)
+            SELECT true AS in_a_row, b.name
+            FROM (
+                SELECT b.name FROM pgslo_catalog.batch b
+                WHERE b.definition_id = profile_batch.definition.definition_id AND b.place < profile_batch.batch.place ORDER BY b.place DESC LIMIT 5
+            ) b
+            UNION ALL
+            SELECT false, b.name FROM pgslo_catalog.batch b
+            WHERE b.definition_id = profile_batch.definition.definition_id
+              AND b.place IN (profile_batch.batch.place - phase, profile_batch.batch.place - 2 * phase, profile_batch.batch.place - 3 * phase)
         ) l
-        GROUP BY l.column_name
-        HAVING count(*) = 7 AND NOT bool_or(l.baseline)
+        JOIN pgslo_catalog.profile q ON q.definition_id = profile_batch.definition.definition_id AND q.batch = l.name
+        GROUP BY q.column_name, l.in_a_row
+        HAVING count(*) = CASE WHEN l.in_a_row THEN 5 ELSE 3 END AND NOT bool_or(q.baseline)
     ) a
-    WHERE p.definition_id = profile_batch.definition.definition_id AND p.column_name = a.column_name AND p.batch = ANY (a.batches);
-    phase := pgslo_catalog.phase_of(definition.definition_id, batch.place);
+    WHERE p.definition_id = profile_batch.definition.definition_id AND p.column_name = a.column_name AND p.batch = ANY (a.batches) AND NOT p.baseline;
 
     FOR mine IN SELECT p.* FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name LOOP
         SELECT p.* INTO before FROM pgslo_catalog.profile p
@@ -4887,14 +4906,22 @@ BEGIN
         END IF;
 
         IF mine.sampled > 0 AND mine.column_name <> '*' AND mine.learned_from > 0 THEN
-            SELECT p.* INTO last FROM pgslo_catalog.profile p
-            WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place AND p.baseline AND p.sampled > 0
-            ORDER BY p.place DESC LIMIT 1;
-            SELECT p.* INTO same FROM pgslo_catalog.profile p
-            WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place = mine.place - phase AND p.baseline AND p.sampled > 0;
-            IF last.definition_id IS NOT NULL THEN
-                apart := pgslo_catalog.shares_apart(mine.sampled, mine.common, mine.usual, last.sampled, last.common, same.sampled, same.common);
-                shapes := pgslo_catalog.shares_apart(mine.sampled, mine.shapes, mine.usual_shapes, last.sampled, last.shapes, same.sampled, same.shapes);
+            -- The last batch, and the last two of the same phase: one of these may have been a holiday.
+            SELECT array_agg(o.sampled::float8), array_agg(o.common), array_agg(o.shapes), array_agg(o.batch)
+            INTO presents, counts, patterns, alike
+            FROM (
+                (SELECT p.* FROM pgslo_catalog.profile p
+                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place AND p.baseline AND p.sampled > 0
+                 ORDER BY p.place DESC LIMIT 1)
+                UNION ALL
+                (SELECT p.* FROM pgslo_catalog.profile p
+                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.baseline AND p.sampled > 0
+                   AND p.place = ANY (ARRAY(SELECT mine.place - g.turn * phase FROM generate_series(1, 8) AS g (turn)))
+                 ORDER BY p.place DESC LIMIT 2)
+            ) o;
+            IF presents IS NOT NULL THEN
+                apart := pgslo_catalog.shares_apart(mine.sampled, mine.common, mine.usual, presents, counts);
+                shapes := pgslo_catalog.shares_apart(mine.sampled, mine.shapes, mine.usual_shapes, presents, patterns);
                 mine.summary[41] := apart[1];
                 mine.summary[42] := shapes[1];
                 mine.summary[43] := apart[2];
@@ -4907,8 +4934,13 @@ BEGIN
                 IF mine.grid IS NOT NULL AND mine.usual_grid IS NOT NULL THEN
                     scale := coalesce(nullif(mine.usual_grid[39] - mine.usual_grid[3], 0), nullif(greatest(abs(mine.usual_grid[1]), abs(mine.usual_grid[41])), 0), 1);
                     SELECT min(d.distribution) AS distribution, least(min(d.moved) / scale, 1e6) AS moved INTO one
-                    FROM (VALUES (mine.usual_grid[1:41]), (last.grid), (same.grid)) AS r (grid) CROSS JOIN LATERAL pgslo_catalog.grids_apart(mine.grid, r.grid) d
-                    WHERE r.grid IS NOT NULL;
+                    FROM (
+                        SELECT mine.usual_grid[1:41] AS grid
+                        UNION ALL
+                        SELECT p.grid FROM pgslo_catalog.profile p
+                        WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.batch = ANY (alike) AND p.grid IS NOT NULL
+                    ) r
+                    CROSS JOIN LATERAL pgslo_catalog.grids_apart(mine.grid, r.grid) d;
                     mine.summary[50] := one.distribution;
                     mine.summary[51] := one.moved;
                     mine.summary[52] := (SELECT avg((g.x < mine.usual_grid[42] OR g.x > mine.usual_grid[43])::integer) FROM unnest(mine.grid) AS g (x));
@@ -5746,36 +5778,40 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.share_shown(part numeric, whole numeric) IS 'A share in percent, for people.';
 
-CREATE FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, last_present double precision, last_counted jsonb, phase_present double precision, phase_counted jsonb) RETURNS double precision[]
+CREATE FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, presents double precision[], counts jsonb[]) RETURNS double precision[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    -- new, lost, largest change, half the sum of changes, growth, decline, noise of the sum; each against what it resembles most.
+    -- new, lost, largest change, half the sum of changes, growth, decline, noise of the sum; each against what it resembles most:
+    -- what is usual, or one of up to three batches.
     WITH every AS MATERIALIZED (
         SELECT e.key, max(e.share) FILTER (WHERE e.of = 0) AS now, max(e.share) FILTER (WHERE e.of = 1) AS usual,
                coalesce(max(e.share) FILTER (WHERE e.of = 0), 0) AS a, coalesce(max(e.share) FILTER (WHERE e.of = 1), 0) AS b,
-               coalesce(max(e.share) FILTER (WHERE e.of = 2), 0) AS c, coalesce(max(e.share) FILTER (WHERE e.of = 3), 0) AS d
+               CASE WHEN cardinality(presents) >= 1 THEN coalesce(max(e.share) FILTER (WHERE e.of = 2), 0) END AS c,
+               CASE WHEN cardinality(presents) >= 2 THEN coalesce(max(e.share) FILTER (WHERE e.of = 3), 0) END AS d,
+               CASE WHEN cardinality(presents) >= 3 THEN coalesce(max(e.share) FILTER (WHERE e.of = 4), 0) END AS f
         FROM (
             SELECT 0 AS of, j.key, j.value::float8 / present AS share FROM jsonb_each(counted) j
             UNION ALL SELECT 1, j.key, j.value::float8 FROM jsonb_each(usual) j
-            UNION ALL SELECT 2, j.key, j.value::float8 / last_present FROM jsonb_each(last_counted) j
-            UNION ALL SELECT 3, j.key, j.value::float8 / phase_present FROM jsonb_each(phase_counted) j
+            UNION ALL SELECT 1 + r.i, j.key, j.value::float8 / r.present
+            FROM unnest(presents, counts) WITH ORDINALITY AS r (present, counted, i) CROSS JOIN LATERAL jsonb_each(r.counted) j
         ) e
         GROUP BY e.key
     )
     SELECT ARRAY[
         coalesce(sum(e.now) FILTER (WHERE e.usual IS NULL), 0),
         coalesce(sum(e.usual) FILTER (WHERE e.now IS NULL AND e.usual * present >= 3), 0),
-        least(max(abs(e.a - e.b)), max(abs(e.a - e.c)), CASE WHEN phase_counted IS NOT NULL THEN max(abs(e.a - e.d)) END),
-        least(sum(abs(e.a - e.b)), sum(abs(e.a - e.c)), CASE WHEN phase_counted IS NOT NULL THEN sum(abs(e.a - e.d)) END) / 2,
-        greatest(max(e.now - greatest(e.b, e.c, CASE WHEN phase_counted IS NOT NULL THEN e.d END)), 0),
-        greatest(max(least(e.b, e.c, CASE WHEN phase_counted IS NOT NULL THEN e.d END) - e.a), 0),
+        least(max(abs(e.a - e.b)), max(abs(e.a - e.c)), max(abs(e.a - e.d)), max(abs(e.a - e.f))),
+        least(sum(abs(e.a - e.b)), sum(abs(e.a - e.c)), sum(abs(e.a - e.d)), sum(abs(e.a - e.f))) / 2,
+        -- As arc sine of the root: a rare value's share goes less far by chance than a common one's.
+        greatest(max(asin(sqrt(least(e.a, 1))) - asin(sqrt(least(greatest(e.b, e.c, e.d, e.f), 1)))), 0),
+        greatest(max(asin(sqrt(least(e.b, e.c, e.d, e.f, 1))) - asin(sqrt(least(e.a, 1)))), 0),
         0.4 * coalesce(sum(sqrt(e.usual * (1 - e.usual))) FILTER (WHERE e.usual < 1), 0) / sqrt(present)
     ]
     FROM every e
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, last_present double precision, last_counted jsonb, phase_present double precision, phase_counted jsonb) IS 'How the shares of values differ from the usual ones, the last batch and the last one of the same phase.';
+COMMENT ON FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, presents double precision[], counts jsonb[]) IS 'How the shares of values differ from the usual ones and from those of batches that this one may be like.';
 
 CREATE FUNCTION pgslo_catalog.shown(value numeric) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -5984,7 +6020,7 @@ CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, 
     (2, 'empty', 'share', 1.25, 'empty texts'),
     (3, 'distinct', 'log', 1.75, 'different values'),
     (4, 'distinct_ratio', 'share', 1.5, 'different values per row'),
-    (5, 'top', 'share', 1.5, 'the commonest value'),
+    (5, 'top', 'share', 1.25, 'the commonest value'),
     (6, 'single', 'share', 1.5, 'values that occur once'),
     (7, 'length_mean', 'length', 3, 'mean length'),
     (8, 'length_min', 'length', NULL, 'shortest length'),
@@ -5998,7 +6034,7 @@ CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, 
     (16, 'time', 'share', 1.25, 'times'),
     (17, 'mean', 'mean', 6, 'mean'),
     (18, 'log_mean', 'log', 1.25, 'order of magnitude'),
-    (19, 'log_deviation', 'log', 1.5, 'spread of values'),
+    (19, 'log_deviation', 'log', 1.75, 'spread of values'),
     (20, 'minimum', 'extreme', NULL, 'minimum'),
     (21, 'p05', 'quantile', 6, '5th percentile'),
     (22, 'p25', 'quantile', 6, '25th percentile'),
@@ -6009,28 +6045,28 @@ CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, 
     (27, 'zero', 'share', 1.75, 'zeros'),
     (28, 'negative', 'share', 1.25, 'negative values'),
     (29, 'whole', 'share', 1.25, 'whole numbers'),
-    (30, 'tens', 'share', 2.25, 'multiples of 10'),
+    (30, 'tens', 'share', 1.75, 'multiples of 10'),
     (31, 'hundreds', 'share', 1.75, 'multiples of 100'),
-    (32, 'decimals', 'length', 1.25, 'mean decimals'),
+    (32, 'decimals', 'length', 1.1, 'mean decimals'),
     (33, 'at_maximum', 'share', 1.5, 'values at the maximum'),
-    (34, 'at_minimum', 'share', 1.25, 'values at the minimum'),
+    (34, 'at_minimum', 'share', 1.75, 'values at the minimum'),
     (35, 'midnight', 'share', 1.25, 'times at midnight'),
     (36, 'on_hour', 'share', 1.25, 'times at full hours'),
     (37, 'on_minute', 'share', 1.25, 'times at full minutes'),
     (38, 'hour', 'mean', 1.25, 'mean hour of the day'),
     (39, 'duplicate', 'share', 1.25, 'rows that occur twice'),
-    (40, 'rows', 'log', 1.25, 'rows'),
+    (40, 'rows', 'log', 1.1, 'rows'),
     (41, 'new_value', 'rise', 2, 'values not seen before'),
-    (42, 'new_shape', 'rise', 2, 'patterns not seen before'),
+    (42, 'new_shape', 'rise', 1.5, 'patterns not seen before'),
     (43, 'lost', 'rise', NULL, 'usual values that are missing'),
     (44, 'largest_change', 'apart', 1.5, 'largest change of a value''s share'),
     (45, 'mix', 'apart', 2, 'mix of values'),
     (46, 'grown', 'apart', 1.5, 'growth of one value'),
     (47, 'fallen', 'apart', 1.75, 'decline of one value'),
     (48, 'shape_mix', 'apart', 1.5, 'mix of patterns'),
-    (49, 'stale', 'rise', 1.75, 'values equal to those of an earlier batch'),
+    (49, 'stale', 'rise', 1.5, 'values equal to those of an earlier batch'),
     (50, 'distribution', 'apart', 2.25, 'distribution of values'),
-    (51, 'moved', 'apart', 3.5, 'distance that values moved'),
+    (51, 'moved', 'apart', 3, 'distance that values moved'),
     (52, 'outside', 'rise', NULL, 'values outside the usual range')
 $$;
 
@@ -7995,7 +8031,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.share_below(grid double precision[], value 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.share_shown(part numeric, whole numeric) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, last_present double precision, last_counted jsonb, phase_present double precision, phase_counted jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, presents double precision[], counts jsonb[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.shown(value numeric) FROM PUBLIC;
 

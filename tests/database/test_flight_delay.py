@@ -103,4 +103,6 @@ def test_the_tutorial_shows_what_is_printed(shown: str):
 def _comparable(line: str) -> str:
     """A line without blanks and what differs from run to run."""
     line = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?( UTC)?", "<time>", line)
+    # What is learned gets better from version to version; which summary it tells of is not the story's point.
+    line = re.sub(r'(rule "distance_learned"; Batch [\d-]+): .* expected\.', r"\1: …", line)
     return re.sub(r"\s+", " ", line).strip()

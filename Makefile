@@ -7,13 +7,16 @@ UV := $(shell command -v uv)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix lint bench docs clean
+.PHONY: help demo example test test-matrix lint bench docs clean
 
 help:  ## say what there is to make
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 16
 
 demo: .venv/demo  ## show pgslo at work on a private PostgreSQL server
 	$(BIN)/python examples/flights/demo.py
+
+example: .venv/example  ## retrain a model behind the gate, on real flights
+	$(BIN)/python examples/flight_delay/story.py
 
 test: lint  ## check everything: the code, then the behaviour, on a private PostgreSQL server
 	$(BIN)/pytest -n auto --maxprocesses 4
@@ -38,7 +41,7 @@ clean:  ## remove .venv and what the tools left
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 
 # One file each says that the packages of an extra are in .venv, and are those of today's pyproject.toml.
-.venv/demo .venv/dev: .venv/%: pyproject.toml | $(BIN)/python
+.venv/demo .venv/example .venv/dev: .venv/%: pyproject.toml | $(BIN)/python
 ifdef UV
 	$(UV) pip install --quiet --python $(BIN)/python --editable '.[$*]'
 else

@@ -57,31 +57,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo.acknowledge(incident_id bigint, note text) IS 'Says that somebody looks after an incident: it is not told again. For operators.';
 
-CREATE FUNCTION pgslo.audit(definition text DEFAULT NULL::text) RETURNS TABLE(definition_name text, assertion text, group_shown text, said text)
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    one record;
-BEGIN
-    FOR one IN
-        SELECT r.rule_id, r.name AS assertion, d.name AS definition
-        FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
-        WHERE r.retired_at IS NULL AND (audit.definition IS NULL OR d.name = audit.definition)
-        ORDER BY d.name, r.rule_id
-    LOOP
-        IF pgslo_catalog.judge_assertion(one.rule_id, NULL) IS NULL THEN
-            RETURN QUERY SELECT one.definition, one.assertion, NULL::text, 'it can no longer be judged'::text;
-        END IF;
-        RETURN QUERY
-        SELECT one.definition, one.assertion, b.group_shown, b.said
-        FROM pgslo_catalog.broken_group b WHERE b.rule_id = one.rule_id ORDER BY b.broken_group_id;
-    END LOOP;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo.audit(definition text) IS 'Holds every group of a table''s assertions, or of all, to them: also what came in past the triggers. Reads whole tables. For stewards: it shows values.';
-
 CREATE FUNCTION pgslo.backtest(definition text, batches integer DEFAULT 120, seed bigint DEFAULT 1, faults text[] DEFAULT NULL::text[], sensitivity double precision DEFAULT NULL::double precision, feedback boolean DEFAULT true) RETURNS TABLE(batch text, batch_rows bigint, column_name text, fault text, changed double precision, verdict text, score double precision, said text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -207,6 +182,26 @@ $_$;
 
 COMMENT ON FUNCTION pgslo.backtest(definition text, batches integer, seed bigint, faults text[], sensitivity double precision, feedback boolean) IS 'Replays the newest batches of a table with known faults put in, and tells how each column was judged with (fault) and without; changes nothing.';
 
+CREATE FUNCTION pgslo.begin_check(name text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(begin_check.name);
+    room text := format('check of %s', known.snapshot_id);
+BEGIN
+    IF known.is_copy THEN
+        RETURN NULL;
+    END IF;
+    PERFORM pgslo_catalog.keep_snapshots();
+    EXECUTE format('DROP TABLE IF EXISTS pgslo_snapshot.%I', room);
+    PERFORM pgslo_catalog.make_table(room, known.columns, false, pgslo_catalog.caller());
+    RETURN format('INSERT INTO pgslo_snapshot.%I %s', room, pgslo.snapshot_query(known.name));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.begin_check(name text) IS 'Part of verify_snapshot(): what the caller has to run to read a reference again; NULL for a copy.';
+
 CREATE FUNCTION pgslo.begin_delivery(delivery_id bigint) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -218,6 +213,125 @@ CREATE FUNCTION pgslo.begin_delivery(delivery_id bigint) RETURNS bigint
 $$;
 
 COMMENT ON FUNCTION pgslo.begin_delivery(delivery_id bigint) IS 'Notes that a message is about to be sent; NULL when it was sent already.';
+
+CREATE FUNCTION pgslo.begin_run(task text, host text, process_id bigint, OUT task_run_id bigint, OUT batch text, OUT attempt integer) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Two at once would see the same batch.
+    PERFORM pg_advisory_xact_lock(hashtextextended('pgslo run ' || begin_run.task, 0));
+    IF EXISTS (SELECT FROM pgslo_catalog.task_run r WHERE r.task = begin_run.task AND r.state = 'running')
+        OR NOT (SELECT bool_and(r.is_ready) FROM pgslo_catalog.tables_ready(begin_run.task) AS r) THEN
+        RETURN;
+    END IF;
+    SELECT n.name INTO batch
+    FROM (
+        -- Of several tables, once each has the batch and it is healthy in each.
+        SELECT h.batch AS name, max(h.place) AS place, count(*) AS tables
+        FROM pgslo_catalog.task t
+        JOIN pgslo_catalog.definition d USING (definition_id)
+        CROSS JOIN LATERAL pgslo.healthy_batches(d.name, t.reads) AS h
+        WHERE t.name = begin_run.task
+        GROUP BY h.batch
+    ) AS n
+    LEFT JOIN pgslo_catalog.task_run r ON r.task = begin_run.task AND r.batch = n.name
+    WHERE n.tables = (SELECT count(*) FROM pgslo_catalog.task t WHERE t.name = begin_run.task)
+      AND (r.task_run_id IS NULL OR r.state = 'waiting' AND r.next_attempt_at <= clock_timestamp())
+    ORDER BY n.place LIMIT 1;
+    IF batch IS NULL THEN
+        RETURN;
+    END IF;
+    INSERT INTO pgslo_catalog.task_run AS r (task, batch, state, attempts, host, process_id, started_at, seen_at, started_by)
+    VALUES (begin_run.task, begin_run.batch, 'running', 1, begin_run.host, begin_run.process_id, clock_timestamp(), clock_timestamp(), pgslo_catalog.caller())
+    ON CONFLICT ON CONSTRAINT task_run_is_made_once_a_batch DO UPDATE SET
+        state = 'running', attempts = r.attempts + 1, host = excluded.host, process_id = excluded.process_id, started_at = excluded.started_at, seen_at = excluded.seen_at,
+        started_by = excluded.started_by, ended_at = NULL, next_attempt_at = NULL, exit_code = NULL, output = NULL
+    RETURNING r.task_run_id, r.attempts INTO task_run_id, attempt;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.begin_run(task text, host text, process_id bigint, OUT task_run_id bigint, OUT batch text, OUT attempt integer) IS 'The next healthy batch that a task was not run for, written down as running; NULL when there is none, one runs, or something the task reads is unhealthy now.';
+
+CREATE FUNCTION pgslo.begin_snapshot(name text, source_schema text, source_name text, condition text, as_reference boolean, healthy_only boolean) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    reader name := pgslo_catalog.caller();
+    source regclass := (SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                        WHERE n.nspname = begin_snapshot.source_schema AND c.relname = begin_snapshot.source_name AND c.relkind = 'v');
+    target pgslo_catalog.definition;
+    begun pgslo_catalog.snapshot;
+    healthy numeric[];
+BEGIN
+    IF begin_snapshot.name !~ '^[A-Za-z][A-Za-z0-9_.-]{0,62}$' OR begin_snapshot.name = 'refuse_change' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_name',
+            MESSAGE = format('"%s" is no name for a snapshot', begin_snapshot.name),
+            HINT = 'A letter, then letters, digits, "_", "-" and ".", 63 at most.';
+    END IF;
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = substr(obj_description(source, 'pg_class'), 24);
+    IF source IS NULL OR target.definition_id IS NULL OR obj_description(source, 'pg_class') !~ '^pgslo [0-9a-f]{16} ' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'SL002',
+            MESSAGE = format('%I.%I is no guarded view', begin_snapshot.source_schema, begin_snapshot.source_name),
+            DETAIL = 'Snapshots are taken of what readers see.',
+            HINT = 'Name a guarded view or the view of a task; pgslo status shows the tables.';
+    END IF;
+    IF NOT has_table_privilege(reader, source, 'SELECT') THEN
+        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('permission denied for view %s', begin_snapshot.source_name);
+    END IF;
+    PERFORM pgslo_catalog.keep_snapshots();
+    begun.columns := (
+        SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
+                   'collation', CASE WHEN a.attcollation <> t.typcollation THEN quote_ident(n.nspname) || '.' || quote_ident(l.collname) END)) ORDER BY a.attnum)
+        FROM pg_attribute a
+        JOIN pg_type t ON t.oid = a.atttypid
+        LEFT JOIN pg_collation l ON l.oid = a.attcollation LEFT JOIN pg_namespace n ON n.oid = l.collnamespace
+        WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped);
+    BEGIN
+        INSERT INTO pgslo_catalog.snapshot AS s (name, is_copy, definition, definition_fingerprint, source_schema, source_name, condition, columns, batch_by, batch_place, library_version, taken_by)
+        VALUES (begin_snapshot.name, NOT begin_snapshot.as_reference, target.name, target.fingerprint, begin_snapshot.source_schema, begin_snapshot.source_name, begin_snapshot.condition,
+                begun.columns, target.batch_by, target.batch_place, pgslo.version(), reader)
+        RETURNING s.* INTO begun;
+        PERFORM pgslo_catalog.make_table(begun.name, begun.columns, begun.is_copy, reader);
+    EXCEPTION WHEN unique_violation OR duplicate_table THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'duplicate_object',
+            MESSAGE = format('there is a snapshot "%s" already', begin_snapshot.name),
+            HINT = 'Give this one another name, for example with the date in it.';
+    END;
+    -- A task's view may lack the column that says the batch.
+    IF begun.batch_by IS NOT NULL THEN
+        BEGIN
+            EXECUTE format('SELECT FROM (SELECT %s AS raw FROM pgslo_snapshot.%I AS r LIMIT 0) AS b', target.batch_by, begun.name);
+        EXCEPTION WHEN undefined_column THEN
+            begun.batch_by := NULL;
+        END;
+    END IF;
+    IF begun.batch_by IS NULL AND (begin_snapshot.as_reference OR begin_snapshot.healthy_only) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('rows of %I.%I do not say which batch they belong to', begun.source_schema, begun.source_name),
+            DETAIL = CASE WHEN begin_snapshot.as_reference THEN 'A reference leaves out what comes later by its batch.' ELSE 'What was unhealthy cannot be left out.' END,
+            HINT = 'The batch has to be a date, time or number of the row, and the view has to show it; else take a copy of all rows.';
+    END IF;
+    IF begin_snapshot.healthy_only THEN
+        healthy := ARRAY(
+            SELECT h.place FROM pgslo.healthy_batches(target.name, ARRAY(
+                SELECT c ->> 'name' FROM jsonb_array_elements(begun.columns) AS c
+                WHERE EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target.relation AND a.attname = c ->> 'name' AND a.attnum > 0 AND NOT a.attisdropped))) AS h);
+        begun.left_out := ARRAY(SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.place <> ALL (healthy) ORDER BY b.place);
+    END IF;
+    UPDATE pgslo_catalog.snapshot s
+    SET batch_by = begun.batch_by, batch_place = CASE WHEN begun.batch_by IS NOT NULL THEN s.batch_place END, left_out = begun.left_out
+    WHERE s.snapshot_id = begun.snapshot_id;
+    RETURN format('INSERT INTO pgslo_snapshot.%I %s', begun.name, pgslo_catalog.reading(begun, healthy));
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo.begin_snapshot(name text, source_schema text, source_name text, condition text, as_reference boolean, healthy_only boolean) IS 'Part of create_snapshot(): makes room, and says what the caller has to run.';
 
 CREATE FUNCTION pgslo.close_batch(definition text, batch text DEFAULT '*'::text) RETURNS TABLE(batch_name text, rule text, columns text[], verdict text, value double precision, low double precision, high double precision, score double precision, said text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -254,6 +368,20 @@ $$;
 
 COMMENT ON FUNCTION pgslo.close_batch(definition text, batch text) IS 'Closes a batch, or all that are open, without waiting for them to settle, and returns the verdicts.';
 
+CREATE FUNCTION pgslo.create_snapshot(name text, source_schema text, source_name text, condition text DEFAULT NULL::text, as_reference boolean DEFAULT false, healthy_only boolean DEFAULT false) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+BEGIN
+    EXECUTE pgslo.begin_snapshot(create_snapshot.name, create_snapshot.source_schema, create_snapshot.source_name, create_snapshot.condition, create_snapshot.as_reference, create_snapshot.healthy_only);
+    PERFORM pgslo.seal_snapshot(create_snapshot.name);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.create_snapshot(name text, source_schema text, source_name text, condition text, as_reference boolean, healthy_only boolean) IS 'Takes a snapshot of a guarded view with the caller''s rights: a copy of the rows in pgslo_snapshot, or a reference to read them again by.';
+
 CREATE FUNCTION pgslo.discard(quarantine_id bigint) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -275,6 +403,88 @@ $$;
 
 COMMENT ON FUNCTION pgslo.discard(quarantine_id bigint) IS 'Gives a quarantined row up: its values are erased; its key, the rules it violated and who wrote it stay.';
 
+CREATE FUNCTION pgslo.drop_snapshot(name text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(drop_snapshot.name);
+BEGIN
+    IF NOT pg_has_role(pgslo_catalog.caller(), current_user, 'USAGE') AND NOT (
+        EXISTS (SELECT FROM pg_roles r WHERE r.rolname = known.taken_by) AND pg_has_role(pgslo_catalog.caller(), known.taken_by, 'USAGE')) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('snapshot "%s" is not yours to drop', known.name),
+            DETAIL = format('It was taken by %s.', known.taken_by),
+            HINT = format('Ask %s, or %s.', known.taken_by, current_user);
+    END IF;
+    EXECUTE format('DROP TABLE IF EXISTS pgslo_snapshot.%I', known.name);
+    DELETE FROM pgslo_catalog.snapshot s WHERE s.snapshot_id = known.snapshot_id;
+    -- With the last one goes what was made with the first.
+    IF NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'pgslo_snapshot')
+        AND EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'pgslo_snapshot' AND n.nspowner = current_user::regrole) THEN
+        DROP FUNCTION IF EXISTS pgslo_snapshot.refuse_change();
+        DROP SCHEMA pgslo_snapshot;
+    END IF;
+    RETURN format('snapshot %s dropped', known.name);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.drop_snapshot(name text) IS 'Takes a snapshot away: for who took it, and for pgslo''s owner.';
+
+CREATE FUNCTION pgslo.end_check(name text) RETURNS TABLE(about text, was text, is_now text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(end_check.name);
+    room text := CASE WHEN known.is_copy THEN known.name ELSE format('check of %s', known.snapshot_id) END;
+    keeper regclass := (SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'pgslo_snapshot' AND c.relname = room AND c.relkind = 'r');
+    columns_now jsonb;
+BEGIN
+    IF known.content_hash IS NULL OR keeper IS NULL THEN
+        RETURN QUERY SELECT 'table'::text, CASE WHEN known.content_hash IS NULL THEN 'not sealed' ELSE 'there' END, CASE WHEN keeper IS NULL THEN 'gone' ELSE 'there' END;
+        RETURN;
+    END IF;
+    columns_now := (
+        SELECT jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod)) ORDER BY a.attnum)
+        FROM pg_attribute a WHERE a.attrelid = keeper AND a.attnum > 0 AND NOT a.attisdropped);
+    IF columns_now <> (SELECT jsonb_agg(c.value - 'collation' ORDER BY c.ordinality) FROM jsonb_array_elements(known.columns) WITH ORDINALITY AS c) THEN
+        RETURN QUERY
+        SELECT 'columns'::text, (SELECT string_agg(format('%s %s', c ->> 'name', c ->> 'type'), ', ') FROM jsonb_array_elements(known.columns) AS c),
+               (SELECT string_agg(format('%s %s', c ->> 'name', c ->> 'type'), ', ') FROM jsonb_array_elements(columns_now) AS c);
+        RETURN;
+    END IF;
+    RETURN QUERY
+    WITH now AS MATERIALIZED (SELECT c.* FROM pgslo_catalog.content_of(known, room) AS c),
+    total AS (
+        SELECT coalesce(sum(n.rows), 0)::bigint AS rows, pgslo_catalog.content_hash(known.columns, coalesce(sum(n.rows), 0)::bigint,
+                   ARRAY[coalesce(sum(n.sums[1]), 0), coalesce(sum(n.sums[2]), 0), coalesce(sum(n.sums[3]), 0), coalesce(sum(n.sums[4]), 0)]) AS hash
+        FROM now n
+    )
+    SELECT 'content hash'::text, known.content_hash, t.hash FROM total t WHERE t.hash <> known.content_hash
+    UNION ALL
+    SELECT 'rows', known.rows::text, t.rows::text FROM total t WHERE t.rows <> known.rows
+    UNION ALL
+    (SELECT 'batch ' || coalesce(b.batch, n.batch),
+            CASE WHEN b.batch IS NULL THEN 'none' ELSE format('%s rows', b.rows) END,
+            CASE WHEN n.batch IS NULL THEN 'none' WHEN n.rows = b.rows THEN format('%s rows, others', n.rows) ELSE format('%s rows', n.rows) END
+     FROM (SELECT * FROM pgslo_catalog.snapshot_batch w WHERE w.snapshot_id = known.snapshot_id) AS b
+     FULL JOIN now n ON n.batch = b.batch
+     WHERE coalesce(b.batch, n.batch) <> '' AND (b.rows IS DISTINCT FROM n.rows OR b.sums IS DISTINCT FROM n.sums)
+     ORDER BY coalesce(b.place, n.place));
+    IF known.is_copy THEN
+        RETURN QUERY
+        SELECT 'protection'::text, 'rows cannot be changed'::text, 'the trigger that refuses changes is gone or switched off'::text
+        WHERE NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = keeper AND g.tgname = 'pgslo_refuse_change' AND g.tgenabled = 'A');
+    ELSE
+        EXECUTE format('DROP TABLE pgslo_snapshot.%I', room);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.end_check(name text) IS 'Part of verify_snapshot(): what differs from what was taken.';
+
 CREATE FUNCTION pgslo.end_delivery(delivery_id bigint, error text DEFAULT NULL::text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -285,6 +495,20 @@ CREATE FUNCTION pgslo.end_delivery(delivery_id bigint, error text DEFAULT NULL::
 $$;
 
 COMMENT ON FUNCTION pgslo.end_delivery(delivery_id bigint, error text) IS 'Notes that a message was sent, or why not.';
+
+CREATE FUNCTION pgslo.end_run(task_run_id bigint, exit_code integer, output text, retries integer, wait interval) RETURNS text
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    UPDATE pgslo_catalog.task_run r
+    SET state = CASE WHEN end_run.exit_code = 0 THEN 'done' WHEN r.attempts > end_run.retries THEN 'failed' ELSE 'waiting' END,
+        exit_code = end_run.exit_code, output = right(end_run.output, 4000), ended_at = clock_timestamp(),
+        next_attempt_at = CASE WHEN end_run.exit_code IS DISTINCT FROM 0 AND r.attempts <= end_run.retries THEN clock_timestamp() + end_run.wait * 5 ^ least(r.attempts - 1, 6) END
+    WHERE r.task_run_id = end_run.task_run_id AND r.state = 'running'
+    RETURNING r.state
+$$;
+
+COMMENT ON FUNCTION pgslo.end_run(task_run_id bigint, exit_code integer, output text, retries integer, wait interval) IS 'Writes down how a run ended, and when it is tried again; each wait is five times the one before.';
 
 CREATE FUNCTION pgslo.evidence(incident_id bigint) RETURNS TABLE(topic text, fact text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -374,6 +598,27 @@ $$;
 
 COMMENT ON FUNCTION pgslo.explain(incident_id bigint) IS 'An incident in facts: what, since when, who wrote the first bad batch, before and then, who reads it. Holds no values of the table.';
 
+CREATE FUNCTION pgslo.follow_task(task text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM pgslo_catalog.tables_ready(follow_task.task);  -- An error when there is no such task.
+    INSERT INTO pgslo_catalog.task_watch (task) VALUES (follow_task.task) ON CONFLICT ON CONSTRAINT task_is_watched_once DO NOTHING;
+    IF FOUND THEN
+        -- Not by the clock: a batch whose close is not committed yet is still to come.
+        INSERT INTO pgslo_catalog.task_run (task, batch, state)
+        SELECT DISTINCT follow_task.task, b.name, 'skipped'
+        FROM pgslo_catalog.task t JOIN pgslo_catalog.batch b USING (definition_id)
+        WHERE t.name = follow_task.task AND b.closed_at IS NOT NULL
+        ON CONFLICT ON CONSTRAINT task_run_is_made_once_a_batch DO NOTHING;
+    END IF;
+    RETURN (SELECT w.since FROM pgslo_catalog.task_watch w WHERE w.task = follow_task.task);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.follow_task(task text) IS 'Begins to follow a task''s healthy batches; those that are there already are skipped. Says since when.';
+
 CREATE FUNCTION pgslo.guard(definition text, columns text[], on_read text DEFAULT 'warn'::text) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -411,6 +656,39 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo.guard(definition text, columns text[], on_read text) IS 'What a guarded view asks before it shows columns: true, with a WARNING when something is wrong with them, or an error.';
+
+CREATE FUNCTION pgslo.healthy_batches(definition text, columns text[] DEFAULT NULL::text[], as_of timestamp with time zone DEFAULT clock_timestamp()) RETURNS TABLE(batch text, place numeric, rows bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    target pgslo_catalog.definition;
+    unknown text;
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = healthy_batches.definition;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'SL002',
+            MESSAGE = format('%s has no definition', healthy_batches.definition),
+            HINT = 'SELECT definition FROM pgslo.status;';
+    END IF;
+    SELECT min(c.name) INTO unknown FROM unnest(healthy_batches.columns) AS c (name)
+    WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target.relation AND a.attname = c.name AND a.attnum > 0 AND NOT a.attisdropped);
+    IF unknown IS NOT NULL THEN
+        -- A misspelt column would have no incident, and every batch would be healthy.
+        RAISE EXCEPTION USING ERRCODE = 'undefined_column', MESSAGE = format('column "%s" of %s does not exist', unknown, target.name);
+    END IF;
+    RETURN QUERY
+    WITH spoilt AS MATERIALIZED (SELECT u.* FROM pgslo_catalog.unhealthy(target.definition_id, healthy_batches.columns, healthy_batches.as_of) AS u)
+    SELECT b.name, b.place, b.rows
+    FROM pgslo_catalog.batch b
+    WHERE b.definition_id = target.definition_id AND b.closed_at <= healthy_batches.as_of AND b.rows > 0
+      AND NOT EXISTS (SELECT FROM spoilt u WHERE b.place >= u.first_place AND (b.place < u.end_place OR u.with_end AND b.place = u.end_place))
+    ORDER BY b.place;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.healthy_batches(definition text, columns text[], as_of timestamp with time zone) IS 'Batches that were judged by a time, and of which nothing was amiss with these columns, or any, as was known then.';
 
 CREATE FUNCTION pgslo.history(definition text, batches integer DEFAULT 400) RETURNS TABLE(batch text, rows bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -604,6 +882,55 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) IS 'Writes a message down to be sent, once a key, and says whether it is new.';
+
+CREATE FUNCTION pgslo.readiness(task text) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    gate jsonb;
+    training pgslo_catalog.snapshot;
+    evaluation pgslo_catalog.snapshot;
+BEGIN
+    RETURN QUERY SELECT r.* FROM pgslo_catalog.tables_ready(readiness.task) AS r;
+    FOR gate IN SELECT t.gate FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = readiness.task AND t.gate IS NOT NULL ORDER BY d.name LOOP
+        IF gate ? 'training' THEN
+            RETURN QUERY SELECT r.* FROM pgslo_catalog.snapshot_readiness(readiness.task, 'training', gate -> 'training') AS r;
+            training := pgslo_catalog.wanted_snapshot(gate -> 'training');
+        END IF;
+        IF gate ? 'evaluation' THEN
+            RETURN QUERY SELECT r.* FROM pgslo_catalog.snapshot_readiness(readiness.task, 'evaluation', gate -> 'evaluation') AS r;
+            evaluation := pgslo_catalog.wanted_snapshot(gate -> 'evaluation');
+        END IF;
+        -- What it was trained on must not be newer than what it is tried on: by their newest batches, where both say them.
+        about := 'evaluation';
+        definition := evaluation.definition;
+        column_name := NULL;
+        batch := evaluation.newest_batch;
+        is_ready := false;
+        IF gate ? 'training' AND gate ? 'evaluation' THEN
+            IF training.definition = evaluation.definition AND training.newest_place IS NOT NULL AND evaluation.newest_place IS NOT NULL THEN
+                IF evaluation.newest_place < training.newest_place THEN
+                    said := format('evaluation set "%s" ends with batch %s, before training set "%s" with %s', evaluation.name, evaluation.newest_batch, training.name, training.newest_batch);
+                    RETURN NEXT;
+                END IF;
+            ELSIF evaluation.taken_at < training.taken_at THEN
+                said := format('evaluation set "%s" was taken before training set "%s"', evaluation.name, training.name);
+                RETURN NEXT;
+            END IF;
+        END IF;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.readiness(task text) IS 'What a task needs before it is trained, point by point, and whether it is so: columns, tables, snapshots.';
+
+CREATE FUNCTION pgslo.ready(task text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$ SELECT bool_and(r.is_ready) FROM pgslo.readiness(ready.task) AS r $$;
+
+COMMENT ON FUNCTION pgslo.ready(task text) IS 'Whether a task may be trained now; pgslo.readiness() gives the reasons.';
 
 CREATE FUNCTION pgslo.recount_pairs(definition text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -815,6 +1142,118 @@ $$;
 
 COMMENT ON FUNCTION pgslo.resume(definition text) IS 'Switches everything that was paused of a table, or of all, on again. Names the tables.';
 
+CREATE FUNCTION pgslo.seal_snapshot(name text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    reader name := pgslo_catalog.caller();
+    begun pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(seal_snapshot.name);
+    target pgslo_catalog.definition;
+    source record;
+    known record;
+    one text;
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = begun.definition;
+    IF begun.content_hash IS NOT NULL OR begun.taken_by <> reader OR target.definition_id IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = format('snapshot "%s" is not yours to seal', begun.name);
+    END IF;
+    EXECUTE format('REVOKE INSERT ON TABLE pgslo_snapshot.%I FROM %I', begun.name, reader);
+    INSERT INTO pgslo_catalog.snapshot_batch (snapshot_id, batch, place, rows, sums)
+    SELECT begun.snapshot_id, c.batch, c.place, c.rows, c.sums FROM pgslo_catalog.content_of(begun, begun.name) AS c;
+    SELECT * INTO known FROM pgslo_catalog.whole_of(begun.snapshot_id);
+    INSERT INTO pgslo_catalog.snapshot_column SELECT * FROM pgslo_catalog.profile_rows(begun, begun.name, known.rows);
+    UPDATE pgslo_catalog.snapshot s
+    SET rows = known.rows, content_hash = pgslo_catalog.content_hash(s.columns, known.rows, known.sums),
+        (newest_batch, newest_place) = (SELECT b.batch, b.place FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = s.snapshot_id AND s.batch_by IS NOT NULL ORDER BY b.place DESC LIMIT 1),
+        incidents = coalesce((
+            SELECT jsonb_agg(jsonb_build_object('incident', i.incident_id, 'rule', r.name, 'columns', r.columns, 'since', i.opened_at, 'batch', i.opened_batch) ORDER BY i.incident_id)
+            FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
+            WHERE i.definition_id = target.definition_id AND i.resolved_at IS NULL
+              AND (r.columns = '{}' OR r.columns && ARRAY(SELECT c ->> 'name' FROM jsonb_array_elements(s.columns) AS c))), '[]')
+    WHERE s.snapshot_id = begun.snapshot_id
+    RETURNING s.* INTO begun;
+    IF NOT begun.is_copy THEN
+        EXECUTE format('DROP TABLE pgslo_snapshot.%I', begun.name);
+        RETURN;
+    END IF;
+    EXECUTE format('CREATE TRIGGER pgslo_refuse_change BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON pgslo_snapshot.%I FOR EACH STATEMENT EXECUTE FUNCTION pgslo_snapshot.refuse_change()', begun.name);
+    EXECUTE format('ALTER TABLE pgslo_snapshot.%I ENABLE ALWAYS TRIGGER pgslo_refuse_change', begun.name);
+    -- What is told of it stays with it when pgslo goes.
+    EXECUTE format('COMMENT ON TABLE pgslo_snapshot.%I IS %L', begun.name,
+        format('Snapshot of %I.%I%s, taken by pgslo %s at %s UTC for %s: %s rows, content hash %s, definition %s.', begun.source_schema, begun.source_name,
+            coalesce(format(' where %s', begun.condition), ''), begun.library_version, to_char(begun.taken_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), begun.taken_by,
+            begun.rows, begun.content_hash, begun.definition_fingerprint));
+    SELECT c.relacl, c.relowner, c.reloptions, t.relrowsecurity INTO source
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN pg_class t
+    WHERE n.nspname = begun.source_schema AND c.relname = begun.source_name AND t.oid = target.relation;
+    -- Who may read the view may read what was in it; but where each reader sees rows of his own, it holds the taker's.
+    FOR one IN
+        SELECT DISTINCT CASE WHEN g.grantee = 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END
+        FROM (
+            SELECT a.grantee FROM aclexplode(coalesce(source.relacl, acldefault('r', source.relowner))) AS a
+            WHERE a.privilege_type = 'SELECT' AND NOT source.relrowsecurity
+            UNION ALL SELECT r.oid FROM pg_roles r WHERE r.rolname = reader
+        ) AS g
+    LOOP
+        EXECUTE format('GRANT SELECT ON TABLE pgslo_snapshot.%I TO %s', begun.name, one);
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.seal_snapshot(name text) IS 'Part of create_snapshot(): works out what is told of the rows, and keeps them as they are.';
+
+CREATE FUNCTION pgslo.see_run(task_run_id bigint) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    UPDATE pgslo_catalog.task_run r SET seen_at = clock_timestamp() WHERE r.task_run_id = see_run.task_run_id AND r.state = 'running'
+$$;
+
+COMMENT ON FUNCTION pgslo.see_run(task_run_id bigint) IS 'Says that a run is still under way.';
+
+CREATE FUNCTION pgslo.snapshot_diff(one text, other text) RETURNS TABLE(column_name text, change text, type_one text, type_other text, null_share_one double precision, null_share_other double precision, summary_one jsonb, summary_other jsonb, distance double precision, by_chance double precision, has_drifted boolean)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    first pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(snapshot_diff.one);
+    second pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(snapshot_diff.other);
+BEGIN
+    RETURN QUERY
+    SELECT coalesce(b.column_name, a.column_name),
+           CASE WHEN a.column_name IS NULL THEN 'added' WHEN b.column_name IS NULL THEN 'gone' WHEN a.column_type <> b.column_type THEN 'retyped' ELSE 'kept' END,
+           a.column_type, b.column_type, (1 - a.present / nullif(first.rows, 0)::float8), (1 - b.present / nullif(second.rows, 0)::float8),
+           a.summary, b.summary, d.distance, d.by_chance,
+           coalesce(d.distance > d.by_chance, false)
+               -- Two shares of null, by their normal approximation; three standard errors.
+               OR abs(asin(sqrt(greatest(1 - a.present / nullif(first.rows, 0)::float8, 0))) - asin(sqrt(greatest(1 - b.present / nullif(second.rows, 0)::float8, 0))))
+                  > 1.65 * sqrt(1.0 / nullif(first.rows, 0) + 1.0 / nullif(second.rows, 0))
+    FROM (SELECT * FROM pgslo_catalog.snapshot_column c WHERE c.snapshot_id = first.snapshot_id) AS a
+    FULL JOIN (SELECT * FROM pgslo_catalog.snapshot_column c WHERE c.snapshot_id = second.snapshot_id) AS b ON b.column_name = a.column_name
+    LEFT JOIN LATERAL pgslo_catalog.columns_apart(a, b) AS d ON a.column_type = b.column_type
+    ORDER BY coalesce(b.ordinal, a.ordinal), a.ordinal;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.snapshot_diff(one text, other text) IS 'Two snapshots column by column: their profiles, and how far their distributions are apart.';
+
+CREATE FUNCTION pgslo.snapshot_query(name text) RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(snapshot_query.name);
+BEGIN
+    IF known.is_copy THEN
+        RETURN format('SELECT * FROM pgslo_snapshot.%I', known.name);
+    END IF;
+    RETURN pgslo_catalog.reading(known, ARRAY(SELECT b.place FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = known.snapshot_id ORDER BY b.place));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.snapshot_query(name text) IS 'The query that reads a snapshot''s rows: of a copy as they are kept, of a reference from its view, those of its batches alone.';
+
 CREATE FUNCTION pgslo.status_of(definition text) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -901,12 +1340,29 @@ BEGIN
             PERFORM pgslo_catalog.record_break(open.name, NULL, SQLSTATE, SQLERRM);
         END;
     END LOOP;
-    PERFORM pgslo_catalog.follow_assertions();
     PERFORM pgslo_catalog.tend_incidents();
 END
 $$;
 
 COMMENT ON FUNCTION pgslo.tick() IS 'Closes and judges batches that are due, resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron.';
+
+CREATE FUNCTION pgslo.verify_snapshot(name text) RETURNS TABLE(about text, was text, is_now text)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+DECLARE
+    statement text := pgslo.begin_check(verify_snapshot.name);
+BEGIN
+    IF statement IS NOT NULL THEN
+        EXECUTE statement;
+    END IF;
+    RETURN QUERY SELECT c.about, c.was, c.is_now FROM pgslo.end_check(verify_snapshot.name) AS c;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.verify_snapshot(name text) IS 'What differs between a snapshot''s rows and what was written down of them; no row when nothing does.';
 
 CREATE FUNCTION pgslo.version() RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -1149,76 +1605,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) IS 'Where a batch stands whose key does not say so: when its first rows arrived.';
 
-CREATE TABLE pgslo_catalog.rule (
-    rule_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    name text NOT NULL,
-    kind text NOT NULL,
-    columns text[] NOT NULL,
-    on_breach text NOT NULL,
-    at_least numeric,
-    samples bigint NOT NULL,
-    at_most bigint,
-    mechanism text NOT NULL,
-    promise text NOT NULL,
-    owner text,
-    description text,
-    tags text[] DEFAULT '{}'::text[] NOT NULL,
-    retired_at timestamp with time zone,
-    scope text DEFAULT 'row'::text NOT NULL,
-    measure jsonb,
-    warn_low double precision,
-    warn_high double precision,
-    reject_low double precision,
-    reject_high double precision,
-    target numeric,
-    span interval,
-    missed_before_open integer DEFAULT 1 NOT NULL,
-    met_before_resolve integer DEFAULT 1 NOT NULL,
-    muted_until timestamp with time zone,
-    CONSTRAINT rule_at_least_is_a_fraction CHECK (((at_least >= (0)::numeric) AND (at_least <= (1)::numeric))),
-    CONSTRAINT rule_at_most_is_a_count CHECK ((at_most >= 0)),
-    CONSTRAINT rule_on_breach_is_known CHECK ((on_breach = ANY (ARRAY['warn'::text, 'flag'::text, 'quarantine'::text, 'repair'::text, 'reject'::text]))),
-    CONSTRAINT rule_opens_after_some_batch CHECK ((missed_before_open >= 1)),
-    CONSTRAINT rule_over_a_batch_has_a_measure CHECK (((scope = 'row'::text) OR (measure IS NOT NULL))),
-    CONSTRAINT rule_resolves_after_some_batch CHECK ((met_before_resolve >= 1)),
-    CONSTRAINT rule_scope_is_known CHECK ((scope = ANY (ARRAY['row'::text, 'batch'::text, 'table'::text, 'assertion'::text]))),
-    CONSTRAINT rule_span_is_positive CHECK ((span > '00:00:00'::interval)),
-    CONSTRAINT rule_target_is_a_fraction CHECK (((target >= (0)::numeric) AND (target <= (1)::numeric)))
-);
-
-COMMENT ON TABLE pgslo_catalog.rule IS 'What a definition promises; a retired rule keeps its history.';
-
-COMMENT ON COLUMN pgslo_catalog.rule.scope IS 'Whether it is about each row, about each batch, about the table as it stands, or about several rows together.';
-
-COMMENT ON COLUMN pgslo_catalog.rule.measure IS 'How its value is measured.';
-
-COMMENT ON COLUMN pgslo_catalog.rule.warn_low IS 'Smallest value that meets it; NULL: none.';
-
-COMMENT ON COLUMN pgslo_catalog.rule.reject_low IS 'Smallest value at which the statement is let through; NULL: none.';
-
-COMMENT ON COLUMN pgslo_catalog.rule.missed_before_open IS 'Batches in a row that have to miss it before an incident opens.';
-
-COMMENT ON COLUMN pgslo_catalog.rule.met_before_resolve IS 'Batches in a row that have to meet it before the incident resolves.';
-
-COMMENT ON COLUMN pgslo_catalog.rule.muted_until IS 'Nobody is told of its incidents before.';
-
-CREATE FUNCTION pgslo_catalog.assertion_rule(definition text, assertion text) RETURNS pgslo_catalog.rule
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    found pgslo_catalog.rule;
-BEGIN
-    SELECT r.* INTO found
-    FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
-    WHERE d.name = assertion_rule.definition AND r.name = assertion_rule.assertion;
-    RETURN found;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.assertion_rule(definition text, assertion text) IS 'The rule of an assertion.';
-
 CREATE FUNCTION pgslo_catalog.at_place(grid double precision[], place double precision) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1266,6 +1652,60 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.auc(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) IS 'Area under the ROC curve: the share of pairs of a positive and a negative that are in order, ties counting half. Interval: Hanley and McNeil, Radiology 143 (1982) 29-36; where scores are kept to four digits it is wider by half of the ties.';
+
+CREATE TABLE pgslo_catalog.rule (
+    rule_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    columns text[] NOT NULL,
+    on_breach text NOT NULL,
+    at_least numeric,
+    samples bigint NOT NULL,
+    at_most bigint,
+    mechanism text NOT NULL,
+    promise text NOT NULL,
+    owner text,
+    description text,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    retired_at timestamp with time zone,
+    scope text DEFAULT 'row'::text NOT NULL,
+    measure jsonb,
+    warn_low double precision,
+    warn_high double precision,
+    reject_low double precision,
+    reject_high double precision,
+    target numeric,
+    span interval,
+    missed_before_open integer DEFAULT 1 NOT NULL,
+    met_before_resolve integer DEFAULT 1 NOT NULL,
+    muted_until timestamp with time zone,
+    CONSTRAINT rule_at_least_is_a_fraction CHECK (((at_least >= (0)::numeric) AND (at_least <= (1)::numeric))),
+    CONSTRAINT rule_at_most_is_a_count CHECK ((at_most >= 0)),
+    CONSTRAINT rule_on_breach_is_known CHECK ((on_breach = ANY (ARRAY['warn'::text, 'flag'::text, 'quarantine'::text, 'repair'::text, 'reject'::text]))),
+    CONSTRAINT rule_opens_after_some_batch CHECK ((missed_before_open >= 1)),
+    CONSTRAINT rule_over_a_batch_has_a_measure CHECK (((scope = 'row'::text) OR (measure IS NOT NULL))),
+    CONSTRAINT rule_resolves_after_some_batch CHECK ((met_before_resolve >= 1)),
+    CONSTRAINT rule_scope_is_known CHECK ((scope = ANY (ARRAY['row'::text, 'batch'::text, 'table'::text]))),
+    CONSTRAINT rule_span_is_positive CHECK ((span > '00:00:00'::interval)),
+    CONSTRAINT rule_target_is_a_fraction CHECK (((target >= (0)::numeric) AND (target <= (1)::numeric)))
+);
+
+COMMENT ON TABLE pgslo_catalog.rule IS 'What a definition promises; a retired rule keeps its history.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.scope IS 'Whether it is about each row, about each batch, or about the table as it stands.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.measure IS 'How its value is measured.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.warn_low IS 'Smallest value that meets it; NULL: none.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.reject_low IS 'Smallest value at which the statement is let through; NULL: none.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.missed_before_open IS 'Batches in a row that have to miss it before an incident opens.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.met_before_resolve IS 'Batches in a row that have to meet it before the incident resolves.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.muted_until IS 'Nobody is told of its incidents before.';
 
 CREATE FUNCTION pgslo_catalog.await_labels(rule pgslo_catalog.rule, batch text, place numeric, until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -1442,18 +1882,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.break_rows(sample text[], fault text, rows bigint, batch text, seed bigint, OUT broken text[], OUT broken_rows bigint) IS 'A sample and a number of rows with a fault in the batch as a whole.';
 
-CREATE FUNCTION pgslo_catalog.broken_groups(check_function text, keys text[], at_most integer) RETURNS TABLE(group_key text, group_shown text, said text)
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-BEGIN
-    RETURN QUERY EXECUTE format('SELECT b.group_key, b.group_shown, b.said FROM pgslo_gen.%I($1) AS b LIMIT $2', broken_groups.check_function)
-    USING CASE WHEN '*' = ANY (broken_groups.keys) THEN NULL ELSE broken_groups.keys END, broken_groups.at_most;
-END
-$_$;
-
-COMMENT ON FUNCTION pgslo_catalog.broken_groups(check_function text, keys text[], at_most integer) IS 'Groups among these, or among all, that break an assertion now.';
-
 CREATE FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, part double precision, strength double precision, other text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1502,6 +1930,13 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.calibration_error(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) IS 'Expected calibration error over ten bins of equal width. Interval: what each bin''s gap is by chance if it is calibrated, taken off and added.';
+
+CREATE FUNCTION pgslo_catalog.caller() RETURNS name
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$ SELECT coalesce(nullif(current_setting('role'), 'none')::name, session_user) $$;
+
+COMMENT ON FUNCTION pgslo_catalog.caller() IS 'Who asks, also inside a function that runs with its owner''s rights.';
 
 CREATE FUNCTION pgslo_catalog.can_find_batches(definition pgslo_catalog.definition) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -1574,6 +2009,134 @@ CREATE FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn in
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn integer, seed bigint, OUT chosen text[], OUT partners integer[]) IS 'A fault for each column in its turn, NULL where none fits, and the column of the same kind that it would be swapped with.';
+
+CREATE FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    newest record;
+    one text;
+    found_any boolean;
+    problem record;
+BEGIN
+    SELECT array_agg(b.name ORDER BY b.place) AS names, min(b.place) AS first_place, count(*) AS number INTO newest
+    FROM (
+        SELECT b.name, b.place FROM pgslo_catalog.batch b
+        WHERE b.definition_id = target.definition_id AND b.closed_at IS NOT NULL AND b.rows > 0
+        ORDER BY b.place DESC LIMIT column_readiness.batches
+    ) AS b;
+    RETURN QUERY
+    SELECT 'table'::text, target.name, NULL::text, NULL::text, false, p.said
+    FROM (
+        SELECT format('%s; %s', q.message, q.detail) AS said FROM pgslo_catalog.problem(target.name, ARRAY['*']) AS q
+        UNION ALL
+        SELECT format('no batch of %s has been judged yet', target.name) WHERE newest.number = 0
+        UNION ALL
+        SELECT format('%s judged batches are wanted, there are %s', column_readiness.batches, newest.number) WHERE newest.number BETWEEN 1 AND column_readiness.batches - 1
+        UNION ALL
+        (SELECT format('batch %s has rows that were not judged yet; SELECT * FROM pgslo.close_batch(%L);', n.name, target.name)
+         FROM (
+             SELECT f.batch AS name, f.place FROM pgslo_catalog.fragment f
+             WHERE f.definition_id = target.definition_id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate')
+             UNION ALL
+             SELECT b.name, b.place FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.closed_at IS NULL AND b.rows > 0
+         ) AS n
+         -- Of a streamed table a batch is always under way.
+         WHERE target.writes = 'bulk' ORDER BY n.place DESC LIMIT 1)
+        UNION ALL
+        (SELECT format('%s switched off since %s UTC by %s', CASE WHEN u.rule_name IS NULL THEN 'every rule is' ELSE format('rule "%s" is', u.rule_name) END, to_char(u.paused_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), u.paused_by)
+         FROM pgslo_catalog.pause u WHERE u.definition_id = target.definition_id ORDER BY u.pause_id)
+    ) AS p;
+    FOREACH one IN ARRAY column_readiness.reads LOOP
+        found_any := false;
+        FOR problem IN
+            SELECT NULL::text AS name, format('%s; %s', q.message, q.detail) AS said FROM pgslo_catalog.problem(target.name, ARRAY[one]) AS q
+            UNION ALL
+            SELECT NULL, format('%s has no such column any more', target.name)
+            WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target.relation AND a.attname = one AND a.attnum > 0 AND NOT a.attisdropped)
+            UNION ALL
+            SELECT b.name, format('incident %s: rule "%s" was missed', u.incident_id, u.rule)
+            FROM pgslo_catalog.unhealthy(target.definition_id, ARRAY[one], clock_timestamp()) AS u
+            JOIN pgslo_catalog.batch b ON b.definition_id = target.definition_id AND b.name = ANY (newest.names)
+                 AND b.place >= u.first_place AND (b.place < u.end_place OR u.with_end AND b.place = u.end_place)
+            WHERE NOT u.is_open AND u.columns_hit <> '{}'
+        LOOP
+            found_any := true;
+            about := 'column';
+            definition := target.name;
+            column_name := one;
+            batch := problem.name;
+            is_ready := false;
+            said := problem.said;
+            RETURN NEXT;
+        END LOOP;
+        IF NOT found_any AND newest.number > 0 THEN
+            about := 'column';
+            definition := target.name;
+            column_name := one;
+            batch := newest.names[newest.number];
+            is_ready := true;
+            said := CASE newest.number WHEN 1 THEN format('healthy in batch %s', batch) ELSE format('healthy in batches %s to %s', newest.names[1], batch) END;
+            RETURN NEXT;
+        END IF;
+    END LOOP;
+    -- The table as a whole, in the newest batches.
+    RETURN QUERY
+    SELECT 'table'::text, target.name, NULL::text, b.name, false, format('incident %s: rule "%s" was missed', u.incident_id, u.rule)
+    FROM pgslo_catalog.unhealthy(target.definition_id, '{}', clock_timestamp()) AS u
+    JOIN pgslo_catalog.batch b ON b.definition_id = target.definition_id AND b.name = ANY (newest.names)
+         AND b.place >= u.first_place AND (b.place < u.end_place OR u.with_end AND b.place = u.end_place)
+    WHERE NOT u.is_open;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer) IS 'Whether each column, and the table, is healthy in the newest judged batches and now.';
+
+CREATE TABLE pgslo_catalog.snapshot_column (
+    snapshot_id bigint NOT NULL,
+    ordinal integer NOT NULL,
+    column_name text NOT NULL,
+    column_type text NOT NULL,
+    present bigint NOT NULL,
+    sampled integer NOT NULL,
+    summary jsonb NOT NULL,
+    common jsonb,
+    grid double precision[]
+);
+
+COMMENT ON TABLE pgslo_catalog.snapshot_column IS 'Each column of a snapshot in numbers. May hold personal data: the commonest values are values.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot_column.sampled IS 'Values of the sample that are not null: what common counts.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot_column.summary IS 'Numbers by name, as pgslo_catalog.summary_kinds() has them; those that need a history are missing.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot_column.grid IS 'Quantiles at 0, 1/40, ... 1, of numbers; of times in hours since 1970.';
+
+CREATE FUNCTION pgslo_catalog.columns_apart(one pgslo_catalog.snapshot_column, other pgslo_catalog.snapshot_column, OUT distance double precision, OUT by_chance double precision) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    size float8 := sqrt(1.0 / nullif(one.sampled, 0) + 1.0 / nullif(other.sampled, 0));
+BEGIN
+    IF one.grid IS NOT NULL AND other.grid IS NOT NULL THEN
+        distance := pgslo_catalog.grid_distance('ks', one.grid, other.grid);
+        -- Smirnov's bound for one false alarm in a thousand, and the steps of a grid of 40.
+        by_chance := 1.95 * size + 0.025;
+    ELSIF one.sampled > 0 AND other.sampled > 0 THEN
+        SELECT sum(abs(v.p - v.q)) / 2 + abs(sum(v.p) - sum(v.q)) / 2, 0.4 * sum(sqrt((v.p + v.q) / 2 * (1 - (v.p + v.q) / 2))) * size + 1.5 * size
+        INTO distance, by_chance
+        FROM (
+            -- What is not among the commonest is one value more.
+            SELECT coalesce(a.value::float8, 0) / one.sampled AS p, coalesce(b.value::float8, 0) / other.sampled AS q
+            FROM jsonb_each_text(one.common) AS a FULL JOIN jsonb_each_text(other.common) AS b ON a.key = b.key
+        ) AS v;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.columns_apart(one pgslo_catalog.snapshot_column, other pgslo_catalog.snapshot_column, OUT distance double precision, OUT by_chance double precision) IS 'The largest gap between two distributions of numbers, or the share of rows whose value would have to change; and what chance alone does in samples of this size.';
 
 CREATE FUNCTION pgslo_catalog.columns_of(relation regclass) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -1814,43 +2377,95 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.definition) IS 'Adds to the sums what the pairs of changed rows come to now, less what they came to before.';
 
-CREATE FUNCTION pgslo_catalog.day_of_check() RETURNS text
-    LANGUAGE plpgsql STABLE
+CREATE FUNCTION pgslo_catalog.content_hash(columns jsonb, rows bigint, sums numeric[]) RETURNS text
+    LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-BEGIN
-    RETURN to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD');
-END
+    SELECT encode(sha256(convert_to(concat_ws(E'\n', 'pgslo 1',
+        (SELECT string_agg(format('%I %s', c.value ->> 'name', c.value ->> 'type'), E'\n' ORDER BY c.ordinality) FROM jsonb_array_elements(content_hash.columns) WITH ORDINALITY AS c),
+        content_hash.rows, array_to_string(content_hash.sums, ' ')), 'UTF8')), 'hex')
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.day_of_check() IS 'The name under which verdicts about assertions are given: the day, in UTC.';
+COMMENT ON FUNCTION pgslo_catalog.content_hash(columns jsonb, rows bigint, sums numeric[]) IS 'One hash for columns and rows in any order.';
 
-CREATE FUNCTION pgslo_catalog.declare_assertion(document jsonb) RETURNS void
+CREATE TABLE pgslo_catalog.snapshot (
+    snapshot_id bigint NOT NULL,
+    name text NOT NULL,
+    is_copy boolean NOT NULL,
+    definition text NOT NULL,
+    definition_fingerprint text NOT NULL,
+    source_schema text NOT NULL,
+    source_name text NOT NULL,
+    condition text,
+    left_out numeric[],
+    columns jsonb NOT NULL,
+    batch_by text,
+    batch_place text,
+    rows bigint,
+    content_hash text,
+    newest_batch text,
+    newest_place numeric,
+    incidents jsonb,
+    library_version text,
+    taken_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    taken_by text NOT NULL,
+    CONSTRAINT snapshot_is_sealed_whole CHECK (((rows IS NULL) = (content_hash IS NULL)))
+);
+
+COMMENT ON TABLE pgslo_catalog.snapshot IS 'What was read through a guarded view at a time: a copy of the rows, or how to read them again.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.is_copy IS 'Whether the rows are kept, in the schema pgslo_snapshot under this name; else they are read again when they are wanted.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.definition IS 'Name of the definition of the view; the snapshot outlives it.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.definition_fingerprint IS 'Which version of the definition was applied then.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.left_out IS 'Places of batches that were left out as unhealthy; NULL: none was looked for.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.columns IS 'Name and type of each column, in order.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.batch_by IS 'A row''s batch, as SQL over row r, where the view''s columns say it.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.batch_place IS 'Where a batch stands among the others, as SQL over b.raw.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.content_hash IS 'Of columns and rows in any order; NULL while it is being taken.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.incidents IS 'Incidents that were open then on columns of the view or on the table.';
+
+CREATE FUNCTION pgslo_catalog.content_of(snapshot pgslo_catalog.snapshot, table_name text) RETURNS TABLE(batch text, place numeric, rows bigint, sums numeric[])
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    rule pgslo_catalog.rule := pgslo_catalog.assertion_rule(document ->> 'definition', document ->> 'assertion');
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "IntervalStyle" TO 'postgres'
+    SET "TimeZone" TO 'UTC'
+    SET bytea_output TO 'hex'
+    SET extra_float_digits TO '1'
+    SET lc_monetary TO 'C'
+    SET xmloption TO 'content'
+    AS $_$
 BEGIN
-    INSERT INTO pgslo_catalog.assertion AS a (rule_id, check_function, enforced, deferred, native, wants_validation, validated_at, fingerprint)
-    VALUES (rule.rule_id, document ->> 'function', (document ->> 'enforced')::boolean, (document ->> 'deferred')::boolean, (document ->> 'native')::boolean,
-            (document ->> 'validated')::boolean AND NOT (document ->> 'native')::boolean,
-            CASE WHEN (document ->> 'native')::boolean THEN clock_timestamp() END, document ->> 'fingerprint')
-    ON CONFLICT (rule_id) DO UPDATE SET
-        check_function = excluded.check_function, enforced = excluded.enforced, deferred = excluded.deferred, native = excluded.native,
-        wants_validation = excluded.wants_validation, validated_at = excluded.validated_at, fingerprint = excluded.fingerprint;
-    DELETE FROM pgslo_catalog.assertion_dependency p WHERE p.rule_id = rule.rule_id;
-    INSERT INTO pgslo_catalog.assertion_dependency (rule_id, relation, columns, events)
-    SELECT rule.rule_id, (w ->> 'relation')::regclass, ARRAY(SELECT jsonb_array_elements_text(w -> 'columns')), ARRAY(SELECT jsonb_array_elements_text(w -> 'events'))
-    FROM jsonb_array_elements(document -> 'dependencies') AS w;
-    -- Rows that are there stay: a transaction may hold one.
-    INSERT INTO pgslo_catalog.assertion_guard (check_function, bucket)
-    SELECT document ->> 'function', n FROM generate_series(0, (document ->> 'buckets')::integer - 1) AS n
-    ON CONFLICT ON CONSTRAINT assertion_guard_is_there_once DO NOTHING;
+    -- Sums do not depend on the order of rows, and unlike exclusive or they count a row that is there twice.
+    RETURN QUERY EXECUTE format(
+        $query$
+        SELECT %s, coalesce(%s, '-Infinity'), b.rows, b.sums
+        FROM (
+            SELECT h.raw, count(*) AS rows,
+                   ARRAY[sum(('x' || substr(h.digest, 1, 16))::bit(64)::bigint), sum(('x' || substr(h.digest, 17, 16))::bit(64)::bigint),
+                         sum(('x' || substr(h.digest, 33, 16))::bit(64)::bigint), sum(('x' || substr(h.digest, 49, 16))::bit(64)::bigint)] AS sums
+            FROM (
+                -- OFFSET keeps the digest from being worked out anew for each of its quarters.
+                SELECT %s AS raw, encode(sha256(convert_to(%s, 'UTF8')), 'hex') AS digest FROM pgslo_snapshot.%I AS r OFFSET 0
+            ) AS h
+            GROUP BY h.raw
+        ) AS b
+        $query$,
+        CASE WHEN snapshot.batch_by IS NULL THEN '''''::text' ELSE 'pgslo_catalog.iso(b.raw)' END,
+        CASE WHEN snapshot.batch_by IS NULL THEN 'NULL::numeric' ELSE snapshot.batch_place END,
+        coalesce(snapshot.batch_by, 'NULL::text'), pgslo_catalog.row_text(snapshot.columns), content_of.table_name);
 END
-$$;
+$_$;
 
-COMMENT ON FUNCTION pgslo_catalog.declare_assertion(document jsonb) IS 'Takes an assertion in, or its newer form: what it depends on, and the guard rows of its groups.';
+COMMENT ON FUNCTION pgslo_catalog.content_of(snapshot pgslo_catalog.snapshot, table_name text) IS 'The batches in a table of rows, with sums over what is in them.';
 
 CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) RETURNS void
     LANGUAGE sql
@@ -2280,32 +2895,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Brings the batches of a definition up to date, judging at most so many.';
 
-CREATE FUNCTION pgslo_catalog.follow_assertions() RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    touched record;
-BEGIN
-    FOR touched IN
-        WITH taken AS (
-            DELETE FROM pgslo_catalog.touched t
-            WHERE t.touched_id IN (SELECT w.touched_id FROM pgslo_catalog.touched w WHERE NOT w.enforced ORDER BY w.touched_id LIMIT 10000 FOR UPDATE SKIP LOCKED)
-            RETURNING t.check_function, t.keys
-        )
-        SELECT a.rule_id, array_agg(DISTINCT k.key) AS keys
-        FROM taken t CROSS JOIN LATERAL unnest(t.keys) AS k (key)
-        JOIN pgslo_catalog.assertion a ON a.check_function = t.check_function
-        GROUP BY a.rule_id
-        ORDER BY a.rule_id
-    LOOP
-        PERFORM pgslo_catalog.judge_assertion(touched.rule_id, touched.keys);
-    END LOOP;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.follow_assertions() IS 'What tick() does for assertions that do not reject: judges what finished transactions touched.';
-
 CREATE FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2564,20 +3153,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.forget(definition text) IS 'Forgets a definition''s history, before unregister does the rest under table locks; no writer waits for it.';
 
-CREATE FUNCTION pgslo_catalog.forget_assertion(definition text, assertion text) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    rule pgslo_catalog.rule := pgslo_catalog.assertion_rule(forget_assertion.definition, forget_assertion.assertion);
-BEGIN
-    DELETE FROM pgslo_catalog.touched t USING pgslo_catalog.assertion a WHERE a.rule_id = rule.rule_id AND t.check_function = a.check_function AND NOT t.enforced;
-    DELETE FROM pgslo_catalog.assertion a WHERE a.rule_id = rule.rule_id;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.forget_assertion(definition text, assertion text) IS 'Forgets how an assertion is checked; its verdicts and incidents stay with its rule.';
-
 CREATE FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2686,39 +3261,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.heal_incidents() IS 'Resolves incidents of rules over rows whose bad rows are gone.';
 
-CREATE FUNCTION pgslo_catalog.hold_assertion(check_function text, keys text[]) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-DECLARE
-    broken_key text;
-    broken_shown text;
-    broken_said text;
-    error_code text;
-    error_message text;
-BEGIN
-    BEGIN
-        EXECUTE format('SELECT b.group_key, b.group_shown, b.said FROM pgslo_gen.%I($1) AS b LIMIT 1', hold_assertion.check_function)
-        INTO broken_key, broken_shown, broken_said
-        USING CASE WHEN '*' = ANY (hold_assertion.keys) THEN NULL ELSE hold_assertion.keys END;
-    EXCEPTION WHEN OTHERS THEN
-        GET STACKED DIAGNOSTICS error_code = RETURNED_SQLSTATE, error_message = MESSAGE_TEXT;
-        IF NOT pgslo_catalog.is_of_moved_schema(error_code) THEN
-            RAISE;
-        END IF;
-        PERFORM pgslo_catalog.record_break(d.name, r.name, error_code, error_message)
-        FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
-        WHERE a.check_function = hold_assertion.check_function;
-        RETURN;
-    END;
-    IF broken_key IS NOT NULL THEN
-        PERFORM pgslo_catalog.refuse_broken(hold_assertion.check_function, broken_shown, broken_said);
-    END IF;
-END
-$_$;
-
-COMMENT ON FUNCTION pgslo_catalog.hold_assertion(check_function text, keys text[]) IS 'Refuses the transaction if one of these groups breaks the assertion; lets it live if the tables are no longer what the assertion was written for.';
-
 CREATE FUNCTION pgslo_catalog.is_base64(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
@@ -2821,18 +3363,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_missed(rule pgslo_catalog.rule, rows bigint, failed bigint) IS 'Whether a batch of so many rows, so many of them failing, misses the rule.';
-
-CREATE FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) RETURNS boolean
-    LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    -- 42501 is about rights: they come back, and until then nobody gets around the assertion.
-    RETURN error_code ~ '^(42|3F|0A)' AND error_code <> '42501';
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) IS 'Whether an error says that a table is no longer what an assertion was written for.';
 
 CREATE FUNCTION pgslo_catalog.is_referential(relation regclass, old_row record, new_row record) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -3055,55 +3585,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.judge_age(definition pgslo_catalog.definition) IS 'Holds the age of a table''s newest data against its objective, under the name of the newest batch.';
 
-CREATE FUNCTION pgslo_catalog.judge_assertion(rule_id bigint, keys text[]) RETURNS bigint
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    judged pgslo_catalog.assertion;
-    rule pgslo_catalog.rule;
-    about pgslo_catalog.definition;
-    day pgslo_catalog.batch;
-    first record;
-    broken bigint;
-    looked_at text[];
-BEGIN
-    SELECT a.* INTO judged FROM pgslo_catalog.assertion a WHERE a.rule_id = judge_assertion.rule_id;
-    SELECT r.* INTO rule FROM pgslo_catalog.rule r WHERE r.rule_id = judge_assertion.rule_id;
-    SELECT d.* INTO about FROM pgslo_catalog.definition d WHERE d.definition_id = rule.definition_id;
-    -- What is known to be broken is looked at again: nobody says so when it is mended by accident.
-    looked_at := CASE
-        WHEN judge_assertion.keys IS NULL OR '*' = ANY (judge_assertion.keys) THEN ARRAY['*']
-        ELSE ARRAY(SELECT k.key FROM unnest(judge_assertion.keys) AS k (key) UNION SELECT b.group_key FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id)
-    END;
-    BEGIN
-        DELETE FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id;
-        INSERT INTO pgslo_catalog.broken_group (rule_id, group_key, group_shown, said)
-        SELECT judge_assertion.rule_id, b.group_key, b.group_shown, b.said
-        FROM pgslo_catalog.broken_groups(judged.check_function, looked_at, 10000) AS b;
-        GET DIAGNOSTICS broken = ROW_COUNT;
-    EXCEPTION WHEN OTHERS THEN
-        PERFORM pgslo_catalog.record_break(about.name, rule.name, SQLSTATE, SQLERRM);
-        RETURN NULL;
-    END;
-    SELECT b.* INTO first FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id ORDER BY b.broken_group_id LIMIT 1;
-    day.definition_id := about.definition_id;
-    day.name := pgslo_catalog.day_of_check();
-    day.place := pgslo_catalog.place_of_check();
-    -- Given when something is wrong, and when it no longer is; a promise that is kept all the time is no news.
-    IF broken > 0 OR EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.rule_id = judge_assertion.rule_id AND i.resolved_at IS NULL)
-        OR EXISTS (SELECT FROM pgslo_catalog.verdict v WHERE v.rule_id = judge_assertion.rule_id AND v.batch = day.name) THEN
-        PERFORM pgslo_catalog.give_verdict(rule, day, CASE WHEN broken > 0 THEN 'missed' ELSE 'met' END, broken::float8, NULL, 0, NULL,
-            CASE broken WHEN 0 THEN 'no group breaks it'
-                        -- Everybody may read it, so it names a group and no other value; pgslo.broken_group tells the rest.
-                        ELSE coalesce(format('%s %s it, first ', pgslo_catalog.shown(broken), CASE broken WHEN 1 THEN 'group breaks' ELSE 'groups break' END) || first.group_shown, 'rows of the table break it') END);
-    END IF;
-    RETURN broken;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.judge_assertion(rule_id bigint, keys text[]) IS 'Looks at groups, and again at those known to be broken, as everybody sees them; gives the day''s verdict, which the incident follows. NULL when it cannot be judged.';
-
 CREATE FUNCTION pgslo_catalog.judge_batch(definition_id bigint, batch text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3125,7 +3606,7 @@ BEGIN
     END IF;
     FOR rule IN
         SELECT r.* FROM pgslo_catalog.rule r
-        WHERE r.definition_id = judge_batch.definition_id AND r.scope NOT IN ('row', 'assertion') AND r.kind NOT IN ('learned', 'ml_metric') AND r.retired_at IS NULL
+        WHERE r.definition_id = judge_batch.definition_id AND r.scope <> 'row' AND r.kind NOT IN ('learned', 'ml_metric') AND r.retired_at IS NULL
         ORDER BY r.rule_id
     LOOP
         BEGIN
@@ -3347,6 +3828,47 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.keep_functions(definition text) IS 'Keeps the trigger functions of a definition as they are without a pause, and names them.';
 
+CREATE FUNCTION pgslo_catalog.keep_snapshots() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    keeper oid := (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_snapshot');
+BEGIN
+    IF keeper IS NULL THEN
+        -- Outside pgslo's other schemas: snapshots stay when pgslo goes, and what keeps their rows as they are stays with them.
+        CREATE SCHEMA pgslo_snapshot;
+        COMMENT ON SCHEMA pgslo_snapshot IS 'Snapshots that pgslo took: tables whose rows cannot be changed.';
+        GRANT USAGE ON SCHEMA pgslo_snapshot TO PUBLIC;
+        EXECUTE
+            $text$
+            CREATE FUNCTION pgslo_snapshot.refuse_change() RETURNS trigger LANGUAGE plpgsql
+            SET search_path = pg_catalog, pg_temp
+            AS $body$
+            BEGIN
+                RAISE EXCEPTION USING
+                    ERRCODE = 'object_not_in_prerequisite_state',
+                    MESSAGE = format('snapshot "%s" cannot be changed', TG_TABLE_NAME),
+                    DETAIL = 'Its rows are kept as they were taken.',
+                    HINT = 'Take another one; pgslo snapshot drop takes this one away.',
+                    SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME;
+            END
+            $body$
+            $text$;
+        REVOKE ALL ON FUNCTION pgslo_snapshot.refuse_change() FROM PUBLIC;
+        COMMENT ON FUNCTION pgslo_snapshot.refuse_change() IS 'Refuses to change a snapshot''s rows.';
+    ELSIF keeper <> current_user::regrole THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'duplicate_schema',
+            MESSAGE = 'schema pgslo_snapshot belongs to somebody else',
+            DETAIL = format('Its owner is %s; snapshots are kept by %s.', keeper::regrole, current_user),
+            HINT = 'Rename it, or give it to pgslo''s owner.';
+    END IF;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.keep_snapshots() IS 'Makes the schema for snapshots, with the first one.';
+
 CREATE FUNCTION pgslo_catalog.kinds_of(definition_id bigint, columns text[], sample text[]) RETURNS text[]
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3439,6 +3961,35 @@ CREATE FUNCTION pgslo_catalog.level_of(mask bigint) RETURNS smallint
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.level_of(mask bigint) IS 'The number of bits of a mask.';
+
+CREATE FUNCTION pgslo_catalog.make_table(table_name text, columns jsonb, for_good boolean, reader name) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    EXECUTE format('CREATE %s TABLE pgslo_snapshot.%I (%s)', CASE WHEN make_table.for_good THEN '' ELSE 'UNLOGGED' END, make_table.table_name,
+        (SELECT string_agg(format('%I %s%s', c.value ->> 'name', c.value ->> 'type', coalesce(' COLLATE ' || (c.value ->> 'collation'), '')), ', ' ORDER BY c.ordinality)
+         FROM jsonb_array_elements(make_table.columns) WITH ORDINALITY AS c));
+    EXECUTE format('REVOKE ALL ON TABLE pgslo_snapshot.%I FROM PUBLIC', make_table.table_name);
+    EXECUTE format('GRANT INSERT ON TABLE pgslo_snapshot.%I TO %I', make_table.table_name, make_table.reader);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.make_table(table_name text, columns jsonb, for_good boolean, reader name) IS 'A table that a reader may fill, for as long as its transaction lasts.';
+
+CREATE FUNCTION pgslo_catalog.may_see(snapshot pgslo_catalog.snapshot, reader name) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT snapshot.taken_by = reader
+        OR (SELECT pg_has_role(reader, n.nspowner, 'USAGE') FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog')
+        OR EXISTS (
+            SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = snapshot.source_schema AND c.relname = snapshot.source_name
+              AND has_schema_privilege(reader, n.oid, 'USAGE') AND has_table_privilege(reader, c.oid, 'SELECT'))
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.may_see(snapshot pgslo_catalog.snapshot, reader name) IS 'Whether somebody may know of a snapshot: who took it, who may read its view, and pgslo''s owner.';
 
 CREATE FUNCTION pgslo_catalog.mean_interval(summed numeric, squares numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) RETURNS record
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -3813,14 +4364,6 @@ DECLARE
     batches integer := 0;
     given record;
 BEGIN
-    IF rule.scope = 'assertion' THEN
-        SELECT count(DISTINCT b.group_key) AS groups, min(b.broken_group_id) AS first INTO given FROM pgslo_catalog.broken_group b WHERE b.rule_id = rule.rule_id;
-        RETURN (
-            SELECT format('%s; the rule wants: %s. Since %s UTC.',
-                coalesce(format('%s %s it, first ', given.groups, CASE given.groups WHEN 1 THEN 'group breaks' ELSE 'groups break' END) || b.group_shown, 'Rows of the table break it'),
-                rule.promise, to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'))
-            FROM pgslo_catalog.broken_group b WHERE b.broken_group_id = given.first);
-    END IF;
     IF rule.scope <> 'row' THEN
         SELECT v.batch, v.said,
                (SELECT count(*) FROM (
@@ -4104,55 +4647,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.note_incident() IS 'Writes the history of an incident, whoever changes it, and leaves it to tick() to tell of it.';
 
-CREATE FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    seen pgslo_catalog.assertion;
-    rule pgslo_catalog.rule;
-    about pgslo_catalog.definition;
-    found integer;
-BEGIN
-    SELECT a.* INTO seen FROM pgslo_catalog.assertion a WHERE a.check_function = observe_assertion.check_function;
-    SELECT r.* INTO rule FROM pgslo_catalog.rule r WHERE r.rule_id = seen.rule_id;
-    SELECT d.* INTO about FROM pgslo_catalog.definition d WHERE d.definition_id = rule.definition_id;
-    INSERT INTO pgslo_catalog.broken_group (rule_id, group_key, group_shown, said)
-    SELECT seen.rule_id, b.group_key, b.group_shown, b.said
-    FROM pgslo_catalog.broken_groups(seen.check_function, observe_assertion.keys, 100) AS b;
-    GET DIAGNOSTICS found = ROW_COUNT;
-    IF found = 0 THEN
-        RETURN;
-    END IF;
-    PERFORM pgslo_catalog.open_incident(rule, pgslo_catalog.day_of_check(), pgslo_catalog.place_of_check());
-    IF rule.on_breach = 'warn' THEN
-        PERFORM pgslo_catalog.warn_writer(about.name, split_part(about.name, '.', 1), substr(about.name, strpos(about.name, '.') + 1), ARRAY[rule.name], coalesce(rule.owner, about.owner, 'unknown'));
-    END IF;
-EXCEPTION
-    WHEN serialization_failure THEN
-        RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
-    WHEN OTHERS THEN
-        -- An observer: whatever happens, the write lives.
-        PERFORM pgslo_catalog.record_break(about.name, rule.name, SQLSTATE, SQLERRM);
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) IS 'Notes groups among these that break an assertion as this transaction sees them, opens its incident and warns the writer; never fails the write.';
-
-CREATE FUNCTION pgslo_catalog.observe_touched() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    IF (SELECT a.deferred FROM pgslo_catalog.assertion a WHERE a.check_function = NEW.check_function) THEN
-        PERFORM pgslo_catalog.observe_assertion(NEW.check_function, NEW.keys);
-    END IF;
-    RETURN NULL;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.observe_touched() IS 'When a transaction commits: looks at what a statement touched of an assertion that does not reject. The row stays for tick(), which sees what others did.';
-
 CREATE FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4263,17 +4757,6 @@ CREATE FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) RETU
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) IS 'Seconds after which batches are alike again, by how far they are apart; NULL when no such period is known.';
-
-CREATE FUNCTION pgslo_catalog.place_of_check() RETURNS numeric
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    RETURN extract(epoch FROM date_trunc('day', clock_timestamp() AT TIME ZONE 'UTC'));
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.place_of_check() IS 'Where that day stands among the others: seconds since 1970.';
 
 CREATE FUNCTION pgslo_catalog.problem(definition text, columns text[]) RETURNS TABLE(code text, incident_id bigint, rule text, column_name text, message text, detail text, hint text)
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -4476,6 +4959,76 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.profile_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) IS 'Writes the profile of a batch, with all that history says about it.';
 
+CREATE FUNCTION pgslo_catalog.profile_rows(snapshot pgslo_catalog.snapshot, table_name text, rows bigint) RETURNS SETOF pgslo_catalog.snapshot_column
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "IntervalStyle" TO 'postgres'
+    SET "TimeZone" TO 'UTC'
+    SET bytea_output TO 'hex'
+    SET extra_float_digits TO '1'
+    SET jit TO 'off'
+    AS $_$
+DECLARE
+    target pgslo_catalog.definition;
+    whole pgslo_catalog.batch;
+    names text[];
+    present jsonb;
+    sample text[];
+    -- A larger part than of a batch: this is done once, and compared with others.
+    mask bigint := pgslo_catalog.sample_mask(profile_rows.rows / 2);
+    read record;
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = snapshot.definition;
+    SELECT array_agg(c.name ORDER BY c.n) AS names,
+           string_agg(format('%L, count(r.%I)', c.name, c.name), ', ' ORDER BY c.n) AS counts,
+           string_agg(CASE
+               WHEN w.kind = 'number' THEN format('r.%I::text', c.name)
+               WHEN w.kind = 'time' THEN format('extract(epoch FROM r.%I)::text', c.name)
+               WHEN c.type ~ '^(date|timestamp)' THEN format('to_char(r.%I, ''YYYY-MM-DD HH24:MI:SS'')', c.name)
+               ELSE format('left(r.%I::text, 100)', c.name)
+           END, ', ' ORDER BY c.n) AS cells
+    INTO read
+    FROM (SELECT e.value ->> 'name' AS name, e.value ->> 'type' AS type, e.ordinality AS n FROM jsonb_array_elements(snapshot.columns) WITH ORDINALITY AS e) AS c
+    LEFT JOIN pgslo_catalog.watched_column w ON w.definition_id = target.definition_id AND w.column_name = c.name;
+    names := read.names;
+    EXECUTE format('SELECT jsonb_build_object(%s) FROM pgslo_snapshot.%I AS r', read.counts, profile_rows.table_name) INTO present;
+    EXECUTE format(
+        $query$
+        SELECT array_agg(ARRAY[h.entity::text, %s])
+        FROM pgslo_snapshot.%I AS r
+        CROSS JOIN LATERAL (SELECT hashtextextended(%s COLLATE "C", 0) AS entity) AS h
+        WHERE h.entity & $1 = 0
+        $query$, read.cells, profile_rows.table_name,
+        -- By the key where the view shows it, so that two snapshots sample the same entities.
+        CASE
+            WHEN target.key_columns <> '{}' AND target.key_columns <@ names
+            THEN (SELECT format('concat_ws(''|'', %s)', string_agg(format('r.%I', k.name), ', ' ORDER BY k.n)) FROM unnest(target.key_columns) WITH ORDINALITY AS k (name, n))
+            ELSE pgslo_catalog.row_text(snapshot.columns)
+        END)
+    INTO sample USING mask;
+
+    -- Under a name that no batch has, and gone before this transaction ends.
+    whole.definition_id := target.definition_id;
+    whole.name := format('snapshot %s', snapshot.snapshot_id);
+    whole.place := 0;
+    whole.rows := profile_rows.rows;
+    DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = target.definition_id AND p.batch = whole.name;
+    PERFORM pgslo_catalog.describe_batch(target, whole, names, sample, pgslo_catalog.level_of(mask), present);
+    RETURN QUERY
+    SELECT snapshot.snapshot_id, c.n::integer, c.name, c.type, p.present, p.sampled,
+           coalesce((SELECT jsonb_object_agg(k.name, p.summary[k.ordinal]) FROM pgslo_catalog.summary_kinds() k WHERE p.summary[k.ordinal] IS NOT NULL), '{}'),
+           p.common, p.grid
+    FROM pgslo_catalog.profile p
+    JOIN (SELECT e.value ->> 'name' AS name, e.value ->> 'type' AS type, e.ordinality AS n FROM jsonb_array_elements(snapshot.columns) WITH ORDINALITY AS e) AS c ON c.name = p.column_name
+    WHERE p.definition_id = target.definition_id AND p.batch = whole.name
+    ORDER BY c.n;
+    DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = target.definition_id AND p.batch = whole.name;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.profile_rows(snapshot pgslo_catalog.snapshot, table_name text, rows bigint) IS 'Each column of a table of rows in numbers, by what learned bounds go by.';
+
 CREATE FUNCTION pgslo_catalog.profile_said(profile pgslo_catalog.profile) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4552,6 +5105,23 @@ CREATE FUNCTION pgslo_catalog.quantile_noise(grid double precision[], place inte
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.quantile_noise(grid double precision[], place integer, present double precision) IS 'How far a quantile goes by chance, read off the distribution itself.';
+
+CREATE FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[]) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- The condition stands on lines of its own: it may end in a comment.
+    SELECT format(E'SELECT %s FROM %I.%I AS r WHERE (\n%s\n)%s',
+        (SELECT string_agg(format('r.%I', c.value ->> 'name'), ', ' ORDER BY c.ordinality) FROM jsonb_array_elements(snapshot.columns) WITH ORDINALITY AS c),
+        snapshot.source_schema, snapshot.source_name, coalesce(snapshot.condition, 'true'),
+        CASE
+            WHEN reading.places IS NOT NULL
+            THEN format(' AND (SELECT %s FROM (SELECT %s AS raw) AS b) = ANY (%L::numeric[])', snapshot.batch_place, snapshot.batch_by, reading.places)
+            ELSE ''
+        END)
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[]) IS 'The query that reads a snapshot''s rows from its view, those of these batches alone where they are given.';
 
 CREATE FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) RETURNS void
     LANGUAGE plpgsql
@@ -4830,32 +5400,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) IS 'Refuses a statement after which a batch is beyond what its rules let through.';
 
-CREATE FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    held record;
-BEGIN
-    SELECT r.name, r.promise, coalesce(r.owner, d.owner, 'unknown') AS owner, d.name AS definition
-    INTO held
-    FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
-    WHERE a.check_function = refuse_broken.check_function;
-    RAISE EXCEPTION USING
-        ERRCODE = 'check_violation',
-        MESSAGE = format('transaction violates assertion "%s" of %s', held.name, held.definition),
-        DETAIL = format('%s%s. The assertion wants: %s.',
-            CASE WHEN refuse_broken.group_shown IS NULL THEN '' ELSE format('Group %s: ', refuse_broken.group_shown) END,
-            CASE WHEN refuse_broken.group_shown IS NULL THEN upper(left(refuse_broken.said, 1)) || substr(refuse_broken.said, 2) ELSE refuse_broken.said END, held.promise),
-        HINT = format('Write what keeps it, in one transaction, or ask its owner, %s.', held.owner),
-        SCHEMA = split_part(held.definition, '.', 1),
-        TABLE = substr(held.definition, strpos(held.definition, '.') + 1),
-        CONSTRAINT = held.name;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) IS 'Refuses a transaction as a check constraint does, naming the group.';
-
 CREATE FUNCTION pgslo_catalog.register(document jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4910,8 +5454,8 @@ BEGIN
     SELECT id, w.ordinal, w.watched ->> 'name', w.watched ->> 'kind'
     FROM jsonb_array_elements(document -> 'watched') WITH ORDINALITY AS w (watched, ordinal);
     DELETE FROM pgslo_catalog.task t WHERE t.definition_id = id;
-    INSERT INTO pgslo_catalog.task (definition_id, name, contact, reads, reads_from, view_name, on_read)
-    SELECT id, t ->> 'name', t ->> 'contact', ARRAY(SELECT jsonb_array_elements_text(t -> 'reads')), coalesce(t ->> 'reads_from', 'definition'), t ->> 'view', t ->> 'on_read'
+    INSERT INTO pgslo_catalog.task (definition_id, name, contact, reads, reads_from, view_name, on_read, gate)
+    SELECT id, t ->> 'name', t ->> 'contact', ARRAY(SELECT jsonb_array_elements_text(t -> 'reads')), coalesce(t ->> 'reads_from', 'definition'), t ->> 'view', t ->> 'on_read', nullif(t -> 'gate', 'null')
     FROM jsonb_array_elements(document -> 'tasks') AS t;
 END
 $$;
@@ -5097,6 +5641,16 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric) IS 'Resolves the rule''s open incident if this batch is newer than every batch that missed it, and says whether it did; never waits and never fails the write.';
 
+CREATE FUNCTION pgslo_catalog.row_text(columns jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT format('ROW(%s)::text', string_agg(format('r.%I', c.value ->> 'name'), ', ' ORDER BY c.ordinality))
+    FROM jsonb_array_elements(row_text.columns) WITH ORDINALITY AS c
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.row_text(columns jsonb) IS 'A row as text, as SQL over row r.';
+
 CREATE FUNCTION pgslo_catalog.sample_mask(rows bigint) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5188,60 +5742,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.settle_replayed(twin pgslo_catalog.definition, batch pgslo_catalog.batch, missed text[], feedback boolean) IS 'What becomes of the alarms about a batch without a fault: it leaves the baseline, or they are told to be false.';
-
-CREATE FUNCTION pgslo_catalog.settle_touched() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    me xid8;
-    number integer;
-    guard record;
-    touched record;
-BEGIN
-    IF current_setting('pgslo.touched', true) = '1' THEN
-        -- The way of nearly every transaction: it has this row alone.
-        DELETE FROM pgslo_catalog.touched t WHERE t.touched_id = NEW.touched_id;
-        IF NOT FOUND THEN
-            RETURN NULL;
-        END IF;
-        FOREACH number IN ARRAY NEW.buckets LOOP
-            PERFORM pgslo_catalog.take_turn(NEW.check_function, number);
-        END LOOP;
-        PERFORM pgslo_catalog.hold_assertion(NEW.check_function, NEW.keys);
-        RETURN NULL;
-    END IF;
-    -- The first of the transaction's rows settles all: guard rows have to be taken in one order over all assertions.
-    me := pg_current_xact_id();
-    PERFORM FROM pgslo_catalog.touched t WHERE t.xid = me AND t.enforced;
-    IF NOT FOUND THEN
-        RETURN NULL;
-    END IF;
-    FOR guard IN
-        SELECT DISTINCT t.check_function, b.bucket
-        FROM pgslo_catalog.touched t CROSS JOIN LATERAL unnest(t.buckets) AS b (bucket)
-        WHERE t.xid = me AND t.enforced
-        ORDER BY t.check_function, b.bucket
-    LOOP
-        PERFORM pgslo_catalog.take_turn(guard.check_function, guard.bucket);
-    END LOOP;
-    FOR touched IN
-        WITH settled AS (
-            DELETE FROM pgslo_catalog.touched t WHERE t.xid = me AND t.enforced RETURNING t.check_function, t.keys
-        )
-        SELECT s.check_function, array_agg(DISTINCT k.key) AS keys
-        FROM settled s CROSS JOIN LATERAL unnest(s.keys) AS k (key)
-        GROUP BY s.check_function
-        ORDER BY s.check_function
-    LOOP
-        PERFORM pgslo_catalog.hold_assertion(touched.check_function, touched.keys);
-    END LOOP;
-    PERFORM set_config('pgslo.touched', '0', true);
-    RETURN NULL;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.settle_touched() IS 'When a transaction commits: takes the guard rows of all groups that it touched, in order, and holds their assertions.';
 
 CREATE FUNCTION pgslo_catalog.share_below(grid double precision[], value double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -5354,6 +5854,86 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.silence(function_name text) IS 'Replaces a generated trigger function by one that lets everything pass.';
+
+CREATE FUNCTION pgslo_catalog.snapshot_called(name text) RETURNS pgslo_catalog.snapshot
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    found pgslo_catalog.snapshot;
+BEGIN
+    SELECT s.* INTO found FROM pgslo_catalog.snapshot s WHERE s.name = snapshot_called.name;
+    -- Who may not see it is told no more than who misspells it.
+    IF found.snapshot_id IS NULL OR NOT pgslo_catalog.may_see(found, pgslo_catalog.caller()) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'undefined_object',
+            MESSAGE = format('there is no snapshot "%s"', snapshot_called.name),
+            HINT = 'SELECT name FROM pgslo.snapshot;';
+    END IF;
+    RETURN found;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.snapshot_called(name text) IS 'The snapshot of that name; an error where the caller may see none.';
+
+CREATE FUNCTION pgslo_catalog.snapshot_readiness(task text, what text, wanted jsonb) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    taken pgslo_catalog.snapshot := pgslo_catalog.wanted_snapshot(snapshot_readiness.wanted);
+    reads text[];
+    age interval := clock_timestamp() - taken.taken_at;
+    spoilt record;
+BEGIN
+    about := snapshot_readiness.what;
+    is_ready := false;
+    IF taken.snapshot_id IS NULL THEN
+        said := format('no snapshot "%s" was taken', wanted ->> 'snapshot');
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    definition := taken.definition;
+    batch := taken.newest_batch;
+    SELECT t.reads INTO reads FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = snapshot_readiness.task AND d.name = taken.definition;
+    IF reads IS NULL THEN
+        said := format('snapshot "%s" is of %s, which the task does not read', taken.name, taken.definition);
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    SELECT min(c.name) AS name, count(*) AS number INTO spoilt FROM unnest(reads) AS c (name) WHERE NOT taken.columns @> jsonb_build_array(jsonb_build_object('name', c.name));
+    IF spoilt.number > 0 THEN
+        column_name := spoilt.name;
+        said := format('snapshot "%s" has no column "%s"', taken.name, spoilt.name);
+        RETURN NEXT;
+        column_name := NULL;
+    END IF;
+    IF age > (wanted ->> 'max_age')::interval THEN
+        said := format('snapshot "%s" was taken %s UTC; it may be at most %s old', taken.name, to_char(taken.taken_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), pgslo_catalog.span_shown((wanted ->> 'max_age')::interval));
+        RETURN NEXT;
+    END IF;
+    SELECT count(DISTINCT b.batch) AS number, min(b.batch) AS first, min(u.incident_id) AS incident INTO spoilt
+    FROM pgslo_catalog.snapshot_batch b
+    JOIN pgslo_catalog.definition d ON d.name = taken.definition
+    CROSS JOIN LATERAL pgslo_catalog.unhealthy(d.definition_id, reads, clock_timestamp()) AS u
+    WHERE b.snapshot_id = taken.snapshot_id AND taken.batch_by IS NOT NULL AND b.place >= u.first_place AND (b.place < u.end_place OR u.with_end AND b.place = u.end_place);
+    IF spoilt.number > 0 THEN
+        batch := spoilt.first;
+        said := format('snapshot "%s" holds %s, first %s (incident %s)', taken.name, CASE spoilt.number WHEN 1 THEN '1 unhealthy batch' ELSE spoilt.number || ' unhealthy batches' END, spoilt.first, spoilt.incident);
+        RETURN NEXT;
+    ELSIF taken.batch_by IS NULL AND taken.incidents <> '[]' THEN
+        said := format('snapshot "%s" was taken while incident %s was open', taken.name, taken.incidents #>> '{0,incident}');
+        RETURN NEXT;
+    END IF;
+    IF said IS NULL THEN
+        is_ready := true;
+        said := format('snapshot "%s": %s rows%s, taken %s UTC', taken.name, pgslo_catalog.shown(taken.rows), coalesce(' up to batch ' || taken.newest_batch, ''), to_char(taken.taken_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'));
+        RETURN NEXT;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.snapshot_readiness(task text, what text, wanted jsonb) IS 'Whether the snapshot that a gate wants is there, fresh and sound.';
 
 CREATE FUNCTION pgslo_catalog.span_shown(span interval) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -5499,6 +6079,31 @@ CREATE FUNCTION pgslo_catalog.summary_names() RETURNS text[]
 
 COMMENT ON FUNCTION pgslo_catalog.summary_names() IS 'Names of the numbers in a profile''s summary, in order.';
 
+CREATE FUNCTION pgslo_catalog.tables_ready(task text) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN
+        SELECT t.reads, coalesce((t.gate ->> 'batches')::integer, 1) AS batches, d
+        FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
+        WHERE t.name = tables_ready.task ORDER BY d.name
+    LOOP
+        RETURN QUERY SELECT r.* FROM pgslo_catalog.column_readiness(one.d, one.reads, one.batches) AS r;
+    END LOOP;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'undefined_object',
+            MESSAGE = format('no definition has a task "%s"', tables_ready.task),
+            HINT = coalesce('Known are ' || (SELECT string_agg(DISTINCT t.name, ', ') FROM pgslo_catalog.task t) || '.', 'Write it under "tasks" in a definition.');
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.tables_ready(task text) IS 'Whether all that a task reads is healthy, in every table it reads.';
+
 CREATE FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5518,26 +6123,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) IS 'Writes down what a batch comes to, as counted from the table.';
 
-CREATE FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    UPDATE pgslo_catalog.assertion_guard g SET turns = g.turns + 1 WHERE g.check_function = take_turn.check_function AND g.bucket = take_turn.bucket;
-    -- READ COMMITTED sees what is there: an assertion that was taken out since the statement holds nobody. At the higher
-    -- levels it may as well be too new to be seen, and going on would get around it.
-    IF NOT FOUND AND current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'serialization_failure',
-            MESSAGE = 'could not serialize access due to an assertion that changed since the transaction began',
-            DETAIL = format('Its check is pgslo_gen.%I.', take_turn.check_function),
-            HINT = 'The transaction might succeed if retried.';
-    END IF;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) IS 'Waits until no other transaction that touched such a group is committing, and keeps others waiting until this one is done.';
-
 CREATE FUNCTION pgslo_catalog.tend_incidents() RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5551,39 +6136,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.tend_incidents() IS 'What tick() does for incidents after it has judged: heals, ends mutes, tells.';
-
-CREATE FUNCTION pgslo_catalog.touch(check_function text, enforced boolean, keys text[], buckets integer[]) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    INSERT INTO pgslo_catalog.touched (check_function, enforced, keys, buckets)
-    VALUES (touch.check_function, touch.enforced, touch.keys, touch.buckets);
-    IF touch.enforced THEN
-        -- How many of its rows wait; whoever sets it to something else is held all the same, and may only be deadlocked.
-        PERFORM set_config('pgslo.touched', (coalesce(nullif(current_setting('pgslo.touched', true), '')::bigint, 0) + 1)::text, true);
-    END IF;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.touch(check_function text, enforced boolean, keys text[], buckets integer[]) IS 'Notes groups that a statement touched, to be held when the transaction commits.';
-
-CREATE FUNCTION pgslo_catalog.touch_and_check(check_function text, enforced boolean, keys text[], buckets integer[]) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    PERFORM pgslo_catalog.touch(touch_and_check.check_function, touch_and_check.enforced, touch_and_check.keys, touch_and_check.buckets);
-    -- What this transaction sees is enough to refuse it early; what others do meanwhile is seen when it commits.
-    IF touch_and_check.enforced THEN
-        PERFORM pgslo_catalog.hold_assertion(touch_and_check.check_function, touch_and_check.keys);
-    ELSE
-        PERFORM pgslo_catalog.observe_assertion(touch_and_check.check_function, touch_and_check.keys);
-    END IF;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.touch_and_check(check_function text, enforced boolean, keys text[], buckets integer[]) IS 'Notes groups that a statement touched, and looks at them at once as well.';
 
 CREATE FUNCTION pgslo_catalog.twin_of(target pgslo_catalog.definition, sensitivity double precision) RETURNS pgslo_catalog.definition
     LANGUAGE plpgsql
@@ -5636,6 +6188,32 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.unchanged(batch pgslo_catalog.batch, column_name text, at_most integer) IS 'How many batches in a row, up to this one, repeat a column''s values.';
 
+CREATE FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone) RETURNS TABLE(incident_id bigint, rule text, columns_hit text[], first_place numeric, end_place numeric, with_end boolean, is_open boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT i.incident_id, r.name, r.columns, i.opened_place,
+           CASE WHEN l.event = 'resolved' THEN coalesce(b.place, i.resolved_place, 'Infinity') ELSE 'Infinity' END,
+           -- The batch that met ended it; a person has judged all up to the newest one.
+           l.event = 'resolved' AND l.resolution = 'real', l.event IS DISTINCT FROM 'resolved'
+    FROM pgslo_catalog.incident i
+    JOIN pgslo_catalog.rule r USING (rule_id)
+    LEFT JOIN LATERAL (
+        SELECT e.event, e.batch, e.resolution FROM pgslo_catalog.incident_event e
+        WHERE e.incident_id = i.incident_id AND e.event IN ('resolved', 'reopened') AND e.happened_at <= unhealthy.as_of
+        ORDER BY e.incident_event_id DESC LIMIT 1
+    ) l ON true
+    LEFT JOIN pgslo_catalog.batch b ON b.definition_id = i.definition_id AND b.name = l.batch
+    WHERE i.definition_id = unhealthy.definition_id AND i.opened_at <= unhealthy.as_of
+      -- How old a table is says nothing about what is in its batches.
+      AND r.scope <> 'table'
+      AND (unhealthy.columns IS NULL OR r.columns = '{}' OR r.columns && unhealthy.columns)
+      -- Healed: its rows were mended. False alarm: they were right. Retired: nobody promises it any more.
+      AND (l.event IS DISTINCT FROM 'resolved' OR l.resolution IN ('met', 'real'))
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone) IS 'Runs of batches that were unhealthy for some columns, as was known at a time.';
+
 CREATE FUNCTION pgslo_catalog.unregister(definition text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5646,7 +6224,6 @@ BEGIN
     DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id;
     DELETE FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = id;
     PERFORM pgslo_catalog.forget_pairs(id);
-    DELETE FROM pgslo_catalog.touched t WHERE NOT t.enforced AND t.check_function IN (SELECT a.check_function FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r USING (rule_id) WHERE r.definition_id = id);
     DELETE FROM pgslo_catalog.definition d WHERE d.definition_id = id;
 END
 $$;
@@ -5661,24 +6238,6 @@ CREATE FUNCTION pgslo_catalog.utc(moment timestamp with time zone) RETURNS text
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.utc(moment timestamp with time zone) IS 'A moment as messages write it.';
-
-CREATE FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    rule pgslo_catalog.rule := pgslo_catalog.assertion_rule(validate_assertion.definition, validate_assertion.assertion);
-BEGIN
-    IF rule.on_breach = 'reject' THEN
-        PERFORM pgslo_catalog.hold_assertion(a.check_function, ARRAY['*']) FROM pgslo_catalog.assertion a WHERE a.rule_id = rule.rule_id;
-    ELSE
-        PERFORM pgslo_catalog.judge_assertion(rule.rule_id, NULL);
-    END IF;
-    UPDATE pgslo_catalog.assertion a SET validated_at = clock_timestamp() WHERE a.rule_id = rule.rule_id;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) IS 'Holds what is there to an assertion: an error if it rejects, else an incident.';
 
 CREATE FUNCTION pgslo_catalog.want_pairs_anew(definition text) RETURNS void
     LANGUAGE plpgsql
@@ -5711,6 +6270,18 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.wanted(low double precision, high double precision, factor numeric, unit text) IS 'Two bounds in words.';
 
+CREATE FUNCTION pgslo_catalog.wanted_snapshot(wanted jsonb) RETURNS pgslo_catalog.snapshot
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT s.* FROM pgslo_catalog.snapshot s
+    WHERE s.content_hash IS NOT NULL
+      AND CASE WHEN wanted ->> 'snapshot' LIKE '%*' THEN starts_with(s.name, rtrim(wanted ->> 'snapshot', '*')) ELSE s.name = wanted ->> 'snapshot' END
+    ORDER BY s.taken_at DESC, s.snapshot_id DESC LIMIT 1
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.wanted_snapshot(wanted jsonb) IS 'The newest snapshot that a gate means.';
+
 CREATE FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5736,6 +6307,16 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) IS 'Tells the writer, at most once a statement and without values.';
 
+CREATE FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigint, OUT sums numeric[]) RETURNS record
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT coalesce(sum(b.rows), 0)::bigint, ARRAY[coalesce(sum(b.sums[1]), 0), coalesce(sum(b.sums[2]), 0), coalesce(sum(b.sums[3]), 0), coalesce(sum(b.sums[4]), 0)]
+    FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = whole_of.snapshot_id
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigint, OUT sums numeric[]) IS 'Rows and sums of all batches of a snapshot.';
+
 CREATE FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) RETURNS record
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5753,59 +6334,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) IS 'Interval of a share: Wilson, Probable inference, JASA 22 (1927) 209-212.';
 
-CREATE TABLE pgslo_catalog.assertion (
-    rule_id bigint NOT NULL,
-    check_function text NOT NULL,
-    enforced boolean NOT NULL,
-    deferred boolean NOT NULL,
-    native boolean NOT NULL,
-    validated_at timestamp with time zone,
-    wants_validation boolean NOT NULL,
-    fingerprint text NOT NULL
-);
-
-COMMENT ON TABLE pgslo_catalog.assertion IS 'How an assertion is checked, and since when the rows that were there are known to keep it.';
-
-COMMENT ON COLUMN pgslo_catalog.assertion.enforced IS 'Whether a transaction that breaks it is refused by its check, and not by a constraint.';
-
-CREATE VIEW pgslo.assertion AS
- SELECT d.name AS definition,
-    r.name AS assertion,
-    r.kind AS form,
-    r.on_breach,
-    r.mechanism,
-    r.promise,
-    COALESCE(r.owner, d.owner) AS owner,
-    a.deferred,
-    a.validated_at,
-    a.wants_validation
-   FROM ((pgslo_catalog.assertion a
-     JOIN pgslo_catalog.rule r ON ((r.rule_id = a.rule_id)))
-     JOIN pgslo_catalog.definition d ON ((d.definition_id = r.definition_id)));
-
-COMMENT ON VIEW pgslo.assertion IS 'Promises about several rows or tables: how they are held, and since when the rows that were there are known to keep them.';
-
-CREATE TABLE pgslo_catalog.assertion_dependency (
-    rule_id bigint NOT NULL,
-    relation regclass NOT NULL,
-    columns text[] NOT NULL,
-    events text[] NOT NULL
-);
-
-COMMENT ON TABLE pgslo_catalog.assertion_dependency IS 'What can break an assertion: statements on a table, and columns whose values matter.';
-
-CREATE VIEW pgslo.assertion_dependency AS
- SELECT d.name AS definition,
-    r.name AS assertion,
-    (p.relation)::text AS relation,
-    p.events,
-    p.columns
-   FROM ((pgslo_catalog.assertion_dependency p
-     JOIN pgslo_catalog.rule r ON ((r.rule_id = p.rule_id)))
-     JOIN pgslo_catalog.definition d ON ((d.definition_id = r.definition_id)));
-
-COMMENT ON VIEW pgslo.assertion_dependency IS 'What can break each assertion: statements on a table, and, for UPDATE, columns whose values matter.';
-
 CREATE VIEW pgslo.batch AS
  SELECT d.name AS definition,
     b.name AS batch,
@@ -5820,30 +6348,6 @@ CREATE VIEW pgslo.batch AS
      JOIN pgslo_catalog.definition d USING (definition_id));
 
 COMMENT ON VIEW pgslo.batch IS 'Batches as tick() last added them up.';
-
-CREATE TABLE pgslo_catalog.broken_group (
-    broken_group_id bigint NOT NULL,
-    rule_id bigint NOT NULL,
-    group_key text NOT NULL,
-    group_shown text,
-    said text NOT NULL,
-    found_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
-);
-
-COMMENT ON TABLE pgslo_catalog.broken_group IS 'Groups that break an assertion, as writers and tick() found them. Only ever appended to by writers. May hold personal data.';
-
-CREATE VIEW pgslo.broken_group AS
- SELECT d.name AS definition,
-    r.name AS assertion,
-    b.group_shown,
-    b.said,
-    min(b.found_at) AS found_at
-   FROM ((pgslo_catalog.broken_group b
-     JOIN pgslo_catalog.rule r ON ((r.rule_id = b.rule_id)))
-     JOIN pgslo_catalog.definition d ON ((d.definition_id = r.definition_id)))
-  GROUP BY d.name, r.name, b.group_key, b.group_shown, b.said;
-
-COMMENT ON VIEW pgslo.broken_group IS 'Groups that break an assertion, as far as is known. May hold personal data.';
 
 CREATE VIEW pgslo.budget AS
  WITH wanted AS (
@@ -6324,6 +6828,7 @@ CREATE TABLE pgslo_catalog.task (
     view_name text,
     on_read text NOT NULL,
     reads_from text DEFAULT 'definition'::text NOT NULL,
+    gate jsonb,
     CONSTRAINT task_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'refuse'::text, 'silent'::text]))),
     CONSTRAINT task_reads_are_from_somewhere CHECK ((reads_from = ANY (ARRAY['definition'::text, 'sql'::text])))
 );
@@ -6331,6 +6836,8 @@ CREATE TABLE pgslo_catalog.task (
 COMMENT ON TABLE pgslo_catalog.task IS 'Who reads which columns of a defined table.';
 
 COMMENT ON COLUMN pgslo_catalog.task.reads_from IS 'Whether its author listed what it reads, or it was found in its SQL.';
+
+COMMENT ON COLUMN pgslo_catalog.task.gate IS 'What has to hold before it is trained, besides its columns: batches, training, evaluation; NULL: its columns alone.';
 
 CREATE VIEW pgslo.reader AS
  WITH RECURSIVE own AS (
@@ -6484,6 +6991,50 @@ CREATE VIEW pgslo.sample AS
 
 COMMENT ON VIEW pgslo.sample IS 'Keys and values of some failing rows. May hold personal data.';
 
+CREATE TABLE pgslo_catalog.snapshot_batch (
+    snapshot_id bigint NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL,
+    rows bigint NOT NULL,
+    sums numeric[] NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.snapshot_batch IS 'The batches that a snapshot has rows of; one without a name where rows do not say their batch.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot_batch.sums IS 'Sums of the four quarters of the SHA-256 of each row: the same rows in any order have the same.';
+
+CREATE VIEW pgslo.snapshot AS
+ SELECT name,
+        CASE
+            WHEN is_copy THEN 'copy'::text
+            ELSE 'reference'::text
+        END AS form,
+    definition,
+    definition_fingerprint,
+    format('%I.%I'::text, source_schema, source_name) AS source,
+    condition,
+    columns,
+    rows,
+    content_hash,
+    ( SELECT count(*) AS count
+           FROM pgslo_catalog.snapshot_batch b
+          WHERE ((b.snapshot_id = s.snapshot_id) AND (s.batch_by IS NOT NULL))) AS batches,
+    newest_batch,
+    (left_out IS NOT NULL) AS healthy_only,
+    COALESCE(cardinality(left_out), 0) AS batches_left_out,
+    incidents,
+    library_version,
+    taken_at,
+    taken_by,
+        CASE
+            WHEN is_copy THEN format('pgslo_snapshot.%I'::text, name)
+            ELSE NULL::text
+        END AS table_name
+   FROM pgslo_catalog.snapshot s
+  WHERE ((content_hash IS NOT NULL) AND pgslo_catalog.may_see(s.*, CURRENT_USER));
+
+COMMENT ON VIEW pgslo.snapshot IS 'Snapshots of views that the reader may read.';
+
 CREATE VIEW pgslo.status AS
  SELECT name AS definition,
     owner,
@@ -6513,6 +7064,54 @@ CREATE VIEW pgslo.status AS
    FROM pgslo_catalog.definition d;
 
 COMMENT ON VIEW pgslo.status IS 'One line for every defined table.';
+
+CREATE TABLE pgslo_catalog.task_run (
+    task_run_id bigint NOT NULL,
+    task text NOT NULL,
+    batch text NOT NULL,
+    state text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    host text,
+    process_id bigint,
+    started_at timestamp with time zone,
+    seen_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    next_attempt_at timestamp with time zone,
+    exit_code integer,
+    output text,
+    started_by text,
+    CONSTRAINT task_run_state_is_known CHECK ((state = ANY (ARRAY['skipped'::text, 'running'::text, 'waiting'::text, 'done'::text, 'failed'::text])))
+);
+
+COMMENT ON TABLE pgslo_catalog.task_run IS 'What pgslo watch --on healthy-batch ran, once for each batch of a task.';
+
+COMMENT ON COLUMN pgslo_catalog.task_run.state IS 'skipped: the batch was there before anybody watched. waiting: it failed or was interrupted, and is tried again. failed: it is not tried again.';
+
+COMMENT ON COLUMN pgslo_catalog.task_run.attempts IS 'Counted before each attempt: a run that was interrupted may have done its work.';
+
+COMMENT ON COLUMN pgslo_catalog.task_run.seen_at IS 'When the watch last said that it is still running.';
+
+COMMENT ON COLUMN pgslo_catalog.task_run.exit_code IS 'Negative: the signal that ended it. NULL after an attempt: the watch ended before the command.';
+
+COMMENT ON COLUMN pgslo_catalog.task_run.output IS 'The end of what the command printed.';
+
+CREATE VIEW pgslo.task_run AS
+ SELECT task_run_id,
+    task,
+    batch,
+    state,
+    attempts,
+    exit_code,
+    started_at,
+    seen_at,
+    ended_at,
+    next_attempt_at,
+    host,
+    process_id,
+    started_by
+   FROM pgslo_catalog.task_run r;
+
+COMMENT ON VIEW pgslo.task_run IS 'What was run for which healthy batch, and what became of it.';
 
 CREATE VIEW pgslo.verdict AS
  SELECT d.name AS definition,
@@ -6554,26 +7153,8 @@ COMMENT ON COLUMN pgslo_catalog.applied.objects IS 'What was generated: kind, na
 
 COMMENT ON COLUMN pgslo_catalog.applied.rows_written IS 'Rows inserted and updated so far, as the statistics system counted them.';
 
-CREATE TABLE pgslo_catalog.assertion_guard (
-    check_function text NOT NULL,
-    bucket integer NOT NULL,
-    turns bigint DEFAULT 0 NOT NULL
-)
-WITH (fillfactor='20');
-
-COMMENT ON TABLE pgslo_catalog.assertion_guard IS 'Groups share these rows by their hash; a transaction updates those of its groups, in order, before it checks them.';
-
 ALTER TABLE pgslo_catalog.batch ALTER COLUMN batch_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.batch_batch_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
-
-ALTER TABLE pgslo_catalog.broken_group ALTER COLUMN broken_group_id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME pgslo_catalog.broken_group_broken_group_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -6793,6 +7374,24 @@ ALTER TABLE pgslo_catalog.sample ALTER COLUMN sample_id ADD GENERATED ALWAYS AS 
     CACHE 1
 );
 
+ALTER TABLE pgslo_catalog.snapshot ALTER COLUMN snapshot_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.snapshot_snapshot_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE pgslo_catalog.task_run ALTER COLUMN task_run_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.task_run_task_run_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 ALTER TABLE pgslo_catalog.task ALTER COLUMN task_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.task_task_id_seq
     START WITH 1
@@ -6802,27 +7401,12 @@ ALTER TABLE pgslo_catalog.task ALTER COLUMN task_id ADD GENERATED ALWAYS AS IDEN
     CACHE 1
 );
 
-CREATE TABLE pgslo_catalog.touched (
-    touched_id bigint NOT NULL,
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    check_function text NOT NULL,
-    enforced boolean NOT NULL,
-    keys text[] NOT NULL,
-    buckets integer[] NOT NULL
+CREATE TABLE pgslo_catalog.task_watch (
+    task text NOT NULL,
+    since timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
-COMMENT ON TABLE pgslo_catalog.touched IS 'Groups that statements touched: checked and forgotten when their transaction commits; those of assertions that do not reject are left to tick().';
-
-COMMENT ON COLUMN pgslo_catalog.touched.keys IS 'Values of a group as a JSON array each; * stands for every group.';
-
-ALTER TABLE pgslo_catalog.touched ALTER COLUMN touched_id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME pgslo_catalog.touched_touched_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
+COMMENT ON TABLE pgslo_catalog.task_watch IS 'Tasks whose healthy batches are followed, and since when.';
 
 CREATE TABLE pgslo_catalog.unannounced (
     incident_event_id bigint NOT NULL
@@ -6859,26 +7443,11 @@ COMMENT ON TABLE pgslo_catalog.watermark IS 'Transactions below this one ended b
 ALTER TABLE ONLY pgslo_catalog.applied
     ADD CONSTRAINT applied_holds_the_last_apply PRIMARY KEY (definition_id);
 
-ALTER TABLE ONLY pgslo_catalog.assertion_dependency
-    ADD CONSTRAINT assertion_depends_on_a_table_once PRIMARY KEY (rule_id, relation);
-
-ALTER TABLE ONLY pgslo_catalog.assertion_guard
-    ADD CONSTRAINT assertion_guard_is_there_once PRIMARY KEY (check_function, bucket);
-
-ALTER TABLE ONLY pgslo_catalog.assertion
-    ADD CONSTRAINT assertion_has_a_check_of_its_own UNIQUE (check_function);
-
-ALTER TABLE ONLY pgslo_catalog.assertion
-    ADD CONSTRAINT assertion_has_one_rule PRIMARY KEY (rule_id);
-
 ALTER TABLE ONLY pgslo_catalog.batch
     ADD CONSTRAINT batch_has_an_id PRIMARY KEY (batch_id);
 
 ALTER TABLE ONLY pgslo_catalog.batch
     ADD CONSTRAINT batch_name_is_unique_in_its_definition UNIQUE (definition_id, name);
-
-ALTER TABLE ONLY pgslo_catalog.broken_group
-    ADD CONSTRAINT broken_group_has_an_id PRIMARY KEY (broken_group_id);
 
 ALTER TABLE ONLY pgslo_catalog.definition
     ADD CONSTRAINT definition_has_an_id PRIMARY KEY (definition_id);
@@ -6961,14 +7530,32 @@ ALTER TABLE ONLY pgslo_catalog.runtime
 ALTER TABLE ONLY pgslo_catalog.sample
     ADD CONSTRAINT sample_has_an_id PRIMARY KEY (sample_id);
 
+ALTER TABLE ONLY pgslo_catalog.snapshot_batch
+    ADD CONSTRAINT snapshot_batch_is_in_it_once PRIMARY KEY (snapshot_id, batch);
+
+ALTER TABLE ONLY pgslo_catalog.snapshot_column
+    ADD CONSTRAINT snapshot_column_is_in_it_once PRIMARY KEY (snapshot_id, column_name);
+
+ALTER TABLE ONLY pgslo_catalog.snapshot
+    ADD CONSTRAINT snapshot_has_an_id PRIMARY KEY (snapshot_id);
+
+ALTER TABLE ONLY pgslo_catalog.snapshot
+    ADD CONSTRAINT snapshot_name_is_unique UNIQUE (name);
+
 ALTER TABLE ONLY pgslo_catalog.task
     ADD CONSTRAINT task_has_an_id PRIMARY KEY (task_id);
+
+ALTER TABLE ONLY pgslo_catalog.task_watch
+    ADD CONSTRAINT task_is_watched_once PRIMARY KEY (task);
 
 ALTER TABLE ONLY pgslo_catalog.task
     ADD CONSTRAINT task_name_is_unique_in_its_definition UNIQUE (definition_id, name);
 
-ALTER TABLE ONLY pgslo_catalog.touched
-    ADD CONSTRAINT touched_has_an_id PRIMARY KEY (touched_id);
+ALTER TABLE ONLY pgslo_catalog.task_run
+    ADD CONSTRAINT task_run_has_an_id PRIMARY KEY (task_run_id);
+
+ALTER TABLE ONLY pgslo_catalog.task_run
+    ADD CONSTRAINT task_run_is_made_once_a_batch UNIQUE (task, batch);
 
 ALTER TABLE ONLY pgslo_catalog.unannounced
     ADD CONSTRAINT unannounced_is_noted_once PRIMARY KEY (incident_event_id);
@@ -6988,8 +7575,6 @@ ALTER TABLE ONLY pgslo_catalog.watermark
 CREATE INDEX batch_open_idx ON pgslo_catalog.batch USING btree (definition_id) WHERE (closed_at IS NULL);
 
 CREATE INDEX batch_place_idx ON pgslo_catalog.batch USING btree (definition_id, place);
-
-CREATE INDEX broken_group_idx ON pgslo_catalog.broken_group USING btree (rule_id, group_key);
 
 CREATE INDEX delivery_page_idx ON pgslo_catalog.delivery USING btree (page);
 
@@ -7041,8 +7626,6 @@ CREATE INDEX rule_break_rule_idx ON pgslo_catalog.rule_break USING btree (rule_i
 
 CREATE INDEX sample_rule_idx ON pgslo_catalog.sample USING btree (rule_id, batch);
 
-CREATE INDEX touched_enforced_idx ON pgslo_catalog.touched USING btree (xid) WHERE enforced;
-
 CREATE INDEX verdict_definition_idx ON pgslo_catalog.verdict USING btree (definition_id, place);
 
 CREATE INDEX verdict_place_idx ON pgslo_catalog.verdict USING btree (rule_id, place);
@@ -7051,27 +7634,11 @@ CREATE TRIGGER note_insert AFTER INSERT ON pgslo_catalog.incident FOR EACH ROW E
 
 CREATE TRIGGER note_update AFTER UPDATE OF acknowledged_at, muted_until, resolved_at ON pgslo_catalog.incident FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
 
-CREATE CONSTRAINT TRIGGER observe AFTER INSERT ON pgslo_catalog.touched DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((NOT new.enforced)) EXECUTE FUNCTION pgslo_catalog.observe_touched();
-
-CREATE CONSTRAINT TRIGGER settle AFTER INSERT ON pgslo_catalog.touched DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (new.enforced) EXECUTE FUNCTION pgslo_catalog.settle_touched();
-
 ALTER TABLE ONLY pgslo_catalog.applied
     ADD CONSTRAINT applied_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
-ALTER TABLE ONLY pgslo_catalog.assertion
-    ADD CONSTRAINT assertion_belongs_to_a_rule FOREIGN KEY (rule_id) REFERENCES pgslo_catalog.rule(rule_id) ON DELETE CASCADE;
-
-ALTER TABLE ONLY pgslo_catalog.assertion_dependency
-    ADD CONSTRAINT assertion_dependency_belongs_to_an_assertion FOREIGN KEY (rule_id) REFERENCES pgslo_catalog.assertion(rule_id) ON DELETE CASCADE;
-
-ALTER TABLE ONLY pgslo_catalog.assertion_guard
-    ADD CONSTRAINT assertion_guard_belongs_to_an_assertion FOREIGN KEY (check_function) REFERENCES pgslo_catalog.assertion(check_function) ON UPDATE CASCADE ON DELETE CASCADE;
-
 ALTER TABLE ONLY pgslo_catalog.batch
     ADD CONSTRAINT batch_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
-
-ALTER TABLE ONLY pgslo_catalog.broken_group
-    ADD CONSTRAINT broken_group_belongs_to_an_assertion FOREIGN KEY (rule_id) REFERENCES pgslo_catalog.assertion(rule_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.delivery
     ADD CONSTRAINT delivery_belongs_to_a_recipient FOREIGN KEY (recipient) REFERENCES pgslo_catalog.recipient(recipient) ON DELETE CASCADE;
@@ -7121,6 +7688,12 @@ ALTER TABLE ONLY pgslo_catalog.rule_break
 ALTER TABLE ONLY pgslo_catalog.sample
     ADD CONSTRAINT sample_belongs_to_a_rule FOREIGN KEY (rule_id) REFERENCES pgslo_catalog.rule(rule_id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY pgslo_catalog.snapshot_batch
+    ADD CONSTRAINT snapshot_batch_belongs_to_a_snapshot FOREIGN KEY (snapshot_id) REFERENCES pgslo_catalog.snapshot(snapshot_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.snapshot_column
+    ADD CONSTRAINT snapshot_column_belongs_to_a_snapshot FOREIGN KEY (snapshot_id) REFERENCES pgslo_catalog.snapshot(snapshot_id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY pgslo_catalog.task
     ADD CONSTRAINT task_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
@@ -7140,19 +7713,33 @@ GRANT USAGE ON SCHEMA pgslo TO PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.acknowledge(incident_id bigint, note text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo.audit(definition text) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo.backtest(definition text, batches integer, seed bigint, faults text[], sensitivity double precision, feedback boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.begin_check(name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.begin_delivery(delivery_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo.begin_run(task text, host text, process_id bigint, OUT task_run_id bigint, OUT batch text, OUT attempt integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.begin_snapshot(name text, source_schema text, source_name text, condition text, as_reference boolean, healthy_only boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo.close_batch(definition text, batch text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.create_snapshot(name text, source_schema text, source_name text, condition text, as_reference boolean, healthy_only boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.discard(quarantine_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo.drop_snapshot(name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.end_check(name text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo.end_delivery(delivery_id bigint, error text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo.end_run(task_run_id bigint, exit_code integer, output text, retries integer, wait interval) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo.evidence(incident_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.follow_task(task text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.history(definition text, batches integer) FROM PUBLIC;
 
@@ -7178,9 +7765,15 @@ REVOKE ALL ON FUNCTION pgslo.resolve(incident_id bigint, resolution text, note t
 
 REVOKE ALL ON FUNCTION pgslo.resume(definition text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo.seal_snapshot(name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.see_run(task_run_id bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo.subscribe(recipient text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.tick() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.verify_snapshot(name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.added_up(parts jsonb[]) FROM PUBLIC;
 
@@ -7193,8 +7786,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.announce(definition text, columns text[], o
 REVOKE ALL ON FUNCTION pgslo_catalog.announce_events() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.assertion_rule(definition text, assertion text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.at_place(grid double precision[], place double precision) FROM PUBLIC;
 
@@ -7212,11 +7803,11 @@ REVOKE ALL ON FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[]
 
 REVOKE ALL ON FUNCTION pgslo_catalog.break_rows(sample text[], fault text, rows bigint, batch text, seed bigint, OUT broken text[], OUT broken_rows bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.broken_groups(check_function text, keys text[], at_most integer) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, part double precision, strength double precision, other text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.calibration_error(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.caller() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.can_find_batches(definition pgslo_catalog.definition) FROM PUBLIC;
 
@@ -7226,6 +7817,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.check_mute(until timestamp with time zone) 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn integer, seed bigint, OUT chosen text[], OUT partners integer[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.columns_apart(one pgslo_catalog.snapshot_column, other pgslo_catalog.snapshot_column, OUT distance double precision, OUT by_chance double precision) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.columns_of(relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.common_distance(by text, one jsonb, other jsonb) FROM PUBLIC;
@@ -7234,9 +7829,9 @@ REVOKE ALL ON FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.definition) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.day_of_check() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.content_hash(columns jsonb, rows bigint, sums numeric[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.declare_assertion(document jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.content_of(snapshot pgslo_catalog.snapshot, table_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) FROM PUBLIC;
 
@@ -7258,8 +7853,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.fault_kinds(OUT ordinal integer, OUT name t
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.follow_assertions() FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_pairs(definition pgslo_catalog.definition) FROM PUBLIC;
@@ -7270,8 +7863,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, bat
 
 REVOKE ALL ON FUNCTION pgslo_catalog.forget(definition text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.forget_assertion(definition text, assertion text) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text) FROM PUBLIC;
@@ -7281,8 +7872,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.grid_distance(by text, one double precision
 REVOKE ALL ON FUNCTION pgslo_catalog.grids_apart(now double precision[], reference double precision[], OUT distribution double precision, OUT moved double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.heal_incidents() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.hold_assertion(check_function text, keys text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_base64(value text) FROM PUBLIC;
 
@@ -7301,8 +7890,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_ipv6(value text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.is_json(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_missed(rule pgslo_catalog.rule, rows bigint, failed bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_referential(relation regclass, old_row record, new_row record) FROM PUBLIC;
 
@@ -7324,8 +7911,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.iso_text(value anyelement) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_age(definition pgslo_catalog.definition) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.judge_assertion(rule_id bigint, keys text[]) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_batch(definition_id bigint, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.definition, batch text, columns text[], sample text[], level smallint) FROM PUBLIC;
@@ -7336,6 +7921,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.judge_metric(rule pgslo_catalog.rule, batch
 
 REVOKE ALL ON FUNCTION pgslo_catalog.keep_functions(definition text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.keep_snapshots() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.kinds_of(definition_id bigint, columns text[], sample text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
@@ -7343,6 +7930,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident
 REVOKE ALL ON FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.level_of(mask bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.make_table(table_name text, columns jsonb, for_good boolean, reader name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.mean_interval(summed numeric, squares numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
 
@@ -7368,10 +7957,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.normal_quantile(share double precision) FRO
 
 REVOKE ALL ON FUNCTION pgslo_catalog.note_incident() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.observe_touched() FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.open_left_over() FROM PUBLIC;
@@ -7380,11 +7965,11 @@ REVOKE ALL ON FUNCTION pgslo_catalog.open_one(incident_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.place_of_check() FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.problem(definition text, columns text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.profile_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.profile_rows(snapshot pgslo_catalog.snapshot, table_name text, rows bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.profile_said(profile pgslo_catalog.profile) FROM PUBLIC;
 
@@ -7395,6 +7980,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.profiles_of(incident_id bigint) FROM PUBLIC
 REVOKE ALL ON FUNCTION pgslo_catalog.quantile(grid double precision[], share double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.quantile_noise(grid double precision[], place integer, present double precision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) FROM PUBLIC;
 
@@ -7416,8 +8003,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.recount_all(definition pgslo_catalog.defini
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.register(document jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.register_predictions(definition_id bigint, document jsonb) FROM PUBLIC;
@@ -7432,6 +8017,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.def
 
 REVOKE ALL ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.row_text(columns jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.sample_mask(rows bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.sample_rows(sample text[]) FROM PUBLIC;
@@ -7439,8 +8026,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.sample_rows(sample text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.seconds_of(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.settle_replayed(twin pgslo_catalog.definition, batch pgslo_catalog.batch, missed text[], feedback boolean) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.settle_touched() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.share_below(grid double precision[], value double precision) FROM PUBLIC;
 
@@ -7454,6 +8039,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign
 
 REVOKE ALL ON FUNCTION pgslo_catalog.silence(function_name text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.snapshot_called(name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.snapshot_readiness(task text, what text, wanted jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.span_shown(span interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) FROM PUBLIC;
@@ -7462,37 +8051,33 @@ REVOKE ALL ON FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name
 
 REVOKE ALL ON FUNCTION pgslo_catalog.summary_names() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.tables_ready(task text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.tend_incidents() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.touch(check_function text, enforced boolean, keys text[], buckets integer[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.touch_and_check(check_function text, enforced boolean, keys text[], buckets integer[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.twin_of(target pgslo_catalog.definition, sensitivity double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unchanged(batch pgslo_catalog.batch, column_name text, at_most integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.unregister(definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.utc(moment timestamp with time zone) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.want_pairs_anew(definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.wanted(low double precision, high double precision, factor numeric, unit text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.wanted_snapshot(wanted jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigint, OUT sums numeric[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
-
-GRANT SELECT ON TABLE pgslo.assertion TO PUBLIC;
-
-GRANT SELECT ON TABLE pgslo.assertion_dependency TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.batch TO PUBLIC;
 
@@ -7518,6 +8103,10 @@ GRANT SELECT ON TABLE pgslo.reader TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.rule TO PUBLIC;
 
+GRANT SELECT ON TABLE pgslo.snapshot TO PUBLIC;
+
 GRANT SELECT ON TABLE pgslo.status TO PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.task_run TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.verdict TO PUBLIC;

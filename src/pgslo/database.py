@@ -57,6 +57,8 @@ _SHOWN_GROUPS = 5
 _OPERATIONS = "0005_operations"
 #: The one that brought assertions.
 _ASSERTIONS = "0006_assertions"
+#: The migration that brought snapshots.
+_SNAPSHOTS = "0008_snapshots"
 
 
 @contextlib.contextmanager
@@ -653,6 +655,14 @@ def held_rows(conn: Connection) -> dict[str, int]:
     if runtime.read(conn).version is None:
         return {}
     return dict(conn.execute(query("held_rows")).fetchall())
+
+
+def snapshots_left(conn: Connection) -> dict[str, int]:
+    """How many snapshots stay (``copies``) and how many go (``refs``) when the runtime goes."""
+    if _SNAPSHOTS not in runtime.read(conn).migrations:
+        return {"copies": 0, "refs": 0}
+    (row,) = fetch(conn, "snapshots_left")
+    return row
 
 
 def runtime_dependants(conn: Connection) -> tuple[str, ...]:

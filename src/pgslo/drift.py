@@ -12,7 +12,7 @@ from pgslo.catalog import Installed, identity
 
 What = Literal[
     "gone", "table renamed", "missing", "edited", "foreign", "switched off", "unarmed", "column renamed", "column retyped",
-    "column gone", "broken", "unseen rows", "not observed", "paused", "unknown",
+    "column gone", "broken", "unseen rows", "not observed", "paused", "unknown", "snapshot",
 ]  # fmt: skip
 
 
@@ -88,6 +88,24 @@ def find(
         *_objects(facts, installed, paused=paused),
         *_columns(facts),
         *_now(facts, pauses),
+    )
+
+
+def find_snapshots(rows: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
+    """Snapshots whose rows are gone or can be changed.
+
+    Args:
+        rows: Of ``sql/catalog/snapshot_drift.sql``.
+    """
+    return tuple(
+        Finding(
+            row["definition"],
+            "snapshot",
+            f"snapshot {row['name']}",
+            row["said"],
+            f"pgslo snapshot verify {row['name']} tells whether its rows are still those that were taken; pgslo snapshot drop {row['name']} forgets it",
+        )
+        for row in rows
     )
 
 

@@ -14,6 +14,9 @@ from pgslo.definition.rules import Definition, Rule
 from pgslo.errors import PgsloError
 from pgslo.sql import Sql
 
+#: The migration that brought snapshots.
+_SNAPSHOTS = "0008_snapshots"
+
 
 def find_drift(conn: database.Connection) -> tuple[drift.Finding, ...]:
     """What moved in the database since the last apply of each definition."""
@@ -23,6 +26,8 @@ def find_drift(conn: database.Connection) -> tuple[drift.Finding, ...]:
     for row in database.fetch(conn, "drift"):
         newest = _newest_place(conn, row)
         found += drift.find(drift.Facts(**row, newest_in_table=newest), now, pauses)
+    if _SNAPSHOTS in runtime.read(conn).migrations:
+        found += drift.find_snapshots(database.fetch(conn, "snapshot_drift"))
     return tuple(found)
 
 

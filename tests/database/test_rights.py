@@ -25,7 +25,17 @@ columns:
     - range: {name: adult, min: 18}
 """
 #: What everybody may call, and what is granted besides.
-EVERYBODY = {"guard", "status_of", "explain", "version"}
+EVERYBODY = {
+    "guard",
+    "status_of",
+    "explain",
+    "version",
+    "healthy_batches",
+    "ready",
+    "readiness",
+    "snapshot_diff",
+    "snapshot_query",
+}
 FUNCTIONS = {
     "stranger": set(),
     "auditor": set(),
@@ -35,13 +45,24 @@ FUNCTIONS = {
         "recount_pairs",
     },
     "steward": {"release", "discard", "evidence", "audit"},
+    "trainer": {
+        *(
+            "create_snapshot",
+            "begin_snapshot",
+            "seal_snapshot",
+            "verify_snapshot",
+            "begin_check",
+            "end_check",
+        ),
+        *("drop_snapshot", "follow_task", "begin_run", "see_run", "end_run", "tick"),
+    },
 }
 #: Views of ``pgslo`` that may hold personal data; the others are for everybody, but for deliveries.
 PERSONAL = {"quarantine", "sample", "repair", "broken_group"}
 #: Tables of ``pgslo_catalog`` with values of users' tables, with sources of functions, or with what is under way.
 CLOSED = {
     *("quarantine", "sample", "repair", "profile", "watched_column", "watermark", "paused_function"),
-    *("pair_fragment", "unannounced", "recipient", "delivery", "touched", "broken_group", "assertion_guard"),
+    *("pair_fragment", "unannounced", "recipient", "delivery", "touched", "broken_group", "assertion_guard", "snapshot_column"),
 }
 
 

@@ -35,7 +35,11 @@ def drift(session: Session, tables: tuple[str, ...], *, as_json: bool) -> int:
             )
         known = database.definitions_installed(conn)
         wanted = {resolve(table, known) for table in tables} or set(known)
-        found = [one for one in operations.find_drift(conn) if one.definition in wanted]
+        found = [
+            one
+            for one in operations.find_drift(conn)
+            if one.definition in wanted or (one.what == "snapshot" and not tables)
+        ]
     certain = [one for one in found if not one.is_hint]
     if as_json:
         output.document(drift=[dataclasses.asdict(one) for one in found])

@@ -17,6 +17,7 @@ _TEMPLATES = {
     "auditor": ("grants_auditor",),
     "operator": ("grants_auditor", "grants_operator"),
     "steward": ("grants_steward",),
+    "trainer": ("grants_trainer",),
 }
 
 
@@ -32,9 +33,9 @@ class _Role:
 @session_options
 @pass_session
 def grants(session: Session, function: str, role: str, *, execute: bool) -> None:
-    """Print the least rights for an auditor, an operator or a steward.
+    """Print the least rights for an auditor, an operator, a steward or a trainer.
 
-    An auditor sees the state, but no value of a table. An operator also acknowledges, mutes and resolves incidents, pauses and resumes rules, and watches. A steward sees rows in quarantine, samples and repairs, which may hold personal data, and releases or drops rows. Readers and
+    An auditor sees the state, but no value of a table. An operator also acknowledges, mutes and resolves incidents, pauses and resumes rules, and watches. A steward sees rows in quarantine, samples and repairs, which may hold personal data, and releases or drops rows. A trainer takes snapshots of views that it may read, and runs pgslo watch --on healthy-batch. Readers and
     writers need nothing of this.
     """
     context = _Role(sql.identifier(role))

@@ -45,10 +45,15 @@ _VERBS = {
         "pgslo.cli.quarantine:quarantine",
         "Look at rows that were kept out, and decide about them.",
     ),
+    "snapshot": (
+        "pgslo.cli.snapshot:snapshot",
+        "Keep what was read for training, and tell it from what is there now.",
+    ),
+    "gate": ("pgslo.cli.gate:gate", "Say whether a task may be trained now."),
     "tick": ("pgslo.cli.status:tick", "Close and judge batches that are due."),
     "grants": (
         "pgslo.cli.grants:grants",
-        "Print the least rights for an auditor, an operator or a steward.",
+        "Print the least rights for an auditor, an operator, a steward or a trainer.",
     ),
     "watch": ("pgslo.cli.watch:watch", "Tell people of incidents, as the routes of pgslo.toml say."),
     "report": ("pgslo.cli.report:report", "Write an HTML report of how the tables are and were."),

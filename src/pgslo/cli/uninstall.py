@@ -60,6 +60,7 @@ def uninstall(
         output.say("The tables and their rows stay as they are.")
         if last:
             output.say("The runtime goes as well: the schemas pgslo, pgslo_catalog and pgslo_gen.")
+            _tell_of_snapshots(conn)
         if not output.confirm("Take this out?", yes=yes):
             return ERROR
         unfinished = carry_out(conn, plan, make)
@@ -73,6 +74,19 @@ def _known(conn: Connection) -> tuple[str, ...]:
     found = set(database.definitions_installed(conn))
     found |= {one.definition for one in database.installed(conn) if one.kind != "schema"}
     return tuple(sorted(found))
+
+
+def _tell_of_snapshots(conn: Connection) -> None:
+    """Say what becomes of snapshots: they are their takers' data."""
+    left = database.snapshots_left(conn)
+    if left["copies"]:
+        stay = "stays" if left["copies"] == 1 else "stay"
+        output.say(
+            f"{output.counted(left['copies'], 'snapshot')} {stay}, in the schema pgslo_snapshot; what is known of each is in its comment."
+        )
+    if left["refs"]:
+        go = "goes" if left["refs"] == 1 else "go"
+        output.say(f"{output.counted(left['refs'], 'reference')} {go} as well: no row of it was kept.")
 
 
 def _check_quarantine(conn: Connection, leaving: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ from types import FrameType
 import click
 
 from pgslo import database, notify
-from pgslo.cli import output
+from pgslo.cli import output, runs
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.cli.status import rights_on
 from pgslo.database import Connection
@@ -35,15 +35,56 @@ _LONGEST_WAIT = 60.0
     help="Look at least so often; a change that the database tells of is looked at in the same second.",
 )
 @click.option("--tick", is_flag=True, help="Run pgslo.tick() each time, instead of cron or pg_cron.")
-@click.option("--once", is_flag=True, help="Look once, send what there is to send, and end.")
+@click.option("--once", is_flag=True, help="Look once, send or run what is due, and end.")
+@click.option("--on", type=click.Choice(["healthy-batch"]), help="Run a command instead of telling people.")
+@click.option("--task", metavar="TASK", help="With --on: whose columns have to be healthy.")
+@click.option("--run", metavar="COMMAND", help="With --on: what to run, in words as a shell reads them.")
+@click.option(
+    "--retries",
+    type=click.IntRange(min=0, max=10),
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="With --on: how often a batch is tried again when the command fails.",
+)
+@click.option(
+    "--retry-after",
+    type=click.IntRange(min=1, max=86_400),
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    help="With --on: the first wait before that; each later one is five times as long.",
+)
 @session_options
 @pass_session
-def watch(session: Session, *, every: int, tick: bool, once: bool) -> int:
+def watch(
+    session: Session,
+    *,
+    every: int,
+    tick: bool,
+    once: bool,
+    on: str | None,
+    task: str | None,
+    run: str | None,
+    retries: int,
+    retry_after: int,
+) -> int:
     """Tell people of incidents, as the routes of pgslo.toml say.
 
     Runs until it is stopped; a connection that breaks is made anew. Messages are written down in the database before they are sent: nothing is lost while
     this does not run, and nothing is sent again after a restart unless it was stopped in the middle of sending.
+
+    With --on healthy-batch it runs a command instead, once for each new batch of which every column that the task reads is healthy, and never while one is not. What
+    was run is written down in the database as well.
     """
+    runs.check(task, run, is_on=on is not None)
+    if task is not None and run is not None:
+        job = runs.Job(task, runs.words(run), retries, retry_after, tick)
+        stop = threading.Event()
+        with _until_stopped(stop):
+            failed = runs.follow(session, job, stop, every=every, once=once)
+        output.message("ended" if once else "stopped")
+        return 1 if failed and once else 0
     routes = session.configuration.routes
     if not routes and not tick:
         raise PgsloError(

@@ -474,6 +474,7 @@ def _registration(
                 "reads_from": "sql" if task.sql is not None else "definition",
                 "view": task.view,
                 "on_read": task.on_read,
+                **({"gate": _gate(task.gate)} if task.gate else {}),
             }
             for task in definition.tasks
         ],
@@ -491,6 +492,16 @@ def _registration(
         replaceable=True,
         known_as=plain.fingerprint,
     )
+
+
+def _gate(gate: rules.Gate) -> dict[str, object]:
+    """A task's gate as the runtime is told."""
+    told: dict[str, object] = {"batches": gate.batches}
+    for name, wanted in (("training", gate.training), ("evaluation", gate.evaluation)):
+        if wanted is not None:
+            age = {"max_age": _seconds(wanted.max_age)} if wanted.max_age else {}
+            told[name] = {"snapshot": wanted.snapshot, **age}
+    return told
 
 
 def _registered(choice: Choice, measured: Measured | None) -> dict[str, object]:

@@ -10,11 +10,14 @@ from pgslo.definition.forms import (
     BATCH_KEYS,
     COLUMN_FORMS,
     FILE_FORMS,
+    GATE_KEYS,
+    GATE_SNAPSHOTS,
     OBJECTIVE_KEYS,
     OPTIONS,
     PLAIN_KEYS,
     ROW_FORMS,
     SCHEMA_FORM,
+    SNAPSHOT_KEYS,
     TASK_KEYS,
     UNFIT_OPTIONS,
     Form,
@@ -23,7 +26,7 @@ from pgslo.definition.forms import (
 )
 from pgslo.definition.kinds import CustomKind
 from pgslo.definition.prediction_forms import KIND, PARTS
-from pgslo.definition.rules import BatchRule, Definition, Range, Repair, Rule, Schema
+from pgslo.definition.rules import BatchRule, Definition, Gate, Range, Repair, Rule, Schema
 from pgslo.definition.shapes import Shape
 
 #: Changes when a file that was right becomes wrong.
@@ -82,6 +85,11 @@ _DESCRIPTIONS = {
     "reads": "Columns it reads.",
     "sql": "Its query, in which the columns are found.",
     "view": "A view of its own with these columns alone.",
+    "batches": "How many of the newest judged batches have to be healthy.",
+    "training": "The snapshot that it is trained on.",
+    "evaluation": "The snapshot that it is tried on; it may not end before the training set.",
+    "snapshot": "Its name; delays_* is the newest of those whose names begin so.",
+    "max_age": "How long ago it may have been taken.",
 }
 
 
@@ -144,12 +152,23 @@ def json_schema(kinds: Mapping[str, CustomKind] = _NO_KINDS) -> dict[str, Any]:
                 "type": "object",
                 "propertyNames": StableName("task").schema(),
                 "additionalProperties": {
-                    **_object(_described(TASK_KEYS)),
+                    **_object({**_described(TASK_KEYS), "gate": _gate()}),
                     "anyOf": [{"required": ["reads"]}, {"required": ["sql"]}],
                 },
             },
         },
     }
+
+
+def _gate() -> dict[str, Any]:
+    snapshot = {
+        "anyOf": [
+            SNAPSHOT_KEYS["snapshot"].schema(),
+            {**_object(_described(SNAPSHOT_KEYS)), "required": ["snapshot"]},
+        ]
+    }
+    wanted = {name: {"description": _DESCRIPTIONS[name], **snapshot} for name in GATE_SNAPSHOTS}
+    return {"description": _sentence(Gate), **_object({**_described(GATE_KEYS), **wanted})}
 
 
 def _sentence(documented: type) -> str:

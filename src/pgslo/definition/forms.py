@@ -65,6 +65,7 @@ from pgslo.definition.shapes import (
     Pair,
     Relation,
     Shape,
+    SnapshotName,
     Statement,
     Step,
     Stretch,
@@ -489,6 +490,10 @@ TASK_KEYS: dict[str, Shape] = {
     "view": Relation("view"),
     "on_read": OneOf("choice", get_args(OnRead)),
 }
+#: Keys of a task's gate with a plain value, and those of the snapshots that it wants.
+GATE_KEYS: dict[str, Shape] = {"batches": Batches()}
+GATE_SNAPSHOTS = ("training", "evaluation")
+SNAPSHOT_KEYS: dict[str, Shape] = {"snapshot": SnapshotName(), "max_age": Duration()}
 #: Keys of a file with a plain value; the others hold more.
 PLAIN_KEYS: dict[str, Shape] = {
     "table": Relation(),

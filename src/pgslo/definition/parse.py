@@ -13,19 +13,31 @@ from pgslo.definition.forms import (
     COLUMN_FORMS,
     FILE_FORMS,
     FILE_KEYS,
+    GATE_KEYS,
+    GATE_SNAPSHOTS,
     LATER_KEYS,
     OBJECTIVE_KEYS,
     OPTIONS,
     PLAIN_KEYS,
     ROW_FORMS,
     SCHEMA_FORM,
+    SNAPSHOT_KEYS,
     TASK_KEYS,
     Form,
     StableName,
     custom_form,
 )
 from pgslo.definition.kinds import CustomKind
-from pgslo.definition.rules import Assertion, Batch, Definition, MlMetric, Rule, Task
+from pgslo.definition.rules import (
+    Assertion,
+    Batch,
+    Definition,
+    Gate,
+    MlMetric,
+    Rule,
+    Task,
+    WantedSnapshot,
+)
 from pgslo.definition.shapes import Name, Shape, canonical, close_match, describe
 from pgslo.definition.source import Node, Problems, Scalar, Sequence
 from pgslo.errors import DefinitionError, DefinitionErrors, Location
@@ -205,7 +217,7 @@ class _Reader:
 
     def _check_schemas(self, written: Written) -> None:
         guarded = written.values.get("guarded")
-        reserved = ("pgslo", "pgslo_catalog", "pgslo_gen", "information_schema")
+        reserved = ("pgslo", "pgslo_catalog", "pgslo_gen", "pgslo_snapshot", "information_schema")
         if guarded and (guarded in reserved or guarded.startswith("pg_")):
             self._error(f'schema "{guarded}" cannot hold guarded views', written.places["guarded"])
         table = written.values.get("table")
@@ -272,9 +284,11 @@ class _Reader:
             keys = self._mapping(value, "For example {reads: [age, country]}")
             if keys is None:
                 continue
-            self._check_keys(keys, tuple(TASK_KEYS), "key")
+            self._check_keys(keys, (*TASK_KEYS, "gate"), "key")
             for name, item in keys.entries:
-                if name.text in TASK_KEYS:
+                if name.text == "gate":
+                    written.put("gate", self._gate(item), item)
+                elif name.text in TASK_KEYS:
                     self._put(written, name.text, TASK_KEYS[name.text], item)
             if keys.get("reads") is None and keys.get("sql") is None:
                 self._error(
@@ -287,6 +301,39 @@ class _Reader:
             if "name" in written.values and written.values.keys() & {"reads", "sql"}:
                 tasks.append(Task(location=key.location, places=written.places, **written.values))
         return tuple(tasks)
+
+    def _gate(self, node: Node) -> Gate | None:
+        """What a task needs before it is trained."""
+        mapping = self._mapping(node, "For example {batches: 3, training: delays_*}")
+        if mapping is None:
+            return None
+        self._check_keys(mapping, (*GATE_KEYS, *GATE_SNAPSHOTS), "key")
+        written = Written({}, {})
+        for key, value in mapping.entries:
+            if key.text in GATE_KEYS:
+                self._put(written, key.text, GATE_KEYS[key.text], value)
+            elif key.text in GATE_SNAPSHOTS:
+                wanted = self._wanted_snapshot(value)
+                if wanted is not None:
+                    written.put(key.text, wanted, value)
+        return Gate(**written.values)
+
+    def _wanted_snapshot(self, node: Node) -> WantedSnapshot | None:
+        written = Written({}, {})
+        if isinstance(node, Scalar):
+            self._put(written, "snapshot", SNAPSHOT_KEYS["snapshot"], node)
+        elif (mapping := self._mapping(node, "For example {snapshot: delays_*, max_age: 1 day}")) is not None:
+            self._check_keys(mapping, tuple(SNAPSHOT_KEYS), "key")
+            for key, value in mapping.entries:
+                if key.text in SNAPSHOT_KEYS:
+                    self._put(written, key.text, SNAPSHOT_KEYS[key.text], value)
+            if mapping.get("snapshot") is None:
+                self._error(
+                    'it names no "snapshot"',
+                    node.location,
+                    "For example {snapshot: delays_*, max_age: 1 day}",
+                )
+        return WantedSnapshot(**written.values) if "snapshot" in written.values else None
 
     def _objective(self, written: Written, node: Node) -> None:
         mapping = self._mapping(node, "For example {target: 0.99, window: 28 days}")

@@ -454,6 +454,29 @@ class Batch(BaseModel):
     location: Location
 
 
+class WantedSnapshot(BaseModel):
+    """A snapshot that a task needs: its name, or how names begin of which the newest counts (``delays_*``)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    snapshot: str
+    max_age: timedelta | None = None
+
+
+class Gate(BaseModel):
+    """What has to hold before a task is trained, besides its columns being healthy now.
+
+    Attributes:
+        batches: How many of the newest judged batches have to be healthy.
+        training: The snapshot that it is trained on.
+        evaluation: The one that it is tried on, which may not end before the training set does.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    batches: int = Field(default=1, ge=1)
+    training: WantedSnapshot | None = None
+    evaluation: WantedSnapshot | None = None
+
+
 class Task(BaseModel):
     """A consumer: who reads which columns, through which view of its own."""
 
@@ -464,6 +487,7 @@ class Task(BaseModel):
     sql: str | None = None
     view: str | None = None
     on_read: OnRead = "warn"
+    gate: Gate | None = None
     location: Location
     places: dict[str, Location] = Field(default_factory=dict)
 

@@ -39,6 +39,7 @@ _UNITS = {
 _SPAN = r"[0-9]{1,6} +(?:second|minute|hour|day|week)s?"
 _DURATION = re.compile(rf"{_SPAN}(?: +{_SPAN})*\Z")
 MAX_DURATION = timedelta(days=3_660)
+_SNAPSHOT = r"[A-Za-z][A-Za-z0-9_.-]{0,62}\*?"
 
 
 class Shape(Protocol):
@@ -580,3 +581,23 @@ class MapOf:
         item = self.item.schema()
         values = {"anyOf": [item, {"type": "null"}]} if self.nullable else item
         return {"type": "object", "additionalProperties": values, "minProperties": 1}
+
+
+@dataclass(frozen=True)
+class SnapshotName:
+    """The name of a snapshot, or how names begin: ``delays_*``."""
+
+    def read(self, node: Node) -> str:
+        """The name."""
+        scalar = _scalar(node, "the name of a snapshot")
+        if not re.fullmatch(_SNAPSHOT, scalar.text):
+            raise DefinitionError(
+                f'"{scalar.text}" is no name of a snapshot',
+                hint='A letter, then letters, digits, "_", "-" and "."; a "*" at its end stands for the rest.',
+                location=node.location,
+            )
+        return scalar.text
+
+    def schema(self) -> dict[str, Any]:
+        """The same as JSON Schema."""
+        return {"type": "string", "pattern": f"^{_SNAPSHOT}$"}

@@ -1,0 +1,67 @@
+"""``pgslo gate``: whether a task may be trained now, with the reasons."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from pgslo import database
+from pgslo.cli import output
+from pgslo.cli.session import Session, pass_session, session_options
+from pgslo.cli.status import rights_on
+from pgslo.database import Connection
+from pgslo.errors import DatabaseError
+
+OK, BREACH = 0, 4
+
+
+@click.command()
+@click.argument("task")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@session_options
+@pass_session
+def gate(session: Session, task: str, *, as_json: bool) -> int:
+    """Say whether a task may be trained now.
+
+    It may when every column that it reads is healthy in the newest judged batches and now, and when the snapshots that its gate wants are there, fresh and without an
+    unhealthy batch; the evaluation set may not end before the training set. Ends with exit code 0 when it may and 4 when it may not.
+    """
+    with session.connect() as conn:
+        if rights_on(conn)["may_tick"]:
+            judge(conn)
+        with database.errors():
+            points = database.fetch(conn, "readiness", {"task": task})
+    is_ready = all(point["is_ready"] for point in points)
+    if as_json:
+        output.document(task=task, ready=is_ready, points=points)
+    else:
+        output.say(f"{task} {'may be trained' if is_ready else 'may not be trained'}", bold=True)
+        for point in points:
+            output.say(f"  {described(point)}", fg=None if point["is_ready"] else "red")
+    return OK if is_ready else BREACH
+
+
+def judge(conn: Connection) -> None:
+    """Close and judge batches that are due; that it fails is no reason not to answer from what is known."""
+    try:
+        with database.errors():
+            conn.execute("SELECT pgslo.tick()")
+    except DatabaseError as exc:
+        if conn.closed:
+            raise
+        output.warning(f"tick failed: {exc.message}", detail=exc.detail, hint=exc.hint)
+
+
+def described(point: dict[str, Any]) -> str:
+    """A point in a line: whether it holds, what it is about, and why."""
+    about = {
+        "column": f"{point['definition']}: {point['column_name']}",
+        "table": point["definition"],
+    }.get(point["about"], f"{point['about']} set")
+    batch = (
+        f"batch {point['batch']}: "
+        if point["batch"] and not point["is_ready"] and point["about"] in ("column", "table")
+        else ""
+    )
+    return f"{'yes' if point['is_ready'] else 'no '} {about}: {batch}{point['said']}"

@@ -57,6 +57,31 @@ $$;
 
 COMMENT ON FUNCTION pgslo.acknowledge(incident_id bigint, note text) IS 'Says that somebody looks after an incident: it is not told again. For operators.';
 
+CREATE FUNCTION pgslo.audit(definition text DEFAULT NULL::text) RETURNS TABLE(definition_name text, assertion text, group_shown text, said text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN
+        SELECT r.rule_id, r.name AS assertion, d.name AS definition
+        FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+        WHERE r.retired_at IS NULL AND (audit.definition IS NULL OR d.name = audit.definition)
+        ORDER BY d.name, r.rule_id
+    LOOP
+        IF pgslo_catalog.judge_assertion(one.rule_id, NULL) IS NULL THEN
+            RETURN QUERY SELECT one.definition, one.assertion, NULL::text, 'it can no longer be judged'::text;
+        END IF;
+        RETURN QUERY
+        SELECT one.definition, one.assertion, b.group_shown, b.said
+        FROM pgslo_catalog.broken_group b WHERE b.rule_id = one.rule_id ORDER BY b.broken_group_id;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.audit(definition text) IS 'Holds every group of a table''s assertions, or of all, to them: also what came in past the triggers. Reads whole tables. For stewards: it shows values.';
+
 CREATE FUNCTION pgslo.backtest(definition text, batches integer DEFAULT 120, seed bigint DEFAULT 1, faults text[] DEFAULT NULL::text[], sensitivity double precision DEFAULT NULL::double precision, feedback boolean DEFAULT true) RETURNS TABLE(batch text, batch_rows bigint, column_name text, fault text, changed double precision, verdict text, score double precision, said text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1340,6 +1365,7 @@ BEGIN
             PERFORM pgslo_catalog.record_break(open.name, NULL, SQLSTATE, SQLERRM);
         END;
     END LOOP;
+    PERFORM pgslo_catalog.follow_assertions();
     PERFORM pgslo_catalog.tend_incidents();
 END
 $$;
@@ -1605,6 +1631,76 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) IS 'Where a batch stands whose key does not say so: when its first rows arrived.';
 
+CREATE TABLE pgslo_catalog.rule (
+    rule_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    columns text[] NOT NULL,
+    on_breach text NOT NULL,
+    at_least numeric,
+    samples bigint NOT NULL,
+    at_most bigint,
+    mechanism text NOT NULL,
+    promise text NOT NULL,
+    owner text,
+    description text,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    retired_at timestamp with time zone,
+    scope text DEFAULT 'row'::text NOT NULL,
+    measure jsonb,
+    warn_low double precision,
+    warn_high double precision,
+    reject_low double precision,
+    reject_high double precision,
+    target numeric,
+    span interval,
+    missed_before_open integer DEFAULT 1 NOT NULL,
+    met_before_resolve integer DEFAULT 1 NOT NULL,
+    muted_until timestamp with time zone,
+    CONSTRAINT rule_at_least_is_a_fraction CHECK (((at_least >= (0)::numeric) AND (at_least <= (1)::numeric))),
+    CONSTRAINT rule_at_most_is_a_count CHECK ((at_most >= 0)),
+    CONSTRAINT rule_on_breach_is_known CHECK ((on_breach = ANY (ARRAY['warn'::text, 'flag'::text, 'quarantine'::text, 'repair'::text, 'reject'::text]))),
+    CONSTRAINT rule_opens_after_some_batch CHECK ((missed_before_open >= 1)),
+    CONSTRAINT rule_over_a_batch_has_a_measure CHECK (((scope = 'row'::text) OR (measure IS NOT NULL))),
+    CONSTRAINT rule_resolves_after_some_batch CHECK ((met_before_resolve >= 1)),
+    CONSTRAINT rule_scope_is_known CHECK ((scope = ANY (ARRAY['row'::text, 'batch'::text, 'table'::text, 'assertion'::text]))),
+    CONSTRAINT rule_span_is_positive CHECK ((span > '00:00:00'::interval)),
+    CONSTRAINT rule_target_is_a_fraction CHECK (((target >= (0)::numeric) AND (target <= (1)::numeric)))
+);
+
+COMMENT ON TABLE pgslo_catalog.rule IS 'What a definition promises; a retired rule keeps its history.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.scope IS 'Whether it is about each row, about each batch, about the table as it stands, or about several rows together.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.measure IS 'How its value is measured.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.warn_low IS 'Smallest value that meets it; NULL: none.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.reject_low IS 'Smallest value at which the statement is let through; NULL: none.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.missed_before_open IS 'Batches in a row that have to miss it before an incident opens.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.met_before_resolve IS 'Batches in a row that have to meet it before the incident resolves.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.muted_until IS 'Nobody is told of its incidents before.';
+
+CREATE FUNCTION pgslo_catalog.assertion_rule(definition text, assertion text) RETURNS pgslo_catalog.rule
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    found pgslo_catalog.rule;
+BEGIN
+    SELECT r.* INTO found
+    FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+    WHERE d.name = assertion_rule.definition AND r.name = assertion_rule.assertion;
+    RETURN found;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.assertion_rule(definition text, assertion text) IS 'The rule of an assertion.';
+
 CREATE FUNCTION pgslo_catalog.at_place(grid double precision[], place double precision) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1652,60 +1748,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.auc(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) IS 'Area under the ROC curve: the share of pairs of a positive and a negative that are in order, ties counting half. Interval: Hanley and McNeil, Radiology 143 (1982) 29-36; where scores are kept to four digits it is wider by half of the ties.';
-
-CREATE TABLE pgslo_catalog.rule (
-    rule_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    name text NOT NULL,
-    kind text NOT NULL,
-    columns text[] NOT NULL,
-    on_breach text NOT NULL,
-    at_least numeric,
-    samples bigint NOT NULL,
-    at_most bigint,
-    mechanism text NOT NULL,
-    promise text NOT NULL,
-    owner text,
-    description text,
-    tags text[] DEFAULT '{}'::text[] NOT NULL,
-    retired_at timestamp with time zone,
-    scope text DEFAULT 'row'::text NOT NULL,
-    measure jsonb,
-    warn_low double precision,
-    warn_high double precision,
-    reject_low double precision,
-    reject_high double precision,
-    target numeric,
-    span interval,
-    missed_before_open integer DEFAULT 1 NOT NULL,
-    met_before_resolve integer DEFAULT 1 NOT NULL,
-    muted_until timestamp with time zone,
-    CONSTRAINT rule_at_least_is_a_fraction CHECK (((at_least >= (0)::numeric) AND (at_least <= (1)::numeric))),
-    CONSTRAINT rule_at_most_is_a_count CHECK ((at_most >= 0)),
-    CONSTRAINT rule_on_breach_is_known CHECK ((on_breach = ANY (ARRAY['warn'::text, 'flag'::text, 'quarantine'::text, 'repair'::text, 'reject'::text]))),
-    CONSTRAINT rule_opens_after_some_batch CHECK ((missed_before_open >= 1)),
-    CONSTRAINT rule_over_a_batch_has_a_measure CHECK (((scope = 'row'::text) OR (measure IS NOT NULL))),
-    CONSTRAINT rule_resolves_after_some_batch CHECK ((met_before_resolve >= 1)),
-    CONSTRAINT rule_scope_is_known CHECK ((scope = ANY (ARRAY['row'::text, 'batch'::text, 'table'::text]))),
-    CONSTRAINT rule_span_is_positive CHECK ((span > '00:00:00'::interval)),
-    CONSTRAINT rule_target_is_a_fraction CHECK (((target >= (0)::numeric) AND (target <= (1)::numeric)))
-);
-
-COMMENT ON TABLE pgslo_catalog.rule IS 'What a definition promises; a retired rule keeps its history.';
-
-COMMENT ON COLUMN pgslo_catalog.rule.scope IS 'Whether it is about each row, about each batch, or about the table as it stands.';
-
-COMMENT ON COLUMN pgslo_catalog.rule.measure IS 'How its value is measured.';
-
-COMMENT ON COLUMN pgslo_catalog.rule.warn_low IS 'Smallest value that meets it; NULL: none.';
-
-COMMENT ON COLUMN pgslo_catalog.rule.reject_low IS 'Smallest value at which the statement is let through; NULL: none.';
-
-COMMENT ON COLUMN pgslo_catalog.rule.missed_before_open IS 'Batches in a row that have to miss it before an incident opens.';
-
-COMMENT ON COLUMN pgslo_catalog.rule.met_before_resolve IS 'Batches in a row that have to meet it before the incident resolves.';
-
-COMMENT ON COLUMN pgslo_catalog.rule.muted_until IS 'Nobody is told of its incidents before.';
 
 CREATE FUNCTION pgslo_catalog.await_labels(rule pgslo_catalog.rule, batch text, place numeric, until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -1881,6 +1923,18 @@ CREATE FUNCTION pgslo_catalog.break_rows(sample text[], fault text, rows bigint,
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.break_rows(sample text[], fault text, rows bigint, batch text, seed bigint, OUT broken text[], OUT broken_rows bigint) IS 'A sample and a number of rows with a fault in the batch as a whole.';
+
+CREATE FUNCTION pgslo_catalog.broken_groups(check_function text, keys text[], at_most integer) RETURNS TABLE(group_key text, group_shown text, said text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    RETURN QUERY EXECUTE format('SELECT b.group_key, b.group_shown, b.said FROM pgslo_gen.%I($1) AS b LIMIT $2', broken_groups.check_function)
+    USING CASE WHEN '*' = ANY (broken_groups.keys) THEN NULL ELSE broken_groups.keys END, broken_groups.at_most;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.broken_groups(check_function text, keys text[], at_most integer) IS 'Groups among these, or among all, that break an assertion now.';
 
 CREATE FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, part double precision, strength double precision, other text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -2467,6 +2521,44 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.content_of(snapshot pgslo_catalog.snapshot, table_name text) IS 'The batches in a table of rows, with sums over what is in them.';
 
+CREATE FUNCTION pgslo_catalog.day_of_check() RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD');
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.day_of_check() IS 'The name under which verdicts about assertions are given: the day, in UTC.';
+
+CREATE FUNCTION pgslo_catalog.declare_assertion(document jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    rule pgslo_catalog.rule := pgslo_catalog.assertion_rule(document ->> 'definition', document ->> 'assertion');
+BEGIN
+    INSERT INTO pgslo_catalog.assertion AS a (rule_id, check_function, enforced, deferred, native, wants_validation, validated_at, fingerprint)
+    VALUES (rule.rule_id, document ->> 'function', (document ->> 'enforced')::boolean, (document ->> 'deferred')::boolean, (document ->> 'native')::boolean,
+            (document ->> 'validated')::boolean AND NOT (document ->> 'native')::boolean,
+            CASE WHEN (document ->> 'native')::boolean THEN clock_timestamp() END, document ->> 'fingerprint')
+    ON CONFLICT (rule_id) DO UPDATE SET
+        check_function = excluded.check_function, enforced = excluded.enforced, deferred = excluded.deferred, native = excluded.native,
+        wants_validation = excluded.wants_validation, validated_at = excluded.validated_at, fingerprint = excluded.fingerprint;
+    DELETE FROM pgslo_catalog.assertion_dependency p WHERE p.rule_id = rule.rule_id;
+    INSERT INTO pgslo_catalog.assertion_dependency (rule_id, relation, columns, events)
+    SELECT rule.rule_id, (w ->> 'relation')::regclass, ARRAY(SELECT jsonb_array_elements_text(w -> 'columns')), ARRAY(SELECT jsonb_array_elements_text(w -> 'events'))
+    FROM jsonb_array_elements(document -> 'dependencies') AS w;
+    -- Rows that are there stay: a transaction may hold one.
+    INSERT INTO pgslo_catalog.assertion_guard (check_function, bucket)
+    SELECT document ->> 'function', n FROM generate_series(0, (document ->> 'buckets')::integer - 1) AS n
+    ON CONFLICT ON CONSTRAINT assertion_guard_is_there_once DO NOTHING;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.declare_assertion(document jsonb) IS 'Takes an assertion in, or its newer form: what it depends on, and the guard rows of its groups.';
+
 CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2895,6 +2987,32 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Brings the batches of a definition up to date, judging at most so many.';
 
+CREATE FUNCTION pgslo_catalog.follow_assertions() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    touched record;
+BEGIN
+    FOR touched IN
+        WITH taken AS (
+            DELETE FROM pgslo_catalog.touched t
+            WHERE t.touched_id IN (SELECT w.touched_id FROM pgslo_catalog.touched w WHERE NOT w.enforced ORDER BY w.touched_id LIMIT 10000 FOR UPDATE SKIP LOCKED)
+            RETURNING t.check_function, t.keys
+        )
+        SELECT a.rule_id, array_agg(DISTINCT k.key) AS keys
+        FROM taken t CROSS JOIN LATERAL unnest(t.keys) AS k (key)
+        JOIN pgslo_catalog.assertion a ON a.check_function = t.check_function
+        GROUP BY a.rule_id
+        ORDER BY a.rule_id
+    LOOP
+        PERFORM pgslo_catalog.judge_assertion(touched.rule_id, touched.keys);
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.follow_assertions() IS 'What tick() does for assertions that do not reject: judges what finished transactions touched.';
+
 CREATE FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3153,6 +3271,20 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.forget(definition text) IS 'Forgets a definition''s history, before unregister does the rest under table locks; no writer waits for it.';
 
+CREATE FUNCTION pgslo_catalog.forget_assertion(definition text, assertion text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    rule pgslo_catalog.rule := pgslo_catalog.assertion_rule(forget_assertion.definition, forget_assertion.assertion);
+BEGIN
+    DELETE FROM pgslo_catalog.touched t USING pgslo_catalog.assertion a WHERE a.rule_id = rule.rule_id AND t.check_function = a.check_function AND NOT t.enforced;
+    DELETE FROM pgslo_catalog.assertion a WHERE a.rule_id = rule.rule_id;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.forget_assertion(definition text, assertion text) IS 'Forgets how an assertion is checked; its verdicts and incidents stay with its rule.';
+
 CREATE FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3261,6 +3393,39 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.heal_incidents() IS 'Resolves incidents of rules over rows whose bad rows are gone.';
 
+CREATE FUNCTION pgslo_catalog.hold_assertion(check_function text, keys text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    broken_key text;
+    broken_shown text;
+    broken_said text;
+    error_code text;
+    error_message text;
+BEGIN
+    BEGIN
+        EXECUTE format('SELECT b.group_key, b.group_shown, b.said FROM pgslo_gen.%I($1) AS b LIMIT 1', hold_assertion.check_function)
+        INTO broken_key, broken_shown, broken_said
+        USING CASE WHEN '*' = ANY (hold_assertion.keys) THEN NULL ELSE hold_assertion.keys END;
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS error_code = RETURNED_SQLSTATE, error_message = MESSAGE_TEXT;
+        IF NOT pgslo_catalog.is_of_moved_schema(error_code) THEN
+            RAISE;
+        END IF;
+        PERFORM pgslo_catalog.record_break(d.name, r.name, error_code, error_message)
+        FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+        WHERE a.check_function = hold_assertion.check_function;
+        RETURN;
+    END;
+    IF broken_key IS NOT NULL THEN
+        PERFORM pgslo_catalog.refuse_broken(hold_assertion.check_function, broken_shown, broken_said);
+    END IF;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.hold_assertion(check_function text, keys text[]) IS 'Refuses the transaction if one of these groups breaks the assertion; lets it live if the tables are no longer what the assertion was written for.';
+
 CREATE FUNCTION pgslo_catalog.is_base64(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
@@ -3363,6 +3528,18 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_missed(rule pgslo_catalog.rule, rows bigint, failed bigint) IS 'Whether a batch of so many rows, so many of them failing, misses the rule.';
+
+CREATE FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- 42501 is about rights: they come back, and until then nobody gets around the assertion.
+    RETURN error_code ~ '^(42|3F|0A)' AND error_code <> '42501';
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) IS 'Whether an error says that a table is no longer what an assertion was written for.';
 
 CREATE FUNCTION pgslo_catalog.is_referential(relation regclass, old_row record, new_row record) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -3585,6 +3762,55 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.judge_age(definition pgslo_catalog.definition) IS 'Holds the age of a table''s newest data against its objective, under the name of the newest batch.';
 
+CREATE FUNCTION pgslo_catalog.judge_assertion(rule_id bigint, keys text[]) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    judged pgslo_catalog.assertion;
+    rule pgslo_catalog.rule;
+    about pgslo_catalog.definition;
+    day pgslo_catalog.batch;
+    first record;
+    broken bigint;
+    looked_at text[];
+BEGIN
+    SELECT a.* INTO judged FROM pgslo_catalog.assertion a WHERE a.rule_id = judge_assertion.rule_id;
+    SELECT r.* INTO rule FROM pgslo_catalog.rule r WHERE r.rule_id = judge_assertion.rule_id;
+    SELECT d.* INTO about FROM pgslo_catalog.definition d WHERE d.definition_id = rule.definition_id;
+    -- What is known to be broken is looked at again: nobody says so when it is mended by accident.
+    looked_at := CASE
+        WHEN judge_assertion.keys IS NULL OR '*' = ANY (judge_assertion.keys) THEN ARRAY['*']
+        ELSE ARRAY(SELECT k.key FROM unnest(judge_assertion.keys) AS k (key) UNION SELECT b.group_key FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id)
+    END;
+    BEGIN
+        DELETE FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id;
+        INSERT INTO pgslo_catalog.broken_group (rule_id, group_key, group_shown, said)
+        SELECT judge_assertion.rule_id, b.group_key, b.group_shown, b.said
+        FROM pgslo_catalog.broken_groups(judged.check_function, looked_at, 10000) AS b;
+        GET DIAGNOSTICS broken = ROW_COUNT;
+    EXCEPTION WHEN OTHERS THEN
+        PERFORM pgslo_catalog.record_break(about.name, rule.name, SQLSTATE, SQLERRM);
+        RETURN NULL;
+    END;
+    SELECT b.* INTO first FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id ORDER BY b.broken_group_id LIMIT 1;
+    day.definition_id := about.definition_id;
+    day.name := pgslo_catalog.day_of_check();
+    day.place := pgslo_catalog.place_of_check();
+    -- Given when something is wrong, and when it no longer is; a promise that is kept all the time is no news.
+    IF broken > 0 OR EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.rule_id = judge_assertion.rule_id AND i.resolved_at IS NULL)
+        OR EXISTS (SELECT FROM pgslo_catalog.verdict v WHERE v.rule_id = judge_assertion.rule_id AND v.batch = day.name) THEN
+        PERFORM pgslo_catalog.give_verdict(rule, day, CASE WHEN broken > 0 THEN 'missed' ELSE 'met' END, broken::float8, NULL, 0, NULL,
+            CASE broken WHEN 0 THEN 'no group breaks it'
+                        -- Everybody may read it, so it names a group and no other value; pgslo.broken_group tells the rest.
+                        ELSE coalesce(format('%s %s it, first ', pgslo_catalog.shown(broken), CASE broken WHEN 1 THEN 'group breaks' ELSE 'groups break' END) || first.group_shown, 'rows of the table break it') END);
+    END IF;
+    RETURN broken;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.judge_assertion(rule_id bigint, keys text[]) IS 'Looks at groups, and again at those known to be broken, as everybody sees them; gives the day''s verdict, which the incident follows. NULL when it cannot be judged.';
+
 CREATE FUNCTION pgslo_catalog.judge_batch(definition_id bigint, batch text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3606,7 +3832,7 @@ BEGIN
     END IF;
     FOR rule IN
         SELECT r.* FROM pgslo_catalog.rule r
-        WHERE r.definition_id = judge_batch.definition_id AND r.scope <> 'row' AND r.kind NOT IN ('learned', 'ml_metric') AND r.retired_at IS NULL
+        WHERE r.definition_id = judge_batch.definition_id AND r.scope NOT IN ('row', 'assertion') AND r.kind NOT IN ('learned', 'ml_metric') AND r.retired_at IS NULL
         ORDER BY r.rule_id
     LOOP
         BEGIN
@@ -4364,6 +4590,14 @@ DECLARE
     batches integer := 0;
     given record;
 BEGIN
+    IF rule.scope = 'assertion' THEN
+        SELECT count(DISTINCT b.group_key) AS groups, min(b.broken_group_id) AS first INTO given FROM pgslo_catalog.broken_group b WHERE b.rule_id = rule.rule_id;
+        RETURN (
+            SELECT format('%s; the rule wants: %s. Since %s UTC.',
+                coalesce(format('%s %s it, first ', given.groups, CASE given.groups WHEN 1 THEN 'group breaks' ELSE 'groups break' END) || b.group_shown, 'Rows of the table break it'),
+                rule.promise, to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'))
+            FROM pgslo_catalog.broken_group b WHERE b.broken_group_id = given.first);
+    END IF;
     IF rule.scope <> 'row' THEN
         SELECT v.batch, v.said,
                (SELECT count(*) FROM (
@@ -4647,6 +4881,55 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.note_incident() IS 'Writes the history of an incident, whoever changes it, and leaves it to tick() to tell of it.';
 
+CREATE FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    seen pgslo_catalog.assertion;
+    rule pgslo_catalog.rule;
+    about pgslo_catalog.definition;
+    found integer;
+BEGIN
+    SELECT a.* INTO seen FROM pgslo_catalog.assertion a WHERE a.check_function = observe_assertion.check_function;
+    SELECT r.* INTO rule FROM pgslo_catalog.rule r WHERE r.rule_id = seen.rule_id;
+    SELECT d.* INTO about FROM pgslo_catalog.definition d WHERE d.definition_id = rule.definition_id;
+    INSERT INTO pgslo_catalog.broken_group (rule_id, group_key, group_shown, said)
+    SELECT seen.rule_id, b.group_key, b.group_shown, b.said
+    FROM pgslo_catalog.broken_groups(seen.check_function, observe_assertion.keys, 100) AS b;
+    GET DIAGNOSTICS found = ROW_COUNT;
+    IF found = 0 THEN
+        RETURN;
+    END IF;
+    PERFORM pgslo_catalog.open_incident(rule, pgslo_catalog.day_of_check(), pgslo_catalog.place_of_check());
+    IF rule.on_breach = 'warn' THEN
+        PERFORM pgslo_catalog.warn_writer(about.name, split_part(about.name, '.', 1), substr(about.name, strpos(about.name, '.') + 1), ARRAY[rule.name], coalesce(rule.owner, about.owner, 'unknown'));
+    END IF;
+EXCEPTION
+    WHEN serialization_failure THEN
+        RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
+    WHEN OTHERS THEN
+        -- An observer: whatever happens, the write lives.
+        PERFORM pgslo_catalog.record_break(about.name, rule.name, SQLSTATE, SQLERRM);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) IS 'Notes groups among these that break an assertion as this transaction sees them, opens its incident and warns the writer; never fails the write.';
+
+CREATE FUNCTION pgslo_catalog.observe_touched() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF (SELECT a.deferred FROM pgslo_catalog.assertion a WHERE a.check_function = NEW.check_function) THEN
+        PERFORM pgslo_catalog.observe_assertion(NEW.check_function, NEW.keys);
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.observe_touched() IS 'When a transaction commits: looks at what a statement touched of an assertion that does not reject. The row stays for tick(), which sees what others did.';
+
 CREATE FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4757,6 +5040,17 @@ CREATE FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) RETU
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) IS 'Seconds after which batches are alike again, by how far they are apart; NULL when no such period is known.';
+
+CREATE FUNCTION pgslo_catalog.place_of_check() RETURNS numeric
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN extract(epoch FROM date_trunc('day', clock_timestamp() AT TIME ZONE 'UTC'));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.place_of_check() IS 'Where that day stands among the others: seconds since 1970.';
 
 CREATE FUNCTION pgslo_catalog.problem(definition text, columns text[]) RETURNS TABLE(code text, incident_id bigint, rule text, column_name text, message text, detail text, hint text)
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -5400,6 +5694,32 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) IS 'Refuses a statement after which a batch is beyond what its rules let through.';
 
+CREATE FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    held record;
+BEGIN
+    SELECT r.name, r.promise, coalesce(r.owner, d.owner, 'unknown') AS owner, d.name AS definition
+    INTO held
+    FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+    WHERE a.check_function = refuse_broken.check_function;
+    RAISE EXCEPTION USING
+        ERRCODE = 'check_violation',
+        MESSAGE = format('transaction violates assertion "%s" of %s', held.name, held.definition),
+        DETAIL = format('%s%s. The assertion wants: %s.',
+            CASE WHEN refuse_broken.group_shown IS NULL THEN '' ELSE format('Group %s: ', refuse_broken.group_shown) END,
+            CASE WHEN refuse_broken.group_shown IS NULL THEN upper(left(refuse_broken.said, 1)) || substr(refuse_broken.said, 2) ELSE refuse_broken.said END, held.promise),
+        HINT = format('Write what keeps it, in one transaction, or ask its owner, %s.', held.owner),
+        SCHEMA = split_part(held.definition, '.', 1),
+        TABLE = substr(held.definition, strpos(held.definition, '.') + 1),
+        CONSTRAINT = held.name;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) IS 'Refuses a transaction as a check constraint does, naming the group.';
+
 CREATE FUNCTION pgslo_catalog.register(document jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5742,6 +6062,60 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.settle_replayed(twin pgslo_catalog.definition, batch pgslo_catalog.batch, missed text[], feedback boolean) IS 'What becomes of the alarms about a batch without a fault: it leaves the baseline, or they are told to be false.';
+
+CREATE FUNCTION pgslo_catalog.settle_touched() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    me xid8;
+    number integer;
+    guard record;
+    touched record;
+BEGIN
+    IF current_setting('pgslo.touched', true) = '1' THEN
+        -- The way of nearly every transaction: it has this row alone.
+        DELETE FROM pgslo_catalog.touched t WHERE t.touched_id = NEW.touched_id;
+        IF NOT FOUND THEN
+            RETURN NULL;
+        END IF;
+        FOREACH number IN ARRAY NEW.buckets LOOP
+            PERFORM pgslo_catalog.take_turn(NEW.check_function, number);
+        END LOOP;
+        PERFORM pgslo_catalog.hold_assertion(NEW.check_function, NEW.keys);
+        RETURN NULL;
+    END IF;
+    -- The first of the transaction's rows settles all: guard rows have to be taken in one order over all assertions.
+    me := pg_current_xact_id();
+    PERFORM FROM pgslo_catalog.touched t WHERE t.xid = me AND t.enforced;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    FOR guard IN
+        SELECT DISTINCT t.check_function, b.bucket
+        FROM pgslo_catalog.touched t CROSS JOIN LATERAL unnest(t.buckets) AS b (bucket)
+        WHERE t.xid = me AND t.enforced
+        ORDER BY t.check_function, b.bucket
+    LOOP
+        PERFORM pgslo_catalog.take_turn(guard.check_function, guard.bucket);
+    END LOOP;
+    FOR touched IN
+        WITH settled AS (
+            DELETE FROM pgslo_catalog.touched t WHERE t.xid = me AND t.enforced RETURNING t.check_function, t.keys
+        )
+        SELECT s.check_function, array_agg(DISTINCT k.key) AS keys
+        FROM settled s CROSS JOIN LATERAL unnest(s.keys) AS k (key)
+        GROUP BY s.check_function
+        ORDER BY s.check_function
+    LOOP
+        PERFORM pgslo_catalog.hold_assertion(touched.check_function, touched.keys);
+    END LOOP;
+    PERFORM set_config('pgslo.touched', '0', true);
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.settle_touched() IS 'When a transaction commits: takes the guard rows of all groups that it touched, in order, and holds their assertions.';
 
 CREATE FUNCTION pgslo_catalog.share_below(grid double precision[], value double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -6123,6 +6497,26 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) IS 'Writes down what a batch comes to, as counted from the table.';
 
+CREATE FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    UPDATE pgslo_catalog.assertion_guard g SET turns = g.turns + 1 WHERE g.check_function = take_turn.check_function AND g.bucket = take_turn.bucket;
+    -- READ COMMITTED sees what is there: an assertion that was taken out since the statement holds nobody. At the higher
+    -- levels it may as well be too new to be seen, and going on would get around it.
+    IF NOT FOUND AND current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'serialization_failure',
+            MESSAGE = 'could not serialize access due to an assertion that changed since the transaction began',
+            DETAIL = format('Its check is pgslo_gen.%I.', take_turn.check_function),
+            HINT = 'The transaction might succeed if retried.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) IS 'Waits until no other transaction that touched such a group is committing, and keeps others waiting until this one is done.';
+
 CREATE FUNCTION pgslo_catalog.tend_incidents() RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6136,6 +6530,39 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.tend_incidents() IS 'What tick() does for incidents after it has judged: heals, ends mutes, tells.';
+
+CREATE FUNCTION pgslo_catalog.touch(check_function text, enforced boolean, keys text[], buckets integer[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO pgslo_catalog.touched (check_function, enforced, keys, buckets)
+    VALUES (touch.check_function, touch.enforced, touch.keys, touch.buckets);
+    IF touch.enforced THEN
+        -- How many of its rows wait; whoever sets it to something else is held all the same, and may only be deadlocked.
+        PERFORM set_config('pgslo.touched', (coalesce(nullif(current_setting('pgslo.touched', true), '')::bigint, 0) + 1)::text, true);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.touch(check_function text, enforced boolean, keys text[], buckets integer[]) IS 'Notes groups that a statement touched, to be held when the transaction commits.';
+
+CREATE FUNCTION pgslo_catalog.touch_and_check(check_function text, enforced boolean, keys text[], buckets integer[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM pgslo_catalog.touch(touch_and_check.check_function, touch_and_check.enforced, touch_and_check.keys, touch_and_check.buckets);
+    -- What this transaction sees is enough to refuse it early; what others do meanwhile is seen when it commits.
+    IF touch_and_check.enforced THEN
+        PERFORM pgslo_catalog.hold_assertion(touch_and_check.check_function, touch_and_check.keys);
+    ELSE
+        PERFORM pgslo_catalog.observe_assertion(touch_and_check.check_function, touch_and_check.keys);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.touch_and_check(check_function text, enforced boolean, keys text[], buckets integer[]) IS 'Notes groups that a statement touched, and looks at them at once as well.';
 
 CREATE FUNCTION pgslo_catalog.twin_of(target pgslo_catalog.definition, sensitivity double precision) RETURNS pgslo_catalog.definition
     LANGUAGE plpgsql
@@ -6224,6 +6651,7 @@ BEGIN
     DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id;
     DELETE FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = id;
     PERFORM pgslo_catalog.forget_pairs(id);
+    DELETE FROM pgslo_catalog.touched t WHERE NOT t.enforced AND t.check_function IN (SELECT a.check_function FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r USING (rule_id) WHERE r.definition_id = id);
     DELETE FROM pgslo_catalog.definition d WHERE d.definition_id = id;
 END
 $$;
@@ -6238,6 +6666,24 @@ CREATE FUNCTION pgslo_catalog.utc(moment timestamp with time zone) RETURNS text
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.utc(moment timestamp with time zone) IS 'A moment as messages write it.';
+
+CREATE FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    rule pgslo_catalog.rule := pgslo_catalog.assertion_rule(validate_assertion.definition, validate_assertion.assertion);
+BEGIN
+    IF rule.on_breach = 'reject' THEN
+        PERFORM pgslo_catalog.hold_assertion(a.check_function, ARRAY['*']) FROM pgslo_catalog.assertion a WHERE a.rule_id = rule.rule_id;
+    ELSE
+        PERFORM pgslo_catalog.judge_assertion(rule.rule_id, NULL);
+    END IF;
+    UPDATE pgslo_catalog.assertion a SET validated_at = clock_timestamp() WHERE a.rule_id = rule.rule_id;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) IS 'Holds what is there to an assertion: an error if it rejects, else an incident.';
 
 CREATE FUNCTION pgslo_catalog.want_pairs_anew(definition text) RETURNS void
     LANGUAGE plpgsql
@@ -6334,6 +6780,59 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) IS 'Interval of a share: Wilson, Probable inference, JASA 22 (1927) 209-212.';
 
+CREATE TABLE pgslo_catalog.assertion (
+    rule_id bigint NOT NULL,
+    check_function text NOT NULL,
+    enforced boolean NOT NULL,
+    deferred boolean NOT NULL,
+    native boolean NOT NULL,
+    validated_at timestamp with time zone,
+    wants_validation boolean NOT NULL,
+    fingerprint text NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.assertion IS 'How an assertion is checked, and since when the rows that were there are known to keep it.';
+
+COMMENT ON COLUMN pgslo_catalog.assertion.enforced IS 'Whether a transaction that breaks it is refused by its check, and not by a constraint.';
+
+CREATE VIEW pgslo.assertion AS
+ SELECT d.name AS definition,
+    r.name AS assertion,
+    r.kind AS form,
+    r.on_breach,
+    r.mechanism,
+    r.promise,
+    COALESCE(r.owner, d.owner) AS owner,
+    a.deferred,
+    a.validated_at,
+    a.wants_validation
+   FROM ((pgslo_catalog.assertion a
+     JOIN pgslo_catalog.rule r ON ((r.rule_id = a.rule_id)))
+     JOIN pgslo_catalog.definition d ON ((d.definition_id = r.definition_id)));
+
+COMMENT ON VIEW pgslo.assertion IS 'Promises about several rows or tables: how they are held, and since when the rows that were there are known to keep them.';
+
+CREATE TABLE pgslo_catalog.assertion_dependency (
+    rule_id bigint NOT NULL,
+    relation regclass NOT NULL,
+    columns text[] NOT NULL,
+    events text[] NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.assertion_dependency IS 'What can break an assertion: statements on a table, and columns whose values matter.';
+
+CREATE VIEW pgslo.assertion_dependency AS
+ SELECT d.name AS definition,
+    r.name AS assertion,
+    (p.relation)::text AS relation,
+    p.events,
+    p.columns
+   FROM ((pgslo_catalog.assertion_dependency p
+     JOIN pgslo_catalog.rule r ON ((r.rule_id = p.rule_id)))
+     JOIN pgslo_catalog.definition d ON ((d.definition_id = r.definition_id)));
+
+COMMENT ON VIEW pgslo.assertion_dependency IS 'What can break each assertion: statements on a table, and, for UPDATE, columns whose values matter.';
+
 CREATE VIEW pgslo.batch AS
  SELECT d.name AS definition,
     b.name AS batch,
@@ -6348,6 +6847,30 @@ CREATE VIEW pgslo.batch AS
      JOIN pgslo_catalog.definition d USING (definition_id));
 
 COMMENT ON VIEW pgslo.batch IS 'Batches as tick() last added them up.';
+
+CREATE TABLE pgslo_catalog.broken_group (
+    broken_group_id bigint NOT NULL,
+    rule_id bigint NOT NULL,
+    group_key text NOT NULL,
+    group_shown text,
+    said text NOT NULL,
+    found_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.broken_group IS 'Groups that break an assertion, as writers and tick() found them. Only ever appended to by writers. May hold personal data.';
+
+CREATE VIEW pgslo.broken_group AS
+ SELECT d.name AS definition,
+    r.name AS assertion,
+    b.group_shown,
+    b.said,
+    min(b.found_at) AS found_at
+   FROM ((pgslo_catalog.broken_group b
+     JOIN pgslo_catalog.rule r ON ((r.rule_id = b.rule_id)))
+     JOIN pgslo_catalog.definition d ON ((d.definition_id = r.definition_id)))
+  GROUP BY d.name, r.name, b.group_key, b.group_shown, b.said;
+
+COMMENT ON VIEW pgslo.broken_group IS 'Groups that break an assertion, as far as is known. May hold personal data.';
 
 CREATE VIEW pgslo.budget AS
  WITH wanted AS (
@@ -7153,8 +7676,26 @@ COMMENT ON COLUMN pgslo_catalog.applied.objects IS 'What was generated: kind, na
 
 COMMENT ON COLUMN pgslo_catalog.applied.rows_written IS 'Rows inserted and updated so far, as the statistics system counted them.';
 
+CREATE TABLE pgslo_catalog.assertion_guard (
+    check_function text NOT NULL,
+    bucket integer NOT NULL,
+    turns bigint DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='20');
+
+COMMENT ON TABLE pgslo_catalog.assertion_guard IS 'Groups share these rows by their hash; a transaction updates those of its groups, in order, before it checks them.';
+
 ALTER TABLE pgslo_catalog.batch ALTER COLUMN batch_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.batch_batch_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE pgslo_catalog.broken_group ALTER COLUMN broken_group_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.broken_group_broken_group_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -7408,6 +7949,28 @@ CREATE TABLE pgslo_catalog.task_watch (
 
 COMMENT ON TABLE pgslo_catalog.task_watch IS 'Tasks whose healthy batches are followed, and since when.';
 
+CREATE TABLE pgslo_catalog.touched (
+    touched_id bigint NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    check_function text NOT NULL,
+    enforced boolean NOT NULL,
+    keys text[] NOT NULL,
+    buckets integer[] NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.touched IS 'Groups that statements touched: checked and forgotten when their transaction commits; those of assertions that do not reject are left to tick().';
+
+COMMENT ON COLUMN pgslo_catalog.touched.keys IS 'Values of a group as a JSON array each; * stands for every group.';
+
+ALTER TABLE pgslo_catalog.touched ALTER COLUMN touched_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.touched_touched_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE pgslo_catalog.unannounced (
     incident_event_id bigint NOT NULL
 );
@@ -7443,11 +8006,26 @@ COMMENT ON TABLE pgslo_catalog.watermark IS 'Transactions below this one ended b
 ALTER TABLE ONLY pgslo_catalog.applied
     ADD CONSTRAINT applied_holds_the_last_apply PRIMARY KEY (definition_id);
 
+ALTER TABLE ONLY pgslo_catalog.assertion_dependency
+    ADD CONSTRAINT assertion_depends_on_a_table_once PRIMARY KEY (rule_id, relation);
+
+ALTER TABLE ONLY pgslo_catalog.assertion_guard
+    ADD CONSTRAINT assertion_guard_is_there_once PRIMARY KEY (check_function, bucket);
+
+ALTER TABLE ONLY pgslo_catalog.assertion
+    ADD CONSTRAINT assertion_has_a_check_of_its_own UNIQUE (check_function);
+
+ALTER TABLE ONLY pgslo_catalog.assertion
+    ADD CONSTRAINT assertion_has_one_rule PRIMARY KEY (rule_id);
+
 ALTER TABLE ONLY pgslo_catalog.batch
     ADD CONSTRAINT batch_has_an_id PRIMARY KEY (batch_id);
 
 ALTER TABLE ONLY pgslo_catalog.batch
     ADD CONSTRAINT batch_name_is_unique_in_its_definition UNIQUE (definition_id, name);
+
+ALTER TABLE ONLY pgslo_catalog.broken_group
+    ADD CONSTRAINT broken_group_has_an_id PRIMARY KEY (broken_group_id);
 
 ALTER TABLE ONLY pgslo_catalog.definition
     ADD CONSTRAINT definition_has_an_id PRIMARY KEY (definition_id);
@@ -7557,6 +8135,9 @@ ALTER TABLE ONLY pgslo_catalog.task_run
 ALTER TABLE ONLY pgslo_catalog.task_run
     ADD CONSTRAINT task_run_is_made_once_a_batch UNIQUE (task, batch);
 
+ALTER TABLE ONLY pgslo_catalog.touched
+    ADD CONSTRAINT touched_has_an_id PRIMARY KEY (touched_id);
+
 ALTER TABLE ONLY pgslo_catalog.unannounced
     ADD CONSTRAINT unannounced_is_noted_once PRIMARY KEY (incident_event_id);
 
@@ -7575,6 +8156,8 @@ ALTER TABLE ONLY pgslo_catalog.watermark
 CREATE INDEX batch_open_idx ON pgslo_catalog.batch USING btree (definition_id) WHERE (closed_at IS NULL);
 
 CREATE INDEX batch_place_idx ON pgslo_catalog.batch USING btree (definition_id, place);
+
+CREATE INDEX broken_group_idx ON pgslo_catalog.broken_group USING btree (rule_id, group_key);
 
 CREATE INDEX delivery_page_idx ON pgslo_catalog.delivery USING btree (page);
 
@@ -7626,6 +8209,8 @@ CREATE INDEX rule_break_rule_idx ON pgslo_catalog.rule_break USING btree (rule_i
 
 CREATE INDEX sample_rule_idx ON pgslo_catalog.sample USING btree (rule_id, batch);
 
+CREATE INDEX touched_enforced_idx ON pgslo_catalog.touched USING btree (xid) WHERE enforced;
+
 CREATE INDEX verdict_definition_idx ON pgslo_catalog.verdict USING btree (definition_id, place);
 
 CREATE INDEX verdict_place_idx ON pgslo_catalog.verdict USING btree (rule_id, place);
@@ -7634,11 +8219,27 @@ CREATE TRIGGER note_insert AFTER INSERT ON pgslo_catalog.incident FOR EACH ROW E
 
 CREATE TRIGGER note_update AFTER UPDATE OF acknowledged_at, muted_until, resolved_at ON pgslo_catalog.incident FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
 
+CREATE CONSTRAINT TRIGGER observe AFTER INSERT ON pgslo_catalog.touched DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((NOT new.enforced)) EXECUTE FUNCTION pgslo_catalog.observe_touched();
+
+CREATE CONSTRAINT TRIGGER settle AFTER INSERT ON pgslo_catalog.touched DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (new.enforced) EXECUTE FUNCTION pgslo_catalog.settle_touched();
+
 ALTER TABLE ONLY pgslo_catalog.applied
     ADD CONSTRAINT applied_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY pgslo_catalog.assertion
+    ADD CONSTRAINT assertion_belongs_to_a_rule FOREIGN KEY (rule_id) REFERENCES pgslo_catalog.rule(rule_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.assertion_dependency
+    ADD CONSTRAINT assertion_dependency_belongs_to_an_assertion FOREIGN KEY (rule_id) REFERENCES pgslo_catalog.assertion(rule_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.assertion_guard
+    ADD CONSTRAINT assertion_guard_belongs_to_an_assertion FOREIGN KEY (check_function) REFERENCES pgslo_catalog.assertion(check_function) ON UPDATE CASCADE ON DELETE CASCADE;
+
 ALTER TABLE ONLY pgslo_catalog.batch
     ADD CONSTRAINT batch_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.broken_group
+    ADD CONSTRAINT broken_group_belongs_to_an_assertion FOREIGN KEY (rule_id) REFERENCES pgslo_catalog.assertion(rule_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.delivery
     ADD CONSTRAINT delivery_belongs_to_a_recipient FOREIGN KEY (recipient) REFERENCES pgslo_catalog.recipient(recipient) ON DELETE CASCADE;
@@ -7712,6 +8313,8 @@ ALTER TABLE ONLY pgslo_catalog.watched_column
 GRANT USAGE ON SCHEMA pgslo TO PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.acknowledge(incident_id bigint, note text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.audit(definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.backtest(definition text, batches integer, seed bigint, faults text[], sensitivity double precision, feedback boolean) FROM PUBLIC;
 
@@ -7787,6 +8390,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.announce_events() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.assertion_rule(definition text, assertion text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.at_place(grid double precision[], place double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.auc(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
@@ -7802,6 +8407,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.blur_scores(cells bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds text[], faults text[], partners integer[], batch text, seed bigint, OUT broken text[], OUT changed double precision[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.break_rows(sample text[], fault text, rows bigint, batch text, seed bigint, OUT broken text[], OUT broken_rows bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.broken_groups(check_function text, keys text[], at_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, part double precision, strength double precision, other text) FROM PUBLIC;
 
@@ -7833,6 +8440,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.content_hash(columns jsonb, rows bigint, su
 
 REVOKE ALL ON FUNCTION pgslo_catalog.content_of(snapshot pgslo_catalog.snapshot, table_name text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.day_of_check() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.declare_assertion(document jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.distance(definition pgslo_catalog.definition, batch pgslo_catalog.batch, measure jsonb, OUT value double precision, OUT said text) FROM PUBLIC;
@@ -7853,6 +8464,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.fault_kinds(OUT ordinal integer, OUT name t
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.follow_assertions() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_pairs(definition pgslo_catalog.definition) FROM PUBLIC;
@@ -7863,6 +8476,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, bat
 
 REVOKE ALL ON FUNCTION pgslo_catalog.forget(definition text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.forget_assertion(definition text, assertion text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text) FROM PUBLIC;
@@ -7872,6 +8487,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.grid_distance(by text, one double precision
 REVOKE ALL ON FUNCTION pgslo_catalog.grids_apart(now double precision[], reference double precision[], OUT distribution double precision, OUT moved double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.heal_incidents() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.hold_assertion(check_function text, keys text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_base64(value text) FROM PUBLIC;
 
@@ -7890,6 +8507,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_ipv6(value text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.is_json(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_missed(rule pgslo_catalog.rule, rows bigint, failed bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_referential(relation regclass, old_row record, new_row record) FROM PUBLIC;
 
@@ -7910,6 +8529,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.iso(value anyelement) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.iso_text(value anyelement) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_age(definition pgslo_catalog.definition) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.judge_assertion(rule_id bigint, keys text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_batch(definition_id bigint, batch text) FROM PUBLIC;
 
@@ -7957,6 +8578,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.normal_quantile(share double precision) FRO
 
 REVOKE ALL ON FUNCTION pgslo_catalog.note_incident() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.observe_touched() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.open_left_over() FROM PUBLIC;
@@ -7964,6 +8589,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.open_left_over() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.open_one(incident_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.place_of_check() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.problem(definition text, columns text[]) FROM PUBLIC;
 
@@ -8003,6 +8630,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.recount_all(definition pgslo_catalog.defini
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.register(document jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.register_predictions(definition_id bigint, document jsonb) FROM PUBLIC;
@@ -8026,6 +8655,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.sample_rows(sample text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.seconds_of(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.settle_replayed(twin pgslo_catalog.definition, batch pgslo_catalog.batch, missed text[], feedback boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.settle_touched() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.share_below(grid double precision[], value double precision) FROM PUBLIC;
 
@@ -8055,7 +8686,13 @@ REVOKE ALL ON FUNCTION pgslo_catalog.tables_ready(task text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.tend_incidents() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.touch(check_function text, enforced boolean, keys text[], buckets integer[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.touch_and_check(check_function text, enforced boolean, keys text[], buckets integer[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.twin_of(target pgslo_catalog.definition, sensitivity double precision) FROM PUBLIC;
 
@@ -8066,6 +8703,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns tex
 REVOKE ALL ON FUNCTION pgslo_catalog.unregister(definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.utc(moment timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.want_pairs_anew(definition text) FROM PUBLIC;
 
@@ -8078,6 +8717,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.warn_writer(definition text, schema_name te
 REVOKE ALL ON FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigint, OUT sums numeric[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.assertion TO PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.assertion_dependency TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.batch TO PUBLIC;
 

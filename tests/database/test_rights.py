@@ -62,7 +62,16 @@ PERSONAL = {"quarantine", "sample", "repair", "broken_group"}
 #: Tables of ``pgslo_catalog`` with values of users' tables, with sources of functions, or with what is under way.
 CLOSED = {
     *("quarantine", "sample", "repair", "profile", "watched_column", "watermark", "paused_function"),
-    *("pair_fragment", "unannounced", "recipient", "delivery", "touched", "broken_group", "assertion_guard", "snapshot_column"),
+    *(
+        "pair_fragment",
+        "unannounced",
+        "recipient",
+        "delivery",
+        "touched",
+        "broken_group",
+        "assertion_guard",
+        "snapshot_column",
+    ),
 }
 
 

@@ -23,7 +23,6 @@ from pgslo.definition.forms import (
     COLUMN_FORMS,
     FILE_FORMS,
     FILE_KEYS,
-    LATER_KEYS,
     OBJECTIVE_KEYS,
     OPTIONS,
     ROW_FORMS,
@@ -688,13 +687,6 @@ def test_wrong_together(text: str, line: int, message: str):
     assert error.location.line == line
 
 
-@pytest.mark.parametrize("key", sorted(LATER_KEYS))
-def test_keys_of_later_versions(key: str):
-    (error,) = errors(f"{HEAD}{key}: {{min: 1}}\n")
-    assert error.message == f'"{key}" is not supported by this version'
-    assert error.hint is None
-
-
 def test_all_errors_of_a_file_in_its_order():
     found = errors("tabel: x\ntable: t\ncolumns:\n  a:\n    - nul\n    - range: {mn: 0, mx: 1}\nkey: []\n")
     assert [(error.location.line, error.location.column) for error in found if error.location] == [
@@ -896,5 +888,5 @@ def test_the_documentation_shows_every_kind_as_it_may_be_written():
 
 def test_the_documentation_lists_every_key():
     text = (DOCS / "reference" / "definition.md").read_text("utf-8")
-    for word in (*FILE_KEYS, *OBJECTIVE_KEYS, *OPTIONS, *TASK_KEYS, *LATER_KEYS):
+    for word in (*FILE_KEYS, *OBJECTIVE_KEYS, *OPTIONS, *TASK_KEYS):
         assert f"`{word}`" in text

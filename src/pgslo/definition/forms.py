@@ -524,6 +524,3 @@ FILE_KEYS = (
     "tasks",
     *PREDICTION_KEYS,
 )
-
-#: Planned, so that nobody is told "did you mean".
-LATER_KEYS: frozenset[str] = frozenset()

@@ -15,7 +15,6 @@ from pgslo.definition.forms import (
     FILE_KEYS,
     GATE_KEYS,
     GATE_SNAPSHOTS,
-    LATER_KEYS,
     OBJECTIVE_KEYS,
     OPTIONS,
     PLAIN_KEYS,
@@ -133,7 +132,7 @@ class _Reader:
             return None
         start = Location(node.location.path, 1, 1)
         written = Written({}, {})
-        self._check_keys(node, FILE_KEYS, "key", later=LATER_KEYS)
+        self._check_keys(node, FILE_KEYS, "key")
         for key, value in node.entries:
             self._part(written, key, value)
         if node.get("table") is None:
@@ -199,13 +198,9 @@ class _Reader:
         except DefinitionError as error:
             self._problems.add(error)
 
-    def _check_keys(
-        self, node: source.Mapping, known: tuple[str, ...], what: str, *, later: frozenset[str] = frozenset()
-    ) -> None:
+    def _check_keys(self, node: source.Mapping, known: tuple[str, ...], what: str) -> None:
         for key, _ in node.entries:
-            if key.text in later:
-                self._error(f'"{key.text}" is not supported by this version', key.location)
-            elif key.text not in known:
+            if key.text not in known:
                 hint = close_match(key.text, known) or f"One of: {', '.join(known)}."
                 self._error(f'{what} "{key.text}" does not exist', key.location, hint)
 

@@ -19,8 +19,8 @@ AS $pgslo$
     ) l ON true
     LEFT JOIN pgslo_catalog.batch b ON b.definition_id = i.definition_id AND b.name = l.batch
     WHERE i.definition_id = unhealthy.definition_id AND i.opened_at <= unhealthy.as_of
-      -- How old a table is says nothing about what is in its batches.
-      AND r.scope <> 'table'
+      -- How old a table is, and whether an assertion holds over all of it, says nothing about one batch; while they are missed, a task is not ready.
+      AND r.scope IN ('row', 'batch')
       AND (unhealthy.columns IS NULL OR r.columns = '{}' OR r.columns && unhealthy.columns)
       -- Healed: its rows were mended. False alarm: they were right. Retired: nobody promises it any more.
       AND (l.event IS DISTINCT FROM 'resolved' OR l.resolution IN ('met', 'real'))

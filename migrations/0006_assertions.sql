@@ -69,19 +69,19 @@ COMMENT ON TABLE pgslo_catalog.broken_group IS 'Groups that break an assertion, 
 CREATE FUNCTION pgslo_catalog.settle_touched() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-AS $pgslo$
+AS $body$
 BEGIN
     RETURN NULL;
 END
-$pgslo$;
+$body$;
 CREATE FUNCTION pgslo_catalog.observe_touched() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-AS $pgslo$
+AS $body$
 BEGIN
     RETURN NULL;
 END
-$pgslo$;
+$body$;
 REVOKE ALL ON FUNCTION pgslo_catalog.settle_touched(), pgslo_catalog.observe_touched() FROM PUBLIC;
 CREATE CONSTRAINT TRIGGER settle AFTER INSERT ON pgslo_catalog.touched
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.enforced) EXECUTE FUNCTION pgslo_catalog.settle_touched();

@@ -469,6 +469,7 @@ def test_kept_server_starts_again_while_a_session_of_the_killed_one_is_still_the
             running = pool.submit(session.execute, busy)
             time.sleep(0.3)
             os.kill(server.pid, signal.SIGKILL)
+            assert is_gone(server.pid)
             assert embedded.start(kept).pid != server.pid
             with contextlib.suppress(psycopg.Error):
                 running.result()

@@ -19,7 +19,7 @@ from psycopg import IsolationLevel
 
 from pgslo import database, definition
 
-WRITERS = 16
+WRITERS = int(os.environ.get("PGSLO_WRITERS", "16"))
 #: Of each writer.
 TRANSACTIONS = max(25, int(os.environ.get("PGSLO_FUZZ_CASES", "0")) // WRITERS)
 SEED = int(os.environ.get("PGSLO_FUZZ_SEED", "18"))

@@ -2674,8 +2674,8 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
     CROSS JOIN LATERAL (SELECT 0.5 / sqrt(t.present) AS share) h
     UNION ALL
     SELECT definition.definition_id, batch.name, batch.place, '*', batch.rows, batch.rows, describe_batch.level, s.sampled::integer,
-           array_fill(NULL::float8, ARRAY[5]) || t.once / greatest(t.rows, 1) || array_fill(NULL::float8, ARRAY[32])
-               || ARRAY[(t.rows - t.different) / greatest(t.rows, 1), ln(greatest(s.rows, 0.1))] || array_fill(NULL::float8, ARRAY[12]),
+           array_fill(NULL::float8, ARRAY[5]) || t.once / nullif(t.rows, 0) || array_fill(NULL::float8, ARRAY[32])
+               || ARRAY[(t.rows - t.different) / nullif(t.rows, 0), ln(greatest(s.rows, 0.1))] || array_fill(NULL::float8, ARRAY[12]),
            array_fill(NULL::float8, ARRAY[5]) || 0.5 / sqrt(greatest(t.rows, 1)) || array_fill(NULL::float8, ARRAY[32])
                || ARRAY[0.5 / sqrt(greatest(t.rows, 1)), 1 / sqrt(greatest(s.rows, 1))] || array_fill(NULL::float8, ARRAY[12]),
            '{}', '{}', NULL, NULL, (SELECT array_agg(e.entity ORDER BY e.place) FROM entity e)
@@ -3075,6 +3075,7 @@ BEGIN
     IF judged > 0 THEN
         UPDATE pgslo_catalog.fragment f SET sample = NULL
         WHERE f.definition_id = id AND f.operation = 'merged' AND f.sample IS NOT NULL
+          AND EXISTS (SELECT FROM pgslo_catalog.batch c WHERE c.definition_id = id AND c.name = f.batch AND c.closed_at IS NOT NULL)
           AND f.place < (SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = id ORDER BY b.place DESC OFFSET 14 LIMIT 1);
     END IF;
     RETURN judged;

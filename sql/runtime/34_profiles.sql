@@ -219,8 +219,8 @@ AS $pgslo$
     CROSS JOIN LATERAL (SELECT 0.5 / sqrt(t.present) AS share) h
     UNION ALL
     SELECT definition.definition_id, batch.name, batch.place, '*', batch.rows, batch.rows, describe_batch.level, s.sampled::integer,
-           array_fill(NULL::float8, ARRAY[5]) || t.once / greatest(t.rows, 1) || array_fill(NULL::float8, ARRAY[32])
-               || ARRAY[(t.rows - t.different) / greatest(t.rows, 1), ln(greatest(s.rows, 0.1))] || array_fill(NULL::float8, ARRAY[12]),
+           array_fill(NULL::float8, ARRAY[5]) || t.once / nullif(t.rows, 0) || array_fill(NULL::float8, ARRAY[32])
+               || ARRAY[(t.rows - t.different) / nullif(t.rows, 0), ln(greatest(s.rows, 0.1))] || array_fill(NULL::float8, ARRAY[12]),
            array_fill(NULL::float8, ARRAY[5]) || 0.5 / sqrt(greatest(t.rows, 1)) || array_fill(NULL::float8, ARRAY[32])
                || ARRAY[0.5 / sqrt(greatest(t.rows, 1)), 1 / sqrt(greatest(s.rows, 1))] || array_fill(NULL::float8, ARRAY[12]),
            '{}', '{}', NULL, NULL, (SELECT array_agg(e.entity ORDER BY e.place) FROM entity e)

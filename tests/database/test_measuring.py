@@ -340,3 +340,15 @@ def test_rows_whose_key_names_only_the_batch_are_told_apart_by_their_values(sess
     session.run("DELETE FROM features.user_stats WHERE user_id > 10")
     session.run("SELECT pgslo.tick()")
     assert 0 <= len(sampled(session)) <= 10
+
+
+def test_batches_that_wait_for_a_tick_keep_their_samples(loaded):
+    loaded.run(
+        "INSERT INTO features.user_stats (user_id, feature_date, age) SELECT u, date '2026-01-01' + d, 40 FROM generate_series(0, 89) d, generate_series(1, 5) u"
+    )
+    for _ in range(3):
+        loaded.run("SELECT pgslo.tick()")
+    judged = loaded.values(
+        "SELECT sampled FROM pgslo_catalog.profile WHERE column_name = 'age' ORDER BY place"
+    )
+    assert judged == [5] * 89

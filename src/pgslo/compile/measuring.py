@@ -68,12 +68,6 @@ class _Count:
 
 
 @dataclass(frozen=True)
-class _Sampling:
-    entity: Sql
-    values: Sql
-
-
-@dataclass(frozen=True)
 class _Refusing:
     """Stands for the step that refuses batches."""
 
@@ -88,7 +82,7 @@ class _Statement(Header):
     tally_names: Sql
     count: Sql
     count_measures: Sql
-    sampling: tuple[_Sampling, ...]
+    sampling: tuple[_Sampled, ...]
     rules: tuple[Described, ...]
     rejecting: tuple[Described, ...]
     noting: tuple[Described, ...]
@@ -249,7 +243,7 @@ class _Triggers:
             tally_names=_texts(one.name for one in self.tallies),
             count=_count(compiler, self.columns, self.tallies, _NEW_ROWS, self.judged, sample=_NO_SAMPLE),
             count_measures=_count(compiler, self.columns, self.tallies, _NEW_ROWS, (), sample=_NO_SAMPLE),
-            sampling=(_Sampling(*_sampled(compiler, self.columns)),) if self.profiles else (),
+            sampling=(_sampled(compiler, self.columns),) if self.profiles else (),
             rules=described,
             rejecting=with_breach(self.judged, described, "reject"),
             noting=with_breach(self.judged, described, "warn", "flag"),
@@ -421,10 +415,10 @@ def _count(
 _NEXT_LINE = ",\n" + " " * 23
 
 
-def _sampled(compiler: WriteCompiler, columns: tuple[Watched, ...]) -> tuple[Sql, Sql]:
+def _sampled(compiler: WriteCompiler, columns: tuple[Watched, ...]) -> _Sampled:
     """A hash of what a row is about, and its values as text."""
     values = (_sampled_value(one) for one in columns)
-    return _entity(compiler, columns), sql.join("", (Sql(f", {value}") for value in values))
+    return _Sampled(_entity(compiler, columns), sql.join("", (Sql(f", {value}") for value in values)))
 
 
 def _sampled_value(one: Watched) -> Sql:
@@ -432,7 +426,7 @@ def _sampled_value(one: Watched) -> Sql:
 
 
 def _sample(compiler: WriteCompiler, columns: tuple[Watched, ...]) -> Sql:
-    return sql.render("sample_within", _Sampled(*_sampled(compiler, columns)))
+    return sql.render("sample_within", _sampled(compiler, columns))
 
 
 def _form(one: Watched) -> str:

@@ -13,7 +13,8 @@ from pgslo import naming, sql
 from pgslo.catalog import Catalog, Column, Relation
 from pgslo.compile import constants
 from pgslo.compile.artifact import Artifact, Statement, table
-from pgslo.compile.conditions import NEW, ROW, Subject, check_operators
+from pgslo.compile.conditions import NEW, ROW, Bound, Subject, check_operators
+from pgslo.compile.repairs import Clipped, Defaulted, Rounded
 from pgslo.definition import predictions
 from pgslo.definition.predictions import Columns, PostProcessing, Step
 from pgslo.definition.rules import Definition
@@ -103,34 +104,6 @@ class _Binning:
     score: Sql
     bins: tuple[_Point, ...]
     last: Sql
-
-
-@dataclass(frozen=True)
-class _Bound:
-    operator: Sql
-    limit: Sql
-
-
-@dataclass(frozen=True)
-class _Clip:
-    value: Sql
-    strange: tuple[Sql, ...]
-    instead: Sql
-    bounds: tuple[_Bound, ...]
-
-
-@dataclass(frozen=True)
-class _Round:
-    value: Sql
-    digits: Sql
-    strange: tuple[Sql, ...]
-
-
-@dataclass(frozen=True)
-class _Default:
-    value: Sql
-    strange: tuple[Sql, ...]
-    default: Sql
 
 
 @dataclass(frozen=True)
@@ -452,14 +425,14 @@ class Compiler:
         match step:
             case predictions.Clip():
                 bounds = tuple(
-                    _Bound(Sql(operator), self._number(limit))
+                    Bound(Sql(operator), self._number(limit))
                     for operator, limit in (("<", step.low), (">", step.high))
                     if limit is not None
                 )
-                return sql.render("repairs/clip", _Clip(score, (_NAN,), score, bounds))
+                return sql.render("repairs/clip", Clipped(score, (_NAN,), score, bounds))
             case predictions.Round():
                 return sql.render(
-                    "repairs/round", _Round(score, sql.literal(step.digits), (_NAN, _LOWEST, _HIGHEST))
+                    "repairs/round", Rounded(score, sql.literal(step.digits), (_NAN, _LOWEST, _HIGHEST))
                 )
             case predictions.Default() if step.last:
                 assert self.columns.at is not None
@@ -474,7 +447,7 @@ class Compiler:
                 )
                 return sql.render("post_process/last", context)
             case predictions.Default():
-                return sql.render("repairs/default", _Default(score, (_NAN,), self._number(step.value)))
+                return sql.render("repairs/default", Defaulted(score, (_NAN,), self._number(step.value)))
             case predictions.Calibrate():
                 number = _Number(score, self._calibrated(step, score), self.type)
                 return sql.render("post_process/number", number)

@@ -55,14 +55,18 @@ class _Map:
 
 
 @dataclass(frozen=True)
-class _Round:
+class Rounded:
+    """A number rounded to so many digits, but for the values that are none."""
+
     value: Sql
     digits: Sql
     strange: tuple[Sql, ...]
 
 
 @dataclass(frozen=True)
-class _Clip:
+class Clipped:
+    """A number cut to its bounds, and what stands in for a value that is none."""
+
     value: Sql
     strange: tuple[Sql, ...]
     instead: Sql
@@ -70,7 +74,9 @@ class _Clip:
 
 
 @dataclass(frozen=True)
-class _Default:
+class Defaulted:
+    """A value, and what stands in where there is none."""
+
     value: Sql
     strange: tuple[Sql, ...]
     default: Sql
@@ -166,7 +172,9 @@ def steps(rule: rules.Rule, column: Column, row: Sql) -> list[Step]:
         )
         bounds = _bounds(rule, (rule.min, rule.max), ("min", "max"), column)
         return [
-            Step("min", sql.render("repairs/clip", _Clip(value, (*nan, *endless), sql.literal(None), bounds)))
+            Step(
+                "min", sql.render("repairs/clip", Clipped(value, (*nan, *endless), sql.literal(None), bounds))
+            )
         ]
     assert isinstance(rule, rules.Repair)
     found = []
@@ -188,14 +196,14 @@ def steps(rule: rules.Rule, column: Column, row: Sql) -> list[Step]:
         _of_type(rule, column, NUMERIC, "round")
         strange = (*nan, _LOWEST, _HIGHEST) if nan else ()
         found.append(
-            Step("round", sql.render("repairs/round", _Round(value, sql.literal(rule.round), strange)))
+            Step("round", sql.render("repairs/round", Rounded(value, sql.literal(rule.round), strange)))
         )
     if rule.clip is not None:
         bounds = _bounds(rule, rule.clip, ("clip.0", "clip.1"), column)
-        found.append(Step("clip", sql.render("repairs/clip", _Clip(value, nan, value, bounds))))
+        found.append(Step("clip", sql.render("repairs/clip", Clipped(value, nan, value, bounds))))
     if rule.default is not None:
         default = constant(rule.default, column, rule.place("default"))
-        found.append(Step("default", sql.render("repairs/default", _Default(value, nan, default))))
+        found.append(Step("default", sql.render("repairs/default", Defaulted(value, nan, default))))
     return found
 
 

@@ -89,7 +89,7 @@ CREATE FUNCTION pgslo.backtest(definition text, batches integer DEFAULT 120, see
 DECLARE
     target pgslo_catalog.definition := pgslo_catalog.need_history(backtest.definition);
     twin pgslo_catalog.definition;
-    columns text[] := ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = target.definition_id ORDER BY w.ordinal);
+    columns text[] := pgslo_catalog.watched_columns(target.definition_id);
     wrong text[] := ARRAY(SELECT f.name FROM unnest(backtest.faults) AS f (name) EXCEPT SELECT k.name FROM pgslo_catalog.fault_kinds() k);
     names text[];
     counts bigint[];
@@ -752,7 +752,7 @@ CREATE FUNCTION pgslo.learn_batches(definition text, batches text[], largest big
     AS $$
 DECLARE
     target pgslo_catalog.definition := pgslo_catalog.need_history(learn_batches.definition);
-    columns text[] := ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = target.definition_id ORDER BY w.ordinal);
+    columns text[] := pgslo_catalog.watched_columns(target.definition_id);
     mask bigint := pgslo_catalog.sample_mask(learn_batches.largest);
     one pgslo_catalog.measured;
     taken pgslo_catalog.batch;
@@ -3177,7 +3177,7 @@ BEGIN
             AND (before.closed_at IS NULL OR before.rows <> one.rows OR before.present <> (SELECT b.present FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch))
         THEN
             PERFORM pgslo_catalog.judge_closed(follow_stream.definition, one.batch,
-                ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = id ORDER BY w.ordinal),
+                pgslo_catalog.watched_columns(id),
                 one.sample, pgslo_catalog.level_of(mask));
             judged := judged + 1;
         END IF;
@@ -5640,7 +5640,7 @@ BEGIN
         WHERE f.definition_id = id AND f.batch = one.batch AND f.operation = 'recounted' AND b.definition_id = id AND b.name = one.batch;
         IF before.closed_at IS NOT NULL AND before.rows <> one.rows THEN
             PERFORM pgslo_catalog.judge_closed(recount_all.definition, one.batch,
-                ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = id ORDER BY w.ordinal),
+                pgslo_catalog.watched_columns(id),
                 one.sample, pgslo_catalog.level_of(mask));
         END IF;
     END LOOP;
@@ -5890,7 +5890,7 @@ CREATE FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.definition
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 DECLARE
-    columns text[] := ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = (replace_counts.definition).definition_id ORDER BY w.ordinal);
+    columns text[] := pgslo_catalog.watched_columns((replace_counts.definition).definition_id);
     counted pgslo_catalog.measured[];
 BEGIN
     -- One statement, so one snapshot: what it counts in the table is what the fragments it removes stood for.
@@ -6484,7 +6484,7 @@ CREATE FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, co
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    columns text[] := ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = (take_count.definition).definition_id ORDER BY w.ordinal);
+    columns text[] := pgslo_catalog.watched_columns((take_count.definition).definition_id);
     place numeric := coalesce((counted).place, pgslo_catalog.arrival((take_count.definition).definition_id, (counted).batch));
 BEGIN
     INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, tallies, first_written_at, last_written_at, counted_at)
@@ -6753,6 +6753,17 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) IS 'Tells the writer, at most once a statement and without values.';
+
+CREATE FUNCTION pgslo_catalog.watched_columns(definition_id bigint) RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = watched_columns.definition_id ORDER BY w.ordinal);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.watched_columns(definition_id bigint) IS 'Columns whose profile is kept, in the order in which samples have them.';
 
 CREATE FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigint, OUT sums numeric[]) RETURNS record
     LANGUAGE sql STABLE
@@ -8714,6 +8725,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.wanted(low double precision, high double pr
 REVOKE ALL ON FUNCTION pgslo_catalog.wanted_snapshot(wanted jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.watched_columns(definition_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigint, OUT sums numeric[]) FROM PUBLIC;
 

@@ -174,12 +174,22 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.merge_batch(bigint, text) IS 'Makes the fragments of a batch into one, and writes down what the batch comes to.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.watched_columns(definition_id bigint) RETURNS text[]
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = watched_columns.definition_id ORDER BY w.ordinal);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.watched_columns(bigint) IS 'Columns whose profile is kept, in the order in which samples have them.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    columns text[] := ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = (take_count.definition).definition_id ORDER BY w.ordinal);
+    columns text[] := pgslo_catalog.watched_columns((take_count.definition).definition_id);
     place numeric := coalesce((counted).place, pgslo_catalog.arrival((take_count.definition).definition_id, (counted).batch));
 BEGIN
     INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, tallies, first_written_at, last_written_at, counted_at)
@@ -311,7 +321,7 @@ BEGIN
         WHERE f.definition_id = id AND f.batch = one.batch AND f.operation = 'recounted' AND b.definition_id = id AND b.name = one.batch;
         IF before.closed_at IS NOT NULL AND before.rows <> one.rows THEN
             PERFORM pgslo_catalog.judge_closed(recount_all.definition, one.batch,
-                ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = id ORDER BY w.ordinal),
+                pgslo_catalog.watched_columns(id),
                 one.sample, pgslo_catalog.level_of(mask));
         END IF;
     END LOOP;
@@ -427,7 +437,7 @@ BEGIN
             AND (before.closed_at IS NULL OR before.rows <> one.rows OR before.present <> (SELECT b.present FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch))
         THEN
             PERFORM pgslo_catalog.judge_closed(follow_stream.definition, one.batch,
-                ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = id ORDER BY w.ordinal),
+                pgslo_catalog.watched_columns(id),
                 one.sample, pgslo_catalog.level_of(mask));
             judged := judged + 1;
         END IF;
@@ -495,7 +505,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    columns text[] := ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = (replace_counts.definition).definition_id ORDER BY w.ordinal);
+    columns text[] := pgslo_catalog.watched_columns((replace_counts.definition).definition_id);
     counted pgslo_catalog.measured[];
 BEGIN
     -- One statement, so one snapshot: what it counts in the table is what the fragments it removes stood for.

@@ -92,7 +92,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     target pgslo_catalog.definition := pgslo_catalog.need_history(learn_batches.definition);
-    columns text[] := ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = target.definition_id ORDER BY w.ordinal);
+    columns text[] := pgslo_catalog.watched_columns(target.definition_id);
     mask bigint := pgslo_catalog.sample_mask(learn_batches.largest);
     one pgslo_catalog.measured;
     taken pgslo_catalog.batch;

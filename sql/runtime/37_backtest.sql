@@ -223,7 +223,7 @@ AS $pgslo$
 DECLARE
     target pgslo_catalog.definition := pgslo_catalog.need_history(backtest.definition);
     twin pgslo_catalog.definition;
-    columns text[] := ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = target.definition_id ORDER BY w.ordinal);
+    columns text[] := pgslo_catalog.watched_columns(target.definition_id);
     wrong text[] := ARRAY(SELECT f.name FROM unnest(backtest.faults) AS f (name) EXCEPT SELECT k.name FROM pgslo_catalog.fault_kinds() k);
     names text[];
     counts bigint[];

@@ -1,0 +1,214 @@
+-- Metrics of predictions as numbers: what sums over pairs come to, and the interval that chance explains. 70_predictions.sql adds them up.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.normal_quantile(share float8) RETURNS float8
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    z float8 := 0;
+    term float8;
+    summed float8;
+    step float8;
+BEGIN
+    -- Newton's method from the left of the root, where the distribution function is concave; its series is exact to the
+    -- last digits for the z that shares below 1 - 1e-12 have.
+    FOR n IN 1..60 LOOP
+        term := z;
+        summed := z;
+        FOR k IN 1..200 LOOP
+            term := term * z * z / (2 * k + 1);
+            summed := summed + term;
+            EXIT WHEN term < 1e-18 * summed OR term = 0;
+        END LOOP;
+        step := (least(share, 1 - 1e-12) - 0.5) * sqrt(2 * pi()) * exp(z * z / 2) - summed;
+        z := z + step;
+        EXIT WHEN abs(step) < 1e-12;
+    END LOOP;
+    RETURN z;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.normal_quantile(float8) IS 'The standard normal deviate with so large a share below it, from 0.5 on.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z float8, OUT low float8, OUT high float8)
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    n float8 := nullif(wilson.whole, 0);
+    p float8 := wilson.good / nullif(wilson.whole, 0);
+    middle float8 := (p + z * z / (2 * n)) / (1 + z * z / n);
+    half float8 := z / (1 + z * z / n) * sqrt(greatest(p * (1 - p) / n + z * z / (4 * n * n), 0));
+BEGIN
+    low := greatest(middle - half, 0);
+    high := least(middle + half, 1);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.wilson(numeric, numeric, float8) IS 'Interval of a share: Wilson, Probable inference, JASA 22 (1927) 209-212.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.mean_interval(summed numeric, squares numeric, whole numeric, z float8, OUT low float8, OUT high float8)
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    half float8;
+BEGIN
+    IF whole < 2 THEN
+        low := '-Infinity';
+        high := 'Infinity';
+        RETURN;
+    END IF;
+    half := z * sqrt(greatest((squares - summed * summed / whole) / (whole - 1) / whole, 0)::float8);
+    low := (summed / whole)::float8 - half;
+    high := (summed / whole)::float8 + half;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.mean_interval(numeric, numeric, numeric, float8) IS 'Interval of a mean by the central limit theorem; endless below two values.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.auc(cells bigint[], z float8, OUT value float8, OUT low float8, OUT high float8)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    found record;
+    blurred float8;
+    positives float8;
+    negatives float8;
+    half float8;
+BEGIN
+    SELECT sum(s.positive) AS positives, sum(s.negative) AS negatives, sum(s.positive * (s.below + s.negative / 2.0)) AS won,
+           sum(CASE WHEN s.coarse THEN s.positive * s.negative / 2.0 ELSE 0 END) AS tied
+    INTO found
+    FROM (
+        SELECT g.*, sum(g.negative) OVER (ORDER BY g.score) - g.negative AS below
+        FROM (
+            SELECT p.score, sum(p.positive) AS positive, sum(p.negative) AS negative, bool_or(c.coarse) AS coarse
+            FROM pgslo_catalog.pair_score p JOIN pgslo_catalog.pair_cell c USING (pair_cell_id)
+            WHERE c.pair_cell_id = ANY (auc.cells)
+            GROUP BY p.score
+        ) AS g
+    ) AS s;
+    positives := found.positives;
+    negatives := found.negatives;
+    IF positives > 0 AND negatives > 0 THEN
+        value := (found.won / (found.positives * found.negatives))::float8;
+        blurred := (found.tied / (found.positives * found.negatives))::float8;
+        half := z * sqrt(greatest(0, value * (1 - value) + (positives - 1) * (value / (2 - value) - value * value)
+            + (negatives - 1) * (2 * value * value / (1 + value) - value * value)) / (positives * negatives));
+        low := greatest(0, value - half - blurred);
+        high := least(1, value + half + blurred);
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.auc(bigint[], float8) IS 'Area under the ROC curve: the share of pairs of a positive and a negative that are in order, ties counting half. Interval: Hanley and McNeil, Radiology 143 (1982) 29-36; where scores are kept to four digits it is wider by half of the ties.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.calibration_error(cells bigint[], z float8, OUT value float8, OUT low float8, OUT high float8)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    SELECT sum(b.n * abs(b.gap)) / sum(b.n), sum(b.n * greatest(0, abs(b.gap) - b.half)) / sum(b.n), least(1, sum(b.n * (abs(b.gap) + b.half)) / sum(b.n))
+    INTO value, low, high
+    FROM (
+        SELECT g.n, g.positive / g.n - g.score / g.n AS gap,
+               calibration_error.z * sqrt(greatest(0, g.score / g.n * (1 - g.score / g.n) / g.n)) AS half
+        FROM (
+            SELECT sum(p.positive + p.negative)::float8 AS n, sum(p.positive)::float8 AS positive, sum(p.score * (p.positive + p.negative)) AS score
+            FROM pgslo_catalog.pair_score p
+            WHERE p.pair_cell_id = ANY (calibration_error.cells)
+            GROUP BY least(floor(p.score * 10), 9)
+            HAVING sum(p.positive + p.negative) > 0
+        ) AS g
+    ) AS b;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.calibration_error(bigint[], float8) IS 'Expected calibration error over ten bins of equal width. Interval: what each bin''s gap is by chance if it is calibrated, taken off and added.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.metric(cells bigint[], of text, confidence float8, OUT value float8, OUT low float8, OUT high float8, OUT pairs bigint)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    z float8 := pgslo_catalog.normal_quantile(0.5 + metric.confidence / 2);
+    s record;
+BEGIN
+    SELECT sum(c.predictions) AS predictions, sum(c.defaulted) AS defaulted, sum(c.abstained) AS abstained, sum(c.expecting) AS expecting,
+           sum(c.expected) AS expected, sum(c.expected_noise) AS expected_noise, sum(c.labelled) AS labelled, sum(c.delayed) AS delayed, sum(c.delay) AS delay,
+           sum(c.decided) AS decided, sum(c.hits) AS hits, sum(c.true_positive) AS tp, sum(c.false_positive) AS fp, sum(c.false_negative) AS fn,
+           sum(c.scored) AS scored, sum(c.loss) AS loss, sum(c.loss_squared) AS loss_squared, sum(c.brier) AS brier, sum(c.brier_squared) AS brier_squared,
+           sum(c.error) AS error, sum(c.error_squared) AS error_squared, sum(c.error_fourth) AS error_fourth, sum(c.absolute) AS absolute,
+           sum(c.relative) AS relative, sum(c.relative_squared) AS relative_squared
+    INTO s
+    FROM pgslo_catalog.pair_cell c WHERE c.pair_cell_id = ANY (metric.cells);
+    CASE
+        WHEN metric.of IN ('label_coverage', 'default_share', 'abstain_share') THEN
+            pairs := s.predictions;
+            value := CASE metric.of WHEN 'label_coverage' THEN s.labelled WHEN 'default_share' THEN s.defaulted ELSE s.abstained END / nullif(s.predictions, 0);
+            -- All rows are counted; nothing is inferred from some of them.
+            low := value;
+            high := value;
+        WHEN metric.of = 'label_delay' THEN
+            pairs := s.delayed;
+            value := s.delay / nullif(s.delayed, 0) / 3600;
+            low := value;
+            high := value;
+        WHEN metric.of = 'expected_accuracy' THEN
+            pairs := s.expecting;
+            value := s.expected / nullif(s.expecting, 0);
+            low := value - z * sqrt(greatest(s.expected_noise, 0)::float8) / nullif(s.expecting, 0);
+            high := value + z * sqrt(greatest(s.expected_noise, 0)::float8) / nullif(s.expecting, 0);
+        WHEN metric.of = 'accuracy' THEN
+            pairs := s.decided;
+            value := s.hits / nullif(s.decided, 0);
+            SELECT w.low, w.high INTO low, high FROM pgslo_catalog.wilson(s.hits, s.decided, z) AS w;
+        WHEN metric.of = 'precision' THEN
+            pairs := s.tp + s.fp;
+            value := s.tp / nullif(s.tp + s.fp, 0);
+            SELECT w.low, w.high INTO low, high FROM pgslo_catalog.wilson(s.tp, s.tp + s.fp, z) AS w;
+        WHEN metric.of = 'recall' THEN
+            pairs := s.tp + s.fn;
+            value := s.tp / nullif(s.tp + s.fn, 0);
+            SELECT w.low, w.high INTO low, high FROM pgslo_catalog.wilson(s.tp, s.tp + s.fn, z) AS w;
+        WHEN metric.of = 'f1' THEN
+            -- A rising function of the share of true positives among all that are not true negatives: 2 j / (1 + j).
+            pairs := s.tp + s.fp + s.fn;
+            value := 2 * s.tp / nullif(2 * s.tp + s.fp + s.fn, 0);
+            SELECT 2 * w.low / (1 + w.low), 2 * w.high / (1 + w.high) INTO low, high FROM pgslo_catalog.wilson(s.tp, s.tp + s.fp + s.fn, z) AS w;
+        WHEN metric.of = 'auc' THEN
+            pairs := s.scored;
+            SELECT a.value, a.low, a.high INTO value, low, high FROM pgslo_catalog.auc(metric.cells, z) AS a;
+        WHEN metric.of = 'calibration_error' THEN
+            pairs := s.scored;
+            SELECT a.value, a.low, a.high INTO value, low, high FROM pgslo_catalog.calibration_error(metric.cells, z) AS a;
+        WHEN metric.of = 'log_loss' THEN
+            pairs := s.scored;
+            value := s.loss / nullif(s.scored, 0);
+            SELECT greatest(m.low, 0), m.high INTO low, high FROM pgslo_catalog.mean_interval(s.loss, s.loss_squared, s.scored, z) AS m;
+        WHEN metric.of = 'brier' THEN
+            pairs := s.scored;
+            value := s.brier / nullif(s.scored, 0);
+            SELECT greatest(m.low, 0), least(m.high, 1) INTO low, high FROM pgslo_catalog.mean_interval(s.brier, s.brier_squared, s.scored, z) AS m;
+        WHEN metric.of = 'mae' THEN
+            pairs := s.scored;
+            value := s.absolute / nullif(s.scored, 0);
+            SELECT greatest(m.low, 0), m.high INTO low, high FROM pgslo_catalog.mean_interval(s.absolute, s.error_squared, s.scored, z) AS m;
+        WHEN metric.of = 'rmse' THEN
+            pairs := s.scored;
+            value := sqrt(greatest(s.error_squared, 0)::float8 / nullif(s.scored, 0)::float8);
+            SELECT sqrt(greatest(m.low, 0)), sqrt(m.high) INTO low, high FROM pgslo_catalog.mean_interval(s.error_squared, s.error_fourth, s.scored, z) AS m;
+        WHEN metric.of = 'mape' THEN
+            pairs := s.scored;
+            value := s.relative / nullif(s.scored, 0);
+            SELECT greatest(m.low, 0), m.high INTO low, high FROM pgslo_catalog.mean_interval(s.relative, s.relative_squared, s.scored, z) AS m;
+        WHEN metric.of = 'bias' THEN
+            pairs := s.scored;
+            value := s.error / nullif(s.scored, 0);
+            SELECT m.low, m.high INTO low, high FROM pgslo_catalog.mean_interval(s.error, s.error_squared, s.scored, z) AS m;
+    END CASE;
+    IF value IS NULL THEN
+        low := NULL;
+        high := NULL;
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.metric(bigint[], text, float8) IS 'A metric of the pairs of some cells together, and its interval; NULL where there are none.';

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from pgslo import database, drift, runtime, sql
+from pgslo import database, drift, installation, runtime, sql
 from pgslo.definition.rules import Definition, Rule
 from pgslo.errors import PgsloError
 from pgslo.sql import Sql
@@ -118,7 +118,7 @@ def trying(conn: database.Connection, definition: Definition) -> Iterator[None]:
     Raises:
         DefinitionErrors: The definition does not fit the database.
     """
-    with database.installing(conn), database.errors(), conn.transaction(force_rollback=True):
+    with installation.installing(conn), database.errors(), conn.transaction(force_rollback=True):
         runtime.install(conn)
         catalog = database.read_catalog(conn, [definition])
         (compiled,) = database.compile_all(conn, [definition], catalog)

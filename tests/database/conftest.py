@@ -14,7 +14,7 @@ import psycopg
 import pytest
 import yaml
 
-from pgslo import database, definition, plan
+from pgslo import database, definition, installation, plan
 from pgslo.errors import DefinitionErrors
 
 TESTS = Path(__file__).parent.parent
@@ -263,12 +263,12 @@ def golden(_golden: psycopg.Connection[Any]) -> Iterator[Session]:
 
 
 @pytest.fixture
-def apply(connection: psycopg.Connection[Any]) -> Callable[[str], tuple[database.Unfinished, ...]]:
+def apply(connection: psycopg.Connection[Any]) -> Callable[[str], tuple[installation.Unfinished, ...]]:
     """Apply a definition for good, as the command does; a further plan is empty once nothing is left to finish."""
 
-    def apply(text: str) -> tuple[database.Unfinished, ...]:
+    def apply(text: str) -> tuple[installation.Unfinished, ...]:
         loaded = [definition.load(text, path="slos/example.yml")]
-        unfinished = database.apply(
+        unfinished = installation.apply(
             connection,
             database.plan_definitions(connection, loaded),
             lambda: database.plan_definitions(connection, loaded),

@@ -21,7 +21,7 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel
 
-from pgslo import database, definition
+from pgslo import database, definition, installation
 
 #: Without being asked for long, each form at a mix of all levels.
 IS_LONG = "PGSLO_ASSERT_SECONDS" in os.environ
@@ -212,7 +212,7 @@ def guard(conn: psycopg.Connection[Any], workload: Workload) -> None:
     made = plan()
     ((_, (choice,)),) = made.choices
     assert (choice.mechanism == "native") == workload.native, choice.reason
-    assert database.apply(conn, made, plan) == ()
+    assert installation.apply(conn, made, plan) == ()
 
 
 def client(

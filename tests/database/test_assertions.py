@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from pgslo import database, definition, operations
+from pgslo import database, definition, installation, operations
 from pgslo.errors import DefinitionErrors
 from pgslo.plan import order_statements
 
@@ -163,7 +163,7 @@ def test_shadow_counts_and_refuses_nothing(conn):
     from pgslo.definition.shadow import shadowed
 
     loaded = [shadowed(definition.load(text(), path="x.yml"))]
-    database.apply(
+    installation.apply(
         conn, database.plan_definitions(conn, loaded), lambda: database.plan_definitions(conn, loaded)
     )
     conn.execute("INSERT INTO ml.weight VALUES (1, 5, 0.5)")
@@ -477,7 +477,7 @@ def test_uninstall_leaves_the_tables_as_they_were(conn, apply):
     )
     assert state(conn) != before
     removal = database.plan_removal(conn, ["ml.weight"])
-    database.apply(conn, removal, lambda: database.plan_removal(conn, ["ml.weight"]))
+    installation.apply(conn, removal, lambda: database.plan_removal(conn, ["ml.weight"]))
     assert state(conn) == before
     assert conn.execute(
         "SELECT count(*) FROM pg_proc WHERE pronamespace = 'pgslo_gen'::regnamespace"

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from pgslo import database
+from pgslo import installation
 from pgslo.cli import main
 
 Run = Callable[..., Result]
@@ -223,7 +223,7 @@ def test_what_missed_is_told_as_the_database_tells_it(connection: psycopg.Connec
 def test_a_definition_that_is_not_applied_is_tried_and_nothing_of_it_stays(
     run: Run, connection: psycopg.Connection[Any]
 ):
-    database.drop_runtime(connection)
+    installation.drop_runtime(connection)
     result = run("backtest", "features.stats", "--batches", "27")
     assert result.exit_code == 0, result.output
     assert "nothing of it stays" in result.stderr

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from pgslo import naming
+from pgslo import installation, naming
 from pgslo.client import SLOBreach, SLOWarning, watch
 
 # What a generated guard does, without the runtime: the contract between server and client is these fields.
@@ -851,7 +851,7 @@ def guarded(connection):
     def plan():
         return database.plan_definitions(connection, [load(DEFINITION, path="user_stats.yml")])
 
-    database.apply(connection, plan(), plan)
+    installation.apply(connection, plan(), plan)
     connection.execute(
         "INSERT INTO features.user_stats SELECT n, '2026-11-22', -n, 'de' FROM generate_series(1, 100) AS n"
     )

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel
 
-from pgslo import database, definition
+from pgslo import database, definition, installation
 
 WRITERS = int(os.environ.get("PGSLO_WRITERS", "16"))
 #: Of each writer.
@@ -53,7 +53,7 @@ def guard(connection, table, mode):
     def plan():
         return database.plan_definitions(connection, loaded)
 
-    assert database.apply(connection, plan(), plan) == ()
+    assert installation.apply(connection, plan(), plan) == ()
 
 
 # Load

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pgslo import database, definition, embedded
+from pgslo import database, definition, embedded, installation
 
 #: Twenty cycles take minutes: PGSLO_CRASHES=20.
 CYCLES = int(os.environ.get("PGSLO_CRASHES", "3"))
@@ -76,7 +76,7 @@ def test_kill_9_in_the_middle_of_writes_and_ticks(folder):
             def plan():
                 return database.plan_definitions(connection, loaded)
 
-            assert database.apply(connection, plan(), plan) == ()
+            assert installation.apply(connection, plan(), plan) == ()
         acknowledged = 0
         for cycle in range(CYCLES):
             writers = [Writer(server.dsn(), cycle * WRITERS + number) for number in range(WRITERS)]

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from psycopg import sql
 
-from pgslo import database, definition, embedded
+from pgslo import database, definition, embedded, installation
 from pgslo.cli import main
 from pgslo.embedded.binaries import Binaries
 from pgslo.errors import PgsloError
@@ -73,7 +73,7 @@ def apply(conn: Connection, loaded: list[definition.Definition]) -> None:
     def plan() -> Any:
         return database.plan_definitions(conn, loaded)
 
-    assert database.apply(conn, plan(), plan) == ()
+    assert installation.apply(conn, plan(), plan) == ()
     assert plan().empty
 
 
@@ -213,8 +213,8 @@ def test_a_restored_database_goes_on(
         return database.plan_removal(restored, ["features.example", "features.stream"])
 
     restored.execute("DROP MATERIALIZED VIEW features.ages")
-    assert database.apply(restored, removal(), removal) == ()
-    database.drop_runtime(restored)
+    assert installation.apply(restored, removal(), removal) == ()
+    installation.drop_runtime(restored)
 
 
 def test_of_a_schema_alone_writes_live_and_apply_makes_it_whole(

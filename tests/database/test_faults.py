@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgslo import database, definition
+from pgslo import database, definition, installation
 from pgslo.errors import PgsloError
 
 Connection = psycopg.Connection[Any]
@@ -119,7 +119,7 @@ def test_an_apply_is_whole_or_nothing(
         def plan() -> Any:
             return database.plan_definitions(conn, loaded)
 
-        if database.apply(conn, plan(), plan):
+        if installation.apply(conn, plan(), plan):
             raise PgsloError("not finished")
 
     before = snapshot(conn)
@@ -138,10 +138,10 @@ def test_an_apply_is_whole_or_nothing(
         with pytest.raises(psycopg.errors.IntegrityError):
             conn.execute("INSERT INTO features.stats VALUES (3, '2026-11-25', 1, 'xx', 'c', 0.5)")
         seen["after"] += 1
-        assert database.apply(conn, plan(), plan) == ()
+        assert installation.apply(conn, plan(), plan) == ()
         assert plan().empty
-        database.apply(conn, removal(), removal)
-        database.drop_runtime(conn)
+        installation.apply(conn, removal(), removal)
+        installation.drop_runtime(conn)
         before = snapshot(conn)
     assert seen["before"] > (100 if ALL else 10)
     assert seen["after"] > (10 if ALL else 1)
@@ -157,14 +157,16 @@ def test_an_uninstall_is_whole_or_nothing(
     def plan() -> Any:
         return database.plan_definitions(conn, loaded)
 
-    assert database.apply(conn, plan(), plan) == ()
+    assert installation.apply(conn, plan(), plan) == ()
     conn.execute("INSERT INTO features.stats VALUES (3, '2026-11-25', 1, 'de', 'c', 0.5)")
     conn.execute("SELECT pgslo.tick()")
 
     def uninstall(conn: Connection) -> None:
         names = database.definitions_installed(conn)
-        database.apply(conn, database.plan_removal(conn, names), lambda: database.plan_removal(conn, names))
-        database.drop_runtime(conn)
+        installation.apply(
+            conn, database.plan_removal(conn, names), lambda: database.plan_removal(conn, names)
+        )
+        installation.drop_runtime(conn)
 
     before = snapshot(conn)
     rows = conn.execute("SELECT * FROM features.stats ORDER BY id").fetchall()
@@ -187,13 +189,13 @@ def test_an_uninstall_is_whole_or_nothing(
 def test_a_migration_is_whole_or_nothing(empty_dsn: str, empty_connection: Connection) -> None:
     before = snapshot(empty_connection)
     count = 0
-    for _ in cut_off(empty_dsn, database.migrate):
+    for _ in cut_off(empty_dsn, installation.migrate):
         _until_alone(empty_connection)
         if snapshot(empty_connection) != before:
             break  # all that was cut off is that the lock was given back
         count += 1
     assert count > (60 if ALL else 4)
-    assert database.migrate(empty_connection) is False
+    assert installation.migrate(empty_connection) is False
 
 
 def _until_alone(conn: Connection) -> None:

@@ -16,13 +16,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pgslo import database, embedded, runtime
+from pgslo import embedded, installation, runtime
 
 HERE = Path(__file__).parents[1]
 GOLDENS = sorted((HERE / "golden").glob("*.sql")) + sorted((HERE / "golden" / "assertions").glob("*.sql"))
 SETTINGS = (
-    f"SET LOCAL lock_timeout = {database.LOCK_TIMEOUT};\n"
-    f"SET LOCAL statement_timeout = {database.STATEMENT_TIMEOUT};\n"
+    f"SET LOCAL lock_timeout = {installation.LOCK_TIMEOUT};\n"
+    f"SET LOCAL statement_timeout = {installation.STATEMENT_TIMEOUT};\n"
 )
 #: Formats that a regular expression judges have no settings, so that the planner can inline them; every name in
 #: them is qualified.

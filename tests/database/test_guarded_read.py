@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pgslo import database, definition
+from pgslo import database, definition, installation
 
 ROWS = 20_000
 TABLE = "id int PRIMARY KEY, day date, a int, b int, c text, d int, e int"
@@ -511,7 +511,7 @@ def make(connection, extra="", text=DEFINITION, table=TABLE):
     def plan():
         return database.plan_definitions(connection, [loaded])
 
-    database.apply(connection, plan(), plan)
+    installation.apply(connection, plan(), plan)
     connection.execute(
         "INSERT INTO features.example VALUES (0, '2026-11-22', 999999, 0, 'c', 0, 0), (1, '2026-11-22', 1, 1, 'c', 1, 1)"
     )

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
-from pgslo import database, plan
+from pgslo import database, installation, plan
 from pgslo.definition import load
 from pgslo.definition.rules import Definition
 from pgslo.errors import PgsloError
@@ -128,7 +128,7 @@ def test_columns_and_tables_of_any_name_are_judged_and_left_as_they_were(
         description="$$ %s {{ x }}",
         columns={name: [{"range": {"min": 0, "on_breach": ("reject", "quarantine", "warn")[at % 3]}}] for at, name in enumerate(names)},
     )  # fmt: skip
-    database.apply(
+    installation.apply(
         table, database.plan_definitions(table, [wanted]), lambda: database.plan_definitions(table, [wanted])
     )
     assert database.plan_definitions(table, [wanted]).empty
@@ -165,4 +165,4 @@ def test_columns_and_tables_of_any_name_are_judged_and_left_as_they_were(
 
 def leave(conn: psycopg.Connection[Any], name: str) -> None:
     made: plan.Plan = database.plan_removal(conn, [name])
-    database.apply(conn, made, lambda: database.plan_removal(conn, [name]))
+    installation.apply(conn, made, lambda: database.plan_removal(conn, [name]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pgslo import database, definition
+from pgslo import database, definition, installation
 
 
 def example(session, batch="", rule="range: {max: 100}", mode="bulk", table="id int, day date, a int"):
@@ -402,7 +402,7 @@ def _guard(connection):
     def plan():
         return database.plan_definitions(connection, [loaded])
 
-    assert database.apply(connection, plan(), plan) == ()
+    assert installation.apply(connection, plan(), plan) == ()
 
 
 def _open(connection):

@@ -16,7 +16,7 @@ from itertools import pairwise
 import psycopg
 import pytest
 
-from pgslo import database, definition
+from pgslo import database, definition, installation
 from pgslo.errors import DefinitionErrors
 
 CASES = int(os.environ.get("PGSLO_FUZZ_CASES", "250"))
@@ -304,7 +304,7 @@ def guard(connection, case):
             if case.definition().splitlines() == lines:
                 raise AssertionError(f"{[str(error) for error in exc.errors]}; {case!r}") from exc
         else:
-            assert database.apply(connection, made, lambda: plan(connection, case)) == (), case
+            assert installation.apply(connection, made, lambda: plan(connection, case)) == (), case
             break
     return refused
 

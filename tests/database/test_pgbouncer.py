@@ -21,7 +21,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from pgslo import database, definition
+from pgslo import database, definition, installation
 from pgslo.cli import main, root
 from pgslo.embedded.account import server_account
 
@@ -154,7 +154,7 @@ def guarded(request: pytest.FixtureRequest, connection: Connection) -> Connectio
     def plan() -> Any:
         return database.plan_definitions(connection, loaded)
 
-    assert database.apply(connection, plan(), plan) == ()
+    assert installation.apply(connection, plan(), plan) == ()
     return connection
 
 

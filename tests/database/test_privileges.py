@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pgslo import database, definition
+from pgslo import database, definition, installation
 
 Connection = psycopg.Connection[Any]
 Connect = Callable[..., Connection]
@@ -52,7 +52,7 @@ def apply(conn: Connection, text: str) -> None:
     def plan() -> Any:
         return database.plan_definitions(conn, loaded)
 
-    assert database.apply(conn, plan(), plan) == ()
+    assert installation.apply(conn, plan(), plan) == ()
     assert plan().empty
 
 
@@ -571,8 +571,8 @@ def test_the_tables_owner_applies_and_uninstalls_without_being_a_superuser(
         def removal() -> Any:
             return database.plan_removal(conn, ["features.example"])
 
-        assert database.apply(conn, removal(), removal) == ()
-        database.drop_runtime(conn)
+        assert installation.apply(conn, removal(), removal) == ()
+        installation.drop_runtime(conn)
         assert values(conn, "SELECT nspname FROM pg_namespace WHERE nspname ~ '^(pgslo|guarded)'") == []
         assert values(conn, "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal") == []
         assert values(conn, "SELECT id FROM features.example ORDER BY id") == [1, 2]

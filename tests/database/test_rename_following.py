@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from pgslo import database, definition
+from pgslo import database, definition, installation
 from pgslo.errors import DefinitionErrors
 
 TABLE = "id int PRIMARY KEY, day int, a int, b int, c text, gone int"
@@ -55,7 +55,7 @@ def test_writes_live(connection, connect, change, mode):
     def plan():
         return database.plan_definitions(connection, [loaded])
 
-    database.apply(connection, plan(), plan)
+    installation.apply(connection, plan(), plan)
     writer = connect()
     for key in range(-8, 0):  # often enough for every plan to be kept
         writer.execute("INSERT INTO features.example VALUES (%s, 1, 999, 999, 'c', 0)", (key,), prepare=True)
@@ -153,7 +153,7 @@ def test_a_column_of_another_type_is_judged_again_once_it_was_planned(connection
     def plan():
         return database.plan_definitions(connection, [loaded])
 
-    database.apply(connection, plan(), plan)
+    installation.apply(connection, plan(), plan)
     writer = connect()
     for key in range(-8, 0):
         for value in (999, -5, None):
@@ -169,7 +169,7 @@ def test_a_column_of_another_type_is_judged_again_once_it_was_planned(connection
     assert broken_rules(connection) <= ON_A
     steps = {(step.kind, step.action) for step in plan().steps}
     assert {("view", "create"), ("function", "replace")} <= steps
-    database.apply(connection, plan(), plan)
+    installation.apply(connection, plan(), plan)
     assert plan().empty
     connection.execute("DELETE FROM pgslo_catalog.fragment; DELETE FROM pgslo_catalog.quarantine")
     writer.execute("INSERT INTO features.example VALUES (2, 1, 999, 1), (3, 1, -5, 1), (4, 1, NULL, 1)")
@@ -195,7 +195,7 @@ def test_a_column_whose_new_type_no_rule_fits(connection, connect, mode):
     def plan():
         return database.plan_definitions(connection, [loaded])
 
-    database.apply(connection, plan(), plan)
+    installation.apply(connection, plan(), plan)
     writer = connect()
     writer.execute("INSERT INTO features.example VALUES (1, 1, 999, 1)")
     connection.execute(VIEWS)
@@ -224,7 +224,7 @@ def test_a_column_that_comes_back_is_judged_again(connection, mode):
     def plan():
         return database.plan_definitions(connection, [loaded])
 
-    database.apply(connection, plan(), plan)
+    installation.apply(connection, plan(), plan)
     connection.execute("ALTER TABLE features.example RENAME a TO z")
     connection.execute("INSERT INTO features.example VALUES (1, 1, 999, 1)")
     assert broken_rules(connection) == ON_A
@@ -232,7 +232,7 @@ def test_a_column_that_comes_back_is_judged_again(connection, mode):
     (step,) = plan().steps
     assert (step.action, step.kind, step.lock) == ("replace", "registration", "")
     assert step.reason == "a rule could not be judged; it fits the table again"
-    database.apply(connection, plan(), plan)
+    installation.apply(connection, plan(), plan)
     assert plan().empty
     assert broken_rules(connection) == set()
     connection.execute("INSERT INTO features.example VALUES (2, 1, 999, 1)")
@@ -253,7 +253,7 @@ def test_the_way_through_a_rename_keeps_history_and_held_rows(connection, mode):
         def plan():
             return database.plan_definitions(connection, [loaded])
 
-        database.apply(connection, plan(), plan)
+        installation.apply(connection, plan(), plan)
         assert plan().empty
 
     apply(load(text))
@@ -282,7 +282,7 @@ def test_a_rule_that_breaks_under_many_writers_is_noted_and_stays_readable(conne
     def plan():
         return database.plan_definitions(connection, [loaded])
 
-    database.apply(connection, plan(), plan)
+    installation.apply(connection, plan(), plan)
     connection.execute("ALTER TABLE features.example RENAME a TO z")
     writers = [connect() for _ in range(4)]
     for number, writer in enumerate(writers):
@@ -311,7 +311,7 @@ def test_a_new_partition_is_in_the_next_plan(connection):
     def plan():
         return database.plan_definitions(connection, [loaded])
 
-    database.apply(connection, plan(), plan)
+    installation.apply(connection, plan(), plan)
     connection.execute("CREATE TABLE features.example_2 PARTITION OF features.example FOR VALUES IN (2)")
     # Through the table every rule holds at once; written to directly, those of statements do not yet.
     connection.execute("INSERT INTO features.example VALUES (1, 2, NULL), (2, 2, -1)")
@@ -321,6 +321,6 @@ def test_a_new_partition_is_in_the_next_plan(connection):
     steps = plan().steps
     assert [(step.action, step.kind) for step in steps] == [("create", "trigger")] * 5
     assert all("ON features.example_2" in step.identity for step in steps)
-    database.apply(connection, plan(), plan)
+    installation.apply(connection, plan(), plan)
     connection.execute("INSERT INTO features.example_2 VALUES (5, 2, NULL), (6, 2, -1)")
     assert connection.execute(count).fetchone() == (2, 3)

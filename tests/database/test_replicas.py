@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgslo import database, embedded, operations
+from pgslo import database, embedded, installation, operations
 from pgslo.definition import load
 from pgslo.embedded.account import server_account, temporary_folder
 
@@ -38,7 +38,7 @@ def guard(connection: Connection) -> None:
     def plan() -> Any:
         return database.plan_definitions(connection, loaded)
 
-    assert database.apply(connection, plan(), plan) == ()
+    assert installation.apply(connection, plan(), plan) == ()
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgslo import database, embedded, naming, runtime
+from pgslo import database, embedded, installation, naming, runtime
 from pgslo.definition import load
 from pgslo.errors import RuntimeMismatch
 
@@ -93,7 +93,7 @@ def test_a_failing_script_leaves_nothing(
 
 def test_of_eight_installers_at_once_one_installs(empty_dsn: str) -> None:
     def install(_: int) -> bool:
-        with database.connect(empty_dsn) as conn, database.installing(conn):
+        with database.connect(empty_dsn) as conn, installation.installing(conn):
             return runtime.install(conn)
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
@@ -148,7 +148,7 @@ def test_every_definer_function_pins_its_path_and_few_are_public(connection: psy
 
 def test_the_lock_of_installers_is_given_back(dsn: str) -> None:
     with database.connect(dsn) as conn:
-        with pytest.raises(ZeroDivisionError), database.installing(conn):
+        with pytest.raises(ZeroDivisionError), installation.installing(conn):
             raise ZeroDivisionError
         held = conn.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()
     assert held == (0,)
@@ -163,7 +163,7 @@ def test_a_rule_is_broken_by_what_lasts_and_not_by_what_passes(
 ) -> None:
     connection.execute("CREATE TABLE public.t (id int PRIMARY KEY, age int)")
     wanted = load("table: public.t\ncolumns: {age: [not_null]}\n", path="t.yml")
-    database.apply(
+    installation.apply(
         connection,
         database.plan_definitions(connection, [wanted]),
         lambda: database.plan_definitions(connection, [wanted]),

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgslo import database, definition
+from pgslo import database, definition, installation
 
 Connection = psycopg.Connection[Any]
 Connect = Callable[..., Connection]
@@ -39,7 +39,7 @@ def apply(conn: Connection, text: str) -> None:
     def plan() -> Any:
         return database.plan_definitions(conn, loaded)
 
-    assert database.apply(conn, plan(), plan) == ()
+    assert installation.apply(conn, plan(), plan) == ()
 
 
 def values(conn: Connection, query: str) -> list[Any]:
@@ -183,7 +183,7 @@ def test_prepared_statements_follow_a_new_definition(
     def removal() -> Any:
         return database.plan_removal(guarded, ["features.example"])
 
-    database.apply(guarded, removal(), removal)
+    installation.apply(guarded, removal(), removal)
     session.execute("EXECUTE write (23, -1)")
     with pytest.raises(psycopg.errors.UndefinedTable):
         session.execute("EXECUTE read (23)")

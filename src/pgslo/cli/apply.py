@@ -7,15 +7,16 @@ from pathlib import Path
 
 import click
 
-from pgslo import database
+from pgslo import database, installation
 from pgslo.cli import output, project, show
 from pgslo.cli.plan import mention_stray, without_file
 from pgslo.cli.render import read_reviewed, reviewed
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.compile import Statement
-from pgslo.database import Connection, Unfinished
+from pgslo.database import Connection
 from pgslo.definition.shadow import shadowed
 from pgslo.errors import PlanOutdated
+from pgslo.installation import Unfinished
 from pgslo.plan import Plan, Step
 
 OK, ERROR, BREACH = 0, 1, 4
@@ -103,7 +104,7 @@ def read_body(conn: Connection, plan: Plan) -> str:
 
 
 def _rehearse(conn: Connection, plan: Plan, replan: Callable[[], Plan]) -> int:
-    left_out = database.rehearse(conn, plan, replan)
+    left_out = installation.rehearse(conn, plan, replan)
     for step in left_out:
         output.message(f"not rehearsed, because a part of it stands alone: {show.name(step)}")
     output.message("rehearsed and rolled back; nothing was changed", fg="green")
@@ -117,7 +118,7 @@ def carry_out(conn: Connection, plan: Plan, replan: Callable[[], Plan]) -> tuple
         def on_statement(step: Step, _statement: Statement) -> None:
             progress.step(show.name(step))
 
-        return database.apply(conn, plan, replan, on_statement=on_statement, on_wait=_say_it_waits)
+        return installation.apply(conn, plan, replan, on_statement=on_statement, on_wait=_say_it_waits)
 
 
 def _say_it_waits() -> None:

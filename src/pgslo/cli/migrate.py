@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pgslo import database, runtime
+from pgslo import installation, runtime
 from pgslo.cli import output, show
 from pgslo.cli.session import Session, pass_session, session_options
 
@@ -32,6 +32,6 @@ def migrate(session: Session, *, as_sql: bool, check: bool) -> int:
         elif check:
             output.say(f"to run: {names}")
         else:
-            database.migrate(conn)
+            installation.migrate(conn)
             output.say(f"the runtime is that of pgslo {runtime.library_version()} now; ran {names}")
     return CHANGES if check and scripts else OK

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from pgslo import database, naming, runtime
+from pgslo import database, installation, naming, runtime
 from pgslo.cli import output, project, revision, show
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.database import Connection
@@ -130,7 +130,7 @@ def reviewed(conn: Connection, plan: Plan, sources: Sequence[str]) -> str:
             *_comments("state", [plan.state]),
             *_comments("sha256", [_digest(body)]),
             *_comments("lock", _locks(plan)),
-            *_comments("lock_timeout", [f"{database.LOCK_TIMEOUT} ms, set in every transaction"]),
+            *_comments("lock_timeout", [f"{installation.LOCK_TIMEOUT} ms, set in every transaction"]),
             "\n",
             body,
         )
@@ -168,7 +168,7 @@ def as_revision(
         [
             *(f"source: {source}" for source in sources),
             *(f"lock: {lock}" for lock in _locks(plan)),
-            f"lock_timeout: {database.LOCK_TIMEOUT} ms, set in every transaction",
+            f"lock_timeout: {installation.LOCK_TIMEOUT} ms, set in every transaction",
         ],
         state=plan.state,
         number=number,
@@ -228,7 +228,7 @@ def _not_taken_back(plan: Plan) -> list[str]:
 
 def _taking_back(plan: Plan) -> str:
     head = (
-        f"SET LOCAL lock_timeout = {database.LOCK_TIMEOUT};\n"
+        f"SET LOCAL lock_timeout = {installation.LOCK_TIMEOUT};\n"
         f"SELECT pg_catalog.pg_advisory_xact_lock({naming.INSTALL_LOCK});\n"
     )
     undone = [step for step in reversed(plan.steps) if step.undo]

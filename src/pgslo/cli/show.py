@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pgslo import database, naming, runtime, sql
+from pgslo import installation, naming, runtime, sql
 from pgslo.cli import output
 from pgslo.compile import Statement
-from pgslo.database import LOCK_TIMEOUT
 from pgslo.definition.rules import Custom, Rule
+from pgslo.installation import LOCK_TIMEOUT
 from pgslo.plan import Plan, Step, order_statements
 
 _KINDS = {"not_null": "NOT NULL of", "foreign_key": "foreign key", "unique_index": "unique index"}
@@ -214,7 +214,7 @@ def script_remembering(plan: Plan) -> tuple[str, ...]:
     names = {step.definition for step in plan.steps if step.definition and step.action != "drop"}
     if not names:
         return ()
-    return (f"-- keep how it was left, for pgslo drift\n{database.remembering(names)};\n",)
+    return (f"-- keep how it was left, for pgslo drift\n{installation.remembering(names)};\n",)
 
 
 def migration_as_sql(scripts: Sequence[runtime.Script]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pgslo import database
+from pgslo import database, installation
 from pgslo.cli import output, show
 from pgslo.cli.apply import carry_out, report
 from pgslo.cli.session import Session, pass_session, session_options
@@ -65,7 +65,7 @@ def uninstall(
             return ERROR
         unfinished = carry_out(conn, plan, make)
         if last and not unfinished and not database.definitions_installed(conn):
-            database.drop_runtime(conn)
+            installation.drop_runtime(conn)
     return report(unfinished)
 
 

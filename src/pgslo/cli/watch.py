@@ -11,7 +11,7 @@ from types import FrameType
 
 import click
 
-from pgslo import database, notify
+from pgslo import database, installation, notify
 from pgslo.cli import output, runs
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.cli.status import rights_on
@@ -154,7 +154,7 @@ def _check_rights(conn: Connection) -> None:
         PgsloError: The runtime is not there, or this role may not do it.
     """
     rights = rights_on(conn)
-    database.check_direct(conn)
+    installation.check_direct(conn)
     if not rights["may_deliver"]:
         raise PgsloError(
             f"role {rights['role']} may not deliver messages",

@@ -1,0 +1,280 @@
+"""Plans carried out: locks taken and let go, everything of a plan or nothing. Decides nothing: what to do comes from the plan."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import psycopg
+
+from pgslo import naming, runtime, sql
+from pgslo.compile import Statement
+from pgslo.database import Connection, definitions_installed, errors, query, runtime_dependants
+from pgslo.errors import DatabaseError, PgsloError, PlanOutdated
+from pgslo.plan import Plan, Step, order_statements
+from pgslo.sql import Sql
+
+#: Longest wait for table locks before apply gives way to those behind it, in milliseconds.
+LOCK_TIMEOUT = 100
+#: What is left of it at least for each further lock: one that is free is got at once.
+_LEAST_LOCK_TIMEOUT = 5
+#: How long apply tries again to get its locks, in seconds.
+LOCK_PATIENCE = 60.0
+#: Longest that a statement under strong locks may take, in milliseconds: none of them reads a table.
+STATEMENT_TIMEOUT = 60_000
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A statement that could not be carried out after the rest was committed.
+
+    Attributes:
+        step: The step it belongs to.
+        error: Why; what was committed before it stands, and the next plan finishes it.
+    """
+
+    step: Step
+    error: DatabaseError
+
+
+def apply(
+    conn: Connection,
+    plan: Plan,
+    replan: Callable[[], Plan],
+    *,
+    on_statement: Callable[[Step, Statement], None] = lambda _step, _statement: None,
+    on_wait: Callable[[], None] = lambda: None,
+) -> tuple[Unfinished, ...]:
+    """Carry a plan out: in one transaction what can be, then one by one what must stand alone.
+
+    Args:
+        conn: An autocommit connection to the server itself, not to a pooler in transaction mode.
+        plan: What to do.
+        replan: Makes the same plan anew; called under the lock, so that nothing moves between the two.
+        on_statement: Told of each statement before it runs.
+        on_wait: Told once when another installer is at work.
+
+    Returns:
+        What could not be finished because existing rows break a rule; new rows are held to it all the same.
+
+    Raises:
+        PlanOutdated: The database moved since the plan was made; nothing was changed.
+        DatabaseError: A statement failed; nothing was changed.
+    """
+    with installing(conn, on_wait=on_wait):
+        fresh = replan()
+        if fresh.state != plan.state:
+            raise PlanOutdated(
+                "the database moved since the plan was made",
+                detail=f"The plan was made for state {plan.state}; the state is {fresh.state}.",
+                hint="look at the new plan and apply that",
+            )
+        ordered = order_statements(plan)
+        together = [(step, statement) for step, statement in ordered if not statement.later]
+        alone = [(step, statement) for step, statement in ordered if statement.later]
+        _patiently(lambda: _apply_together(conn, together, plan, on_statement))
+        unfinished: list[Unfinished] = []
+        for step, statement in alone:
+            if any(one.step == step for one in unfinished):
+                continue
+            on_statement(step, statement)
+            try:
+                _patiently(functools.partial(_apply_alone, conn, statement))
+            except DatabaseError as exc:
+                unfinished.append(Unfinished(step, exc))
+        _remember(conn, plan)
+        return tuple(unfinished)
+
+
+def _remember(conn: Connection, plan: Plan) -> None:
+    names = {step.definition for step in plan.steps} & set(definitions_installed(conn))
+    if names:
+        with errors():
+            conn.execute(remembering(names).text.encode(), prepare=False)
+
+
+@dataclass(frozen=True)
+class _Remembered:
+    generated: Sql
+    version: Sql
+    definitions: Sql
+
+
+def remembering(definitions: Iterable[str]) -> Sql:
+    """The statement that keeps how these definitions were left, for drift to be told from."""
+    names = sql.join(", ", (sql.literal(name) for name in sorted(definitions)))
+    context = _Remembered(
+        generated=Sql(query("installed").decode()),
+        version=sql.literal(runtime.library_version()),
+        definitions=Sql(f"ARRAY[{names}]"),
+    )
+    return sql.render("remember", context)
+
+
+def rehearse(conn: Connection, plan: Plan, replan: Callable[[], Plan]) -> tuple[Step, ...]:
+    """Run everything of a plan that goes into one transaction, and roll it back.
+
+    Returns:
+        Steps with statements that were not run, because they stand alone.
+
+    Raises:
+        PlanOutdated: As :func:`apply`.
+        DatabaseError: A statement failed.
+    """
+    with installing(conn):
+        if replan().state != plan.state:
+            raise PlanOutdated("the database moved since the plan was made", hint="look at the new plan")
+        ordered = order_statements(plan)
+        together = [(step, statement) for step, statement in ordered if not statement.later]
+        rolled_back = functools.partial(conn.transaction, force_rollback=True)
+
+        def work() -> None:
+            with rolled_back():
+                _apply_together(conn, together, plan, lambda _step, _statement: None)
+
+        _patiently(work)
+    return tuple(dict.fromkeys(step for step, statement in ordered if statement.later))
+
+
+def migrate(conn: Connection) -> bool:
+    """Bring the runtime up to this library; returns whether anything had to be done."""
+    with installing(conn), errors():
+        return runtime.install(conn)
+
+
+def _apply_together(
+    conn: Connection,
+    statements: Sequence[tuple[Step, Statement]],
+    plan: Plan,
+    on_statement: Callable[[Step, Statement], None],
+) -> None:
+    with errors(), conn.transaction():
+        _limit_waits(conn)
+        if plan.runtime_scripts:
+            runtime.install(conn)
+            _limit_waits(conn)
+        locked_at: float | None = None
+        for step, statement in statements:
+            on_statement(step, statement)
+            if locked_at is not None:
+                # Whoever waits for the locks that are held waits for those to come as well.
+                left = LOCK_TIMEOUT - round((time.monotonic() - locked_at) * 1000)
+                conn.execute(f"SET LOCAL lock_timeout = {max(left, _LEAST_LOCK_TIMEOUT)}".encode())
+            elif statement.lock or step.kind == "view":
+                locked_at = time.monotonic()
+            conn.execute(statement.text.text.encode(), prepare=False)
+
+
+def _apply_alone(conn: Connection, statement: Statement) -> None:
+    with errors():
+        if statement.alone:
+            # Waits for every open transaction by its nature; a time limit would leave an invalid index.
+            conn.execute("SET statement_timeout = 0")
+            conn.execute("SET lock_timeout = 0")
+            conn.execute(statement.text.text.encode(), prepare=False)
+            return
+        with conn.transaction():
+            # A validation reads the whole table, under a lock that lets others read and write.
+            _limit_waits(conn, statement=0)
+            conn.execute(statement.text.text.encode(), prepare=False)
+
+
+def _limit_waits(conn: Connection, *, statement: int = STATEMENT_TIMEOUT) -> None:
+    conn.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT}".encode())
+    conn.execute(f"SET LOCAL statement_timeout = {statement}".encode())
+
+
+def _patiently(work: Callable[[], None]) -> None:
+    """Try again when a table is busy: waiting in its queue would make everybody behind wait as well."""
+    until = time.monotonic() + LOCK_PATIENCE
+    pause = 0.1
+    while True:
+        try:
+            work()
+        except DatabaseError as exc:
+            if exc.sqlstate != "55P03" or time.monotonic() + pause > until:
+                raise
+            # Never in step with what comes at regular times; those who queued behind have their turn.
+            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+            pause = min(pause * 1.5, 2.0)
+        else:
+            return
+
+
+@contextlib.contextmanager
+def installing(conn: Connection, *, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """One installer at a time; the lock is taken before any transaction, so that what it sees is what was left.
+
+    Args:
+        conn: An autocommit connection.
+        on_wait: Told once when another installer is at work.
+
+    Raises:
+        DatabaseError: A pooler stands between.
+    """
+    check_direct(conn)
+    # Asking again and again instead of waiting in the server: who waits there holds a snapshot, for which the
+    # other's CREATE INDEX CONCURRENTLY waits in turn; one of the two would be cancelled as a deadlock.
+    tries = 0
+    while not _took_lock(conn):
+        if tries == 0:
+            on_wait()
+        tries += 1
+        time.sleep(min(0.05 * 2**tries, 1.0))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(psycopg.Error):
+            conn.execute("SELECT pg_catalog.pg_advisory_unlock(%s)", (naming.INSTALL_LOCK,))
+
+
+def check_direct(conn: Connection) -> None:
+    """Refuse a connection through a pooler, whose server sessions hold locks for whoever comes next.
+
+    A pooler tells its clients a process number of its own making when they connect.
+
+    Raises:
+        DatabaseError: A pooler stands between.
+    """
+    with errors():
+        behind = conn.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
+    if behind != (conn.info.backend_pid,):
+        raise DatabaseError(
+            "this connection goes through a pooler",
+            detail="What has to be held from statement to statement, such as the lock of installers, is lost or left behind there.",
+            hint="connect to the server itself",
+        )
+
+
+def _took_lock(conn: Connection) -> bool:
+    with errors():
+        taken = conn.execute("SELECT pg_catalog.pg_try_advisory_lock(%s)", (naming.INSTALL_LOCK,)).fetchone()
+    return bool(taken and taken[0])
+
+
+def drop_runtime(conn: Connection) -> None:
+    """Take the runtime out, after the last definition.
+
+    Raises:
+        PgsloError: Somebody else's objects stand on it.
+    """
+    with installing(conn), errors(), conn.transaction():
+        dependants = runtime_dependants(conn)
+        if dependants:
+            raise PgsloError(
+                "the runtime cannot be dropped because others stand on it",
+                detail=f"It is used by {'; '.join(dependants)}.",
+                hint="drop those first",
+            )
+        remaining = definitions_installed(conn)
+        if remaining:
+            raise PgsloError(
+                "the runtime cannot be dropped while definitions are installed",
+                detail=f"Installed are {', '.join(remaining)}.",
+            )
+        _limit_waits(conn)
+        conn.execute(query("drop_extension" if runtime.read(conn).extension else "drop_runtime"))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TypeVar
 
 from pgslo import naming, sql
@@ -19,7 +17,6 @@ from pgslo.compile import (
     native,
     pairs,
     post_processing,
-    promises,
     repairs,
     views,
     writes,
@@ -29,6 +26,7 @@ from pgslo.compile.assertions import Validation
 from pgslo.compile.conditions import Subject
 from pgslo.compile.measures import Measured
 from pgslo.compile.measuring import Measuring
+from pgslo.compile.registration import is_measured, registration
 from pgslo.compile.writes import Choice, WriteCompiler
 from pgslo.definition import rules
 from pgslo.definition.rules import Definition
@@ -38,9 +36,6 @@ from pgslo.expression import Expression, columns_read
 from pgslo.sql import Sql
 
 _Made = TypeVar("_Made")
-
-#: How long after its last write a batch is taken as complete, unless the definition says otherwise.
-_SETTLE = timedelta(minutes=10)
 
 _NOT_OURS_TO_GUARD = {
     "pg_catalog",
@@ -95,11 +90,6 @@ class Compiled:
     probes: tuple[Probe, ...]
     notes: tuple[str, ...]
     validations: tuple[Validation, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Register:
-    document: Sql
 
 
 @dataclass(frozen=True)
@@ -213,14 +203,14 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
         *asserted.artifacts,
         *_collect(lambda: paired.artifacts() if paired else ()),
     )
-    watches = definition.watch and _is_measured(compiler, measured)
+    watches = definition.watch and is_measured(compiler, measured)
     learning = frozenset(one.column.name for one in measured.watched if watches)
     guarded = _collect(
         lambda: views.artifacts(definition, catalog, relation, key, learning, asserted.columns)
     )
     artifacts = (
         *(one for one in triggers if one.kind == "function"),
-        _registration(compiler, chosen, key, measured, tuple(tallies), over_batches, paired, asserted.told),
+        registration(compiler, chosen, key, measured, tuple(tallies), over_batches, paired, asserted.told),
         *(one for one in made if one is not None),
         *(one for one in triggers if one.kind != "function"),
         *guarded,
@@ -419,145 +409,6 @@ def _blame(rule: rules.Rule) -> Location:
     return rule.location
 
 
-def _is_measured(compiler: WriteCompiler, measured: Measuring) -> bool:
-    """Whether batches are measured: triggers count them, or the table can be asked."""
-    return compiler.writes.mode == "bulk" or measured.recount is not None
-
-
-def _registration(
-    compiler: WriteCompiler,
-    choices: tuple[Choice, ...],
-    key: tuple[str, ...],
-    measured: Measuring,
-    tallies: tuple[str, ...],
-    over_batches: dict[str, Measured],
-    paired: pairs.Compiler | None,
-    asserted: tuple[dict[str, object], ...],
-) -> Artifact:
-    definition = compiler.definition
-    is_measured = _is_measured(compiler, measured)
-    watches = definition.watch and is_measured
-    schema = next((choice.rule for choice in choices if isinstance(choice.rule, rules.Schema)), None)
-    document = {
-        "name": definition.name,
-        "relation": str(compiler.table),
-        "owner": definition.owner,
-        "description": definition.description,
-        "key": key,
-        "writes": compiler.writes.mode,
-        "batch_every": compiler.batching.every,
-        "batch_by": compiler.batching.raw_row.text if compiler.batching.by_value else None,
-        "batch_place": compiler.batching.place.text if compiler.batching.by_value else None,
-        "schema": json.loads(writes.wanted_schema(schema)) if isinstance(schema, rules.Schema) else None,
-        "on_read": definition.on_read,
-        "settle": f"{int((definition.settle or _SETTLE).total_seconds())} seconds",
-        "batch_is_of_row": measured.of_row,
-        "recount": measured.recount,
-        "batch_column": compiler.batching.column,
-        "sensitivity": definition.sensitivity,
-        **({"tallies": tallies} if tallies else {}),
-        **_objective(definition),
-        **_freshness(over_batches),
-        **post_processing.registered(definition),
-        **({"pairs": paired.document()} if paired else {}),
-        "watched": [{"name": one.column.name, "kind": one.kind} for one in measured.watched if is_measured],
-        "rules": [
-            *(measuring.learned(measured.watched) if watches else ()),
-            *(_registered(choice, over_batches.get(choice.rule.name)) for choice in choices),
-            *asserted,
-        ],
-        "tasks": [
-            {
-                "name": task.name,
-                "contact": task.contact,
-                "reads": task.reads,
-                "reads_from": "sql" if task.sql is not None else "definition",
-                "view": task.view,
-                "on_read": task.on_read,
-                **({"gate": _gate(task.gate)} if task.gate else {}),
-            }
-            for task in definition.tasks
-        ],
-    }
-    plain = Artifact(
-        "registration", (definition.name,), definition.name, (Statement(_document(document)),), ""
-    )
-    text = sql.render("register", _Register(_document({**document, "fingerprint": plain.fingerprint})))
-    return Artifact(
-        kind="registration",
-        names=(definition.name,),
-        definition=definition.name,
-        create=(Statement(text),),
-        reason="tells the runtime names, owners and promises for its messages",
-        replaceable=True,
-        known_as=plain.fingerprint,
-    )
-
-
-def _gate(gate: rules.Gate) -> dict[str, object]:
-    """A task's gate as the runtime is told."""
-    told: dict[str, object] = {"batches": gate.batches}
-    for name, wanted in (("training", gate.training), ("evaluation", gate.evaluation)):
-        if wanted is not None:
-            age = {"max_age": _seconds(wanted.max_age)} if wanted.max_age else {}
-            told[name] = {"snapshot": wanted.snapshot, **age}
-    return told
-
-
-def _registered(choice: Choice, measured: Measured | None) -> dict[str, object]:
-    """A rule as the runtime is told."""
-    rule = choice.rule
-    told: dict[str, object] = {
-        "name": rule.name,
-        "kind": rule.custom_kind if isinstance(rule, rules.Custom) else rule.kind,
-        "columns": conditions.columns(rule),
-        "on_breach": rule.on_breach,
-        "at_least": rule.at_least,
-        "at_most": rule.at_most,
-        "samples": rule.samples,
-        "mechanism": choice.mechanism,
-        "promise": promises.promise(rule),
-        "owner": rule.owner,
-        "description": rule.description,
-        "tags": rule.tags,
-        "scope": measured.scope if measured else "row",
-    }
-    if measured:
-        told["measure"] = measured.measure
-        told |= {"warn_low": measured.low, "warn_high": measured.high}
-        told |= {"reject_low": measured.reject_low, "reject_high": measured.reject_high}
-    elif rule.reject_below is not None:
-        told |= {"measure": measures.share(rule), "reject_low": rule.reject_below}
-    if rule.target is not None:
-        told["target"] = rule.target
-    if rule.window is not None:
-        told["span"] = _seconds(rule.window)
-    if (rule.opens_after, rule.resolves_after) != (1, 1):
-        told |= {"missed_before_open": rule.opens_after, "met_before_resolve": rule.resolves_after}
-    return told
-
-
-def _seconds(span: timedelta) -> str:
-    return f"{int(span.total_seconds())} seconds"
-
-
-def _objective(definition: Definition) -> dict[str, object]:
-    if definition.target is None or definition.window is None:
-        return {}
-    return {
-        "target": definition.target,
-        "span": _seconds(definition.window),
-        "budgeting": definition.budgeting,
-    }
-
-
-def _freshness(over_batches: dict[str, Measured]) -> dict[str, object]:
-    for one in over_batches.values():
-        if one.measure["form"] == "age":
-            return {"max_age": f"{one.high:.0f} seconds", "age_of": one.measure.get("function")}
-    return {}
-
-
 def _with_reads(definition: Definition, relation: Relation) -> Definition:
     """The definition with what its tasks read in their SQL, besides what their author listed."""
     table = relation.name
@@ -584,10 +435,6 @@ def _with_reads(definition: Definition, relation: Relation) -> Definition:
     if errors:
         raise DefinitionErrors(tuple(errors))
     return definition.model_copy(update={"tasks": tuple(tasks)})
-
-
-def _document(document: object) -> Sql:
-    return sql.literal(json.dumps(document, ensure_ascii=False, indent=1))
 
 
 def _notes(compiler: WriteCompiler, choices: tuple[Choice, ...], measured: Measuring) -> tuple[str, ...]:

@@ -254,7 +254,7 @@ def _no_gap(rule: rules.NoGap, compiler: WriteCompiler, function: str) -> _NoGap
     if not is_span and (column.category != NUMERIC or column.base_type == "money"):
         raise batch_columns.unfit(rule, column, "a step that is a number is between numbers")
     step = (
-        Sql(f"{sql.literal(f'{int(rule.every.total_seconds())} seconds')}::interval")
+        Sql(f"{sql.literal(constants.seconds(rule.every))}::interval")
         if isinstance(rule.every, timedelta)
         else sql.literal(rule.every)
     )

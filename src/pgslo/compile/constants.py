@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 from pgslo import sql
 from pgslo.catalog import BOOLEAN, NUMERIC, TEMPORAL, TEXT, Column
@@ -74,3 +75,8 @@ def _not_of_type(
 def is_float(column: Column) -> bool:
     """Whether the column's values may be NaN."""
     return column.base_type in UNBOUNDED
+
+
+def seconds(span: timedelta) -> str:
+    """A span as PostgreSQL reads it, which knows no days of Python's."""
+    return f"{int(span.total_seconds())} seconds"

@@ -250,7 +250,7 @@ class Compiler:
             "classes": [self._class_text(one) for one in labels.classes]
             if labels and labels.classes
             else None,
-            "maturity": f"{int(labels.maturity.total_seconds())} seconds" if labels else None,
+            "maturity": constants.seconds(labels.maturity) if labels else None,
             "has_model": self.columns.model is not None,
             "model": self.columns.model,
             "segments": list(labels.segments) if labels else [],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Literal
 
 from pgslo import naming, sql
@@ -12,6 +11,7 @@ from pgslo.catalog import NUMERIC, TEMPORAL, Catalog, Name, Relation
 from pgslo.compile import conditions, declared, promises
 from pgslo.compile.artifact import Artifact, Statement, table
 from pgslo.compile.conditions import NEW, ROW, Subject
+from pgslo.compile.constants import seconds
 from pgslo.definition import rules
 from pgslo.definition.rules import Definition
 from pgslo.errors import CatalogError
@@ -275,7 +275,7 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
         if every is None and writes.mode == "bulk":
             raw = sql.render("batch_statement", _Clock(Sql("statement_timestamp()"), Sql("'0'")))
             return Batching(raw, raw, _raw("batch_name"), _raw("batch_epoch"), by_value=False, every=None)
-        clock = _seconds(every) if every else _STREAM_BATCH
+        clock = seconds(every) if every else _STREAM_BATCH
         raw = sql.render("batch_every", _Clock(Sql("statement_timestamp()"), sql.literal(clock)))
         return Batching(raw, raw, _raw("batch_name"), _raw("batch_epoch"), by_value=False, every=clock)
 
@@ -293,7 +293,7 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
                 hint="every: wants by: to be a date or a time stamp",
                 location=batch.location,
             )
-        span = _seconds(batch.every)
+        span = seconds(batch.every)
         # A date would be widened to a time stamp with time zone, and the session's zone would move the batch.
         cast = "::timestamp" if type_name == "date" else ""
         new, row = (
@@ -326,10 +326,6 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
 
 def _is_plain(column: str, expression: Expression) -> bool:
     return expression.text in (column, sql.identifier(column).text)
-
-
-def _seconds(span: timedelta) -> str:
-    return f"{int(span.total_seconds())} seconds"
 
 
 def _raw(template: str) -> Sql:

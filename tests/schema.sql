@@ -137,7 +137,7 @@ BEGIN
                 RETURNING b.* INTO mine;
 
                 -- With faults: one in every column that one fits, or one in the batch as a whole. Columns are judged each by itself.
-                IF at > 21 AND one.sample IS NOT NULL THEN
+                IF at > pgslo_catalog.least_batches() AND one.sample IS NOT NULL THEN
                     IF at % 4 = 0 AND table_faults IS NOT NULL THEN
                         chosen := ARRAY[table_faults[1 + at / 4 % cardinality(table_faults)]];
                         whole := mine;
@@ -187,7 +187,7 @@ BEGIN
                     IF judged.verdict = 'missed' THEN
                         missed := missed || judged.column_name;
                     END IF;
-                    IF at > 21 THEN
+                    IF at > pgslo_catalog.least_batches() THEN
                         backtest.batch := one.batch; batch_rows := one.rows; column_name := judged.column_name; fault := NULL; changed := NULL;
                         verdict := judged.verdict; score := round(judged.score::numeric, 6); said := judged.said;
                         RETURN NEXT;
@@ -818,12 +818,12 @@ CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, b
         FROM range r JOIN pgslo_catalog.summary_kinds() k USING (name)
         GROUP BY r.column_name
     )
-    SELECT n.column_name, coalesce(n.batches, 0), greatest(21 - coalesce(n.batches, 0), 0),
+    SELECT n.column_name, coalesce(n.batches, 0), greatest(pgslo_catalog.least_batches() - coalesce(n.batches, 0), 0),
            CASE
                WHEN n.batches IS NULL THEN 'unknown: no batch of it was seen yet'
-               WHEN n.batches < 21 THEN format('unknown: %s of 21 batches are known', n.batches)
+               WHEN n.batches < pgslo_catalog.least_batches() THEN format('unknown: %s of %s batches are known', n.batches, pgslo_catalog.least_batches())
                WHEN n.sampled = 0 THEN 'unknown: its newest batch has no value'
-               WHEN n.batches < 300 THEN format('known, with wider bounds until there are 300 batches (%s so far)', n.batches)
+               WHEN n.batches < pgslo_catalog.enough_batches() THEN format('known, with wider bounds until there are %s batches (%s so far)', pgslo_catalog.enough_batches(), n.batches)
                ELSE 'known'
            END,
            t.usual
@@ -2812,6 +2812,13 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) IS 'Resolves an open incident, and says whether it was one.';
 
+CREATE FUNCTION pgslo_catalog.enough_batches() RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$ SELECT 300 $$;
+
+COMMENT ON FUNCTION pgslo_catalog.enough_batches() IS 'How many batches have to be known before bounds are no wider than they stay.';
+
 CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3902,9 +3909,9 @@ CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, pl
     SET jit TO 'off'
     AS $$
     WITH mine AS (
-        -- The first weeks know little, and the first months not all: bounds are wider until there are 300 batches.
+        -- The first weeks know little, and the first months not all: bounds are wider until there are enough batches.
         SELECT p.column_name, p.learned_from, p.surprise, p.tolerated, p.expected, p.spread, p.summary, p.place,
-               1.35 * greatest(1, 300.0 / greatest(p.learned_from, 1))::float8 ^ (1 / 3.0::float8) / coalesce(d.sensitivity, 1) AS wide
+               1.35 * greatest(1, pgslo_catalog.enough_batches()::numeric / greatest(p.learned_from, 1))::float8 ^ (1 / 3.0::float8) / coalesce(d.sensitivity, 1) AS wide
         FROM pgslo_catalog.profile p
         JOIN pgslo_catalog.definition d ON d.definition_id = p.definition_id
         WHERE p.definition_id = judge_learned.definition_id AND p.batch = judge_learned.batch
@@ -3916,7 +3923,7 @@ CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, pl
         CROSS JOIN LATERAL (
             SELECT m.wide * CASE WHEN m.tolerated[k.ordinal] >= 1 THEN k.beyond * greatest(m.tolerated[k.ordinal], 2.5) ELSE 2.5 END AS bound
         ) b
-        WHERE m.learned_from >= 21 AND k.beyond IS NOT NULL AND m.surprise[k.ordinal] IS NOT NULL
+        WHERE m.learned_from >= pgslo_catalog.least_batches() AND k.beyond IS NOT NULL AND m.surprise[k.ordinal] IS NOT NULL
         ORDER BY m.column_name, m.surprise[k.ordinal] / b.bound DESC, k.ordinal
     ), bound AS (
         SELECT w.*,
@@ -3931,7 +3938,7 @@ CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, pl
            CASE WHEN b.score IS NULL THEN 'unknown' WHEN b.score >= 1 THEN 'missed' ELSE 'met' END,
            b.shown, b.least, b.most, b.score,
            CASE
-               WHEN b.score IS NULL THEN format('%s batches known, 21 are needed', m.learned_from)
+               WHEN b.score IS NULL THEN format('%s batches known, %s are needed', m.learned_from, pgslo_catalog.least_batches())
                ELSE format('%s: %s; %s expected', b.words, pgslo_catalog.amount(b.shown, b.kind),
                    CASE WHEN b.least IS NULL THEN 'at most ' || pgslo_catalog.amount(b.most, b.kind)
                         WHEN pgslo_catalog.amount(b.least, b.kind) = pgslo_catalog.amount(b.most, b.kind) THEN pgslo_catalog.amount(b.least, b.kind)
@@ -4179,6 +4186,13 @@ CREATE FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) RETURN
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) IS 'Widens learned bounds after an incident that was resolved as a false alarm.';
+
+CREATE FUNCTION pgslo_catalog.least_batches() RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$ SELECT 21 $$;
+
+COMMENT ON FUNCTION pgslo_catalog.least_batches() IS 'How many batches have to be known before bounds are told: three weeks of days.';
 
 CREATE FUNCTION pgslo_catalog.level_of(mask bigint) RETURNS smallint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -8466,6 +8480,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.earlier(batch pgslo_catalog.batch, relative
 
 REVOKE ALL ON FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.enough_batches() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.failed(batches pgslo_catalog.measured[]) FROM PUBLIC;
@@ -8561,6 +8577,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.kinds_of(definition_id bigint, columns text
 REVOKE ALL ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.least_batches() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.level_of(mask bigint) FROM PUBLIC;
 

@@ -1,6 +1,18 @@
 -- Profiles: each column of a batch in numbers, told from a sample of its rows.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.least_batches() RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$ SELECT 21 $pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.least_batches() IS 'How many batches have to be known before bounds are told: three weeks of days.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.enough_batches() RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$ SELECT 300 $pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.enough_batches() IS 'How many batches have to be known before bounds are no wider than they stay.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.summary_kinds(
     OUT ordinal integer, OUT name text, OUT kind text, OUT beyond float8, OUT words text)
 RETURNS SETOF record

@@ -21,9 +21,9 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $pgslo$
     WITH mine AS (
-        -- The first weeks know little, and the first months not all: bounds are wider until there are 300 batches.
+        -- The first weeks know little, and the first months not all: bounds are wider until there are enough batches.
         SELECT p.column_name, p.learned_from, p.surprise, p.tolerated, p.expected, p.spread, p.summary, p.place,
-               1.35 * greatest(1, 300.0 / greatest(p.learned_from, 1))::float8 ^ (1 / 3.0::float8) / coalesce(d.sensitivity, 1) AS wide
+               1.35 * greatest(1, pgslo_catalog.enough_batches()::numeric / greatest(p.learned_from, 1))::float8 ^ (1 / 3.0::float8) / coalesce(d.sensitivity, 1) AS wide
         FROM pgslo_catalog.profile p
         JOIN pgslo_catalog.definition d ON d.definition_id = p.definition_id
         WHERE p.definition_id = judge_learned.definition_id AND p.batch = judge_learned.batch
@@ -35,7 +35,7 @@ AS $pgslo$
         CROSS JOIN LATERAL (
             SELECT m.wide * CASE WHEN m.tolerated[k.ordinal] >= 1 THEN k.beyond * greatest(m.tolerated[k.ordinal], 2.5) ELSE 2.5 END AS bound
         ) b
-        WHERE m.learned_from >= 21 AND k.beyond IS NOT NULL AND m.surprise[k.ordinal] IS NOT NULL
+        WHERE m.learned_from >= pgslo_catalog.least_batches() AND k.beyond IS NOT NULL AND m.surprise[k.ordinal] IS NOT NULL
         ORDER BY m.column_name, m.surprise[k.ordinal] / b.bound DESC, k.ordinal
     ), bound AS (
         SELECT w.*,
@@ -50,7 +50,7 @@ AS $pgslo$
            CASE WHEN b.score IS NULL THEN 'unknown' WHEN b.score >= 1 THEN 'missed' ELSE 'met' END,
            b.shown, b.least, b.most, b.score,
            CASE
-               WHEN b.score IS NULL THEN format('%s batches known, 21 are needed', m.learned_from)
+               WHEN b.score IS NULL THEN format('%s batches known, %s are needed', m.learned_from, pgslo_catalog.least_batches())
                ELSE format('%s: %s; %s expected', b.words, pgslo_catalog.amount(b.shown, b.kind),
                    CASE WHEN b.least IS NULL THEN 'at most ' || pgslo_catalog.amount(b.most, b.kind)
                         WHEN pgslo_catalog.amount(b.least, b.kind) = pgslo_catalog.amount(b.most, b.kind) THEN pgslo_catalog.amount(b.least, b.kind)

@@ -177,12 +177,12 @@ AS $pgslo$
         FROM range r JOIN pgslo_catalog.summary_kinds() k USING (name)
         GROUP BY r.column_name
     )
-    SELECT n.column_name, coalesce(n.batches, 0), greatest(21 - coalesce(n.batches, 0), 0),
+    SELECT n.column_name, coalesce(n.batches, 0), greatest(pgslo_catalog.least_batches() - coalesce(n.batches, 0), 0),
            CASE
                WHEN n.batches IS NULL THEN 'unknown: no batch of it was seen yet'
-               WHEN n.batches < 21 THEN format('unknown: %s of 21 batches are known', n.batches)
+               WHEN n.batches < pgslo_catalog.least_batches() THEN format('unknown: %s of %s batches are known', n.batches, pgslo_catalog.least_batches())
                WHEN n.sampled = 0 THEN 'unknown: its newest batch has no value'
-               WHEN n.batches < 300 THEN format('known, with wider bounds until there are 300 batches (%s so far)', n.batches)
+               WHEN n.batches < pgslo_catalog.enough_batches() THEN format('known, with wider bounds until there are %s batches (%s so far)', pgslo_catalog.enough_batches(), n.batches)
                ELSE 'known'
            END,
            t.usual

@@ -271,7 +271,7 @@ BEGIN
                 RETURNING b.* INTO mine;
 
                 -- With faults: one in every column that one fits, or one in the batch as a whole. Columns are judged each by itself.
-                IF at > 21 AND one.sample IS NOT NULL THEN
+                IF at > pgslo_catalog.least_batches() AND one.sample IS NOT NULL THEN
                     IF at % 4 = 0 AND table_faults IS NOT NULL THEN
                         chosen := ARRAY[table_faults[1 + at / 4 % cardinality(table_faults)]];
                         whole := mine;
@@ -321,7 +321,7 @@ BEGIN
                     IF judged.verdict = 'missed' THEN
                         missed := missed || judged.column_name;
                     END IF;
-                    IF at > 21 THEN
+                    IF at > pgslo_catalog.least_batches() THEN
                         backtest.batch := one.batch; batch_rows := one.rows; column_name := judged.column_name; fault := NULL; changed := NULL;
                         verdict := judged.verdict; score := round(judged.score::numeric, 6); said := judged.said;
                         RETURN NEXT;

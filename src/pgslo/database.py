@@ -340,14 +340,21 @@ def _judge(conn: Connection, probe: Probe) -> list[DefinitionError]:
 
 
 @contextlib.contextmanager
+def asking(conn: Connection, *, patience: int = PROBE_TIMEOUT) -> Iterator[None]:
+    """Ask about tables: read-only, for so many milliseconds a statement, and rolled back."""
+    with conn.transaction(force_rollback=True):
+        conn.execute("SET TRANSACTION READ ONLY")
+        # As generated functions will run it: nobody's operators but PostgreSQL's own.
+        conn.execute("SET LOCAL search_path = pg_catalog, pg_temp")
+        conn.execute(f"SET LOCAL statement_timeout = {patience}".encode())
+        yield
+
+
+@contextlib.contextmanager
 def _probing(conn: Connection, location: Any) -> Iterator[psycopg.Cursor[TupleRow]]:
     """A cursor whose work is read-only, short and rolled back; its errors are the author's."""
     try:
-        with conn.transaction(force_rollback=True), conn.cursor() as cursor:
-            cursor.execute("SET TRANSACTION READ ONLY")
-            # As generated functions will run it: nobody's operators but PostgreSQL's own.
-            cursor.execute("SET LOCAL search_path = pg_catalog, pg_temp")
-            cursor.execute(f"SET LOCAL statement_timeout = {PROBE_TIMEOUT}".encode())
+        with asking(conn), conn.cursor() as cursor:
             yield cursor
     except psycopg.errors.InsufficientPrivilege:
         raise

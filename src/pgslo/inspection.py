@@ -238,11 +238,11 @@ class _Inspection:
     @contextlib.contextmanager
     def _asking(self) -> Iterator[psycopg.Cursor[dict[str, Any]]]:
         """A cursor whose work is read-only, rolled back, and ends after a while."""
-        with self._conn.transaction(force_rollback=True), self._conn.cursor(row_factory=dict_row) as cursor:
-            cursor.execute("SET TRANSACTION READ ONLY")
-            cursor.execute("SET LOCAL search_path = pg_catalog, pg_temp")
+        with (
+            database.asking(self._conn, patience=_PATIENCE),
+            self._conn.cursor(row_factory=dict_row) as cursor,
+        ):
             cursor.execute("SET LOCAL timezone = 'UTC'")
-            cursor.execute(f"SET LOCAL statement_timeout = {_PATIENCE}".encode())
             # Else two runs would begin their scans in different places, and see different rows first.
             cursor.execute("SET LOCAL synchronize_seqscans = off")
             yield cursor

@@ -39,11 +39,8 @@ def _newest_place(conn: database.Connection, row: dict[str, Any]) -> Any:
     assert names is not None, "a table that has a name is there"
     context = _Newest(Sql(row["batch_place"]), Sql(row["batch_by"]), Sql(names[0]))
     try:
-        with conn.transaction(force_rollback=True), conn.cursor() as cursor:
-            cursor.execute("SET TRANSACTION READ ONLY")
-            cursor.execute("SET LOCAL search_path = pg_catalog, pg_temp")
-            cursor.execute(f"SET LOCAL statement_timeout = {database.PROBE_TIMEOUT}".encode())
-            place = cursor.execute(sql.render("newest_batch", context).text.encode()).fetchone()
+        with database.asking(conn):
+            place = conn.execute(sql.render("newest_batch", context).text.encode()).fetchone()
     except psycopg.Error:
         return None  # a column it needs is gone: told as such
     return place[0] if place else None

@@ -352,3 +352,19 @@ def test_batches_that_wait_for_a_tick_keep_their_samples(loaded):
         "SELECT sampled FROM pgslo_catalog.profile WHERE column_name = 'age' ORDER BY place"
     )
     assert judged == [5] * 89
+
+
+def test_truncate_voids_batches_of_the_clock(session):
+    session.run(
+        "CREATE TABLE features.user_stats (user_id bigint PRIMARY KEY, feature_date date, age integer)"
+    )
+    session.guard(
+        DEFINITION.replace("key: [user_id, feature_date]", "key: [user_id]").replace(
+            "{by: feature_date}", "{every: 1 hour}"
+        )
+    )
+    insert(session, "2026-05-01", (1, 10))
+    session.run("TRUNCATE features.user_stats")
+    insert(session, "2026-05-01", (1, 3))
+    session.run("SELECT pgslo.close_batch('features.user_stats')")
+    assert [rows for rows, _, _ in in_batches(session).values()] == [3]

@@ -13,7 +13,7 @@ import psycopg
 
 from pgslo import naming, runtime, sql
 from pgslo.compile import Statement
-from pgslo.database import Connection, definitions_installed, errors, query, runtime_dependants
+from pgslo.database import Connection, definitions_installed, errors, fetch, query, runtime_dependants
 from pgslo.errors import DatabaseError, PgsloError, PlanOutdated
 from pgslo.plan import Plan, Step, order_statements
 from pgslo.sql import Sql
@@ -48,6 +48,7 @@ def apply(
     *,
     on_statement: Callable[[Step, Statement], None] = lambda _step, _statement: None,
     on_wait: Callable[[], None] = lambda: None,
+    on_busy: Callable[[str], None] = lambda _tables: None,
 ) -> tuple[Unfinished, ...]:
     """Carry a plan out: in one transaction what can be, then one by one what must stand alone.
 
@@ -55,8 +56,9 @@ def apply(
         conn: An autocommit connection to the server itself, not to a pooler in transaction mode.
         plan: What to do.
         replan: Makes the same plan anew; called under the lock, so that nothing moves between the two.
-        on_statement: Told of each statement before it runs.
+        on_statement: Told of each statement before it runs, at each attempt.
         on_wait: Told once when another installer is at work.
+        on_busy: Told the tables that somebody holds, once before they are tried again.
 
     Returns:
         What could not be finished because existing rows break a rule; new rows are held to it all the same.
@@ -76,14 +78,16 @@ def apply(
         ordered = order_statements(plan)
         together = [(step, statement) for step, statement in ordered if not statement.later]
         alone = [(step, statement) for step, statement in ordered if statement.later]
-        _patiently(lambda: _apply_together(conn, together, plan, on_statement))
+        _patiently(conn, together, lambda: _apply_together(conn, together, plan, on_statement), on_busy)
         unfinished: list[Unfinished] = []
         for step, statement in alone:
             if any(one.step == step for one in unfinished):
                 continue
             on_statement(step, statement)
             try:
-                _patiently(functools.partial(_apply_alone, conn, statement))
+                _patiently(
+                    conn, [(step, statement)], functools.partial(_apply_alone, conn, statement), on_busy
+                )
             except DatabaseError as exc:
                 unfinished.append(Unfinished(step, exc))
         _remember(conn, plan)
@@ -136,7 +140,7 @@ def rehearse(conn: Connection, plan: Plan, replan: Callable[[], Plan]) -> tuple[
             with rolled_back():
                 _apply_together(conn, together, plan, lambda _step, _statement: None)
 
-        _patiently(work)
+        _patiently(conn, together, work)
     return tuple(dict.fromkeys(step for step, statement in ordered if statement.later))
 
 
@@ -188,21 +192,48 @@ def _limit_waits(conn: Connection, *, statement: int = STATEMENT_TIMEOUT) -> Non
     conn.execute(f"SET LOCAL statement_timeout = {statement}".encode())
 
 
-def _patiently(work: Callable[[], None]) -> None:
+def _patiently(
+    conn: Connection,
+    statements: Sequence[tuple[Step, Statement]],
+    work: Callable[[], None],
+    on_busy: Callable[[str], None] = lambda _tables: None,
+) -> None:
     """Try again when a table is busy: waiting in its queue would make everybody behind wait as well."""
     until = time.monotonic() + LOCK_PATIENCE
-    pause = 0.1
+    first = pause = 0.1
     while True:
         try:
             work()
         except DatabaseError as exc:
-            if exc.sqlstate != "55P03" or time.monotonic() + pause > until:
+            if exc.sqlstate != "55P03":
                 raise
+            if time.monotonic() + pause > until:
+                raise _never_free(conn, _locked(statements)) from exc
+            if pause == first:
+                on_busy(_and(_locked(statements)))
             # Never in step with what comes at regular times; those who queued behind have their turn.
             time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
             pause = min(pause * 1.5, 2.0)
         else:
             return
+
+
+def _locked(statements: Sequence[tuple[Step, Statement]]) -> list[str]:
+    return sorted({name for _, statement in statements if statement.on for name in statement.on.split(", ")})
+
+
+def _and(tables: Sequence[str]) -> str:
+    return " and ".join(tables) or "a table"
+
+
+def _never_free(conn: Connection, tables: list[str]) -> DatabaseError:
+    holders = [row["holder"] for row in fetch(conn, "lock_holders", {"tables": tables})]
+    return DatabaseError(
+        f"no moment came in {LOCK_PATIENCE:g} seconds in which {_and(tables)} could be locked",
+        detail=f"Transactions hold locks there: {'; '.join(holders)}." if holders else None,
+        hint="try again when they have ended; waiting in line for them would make everybody else wait as well",
+        sqlstate="55P03",
+    )
 
 
 @contextlib.contextmanager

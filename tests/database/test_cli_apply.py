@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner, Result
 from psycopg import sql
 
-from pgslo import naming
+from pgslo import installation, naming
 from pgslo.cli import main, root
 
 Run = Callable[..., Result]
@@ -414,6 +414,30 @@ def test_a_busy_table_is_waited_for_without_holding_others_up(
     _, said = process.communicate(timeout=60)
     assert process.returncode == 0, said
     assert run("plan").exit_code == 0
+
+
+def test_a_table_that_is_never_free_is_given_up_with_the_name_of_who_holds_it(
+    run: Run, connection: psycopg.Connection[Any], dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installation, "LOCK_PATIENCE", 0.5)
+    before = snapshot(connection)
+    with psycopg.connect(dsn, application_name="nightly report") as other:
+        other.execute("LOCK TABLE features.user_stats IN ACCESS SHARE MODE")
+        result = run("apply", "--yes")
+        holder = other.info.backend_pid
+    assert result.exit_code == 1
+    assert (
+        result.stderr.count("somebody holds features.user_stats; trying again for 0.5 seconds at most") == 1
+    )
+    assert result.stderr.count("create NOT NULL of country") == 1
+    assert "no moment came in 0.5 seconds in which features.user_stats could be locked" in result.stderr
+    assert re.search(
+        rf"detail: +Transactions hold locks there: process {holder} \(nightly report\), for \d\.\d s\.",
+        result.stderr,
+    )
+    assert "hint: try again when they have ended" in result.stderr
+    assert snapshot(connection) == before
+    assert run("apply", "--yes").exit_code == 0
 
 
 def on_terminal(args: list[str], answer: str, **env: str) -> tuple[int, str]:

@@ -118,11 +118,19 @@ def carry_out(conn: Connection, plan: Plan, replan: Callable[[], Plan]) -> tuple
         def on_statement(step: Step, _statement: Statement) -> None:
             progress.step(show.name(step))
 
-        return installation.apply(conn, plan, replan, on_statement=on_statement, on_wait=_say_it_waits)
+        return installation.apply(
+            conn, plan, replan, on_statement=on_statement, on_wait=_say_it_waits, on_busy=_say_it_is_busy
+        )
 
 
 def _say_it_waits() -> None:
     output.message("another installer is at work; waiting for it to end")
+
+
+def _say_it_is_busy(tables: str) -> None:
+    output.message(
+        f"somebody holds {tables}; trying again for {installation.LOCK_PATIENCE:g} seconds at most"
+    )
 
 
 def report(unfinished: tuple[Unfinished, ...]) -> int:

@@ -227,8 +227,8 @@ class Progress:
             self._live.stop()
 
     def step(self, name: str) -> None:
-        """A step begins, or goes on."""
-        if name == self._shown:
+        """A step begins, goes on, or is tried again; lines that stay tell it once."""
+        if name == self._shown or (self._live is None and name in self._seen):
             return
         self._shown = name
         number = self._seen.setdefault(name, len(self._seen) + 1)

@@ -103,6 +103,7 @@ def _lived(server: embedded.Server, name: str, age: Age) -> Connection:
         conn.execute(past, {"definition": f"features.{table}", "batches": age.batches, "today": _TODAY})
         conn.execute(_OVER, {"definition": f"features.{table}", "incidents": age.incidents})
     conn.execute(_OPEN)
+    conn.execute("SELECT pgslo.tick()")  # tells of the incidents that were made up, once
     conn.execute("VACUUM ANALYZE")
     conn.execute("CHECKPOINT")
     return conn

@@ -1339,9 +1339,14 @@ BEGIN
         JOIN pgslo_catalog.definition d USING (definition_id)
         JOIN pgslo_catalog.rule r USING (rule_id)
         CROSS JOIN LATERAL (
+            -- What was written since stands among the newest, or it is late and its batch is judged again by itself.
             SELECT f.batch, f.place
-            FROM pgslo_catalog.fragment f
-            WHERE f.definition_id = i.definition_id AND f.place > i.opened_place AND f.written_at >= i.opened_at
+            FROM (
+                SELECT n.batch, n.place, n.written_at FROM pgslo_catalog.fragment n
+                WHERE n.definition_id = i.definition_id AND n.place > i.opened_place
+                ORDER BY n.place DESC LIMIT 100
+            ) f
+            WHERE f.written_at >= i.opened_at
             ORDER BY f.place DESC LIMIT 1
         ) later
         WHERE i.resolved_at IS NULL AND r.scope = 'row' AND d.writes = 'bulk'
@@ -1591,17 +1596,23 @@ CREATE FUNCTION pgslo_catalog.announce_events() RETURNS bigint
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
+    taken bigint[];
     told record;
     number bigint := 0;
 BEGIN
+    WITH gone AS (
+        DELETE FROM pgslo_catalog.unannounced u
+        WHERE u.incident_event_id IN (SELECT w.incident_event_id FROM pgslo_catalog.unannounced w ORDER BY w.incident_event_id FOR UPDATE SKIP LOCKED)
+        RETURNING u.incident_event_id
+    )
+    SELECT array_agg(g.incident_event_id) INTO taken FROM gone g;
+    -- Nearly always there are none. Joined in one query, a plan that was made for many would read all events to find that.
+    IF taken IS NULL THEN
+        RETURN 0;
+    END IF;
     FOR told IN
-        WITH taken AS (
-            DELETE FROM pgslo_catalog.unannounced u
-            WHERE u.incident_event_id IN (SELECT w.incident_event_id FROM pgslo_catalog.unannounced w ORDER BY w.incident_event_id FOR UPDATE SKIP LOCKED)
-            RETURNING u.incident_event_id
-        )
         SELECT e.incident_id, e.event, d.name AS definition, r.name AS rule, e.incident_event_id
-        FROM taken
+        FROM unnest(taken) AS t (incident_event_id)
         JOIN pgslo_catalog.incident_event e USING (incident_event_id)
         JOIN pgslo_catalog.incident i USING (incident_id)
         JOIN pgslo_catalog.definition d USING (definition_id)
@@ -4617,19 +4628,19 @@ BEGIN
         SELECT v.batch, v.said,
                (SELECT count(*) FROM (
                     SELECT FROM pgslo_catalog.verdict w
-                    WHERE w.rule_id = rule.rule_id AND w.verdict = 'missed' AND w.place >= incident.opened_place AND w.place < below LIMIT 1000) AS m) AS missed
+                    WHERE w.rule_id = rule.rule_id AND w.verdict = 'missed' AND w.place >= incident.opened_place AND w.place < below LIMIT 101) AS m) AS missed
         INTO given
         FROM pgslo_catalog.verdict v
         WHERE v.rule_id = rule.rule_id AND v.verdict = 'missed' AND v.place >= incident.opened_place AND v.place < below
         ORDER BY v.place DESC LIMIT 1;
         RETURN format('Batch %s: %s. Since %s UTC, %s.', given.batch, given.said,
             to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
-            CASE given.missed WHEN 1 THEN '1 batch' ELSE given.missed || ' batches' END)
+            CASE given.missed WHEN 1 THEN '1 batch' WHEN 101 THEN 'more than 100 batches' ELSE given.missed || ' batches' END)
         WHERE given.batch IS NOT NULL;
     END IF;
     -- From the newest failing batch back, each found by its index. A reader waits for this sentence: neither a long
     -- incident nor a batch of very many statements may make it long in coming.
-    FOR looked IN 1..30 LOOP
+    FOR looked IN 1..10 LOOP
         SELECT f.batch AS name, f.place INTO batch
         FROM pgslo_catalog.fragment f
         WHERE f.definition_id = incident.definition_id AND f.place >= incident.opened_place AND f.place < below

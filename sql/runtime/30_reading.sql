@@ -49,19 +49,19 @@ BEGIN
         SELECT v.batch, v.said,
                (SELECT count(*) FROM (
                     SELECT FROM pgslo_catalog.verdict w
-                    WHERE w.rule_id = rule.rule_id AND w.verdict = 'missed' AND w.place >= incident.opened_place AND w.place < below LIMIT 1000) AS m) AS missed
+                    WHERE w.rule_id = rule.rule_id AND w.verdict = 'missed' AND w.place >= incident.opened_place AND w.place < below LIMIT 101) AS m) AS missed
         INTO given
         FROM pgslo_catalog.verdict v
         WHERE v.rule_id = rule.rule_id AND v.verdict = 'missed' AND v.place >= incident.opened_place AND v.place < below
         ORDER BY v.place DESC LIMIT 1;
         RETURN format('Batch %s: %s. Since %s UTC, %s.', given.batch, given.said,
             to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
-            CASE given.missed WHEN 1 THEN '1 batch' ELSE given.missed || ' batches' END)
+            CASE given.missed WHEN 1 THEN '1 batch' WHEN 101 THEN 'more than 100 batches' ELSE given.missed || ' batches' END)
         WHERE given.batch IS NOT NULL;
     END IF;
     -- From the newest failing batch back, each found by its index. A reader waits for this sentence: neither a long
     -- incident nor a batch of very many statements may make it long in coming.
-    FOR looked IN 1..30 LOOP
+    FOR looked IN 1..10 LOOP
         SELECT f.batch AS name, f.place INTO batch
         FROM pgslo_catalog.fragment f
         WHERE f.definition_id = incident.definition_id AND f.place >= incident.opened_place AND f.place < below

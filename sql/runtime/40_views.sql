@@ -180,9 +180,14 @@ BEGIN
         JOIN pgslo_catalog.definition d USING (definition_id)
         JOIN pgslo_catalog.rule r USING (rule_id)
         CROSS JOIN LATERAL (
+            -- What was written since stands among the newest, or it is late and its batch is judged again by itself.
             SELECT f.batch, f.place
-            FROM pgslo_catalog.fragment f
-            WHERE f.definition_id = i.definition_id AND f.place > i.opened_place AND f.written_at >= i.opened_at
+            FROM (
+                SELECT n.batch, n.place, n.written_at FROM pgslo_catalog.fragment n
+                WHERE n.definition_id = i.definition_id AND n.place > i.opened_place
+                ORDER BY n.place DESC LIMIT 100
+            ) f
+            WHERE f.written_at >= i.opened_at
             ORDER BY f.place DESC LIMIT 1
         ) later
         WHERE i.resolved_at IS NULL AND r.scope = 'row' AND d.writes = 'bulk'

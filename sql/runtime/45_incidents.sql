@@ -179,17 +179,23 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
+    taken bigint[];
     told record;
     number bigint := 0;
 BEGIN
+    WITH gone AS (
+        DELETE FROM pgslo_catalog.unannounced u
+        WHERE u.incident_event_id IN (SELECT w.incident_event_id FROM pgslo_catalog.unannounced w ORDER BY w.incident_event_id FOR UPDATE SKIP LOCKED)
+        RETURNING u.incident_event_id
+    )
+    SELECT array_agg(g.incident_event_id) INTO taken FROM gone g;
+    -- Nearly always there are none. Joined in one query, a plan that was made for many would read all events to find that.
+    IF taken IS NULL THEN
+        RETURN 0;
+    END IF;
     FOR told IN
-        WITH taken AS (
-            DELETE FROM pgslo_catalog.unannounced u
-            WHERE u.incident_event_id IN (SELECT w.incident_event_id FROM pgslo_catalog.unannounced w ORDER BY w.incident_event_id FOR UPDATE SKIP LOCKED)
-            RETURNING u.incident_event_id
-        )
         SELECT e.incident_id, e.event, d.name AS definition, r.name AS rule, e.incident_event_id
-        FROM taken
+        FROM unnest(taken) AS t (incident_event_id)
         JOIN pgslo_catalog.incident_event e USING (incident_event_id)
         JOIN pgslo_catalog.incident i USING (incident_id)
         JOIN pgslo_catalog.definition d USING (definition_id)

@@ -3949,7 +3949,7 @@ CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, pl
            CASE WHEN b.score IS NULL THEN 'unknown' WHEN b.score >= 1 THEN 'missed' ELSE 'met' END,
            b.shown, b.least, b.most, b.score,
            CASE
-               WHEN b.score IS NULL THEN format('%s batches known, %s are needed', m.learned_from, pgslo_catalog.least_batches())
+               WHEN b.score IS NULL THEN format('%s known, %s are needed', CASE m.learned_from WHEN 1 THEN '1 batch' ELSE m.learned_from || ' batches' END, pgslo_catalog.least_batches())
                ELSE format('%s: %s; %s expected', b.words, pgslo_catalog.amount(b.shown, b.kind),
                    CASE WHEN b.least IS NULL THEN 'at most ' || pgslo_catalog.amount(b.most, b.kind)
                         WHEN pgslo_catalog.amount(b.least, b.kind) = pgslo_catalog.amount(b.most, b.kind) THEN pgslo_catalog.amount(b.least, b.kind)

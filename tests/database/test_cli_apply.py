@@ -135,6 +135,24 @@ def test_plan_for_people_tells_locks_hazards_undo_and_why(run: Run) -> None:
     ]
 
 
+def test_plan_tells_which_bounds_refuse_a_statement(run: Run) -> None:
+    clip = "    - repair: {clip: [0, 1]}\n"
+    more = "    - completeness: {min: 0.9, reject_below: 0.5}\n    - accepted_values: {values: [1], at_least: 0.9, reject_below: 0.2}\n"
+    write(DEFINITION.replace(clip, clip + more))
+    result = run("plan")
+    (completeness,) = re.findall(r"^score_completeness .*$", result.stdout, re.MULTILINE)
+    assert re.split(r"  +", completeness)[2:4] == ["warn, reject", "at close"]
+    assert completeness.endswith("; what its bound rejects is refused at the end of the statement")
+    (values,) = re.findall(r"^score_accepted_values .*$", result.stdout, re.MULTILINE)
+    assert re.split(r"  +", values)[2:4] == ["warn, reject", "statement trigger"]
+    rules = {rule["rule"]: rule for rule in json.loads(run("plan", "--format", "json").stdout)["rules"]}
+    assert (rules["score_completeness"]["reject_below"], rules["score_completeness"]["reject_above"]) == (
+        0.5,
+        None,
+    )
+    assert rules["age_range"]["reject_below"] is None
+
+
 def test_plan_for_programs(run: Run) -> None:
     document = json.loads(run("plan", "--format", "json").stdout)
     assert document.keys() == {

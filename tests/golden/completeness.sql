@@ -1,7 +1,7 @@
 -- What pgslo generates for tests/golden/completeness.yml on the tables of tests/golden/given.
 -- Written by pytest --update-goldens; do not edit.
 --
--- age_completeness: at close; added up as rows come and go; judged when the batch is closed.
+-- age_completeness: at close; added up as rows come and go; judged when the batch is closed; what its bound rejects is refused at the end of the statement.
 -- email_completeness: at close; added up as rows come and go; judged when the batch is closed.
 
 BEGIN;

@@ -1,7 +1,7 @@
 -- What pgslo generates for tests/golden/row_count.yml on the tables of tests/golden/given.
 -- Written by pytest --update-goldens; do not edit.
 --
--- row_count: at close; added up as rows come and go; judged when the batch is closed.
+-- row_count: at close; added up as rows come and go; judged when the batch is closed; what its bound rejects is refused at the end of the statement.
 -- as_many_as_before: at close; added up as rows come and go; judged when the batch is closed.
 -- enough_pro_users: at close; added up as rows come and go; judged when the batch is closed.
 

@@ -1,7 +1,7 @@
 -- What pgslo generates for tests/golden/statistic.yml on the tables of tests/golden/given.
 -- Written by pytest --update-goldens; do not edit.
 --
--- age_statistic: at close; added up as rows come and go; judged when the batch is closed.
+-- age_statistic: at close; added up as rows come and go; judged when the batch is closed; what its bound rejects is refused at the end of the statement.
 -- age_statistic_2: at close; read from the batch's profile when it is closed; writes pay nothing more.
 -- spend_statistic: at close; added up as rows come and go; judged when the batch is closed.
 -- spend_statistic_2: at close; added up as rows come and go; judged when the batch is closed.

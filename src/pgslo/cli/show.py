@@ -8,6 +8,7 @@ from typing import Any
 from pgslo import installation, naming, runtime, sql
 from pgslo.cli import output
 from pgslo.compile import Statement
+from pgslo.definition import bounds
 from pgslo.definition.rules import Custom, Rule
 from pgslo.installation import LOCK_TIMEOUT
 from pgslo.plan import Plan, Step, order_statements
@@ -88,7 +89,13 @@ def _choices(plan: Plan) -> None:
         output.table(
             ("rule", "kind", "on breach", "mechanism", "why"),
             [
-                (choice.rule.name, kind(choice.rule), choice.rule.on_breach, choice.mechanism, choice.reason)
+                (
+                    choice.rule.name,
+                    kind(choice.rule),
+                    _on_breach(choice.rule),
+                    choice.mechanism,
+                    choice.reason,
+                )
                 for choice in choices
             ],
         )
@@ -97,6 +104,13 @@ def _choices(plan: Plan) -> None:
 def kind(rule: Rule) -> str:
     """The word that definitions use for a rule's kind."""
     return rule.custom_kind if isinstance(rule, Custom) else rule.kind
+
+
+def _on_breach(rule: Rule) -> str:
+    refuses_statements = bounds.rejects(rule) != (None, None)
+    return (
+        f"{rule.on_breach}, reject" if refuses_statements and rule.on_breach != "reject" else rule.on_breach
+    )
 
 
 def _notes(plan: Plan) -> None:
@@ -130,6 +144,8 @@ def as_data(plan: Plan) -> dict[str, Any]:
                 "rule": choice.rule.name,
                 "kind": kind(choice.rule),
                 "on_breach": choice.rule.on_breach,
+                "reject_below": bounds.rejects(choice.rule)[0],
+                "reject_above": bounds.rejects(choice.rule)[1],
                 "mechanism": choice.mechanism,
                 "reason": choice.reason,
             }

@@ -93,6 +93,7 @@ class _Freshness:
 
 
 _BY_SUMS = "added up as rows come and go; judged when the batch is closed"
+_AND_REFUSED = "; what its bound rejects is refused at the end of the statement"
 _BY_PAIRS = "added up by tick() from the predictions and labels that changed; never from all pairs"
 _BY_PROFILE = "read from the batch's profile when it is closed; writes pay nothing more"
 
@@ -116,7 +117,8 @@ def measure(rule: rules.Rule, compiler: WriteCompiler) -> Measured:
     elif parts.measure["form"] == "failures":
         high = float(rule.at_most or 0)
     reject_low, reject_high = bounds.rejects(rule)
-    if (reject_low is not None or reject_high is not None) and compiler.writes.mode == "stream":
+    rejects = reject_low is not None or reject_high is not None
+    if rejects and compiler.writes.mode == "stream":
         raise CatalogError(
             f'"{rule.kind}" cannot reject statements of a streamed table',
             detail="Its batches are not counted while rows arrive one by one.",
@@ -124,7 +126,7 @@ def measure(rule: rules.Rule, compiler: WriteCompiler) -> Measured:
             location=rule.place("reject_below" if rule.reject_below is not None else "on_breach"),
         )
     return Measured(
-        choice=Choice(rule, "at close", parts.reason),
+        choice=Choice(rule, "at close", parts.reason + (_AND_REFUSED if rejects else "")),
         scope="table" if is_of_table else "batch",
         measure=parts.measure,
         low=low,

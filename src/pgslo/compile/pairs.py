@@ -9,7 +9,7 @@ from typing import Any
 
 from pgslo import naming, sql
 from pgslo.catalog import BOOLEAN, NUMERIC, TEXT, Column, Name, Relation
-from pgslo.compile import constants
+from pgslo.compile import constants, post_processing
 from pgslo.compile.artifact import Artifact, table
 from pgslo.compile.conditions import ROW, Subject, check_operators
 from pgslo.compile.writes import WriteCompiler
@@ -130,6 +130,7 @@ class Compiler:
             self.labels.positive is not None or self.columns.decided is not None
         )
         self.label_subject = self._label_subject()
+        self.served = self._served()
         self._check()
 
     # What has to be there
@@ -153,6 +154,13 @@ class Compiler:
         if found is self.subject.relation:
             raise CatalogError("labels come from a table of their own", location=place)
         return Subject(found, catalog)
+
+    def _served(self) -> post_processing.Compiler | None:
+        """What makes the scores that are measured, where that is not what is stored."""
+        if self.definition.post_process is None:
+            return None
+        steps = post_processing.Compiler(self.definition, self.subject.catalog, self.subject.relation)
+        return steps if steps.serves else None
 
     def _own(self, name: str, location: Location) -> Column:
         column = self.subject.column(name, location)
@@ -255,8 +263,11 @@ class Compiler:
             "model": self.columns.model,
             "segments": list(labels.segments) if labels else [],
             # What an image is made of: when it changes, everything is counted anew.
-            "made_of": hashlib.sha256(self._now().text.encode()).hexdigest()[:16],
+            "made_of": hashlib.sha256(f"{self._now()}{self._steps()}".encode()).hexdigest()[:16],
         }
+
+    def _steps(self) -> str:
+        return post_processing.version(self.served.processing) if self.served else ""
 
     def _said_positive(self) -> predictions.Constant | None:
         """The class that a high score stands for, where no label says so: for the accuracy that scores promise."""
@@ -373,6 +384,8 @@ class Compiler:
 
     def _rows(self, side: _Side, source: Sql, sign: int) -> Sql:
         values = {name: getattr(side.rows, name) for name in side.rows.__dataclass_fields__}
+        if self.served is not None and side.what == "prediction":
+            source = self.served.with_served(source)
         return sql.render("pair_rows", _Rows(**{**values, "source": source, "sign": sql.literal(sign)}))
 
     # Rows as images
@@ -405,8 +418,10 @@ class Compiler:
             batch_raw=batching.raw_row,
             model=_text(subject.column(columns.model, columns.place("model"))) if columns.model else _NULL,
             segment=sql.join(", ", (_text(subject.column(name, place)) for name in segments)),
-            score=sql.render("pair_float", _Value(_of_row(columns.score))),
-            decided=_text(subject.column(columns.decided, columns.place("class")))
+            score=sql.render("pair_float", _Value(self._made(columns.score))),
+            decided=_text(
+                subject.column(columns.decided, columns.place("class")), self._made(columns.decided)
+            )
             if columns.decided
             else sql.render("pair_null_text", _Nothing()),
             label=_NULL,
@@ -415,6 +430,10 @@ class Compiler:
             abstained=self._marked(predictions.Abstain),
             source=_NULL,
         )
+
+    def _made(self, name: str) -> Sql:
+        """A column that steps may make, as readers get it."""
+        return Sql(f"(p.r).{sql.identifier(name)}") if self.served else _of_row(name)
 
     def _label(self) -> _Rows:
         assert self.labels is not None
@@ -449,13 +468,14 @@ class Compiler:
 
     def _marked(self, kind: type[predictions.Step]) -> Sql:
         processing = self.definition.post_process
-        if processing is None or processing.apply == "on_read":
+        if processing is None or (processing.apply == "on_read" and self.served is None):
             return _FALSE
         named = dict.fromkeys(step.name for step in processing.steps if isinstance(step, kind))
         if not named:
             return _FALSE
         names = sql.join(", ", (sql.literal(name) for name in named))
-        return sql.render("pair_marked", _Marked(_of_row(processing.trail), names))
+        trail = Sql("p.trail") if self.served else _of_row(processing.trail)
+        return sql.render("pair_marked", _Marked(trail, names))
 
 
 def metric(rule: rules.MlMetric, definition: rules.Definition) -> dict[str, Any]:
@@ -478,9 +498,9 @@ def _of_row(name: str) -> Sql:
     return Sql(f"{ROW}.{sql.identifier(name)}")
 
 
-def _text(column: Column) -> Sql:
+def _text(column: Column, value_of: Sql | None = None) -> Sql:
     """A value as the same text in every session, and for every type that it may be compared with."""
-    value = _Value(_of_row(column.name))
+    value = _Value(value_of or _of_row(column.name))
     if (
         column.base_type in _WHOLE_NUMBERS
         or column.category in (TEXT, BOOLEAN, "E")

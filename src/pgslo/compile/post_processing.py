@@ -163,6 +163,14 @@ class _Served:
 
 
 @dataclass(frozen=True)
+class _WithServed:
+    source: Sql
+    function: Sql
+    columns: Sql
+    table: Sql
+
+
+@dataclass(frozen=True)
 class _Function:
     function: Sql
 
@@ -508,11 +516,21 @@ class Compiler:
         """A column as readers get it, over a row."""
         own = Sql(f"{row}.{sql.identifier(column)}")
         made = {self.score.name, *((self.columns.decided,) if self.columns.decided else ())}
-        if self.processing.apply == "on_write" or not self.processing.stored or column not in made:
+        if not self.serves or column not in made:
             return own
         return sql.render(
             "post_process/served", _Served(Sql(f"(p.r).{sql.identifier(column)}"), self.function, row)
         )
+
+    @property
+    def serves(self) -> bool:
+        """Whether readers get something else than what is stored."""
+        return self.processing.apply == "on_read" and bool(self.processing.stored)
+
+    def with_served(self, source: Sql) -> Sql:
+        """Rows ``r`` of a source, each beside what is served of it: the row ``(p.r)``, and ``p.trail``."""
+        columns = sql.join(", ", (Sql(f"{ROW}.{sql.identifier(one.name)}") for one in self.relation.columns))
+        return sql.render("post_process/with_served", _WithServed(source, self.function, columns, self.table))
 
     def computed(self, key: tuple[str, ...]) -> dict[str, tuple[Sql, tuple[str, ...]]]:
         """Columns that only the views have: each with its value over ``r``, and the columns that it tells of."""

@@ -521,11 +521,6 @@ def _check_metric(rule: rules.MlMetric, definition: rules.Definition) -> Iterato
         kind = predictions.Default if rule.of == "default_share" else predictions.Abstain
         if steps is None or not any(isinstance(step, kind) for step in steps.steps):
             yield DefinitionError(f'"{rule.of}" needs a step "{kind.kind}"', location=place)
-        elif steps.apply == "on_read":
-            yield DefinitionError(
-                f'"{rule.of}" counts what is written, and these steps are applied as rows are read',
-                location=place,
-            )
     elif rule.of == "expected_accuracy":
         return
     elif labels is None:

@@ -287,12 +287,7 @@ def test_unknown_classes_are_counted(session):
     assert session.values("SELECT value FROM pgslo.ml_metric WHERE metric = 'accuracy'") == [1]
 
 
-def test_shares_of_defaults_and_abstentions(session):
-    for statement in TABLES.split(";"):
-        session.run(statement)
-    session.run("ALTER TABLE features.prediction ADD raw_score float8, ADD trail text[], ADD late boolean")
-    session.guard(
-        """
+STEPS = """
     table: features.prediction
     kind: predictions
     writes: bulk
@@ -302,8 +297,17 @@ def test_shares_of_defaults_and_abstentions(session):
     post_process:
       {raw: raw_score, trail: trail, steps: [default: 0.2, threshold: 0.5, abstain: {when: "score BETWEEN 0.4 AND 0.6", name: unsure}]}
     rules: [d: {ml_metric: {of: default_share, max: 0.05}}, a: {ml_metric: {of: abstain_share, max: 0.05}}, e: {ml_metric: {of: expected_accuracy, min: 0.85}}]
-        """
-    )
+"""
+
+
+@pytest.mark.parametrize("apply", ["on_write", "on_read"])
+def test_shares_of_defaults_and_abstentions(session, apply):
+    for statement in TABLES.split(";"):
+        session.run(statement)
+    session.run("ALTER TABLE features.prediction ADD late boolean")
+    if apply == "on_write":
+        session.run("ALTER TABLE features.prediction ADD raw_score float8, ADD trail text[]")
+    session.guard(STEPS.replace("{raw: raw_score", f"{{apply: {apply}, raw: raw_score"))
     predict(session, 100, score="CASE WHEN n <= 10 THEN NULL WHEN n <= 12 THEN 0.5 ELSE 0.9 END")
     session.close(definition="features.prediction")
     found = verdicts(session)
@@ -312,3 +316,54 @@ def test_shares_of_defaults_and_abstentions(session):
     assert found["e"][0] == "met"
     assert found["e"][1] == pytest.approx((10 * 0.8 + 88 * 0.9) / 98, abs=1e-6)
     assert session.incidents() == {"d"}
+
+
+def test_metrics_are_of_what_is_served_though_steps_change(session):
+    """Steps that run as rows are read make another history when they change; metrics are of that one."""
+    session.run(
+        "CREATE TABLE features.prediction (gone int, id int, day date, score float8, late boolean, at timestamptz DEFAULT '2026-11-01', PRIMARY KEY (id, day)) PARTITION BY RANGE (day)"
+    )
+    session.run("ALTER TABLE features.prediction DROP COLUMN gone")
+    session.run(
+        "CREATE TABLE features.part (late boolean, at timestamptz DEFAULT '2026-11-01', score float8, day date NOT NULL, id int NOT NULL)"
+    )
+    session.run("ALTER TABLE features.prediction ATTACH PARTITION features.part DEFAULT")
+    session.run("CREATE TABLE features.label (id int PRIMARY KEY, late boolean)")
+    session.run("CREATE INDEX ON features.prediction (id)")
+    definition = """
+        table: features.prediction
+        kind: predictions
+        owner: risk
+        writes: bulk
+        batch: {by: day}
+        watch: false
+        predictions: {score: score, class: late, at: at}
+        labels: {table: features.label, on: id, label: late, positive: true, maturity: 2 days}
+        post_process: {apply: on_read, raw: raw_score, trail: trail, steps: [calibrate: {platt: [-1, 0]}, threshold: 0.5]}
+    """
+    session.guard(definition)
+    session.run(
+        "INSERT INTO features.part (id, day, score) SELECT n, '2026-11-01', n / 10.0 FROM generate_series(1, 5) n"
+    )
+    session.run(
+        "INSERT INTO features.prediction (id, day, score) SELECT n, '2026-11-01', n / 10.0 FROM generate_series(6, 10) n"
+    )
+    session.run("INSERT INTO features.label SELECT n, n > 5 FROM generate_series(1, 10) n")
+    value = "SELECT round(value::numeric, 6)::float8 FROM pgslo.ml_metric WHERE metric = 'accuracy'"
+
+    def served() -> float:
+        session.run("SELECT pgslo.tick()")
+        (share,) = session.values(
+            "SELECT avg((p.late = l.late)::int)::float8 FROM guarded.prediction p JOIN features.label l USING (id)"
+        )
+        return round(share, 6)
+
+    assert served() == 0.5  # every calibrated score is beyond a half
+    assert session.values(value) == [0.5]
+    session.guard(definition.replace("calibrate: {platt: [-1, 0]}, threshold: 0.5", "threshold: 0.55"))
+    assert served() == 1
+    assert session.values(value) == [1]
+    session.run("UPDATE features.part SET score = 0.9 WHERE id = 1")
+    session.run("DELETE FROM features.prediction WHERE id = 2")
+    assert served() == pytest.approx(8 / 9, abs=1e-6)
+    assert session.values(value) == [pytest.approx(8 / 9, abs=1e-6)]

@@ -4206,10 +4206,12 @@ CREATE FUNCTION pgslo_catalog.least_batches() RETURNS integer
 COMMENT ON FUNCTION pgslo_catalog.least_batches() IS 'How many batches have to be known before bounds are told: three weeks of days.';
 
 CREATE FUNCTION pgslo_catalog.level_of(mask bigint) RETURNS smallint
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT round(ln(level_of.mask + 1) / ln(2))::smallint
+BEGIN
+    RETURN CASE WHEN level_of.mask = 0 THEN 0 ELSE round(ln(level_of.mask + 1) / ln(2)) END;
+END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.level_of(mask bigint) IS 'The number of bits of a mask.';
@@ -5998,11 +6000,13 @@ $$;
 COMMENT ON FUNCTION pgslo_catalog.row_text(columns jsonb) IS 'A row as text, as SQL over row r.';
 
 CREATE FUNCTION pgslo_catalog.sample_mask(rows bigint) RETURNS bigint
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+BEGIN
     -- 2 to the power of the level, less one: about 2,000 of the rows have an entity whose hash has none of its bits.
-    SELECT (1::bigint << ceil(greatest(0, ln(greatest(sample_mask.rows, 1) / 2000.0) / ln(2)))::integer) - 1
+    RETURN CASE WHEN sample_mask.rows > 2000 THEN (1::bigint << ceil(ln(sample_mask.rows / 2000.0) / ln(2))::integer) - 1 ELSE 0 END;
+END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.sample_mask(rows bigint) IS 'Which rows of a statement are sampled: those whose entity''s hash has none of these bits.';
@@ -6232,12 +6236,19 @@ $$;
 COMMENT ON FUNCTION pgslo_catalog.shown(value numeric) IS 'A number for people: thousands apart, and no more digits than say something.';
 
 CREATE FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT jsonb_object_agg(n.name, n.counted * signed.sign)
-    FROM unnest(signed.names, signed.counts) AS n (name, counted)
-    WHERE n.name IS NOT NULL AND n.counted <> 0
+BEGIN
+    -- Called for each statement: a plan that is kept, and none at all where there is nothing to count.
+    IF signed.names = '{}' THEN
+        RETURN NULL;
+    END IF;
+    RETURN (
+        SELECT jsonb_object_agg(n.name, n.counted * signed.sign)
+        FROM unnest(signed.names, signed.counts) AS n (name, counted)
+        WHERE n.name IS NOT NULL AND n.counted <> 0);
+END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) IS 'Counts by name, taken away if the sign is -1; those that are zero are left out.';

@@ -2,19 +2,23 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.sample_mask(rows bigint) RETURNS bigint
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+BEGIN
     -- 2 to the power of the level, less one: about 2,000 of the rows have an entity whose hash has none of its bits.
-    SELECT (1::bigint << ceil(greatest(0, ln(greatest(sample_mask.rows, 1) / 2000.0) / ln(2)))::integer) - 1
+    RETURN CASE WHEN sample_mask.rows > 2000 THEN (1::bigint << ceil(ln(sample_mask.rows / 2000.0) / ln(2))::integer) - 1 ELSE 0 END;
+END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.sample_mask(bigint) IS 'Which rows of a statement are sampled: those whose entity''s hash has none of these bits.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.level_of(mask bigint) RETURNS smallint
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    SELECT round(ln(level_of.mask + 1) / ln(2))::smallint
+BEGIN
+    RETURN CASE WHEN level_of.mask = 0 THEN 0 ELSE round(ln(level_of.mask + 1) / ln(2)) END;
+END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.level_of(bigint) IS 'The number of bits of a mask.';
 
@@ -36,12 +40,19 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.sample_rows(text[]) IS 'The rows of a sample.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) RETURNS jsonb
-LANGUAGE sql IMMUTABLE
+LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    SELECT jsonb_object_agg(n.name, n.counted * signed.sign)
-    FROM unnest(signed.names, signed.counts) AS n (name, counted)
-    WHERE n.name IS NOT NULL AND n.counted <> 0
+BEGIN
+    -- Called for each statement: a plan that is kept, and none at all where there is nothing to count.
+    IF signed.names = '{}' THEN
+        RETURN NULL;
+    END IF;
+    RETURN (
+        SELECT jsonb_object_agg(n.name, n.counted * signed.sign)
+        FROM unnest(signed.names, signed.counts) AS n (name, counted)
+        WHERE n.name IS NOT NULL AND n.counted <> 0);
+END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.signed(text[], numeric[], integer) IS 'Counts by name, taken away if the sign is -1; those that are zero are left out.';
 

@@ -23,7 +23,7 @@ LOCK_TIMEOUT = 100
 #: What is left of it at least for each further lock: one that is free is got at once.
 _LEAST_LOCK_TIMEOUT = 5
 #: How long apply tries again to get its locks, in seconds.
-LOCK_PATIENCE = 60.0
+LOCK_PATIENCE = 300.0
 #: Longest that a statement under strong locks may take, in milliseconds: none of them reads a table.
 STATEMENT_TIMEOUT = 60_000
 

@@ -649,15 +649,13 @@ CREATE FUNCTION pgslo.guard(definition text, columns text[], on_read text DEFAUL
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- The way of nearly every read: nothing is wrong with any table. Nearly all of a question's cost is starting its
-    -- plan, so each is as small as can be.
-    PERFORM FROM pgslo_catalog.incident i WHERE i.resolved_at IS NULL UNION ALL SELECT FROM pgslo_catalog.rule_break;
+    -- The way of nearly every read: nothing is wrong with these columns. Nearly all of a question's cost is starting its
+    -- plan, so this is as small as can be.
+    PERFORM FROM pgslo_catalog.incident i WHERE i.resolved_at IS NULL AND i.definition = guard.definition AND i.about && guard.columns
+    UNION ALL SELECT FROM pgslo_catalog.rule_break;
     IF FOUND THEN
-        -- With another one, or with other columns than these, often enough.
-        PERFORM FROM pgslo_catalog.definition d
-        JOIN pgslo_catalog.incident i ON i.definition_id = d.definition_id AND i.resolved_at IS NULL
-        JOIN pgslo_catalog.rule r ON r.rule_id = i.rule_id
-        WHERE d.name = guard.definition AND (r.columns && guard.columns OR r.columns = '{}' AND '*' = ANY (guard.columns))
+        -- Rules that broke are few, and may be another table's.
+        PERFORM FROM pgslo_catalog.incident i WHERE i.resolved_at IS NULL AND i.definition = guard.definition AND i.about && guard.columns
         UNION ALL
         SELECT FROM pgslo_catalog.definition d
         JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id
@@ -2213,6 +2211,17 @@ CREATE FUNCTION pgslo_catalog.columns_of(relation regclass) RETURNS jsonb
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.columns_of(relation regclass) IS 'Number and name of each column, in order.';
+
+CREATE FUNCTION pgslo_catalog.columns_of(rule pgslo_catalog.rule) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN CASE WHEN rule.columns = '{}' THEN ARRAY['*'] ELSE rule.columns END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.columns_of(rule pgslo_catalog.rule) IS 'Columns whose readers a rule concerns; * for the table as a whole.';
 
 CREATE FUNCTION pgslo_catalog.common_distance(by text, one jsonb, other jsonb) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -4154,6 +4163,8 @@ CREATE TABLE pgslo_catalog.incident (
     muted_until timestamp with time zone,
     resolved_by text,
     note text,
+    definition text,
+    about text[],
     CONSTRAINT incident_is_resolved_with_a_resolution CHECK (((resolved_at IS NULL) = (resolution IS NULL))),
     CONSTRAINT incident_resolution_is_known CHECK ((resolution = ANY (ARRAY['met'::text, 'healed'::text, 'retired'::text, 'real'::text, 'false_alarm'::text])))
 );
@@ -4161,6 +4172,10 @@ CREATE TABLE pgslo_catalog.incident (
 COMMENT ON TABLE pgslo_catalog.incident IS 'Runs of missed batches of one rule.';
 
 COMMENT ON COLUMN pgslo_catalog.incident.writer IS 'Who wrote what opened it, for example the role of the nightly job.';
+
+COMMENT ON COLUMN pgslo_catalog.incident.definition IS 'The name of its definition while it is open.';
+
+COMMENT ON COLUMN pgslo_catalog.incident.about IS 'Columns whose readers are warned while it is open; * for a rule about the table as a whole.';
 
 CREATE FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS numeric
     LANGUAGE plpgsql STABLE
@@ -6554,6 +6569,34 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) IS 'Waits until no other transaction that touched such a group is committing, and keeps others waiting until this one is done.';
 
+CREATE FUNCTION pgslo_catalog.tell_guards() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    SELECT d.name, pgslo_catalog.columns_of(r) INTO NEW.definition, NEW.about
+    FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id)
+    WHERE r.rule_id = NEW.rule_id;
+    RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.tell_guards() IS 'Notes in an incident that opens whom it concerns, for guards to see at a glance.';
+
+CREATE FUNCTION pgslo_catalog.tell_guards_anew() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Setting it to what it is has the trigger above look again.
+    UPDATE pgslo_catalog.incident i SET resolved_at = NULL
+    WHERE i.resolved_at IS NULL AND i.definition_id = NEW.definition_id;
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.tell_guards_anew() IS 'Notes in open incidents whom they concern once a rule or a name has changed.';
+
 CREATE FUNCTION pgslo_catalog.tend_incidents() RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8271,6 +8314,12 @@ CREATE CONSTRAINT TRIGGER observe AFTER INSERT ON pgslo_catalog.touched DEFERRAB
 
 CREATE CONSTRAINT TRIGGER settle AFTER INSERT ON pgslo_catalog.touched DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (new.enforced) EXECUTE FUNCTION pgslo_catalog.settle_touched();
 
+CREATE TRIGGER tell_guards AFTER UPDATE OF name ON pgslo_catalog.definition FOR EACH ROW WHEN ((old.name <> new.name)) EXECUTE FUNCTION pgslo_catalog.tell_guards_anew();
+
+CREATE TRIGGER tell_guards BEFORE INSERT OR UPDATE OF resolved_at ON pgslo_catalog.incident FOR EACH ROW WHEN ((new.resolved_at IS NULL)) EXECUTE FUNCTION pgslo_catalog.tell_guards();
+
+CREATE TRIGGER tell_guards AFTER UPDATE OF columns ON pgslo_catalog.rule FOR EACH ROW WHEN ((old.columns <> new.columns)) EXECUTE FUNCTION pgslo_catalog.tell_guards_anew();
+
 ALTER TABLE ONLY pgslo_catalog.applied
     ADD CONSTRAINT applied_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
@@ -8477,6 +8526,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.defin
 REVOKE ALL ON FUNCTION pgslo_catalog.columns_apart(one pgslo_catalog.snapshot_column, other pgslo_catalog.snapshot_column, OUT distance double precision, OUT by_chance double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.columns_of(relation regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.columns_of(rule pgslo_catalog.rule) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.common_distance(by text, one jsonb, other jsonb) FROM PUBLIC;
 
@@ -8739,6 +8790,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.tables_ready(task text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.tell_guards() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.tell_guards_anew() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.tend_incidents() FROM PUBLIC;
 

@@ -37,6 +37,49 @@ CREATE OR REPLACE TRIGGER note_insert AFTER INSERT ON pgslo_catalog.incident
 CREATE OR REPLACE TRIGGER note_update AFTER UPDATE OF acknowledged_at, muted_until, resolved_at ON pgslo_catalog.incident
     FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.columns_of(rule pgslo_catalog.rule) RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN CASE WHEN rule.columns = '{}' THEN ARRAY['*'] ELSE rule.columns END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.columns_of(pgslo_catalog.rule) IS 'Columns whose readers a rule concerns; * for the table as a whole.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.tell_guards() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    SELECT d.name, pgslo_catalog.columns_of(r) INTO NEW.definition, NEW.about
+    FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id)
+    WHERE r.rule_id = NEW.rule_id;
+    RETURN NEW;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.tell_guards() IS 'Notes in an incident that opens whom it concerns, for guards to see at a glance.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.tell_guards_anew() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- Setting it to what it is has the trigger above look again.
+    UPDATE pgslo_catalog.incident i SET resolved_at = NULL
+    WHERE i.resolved_at IS NULL AND i.definition_id = NEW.definition_id;
+    RETURN NULL;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.tell_guards_anew() IS 'Notes in open incidents whom they concern once a rule or a name has changed.';
+
+CREATE OR REPLACE TRIGGER tell_guards BEFORE INSERT OR UPDATE OF resolved_at ON pgslo_catalog.incident
+    FOR EACH ROW WHEN (NEW.resolved_at IS NULL) EXECUTE FUNCTION pgslo_catalog.tell_guards();
+CREATE OR REPLACE TRIGGER tell_guards AFTER UPDATE OF columns ON pgslo_catalog.rule
+    FOR EACH ROW WHEN (OLD.columns <> NEW.columns) EXECUTE FUNCTION pgslo_catalog.tell_guards_anew();
+CREATE OR REPLACE TRIGGER tell_guards AFTER UPDATE OF name ON pgslo_catalog.definition
+    FOR EACH ROW WHEN (OLD.name <> NEW.name) EXECUTE FUNCTION pgslo_catalog.tell_guards_anew();
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

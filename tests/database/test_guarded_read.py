@@ -466,6 +466,17 @@ def test_a_read_costs_the_same_after_many_incidents(reader):
     assert (after - before) / 5 < 20
 
 
+def test_incidents_say_whom_they_concern_as_rules_and_names_change(reader):
+    told = "SELECT i.definition, i.about FROM pgslo_catalog.incident i WHERE i.resolved_at IS NULL ORDER BY i.incident_id LIMIT 1"
+    of_first = "rule_id = (SELECT i.rule_id FROM pgslo_catalog.incident i WHERE i.resolved_at IS NULL ORDER BY i.incident_id LIMIT 1)"
+    assert reader.run(told).rows == (("features.example", ["a"]),)
+    reader.run(f"UPDATE pgslo_catalog.rule SET columns = '{{b,c}}' WHERE {of_first}")
+    assert reader.run(told).rows == (("features.example", ["b", "c"]),)
+    reader.run(f"UPDATE pgslo_catalog.rule SET columns = '{{}}' WHERE {of_first}")
+    reader.run("UPDATE pgslo_catalog.definition SET name = 'features.other'")
+    assert reader.run(told).rows == (("features.other", ["*"]),)
+
+
 def test_a_long_incident_is_told_in_bounded_time(session):
     session.run(f"CREATE TABLE features.example ({TABLE})")
     session.guard(DEFINITION.replace("writes: bulk", "writes: stream"))

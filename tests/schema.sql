@@ -2212,17 +2212,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.columns_of(relation regclass) IS 'Number and name of each column, in order.';
 
-CREATE FUNCTION pgslo_catalog.columns_of(rule pgslo_catalog.rule) RETURNS text[]
-    LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    RETURN CASE WHEN rule.columns = '{}' THEN ARRAY['*'] ELSE rule.columns END;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.columns_of(rule pgslo_catalog.rule) IS 'Columns whose readers a rule concerns; * for the table as a whole.';
-
 CREATE FUNCTION pgslo_catalog.common_distance(by text, one jsonb, other jsonb) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2450,6 +2439,17 @@ END
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.definition) IS 'Adds to the sums what the pairs of changed rows come to now, less what they came to before.';
+
+CREATE FUNCTION pgslo_catalog.concerned_columns(rule pgslo_catalog.rule) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN CASE WHEN rule.columns = '{}' THEN ARRAY['*'] ELSE rule.columns END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.concerned_columns(rule pgslo_catalog.rule) IS 'Columns whose readers a rule concerns; * for the table as a whole.';
 
 CREATE FUNCTION pgslo_catalog.content_hash(columns jsonb, rows bigint, sums numeric[]) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -6574,7 +6574,7 @@ CREATE FUNCTION pgslo_catalog.tell_guards() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    SELECT d.name, pgslo_catalog.columns_of(r) INTO NEW.definition, NEW.about
+    SELECT d.name, pgslo_catalog.concerned_columns(r) INTO NEW.definition, NEW.about
     FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id)
     WHERE r.rule_id = NEW.rule_id;
     RETURN NEW;
@@ -8527,13 +8527,13 @@ REVOKE ALL ON FUNCTION pgslo_catalog.columns_apart(one pgslo_catalog.snapshot_co
 
 REVOKE ALL ON FUNCTION pgslo_catalog.columns_of(relation regclass) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.columns_of(rule pgslo_catalog.rule) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.common_distance(by text, one jsonb, other jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch text, place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.definition) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.concerned_columns(rule pgslo_catalog.rule) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.content_hash(columns jsonb, rows bigint, sums numeric[]) FROM PUBLIC;
 

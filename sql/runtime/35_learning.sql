@@ -237,7 +237,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
     -- Row by row: the largest share of values equal to those of the same entities in one of the last 14 batches.
     WITH whole AS MATERIALIZED (
-        SELECT p.batch, p.entities FROM pgslo_catalog.profile p
+        SELECT p.batch, p.entities, p.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile p
         WHERE p.definition_id = compare_with_earlier.definition_id AND p.column_name = '*' AND p.place < compare_with_earlier.place
         ORDER BY p.place DESC LIMIT 14
     ), paired AS MATERIALIZED (
@@ -253,7 +253,7 @@ AS $pgslo$
     ), mine AS MATERIALIZED (
         -- Appending nothing takes an array out of where long values are kept, once and not at every element.
         SELECT c.column_name, c.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile c
-        WHERE c.definition_id = compare_with_earlier.definition_id AND c.batch = compare_with_earlier.batch AND c.sampled > 0 AND c.prefix IS NOT NULL
+        WHERE c.definition_id = compare_with_earlier.definition_id AND c.batch = compare_with_earlier.batch AND c.column_name <> '*' AND c.sampled > 0 AND c.prefix IS NOT NULL
     ), theirs AS MATERIALIZED (
         SELECT o.column_name, o.batch, o.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile o
         WHERE o.definition_id = compare_with_earlier.definition_id AND o.batch IN (SELECT p.batch FROM paired p) AND o.prefix IS NOT NULL
@@ -264,13 +264,24 @@ AS $pgslo$
         JOIN paired p USING (batch)
         CROSS JOIN LATERAL (SELECT c.prefix[i.mine] AS mine, o.prefix[i.other] AS other FROM unnest(p.mine, p.others) AS i (mine, other)) x
         GROUP BY c.column_name, p.batch
+        UNION ALL
+        -- Whole rows, whatever their key is now: of 256 different ones of least hash, as far as both batches have them.
+        SELECT '*', r.share, r.compared
+        FROM whole w
+        JOIN pgslo_catalog.profile c ON c.definition_id = compare_with_earlier.definition_id AND c.batch = compare_with_earlier.batch AND c.column_name = '*'
+        CROSS JOIN LATERAL (
+            SELECT avg((o.hash IS NOT NULL)::integer) AS share, count(*) AS compared
+            FROM unnest(c.prefix) AS m (hash) LEFT JOIN unnest(w.prefix) AS o (hash) USING (hash)
+            WHERE cardinality(w.prefix) < 256 OR m.hash <= w.prefix[256]
+        ) r
+        WHERE cardinality(w.prefix) > 0
     )
     UPDATE pgslo_catalog.profile p
     SET summary[49] = coalesce(e.share, 0)
     FROM (SELECT q.column_name, max(q.share) FILTER (WHERE q.compared >= 8) AS share FROM equal q GROUP BY q.column_name) e
     WHERE p.definition_id = compare_with_earlier.definition_id AND p.batch = compare_with_earlier.batch AND p.column_name = e.column_name
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.compare_with_earlier(bigint, text, numeric) IS 'Notes how many values of a batch are those of an earlier one, entity by entity.';
+COMMENT ON FUNCTION pgslo_catalog.compare_with_earlier(bigint, text, numeric) IS 'Notes how many values of a batch are those of an earlier one, entity by entity, and how many rows.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric) RETURNS void
 LANGUAGE sql VOLATILE

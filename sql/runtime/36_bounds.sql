@@ -14,7 +14,7 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.amount(float8, text) IS 'A number of a summary as people read it: three digits, shares as per cent.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric)
+CREATE OR REPLACE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, place numeric, alone boolean)
 RETURNS TABLE (column_name text, verdict text, value float8, low float8, high float8, score float8, said text)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -26,17 +26,29 @@ AS $pgslo$
                1.35 * greatest(1, pgslo_catalog.enough_batches()::numeric / greatest(p.learned_from, 1))::float8 ^ (1 / 3.0::float8) / coalesce(d.sensitivity, 1) AS wide
         FROM pgslo_catalog.profile p
         JOIN pgslo_catalog.definition d ON d.definition_id = p.definition_id
-        WHERE p.definition_id = judge_learned.definition_id AND p.batch = judge_learned.batch
-    ), worst AS (
-        SELECT DISTINCT ON (m.column_name) m.column_name, k.name, k.kind, CASE WHEN m.column_name = '*' AND k.name = 'single' THEN 'rows that occur once' ELSE k.words END AS words, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected,
-               b.bound * m.spread[k.ordinal] AS reach, m.surprise[k.ordinal] / b.bound AS score
+        WHERE p.definition_id = judge_columns.definition_id AND p.batch = judge_columns.batch
+    ), scored AS MATERIALIZED (
+        SELECT m.column_name, k.ordinal, k.name, k.kind, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected, b.bound * m.spread[k.ordinal] AS reach, m.surprise[k.ordinal] / b.bound AS score,
+               CASE WHEN m.column_name <> '*' THEN k.words WHEN k.name = 'single' THEN 'rows that occur once' WHEN k.name = 'stale' THEN 'rows that an earlier batch has' ELSE k.words END AS words,
+               -- What another day changes: which values there are and how they are spread; not whether there are any, how they are written, how many rows.
+               m.column_name <> '*' AND k.name = ANY (ARRAY['distinct', 'distinct_ratio', 'top', 'single', 'length_mean', 'mean', 'log_mean', 'log_deviation', 'p05', 'p25', 'p50', 'p75', 'p95', 'zero',
+                   'at_maximum', 'at_minimum', 'hour', 'new_value', 'largest_change', 'mix', 'grown', 'fallen', 'distribution', 'moved']) AS of_the_day
         FROM mine m
         CROSS JOIN pgslo_catalog.summary_kinds() k
         CROSS JOIN LATERAL (
             SELECT m.wide * CASE WHEN m.tolerated[k.ordinal] >= 1 THEN k.beyond * greatest(m.tolerated[k.ordinal], 2.5) ELSE 2.5 END AS bound
         ) b
         WHERE m.learned_from >= pgslo_catalog.least_batches() AND k.beyond IS NOT NULL AND m.surprise[k.ordinal] IS NOT NULL
-        ORDER BY m.column_name, m.surprise[k.ordinal] / b.bound DESC, k.ordinal
+    ), day AS MATERIALIZED (
+        -- Where many columns have moved, it was another day: then this has to be twice as far off.
+        SELECT CASE WHEN NOT alone AND count(DISTINCT s.column_name) FILTER (WHERE s.of_the_day AND s.score >= 0.75) >= greatest(4, count(DISTINCT s.column_name) / 5.0) THEN 2 ELSE 1 END AS times
+        FROM scored s
+    ), worst AS (
+        SELECT DISTINCT ON (s.column_name) s.column_name, s.name, s.kind, s.words, s.value, s.expected, s.reach * f.times AS reach, s.score / f.times AS score
+        FROM scored s
+        CROSS JOIN day d
+        CROSS JOIN LATERAL (SELECT CASE WHEN s.of_the_day THEN d.times ELSE 1 END AS times) f
+        ORDER BY s.column_name, s.score / f.times DESC, s.ordinal
     ), bound AS (
         SELECT w.*,
                CASE WHEN w.kind IN ('rise', 'apart') THEN NULL WHEN w.kind = 'share' THEN sin(greatest(w.expected - w.reach, 0)) ^ 2
@@ -58,6 +70,15 @@ AS $pgslo$
            END
     FROM mine m
     LEFT JOIN bound b USING (column_name)
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.judge_columns(bigint, text, numeric, boolean) IS 'Judges each column of a batch by what its history foresaw, alone or in the light of the others; column * is the table.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric)
+RETURNS TABLE (column_name text, verdict text, value float8, low float8, high float8, score float8, said text)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT j.* FROM pgslo_catalog.judge_columns(judge_learned.definition_id, judge_learned.batch, judge_learned.place, false) AS j
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_learned(bigint, text, numeric) IS 'Judges each column of a batch by what its history foresaw; column * is the table.';
 

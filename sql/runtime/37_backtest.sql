@@ -306,7 +306,7 @@ BEGIN
                             -- Nobody could see a fault that changed next to nothing: it is none.
                             RETURN QUERY
                             SELECT one.batch, one.rows, j.column_name, chosen[c.col], judged.changed[c.col], j.verdict, round(j.score::numeric, 6)::float8, j.said
-                            FROM pgslo_catalog.judge_learned(twin.definition_id, one.batch, one.place) AS j
+                            FROM pgslo_catalog.judge_columns(twin.definition_id, one.batch, one.place, true) AS j
                             JOIN unnest(columns) WITH ORDINALITY AS c (name, col) ON c.name = j.column_name
                             WHERE chosen[c.col] IS NOT NULL AND judged.changed[c.col] >= greatest(0.05, 3.0 / greatest(one.rows, 1))
                             ORDER BY c.col;

@@ -258,3 +258,43 @@ def test_shock_does_not_make_a_column_deaf(readings):
 def test_rows_loaded_twice_are_told_of_the_table(readings):
     twice = "INSERT INTO features.reading SELECT reading_id + 100, day, amount, note, kind FROM features.reading WHERE day = '2026-03-02'"
     assert "*" in read(readings, "2026-03-02", twice)
+
+
+def test_rows_of_an_earlier_batch_are_told_of_the_table(readings):
+    # Friday's rows once more, under other keys: each column looks as on any day.
+    again = """INSERT INTO features.reading
+        SELECT 1 + (reading_id + 7) % 40, DATE '2026-03-03', amount, note, kind FROM features.reading WHERE day = '2026-02-27'"""
+    assert read(readings, "2026-03-02") == {}
+    told = read(readings, "2026-03-03", "DELETE FROM features.reading WHERE day = '2026-03-03'", again)
+    assert set(told) == {"*"}
+    assert told["*"].startswith("rows that an earlier batch has: 100 %; at most ")
+
+
+COLUMNS = ("a", "b", "c", "d", "e", "f")
+USUAL = "CASE WHEN hashint8(g * 31 + {number} * 7) & 15 < 8 THEN 'x' ELSE 'y' END"
+MORE = "CASE WHEN hashint8(g * 31 + {number} * 7) & 15 < 8 OR g % 100 < 60 THEN 'x' ELSE 'y' END"
+GONE = "CASE WHEN g % 5 = 0 THEN NULL ELSE 'x' END"
+
+
+@pytest.mark.parametrize(
+    ("other", "moved", "told"),
+    [(MORE, "a", {"a"}), (MORE, COLUMNS, set()), (GONE, COLUMNS, set(COLUMNS))],
+    ids=["one moves", "all move", "all are broken"],
+)
+def test_many_columns_that_move_a_little_together_are_another_day(session, other, moved, told):
+    session.run(
+        f"CREATE TABLE features.visit (visit_id bigint, day date, {' text, '.join(COLUMNS)} text, PRIMARY KEY (visit_id, day))"
+    )
+    session.guard(
+        "table: features.visit\nowner: o\nkey: [visit_id, day]\nwrites: bulk\nbatch: {by: day}\nunwatched: [visit_id, day]\n"
+    )
+    for number in range(61):
+        day = date(2026, 1, 1) + timedelta(days=number)
+        values = ", ".join(
+            (other if number == 60 and column in moved else USUAL).format(number=number) for column in COLUMNS
+        )
+        session.run(
+            f"INSERT INTO features.visit SELECT g, '{day}', {values} FROM generate_series(1, 200) AS g"
+        )
+        session.run(f"SELECT count(*) FROM pgslo.close_batch('features.visit', '{day}')")
+    assert set(missed(session, "2026-03-02")) - {"*"} == told

@@ -172,7 +172,7 @@ BEGIN
                             -- Nobody could see a fault that changed next to nothing: it is none.
                             RETURN QUERY
                             SELECT one.batch, one.rows, j.column_name, chosen[c.col], judged.changed[c.col], j.verdict, round(j.score::numeric, 6)::float8, j.said
-                            FROM pgslo_catalog.judge_learned(twin.definition_id, one.batch, one.place) AS j
+                            FROM pgslo_catalog.judge_columns(twin.definition_id, one.batch, one.place, true) AS j
                             JOIN unnest(columns) WITH ORDINALITY AS c (name, col) ON c.name = j.column_name
                             WHERE chosen[c.col] IS NOT NULL AND judged.changed[c.col] >= greatest(0.05, 3.0 / greatest(one.rows, 1))
                             ORDER BY c.col;
@@ -2234,7 +2234,7 @@ CREATE FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch t
     AS $$
     -- Row by row: the largest share of values equal to those of the same entities in one of the last 14 batches.
     WITH whole AS MATERIALIZED (
-        SELECT p.batch, p.entities FROM pgslo_catalog.profile p
+        SELECT p.batch, p.entities, p.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile p
         WHERE p.definition_id = compare_with_earlier.definition_id AND p.column_name = '*' AND p.place < compare_with_earlier.place
         ORDER BY p.place DESC LIMIT 14
     ), paired AS MATERIALIZED (
@@ -2250,7 +2250,7 @@ CREATE FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch t
     ), mine AS MATERIALIZED (
         -- Appending nothing takes an array out of where long values are kept, once and not at every element.
         SELECT c.column_name, c.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile c
-        WHERE c.definition_id = compare_with_earlier.definition_id AND c.batch = compare_with_earlier.batch AND c.sampled > 0 AND c.prefix IS NOT NULL
+        WHERE c.definition_id = compare_with_earlier.definition_id AND c.batch = compare_with_earlier.batch AND c.column_name <> '*' AND c.sampled > 0 AND c.prefix IS NOT NULL
     ), theirs AS MATERIALIZED (
         SELECT o.column_name, o.batch, o.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile o
         WHERE o.definition_id = compare_with_earlier.definition_id AND o.batch IN (SELECT p.batch FROM paired p) AND o.prefix IS NOT NULL
@@ -2261,6 +2261,17 @@ CREATE FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch t
         JOIN paired p USING (batch)
         CROSS JOIN LATERAL (SELECT c.prefix[i.mine] AS mine, o.prefix[i.other] AS other FROM unnest(p.mine, p.others) AS i (mine, other)) x
         GROUP BY c.column_name, p.batch
+        UNION ALL
+        -- Whole rows, whatever their key is now: of 256 different ones of least hash, as far as both batches have them.
+        SELECT '*', r.share, r.compared
+        FROM whole w
+        JOIN pgslo_catalog.profile c ON c.definition_id = compare_with_earlier.definition_id AND c.batch = compare_with_earlier.batch AND c.column_name = '*'
+        CROSS JOIN LATERAL (
+            SELECT avg((o.hash IS NOT NULL)::integer) AS share, count(*) AS compared
+            FROM unnest(c.prefix) AS m (hash) LEFT JOIN unnest(w.prefix) AS o (hash) USING (hash)
+            WHERE cardinality(w.prefix) < 256 OR m.hash <= w.prefix[256]
+        ) r
+        WHERE cardinality(w.prefix) > 0
     )
     UPDATE pgslo_catalog.profile p
     SET summary[49] = coalesce(e.share, 0)
@@ -2268,7 +2279,7 @@ CREATE FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch t
     WHERE p.definition_id = compare_with_earlier.definition_id AND p.batch = compare_with_earlier.batch AND p.column_name = e.column_name
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch text, place numeric) IS 'Notes how many values of a batch are those of an earlier one, entity by entity.';
+COMMENT ON FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch text, place numeric) IS 'Notes how many values of a batch are those of an earlier one, entity by entity, and how many rows.';
 
 CREATE FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.definition) RETURNS bigint
     LANGUAGE plpgsql
@@ -2649,13 +2660,15 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
         SELECT c.col, array_agg(CASE WHEN c.value IS NULL THEN 0 ELSE hashtext(c.value) END ORDER BY e.place) AS prefix FROM entity e JOIN cell c USING (row) WHERE c.col > 0 GROUP BY c.col
     ), size AS (
         SELECT greatest(batch.rows, 0)::float8 AS rows, coalesce(array_length(sample, 1), 0)::float8 AS sampled
+    ), different_row AS MATERIALIZED (
+        SELECT count(*) AS n, hashtext(r.told) AS hash
+        FROM (SELECT string_agg(coalesce(quote_literal(c.value), 'NULL'), ',' ORDER BY c.col) AS told FROM cell c JOIN watched w USING (col) WHERE NOT w.is_key GROUP BY c.row) r
+        GROUP BY r.told
     ), told AS (
-        SELECT coalesce(sum(d.n), 0)::float8 AS rows, count(*)::float8 AS different, count(*) FILTER (WHERE d.n = 1)::float8 AS once
-        FROM (
-            SELECT count(*) AS n
-            FROM (SELECT string_agg(coalesce(quote_literal(c.value), 'NULL'), ',' ORDER BY c.col) AS told FROM cell c JOIN watched w USING (col) WHERE NOT w.is_key GROUP BY c.row) r
-            GROUP BY r.told
-        ) d
+        SELECT coalesce(sum(d.n), 0)::float8 AS rows, count(*)::float8 AS different, count(*) FILTER (WHERE d.n = 1)::float8 AS once FROM different_row d
+    ), told_prefix AS (
+        -- The rows of least hash are the same ones in every batch that has them.
+        SELECT array_agg(d.hash ORDER BY d.hash) AS prefix FROM (SELECT DISTINCT r.hash FROM different_row r ORDER BY r.hash LIMIT 256) d
     )
     SELECT definition.definition_id, batch.name, batch.place, w.name, batch.rows,
            coalesce((describe_batch.present ->> w.name)::bigint, t.present::bigint, 0), describe_batch.level, coalesce(t.present, 0)::integer,
@@ -2697,9 +2710,10 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
            array_fill(NULL::float8, ARRAY[5]) || t.once / nullif(t.rows, 0) || array_fill(NULL::float8, ARRAY[32])
                || ARRAY[(t.rows - t.different) / nullif(t.rows, 0), ln(greatest(s.rows, 0.1))] || array_fill(NULL::float8, ARRAY[12]),
            array_fill(NULL::float8, ARRAY[5]) || 0.5 / sqrt(greatest(t.rows, 1)) || array_fill(NULL::float8, ARRAY[32])
-               || ARRAY[0.5 / sqrt(greatest(t.rows, 1)), 1 / sqrt(greatest(s.rows, 1))] || array_fill(NULL::float8, ARRAY[12]),
-           '{}', '{}', NULL, NULL, (SELECT array_agg(e.entity ORDER BY e.place) FROM entity e)
-    FROM size s CROSS JOIN told t
+               || ARRAY[0.5 / sqrt(greatest(t.rows, 1)), 1 / sqrt(greatest(s.rows, 1))] || array_fill(NULL::float8, ARRAY[8])
+               || 0.5 / sqrt(greatest(t.rows, 1)) || array_fill(NULL::float8, ARRAY[3]),
+           '{}', '{}', NULL, d.prefix, (SELECT array_agg(e.entity ORDER BY e.place) FROM entity e)
+    FROM size s CROSS JOIN told t CROSS JOIN told_prefix d
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) IS 'Writes each column of a batch in numbers, from a sample of its rows.';
@@ -3923,7 +3937,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.definition, batch text, columns text[], sample text[], level smallint) IS 'Closes a batch: its profile is taken, and it is judged.';
 
-CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) RETURNS TABLE(column_name text, verdict text, value double precision, low double precision, high double precision, score double precision, said text)
+CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, place numeric, alone boolean) RETURNS TABLE(column_name text, verdict text, value double precision, low double precision, high double precision, score double precision, said text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
@@ -3934,17 +3948,29 @@ CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, pl
                1.35 * greatest(1, pgslo_catalog.enough_batches()::numeric / greatest(p.learned_from, 1))::float8 ^ (1 / 3.0::float8) / coalesce(d.sensitivity, 1) AS wide
         FROM pgslo_catalog.profile p
         JOIN pgslo_catalog.definition d ON d.definition_id = p.definition_id
-        WHERE p.definition_id = judge_learned.definition_id AND p.batch = judge_learned.batch
-    ), worst AS (
-        SELECT DISTINCT ON (m.column_name) m.column_name, k.name, k.kind, CASE WHEN m.column_name = '*' AND k.name = 'single' THEN 'rows that occur once' ELSE k.words END AS words, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected,
-               b.bound * m.spread[k.ordinal] AS reach, m.surprise[k.ordinal] / b.bound AS score
+        WHERE p.definition_id = judge_columns.definition_id AND p.batch = judge_columns.batch
+    ), scored AS MATERIALIZED (
+        SELECT m.column_name, k.ordinal, k.name, k.kind, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected, b.bound * m.spread[k.ordinal] AS reach, m.surprise[k.ordinal] / b.bound AS score,
+               CASE WHEN m.column_name <> '*' THEN k.words WHEN k.name = 'single' THEN 'rows that occur once' WHEN k.name = 'stale' THEN 'rows that an earlier batch has' ELSE k.words END AS words,
+               -- What another day changes: which values there are and how they are spread; not whether there are any, how they are written, how many rows.
+               m.column_name <> '*' AND k.name = ANY (ARRAY['distinct', 'distinct_ratio', 'top', 'single', 'length_mean', 'mean', 'log_mean', 'log_deviation', 'p05', 'p25', 'p50', 'p75', 'p95', 'zero',
+                   'at_maximum', 'at_minimum', 'hour', 'new_value', 'largest_change', 'mix', 'grown', 'fallen', 'distribution', 'moved']) AS of_the_day
         FROM mine m
         CROSS JOIN pgslo_catalog.summary_kinds() k
         CROSS JOIN LATERAL (
             SELECT m.wide * CASE WHEN m.tolerated[k.ordinal] >= 1 THEN k.beyond * greatest(m.tolerated[k.ordinal], 2.5) ELSE 2.5 END AS bound
         ) b
         WHERE m.learned_from >= pgslo_catalog.least_batches() AND k.beyond IS NOT NULL AND m.surprise[k.ordinal] IS NOT NULL
-        ORDER BY m.column_name, m.surprise[k.ordinal] / b.bound DESC, k.ordinal
+    ), day AS MATERIALIZED (
+        -- Where many columns have moved, it was another day: then this has to be twice as far off.
+        SELECT CASE WHEN NOT alone AND count(DISTINCT s.column_name) FILTER (WHERE s.of_the_day AND s.score >= 0.75) >= greatest(4, count(DISTINCT s.column_name) / 5.0) THEN 2 ELSE 1 END AS times
+        FROM scored s
+    ), worst AS (
+        SELECT DISTINCT ON (s.column_name) s.column_name, s.name, s.kind, s.words, s.value, s.expected, s.reach * f.times AS reach, s.score / f.times AS score
+        FROM scored s
+        CROSS JOIN day d
+        CROSS JOIN LATERAL (SELECT CASE WHEN s.of_the_day THEN d.times ELSE 1 END AS times) f
+        ORDER BY s.column_name, s.score / f.times DESC, s.ordinal
     ), bound AS (
         SELECT w.*,
                CASE WHEN w.kind IN ('rise', 'apart') THEN NULL WHEN w.kind = 'share' THEN sin(greatest(w.expected - w.reach, 0)) ^ 2
@@ -3966,6 +3992,15 @@ CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, pl
            END
     FROM mine m
     LEFT JOIN bound b USING (column_name)
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, place numeric, alone boolean) IS 'Judges each column of a batch by what its history foresaw, alone or in the light of the others; column * is the table.';
+
+CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) RETURNS TABLE(column_name text, verdict text, value double precision, low double precision, high double precision, score double precision, said text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT j.* FROM pgslo_catalog.judge_columns(judge_learned.definition_id, judge_learned.batch, judge_learned.place, false) AS j
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) IS 'Judges each column of a batch by what its history foresaw; column * is the table.';
@@ -8636,6 +8671,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.judge_assertion(rule_id bigint, keys text[]
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_batch(definition_id bigint, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.definition, batch text, columns text[], sample text[], level smallint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, place numeric, alone boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) FROM PUBLIC;
 

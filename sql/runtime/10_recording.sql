@@ -328,11 +328,11 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.columns_of(relation regclass) RETURNS j
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    SELECT coalesce(jsonb_agg(jsonb_build_array(a.attnum, a.attname) ORDER BY a.attnum), '[]')
+    SELECT coalesce(jsonb_agg(jsonb_build_array(a.attnum, a.attname, a.attrelid::bigint) ORDER BY a.attnum), '[]')
     FROM pg_attribute a
     WHERE a.attrelid = columns_of.relation AND a.attnum > 0 AND NOT a.attisdropped
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.columns_of(regclass) IS 'Number and name of each column, in order.';
+COMMENT ON FUNCTION pgslo_catalog.columns_of(regclass) IS 'Number and name of each column, in order, and the number of its table: a restored dump has others.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[]) RETURNS void
 LANGUAGE plpgsql

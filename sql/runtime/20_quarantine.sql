@@ -13,6 +13,8 @@ AS $pgslo$
 DECLARE
     held pgslo_catalog.quarantine;
     target pgslo_catalog.definition;
+    columns_then jsonb;
+    columns_now jsonb;
     names text[];
     known text[];
     renamed jsonb;
@@ -43,9 +45,26 @@ BEGIN
             MESSAGE = format('column "%s" of %s does not exist or is generated', unknown, target.name);
     END IF;
 
+    columns_now := pgslo_catalog.columns_of(held.relation);
+    columns_then := held.columns;
+    IF columns_then #> '{0,2}' <> columns_now #> '{0,2}' THEN
+        -- It came out of a dump, which numbers tables and columns anew: only names say which is which.
+        SELECT jsonb_agg(jsonb_build_array(n.said -> 0, w.said -> 1) ORDER BY w.ordinal), min(w.said ->> 1) FILTER (WHERE n.said IS NULL)
+        INTO columns_then, unknown
+        FROM jsonb_array_elements(held.columns) WITH ORDINALITY AS w (said, ordinal)
+        LEFT JOIN jsonb_array_elements(columns_now) AS n (said) ON n.said -> 1 = w.said -> 1;
+        IF unknown IS NOT NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'object_not_in_prerequisite_state',
+                MESSAGE = format('row %s does not fit %s any more', release.quarantine_id, target.name),
+                DETAIL = format('The table was restored from a dump, and has no column "%s" any more; what became of it cannot be told.', unknown),
+                HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.', release.quarantine_id);
+        END IF;
+    END IF;
+
     -- The text form is exact, and read by place; it fits as long as the columns are the same, by whatever names.
-    known := ARRAY(SELECT c ->> 1 FROM jsonb_array_elements(pgslo_catalog.columns_of(held.relation)) AS c);
-    IF jsonb_path_query_array(held.columns, '$[*][0]') = jsonb_path_query_array(pgslo_catalog.columns_of(held.relation), '$[*][0]') THEN
+    known := ARRAY(SELECT c ->> 1 FROM jsonb_array_elements(columns_now) AS c);
+    IF jsonb_path_query_array(columns_then, '$[*][0]') = jsonb_path_query_array(columns_now, '$[*][0]') THEN
         BEGIN
             EXECUTE format('SELECT $1::%s', held.relation) USING held.image_text;
             source := format('jsonb_populate_record(%L::%s, $1)', held.image_text, held.relation);
@@ -62,11 +81,11 @@ BEGIN
                 HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.', release.quarantine_id);
         END IF;
         -- Columns that are still there, by what they are called now.
-        SELECT array_agg(now.name), jsonb_object_agg(now.name, held.image -> (was.said ->> 1))
+        SELECT array_agg(called.name), jsonb_object_agg(called.name, held.image -> (w.said ->> 1))
         INTO known, renamed
-        FROM jsonb_array_elements(held.columns) AS was (said)
-        LEFT JOIN pg_attribute a ON a.attrelid = held.relation AND a.attnum = (was.said ->> 0)::smallint
-        CROSS JOIN LATERAL (SELECT CASE WHEN a.attnum IS NULL THEN was.said ->> 1 ELSE a.attname END) AS now (name)
+        FROM jsonb_array_elements(columns_then) AS w (said)
+        LEFT JOIN pg_attribute a ON a.attrelid = held.relation AND a.attnum = (w.said ->> 0)::smallint
+        CROSS JOIN LATERAL (SELECT CASE WHEN a.attnum IS NULL THEN w.said ->> 1 ELSE a.attname END) AS called (name)
         WHERE a.attisdropped IS NOT TRUE;
         source := format('jsonb_populate_record(NULL::%s, %L::jsonb || $1)', target.relation, renamed);
     END IF;

@@ -153,11 +153,15 @@ def _digest(body: str) -> str:
 
 
 def _columns(facts: Facts) -> Iterator[Finding]:
-    now = {column["number"]: column for column in facts.columns or ()}
-    for then in facts.applied_columns or ():
+    was, now = facts.applied_columns or (), facts.columns or ()
+    # A dump numbers tables and columns anew; whatever else is done to a table, a column keeps its number.
+    is_restored = {column.get("table") for column in was} != {column["table"] for column in now}
+    kept = "name" if is_restored else "number"
+    found = {column[kept]: column for column in now}
+    for then in was:
         if then["name"] not in facts.used_columns:
             continue
-        column = now.get(then["number"])
+        column = found.get(then[kept])
         thing = f"column {then['name']}"
         if column is None:
             to_do = "take its rules out of the definition, then pgslo apply"

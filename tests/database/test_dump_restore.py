@@ -68,6 +68,24 @@ def test_a_restored_database_goes_on(
     goes_on(restored, definitions, was=rows(lived_in), fired=triggers(lived_in))
 
 
+def test_held_rows_of_a_restored_table_go_by_the_names_of_its_columns(
+    lived_in: Connection, restored: Connection
+) -> None:
+    """It had a column that was dropped: its columns have other numbers since."""
+    del lived_in
+    release = "SELECT pgslo.release(1, '{\"score\": 1}')"
+    restored.execute("ALTER TABLE features.example RENAME COLUMN age TO years")
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="does not fit") as refused:
+        restored.execute(release)
+    assert 'has no column "age" any more' in str(refused.value.diag.message_detail)
+    restored.execute("ALTER TABLE features.example RENAME COLUMN years TO age")
+    restored.execute("ALTER TABLE features.example ADD COLUMN more int")
+    restored.execute(release)
+    assert values(restored, "SELECT r::text FROM features.example r WHERE id = 3") == [
+        "(3,1,1,c@example.com,good,de,2026-11-23,)"
+    ]
+
+
 def test_of_a_schema_alone_writes_live_and_apply_makes_it_whole(
     lived_in: Connection, dsn: str, empty_dsn: str, definitions: list[definition.Definition], tmp_path: Path
 ) -> None:

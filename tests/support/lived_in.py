@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pgslo import database, definition, installation
+from pgslo import database, definition, installation, operations
 
 Connection = psycopg.Connection[Any]
 
@@ -20,8 +20,10 @@ CREATE SCHEMA features;
 CREATE TYPE public.mood AS ENUM ('good', 'bad');
 CREATE TABLE features.country (code text PRIMARY KEY);
 INSERT INTO features.country VALUES ('de');
+-- A dump numbers columns anew where one was dropped, pg_upgrade does not.
 CREATE TABLE features.example (
-    id int PRIMARY KEY, age int, score float8, email text, mood public.mood, country text, batch date NOT NULL);
+    former int, id int PRIMARY KEY, age int, score float8, email text, mood public.mood, country text, batch date NOT NULL);
+ALTER TABLE features.example DROP COLUMN former;
 CREATE TABLE features.stream (id int PRIMARY KEY, age int);
 CREATE TABLE features.weights (id int PRIMARY KEY, variant text NOT NULL, weight int NOT NULL);
 CREATE INDEX ON features.weights (variant);
@@ -145,6 +147,7 @@ def goes_on(
     assert rows(restored) == was
     plan = database.plan_definitions(restored, definitions)
     assert plan.empty, plan
+    assert operations.find_drift(restored) == ()
     assert triggers(restored) == fired
     assert all(name.endswith(" O") for name in fired)
 

@@ -65,7 +65,7 @@ def apply(
 
     Raises:
         PlanOutdated: The database moved since the plan was made; nothing was changed.
-        DatabaseError: A statement failed; nothing was changed.
+        DatabaseError: A statement failed; nothing was changed, but for triggers of partitions that had gone ahead.
     """
     with installing(conn, on_wait=on_wait):
         fresh = replan()
@@ -76,18 +76,24 @@ def apply(
                 hint="look at the new plan and apply that",
             )
         ordered = order_statements(plan)
-        together = [(step, statement) for step, statement in ordered if not statement.later]
-        alone = [(step, statement) for step, statement in ordered if statement.later]
+        together = [
+            (step, statement) for step, statement in ordered if not (statement.ahead or statement.later)
+        ]
+
+        def by_itself(step: Step, statement: Statement) -> None:
+            on_statement(step, statement)
+            _patiently(conn, [(step, statement)], functools.partial(_apply_alone, conn, statement), on_busy)
+
+        for step, statement in ordered:
+            if statement.ahead:
+                by_itself(step, statement)
         _patiently(conn, together, lambda: _apply_together(conn, together, plan, on_statement), on_busy)
         unfinished: list[Unfinished] = []
-        for step, statement in alone:
-            if any(one.step == step for one in unfinished):
+        for step, statement in ordered:
+            if not statement.later or any(one.step == step for one in unfinished):
                 continue
-            on_statement(step, statement)
             try:
-                _patiently(
-                    conn, [(step, statement)], functools.partial(_apply_alone, conn, statement), on_busy
-                )
+                by_itself(step, statement)
             except DatabaseError as exc:
                 unfinished.append(Unfinished(step, exc))
         _remember(conn, plan)
@@ -133,7 +139,7 @@ def rehearse(conn: Connection, plan: Plan, replan: Callable[[], Plan]) -> tuple[
         if replan().state != plan.state:
             raise PlanOutdated("the database moved since the plan was made", hint="look at the new plan")
         ordered = order_statements(plan)
-        together = [(step, statement) for step, statement in ordered if not statement.later]
+        together = [(step, one) for step, one in ordered if one.apart or not one.later]
         rolled_back = functools.partial(conn.transaction, force_rollback=True)
 
         def work() -> None:
@@ -141,7 +147,7 @@ def rehearse(conn: Connection, plan: Plan, replan: Callable[[], Plan]) -> tuple[
                 _apply_together(conn, together, plan, lambda _step, _statement: None)
 
         _patiently(conn, together, work)
-    return tuple(dict.fromkeys(step for step, statement in ordered if statement.later))
+    return tuple(dict.fromkeys(step for step, one in ordered if one.later and not one.apart))
 
 
 def migrate(conn: Connection) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pgslo import sql
@@ -183,8 +183,15 @@ def removal(catalog: Catalog, definitions: Iterable[str]) -> Plan:
     }
     emptied = {one.names[0] for one in gone if one.kind == "view"} - staying
     gone += [one for one in catalog.installed if one.kind == "schema" and one.names[0] in emptied]
-    steps = [_removal(one) for one in sorted(gone, key=_position, reverse=True)]
+    steps = [_ahead(_removal(one)) for one in sorted(gone, key=_position, reverse=True)]
     return Plan(steps=tuple(steps), state=_state(catalog, steps, ()))
+
+
+def _ahead(step: Step) -> Step:
+    """The removal of a partition's trigger before the others: until the rest goes its table is not armed, as a new one is not."""
+    if step.kind != "trigger" or all(one.on == step.definition for one in step.statements):
+        return step
+    return replace(step, statements=tuple(replace(one, ahead=True) for one in step.statements))
 
 
 def _position(one: Artifact | Installed) -> int:
@@ -194,7 +201,10 @@ def _position(one: Artifact | Installed) -> int:
 def _change(artifact: Artifact, installed: Installed | None) -> list[Step]:
     comment = (artifact.comment,) if artifact.comment else ()
     if installed is None:
-        return [_step("create", artifact, _commented(artifact), artifact.reason)]
+        statements = _commented(artifact)
+        if artifact.apart:
+            statements = tuple(replace(one, later=True, apart=True) for one in statements)
+        return [_step("create", artifact, statements, artifact.reason)]
     is_another = artifact.kind == "assertion" and artifact.fingerprint != installed.fingerprint
     if not installed.validated and not is_another:
         return [_step("finish", artifact, _unfinished(artifact), "an earlier apply could not finish it")]
@@ -303,8 +313,9 @@ def hash_text(text: str) -> str:
 
 
 def order_statements(plan: Plan) -> tuple[tuple[Step, Statement], ...]:
-    """Every statement in the order in which it runs: those of one transaction first, then those of their own."""
+    """Every statement in the order in which it runs: those of one transaction stand between those of their own."""
     both = [(step, statement) for step in plan.steps for statement in step.statements]
+    ahead = [(step, statement) for step, statement in both if statement.ahead]
     early = [(step, statement) for step, statement in both if statement.early]
     later = [(step, statement) for step, statement in both if statement.later]
-    return (*early, *((s, t) for s, t in both if not (t.early or t.later)), *later)
+    return (*ahead, *early, *((s, t) for s, t in both if not (t.ahead or t.early or t.later)), *later)

@@ -54,6 +54,7 @@ def _head(plan: Plan) -> bool:
 
 def _lock(statement: Statement) -> None:
     when = " (later, in a transaction of its own)" if statement.later else ""
+    when = " (ahead, in a transaction of its own)" if statement.ahead else when
     if statement.lock:
         _fact("lock", f"{statement.lock} on {statement.on}{when}")
     elif statement.alone:
@@ -161,7 +162,7 @@ def _statement(statement: Statement) -> dict[str, Any]:
         "sql": statement.text.text,
         "lock": statement.lock or None,
         "on": statement.on or None,
-        "in_transaction": not statement.later,
+        "in_transaction": not (statement.ahead or statement.later),
         "hazards": list(statement.hazards),
     }
 

@@ -28,6 +28,8 @@ class Statement:
         early: Whether it runs before the others, because it may take long and locks nothing that they lock.
         alone: Whether it has to run outside a transaction block.
         later: Whether it runs in a transaction of its own after the others were committed.
+        apart: Whether that is for no other reason than to hold few locks, and none for long.
+        ahead: Whether it runs in a transaction of its own before the others, for the same reason.
         hazards: What can go wrong or take long.
     """
 
@@ -37,6 +39,8 @@ class Statement:
     early: bool = False
     alone: bool = False
     later: bool = False
+    apart: bool = False
+    ahead: bool = False
     hazards: tuple[str, ...] = ()
 
 
@@ -55,6 +59,7 @@ class Artifact:
         replaceable: Whether ``create`` works while an older one is there.
         known_as: The fingerprint, for what carries its own inside.
         refers_to: The table that a foreign key refers to.
+        apart: Whether, where there is none yet, it may be made after the others are in force.
     """
 
     kind: Kind
@@ -67,6 +72,7 @@ class Artifact:
     replaceable: bool = False
     known_as: str | None = None
     refers_to: Name | None = None
+    apart: bool = False
 
     @property
     def identity(self) -> str:

@@ -306,6 +306,7 @@ class _Triggers:
                 function,
                 name,
                 _WHY[template] if name == own else _WHY_PARTITION,
+                apart=name != own,
             )
             for name in (own, *relation.partitions)
             for order, word, event in events

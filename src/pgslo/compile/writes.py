@@ -460,6 +460,7 @@ class WriteCompiler:
                     function,
                     name,
                     "a BEFORE STATEMENT trigger: one look a statement, not a row",
+                    apart=name != own,
                 )
                 for name in (own, *self.relation.partitions)
             ),
@@ -479,7 +480,17 @@ class WriteCompiler:
             replaceable=True,
         )
 
-    def trigger(self, template: str, name: str, event: str, function: str, on: Name, reason: str) -> Artifact:
+    def trigger(
+        self,
+        template: str,
+        name: str,
+        event: str,
+        function: str,
+        on: Name,
+        reason: str,
+        *,
+        apart: bool = False,
+    ) -> Artifact:
         """A trigger that calls a generated function; its text never changes with the rules."""
         context = _Trigger(
             sql.identifier(name), Sql(event), table(on), sql.identifier(naming.GENERATED_SCHEMA, function)
@@ -502,6 +513,7 @@ class WriteCompiler:
             reason=reason,
             commented=Sql(f"TRIGGER {stands}"),
             replaceable=True,
+            apart=apart,
         )
 
     def function_name(self, what: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -84,6 +85,8 @@ def loaded() -> list[definition.Definition]:
 
 def cut_off(dsn: str, work: Callable[[Connection], object]) -> Iterator[tuple[str, int]]:
     """Do some work again and again, cut off some statements later each time, until it comes to its end."""
+    if ALL:
+        faulthandler.cancel_dump_traceback_later()  # It takes longer than a test that hangs is given.
     stride = 1 if ALL else 5
     number = random.randint(1 - stride, 0)
     while True:

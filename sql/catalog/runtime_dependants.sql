@@ -26,6 +26,8 @@ FROM dependant d
 LEFT JOIN pg_catalog.pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid
 CROSS JOIN LATERAL pg_catalog.pg_identify_object_as_address(d.classid, d.objid, d.objsubid) AS a
 WHERE NOT EXISTS (SELECT FROM own WHERE own.name = a.object_names[1])
+  -- A partition's clone of a trigger goes with the trigger, which is looked at itself.
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE d.classid = 'pg_trigger'::regclass AND g.oid = d.objid AND g.tgparentid <> 0)
   -- What pgslo generated outside its schemas, guarded views and triggers, goes before the runtime does.
   AND coalesce(pg_catalog.obj_description(w.ev_class, 'pg_class'), pg_catalog.obj_description(d.objid, d.classid::regclass::text::name), '') !~ '^pgslo [0-9a-f]{16} '
 UNION ALL

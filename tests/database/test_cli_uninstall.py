@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
+from pgslo import embedded
 from pgslo.cli import main, root
 
 Run = Callable[..., Result]
@@ -42,6 +44,24 @@ tasks:
   churn: {reads: [age], view: features.churn}
 """
 USERS = "table: features.users\ncolumns:\n  id: [{range: {min: 0}}]\n"
+
+PARTS = """
+CREATE TABLE features.parts (id integer, day integer, variant text NOT NULL, weight integer) PARTITION BY RANGE (day);
+CREATE TABLE features.parts_1 PARTITION OF features.parts FOR VALUES FROM (0) TO (2);
+CREATE TABLE features.parts_2 PARTITION OF features.parts DEFAULT;
+CREATE INDEX ON features.parts (variant);
+"""
+PARTS_FILE = """\
+table: features.parts
+key: [id]
+writes: bulk
+batch: {by: day}
+columns:
+  day: [not_null: {on_breach: reject}, range: {max: 10, on_breach: flag}]
+  weight: [repair: {clip: [0, 100]}]
+assertions:
+  - whole: {adds_up_to: {column: weight, total: 100}, group_by: variant, on_breach: reject}
+"""
 
 ELSEWHERE = "n.nspname !~ '^pg_(toast|temp)' AND n.nspname NOT IN ('pg_catalog', 'information_schema')"
 
@@ -103,6 +123,40 @@ def test_what_was_there_before_is_what_is_there_after(
     assert again.stdout == "nothing to do: pgslo is not installed in this database\n"
     assert run("apply", "--yes").exit_code == 0
     assert run("plan").exit_code == 0
+
+
+def test_a_dump_afterwards_is_the_dump_of_before(
+    run: Run, connection: psycopg.Connection[Any], empty_dsn: str
+) -> None:
+    """To the letter, after writes of every kind, with a partitioned table and assertions as well."""
+    pg_dump = embedded.program("pg_dump")
+    if pg_dump is None:
+        pytest.skip("these PostgreSQL binaries have no pg_dump")
+
+    def dump() -> list[str]:
+        done = subprocess.run([pg_dump, empty_dsn], capture_output=True, text=True, check=True)
+        # A key of its own for each dump.
+        return [
+            line for line in done.stdout.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))
+        ]
+
+    connection.execute(PARTS)
+    Path("slos/parts.yml").write_text(PARTS_FILE, encoding="utf-8")
+    before = dump()
+    applied = run("apply", "--yes")
+    assert applied.exit_code == 0, applied.output
+    connection.execute("INSERT INTO features.stats VALUES (3, 1, 999, 'c', 'us'), (4, 1, 5, 'd', 'xx'), (5, 1, -1, 'e', 'us')")  # fmt: skip
+    connection.execute("INSERT INTO features.parts VALUES (1, 1, 'a', 100), (2, 99, 'b', 100)")
+    connection.execute("UPDATE features.parts SET day = 3 WHERE id = 1")
+    connection.execute("SELECT pgslo.tick()")
+    connection.execute("DELETE FROM features.stats WHERE id > 2")
+    connection.execute("DELETE FROM features.parts")
+    assert run("pause", "features.stats").exit_code == 0
+    assert run("status").exit_code in (root.OK, root.BREACH)
+    assert len(dump()) > 10 * len(before)
+    done = run("uninstall", "--all", "--yes", "--drop-quarantine")
+    assert done.exit_code == 0, done.output
+    assert dump() == before
 
 
 def test_what_was_left_behind_without_its_registration_goes_as_well(

@@ -92,12 +92,21 @@ def apply(
         for step, statement in ordered:
             if not statement.later or any(one.step == step for one in unfinished):
                 continue
+            if statement.apart and (error := _already_busy(step, unfinished)):
+                unfinished.append(Unfinished(step, error))
+                continue
             try:
                 by_itself(step, statement)
             except DatabaseError as exc:
                 unfinished.append(Unfinished(step, exc))
         _remember(conn, plan)
         return tuple(unfinished)
+
+
+def _already_busy(step: Step, unfinished: Sequence[Unfinished]) -> DatabaseError | None:
+    """What came of a partition that was never free: its other triggers are not waited for as long again."""
+    tables = {one.on for one in step.statements if one.on}
+    return next((one.error for one in unfinished if tables & {each.on for each in one.step.statements}), None)
 
 
 def _remember(conn: Connection, plan: Plan) -> None:

@@ -1526,6 +1526,28 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) IS 'The age of a table''s newest data in seconds, with a sentence; NULL when it cannot be told.';
 
+CREATE FUNCTION pgslo_catalog.also_touched(noted text, settle_function text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    functions text[];
+BEGIN
+    -- One row is noted by where it is and what settles it, several by what settles them alone.
+    IF starts_with(also_touched.noted, '(') THEN
+        functions := ARRAY[substr(also_touched.noted, strpos(also_touched.noted, ')') + 1)];
+    ELSE
+        functions := also_touched.noted::text[];
+    END IF;
+    IF also_touched.settle_function = ANY (functions) THEN
+        RETURN functions::text;
+    END IF;
+    RETURN (functions || also_touched.settle_function)::text;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.also_touched(noted text, settle_function text) IS 'What the setting pgslo.touched says after one more statement touched groups.';
+
 CREATE FUNCTION pgslo_catalog.amount(value double precision, kind text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2589,12 +2611,12 @@ CREATE FUNCTION pgslo_catalog.declare_assertion(document jsonb) RETURNS void
 DECLARE
     rule pgslo_catalog.rule := pgslo_catalog.assertion_rule(document ->> 'definition', document ->> 'assertion');
 BEGIN
-    INSERT INTO pgslo_catalog.assertion AS a (rule_id, check_function, enforced, deferred, native, wants_validation, validated_at, fingerprint)
-    VALUES (rule.rule_id, document ->> 'function', (document ->> 'enforced')::boolean, (document ->> 'deferred')::boolean, (document ->> 'native')::boolean,
+    INSERT INTO pgslo_catalog.assertion AS a (rule_id, check_function, settle_function, enforced, deferred, native, wants_validation, validated_at, fingerprint)
+    VALUES (rule.rule_id, document ->> 'function', document ->> 'settle', (document ->> 'enforced')::boolean, (document ->> 'deferred')::boolean, (document ->> 'native')::boolean,
             (document ->> 'validated')::boolean AND NOT (document ->> 'native')::boolean,
             CASE WHEN (document ->> 'native')::boolean THEN clock_timestamp() END, document ->> 'fingerprint')
     ON CONFLICT (rule_id) DO UPDATE SET
-        check_function = excluded.check_function, enforced = excluded.enforced, deferred = excluded.deferred, native = excluded.native,
+        check_function = excluded.check_function, settle_function = excluded.settle_function, enforced = excluded.enforced, deferred = excluded.deferred, native = excluded.native,
         wants_validation = excluded.wants_validation, validated_at = excluded.validated_at, fingerprint = excluded.fingerprint;
     DELETE FROM pgslo_catalog.assertion_dependency p WHERE p.rule_id = rule.rule_id;
     INSERT INTO pgslo_catalog.assertion_dependency (rule_id, relation, columns, events)
@@ -3057,7 +3079,7 @@ BEGIN
     FOR touched IN
         WITH taken AS (
             DELETE FROM pgslo_catalog.touched t
-            WHERE t.touched_id IN (SELECT w.touched_id FROM pgslo_catalog.touched w WHERE NOT w.enforced ORDER BY w.touched_id LIMIT 10000 FOR UPDATE SKIP LOCKED)
+            WHERE t.touched_id IN (SELECT w.touched_id FROM pgslo_catalog.touched w ORDER BY w.touched_id LIMIT 10000 FOR UPDATE SKIP LOCKED)
             RETURNING t.check_function, t.keys
         )
         SELECT a.rule_id, array_agg(DISTINCT k.key) AS keys
@@ -3339,7 +3361,7 @@ CREATE FUNCTION pgslo_catalog.forget_assertion(definition text, assertion text) 
 DECLARE
     rule pgslo_catalog.rule := pgslo_catalog.assertion_rule(forget_assertion.definition, forget_assertion.assertion);
 BEGIN
-    DELETE FROM pgslo_catalog.touched t USING pgslo_catalog.assertion a WHERE a.rule_id = rule.rule_id AND t.check_function = a.check_function AND NOT t.enforced;
+    DELETE FROM pgslo_catalog.touched t USING pgslo_catalog.assertion a WHERE a.rule_id = rule.rule_id AND t.check_function = a.check_function;
     DELETE FROM pgslo_catalog.assertion a WHERE a.rule_id = rule.rule_id;
 END
 $$;
@@ -6162,59 +6184,26 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.settle_replayed(twin pgslo_catalog.definition, batch pgslo_catalog.batch, missed text[], feedback boolean) IS 'What becomes of the alarms about a batch without a fault: it leaves the baseline, or they are told to be false.';
 
-CREATE FUNCTION pgslo_catalog.settle_touched() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION pgslo_catalog.settle_together(functions text[]) RETURNS void
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    me xid8;
-    number integer;
-    guard record;
-    touched record;
+    one record;
 BEGIN
-    IF current_setting('pgslo.touched', true) = '1' THEN
-        -- The way of nearly every transaction: it has this row alone.
-        DELETE FROM pgslo_catalog.touched t WHERE t.touched_id = NEW.touched_id;
-        IF NOT FOUND THEN
-            RETURN NULL;
-        END IF;
-        FOREACH number IN ARRAY NEW.buckets LOOP
-            PERFORM pgslo_catalog.take_turn(NEW.check_function, number);
-        END LOOP;
-        PERFORM pgslo_catalog.hold_assertion(NEW.check_function, NEW.keys);
-        RETURN NULL;
-    END IF;
-    -- The first of the transaction's rows settles all: guard rows have to be taken in one order over all assertions.
-    me := pg_current_xact_id();
-    PERFORM FROM pgslo_catalog.touched t WHERE t.xid = me AND t.enforced;
-    IF NOT FOUND THEN
-        RETURN NULL;
-    END IF;
-    FOR guard IN
-        SELECT DISTINCT t.check_function, b.bucket
-        FROM pgslo_catalog.touched t CROSS JOIN LATERAL unnest(t.buckets) AS b (bucket)
-        WHERE t.xid = me AND t.enforced
-        ORDER BY t.check_function, b.bucket
+    -- Guard rows are taken in one order over all definitions. Anybody may have written the names.
+    FOR one IN
+        SELECT DISTINCT a.settle_function COLLATE "C" AS name
+        FROM pgslo_catalog.assertion a
+        WHERE a.settle_function = ANY (settle_together.functions)
+        ORDER BY 1
     LOOP
-        PERFORM pgslo_catalog.take_turn(guard.check_function, guard.bucket);
+        EXECUTE format('SELECT pgslo_gen.%I()', one.name);
     END LOOP;
-    FOR touched IN
-        WITH settled AS (
-            DELETE FROM pgslo_catalog.touched t WHERE t.xid = me AND t.enforced RETURNING t.check_function, t.keys
-        )
-        SELECT s.check_function, array_agg(DISTINCT k.key) AS keys
-        FROM settled s CROSS JOIN LATERAL unnest(s.keys) AS k (key)
-        GROUP BY s.check_function
-        ORDER BY s.check_function
-    LOOP
-        PERFORM pgslo_catalog.hold_assertion(touched.check_function, touched.keys);
-    END LOOP;
-    PERFORM set_config('pgslo.touched', '0', true);
-    RETURN NULL;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.settle_touched() IS 'When a transaction commits: takes the guard rows of all groups that it touched, in order, and holds their assertions.';
+COMMENT ON FUNCTION pgslo_catalog.settle_together(functions text[]) IS 'Settles what a transaction touched of several definitions, in order.';
 
 CREATE FUNCTION pgslo_catalog.share_below(grid double precision[], value double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -6665,38 +6654,28 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.tend_incidents() IS 'What tick() does for incidents after it has judged: heals, ends mutes, tells.';
 
-CREATE FUNCTION pgslo_catalog.touch(check_function text, enforced boolean, keys text[], buckets integer[]) RETURNS void
+CREATE FUNCTION pgslo_catalog.touch(check_function text, keys text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    INSERT INTO pgslo_catalog.touched (check_function, enforced, keys, buckets)
-    VALUES (touch.check_function, touch.enforced, touch.keys, touch.buckets);
-    IF touch.enforced THEN
-        -- How many of its rows wait; whoever sets it to something else is held all the same, and may only be deadlocked.
-        PERFORM set_config('pgslo.touched', (coalesce(nullif(current_setting('pgslo.touched', true), '')::bigint, 0) + 1)::text, true);
-    END IF;
+    INSERT INTO pgslo_catalog.touched (check_function, keys) VALUES (touch.check_function, touch.keys);
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.touch(check_function text, enforced boolean, keys text[], buckets integer[]) IS 'Notes groups that a statement touched, to be held when the transaction commits.';
+COMMENT ON FUNCTION pgslo_catalog.touch(check_function text, keys text[]) IS 'Notes groups that a statement touched of an assertion that does not reject: looked at when the transaction commits, and by tick().';
 
-CREATE FUNCTION pgslo_catalog.touch_and_check(check_function text, enforced boolean, keys text[], buckets integer[]) RETURNS void
+CREATE FUNCTION pgslo_catalog.touch_and_observe(check_function text, keys text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    PERFORM pgslo_catalog.touch(touch_and_check.check_function, touch_and_check.enforced, touch_and_check.keys, touch_and_check.buckets);
-    -- What this transaction sees is enough to refuse it early; what others do meanwhile is seen when it commits.
-    IF touch_and_check.enforced THEN
-        PERFORM pgslo_catalog.hold_assertion(touch_and_check.check_function, touch_and_check.keys);
-    ELSE
-        PERFORM pgslo_catalog.observe_assertion(touch_and_check.check_function, touch_and_check.keys);
-    END IF;
+    PERFORM pgslo_catalog.touch(touch_and_observe.check_function, touch_and_observe.keys);
+    PERFORM pgslo_catalog.observe_assertion(touch_and_observe.check_function, touch_and_observe.keys);
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.touch_and_check(check_function text, enforced boolean, keys text[], buckets integer[]) IS 'Notes groups that a statement touched, and looks at them at once as well.';
+COMMENT ON FUNCTION pgslo_catalog.touch_and_observe(check_function text, keys text[]) IS 'Notes groups that a statement touched of an assertion that does not reject, and looks at them at once.';
 
 CREATE FUNCTION pgslo_catalog.twin_of(target pgslo_catalog.definition, sensitivity double precision) RETURNS pgslo_catalog.definition
     LANGUAGE plpgsql
@@ -6785,7 +6764,7 @@ BEGIN
     DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id;
     DELETE FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = id;
     PERFORM pgslo_catalog.forget_pairs(id);
-    DELETE FROM pgslo_catalog.touched t WHERE NOT t.enforced AND t.check_function IN (SELECT a.check_function FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r USING (rule_id) WHERE r.definition_id = id);
+    DELETE FROM pgslo_catalog.touched t WHERE t.check_function IN (SELECT a.check_function FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r USING (rule_id) WHERE r.definition_id = id);
     DELETE FROM pgslo_catalog.definition d WHERE d.definition_id = id;
 END
 $$;
@@ -6933,12 +6912,15 @@ CREATE TABLE pgslo_catalog.assertion (
     native boolean NOT NULL,
     validated_at timestamp with time zone,
     wants_validation boolean NOT NULL,
-    fingerprint text NOT NULL
+    fingerprint text NOT NULL,
+    settle_function text
 );
 
 COMMENT ON TABLE pgslo_catalog.assertion IS 'How an assertion is checked, and since when the rows that were there are known to keep it.';
 
 COMMENT ON COLUMN pgslo_catalog.assertion.enforced IS 'Whether a transaction that breaks it is refused by its check, and not by a constraint.';
+
+COMMENT ON COLUMN pgslo_catalog.assertion.settle_function IS 'What holds everything that a transaction touched of its definition; NULL: nothing is held at COMMIT.';
 
 CREATE VIEW pgslo.assertion AS
  SELECT d.name AS definition,
@@ -8098,12 +8080,10 @@ CREATE TABLE pgslo_catalog.touched (
     touched_id bigint NOT NULL,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
     check_function text NOT NULL,
-    enforced boolean NOT NULL,
-    keys text[] NOT NULL,
-    buckets integer[] NOT NULL
+    keys text[] NOT NULL
 );
 
-COMMENT ON TABLE pgslo_catalog.touched IS 'Groups that statements touched: checked and forgotten when their transaction commits; those of assertions that do not reject are left to tick().';
+COMMENT ON TABLE pgslo_catalog.touched IS 'Groups that statements touched of assertions that do not reject, for tick().';
 
 COMMENT ON COLUMN pgslo_catalog.touched.keys IS 'Values of a group as a JSON array each; * stands for every group.';
 
@@ -8354,8 +8334,6 @@ CREATE INDEX rule_break_rule_idx ON pgslo_catalog.rule_break USING btree (rule_i
 
 CREATE INDEX sample_rule_idx ON pgslo_catalog.sample USING btree (rule_id, batch);
 
-CREATE INDEX touched_enforced_idx ON pgslo_catalog.touched USING btree (xid) WHERE enforced;
-
 CREATE INDEX verdict_definition_idx ON pgslo_catalog.verdict USING btree (definition_id, place);
 
 CREATE INDEX verdict_place_idx ON pgslo_catalog.verdict USING btree (rule_id, place);
@@ -8364,9 +8342,7 @@ CREATE TRIGGER note_insert AFTER INSERT ON pgslo_catalog.incident FOR EACH ROW E
 
 CREATE TRIGGER note_update AFTER UPDATE OF acknowledged_at, muted_until, resolved_at ON pgslo_catalog.incident FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
 
-CREATE CONSTRAINT TRIGGER observe AFTER INSERT ON pgslo_catalog.touched DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((NOT new.enforced)) EXECUTE FUNCTION pgslo_catalog.observe_touched();
-
-CREATE CONSTRAINT TRIGGER settle AFTER INSERT ON pgslo_catalog.touched DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (new.enforced) EXECUTE FUNCTION pgslo_catalog.settle_touched();
+CREATE CONSTRAINT TRIGGER observe AFTER INSERT ON pgslo_catalog.touched DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.observe_touched();
 
 CREATE TRIGGER tell_guards AFTER UPDATE OF name ON pgslo_catalog.definition FOR EACH ROW WHEN ((old.name <> new.name)) EXECUTE FUNCTION pgslo_catalog.tell_guards_anew();
 
@@ -8532,6 +8508,8 @@ REVOKE ALL ON FUNCTION pgslo.verify_snapshot(name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.added_up(parts jsonb[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.also_touched(noted text, settle_function text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.amount(value double precision, kind text) FROM PUBLIC;
 
@@ -8815,7 +8793,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.seconds_of(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.settle_replayed(twin pgslo_catalog.definition, batch pgslo_catalog.batch, missed text[], feedback boolean) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.settle_touched() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.settle_together(functions text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.share_below(grid double precision[], value double precision) FROM PUBLIC;
 
@@ -8853,9 +8831,9 @@ REVOKE ALL ON FUNCTION pgslo_catalog.tell_guards_anew() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.tend_incidents() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.touch(check_function text, enforced boolean, keys text[], buckets integer[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.touch(check_function text, keys text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.touch_and_check(check_function text, enforced boolean, keys text[], buckets integer[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.touch_and_observe(check_function text, keys text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.twin_of(target pgslo_catalog.definition, sensitivity double precision) FROM PUBLIC;
 

@@ -4,6 +4,10 @@ SELECT 'function' AS kind, ARRAY[p.proname::text] AS names, NULL::text[] AS rela
 FROM pg_catalog.pg_proc p
 WHERE p.pronamespace = 'pgslo_gen'::regnamespace
 UNION ALL
+SELECT 'table', ARRAY[c.relname::text], NULL, pg_catalog.obj_description(c.oid, 'pg_class'), NULL, true, true, '{}', NULL
+FROM pg_catalog.pg_class c
+WHERE c.relnamespace = 'pgslo_gen'::regnamespace AND c.relkind = 'r'
+UNION ALL
 SELECT 'trigger', ARRAY[g.tgname::text], ARRAY[n.nspname::text, c.relname::text],
        pg_catalog.obj_description(g.oid, 'pg_trigger'), NULL, true, g.tgenabled NOT IN ('D', 'R'), '{}', NULL
 FROM pg_catalog.pg_trigger g

@@ -141,36 +141,47 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.place_of_check() IS 'Where that day stands among the others: seconds since 1970.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.touch(check_function text, enforced boolean, keys text[], buckets integer[]) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.touch(check_function text, keys text[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    INSERT INTO pgslo_catalog.touched (check_function, enforced, keys, buckets)
-    VALUES (touch.check_function, touch.enforced, touch.keys, touch.buckets);
-    IF touch.enforced THEN
-        -- How many of its rows wait; whoever sets it to something else is held all the same, and may only be deadlocked.
-        PERFORM set_config('pgslo.touched', (coalesce(nullif(current_setting('pgslo.touched', true), '')::bigint, 0) + 1)::text, true);
-    END IF;
+    INSERT INTO pgslo_catalog.touched (check_function, keys) VALUES (touch.check_function, touch.keys);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.touch(text, boolean, text[], integer[]) IS 'Notes groups that a statement touched, to be held when the transaction commits.';
+COMMENT ON FUNCTION pgslo_catalog.touch(text, text[]) IS 'Notes groups that a statement touched of an assertion that does not reject: looked at when the transaction commits, and by tick().';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.touch_and_check(check_function text, enforced boolean, keys text[], buckets integer[]) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.touch_and_observe(check_function text, keys text[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    PERFORM pgslo_catalog.touch(touch_and_check.check_function, touch_and_check.enforced, touch_and_check.keys, touch_and_check.buckets);
-    -- What this transaction sees is enough to refuse it early; what others do meanwhile is seen when it commits.
-    IF touch_and_check.enforced THEN
-        PERFORM pgslo_catalog.hold_assertion(touch_and_check.check_function, touch_and_check.keys);
-    ELSE
-        PERFORM pgslo_catalog.observe_assertion(touch_and_check.check_function, touch_and_check.keys);
-    END IF;
+    PERFORM pgslo_catalog.touch(touch_and_observe.check_function, touch_and_observe.keys);
+    PERFORM pgslo_catalog.observe_assertion(touch_and_observe.check_function, touch_and_observe.keys);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.touch_and_check(text, boolean, text[], integer[]) IS 'Notes groups that a statement touched, and looks at them at once as well.';
+COMMENT ON FUNCTION pgslo_catalog.touch_and_observe(text, text[]) IS 'Notes groups that a statement touched of an assertion that does not reject, and looks at them at once.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.also_touched(noted text, settle_function text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    functions text[];
+BEGIN
+    -- One row is noted by where it is and what settles it, several by what settles them alone.
+    IF starts_with(also_touched.noted, '(') THEN
+        functions := ARRAY[substr(also_touched.noted, strpos(also_touched.noted, ')') + 1)];
+    ELSE
+        functions := also_touched.noted::text[];
+    END IF;
+    IF also_touched.settle_function = ANY (functions) THEN
+        RETURN functions::text;
+    END IF;
+    RETURN (functions || also_touched.settle_function)::text;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.also_touched(text, text) IS 'What the setting pgslo.touched says after one more statement touched groups.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) RETURNS void
 LANGUAGE plpgsql
@@ -191,58 +202,25 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.take_turn(text, integer) IS 'Waits until no other transaction that touched such a group is committing, and keeps others waiting until this one is done.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.settle_touched() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
+CREATE OR REPLACE FUNCTION pgslo_catalog.settle_together(functions text[]) RETURNS void
+LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    me xid8;
-    number integer;
-    guard record;
-    touched record;
+    one record;
 BEGIN
-    IF current_setting('pgslo.touched', true) = '1' THEN
-        -- The way of nearly every transaction: it has this row alone.
-        DELETE FROM pgslo_catalog.touched t WHERE t.touched_id = NEW.touched_id;
-        IF NOT FOUND THEN
-            RETURN NULL;
-        END IF;
-        FOREACH number IN ARRAY NEW.buckets LOOP
-            PERFORM pgslo_catalog.take_turn(NEW.check_function, number);
-        END LOOP;
-        PERFORM pgslo_catalog.hold_assertion(NEW.check_function, NEW.keys);
-        RETURN NULL;
-    END IF;
-    -- The first of the transaction's rows settles all: guard rows have to be taken in one order over all assertions.
-    me := pg_current_xact_id();
-    PERFORM FROM pgslo_catalog.touched t WHERE t.xid = me AND t.enforced;
-    IF NOT FOUND THEN
-        RETURN NULL;
-    END IF;
-    FOR guard IN
-        SELECT DISTINCT t.check_function, b.bucket
-        FROM pgslo_catalog.touched t CROSS JOIN LATERAL unnest(t.buckets) AS b (bucket)
-        WHERE t.xid = me AND t.enforced
-        ORDER BY t.check_function, b.bucket
+    -- Guard rows are taken in one order over all definitions. Anybody may have written the names.
+    FOR one IN
+        SELECT DISTINCT a.settle_function COLLATE "C" AS name
+        FROM pgslo_catalog.assertion a
+        WHERE a.settle_function = ANY (settle_together.functions)
+        ORDER BY 1
     LOOP
-        PERFORM pgslo_catalog.take_turn(guard.check_function, guard.bucket);
+        EXECUTE format('SELECT pgslo_gen.%I()', one.name);
     END LOOP;
-    FOR touched IN
-        WITH settled AS (
-            DELETE FROM pgslo_catalog.touched t WHERE t.xid = me AND t.enforced RETURNING t.check_function, t.keys
-        )
-        SELECT s.check_function, array_agg(DISTINCT k.key) AS keys
-        FROM settled s CROSS JOIN LATERAL unnest(s.keys) AS k (key)
-        GROUP BY s.check_function
-        ORDER BY s.check_function
-    LOOP
-        PERFORM pgslo_catalog.hold_assertion(touched.check_function, touched.keys);
-    END LOOP;
-    PERFORM set_config('pgslo.touched', '0', true);
-    RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.settle_touched() IS 'When a transaction commits: takes the guard rows of all groups that it touched, in order, and holds their assertions.';
+COMMENT ON FUNCTION pgslo_catalog.settle_together(text[]) IS 'Settles what a transaction touched of several definitions, in order.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.observe_touched() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -315,7 +293,7 @@ BEGIN
     FOR touched IN
         WITH taken AS (
             DELETE FROM pgslo_catalog.touched t
-            WHERE t.touched_id IN (SELECT w.touched_id FROM pgslo_catalog.touched w WHERE NOT w.enforced ORDER BY w.touched_id LIMIT 10000 FOR UPDATE SKIP LOCKED)
+            WHERE t.touched_id IN (SELECT w.touched_id FROM pgslo_catalog.touched w ORDER BY w.touched_id LIMIT 10000 FOR UPDATE SKIP LOCKED)
             RETURNING t.check_function, t.keys
         )
         SELECT a.rule_id, array_agg(DISTINCT k.key) AS keys
@@ -354,12 +332,12 @@ AS $pgslo$
 DECLARE
     rule pgslo_catalog.rule := pgslo_catalog.assertion_rule(document ->> 'definition', document ->> 'assertion');
 BEGIN
-    INSERT INTO pgslo_catalog.assertion AS a (rule_id, check_function, enforced, deferred, native, wants_validation, validated_at, fingerprint)
-    VALUES (rule.rule_id, document ->> 'function', (document ->> 'enforced')::boolean, (document ->> 'deferred')::boolean, (document ->> 'native')::boolean,
+    INSERT INTO pgslo_catalog.assertion AS a (rule_id, check_function, settle_function, enforced, deferred, native, wants_validation, validated_at, fingerprint)
+    VALUES (rule.rule_id, document ->> 'function', document ->> 'settle', (document ->> 'enforced')::boolean, (document ->> 'deferred')::boolean, (document ->> 'native')::boolean,
             (document ->> 'validated')::boolean AND NOT (document ->> 'native')::boolean,
             CASE WHEN (document ->> 'native')::boolean THEN clock_timestamp() END, document ->> 'fingerprint')
     ON CONFLICT (rule_id) DO UPDATE SET
-        check_function = excluded.check_function, enforced = excluded.enforced, deferred = excluded.deferred, native = excluded.native,
+        check_function = excluded.check_function, settle_function = excluded.settle_function, enforced = excluded.enforced, deferred = excluded.deferred, native = excluded.native,
         wants_validation = excluded.wants_validation, validated_at = excluded.validated_at, fingerprint = excluded.fingerprint;
     DELETE FROM pgslo_catalog.assertion_dependency p WHERE p.rule_id = rule.rule_id;
     INSERT INTO pgslo_catalog.assertion_dependency (rule_id, relation, columns, events)
@@ -380,7 +358,7 @@ AS $pgslo$
 DECLARE
     rule pgslo_catalog.rule := pgslo_catalog.assertion_rule(forget_assertion.definition, forget_assertion.assertion);
 BEGIN
-    DELETE FROM pgslo_catalog.touched t USING pgslo_catalog.assertion a WHERE a.rule_id = rule.rule_id AND t.check_function = a.check_function AND NOT t.enforced;
+    DELETE FROM pgslo_catalog.touched t USING pgslo_catalog.assertion a WHERE a.rule_id = rule.rule_id AND t.check_function = a.check_function;
     DELETE FROM pgslo_catalog.assertion a WHERE a.rule_id = rule.rule_id;
 END
 $pgslo$;

@@ -113,6 +113,7 @@ Kind = Literal[
     "function",
     "registration",
     "assertion",
+    "table",
     "not_null",
     "foreign_key",
     "unique_index",

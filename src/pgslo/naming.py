@@ -33,6 +33,7 @@ MEASURE_ORDER = 500
 EMPTIED_ORDER = 600
 PAIR_ORDER = 700
 ASSERT_ORDER = 800
+SETTLE_ORDER = 810
 
 #: Key of the session advisory lock that lets one installer in at a time ("pgslo" in ASCII, as an integer).
 INSTALL_LOCK = int.from_bytes(b"pgslo", "big")

@@ -82,6 +82,7 @@ _ORDER = (
     "function",
     "registration",
     "assertion",
+    "table",
     "not_null",
     "unique_index",
     "foreign_key",

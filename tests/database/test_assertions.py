@@ -378,7 +378,7 @@ def test_values_that_are_equal_but_written_differently_are_one_group(conn, apply
     conn.execute("INSERT INTO ml.weight VALUES (1, 1.0, 0.5)")
     conn.execute("INSERT INTO ml.weight VALUES (2, 1.00, 0.6)")
     assert conn.execute(
-        "SELECT count(DISTINCT keys), count(DISTINCT buckets) FROM pgslo_catalog.touched"
+        "SELECT count(DISTINCT keys), count(DISTINCT buckets) FROM pgslo_gen.ml__weight__touched"
     ).fetchone() == (2, 1)
     with pytest.raises(psycopg.errors.CheckViolation):
         conn.execute("COMMIT")

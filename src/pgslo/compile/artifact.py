@@ -145,6 +145,17 @@ def drop(
         case "function":
             qualified = sql.identifier(naming.GENERATED_SCHEMA, *names)
             return (Statement(sql.render("drop", _Drop(Sql("FUNCTION"), qualified))),)
+        case "table":
+            qualified = sql.identifier(naming.GENERATED_SCHEMA, *names)
+            kept = ("waits for transactions that are noted in it",)
+            return (
+                Statement(
+                    sql.render("drop", _Drop(Sql("TABLE"), qualified)),
+                    "ACCESS EXCLUSIVE",
+                    ".".join((naming.GENERATED_SCHEMA, *names)),
+                    hazards=kept,
+                ),
+            )
         case "view":
             lost = ("rights that were granted on it by hand are lost with it",)
             return (Statement(sql.render("drop", _Drop(Sql("VIEW"), name)), hazards=lost),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from pgslo.catalog import Name, Relation
 from pgslo.compile import assertion_constraints as constraints
 from pgslo.compile import promises
 from pgslo.compile.artifact import Artifact, Statement, table
+from pgslo.compile.assertion_commit import CommitCompiler, Looked
 from pgslo.compile.assertion_forms import FormCompiler
 from pgslo.compile.assertion_groups import Parts, Touch
 from pgslo.compile.writes import Choice, WriteCompiler
@@ -81,6 +82,11 @@ class _Held:
     choice: Choice
     native: Artifact | None
 
+    @property
+    def is_enforced(self) -> bool:
+        """Whether a transaction that breaks it is refused by its check, and not by a constraint."""
+        return self.rule.on_breach == "reject" and self.choice.mechanism != "native"
+
 
 # One context class for each template.
 
@@ -116,6 +122,11 @@ class _Every:
 
 
 @dataclass(frozen=True)
+class _Hidden:
+    check: Sql
+
+
+@dataclass(frozen=True)
 class _Case:
     event: Sql
     groups: Sql
@@ -126,9 +137,7 @@ class _Noted:
     label: Sql
     promise: Sql
     name: Sql
-    check: Sql
-    touch: Sql
-    enforced: Sql
+    note: Sql
     broken_by: Sql
     cases: tuple[_Case, ...]
 
@@ -189,7 +198,7 @@ def asserted(definition: Definition, compiler: WriteCompiler) -> Asserted:
         raise DefinitionErrors(tuple({str(error): error for error in errors}.values()))
     if not held:
         return Asserted()
-    declared = tuple(_declaration(one, definition) for one in held)
+    declared = tuple(_declaration(one, definition, compiler) for one in held)
     known = {
         (one.identity, one.fingerprint)
         for one in compiler.subject.catalog.installed
@@ -259,16 +268,21 @@ def _check_lookups(rule: Assertion, parts: Parts) -> None:
 # Functions and triggers
 
 
-def _check_function(one: _Held, definition: Definition, compiler: WriteCompiler) -> Artifact:
+def _source(held: Sequence[_Held], definition: Definition) -> Sql:
+    """What a function is made from: when a column's type changes the words do, and so sessions plan it anew."""
     read = {
         f"{column.name} {column.type}"
+        for one in held
         for touch in one.parts.touches
         for column in touch.relation.columns
         if column.name in touch.columns
     }
-    source = promises.one_line(f"the definition of {definition.name} with {', '.join(sorted(read))}")
+    return Sql(promises.one_line(f"the definition of {definition.name} with {', '.join(sorted(read))}"))
+
+
+def _check_function(one: _Held, definition: Definition, compiler: WriteCompiler) -> Artifact:
     context = _Check(
-        source=Sql(source),
+        source=_source((one,), definition),
         function=sql.identifier(naming.GENERATED_SCHEMA, one.function),
         promise=Sql(promises.one_line(promises.promise(one.rule))),
         of_all=one.parts.of_all,
@@ -292,16 +306,21 @@ def _touching(held: list[_Held], definition: Definition, compiler: WriteCompiler
                 if touch.events:
                     touched.setdefault((touch.relation.schema, touch.relation.name), []).append((one, touch))
     own: Name = (compiler.relation.schema, compiler.relation.name)
-    made = []
+    commit = CommitCompiler(compiler)
+    source = Sql(promises.one_line(f"the definition of {definition.name}"))
+    made: list[Artifact] = []
+    if enforced := [one for one in held if one.is_enforced]:
+        looked = [_looked(one) for one in enforced]
+        made += commit.artifacts(looked, _source(enforced, definition), _SCHEMA_MOVED)
     for name, found in touched.items():
         relation = found[0][1].relation
         of_other = () if name == own else name
         function = naming.fit(*own, "assert", *of_other)
         context = _Touching(
-            source=Sql(promises.one_line(f"the definition of {definition.name}")),
+            source=source,
             function=sql.identifier(naming.GENERATED_SCHEMA, function),
             definition=sql.literal(definition.name),
-            assertions=tuple(_noted(one, touch) for one, touch in found),
+            assertions=tuple(_noted(one, touch, commit) for one, touch in found),
         )
         made.append(
             compiler.function(
@@ -333,15 +352,27 @@ def _triggers(
     return made
 
 
-def _noted(one: _Held, touch: Touch) -> _Noted:
+def _looked(one: _Held) -> Looked:
+    check = sql.literal(one.function)
+    function = sql.identifier(naming.GENERATED_SCHEMA, one.function)
+    return Looked(
+        label=Sql(one.rule.name),
+        promise=Sql(promises.one_line(promises.promise(one.rule))),
+        check=check,
+        # Only its check runs a query read-only.
+        of_touched=sql.render("assertion_looked_hidden", _Hidden(function))
+        if one.parts.hidden
+        else one.parts.of_touched,
+    )
+
+
+def _noted(one: _Held, touch: Touch, commit: CommitCompiler) -> _Noted:
     enforced = one.rule.on_breach == "reject"
     return _Noted(
         label=Sql(one.rule.name),
         promise=Sql(promises.one_line(promises.promise(one.rule))),
         name=sql.literal(one.rule.name),
-        check=sql.literal(one.function),
-        touch=sql.identifier(naming.CATALOG_SCHEMA, "touch" if one.rule.is_deferred else "touch_and_check"),
-        enforced=sql.literal(enforced),
+        note=commit.note(one.function, enforced=enforced, deferred=one.rule.is_deferred),
         broken_by=_SCHEMA_MOVED if enforced else Sql("OTHERS"),
         cases=tuple(
             _Case(sql.literal(event), _groups(event, touch, one.parts.buckets)) for event in touch.events
@@ -382,17 +413,18 @@ def _told(one: _Held) -> dict[str, Any]:
     }
 
 
-def _declaration(one: _Held, definition: Definition) -> Artifact:
+def _declaration(one: _Held, definition: Definition, compiler: WriteCompiler) -> Artifact:
     rule = one.rule
     is_native = one.choice.mechanism == "native"
     document: dict[str, Any] = {
         "definition": definition.name,
         "assertion": rule.name,
         "function": one.function,
-        "enforced": rule.on_breach == "reject" and not is_native,
+        "enforced": one.is_enforced,
+        "settle": CommitCompiler(compiler).settle_all if one.is_enforced else None,
         "deferred": rule.is_deferred,
         "validated": rule.validated,
-        "buckets": 0 if is_native or rule.on_breach != "reject" else one.parts.buckets,
+        "buckets": one.parts.buckets if one.is_enforced else 0,
         "native": is_native,
         "dependencies": _dependencies(one.parts.touches),
     }

@@ -93,6 +93,7 @@ SELECT pgslo_catalog.declare_assertion('{
  "assertion": "one_lead",
  "function": "features__staff__one_lead__breaches",
  "enforced": false,
+ "settle": null,
  "deferred": false,
  "validated": true,
  "buckets": 0,
@@ -110,7 +111,7 @@ SELECT pgslo_catalog.declare_assertion('{
    ]
   }
  ],
- "fingerprint": "3ff7212fb5b6e81b"
+ "fingerprint": "1b5d11cae20394a1"
 }'::jsonb);
 
 -- create view guarded.staff: warns in the reader's session, for the columns that are read.

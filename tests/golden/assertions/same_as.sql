@@ -61,18 +61,20 @@ AS $pgslo$
 DECLARE
     keys text[];
     buckets integer[];
+    place tid;
+    noted text;
 BEGIN
     -- salary_is_the_budget: the same salary as in features.team by team
     keys := NULL;
     BEGIN
         IF TG_OP = 'INSERT' THEN
-            SELECT array_agg(DISTINCT k.pgslo_key), array_agg(DISTINCT k.pgslo_bucket) INTO keys, buckets
+            SELECT array_agg(k.pgslo_key), array_agg(k.pgslo_bucket) INTO keys, buckets
             FROM (
 SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
             ) AS k;
         END IF;
         IF TG_OP = 'UPDATE' THEN
-            SELECT array_agg(DISTINCT k.pgslo_key), array_agg(DISTINCT k.pgslo_bucket) INTO keys, buckets
+            SELECT array_agg(k.pgslo_key), array_agg(k.pgslo_bucket) INTO keys, buckets
             FROM (
 SELECT DISTINCT d.pgslo_key, d.pgslo_bucket
 FROM (
@@ -90,12 +92,12 @@ FROM (
         PERFORM pgslo_catalog.record_break('features.staff', 'salary_is_the_budget', SQLSTATE, SQLERRM);
     END;
     IF keys IS NOT NULL THEN
-        PERFORM pgslo_catalog.touch('features__staff__salary_is_the_budget__breaches', FALSE, keys, buckets);
+PERFORM pgslo_catalog.touch('features__staff__salary_is_the_budget__breaches', keys);
     END IF;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 6adc6d35b10f132d features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo b31313b2a0e2f556 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create function features__staff__assert__features__team: notes which groups a statement touches.
@@ -107,18 +109,20 @@ AS $pgslo$
 DECLARE
     keys text[];
     buckets integer[];
+    place tid;
+    noted text;
 BEGIN
     -- salary_is_the_budget: the same salary as in features.team by team
     keys := NULL;
     BEGIN
         IF TG_OP = 'INSERT' THEN
-            SELECT array_agg(DISTINCT k.pgslo_key), array_agg(DISTINCT k.pgslo_bucket) INTO keys, buckets
+            SELECT array_agg(k.pgslo_key), array_agg(k.pgslo_bucket) INTO keys, buckets
             FROM (
 SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
             ) AS k;
         END IF;
         IF TG_OP = 'UPDATE' THEN
-            SELECT array_agg(DISTINCT k.pgslo_key), array_agg(DISTINCT k.pgslo_bucket) INTO keys, buckets
+            SELECT array_agg(k.pgslo_key), array_agg(k.pgslo_bucket) INTO keys, buckets
             FROM (
 SELECT DISTINCT d.pgslo_key, d.pgslo_bucket
 FROM (
@@ -136,12 +140,12 @@ FROM (
         PERFORM pgslo_catalog.record_break('features.staff', 'salary_is_the_budget', SQLSTATE, SQLERRM);
     END;
     IF keys IS NOT NULL THEN
-        PERFORM pgslo_catalog.touch('features__staff__salary_is_the_budget__breaches', FALSE, keys, buckets);
+PERFORM pgslo_catalog.touch('features__staff__salary_is_the_budget__breaches', keys);
     END IF;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__assert__features__team() IS 'pgslo 24ef2ab553e22fc1 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__assert__features__team() IS 'pgslo c83090c98822086c features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert__features__team() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.
@@ -199,6 +203,7 @@ SELECT pgslo_catalog.declare_assertion('{
  "assertion": "salary_is_the_budget",
  "function": "features__staff__salary_is_the_budget__breaches",
  "enforced": false,
+ "settle": null,
  "deferred": true,
  "validated": true,
  "buckets": 0,
@@ -227,7 +232,7 @@ SELECT pgslo_catalog.declare_assertion('{
    ]
   }
  ],
- "fingerprint": "747ce85a56dd3976"
+ "fingerprint": "88fdd2274844545f"
 }'::jsonb);
 
 -- create trigger pgslo_800_assert_insert ON features.staff: an AFTER STATEMENT trigger: one look at a statement's rows.

@@ -17,6 +17,18 @@ SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_na
      WHERE (g.tgrelid = c.oid OR substr(pg_catalog.obj_description(g.oid, 'pg_trigger'), 24) = d.name)
        AND NOT g.tgisinternal AND g.tgname ~ '^pgslo_' AND g.tgtype & 1 = 0 AND p.relid <> w.oid AND x.relkind IN ('r', 'p')
        AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger own WHERE own.tgrelid = p.relid AND own.tgname = g.tgname)) AS unarmed,
+    -- Tables that a trigger of it stood on and that are not there under their names, and those that assertions depend on besides its own.
+    (SELECT coalesce(jsonb_agg(DISTINCT o.stood -> 'relation'), '[]') FROM jsonb_array_elements(a.objects) AS o (stood)
+     WHERE o.stood ->> 'kind' = 'trigger' AND to_regclass(format('%I.%I', o.stood #>> '{relation,0}', o.stood #>> '{relation,1}')) IS NULL) AS lost_tables,
+    (SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_array(s.nspname, o.relname)), '[]')
+     FROM pgslo_catalog.assertion_dependency p JOIN pgslo_catalog.rule r USING (rule_id)
+     JOIN pg_catalog.pg_class o ON o.oid = p.relation JOIN pg_catalog.pg_namespace s ON s.oid = o.relnamespace
+     WHERE r.definition_id = d.definition_id AND p.relation IS DISTINCT FROM d.relation) AS other_tables,
+    (SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_array(p.relation::regclass::text, k.name)), '[]')
+     FROM pgslo_catalog.assertion_dependency p JOIN pgslo_catalog.rule r USING (rule_id)
+     JOIN pg_catalog.pg_class o ON o.oid = p.relation CROSS JOIN LATERAL unnest(p.columns) AS k (name)
+     WHERE r.definition_id = d.definition_id AND p.relation IS DISTINCT FROM d.relation
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute t WHERE t.attrelid = p.relation AND t.attname = k.name AND t.attnum > 0 AND NOT t.attisdropped)) AS lost_columns,
     -- Row triggers are cloned to partitions, and a clone can be switched off by itself.
     (SELECT coalesce(jsonb_agg(jsonb_build_array(g.tgrelid::regclass::text, g.tgname) ORDER BY g.tgrelid::regclass::text, g.tgname), '[]')
      FROM pg_catalog.pg_trigger g

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from pgslo import naming
 from pgslo.catalog import Installed, identity
 
 What = Literal[
@@ -51,6 +52,9 @@ class Facts:
     used_columns: Sequence[str]
     broken: Sequence[str]
     unarmed: Sequence[Sequence[str]]
+    lost_tables: Sequence[Sequence[str]]
+    other_tables: Sequence[Sequence[str]]
+    lost_columns: Sequence[Sequence[str]]
     switched_off: Sequence[Sequence[str]]
     subscribed: Sequence[str]
     replica_roles: Sequence[str]
@@ -86,6 +90,7 @@ def find(
     return (
         *_table(facts),
         *_objects(facts, installed, paused=paused),
+        *_others(facts),
         *_columns(facts),
         *_now(facts, pauses),
     )
@@ -131,13 +136,51 @@ def _objects(facts: Facts, installed: Sequence[Installed], *, paused: bool) -> I
         names = tuple(then["names"])
         thing = f"{then['kind']} {identity(names, tuple(relation) if relation else None)}"
         one = now.get((then["kind"], names, tuple(relation) if relation else None))
+        if relation and list(relation) in _lost(facts):
+            continue  # told once, of the table
         if one is None:
             if then["kind"] != "not_null" or names[0] in {column["name"] for column in facts.columns or ()}:
-                yield Finding(facts.definition, "missing", thing, "it was dropped", again)
+                yield Finding(
+                    facts.definition, "missing", thing, "it was dropped", _again(facts, names[0], again)
+                )
         elif one.fingerprint != then["fingerprint"]:
             yield Finding(facts.definition, "foreign", thing, "somebody else's took its place", again)
         elif one.body is not None and _digest(one.body) != then["body"] and not paused:
             yield Finding(facts.definition, "edited", thing, "its body was edited by hand", again)
+
+
+def _again(facts: Facts, trigger: str, to_do: str) -> str:
+    """What to do about a trigger; what came in past one of an assertion, the next writes do not bring to light."""
+    if trigger.startswith((f"pgslo_{naming.ASSERT_ORDER}_", f"pgslo_{naming.SETTLE_ORDER}_")):
+        return f"{to_do}; then pgslo.audit('{facts.definition}') finds what came in meanwhile"
+    return to_do
+
+
+def _lost(facts: Facts) -> list[list[str]]:
+    """Tables besides its own that triggers stood on and that are not there under their names."""
+    return [list(one) for one in facts.lost_tables if ".".join(one) != facts.applied_name]
+
+
+def _others(facts: Facts) -> Iterator[Finding]:
+    """Tables besides its own, and their columns that assertions depend on."""
+    then = [one["relation"] for one in facts.applied_objects or () if one["kind"] == "trigger"]
+    new = [".".join(one) for one in facts.other_tables if list(one) not in then]
+    for lost in _lost(facts):
+        thing = f"table {'.'.join(lost)}"
+        if len(new) == 1:
+            said = f"it is called {new[0]} now; what depends on it is not checked, and writes live"
+            to_do = f"write {new[0]} into the definition, then pgslo apply"
+            yield Finding(facts.definition, "table renamed", thing, said, to_do)
+        else:
+            said = "it was dropped or renamed, and with it the triggers that stood on it for this definition"
+            to_do = "pgslo plan says what no longer fits"
+            yield Finding(facts.definition, "gone", thing, said, to_do)
+    for table, column in facts.lost_columns:
+        said = "it was dropped or renamed; assertions that depend on it are not checked, and writes live"
+        to_do = (
+            "pgslo plan says where it stands in the definition; write what it is called now, then pgslo apply"
+        )
+        yield Finding(facts.definition, "column gone", f"column {column} of {table}", said, to_do)
 
 
 def _split(table: str | None, former: Sequence[str]) -> list[str]:
@@ -193,9 +236,8 @@ def _now(facts: Facts, pauses: Sequence[Mapping[str, Any]]) -> Iterator[Finding]
         said = (
             "it is switched off, or fires in replica sessions alone; rows written meanwhile were not judged"
         )
-        yield Finding(
-            name, "switched off", f"trigger {trigger} ON {table}", said, "pgslo apply switches it on again"
-        )
+        to_do = _again(facts, trigger, "pgslo apply switches it on again")
+        yield Finding(name, "switched off", f"trigger {trigger} ON {table}", said, to_do)
     for table, trigger in facts.unarmed:
         said = "rows written straight to this partition are not judged by it"
         yield Finding(

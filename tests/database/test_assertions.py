@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
 from pgslo import database, definition, installation, operations
+from pgslo.cli import main
 from pgslo.errors import DefinitionErrors
 from pgslo.plan import order_statements
 
@@ -453,17 +455,63 @@ def test_pause_and_resume(conn, apply):
     conn.execute("INSERT INTO ml.weight VALUES (1, 5, 0.5)")
 
 
-def test_drift_knows_its_triggers_on_both_tables(conn, apply):
-    apply(
-        text("known: {none_without: {table: ml.portfolio, on: portfolio}, on_breach: reject, deferred: true}")
-    )
+THERE = "known: {none_without: {table: ml.portfolio, on: portfolio}, on_breach: reject, deferred: true}"
+ON_DELETE = "pgslo_800_assert_delete__ml__weight"
+#: What somebody does, what is found, and what takes it back where apply does not.
+MOVES = {
+    "dropped": (f"DROP TRIGGER {ON_DELETE} ON ml.portfolio", ("missing", f"trigger {ON_DELETE} ON ml.portfolio"), ""),
+    "disabled": (
+        f"ALTER TABLE ml.portfolio DISABLE TRIGGER {ON_DELETE}",
+        ("switched off", f"trigger {ON_DELETE} ON ml.portfolio"),
+        "",
+    ),
+    "replica": (
+        f"ALTER TABLE ml.portfolio ENABLE REPLICA TRIGGER {ON_DELETE}",
+        ("switched off", f"trigger {ON_DELETE} ON ml.portfolio"),
+        "",
+    ),
+    "settling": (
+        "ALTER TABLE pgslo_gen.ml__weight__touched DISABLE TRIGGER ALL",
+        ("switched off", "trigger pgslo_810_settle_insert ON pgslo_gen.ml__weight__touched"),
+        "",
+    ),
+    "table renamed": (
+        "ALTER TABLE ml.portfolio RENAME TO portfolios",
+        ("table renamed", "table ml.portfolio"),
+        "ALTER TABLE ml.portfolios RENAME TO portfolio",
+    ),
+    "column renamed": (
+        "ALTER TABLE ml.portfolio RENAME portfolio TO p",
+        ("column gone", "column portfolio of ml.portfolio"),
+        "ALTER TABLE ml.portfolio RENAME p TO portfolio",
+    ),
+    "table dropped": ("DROP TABLE ml.portfolio", ("gone", "table ml.portfolio"), None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_drift_on_the_other_table_is_found(conn, dsn, apply, monkeypatch, tmp_path, move):
+    """Before anybody writes, with what to do about it, and as a change for whoever asks in a script."""
+    done, wanted, undo = MOVES[move]
+    assert apply(text(THERE)) == ()
     assert operations.find_drift(conn) == ()
-    (name,) = conn.execute(
-        "SELECT tgname FROM pg_trigger WHERE tgrelid = 'ml.portfolio'::regclass AND tgname ~ 'delete'"
-    ).fetchone()
-    conn.execute(f'DROP TRIGGER "{name}" ON ml.portfolio'.encode())
+    conn.execute(done.encode())
     (finding,) = operations.find_drift(conn)
-    assert (finding.what, finding.thing) == ("missing", f"trigger {name} ON ml.portfolio")
+    assert (finding.what, finding.thing) == wanted
+    assert ("pgslo.audit('ml.weight')" in finding.to_do) == (undo == "")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PGSLO_DSN", dsn)
+    told = CliRunner().invoke(main, ["drift"])
+    assert (told.exit_code, finding.to_do in told.stdout) == (3, True)
+    if undo is None:
+        assert "table ml.portfolio does not exist" in errors(conn, text(THERE))
+        return
+    if undo:
+        conn.execute(undo.encode())
+    apply(text(THERE))
+    assert operations.find_drift(conn) == ()
+    conn.execute("INSERT INTO ml.portfolio VALUES (5, 'five'); INSERT INTO ml.weight VALUES (1, 5, 1)")
+    assert refused(conn, "DELETE FROM ml.portfolio").constraint_name == "known"
 
 
 def test_uninstall_leaves_the_tables_as_they_were(conn, apply):

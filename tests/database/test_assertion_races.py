@@ -272,7 +272,11 @@ def test_no_breach_is_committed(make_database, name, level):
         tally = race(dsn, workload, LEVELS[level])
         with psycopg.connect(dsn, autocommit=True) as conn:
             tally.breaches += conn.execute(workload.broken.encode()).fetchall()
-            left = (0,) if workload.native else conn.execute("SELECT count(*) FROM pgslo_gen.ml__here__touched").fetchone()
+            left = (
+                (0,)
+                if workload.native
+                else conn.execute("SELECT count(*) FROM pgslo_gen.ml__here__touched").fetchone()
+            )
         sys.stdout.write(
             f"\n{name} | {level} | {CLIENTS} clients {SECONDS:g} s | {dict(tally.outcomes)} | breaches {len(tally.breaches)} | left {left}\n"
         )

@@ -29,6 +29,7 @@ from pgslo.errors import (
     DatabaseError,
     DefinitionError,
     DefinitionErrors,
+    Location,
     PgsloError,
 )
 from pgslo.plan import Plan, make, removal
@@ -281,8 +282,15 @@ def compile_all(
     for definition in definitions:
         try:
             one = compile_definition(definition, catalog)
+            told: list[Location] = []
             for probe in one.probes:
-                found += _judge(conn, probe)
+                # An assertion is asked after its parts: what a part of it was told is not told again of the whole.
+                place = probe.location
+                if any(one.line == place.line and one.column > place.column for one in told):
+                    continue
+                wrong = _judge(conn, probe)
+                told += [place] * len(wrong)
+                found += wrong
             compiled.append(one)
         except DefinitionErrors as exc:
             found += exc.errors

@@ -53,7 +53,7 @@ class Spec:
             yield tuple("a" if place in chosen else "b" for place in places)
 
     def closest(self) -> Iterator[Order]:
-        """Those in which both have written before either commits, and one begins after the other has committed."""
+        """Those in which both have begun, ``a`` first, and written before either commits."""
         last = {who: len(steps) + 2 for who, steps in self.steps.items()}
         for order in self.orders():
             first_commit = next(n for n, who in enumerate(order) if order[: n + 1].count(who) == last[who])
@@ -61,7 +61,7 @@ class Spec:
             if set(rest[1:]) <= {"a"} or set(rest[1:]) <= {"b"}:
                 other: Who = "b" if order[first_commit] == "a" else "a"
                 done = order[:first_commit].count(other)
-                if done == last[other] - 1 and order[:2] in (("a", "b"), ("b", "a")):
+                if done == last[other] - 1 and order[:2] == ("a", "b"):
                     yield order
 
 

@@ -102,6 +102,15 @@ class _Query(_Form):
     matches: Sql = TRUE
 
 
+@dataclass(frozen=True)
+class _Comparison:
+    ours: Sql
+    operator: Sql
+    theirs: Sql
+    our_table: Sql
+    their_table: Sql
+
+
 class FormCompiler(GroupCompiler):
     """One assertion of one definition."""
 
@@ -181,6 +190,7 @@ class FormCompiler(GroupCompiler):
         template = f"assertions/{rule.kind}"
         match rule:
             case forms.AllEqual():
+                self._probe_comparison(rule.value, "=", rule.value, "column")
                 of = common | {"value": value(rule.value), "column_name": sql.literal(rule.value)}
                 return template, _Form(**of), (rule.value,), ADDING
             case forms.AtMostOne():
@@ -204,6 +214,7 @@ class FormCompiler(GroupCompiler):
                 return template, _Sum(**of, **total), (rule.value,), ("INSERT", "UPDATE", "DELETE")
             case forms.NeverOverlap():
                 spans = {"start": value(rule.start, "from"), "end": value(rule.end, "to")}
+                self._probe_comparison(rule.start, "<", rule.end, "to")
                 return template, _Spans(**common, **spans), (rule.start, rule.end), ADDING
             case forms.KeepsOrder():
                 return template, self._order(rule, common, value), (rule.value, *rule.order), ADDING
@@ -227,6 +238,9 @@ class FormCompiler(GroupCompiler):
     def _order(self, rule: forms.KeepsOrder, common: dict[str, Sql], value: object) -> _Order:
         assert callable(value)
         own = value(rule.value)
+        self._probe_comparison(rule.value, "<", rule.value, "column")
+        for name in rule.order:
+            self._probe_comparison(name, "<", name, "order")
         columns = [value(name, "order") for name in rule.order]
         # Rows of one moment are put in the order that keeps the promise, if any does.
         tie = "ASC" if rule.direction == "rising" else "DESC"
@@ -237,6 +251,22 @@ class FormCompiler(GroupCompiler):
             ordered=sql.join(" AND ", (Sql(f"{column} IS NOT NULL") for column in columns)),
             operator=Sql(("<" if rule.direction == "rising" else ">") + strict),
         )
+
+    def _probe_comparison(
+        self, ours: str, operator: str, theirs: str, parameter: str, *, of: Relation | None = None
+    ) -> None:
+        """Have PostgreSQL say at the parameter, and not of the whole assertion, that it cannot compare two columns."""
+        relation = self._compiler.relation
+        self._column(ours, parameter), self._column(theirs, parameter, of=of)
+        other = of or relation
+        probe = _Comparison(
+            ours=Sql(f"{ROW}.{sql.identifier(ours)}"),
+            operator=Sql(operator),
+            theirs=Sql(f"{OTHER}.{sql.identifier(theirs)}"),
+            our_table=table((relation.schema, relation.name)),
+            their_table=table((other.schema, other.name)),
+        )
+        self._probes.append((sql.render("assertion_probe_comparison", probe), self.rule.place(parameter)))
 
     # Forms about two tables
 
@@ -323,7 +353,7 @@ class FormCompiler(GroupCompiler):
     def _same(self, rule: forms.SameAsThere, common: dict[str, Sql], other: Relation, among: Sql) -> _Same:
         pairs = []
         for ours, theirs in rule.columns:
-            self._column(ours, "columns"), self._column(theirs, "columns", of=other)
+            self._probe_comparison(ours, "=", theirs, "columns", of=other)
             pairs.append(
                 _Pair(
                     Sql(f"{ROW}.{sql.identifier(ours)}"),
@@ -388,7 +418,7 @@ class FormCompiler(GroupCompiler):
         groups = self._all_groups(
             tuple(Sql(f"{RESULT}.{sql.identifier(name)}") for name in rule.group_by), types, result
         )
-        whole = "the whole query, once in a transaction, one transaction after the other"
+        whole = "the whole query, once in a transaction"
         listed = ", ".join(f"{touch.relation.schema}.{touch.relation.name}" for touch in touches)
         return self._finish(
             Parts(
@@ -399,7 +429,8 @@ class FormCompiler(GroupCompiler):
                 hidden=bool(hidden),
                 cost="the query for each touched group" if rule.group_by else whole,
                 notes=(
-                    f"{rule.name}: {hidden or 'as asked'}; every write to {listed} runs the whole query when it commits, and such transactions wait for each other",
+                    f"{rule.name}: {hidden or 'as asked'}; every write to {listed} runs the whole query when it commits"
+                    + (", and such transactions wait for each other" if rule.on_breach == "reject" else ""),
                 )
                 if rule.check_on
                 else (),

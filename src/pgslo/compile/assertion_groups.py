@@ -10,6 +10,7 @@ from pgslo.compile.artifact import table
 from pgslo.compile.conditions import ROW, Subject
 from pgslo.compile.constants import ARRAY, COMPOSITE, GEOMETRIC
 from pgslo.compile.writes import WriteCompiler
+from pgslo.definition.assertions import ReturnsNothing
 from pgslo.definition.rules import Assertion
 from pgslo.errors import CatalogError, Location
 from pgslo.expression import Expression
@@ -246,7 +247,8 @@ class GroupCompiler:
 
     def _finish(self, parts: Parts) -> Parts:
         probe = sql.render("assertion_probe", _ProbeAll(parts.of_all))
-        return Parts(**{**vars(parts), "probes": (*self._probes, (probe, self.rule.location))})
+        place = self.rule.query.location if isinstance(self.rule, ReturnsNothing) else self.rule.location
+        return Parts(**{**vars(parts), "probes": (*self._probes, (probe, place))})
 
 
 def _comparable(column: Column) -> Sql:

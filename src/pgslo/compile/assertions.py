@@ -245,7 +245,8 @@ def _hold(rule: Assertion, compiler: WriteCompiler) -> _Held:
         reason = f"{when}, {parts.cost} as the writer sees it, and by tick() as all see it; nobody waits"
     else:
         early = "" if rule.is_deferred else "after each statement as its transaction sees it, and again "
-        reason = f"{early}when the transaction commits, {parts.cost}, one transaction after the other for each group"
+        each = " for each group" if parts.buckets > 1 else ""
+        reason = f"{early}when the transaction commits, {parts.cost}, one transaction after the other{each}"
     if chosen:
         reason = f"{reason}; {chosen}"
     return _Held(rule, parts, function, Choice(rule, "at commit", reason), None)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import psycopg
 import pytest
 from click.testing import CliRunner
@@ -56,6 +59,15 @@ def choice(conn, assertion):
     return one.mechanism, one.reason
 
 
+def test_what_cannot_be_compared_is_told_where_it_stands(conn):
+    conn.execute("CREATE TABLE ml.odd (portfolio int, weight text); CREATE INDEX ON ml.odd (portfolio)")
+    said = errors(conn, text("it: {same_as: {table: ml.odd, on: portfolio, columns: weight}}"))
+    assert said.splitlines()[0] == "x.yml:5:59: error: operator does not exist: numeric = text"
+    assert said.count("error:") == 1
+    said = errors(conn, text('it: {sql: "SELECT nope FROM ml.weight"}'))
+    assert said.startswith('x.yml:5:15: error: column "nope" does not exist')
+
+
 # States
 
 
@@ -97,6 +109,32 @@ def test_rows_written_between_plan_and_trigger_are_found(conn, connect):
     conn.execute("UPDATE ml.weight SET weight = 1")
     (step,) = database.plan_definitions(conn, loaded).steps
     assert (step.action, step.kind) == ("finish", "assertion")
+
+
+def test_rows_that_wait_to_be_committed_while_it_is_added_are_found(conn, connect, apply):
+    """The triggers are there already, so nothing but the validation could wait for whoever wrote before it was known."""
+    second = "few: {count: {max: 2}, group_by: portfolio, on_breach: reject}"
+    apply(text(WHOLE.format(options=REJECT)))
+    with connect() as other, ThreadPoolExecutor(1) as background:
+        other.autocommit = False
+        other.execute("INSERT INTO ml.weight SELECT n, 5, 0.25 FROM generate_series(1, 4) n")
+        loaded = [definition.load(text(WHOLE.format(options=REJECT), second), path="x.yml")]
+        made = database.plan_definitions(conn, loaded)
+        applied = background.submit(
+            installation.apply, conn, made, lambda: database.plan_definitions(conn, loaded)
+        )
+        waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ 'LOCK TABLE'"
+        with connect() as watching:
+            watching.autocommit = True
+            until = time.monotonic() + 20
+            while not watching.execute(waiting).fetchall() and time.monotonic() < until:
+                time.sleep(0.02)
+        other.commit()
+        (unfinished,) = applied.result()
+    assert 'violates assertion "few"' in str(unfinished.error)
+    assert conn.execute(
+        "SELECT assertion, validated_at IS NULL FROM pgslo.assertion ORDER BY 1"
+    ).fetchall() == [("few", True), ("whole", False)]
 
 
 def test_disabled_is_left_out(conn, apply):

@@ -156,6 +156,11 @@ class _Declare:
 
 
 @dataclass(frozen=True)
+class _Wait:
+    table: Sql
+
+
+@dataclass(frozen=True)
 class _Named:
     definition: Sql
     assertion: Sql
@@ -444,11 +449,23 @@ def _declaration(one: _Held, definition: Definition, compiler: WriteCompiler) ->
         hazards=("reads every group, while others go on reading and writing",),
     )
     wants = rule.validated and not is_native
+    # Whoever wrote before the functions knew of it may not have committed, and what he wrote would not be seen.
+    read = dict.fromkeys((touch.relation.schema, touch.relation.name) for touch in one.parts.touches)
+    waits = tuple(
+        Statement(
+            sql.render("assertion_wait", _Wait(table(name))),
+            "SHARE ROW EXCLUSIVE",
+            ".".join(name),
+            later=True,
+            hazards=("waits for running writes, and lets no new one begin meanwhile",),
+        )
+        for name in read
+    )
     return Artifact(
         kind="assertion",
         names=(definition.name, rule.name),
         definition=definition.name,
-        create=(Statement(told), validate) if wants else (Statement(told),),
+        create=(Statement(told), *waits, validate) if wants else (Statement(told),),
         reason="tells the runtime what the assertion depends on"
         + ("; then what is there is held to it" if wants else ""),
         replaceable=True,

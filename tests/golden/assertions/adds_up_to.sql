@@ -383,4 +383,6 @@ COMMENT ON VIEW guarded.staff_status IS 'pgslo 95694058a7c5e527 features.staff';
 COMMIT;
 
 -- create assertion features.staff.shares_are_whole: tells the runtime what the assertion depends on; then what is there is held to it.
+-- Locks: SHARE ROW EXCLUSIVE on features.staff (waits for running writes, and lets no new one begin meanwhile; reads every group, while others go on reading and writing).
+LOCK TABLE features.staff IN SHARE ROW EXCLUSIVE MODE;
 SELECT pgslo_catalog.validate_assertion('features.staff', 'shares_are_whole');

@@ -1,7 +1,7 @@
 -- What pgslo generates for tests/golden/assertions/all_equal.yml on the tables of tests/golden/given.
 -- Written by pytest --update-goldens; do not edit.
 --
--- joe_and_fred_earn_the_same: at commit; when the transaction commits, all rows of the table that meet its condition, one transaction after the other for each group; writers who conflict in a deferred constraint wait for each other until PostgreSQL ends one of them.
+-- joe_and_fred_earn_the_same: at commit; when the transaction commits, all rows of the table that meet its condition, one transaction after the other; writers who conflict in a deferred constraint wait for each other until PostgreSQL ends one of them.
 
 BEGIN;
 
@@ -377,4 +377,6 @@ COMMENT ON VIEW guarded.staff_status IS 'pgslo 60c651ab411eae2c features.staff';
 COMMIT;
 
 -- create assertion features.staff.joe_and_fred_earn_the_same: tells the runtime what the assertion depends on; then what is there is held to it.
+-- Locks: SHARE ROW EXCLUSIVE on features.staff (waits for running writes, and lets no new one begin meanwhile; reads every group, while others go on reading and writing).
+LOCK TABLE features.staff IN SHARE ROW EXCLUSIVE MODE;
 SELECT pgslo_catalog.validate_assertion('features.staff', 'joe_and_fred_earn_the_same');

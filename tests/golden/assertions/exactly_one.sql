@@ -386,4 +386,6 @@ COMMENT ON VIEW guarded.staff_status IS 'pgslo 944a23b88575792e features.staff';
 COMMIT;
 
 -- create assertion features.staff.a_lead_for_each_team: tells the runtime what the assertion depends on; then what is there is held to it.
+-- Locks: SHARE ROW EXCLUSIVE on features.staff (waits for running writes, and lets no new one begin meanwhile; reads every group, while others go on reading and writing).
+LOCK TABLE features.staff IN SHARE ROW EXCLUSIVE MODE;
 SELECT pgslo_catalog.validate_assertion('features.staff', 'a_lead_for_each_team');

@@ -394,4 +394,6 @@ COMMENT ON VIEW guarded.staff_status IS 'pgslo 8598e042a9c8d662 features.staff';
 COMMIT;
 
 -- create assertion features.staff.one_job_at_a_time: tells the runtime what the assertion depends on; then what is there is held to it.
+-- Locks: SHARE ROW EXCLUSIVE on features.staff (waits for running writes, and lets no new one begin meanwhile; reads every group, while others go on reading and writing).
+LOCK TABLE features.staff IN SHARE ROW EXCLUSIVE MODE;
 SELECT pgslo_catalog.validate_assertion('features.staff', 'one_job_at_a_time');

@@ -544,4 +544,7 @@ COMMENT ON VIEW guarded.staff_status IS 'pgslo cfa1f9f97f63c9ea features.staff';
 COMMIT;
 
 -- create assertion features.staff.teams_within_budget: tells the runtime what the assertion depends on; then what is there is held to it.
+-- Locks: SHARE ROW EXCLUSIVE on features.team, SHARE ROW EXCLUSIVE on features.staff (waits for running writes, and lets no new one begin meanwhile; reads every group, while others go on reading and writing).
+LOCK TABLE features.team IN SHARE ROW EXCLUSIVE MODE;
+LOCK TABLE features.staff IN SHARE ROW EXCLUSIVE MODE;
 SELECT pgslo_catalog.validate_assertion('features.staff', 'teams_within_budget');

@@ -218,6 +218,66 @@ def test_immediate_refuses_the_statement(conn, apply):
         conn.execute("INSERT INTO ml.weight VALUES (1, 5, 0.5), (2, 5, 0.5)")
 
 
+@pytest.mark.parametrize(
+    "said", ["", "(0,1)", "(9,9)x", "(", "{{}}", "{{x}}", "{{ml__weight__settle_all}}", "x", "{first}"]
+)
+def test_what_a_session_says_it_touched_is_not_trusted(conn, apply, said):
+    """The setting that notes where its rows are is anybody's to set."""
+    apply(text())
+    conn.execute("BEGIN")
+    conn.execute("INSERT INTO ml.weight VALUES (1, 6, 1)")
+    (noted,) = conn.execute("SELECT current_setting('pgslo.touched')").fetchone()
+    conn.execute("INSERT INTO ml.weight VALUES (2, 5, 0.5)")
+    conn.execute("INSERT INTO ml.weight VALUES (3, 7, 1)")
+    conn.execute("SELECT set_config('pgslo.touched', %s, true)", (said.format(first=noted),))
+    with pytest.raises((psycopg.errors.CheckViolation, psycopg.errors.InvalidTextRepresentation)):
+        conn.execute("COMMIT")
+    assert conn.execute("SELECT count(*) FROM ml.weight").fetchone() == (0,)
+
+
+def test_a_setting_that_was_emptied_holds_what_follows(conn, apply):
+    apply(text())
+    with conn.transaction():
+        conn.execute("INSERT INTO ml.weight VALUES (1, 5, 0.5)")
+        conn.execute("SET pgslo.touched = ''")
+        conn.execute("INSERT INTO ml.weight VALUES (2, 5, 0.5)")
+    assert conn.execute("SELECT count(*) FROM pgslo_gen.ml__weight__touched").fetchone() == (0,)
+
+
+def test_two_definitions_are_settled_in_one_order(conn, connect):
+    """Whoever writes them in opposite order waits for nobody in a circle."""
+    conn.execute("CREATE TABLE ml.other (id int PRIMARY KEY, g int, v int); CREATE INDEX ON ml.other (g)")
+    loaded = [
+        definition.load(text(), path="x.yml"),
+        definition.load(
+            "table: ml.other\nowner: sam\nwatch: false\nassertions:\n  - none: {adds_up_to: {column: v, total: 0}, group_by: g, on_breach: reject}\n",
+            path="y.yml",
+        ),
+    ]
+    installation.apply(
+        conn, database.plan_definitions(conn, loaded), lambda: database.plan_definitions(conn, loaded)
+    )
+    writes = ("INSERT INTO ml.weight VALUES ({n}, 5, 0)", "INSERT INTO ml.other VALUES ({n}, 5, 0)")
+    conn.execute("INSERT INTO ml.weight VALUES (0, 5, 1)")
+
+    def write(me):
+        with connect() as session:
+            session.autocommit = False
+            for n in range(60):
+                for one in writes if me % 2 else reversed(writes):
+                    session.execute(one.format(n=1 + n * 4 + me))
+                session.commit()
+
+    with ThreadPoolExecutor(4) as writers:
+        list(writers.map(write, range(4)))
+    assert conn.execute("SELECT count(*) FROM ml.other").fetchone() == (240,)
+    conn.execute("BEGIN")
+    conn.execute("INSERT INTO ml.weight VALUES (999, 8, 1)")
+    conn.execute("INSERT INTO ml.other VALUES (999, 5, 1)")
+    with pytest.raises(psycopg.errors.CheckViolation, match=r'"none" of ml\.other'):
+        conn.execute("COMMIT")
+
+
 # What it depends on
 
 

@@ -19,7 +19,10 @@ SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_na
        AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger own WHERE own.tgrelid = p.relid AND own.tgname = g.tgname)) AS unarmed,
     -- Tables that a trigger of it stood on and that are not there under their names, and those that assertions depend on besides its own.
     (SELECT coalesce(jsonb_agg(DISTINCT o.stood -> 'relation'), '[]') FROM jsonb_array_elements(a.objects) AS o (stood)
-     WHERE o.stood ->> 'kind' = 'trigger' AND to_regclass(format('%I.%I', o.stood #>> '{relation,0}', o.stood #>> '{relation,1}')) IS NULL) AS lost_tables,
+     WHERE o.stood ->> 'kind' = 'trigger'
+       -- Not to_regclass(): it refuses whoever may not use the schema.
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_class x JOIN pg_catalog.pg_namespace s ON s.oid = x.relnamespace
+                       WHERE s.nspname = o.stood #>> '{relation,0}' AND x.relname = o.stood #>> '{relation,1}')) AS lost_tables,
     (SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_array(s.nspname, o.relname)), '[]')
      FROM pgslo_catalog.assertion_dependency p JOIN pgslo_catalog.rule r USING (rule_id)
      JOIN pg_catalog.pg_class o ON o.oid = p.relation JOIN pg_catalog.pg_namespace s ON s.oid = o.relnamespace

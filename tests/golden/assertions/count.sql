@@ -387,10 +387,5 @@ COMMIT;
 
 -- create assertion features.staff.small_teams: tells the runtime what the assertion depends on; then what is there is held to it.
 -- Locks: SHARE ROW EXCLUSIVE on features.staff (waits for running writes, and lets no new one begin meanwhile; reads every group, while others go on reading and writing).
-DO LANGUAGE plpgsql $pgslo$
-BEGIN
-    -- Until whoever wrote before the assertion was known has ended.
-    LOCK TABLE features.staff IN SHARE ROW EXCLUSIVE MODE;
-END
-$pgslo$;
+DO LANGUAGE plpgsql $pgslo$ BEGIN LOCK TABLE features.staff IN SHARE ROW EXCLUSIVE MODE; END $pgslo$;
 SELECT pgslo_catalog.validate_assertion('features.staff', 'small_teams');

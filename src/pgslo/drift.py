@@ -51,6 +51,7 @@ class Facts:
     columns: Sequence[Mapping[str, Any]] | None
     used_columns: Sequence[str]
     broken: Sequence[str]
+    asserts: bool
     unarmed: Sequence[Sequence[str]]
     lost_tables: Sequence[Sequence[str]]
     other_tables: Sequence[Sequence[str]]
@@ -116,11 +117,14 @@ def find_snapshots(rows: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
 
 def _table(facts: Facts) -> Iterator[Finding]:
     if facts.table_name not in (facts.definition, None):
+        kept = "its rules are kept all the same"
+        if facts.asserts:
+            kept += ", but for assertions: they look rows up by the old name and let every write through"
         yield Finding(
             facts.definition,
             "table renamed",
             str(facts.table_name),
-            f"the table is called {facts.table_name} now; its rules are kept all the same",
+            f"the table is called {facts.table_name} now; {kept}",
             f"write table: {facts.table_name} into its definition, then pgslo apply: history, incidents and quarantine stay",
         )
 

@@ -529,6 +529,19 @@ def test_replica_role_passes_and_the_audit_finds_it(conn, apply):
     assert conn.execute("SELECT rule FROM pgslo.incident WHERE resolved_at IS NULL").fetchall() == []
 
 
+def test_a_renamed_table_lets_writes_live_and_drift_says_so(conn, apply, dsn, monkeypatch):
+    monkeypatch.setenv("PGSLO_DSN", dsn)
+    apply(text())
+    conn.execute("ALTER TABLE ml.weight RENAME TO weights")
+    conn.execute("INSERT INTO ml.weights VALUES (1, 1, 0.4)")
+    found = CliRunner().invoke(main, ["drift"])
+    assert found.exit_code == 3
+    assert "its rules are kept all the same, but for assertions" in found.stdout
+    conn.execute("UPDATE ml.weights SET weight = 1")  # else apply would show the broken group
+    apply(text().replace("ml.weight", "ml.weights"))
+    assert refused(conn, "UPDATE ml.weights SET weight = 0.5").constraint_name == "whole"
+
+
 def test_a_renamed_column_lets_writes_live_and_is_told(conn, apply):
     apply(text())
     conn.execute("ALTER TABLE ml.weight RENAME weight TO share")

@@ -2492,17 +2492,6 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.definition) IS 'Adds to the sums what the pairs of changed rows come to now, less what they came to before.';
 
-CREATE FUNCTION pgslo_catalog.concerned_columns(rule pgslo_catalog.rule) RETURNS text[]
-    LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    RETURN CASE WHEN rule.columns = '{}' THEN ARRAY['*'] ELSE rule.columns END;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.concerned_columns(rule pgslo_catalog.rule) IS 'Columns whose readers a rule concerns; * for the table as a whole.';
-
 CREATE FUNCTION pgslo_catalog.content_hash(columns jsonb, rows bigint, sums numeric[]) RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6617,7 +6606,7 @@ CREATE FUNCTION pgslo_catalog.tell_guards() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    SELECT d.name, pgslo_catalog.concerned_columns(r) INTO NEW.definition, NEW.about
+    SELECT d.name, CASE WHEN r.columns = '{}' THEN ARRAY['*'] ELSE r.columns END INTO NEW.definition, NEW.about
     FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id)
     WHERE r.rule_id = NEW.rule_id;
     RETURN NEW;
@@ -8564,8 +8553,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.common_distance(by text, one jsonb, other j
 REVOKE ALL ON FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch text, place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.definition) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.concerned_columns(rule pgslo_catalog.rule) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.content_hash(columns jsonb, rows bigint, sums numeric[]) FROM PUBLIC;
 

@@ -37,22 +37,12 @@ CREATE OR REPLACE TRIGGER note_insert AFTER INSERT ON pgslo_catalog.incident
 CREATE OR REPLACE TRIGGER note_update AFTER UPDATE OF acknowledged_at, muted_until, resolved_at ON pgslo_catalog.incident
     FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.concerned_columns(rule pgslo_catalog.rule) RETURNS text[]
-LANGUAGE plpgsql IMMUTABLE
-SET search_path = pg_catalog, pg_temp
-AS $pgslo$
-BEGIN
-    RETURN CASE WHEN rule.columns = '{}' THEN ARRAY['*'] ELSE rule.columns END;
-END
-$pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.concerned_columns(pgslo_catalog.rule) IS 'Columns whose readers a rule concerns; * for the table as a whole.';
-
 CREATE OR REPLACE FUNCTION pgslo_catalog.tell_guards() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    SELECT d.name, pgslo_catalog.concerned_columns(r) INTO NEW.definition, NEW.about
+    SELECT d.name, CASE WHEN r.columns = '{}' THEN ARRAY['*'] ELSE r.columns END INTO NEW.definition, NEW.about
     FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id)
     WHERE r.rule_id = NEW.rule_id;
     RETURN NEW;

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from pgslo import sql
+from pgslo import naming, sql
 from pgslo.catalog import Catalog, Installed
 from pgslo.compile import Artifact, Choice, Compiled, Statement, drop
 from pgslo.errors import PlanError
@@ -189,10 +189,19 @@ def removal(catalog: Catalog, definitions: Iterable[str]) -> Plan:
 
 
 def _ahead(step: Step) -> Step:
-    """The removal of a partition's trigger before the others: until the rest goes its table is not armed, as a new one is not."""
-    if step.kind != "trigger" or all(one.on == step.definition for one in step.statements):
+    """The removal of a trigger on another table, such as a partition, before the others.
+
+    Until the rest goes that table is not armed, as a new partition is not. What settles assertions goes with what notes
+    for it: without it writes would be noted and never held.
+    """
+    stays = {step.definition, *(one.on for one in step.statements if _is_generated(one.on))}
+    if step.kind != "trigger" or all(one.on in stays for one in step.statements):
         return step
     return replace(step, statements=tuple(replace(one, ahead=True) for one in step.statements))
+
+
+def _is_generated(table: str) -> bool:
+    return table.startswith(f"{naming.GENERATED_SCHEMA}.")
 
 
 def _position(one: Artifact | Installed) -> int:

@@ -20,7 +20,8 @@ from psycopg import conninfo, sql
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "flights"))
 
-from demo import HASTE, Screen, Session  # noqa: E402 - how the other example shows what it runs
+from demo import HASTE  # noqa: E402 - the other example's server
+from screen import Screen, Session  # noqa: E402 - how it shows what it runs
 
 from pgslo import embedded  # noqa: E402
 from pgslo.errors import PgsloError  # noqa: E402

@@ -53,7 +53,6 @@ from pgslo.definition.shapes import (
     Boolean,
     Bound,
     Condition,
-    Duration,
     Earlier,
     Fraction,
     Integer,
@@ -67,12 +66,11 @@ from pgslo.definition.shapes import (
     Shape,
     SnapshotName,
     Statement,
-    Step,
-    Stretch,
     Text,
     describe,
 )
 from pgslo.definition.source import Node, Scalar
+from pgslo.definition.spans import Duration, Step, Stretch
 from pgslo.errors import DefinitionError
 
 _TYPE = re.compile(r'[\w ".,()\[\]]{1,200}\Z')

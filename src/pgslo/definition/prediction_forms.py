@@ -14,7 +14,6 @@ from pgslo.definition.shapes import (
     AnyConstant,
     Bound,
     Condition,
-    Duration,
     Fraction,
     Integer,
     ListOf,
@@ -28,6 +27,7 @@ from pgslo.definition.shapes import (
     describe,
 )
 from pgslo.definition.source import Mapping, Node, Sequence
+from pgslo.definition.spans import Duration
 from pgslo.errors import DefinitionError, Location
 
 _PAIR = 2

@@ -11,7 +11,6 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Protocol
 
 from pgslo import expression
@@ -29,16 +28,6 @@ _SHOWN = 40
 _PERCENT = 100
 _PAIR = 2
 
-_UNITS = {
-    "second": timedelta(seconds=1),
-    "minute": timedelta(minutes=1),
-    "hour": timedelta(hours=1),
-    "day": timedelta(days=1),
-    "week": timedelta(weeks=1),
-}
-_SPAN = r"[0-9]{1,6} +(?:second|minute|hour|day|week)s?"
-_DURATION = re.compile(rf"{_SPAN}(?: +{_SPAN})*\Z")
-MAX_DURATION = timedelta(days=3_660)
 _SNAPSHOT = r"[A-Za-z][A-Za-z0-9_.-]{0,62}\*?"
 
 
@@ -80,7 +69,12 @@ def describe(node: Node) -> str:
             return f'the text "{shown}"'
 
 
-def _scalar(node: Node, expected: str) -> Scalar:
+def a_scalar(node: Node, expected: str) -> Scalar:
+    """The node as a single value.
+
+    Raises:
+        DefinitionError: It is none, or empty.
+    """
     if isinstance(node, Scalar) and node.value is not None:
         return node
     raise DefinitionError(f"expected {expected}, not {describe(node)}", location=node.location)
@@ -96,7 +90,7 @@ class Text:
 
     def read(self, node: Node) -> str:
         """The text."""
-        scalar = _scalar(node, self.what)
+        scalar = a_scalar(node, self.what)
         if not isinstance(scalar.value, str) and not self.lenient:
             raise DefinitionError(
                 f"expected {self.what}, not {describe(node)}",
@@ -212,7 +206,7 @@ class Bound:
     def read(self, node: Node) -> Number | str:
         """The bound."""
         expected = "a number" if self.numbers_only else "a number, or text such as a date"
-        scalar = _scalar(node, expected)
+        scalar = a_scalar(node, expected)
         if isinstance(scalar.value, bool) or (self.numbers_only and isinstance(scalar.value, str)):
             raise DefinitionError(f"expected {expected}, not {describe(node)}", location=node.location)
         value = scalar.value
@@ -241,7 +235,7 @@ class OneOf:
 
     def read(self, node: Node) -> str:
         """The word."""
-        scalar = _scalar(node, self.what)
+        scalar = a_scalar(node, self.what)
         if scalar.text in self.words:
             return scalar.text
         raise DefinitionError(
@@ -263,7 +257,7 @@ class Name:
 
     def read(self, node: Node) -> str:
         """The name."""
-        scalar = _scalar(node, f"the name of a {self.what}")
+        scalar = a_scalar(node, f"the name of a {self.what}")
         try:
             # A column may well be called 2020 or null; where a name is wanted, it is one.
             return names.check(scalar.text)
@@ -285,7 +279,7 @@ class Relation:
     def read(self, node: Node) -> tuple[str, ...]:
         """Schema, name and what else is asked for."""
         example = ".".join(("schema", self.what, "column")[: self.parts])
-        scalar = _scalar(node, f"a {self.what} such as {example}")
+        scalar = a_scalar(node, f"a {self.what} such as {example}")
         try:
             found = names.split(scalar.text)
         except names.BadNameError as error:
@@ -321,7 +315,7 @@ class Condition:
 
     def read(self, node: Node) -> Expression:
         """The expression."""
-        scalar = _scalar(node, "an expression")
+        scalar = a_scalar(node, "an expression")
         return expression.parse(scalar.text, location=scalar.location, locate=scalar.locate)
 
     def schema(self) -> dict[str, Any]:
@@ -335,7 +329,7 @@ class Statement:
 
     def read(self, node: Node) -> expression.Query:
         """The query."""
-        scalar = _scalar(node, "a query")
+        scalar = a_scalar(node, "a query")
         return expression.parse_query(scalar.text, location=scalar.location, locate=scalar.locate)
 
     def schema(self) -> dict[str, Any]:
@@ -411,79 +405,6 @@ class Earlier:
     def schema(self) -> dict[str, Any]:
         """The same as JSON Schema."""
         return {"type": "string", "pattern": "^(previous|same weekday|[1-9][0-9]{0,2} batches)$"}
-
-
-@dataclass(frozen=True)
-class Step:
-    """How far values may be apart: a span of time, or a whole number."""
-
-    def read(self, node: Node) -> timedelta | int:
-        """The step."""
-        if isinstance(node, Scalar) and isinstance(node.value, int) and not isinstance(node.value, bool):
-            return Integer(1, 2**62).read(node)
-        return Duration().read(node)
-
-    def schema(self) -> dict[str, Any]:
-        """The same as JSON Schema."""
-        return {"anyOf": [Integer(1, 2**62).schema(), Duration().schema()]}
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """The first and the last of some batches, by their names."""
-
-    def read(self, node: Node) -> tuple[str, str]:
-        """The two names."""
-        if not isinstance(node, Sequence) or len(node.items) != _PAIR:
-            raise DefinitionError(
-                f"expected the first and the last batch in brackets, not {describe(node)}",
-                hint='For example ["2026-01-01", "2026-01-31"].',
-                location=node.location,
-            )
-        first, last = (Text("a batch", 200, lenient=True).read(item) for item in node.items)
-        return first, last
-
-    def schema(self) -> dict[str, Any]:
-        """The same as JSON Schema."""
-        item = {"type": ["string", "number"]}
-        return {"type": "array", "items": item, "minItems": 2, "maxItems": 2}
-
-
-@dataclass(frozen=True)
-class Duration:
-    """A span of time in words: ``1 hour``, ``15 minutes``, ``1 day 6 hours``."""
-
-    def read(self, node: Node) -> timedelta:
-        """The span."""
-        scalar = _scalar(node, "a duration such as 1 hour")
-        text = scalar.text.strip().lower()
-        if not _DURATION.match(text):
-            calendar = re.search(r"month|year|quarter", text)
-            raise DefinitionError(
-                f'"{scalar.text}" is not a duration',
-                hint="Months and years differ in length; write days, for example 30 days."
-                if calendar
-                else "Write a whole number and a unit: 90 seconds, 15 minutes, 1 hour, 1 day, 2 weeks.",
-                location=node.location,
-            )
-        words = text.split()
-        span = sum(
-            (
-                int(number) * _UNITS[unit.removesuffix("s")]
-                for number, unit in zip(words[::2], words[1::2], strict=True)
-            ),
-            timedelta(),
-        )
-        if not timedelta(seconds=1) <= span <= MAX_DURATION:
-            raise DefinitionError(
-                f'"{scalar.text}" is not between one second and {MAX_DURATION.days} days',
-                location=node.location,
-            )
-        return span
-
-    def schema(self) -> dict[str, Any]:
-        """The same as JSON Schema."""
-        return {"type": "string", "pattern": rf"^{_SPAN}( +{_SPAN})*$"}
 
 
 @dataclass(frozen=True)
@@ -589,7 +510,7 @@ class SnapshotName:
 
     def read(self, node: Node) -> str:
         """The name."""
-        scalar = _scalar(node, "the name of a snapshot")
+        scalar = a_scalar(node, "the name of a snapshot")
         if not re.fullmatch(_SNAPSHOT, scalar.text):
             raise DefinitionError(
                 f'"{scalar.text}" is no name of a snapshot',

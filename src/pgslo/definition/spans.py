@@ -1,0 +1,97 @@
+"""How long and how far: spans of time, steps between values, stretches of batches, as a definition writes them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from pgslo.definition.shapes import Integer, Text, a_scalar, describe
+from pgslo.definition.source import Node, Scalar, Sequence
+from pgslo.errors import DefinitionError
+
+_PAIR = 2
+_UNITS = {
+    "second": timedelta(seconds=1),
+    "minute": timedelta(minutes=1),
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "week": timedelta(weeks=1),
+}
+_SPAN = r"[0-9]{1,6} +(?:second|minute|hour|day|week)s?"
+_DURATION = re.compile(rf"{_SPAN}(?: +{_SPAN})*\Z")
+MAX_DURATION = timedelta(days=3_660)
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far values may be apart: a span of time, or a whole number."""
+
+    def read(self, node: Node) -> timedelta | int:
+        """The step."""
+        if isinstance(node, Scalar) and isinstance(node.value, int) and not isinstance(node.value, bool):
+            return Integer(1, 2**62).read(node)
+        return Duration().read(node)
+
+    def schema(self) -> dict[str, Any]:
+        """The same as JSON Schema."""
+        return {"anyOf": [Integer(1, 2**62).schema(), Duration().schema()]}
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The first and the last of some batches, by their names."""
+
+    def read(self, node: Node) -> tuple[str, str]:
+        """The two names."""
+        if not isinstance(node, Sequence) or len(node.items) != _PAIR:
+            raise DefinitionError(
+                f"expected the first and the last batch in brackets, not {describe(node)}",
+                hint='For example ["2026-01-01", "2026-01-31"].',
+                location=node.location,
+            )
+        first, last = (Text("a batch", 200, lenient=True).read(item) for item in node.items)
+        return first, last
+
+    def schema(self) -> dict[str, Any]:
+        """The same as JSON Schema."""
+        item = {"type": ["string", "number"]}
+        return {"type": "array", "items": item, "minItems": 2, "maxItems": 2}
+
+
+@dataclass(frozen=True)
+class Duration:
+    """A span of time in words: ``1 hour``, ``15 minutes``, ``1 day 6 hours``."""
+
+    def read(self, node: Node) -> timedelta:
+        """The span."""
+        written = a_scalar(node, "a duration such as 1 hour")
+        text = written.text.strip().lower()
+        if not _DURATION.match(text):
+            calendar = re.search(r"month|year|quarter", text)
+            raise DefinitionError(
+                f'"{written.text}" is not a duration',
+                hint="Months and years differ in length; write days, for example 30 days."
+                if calendar
+                else "Write a whole number and a unit: 90 seconds, 15 minutes, 1 hour, 1 day, 2 weeks.",
+                location=node.location,
+            )
+        words = text.split()
+        span = sum(
+            (
+                int(number) * _UNITS[unit.removesuffix("s")]
+                for number, unit in zip(words[::2], words[1::2], strict=True)
+            ),
+            timedelta(),
+        )
+        if not timedelta(seconds=1) <= span <= MAX_DURATION:
+            raise DefinitionError(
+                f'"{written.text}" is not between one second and {MAX_DURATION.days} days',
+                location=node.location,
+            )
+        return span
+
+    def schema(self) -> dict[str, Any]:
+        """The same as JSON Schema."""
+        return {"type": "string", "pattern": rf"^{_SPAN}( +{_SPAN})*$"}

@@ -1464,6 +1464,7 @@ CREATE TABLE pgslo_catalog.definition (
     budgeting text DEFAULT 'occurrences'::text NOT NULL,
     sensitivity double precision DEFAULT 1 NOT NULL,
     pairs jsonb,
+    holidays text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT definition_budgeting_is_known CHECK ((budgeting = ANY (ARRAY['occurrences'::text, 'time_slices'::text]))),
     CONSTRAINT definition_max_age_is_positive CHECK ((max_age > '00:00:00'::interval)),
     CONSTRAINT definition_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'refuse'::text, 'silent'::text]))),
@@ -1502,6 +1503,8 @@ COMMENT ON COLUMN pgslo_catalog.definition.span IS 'Window of the objective.';
 COMMENT ON COLUMN pgslo_catalog.definition.sensitivity IS 'How much a learned bound is widened; 1 is the default, 2 tells of half as small deviations, 0.5 of twice as large ones.';
 
 COMMENT ON COLUMN pgslo_catalog.definition.pairs IS 'How predictions and labels are paired and measured; NULL for a table without metrics.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.holidays IS 'Days that are not like others, as 2026-11-26 or, each year, 12-25.';
 
 CREATE FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -3537,6 +3540,20 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_email(value text) IS 'Whether the text is an e-mail address, as HTML''s input type reads it, with a dot in the domain and at most 64 characters before the @.';
 
+CREATE FUNCTION pgslo_catalog.is_holiday(holidays text[], place numeric) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- Dates reach farther than time stamps do.
+    SELECT CASE
+        WHEN holidays = '{}' OR abs(place) > 100000000000 THEN false
+        ELSE (SELECT to_char(d.day, 'YYYY-MM-DD') = ANY (holidays) OR to_char(d.day, 'MM-DD') = ANY (holidays)
+              FROM (SELECT to_timestamp(place::float8) AT TIME ZONE 'UTC' AS day) d)
+    END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_holiday(holidays text[], place numeric) IS 'Whether a batch, by its place in seconds since 1970, is of one of these days in UTC.';
+
 CREATE FUNCTION pgslo_catalog.is_hostname(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
@@ -3929,12 +3946,12 @@ BEGIN
     LOOP
         PERFORM pgslo_catalog.give_verdict(found.rule, judged, found.verdict, found.value, found.low, found.high, found.score, found.said);
     END LOOP;
-    -- What missed is not what later batches are compared with.
+    -- What missed is not what later batches are compared with, and neither is a holiday.
     UPDATE pgslo_catalog.profile p
     SET baseline = seen.fine
     FROM (
         SELECT q.column_name,
-               NOT EXISTS (
+               NOT pgslo_catalog.is_holiday(target.holidays, judged.place) AND NOT EXISTS (
                    SELECT FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id)
                    WHERE v.definition_id = judge_batch.definition_id AND v.batch = judge_batch.batch AND v.place = judged.place AND v.verdict = 'missed'
                      AND (q.column_name = ANY (r.columns) OR q.column_name = '*' AND r.columns = '{}')) AS fine
@@ -3974,26 +3991,28 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
     AS $$
     WITH mine AS (
         -- The first weeks know little, and the first months not all: bounds are wider until there are enough batches.
-        SELECT p.column_name, p.learned_from, p.surprise, p.tolerated, p.expected, p.spread, p.summary, p.place,
+        SELECT p.column_name, p.learned_from, p.surprise, p.tolerated, p.expected, p.spread, p.summary, pgslo_catalog.is_holiday(d.holidays, p.place) AS holiday,
                1.35 * greatest(1, pgslo_catalog.enough_batches()::numeric / greatest(p.learned_from, 1))::float8 ^ (1 / 3.0::float8) / coalesce(d.sensitivity, 1) AS wide
         FROM pgslo_catalog.profile p
         JOIN pgslo_catalog.definition d ON d.definition_id = p.definition_id
         WHERE p.definition_id = judge_columns.definition_id AND p.batch = judge_columns.batch
     ), scored AS MATERIALIZED (
-        SELECT m.column_name, k.ordinal, k.name, k.kind, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected, b.bound * m.spread[k.ordinal] AS reach, m.surprise[k.ordinal] / b.bound AS score,
+        SELECT m.column_name, k.ordinal, k.name, k.kind, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected, b.bound * m.spread[k.ordinal] * r.room AS reach, m.surprise[k.ordinal] / b.bound / r.room AS score, m.holiday,
                CASE WHEN m.column_name <> '*' THEN k.words WHEN k.name = 'single' THEN 'rows that occur once' WHEN k.name = 'stale' THEN 'rows that an earlier batch has' ELSE k.words END AS words,
                -- What another day changes: which values there are and how they are spread; not whether there are any, how they are written, how many rows.
-               m.column_name <> '*' AND k.name = ANY (ARRAY['distinct', 'distinct_ratio', 'top', 'single', 'length_mean', 'mean', 'log_mean', 'log_deviation', 'p05', 'p25', 'p50', 'p75', 'p95', 'zero',
+               m.column_name <> '*' AND k.name = ANY (ARRAY['distinct', 'distinct_ratio', 'top', 'single', 'length_mean', 'mean', 'log_mean', 'log_deviation', 'p05', 'p25', 'p50', 'p75', 'p95', 'zero', 'tens', 'hundreds',
                    'at_maximum', 'at_minimum', 'hour', 'new_value', 'largest_change', 'mix', 'grown', 'fallen', 'distribution', 'moved']) AS of_the_day
         FROM mine m
         CROSS JOIN pgslo_catalog.summary_kinds() k
         CROSS JOIN LATERAL (
             SELECT m.wide * CASE WHEN m.tolerated[k.ordinal] >= 1 THEN k.beyond * greatest(m.tolerated[k.ordinal], 2.5) ELSE 2.5 END AS bound
         ) b
+        -- On a holiday half as many rows are no news, nor are twice as many.
+        CROSS JOIN LATERAL (SELECT CASE WHEN m.holiday AND k.name = 'rows' THEN greatest(ln(2) / (b.bound * m.spread[k.ordinal]), 1) ELSE 1 END AS room) r
         WHERE m.learned_from >= pgslo_catalog.least_batches() AND k.beyond IS NOT NULL AND m.surprise[k.ordinal] IS NOT NULL
     ), day AS MATERIALIZED (
-        -- Where many columns have moved, it was another day: then this has to be twice as far off.
-        SELECT CASE WHEN NOT alone AND count(DISTINCT s.column_name) FILTER (WHERE s.of_the_day AND s.score >= 0.75) >= greatest(4, count(DISTINCT s.column_name) / 5.0) THEN 2 ELSE 1 END AS times
+        -- On a holiday, and where many columns have moved, it was another day: then this has to be twice as far off.
+        SELECT CASE WHEN bool_or(s.holiday) OR NOT alone AND count(DISTINCT s.column_name) FILTER (WHERE s.of_the_day AND s.score >= 0.75) >= greatest(4, count(DISTINCT s.column_name) / 5.0) THEN 2 ELSE 1 END AS times
         FROM scored s
     ), worst AS (
         SELECT DISTINCT ON (s.column_name) s.column_name, s.name, s.kind, s.words, s.value, s.expected, s.reach * f.times AS reach, s.score / f.times AS score
@@ -4015,10 +4034,11 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
            b.shown, b.least, b.most, b.score,
            CASE
                WHEN b.score IS NULL THEN format('%s known, %s are needed', CASE m.learned_from WHEN 1 THEN '1 batch' ELSE m.learned_from || ' batches' END, pgslo_catalog.least_batches())
-               ELSE format('%s: %s; %s expected', b.words, pgslo_catalog.amount(b.shown, b.kind),
+               ELSE format('%s: %s; %s expected%s', b.words, pgslo_catalog.amount(b.shown, b.kind),
                    CASE WHEN b.least IS NULL THEN 'at most ' || pgslo_catalog.amount(b.most, b.kind)
                         WHEN pgslo_catalog.amount(b.least, b.kind) = pgslo_catalog.amount(b.most, b.kind) THEN pgslo_catalog.amount(b.least, b.kind)
-                        ELSE pgslo_catalog.amount(b.least, b.kind) || ' to ' || pgslo_catalog.amount(b.most, b.kind) END)
+                        ELSE pgslo_catalog.amount(b.least, b.kind) || ' to ' || pgslo_catalog.amount(b.most, b.kind) END,
+                   CASE WHEN m.holiday THEN ' on a holiday' END)
            END
     FROM mine m
     LEFT JOIN bound b USING (column_name)
@@ -5243,6 +5263,9 @@ DECLARE
 BEGIN
     DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
     PERFORM pgslo_catalog.describe_batch(definition, batch, columns, sample, level, present);
+    UPDATE pgslo_catalog.profile p SET baseline = false
+    WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name
+      AND pgslo_catalog.is_holiday(profile_batch.definition.holidays, profile_batch.batch.place);
     phase := pgslo_catalog.phase_of(definition.definition_id, batch.place);
     -- What lasts is no fault any more: 5 missed batches in a row, or 3 of this batch's phase, are what later ones are compared with.
     -- Without the latter, each Monday would miss after a Monday that was a holiday, and never be learned.
@@ -5836,19 +5859,19 @@ DECLARE
     id bigint;
 BEGIN
     INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, schema_wanted, on_read, fingerprint,
-        settle, batch_is_of_row, recount, batch_column, sensitivity, tallies, max_age, age_of, target, span, budgeting)
+        settle, batch_is_of_row, recount, batch_column, sensitivity, holidays, tallies, max_age, age_of, target, span, budgeting)
     VALUES (
         document ->> 'name', (document ->> 'relation')::regclass, document ->> 'owner', document ->> 'description',
         ARRAY(SELECT jsonb_array_elements_text(document -> 'key')), document ->> 'writes',
         (document ->> 'batch_every')::interval, document ->> 'batch_by', document ->> 'batch_place', nullif(document -> 'schema', 'null'), document ->> 'on_read', document ->> 'fingerprint',
-        (document ->> 'settle')::interval, (document ->> 'batch_is_of_row')::boolean, document ->> 'recount', document ->> 'batch_column', (document ->> 'sensitivity')::float8,
+        (document ->> 'settle')::interval, (document ->> 'batch_is_of_row')::boolean, document ->> 'recount', document ->> 'batch_column', (document ->> 'sensitivity')::float8, ARRAY(SELECT jsonb_array_elements_text(document -> 'holidays')),
         ARRAY(SELECT jsonb_array_elements_text(document -> 'tallies')), (document ->> 'max_age')::interval, document ->> 'age_of', (document ->> 'target')::numeric, (document ->> 'span')::interval,
         coalesce(document ->> 'budgeting', 'occurrences'))
     ON CONFLICT (name) DO UPDATE SET
         relation = excluded.relation, owner = excluded.owner, description = excluded.description, key_columns = excluded.key_columns,
         writes = excluded.writes, batch_every = excluded.batch_every, batch_by = excluded.batch_by, batch_place = excluded.batch_place, schema_wanted = excluded.schema_wanted,
         on_read = excluded.on_read, fingerprint = excluded.fingerprint,
-        settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, batch_column = excluded.batch_column, sensitivity = excluded.sensitivity,
+        settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, batch_column = excluded.batch_column, sensitivity = excluded.sensitivity, holidays = excluded.holidays,
         tallies = excluded.tallies, max_age = excluded.max_age, age_of = excluded.age_of, target = excluded.target, span = excluded.span, budgeting = excluded.budgeting, registered_at = clock_timestamp(), registered_by = session_user
     RETURNING d.definition_id INTO id;
 
@@ -8617,6 +8640,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_date(value text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.is_e164(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_email(value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_holiday(holidays text[], place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_hostname(value text) FROM PUBLIC;
 

@@ -223,6 +223,10 @@ class Demo:
             "FROM pgslo.verdict WHERE verdict = 'missed' AND kind = 'learned' GROUP BY batch ORDER BY batch"
         )
         self.screen.tell("The storm of 8 and 9 February is among them, and no rule had to name a number.")
+        if "2013-12-25" in self.days:
+            self.screen.tell(
+                "Independence Day, Thanksgiving and Christmas are not: the definition lists them as holidays."
+            )
 
     def reject(self) -> None:
         """A write that breaks a rule which rejects."""
@@ -372,8 +376,8 @@ class Demo:
         )
         if holiday:
             self.screen.tell(
-                "What is left is true, and no fault: fewer flights leave on New Year's Eve. Its owner says so, and the bound "
-                "is wider from now on:"
+                "What is left is true, and no fault: fewer flights leave on New Year's Eve, which nobody listed as a holiday. Its "
+                "owner says so, and the bound is wider from now on:"
             )
             self._pgslo("incidents", "resolve", str(holiday), "--as", "false-alarm", "--note", "holiday")
         self.screen.typed("$", "python analyst.py")

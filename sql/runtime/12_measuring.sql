@@ -259,12 +259,12 @@ BEGIN
     LOOP
         PERFORM pgslo_catalog.give_verdict(found.rule, judged, found.verdict, found.value, found.low, found.high, found.score, found.said);
     END LOOP;
-    -- What missed is not what later batches are compared with.
+    -- What missed is not what later batches are compared with, and neither is a holiday.
     UPDATE pgslo_catalog.profile p
     SET baseline = seen.fine
     FROM (
         SELECT q.column_name,
-               NOT EXISTS (
+               NOT pgslo_catalog.is_holiday(target.holidays, judged.place) AND NOT EXISTS (
                    SELECT FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id)
                    WHERE v.definition_id = judge_batch.definition_id AND v.batch = judge_batch.batch AND v.place = judged.place AND v.verdict = 'missed'
                      AND (q.column_name = ANY (r.columns) OR q.column_name = '*' AND r.columns = '{}')) AS fine

@@ -13,6 +13,19 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$ SELECT 300 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.enough_batches() IS 'How many batches have to be known before bounds are no wider than they stay.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.is_holiday(holidays text[], place numeric) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    -- Dates reach farther than time stamps do.
+    SELECT CASE
+        WHEN holidays = '{}' OR abs(place) > 100000000000 THEN false
+        ELSE (SELECT to_char(d.day, 'YYYY-MM-DD') = ANY (holidays) OR to_char(d.day, 'MM-DD') = ANY (holidays)
+              FROM (SELECT to_timestamp(place::float8) AT TIME ZONE 'UTC' AS day) d)
+    END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.is_holiday(text[], numeric) IS 'Whether a batch, by its place in seconds since 1970, is of one of these days in UTC.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.summary_kinds(
     OUT ordinal integer, OUT name text, OUT kind text, OUT beyond float8, OUT words text)
 RETURNS SETOF record

@@ -250,11 +250,16 @@ def test_configuration_can_be_named(run: Run, write: Callable[..., Path]) -> Non
         ),
         (
             "[tool.pgslo]\n",
-            'pgslo.toml:1:2: error: key "tool" does not exist\nhint: one of: definitions, kinds, dsn',
+            'pgslo.toml:1:2: error: key "tool" does not exist\nhint: one of: definitions, kinds, dsn, holidays, notify',
         ),
         ("kinds = 3\n", 'pgslo.toml:1:1: error: "kinds" has to be a text: a folder with kinds of your own'),
         ('dsn = ""\n', 'pgslo.toml:1:1: error: "dsn" has to be a text'),
         ('dsn = ["secret"]\n', 'pgslo.toml:1:1: error: "dsn" has to be a text'),
+        (
+            '\nholidays = ["12-25", 2026-11-26T08:00:00]\n',
+            'pgslo.toml:2:1: error: "2026-11-26 08:00:00" is not a day\nhint: holidays =',
+        ),
+        ("holidays = 1225\n", 'pgslo.toml:1:1: error: "1225" is not a day'),
         ('definitions = "a\n', "pgslo.toml:1:17: error: not TOML: "),
         ('dsn = "a"\ndsn = "secret"\n', "pgslo.toml:2:15: error: not TOML: cannot overwrite a value"),
         ("a = " + "[" * 5000, "pgslo.toml:1:1: error: not TOML: "),

@@ -528,3 +528,29 @@ def test_a_database_that_is_not_utf8_is_spoken_to_all_the_same(
                 assert "größe" in run("quarantine", "show", "1").stdout
         finally:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_holidays_of_the_project_are_those_of_definitions_that_list_none(
+    run: Run, connection: psycopg.Connection[Any]
+) -> None:
+    connection.execute(
+        "CREATE TABLE features.own (id integer PRIMARY KEY, day date); CREATE TABLE features.numbered (id integer PRIMARY KEY, load bigint)"
+    )
+    write("table: features.own\nbatch: {by: day}\nholidays: 11-11\n", "slos/own.yml")
+    # Batches without a date have no holidays, and a list that is not their own is no mistake.
+    write("table: features.numbered\nbatch: {by: load}\n", "slos/numbered.yml")
+    Path("pgslo.toml").write_text('holidays = ["12-25", 2026-11-26]\n', encoding="utf-8")
+    assert run("apply", "--yes").exit_code == 0
+    told = connection.execute("SELECT name, holidays FROM pgslo_catalog.definition").fetchall()
+    assert dict(told) == {
+        "features.user_stats": ["12-25", "2026-11-26"],
+        "features.own": ["11-11"],
+        "features.numbered": [],
+    }
+    Path("pgslo.toml").unlink()
+    assert run("plan").exit_code == root.CHANGES
+    assert run("apply", "--yes").exit_code == 0
+    told = connection.execute(
+        "SELECT holidays FROM pgslo_catalog.definition WHERE name = 'features.user_stats'"
+    )
+    assert told.fetchone() == ([],)

@@ -6,6 +6,8 @@ from datetime import date, timedelta
 
 import pytest
 
+from pgslo.errors import DefinitionErrors
+
 DEFINITION = """
     table: features.user_stats
     owner: growth-platform
@@ -143,6 +145,71 @@ def test_holiday_does_not_spoil_its_weekday(learned):
     )
     write(learned, "2026-03-03", "2026-03-09")
     assert missed(learned, "2026-03-09") == {}
+
+
+@pytest.mark.parametrize("written", ["2026-03-02", "03-02"])
+def test_on_a_holiday_half_the_rows_are_no_news(learned, written):
+    learned.guard(DEFINITION + f'    holidays: [2025-12-25, "{written}"]\n')
+    write(learned, "2026-03-01", "2026-03-01")
+    write(learned, "2026-03-02", "2026-03-02", users="60")
+    assert missed(learned, "2026-03-02") == {}
+    assert learned.run(
+        """SELECT DISTINCT p.baseline, v.said LIKE '% expected on a holiday'
+           FROM pgslo_catalog.profile p JOIN pgslo_catalog.verdict v USING (definition_id, batch) WHERE p.batch = '2026-03-02'"""
+    ).rows == ((False, True),)
+    # The Monday after it is like other Mondays again, and as narrowly bounded.
+    write(learned, "2026-03-03", "2026-03-08")
+    write(learned, "2026-03-09", "2026-03-09", users="60")
+    assert set(missed(learned, "2026-03-09")) == {"*"}
+
+
+@pytest.mark.parametrize(
+    ("column", "fault"),
+    [
+        ("*", {"users": "25"}),
+        ("country", {"country": "CASE WHEN u % 5 < 4 THEN NULL ELSE 'us' END"}),
+        ("spend", {"spend": "100 * (" + CLEAN["spend"] + ")"}),
+    ],
+    ids=["a fifth of the rows", "null burst", "unit"],
+)
+def test_what_is_broken_on_a_holiday_is_told_of(learned, column, fault):
+    learned.guard(DEFINITION + "    holidays: 2026-03-02\n")
+    write(learned, "2026-03-01", "2026-03-01")
+    write(learned, "2026-03-02", "2026-03-02", **fault)
+    assert column in missed(learned, "2026-03-02")
+
+
+def test_holidays_are_left_out_of_what_is_learned_from_rows_that_are_there(session):
+    session.run("CREATE TABLE features.t (id bigint, at timestamptz, PRIMARY KEY (id, at))")
+    session.run(
+        """INSERT INTO features.t SELECT n, d + interval '90 minutes' FROM generate_series(timestamptz '2025-12-20 00:00+00', '2025-12-29 00:00+00', '1 day') d, generate_series(1, 3) n"""
+    )
+    session.guard(
+        "table: features.t\nowner: o\nkey: [id, at]\nwrites: bulk\nbatch: {by: at, every: 1 day}\nholidays: [12-24, 12-25, 2024-12-26]\n"
+    )
+    session.run("SELECT pgslo.learn('features.t')")
+    assert session.run(
+        "SELECT DISTINCT batch FROM pgslo_catalog.profile WHERE NOT baseline ORDER BY 1"
+    ).rows == (("2025-12-24T00:00:00+00:00",), ("2025-12-25T00:00:00+00:00",))
+
+
+def test_days_beyond_what_a_time_stamp_holds_are_no_holidays(session):
+    session.run("CREATE TABLE features.t (id bigint PRIMARY KEY, day date)")
+    session.guard("table: features.t\nowner: o\nwrites: bulk\nbatch: {by: day}\nholidays: [01-01, 02-29]\n")
+    session.run("INSERT INTO features.t VALUES (1, '400000-01-01'), (2, 'infinity'), (3, '2028-02-29')")
+    session.run("SELECT count(*) FROM pgslo.close_batch('features.t')")
+    assert session.run("SELECT DISTINCT batch FROM pgslo_catalog.profile WHERE NOT baseline").rows == (
+        ("2028-02-29",),
+    )
+
+
+@pytest.mark.parametrize("type_", ["bigint", "text", "time"])
+def test_batches_without_a_date_have_no_holidays(session, type_):
+    session.run(f"CREATE TABLE features.t (id bigint PRIMARY KEY, part {type_})")
+    with pytest.raises(DefinitionErrors) as caught:
+        session.guard("table: features.t\nbatch: {by: part}\nholidays: [12-25]\n")
+    assert "batches of features.t have no date, so none is on a holiday" in str(caught.value)
+    assert caught.value.errors[0].location.line == 3
 
 
 def test_what_lasts_on_one_weekday_is_learned_after_three(learned):

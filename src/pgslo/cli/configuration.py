@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ _KEYS = {
     "kinds": "a folder with kinds of your own",
     "dsn": "a connection string",
 }
+_ALL_KEYS = (*_KEYS, "holidays", "notify")
 #: Keys of a route, and what each holds; all but ``to`` and ``repeat`` may be lists.
 _ROUTE_KEYS = {
     "to": "an apprise URL, or env:NAME",
@@ -41,6 +42,7 @@ class Configuration:
         kinds: Folder of the organisation's own kinds.
         dsn: The database, unless the command line or the environment name another.
         path: The file it comes from; ``None`` when there is none.
+        holidays: Days that are not like others, for definitions that list none.
         routes: Where messages about incidents go.
     """
 
@@ -48,6 +50,7 @@ class Configuration:
     kinds: Path | None = None
     dsn: str | None = None
     path: Path | None = None
+    holidays: tuple[str, ...] = ()
     routes: tuple[Route, ...] = ()
 
 
@@ -101,13 +104,12 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
 def _checked(values: dict[str, Any], text: str, path: Path) -> Configuration:
     for key, value in values.items():
         location = _place(key, text, path)
-        if key == "notify":
+        if key in ("holidays", "notify"):
             continue
         if key not in _KEYS:
             raise ConfigurationError(
                 f'key "{key}" does not exist',
-                hint=output.did_you_mean(key, (*_KEYS, "notify")).strip()
-                or f"one of: {', '.join((*_KEYS, 'notify'))}",
+                hint=output.did_you_mean(key, _ALL_KEYS).strip() or f"one of: {', '.join(_ALL_KEYS)}",
                 location=location,
             )
         if not isinstance(value, str) or not value.strip() or "\0" in value:
@@ -120,8 +122,24 @@ def _checked(values: dict[str, Any], text: str, path: Path) -> Configuration:
         kinds=folder / Path(values["kinds"]).expanduser() if "kinds" in values else None,
         dsn=values.get("dsn"),
         path=path,
+        holidays=tuple(_holidays(values["holidays"], text, path)) if "holidays" in values else (),
         routes=tuple(_routes(values["notify"], text, path)) if "notify" in values else (),
     )
+
+
+def _holidays(days: Any, text: str, path: Path) -> Iterator[str]:
+    """Days as TOML's own dates, or as texts, where ``12-25`` is a day of each year."""
+    from pgslo.definition.spans import is_day  # brings YAML along, which help does without
+
+    location = _place("holidays", text, path)
+    for day in _listed(days):
+        # A time of TOML's is a date to Python as well.
+        written = day.isoformat() if type(day) is date else day
+        if not isinstance(written, str) or not is_day(written):
+            raise ConfigurationError(
+                f'"{day}" is not a day', hint='holidays = ["12-25", 2026-11-26]', location=location
+            )
+        yield written
 
 
 def _routes(notify: Any, text: str, path: Path) -> Iterator[Route]:

@@ -44,7 +44,8 @@ def load(configuration: Configuration, paths: Sequence[Path]) -> Project:
     """
     files = find_files(configuration, paths)
     texts = {str(output.shown_path(path)): _text(path) for path in files}
-    return Project(tuple(texts), load_all(texts, kinds=load_own_kinds(configuration)), whole=not paths)
+    definitions = load_all(texts, kinds=load_own_kinds(configuration), holidays=configuration.holidays)
+    return Project(tuple(texts), definitions, whole=not paths)
 
 
 def find_files(configuration: Configuration, paths: Sequence[Path]) -> tuple[Path, ...]:

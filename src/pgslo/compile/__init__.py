@@ -208,9 +208,14 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
     guarded = _collect(
         lambda: views.artifacts(definition, catalog, relation, key, learning, asserted.columns)
     )
+    told = _collect(
+        lambda: registration(
+            compiler, chosen, key, measured, tuple(tallies), over_batches, paired, asserted.told
+        )
+    )
     artifacts = (
         *(one for one in triggers if one.kind == "function"),
-        registration(compiler, chosen, key, measured, tuple(tallies), over_batches, paired, asserted.told),
+        told,
         *(one for one in made if one is not None),
         *(one for one in triggers if one.kind != "function"),
         *guarded,

@@ -12,9 +12,10 @@ from pgslo.compile.artifact import Artifact, Statement
 from pgslo.compile.constants import seconds
 from pgslo.compile.measures import Measured
 from pgslo.compile.measuring import Measuring
-from pgslo.compile.writes import Choice, WriteCompiler
+from pgslo.compile.writes import Batching, Choice, WriteCompiler
 from pgslo.definition import rules
 from pgslo.definition.rules import Definition
+from pgslo.errors import CatalogError
 from pgslo.sql import Sql
 
 #: How long after its last write a batch is taken as complete, unless the definition says otherwise.
@@ -52,6 +53,9 @@ def registration(
         over_batches: How each rule over batches is measured, by its name.
         paired: What pairs predictions with labels, if anything does.
         asserted: Its assertions, as the runtime is told.
+
+    Raises:
+        CatalogError: It lists holidays, and its batches have no date.
     """
     definition = compiler.definition
     counted = is_measured(compiler, measured)
@@ -74,6 +78,7 @@ def registration(
         "recount": measured.recount,
         "batch_column": compiler.batching.column,
         "sensitivity": definition.sensitivity,
+        **_holidays(definition, compiler.batching),
         **({"tallies": tallies} if tallies else {}),
         **_objective(definition),
         **_freshness(over_batches),
@@ -164,6 +169,18 @@ def _objective(definition: Definition) -> dict[str, object]:
         "span": seconds(definition.window),
         "budgeting": definition.budgeting,
     }
+
+
+def _holidays(definition: Definition, batching: Batching) -> dict[str, object]:
+    if batching.dated:
+        return {"holidays": definition.holidays} if definition.holidays else {}
+    if "holidays" in definition.places:
+        raise CatalogError(
+            f"batches of {definition.name} have no date, so none is on a holiday",
+            hint="leave holidays out, or write batch: {by: <a date or a time stamp>}",
+            location=definition.place("holidays"),
+        )
+    return {}
 
 
 def _freshness(over_batches: dict[str, Measured]) -> dict[str, object]:

@@ -251,6 +251,7 @@ class Batching:
         every: The span of the clock's batches, or that in which nothing came means that nothing failed.
         type: Type of the key; of no use where no row says its batch.
         column: The column that is the key, or that ``every`` cuts; ``None`` where an expression is.
+        dated: Whether the place is a moment, in seconds since 1970.
     """
 
     raw_new: Sql
@@ -261,6 +262,7 @@ class Batching:
     every: str | None
     type: Sql = _TEXT
     column: str | None = None
+    dated: bool = True
 
 
 def batching(definition: Definition, subject: Subject, writes: Writes) -> Batching:
@@ -312,15 +314,30 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
             every=span,
             type=key,
             column=column,
+            dated=not type_name.startswith("time "),
         )
     if category == NUMERIC:
         number, place = _raw("batch_number_name"), _raw("batch_number")
         return Batching(
-            new, row, number, place, by_value=True, every=None, type=Sql(type_name), column=column
+            new,
+            row,
+            number,
+            place,
+            by_value=True,
+            every=None,
+            type=Sql(type_name),
+            column=column,
+            dated=False,
         )
-    arrival = _raw("batch_arrival")
     return Batching(
-        new, row, _raw("batch_name"), arrival, by_value=False, every=_STREAM_BATCH, type=Sql(type_name)
+        new,
+        row,
+        _raw("batch_name"),
+        _raw("batch_arrival"),
+        by_value=False,
+        every=_STREAM_BATCH,
+        type=Sql(type_name),
+        dated=False,
     )
 
 

@@ -74,6 +74,7 @@ _DESCRIPTIONS = {
     "settle": "How long after its last write a batch is taken as complete; without it, ten minutes.",
     "watch": "false: no bounds are learned.",
     "unwatched": "Columns for which no bounds are learned.",
+    "holidays": "Days that are not like others, as 2026-11-26 or, each year, 12-25; learned bounds are wide on them.",
     "sensitivity": "2 tells of half as small deviations from what was learned, 0.5 of twice as large ones.",
     "group_by": "Columns whose values make a group that keeps the promise by itself.",
     "deferred": "true: held when the transaction commits; false: after each statement as well.",

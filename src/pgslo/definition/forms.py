@@ -70,7 +70,7 @@ from pgslo.definition.shapes import (
     describe,
 )
 from pgslo.definition.source import Node, Scalar
-from pgslo.definition.spans import Duration, Step, Stretch
+from pgslo.definition.spans import Day, Duration, Step, Stretch
 from pgslo.errors import DefinitionError
 
 _TYPE = re.compile(r'[\w ".,()\[\]]{1,200}\Z')
@@ -507,6 +507,7 @@ PLAIN_KEYS: dict[str, Shape] = {
     "watch": Boolean(),
     "unwatched": ListOf(Name(), single=True),
     "sensitivity": Measure(),
+    "holidays": ListOf(Day(), single=True),
 }
 #: Keys that say what a table of predictions is.
 PREDICTION_KEYS = ("kind", "predictions", "post_process", "labels")

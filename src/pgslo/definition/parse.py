@@ -66,13 +66,14 @@ def load(text: str, *, path: str, kinds: Mapping[str, CustomKind] = _NO_KINDS) -
 
 
 def load_all(
-    files: Mapping[str, str], *, kinds: Mapping[str, CustomKind] = _NO_KINDS
+    files: Mapping[str, str], *, kinds: Mapping[str, CustomKind] = _NO_KINDS, holidays: tuple[str, ...] = ()
 ) -> tuple[Definition, ...]:
     """Read the definitions of a project.
 
     Args:
         files: Text of each file by its path.
         kinds: The organisation's own kinds, by name.
+        holidays: Those of definitions that list none.
 
     Raises:
         DefinitionErrors: Everything that is wrong with any of them, or a table that has two.
@@ -85,6 +86,8 @@ def load_all(
         except DefinitionErrors as error:
             problems.errors.extend(error.errors)
             continue
+        if not definition.holidays:
+            definition = definition.model_copy(update={"holidays": holidays})
         table = (definition.schema_name, definition.table_name)
         first = definitions.setdefault(table, definition)
         if first is not definition:

@@ -522,6 +522,7 @@ class Definition(BaseModel):
         window: Over which the target is to be reached.
         budgeting: Whether batches are counted, or the time that they stand for.
         sensitivity: Divides every learned bound's width; 1 is the default.
+        holidays: Days that are not like others: ``2026-11-26``, or ``12-25`` of each year.
         kind: ``predictions`` for a table of them.
         predictions: Which of its columns hold what.
         post_process: What is done to scores before anybody is served them.
@@ -544,6 +545,7 @@ class Definition(BaseModel):
     unwatched: tuple[str, ...] = ()
     settle: timedelta | None = None
     sensitivity: float = Field(default=1.0, gt=0)
+    holidays: tuple[str, ...] = ()
     target: float | None = Field(default=None, ge=0, le=1)
     window: timedelta | None = None
     budgeting: Literal["occurrences", "time_slices"] = "occurrences"

@@ -1,10 +1,10 @@
-"""How long and how far: spans of time, steps between values, stretches of batches, as a definition writes them."""
+"""When, how long and how far: days, spans of time, steps between values, stretches of batches, as a definition writes them."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from pgslo.definition.shapes import Integer, Text, a_scalar, describe
@@ -22,6 +22,9 @@ _UNITS = {
 _SPAN = r"[0-9]{1,6} +(?:second|minute|hour|day|week)s?"
 _DURATION = re.compile(rf"{_SPAN}(?: +{_SPAN})*\Z")
 MAX_DURATION = timedelta(days=3_660)
+_DAY = r"([0-9]{4}-)?[0-9]{2}-[0-9]{2}"
+#: In which 29 February is a day.
+_A_LEAP_YEAR = "2000-"
 
 
 @dataclass(frozen=True)
@@ -95,3 +98,35 @@ class Duration:
     def schema(self) -> dict[str, Any]:
         """The same as JSON Schema."""
         return {"type": "string", "pattern": rf"^{_SPAN}( +{_SPAN})*$"}
+
+
+@dataclass(frozen=True)
+class Day:
+    """A day: ``2026-11-26``, or ``12-25`` for that of each year."""
+
+    def read(self, node: Node) -> str:
+        """The day as it was written."""
+        text = a_scalar(node, "a day such as 2026-11-26 or 12-25").text
+        if not is_day(text):
+            raise DefinitionError(
+                f'"{text}" is not a day',
+                hint="Write 2026-11-26, or 12-25 for that of each year.",
+                location=node.location,
+            )
+        return text
+
+    def schema(self) -> dict[str, Any]:
+        """The same as JSON Schema."""
+        return {"type": "string", "pattern": f"^{_DAY}$"}
+
+
+def is_day(text: str) -> bool:
+    """Whether a text is a day of the calendar, or with no year one of any."""
+    match = re.fullmatch(_DAY, text)
+    if match is None:
+        return False
+    try:
+        date.fromisoformat(text if match[1] else _A_LEAP_YEAR + text)
+    except ValueError:
+        return False
+    return True

@@ -14,20 +14,21 @@ from pgslo.compile import (
     declared,
     measures,
     measuring,
+    mechanisms,
     native,
     pairs,
     post_processing,
     repairs,
     views,
-    writes,
 )
 from pgslo.compile.artifact import Artifact, Lock, Statement, drop, read_comment, table
 from pgslo.compile.assertions import Validation
 from pgslo.compile.conditions import Subject
 from pgslo.compile.measures import Measured
 from pgslo.compile.measuring import Measuring
+from pgslo.compile.mechanisms import Choice
 from pgslo.compile.registration import is_measured, registration
-from pgslo.compile.writes import Choice, WriteCompiler
+from pgslo.compile.writes import WriteCompiler
 from pgslo.definition import rules
 from pgslo.definition.rules import Definition
 from pgslo.definition.shadow import as_enforced
@@ -332,12 +333,12 @@ def _choose(rule: rules.Rule, compiler: WriteCompiler) -> Choice:
     subject = compiler.subject
     if isinstance(rule, rules.Schema):
         declared.check_schema(rule, subject)
-        return writes.choose(rule, subject, compiler.writes)
+        return mechanisms.choose(rule, subject, compiler.writes)
     if isinstance(rule, rules.Range) and rule.on_breach == "repair":
         conditions.check(rule, subject)
         return Choice(rule, "repair trigger", "only a BEFORE ROW trigger can change the row")
     conditions.check(rule, subject)
-    choice = writes.choose(rule, subject, compiler.writes)
+    choice = mechanisms.choose(rule, subject, compiler.writes)
     if choice.mechanism in ("row trigger", "statement trigger") and isinstance(
         rule, rules.References | rules.Unique
     ):

@@ -15,7 +15,8 @@ from pgslo.compile.artifact import Artifact, Statement, table
 from pgslo.compile.assertion_commit import CommitCompiler, Looked
 from pgslo.compile.assertion_forms import FormCompiler
 from pgslo.compile.assertion_groups import Parts, Touch
-from pgslo.compile.writes import Choice, WriteCompiler
+from pgslo.compile.mechanisms import Choice
+from pgslo.compile.writes import WriteCompiler
 from pgslo.definition import assertions as forms
 from pgslo.definition.rules import Assertion, Definition
 from pgslo.errors import CatalogError, DefinitionError, DefinitionErrors, Location

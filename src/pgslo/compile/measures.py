@@ -13,7 +13,8 @@ from pgslo.compile.artifact import Artifact
 from pgslo.compile.batch_functions import Parts
 from pgslo.compile.conditions import ROW
 from pgslo.compile.measuring import Tally, is_watched
-from pgslo.compile.writes import Choice, WriteCompiler
+from pgslo.compile.mechanisms import Choice
+from pgslo.compile.writes import WriteCompiler
 from pgslo.definition import bounds, names, rules
 from pgslo.errors import CatalogError, Location
 from pgslo.sql import Sql

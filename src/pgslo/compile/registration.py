@@ -8,11 +8,13 @@ from datetime import timedelta
 
 from pgslo import sql
 from pgslo.compile import conditions, measures, measuring, pairs, post_processing, promises, writes
+from pgslo.compile.arrival import Batching
 from pgslo.compile.artifact import Artifact, Statement
 from pgslo.compile.constants import seconds
 from pgslo.compile.measures import Measured
 from pgslo.compile.measuring import Measuring
-from pgslo.compile.writes import Batching, Choice, WriteCompiler
+from pgslo.compile.mechanisms import Choice
+from pgslo.compile.writes import WriteCompiler
 from pgslo.definition import rules
 from pgslo.definition.rules import Definition
 from pgslo.errors import CatalogError

@@ -1,148 +1,28 @@
-"""What stands in the way of a write: which mechanism enforces each rule, and the functions and triggers for it."""
+"""What stands in the way of a write: the functions and triggers for rules over rows and for the schema."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Literal
 
 from pgslo import naming, sql
-from pgslo.catalog import NUMERIC, TEMPORAL, Catalog, Name, Relation
+from pgslo.catalog import Catalog, Name, Relation
 from pgslo.compile import conditions, declared, promises
+from pgslo.compile.arrival import arrival, batching
 from pgslo.compile.artifact import Artifact, Statement, table
-from pgslo.compile.conditions import NEW, ROW, Subject
-from pgslo.compile.constants import seconds
+from pgslo.compile.conditions import NEW, Subject
+from pgslo.compile.mechanisms import Choice, Mechanism
 from pgslo.definition import rules
 from pgslo.definition.rules import Definition
-from pgslo.errors import CatalogError
-from pgslo.expression import Expression
 from pgslo.sql import Sql
 
-Mechanism = Literal[
-    "native",
-    "row trigger",
-    "statement trigger",
-    "schema trigger",
-    "repair trigger",
-    "on read",
-    "at close",
-    "at commit",
-]
-
-#: Rows that arrive one by one are batched by the hour of the clock unless the definition says otherwise.
-_STREAM_BATCH = "3600 seconds"
-
-_NO_ARGUMENTS, _TEXT = Sql(""), Sql("text")
+_NO_ARGUMENTS = Sql("")
 
 #: Errors that say the table is not what the rule was written for: even a rule that rejects lets the write live then.
 #: Any other error of a rejecting rule, such as a full disk, is the writer's.
 _SCHEMA_MOVED = Sql(
     "syntax_error_or_access_rule_violation OR invalid_schema_name OR feature_not_supported OR data_exception"
 )
-
-
-@dataclass(frozen=True)
-class Choice:
-    """How a rule is enforced, and why in that way."""
-
-    rule: rules.Rule
-    mechanism: Mechanism
-    reason: str
-
-
-@dataclass(frozen=True)
-class Writes:
-    """How rows arrive in the table, and why that is believed."""
-
-    mode: Literal["bulk", "stream"]
-    reason: str
-
-
-def arrival(definition: Definition) -> Writes:
-    """How rows arrive: as declared, else as the batches of the definition suggest."""
-    if definition.writes is not None:
-        return Writes(definition.writes, f"declared: writes: {definition.writes}")
-    if definition.batch is not None and definition.batch.by is not None:
-        return Writes(
-            "bulk", "batches by a column are loaded whole; declare writes: stream if rows arrive one by one"
-        )
-    return Writes(
-        "stream",
-        "no batch by a column is declared, so rows arrive one by one; declare writes: bulk for loads",
-    )
-
-
-def choose(rule: rules.Rule, subject: Subject, writes: Writes) -> Choice:
-    """The cheapest mechanism that can do what the rule wants.
-
-    Raises:
-        CatalogError: No mechanism can.
-    """
-    match rule:
-        case rules.Repair():
-            return Choice(rule, "repair trigger", "only a BEFORE ROW trigger can change the row")
-        case rules.Schema():
-            if rule.on_breach == "reject":
-                return Choice(rule, "schema trigger", "one look at the catalogue before each statement")
-            return Choice(
-                rule, "on read", "one look at the catalogue at each guarded read; writes pay nothing"
-            )
-        case rules.NotNull() if rule.on_breach == "reject" and rule.where is None:
-            return Choice(
-                rule,
-                "native",
-                "NOT NULL costs a write nothing and no writer gets round it; its error is PostgreSQL's own (23502)",
-            )
-        case rules.Unique() if rule.on_breach == "reject":
-            return Choice(
-                rule,
-                "native",
-                "only a unique index holds between concurrent writers; its error is PostgreSQL's own (23505)",
-            )
-        case rules.References() if rule.on_breach == "reject" and rule.where is None:
-            return Choice(
-                rule,
-                "native",
-                "only a foreign key holds against deletes in the other table; its error is PostgreSQL's own (23503)",
-            )
-    return _choose_trigger(rule, subject, writes)
-
-
-def _choose_trigger(rule: rules.Rule, subject: Subject, writes: Writes) -> Choice:
-    if rule.on_breach == "quarantine":
-        generated = [
-            name
-            for name in conditions.columns(rule)
-            if (column := subject.relation.column(name)) and column.generated
-        ]
-        if generated:
-            raise CatalogError(
-                f'column "{generated[0]}" is generated after the point where a row can be diverted',
-                hint="put the rule on the columns it is generated from, or use on_breach: reject",
-                location=rule.place("on_breach"),
-            )
-        return Choice(
-            rule, "row trigger", "only a BEFORE ROW trigger can divert a row and let the others pass"
-        )
-    if rule.at_least is not None or rule.at_most is not None or rule.reject_below is not None:
-        return Choice(
-            rule,
-            "statement trigger",
-            "a share needs the number of rows written, which a statement knows at no cost",
-        )
-    if isinstance(rule, rules.Unique | rules.References):
-        return Choice(
-            rule, "statement trigger", "looking rows up is cheapest for all rows of a statement at once"
-        )
-    if writes.mode == "bulk":
-        return Choice(
-            rule,
-            "statement trigger",
-            f"one pass over the rows of a load is cheaper than a call for each ({writes.reason})",
-        )
-    return Choice(
-        rule, "row trigger", f"all rules in one condition is the cheapest for single rows ({writes.reason})"
-    )
 
 
 # One context class for each template.
@@ -236,128 +116,6 @@ class _Schema:
 @dataclass(frozen=True)
 class _Function:
     function: Sql
-
-
-@dataclass(frozen=True)
-class Batching:
-    """How a batch is told from a row, and its place among the others.
-
-    Attributes:
-        raw_new: The batch's key over row ``NEW``: the author's expression, with its ``every``.
-        raw_row: The same over row ``r``.
-        name: What the batch is called, over ``b.raw``.
-        place: Its place as a number, over ``b.raw``; NULL when batches stand in order of arrival.
-        by_value: Whether the key itself says which batch is later.
-        every: The span of the clock's batches, or that in which nothing came means that nothing failed.
-        type: Type of the key; of no use where no row says its batch.
-        column: The column that is the key, or that ``every`` cuts; ``None`` where an expression is.
-        dated: Whether the place is a moment, in seconds since 1970.
-    """
-
-    raw_new: Sql
-    raw_row: Sql
-    name: Sql
-    place: Sql
-    by_value: bool
-    every: str | None
-    type: Sql = _TEXT
-    column: str | None = None
-    dated: bool = True
-
-
-def batching(definition: Definition, subject: Subject, writes: Writes) -> Batching:
-    """What the definition's batches are.
-
-    Raises:
-        CatalogError: A column does not exist, or ``every`` cannot cut the key.
-    """
-    batch = definition.batch
-    if batch is None or batch.by is None:
-        every = batch.every if batch else None
-        if every is None and writes.mode == "bulk":
-            raw = sql.render("batch_statement", _Clock(Sql("statement_timestamp()"), Sql("'0'")))
-            return Batching(raw, raw, _raw("batch_name"), _raw("batch_epoch"), by_value=False, every=None)
-        clock = seconds(every) if every else _STREAM_BATCH
-        raw = sql.render("batch_every", _Clock(Sql("statement_timestamp()"), sql.literal(clock)))
-        return Batching(raw, raw, _raw("batch_name"), _raw("batch_epoch"), by_value=False, every=clock)
-
-    for name in batch.by.columns:
-        subject.column(name, batch.by.location)
-    relation: Name = (subject.relation.schema, subject.relation.name)
-    type_name, category = subject.catalog.expression_types.get((relation, batch.by.text), ("text", "S"))
-    new, row = batch.by.qualified(NEW), batch.by.qualified(ROW)
-    column = next((name for name in batch.by.columns if _is_plain(name, batch.by)), None)
-    span: str | None = None
-    if batch.every is not None:
-        if category != TEMPORAL or type_name.startswith("time "):
-            raise CatalogError(
-                f"a batch by a value of type {type_name} cannot be cut into intervals",
-                hint="every: wants by: to be a date or a time stamp",
-                location=batch.location,
-            )
-        span = seconds(batch.every)
-        # A date would be widened to a time stamp with time zone, and the session's zone would move the batch.
-        cast = "::timestamp" if type_name == "date" else ""
-        new, row = (
-            sql.render("batch_every", _Clock(Sql(f"{value}{cast}"), sql.literal(span)))
-            for value in (new, row)
-        )
-    if category == TEMPORAL:
-        # What a date is cut into are time stamps.
-        key = Sql("timestamp without time zone" if span is not None and type_name == "date" else type_name)
-        return Batching(
-            new,
-            row,
-            _raw("batch_name"),
-            _raw("batch_epoch"),
-            by_value=True,
-            every=span,
-            type=key,
-            column=column,
-            dated=not type_name.startswith("time "),
-        )
-    if category == NUMERIC:
-        number, place = _raw("batch_number_name"), _raw("batch_number")
-        return Batching(
-            new,
-            row,
-            number,
-            place,
-            by_value=True,
-            every=None,
-            type=Sql(type_name),
-            column=column,
-            dated=False,
-        )
-    return Batching(
-        new,
-        row,
-        _raw("batch_name"),
-        _raw("batch_arrival"),
-        by_value=False,
-        every=_STREAM_BATCH,
-        type=Sql(type_name),
-        dated=False,
-    )
-
-
-def _is_plain(column: str, expression: Expression) -> bool:
-    return expression.text in (column, sql.identifier(column).text)
-
-
-def _raw(template: str) -> Sql:
-    return sql.render(template, _Raw(Sql("b.raw")))
-
-
-@dataclass(frozen=True)
-class _Clock:
-    value: Sql
-    span: Sql
-
-
-@dataclass(frozen=True)
-class _Raw:
-    raw: Sql
 
 
 class WriteCompiler:

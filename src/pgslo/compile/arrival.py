@@ -1,0 +1,164 @@
+"""How rows arrive in a table, and which batch each of them belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pgslo import sql
+from pgslo.catalog import NUMERIC, TEMPORAL, Name
+from pgslo.compile.conditions import NEW, ROW, Subject
+from pgslo.compile.constants import seconds
+from pgslo.definition.rules import Definition
+from pgslo.errors import CatalogError
+from pgslo.expression import Expression
+from pgslo.sql import Sql
+
+#: Rows that arrive one by one are batched by the hour of the clock unless the definition says otherwise.
+_STREAM_BATCH = "3600 seconds"
+
+_TEXT = Sql("text")
+
+
+@dataclass(frozen=True)
+class Writes:
+    """How rows arrive in the table, and why that is believed."""
+
+    mode: Literal["bulk", "stream"]
+    reason: str
+
+
+def arrival(definition: Definition) -> Writes:
+    """How rows arrive: as declared, else as the batches of the definition suggest."""
+    if definition.writes is not None:
+        return Writes(definition.writes, f"declared: writes: {definition.writes}")
+    if definition.batch is not None and definition.batch.by is not None:
+        return Writes(
+            "bulk", "batches by a column are loaded whole; declare writes: stream if rows arrive one by one"
+        )
+    return Writes(
+        "stream",
+        "no batch by a column is declared, so rows arrive one by one; declare writes: bulk for loads",
+    )
+
+
+@dataclass(frozen=True)
+class Batching:
+    """How a batch is told from a row, and its place among the others.
+
+    Attributes:
+        raw_new: The batch's key over row ``NEW``: the author's expression, with its ``every``.
+        raw_row: The same over row ``r``.
+        name: What the batch is called, over ``b.raw``.
+        place: Its place as a number, over ``b.raw``; NULL when batches stand in order of arrival.
+        by_value: Whether the key itself says which batch is later.
+        every: The span of the clock's batches, or that in which nothing came means that nothing failed.
+        type: Type of the key; of no use where no row says its batch.
+        column: The column that is the key, or that ``every`` cuts; ``None`` where an expression is.
+        dated: Whether the place is a moment, in seconds since 1970.
+    """
+
+    raw_new: Sql
+    raw_row: Sql
+    name: Sql
+    place: Sql
+    by_value: bool
+    every: str | None
+    type: Sql = _TEXT
+    column: str | None = None
+    dated: bool = True
+
+
+def batching(definition: Definition, subject: Subject, writes: Writes) -> Batching:
+    """What the definition's batches are.
+
+    Raises:
+        CatalogError: A column does not exist, or ``every`` cannot cut the key.
+    """
+    batch = definition.batch
+    if batch is None or batch.by is None:
+        every = batch.every if batch else None
+        if every is None and writes.mode == "bulk":
+            raw = sql.render("batch_statement", _Clock(Sql("statement_timestamp()"), Sql("'0'")))
+            return Batching(raw, raw, _raw("batch_name"), _raw("batch_epoch"), by_value=False, every=None)
+        clock = seconds(every) if every else _STREAM_BATCH
+        raw = sql.render("batch_every", _Clock(Sql("statement_timestamp()"), sql.literal(clock)))
+        return Batching(raw, raw, _raw("batch_name"), _raw("batch_epoch"), by_value=False, every=clock)
+
+    for name in batch.by.columns:
+        subject.column(name, batch.by.location)
+    relation: Name = (subject.relation.schema, subject.relation.name)
+    type_name, category = subject.catalog.expression_types.get((relation, batch.by.text), ("text", "S"))
+    new, row = batch.by.qualified(NEW), batch.by.qualified(ROW)
+    column = next((name for name in batch.by.columns if _is_plain(name, batch.by)), None)
+    span: str | None = None
+    if batch.every is not None:
+        if category != TEMPORAL or type_name.startswith("time "):
+            raise CatalogError(
+                f"a batch by a value of type {type_name} cannot be cut into intervals",
+                hint="every: wants by: to be a date or a time stamp",
+                location=batch.location,
+            )
+        span = seconds(batch.every)
+        # A date would be widened to a time stamp with time zone, and the session's zone would move the batch.
+        cast = "::timestamp" if type_name == "date" else ""
+        new, row = (
+            sql.render("batch_every", _Clock(Sql(f"{value}{cast}"), sql.literal(span)))
+            for value in (new, row)
+        )
+    if category == TEMPORAL:
+        # What a date is cut into are time stamps.
+        key = Sql("timestamp without time zone" if span is not None and type_name == "date" else type_name)
+        return Batching(
+            new,
+            row,
+            _raw("batch_name"),
+            _raw("batch_epoch"),
+            by_value=True,
+            every=span,
+            type=key,
+            column=column,
+            dated=not type_name.startswith("time "),
+        )
+    if category == NUMERIC:
+        number, place = _raw("batch_number_name"), _raw("batch_number")
+        return Batching(
+            new,
+            row,
+            number,
+            place,
+            by_value=True,
+            every=None,
+            type=Sql(type_name),
+            column=column,
+            dated=False,
+        )
+    return Batching(
+        new,
+        row,
+        _raw("batch_name"),
+        _raw("batch_arrival"),
+        by_value=False,
+        every=_STREAM_BATCH,
+        type=Sql(type_name),
+        dated=False,
+    )
+
+
+def _is_plain(column: str, expression: Expression) -> bool:
+    return expression.text in (column, sql.identifier(column).text)
+
+
+def _raw(template: str) -> Sql:
+    return sql.render(template, _Raw(Sql("b.raw")))
+
+
+@dataclass(frozen=True)
+class _Clock:
+    value: Sql
+    span: Sql
+
+
+@dataclass(frozen=True)
+class _Raw:
+    raw: Sql

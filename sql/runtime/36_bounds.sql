@@ -36,7 +36,11 @@ AS $pgslo$
         FROM mine m
         CROSS JOIN pgslo_catalog.summary_kinds() k
         CROSS JOIN LATERAL (
-            SELECT m.wide * CASE WHEN m.tolerated[k.ordinal] >= 1 THEN k.beyond * greatest(m.tolerated[k.ordinal], 2.5) ELSE 2.5 END AS bound
+            SELECT m.wide * CASE
+                WHEN m.tolerated[k.ordinal] >= 1 THEN k.beyond * greatest(m.tolerated[k.ordinal], 2.5)
+                -- A mean that stood still for two months is not left to chance, as that of times on the hour: there an hour's shift is less than chance would do.
+                WHEN k.kind = 'mean' AND m.learned_from >= 60 THEN least(greatest(3 * coalesce(m.tolerated[k.ordinal], 0), 0.4), 2.5)
+                ELSE 2.5 END AS bound
         ) b
         -- On a holiday half as many rows are no news, nor are twice as many.
         CROSS JOIN LATERAL (SELECT CASE WHEN m.holiday AND k.name = 'rows' THEN greatest(ln(2) / (b.bound * m.spread[k.ordinal]), 1) ELSE 1 END AS room) r

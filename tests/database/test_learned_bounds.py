@@ -107,6 +107,23 @@ def test_fault_is_told_of_its_column_alone(learned, column, fault):
     assert missed(learned, "2026-03-03") == {}
 
 
+def test_times_on_a_grid_that_are_shifted_by_an_hour_are_told_of(session):
+    session.run("CREATE TABLE features.load (at timestamptz PRIMARY KEY, day date NOT NULL, demand numeric)")
+    session.guard(
+        "table: features.load\nowner: o\nwrites: bulk\nbatch: {by: day}\nunwatched: [day, demand]\n"
+    )
+    for n in range(75):
+        session.run(
+            f"""INSERT INTO features.load SELECT d + n * interval '30 minutes' + interval '{1 if n == 70 else 0} hours', d, n
+                FROM (SELECT date '2026-01-01' + {n} AS d) d, generate_series(0, 45) n"""
+        )
+        session.run("SELECT count(*) FROM pgslo.close_batch('features.load')")
+    told = session.run(
+        """SELECT v.batch, r.columns FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id) WHERE v.verdict = 'missed'"""
+    ).rows
+    assert told == (("2026-03-12", ["at"]),)
+
+
 def test_it_is_said_in_words_what_was_expected(learned):
     write(learned, "2026-03-02", "2026-03-02", age="CASE WHEN u % 8 = 0 THEN NULL ELSE 30 + u % 10 END")
     assert missed(learned, "2026-03-02")["age"].endswith("expected")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ from pgslo import embedded
 for _name in [name for name in os.environ if name.startswith("PG")]:
     if _name == "PGSLO_DSN" or not _name.startswith("PGSLO_"):
         del os.environ[_name]
+
+# A shell starts what runs in the background with Ctrl-C ignored, and what tests start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _FAST = {
     # What is lost in a crash is made again by the next run.

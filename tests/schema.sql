@@ -1031,7 +1031,7 @@ BEGIN
     columns_now := pgslo_catalog.columns_of(held.relation);
     columns_then := held.columns;
     IF columns_then #> '{0,2}' <> columns_now #> '{0,2}' THEN
-        -- It came out of a dump, which numbers tables and columns anew: only names say which is which.
+        -- It came out of a dump, or its table was made anew, which numbers tables and columns anew: only names say which is which.
         SELECT jsonb_agg(jsonb_build_array(n.said -> 0, w.said -> 1) ORDER BY w.ordinal), min(w.said ->> 1) FILTER (WHERE n.said IS NULL)
         INTO columns_then, unknown
         FROM jsonb_array_elements(held.columns) WITH ORDINALITY AS w (said, ordinal)
@@ -1040,7 +1040,7 @@ BEGIN
             RAISE EXCEPTION USING
                 ERRCODE = 'object_not_in_prerequisite_state',
                 MESSAGE = format('row %s does not fit %s any more', release.quarantine_id, target.name),
-                DETAIL = format('The table was restored from a dump, and has no column "%s" any more; what became of it cannot be told.', unknown),
+                DETAIL = format('The table was restored from a dump or made anew, and has no column "%s" any more; what became of it cannot be told.', unknown),
                 HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.', release.quarantine_id);
         END IF;
     END IF;
@@ -3106,7 +3106,7 @@ BEGIN
     IF (follow_loads.definition).recount IS NOT NULL
         AND EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount')
     THEN
-        -- A partition was emptied: what is left of each batch, the table alone can tell.
+        -- A partition was emptied, or another table took the name: what is in each batch, the table alone can tell.
         PERFORM pgslo_catalog.recount_all(follow_loads.definition);
     END IF;
     FOR due IN
@@ -3261,6 +3261,25 @@ END
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Counts the newest batches of a streamed table from the table itself, and closes and judges what is due.';
+
+CREATE FUNCTION pgslo_catalog.follow_table(definition_id bigint, former regclass) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    target pgslo_catalog.definition;
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.definition_id = follow_table.definition_id;
+    UPDATE pgslo_catalog.quarantine q SET relation = target.relation
+    WHERE q.definition_id = target.definition_id AND q.relation = follow_table.former AND q.state = 'held';
+    IF target.writes = 'bulk' THEN
+        -- What was recorded is about the former table: the next tick() counts each batch from this one.
+        INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation) VALUES (target.definition_id, '', '-Infinity', 0, 'recount');
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.follow_table(definition_id bigint, former regclass) IS 'Carries a definition on with the table that has its name now, in place of the former one.';
 
 CREATE FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) RETURNS void
     LANGUAGE plpgsql
@@ -5763,6 +5782,7 @@ DECLARE
     counted pgslo_catalog.measured[] := pgslo_catalog.replace_counts(recount_all.definition, NULL, NULL, mask);
     one pgslo_catalog.measured;
     before pgslo_catalog.batch;
+    after pgslo_catalog.batch;
 BEGIN
     UPDATE pgslo_catalog.batch b SET rows = 0, present = '{}', tallies = '{}', failures = '{}'
     WHERE b.definition_id = id AND b.name NOT IN (SELECT c.batch FROM unnest(counted) AS c);
@@ -5771,8 +5791,9 @@ BEGIN
         PERFORM pgslo_catalog.take_count(recount_all.definition, one, mask);
         UPDATE pgslo_catalog.batch b SET failures = coalesce(f.failures, '{}')
         FROM pgslo_catalog.fragment f
-        WHERE f.definition_id = id AND f.batch = one.batch AND f.operation = 'recounted' AND b.definition_id = id AND b.name = one.batch;
-        IF before.closed_at IS NOT NULL AND before.rows <> one.rows THEN
+        WHERE f.definition_id = id AND f.batch = one.batch AND f.operation = 'recounted' AND b.definition_id = id AND b.name = one.batch
+        RETURNING b.* INTO after;
+        IF before.closed_at IS NOT NULL AND (before.rows, before.present, before.tallies) IS DISTINCT FROM (after.rows, after.present, after.tallies) THEN
             PERFORM pgslo_catalog.judge_closed(recount_all.definition, one.batch,
                 pgslo_catalog.watched_columns(id),
                 one.sample, pgslo_catalog.level_of(mask));
@@ -5781,7 +5802,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.recount_all(definition pgslo_catalog.definition) IS 'Counts every batch of a loaded table from the table, and judges those again that have other rows than they had.';
+COMMENT ON FUNCTION pgslo_catalog.recount_all(definition pgslo_catalog.definition) IS 'Counts every batch of a loaded table from the table, and judges those again that come to something else than they did.';
 
 CREATE FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) RETURNS void
     LANGUAGE plpgsql STABLE
@@ -5861,6 +5882,7 @@ CREATE FUNCTION pgslo_catalog.register(document jsonb) RETURNS void
     AS $$
 DECLARE
     id bigint;
+    former regclass := (SELECT d.relation FROM pgslo_catalog.definition d WHERE d.name = document ->> 'name');
 BEGIN
     INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, schema_wanted, on_read, fingerprint,
         settle, batch_is_of_row, recount, batch_column, sensitivity, holidays, tallies, max_age, age_of, target, span, budgeting)
@@ -5878,6 +5900,9 @@ BEGIN
         settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, batch_column = excluded.batch_column, sensitivity = excluded.sensitivity, holidays = excluded.holidays,
         tallies = excluded.tallies, max_age = excluded.max_age, age_of = excluded.age_of, target = excluded.target, span = excluded.span, budgeting = excluded.budgeting, registered_at = clock_timestamp(), registered_by = session_user
     RETURNING d.definition_id INTO id;
+    IF former <> (document ->> 'relation')::regclass THEN
+        PERFORM pgslo_catalog.follow_table(id, former);
+    END IF;
 
     INSERT INTO pgslo_catalog.rule AS r (definition_id, name, kind, columns, on_breach, at_least, at_most, samples, mechanism, promise, owner, description, tags, scope, measure,
         warn_low, warn_high, reject_low, reject_high, target, span, missed_before_open, met_before_resolve)
@@ -6040,16 +6065,17 @@ BEGIN
             -- Failing rows are not judged again: they are the same where the rows are as many as before.
             SELECT g.batch, sum(g.rows) AS rows, nullif(pgslo_catalog.added_up(array_agg(g.failures)), '{}') AS failures FROM gone g GROUP BY g.batch
         ), written AS (
-            INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures, operation, present, level, sample_columns, sample)
+            INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample)
             SELECT $4, c.batch, coalesce(c.place, pgslo_catalog.arrival($4, c.batch)), c.rows, k.failures, 'recounted', coalesce(pgslo_catalog.signed($5, c.present, 1), '{}'),
-                   pgslo_catalog.level_of($3), $5, c.sample
+                   coalesce(pgslo_catalog.signed($7, c.tallies, 1), '{}'), pgslo_catalog.level_of($3), $5, c.sample
             FROM counted c LEFT JOIN kept k ON k.batch = c.batch AND k.rows = c.rows
             WHERE $6 = 'bulk'
         )
         SELECT array_agg(c::pgslo_catalog.measured ORDER BY c.place) FROM counted c
         $query$, (replace_counts.definition).recount)
     INTO counted
-    USING replace_counts.first, replace_counts.last, replace_counts.mask, (replace_counts.definition).definition_id, columns, (replace_counts.definition).writes;
+    USING replace_counts.first, replace_counts.last, replace_counts.mask, (replace_counts.definition).definition_id, columns, (replace_counts.definition).writes,
+        (replace_counts.definition).tallies;
     RETURN counted;
 END
 $_$;
@@ -8618,6 +8644,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.defin
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_pairs(definition pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.follow_table(definition_id bigint, former regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) FROM PUBLIC;
 

@@ -7,6 +7,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     id bigint;
+    former regclass := (SELECT d.relation FROM pgslo_catalog.definition d WHERE d.name = document ->> 'name');
 BEGIN
     INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, schema_wanted, on_read, fingerprint,
         settle, batch_is_of_row, recount, batch_column, sensitivity, holidays, tallies, max_age, age_of, target, span, budgeting)
@@ -24,6 +25,9 @@ BEGIN
         settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, batch_column = excluded.batch_column, sensitivity = excluded.sensitivity, holidays = excluded.holidays,
         tallies = excluded.tallies, max_age = excluded.max_age, age_of = excluded.age_of, target = excluded.target, span = excluded.span, budgeting = excluded.budgeting, registered_at = clock_timestamp(), registered_by = session_user
     RETURNING d.definition_id INTO id;
+    IF former <> (document ->> 'relation')::regclass THEN
+        PERFORM pgslo_catalog.follow_table(id, former);
+    END IF;
 
     INSERT INTO pgslo_catalog.rule AS r (definition_id, name, kind, columns, on_breach, at_least, at_most, samples, mechanism, promise, owner, description, tags, scope, measure,
         warn_low, warn_high, reject_low, reject_high, target, span, missed_before_open, met_before_resolve)
@@ -61,6 +65,24 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.register(jsonb) IS 'Takes a definition in, or its newer form; rules that are gone are retired and keep their history.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.follow_table(definition_id bigint, former regclass) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    target pgslo_catalog.definition;
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.definition_id = follow_table.definition_id;
+    UPDATE pgslo_catalog.quarantine q SET relation = target.relation
+    WHERE q.definition_id = target.definition_id AND q.relation = follow_table.former AND q.state = 'held';
+    IF target.writes = 'bulk' THEN
+        -- What was recorded is about the former table: the next tick() counts each batch from this one.
+        INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation) VALUES (target.definition_id, '', '-Infinity', 0, 'recount');
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.follow_table(bigint, regclass) IS 'Carries a definition on with the table that has its name now, in place of the former one.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.forget(definition text) RETURNS void
 LANGUAGE plpgsql

@@ -321,6 +321,7 @@ DECLARE
     counted pgslo_catalog.measured[] := pgslo_catalog.replace_counts(recount_all.definition, NULL, NULL, mask);
     one pgslo_catalog.measured;
     before pgslo_catalog.batch;
+    after pgslo_catalog.batch;
 BEGIN
     UPDATE pgslo_catalog.batch b SET rows = 0, present = '{}', tallies = '{}', failures = '{}'
     WHERE b.definition_id = id AND b.name NOT IN (SELECT c.batch FROM unnest(counted) AS c);
@@ -329,8 +330,9 @@ BEGIN
         PERFORM pgslo_catalog.take_count(recount_all.definition, one, mask);
         UPDATE pgslo_catalog.batch b SET failures = coalesce(f.failures, '{}')
         FROM pgslo_catalog.fragment f
-        WHERE f.definition_id = id AND f.batch = one.batch AND f.operation = 'recounted' AND b.definition_id = id AND b.name = one.batch;
-        IF before.closed_at IS NOT NULL AND before.rows <> one.rows THEN
+        WHERE f.definition_id = id AND f.batch = one.batch AND f.operation = 'recounted' AND b.definition_id = id AND b.name = one.batch
+        RETURNING b.* INTO after;
+        IF before.closed_at IS NOT NULL AND (before.rows, before.present, before.tallies) IS DISTINCT FROM (after.rows, after.present, after.tallies) THEN
             PERFORM pgslo_catalog.judge_closed(recount_all.definition, one.batch,
                 pgslo_catalog.watched_columns(id),
                 one.sample, pgslo_catalog.level_of(mask));
@@ -338,7 +340,7 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.recount_all(pgslo_catalog.definition) IS 'Counts every batch of a loaded table from the table, and judges those again that have other rows than they had.';
+COMMENT ON FUNCTION pgslo_catalog.recount_all(pgslo_catalog.definition) IS 'Counts every batch of a loaded table from the table, and judges those again that come to something else than they did.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
 LANGUAGE plpgsql
@@ -359,7 +361,7 @@ BEGIN
     IF (follow_loads.definition).recount IS NOT NULL
         AND EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount')
     THEN
-        -- A partition was emptied: what is left of each batch, the table alone can tell.
+        -- A partition was emptied, or another table took the name: what is in each batch, the table alone can tell.
         PERFORM pgslo_catalog.recount_all(follow_loads.definition);
     END IF;
     FOR due IN
@@ -532,16 +534,17 @@ BEGIN
             -- Failing rows are not judged again: they are the same where the rows are as many as before.
             SELECT g.batch, sum(g.rows) AS rows, nullif(pgslo_catalog.added_up(array_agg(g.failures)), '{}') AS failures FROM gone g GROUP BY g.batch
         ), written AS (
-            INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures, operation, present, level, sample_columns, sample)
+            INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample)
             SELECT $4, c.batch, coalesce(c.place, pgslo_catalog.arrival($4, c.batch)), c.rows, k.failures, 'recounted', coalesce(pgslo_catalog.signed($5, c.present, 1), '{}'),
-                   pgslo_catalog.level_of($3), $5, c.sample
+                   coalesce(pgslo_catalog.signed($7, c.tallies, 1), '{}'), pgslo_catalog.level_of($3), $5, c.sample
             FROM counted c LEFT JOIN kept k ON k.batch = c.batch AND k.rows = c.rows
             WHERE $6 = 'bulk'
         )
         SELECT array_agg(c::pgslo_catalog.measured ORDER BY c.place) FROM counted c
         $query$, (replace_counts.definition).recount)
     INTO counted
-    USING replace_counts.first, replace_counts.last, replace_counts.mask, (replace_counts.definition).definition_id, columns, (replace_counts.definition).writes;
+    USING replace_counts.first, replace_counts.last, replace_counts.mask, (replace_counts.definition).definition_id, columns, (replace_counts.definition).writes,
+        (replace_counts.definition).tallies;
     RETURN counted;
 END
 $pgslo$;

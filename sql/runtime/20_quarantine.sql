@@ -48,7 +48,7 @@ BEGIN
     columns_now := pgslo_catalog.columns_of(held.relation);
     columns_then := held.columns;
     IF columns_then #> '{0,2}' <> columns_now #> '{0,2}' THEN
-        -- It came out of a dump, which numbers tables and columns anew: only names say which is which.
+        -- It came out of a dump, or its table was made anew, which numbers tables and columns anew: only names say which is which.
         SELECT jsonb_agg(jsonb_build_array(n.said -> 0, w.said -> 1) ORDER BY w.ordinal), min(w.said ->> 1) FILTER (WHERE n.said IS NULL)
         INTO columns_then, unknown
         FROM jsonb_array_elements(held.columns) WITH ORDINALITY AS w (said, ordinal)
@@ -57,7 +57,7 @@ BEGIN
             RAISE EXCEPTION USING
                 ERRCODE = 'object_not_in_prerequisite_state',
                 MESSAGE = format('row %s does not fit %s any more', release.quarantine_id, target.name),
-                DETAIL = format('The table was restored from a dump, and has no column "%s" any more; what became of it cannot be told.', unknown),
+                DETAIL = format('The table was restored from a dump or made anew, and has no column "%s" any more; what became of it cannot be told.', unknown),
                 HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.', release.quarantine_id);
         END IF;
     END IF;

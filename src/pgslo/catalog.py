@@ -172,6 +172,7 @@ class Catalog:
         runtime: Version of the installed runtime, or ``None``.
         expression_types: Type of each batch expression, by table and text.
         renamed: Definitions whose table has another name by now, by that name.
+        replaced: Definitions whose name another table has by now: it was made anew, or swapped in.
         gist_types: Types whose values an exclusion constraint can hold to be equal, or not, by the extension btree_gist.
     """
 
@@ -184,6 +185,7 @@ class Catalog:
     schemas: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
     renamed: Mapping[Name, str] = field(default_factory=dict)
+    replaced: frozenset[str] = frozenset()
     gist_types: frozenset[str] = frozenset()
 
     @property

@@ -162,6 +162,7 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
         expression_types=_expression_types(conn, definitions, relations),
         schemas=frozenset(server["schemas"]),
         renamed=_renamed(conn) if state.version else {},
+        replaced=_replaced(conn) if state.version else frozenset(),
         roles=frozenset(server["roles"]),
         gist_types=frozenset(server["gist_types"]),
     )
@@ -177,6 +178,10 @@ def read_relation(conn: Connection, name: Name) -> Relation | None:
 
 def _renamed(conn: Connection) -> dict[Name, str]:
     return {(schema, name): definition for schema, name, definition in conn.execute(query("renamed"))}
+
+
+def _replaced(conn: Connection) -> frozenset[str]:
+    return frozenset(definition for (definition,) in conn.execute(query("replaced")))
 
 
 def _relation(row: dict[str, Any]) -> Relation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from pgslo import naming
 from pgslo.catalog import Installed, identity
 
 What = Literal[
-    "gone", "table renamed", "missing", "edited", "foreign", "switched off", "unarmed", "column renamed", "column retyped",
+    "gone", "table renamed", "table replaced", "missing", "edited", "foreign", "switched off", "unarmed", "column renamed", "column retyped",
     "column gone", "broken", "unseen rows", "not observed", "paused", "unknown", "snapshot",
 ]  # fmt: skip
 
@@ -44,6 +44,7 @@ class Facts:
     definition: str
     writes: str
     table_name: str | None
+    is_replaced: bool
     applied_name: str | None
     applied_at: Any
     applied_columns: Sequence[Mapping[str, Any]] | None
@@ -81,8 +82,10 @@ def find(
         pauses: What is switched off for now.
     """
     name = facts.definition
+    if facts.is_replaced:
+        return (_replaced(facts),)
     if facts.table_name is None:
-        to_do = f"if it is gone for good: pgslo uninstall {name}; if it was made anew: pgslo apply"
+        to_do = f"if it is gone for good: pgslo uninstall {name}; if it is made anew: pgslo apply after that"
         return (Finding(name, "gone", name, f"the table of {name} was dropped", to_do),)
     if facts.applied_objects is None:
         said = "it was applied by a version that kept no notes, so nothing can be compared"
@@ -112,6 +115,29 @@ def find_snapshots(rows: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
             f"pgslo snapshot verify {row['name']} tells whether its rows are still those that were taken; pgslo snapshot drop {row['name']} forgets it",
         )
         for row in rows
+    )
+
+
+def unguarded(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Those after which writes are judged no longer, or readers have no guarded view, although nobody said so."""
+    return tuple(
+        one
+        for one in found
+        if one.what in ("gone", "table replaced")
+        or (one.what == "missing" and one.thing.startswith(("trigger ", "view ")))
+    )
+
+
+def _replaced(facts: Facts) -> Finding:
+    former = "the one that was guarded was dropped"
+    if facts.table_name is not None:
+        former = f"the one that was guarded is called {facts.table_name} now, and guarded views read that"
+    return Finding(
+        facts.definition,
+        "table replaced",
+        facts.definition,
+        f"another table has its name by now; {former}",
+        "pgslo apply guards this one; what it came with was judged by no rule over rows",
     )
 
 

@@ -91,6 +91,9 @@ _ORDER = (
     "view",
 )
 
+#: What goes on meaning the table that it was made for, whatever that is called: the others name theirs anew at each use.
+_BY_IDENTITY = ("registration", "assertion", "view")
+
 
 def make(compiled: Sequence[Compiled], catalog: Catalog, *, runtime_scripts: tuple[str, ...] = ()) -> Plan:
     """Plan the way to a set of definitions; what other definitions have installed is left alone.
@@ -122,7 +125,8 @@ def make(compiled: Sequence[Compiled], catalog: Catalog, *, runtime_scripts: tup
     steps = [_renaming(old, new) for old, new in renamed.items()]
     steps += [_removal(one) for one in sorted(orphans, key=_position, reverse=True) if one not in last]
     for artifact in sorted(wanted.values(), key=_position):
-        steps += _change(artifact, found.get((artifact.kind, artifact.identity)))
+        is_replaced = artifact.definition in catalog.replaced and artifact.kind in _BY_IDENTITY
+        steps += _change(artifact, found.get((artifact.kind, artifact.identity)), is_replaced=is_replaced)
     steps += [_removal(one) for one in last]
     return Plan(
         steps=tuple(steps),
@@ -208,7 +212,7 @@ def _position(one: Artifact | Installed) -> int:
     return _ORDER.index(one.kind)
 
 
-def _change(artifact: Artifact, installed: Installed | None) -> list[Step]:
+def _change(artifact: Artifact, installed: Installed | None, *, is_replaced: bool) -> list[Step]:
     comment = (artifact.comment,) if artifact.comment else ()
     if installed is None:
         statements = _commented(artifact)
@@ -218,7 +222,7 @@ def _change(artifact: Artifact, installed: Installed | None) -> list[Step]:
     is_another = artifact.kind == "assertion" and artifact.fingerprint != installed.fingerprint
     if not installed.validated and not is_another:
         return [_step("finish", artifact, _unfinished(artifact), "an earlier apply could not finish it")]
-    reason = _difference(artifact, installed)
+    reason = _difference(artifact, installed, is_replaced=is_replaced)
     if reason is None and comment and installed.definition != artifact.definition:
         return [_step("replace", artifact, comment, "it belongs to the definition of the renamed table")]
     if reason is None:
@@ -229,7 +233,9 @@ def _change(artifact: Artifact, installed: Installed | None) -> list[Step]:
     return [_step("replace", artifact, (*artifact.drop, *_commented(artifact)), reason)]
 
 
-def _difference(artifact: Artifact, installed: Installed) -> str | None:
+def _difference(artifact: Artifact, installed: Installed, *, is_replaced: bool) -> str | None:
+    if is_replaced:
+        return "another table has the name now; it stands for the former one"
     if installed.fingerprint != artifact.fingerprint and artifact.kind != "not_null":
         return "the definition changed"
     if artifact.body is not None and installed.body is not None and artifact.body != installed.body:

@@ -114,7 +114,16 @@ def test_status_for_programs(run: Run) -> None:
     assert result.exit_code == root.BREACH
     document = json.loads(result.stdout)
     assert document.keys() == {
-        *("version", "tables", "incidents", "budgets", "broken_rules", "switched_off", "without_file"),
+        *(
+            "version",
+            "tables",
+            "incidents",
+            "budgets",
+            "broken_rules",
+            "switched_off",
+            "unguarded",
+            "without_file",
+        ),
     }
     assert document["version"] == 1
     assert [table["definition"] for table in document["tables"]] == ["features.events", "features.stats"]
@@ -178,6 +187,28 @@ def test_a_trigger_that_is_switched_off_is_told(run: Run, connection: psycopg.Co
     assert run("plan").exit_code == root.CHANGES
     assert run("apply", "--yes").exit_code == 0
     assert run("status").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        (
+            "DROP TRIGGER pgslo_500_measure_insert ON features.stats",
+            "missing: trigger pgslo_500_measure_insert ON features.stats",
+        ),
+        ("DROP VIEW guarded.stats_strict", "missing: view guarded.stats_strict"),
+        ("DROP TABLE features.stats CASCADE", "gone: features.stats"),
+    ],
+)
+def test_what_is_guarded_no_longer_is_told(
+    run: Run, connection: psycopg.Connection[Any], statement: str, told: str
+) -> None:
+    connection.execute(statement)
+    result = run("status")
+    assert result.exit_code == root.BREACH
+    assert f"features.stats: {told}\n" in result.stdout
+    document = json.loads(run("status", "--json").stdout)
+    assert [f"{one['what']}: {one['thing']}" for one in document["unguarded"]] == [told]
 
 
 def test_a_definition_without_a_file_is_mentioned(run: Run) -> None:

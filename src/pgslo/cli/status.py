@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pgslo import database
+from pgslo import database, drift, operations
 from pgslo.cli import output, project
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.database import Connection
@@ -29,8 +29,8 @@ def status(session: Session, tables: tuple[str, ...], *, as_json: bool) -> int:
     """Show how the defined tables are.
 
     TABLES are names such as features.user_stats; without any, all are shown. Ends with exit code 4 when something is
-    broken: an incident is open, a rule can no longer be judged, a table's columns differ from what is promised, or
-    somebody switched off a trigger.
+    broken: an incident is open, a rule can no longer be judged, a table's columns differ from what is promised,
+    somebody switched off a trigger, or a table is guarded no longer: it was made anew, or triggers or views were dropped.
     """
     with session.connect() as conn:
         rights = rights_on(conn)
@@ -41,6 +41,7 @@ def status(session: Session, tables: tuple[str, ...], *, as_json: bool) -> int:
         incidents = [row for row in read_incidents(conn) if row["definition"] in names]
         broken = [row for row in database.fetch(conn, "broken_rules") if row["definition"] in names]
         idle = _idle(conn, names) if rights["may_plan"] else []
+        unguarded = _unguarded(conn, names) if rights["may_plan"] else []
         installed = [row["definition"] for row in database.fetch(conn, "status")]
         budgets = [row for row in database.fetch(conn, "budgets") if row["definition"] in names]
     stray = [] if tables else _without_file(session, installed)
@@ -51,6 +52,7 @@ def status(session: Session, tables: tuple[str, ...], *, as_json: bool) -> int:
             budgets=budgets,
             broken_rules=broken,
             switched_off=idle,
+            unguarded=unguarded,
             without_file=stray,
         )
     else:
@@ -58,9 +60,9 @@ def status(session: Session, tables: tuple[str, ...], *, as_json: bool) -> int:
         for row in incidents:
             _show_incident(row, budgets)
         _show_budgets(budgets, incidents)
-        _show_other(shown, broken, idle, stray)
+        _show_other(shown, broken, idle, unguarded, stray)
     differ = any(row["schema_difference"] for row in shown)
-    return BREACH if incidents or broken or idle or differ else OK
+    return BREACH if incidents or broken or idle or unguarded or differ else OK
 
 
 def rights_on(conn: Connection) -> Row:
@@ -148,6 +150,26 @@ def _idle(conn: Connection, names: Sequence[str]) -> list[Row]:
         {"definition": one.definition, "object": f"trigger {one.identity}"}
         for one in found
         if not one.enabled and one.kind == "trigger" and one.definition in names
+    ]
+
+
+def _unguarded(conn: Connection, names: Sequence[str]) -> list[Row]:
+    """What was dropped or replaced, so that nothing is judged or told any more; none for a role that may not see."""
+    try:
+        with database.errors():
+            found = operations.find_drift(conn)
+    except DatabaseError:
+        return []
+    return [
+        {
+            "definition": one.definition,
+            "what": one.what,
+            "thing": one.thing,
+            "said": one.said,
+            "to_do": one.to_do,
+        }
+        for one in drift.unguarded(found)
+        if one.definition in names
     ]
 
 
@@ -269,7 +291,11 @@ def _fact(word: str, text: str | None) -> None:
 
 
 def _show_other(
-    rows: Sequence[Row], broken: Sequence[Row], idle: Sequence[Row], stray: Sequence[str]
+    rows: Sequence[Row],
+    broken: Sequence[Row],
+    idle: Sequence[Row],
+    unguarded: Sequence[Row],
+    stray: Sequence[str],
 ) -> None:
     for row in rows:
         if row["schema_difference"]:
@@ -290,6 +316,11 @@ def _show_other(
             "to do",
             "pgslo resume, or pgslo apply, switches it on again; rows written meanwhile were not judged",
         )
+    for row in unguarded:
+        output.say()
+        output.say(f"{row['definition']}: {row['what']}: {row['thing']}", fg="red", bold=True)
+        _fact("found", row["said"])
+        _fact("to do", row["to_do"])
     for row in rows:
         if row["quarantined_rows"]:
             count = output.counted(row["quarantined_rows"], "row")

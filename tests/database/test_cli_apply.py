@@ -554,3 +554,19 @@ def test_holidays_of_the_project_are_those_of_definitions_that_list_none(
         "SELECT holidays FROM pgslo_catalog.definition WHERE name = 'features.user_stats'"
     )
     assert told.fetchone() == ([],)
+
+
+def test_how_rows_that_are_there_come_to_be_counted_is_said_once(
+    run: Run, connection: psycopg.Connection[Any]
+) -> None:
+    said = "pgslo learn features.user_stats --from-table\n"
+    connection.execute("CREATE TABLE features.empty (id integer PRIMARY KEY, day date)")
+    write("{table: features.empty, batch: {by: day}}", "slos/empty.yml")
+    connection.execute("INSERT INTO features.user_stats VALUES (1, '2026-02-01', 30, 'us', 'a@b.de', 0.5)")
+    applied = run("apply", "--yes")
+    assert applied.exit_code == 0, applied.output
+    assert applied.stderr.endswith(said)
+    assert "features.empty has rows" not in applied.stderr
+    assert run("learn", "features.user_stats", "--from-table").exit_code == 0
+    write(DEFINITION.replace("max: 120", "max: 121"))
+    assert "learn" not in run("apply", "--yes").stderr

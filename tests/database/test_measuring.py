@@ -205,6 +205,61 @@ def test_batches_that_were_there_before_are_learned_from_the_table(session):
     )
 
 
+def test_sums_are_kept_when_a_batch_is_counted_from_the_table(session):
+    session.run("CREATE TABLE features.old (id bigint, day date, age integer, PRIMARY KEY (id, day))")
+    session.run("INSERT INTO features.old SELECT n, '2026-01-01', n FROM generate_series(1, 30) n")
+    session.guard(
+        "{table: features.old, writes: bulk, batch: {by: day}, columns: {age: [{statistic: {of: mean, max: 100}}]}}"
+    )
+    session.run("SELECT pgslo.learn('features.old')")
+    session.run("DELETE FROM features.old WHERE id > 28")
+    session.run("INSERT INTO features.old VALUES (31, '2026-01-01', 290)")
+    session.run("SELECT pgslo.tick()")
+    mean = "SELECT value FROM pgslo.verdict WHERE rule = 'age_statistic'"
+    assert session.values(mean) == session.values("SELECT avg(age)::float8 FROM features.old")
+
+
+#: What a job does to a day that was loaded before the table was guarded.
+RELOADS = {
+    "deleted and loaded again": """
+        DELETE FROM features.user_stats WHERE feature_date = '2026-11-20';
+        INSERT INTO features.user_stats SELECT u, '2026-11-20', CASE WHEN u <= 4 THEN 900 ELSE 40 END FROM generate_series(1, 60) u""",
+    "merged": """
+        INSERT INTO features.user_stats SELECT u, '2026-11-20', CASE WHEN u <= 4 THEN 900 ELSE 40 END FROM generate_series(1, 60) u
+        ON CONFLICT (user_id, feature_date) DO UPDATE SET age = excluded.age""",
+    "all of the table updated": "UPDATE features.user_stats SET age = CASE WHEN user_id <= 4 THEN 900 ELSE 40 END",
+    "a part of it deleted": "DELETE FROM features.user_stats WHERE user_id > 45",
+    "all of it deleted, day by day": """
+        DELETE FROM features.user_stats WHERE feature_date = '2026-11-20';
+        DELETE FROM features.user_stats WHERE feature_date = '2026-11-21'""",
+}
+
+
+@pytest.mark.parametrize("reload", RELOADS)
+def test_a_batch_that_was_there_before_is_counted_when_rows_of_it_go(session, reload):
+    session.run(
+        """CREATE TABLE features.user_stats (user_id bigint, feature_date date, age integer, PRIMARY KEY (user_id, feature_date));
+           INSERT INTO features.user_stats SELECT u, date '2026-11-10' + d, 40 + 400 * (u / 40) FROM generate_series(1, 50) u, generate_series(0, 11) d"""
+    )
+    session.guard(DEFINITION + "    row_count: {min: 40}\n")
+    session.run(RELOADS[reload])
+    session.run("SELECT FROM pgslo.close_batch('features.user_stats')")
+    there, told = in_table(session), in_batches(session)
+    assert "2026-11-20" in told
+    for batch, (rows, ages, failing) in told.items():
+        if batch not in there:
+            assert rows < 0, "what is gone was not known to be there"
+            continue
+        assert (rows, ages) == there[batch][:2]
+        if reload in ("deleted and loaded again", "all of the table updated"):
+            # All of its rows were written since, so those that fail are known as well.
+            assert failing == there[batch][2]
+    assert session.values("SELECT batch FROM pgslo.verdict WHERE verdict = 'missed'") == []
+    insert(session, "2026-11-20", (201, 210))
+    session.run("SELECT pgslo.tick()")
+    assert in_batches(session)["2026-11-20"][:2] == in_table(session)["2026-11-20"][:2]
+
+
 def test_batches_of_streamed_tables_are_counted_from_the_table(session):
     session.run("CREATE TABLE features.events (id bigint PRIMARY KEY, at timestamptz, amount numeric)")
     session.guard("{table: features.events, writes: stream, batch: {by: at, every: 1 hour}}")

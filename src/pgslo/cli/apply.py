@@ -95,7 +95,9 @@ def apply(
                 output.message("somebody else applied the same meanwhile; there is nothing left to do")
                 return OK
             raise
-    return report(unfinished)
+        result = report(unfinished)
+        _mention_history(conn, plan)
+    return result
 
 
 def read_body(conn: Connection, plan: Plan) -> str:
@@ -120,6 +122,16 @@ def carry_out(conn: Connection, plan: Plan, replan: Callable[[], Plan]) -> tuple
 
         return installation.apply(
             conn, plan, replan, on_statement=on_statement, on_wait=_say_it_waits, on_busy=_say_it_is_busy
+        )
+
+
+def _mention_history(conn: Connection, plan: Plan) -> None:
+    """Say how rows that were there before new definitions come to be counted."""
+    new = [step.definition for step in plan.steps if (step.action, step.kind) == ("create", "registration")]
+    for row in database.fetch(conn, "not_learned", {"definitions": new}) if new else []:
+        name = row["definition"]
+        output.message(
+            f"{name} has rows already; to count its batches and learn from them: pgslo learn {name} --from-table"
         )
 
 

@@ -26,6 +26,15 @@ SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_na
        -- Not to_regclass(): it refuses whoever may not use the schema.
        AND NOT EXISTS (SELECT FROM pg_catalog.pg_class x JOIN pg_catalog.pg_namespace s ON s.oid = x.relnamespace
                        WHERE s.nspname = o.stood #>> '{relation,0}' AND x.relname = o.stood #>> '{relation,1}')) AS lost_tables,
+    -- Tables that were partitions then, and those of them that stand by themselves now, with triggers of ours.
+    (SELECT coalesce(jsonb_agg(DISTINCT o.stood -> 'relation'), '[]') FROM jsonb_array_elements(a.objects) AS o (stood)
+     WHERE o.stood ->> 'of_partition' = 'true') AS applied_partitions,
+    (SELECT coalesce(jsonb_agg(DISTINCT g.tgrelid::regclass::text), '[]')
+     FROM jsonb_array_elements(a.objects) AS o (stood)
+     JOIN pg_catalog.pg_namespace s ON s.nspname = o.stood #>> '{relation,0}'
+     JOIN pg_catalog.pg_class x ON x.relnamespace = s.oid AND x.relname = o.stood #>> '{relation,1}' AND NOT x.relispartition
+     JOIN pg_catalog.pg_trigger g ON g.tgrelid = x.oid AND substr(pg_catalog.obj_description(g.oid, 'pg_trigger'), 24) = d.name
+     WHERE o.stood ->> 'of_partition' = 'true') AS detached,
     (SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_array(s.nspname, o.relname)), '[]')
      FROM pgslo_catalog.assertion_dependency p JOIN pgslo_catalog.rule r USING (rule_id)
      JOIN pg_catalog.pg_class o ON o.oid = p.relation JOIN pg_catalog.pg_namespace s ON s.oid = o.relnamespace

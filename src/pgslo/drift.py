@@ -12,7 +12,7 @@ from pgslo import naming
 from pgslo.catalog import Installed, identity
 
 What = Literal[
-    "gone", "table renamed", "table replaced", "missing", "edited", "foreign", "switched off", "unarmed", "column renamed", "column retyped",
+    "gone", "table renamed", "table replaced", "missing", "edited", "foreign", "switched off", "unarmed", "detached", "column renamed", "column retyped",
     "column gone", "broken", "unseen rows", "not observed", "paused", "unknown", "snapshot",
 ]  # fmt: skip
 
@@ -55,6 +55,8 @@ class Facts:
     asserts: bool
     unarmed: Sequence[Sequence[str]]
     lost_tables: Sequence[Sequence[str]]
+    applied_partitions: Sequence[Sequence[str]]
+    detached: Sequence[str]
     other_tables: Sequence[Sequence[str]]
     lost_columns: Sequence[Sequence[str]]
     switched_off: Sequence[Sequence[str]]
@@ -166,8 +168,8 @@ def _objects(facts: Facts, installed: Sequence[Installed], *, paused: bool) -> I
         names = tuple(then["names"])
         thing = f"{then['kind']} {identity(names, tuple(relation) if relation else None)}"
         one = now.get((then["kind"], names, tuple(relation) if relation else None))
-        if relation and list(relation) in _lost(facts):
-            continue  # told once, of the table
+        if relation and list(relation) in facts.lost_tables and ".".join(relation) != facts.applied_name:
+            continue  # told once, of the table; a partition that is dropped takes its triggers along, as it should
         if one is None:
             if then["kind"] != "not_null" or names[0] in {column["name"] for column in facts.columns or ()}:
                 yield Finding(
@@ -187,8 +189,12 @@ def _again(facts: Facts, trigger: str, to_do: str) -> str:
 
 
 def _lost(facts: Facts) -> list[list[str]]:
-    """Tables besides its own that triggers stood on and that are not there under their names."""
-    return [list(one) for one in facts.lost_tables if ".".join(one) != facts.applied_name]
+    """Tables besides its own and its partitions that triggers stood on and that are not there under their names."""
+    return [
+        list(one)
+        for one in facts.lost_tables
+        if ".".join(one) != facts.applied_name and one not in facts.applied_partitions
+    ]
 
 
 def _others(facts: Facts) -> Iterator[Finding]:
@@ -272,6 +278,11 @@ def _now(facts: Facts, pauses: Sequence[Mapping[str, Any]]) -> Iterator[Finding]
         said = "rows written straight to this partition are not judged by it"
         yield Finding(
             name, "unarmed", f"trigger {trigger} ON {table}", said, "pgslo apply arms new partitions"
+        )
+    for table in facts.detached:
+        said = "it is no partition any more, and what is written to it is still judged and counted"
+        yield Finding(
+            name, "detached", f"table {table}", said, "pgslo apply takes the triggers off", is_hint=True
         )
     for broken in facts.broken:
         rule, _, error = broken.partition(": ")

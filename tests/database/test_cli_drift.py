@@ -169,6 +169,24 @@ def test_an_attached_partition_is_unarmed_as_well(run: Run, connection: Connecti
     assert found(run) == set()
 
 
+def test_partitions_that_are_rotated_out_leave_nothing_to_do(run: Run, connection: Connection) -> None:
+    connection.execute(
+        "CREATE TABLE features.parts_2027 PARTITION OF features.parts FOR VALUES FROM ('2027-01-01') TO ('2028-01-01')"
+    )
+    assert run("apply", "--yes").exit_code == 0
+    connection.execute("DROP TABLE features.parts_2027")
+    assert run("drift").stdout == "2 tables as the last apply left them\n"
+    assert run("status").exit_code == 0
+    connection.execute("ALTER TABLE features.parts DETACH PARTITION features.parts_2026")
+    detached = run("drift")
+    assert detached.exit_code == 0
+    assert "features.parts: detached: table features.parts_2026\n" in detached.stdout
+    assert run("apply", "--yes").exit_code == 0
+    assert run("drift").stdout == "2 tables as the last apply left them\n"
+    ours = "SELECT tgname FROM pg_trigger WHERE tgrelid = 'features.parts_2026'::regclass"
+    assert connection.execute(ours).fetchall() == []
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

@@ -57,12 +57,12 @@ SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_na
           LEFT JOIN pg_catalog.pg_roles o ON o.oid = s.setrole LEFT JOIN pg_catalog.pg_database b ON b.oid = s.setdatabase
           WHERE 'session_replication_role=replica' = ANY (s.setconfig) AND (s.setdatabase = 0 OR b.datname = current_database()) ORDER BY 1) AS replica_roles,
     a.rows_written AS rows_written_then,
-    (SELECT sum(s.n_tup_ins + s.n_tup_upd)::bigint
+    (SELECT sum(CASE WHEN d.batch_is_of_row AND d.writes = 'bulk' THEN s.n_tup_ins - s.n_tup_del ELSE s.n_tup_ins + s.n_tup_upd END)::bigint
      FROM (SELECT c.oid AS relid UNION SELECT p.relid FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p) r
      JOIN pg_catalog.pg_stat_user_tables s ON s.relid = r.relid) AS rows_written_now,
     (SELECT coalesce(sum(f.rows), 0)::bigint
      FROM pgslo_catalog.fragment f
-     WHERE f.definition_id = d.definition_id AND f.operation IN ('judged', 'insert', 'update', 'merged', 'recounted') AND f.rows > 0 AND f.written_at >= a.applied_at) AS rows_recorded,
+     WHERE f.definition_id = d.definition_id AND f.operation NOT IN ('truncate', 'recount') AND (f.rows > 0 OR d.batch_is_of_row AND d.writes = 'bulk') AND f.written_at >= a.applied_at) AS rows_recorded,
     (SELECT max(f.place) FROM pgslo_catalog.fragment f WHERE f.definition_id = d.definition_id AND f.place < 'Infinity') AS newest_recorded,
     EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.mechanism = 'statement trigger') AS records_rows,
     d.batch_by, d.batch_place,

@@ -215,6 +215,25 @@ def test_unseen_rows_of_an_older_batch_are_a_hint(run: Run, connection: Connecti
     assert "what was rolled back counts as written too" in result.stdout
 
 
+@pytest.mark.parametrize("tick", ["", "SELECT pgslo.tick()"])
+def test_what_is_deleted_and_loaded_again_is_no_unseen_row(
+    run: Run, connection: Connection, tick: str
+) -> None:
+    insert(connection, "2026-02-01")
+    assert run("apply", "--yes").exit_code == 0
+    for _ in range(3):
+        connection.execute("DELETE FROM features.stats WHERE day = '2026-02-01'")
+        insert(connection, "2026-02-01")
+        connection.execute("UPDATE features.stats SET age = age + 1")
+        connection.execute(tick)
+    settle(connection)
+    assert run("drift", "stats").stdout == "1 table as the last apply left them\n"
+    connection.execute("SET session_replication_role = replica")
+    insert(connection, "2026-02-02")
+    settle(connection)
+    assert found(run) == {("unseen rows", "table features.stats")}
+
+
 def test_a_role_in_replica_mode_is_told(run: Run, connection: Connection, role: Callable[[str], str]) -> None:
     loader = role("loader")
     connection.execute(f"ALTER ROLE {loader} SET session_replication_role = replica")

@@ -406,15 +406,20 @@ BEGIN
     END IF;
     IF (follow_loads.definition).recount IS NOT NULL THEN
         uncounted := pgslo_catalog.overdrawn(id);
-        IF cardinality(uncounted) > 3 THEN
-            -- Each that has something to be added up comes to what the one scan says of it.
-            uncounted := ARRAY(SELECT DISTINCT f.batch FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate'));
-            PERFORM pgslo_catalog.recount_batches(follow_loads.definition, uncounted);
-        ELSE
-            FOREACH one IN ARRAY uncounted LOOP
-                PERFORM pgslo_catalog.recount_batches(follow_loads.definition, ARRAY[one]);
-            END LOOP;
-        END IF;
+        BEGIN
+            IF cardinality(uncounted) > 3 THEN
+                -- Each that has something to be added up comes to what the one scan says of it.
+                uncounted := ARRAY(SELECT DISTINCT f.batch FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate'));
+                PERFORM pgslo_catalog.recount_batches(follow_loads.definition, uncounted);
+            ELSE
+                FOREACH one IN ARRAY uncounted LOOP
+                    PERFORM pgslo_catalog.recount_batches(follow_loads.definition, ARRAY[one]);
+                END LOOP;
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
+            -- A column it counts is gone, for example: what was recorded is added up all the same.
+            PERFORM pgslo_catalog.record_break((follow_loads.definition).name, NULL, SQLSTATE, SQLERRM);
+        END;
     END IF;
     FOR due IN
         SELECT u.batch, coalesce(b.closed_at IS NOT NULL, false) AS was_closed, u.place

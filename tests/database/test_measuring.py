@@ -260,6 +260,24 @@ def test_a_batch_that_was_there_before_is_counted_when_rows_of_it_go(session, re
     assert in_batches(session)["2026-11-20"][:2] == in_table(session)["2026-11-20"][:2]
 
 
+def test_what_cannot_be_counted_from_the_table_is_added_up_as_recorded(session):
+    session.run(
+        """CREATE TABLE features.user_stats (user_id bigint, feature_date date, age integer, country text, PRIMARY KEY (user_id, feature_date));
+           INSERT INTO features.user_stats SELECT u, '2026-11-20', 40, 'us' FROM generate_series(1, 50) u"""
+    )
+    session.guard(DEFINITION)
+    session.run("ALTER TABLE features.user_stats RENAME country TO land")
+    session.run("DELETE FROM features.user_stats WHERE feature_date = '2026-11-20'")
+    insert(session, "2026-11-20", (1, 60))
+    insert(session, "2026-11-21", (1, 60))
+    session.run("SELECT pgslo.tick()")
+    assert session.run("SELECT batch, rows::int FROM pgslo.batch ORDER BY 1").rows == (
+        ("2026-11-20", 10),
+        ("2026-11-21", 60),
+    )
+    assert session.values("SELECT DISTINCT error_code FROM pgslo_catalog.rule_break") == ["42703"]
+
+
 def test_batches_of_streamed_tables_are_counted_from_the_table(session):
     session.run("CREATE TABLE features.events (id bigint PRIMARY KEY, at timestamptz, amount numeric)")
     session.guard("{table: features.events, writes: stream, batch: {by: at, every: 1 hour}}")

@@ -2815,7 +2815,7 @@ BEGIN
     END IF;
     said := CASE
         WHEN value IS NULL THEN format('column "%s" of the batch and %s cannot be compared', measure ->> 'column', against)
-        ELSE format('%s to %s is %s', upper(measure ->> 'by'), against, pgslo_catalog.shown(value::numeric)) END;
+        ELSE format('%s to %s is %s', upper((measure ->> 'by') COLLATE "C"), against, pgslo_catalog.shown(value::numeric)) END;
 END
 $$;
 
@@ -3113,15 +3113,20 @@ BEGIN
     END IF;
     IF (follow_loads.definition).recount IS NOT NULL THEN
         uncounted := pgslo_catalog.overdrawn(id);
-        IF cardinality(uncounted) > 3 THEN
-            -- Each that has something to be added up comes to what the one scan says of it.
-            uncounted := ARRAY(SELECT DISTINCT f.batch FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate'));
-            PERFORM pgslo_catalog.recount_batches(follow_loads.definition, uncounted);
-        ELSE
-            FOREACH one IN ARRAY uncounted LOOP
-                PERFORM pgslo_catalog.recount_batches(follow_loads.definition, ARRAY[one]);
-            END LOOP;
-        END IF;
+        BEGIN
+            IF cardinality(uncounted) > 3 THEN
+                -- Each that has something to be added up comes to what the one scan says of it.
+                uncounted := ARRAY(SELECT DISTINCT f.batch FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate'));
+                PERFORM pgslo_catalog.recount_batches(follow_loads.definition, uncounted);
+            ELSE
+                FOREACH one IN ARRAY uncounted LOOP
+                    PERFORM pgslo_catalog.recount_batches(follow_loads.definition, ARRAY[one]);
+                END LOOP;
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
+            -- A column it counts is gone, for example: what was recorded is added up all the same.
+            PERFORM pgslo_catalog.record_break((follow_loads.definition).name, NULL, SQLSTATE, SQLERRM);
+        END;
     END IF;
     FOR due IN
         SELECT u.batch, coalesce(b.closed_at IS NOT NULL, false) AS was_closed, u.place
@@ -5262,7 +5267,7 @@ BEGIN
     -- How old the newest data is, as of now: nobody has to write or tick for a table to become stale.
     SELECT CASE WHEN a.value IS NULL THEN '01SL2' ELSE '01SL1' END, i.incident_id, r.name, NULL::text,
            CASE WHEN a.value IS NULL THEN format('freshness of %s cannot be told', d.name) ELSE format('%s misses rule "%s"', d.name, r.name) END,
-           upper(left(a.said, 1)) || substr(a.said, 2) || '.',
+           upper(left(a.said, 1) COLLATE "C") || substr(a.said, 2) || '.',
            format('%s %s.', CASE WHEN i.incident_id IS NULL THEN 'Tell the owner,' ELSE format('Incident %s, owner', i.incident_id) END, coalesce(r.owner, d.owner, 'unknown'))
     FROM pgslo_catalog.definition d
     JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.scope = 'table' AND r.retired_at IS NULL
@@ -5287,7 +5292,7 @@ BEGIN
     JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id AND b.rule_id IS NULL
     WHERE d.name = problem.definition AND '*' = ANY (problem.columns)
     UNION ALL
-    SELECT '01SL1', NULL, 'schema', NULL, format('%s misses rule "schema"', d.name), upper(left(s.difference, 1)) || substr(s.difference, 2) || '.',
+    SELECT '01SL1', NULL, 'schema', NULL, format('%s misses rule "schema"', d.name), upper(left(s.difference, 1) COLLATE "C") || substr(s.difference, 2) || '.',
            format('Tell the owner, %s.', coalesce(d.owner, 'unknown'))
     FROM pgslo_catalog.definition d
     CROSS JOIN LATERAL (SELECT pgslo_catalog.schema_difference(d.relation, d.schema_wanted)) AS s (difference)
@@ -5890,7 +5895,7 @@ BEGIN
                 RAISE EXCEPTION USING
                     ERRCODE = 'check_violation',
                     MESSAGE = format('batch %s of %s violates rule "%s"', one, target.name, rule.name),
-                    DETAIL = format('%s.', regexp_replace(upper(left(found.said, 1)) || substr(found.said, 2), 'the objective is', 'what is let through is')),
+                    DETAIL = format('%s.', regexp_replace(upper(left(found.said, 1) COLLATE "C") || substr(found.said, 2), 'the objective is', 'what is let through is')),
                     HINT = format('The statement was undone. Ask the owner, %s, or write what keeps the rule.', coalesce(rule.owner, target.owner, 'unknown')),
                     SCHEMA = split_part(target.name, '.', 1),
                     TABLE = substr(target.name, strpos(target.name, '.') + 1),
@@ -5920,7 +5925,7 @@ BEGIN
         MESSAGE = format('transaction violates assertion "%s" of %s', held.name, held.definition),
         DETAIL = format('%s%s. The assertion wants: %s.',
             CASE WHEN refuse_broken.group_shown IS NULL THEN '' ELSE format('Group %s: ', refuse_broken.group_shown) END,
-            CASE WHEN refuse_broken.group_shown IS NULL THEN upper(left(refuse_broken.said, 1)) || substr(refuse_broken.said, 2) ELSE refuse_broken.said END, held.promise),
+            CASE WHEN refuse_broken.group_shown IS NULL THEN upper(left(refuse_broken.said, 1) COLLATE "C") || substr(refuse_broken.said, 2) ELSE refuse_broken.said END, held.promise),
         HINT = format('Write what keeps it, in one transaction, or ask its owner, %s.', held.owner),
         SCHEMA = split_part(held.definition, '.', 1),
         TABLE = substr(held.definition, strpos(held.definition, '.') + 1),
@@ -6055,7 +6060,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = 'check_violation',
         MESSAGE = format('columns of %s violate rule "%s"', reject_schema.definition, reject_schema.rule),
-        DETAIL = format('%s%s. No statement writes to the table until they fit again.', upper(left(reject_schema.difference, 1)), substr(reject_schema.difference, 2)),
+        DETAIL = format('%s%s. No statement writes to the table until they fit again.', upper(left(reject_schema.difference, 1) COLLATE "C"), substr(reject_schema.difference, 2)),
         HINT = format('Change the table back, or its definition; the owner is %s.', reject_schema.owner),
         SCHEMA = reject_schema.schema_name,
         TABLE = reject_schema.table_name,

@@ -252,7 +252,7 @@ BEGIN
     END IF;
     said := CASE
         WHEN value IS NULL THEN format('column "%s" of the batch and %s cannot be compared', measure ->> 'column', against)
-        ELSE format('%s to %s is %s', upper(measure ->> 'by'), against, pgslo_catalog.shown(value::numeric)) END;
+        ELSE format('%s to %s is %s', upper((measure ->> 'by') COLLATE "C"), against, pgslo_catalog.shown(value::numeric)) END;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.distance(pgslo_catalog.definition, pgslo_catalog.batch, jsonb) IS 'How far a column''s values are from those they are compared with, with a sentence.';
@@ -531,7 +531,7 @@ BEGIN
                 RAISE EXCEPTION USING
                     ERRCODE = 'check_violation',
                     MESSAGE = format('batch %s of %s violates rule "%s"', one, target.name, rule.name),
-                    DETAIL = format('%s.', regexp_replace(upper(left(found.said, 1)) || substr(found.said, 2), 'the objective is', 'what is let through is')),
+                    DETAIL = format('%s.', regexp_replace(upper(left(found.said, 1) COLLATE "C") || substr(found.said, 2), 'the objective is', 'what is let through is')),
                     HINT = format('The statement was undone. Ask the owner, %s, or write what keeps the rule.', coalesce(rule.owner, target.owner, 'unknown')),
                     SCHEMA = split_part(target.name, '.', 1),
                     TABLE = substr(target.name, strpos(target.name, '.') + 1),

@@ -236,7 +236,7 @@ class _Triggers:
         context = _Statement(
             **compiler.header(function, ROW, self.judged),
             table_rule=sql.literal(TABLE_RULE),
-            operation=Sql("lower(TG_OP)" if compiler.writes.mode == "bulk" else "'judged'"),
+            operation=Sql('lower(TG_OP COLLATE "C")' if compiler.writes.mode == "bulk" else "'judged'"),
             rule_names=_names(described),
             rule_count=sql.literal(len(described)),
             column_names=_texts(one.column.name for one in self.columns),

@@ -576,3 +576,35 @@ def test_the_tables_owner_applies_and_uninstalls_without_being_a_superuser(
         assert values(conn, "SELECT nspname FROM pg_namespace WHERE nspname ~ '^(pgslo|guarded)'") == []
         assert values(conn, "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal") == []
         assert values(conn, "SELECT id FROM features.example ORDER BY id") == [1, 2]
+
+
+def test_what_policies_hide_from_the_owner_is_not_counted_as_missing(
+    empty_connection: Connection, empty_dsn: str, role: Role
+) -> None:
+    """Under FORCE ROW LEVEL SECURITY: an error, and what was recorded stays, rather than a count of what he sees."""
+    owner, writer = role("owner"), role("writer")
+    grant(empty_connection, f'GRANT CREATE ON DATABASE "{empty_connection.info.dbname}" TO {{}}', owner)
+    with psycopg.connect(empty_dsn, autocommit=True) as conn:
+        grant(conn, "SET SESSION AUTHORIZATION {}", owner)
+        conn.execute(
+            """CREATE SCHEMA app;
+               CREATE TABLE app.payment (id integer PRIMARY KEY, day date, tenant text DEFAULT current_user);
+               INSERT INTO app.payment SELECT n, '2026-02-01' FROM generate_series(1, 3) n"""
+        )
+        apply(conn, "{table: app.payment, writes: bulk, batch: {by: day}}")
+        grant(conn, "GRANT USAGE ON SCHEMA app TO {}", writer)
+        grant(conn, "GRANT ALL ON app.payment TO {}", writer)
+        conn.execute(
+            """ALTER TABLE app.payment ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+               CREATE POLICY own ON app.payment USING (tenant = current_user)"""
+        )
+        # More rows go than are known, so the batch would be counted from the table, where he sees two.
+        conn.execute("DELETE FROM app.payment WHERE id = 1")
+        with psycopg.connect(empty_dsn, autocommit=True) as session:
+            grant(session, "SET SESSION AUTHORIZATION {}", writer)
+            session.execute("INSERT INTO app.payment SELECT n, '2026-02-01' FROM generate_series(11, 50) n")
+        conn.execute("SELECT pgslo.tick()")
+        assert values(conn, "SELECT rows FROM pgslo.batch") == [39]
+        with pytest.raises(DENIED, match="row-level security"):
+            conn.execute("SELECT pgslo.learn('app.payment')")
+        assert values(conn, "SELECT rows FROM pgslo.batch") == [39]

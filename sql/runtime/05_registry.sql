@@ -50,8 +50,14 @@ BEGIN
     UPDATE pgslo_catalog.incident i SET resolved_at = clock_timestamp(), resolution = 'retired'
     FROM pgslo_catalog.rule r
     WHERE r.rule_id = i.rule_id AND r.definition_id = id AND r.retired_at IS NOT NULL AND i.resolved_at IS NULL;
-    -- What was broken is judged anew under the new definition.
+    -- What was broken is judged anew under the new definition, and batches that were written meanwhile are counted from the table.
     DELETE FROM pgslo_catalog.rule_break b WHERE b.definition_id = id;
+    IF FOUND AND document ->> 'recount' IS NOT NULL THEN
+        INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)
+        SELECT DISTINCT id, f.batch, f.place, 0, 'recount'
+        FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = id AND f.tallies ? 'unmeasured rows' AND f.place > '-Infinity';
+    END IF;
 
     PERFORM pgslo_catalog.register_predictions(id, document);
     DELETE FROM pgslo_catalog.watched_column c WHERE c.definition_id = id;

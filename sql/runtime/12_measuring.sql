@@ -302,8 +302,11 @@ BEGIN
     SET closed_at = coalesce(b.closed_at, clock_timestamp()), revision = b.revision + 1
     WHERE b.definition_id = (judge_closed.definition).definition_id AND b.name = judge_closed.batch
     RETURNING b.* INTO closed;
+    IF closed.tallies ? 'unmeasured rows' THEN
+        -- What it looked like is not known, and nothing may be compared with it.
+        DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = closed.definition_id AND p.batch = closed.name;
     -- Nothing is measured where nothing is learned and no rule is about batches.
-    IF judge_closed.columns <> '{}' THEN
+    ELSIF judge_closed.columns <> '{}' THEN
         PERFORM pgslo_catalog.profile_batch(judge_closed.definition, closed, judge_closed.columns, judge_closed.sample, judge_closed.level, closed.present);
     END IF;
     PERFORM pgslo_catalog.judge_batch(closed.definition_id, closed.name);
@@ -399,7 +402,7 @@ BEGIN
         UPDATE pgslo_catalog.batch b SET rows = 0, present = '{}', tallies = '{}', failures = '{}' WHERE b.definition_id = id;
     END IF;
     IF (follow_loads.definition).recount IS NOT NULL
-        AND EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount')
+        AND EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch = '')
     THEN
         -- A partition was emptied, or another table took the name: what is in each batch, the table alone can tell.
         PERFORM pgslo_catalog.recount_all(follow_loads.definition);
@@ -420,6 +423,16 @@ BEGIN
             NULL;  -- A column is gone, which is told at writes, or policies hide rows: what was recorded is added up, as it was before.
         END;
     END IF;
+    FOR due IN
+        SELECT f.batch FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch <> '' ORDER BY f.place
+    LOOP
+        -- Columns could not be measured for a while, and can be again. A big table without an index is not read for that: what is not known stays so.
+        DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch = due.batch;
+        IF pgslo_catalog.can_find_batches(follow_loads.definition) THEN
+            PERFORM pgslo_catalog.recount_batches(follow_loads.definition, ARRAY[due.batch]);
+            judged := judged + 1;
+        END IF;
+    END LOOP;
     FOR due IN
         SELECT u.batch, coalesce(b.closed_at IS NOT NULL, false) AS was_closed, u.place
         FROM (

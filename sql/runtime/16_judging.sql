@@ -110,6 +110,19 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.quantile(float8[], float8) IS 'A quantile, between those of a grid on a straight line.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.unmeasured(batch pgslo_catalog.batch, measure jsonb) RETURNS bigint
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN CASE
+        WHEN measure ->> 'form' = 'change' THEN pgslo_catalog.unmeasured(unmeasured.batch, measure -> 'of')
+        WHEN measure ->> 'form' IN ('age', 'failures', 'passing') OR measure ->> 'form' = 'rows' AND NOT measure ? 'tally' THEN 0
+        ELSE coalesce(((unmeasured.batch).tallies ->> 'unmeasured rows')::bigint, 0) END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.unmeasured(pgslo_catalog.batch, jsonb) IS 'How many rows came or went while columns could not be measured, if that makes a difference to a measure.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) RETURNS float8
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -122,6 +135,8 @@ DECLARE
 BEGIN
     IF (statistic.batch).rows <= 0 THEN
         RETURN CASE WHEN measure ->> 'form' = 'rows' AND (statistic.batch).rows = 0 THEN 0 END;
+    ELSIF pgslo_catalog.unmeasured(statistic.batch, statistic.measure) > 0 THEN
+        RETURN NULL;
     END IF;
     CASE measure ->> 'form'
         WHEN 'rows' THEN
@@ -374,6 +389,11 @@ BEGIN
     END IF;
     IF form NOT IN ('rows', 'age', 'failures') AND rows <= 0 THEN
         said := 'the batch has no rows';
+        RETURN;
+    END IF;
+    looked_at := pgslo_catalog.unmeasured(measured.batch, measure);
+    IF looked_at > 0 THEN
+        said := format('%s came or went while columns could not be measured', CASE looked_at WHEN 1 THEN '1 row' ELSE pgslo_catalog.shown(looked_at) || ' rows' END);
         RETURN;
     END IF;
     CASE

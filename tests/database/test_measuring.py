@@ -333,6 +333,55 @@ def test_a_column_that_went_takes_its_own_measure_alone(loaded):
     assert loaded.values("SELECT error_code FROM pgslo_catalog.rule_break") == ["42703"]
 
 
+def test_what_was_written_while_a_column_was_missing_misses_nothing_and_is_counted_once_it_is_back(session):
+    """Not even a bound that rejects: nothing is known of such a batch, which is not the same as nothing being there."""
+    session.run(
+        "CREATE TABLE features.user_stats (user_id bigint, feature_date date, age integer, country text)"
+    )
+    bounds = """
+        - completeness: {min: 0.95, reject_below: 0.5}
+        - statistic: {of: mean, min: 30, max: 50}
+      country:
+        - length: {max: 3}
+"""
+    session.guard(DEFINITION.rstrip() + bounds)
+    insert(session, "2026-05-01", (1, 10))
+    session.run("ALTER TABLE features.user_stats RENAME country TO land")
+    insert(session, "2026-05-01", (11, 30))
+    insert(session, "2026-05-02", (1, 10), age="CASE WHEN u > 4 THEN 40 END")
+    session.run("DELETE FROM features.user_stats WHERE user_id = 30")
+    unknown = ("unknown", None, "21 rows came or went while columns could not be measured")
+    assert {rule: said for rule, *said in verdicts(session, "2026-05-01")} == {
+        "age_completeness": list(unknown),
+        "age_statistic": list(unknown),
+    }
+    assert session.incidents() == set()
+    assert session.values("SELECT batch FROM pgslo_catalog.profile") == []
+
+    session.guard(DEFINITION.rstrip() + bounds.replace("country", "land"))
+    session.run("SELECT pgslo.tick()")
+    assert in_batches(session) == in_table(session)
+    first = {rule: said for rule, *said in verdicts(session, "2026-05-01")}
+    assert first["age_completeness"][:2] == ["met", 1]
+    assert first["age_statistic"][:2] == ["met", 40]
+    second = {rule: said for rule, *said in verdicts(session, "2026-05-02")}
+    assert second["age_completeness"][:2] == ["missed", 0.6]
+    assert session.incidents() == {"age_completeness"}
+    # Rows that come later are added to what was counted.
+    insert(session, "2026-05-01", (31, 31), age="NULL")
+    session.run("SELECT pgslo.tick()")
+    assert in_batches(session) == in_table(session)
+    assert {rule: said for rule, *said in verdicts(session, "2026-05-01")}["age_statistic"][:2] == ["met", 40]
+
+
+def verdicts(session, batch):
+    """What rules of one's own say of a batch that is closed, now if need be."""
+    session.run(f"SELECT pgslo.close_batch('features.user_stats', '{batch}')")
+    return session.run(
+        f"SELECT rule, verdict, value, said FROM pgslo.verdict WHERE batch = '{batch}' AND rule !~ 'learned' ORDER BY rule"
+    ).rows
+
+
 def test_a_streamed_table_is_never_read_whole(session):
     session.run(
         "CREATE TABLE features.user_stats (user_id bigint, feature_date date, age integer, filler text)"

@@ -114,8 +114,10 @@ BEGIN
             GROUP BY 1
         ) AS b;
         EXCEPTION WHEN OTHERS THEN
-            -- What cannot be counted by column can still be counted.
-            SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}', '{}', '{}', NULL)::pgslo_catalog.measured)
+            -- What cannot be counted by column can still be counted. Rows that went unmeasured leave their batch as little known as rows that came.
+            columns := '{}';
+            tallies := ARRAY['unmeasured rows'];
+            SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}', ARRAY[-b.rows], '{}', NULL)::pgslo_catalog.measured)
             INTO batches
             FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b;
         END;
@@ -129,7 +131,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo eef4a475dee6fa88 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 07ea5ecf25ef8505 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -190,19 +192,21 @@ BEGIN
             GROUP BY 1
         ) AS b;
         EXCEPTION WHEN OTHERS THEN
-            -- What cannot be counted by column can still be counted.
+            -- What cannot be counted by column can still be counted; the batch is known not to have been measured whole.
+            columns := '{}';
+            tallies := ARRAY['unmeasured rows'];
             IF SQLSTATE NOT LIKE '22%' THEN
                 PERFORM pgslo_catalog.record_break('features.user_stats', 'learned', SQLSTATE, SQLERRM);
             END IF;
             BEGIN
-                SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}', '{}', '{}', NULL)::pgslo_catalog.measured)
+                SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}', ARRAY[b.rows], '{}', NULL)::pgslo_catalog.measured)
                 INTO batches
                 FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_new AS r GROUP BY 1) AS b;
             EXCEPTION WHEN OTHERS THEN
                 IF SQLSTATE NOT LIKE '22%' THEN
                     PERFORM pgslo_catalog.record_break('features.user_stats', NULL, SQLSTATE, SQLERRM);
                 END IF;
-                SELECT ARRAY[ROW('unknown', '-Infinity', count(*), '{}', '{}', '{}', NULL)::pgslo_catalog.measured] INTO batches FROM pgslo_new;
+                SELECT ARRAY[ROW('unknown', '-Infinity', count(*), '{}', ARRAY[count(*)], '{}', NULL)::pgslo_catalog.measured] INTO batches FROM pgslo_new;
             END;
         END;
 
@@ -347,7 +351,7 @@ BEGIN
 
     -- From here on an observer: whatever happens, the write lives.
     BEGIN
-        missed := pgslo_catalog.record_statement('features.user_stats', lower(TG_OP COLLATE "C"), rules, columns, tallies, batches, samples, mask);
+        missed := pgslo_catalog.record_statement('features.user_stats', lower(TG_OP), rules, columns, tallies, batches, samples, mask);
     EXCEPTION
         WHEN serialization_failure THEN
             RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
@@ -398,7 +402,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 84d88b979cd29399 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 5d623db634bb0a98 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

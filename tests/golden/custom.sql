@@ -116,8 +116,10 @@ AND length(r."campaign") <= 22)) IS NOT FALSE))]::bigint[] AS failed,
             GROUP BY 1
         ) AS b;
         EXCEPTION WHEN OTHERS THEN
-            -- What cannot be counted by column can still be counted.
-            SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}', '{}', '{}', NULL)::pgslo_catalog.measured)
+            -- What cannot be counted by column can still be counted. Rows that went unmeasured leave their batch as little known as rows that came.
+            columns := '{}';
+            tallies := ARRAY['unmeasured rows'];
+            SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}', ARRAY[-b.rows], '{}', NULL)::pgslo_catalog.measured)
             INTO batches
             FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b;
         END;
@@ -131,7 +133,7 @@ AND length(r."campaign") <= 22)) IS NOT FALSE))]::bigint[] AS failed,
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 099a5c6a0a8959f0 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 0245c00a6f2ae006 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -195,19 +197,21 @@ AND length(r."campaign") <= 22)) IS NOT FALSE))]::bigint[] AS failed,
             GROUP BY 1
         ) AS b;
         EXCEPTION WHEN OTHERS THEN
-            -- What cannot be counted by column can still be counted.
+            -- What cannot be counted by column can still be counted; the batch is known not to have been measured whole.
+            columns := '{}';
+            tallies := ARRAY['unmeasured rows'];
             IF SQLSTATE NOT LIKE '22%' THEN
                 PERFORM pgslo_catalog.record_break('features.user_stats', 'learned', SQLSTATE, SQLERRM);
             END IF;
             BEGIN
-                SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}', '{}', '{}', NULL)::pgslo_catalog.measured)
+                SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}', ARRAY[b.rows], '{}', NULL)::pgslo_catalog.measured)
                 INTO batches
                 FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_new AS r GROUP BY 1) AS b;
             EXCEPTION WHEN OTHERS THEN
                 IF SQLSTATE NOT LIKE '22%' THEN
                     PERFORM pgslo_catalog.record_break('features.user_stats', NULL, SQLSTATE, SQLERRM);
                 END IF;
-                SELECT ARRAY[ROW('unknown', '-Infinity', count(*), '{}', '{}', '{}', NULL)::pgslo_catalog.measured] INTO batches FROM pgslo_new;
+                SELECT ARRAY[ROW('unknown', '-Infinity', count(*), '{}', ARRAY[count(*)], '{}', NULL)::pgslo_catalog.measured] INTO batches FROM pgslo_new;
             END;
         END;
 
@@ -325,7 +329,7 @@ AND length(r."sku") <= 34)) IS NOT FALSE) LIMIT 1;
 
     -- From here on an observer: whatever happens, the write lives.
     BEGIN
-        missed := pgslo_catalog.record_statement('features.user_stats', lower(TG_OP COLLATE "C"), rules, columns, tallies, batches, samples, mask);
+        missed := pgslo_catalog.record_statement('features.user_stats', lower(TG_OP), rules, columns, tallies, batches, samples, mask);
     EXCEPTION
         WHEN serialization_failure THEN
             RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
@@ -361,7 +365,7 @@ AND length(r."campaign") <= 22)) IS NOT FALSE) LIMIT 10
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 3d6669dea33a4e37 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 468068b06fda3220 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

@@ -5092,12 +5092,16 @@ CREATE FUNCTION pgslo_catalog.open_left_over() RETURNS void
     AS $$
 DECLARE
     horizon xid8 := pg_snapshot_xmin(pg_current_snapshot());
-    since xid8 := (SELECT w.seen FROM pgslo_catalog.watermark w WHERE w.consumer = 'tick');
+    since xid8;
+    is_restored boolean;
     missed record;
     all_done boolean := true;
 BEGIN
-    IF since > horizon THEN
-        since := '0';  -- Restored from a cluster that had counted further.
+    -- None is ahead of the transaction that wrote it, unless that was a restore: then it is the number of a cluster that had counted further.
+    SELECT w.seen, w.seen > horizon OR (w.seen::text::bigint - w.xmin::text::bigint) & 4294967295 BETWEEN 1 AND 2147483647 INTO since, is_restored
+    FROM pgslo_catalog.watermark w WHERE w.consumer = 'tick';
+    IF is_restored THEN
+        since := '0';
     END IF;
     FOR missed IN
         SELECT r AS rule, f.batch, min(f.place) AS place

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 from lived_in import GOOD, TABLES, Connection, apply, goes_on, live, load, rows, run, triggers, values
+from psycopg import sql
 
 from pgslo import database, definition, embedded
 from pgslo.cli import main
@@ -66,6 +67,65 @@ def test_a_restored_database_goes_on(
     lived_in: Connection, restored: Connection, definitions: list[definition.Definition]
 ) -> None:
     goes_on(restored, definitions, was=rows(lived_in), fired=triggers(lived_in))
+
+
+@pytest.fixture
+def later_cluster() -> Iterator[str]:
+    """A connection string for a cluster of its own, which has counted few transactions."""
+    with embedded.serve(settings={"fsync": "off", "autovacuum": "off"}) as own:
+        yield own.dsn()
+
+
+def test_what_is_left_over_in_a_restored_database_is_found_by_the_numbers_of_its_new_cluster(
+    connection: Connection, dsn: str, later_cluster: str, tmp_path: Path
+) -> None:
+    """Though the new one has counted past what the old one had seen before anybody looked."""
+    connection.execute("CREATE SCHEMA features; CREATE TABLE features.small (id int, day date, a int)")
+    text = "table: features.small\nkey: [id]\nwrites: bulk\nbatch: {by: day}\ncolumns: {a: [{range: {max: 100}}]}"
+    apply(connection, [definition.load(text, path="slos/small.yml")])
+    with psycopg.connect(later_cluster, autocommit=True) as new:
+        behind = next_transaction(new) + 5_000
+        burn(connection, until=behind)
+        connection.execute("INSERT INTO features.small VALUES (1, '2026-11-20', 1)")
+        connection.execute("SELECT pgslo.tick()")
+        (seen,) = values(connection, "SELECT seen::text::int FROM pgslo_catalog.watermark")
+        dump = tmp_path / "dump"
+        run(program("pg_dump"), "--format=custom", f"--file={dump}", dsn)
+        run(program("pg_restore"), "--exit-on-error", f"--dbname={later_cluster}", str(dump))
+        with psycopg.connect(later_cluster) as one:
+            # This one has the incident, and the next one leaves it to him.
+            one.execute("INSERT INTO features.small VALUES (2, '2026-11-21', 999)")
+            new.execute("INSERT INTO features.small VALUES (3, '2026-11-21', 999)")
+            one.rollback()
+        assert next_transaction(new) < seen
+        burn(new, until=seen + 1)
+        new.execute("SELECT pgslo.tick()")
+        assert values(new, "SELECT opened_batch FROM pgslo.incident WHERE resolved_at IS NULL") == [
+            "2026-11-21"
+        ]
+        # From here on it looks only at what is new, however old the row that says so is.
+        new.execute("SELECT pgslo.tick()")  # what the tick before merged is as new as that tick
+        new.execute("DELETE FROM pgslo_catalog.incident")
+        new.execute("VACUUM FREEZE pgslo_catalog.watermark")
+        new.execute("SELECT pgslo.tick()")
+        assert values(new, "SELECT opened_batch FROM pgslo.incident") == []
+
+
+def next_transaction(session: Connection) -> int:
+    (number,) = values(session, "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::int")
+    return int(number)
+
+
+def burn(session: Connection, *, until: int) -> None:
+    """Have a cluster count transactions up to a number: each that writes within another counts."""
+    session.execute("CREATE TEMPORARY TABLE IF NOT EXISTS burnt (n int)")
+    session.execute(
+        sql.SQL("""DO $$ BEGIN
+            FOR n IN 1 .. {} LOOP
+                BEGIN INSERT INTO burnt VALUES (n); EXCEPTION WHEN OTHERS THEN RAISE; END;
+            END LOOP;
+        END $$""").format(until - next_transaction(session))
+    )
 
 
 def test_held_rows_of_a_restored_table_go_by_the_names_of_its_columns(

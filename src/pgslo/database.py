@@ -38,6 +38,8 @@ Connection = psycopg.Connection[TupleRow]
 
 #: Longest that a question about a table may take, in milliseconds.
 PROBE_TIMEOUT = 5_000
+#: What PostgreSQL says where there is no such schema, table, column or function.
+_MISSING = frozenset({"3F000", "42P01", "42703", "42883"})
 #: Groups that break a new assertion, in its error.
 _SHOWN_GROUPS = 5
 #: The migration that brought what operators need.
@@ -57,6 +59,7 @@ def connect(dsn: str | None) -> Iterator[Connection]:
 
     Raises:
         DatabaseError: No server answered, it refused, or it is too old.
+        RuntimeMismatch: Something is missing because library and runtime do not fit.
     """
     try:
         conn = psycopg.connect(
@@ -82,7 +85,29 @@ def connect(dsn: str | None) -> Iterator[Connection]:
         with errors():
             # The driver reads no other, and a role may prefer one.
             conn.execute("SET datestyle = 'ISO'")
-            yield conn
+            with _telling_versions_apart(conn):
+                yield conn
+
+
+@contextlib.contextmanager
+def _telling_versions_apart(conn: Connection) -> Iterator[None]:
+    """Say that library and runtime do not fit, where something is missing and that is why."""
+    try:
+        with errors():
+            yield
+    except DatabaseError as exc:
+        if exc.sqlstate not in _MISSING:
+            raise
+        try:
+            (theirs,) = conn.execute("SELECT pgslo.version()").fetchone() or (None,)
+        except psycopg.Error:
+            raise exc from None
+        ours, said = runtime.library_version(), f" {exc.message[:1].upper()}{exc.message[1:]}."
+        if runtime.is_newer(ours, theirs):
+            raise runtime.older(theirs, detail=said, hint="bring it up to this one: pgslo migrate") from exc
+        if runtime.is_newer(theirs, ours):
+            raise runtime.newer(theirs, detail=said) from exc
+        raise
 
 
 def _without_secrets(text: str, dsn: str | None) -> str:

@@ -70,7 +70,12 @@ def pause_rule(conn: database.Connection, definition: Definition, rule: str) -> 
 
     Raises:
         PgsloError: There is no such rule, or no trigger keeps it.
+        RuntimeMismatch: What this library generates is not for the runtime that is there.
     """
+    runtime.check(
+        conn,
+        hint=f"bring it up to this one: pgslo migrate; or switch every rule off: pgslo pause {definition.name}",
+    )
     catalog = database.read_catalog(conn, [definition])
     (whole,) = database.compile_all(conn, [definition], catalog)
     mechanism = next((choice.mechanism for choice in whole.choices if choice.rule.name == rule), None)

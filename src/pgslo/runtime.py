@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
@@ -99,20 +100,43 @@ def read(conn: psycopg.Connection[TupleRow]) -> Installed:
     )
 
 
+def refuse_newer(installed: Installed) -> None:
+    """Refuse to touch what a newer library left: this one does not know what of it to keep.
+
+    Raises:
+        RuntimeMismatch: A newer library was here.
+    """
+    known = {script.name for script in migrations()}
+    unknown = next((name for name in installed.migrations if name not in known), None)
+    if unknown is not None:
+        raise RuntimeMismatch(
+            f"the database was migrated by a newer pgslo ({installed.version})",
+            detail=f"This library, {library_version()}, does not know migration {unknown}.",
+            hint="upgrade the library",
+        )
+    if installed.version is not None and is_newer(installed.version, library_version()):
+        raise newer(installed.version)
+
+
+def is_newer(version: str, other: str) -> bool:
+    """Whether a version came out after another one."""
+    return _numbers(version) > _numbers(other)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    release = re.match(r"[0-9.]*", version)
+    return tuple(int(number) for number in release[0].split(".") if number) if release else ()
+
+
 def wanted(installed: Installed) -> tuple[Script, ...]:
     """Scripts that have to run to bring a database up to this library; empty when it is there.
 
     Raises:
         RuntimeMismatch: A newer library was here, or a migration that ran is not the one this library knows.
     """
+    refuse_newer(installed)
     known = {script.name: script for script in migrations()}
     for name, sha256 in installed.migrations.items():
-        if name not in known:
-            raise RuntimeMismatch(
-                f"the database was migrated by a newer pgslo ({installed.version})",
-                detail=f"This library, {library_version()}, does not know migration {name}.",
-                hint="upgrade the library",
-            )
         if known[name].sha256 != sha256:
             raise RuntimeMismatch(
                 f"migration {name} ran here in another form",
@@ -129,6 +153,42 @@ def wanted(installed: Installed) -> tuple[Script, ...]:
             )
         return (*missing, *functions())
     return ()
+
+
+def check(
+    conn: psycopg.Connection[TupleRow], *, hint: str = "bring it up to this one: pgslo migrate"
+) -> None:
+    """Refuse to work with a runtime that is not this library's, where what was generated would call what is not there.
+
+    Args:
+        conn: Any connection.
+        hint: What to do where it is older.
+
+    Raises:
+        RuntimeMismatch: It is older, or as :func:`wanted`.
+    """
+    installed = read(conn)
+    if wanted(installed):
+        raise older(installed.version, hint=hint)
+
+
+def older(version: str | None, *, detail: str = "", hint: str) -> RuntimeMismatch:
+    """What is said of a runtime that an older library installed."""
+    known = f" ({version})" if version else ""
+    return RuntimeMismatch(
+        f"the runtime in the database is of an older pgslo{known}",
+        detail=f"This library is {library_version()}.{detail}",
+        hint=hint,
+    )
+
+
+def newer(version: str, *, detail: str = "") -> RuntimeMismatch:
+    """What is said of a runtime that a newer library installed."""
+    return RuntimeMismatch(
+        f"the runtime in the database is of a newer pgslo ({version})",
+        detail=f"This library is {library_version()}.{detail}",
+        hint="upgrade the library",
+    )
 
 
 def install(conn: psycopg.Connection[TupleRow]) -> bool:

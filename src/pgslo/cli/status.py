@@ -362,7 +362,14 @@ def tick(session: Session) -> None:
     """
     with session.connect() as conn:
         rights_on(conn)
-        before = {row["incident_id"] for row in read_incidents(conn)}
+        before = _open(conn)
         conn.execute("SELECT pgslo.tick()")
-        after = {row["incident_id"] for row in read_incidents(conn)}
+        after = _open(conn)
     output.message(f"{output.counted(len(before - after), 'incident')} resolved, {len(after):,} open")
+
+
+def _open(conn: Connection) -> set[int]:
+    """Open incidents by the view alone that every version has: batches are judged whatever the library's age."""
+    return {
+        row[0] for row in conn.execute("SELECT incident_id FROM pgslo.incident WHERE resolved_at IS NULL")
+    }

@@ -27,7 +27,7 @@ def definition_of(conn: Connection, session: Session, target: str) -> str:
     name = definition.name if definition else target
     known = database.definitions_installed(conn)
     if name in known:
-        _check_runtime(conn)
+        runtime.check(conn)
         return name
     raise PgsloError(
         f"{name} has no definition that was applied",
@@ -46,7 +46,7 @@ def definition_to_try(conn: Connection, session: Session, target: str) -> Iterat
     name = definition.name if definition else target
     known = database.definitions_installed(conn)
     if name in known:
-        _check_runtime(conn)
+        runtime.check(conn)
         yield name
     elif definition is not None:
         output.message(f"{name} is not applied; its file is tried, and nothing of it stays")
@@ -54,13 +54,6 @@ def definition_to_try(conn: Connection, session: Session, target: str) -> Iterat
             yield name
     else:
         raise PgsloError(f"{name} has no definition", hint=_hint(name, known))
-
-
-def _check_runtime(conn: Connection) -> None:
-    if runtime.wanted(runtime.read(conn)):
-        raise PgsloError(
-            "the runtime in the database is of another pgslo", hint="bring it up to this one: pgslo migrate"
-        )
 
 
 def _hint(name: str, known: tuple[str, ...]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pgslo import database, installation
+from pgslo import database, installation, runtime
 from pgslo.cli import output, show
 from pgslo.cli.apply import carry_out, report
 from pgslo.cli.session import Session, pass_session, session_options
@@ -40,6 +40,7 @@ def uninstall(
         if not rights["is_installed"]:
             output.say("nothing to do: pgslo is not installed in this database")
             return OK
+        runtime.refuse_newer(runtime.read(conn))
         known = _known(conn)
         leaving = known if everything else tuple(dict.fromkeys(resolve(table, known) for table in tables))
         last = set(leaving) == set(known)

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from pgslo import embedded
+from pgslo import embedded, installation
 from pgslo.cli import main, root
 
 Run = Callable[..., Result]
@@ -157,6 +157,66 @@ def test_a_dump_afterwards_is_the_dump_of_before(
     done = run("uninstall", "--all", "--yes", "--drop-quarantine")
     assert done.exit_code == 0, done.output
     assert dump() == before
+
+
+#: What stands in the way of what comes after the first triggers of partitions, and what is then said.
+BLOCKERS = {
+    "a reader": ("BEGIN; SELECT FROM ONLY features.parts", "could be locked"),
+    "a writer": ("BEGIN; INSERT INTO features.parts VALUES (9, 5, 'z', 7)", "could be locked"),
+    "a view": (
+        "CREATE VIEW features.mine AS SELECT * FROM pgslo_gen.features__parts__touched",
+        "cannot drop",
+    ),
+}
+
+
+@pytest.mark.parametrize("blocker", BLOCKERS)
+def test_one_that_ends_half_way_leaves_assertions_held_and_the_next_one_ends_it(
+    run: Run,
+    connection: psycopg.Connection[Any],
+    empty_dsn: str,
+    monkeypatch: pytest.MonkeyPatch,
+    blocker: str,
+) -> None:
+    monkeypatch.setattr(installation, "LOCK_PATIENCE", 0.3)
+    connection.execute(PARTS)
+    before = contents(connection)
+    Path("slos/parts.yml").write_text(PARTS_FILE, encoding="utf-8")
+    assert run("apply", "--yes").exit_code == 0
+    connection.execute("INSERT INTO features.parts VALUES (1, 1, 'a', 40), (2, 9, 'a', 60)")
+    with psycopg.connect(empty_dsn, autocommit=True) as other, psycopg.connect(empty_dsn) as writer:
+        statement, said = BLOCKERS[blocker]
+        armed = triggers_of_partitions(connection)
+        other.execute(statement.encode())
+        stopped = run("uninstall", "features.parts", "--yes")
+        assert stopped.exit_code == root.ERROR, stopped.output
+        assert said in stopped.stderr
+        assert triggers_of_partitions(connection) < armed, "it ended half-way"
+
+        # Whoever writes is held as before, at COMMIT.
+        for broken in ("UPDATE features.parts SET weight = 41 WHERE id = 1", "DELETE FROM features.parts WHERE id = 2", "INSERT INTO features.parts VALUES (3, 1, 'b', 99)"):  # fmt: skip
+            writer.execute(broken.encode())
+            with pytest.raises(psycopg.errors.CheckViolation) as refused:
+                writer.commit()
+            assert refused.value.diag.constraint_name == "whole"
+        writer.execute("UPDATE features.parts SET weight = 50")
+        writer.commit()
+        if blocker == "a writer":
+            with pytest.raises(psycopg.errors.CheckViolation):
+                other.execute("COMMIT")
+        other.execute("DROP VIEW features.mine" if blocker == "a view" else "ROLLBACK")
+    done = run("uninstall", "--all", "--yes")
+    assert done.exit_code == 0, done.output
+    connection.execute("DELETE FROM features.parts")
+    assert contents(connection) == before
+
+
+def triggers_of_partitions(connection: psycopg.Connection[Any]) -> int:
+    row = connection.execute(
+        "SELECT count(*)::int FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid WHERE c.relispartition AND tgname ~ '^pgslo_' AND tgtype & 1 = 0"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def test_what_was_left_behind_without_its_registration_goes_as_well(

@@ -63,6 +63,11 @@ SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_na
     (SELECT coalesce(sum(f.rows), 0)::bigint
      FROM pgslo_catalog.fragment f
      WHERE f.definition_id = d.definition_id AND f.operation NOT IN ('truncate', 'recount') AND (f.rows > 0 OR d.batch_is_of_row AND d.writes = 'bulk') AND f.written_at >= a.applied_at) AS rows_recorded,
+    -- A session reports what it wrote when it pleases, after at most ten seconds: these may be told of after the apply.
+    (SELECT coalesce(sum(f.rows), 0)::bigint
+     FROM pgslo_catalog.fragment f
+     WHERE f.definition_id = d.definition_id AND f.operation NOT IN ('truncate', 'recount') AND f.rows > 0
+       AND f.written_at < a.applied_at AND f.written_at >= a.applied_at - interval '10 seconds') AS rows_just_before,
     (SELECT max(f.place) FROM pgslo_catalog.fragment f WHERE f.definition_id = d.definition_id AND f.place < 'Infinity') AS newest_recorded,
     EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.mechanism = 'statement trigger') AS records_rows,
     d.batch_by, d.batch_place,

@@ -65,6 +65,7 @@ class Facts:
     rows_written_then: int | None
     rows_written_now: int | None
     rows_recorded: int
+    rows_just_before: int
     newest_recorded: Decimal | None
     records_rows: bool
     batch_by: str | None
@@ -315,7 +316,7 @@ def _unseen(facts: Facts) -> Iterator[Finding]:
         said = f"{counted}, and the table's newest batch is not among these"
         to_do = "find who wrote it (replica role, disabled triggers, a new partition), mend that, and load the batch again"
         yield Finding(facts.definition, "unseen rows", f"table {facts.table_name}", said, to_do)
-    else:
+    elif unseen > facts.rows_just_before:
         said = f"{counted}; what was rolled back counts as written too"
         to_do = "if much was not rolled back: look for a replica role, disabled triggers, a new partition"
         yield Finding(facts.definition, "unseen rows", f"table {facts.table_name}", said, to_do, is_hint=True)

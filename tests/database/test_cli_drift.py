@@ -234,6 +234,38 @@ def test_what_is_deleted_and_loaded_again_is_no_unseen_row(
     assert found(run) == {("unseen rows", "table features.stats")}
 
 
+def test_rows_whose_writer_reports_them_after_an_apply_are_not_unseen(
+    run: Run, connection: Connection, dsn: str
+) -> None:
+    """A session's counters come in seconds later, as of one that writes all the time."""
+    settle(connection)
+    with psycopg.connect(dsn, autocommit=True) as writer:
+        insert(writer, "2026-02-01")
+        settle(writer)
+        for day in range(2, 6):
+            insert(writer, f"2026-02-0{day}")
+        definition = Path("slos/stats.yml")
+        definition.write_text(
+            definition.read_text().replace(
+                "table: features.stats", "description: as ever\ntable: features.stats"
+            )
+        )
+        assert run("apply", "--yes").exit_code == 0
+        assert counted(connection) < 5, "not all are reported yet"
+        settle(writer)
+        assert counted(connection) == 5
+    assert run("drift").stdout == "2 tables as the last apply left them\n"
+
+
+def counted(connection: Connection) -> int:
+    """Rows that were written, as far as the statistics system was told."""
+    row = connection.execute(
+        "SELECT n_tup_ins::int FROM pg_stat_user_tables WHERE relname = 'stats'"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def test_a_role_in_replica_mode_is_told(run: Run, connection: Connection, role: Callable[[str], str]) -> None:
     loader = role("loader")
     connection.execute(f"ALTER ROLE {loader} SET session_replication_role = replica")

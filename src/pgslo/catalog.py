@@ -144,6 +144,7 @@ class Installed:
         enabled: False for a trigger that somebody switched off, and for a registration with rules that broke.
         dependants: Objects of other people that stand on it.
         refers_to: The table that a foreign key refers to.
+        cloned: Whether partitions have clones of it, as of a row trigger.
     """
 
     kind: Kind
@@ -156,6 +157,7 @@ class Installed:
     enabled: bool = True
     dependants: tuple[str, ...] = ()
     refers_to: Name | None = None
+    cloned: bool = False
 
     @property
     def identity(self) -> str:

@@ -263,6 +263,7 @@ def installed(conn: Connection) -> tuple[Installed, ...]:
                     enabled=row["enabled"],
                     dependants=tuple(row["dependants"]),
                     refers_to=tuple(row["refers_to"]) if row["refers_to"] else None,
+                    cloned=row["cloned"],
                 )
             )
     ours = {".".join(one.names) for one in found if one.kind == "view"}

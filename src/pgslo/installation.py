@@ -179,13 +179,14 @@ def _apply_together(
         locked_at: float | None = None
         for step, statement in statements:
             on_statement(step, statement)
+            text = statement.text.text
             if locked_at is not None:
-                # Whoever waits for the locks that are held waits for those to come as well.
+                # Whoever waits for the locks that are held waits for those to come as well. Sent along: each round trip is waited for too.
                 left = LOCK_TIMEOUT - round((time.monotonic() - locked_at) * 1000)
-                conn.execute(f"SET LOCAL lock_timeout = {max(left, _LEAST_LOCK_TIMEOUT)}".encode())
+                text = f"SET LOCAL lock_timeout = {max(left, _LEAST_LOCK_TIMEOUT)};\n{text}"
             elif statement.lock or step.kind == "view":
                 locked_at = time.monotonic()
-            conn.execute(statement.text.text.encode(), prepare=False)
+            conn.execute(text.encode(), prepare=False)
 
 
 def _apply_alone(conn: Connection, statement: Statement) -> None:

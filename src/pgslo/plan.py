@@ -123,7 +123,7 @@ def make(compiled: Sequence[Compiled], catalog: Catalog, *, runtime_scripts: tup
     last = [one for one in orphans if one.kind == "function"]
 
     steps = [_renaming(old, new) for old, new in renamed.items()]
-    steps += [_removal(one) for one in sorted(orphans, key=_position, reverse=True) if one not in last]
+    steps += [_removal(one) for one in sorted(orphans, key=_leaving) if one not in last]
     for artifact in sorted(wanted.values(), key=_position):
         is_replaced = artifact.definition in catalog.replaced and artifact.kind in _BY_IDENTITY
         steps += _change(artifact, found.get((artifact.kind, artifact.identity)), is_replaced=is_replaced)
@@ -188,7 +188,7 @@ def removal(catalog: Catalog, definitions: Iterable[str]) -> Plan:
     }
     emptied = {one.names[0] for one in gone if one.kind == "view"} - staying
     gone += [one for one in catalog.installed if one.kind == "schema" and one.names[0] in emptied]
-    steps = [_ahead(_removal(one)) for one in sorted(gone, key=_position, reverse=True)]
+    steps = [_ahead(_removal(one)) for one in sorted(gone, key=_leaving)]
     return Plan(steps=tuple(steps), state=_state(catalog, steps, ()))
 
 
@@ -210,6 +210,11 @@ def _is_generated(table: str) -> bool:
 
 def _position(one: Artifact | Installed) -> int:
     return _ORDER.index(one.kind)
+
+
+def _leaving(one: Installed) -> tuple[bool, int]:
+    """Triggers go first: whoever reads a view holds its table as well, so a view is free once the table is locked, and not the other way round."""
+    return (one.kind != "trigger", -_position(one))
 
 
 def _change(artifact: Artifact, installed: Installed | None, *, is_replaced: bool) -> list[Step]:
@@ -279,6 +284,7 @@ def _removal(installed: Installed) -> Step:
             installed.relation,
             validated=installed.validated,
             refers_to=installed.refers_to,
+            cloned=installed.cloned,
         ),
         undo=(),
         reason="no definition wants it any more",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -111,6 +112,30 @@ def test_no_transaction_locks_more_than_one_partition(parts: Connection, connect
     assert installation.apply(parts, plan(), plan, on_statement=look) == ()
     assert plan().empty
     assert most <= 1
+
+
+def test_row_triggers_go_while_others_write_all_the_time(parts: Connection, connect: Connect) -> None:
+    """DROP TRIGGER locks partitions before the table, writers the table before a partition: one would wait for the other."""
+    assert apply(parts, REPAIRED) == ()
+    stopping = threading.Event()
+
+    def write(session: Connection, first: int) -> None:
+        number = first
+        while not stopping.is_set():
+            session.execute("INSERT INTO features.parts VALUES (%s, date '2026-01-01' + %s, 1, 1)", (number, number % PARTITIONS))  # fmt: skip
+            number += 3
+
+    writers = [threading.Thread(target=write, args=(connect(), one)) for one in range(3)]
+    for one in writers:
+        one.start()
+    held_up: list[str] = []
+    try:
+        installation.apply(parts, removal(parts), lambda: removal(parts), on_statement=lambda step, statement: held_up.append(statement.text.text))  # fmt: skip
+    finally:
+        stopping.set()
+        for one in writers:
+            one.join()
+    assert held_up.count("DROP TRIGGER pgslo_100_repair_row ON features.parts") == 1
 
 
 def test_a_partition_that_is_busy_all_the_time_is_left_for_the_next_apply(

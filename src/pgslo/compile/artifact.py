@@ -60,6 +60,7 @@ class Artifact:
         known_as: The fingerprint, for what carries its own inside.
         refers_to: The table that a foreign key refers to.
         apart: Whether, where there is none yet, it may be made after the others are in force.
+        cloned: Whether PostgreSQL gives partitions clones of it.
     """
 
     kind: Kind
@@ -73,6 +74,7 @@ class Artifact:
     known_as: str | None = None
     refers_to: Name | None = None
     apart: bool = False
+    cloned: bool = False
 
     @property
     def identity(self) -> str:
@@ -82,7 +84,7 @@ class Artifact:
     @property
     def drop(self) -> tuple[Statement, ...]:
         """What takes it away."""
-        return drop(self.kind, self.names, self.relation, refers_to=self.refers_to)
+        return drop(self.kind, self.names, self.relation, refers_to=self.refers_to, cloned=self.cloned)
 
     @property
     def fingerprint(self) -> str:
@@ -128,6 +130,7 @@ def drop(
     *,
     validated: bool = True,
     refers_to: Name | None = None,
+    cloned: bool = False,
 ) -> tuple[Statement, ...]:
     """What takes an object away.
 
@@ -137,6 +140,7 @@ def drop(
         relation: The table it stands on.
         validated: For ``not_null``: whether the column is NOT NULL by now, or a check still stands in.
         refers_to: For ``foreign_key``: the other table, whose triggers go with it.
+        cloned: For ``trigger``: whether partitions have clones of it, which go with it.
     """
     name = sql.identifier(*names)
     on = ", ".join(dict.fromkeys(".".join(one) for one in (relation, refers_to) if one))
@@ -179,11 +183,14 @@ def drop(
     assert relation is not None, f"{kind} stands on a table"
     if kind == "trigger":
         stands = Sql(f"{name} ON {table(relation)}")
-        return (
-            Statement(
-                sql.render("drop", _Drop(Sql("TRIGGER"), stands)), "ACCESS EXCLUSIVE", on, hazards=waits
-            ),
+        dropped = Statement(
+            sql.render("drop", _Drop(Sql("TRIGGER"), stands)), "ACCESS EXCLUSIVE", on, hazards=waits
         )
+        if not cloned:
+            return (dropped,)
+        # DROP TRIGGER takes the partitions before the whole table, and every INSERT the other way round: each would wait for the other.
+        first = sql.render("lock_whole", _Locked(table(relation)))
+        return (Statement(first, "ACCESS EXCLUSIVE", on, hazards=waits), dropped)
     if kind == "not_null" and validated:
         context = NotNull.of(relation, names[0])
         return (Statement(sql.render("not_null_drop", context), "ACCESS EXCLUSIVE", on, hazards=waits),)
@@ -231,6 +238,11 @@ def not_null_constraint(column: str) -> str:
 class _Drop:
     kind: Sql
     identity: Sql
+
+
+@dataclass(frozen=True)
+class _Locked:
+    table: Sql
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from pgslo.definition.rules import Definition
 from pgslo.sql import Sql
 
 _NO_ARGUMENTS = Sql("")
+#: Templates of the triggers that PostgreSQL clones to partitions.
+_FOR_EACH_ROW = frozenset({"trigger_row", "trigger_after_row"})
 
 #: Errors that say the table is not what the rule was written for: even a rule that rejects lets the write live then.
 #: Any other error of a rejecting rule, such as a full disk, is the writer's.
@@ -289,6 +291,7 @@ class WriteCompiler:
             commented=Sql(f"TRIGGER {stands}"),
             replaceable=True,
             apart=apart,
+            cloned=template in _FOR_EACH_ROW and bool(self.relation.partition_key),
         )
 
     def function_name(self, what: str) -> str:

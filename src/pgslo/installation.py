@@ -20,6 +20,8 @@ from pgslo.sql import Sql
 
 #: Longest wait for table locks before apply gives way to those behind it, in milliseconds.
 LOCK_TIMEOUT = 100
+#: The same where what follows takes its time in each of many partitions: all in all nobody waits for longer.
+_LOCK_TIMEOUT_OF_MANY = 25
 #: What is left of it at least for each further lock: one that is free is got at once.
 _LEAST_LOCK_TIMEOUT = 5
 #: How long apply tries again to get its locks, in seconds.
@@ -171,11 +173,12 @@ def _apply_together(
     plan: Plan,
     on_statement: Callable[[Step, Statement], None],
 ) -> None:
+    first = _LOCK_TIMEOUT_OF_MANY if any(one.clones for _, one in statements) else LOCK_TIMEOUT
     with errors(), conn.transaction():
-        _limit_waits(conn)
+        _limit_waits(conn, lock=first)
         if plan.runtime_scripts:
             runtime.install(conn)
-            _limit_waits(conn)
+            _limit_waits(conn, lock=first)
         locked_at: float | None = None
         for step, statement in statements:
             on_statement(step, statement)
@@ -203,8 +206,8 @@ def _apply_alone(conn: Connection, statement: Statement) -> None:
             conn.execute(statement.text.text.encode(), prepare=False)
 
 
-def _limit_waits(conn: Connection, *, statement: int = STATEMENT_TIMEOUT) -> None:
-    conn.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT}".encode())
+def _limit_waits(conn: Connection, *, lock: int = LOCK_TIMEOUT, statement: int = STATEMENT_TIMEOUT) -> None:
+    conn.execute(f"SET LOCAL lock_timeout = {lock}".encode())
     conn.execute(f"SET LOCAL statement_timeout = {statement}".encode())
 
 

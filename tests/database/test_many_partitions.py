@@ -128,14 +128,14 @@ def test_row_triggers_go_while_others_write_all_the_time(parts: Connection, conn
     writers = [threading.Thread(target=write, args=(connect(), one)) for one in range(3)]
     for one in writers:
         one.start()
-    held_up: list[str] = []
+    ran: list[str] = []
     try:
-        installation.apply(parts, removal(parts), lambda: removal(parts), on_statement=lambda step, statement: held_up.append(statement.text.text))  # fmt: skip
+        installation.apply(parts, removal(parts), lambda: removal(parts), on_statement=lambda _step, statement: ran.append(statement.text.text))  # fmt: skip
     finally:
         stopping.set()
         for one in writers:
             one.join()
-    assert held_up.count("DROP TRIGGER pgslo_100_repair_row ON features.parts") == 1
+    assert ran.count("DROP TRIGGER pgslo_100_repair_row ON features.parts") == 1
 
 
 def test_a_partition_that_is_busy_all_the_time_is_left_for_the_next_apply(

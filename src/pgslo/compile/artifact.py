@@ -30,6 +30,7 @@ class Statement:
         later: Whether it runs in a transaction of its own after the others were committed.
         apart: Whether that is for no other reason than to hold few locks, and none for long.
         ahead: Whether it runs in a transaction of its own before the others, for the same reason.
+        clones: Whether it does the same to each partition, under locks on all of them.
         hazards: What can go wrong or take long.
     """
 
@@ -41,6 +42,7 @@ class Statement:
     later: bool = False
     apart: bool = False
     ahead: bool = False
+    clones: bool = False
     hazards: tuple[str, ...] = ()
 
 
@@ -184,7 +186,11 @@ def drop(
     if kind == "trigger":
         stands = Sql(f"{name} ON {table(relation)}")
         dropped = Statement(
-            sql.render("drop", _Drop(Sql("TRIGGER"), stands)), "ACCESS EXCLUSIVE", on, hazards=waits
+            sql.render("drop", _Drop(Sql("TRIGGER"), stands)),
+            "ACCESS EXCLUSIVE",
+            on,
+            hazards=waits,
+            clones=cloned,
         )
         if not cloned:
             return (dropped,)

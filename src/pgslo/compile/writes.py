@@ -274,6 +274,7 @@ class WriteCompiler:
         )
         stands = Sql(f"{sql.identifier(name)} ON {table(on)}")
         where = f"{on[0]}.{on[1]}"
+        cloned = template in _FOR_EACH_ROW and bool(self.relation.partition_key)
         return Artifact(
             kind="trigger",
             names=(name,),
@@ -285,13 +286,14 @@ class WriteCompiler:
                     "SHARE ROW EXCLUSIVE",
                     where,
                     hazards=("waits for running writes, and lets no new one begin meanwhile",),
+                    clones=cloned,
                 ),
             ),
             reason=reason,
             commented=Sql(f"TRIGGER {stands}"),
             replaceable=True,
             apart=apart,
-            cloned=template in _FOR_EACH_ROW and bool(self.relation.partition_key),
+            cloned=cloned,
         )
 
     def function_name(self, what: str) -> str:

@@ -716,6 +716,7 @@ COMMENT ON FUNCTION pgslo.healthy_batches(definition text, columns text[], as_of
 CREATE FUNCTION pgslo.history(definition text, batches integer DEFAULT 400) RETURNS TABLE(batch text, rows bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET row_security TO 'off'
     AS $$
     SELECT n.name, n.rows
     FROM pgslo_catalog.newest_batches(pgslo_catalog.need_history(history.definition), history.batches) AS n
@@ -1031,7 +1032,7 @@ BEGIN
     columns_now := pgslo_catalog.columns_of(held.relation);
     columns_then := held.columns;
     IF columns_then #> '{0,2}' <> columns_now #> '{0,2}' THEN
-        -- It came out of a dump, which numbers tables and columns anew: only names say which is which.
+        -- It came out of a dump, or its table was made anew, which numbers tables and columns anew: only names say which is which.
         SELECT jsonb_agg(jsonb_build_array(n.said -> 0, w.said -> 1) ORDER BY w.ordinal), min(w.said ->> 1) FILTER (WHERE n.said IS NULL)
         INTO columns_then, unknown
         FROM jsonb_array_elements(held.columns) WITH ORDINALITY AS w (said, ordinal)
@@ -1040,7 +1041,7 @@ BEGIN
             RAISE EXCEPTION USING
                 ERRCODE = 'object_not_in_prerequisite_state',
                 MESSAGE = format('row %s does not fit %s any more', release.quarantine_id, target.name),
-                DETAIL = format('The table was restored from a dump, and has no column "%s" any more; what became of it cannot be told.', unknown),
+                DETAIL = format('The table was restored from a dump or made anew, and has no column "%s" any more; what became of it cannot be told.', unknown),
                 HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.', release.quarantine_id);
         END IF;
     END IF;
@@ -1464,6 +1465,7 @@ CREATE TABLE pgslo_catalog.definition (
     budgeting text DEFAULT 'occurrences'::text NOT NULL,
     sensitivity double precision DEFAULT 1 NOT NULL,
     pairs jsonb,
+    holidays text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT definition_budgeting_is_known CHECK ((budgeting = ANY (ARRAY['occurrences'::text, 'time_slices'::text]))),
     CONSTRAINT definition_max_age_is_positive CHECK ((max_age > '00:00:00'::interval)),
     CONSTRAINT definition_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'refuse'::text, 'silent'::text]))),
@@ -1502,6 +1504,8 @@ COMMENT ON COLUMN pgslo_catalog.definition.span IS 'Window of the objective.';
 COMMENT ON COLUMN pgslo_catalog.definition.sensitivity IS 'How much a learned bound is widened; 1 is the default, 2 tells of half as small deviations, 0.5 of twice as large ones.';
 
 COMMENT ON COLUMN pgslo_catalog.definition.pairs IS 'How predictions and labels are paired and measured; NULL for a table without metrics.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.holidays IS 'Days that are not like others, as 2026-11-26 or, each year, 12-25.';
 
 CREATE FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -2812,7 +2816,7 @@ BEGIN
     END IF;
     said := CASE
         WHEN value IS NULL THEN format('column "%s" of the batch and %s cannot be compared', measure ->> 'column', against)
-        ELSE format('%s to %s is %s', upper(measure ->> 'by'), against, pgslo_catalog.shown(value::numeric)) END;
+        ELSE format('%s to %s is %s', upper((measure ->> 'by') COLLATE "C"), against, pgslo_catalog.shown(value::numeric)) END;
 END
 $$;
 
@@ -3091,6 +3095,8 @@ CREATE FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, 
 DECLARE
     id bigint := (follow_loads.definition).definition_id;
     emptied bigint := (SELECT max(f.fragment_id) FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'truncate');
+    uncounted text[];
+    one text;
     due record;
     merged pgslo_catalog.fragment;
     added integer := 0;
@@ -3103,8 +3109,24 @@ BEGIN
     IF (follow_loads.definition).recount IS NOT NULL
         AND EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch = '')
     THEN
-        -- A partition was emptied: what is left of each batch, the table alone can tell.
+        -- A partition was emptied, or another table took the name: what is in each batch, the table alone can tell.
         PERFORM pgslo_catalog.recount_all(follow_loads.definition);
+    END IF;
+    IF (follow_loads.definition).recount IS NOT NULL THEN
+        uncounted := pgslo_catalog.overdrawn(id);
+        BEGIN
+            IF cardinality(uncounted) > 3 THEN
+                -- Each that has something to be added up comes to what the one scan says of it.
+                uncounted := ARRAY(SELECT DISTINCT f.batch FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate'));
+                PERFORM pgslo_catalog.recount_batches(follow_loads.definition, uncounted);
+            ELSE
+                FOREACH one IN ARRAY uncounted LOOP
+                    PERFORM pgslo_catalog.recount_batches(follow_loads.definition, ARRAY[one]);
+                END LOOP;
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
+            NULL;  -- A column is gone, which is told at writes, or policies hide rows: what was recorded is added up, as it was before.
+        END;
     END IF;
     FOR due IN
         SELECT f.batch FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch <> '' ORDER BY f.place
@@ -3112,7 +3134,7 @@ BEGIN
         -- Columns could not be measured for a while, and can be again. A big table without an index is not read for that: what is not known stays so.
         DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch = due.batch;
         IF pgslo_catalog.can_find_batches(follow_loads.definition) THEN
-            PERFORM pgslo_catalog.recount_batch(follow_loads.definition, due.batch);
+            PERFORM pgslo_catalog.recount_batches(follow_loads.definition, ARRAY[due.batch]);
             judged := judged + 1;
         END IF;
     END LOOP;
@@ -3268,6 +3290,25 @@ END
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Counts the newest batches of a streamed table from the table itself, and closes and judges what is due.';
+
+CREATE FUNCTION pgslo_catalog.follow_table(definition_id bigint, former regclass) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    target pgslo_catalog.definition;
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.definition_id = follow_table.definition_id;
+    UPDATE pgslo_catalog.quarantine q SET relation = target.relation
+    WHERE q.definition_id = target.definition_id AND q.relation = follow_table.former AND q.state = 'held';
+    IF target.writes = 'bulk' THEN
+        -- What was recorded is about the former table: the next tick() counts each batch from this one.
+        INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation) VALUES (target.definition_id, '', '-Infinity', 0, 'recount');
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.follow_table(definition_id bigint, former regclass) IS 'Carries a definition on with the table that has its name now, in place of the former one.';
 
 CREATE FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) RETURNS void
     LANGUAGE plpgsql
@@ -3546,6 +3587,20 @@ CREATE FUNCTION pgslo_catalog.is_email(value text) RETURNS boolean
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_email(value text) IS 'Whether the text is an e-mail address, as HTML''s input type reads it, with a dot in the domain and at most 64 characters before the @.';
+
+CREATE FUNCTION pgslo_catalog.is_holiday(holidays text[], place numeric) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- Dates reach farther than time stamps do.
+    SELECT CASE
+        WHEN holidays = '{}' OR abs(place) > 100000000000 THEN false
+        ELSE (SELECT to_char(d.day, 'YYYY-MM-DD') = ANY (holidays) OR to_char(d.day, 'MM-DD') = ANY (holidays)
+              FROM (SELECT to_timestamp(place::float8) AT TIME ZONE 'UTC' AS day) d)
+    END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_holiday(holidays text[], place numeric) IS 'Whether a batch, by its place in seconds since 1970, is of one of these days in UTC.';
 
 CREATE FUNCTION pgslo_catalog.is_hostname(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -3939,12 +3994,12 @@ BEGIN
     LOOP
         PERFORM pgslo_catalog.give_verdict(found.rule, judged, found.verdict, found.value, found.low, found.high, found.score, found.said);
     END LOOP;
-    -- What missed is not what later batches are compared with.
+    -- What missed is not what later batches are compared with, and neither is a holiday.
     UPDATE pgslo_catalog.profile p
     SET baseline = seen.fine
     FROM (
         SELECT q.column_name,
-               NOT EXISTS (
+               NOT pgslo_catalog.is_holiday(target.holidays, judged.place) AND NOT EXISTS (
                    SELECT FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id)
                    WHERE v.definition_id = judge_batch.definition_id AND v.batch = judge_batch.batch AND v.place = judged.place AND v.verdict = 'missed'
                      AND (q.column_name = ANY (r.columns) OR q.column_name = '*' AND r.columns = '{}')) AS fine
@@ -3987,26 +4042,32 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
     AS $$
     WITH mine AS (
         -- The first weeks know little, and the first months not all: bounds are wider until there are enough batches.
-        SELECT p.column_name, p.learned_from, p.surprise, p.tolerated, p.expected, p.spread, p.summary, p.place,
+        SELECT p.column_name, p.learned_from, p.surprise, p.tolerated, p.expected, p.spread, p.summary, pgslo_catalog.is_holiday(d.holidays, p.place) AS holiday,
                1.35 * greatest(1, pgslo_catalog.enough_batches()::numeric / greatest(p.learned_from, 1))::float8 ^ (1 / 3.0::float8) / coalesce(d.sensitivity, 1) AS wide
         FROM pgslo_catalog.profile p
         JOIN pgslo_catalog.definition d ON d.definition_id = p.definition_id
         WHERE p.definition_id = judge_columns.definition_id AND p.batch = judge_columns.batch
     ), scored AS MATERIALIZED (
-        SELECT m.column_name, k.ordinal, k.name, k.kind, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected, b.bound * m.spread[k.ordinal] AS reach, m.surprise[k.ordinal] / b.bound AS score,
+        SELECT m.column_name, k.ordinal, k.name, k.kind, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected, b.bound * m.spread[k.ordinal] * r.room AS reach, m.surprise[k.ordinal] / b.bound / r.room AS score, m.holiday,
                CASE WHEN m.column_name <> '*' THEN k.words WHEN k.name = 'single' THEN 'rows that occur once' WHEN k.name = 'stale' THEN 'rows that an earlier batch has' ELSE k.words END AS words,
                -- What another day changes: which values there are and how they are spread; not whether there are any, how they are written, how many rows.
-               m.column_name <> '*' AND k.name = ANY (ARRAY['distinct', 'distinct_ratio', 'top', 'single', 'length_mean', 'mean', 'log_mean', 'log_deviation', 'p05', 'p25', 'p50', 'p75', 'p95', 'zero',
+               m.column_name <> '*' AND k.name = ANY (ARRAY['distinct', 'distinct_ratio', 'top', 'single', 'length_mean', 'mean', 'log_mean', 'log_deviation', 'p05', 'p25', 'p50', 'p75', 'p95', 'zero', 'tens', 'hundreds',
                    'at_maximum', 'at_minimum', 'hour', 'new_value', 'largest_change', 'mix', 'grown', 'fallen', 'distribution', 'moved']) AS of_the_day
         FROM mine m
         CROSS JOIN pgslo_catalog.summary_kinds() k
         CROSS JOIN LATERAL (
-            SELECT m.wide * CASE WHEN m.tolerated[k.ordinal] >= 1 THEN k.beyond * greatest(m.tolerated[k.ordinal], 2.5) ELSE 2.5 END AS bound
+            SELECT m.wide * CASE
+                WHEN m.tolerated[k.ordinal] >= 1 THEN k.beyond * greatest(m.tolerated[k.ordinal], 2.5)
+                -- A mean that stood still for two months is not left to chance, as that of times on the hour: there an hour's shift is less than chance would do.
+                WHEN k.kind = 'mean' AND m.learned_from >= 60 THEN least(greatest(3 * coalesce(m.tolerated[k.ordinal], 0), 0.4), 2.5)
+                ELSE 2.5 END AS bound
         ) b
+        -- On a holiday half as many rows are no news, nor are twice as many.
+        CROSS JOIN LATERAL (SELECT CASE WHEN m.holiday AND k.name = 'rows' THEN greatest(ln(2) / (b.bound * m.spread[k.ordinal]), 1) ELSE 1 END AS room) r
         WHERE m.learned_from >= pgslo_catalog.least_batches() AND k.beyond IS NOT NULL AND m.surprise[k.ordinal] IS NOT NULL
     ), day AS MATERIALIZED (
-        -- Where many columns have moved, it was another day: then this has to be twice as far off.
-        SELECT CASE WHEN NOT alone AND count(DISTINCT s.column_name) FILTER (WHERE s.of_the_day AND s.score >= 0.75) >= greatest(4, count(DISTINCT s.column_name) / 5.0) THEN 2 ELSE 1 END AS times
+        -- On a holiday, and where many columns have moved, it was another day: then this has to be twice as far off.
+        SELECT CASE WHEN bool_or(s.holiday) OR NOT alone AND count(DISTINCT s.column_name) FILTER (WHERE s.of_the_day AND s.score >= 0.75) >= greatest(4, count(DISTINCT s.column_name) / 5.0) THEN 2 ELSE 1 END AS times
         FROM scored s
     ), worst AS (
         SELECT DISTINCT ON (s.column_name) s.column_name, s.name, s.kind, s.words, s.value, s.expected, s.reach * f.times AS reach, s.score / f.times AS score
@@ -4028,10 +4089,11 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
            b.shown, b.least, b.most, b.score,
            CASE
                WHEN b.score IS NULL THEN format('%s known, %s are needed', CASE m.learned_from WHEN 1 THEN '1 batch' ELSE m.learned_from || ' batches' END, pgslo_catalog.least_batches())
-               ELSE format('%s: %s; %s expected', b.words, pgslo_catalog.amount(b.shown, b.kind),
+               ELSE format('%s: %s; %s expected%s', b.words, pgslo_catalog.amount(b.shown, b.kind),
                    CASE WHEN b.least IS NULL THEN 'at most ' || pgslo_catalog.amount(b.most, b.kind)
                         WHEN pgslo_catalog.amount(b.least, b.kind) = pgslo_catalog.amount(b.most, b.kind) THEN pgslo_catalog.amount(b.least, b.kind)
-                        ELSE pgslo_catalog.amount(b.least, b.kind) || ' to ' || pgslo_catalog.amount(b.most, b.kind) END)
+                        ELSE pgslo_catalog.amount(b.least, b.kind) || ' to ' || pgslo_catalog.amount(b.most, b.kind) END,
+                   CASE WHEN m.holiday THEN ' on a holiday' END)
            END
     FROM mine m
     LEFT JOIN bound b USING (column_name)
@@ -5151,6 +5213,28 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.open_one(incident_id bigint) IS 'An open incident, locked; an error if it is none.';
 
+CREATE FUNCTION pgslo_catalog.overdrawn(definition_id bigint) RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Whoever takes a row away has seen it committed, so what was recorded of it has a lower number.
+    RETURN ARRAY(
+        SELECT s.batch
+        FROM (
+            SELECT f.batch, f.place, sum(f.rows) OVER (PARTITION BY f.batch ORDER BY f.fragment_id) AS known
+            FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = overdrawn.definition_id AND f.batch IN (
+                SELECT g.batch FROM pgslo_catalog.fragment g
+                WHERE g.definition_id = overdrawn.definition_id AND g.operation NOT IN ('merged', 'recounted'))
+        ) s
+        GROUP BY s.batch
+        HAVING min(s.known) < 0 AND min(s.place) > '-Infinity' AND max(s.place) < 'Infinity');
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.overdrawn(definition_id bigint) IS 'Batches of which more rows were taken away than are known: some were there before pgslo, or came unseen.';
+
 CREATE FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) RETURNS numeric
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5205,7 +5289,7 @@ BEGIN
     -- How old the newest data is, as of now: nobody has to write or tick for a table to become stale.
     SELECT CASE WHEN a.value IS NULL THEN '01SL2' ELSE '01SL1' END, i.incident_id, r.name, NULL::text,
            CASE WHEN a.value IS NULL THEN format('freshness of %s cannot be told', d.name) ELSE format('%s misses rule "%s"', d.name, r.name) END,
-           upper(left(a.said, 1)) || substr(a.said, 2) || '.',
+           upper(left(a.said, 1) COLLATE "C") || substr(a.said, 2) || '.',
            format('%s %s.', CASE WHEN i.incident_id IS NULL THEN 'Tell the owner,' ELSE format('Incident %s, owner', i.incident_id) END, coalesce(r.owner, d.owner, 'unknown'))
     FROM pgslo_catalog.definition d
     JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.scope = 'table' AND r.retired_at IS NULL
@@ -5230,7 +5314,7 @@ BEGIN
     JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id AND b.rule_id IS NULL
     WHERE d.name = problem.definition AND '*' = ANY (problem.columns)
     UNION ALL
-    SELECT '01SL1', NULL, 'schema', NULL, format('%s misses rule "schema"', d.name), upper(left(s.difference, 1)) || substr(s.difference, 2) || '.',
+    SELECT '01SL1', NULL, 'schema', NULL, format('%s misses rule "schema"', d.name), upper(left(s.difference, 1) COLLATE "C") || substr(s.difference, 2) || '.',
            format('Tell the owner, %s.', coalesce(d.owner, 'unknown'))
     FROM pgslo_catalog.definition d
     CROSS JOIN LATERAL (SELECT pgslo_catalog.schema_difference(d.relation, d.schema_wanted)) AS s (difference)
@@ -5265,6 +5349,9 @@ DECLARE
 BEGIN
     DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
     PERFORM pgslo_catalog.describe_batch(definition, batch, columns, sample, level, present);
+    UPDATE pgslo_catalog.profile p SET baseline = false
+    WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name
+      AND pgslo_catalog.is_holiday(profile_batch.definition.holidays, profile_batch.batch.place);
     phase := pgslo_catalog.phase_of(definition.definition_id, batch.place);
     -- What lasts is no fault any more: 5 missed batches in a row, or 3 of this batch's phase, are what later ones are compared with.
     -- Without the latter, each Monday would miss after a Monday that was a holiday, and never be learned.
@@ -5752,23 +5839,43 @@ CREATE FUNCTION pgslo_catalog.recount_all(definition pgslo_catalog.definition) R
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+BEGIN
+    PERFORM pgslo_catalog.recount_batches(recount_all.definition, NULL);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.recount_all(definition pgslo_catalog.definition) IS 'Counts every batch of a loaded table from the table.';
+
+CREATE FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.definition, batches text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
 DECLARE
-    id bigint := (recount_all.definition).definition_id;
+    id bigint := (recount_batches.definition).definition_id;
     mask bigint := pgslo_catalog.sample_mask((SELECT max(b.rows) FROM pgslo_catalog.batch b WHERE b.definition_id = id));
-    counted pgslo_catalog.measured[] := pgslo_catalog.replace_counts(recount_all.definition, NULL, NULL, mask);
+    -- One by itself, by an index if there is one; several in one scan.
+    single text := CASE WHEN cardinality(recount_batches.batches) = 1 THEN recount_batches.batches[1] END;
+    counted pgslo_catalog.measured[] := pgslo_catalog.replace_counts(recount_batches.definition, single, single, mask);
     one pgslo_catalog.measured;
     before pgslo_catalog.batch;
+    after pgslo_catalog.batch;
 BEGIN
     UPDATE pgslo_catalog.batch b SET rows = 0, present = '{}', tallies = '{}', failures = '{}'
-    WHERE b.definition_id = id AND b.name NOT IN (SELECT c.batch FROM unnest(counted) AS c);
-    FOR one IN SELECT c.* FROM unnest(counted) AS c ORDER BY c.place LOOP
+    WHERE b.definition_id = id AND b.name NOT IN (SELECT c.batch FROM unnest(counted) AS c)
+      AND (recount_batches.batches IS NULL OR b.name = ANY (recount_batches.batches));
+    FOR one IN
+        SELECT c.* FROM unnest(counted) AS c
+        WHERE recount_batches.batches IS NULL OR c.batch = ANY (recount_batches.batches)
+        ORDER BY c.place
+    LOOP
         SELECT b.* INTO before FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;
-        PERFORM pgslo_catalog.take_count(recount_all.definition, one, mask);
+        PERFORM pgslo_catalog.take_count(recount_batches.definition, one, mask);
         UPDATE pgslo_catalog.batch b SET failures = coalesce(f.failures, '{}')
         FROM pgslo_catalog.fragment f
-        WHERE f.definition_id = id AND f.batch = one.batch AND f.operation = 'recounted' AND b.definition_id = id AND b.name = one.batch;
-        IF before.closed_at IS NOT NULL AND before.rows <> one.rows THEN
-            PERFORM pgslo_catalog.judge_closed(recount_all.definition, one.batch,
+        WHERE f.definition_id = id AND f.batch = one.batch AND f.operation = 'recounted' AND b.definition_id = id AND b.name = one.batch
+        RETURNING b.* INTO after;
+        IF before.closed_at IS NOT NULL AND (before.rows, before.present, before.tallies) IS DISTINCT FROM (after.rows, after.present, after.tallies) THEN
+            PERFORM pgslo_catalog.judge_closed(recount_batches.definition, one.batch,
                 pgslo_catalog.watched_columns(id),
                 one.sample, pgslo_catalog.level_of(mask));
         END IF;
@@ -5776,33 +5883,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.recount_all(definition pgslo_catalog.definition) IS 'Counts every batch of a loaded table from the table, and judges those again that have other rows than they had.';
-
-CREATE FUNCTION pgslo_catalog.recount_batch(definition pgslo_catalog.definition, batch text) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    id bigint := (recount_batch.definition).definition_id;
-    mask bigint := pgslo_catalog.sample_mask((SELECT sum(f.rows)::bigint FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.batch = recount_batch.batch));
-    one pgslo_catalog.measured;
-    before pgslo_catalog.batch;
-BEGIN
-    SELECT b.* INTO before FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = recount_batch.batch;
-    -- None where its rows are gone: what is left of it is added up as ever.
-    FOR one IN SELECT c.* FROM unnest(pgslo_catalog.replace_counts(recount_batch.definition, recount_batch.batch, recount_batch.batch, mask)) AS c LOOP
-        PERFORM pgslo_catalog.take_count(recount_batch.definition, one, mask);
-        UPDATE pgslo_catalog.batch b SET failures = coalesce(f.failures, '{}')
-        FROM pgslo_catalog.fragment f
-        WHERE f.definition_id = id AND f.batch = one.batch AND f.operation = 'recounted' AND b.definition_id = id AND b.name = one.batch;
-        IF before.closed_at IS NOT NULL THEN
-            PERFORM pgslo_catalog.judge_closed(recount_batch.definition, one.batch, pgslo_catalog.watched_columns(id), one.sample, pgslo_catalog.level_of(mask));
-        END IF;
-    END LOOP;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.recount_batch(definition pgslo_catalog.definition, batch text) IS 'Counts a batch of a loaded table from the table, and judges it again.';
+COMMENT ON FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.definition, batches text[]) IS 'Counts batches of a loaded table from the table, all if none are named, and judges those again that come to something else than they did.';
 
 CREATE FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) RETURNS void
     LANGUAGE plpgsql STABLE
@@ -5836,7 +5917,7 @@ BEGIN
                 RAISE EXCEPTION USING
                     ERRCODE = 'check_violation',
                     MESSAGE = format('batch %s of %s violates rule "%s"', one, target.name, rule.name),
-                    DETAIL = format('%s.', regexp_replace(upper(left(found.said, 1)) || substr(found.said, 2), 'the objective is', 'what is let through is')),
+                    DETAIL = format('%s.', regexp_replace(upper(left(found.said, 1) COLLATE "C") || substr(found.said, 2), 'the objective is', 'what is let through is')),
                     HINT = format('The statement was undone. Ask the owner, %s, or write what keeps the rule.', coalesce(rule.owner, target.owner, 'unknown')),
                     SCHEMA = split_part(target.name, '.', 1),
                     TABLE = substr(target.name, strpos(target.name, '.') + 1),
@@ -5866,7 +5947,7 @@ BEGIN
         MESSAGE = format('transaction violates assertion "%s" of %s', held.name, held.definition),
         DETAIL = format('%s%s. The assertion wants: %s.',
             CASE WHEN refuse_broken.group_shown IS NULL THEN '' ELSE format('Group %s: ', refuse_broken.group_shown) END,
-            CASE WHEN refuse_broken.group_shown IS NULL THEN upper(left(refuse_broken.said, 1)) || substr(refuse_broken.said, 2) ELSE refuse_broken.said END, held.promise),
+            CASE WHEN refuse_broken.group_shown IS NULL THEN upper(left(refuse_broken.said, 1) COLLATE "C") || substr(refuse_broken.said, 2) ELSE refuse_broken.said END, held.promise),
         HINT = format('Write what keeps it, in one transaction, or ask its owner, %s.', held.owner),
         SCHEMA = split_part(held.definition, '.', 1),
         TABLE = substr(held.definition, strpos(held.definition, '.') + 1),
@@ -5882,23 +5963,27 @@ CREATE FUNCTION pgslo_catalog.register(document jsonb) RETURNS void
     AS $$
 DECLARE
     id bigint;
+    former regclass := (SELECT d.relation FROM pgslo_catalog.definition d WHERE d.name = document ->> 'name');
 BEGIN
     INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, schema_wanted, on_read, fingerprint,
-        settle, batch_is_of_row, recount, batch_column, sensitivity, tallies, max_age, age_of, target, span, budgeting)
+        settle, batch_is_of_row, recount, batch_column, sensitivity, holidays, tallies, max_age, age_of, target, span, budgeting)
     VALUES (
         document ->> 'name', (document ->> 'relation')::regclass, document ->> 'owner', document ->> 'description',
         ARRAY(SELECT jsonb_array_elements_text(document -> 'key')), document ->> 'writes',
         (document ->> 'batch_every')::interval, document ->> 'batch_by', document ->> 'batch_place', nullif(document -> 'schema', 'null'), document ->> 'on_read', document ->> 'fingerprint',
-        (document ->> 'settle')::interval, (document ->> 'batch_is_of_row')::boolean, document ->> 'recount', document ->> 'batch_column', (document ->> 'sensitivity')::float8,
+        (document ->> 'settle')::interval, (document ->> 'batch_is_of_row')::boolean, document ->> 'recount', document ->> 'batch_column', (document ->> 'sensitivity')::float8, ARRAY(SELECT jsonb_array_elements_text(document -> 'holidays')),
         ARRAY(SELECT jsonb_array_elements_text(document -> 'tallies')), (document ->> 'max_age')::interval, document ->> 'age_of', (document ->> 'target')::numeric, (document ->> 'span')::interval,
         coalesce(document ->> 'budgeting', 'occurrences'))
     ON CONFLICT (name) DO UPDATE SET
         relation = excluded.relation, owner = excluded.owner, description = excluded.description, key_columns = excluded.key_columns,
         writes = excluded.writes, batch_every = excluded.batch_every, batch_by = excluded.batch_by, batch_place = excluded.batch_place, schema_wanted = excluded.schema_wanted,
         on_read = excluded.on_read, fingerprint = excluded.fingerprint,
-        settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, batch_column = excluded.batch_column, sensitivity = excluded.sensitivity,
+        settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, batch_column = excluded.batch_column, sensitivity = excluded.sensitivity, holidays = excluded.holidays,
         tallies = excluded.tallies, max_age = excluded.max_age, age_of = excluded.age_of, target = excluded.target, span = excluded.span, budgeting = excluded.budgeting, registered_at = clock_timestamp(), registered_by = session_user
     RETURNING d.definition_id INTO id;
+    IF former <> (document ->> 'relation')::regclass THEN
+        PERFORM pgslo_catalog.follow_table(id, former);
+    END IF;
 
     INSERT INTO pgslo_catalog.rule AS r (definition_id, name, kind, columns, on_breach, at_least, at_most, samples, mechanism, promise, owner, description, tags, scope, measure,
         warn_low, warn_high, reject_low, reject_high, target, span, missed_before_open, met_before_resolve)
@@ -6003,7 +6088,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = 'check_violation',
         MESSAGE = format('columns of %s violate rule "%s"', reject_schema.definition, reject_schema.rule),
-        DETAIL = format('%s%s. No statement writes to the table until they fit again.', upper(left(reject_schema.difference, 1)), substr(reject_schema.difference, 2)),
+        DETAIL = format('%s%s. No statement writes to the table until they fit again.', upper(left(reject_schema.difference, 1) COLLATE "C"), substr(reject_schema.difference, 2)),
         HINT = format('Change the table back, or its definition; the owner is %s.', reject_schema.owner),
         SCHEMA = reject_schema.schema_name,
         TABLE = reject_schema.table_name,
@@ -6064,13 +6149,16 @@ BEGIN
             WHERE $6 = 'bulk' AND f.definition_id = $4 AND ($1 IS NULL OR f.batch IN (SELECT c.batch FROM counted c))
             RETURNING f.batch, f.rows, f.failures
         ), kept AS (
-            -- Failing rows are not judged again: they are the same where the rows are as many as before.
-            SELECT g.batch, sum(g.rows) AS rows, nullif(pgslo_catalog.added_up(array_agg(g.failures)), '{}') AS failures FROM gone g GROUP BY g.batch
+            SELECT g.batch, sum(g.rows) AS rows, nullif(pgslo_catalog.added_up(array_agg(g.failures)), '{}') AS failures,
+                   sum(g.rows) FILTER (WHERE g.rows > 0) AS rows_added, nullif(pgslo_catalog.added_up(array_agg(g.failures) FILTER (WHERE g.rows > 0)), '{}') AS failures_added
+            FROM gone g GROUP BY g.batch
         ), written AS (
             INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample)
-            SELECT $4, c.batch, coalesce(c.place, pgslo_catalog.arrival($4, c.batch)), c.rows, k.failures, 'recounted', coalesce(pgslo_catalog.signed($5, c.present, 1), '{}'),
-                   pgslo_catalog.signed($7, c.tallies, 1), pgslo_catalog.level_of($3), $5, c.sample
-            FROM counted c LEFT JOIN kept k ON k.batch = c.batch AND k.rows = c.rows
+            SELECT $4, c.batch, coalesce(c.place, pgslo_catalog.arrival($4, c.batch)), c.rows,
+                   -- Failing rows are not judged again: they are the same where the rows are as many as before, and known where all of them were written since.
+                   CASE c.rows WHEN k.rows THEN k.failures WHEN k.rows_added THEN k.failures_added END, 'recounted', coalesce(pgslo_catalog.signed($5, c.present, 1), '{}'),
+                   coalesce(pgslo_catalog.signed($7, c.tallies, 1), '{}'), pgslo_catalog.level_of($3), $5, c.sample
+            FROM counted c LEFT JOIN kept k ON k.batch = c.batch
             WHERE $6 = 'bulk'
         )
         SELECT array_agg(c::pgslo_catalog.measured ORDER BY c.place) FROM counted c
@@ -8663,6 +8751,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.follow_pairs(definition pgslo_catalog.defin
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.follow_table(definition_id bigint, former regclass) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.forget(definition text) FROM PUBLIC;
@@ -8688,6 +8778,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_date(value text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.is_e164(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_email(value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_holiday(holidays text[], place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_hostname(value text) FROM PUBLIC;
 
@@ -8783,6 +8875,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.open_left_over() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.open_one(incident_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.overdrawn(definition_id bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.place_of_check() FROM PUBLIC;
@@ -8823,7 +8917,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_truncate(definition text, relation r
 
 REVOKE ALL ON FUNCTION pgslo_catalog.recount_all(definition pgslo_catalog.definition) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.recount_batch(definition pgslo_catalog.definition, batch text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.definition, batches text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) FROM PUBLIC;
 

@@ -329,7 +329,7 @@ AND length(r."sku") <= 34)) IS NOT FALSE) LIMIT 1;
 
     -- From here on an observer: whatever happens, the write lives.
     BEGIN
-        missed := pgslo_catalog.record_statement('features.user_stats', lower(TG_OP), rules, columns, tallies, batches, samples, mask);
+        missed := pgslo_catalog.record_statement('features.user_stats', lower(TG_OP COLLATE "C"), rules, columns, tallies, batches, samples, mask);
     EXCEPTION
         WHEN serialization_failure THEN
             RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
@@ -365,7 +365,7 @@ AND length(r."campaign") <= 22)) IS NOT FALSE) LIMIT 10
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 468068b06fda3220 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo cf74fc212f416cee features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

@@ -202,7 +202,7 @@ BEGIN
                 PERFORM pgslo_catalog.record_break('features.user_stats', 'learned', SQLSTATE, SQLERRM);
             END IF;
         END;
-        missed := pgslo_catalog.record_statement('features.user_stats', lower(TG_OP), rules, columns, tallies, batches, samples, mask);
+        missed := pgslo_catalog.record_statement('features.user_stats', lower(TG_OP COLLATE "C"), rules, columns, tallies, batches, samples, mask);
     EXCEPTION
         WHEN serialization_failure THEN
             RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
@@ -219,7 +219,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 05d2bd2d147a5e7e features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 374c0feb6ea7087b features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

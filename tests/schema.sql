@@ -3095,8 +3095,6 @@ CREATE FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, 
 DECLARE
     id bigint := (follow_loads.definition).definition_id;
     emptied bigint := (SELECT max(f.fragment_id) FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'truncate');
-    uncounted text[];
-    one text;
     due record;
     merged pgslo_catalog.fragment;
     added integer := 0;
@@ -3106,38 +3104,9 @@ BEGIN
         DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.fragment_id <= emptied;
         UPDATE pgslo_catalog.batch b SET rows = 0, present = '{}', tallies = '{}', failures = '{}' WHERE b.definition_id = id;
     END IF;
-    IF (follow_loads.definition).recount IS NOT NULL
-        AND EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch = '')
-    THEN
-        -- A partition was emptied, or another table took the name: what is in each batch, the table alone can tell.
-        PERFORM pgslo_catalog.recount_all(follow_loads.definition);
-    END IF;
     IF (follow_loads.definition).recount IS NOT NULL THEN
-        uncounted := pgslo_catalog.overdrawn(id);
-        BEGIN
-            IF cardinality(uncounted) > 3 THEN
-                -- Each that has something to be added up comes to what the one scan says of it.
-                uncounted := ARRAY(SELECT DISTINCT f.batch FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate'));
-                PERFORM pgslo_catalog.recount_batches(follow_loads.definition, uncounted);
-            ELSE
-                FOREACH one IN ARRAY uncounted LOOP
-                    PERFORM pgslo_catalog.recount_batches(follow_loads.definition, ARRAY[one]);
-                END LOOP;
-            END IF;
-        EXCEPTION WHEN OTHERS THEN
-            NULL;  -- A column is gone, which is told at writes, or policies hide rows: what was recorded is added up, as it was before.
-        END;
+        judged := judged + pgslo_catalog.recount_unknown(follow_loads.definition);
     END IF;
-    FOR due IN
-        SELECT f.batch FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch <> '' ORDER BY f.place
-    LOOP
-        -- Columns could not be measured for a while, and can be again. A big table without an index is not read for that: what is not known stays so.
-        DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch = due.batch;
-        IF pgslo_catalog.can_find_batches(follow_loads.definition) THEN
-            PERFORM pgslo_catalog.recount_batches(follow_loads.definition, ARRAY[due.batch]);
-            judged := judged + 1;
-        END IF;
-    END LOOP;
     FOR due IN
         SELECT u.batch, coalesce(b.closed_at IS NOT NULL, false) AS was_closed, u.place
         FROM (
@@ -5884,6 +5853,52 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.definition, batches text[]) IS 'Counts batches of a loaded table from the table, all if none are named, and judges those again that come to something else than they did.';
+
+CREATE FUNCTION pgslo_catalog.recount_unknown(definition pgslo_catalog.definition) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (recount_unknown.definition).definition_id;
+    overdrawn text[];
+    due text;
+    counted integer := 0;
+BEGIN
+    IF EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch = '') THEN
+        -- A partition was emptied, or another table took the name: what is in each batch, the table alone can tell.
+        PERFORM pgslo_catalog.recount_all(recount_unknown.definition);
+    END IF;
+    overdrawn := pgslo_catalog.overdrawn(id);
+    IF overdrawn <> '{}' THEN
+        BEGIN
+            IF cardinality(overdrawn) > 3 THEN
+                -- Each that has something to be added up comes to what the one scan says of it.
+                overdrawn := ARRAY(SELECT DISTINCT f.batch FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate'));
+                PERFORM pgslo_catalog.recount_batches(recount_unknown.definition, overdrawn);
+            ELSE
+                FOREACH due IN ARRAY overdrawn LOOP
+                    PERFORM pgslo_catalog.recount_batches(recount_unknown.definition, ARRAY[due]);
+                END LOOP;
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
+            NULL;  -- A column is gone, which is told at writes, or policies hide rows: what was recorded is added up, as it was before.
+        END;
+    END IF;
+    FOR due IN
+        SELECT f.batch FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch <> '' ORDER BY f.place
+    LOOP
+        -- Columns could not be measured for a while, and can be again. A big table without an index is not read for that: what is not known stays so.
+        DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch = due;
+        IF pgslo_catalog.can_find_batches(recount_unknown.definition) THEN
+            PERFORM pgslo_catalog.recount_batches(recount_unknown.definition, ARRAY[due]);
+            counted := counted + 1;
+        END IF;
+    END LOOP;
+    RETURN counted;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.recount_unknown(definition pgslo_catalog.definition) IS 'Counts those batches of a loaded table from the table that cannot be told by what was recorded; returns how many were judged for it.';
 
 CREATE FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) RETURNS void
     LANGUAGE plpgsql STABLE
@@ -8918,6 +8933,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_truncate(definition text, relation r
 REVOKE ALL ON FUNCTION pgslo_catalog.recount_all(definition pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.definition, batches text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.recount_unknown(definition pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) FROM PUBLIC;
 

@@ -176,6 +176,20 @@ def test_a_repair_that_fails_leaves_the_value_as_it_was_sent(session, setting):
     }
 
 
+@pytest.mark.parametrize(
+    ("type_", "value", "digits"), [("numeric(12, 2)", "9999999999.99", 1), ("integer", "2147483647", -1)]
+)
+def test_what_the_column_cannot_hold_stays_as_it_was_sent(session, type_, value, digits):
+    session.run(f"CREATE TABLE features.t (id int PRIMARY KEY, v {type_})")
+    session.guard(
+        f"table: features.t\nkey: [id]\ncolumns: {{v: [repair: {{clip: [0, {value}], round: {digits}}}]}}\n"
+    )
+    session.run(f"INSERT INTO features.t VALUES (1, {value}), (2, 14.96)")
+    assert session.run("SELECT v::text FROM features.t ORDER BY id").rows[0] == (value,)
+    assert session.run("SELECT id FROM features.t WHERE id = 2 AND v IN (15.0, 20)").rows == ((2,),)
+    assert session.run("SELECT broken_rules FROM pgslo.status").rows == ((0,),)
+
+
 def test_a_dropped_column_takes_no_other_repair_with_it(session):
     session.run("CREATE TABLE features.example (id integer PRIMARY KEY, a integer, b integer)")
     session.guard(

@@ -34,8 +34,10 @@ BEGIN
             END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
-        -- A repair that fails leaves the value as the writer sent it.
-        PERFORM pgslo_catalog.record_break('features.user_stats', 'spend_range', SQLSTATE, SQLERRM);
+        -- A repair that fails leaves the value as the writer sent it; one whose result the column cannot hold is no fault of the rule.
+        IF SQLSTATE <> '22003' THEN
+            PERFORM pgslo_catalog.record_break('features.user_stats', 'spend_range', SQLSTATE, SQLERRM);
+        END IF;
         BEGIN
             NEW.spend := sent.spend;
         EXCEPTION WHEN OTHERS THEN
@@ -45,7 +47,7 @@ BEGIN
     RETURN NEW;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo df0ce2a8b9f94256 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo ee2dc15e6410b8ec features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__repair() FROM PUBLIC;
 
 -- create function features__user_stats__quarantine: all quarantining rules in one condition; a look at each only when it fails.

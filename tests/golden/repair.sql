@@ -35,8 +35,10 @@ BEGIN
             END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
-        -- A repair that fails leaves the value as the writer sent it.
-        PERFORM pgslo_catalog.record_break('features.user_stats', 'age_repair', SQLSTATE, SQLERRM);
+        -- A repair that fails leaves the value as the writer sent it; one whose result the column cannot hold is no fault of the rule.
+        IF SQLSTATE <> '22003' THEN
+            PERFORM pgslo_catalog.record_break('features.user_stats', 'age_repair', SQLSTATE, SQLERRM);
+        END IF;
         BEGIN
             NEW.age := sent.age;
         EXCEPTION WHEN OTHERS THEN
@@ -54,8 +56,10 @@ BEGIN
             END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
-        -- A repair that fails leaves the value as the writer sent it.
-        PERFORM pgslo_catalog.record_break('features.user_stats', 'score_repair', SQLSTATE, SQLERRM);
+        -- A repair that fails leaves the value as the writer sent it; one whose result the column cannot hold is no fault of the rule.
+        IF SQLSTATE <> '22003' THEN
+            PERFORM pgslo_catalog.record_break('features.user_stats', 'score_repair', SQLSTATE, SQLERRM);
+        END IF;
         BEGIN
             NEW.score := sent.score;
         EXCEPTION WHEN OTHERS THEN
@@ -72,8 +76,10 @@ BEGIN
             END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
-        -- A repair that fails leaves the value as the writer sent it.
-        PERFORM pgslo_catalog.record_break('features.user_stats', 'spend_repair', SQLSTATE, SQLERRM);
+        -- A repair that fails leaves the value as the writer sent it; one whose result the column cannot hold is no fault of the rule.
+        IF SQLSTATE <> '22003' THEN
+            PERFORM pgslo_catalog.record_break('features.user_stats', 'spend_repair', SQLSTATE, SQLERRM);
+        END IF;
         BEGIN
             NEW.spend := sent.spend;
         EXCEPTION WHEN OTHERS THEN
@@ -92,8 +98,10 @@ BEGIN
             END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
-        -- A repair that fails leaves the value as the writer sent it.
-        PERFORM pgslo_catalog.record_break('features.user_stats', 'country_repair', SQLSTATE, SQLERRM);
+        -- A repair that fails leaves the value as the writer sent it; one whose result the column cannot hold is no fault of the rule.
+        IF SQLSTATE <> '22003' THEN
+            PERFORM pgslo_catalog.record_break('features.user_stats', 'country_repair', SQLSTATE, SQLERRM);
+        END IF;
         BEGIN
             NEW.country := sent.country;
         EXCEPTION WHEN OTHERS THEN
@@ -110,8 +118,10 @@ BEGIN
             END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
-        -- A repair that fails leaves the value as the writer sent it.
-        PERFORM pgslo_catalog.record_break('features.user_stats', 'last_seen_at_repair', SQLSTATE, SQLERRM);
+        -- A repair that fails leaves the value as the writer sent it; one whose result the column cannot hold is no fault of the rule.
+        IF SQLSTATE <> '22003' THEN
+            PERFORM pgslo_catalog.record_break('features.user_stats', 'last_seen_at_repair', SQLSTATE, SQLERRM);
+        END IF;
         BEGIN
             NEW.last_seen_at := sent.last_seen_at;
         EXCEPTION WHEN OTHERS THEN
@@ -121,7 +131,7 @@ BEGIN
     RETURN NEW;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo 5360dc7f4a6beeb4 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo fc2dca8da93e3a40 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__repair() FROM PUBLIC;
 
 -- create function features__user_stats__take_measure: what a statement takes away is taken from its batches.

@@ -1,0 +1,174 @@
+-- Counting batches from the table itself, where what was recorded at writes cannot tell what is in them.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    columns text[] := pgslo_catalog.watched_columns((take_count.definition).definition_id);
+    place numeric := coalesce((counted).place, pgslo_catalog.arrival((take_count.definition).definition_id, (counted).batch));
+BEGIN
+    INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, tallies, first_written_at, last_written_at, counted_at)
+    VALUES ((take_count.definition).definition_id, (counted).batch, place, (counted).rows, coalesce(pgslo_catalog.signed(columns, (counted).present, 1), '{}'),
+            coalesce(pgslo_catalog.signed((take_count.definition).tallies, (counted).tallies, 1), '{}'), clock_timestamp(), clock_timestamp(), clock_timestamp())
+    ON CONFLICT ON CONSTRAINT batch_name_is_unique_in_its_definition DO UPDATE SET
+        rows = excluded.rows, present = excluded.present, tallies = excluded.tallies, counted_at = excluded.counted_at,
+        last_written_at = CASE WHEN b.rows = excluded.rows THEN b.last_written_at ELSE excluded.last_written_at END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.take_count(pgslo_catalog.definition, pgslo_catalog.measured, bigint) IS 'Writes down what a batch comes to, as counted from the table.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.overdrawn(definition_id bigint) RETURNS text[]
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- Whoever takes a row away has seen it committed, so what was recorded of it has a lower number.
+    RETURN ARRAY(
+        SELECT s.batch
+        FROM (
+            SELECT f.batch, f.place, sum(f.rows) OVER (PARTITION BY f.batch ORDER BY f.fragment_id) AS known
+            FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = overdrawn.definition_id AND f.batch IN (
+                SELECT g.batch FROM pgslo_catalog.fragment g
+                WHERE g.definition_id = overdrawn.definition_id AND g.operation NOT IN ('merged', 'recounted'))
+        ) s
+        GROUP BY s.batch
+        HAVING min(s.known) < 0 AND min(s.place) > '-Infinity' AND max(s.place) < 'Infinity');
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.overdrawn(bigint) IS 'Batches of which more rows were taken away than are known: some were there before pgslo, or came unseen.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.definition, batches text[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    id bigint := (recount_batches.definition).definition_id;
+    mask bigint := pgslo_catalog.sample_mask((SELECT max(b.rows) FROM pgslo_catalog.batch b WHERE b.definition_id = id));
+    -- One by itself, by an index if there is one; several in one scan.
+    single text := CASE WHEN cardinality(recount_batches.batches) = 1 THEN recount_batches.batches[1] END;
+    counted pgslo_catalog.measured[] := pgslo_catalog.replace_counts(recount_batches.definition, single, single, mask);
+    one pgslo_catalog.measured;
+    before pgslo_catalog.batch;
+    after pgslo_catalog.batch;
+BEGIN
+    UPDATE pgslo_catalog.batch b SET rows = 0, present = '{}', tallies = '{}', failures = '{}'
+    WHERE b.definition_id = id AND b.name NOT IN (SELECT c.batch FROM unnest(counted) AS c)
+      AND (recount_batches.batches IS NULL OR b.name = ANY (recount_batches.batches));
+    FOR one IN
+        SELECT c.* FROM unnest(counted) AS c
+        WHERE recount_batches.batches IS NULL OR c.batch = ANY (recount_batches.batches)
+        ORDER BY c.place
+    LOOP
+        SELECT b.* INTO before FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;
+        PERFORM pgslo_catalog.take_count(recount_batches.definition, one, mask);
+        UPDATE pgslo_catalog.batch b SET failures = coalesce(f.failures, '{}')
+        FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = id AND f.batch = one.batch AND f.operation = 'recounted' AND b.definition_id = id AND b.name = one.batch
+        RETURNING b.* INTO after;
+        IF before.closed_at IS NOT NULL AND (before.rows, before.present, before.tallies) IS DISTINCT FROM (after.rows, after.present, after.tallies) THEN
+            PERFORM pgslo_catalog.judge_closed(recount_batches.definition, one.batch,
+                pgslo_catalog.watched_columns(id),
+                one.sample, pgslo_catalog.level_of(mask));
+        END IF;
+    END LOOP;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.recount_batches(pgslo_catalog.definition, text[]) IS 'Counts batches of a loaded table from the table, all if none are named, and judges those again that come to something else than they did.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.recount_all(definition pgslo_catalog.definition) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    PERFORM pgslo_catalog.recount_batches(recount_all.definition, NULL);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.recount_all(pgslo_catalog.definition) IS 'Counts every batch of a loaded table from the table.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.recount_unknown(definition pgslo_catalog.definition) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    id bigint := (recount_unknown.definition).definition_id;
+    overdrawn text[];
+    due text;
+    counted integer := 0;
+BEGIN
+    IF EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch = '') THEN
+        -- A partition was emptied, or another table took the name: what is in each batch, the table alone can tell.
+        PERFORM pgslo_catalog.recount_all(recount_unknown.definition);
+    END IF;
+    overdrawn := pgslo_catalog.overdrawn(id);
+    IF overdrawn <> '{}' THEN
+        BEGIN
+            IF cardinality(overdrawn) > 3 THEN
+                -- Each that has something to be added up comes to what the one scan says of it.
+                overdrawn := ARRAY(SELECT DISTINCT f.batch FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate'));
+                PERFORM pgslo_catalog.recount_batches(recount_unknown.definition, overdrawn);
+            ELSE
+                FOREACH due IN ARRAY overdrawn LOOP
+                    PERFORM pgslo_catalog.recount_batches(recount_unknown.definition, ARRAY[due]);
+                END LOOP;
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
+            NULL;  -- A column is gone, which is told at writes, or policies hide rows: what was recorded is added up, as it was before.
+        END;
+    END IF;
+    FOR due IN
+        SELECT f.batch FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch <> '' ORDER BY f.place
+    LOOP
+        -- Columns could not be measured for a while, and can be again. A big table without an index is not read for that: what is not known stays so.
+        DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch = due;
+        IF pgslo_catalog.can_find_batches(recount_unknown.definition) THEN
+            PERFORM pgslo_catalog.recount_batches(recount_unknown.definition, ARRAY[due]);
+            counted := counted + 1;
+        END IF;
+    END LOOP;
+    RETURN counted;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.recount_unknown(pgslo_catalog.definition) IS 'Counts those batches of a loaded table from the table that cannot be told by what was recorded; returns how many were judged for it.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.definition, first text, last text, mask bigint) RETURNS pgslo_catalog.measured[]
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    columns text[] := pgslo_catalog.watched_columns((replace_counts.definition).definition_id);
+    counted pgslo_catalog.measured[];
+BEGIN
+    -- One statement, so one snapshot: what it counts in the table is what the fragments it removes stood for.
+    EXECUTE format(
+        $query$
+        WITH counted AS MATERIALIZED (
+            SELECT c.* FROM unnest(pgslo_gen.%I($1, $2, $3)) AS c
+        ), gone AS (
+            DELETE FROM pgslo_catalog.fragment f
+            WHERE $6 = 'bulk' AND f.definition_id = $4 AND ($1 IS NULL OR f.batch IN (SELECT c.batch FROM counted c))
+            RETURNING f.batch, f.rows, f.failures
+        ), kept AS (
+            SELECT g.batch, sum(g.rows) AS rows, nullif(pgslo_catalog.added_up(array_agg(g.failures)), '{}') AS failures,
+                   sum(g.rows) FILTER (WHERE g.rows > 0) AS rows_added, nullif(pgslo_catalog.added_up(array_agg(g.failures) FILTER (WHERE g.rows > 0)), '{}') AS failures_added
+            FROM gone g GROUP BY g.batch
+        ), written AS (
+            INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample)
+            SELECT $4, c.batch, coalesce(c.place, pgslo_catalog.arrival($4, c.batch)), c.rows,
+                   -- Failing rows are not judged again: they are the same where the rows are as many as before, and known where all of them were written since.
+                   CASE c.rows WHEN k.rows THEN k.failures WHEN k.rows_added THEN k.failures_added END, 'recounted', coalesce(pgslo_catalog.signed($5, c.present, 1), '{}'),
+                   coalesce(pgslo_catalog.signed($7, c.tallies, 1), '{}'), pgslo_catalog.level_of($3), $5, c.sample
+            FROM counted c LEFT JOIN kept k ON k.batch = c.batch
+            WHERE $6 = 'bulk'
+        )
+        SELECT array_agg(c::pgslo_catalog.measured ORDER BY c.place) FROM counted c
+        $query$, (replace_counts.definition).recount)
+    INTO counted
+    USING replace_counts.first, replace_counts.last, replace_counts.mask, (replace_counts.definition).definition_id, columns, (replace_counts.definition).writes,
+        (replace_counts.definition).tallies;
+    RETURN counted;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.replace_counts(pgslo_catalog.definition, text, text, bigint) IS 'Counts batches from the table, or all if none are named, in place of what writers recorded of them.';

@@ -5864,6 +5864,10 @@ DECLARE
     due text;
     counted integer := 0;
 BEGIN
+    -- Nearly always there is nothing new. What comes below, planned for many, would read what was recorded of all batches to find that.
+    IF NOT EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted')) THEN
+        RETURN 0;
+    END IF;
     IF EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch = '') THEN
         -- A partition was emptied, or another table took the name: what is in each batch, the table alone can tell.
         PERFORM pgslo_catalog.recount_all(recount_unknown.definition);

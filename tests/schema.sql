@@ -5318,9 +5318,9 @@ DECLARE
 BEGIN
     DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
     PERFORM pgslo_catalog.describe_batch(definition, batch, columns, sample, level, present);
-    UPDATE pgslo_catalog.profile p SET baseline = false
-    WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name
-      AND pgslo_catalog.is_holiday(profile_batch.definition.holidays, profile_batch.batch.place);
+    IF pgslo_catalog.is_holiday(profile_batch.definition.holidays, profile_batch.batch.place) THEN
+        UPDATE pgslo_catalog.profile p SET baseline = false WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
+    END IF;
     phase := pgslo_catalog.phase_of(definition.definition_id, batch.place);
     -- What lasts is no fault any more: 5 missed batches in a row, or 3 of this batch's phase, are what later ones are compared with.
     -- Without the latter, each Monday would miss after a Monday that was a holiday, and never be learned.
@@ -5804,17 +5804,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) IS 'Notes that a table was emptied, or a part of it.';
 
-CREATE FUNCTION pgslo_catalog.recount_all(definition pgslo_catalog.definition) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    PERFORM pgslo_catalog.recount_batches(recount_all.definition, NULL);
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.recount_all(definition pgslo_catalog.definition) IS 'Counts every batch of a loaded table from the table.';
-
 CREATE FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.definition, batches text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5870,7 +5859,7 @@ BEGIN
     END IF;
     IF EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch = '') THEN
         -- A partition was emptied, or another table took the name: what is in each batch, the table alone can tell.
-        PERFORM pgslo_catalog.recount_all(recount_unknown.definition);
+        PERFORM pgslo_catalog.recount_batches(recount_unknown.definition, NULL);
     END IF;
     overdrawn := pgslo_catalog.overdrawn(id);
     IF overdrawn <> '{}' THEN
@@ -8933,8 +8922,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_sample(definition text, rule text, b
 REVOKE ALL ON FUNCTION pgslo_catalog.record_statement(definition text, operation text, rules text[], columns text[], tallies text[], batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.recount_all(definition pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.definition, batches text[]) FROM PUBLIC;
 

@@ -1,7 +1,5 @@
 -- What each defined table was like when it was last applied, and what it is like now.
 SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_name,
-    EXISTS (SELECT FROM pg_catalog.pg_class x JOIN pg_catalog.pg_namespace s ON s.oid = x.relnamespace
-            WHERE s.nspname || '.' || x.relname = d.name AND x.relkind IN ('r', 'p') AND x.oid <> d.relation) AS is_replaced,
     a.table_name AS applied_name, a.applied_at, a.columns AS applied_columns, a.objects AS applied_objects,
     (SELECT jsonb_agg(jsonb_build_object('table', t.attrelid::bigint, 'number', t.attnum, 'name', t.attname, 'type', pg_catalog.format_type(t.atttypid, t.atttypmod)) ORDER BY t.attnum)
      FROM pg_catalog.pg_attribute t WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped) AS columns,

@@ -78,16 +78,6 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.recount_batches(pgslo_catalog.definition, text[]) IS 'Counts batches of a loaded table from the table, all if none are named, and judges those again that come to something else than they did.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.recount_all(definition pgslo_catalog.definition) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $pgslo$
-BEGIN
-    PERFORM pgslo_catalog.recount_batches(recount_all.definition, NULL);
-END
-$pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.recount_all(pgslo_catalog.definition) IS 'Counts every batch of a loaded table from the table.';
-
 CREATE OR REPLACE FUNCTION pgslo_catalog.recount_unknown(definition pgslo_catalog.definition) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -104,7 +94,7 @@ BEGIN
     END IF;
     IF EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch = '') THEN
         -- A partition was emptied, or another table took the name: what is in each batch, the table alone can tell.
-        PERFORM pgslo_catalog.recount_all(recount_unknown.definition);
+        PERFORM pgslo_catalog.recount_batches(recount_unknown.definition, NULL);
     END IF;
     overdrawn := pgslo_catalog.overdrawn(id);
     IF overdrawn <> '{}' THEN

@@ -114,9 +114,9 @@ DECLARE
 BEGIN
     DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
     PERFORM pgslo_catalog.describe_batch(definition, batch, columns, sample, level, present);
-    UPDATE pgslo_catalog.profile p SET baseline = false
-    WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name
-      AND pgslo_catalog.is_holiday(profile_batch.definition.holidays, profile_batch.batch.place);
+    IF pgslo_catalog.is_holiday(profile_batch.definition.holidays, profile_batch.batch.place) THEN
+        UPDATE pgslo_catalog.profile p SET baseline = false WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
+    END IF;
     phase := pgslo_catalog.phase_of(definition.definition_id, batch.place);
     -- What lasts is no fault any more: 5 missed batches in a row, or 3 of this batch's phase, are what later ones are compared with.
     -- Without the latter, each Monday would miss after a Monday that was a holiday, and never be learned.

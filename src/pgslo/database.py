@@ -187,7 +187,7 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
         expression_types=_expression_types(conn, definitions, relations),
         schemas=frozenset(server["schemas"]),
         renamed=_renamed(conn) if state.version else {},
-        replaced=_replaced(conn) if state.version else frozenset(),
+        replaced=replaced(conn) if state.version else frozenset(),
         roles=frozenset(server["roles"]),
         gist_types=frozenset(server["gist_types"]),
     )
@@ -205,7 +205,8 @@ def _renamed(conn: Connection) -> dict[Name, str]:
     return {(schema, name): definition for schema, name, definition in conn.execute(query("renamed"))}
 
 
-def _replaced(conn: Connection) -> frozenset[str]:
+def replaced(conn: Connection) -> frozenset[str]:
+    """Definitions whose name another table has by now; the runtime has to be there."""
     return frozenset(definition for (definition,) in conn.execute(query("replaced")))
 
 

@@ -23,9 +23,12 @@ def find_drift(conn: database.Connection) -> tuple[drift.Finding, ...]:
     found: list[drift.Finding] = []
     now = database.installed(conn)
     pauses = database.paused(conn)
+    replaced = database.replaced(conn)
     for row in database.fetch(conn, "drift"):
         newest = _newest_place(conn, row)
-        found += drift.find(drift.Facts(**row, newest_in_table=newest), now, pauses)
+        found += drift.find(
+            drift.Facts(**row, is_replaced=row["definition"] in replaced, newest_in_table=newest), now, pauses
+        )
     if _SNAPSHOTS in runtime.read(conn).migrations:
         found += drift.find_snapshots(database.fetch(conn, "snapshot_drift"))
     return tuple(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def write(
     return write
 
 
-def run(command: str, shown: list[str] = []) -> None:  # noqa: B006 - read only
+def run(command: str, shown: Sequence[str] = ()) -> None:
     words = shlex.split(command, comments=True)
     assert words.pop(0) == "pgslo", command
     result = CliRunner().invoke(main, words, input="y\n")

@@ -22,7 +22,7 @@ from definitions import (
     row_rule,
     schema_accepts,
 )
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pgslo import definition
@@ -309,6 +309,7 @@ def test_derived_names():
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=30), min_size=2, max_size=6, unique=True))
+@example(["0", "<<"])  # in quotes that is a name, and no merge key
 def test_columns_never_share_a_derived_name(columns: list[str]):
     quoted = ["".join(f"\\U{ord(character):08x}" for character in column) for column in columns]
     lines = "".join(f'  "{column}": [not_null]\n' for column in quoted)

@@ -368,7 +368,7 @@ class _Builder:
     def _check_key(self, key: Node, parent: _Open) -> None:
         if not isinstance(key, Scalar):
             self._problems.add(DefinitionError("a key has to be text", location=key.location))
-        elif key.text == "<<":
+        elif key.raw == "<<":
             self._problems.add(DefinitionError("merge keys are not allowed", location=key.location))
         elif not isinstance(key.value, str):
             self._problems.add(

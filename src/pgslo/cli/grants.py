@@ -38,8 +38,7 @@ def grants(session: Session, function: str, role: str, *, execute: bool) -> None
     An auditor sees the state, but no value of a table. An operator also acknowledges, mutes and resolves incidents, pauses and resumes rules, and watches. A steward sees rows in quarantine, samples and repairs, which may hold personal data, and releases or drops rows. A trainer takes snapshots of views that it may read, and runs pgslo watch --on healthy-batch. Readers and
     writers need nothing of this.
     """
-    context = _Role(sql.identifier(role))
-    texts = [sql.render(template, context).text for template in _TEMPLATES[function]]
+    texts = statements(function, role)
     if execute:
         with session.connect() as conn:
             rights_on(conn)
@@ -48,3 +47,9 @@ def grants(session: Session, function: str, role: str, *, execute: bool) -> None
                     conn.execute(text.encode())
     for text in texts:
         output.say(f"{text};")
+
+
+def statements(function: str, role: str) -> list[str]:
+    """Return the GRANT statements that give ``role`` what a function of people needs, without semicolons at their ends."""
+    context = _Role(sql.identifier(role))
+    return [sql.render(template, context).text for template in _TEMPLATES[function]]

@@ -1,11 +1,25 @@
 -- Facts about tables, by name: %(names)s is an array of schema and name pairs, as jsonb.
 WITH wanted AS (
-    SELECT c.oid, n.nspname AS schema_name, c.relname AS name, c.relkind, c.reltuples, c.relispartition, c.relrowsecurity
+    SELECT c.oid, n.nspname AS schema_name, c.relname AS name, c.relkind, c.reltuples, c.relispartition, c.relrowsecurity, c.relowner,
+           pg_catalog.pg_get_userbyid(c.relowner)::text AS owner,
+           CASE WHEN n.nspowner <> c.relowner AND NOT s.rolsuper AND s.rolname <> 'pg_database_owner' THEN s.rolname::text ELSE '' END AS schema_owner
     FROM jsonb_array_elements(%(names)s::jsonb) AS w
     JOIN pg_catalog.pg_namespace n ON n.nspname = w ->> 0
     JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w ->> 1
+    JOIN pg_catalog.pg_roles s ON s.oid = n.nspowner
 )
 SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::bigint AS rows, w.relispartition AS is_partition, w.relrowsecurity AS row_security,
+    w.owner, w.schema_owner,
+    (WITH RECURSIVE below AS (
+         SELECT h.inhrelid FROM pg_catalog.pg_inherits h WHERE h.inhparent = w.oid
+         UNION
+         SELECT h.inhrelid FROM below b JOIN pg_catalog.pg_inherits h ON h.inhparent = b.inhrelid
+     )
+     SELECT coalesce(jsonb_agg(jsonb_build_array(n.nspname, c.relname, r.rolname) ORDER BY n.nspname, c.relname), '[]')
+     FROM below b
+     JOIN pg_catalog.pg_class c ON c.oid = b.inhrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     JOIN pg_catalog.pg_roles r ON r.oid = c.relowner
+     WHERE c.relowner <> w.relowner AND NOT r.rolsuper) AS foreign_parts,
     (SELECT coalesce(jsonb_agg(jsonb_build_object(
                 'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
                 'base_type', pg_catalog.format_type(t.oid, NULL), 'type_schema', tn.nspname, 'category', t.typcategory,

@@ -73,6 +73,9 @@ class Relation:
         parents: Tables it inherits from or is a partition of.
         children: Inheritance children that are not partitions.
         row_security: Whether policies limit who sees which rows.
+        owner: Name of the role that owns it.
+        schema_owner: Owner of its schema, who can replace it; empty for a superuser and for the database's owner.
+        foreign_parts: Partitions and inheritance children of another owner: their name and that role.
     """
 
     schema: str
@@ -89,6 +92,9 @@ class Relation:
     children: tuple[Name, ...] = ()
     is_partition: bool = False
     row_security: bool = False
+    owner: str = ""
+    schema_owner: str = ""
+    foreign_parts: tuple[tuple[Name, str], ...] = ()
     rows: int = -1
 
     def column(self, name: str) -> Column | None:
@@ -106,6 +112,27 @@ class Relation:
             i.whole and i.method in ("btree", "hash") and set(i.columns[: len(wanted)]) == wanted
             for i in self.indexes
         )
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What the owner of a definition's table may do with another relation that the definition reads.
+
+    Attributes:
+        reader: Owner of the definition's table: its rules run with the rights of that role.
+        kind: ``pg_class.relkind`` of the other relation.
+        owner: Owner of the other relation.
+        is_trusted: Whether that owner is ``reader`` itself or a superuser.
+        may_read: Whether ``reader`` has SELECT on it, or on a column of it, and USAGE on its schema.
+        may_refer: Whether ``reader`` has REFERENCES on it, or on a column of it, and USAGE on its schema.
+    """
+
+    reader: str
+    kind: str
+    owner: str
+    is_trusted: bool
+    may_read: bool
+    may_refer: bool
 
 
 Kind = Literal[
@@ -145,6 +172,7 @@ class Installed:
         dependants: Objects of other people that stand on it.
         refers_to: The table that a foreign key refers to.
         cloned: Whether partitions have clones of it, as of a row trigger.
+        owner: A function's owner; empty for other kinds.
     """
 
     kind: Kind
@@ -158,6 +186,7 @@ class Installed:
     dependants: tuple[str, ...] = ()
     refers_to: Name | None = None
     cloned: bool = False
+    owner: str = ""
 
     @property
     def identity(self) -> str:
@@ -175,6 +204,8 @@ class Catalog:
         expression_types: Type of each batch expression, by table and text.
         renamed: Definitions whose table has another name by now, by that name.
         replaced: Definitions whose name another table has by now: it was made anew, or swapped in.
+        user: The role that asks, and that applies what is planned.
+        reaches: What owners of defined tables may do with other relations, by the table and the other relation.
         gist_types: Types whose values an exclusion constraint can hold to be equal, or not, by the extension btree_gist.
     """
 
@@ -189,6 +220,8 @@ class Catalog:
     renamed: Mapping[Name, str] = field(default_factory=dict)
     replaced: frozenset[str] = frozenset()
     gist_types: frozenset[str] = frozenset()
+    user: str = ""
+    reaches: Mapping[tuple[Name, Name], Reach] = field(default_factory=dict)
 
     @property
     def major(self) -> int:

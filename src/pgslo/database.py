@@ -9,16 +9,18 @@ from dataclasses import replace
 from typing import Any
 
 import psycopg
+from psycopg.pq import ExecStatus
 from psycopg.rows import TupleRow, dict_row
 
 from pgslo import assets, runtime
-from pgslo.catalog import Catalog, Column, ForeignKey, Index, Installed, Name, Relation
+from pgslo.catalog import Catalog, Column, ForeignKey, Index, Installed, Name, Reach, Relation
 from pgslo.compile import (
     Compiled,
     Probe,
     assertions,
     compile_definition,
     read_comment,
+    reading,
     value_probe,
 )
 from pgslo.compile.conditions import reference
@@ -33,6 +35,7 @@ from pgslo.errors import (
     PgsloError,
 )
 from pgslo.plan import Plan, make, removal
+from pgslo.sql import Sql
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -189,8 +192,27 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
         renamed=_renamed(conn) if state.version else {},
         replaced=replaced(conn) if state.version else frozenset(),
         roles=frozenset(server["roles"]),
+        user=server["user"],
+        reaches=_reaches(conn, definitions),
         gist_types=frozenset(server["gist_types"]),
     )
+
+
+def _reaches(conn: Connection, definitions: Sequence[Definition]) -> dict[tuple[Name, Name], Reach]:
+    """What owners of defined tables may do with the other relations that their definitions read."""
+    pairs = [
+        [definition.schema_name, definition.table_name, *read.name]
+        for definition in definitions
+        for read in reading.reads(definition)
+    ]
+    if not pairs:
+        return {}
+    return {
+        ((row["schema_name"], row["name"]), (row["other_schema"], row["other_name"])): Reach(
+            row["reader"], row["kind"], row["owner"], row["is_trusted"], row["may_read"], row["may_refer"]
+        )
+        for row in fetch(conn, "reaches", {"pairs": json.dumps(pairs)})
+    }
 
 
 def read_relation(conn: Connection, name: Name) -> Relation | None:
@@ -232,6 +254,9 @@ def _relation(row: dict[str, Any]) -> Relation:
         children=_names(row["children"]),
         is_partition=row["is_partition"],
         row_security=row["row_security"],
+        owner=row["owner"],
+        schema_owner=row["schema_owner"],
+        foreign_parts=tuple(((schema, name), owner) for schema, name, owner in row["foreign_parts"]),
         rows=row["rows"],
     )
 
@@ -288,10 +313,8 @@ def _expression_types(
             or any(relations[name].column(column) is None for column in by.columns)
         ):
             continue
-        probe = value_probe(name, by).text.encode()
         with _probing(conn, by.location) as cursor:
-            cursor.execute(probe)
-            oid = cursor.description[0].type_code if cursor.description else 0
+            (oid,) = _analysed(conn, value_probe(name, by))
             row = cursor.execute(
                 "SELECT pg_catalog.format_type(t.oid, NULL), t.typcategory::text FROM pg_catalog.pg_type t WHERE t.oid = %s",
                 (oid,),
@@ -320,7 +343,7 @@ def compile_all(
                 place = probe.location
                 if any(one.line == place.line and one.column > place.column for one in told):
                     continue
-                wrong = _judge(conn, probe)
+                wrong = _judge(conn, probe, only_analyse=one.reads_others)
                 told += [place] * len(wrong)
                 found += wrong
             compiled.append(one)
@@ -370,13 +393,24 @@ def _validated(conn: Connection, compiled: Sequence[Compiled]) -> tuple[Compiled
     return tuple(held)
 
 
-def _judge(conn: Connection, probe: Probe) -> list[DefinitionError]:
+def _judge(conn: Connection, probe: Probe, *, only_analyse: bool) -> list[DefinitionError]:
     try:
         with _probing(conn, probe.location) as cursor:
-            cursor.execute(probe.text.text.encode())
+            if only_analyse:
+                _analysed(conn, probe.text)
+            else:
+                cursor.execute(probe.text.text.encode())
     except DefinitionError as exc:
         return [exc]
     return []
+
+
+def _analysed(conn: Connection, text: Sql) -> tuple[int, ...]:
+    """The types of a query's columns. It is not planned: planning runs immutable functions of views and indexes."""
+    for result in (conn.pgconn.prepare(b"", text.text.encode()), conn.pgconn.describe_prepared(b"")):
+        if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
+            raise psycopg.errors.error_from_result(result, conn.info.encoding)
+    return tuple(result.ftype(column) for column in range(result.nfields))
 
 
 @contextlib.contextmanager

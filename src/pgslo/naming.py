@@ -7,7 +7,13 @@ import hashlib
 API_SCHEMA = "pgslo"
 CATALOG_SCHEMA = "pgslo_catalog"
 GENERATED_SCHEMA = "pgslo_gen"
+SNAPSHOT_SCHEMA = "pgslo_snapshot"
 GUARDED_SCHEMA = "guarded"
+
+#: Schemas that no rule reads and no view is made in; neither are those whose names begin with pg_, PostgreSQL's own.
+RESERVED_SCHEMAS = frozenset(
+    {"information_schema", API_SCHEMA, CATALOG_SCHEMA, GENERATED_SCHEMA, SNAPSHOT_SCHEMA}
+)
 
 #: WARNING: an objective is missed.
 OBJECTIVE_MISSED = "01SL1"
@@ -64,6 +70,11 @@ def _looks_cut(name: str) -> bool:
     """Whether a plain name could be taken for a cut one: it ends as ``fit`` ends the names it cuts."""
     tail = name.rpartition("__")[2]
     return len(tail) == _DIGEST and all(character in "0123456789abcdef" for character in tail)
+
+
+def is_reserved(schema: str) -> bool:
+    """Whether a schema is one of PostgreSQL's own or of pgslo."""
+    return schema in RESERVED_SCHEMAS or schema.startswith("pg_")
 
 
 def trigger(order: int, what: str, event: str) -> str:

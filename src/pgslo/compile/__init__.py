@@ -18,6 +18,7 @@ from pgslo.compile import (
     native,
     pairs,
     post_processing,
+    reading,
     repairs,
     views,
 )
@@ -83,6 +84,7 @@ class Compiled:
         probes: What PostgreSQL has to accept.
         notes: What the author should know, though it is no error.
         validations: What the rows that are there have to keep before it is applied.
+        reads_others: Whether it is about relations of which another role decides what reading them runs.
     """
 
     definition: Definition
@@ -91,6 +93,7 @@ class Compiled:
     probes: tuple[Probe, ...]
     notes: tuple[str, ...]
     validations: tuple[Validation, ...] = ()
+    reads_others: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,6 +175,7 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
         probes += [Probe(text, place) for text, place in asserted.probes]
     except DefinitionErrors as group:
         errors += group.errors
+    errors += reading.check(definition, catalog)
     if errors:
         # A column that is not there is no news the second time.
         raise DefinitionErrors(tuple({str(error): error for error in errors}.values()))
@@ -228,8 +232,9 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
         artifacts,
         (*chosen, *asserted.choices),
         tuple(probes),
-        (*notes, *asserted.notes),
+        (*notes, *asserted.notes, *reading.hazards(definition, relation, catalog)),
         asserted.validations,
+        reads_others=reading.reads_others(definition, relation, catalog),
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import sqlglot
 from sqlglot import exp
 
+from pgslo import naming
 from pgslo.errors import DefinitionError, Location
 from pgslo.expression import tokens, vocabulary
 from pgslo.expression.tokens import RefusalError, Token
@@ -140,6 +141,8 @@ def _check_tokens(text: str) -> None:
             _check_type(following)
         if following is not None and following.is_mark("(") and token.kind in ("word", "quoted"):
             _check_function(text, token)
+        elif token.kind in ("word", "quoted"):
+            _check_name(text, token)
 
 
 def _check_type(token: Token) -> None:
@@ -163,6 +166,24 @@ def _check_function(text: str, token: Token) -> None:
             f'function "{token.text}" is not allowed in a query',
             hint="The allowed functions are listed in docs/reference/expressions.md; aggregates may be used as well.",
         )
+
+
+def _check_name(text: str, token: Token) -> None:
+    """Refuse what could name a relation of PostgreSQL's own or of pgslo, whatever its part in the query."""
+    if text[: token.start].rstrip().endswith("."):
+        return
+    is_schema = text[token.end :].lstrip().startswith(".")
+    if token.name.startswith("pg_") or (is_schema and naming.is_reserved(token.name)):
+        raise _reserved(token.start, token.name)
+
+
+def _reserved(start: int, name: str) -> RefusalError:
+    return RefusalError(
+        start,
+        f'a query may not read "{name}"',
+        detail="Relations of PostgreSQL's own and of pgslo hold values that the table's owner may not read.",
+        hint="Read tables of your own, or give a column or alias of that name another one.",
+    )
 
 
 def without_dots(text: str) -> str:
@@ -201,7 +222,14 @@ def _check_tree(text: str) -> tuple[tuple[str, str], ...]:
         if isinstance(node, _CHANGES):
             raise RefusalError(0, "a query may only read", hint="Leave INTO, FOR UPDATE and changes out.")
         if isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
+            if node.catalog:
+                raise RefusalError(
+                    max(text.find(node.catalog), 0), "a table is named by its schema and its name alone"
+                )
             if node.db:
+                schema = node.db if node.args["db"].args.get("quoted") else node.db.lower()
+                if naming.is_reserved(schema):
+                    raise _reserved(max(text.find(node.db), 0), schema)
                 tables[node.db, node.name] = None
             elif node.name not in named:
                 raise RefusalError(

@@ -20,6 +20,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from pgslo import naming
+from pgslo.display import one_line
 from pgslo.errors import PgsloError
 
 #: What a connection does with a warning; a callable gets each one once its statement is over.
@@ -86,11 +87,12 @@ class SLOWarning(UserWarning):
         )
 
     def __str__(self) -> str:
-        lines = [self.message]
+        # Python prints it on a terminal or into a log, and names and values in it may hold anything.
+        lines = [one_line(self.message)]
         if self.detail:
-            lines.append(f"DETAIL:  {self.detail}")
+            lines.append(f"DETAIL:  {one_line(self.detail)}")
         if self.hint:
-            lines.append(f"HINT:  {self.hint}")
+            lines.append(f"HINT:  {one_line(self.hint)}")
         return "\n".join(lines)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -10,11 +10,18 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Literal
 
+from pgslo.display import neutral, one_line
 from pgslo.errors import NotifyError
 
 Event = Literal["opened", "repeated", "resolved"]
 
 _FROM_ENVIRONMENT = "env:"
+#: Characters of one text of a message; a longer one is cut, because receivers refuse long messages.
+_LONGEST = 300
+_LONGEST_ABOUT = 100
+_LONGEST_BATCH = 60
+#: Incidents that a message describes; it counts the rest.
+_MOST_INCIDENTS = 20
 
 
 @dataclass(frozen=True)
@@ -205,42 +212,52 @@ def _message(
     first = incidents[0]
     key = f"{route.name}/{first.page}/{event}/{mark}/{number}"
     columns = list(dict.fromkeys(column for incident in incidents for column in incident.columns))
-    about = f"{first.definition}{': ' if columns else ''}{', '.join(columns)}"
+    about = _cut(f"{first.definition}{': ' if columns else ''}{', '.join(columns)}", _LONGEST_ABOUT)
+    batch = _cut(first.batch, _LONGEST_BATCH)
     rules = "1 rule" if len(incidents) == 1 else f"{len(incidents)} rules"
     match event:
         case "opened":
-            subject = f"{about}: {rules} missed, batch {first.batch}"
+            subject = f"{about}: {rules} missed, batch {batch}"
         case "repeated":
             subject = f"still open: {about}: {rules} missed since {_moment(first.opened_at)}"
         case _:
-            subject = f"{'resolved' if was_told else 'missed and resolved meanwhile'}: {about}: {rules}, batch {first.batch}"
+            subject = f"{'resolved' if was_told else 'missed and resolved meanwhile'}: {about}: {rules}, batch {batch}"
     lines = []
-    for incident in incidents:
-        lines.append(f"Incident {incident.incident_id}: rule {incident.rule} wants {incident.promise}.")
+    for incident in incidents[:_MOST_INCIDENTS]:
+        rule, promise = _cut(incident.rule), _cut(incident.promise)
+        lines.append(f"Incident {incident.incident_id}: rule {rule} wants {promise}.")
         if incident.resolved_at is not None:
-            by = f" by {incident.resolved_by}" if incident.resolved_by else ""
+            by = f" by {_cut(incident.resolved_by)}" if incident.resolved_by else ""
             words = (incident.resolution or "").replace("_", " ")
             lines.append(
                 f"Resolved ({words}){by} at {_moment(incident.resolved_at)}, open since {_moment(incident.opened_at)}."
             )
         elif incident.newest_missed_batch:
-            lines.append(incident.newest_missed_batch)
+            lines.append(_cut(incident.newest_missed_batch))
         if incident.written_by and incident.resolved_at is None:
-            lines.append(f"Written by {incident.written_by}.")
+            lines.append(f"Written by {_cut(incident.written_by)}.")
         if incident.tasks:
             names = ", ".join(f"{name} ({contact})" if contact else name for name, contact in incident.tasks)
-            lines.append(f"Read by {names}.")
+            lines.append(f"Read by {_cut(names)}.")
         lines.append("")
-    lines.append(f"Owner: {first.owner or 'unknown'}. More: pgslo explain {first.incident_id}")
+    if len(incidents) > _MOST_INCIDENTS:
+        lines += [f"And {len(incidents) - _MOST_INCIDENTS} more incidents.", ""]
+    lines.append(f"Owner: {_cut(first.owner or 'unknown')}. More: pgslo explain {first.incident_id}")
     return Message(
         key,
         route.name,
         first.page,
         event,
         tuple(incident.incident_id for incident in incidents),
-        subject[:200],
+        subject,
         "\n".join(lines),
     )
+
+
+def _cut(text: str, longest: int = _LONGEST) -> str:
+    """The text of somebody else on one line, cut to a length."""
+    line = one_line(text[: 2 * longest])  # a key of megabytes is not read to its end
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
 def _moment(when: dt.datetime) -> str:
@@ -248,7 +265,7 @@ def _moment(when: dt.datetime) -> str:
 
 
 def send(to: str, *, event: str, subject: str, body: str, key: str, is_again: bool) -> None:
-    """Send one message.
+    """Send one message as plain text: no text in it is markup to its receiver (``display.neutral``).
 
     Args:
         to: An apprise URL, or ``env:NAME``.
@@ -271,10 +288,21 @@ def send(to: str, *, event: str, subject: str, body: str, key: str, is_again: bo
     if is_again:
         body = f"{body}\nThis may be a repetition: an earlier attempt was not confirmed."
     sender = apprise.Apprise()
-    if not sender.add(resolve(to)):
+    address = resolve(to)
+    if not sender.add(address):
         raise NotifyError("the address is not one that apprise knows", hint="apprise's wiki lists them")
     kind = apprise.NotifyType.SUCCESS if event == "resolved" else apprise.NotifyType.FAILURE
-    if not sender.notify(title=subject, body=f"{body}\nMessage {key}", notify_type=kind):
+    for service in sender:
+        # A receiver refuses a message that is too long for it, unless the address says what to do with the rest.
+        if service.overflow_mode == apprise.OverflowMode.UPSTREAM and "overflow=" not in address:
+            service.overflow_mode = apprise.OverflowMode.SPLIT
+    # Declared as text, it is escaped for receivers that take HTML; undeclared, it would be taken for HTML.
+    if not sender.notify(
+        title=neutral(one_line(subject)),
+        body=neutral(f"{body}\nMessage {key}"),
+        notify_type=kind,
+        body_format=apprise.NotifyFormat.TEXT,
+    ):
         raise NotifyError("the receiver did not take the message")
 
 

@@ -10,6 +10,7 @@ from pgslo import database, operations
 from pgslo.cli import output
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.cli.status import resolve, rights_on
+from pgslo.display import one_line
 from pgslo.errors import PgsloError
 
 OK, CHANGES = 0, 3
@@ -48,8 +49,8 @@ def drift(session: Session, tables: tuple[str, ...], *, as_json: bool) -> int:
         output.say(
             f"{one.definition}: {one.what}: {one.thing}", bold=True, fg="yellow" if one.is_hint else "red"
         )
-        output.say(f"  {output.one_line(one.said)}")
-        output.say(f"  to do: {output.one_line(one.to_do)}")
+        output.say(f"  {one_line(one.said)}")
+        output.say(f"  to do: {one_line(one.to_do)}")
     if not found:
         output.say(f"{output.counted(len(wanted), 'table')} as the last apply left them")
     return CHANGES if certain else OK

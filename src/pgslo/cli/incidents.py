@@ -14,6 +14,7 @@ from pgslo.cli import output
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.cli.status import matching, moment, plain, read_incidents, rights_on
 from pgslo.database import Connection
+from pgslo.display import one_line
 from pgslo.errors import DatabaseError, PgsloError
 
 OK, ERROR = 0, 1
@@ -125,12 +126,12 @@ def show(session: Session, incident: int, *, as_json: bool) -> None:
         if row["muted_until"]:
             words.append(f"until {moment(row['muted_until'])}")
         words.append(f"by {row['done_by']}")
-        output.say(output.one_line(f"  {' '.join(words)}{': ' + row['note'] if row['note'] else ''}"))
+        output.say(one_line(f"  {' '.join(words)}{': ' + row['note'] if row['note'] else ''}"))
     if evidence:
         output.say()
         output.say("Evidence", bold=True)
         for row in evidence:
-            output.say(output.one_line(f"  {row['topic']}: {row['fact']}"))
+            output.say(one_line(f"  {row['topic']}: {row['fact']}"))
 
 
 def _facts(conn: Connection, incident: int) -> list[dict[str, Any]]:
@@ -149,7 +150,7 @@ def _print(facts: Any) -> None:
     rows = list(facts)
     width = max(len(row["topic"]) for row in rows) + 2
     for row in rows:
-        output.say(f"{row['topic'] + ':':{width}}{output.one_line(row['fact'])}")
+        output.say(f"{row['topic'] + ':':{width}}{one_line(row['fact'])}")
 
 
 @incidents.command()

@@ -10,6 +10,7 @@ import click
 
 from pgslo.cli import output, project
 from pgslo.cli.session import Session, pass_session, session_options
+from pgslo.display import one_line
 from pgslo.errors import DefinitionErrors, Location, PgsloError
 
 
@@ -58,7 +59,7 @@ def _place(error: PgsloError) -> Location:
 def _words(error: PgsloError) -> str:
     """What is wrong and what to do, without the place."""
     facts = (error.message, error.detail and f"detail: {error.detail}", error.hint and f"hint: {error.hint}")
-    return "\n".join(fact for fact in facts if fact)
+    return "\n".join(output.indented(fact) for fact in facts if fact)
 
 
 def _json(files: Sequence[str], errors: Sequence[PgsloError]) -> None:
@@ -81,8 +82,8 @@ def _github(_files: Sequence[str], errors: Sequence[PgsloError]) -> None:
     for error in errors:
         place = _place(error)
         click.echo(
-            f"::error file={_escape_property(place.path)},line={place.line},col={place.column},title=pgslo"
-            f"::{_escape_data(output.printable(_words(error)))}"
+            f"::error file={_escape_property(one_line(place.path))},line={place.line},col={place.column},title=pgslo"
+            f"::{_escape_data(_words(error))}"
         )
 
 
@@ -140,16 +141,22 @@ def _junit(files: Sequence[str], errors: Sequence[PgsloError]) -> None:
     failing = {_place(error).path for error in errors}
 
     def xml(text: str) -> str:
-        return quoteattr(output.printable(text), {"\n": "&#10;"})
+        return quoteattr(text, {"\n": "&#10;"})
 
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f'<testsuites><testsuite name="pgslo lint" tests="{len(places)}" failures="{len(failing)}" errors="0">',
     ]
     for path in places:
-        lines.append(f'<testcase classname="pgslo.lint" name={xml(path)} file={xml(path)}>')
+        lines.append(
+            f'<testcase classname="pgslo.lint" name={xml(one_line(path))} file={xml(one_line(path))}>'
+        )
         # A test case holds one failure in the JUnit schema that most readers keep to.
-        own = [f"{_place(error)}: {_words(error)}" for error in errors if _place(error).path == path]
+        own = [
+            f"{one_line(str(_place(error)))}: {_words(error)}"
+            for error in errors
+            if _place(error).path == path
+        ]
         if own:
             lines.append(f'<failure type="definition" message={xml(own[0])}>')
             lines += [*(_escape_text(one) for one in own), "</failure>"]
@@ -161,7 +168,7 @@ def _junit(files: Sequence[str], errors: Sequence[PgsloError]) -> None:
 def _escape_text(text: str) -> str:
     from xml.sax.saxutils import escape
 
-    return escape(output.printable(text))
+    return escape(text)
 
 
 _REPORTS: dict[str, Callable[[Sequence[str], Sequence[PgsloError]], None]] = {

@@ -26,7 +26,7 @@ def migrate(session: Session, *, as_sql: bool, check: bool) -> int:
         scripts = runtime.wanted(installed)
         names = ", ".join(script.name for script in scripts)
         if as_sql:
-            click.echo(show.migration_as_sql(scripts), nl=False)
+            output.script(show.migration_as_sql(scripts))
         elif not scripts:
             output.say(f"nothing to do: the runtime is that of pgslo {runtime.library_version()}")
         elif check:

@@ -7,7 +7,6 @@ import difflib
 import io
 import json
 import os
-import re
 import sys
 import uuid
 from collections.abc import Iterable, Sequence
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from pgslo.display import json_text, one_line, printable
 from pgslo.errors import DefinitionErrors, PgsloError
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 #: Version of everything printed with ``--json``.
 JSON_VERSION = 1
-
-#: What a terminal would obey instead of show: names, rows and errors come from other people.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def make_robust() -> None:
@@ -36,24 +33,14 @@ def make_robust() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def printable(text: str) -> str:
-    """The text with what a terminal would obey written as an escape; line breaks and tabs stay."""
-    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
-
-
-def one_line(text: str) -> str:
-    """The text on one line, for a cell of a table."""
-    return printable(re.sub(r"\s*[\n\r\t]\s*", " ", text))
-
-
 def say(text: str = "", **style: Any) -> None:
-    """Print a part of the result."""
-    click.echo(_styled(printable(text), **style))
+    """Print a line of the result; line breaks in names and notes become spaces, so that none passes for a line of pgslo."""
+    click.echo(_styled(one_line(text), **style))
 
 
 def message(text: str, **style: Any) -> None:
-    """Print something about the work, not the result."""
-    click.echo(_styled(printable(text), **style), err=True)
+    """Print a line about the work, not the result."""
+    click.echo(_styled(one_line(text), **style), err=True)
 
 
 def _styled(text: str, **style: Any) -> str:
@@ -65,15 +52,20 @@ def error(exc: PgsloError) -> None:
     """Print an error: ``file:line:column: error: …``, then its detail and hint."""
     for one in exc.errors if isinstance(exc, DefinitionErrors) else (exc,):
         place = _styled(f"{one_line(str(one.location))}: ", bold=True) if one.location else ""
-        click.echo(f"{place}{_label('error', 'red')} {printable(one.message)}", err=True)
+        click.echo(f"{place}{_label('error', 'red')} {indented(one.message)}", err=True)
         _facts(one.detail, one.hint)
+
+
+def indented(text: str) -> str:
+    """The text, printable; further lines are indented, so that none passes for another error or hint."""
+    return printable(text).replace("\n", "\n    ")
 
 
 def _facts(detail: str | None, hint: str | None) -> None:
     if detail:
-        click.echo(f"{_label('detail')} {printable(detail)}", err=True)
+        click.echo(f"{_label('detail')} {indented(detail)}", err=True)
     if hint:
-        click.echo(f"{_label('hint', 'cyan')} {printable(hint)}", err=True)
+        click.echo(f"{_label('hint', 'cyan')} {indented(hint)}", err=True)
 
 
 def _label(word: str, colour: str | None = None) -> str:
@@ -82,7 +74,7 @@ def _label(word: str, colour: str | None = None) -> str:
 
 def warning(text: str, *, detail: str | None = None, hint: str | None = None) -> None:
     """Print a warning."""
-    click.echo(f"{_label('warning', 'yellow')} {printable(text)}", err=True)
+    click.echo(f"{_label('warning', 'yellow')} {indented(text)}", err=True)
     _facts(detail, hint)
 
 
@@ -117,7 +109,12 @@ def document(**content: Any) -> None:
     text = json.dumps({"version": JSON_VERSION} | content, indent=2, ensure_ascii=False, default=plain)
     for mark, value in ready.items():
         text = text.replace(mark, value)
-    click.echo(text)
+    click.echo(json_text(text))
+
+
+def script(text: str) -> None:
+    """Print SQL or YAML to be run or kept: exactly, but printable where a person reads it on a terminal."""
+    click.echo(printable(text) if is_terminal() else text, nl=False)
 
 
 def is_terminal() -> bool:
@@ -269,4 +266,6 @@ class Counter:
     def doing(self, what: str) -> None:
         """What is under way, where nobody knows how much there is of it."""
         if self._live is not None:
-            self._live.update(f"{self._noun} {what}")
+            from rich.text import Text
+
+            self._live.update(Text(one_line(f"{self._noun} {what}")))

@@ -71,7 +71,7 @@ def mention_stray(stray: tuple[str, ...]) -> None:
 
 
 def _sql(made: Plan, scripts: tuple[runtime.Script, ...], stray: tuple[str, ...]) -> None:
-    click.echo(show.as_sql(made, runtime.statements(scripts) if scripts else ()), nl=False)
+    output.script(show.as_sql(made, runtime.statements(scripts) if scripts else ()))
     mention_stray(stray)
 
 

@@ -13,6 +13,7 @@ from pgslo.cli import output
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.cli.status import moment, resolve, rights_on
 from pgslo.database import Connection
+from pgslo.display import one_line
 from pgslo.errors import DatabaseError, PgsloError
 
 OK, ERROR = 0, 1
@@ -120,9 +121,7 @@ def show_row(session: Session, row: int, *, as_json: bool) -> None:
     output.say("Reasons", bold=True)
     for reason in held["reasons"] or ():
         output.say(
-            output.one_line(
-                f"  {reason['rule']}: {reason.get('shown', 'erased')}; wanted: {reason['promise']}"
-            )
+            one_line(f"  {reason['rule']}: {reason.get('shown', 'erased')}; wanted: {reason['promise']}")
         )
     output.say()
     output.say("Values", bold=True)
@@ -131,7 +130,7 @@ def show_row(session: Session, row: int, *, as_json: bool) -> None:
         return
     width = max(len(column) for column in shown) + 2
     for column, value in sorted(shown.items(), key=lambda item: (item[0] not in held["failing"], item[0])):
-        text = output.one_line("NULL" if value is None else value)
+        text = one_line("NULL" if value is None else value)
         output.say(f"  {column + ':':{width}}{text}", fg="red" if column in held["failing"] else None)
 
 
@@ -153,7 +152,7 @@ def _check_rights(conn: Connection) -> None:
 def _facts(facts: dict[str, str]) -> None:
     width = max(len(word) for word in facts) + 2
     for word, text in facts.items():
-        output.say(f"{word + ':':{width}}{output.one_line(text)}")
+        output.say(f"{word + ':':{width}}{one_line(text)}")
 
 
 @quarantine.command()

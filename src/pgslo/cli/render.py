@@ -13,6 +13,7 @@ from pgslo import database, installation, naming, runtime
 from pgslo.cli import output, project, revision, show
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.database import Connection
+from pgslo.display import one_line
 from pgslo.errors import PgsloError, PlanError
 from pgslo.plan import Plan, Step
 
@@ -139,7 +140,7 @@ def reviewed(conn: Connection, plan: Plan, sources: Sequence[str]) -> str:
 
 def _locks(plan: Plan) -> list[str]:
     locks = dict.fromkeys(
-        f"{statement.lock} on {output.one_line(statement.on)}"
+        f"{statement.lock} on {one_line(statement.on)}"
         for step in plan.steps
         for statement in step.statements
         if statement.lock
@@ -177,7 +178,7 @@ def as_revision(
 
 
 def _comments(word: str, texts: Sequence[str]) -> list[str]:
-    return [f"-- {word}: {output.one_line(text)}\n" for text in texts]
+    return [f"-- {word}: {one_line(text)}\n" for text in texts]
 
 
 def _digest(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pgslo.cli import output
+from pgslo.display import one_line
 
 _QUOTES = ('"""', "'''")
 
@@ -80,7 +80,7 @@ def revision(scripts: Scripts, facts: Sequence[str], *, state: str, number: str,
     alone = "".join(f"\n    {_text(script)}," for script in scripts.alone)
     return _REVISION.format(
         state=state,
-        facts="\n".join(output.one_line(fact).replace("\\", "/").replace('"', "'") for fact in facts),
+        facts="\n".join(one_line(fact).replace("\\", "/").replace('"', "'") for fact in facts),
         revision=number,
         down_revision=after,
         together=_text(scripts.together),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import importlib
 import importlib.util
+import io
 import os
 import sys
 import traceback
@@ -18,6 +19,7 @@ import click
 
 from pgslo.cli import output
 from pgslo.cli.session import Session, root_options
+from pgslo.display import printable
 from pgslo.errors import PgsloError
 
 OK, ERROR, USAGE, CHANGES, BREACH = 0, 1, 2, 3, 4
@@ -96,7 +98,7 @@ class Root(click.Group):
         if args and args[0] not in _VERBS:
             if "://" in args[0] or "password" in args[0]:
                 raise click.UsageError("Give the database with --dsn.", ctx)
-            name = output.printable(args[0])
+            name = printable(args[0])
             hint = output.did_you_mean(name, _VERBS).replace("did", "Did", 1)
             raise click.UsageError(f'No such command "{name}".{hint}', ctx)
         return super().resolve_command(ctx, args)
@@ -137,19 +139,22 @@ def _show(exc: Exception, session: Session) -> int:
     if isinstance(exc, click.Abort):
         return _interrupted()
     if isinstance(exc, click.ClickException):
-        exc.show()
+        shown = io.StringIO()
+        exc.show(shown)
+        click.echo(printable(shown.getvalue()), err=True, nl=False)
         return exc.exit_code
     if isinstance(exc, OSError) and exc.errno in (errno.EPIPE, errno.ENOSPC):
         _give_stdout_up()
         if exc.errno == errno.EPIPE:
             return ERROR  # whoever read the output has gone, for example head: no error worth a word
     if session.verbose:
-        output.message("".join(traceback.format_exception(exc)).rstrip())
+        for line in "".join(traceback.format_exception(exc)).rstrip().split("\n"):
+            output.message(line)
     if isinstance(exc, PgsloError):
         output.error(exc)
         return ERROR
     if isinstance(exc, OSError):
-        name = f"{output.printable(str(exc.filename))}: " if exc.filename else ""
+        name = f"{printable(str(exc.filename))}: " if exc.filename else ""
         output.error(PgsloError(f"{name}{(exc.strerror or str(exc)).lower()}"))
         return ERROR
     hint = "this is a defect of pgslo; please report it with the output of: pgslo --verbose …"

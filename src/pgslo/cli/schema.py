@@ -9,6 +9,7 @@ import click
 from pgslo.cli import project
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.definition import json_schema
+from pgslo.display import json_text
 
 
 @click.command()
@@ -21,4 +22,4 @@ def schema(session: Session) -> None:
     # yaml-language-server: $schema=pgslo.schema.json
     """
     kinds = project.load_own_kinds(session.configuration)
-    click.echo(json.dumps(json_schema(kinds), indent=2, ensure_ascii=False))
+    click.echo(json_text(json.dumps(json_schema(kinds), indent=2, ensure_ascii=False)))

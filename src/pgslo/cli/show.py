@@ -10,6 +10,7 @@ from pgslo.cli import output
 from pgslo.compile import Statement
 from pgslo.definition import bounds
 from pgslo.definition.rules import Custom, Rule
+from pgslo.display import one_line
 from pgslo.installation import LOCK_TIMEOUT
 from pgslo.plan import Plan, Step, order_statements
 
@@ -69,16 +70,16 @@ def _step(number: int, step: Step) -> None:
         for hazard in statement.hazards:
             _fact("hazard", hazard, fg="yellow")
     for statement in step.undo:
-        _fact("undo", output.one_line(statement.text.text))
+        _fact("undo", one_line(statement.text.text))
 
 
 def _fact(word: str, text: str, **style: Any) -> None:
-    output.say(f"     {word + ':':8}{output.one_line(text)}", **style)
+    output.say(f"     {word + ':':8}{one_line(text)}", **style)
 
 
 def name(step: Step) -> str:
     """What a step does: ``create trigger … ON features.user_stats``."""
-    return output.one_line(f"{step.action} {_KINDS.get(step.kind, step.kind)} {step.identity}")
+    return one_line(f"{step.action} {_KINDS.get(step.kind, step.kind)} {step.identity}")
 
 
 def _choices(plan: Plan) -> None:
@@ -261,12 +262,12 @@ def _limit() -> str:
 def _script(step: Step, statement: Statement, *, heading: bool) -> str:
     lines = []
     if heading:
-        lines += [f"-- {name(step)}", f"-- why: {output.one_line(step.reason)}"]
+        lines += [f"-- {name(step)}", f"-- why: {one_line(step.reason)}"]
     if statement.lock:
-        lines.append(f"-- lock: {statement.lock} on {output.one_line(statement.on)}")
-    lines += [f"-- hazard: {output.one_line(hazard)}" for hazard in statement.hazards]
+        lines.append(f"-- lock: {statement.lock} on {one_line(statement.on)}")
+    lines += [f"-- hazard: {one_line(hazard)}" for hazard in statement.hazards]
     if heading:
-        lines += [f"-- undo: {output.one_line(undo.text.text)}" for undo in step.undo]
+        lines += [f"-- undo: {one_line(undo.text.text)}" for undo in step.undo]
     text = f"{statement.text};"
     if statement.later and not statement.alone:
         text = f"BEGIN;\n{_limit()}{text}\nCOMMIT;"

@@ -12,6 +12,7 @@ from pgslo import database, drift, operations
 from pgslo.cli import output, project
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.database import Connection
+from pgslo.display import one_line
 from pgslo.errors import DatabaseError, PgsloError
 
 OK, BREACH = 0, 4
@@ -287,7 +288,7 @@ def _show_incident(row: Row, budgets: Sequence[Row]) -> None:
 
 def _fact(word: str, text: str | None) -> None:
     if text:
-        output.say(f"  {word + ':':12}{output.one_line(text)}")
+        output.say(f"  {word + ':':12}{one_line(text)}")
 
 
 def _show_other(

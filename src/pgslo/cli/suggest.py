@@ -53,7 +53,7 @@ def suggest(session: Session, table: str, *, sample: int, path: Path | None) -> 
             facts = inspection.inspect(conn, table, sample=sample, on_step=progress.doing)
         text = _fitting(conn, facts.relation, as_text(facts, propose(facts, choose_batch(facts))))
     if path is None:
-        click.echo(text, nl=False)
+        output.script(text)
         return 0
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")

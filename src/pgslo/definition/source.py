@@ -41,7 +41,7 @@ _NULLS = frozenset({"", "~", "null"})
 _BOOLEANS = {"true": True, "false": False}
 #: Control characters, overrides of the writing direction, line breaks no editor counts, lone surrogates.
 _FORBIDDEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"
     "\ufeff\ufffe\uffff\ud800-\udfff]"
 )
 _ESCAPE_LENGTHS = {"x": 2, "u": 4, "U": 8}

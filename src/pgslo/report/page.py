@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from pgslo.display import printable
 from pgslo.report.drawing import Bar, Point, gauge, sparkline, timeline
 
 Row = Mapping[str, Any]
@@ -49,7 +50,7 @@ def render(facts: Facts) -> str:
     )
     tables = [_table(row, facts) for row in facts.status]
     still = [row for row in facts.incidents if row["resolved_at"] is None]
-    return environment.get_template("page.html.j2").render(
+    page = environment.get_template("page.html.j2").render(
         database=facts.database,
         made_at=_moment(facts.now),
         tables=tables,
@@ -66,6 +67,7 @@ def render(facts: Facts) -> str:
             ("rows in quarantine", sum(row["quarantined_rows"] for row in facts.status), ""),
         ),
     )
+    return printable(page)
 
 
 def _table(status: Row, facts: Facts) -> dict[str, Any]:

@@ -11,4 +11,4 @@ SELECT n.nspname AS schema_name, c.relname AS name, c.relkind AS kind,
              JOIN pg_catalog.pg_namespace bn ON bn.oid = b.relnamespace
              WHERE w.ev_class = c.oid AND c.relkind IN ('v', 'm') ORDER BY 1) AS reads
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.oid = pg_catalog.to_regclass(%(name)s)
+WHERE c.oid = %(relation)s::oid

@@ -160,8 +160,21 @@ def fetch(conn: Connection, name: str, parameters: dict[str, Any] | None = None)
         name: File name without ``.sql``.
         parameters: Values for its named placeholders.
     """
-    with conn.cursor(row_factory=dict_row) as cursor:
+    with by_own_names(conn), conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query(name), parameters).fetchall()
+
+
+@contextlib.contextmanager
+def by_own_names(conn: Connection) -> Iterator[None]:
+    """Run a transaction in which unqualified names are those of PostgreSQL's own objects.
+
+    Other roles may create in schemas of the role's search path, for example in schema public of PostgreSQL 14: operators
+    and functions there can fit arguments better than PostgreSQL's own. Types are printed by the search path, too.
+    """
+    with conn.transaction():
+        # Not for the session: behind a pooler it would be another client's, and so would a prepared statement.
+        conn.execute("SET LOCAL search_path = pg_catalog, pg_temp", prepare=False)
+        yield
 
 
 def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog:
@@ -173,12 +186,9 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
             named.add((definition.labels.schema_name, definition.labels.table_name))
         named |= assertions.tables(definition)
         named |= {reference(rule) for rule in definition.rules if isinstance(rule, rules.References)}
-    with conn.cursor(row_factory=dict_row) as cursor:
+    with by_own_names(conn), conn.cursor(row_factory=dict_row) as cursor:
         server = cursor.execute(query("server")).fetchone() or {}
-        with conn.transaction(force_rollback=True):
-            # Types are named by what is in the search path: everybody has to get the same names.
-            cursor.execute("SET LOCAL search_path = pg_catalog, pg_temp")
-            rows = cursor.execute(query("relations"), {"names": json.dumps(sorted(named))}).fetchall()
+        rows = cursor.execute(query("relations"), {"names": json.dumps(sorted(named))}).fetchall()
     relations = {(row["schema_name"], row["name"]): _relation(row) for row in rows}
     state = runtime.read(conn)
     return Catalog(
@@ -217,19 +227,19 @@ def _reaches(conn: Connection, definitions: Sequence[Definition]) -> dict[tuple[
 
 def read_relation(conn: Connection, name: Name) -> Relation | None:
     """Read what a table looks like, or ``None`` when there is none."""
-    with conn.transaction(force_rollback=True), conn.cursor(row_factory=dict_row) as cursor:
-        cursor.execute("SET LOCAL search_path = pg_catalog, pg_temp")
-        row = cursor.execute(query("relations"), {"names": json.dumps([name])}).fetchone()
-    return _relation(row) if row else None
+    rows = fetch(conn, "relations", {"names": json.dumps([name])})
+    return _relation(rows[0]) if rows else None
 
 
 def _renamed(conn: Connection) -> dict[Name, str]:
-    return {(schema, name): definition for schema, name, definition in conn.execute(query("renamed"))}
+    with by_own_names(conn):
+        return {(schema, name): definition for schema, name, definition in conn.execute(query("renamed"))}
 
 
 def replaced(conn: Connection) -> frozenset[str]:
     """Definitions whose name another table has by now; the runtime has to be there."""
-    return frozenset(definition for (definition,) in conn.execute(query("replaced")))
+    with by_own_names(conn):
+        return frozenset(definition for (definition,) in conn.execute(query("replaced")))
 
 
 def _relation(row: dict[str, Any]) -> Relation:
@@ -268,7 +278,7 @@ def _names(pairs: Iterable[Sequence[str]]) -> tuple[Name, ...]:
 def installed(conn: Connection) -> tuple[Installed, ...]:
     """What pgslo generated, as it is now; the runtime has to be there."""
     found = []
-    with conn.cursor(row_factory=dict_row) as cursor:
+    with by_own_names(conn), conn.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(query("installed")).fetchall()
         if _ASSERTIONS in runtime.read(conn).migrations:
             rows += cursor.execute(query("assertions")).fetchall()
@@ -493,7 +503,8 @@ def held_rows(conn: Connection) -> dict[str, int]:
     """Rows that wait in quarantine, by definition."""
     if runtime.read(conn).version is None:
         return {}
-    return dict(conn.execute(query("held_rows")).fetchall())
+    with by_own_names(conn):
+        return dict(conn.execute(query("held_rows")).fetchall())
 
 
 def snapshots_left(conn: Connection) -> dict[str, int]:
@@ -506,4 +517,5 @@ def snapshots_left(conn: Connection) -> dict[str, int]:
 
 def runtime_dependants(conn: Connection) -> tuple[str, ...]:
     """Objects of other people that stand on the runtime, in words."""
-    return tuple(row[0] for row in conn.execute(query("runtime_dependants")))
+    with by_own_names(conn):
+        return tuple(row[0] for row in conn.execute(query("runtime_dependants")))

@@ -144,12 +144,15 @@ def inspect(
 
 def _find(conn: Connection, name: str) -> dict[str, Any]:
     try:
-        rows = database.fetch(conn, "named_relation", {"name": name})
+        # By the role's own search path, unlike all else.
+        relation = conn.execute("SELECT pg_catalog.to_regclass(%s)::oid::text", (name,)).fetchone()
     except psycopg.errors.Error as exc:
         raise PgsloError(
             f'"{name}" is not the name of a table',
             hint='as SQL writes it: features.stats, "My Schema"."My Table"',
         ) from exc
+    assert relation is not None
+    rows = database.fetch(conn, "named_relation", {"relation": relation[0]})
     if not rows:
         raise PgsloError(f"{name} does not exist", hint="name it with its schema: features.stats")
     found = rows[0]
@@ -258,7 +261,9 @@ class _Inspection:
             return []
 
     def _now(self) -> float:
-        row = self._conn.execute("SELECT extract(epoch FROM pg_catalog.clock_timestamp())::float8").fetchone()
+        row = self._conn.execute(
+            "SELECT pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())"
+        ).fetchone()
         assert row is not None
         return float(row[0])
 

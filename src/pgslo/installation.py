@@ -13,7 +13,15 @@ import psycopg
 
 from pgslo import naming, runtime, sql
 from pgslo.compile import Statement
-from pgslo.database import Connection, definitions_installed, errors, fetch, query, runtime_dependants
+from pgslo.database import (
+    Connection,
+    by_own_names,
+    definitions_installed,
+    errors,
+    fetch,
+    query,
+    runtime_dependants,
+)
 from pgslo.errors import DatabaseError, PgsloError, PlanOutdated
 from pgslo.plan import Plan, Step, order_statements
 from pgslo.sql import Sql
@@ -114,7 +122,7 @@ def _already_busy(step: Step, unfinished: Sequence[Unfinished]) -> DatabaseError
 def _remember(conn: Connection, plan: Plan) -> None:
     names = {step.definition for step in plan.steps} & set(definitions_installed(conn))
     if names:
-        with errors():
+        with errors(), by_own_names(conn):
             conn.execute(remembering(names).text.encode(), prepare=False)
 
 
@@ -175,10 +183,10 @@ def _apply_together(
 ) -> None:
     first = _LOCK_TIMEOUT_OF_MANY if any(one.clones for _, one in statements) else LOCK_TIMEOUT
     with errors(), conn.transaction():
-        _limit_waits(conn, lock=first)
+        _prepare(conn, lock=first)
         if plan.runtime_scripts:
             runtime.install(conn)
-            _limit_waits(conn, lock=first)
+            _prepare(conn, lock=first)
         locked_at: float | None = None
         for step, statement in statements:
             on_statement(step, statement)
@@ -196,17 +204,20 @@ def _apply_alone(conn: Connection, statement: Statement) -> None:
     with errors():
         if statement.alone:
             # Waits for every open transaction by its nature; a time limit would leave an invalid index.
+            conn.execute("SET search_path = pg_catalog, pg_temp")
             conn.execute("SET statement_timeout = 0")
             conn.execute("SET lock_timeout = 0")
             conn.execute(statement.text.text.encode(), prepare=False)
             return
         with conn.transaction():
             # A validation reads the whole table, under a lock that lets others read and write.
-            _limit_waits(conn, statement=0)
+            _prepare(conn, statement=0)
             conn.execute(statement.text.text.encode(), prepare=False)
 
 
-def _limit_waits(conn: Connection, *, lock: int = LOCK_TIMEOUT, statement: int = STATEMENT_TIMEOUT) -> None:
+def _prepare(conn: Connection, *, lock: int = LOCK_TIMEOUT, statement: int = STATEMENT_TIMEOUT) -> None:
+    # Before each part: installing the runtime resets it.
+    conn.execute("SET LOCAL search_path = pg_catalog, pg_temp")
     conn.execute(f"SET LOCAL lock_timeout = {lock}".encode())
     conn.execute(f"SET LOCAL statement_timeout = {statement}".encode())
 
@@ -326,5 +337,5 @@ def drop_runtime(conn: Connection) -> None:
                 "the runtime cannot be dropped while definitions are installed",
                 detail=f"Installed are {', '.join(remaining)}.",
             )
-        _limit_waits(conn)
+        _prepare(conn)
         conn.execute(query("drop_extension" if runtime.read(conn).extension else "drop_runtime"))

@@ -38,7 +38,8 @@ def _newest_place(conn: database.Connection, row: dict[str, Any]) -> Any:
     """Where the newest batch in the table stands, by index alone."""
     if row["table_name"] is None or row["batch_by"] is None or not row["batch_has_index"]:
         return None
-    names = conn.execute(database.query("relation_of"), {"definition": row["definition"]}).fetchone()
+    with database.by_own_names(conn):
+        names = conn.execute(database.query("relation_of"), {"definition": row["definition"]}).fetchone()
     assert names is not None, "a table that has a name is there"
     context = _Newest(Sql(row["batch_place"]), Sql(row["batch_by"]), Sql(names[0]))
     try:
@@ -92,7 +93,7 @@ def pause_rule(conn: database.Connection, definition: Definition, rule: str) -> 
             if mechanism == "native"
             else "SET pgslo.on_read = 'silent' in the session that reads",
         )
-    with database.errors(), conn.transaction():
+    with database.errors(), database.by_own_names(conn):
         kept = [row[0] for row in conn.execute("SELECT pgslo_catalog.keep_functions(%s)", (definition.name,))]
         conn.execute(database.query("pause_rule"), {"definition": definition.name, "rule": rule})
         off = {one["rule"] for one in database.paused(conn) if one["definition"] == definition.name}
@@ -125,6 +126,8 @@ def trying(conn: database.Connection, definition: Definition) -> Iterator[None]:
     """
     with installation.installing(conn), database.errors(), conn.transaction(force_rollback=True):
         runtime.install(conn)
+        # Installing the runtime resets it.
+        conn.execute("SET LOCAL search_path = pg_catalog, pg_temp")
         catalog = database.read_catalog(conn, [definition])
         (compiled,) = database.compile_all(conn, [definition], catalog)
         for kind in ("function", "registration"):

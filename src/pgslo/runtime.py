@@ -85,7 +85,7 @@ class Installed:
 
 def read(conn: psycopg.Connection[TupleRow]) -> Installed:
     """What is installed, without changing anything."""
-    found = conn.execute("SELECT to_regclass('pgslo_catalog.runtime') IS NOT NULL").fetchone()
+    found = conn.execute("SELECT pg_catalog.to_regclass('pgslo_catalog.runtime') IS NOT NULL").fetchone()
     if not found or not found[0]:
         return Installed(None, {}, None)
     ran: dict[str, str] = dict(conn.execute("SELECT name, sha256 FROM pgslo_catalog.migration").fetchall())

@@ -1,0 +1,76 @@
+"""Operators and functions in a schema of the installer's search path, where others may create, are never used.
+
+On PostgreSQL 14, and in databases that came from there, that schema is public.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from pgslo import database
+from pgslo.cli import main
+
+DEFINITION = """
+table: features.ex
+key: [id]
+writes: bulk
+batch: {by: day}
+columns:
+  a:
+    - range: {min: 0, max: 100, on_breach: quarantine}
+    - unique: {on_breach: reject}
+readers: [$reader]
+"""
+
+#: Arguments that fit better than those of PostgreSQL's own: text and name where generated code compares them, and so on.
+TRAPS = """
+CREATE TABLE evil.loot (who text, what text);
+GRANT USAGE ON SCHEMA evil TO PUBLIC;
+GRANT ALL ON evil.loot TO PUBLIC;
+CREATE FUNCTION public.same(name, text) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN
+  INSERT INTO evil.loot VALUES (CURRENT_USER, '='); RETURN $1 OPERATOR(pg_catalog.=) $2::name; END$$;
+CREATE OPERATOR public.= (LEFTARG = name, RIGHTARG = text, FUNCTION = public.same);
+CREATE FUNCTION public.concatenated(name, text) RETURNS text LANGUAGE plpgsql AS $$BEGIN
+  INSERT INTO evil.loot VALUES (CURRENT_USER, '||'); RETURN pg_catalog.concat($1, $2); END$$;
+CREATE OPERATOR public.|| (LEFTARG = name, RIGHTARG = text, FUNCTION = public.concatenated);
+CREATE FUNCTION public.format_type(oid, int2) RETURNS text LANGUAGE plpgsql AS $$BEGIN
+  INSERT INTO evil.loot VALUES (CURRENT_USER, 'format_type'); RETURN 'text'; END$$;
+"""
+
+
+@pytest.fixture
+def trapped(world: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A world in which everybody may create in public, and mallory did."""
+    world.run("superuser", "GRANT CREATE ON SCHEMA public TO PUBLIC")
+    world.run("mallory", TRAPS)
+    world.run(
+        "installer",
+        "CREATE TABLE features.ex (id int PRIMARY KEY, day date, a int); GRANT INSERT ON features.ex TO $writer",
+    )
+
+    @contextlib.contextmanager
+    def connect(dsn: str | None) -> Any:
+        del dsn
+        with database.errors(), world.session("installer") as session:
+            yield session
+
+    monkeypatch.setattr(database, "connect", connect)
+    return world
+
+
+def test_the_library_calls_no_function_of_public(trapped: Any) -> None:
+    trapped.apply(DEFINITION)
+    trapped.run("writer", "INSERT INTO features.ex VALUES (1, '2026-01-01', 1), (2, '2026-01-01', 999)")
+    for arguments in (
+        ["status"], ["drift"], ["incidents"], ["quarantine", "list"], ["learn", "features.ex"], ["suggest", "features.ex"],
+        ["snapshot", "list"], ["backtest", "features.ex", "--batches", "3"], ["uninstall", "features.ex", "--drop-quarantine", "--yes"],
+    ):  # fmt: skip
+        result = CliRunner().invoke(main, arguments)
+        assert result.exception is None or isinstance(result.exception, SystemExit), arguments
+        assert "does not exist" not in result.output, arguments
+        assert "not unique" not in result.output, arguments
+    assert trapped.run("superuser", "SELECT who, what FROM evil.loot") == []

@@ -1466,6 +1466,7 @@ CREATE TABLE pgslo_catalog.definition (
     sensitivity double precision DEFAULT 1 NOT NULL,
     pairs jsonb,
     holidays text[] DEFAULT '{}'::text[] NOT NULL,
+    judge text,
     CONSTRAINT definition_budgeting_is_known CHECK ((budgeting = ANY (ARRAY['occurrences'::text, 'time_slices'::text]))),
     CONSTRAINT definition_max_age_is_positive CHECK ((max_age > '00:00:00'::interval)),
     CONSTRAINT definition_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'refuse'::text, 'silent'::text]))),
@@ -1507,6 +1508,8 @@ COMMENT ON COLUMN pgslo_catalog.definition.pairs IS 'How predictions and labels 
 
 COMMENT ON COLUMN pgslo_catalog.definition.holidays IS 'Days that are not like others, as 2026-11-26 or, each year, 12-25.';
 
+COMMENT ON COLUMN pgslo_catalog.definition.judge IS 'Generated function that counts the rows of a batch that fail a rule; NULL where rows do not say their batch.';
+
 CREATE FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1535,14 +1538,8 @@ CREATE FUNCTION pgslo_catalog.also_touched(noted text, settle_function text) RET
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    functions text[];
+    functions text[] := pgslo_catalog.noted_functions(also_touched.noted);
 BEGIN
-    -- One row is noted by where it is and what settles it, several by what settles them alone.
-    IF starts_with(also_touched.noted, '(') THEN
-        functions := ARRAY[substr(also_touched.noted, strpos(also_touched.noted, ')') + 1)];
-    ELSE
-        functions := also_touched.noted::text[];
-    END IF;
     IF also_touched.settle_function = ANY (functions) THEN
         RETURN functions::text;
     END IF;
@@ -1883,6 +1880,17 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.batch_so_far(definition_id bigint, batch text) IS 'A batch as it stands within this transaction.';
 
+CREATE FUNCTION pgslo_catalog.batches_at_once() RETURNS integer
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN 10000;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.batches_at_once() IS 'The number of batches that one statement may write to and have each of them recorded.';
+
 CREATE FUNCTION pgslo_catalog.blur_scores(cells bigint[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1907,6 +1915,35 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.blur_scores(cells bigint[]) IS 'Keeps scores to four digits where there are more than 10,000 different ones.';
+
+CREATE FUNCTION pgslo_catalog.bounded(definition text, batches pgslo_catalog.measured[]) RETURNS pgslo_catalog.measured[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    surplus pgslo_catalog.measured[];
+    failing integer := cardinality(bounded.batches[1].failed);
+    message text := format('a statement wrote to %s batches, and %s at most are recorded each by itself',
+        cardinality(bounded.batches), pgslo_catalog.batches_at_once());
+BEGIN
+    -- The newest are recorded; of the others, how many rows failed.
+    SELECT array_agg(n.one ORDER BY n.ordinal) FILTER (WHERE n.ordinal <= pgslo_catalog.batches_at_once()),
+           array_agg(ROW('unknown', '-Infinity', (n.one).rows, '{}', ARRAY[(n.one).rows], (n.one).failed, NULL)::pgslo_catalog.measured)
+               FILTER (WHERE n.ordinal > pgslo_catalog.batches_at_once())
+    INTO bounded.batches, surplus
+    FROM (
+        SELECT b AS one, row_number() OVER (ORDER BY b.place DESC NULLS LAST, b.batch) AS ordinal
+        FROM unnest(bounded.batches) AS b
+    ) n;
+    surplus := pgslo_catalog.merged(surplus, failing);
+    surplus[1].rows := (SELECT sum(s.rows) FROM unnest(surplus) AS s);
+    PERFORM pgslo_catalog.record_break(bounded.definition, NULL, '54000', message);
+    PERFORM pgslo_catalog.warn_unjudged(bounded.definition, '{}', '54000', false);
+    RETURN bounded.batches || surplus[1];
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.bounded(definition text, batches pgslo_catalog.measured[]) IS 'The newest batches of a statement that wrote to too many, and the others as one that is unknown; noted, and the writer is warned.';
 
 CREATE FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds text[], faults text[], partners integer[], batch text, seed bigint, OUT broken text[], OUT changed double precision[]) RETURNS record
     LANGUAGE sql IMMUTABLE
@@ -3055,6 +3092,7 @@ BEGIN
     ELSIF (follow.definition).recount IS NOT NULL AND (follow.definition).batch_by IS NOT NULL THEN
         judged := pgslo_catalog.follow_stream(follow.definition, follow.at_once, follow.at_most);
     END IF;
+    PERFORM pgslo_catalog.judge_unjudged(follow.definition);
     PERFORM pgslo_catalog.follow_pairs(follow.definition);
     RETURN judged;
 END
@@ -3647,6 +3685,18 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) IS 'Whether an error says that a table is no longer what an assertion was written for.';
 
+CREATE FUNCTION pgslo_catalog.is_of_value(error_code text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- 42501 is about rights. 42804 is a plan of this session for a column that has another type now.
+    RETURN NOT pgslo_catalog.is_transient(is_of_value.error_code) AND is_of_value.error_code NOT IN ('42501', '42804');
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_of_value(error_code text) IS 'Whether the row for which a condition raises such an error fails the rule, once the condition is known to fit the table.';
+
 CREATE FUNCTION pgslo_catalog.is_referential(relation regclass, old_row record, new_row record) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3658,7 +3708,7 @@ BEGIN
         JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = c.attnum
         WHERE k.conrelid = is_referential.relation AND k.contype = 'f' AND (k.confdeltype IN ('n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))
           AND to_jsonb(is_referential.old_row) -> a.attname IS DISTINCT FROM to_jsonb(is_referential.new_row) -> a.attname);
-EXCEPTION WHEN OTHERS THEN
+EXCEPTION WHEN data_exception THEN
     RETURN true;  -- A value has no form in jsonb; better a row too many than one that points nowhere.
 END
 $$;
@@ -3699,6 +3749,17 @@ END
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_timestamp(value text) IS 'Whether the text is a date and time as in ISO 8601.';
+
+CREATE FUNCTION pgslo_catalog.is_transient(error_code text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN is_transient.error_code ~ '^(40|53|55|57|58)';
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_transient(error_code text) IS 'Whether an error is of the moment: a conflict, a lock, memory, a full disk, a cancelled statement.';
 
 CREATE TABLE pgslo_catalog.profile (
     definition_id bigint NOT NULL,
@@ -3890,13 +3951,21 @@ BEGIN
         ELSE ARRAY(SELECT k.key FROM unnest(judge_assertion.keys) AS k (key) UNION SELECT b.group_key FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id)
     END;
     BEGIN
+        DELETE FROM pgslo_catalog.rule_break b WHERE b.rule_id = judge_assertion.rule_id AND b.batch IS NOT NULL;
         DELETE FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id;
         INSERT INTO pgslo_catalog.broken_group (rule_id, group_key, group_shown, said)
         SELECT judge_assertion.rule_id, b.group_key, b.group_shown, b.said
         FROM pgslo_catalog.broken_groups(judged.check_function, looked_at, 10000) AS b;
         GET DIAGNOSTICS broken = ROW_COUNT;
     EXCEPTION WHEN OTHERS THEN
-        PERFORM pgslo_catalog.record_break(about.name, rule.name, SQLSTATE, SQLERRM);
+        IF pgslo_catalog.is_transient(SQLSTATE) THEN
+            -- What was touched is noted again, for the next tick().
+            INSERT INTO pgslo_catalog.touched (check_function, keys) VALUES (judged.check_function, looked_at);
+            PERFORM pgslo_catalog.record_unjudged(about.name, ARRAY[rule.name], ARRAY[pgslo_catalog.day_of_check()],
+                ARRAY[pgslo_catalog.place_of_check()], SQLSTATE, SQLERRM);
+        ELSE
+            PERFORM pgslo_catalog.record_break(about.name, rule.name, SQLSTATE, SQLERRM);
+        END IF;
         RETURN NULL;
     END;
     SELECT b.* INTO first FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id ORDER BY b.broken_group_id LIMIT 1;
@@ -3944,8 +4013,13 @@ BEGIN
         BEGIN
             SELECT m.* INTO found FROM pgslo_catalog.measured(target, judged, rule) AS m;
         EXCEPTION WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break(target.name, rule.name, SQLSTATE, SQLERRM);
-            SELECT NULL::float8 AS value, NULL::bigint AS rows, format('it can no longer be judged: %s', SQLERRM) AS said INTO found;
+            IF pgslo_catalog.is_transient(SQLSTATE) THEN
+                PERFORM pgslo_catalog.record_unjudged(target.name, ARRAY[rule.name], ARRAY[judged.name], ARRAY[judged.place], SQLSTATE, SQLERRM);
+                SELECT NULL::float8 AS value, NULL::bigint AS rows, 'it has not been judged yet' AS said INTO found;
+            ELSE
+                PERFORM pgslo_catalog.record_break(target.name, rule.name, SQLSTATE, SQLERRM);
+                SELECT NULL::float8 AS value, NULL::bigint AS rows, format('it can no longer be judged: %s', SQLERRM) AS said INTO found;
+            END IF;
         END;
         verdict := CASE
             WHEN found.value IS NULL OR found.value = 'NaN' THEN 'unknown'
@@ -4141,6 +4215,85 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.judge_metric(rule pgslo_catalog.rule, batch text, place numeric) IS 'Holds a metric of a batch, or of some that end with it, against its objective: missed when its whole interval is beyond the bound.';
+
+CREATE FUNCTION pgslo_catalog.judge_rows(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
+    AS $_$
+DECLARE
+    is_judged boolean;
+BEGIN
+    -- One statement, so one snapshot: the rows that it counts are those whose fragments and notes it sees.
+    EXECUTE format(
+        $query$
+        WITH counted AS MATERIALIZED (
+            SELECT c.rows, c.failed FROM pgslo_gen.%I($1, $2) AS c
+        ), known AS MATERIALIZED (
+            SELECT coalesce(sum(f.rows), 0) AS rows, coalesce(sum((f.failures ->> $2)::bigint), 0) AS failed
+            FROM pgslo_catalog.fragment f WHERE f.definition_id = $3 AND f.batch = $1
+        ), judged AS MATERIALIZED (
+            -- Fewer rows than were recorded: the name of the batch does not find them.
+            SELECT CASE $4 WHEN 'bulk' THEN c.failed ELSE greatest(c.failed, k.failed) END - k.failed AS more
+            FROM counted c CROSS JOIN known k
+            WHERE c.rows >= k.rows OR $4 <> 'bulk' AND c.rows > 0
+        ), gone AS (
+            DELETE FROM pgslo_catalog.rule_break b USING judged
+            WHERE b.definition_id = $3 AND b.rule_id = $5 AND b.batch = $1
+        ), written AS (
+            INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
+            SELECT $3, $1, $6, 0, jsonb_build_object($2, j.more) FROM judged j WHERE j.more <> 0
+        )
+        SELECT true FROM judged
+        $query$, (judge_rows.definition).judge)
+    INTO is_judged
+    USING judge_rows.batch, (judge_rows.rule).name, (judge_rows.definition).definition_id,
+        (judge_rows.definition).writes, (judge_rows.rule).rule_id, judge_rows.place;
+    IF is_judged AND pgslo_catalog.batch_is_missed(judge_rows.rule, judge_rows.batch) THEN
+        PERFORM pgslo_catalog.open_incident(judge_rows.rule, judge_rows.batch, judge_rows.place);
+    END IF;
+    RETURN coalesce(is_judged, false);
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.judge_rows(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, place numeric) IS 'Judge a batch by a rule about rows, from the table, and open its incident; false if its rows are not found.';
+
+CREATE FUNCTION pgslo_catalog.judge_unjudged(definition pgslo_catalog.definition) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (judge_unjudged.definition).definition_id;
+    due record;
+BEGIN
+    FOR due IN
+        SELECT r AS rule, r.scope, r.name, b.batch, min(b.place) AS place
+        FROM pgslo_catalog.rule_break b JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id
+        WHERE b.definition_id = id AND b.batch IS NOT NULL AND r.retired_at IS NULL AND r.scope <> 'assertion'
+        GROUP BY r, r.scope, r.name, b.batch
+        ORDER BY min(b.rule_break_id)
+    LOOP
+        IF due.scope <> 'row' THEN
+            DELETE FROM pgslo_catalog.rule_break b WHERE b.definition_id = id AND b.rule_id = (due.rule).rule_id AND b.batch = due.batch;
+            PERFORM pgslo_catalog.judge_batch(id, due.batch);
+            CONTINUE;
+        END IF;
+        CONTINUE WHEN (judge_unjudged.definition).judge IS NULL;
+        BEGIN
+            PERFORM pgslo_catalog.judge_rows(judge_unjudged.definition, due.rule, due.batch, due.place);
+        EXCEPTION WHEN OTHERS THEN
+            -- The notes stay, and the next tick() tries again.
+            IF pgslo_catalog.is_transient(SQLSTATE) THEN
+                PERFORM pgslo_catalog.warn_unjudged((judge_unjudged.definition).name, ARRAY[due.name], SQLSTATE, true);
+                EXIT;
+            END IF;
+            PERFORM pgslo_catalog.record_break((judge_unjudged.definition).name, due.name, SQLSTATE, SQLERRM);
+        END;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.judge_unjudged(definition pgslo_catalog.definition) IS 'Judge what could not be judged when it was written; what cannot be judged now either stays noted.';
 
 CREATE FUNCTION pgslo_catalog.judged_batches(definition_id bigint, since timestamp with time zone) RETURNS TABLE(rule_id bigint, batch text, written_at timestamp with time zone, is_missed boolean)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -4354,6 +4507,47 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.make_table(table_name text, columns jsonb, for_good boolean, reader name) IS 'A table that a reader may fill, for as long as its transaction lasts.';
+
+CREATE FUNCTION pgslo_catalog.mark_taken(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Of a table that is not what its rules were written for, what is written says so.
+    IF mark_taken.error_code !~ '^(42|3F|0A)' THEN
+        PERFORM pgslo_catalog.mark_unjudged(mark_taken.definition,
+            ARRAY(
+                SELECT r.name FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)
+                WHERE d.name = mark_taken.definition AND r.name = ANY (mark_taken.rules)
+                  AND r.on_breach IN ('warn', 'flag') AND r.retired_at IS NULL),
+            mark_taken.batches, mark_taken.places, mark_taken.error_code, mark_taken.error_message);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.mark_taken(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) IS 'Note that it is not known which of the rows that a statement removed from these batches failed.';
+
+CREATE FUNCTION pgslo_catalog.mark_unjudged(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Never left out because there is one already: that of another transaction says nothing of these rows.
+    INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message, batch, place)
+    SELECT d.definition_id, r.rule_id, mark_unjudged.error_code, left(mark_unjudged.error_message, 1000),
+           b.name, coalesce(b.place, pgslo_catalog.arrival(d.definition_id, b.name))
+    FROM pgslo_catalog.definition d
+    JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.name = ANY (mark_unjudged.rules)
+    CROSS JOIN (
+        SELECT u.name, min(u.place) AS place
+        FROM unnest(mark_unjudged.batches, mark_unjudged.places) AS u (name, place)
+        GROUP BY u.name
+    ) b
+    WHERE d.name = mark_unjudged.definition;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.mark_unjudged(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) IS 'Note that rows of these batches are not judged by these rules.';
 
 CREATE FUNCTION pgslo_catalog.may_see(snapshot pgslo_catalog.snapshot, reader name) RETURNS boolean
     LANGUAGE sql STABLE
@@ -4844,6 +5038,18 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision, counted jsonb, weight double precision) IS 'Usual shares of values once one more batch is known.';
 
+CREATE FUNCTION pgslo_catalog.must_raise(error_code text, refuses boolean) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- After 40001 the transaction cannot commit: its writer tries again.
+    RETURN must_raise.error_code = '40001' OR must_raise.refuses AND pgslo_catalog.is_transient(must_raise.error_code);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.must_raise(error_code text, refuses boolean) IS 'Whether the writer gets an error because a rule, one that refuses rows or not, could not be judged.';
+
 CREATE FUNCTION pgslo_catalog.need_history(definition text) RETURNS pgslo_catalog.definition
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5037,6 +5243,23 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.note_incident() IS 'Writes the history of an incident, whoever changes it, and leaves it to tick() to tell of it.';
+
+CREATE FUNCTION pgslo_catalog.noted_functions(noted text) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- One row is noted by where it is and what settles it, several by what settles them alone.
+    IF starts_with(noted_functions.noted, '(') THEN
+        RETURN ARRAY[substr(noted_functions.noted, strpos(noted_functions.noted, ')') + 1)];
+    END IF;
+    RETURN noted_functions.noted::text[];
+EXCEPTION WHEN data_exception THEN
+    RETURN '{}';  -- Anybody may set it to anything; every row is settled by its own trigger at the latest.
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.noted_functions(noted text) IS 'The functions that the setting pgslo.touched names; none if it cannot be read.';
 
 CREATE FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) RETURNS void
     LANGUAGE plpgsql
@@ -5273,7 +5496,26 @@ BEGIN
     FROM pgslo_catalog.definition d
     JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id
     JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id AND r.retired_at IS NULL
-    WHERE d.name = problem.definition AND (r.columns && problem.columns OR r.columns = '{}' AND '*' = ANY (problem.columns))
+    WHERE d.name = problem.definition AND b.batch IS NULL AND (r.columns && problem.columns OR r.columns = '{}' AND '*' = ANY (problem.columns))
+    UNION ALL
+    SELECT '01SL2', NULL, u.name, u.column_name,
+           format('rule "%s" of %s has not been evaluated for batch %s', u.name, problem.definition, u.batches[1]),
+           format('%s since %s UTC, SQLSTATE %s.', CASE cardinality(u.batches) WHEN 1 THEN '1 batch' ELSE cardinality(u.batches) || ' batches' END,
+                  to_char(u.since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), u.error_code),
+           format('SELECT pgslo.tick(); tries again. The owner is %s.', u.owner)
+    FROM (
+        SELECT r.name, (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)) AS column_name,
+               coalesce(r.owner, d.owner, 'unknown') AS owner, min(k.since) AS since, min(k.error_code) AS error_code,
+               array_agg(k.batch ORDER BY k.place DESC, k.batch) AS batches
+        FROM pgslo_catalog.definition d
+        JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.retired_at IS NULL
+        JOIN (
+            SELECT b.definition_id, b.rule_id, b.batch, min(b.place) AS place, min(b.broke_at) AS since, min(b.error_code) AS error_code
+            FROM pgslo_catalog.rule_break b WHERE b.batch IS NOT NULL GROUP BY b.definition_id, b.rule_id, b.batch
+        ) k ON k.definition_id = d.definition_id AND k.rule_id = r.rule_id
+        WHERE d.name = problem.definition AND (r.columns && problem.columns OR r.columns = '{}' AND '*' = ANY (problem.columns))
+        GROUP BY r.rule_id, d.owner
+    ) u
     UNION ALL
     SELECT '01SL2', NULL, NULL, NULL,
            format('batches of %s can no longer be told apart', d.name),
@@ -5608,8 +5850,10 @@ CREATE FUNCTION pgslo_catalog.record_break(definition text, rule text, error_cod
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- Conflicts, locks, a full disk, somebody's cancel: they pass, and the rule is as good as it was.
-    IF record_break.error_code ~ '^(40|53|55|57|58)' THEN
+    -- Conflicts, locks, a full disk: they pass, and the rule is as good as it was. What was lost with them is reported.
+    IF pgslo_catalog.is_transient(record_break.error_code) THEN
+        PERFORM pgslo_catalog.warn_unjudged(record_break.definition, array_remove(ARRAY[record_break.rule], NULL),
+            record_break.error_code, false);
         RETURN;
     END IF;
     INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message)
@@ -5617,13 +5861,46 @@ BEGIN
     FROM pgslo_catalog.definition d
     LEFT JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.name = record_break.rule
     WHERE d.name = record_break.definition AND (record_break.rule IS NULL OR r.rule_id IS NOT NULL)
-      AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.definition_id = d.definition_id AND b.rule_id IS NOT DISTINCT FROM r.rule_id);
+      AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.definition_id = d.definition_id AND b.rule_id IS NOT DISTINCT FROM r.rule_id AND b.batch IS NULL);
 EXCEPTION WHEN OTHERS THEN
-    NULL;  -- Called where something failed already; the write must not fail for the note.
+    -- Called where something failed already; the write must not fail for the note.
+    PERFORM pgslo_catalog.warn_unjudged(record_break.definition, array_remove(ARRAY[record_break.rule], NULL), record_break.error_code, false);
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) IS 'Notes that a rule can no longer be judged, once; without a rule, that rows cannot be told apart into batches.';
+COMMENT ON FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) IS 'Notes that a rule can no longer be judged, once; without a rule, that rows cannot be told apart into batches. Warns of an error of the moment.';
+
+CREATE FUNCTION pgslo_catalog.record_lost(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    noted boolean := false;
+BEGIN
+    IF NOT pgslo_catalog.is_transient(record_lost.error_code) THEN
+        PERFORM pgslo_catalog.record_break(record_lost.definition, NULL, record_lost.error_code, record_lost.error_message);
+    ELSE
+        BEGIN
+            -- The next tick() counts the table's batches, and then judges these.
+            INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)
+            SELECT d.definition_id, '', '-Infinity', 0, 'recount'
+            FROM pgslo_catalog.definition d
+            WHERE d.name = record_lost.definition AND d.writes = 'bulk' AND d.recount IS NOT NULL;
+            noted := FOUND;
+            PERFORM pgslo_catalog.mark_unjudged(record_lost.definition, record_lost.rules, record_lost.batches,
+                record_lost.places, record_lost.error_code, record_lost.error_message);
+        EXCEPTION
+            WHEN serialization_failure THEN
+                RAISE;
+            WHEN OTHERS THEN
+                noted := false;
+        END;
+    END IF;
+    PERFORM pgslo_catalog.warn_unjudged(record_lost.definition, '{}', record_lost.error_code, noted);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.record_lost(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) IS 'Warn the writer that rows were stored without a record of them, and have them counted by the next tick() where it can.';
 
 CREATE FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) RETURNS void
     LANGUAGE plpgsql
@@ -5737,6 +6014,10 @@ DECLARE
     is_missed boolean;
     missed text[] := '{}';
 BEGIN
+    IF cardinality(record_statement.batches) > pgslo_catalog.batches_at_once() THEN
+        record_statement.batches := pgslo_catalog.bounded(record_statement.definition, record_statement.batches);
+        record_statement.samples := NULL;
+    END IF;
     -- Batch by batch: one that is later in the same statement is later for its incidents as well.
     FOR batch IN
         SELECT w.batch AS name, w.place, w.rows, w.present, w.tallies, w.failed, w.sample
@@ -5798,11 +6079,39 @@ BEGIN
             SELECT g.fragment_id FROM pgslo_catalog.fragment g
             WHERE g.definition_id = target.definition_id AND g.operation <> 'truncate'
             FOR UPDATE SKIP LOCKED);
+        DELETE FROM pgslo_catalog.rule_break b
+        WHERE b.rule_break_id IN (
+            SELECT k.rule_break_id FROM pgslo_catalog.rule_break k
+            WHERE k.definition_id = target.definition_id AND k.batch IS NOT NULL
+            FOR UPDATE SKIP LOCKED);
     END IF;
 END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) IS 'Notes that a table was emptied, or a part of it.';
+
+CREATE FUNCTION pgslo_catalog.record_unjudged(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    noted boolean := true;
+BEGIN
+    BEGIN
+        PERFORM pgslo_catalog.mark_unjudged(record_unjudged.definition, record_unjudged.rules, record_unjudged.batches,
+            record_unjudged.places, record_unjudged.error_code, record_unjudged.error_message);
+    EXCEPTION
+        WHEN serialization_failure THEN
+            RAISE;
+        WHEN OTHERS THEN
+            noted := false;
+    END;
+    PERFORM pgslo_catalog.warn_unjudged(record_unjudged.definition, record_unjudged.rules, record_unjudged.error_code,
+        noted AND (SELECT d.judge IS NOT NULL FROM pgslo_catalog.definition d WHERE d.name = record_unjudged.definition));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.record_unjudged(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) IS 'Note that rows of these batches are not judged by these rules, and warn the writer; never fails the write.';
 
 CREATE FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.definition, batches text[]) RETURNS void
     LANGUAGE plpgsql
@@ -5874,7 +6183,10 @@ BEGIN
                 END LOOP;
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            NULL;  -- A column is gone, which is told at writes, or policies hide rows: what was recorded is added up, as it was before.
+            IF pgslo_catalog.is_transient(SQLSTATE) THEN
+                RAISE;
+            END IF;
+            -- A column is gone, which is told at writes, or policies hide rows: what was recorded is added up, as it was before.
         END;
     END IF;
     FOR due IN
@@ -5905,6 +6217,16 @@ DECLARE
     found record;
 BEGIN
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = refuse_batch.definition;
+    IF cardinality(refuse_batch.batches) > pgslo_catalog.batches_at_once() THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'program_limit_exceeded',
+            MESSAGE = format('statement writes to too many batches of %s', target.name),
+            DETAIL = format('It writes to %s, and rules that refuse batches judge %s at once at most.',
+                            cardinality(refuse_batch.batches), pgslo_catalog.batches_at_once()),
+            HINT = 'Write fewer batches in one statement.',
+            SCHEMA = split_part(target.name, '.', 1),
+            TABLE = substr(target.name, strpos(target.name, '.') + 1);
+    END IF;
     FOR one IN SELECT DISTINCT b.name FROM unnest(refuse_batch.batches) AS b (name) WHERE b.name IS NOT NULL ORDER BY 1 LOOP
         summed := pgslo_catalog.batch_so_far(target.definition_id, one);
         CONTINUE WHEN summed.rows <= 0;
@@ -5919,7 +6241,19 @@ BEGIN
                 rule.warn_high := rule.reject_high;
                 SELECT m.* INTO found FROM pgslo_catalog.measured(target, summed, rule) AS m;
             EXCEPTION WHEN OTHERS THEN
-                CONTINUE;  -- What cannot be judged refuses nothing; it is told when the batch is closed.
+                -- A table that is not what the rule was written for refuses nothing; it is told when the batch is closed.
+                CONTINUE WHEN pgslo_catalog.is_of_moved_schema(SQLSTATE);
+                IF pgslo_catalog.is_transient(SQLSTATE) THEN
+                    RAISE;
+                END IF;
+                RAISE EXCEPTION USING
+                    ERRCODE = 'check_violation',
+                    MESSAGE = format('batch %s of %s cannot be judged by rule "%s"', one, target.name, rule.name),
+                    DETAIL = format('Its query or condition raises SQLSTATE %s.', SQLSTATE),
+                    HINT = format('The statement was undone. Ask the owner, %s.', coalesce(rule.owner, target.owner, 'unknown')),
+                    SCHEMA = split_part(target.name, '.', 1),
+                    TABLE = substr(target.name, strpos(target.name, '.') + 1),
+                    CONSTRAINT = rule.name;
             END;
             IF found.value < rule.reject_low OR found.value > rule.reject_high THEN
                 RAISE EXCEPTION USING
@@ -5974,20 +6308,20 @@ DECLARE
     former regclass := (SELECT d.relation FROM pgslo_catalog.definition d WHERE d.name = document ->> 'name');
 BEGIN
     INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, schema_wanted, on_read, fingerprint,
-        settle, batch_is_of_row, recount, batch_column, sensitivity, holidays, tallies, max_age, age_of, target, span, budgeting)
+        settle, batch_is_of_row, recount, batch_column, sensitivity, holidays, tallies, max_age, age_of, target, span, budgeting, judge)
     VALUES (
         document ->> 'name', (document ->> 'relation')::regclass, document ->> 'owner', document ->> 'description',
         ARRAY(SELECT jsonb_array_elements_text(document -> 'key')), document ->> 'writes',
         (document ->> 'batch_every')::interval, document ->> 'batch_by', document ->> 'batch_place', nullif(document -> 'schema', 'null'), document ->> 'on_read', document ->> 'fingerprint',
         (document ->> 'settle')::interval, (document ->> 'batch_is_of_row')::boolean, document ->> 'recount', document ->> 'batch_column', (document ->> 'sensitivity')::float8, ARRAY(SELECT jsonb_array_elements_text(document -> 'holidays')),
         ARRAY(SELECT jsonb_array_elements_text(document -> 'tallies')), (document ->> 'max_age')::interval, document ->> 'age_of', (document ->> 'target')::numeric, (document ->> 'span')::interval,
-        coalesce(document ->> 'budgeting', 'occurrences'))
+        coalesce(document ->> 'budgeting', 'occurrences'), document ->> 'judge')
     ON CONFLICT (name) DO UPDATE SET
         relation = excluded.relation, owner = excluded.owner, description = excluded.description, key_columns = excluded.key_columns,
         writes = excluded.writes, batch_every = excluded.batch_every, batch_by = excluded.batch_by, batch_place = excluded.batch_place, schema_wanted = excluded.schema_wanted,
         on_read = excluded.on_read, fingerprint = excluded.fingerprint,
         settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, batch_column = excluded.batch_column, sensitivity = excluded.sensitivity, holidays = excluded.holidays,
-        tallies = excluded.tallies, max_age = excluded.max_age, age_of = excluded.age_of, target = excluded.target, span = excluded.span, budgeting = excluded.budgeting, registered_at = clock_timestamp(), registered_by = session_user
+        tallies = excluded.tallies, max_age = excluded.max_age, age_of = excluded.age_of, target = excluded.target, span = excluded.span, budgeting = excluded.budgeting, judge = excluded.judge, registered_at = clock_timestamp(), registered_by = session_user
     RETURNING d.definition_id INTO id;
     IF former <> (document ->> 'relation')::regclass THEN
         PERFORM pgslo_catalog.follow_table(id, former);
@@ -6015,7 +6349,11 @@ BEGIN
     FROM pgslo_catalog.rule r
     WHERE r.rule_id = i.rule_id AND r.definition_id = id AND r.retired_at IS NOT NULL AND i.resolved_at IS NULL;
     -- What was broken is judged anew under the new definition, and batches that were written meanwhile are counted from the table.
-    DELETE FROM pgslo_catalog.rule_break b WHERE b.definition_id = id;
+    -- Batches that rules have still to judge are judged by tick(), if the table says which rows they have.
+    DELETE FROM pgslo_catalog.rule_break b
+    WHERE b.definition_id = id
+      AND (b.batch IS NULL OR document ->> 'judge' IS NULL
+           OR EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.rule_id = b.rule_id AND r.retired_at IS NOT NULL));
     IF FOUND AND document ->> 'recount' IS NOT NULL THEN
         INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)
         SELECT DISTINCT id, f.batch, f.place, 0, 'recount'
@@ -6324,7 +6662,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.settle_replayed(twin pgslo_catalog.definition, batch pgslo_catalog.batch, missed text[], feedback boolean) IS 'What becomes of the alarms about a batch without a fault: it leaves the baseline, or they are told to be false.';
 
-CREATE FUNCTION pgslo_catalog.settle_together(functions text[]) RETURNS void
+CREATE FUNCTION pgslo_catalog.settle_together(noted text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -6335,7 +6673,7 @@ BEGIN
     FOR one IN
         SELECT DISTINCT a.settle_function COLLATE "C" AS name
         FROM pgslo_catalog.assertion a
-        WHERE a.settle_function = ANY (settle_together.functions)
+        WHERE a.settle_function = ANY (pgslo_catalog.noted_functions(settle_together.noted))
         ORDER BY 1
     LOOP
         EXECUTE format('SELECT pgslo_gen.%I()', one.name);
@@ -6343,7 +6681,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.settle_together(functions text[]) IS 'Settles what a transaction touched of several definitions, in order.';
+COMMENT ON FUNCTION pgslo_catalog.settle_together(noted text) IS 'Settles what a transaction touched of several definitions, in order.';
 
 CREATE FUNCTION pgslo_catalog.share_below(grid double precision[], value double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -6819,6 +7157,21 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.touch_and_observe(check_function text, keys text[]) IS 'Notes groups that a statement touched of an assertion that does not reject, and looks at them at once.';
 
+CREATE FUNCTION pgslo_catalog.touched_unknown(definition text, rule text, error_code text, error_message text) RETURNS text[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF pgslo_catalog.is_of_moved_schema(touched_unknown.error_code) THEN
+        PERFORM pgslo_catalog.record_break(touched_unknown.definition, touched_unknown.rule, touched_unknown.error_code, touched_unknown.error_message);
+        RETURN NULL;
+    END IF;
+    RETURN ARRAY['*'];
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.touched_unknown(definition text, rule text, error_code text, error_message text) IS 'The groups that a statement touched when they could not be computed: all, or none if the table is not what the assertion was written for.';
+
 CREATE FUNCTION pgslo_catalog.twin_of(target pgslo_catalog.definition, sensitivity double precision) RETURNS pgslo_catalog.definition
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6996,6 +7349,48 @@ CREATE FUNCTION pgslo_catalog.wanted_snapshot(wanted jsonb) RETURNS pgslo_catalo
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.wanted_snapshot(wanted jsonb) IS 'The newest snapshot that a gate means.';
+
+CREATE FUNCTION pgslo_catalog.warn_unjudged(definition text, rules text[], error_code text, later boolean) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RAISE WARNING USING
+        ERRCODE = '01SL2',
+        MESSAGE = CASE WHEN warn_unjudged.rules = '{}'
+            THEN format('rows written to %s were not recorded', warn_unjudged.definition)
+            ELSE format('rows written to %s were not judged by %s', warn_unjudged.definition,
+                        array_to_string(warn_unjudged.rules, ', '))
+        END,
+        DETAIL = format('The rows were stored. SQLSTATE %s.', warn_unjudged.error_code),
+        HINT = CASE WHEN warn_unjudged.later
+            THEN 'Readers are warned until pgslo.tick() has judged them.'
+            ELSE 'SELECT * FROM pgslo.status;'
+        END,
+        SCHEMA = split_part(warn_unjudged.definition, '.', 1),
+        TABLE = substr(warn_unjudged.definition, strpos(warn_unjudged.definition, '.') + 1),
+        CONSTRAINT = coalesce(warn_unjudged.rules[1], '');
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.warn_unjudged(definition text, rules text[], error_code text, later boolean) IS 'Warn the writer that rows were stored without a verdict; without rules, that they were not recorded.';
+
+CREATE FUNCTION pgslo_catalog.warn_unsampled(definition text, rule text, error_code text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RAISE WARNING USING
+        ERRCODE = '01SL2',
+        MESSAGE = format('failing rows of %s were counted, but not kept as samples of rule "%s"', warn_unsampled.definition, warn_unsampled.rule),
+        DETAIL = format('SQLSTATE %s.', warn_unsampled.error_code),
+        SCHEMA = split_part(warn_unsampled.definition, '.', 1),
+        TABLE = substr(warn_unsampled.definition, strpos(warn_unsampled.definition, '.') + 1),
+        CONSTRAINT = warn_unsampled.rule;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.warn_unsampled(definition text, rule text, error_code text) IS 'Warn the writer that no examples of failing rows were kept.';
 
 CREATE FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) RETURNS void
     LANGUAGE plpgsql
@@ -7744,12 +8139,18 @@ CREATE TABLE pgslo_catalog.rule_break (
     rule_id bigint,
     error_code text NOT NULL,
     error_message text NOT NULL,
-    broke_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+    broke_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    batch text,
+    place numeric
 );
 
 COMMENT ON TABLE pgslo_catalog.rule_break IS 'Rules that can no longer be judged, for example after a column was renamed; writes went on.';
 
 COMMENT ON COLUMN pgslo_catalog.rule_break.rule_id IS 'NULL: not a rule, but rows cannot be told apart into batches any more.';
+
+COMMENT ON COLUMN pgslo_catalog.rule_break.batch IS 'The batch with rows that were not judged, which tick() judges from the table; NULL: the rule cannot be evaluated.';
+
+COMMENT ON COLUMN pgslo_catalog.rule_break.place IS 'Place of that batch among the others.';
 
 CREATE VIEW pgslo.rule AS
  SELECT d.name AS definition,
@@ -7763,10 +8164,10 @@ CREATE VIEW pgslo.rule AS
     r.description,
     r.tags,
     r.retired_at,
-    ( SELECT b.error_message
+    ( SELECT (COALESCE((('not evaluated for batch '::text || b.batch) || ': '::text), ''::text) || b.error_message)
            FROM pgslo_catalog.rule_break b
           WHERE (b.rule_id = r.rule_id)
-          ORDER BY b.rule_break_id
+          ORDER BY (b.batch IS NOT NULL), b.rule_break_id
          LIMIT 1) AS broken
    FROM (pgslo_catalog.rule r
      JOIN pgslo_catalog.definition d USING (definition_id));
@@ -8687,7 +9088,11 @@ REVOKE ALL ON FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, ba
 
 REVOKE ALL ON FUNCTION pgslo_catalog.batch_so_far(definition_id bigint, batch text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.batches_at_once() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.blur_scores(cells bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.bounded(definition text, batches pgslo_catalog.measured[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds text[], faults text[], partners integer[], batch text, seed bigint, OUT broken text[], OUT changed double precision[]) FROM PUBLIC;
 
@@ -8801,6 +9206,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_missed(rule pgslo_catalog.rule, rows big
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.is_of_value(error_code text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.is_referential(relation regclass, old_row record, new_row record) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_slug(value text) FROM PUBLIC;
@@ -8808,6 +9215,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_slug(value text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.is_time(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_timestamp(value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_transient(error_code text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_unchanged(one pgslo_catalog.profile, other pgslo_catalog.profile) FROM PUBLIC;
 
@@ -8833,6 +9242,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch t
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_metric(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.judge_rows(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.judge_unjudged(definition pgslo_catalog.definition) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.keep_functions(definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.keep_snapshots() FROM PUBLIC;
@@ -8849,6 +9262,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.level_of(mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.make_table(table_name text, columns jsonb, for_good boolean, reader name) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.mark_taken(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.mark_unjudged(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.mean_interval(summed numeric, squares numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text) FROM PUBLIC;
@@ -8861,6 +9278,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.inciden
 
 REVOKE ALL ON FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision, counted jsonb, weight double precision) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.must_raise(error_code text, refuses boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.need_history(definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, OUT name text, OUT place numeric) FROM PUBLIC;
@@ -8872,6 +9291,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.newest_data(definition pgslo_catalog.defini
 REVOKE ALL ON FUNCTION pgslo_catalog.normal_quantile(share double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.note_incident() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.noted_functions(noted text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) FROM PUBLIC;
 
@@ -8909,6 +9330,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, pl
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.record_lost(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[]) FROM PUBLIC;
@@ -8922,6 +9345,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_sample(definition text, rule text, b
 REVOKE ALL ON FUNCTION pgslo_catalog.record_statement(definition text, operation text, rules text[], columns text[], tallies text[], batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.record_unjudged(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.definition, batches text[]) FROM PUBLIC;
 
@@ -8955,7 +9380,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.seconds_of(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.settle_replayed(twin pgslo_catalog.definition, batch pgslo_catalog.batch, missed text[], feedback boolean) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.settle_together(functions text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.settle_together(noted text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.share_below(grid double precision[], value double precision) FROM PUBLIC;
 
@@ -8997,6 +9422,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.touch(check_function text, keys text[]) FRO
 
 REVOKE ALL ON FUNCTION pgslo_catalog.touch_and_observe(check_function text, keys text[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.touched_unknown(definition text, rule text, error_code text, error_message text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.twin_of(target pgslo_catalog.definition, sensitivity double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unchanged(batch pgslo_catalog.batch, column_name text, at_most integer) FROM PUBLIC;
@@ -9016,6 +9443,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.want_pairs_anew(definition text) FROM PUBLI
 REVOKE ALL ON FUNCTION pgslo_catalog.wanted(low double precision, high double precision, factor numeric, unit text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.wanted_snapshot(wanted jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.warn_unjudged(definition text, rules text[], error_code text, later boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.warn_unsampled(definition text, rule text, error_code text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) FROM PUBLIC;
 

@@ -181,6 +181,45 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.merged(pgslo_catalog.measured[], integer) IS 'What was counted rule by rule, as one entry for each batch.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.batches_at_once() RETURNS integer
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN 10000;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.batches_at_once() IS 'The number of batches that one statement may write to and have each of them recorded.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.bounded(definition text, batches pgslo_catalog.measured[]) RETURNS pgslo_catalog.measured[]
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    surplus pgslo_catalog.measured[];
+    failing integer := cardinality(bounded.batches[1].failed);
+    message text := format('a statement wrote to %s batches, and %s at most are recorded each by itself',
+        cardinality(bounded.batches), pgslo_catalog.batches_at_once());
+BEGIN
+    -- The newest are recorded; of the others, how many rows failed.
+    SELECT array_agg(n.one ORDER BY n.ordinal) FILTER (WHERE n.ordinal <= pgslo_catalog.batches_at_once()),
+           array_agg(ROW('unknown', '-Infinity', (n.one).rows, '{}', ARRAY[(n.one).rows], (n.one).failed, NULL)::pgslo_catalog.measured)
+               FILTER (WHERE n.ordinal > pgslo_catalog.batches_at_once())
+    INTO bounded.batches, surplus
+    FROM (
+        SELECT b AS one, row_number() OVER (ORDER BY b.place DESC NULLS LAST, b.batch) AS ordinal
+        FROM unnest(bounded.batches) AS b
+    ) n;
+    surplus := pgslo_catalog.merged(surplus, failing);
+    surplus[1].rows := (SELECT sum(s.rows) FROM unnest(surplus) AS s);
+    PERFORM pgslo_catalog.record_break(bounded.definition, NULL, '54000', message);
+    PERFORM pgslo_catalog.warn_unjudged(bounded.definition, '{}', '54000', false);
+    RETURN bounded.batches || surplus[1];
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.bounded(text, pgslo_catalog.measured[]) IS
+    'The newest batches of a statement that wrote to too many, and the others as one that is unknown; noted, and the writer is warned.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_statement(definition text, operation text, rules text[], columns text[], tallies text[], batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) RETURNS text[]
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -193,6 +232,10 @@ DECLARE
     is_missed boolean;
     missed text[] := '{}';
 BEGIN
+    IF cardinality(record_statement.batches) > pgslo_catalog.batches_at_once() THEN
+        record_statement.batches := pgslo_catalog.bounded(record_statement.definition, record_statement.batches);
+        record_statement.samples := NULL;
+    END IF;
     -- Batch by batch: one that is later in the same statement is later for its incidents as well.
     FOR batch IN
         SELECT w.batch AS name, w.place, w.rows, w.present, w.tallies, w.failed, w.sample
@@ -281,8 +324,10 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    -- Conflicts, locks, a full disk, somebody's cancel: they pass, and the rule is as good as it was.
-    IF record_break.error_code ~ '^(40|53|55|57|58)' THEN
+    -- Conflicts, locks, a full disk: they pass, and the rule is as good as it was. What was lost with them is reported.
+    IF pgslo_catalog.is_transient(record_break.error_code) THEN
+        PERFORM pgslo_catalog.warn_unjudged(record_break.definition, array_remove(ARRAY[record_break.rule], NULL),
+            record_break.error_code, false);
         RETURN;
     END IF;
     INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message)
@@ -290,12 +335,47 @@ BEGIN
     FROM pgslo_catalog.definition d
     LEFT JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.name = record_break.rule
     WHERE d.name = record_break.definition AND (record_break.rule IS NULL OR r.rule_id IS NOT NULL)
-      AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.definition_id = d.definition_id AND b.rule_id IS NOT DISTINCT FROM r.rule_id);
+      AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.definition_id = d.definition_id AND b.rule_id IS NOT DISTINCT FROM r.rule_id AND b.batch IS NULL);
 EXCEPTION WHEN OTHERS THEN
-    NULL;  -- Called where something failed already; the write must not fail for the note.
+    -- Called where something failed already; the write must not fail for the note.
+    PERFORM pgslo_catalog.warn_unjudged(record_break.definition, array_remove(ARRAY[record_break.rule], NULL), record_break.error_code, false);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.record_break(text, text, text, text) IS 'Notes that a rule can no longer be judged, once; without a rule, that rows cannot be told apart into batches.';
+COMMENT ON FUNCTION pgslo_catalog.record_break(text, text, text, text) IS 'Notes that a rule can no longer be judged, once; without a rule, that rows cannot be told apart into batches. Warns of an error of the moment.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.record_lost(
+    definition text, rules text[], batches text[], places numeric[], error_code text, error_message text
+) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    noted boolean := false;
+BEGIN
+    IF NOT pgslo_catalog.is_transient(record_lost.error_code) THEN
+        PERFORM pgslo_catalog.record_break(record_lost.definition, NULL, record_lost.error_code, record_lost.error_message);
+    ELSE
+        BEGIN
+            -- The next tick() counts the table's batches, and then judges these.
+            INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)
+            SELECT d.definition_id, '', '-Infinity', 0, 'recount'
+            FROM pgslo_catalog.definition d
+            WHERE d.name = record_lost.definition AND d.writes = 'bulk' AND d.recount IS NOT NULL;
+            noted := FOUND;
+            PERFORM pgslo_catalog.mark_unjudged(record_lost.definition, record_lost.rules, record_lost.batches,
+                record_lost.places, record_lost.error_code, record_lost.error_message);
+        EXCEPTION
+            WHEN serialization_failure THEN
+                RAISE;
+            WHEN OTHERS THEN
+                noted := false;
+        END;
+    END IF;
+    PERFORM pgslo_catalog.warn_unjudged(record_lost.definition, '{}', record_lost.error_code, noted);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.record_lost(text, text[], text[], numeric[], text, text) IS
+    'Warn the writer that rows were stored without a record of them, and have them counted by the next tick() where it can.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_repair(definition text, rule text, column_name text, row_key text, old_value text, new_value text) RETURNS void
 LANGUAGE sql
@@ -318,7 +398,7 @@ BEGIN
         JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = c.attnum
         WHERE k.conrelid = is_referential.relation AND k.contype = 'f' AND (k.confdeltype IN ('n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))
           AND to_jsonb(is_referential.old_row) -> a.attname IS DISTINCT FROM to_jsonb(is_referential.new_row) -> a.attname);
-EXCEPTION WHEN OTHERS THEN
+EXCEPTION WHEN data_exception THEN
     RETURN true;  -- A value has no form in jsonb; better a row too many than one that points nowhere.
 END
 $pgslo$;

@@ -92,6 +92,11 @@ BEGIN
             SELECT g.fragment_id FROM pgslo_catalog.fragment g
             WHERE g.definition_id = target.definition_id AND g.operation <> 'truncate'
             FOR UPDATE SKIP LOCKED);
+        DELETE FROM pgslo_catalog.rule_break b
+        WHERE b.rule_break_id IN (
+            SELECT k.rule_break_id FROM pgslo_catalog.rule_break k
+            WHERE k.definition_id = target.definition_id AND k.batch IS NOT NULL
+            FOR UPDATE SKIP LOCKED);
     END IF;
 END
 $pgslo$;
@@ -222,8 +227,13 @@ BEGIN
         BEGIN
             SELECT m.* INTO found FROM pgslo_catalog.measured(target, judged, rule) AS m;
         EXCEPTION WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break(target.name, rule.name, SQLSTATE, SQLERRM);
-            SELECT NULL::float8 AS value, NULL::bigint AS rows, format('it can no longer be judged: %s', SQLERRM) AS said INTO found;
+            IF pgslo_catalog.is_transient(SQLSTATE) THEN
+                PERFORM pgslo_catalog.record_unjudged(target.name, ARRAY[rule.name], ARRAY[judged.name], ARRAY[judged.place], SQLSTATE, SQLERRM);
+                SELECT NULL::float8 AS value, NULL::bigint AS rows, 'it has not been judged yet' AS said INTO found;
+            ELSE
+                PERFORM pgslo_catalog.record_break(target.name, rule.name, SQLSTATE, SQLERRM);
+                SELECT NULL::float8 AS value, NULL::bigint AS rows, format('it can no longer be judged: %s', SQLERRM) AS said INTO found;
+            END IF;
         END;
         verdict := CASE
             WHEN found.value IS NULL OR found.value = 'NaN' THEN 'unknown'
@@ -423,6 +433,7 @@ BEGIN
     ELSIF (follow.definition).recount IS NOT NULL AND (follow.definition).batch_by IS NOT NULL THEN
         judged := pgslo_catalog.follow_stream(follow.definition, follow.at_once, follow.at_most);
     END IF;
+    PERFORM pgslo_catalog.judge_unjudged(follow.definition);
     PERFORM pgslo_catalog.follow_pairs(follow.definition);
     RETURN judged;
 END

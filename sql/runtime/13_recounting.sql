@@ -109,7 +109,10 @@ BEGIN
                 END LOOP;
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            NULL;  -- A column is gone, which is told at writes, or policies hide rows: what was recorded is added up, as it was before.
+            IF pgslo_catalog.is_transient(SQLSTATE) THEN
+                RAISE;
+            END IF;
+            -- A column is gone, which is told at writes, or policies hide rows: what was recorded is added up, as it was before.
         END;
     END IF;
     FOR due IN

@@ -531,6 +531,16 @@ DECLARE
     found record;
 BEGIN
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = refuse_batch.definition;
+    IF cardinality(refuse_batch.batches) > pgslo_catalog.batches_at_once() THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'program_limit_exceeded',
+            MESSAGE = format('statement writes to too many batches of %s', target.name),
+            DETAIL = format('It writes to %s, and rules that refuse batches judge %s at once at most.',
+                            cardinality(refuse_batch.batches), pgslo_catalog.batches_at_once()),
+            HINT = 'Write fewer batches in one statement.',
+            SCHEMA = split_part(target.name, '.', 1),
+            TABLE = substr(target.name, strpos(target.name, '.') + 1);
+    END IF;
     FOR one IN SELECT DISTINCT b.name FROM unnest(refuse_batch.batches) AS b (name) WHERE b.name IS NOT NULL ORDER BY 1 LOOP
         summed := pgslo_catalog.batch_so_far(target.definition_id, one);
         CONTINUE WHEN summed.rows <= 0;
@@ -545,7 +555,19 @@ BEGIN
                 rule.warn_high := rule.reject_high;
                 SELECT m.* INTO found FROM pgslo_catalog.measured(target, summed, rule) AS m;
             EXCEPTION WHEN OTHERS THEN
-                CONTINUE;  -- What cannot be judged refuses nothing; it is told when the batch is closed.
+                -- A table that is not what the rule was written for refuses nothing; it is told when the batch is closed.
+                CONTINUE WHEN pgslo_catalog.is_of_moved_schema(SQLSTATE);
+                IF pgslo_catalog.is_transient(SQLSTATE) THEN
+                    RAISE;
+                END IF;
+                RAISE EXCEPTION USING
+                    ERRCODE = 'check_violation',
+                    MESSAGE = format('batch %s of %s cannot be judged by rule "%s"', one, target.name, rule.name),
+                    DETAIL = format('Its query or condition raises SQLSTATE %s.', SQLSTATE),
+                    HINT = format('The statement was undone. Ask the owner, %s.', coalesce(rule.owner, target.owner, 'unknown')),
+                    SCHEMA = split_part(target.name, '.', 1),
+                    TABLE = substr(target.name, strpos(target.name, '.') + 1),
+                    CONSTRAINT = rule.name;
             END;
             IF found.value < rule.reject_low OR found.value > rule.reject_high THEN
                 RAISE EXCEPTION USING

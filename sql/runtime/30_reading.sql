@@ -138,7 +138,26 @@ BEGIN
     FROM pgslo_catalog.definition d
     JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id
     JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id AND r.retired_at IS NULL
-    WHERE d.name = problem.definition AND (r.columns && problem.columns OR r.columns = '{}' AND '*' = ANY (problem.columns))
+    WHERE d.name = problem.definition AND b.batch IS NULL AND (r.columns && problem.columns OR r.columns = '{}' AND '*' = ANY (problem.columns))
+    UNION ALL
+    SELECT '01SL2', NULL, u.name, u.column_name,
+           format('rule "%s" of %s has not been evaluated for batch %s', u.name, problem.definition, u.batches[1]),
+           format('%s since %s UTC, SQLSTATE %s.', CASE cardinality(u.batches) WHEN 1 THEN '1 batch' ELSE cardinality(u.batches) || ' batches' END,
+                  to_char(u.since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), u.error_code),
+           format('SELECT pgslo.tick(); tries again. The owner is %s.', u.owner)
+    FROM (
+        SELECT r.name, (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)) AS column_name,
+               coalesce(r.owner, d.owner, 'unknown') AS owner, min(k.since) AS since, min(k.error_code) AS error_code,
+               array_agg(k.batch ORDER BY k.place DESC, k.batch) AS batches
+        FROM pgslo_catalog.definition d
+        JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.retired_at IS NULL
+        JOIN (
+            SELECT b.definition_id, b.rule_id, b.batch, min(b.place) AS place, min(b.broke_at) AS since, min(b.error_code) AS error_code
+            FROM pgslo_catalog.rule_break b WHERE b.batch IS NOT NULL GROUP BY b.definition_id, b.rule_id, b.batch
+        ) k ON k.definition_id = d.definition_id AND k.rule_id = r.rule_id
+        WHERE d.name = problem.definition AND (r.columns && problem.columns OR r.columns = '{}' AND '*' = ANY (problem.columns))
+        GROUP BY r.rule_id, d.owner
+    ) u
     UNION ALL
     SELECT '01SL2', NULL, NULL, NULL,
            format('batches of %s can no longer be told apart', d.name),

@@ -15,7 +15,8 @@ COMMENT ON VIEW pgslo.incident IS 'Runs of batches that missed a rule, open and 
 CREATE OR REPLACE VIEW pgslo.rule AS
 SELECT d.name AS definition, r.name AS rule, r.kind, r.columns, r.on_breach, r.mechanism, r.promise, coalesce(r.owner, d.owner) AS owner,
        r.description, r.tags, r.retired_at,
-       (SELECT b.error_message FROM pgslo_catalog.rule_break b WHERE b.rule_id = r.rule_id ORDER BY b.rule_break_id LIMIT 1) AS broken
+       (SELECT coalesce('not evaluated for batch ' || b.batch || ': ', '') || b.error_message
+        FROM pgslo_catalog.rule_break b WHERE b.rule_id = r.rule_id ORDER BY b.batch IS NOT NULL, b.rule_break_id LIMIT 1) AS broken
 FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id);
 COMMENT ON VIEW pgslo.rule IS 'What is promised, how it is enforced, and whether it can be judged.';
 

@@ -162,19 +162,29 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.touch_and_observe(text, text[]) IS 'Notes groups that a statement touched of an assertion that does not reject, and looks at them at once.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.noted_functions(noted text) RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- One row is noted by where it is and what settles it, several by what settles them alone.
+    IF starts_with(noted_functions.noted, '(') THEN
+        RETURN ARRAY[substr(noted_functions.noted, strpos(noted_functions.noted, ')') + 1)];
+    END IF;
+    RETURN noted_functions.noted::text[];
+EXCEPTION WHEN data_exception THEN
+    RETURN '{}';  -- Anybody may set it to anything; every row is settled by its own trigger at the latest.
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.noted_functions(text) IS 'The functions that the setting pgslo.touched names; none if it cannot be read.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.also_touched(noted text, settle_function text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    functions text[];
+    functions text[] := pgslo_catalog.noted_functions(also_touched.noted);
 BEGIN
-    -- One row is noted by where it is and what settles it, several by what settles them alone.
-    IF starts_with(also_touched.noted, '(') THEN
-        functions := ARRAY[substr(also_touched.noted, strpos(also_touched.noted, ')') + 1)];
-    ELSE
-        functions := also_touched.noted::text[];
-    END IF;
     IF also_touched.settle_function = ANY (functions) THEN
         RETURN functions::text;
     END IF;
@@ -202,7 +212,7 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.take_turn(text, integer) IS 'Waits until no other transaction that touched such a group is committing, and keeps others waiting until this one is done.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.settle_together(functions text[]) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.settle_together(noted text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -213,14 +223,14 @@ BEGIN
     FOR one IN
         SELECT DISTINCT a.settle_function COLLATE "C" AS name
         FROM pgslo_catalog.assertion a
-        WHERE a.settle_function = ANY (settle_together.functions)
+        WHERE a.settle_function = ANY (pgslo_catalog.noted_functions(settle_together.noted))
         ORDER BY 1
     LOOP
         EXECUTE format('SELECT pgslo_gen.%I()', one.name);
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.settle_together(text[]) IS 'Settles what a transaction touched of several definitions, in order.';
+COMMENT ON FUNCTION pgslo_catalog.settle_together(text) IS 'Settles what a transaction touched of several definitions, in order.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.observe_touched() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -234,6 +244,21 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.observe_touched() IS 'When a transaction commits: looks at what a statement touched of an assertion that does not reject. The row stays for tick(), which sees what others did.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.touched_unknown(definition text, rule text, error_code text, error_message text) RETURNS text[]
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    IF pgslo_catalog.is_of_moved_schema(touched_unknown.error_code) THEN
+        PERFORM pgslo_catalog.record_break(touched_unknown.definition, touched_unknown.rule, touched_unknown.error_code, touched_unknown.error_message);
+        RETURN NULL;
+    END IF;
+    RETURN ARRAY['*'];
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.touched_unknown(text, text, text, text) IS
+    'The groups that a statement touched when they could not be computed: all, or none if the table is not what the assertion was written for.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.judge_assertion(rule_id bigint, keys text[]) RETURNS bigint
 LANGUAGE plpgsql
@@ -257,13 +282,21 @@ BEGIN
         ELSE ARRAY(SELECT k.key FROM unnest(judge_assertion.keys) AS k (key) UNION SELECT b.group_key FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id)
     END;
     BEGIN
+        DELETE FROM pgslo_catalog.rule_break b WHERE b.rule_id = judge_assertion.rule_id AND b.batch IS NOT NULL;
         DELETE FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id;
         INSERT INTO pgslo_catalog.broken_group (rule_id, group_key, group_shown, said)
         SELECT judge_assertion.rule_id, b.group_key, b.group_shown, b.said
         FROM pgslo_catalog.broken_groups(judged.check_function, looked_at, 10000) AS b;
         GET DIAGNOSTICS broken = ROW_COUNT;
     EXCEPTION WHEN OTHERS THEN
-        PERFORM pgslo_catalog.record_break(about.name, rule.name, SQLSTATE, SQLERRM);
+        IF pgslo_catalog.is_transient(SQLSTATE) THEN
+            -- What was touched is noted again, for the next tick().
+            INSERT INTO pgslo_catalog.touched (check_function, keys) VALUES (judged.check_function, looked_at);
+            PERFORM pgslo_catalog.record_unjudged(about.name, ARRAY[rule.name], ARRAY[pgslo_catalog.day_of_check()],
+                ARRAY[pgslo_catalog.place_of_check()], SQLSTATE, SQLERRM);
+        ELSE
+            PERFORM pgslo_catalog.record_break(about.name, rule.name, SQLSTATE, SQLERRM);
+        END IF;
         RETURN NULL;
     END;
     SELECT b.* INTO first FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id ORDER BY b.broken_group_id LIMIT 1;

@@ -67,6 +67,8 @@ DECLARE
     rules text[] := ARRAY[]::text[];
     mask bigint;
     batches pgslo_catalog.measured[];
+    error_code text;
+    error_message text;
 BEGIN
     -- An observer: whatever happens in it, the write lives.
     BEGIN
@@ -86,18 +88,23 @@ BEGIN
         ) AS b;
         EXCEPTION WHEN OTHERS THEN
             -- What cannot be counted by column can still be counted. Rows that went unmeasured leave their batch as little known as rows that came.
+            error_code := SQLSTATE;
+            error_message := SQLERRM;
             columns := '{}';
             tallies := ARRAY['unmeasured rows'];
             SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}', ARRAY[-b.rows], '{}', NULL)::pgslo_catalog.measured)
             INTO batches
             FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b;
+            -- Nor is it known which of them failed.
+            PERFORM pgslo_catalog.mark_taken('features.user_stats', rules, ARRAY(SELECT b.batch FROM unnest(batches) AS b),
+                ARRAY(SELECT b.place FROM unnest(batches) AS b), error_code, error_message);
         END;
         PERFORM pgslo_catalog.record_measured('features.user_stats', 'delete', -1, columns, tallies, rules, batches, mask);
     EXCEPTION
         WHEN serialization_failure THEN
             RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
         WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', NULL, SQLSTATE, SQLERRM);
+            PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
     END;
 
     -- Rules that refuse the statement because of what its batches come to; after an UPDATE, what it wrote is still to be counted.
@@ -107,7 +114,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo b4632996c000cffd features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo abdc566a4306c2b2 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement judges every rule and measures its batches.
@@ -128,6 +135,9 @@ DECLARE
     raised_key text[];
     example record;
     missed text[] := '{}';
+    unjudged text[] := '{}';
+    unjudged_state text;
+    unjudged_message text;
     warns text[];
 BEGIN
     -- One pass over what the statement wrote.
@@ -209,8 +219,13 @@ BEGIN
         WHEN serialization_failure THEN
             RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
         WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', NULL, SQLSTATE, SQLERRM);
+            PERFORM pgslo_catalog.record_lost('features.user_stats', ARRAY(SELECT n.name FROM unnest(rules) AS n (name) WHERE n.name <> ALL (ARRAY[]::text[])),
+                ARRAY(SELECT b.batch FROM unnest(batches) AS b), ARRAY(SELECT b.place FROM unnest(batches) AS b), SQLSTATE, SQLERRM);
     END;
+    IF unjudged <> '{}' THEN
+        PERFORM pgslo_catalog.record_unjudged('features.user_stats', unjudged,
+            ARRAY(SELECT b.batch FROM unnest(batches) AS b), ARRAY(SELECT b.place FROM unnest(batches) AS b), unjudged_state, unjudged_message);
+    END IF;
 
     -- Rules that refuse the statement because of what its batches come to.
     PERFORM pgslo_catalog.refuse_batch('features.user_stats', ARRAY(SELECT b.batch FROM unnest(batches) AS b));
@@ -224,7 +239,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo dd1c4c5ec141956f features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 8a1942906a3d452f features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.
@@ -240,10 +255,12 @@ EXCEPTION
     WHEN serialization_failure THEN
         RAISE;
     WHEN OTHERS THEN
-        RETURN NULL;  -- An observer: whatever happens in it, the statement lives.
+        -- An observer: whatever happens in it, the statement lives.
+        PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
+        RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() IS 'pgslo 634f93aa3f426ff6 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() IS 'pgslo 386a6a240a078d39 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
@@ -265,6 +282,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": "features__user_stats__recount",
+ "judge": null,
  "batch_column": "feature_date",
  "sensitivity": 1.0,
  "tallies": [
@@ -384,7 +402,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "6550a8645ea7d932"
+ "fingerprint": "8e1c1fcac649fa3b"
 }'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.

@@ -44,17 +44,21 @@ BEGIN
         IF NOT (((NEW."clicks" >= NEW."spend" * 0.5)) IS NOT FALSE) THEN
             shown := concat_ws(', ', 'clicks = ' || coalesce(left(NEW.clicks::text, 100), 'NULL'), 'spend = ' || coalesce(left(NEW.spend::text, 100), 'NULL'));
         END IF;
-    EXCEPTION
-        WHEN data_exception THEN
-            BEGIN
-                PERFORM WHERE FALSE AND (((NEW."clicks" >= NEW."spend" * 0.5)) IS NOT FALSE);
-                shown := format('its condition raises: %s', SQLERRM);
-            EXCEPTION WHEN OTHERS THEN
-                PERFORM pgslo_catalog.record_break('features.user_stats', 'click_share', SQLSTATE, SQLERRM);
-            END;
-        WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS THEN
+        IF pgslo_catalog.must_raise(SQLSTATE, TRUE) THEN
+            RAISE;  -- A lock that was not granted, for example: whether the row passes is not known.
+        END IF;
+        shown := format('its condition raises: %s', SQLERRM);
+        BEGIN
+            IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                RAISE;
+            END IF;
+            PERFORM WHERE FALSE AND (((NEW."clicks" >= NEW."spend" * 0.5)) IS NOT FALSE);
+        EXCEPTION WHEN OTHERS THEN
             -- A column was renamed, for example: the rule is broken, the write lives.
+            shown := NULL;
             PERFORM pgslo_catalog.record_break('features.user_stats', 'click_share', SQLSTATE, SQLERRM);
+        END;
     END;
     IF shown IS NOT NULL THEN
         violated := violated || 'click_share'::text;
@@ -78,7 +82,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 83794f3b362a5c49 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 1c904f7b497b08a1 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__take_measure: what a statement takes away is taken from its batches.
@@ -93,6 +97,8 @@ DECLARE
     rules text[] := ARRAY['sku_iban', 'campaign_iban']::text[];
     mask bigint;
     batches pgslo_catalog.measured[];
+    error_code text;
+    error_message text;
 BEGIN
     -- An observer: whatever happens in it, the write lives.
     BEGIN
@@ -117,23 +123,28 @@ AND length(r."campaign") <= 22)) IS NOT FALSE))]::bigint[] AS failed,
         ) AS b;
         EXCEPTION WHEN OTHERS THEN
             -- What cannot be counted by column can still be counted. Rows that went unmeasured leave their batch as little known as rows that came.
+            error_code := SQLSTATE;
+            error_message := SQLERRM;
             columns := '{}';
             tallies := ARRAY['unmeasured rows'];
             SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}', ARRAY[-b.rows], '{}', NULL)::pgslo_catalog.measured)
             INTO batches
             FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b;
+            -- Nor is it known which of them failed.
+            PERFORM pgslo_catalog.mark_taken('features.user_stats', rules, ARRAY(SELECT b.batch FROM unnest(batches) AS b),
+                ARRAY(SELECT b.place FROM unnest(batches) AS b), error_code, error_message);
         END;
         PERFORM pgslo_catalog.record_measured('features.user_stats', 'delete', -1, columns, tallies, rules, batches, mask);
     EXCEPTION
         WHEN serialization_failure THEN
             RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
         WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', NULL, SQLSTATE, SQLERRM);
+            PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
     END;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 0245c00a6f2ae006 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 7e1b6b55b2a3e3e8 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -154,6 +165,9 @@ DECLARE
     raised_key text[];
     example record;
     missed text[] := '{}';
+    unjudged text[] := '{}';
+    unjudged_state text;
+    unjudged_message text;
     warns text[];
 BEGIN
     -- One pass over what the statement wrote.
@@ -217,9 +231,6 @@ AND length(r."campaign") <= 22)) IS NOT FALSE))]::bigint[] AS failed,
 
         -- sku_iban
         BEGIN
-            PERFORM FROM pgslo_new AS r WHERE FALSE AND (((r."sku" ~ '^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$'
-AND left(r."sku", 2) IN ('DE', 'FR')
-AND length(r."sku") <= 34)) IS NOT FALSE);
             BEGIN
                 batches := batches || (
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 0, '{}', '{}', pgslo_catalog.failing_of(1, 2, b.failed), NULL)::pgslo_catalog.measured)
@@ -227,6 +238,13 @@ AND length(r."sku") <= 34)) IS NOT FALSE);
 AND left(r."sku", 2) IN ('DE', 'FR')
 AND length(r."sku") <= 34)) IS NOT FALSE) GROUP BY 1) AS b);
             EXCEPTION WHEN OTHERS THEN
+                IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                    RAISE;
+                END IF;
+                -- It raises over no row at all if the table is not what the rule was written for.
+                PERFORM FROM pgslo_new AS r WHERE FALSE AND (((r."sku" ~ '^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$'
+AND left(r."sku", 2) IN ('DE', 'FR')
+AND length(r."sku") <= 34)) IS NOT FALSE);
                 -- A row for which the condition raises fails; which one it is shows only row by row.
                 DECLARE
                     r record;
@@ -239,7 +257,10 @@ AND length(r."sku") <= 34)) IS NOT FALSE) GROUP BY 1) AS b);
                             passes := (((r."sku" ~ '^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$'
 AND left(r."sku", 2) IN ('DE', 'FR')
 AND length(r."sku") <= 34)) IS NOT FALSE);
-                        EXCEPTION WHEN data_exception THEN
+                        EXCEPTION WHEN OTHERS THEN
+                            IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                                RAISE;
+                            END IF;
                             passes := FALSE;
                             IF raised_shown[1] IS NULL THEN
                                 raised_shown[1] := format('its condition raises: %s', SQLERRM);
@@ -258,15 +279,20 @@ AND length(r."sku") <= 34)) IS NOT FALSE);
                     END LOOP;
                 END;
             END;
-        EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_schema_name OR feature_not_supported OR data_exception THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', 'sku_iban', SQLSTATE, SQLERRM);
+        EXCEPTION WHEN OTHERS THEN
+            IF pgslo_catalog.must_raise(SQLSTATE, TRUE) THEN
+                RAISE;
+            ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
+                unjudged := unjudged || 'sku_iban'::text;
+                unjudged_state := SQLSTATE;
+                unjudged_message := SQLERRM;
+            ELSE
+                PERFORM pgslo_catalog.record_break('features.user_stats', 'sku_iban', SQLSTATE, SQLERRM);
+            END IF;
         END;
 
         -- campaign_iban
         BEGIN
-            PERFORM FROM pgslo_new AS r WHERE FALSE AND (((r."campaign" ~ '^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$'
-AND left(r."campaign", 2) IN ('GB')
-AND length(r."campaign") <= 22)) IS NOT FALSE);
             BEGIN
                 batches := batches || (
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 0, '{}', '{}', pgslo_catalog.failing_of(2, 2, b.failed), NULL)::pgslo_catalog.measured)
@@ -274,6 +300,13 @@ AND length(r."campaign") <= 22)) IS NOT FALSE);
 AND left(r."campaign", 2) IN ('GB')
 AND length(r."campaign") <= 22)) IS NOT FALSE) GROUP BY 1) AS b);
             EXCEPTION WHEN OTHERS THEN
+                IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                    RAISE;
+                END IF;
+                -- It raises over no row at all if the table is not what the rule was written for.
+                PERFORM FROM pgslo_new AS r WHERE FALSE AND (((r."campaign" ~ '^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$'
+AND left(r."campaign", 2) IN ('GB')
+AND length(r."campaign") <= 22)) IS NOT FALSE);
                 -- A row for which the condition raises fails; which one it is shows only row by row.
                 DECLARE
                     r record;
@@ -286,7 +319,10 @@ AND length(r."campaign") <= 22)) IS NOT FALSE) GROUP BY 1) AS b);
                             passes := (((r."campaign" ~ '^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$'
 AND left(r."campaign", 2) IN ('GB')
 AND length(r."campaign") <= 22)) IS NOT FALSE);
-                        EXCEPTION WHEN data_exception THEN
+                        EXCEPTION WHEN OTHERS THEN
+                            IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                                RAISE;
+                            END IF;
                             passes := FALSE;
                             IF raised_shown[2] IS NULL THEN
                                 raised_shown[2] := format('its condition raises: %s', SQLERRM);
@@ -306,7 +342,15 @@ AND length(r."campaign") <= 22)) IS NOT FALSE);
                 END;
             END;
         EXCEPTION WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', 'campaign_iban', SQLSTATE, SQLERRM);
+            IF pgslo_catalog.must_raise(SQLSTATE, FALSE) THEN
+                RAISE;
+            ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
+                unjudged := unjudged || 'campaign_iban'::text;
+                unjudged_state := SQLSTATE;
+                unjudged_message := SQLERRM;
+            ELSE
+                PERFORM pgslo_catalog.record_break('features.user_stats', 'campaign_iban', SQLSTATE, SQLERRM);
+            END IF;
         END;
         batches := pgslo_catalog.merged(batches, 2);
     END IF;
@@ -334,8 +378,13 @@ AND length(r."sku") <= 34)) IS NOT FALSE) LIMIT 1;
         WHEN serialization_failure THEN
             RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
         WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', NULL, SQLSTATE, SQLERRM);
+            PERFORM pgslo_catalog.record_lost('features.user_stats', ARRAY(SELECT n.name FROM unnest(rules) AS n (name) WHERE n.name <> ALL (ARRAY['sku_iban']::text[])),
+                ARRAY(SELECT b.batch FROM unnest(batches) AS b), ARRAY(SELECT b.place FROM unnest(batches) AS b), SQLSTATE, SQLERRM);
     END;
+    IF unjudged <> '{}' THEN
+        PERFORM pgslo_catalog.record_unjudged('features.user_stats', unjudged,
+            ARRAY(SELECT b.batch FROM unnest(batches) AS b), ARRAY(SELECT b.place FROM unnest(batches) AS b), unjudged_state, unjudged_message);
+    END IF;
 
     -- campaign_iban: campaign: the text is an IBAN of one of some countries, written without blanks
     IF failed[2] > 0 THEN
@@ -352,7 +401,8 @@ AND length(r."campaign") <= 22)) IS NOT FALSE) LIMIT 10
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'campaign_iban', batches[1].batch, raised_key[2], raised_shown[2]);
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            NULL;
+            -- It is recorded that rows failed; which ones is not.
+            PERFORM pgslo_catalog.warn_unsampled('features.user_stats', 'campaign_iban', SQLSTATE);
         END;
     END IF;
     -- Fewer failures than a rule allows are no news to the writer; nor are those of other writers.
@@ -365,7 +415,7 @@ AND length(r."campaign") <= 22)) IS NOT FALSE) LIMIT 10
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo cf74fc212f416cee features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 8882f323e76c1634 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.
@@ -381,11 +431,51 @@ EXCEPTION
     WHEN serialization_failure THEN
         RAISE;
     WHEN OTHERS THEN
-        RETURN NULL;  -- An observer: whatever happens in it, the statement lives.
+        -- An observer: whatever happens in it, the statement lives.
+        PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
+        RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() IS 'pgslo 634f93aa3f426ff6 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() IS 'pgslo 386a6a240a078d39 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() FROM PUBLIC;
+
+-- create function features__user_stats__judge: judges rows that could not be judged when they were written, for example while a lock was held.
+-- Generated by pgslo from the definition of features.user_stats with user_id bigint, feature_date date, campaign text. Judges rows of a batch again that could not be judged when they were written.
+CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__judge(batch text, rule text, OUT rows bigint, OUT failed bigint)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+-- An error rather than a count of what policies show.
+SET row_security = off
+AS $pgslo$
+DECLARE
+    r record;
+    passes boolean;
+BEGIN
+    IF rule <> ALL (ARRAY['campaign_iban']::text[]) THEN
+        RETURN;
+    END IF;
+    rows := 0;
+    failed := 0;
+    FOR r IN SELECT t.* FROM features.user_stats AS t WHERE (t.feature_date) >= $1::date AND (t.feature_date) <= $1::date LOOP
+        BEGIN
+            CASE rule
+                WHEN 'campaign_iban' THEN passes := (((r."campaign" ~ '^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$'
+AND left(r."campaign", 2) IN ('GB')
+AND length(r."campaign") <= 22)) IS NOT FALSE);
+            END CASE;
+        EXCEPTION WHEN OTHERS THEN
+            IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                RAISE;
+            END IF;
+            passes := FALSE;
+        END;
+        rows := rows + 1;
+        failed := failed + (NOT passes)::integer;
+    END LOOP;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) IS 'pgslo 343aea54f4332cc5 features.user_stats';
+REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
 SELECT pgslo_catalog.register('{
@@ -406,6 +496,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": null,
+ "judge": "features__user_stats__judge",
  "batch_column": "feature_date",
  "sensitivity": 1.0,
  "watched": [],
@@ -464,7 +555,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "1236baf11cd58a67"
+ "fingerprint": "a609a982f566326b"
 }'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.

@@ -45,17 +45,21 @@ BEGIN
         IF NOT ((length(NEW.sku) <= 12) IS NOT FALSE) THEN
             shown := concat_ws(', ', 'sku = ' || coalesce(left(NEW.sku::text, 100), 'NULL'));
         END IF;
-    EXCEPTION
-        WHEN data_exception THEN
-            BEGIN
-                PERFORM WHERE FALSE AND ((length(NEW.sku) <= 12) IS NOT FALSE);
-                shown := format('its condition raises: %s', SQLERRM);
-            EXCEPTION WHEN OTHERS THEN
-                PERFORM pgslo_catalog.record_break('features.user_stats', 'sku_length', SQLSTATE, SQLERRM);
-            END;
-        WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS THEN
+        IF pgslo_catalog.must_raise(SQLSTATE, TRUE) THEN
+            RAISE;  -- A lock that was not granted, for example: whether the row passes is not known.
+        END IF;
+        shown := format('its condition raises: %s', SQLERRM);
+        BEGIN
+            IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                RAISE;
+            END IF;
+            PERFORM WHERE FALSE AND ((length(NEW.sku) <= 12) IS NOT FALSE);
+        EXCEPTION WHEN OTHERS THEN
             -- A column was renamed, for example: the rule is broken, the write lives.
+            shown := NULL;
             PERFORM pgslo_catalog.record_break('features.user_stats', 'sku_length', SQLSTATE, SQLERRM);
+        END;
     END;
     IF shown IS NOT NULL THEN
         violated := violated || 'sku_length'::text;
@@ -79,7 +83,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 2365f576c6ae42c2 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 12a39a9a9daa4dbd features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__take_measure: what a statement takes away is taken from its batches.
@@ -94,6 +98,8 @@ DECLARE
     rules text[] := ARRAY['country_length', 'email_length', 'phone_length']::text[];
     mask bigint;
     batches pgslo_catalog.measured[];
+    error_code text;
+    error_message text;
 BEGIN
     -- An observer: whatever happens in it, the write lives.
     BEGIN
@@ -115,23 +121,28 @@ BEGIN
         ) AS b;
         EXCEPTION WHEN OTHERS THEN
             -- What cannot be counted by column can still be counted. Rows that went unmeasured leave their batch as little known as rows that came.
+            error_code := SQLSTATE;
+            error_message := SQLERRM;
             columns := '{}';
             tallies := ARRAY['unmeasured rows'];
             SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}', ARRAY[-b.rows], '{}', NULL)::pgslo_catalog.measured)
             INTO batches
             FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b;
+            -- Nor is it known which of them failed.
+            PERFORM pgslo_catalog.mark_taken('features.user_stats', rules, ARRAY(SELECT b.batch FROM unnest(batches) AS b),
+                ARRAY(SELECT b.place FROM unnest(batches) AS b), error_code, error_message);
         END;
         PERFORM pgslo_catalog.record_measured('features.user_stats', 'delete', -1, columns, tallies, rules, batches, mask);
     EXCEPTION
         WHEN serialization_failure THEN
             RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
         WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', NULL, SQLSTATE, SQLERRM);
+            PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
     END;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 1afd7d5a976305d5 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo a4f9898bb7231252 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -152,6 +163,9 @@ DECLARE
     raised_key text[];
     example record;
     missed text[] := '{}';
+    unjudged text[] := '{}';
+    unjudged_state text;
+    unjudged_message text;
     warns text[];
 BEGIN
     -- One pass over what the statement wrote.
@@ -212,12 +226,16 @@ BEGIN
 
         -- country_length
         BEGIN
-            PERFORM FROM pgslo_new AS r WHERE FALSE AND ((length(r.country) >= 2 AND length(r.country) <= 2) IS NOT FALSE);
             BEGIN
                 batches := batches || (
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 0, '{}', '{}', pgslo_catalog.failing_of(1, 3, b.failed), NULL)::pgslo_catalog.measured)
                     FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT ((length(r.country) >= 2 AND length(r.country) <= 2) IS NOT FALSE) GROUP BY 1) AS b);
             EXCEPTION WHEN OTHERS THEN
+                IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                    RAISE;
+                END IF;
+                -- It raises over no row at all if the table is not what the rule was written for.
+                PERFORM FROM pgslo_new AS r WHERE FALSE AND ((length(r.country) >= 2 AND length(r.country) <= 2) IS NOT FALSE);
                 -- A row for which the condition raises fails; which one it is shows only row by row.
                 DECLARE
                     r record;
@@ -228,7 +246,10 @@ BEGIN
                     FOR r IN SELECT n.* FROM pgslo_new AS n LOOP
                         BEGIN
                             passes := ((length(r.country) >= 2 AND length(r.country) <= 2) IS NOT FALSE);
-                        EXCEPTION WHEN data_exception THEN
+                        EXCEPTION WHEN OTHERS THEN
+                            IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                                RAISE;
+                            END IF;
                             passes := FALSE;
                             IF raised_shown[1] IS NULL THEN
                                 raised_shown[1] := format('its condition raises: %s', SQLERRM);
@@ -247,18 +268,30 @@ BEGIN
                     END LOOP;
                 END;
             END;
-        EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_schema_name OR feature_not_supported OR data_exception THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', 'country_length', SQLSTATE, SQLERRM);
+        EXCEPTION WHEN OTHERS THEN
+            IF pgslo_catalog.must_raise(SQLSTATE, TRUE) THEN
+                RAISE;
+            ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
+                unjudged := unjudged || 'country_length'::text;
+                unjudged_state := SQLSTATE;
+                unjudged_message := SQLERRM;
+            ELSE
+                PERFORM pgslo_catalog.record_break('features.user_stats', 'country_length', SQLSTATE, SQLERRM);
+            END IF;
         END;
 
         -- email_length
         BEGIN
-            PERFORM FROM pgslo_new AS r WHERE FALSE AND ((length(r.email) >= 6) IS NOT FALSE);
             BEGIN
                 batches := batches || (
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 0, '{}', '{}', pgslo_catalog.failing_of(2, 3, b.failed), NULL)::pgslo_catalog.measured)
                     FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT ((length(r.email) >= 6) IS NOT FALSE) GROUP BY 1) AS b);
             EXCEPTION WHEN OTHERS THEN
+                IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                    RAISE;
+                END IF;
+                -- It raises over no row at all if the table is not what the rule was written for.
+                PERFORM FROM pgslo_new AS r WHERE FALSE AND ((length(r.email) >= 6) IS NOT FALSE);
                 -- A row for which the condition raises fails; which one it is shows only row by row.
                 DECLARE
                     r record;
@@ -269,7 +302,10 @@ BEGIN
                     FOR r IN SELECT n.* FROM pgslo_new AS n LOOP
                         BEGIN
                             passes := ((length(r.email) >= 6) IS NOT FALSE);
-                        EXCEPTION WHEN data_exception THEN
+                        EXCEPTION WHEN OTHERS THEN
+                            IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                                RAISE;
+                            END IF;
                             passes := FALSE;
                             IF raised_shown[2] IS NULL THEN
                                 raised_shown[2] := format('its condition raises: %s', SQLERRM);
@@ -289,17 +325,29 @@ BEGIN
                 END;
             END;
         EXCEPTION WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', 'email_length', SQLSTATE, SQLERRM);
+            IF pgslo_catalog.must_raise(SQLSTATE, FALSE) THEN
+                RAISE;
+            ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
+                unjudged := unjudged || 'email_length'::text;
+                unjudged_state := SQLSTATE;
+                unjudged_message := SQLERRM;
+            ELSE
+                PERFORM pgslo_catalog.record_break('features.user_stats', 'email_length', SQLSTATE, SQLERRM);
+            END IF;
         END;
 
         -- phone_length
         BEGIN
-            PERFORM FROM pgslo_new AS r WHERE FALSE AND (((r.shop IS NOT NULL)) IS NOT TRUE OR (length(r.phone) >= 8 AND length(r.phone) <= 16) IS NOT FALSE);
             BEGIN
                 batches := batches || (
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 0, '{}', '{}', pgslo_catalog.failing_of(3, 3, b.failed), NULL)::pgslo_catalog.measured)
                     FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT (((r.shop IS NOT NULL)) IS NOT TRUE OR (length(r.phone) >= 8 AND length(r.phone) <= 16) IS NOT FALSE) GROUP BY 1) AS b);
             EXCEPTION WHEN OTHERS THEN
+                IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                    RAISE;
+                END IF;
+                -- It raises over no row at all if the table is not what the rule was written for.
+                PERFORM FROM pgslo_new AS r WHERE FALSE AND (((r.shop IS NOT NULL)) IS NOT TRUE OR (length(r.phone) >= 8 AND length(r.phone) <= 16) IS NOT FALSE);
                 -- A row for which the condition raises fails; which one it is shows only row by row.
                 DECLARE
                     r record;
@@ -310,7 +358,10 @@ BEGIN
                     FOR r IN SELECT n.* FROM pgslo_new AS n LOOP
                         BEGIN
                             passes := (((r.shop IS NOT NULL)) IS NOT TRUE OR (length(r.phone) >= 8 AND length(r.phone) <= 16) IS NOT FALSE);
-                        EXCEPTION WHEN data_exception THEN
+                        EXCEPTION WHEN OTHERS THEN
+                            IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                                RAISE;
+                            END IF;
                             passes := FALSE;
                             IF raised_shown[3] IS NULL THEN
                                 raised_shown[3] := format('its condition raises: %s', SQLERRM);
@@ -330,7 +381,15 @@ BEGIN
                 END;
             END;
         EXCEPTION WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', 'phone_length', SQLSTATE, SQLERRM);
+            IF pgslo_catalog.must_raise(SQLSTATE, FALSE) THEN
+                RAISE;
+            ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
+                unjudged := unjudged || 'phone_length'::text;
+                unjudged_state := SQLSTATE;
+                unjudged_message := SQLERRM;
+            ELSE
+                PERFORM pgslo_catalog.record_break('features.user_stats', 'phone_length', SQLSTATE, SQLERRM);
+            END IF;
         END;
         batches := pgslo_catalog.merged(batches, 3);
     END IF;
@@ -356,8 +415,13 @@ BEGIN
         WHEN serialization_failure THEN
             RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
         WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', NULL, SQLSTATE, SQLERRM);
+            PERFORM pgslo_catalog.record_lost('features.user_stats', ARRAY(SELECT n.name FROM unnest(rules) AS n (name) WHERE n.name <> ALL (ARRAY['country_length']::text[])),
+                ARRAY(SELECT b.batch FROM unnest(batches) AS b), ARRAY(SELECT b.place FROM unnest(batches) AS b), SQLSTATE, SQLERRM);
     END;
+    IF unjudged <> '{}' THEN
+        PERFORM pgslo_catalog.record_unjudged('features.user_stats', unjudged,
+            ARRAY(SELECT b.batch FROM unnest(batches) AS b), ARRAY(SELECT b.place FROM unnest(batches) AS b), unjudged_state, unjudged_message);
+    END IF;
 
     -- email_length: email with a length of at least 6
     IF failed[2] > 0 THEN
@@ -372,7 +436,8 @@ BEGIN
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'email_length', batches[1].batch, raised_key[2], raised_shown[2]);
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            NULL;
+            -- It is recorded that rows failed; which ones is not.
+            PERFORM pgslo_catalog.warn_unsampled('features.user_stats', 'email_length', SQLSTATE);
         END;
     END IF;
 
@@ -389,7 +454,8 @@ BEGIN
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'phone_length', batches[1].batch, raised_key[3], raised_shown[3]);
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            NULL;
+            -- It is recorded that rows failed; which ones is not.
+            PERFORM pgslo_catalog.warn_unsampled('features.user_stats', 'phone_length', SQLSTATE);
         END;
     END IF;
     -- Fewer failures than a rule allows are no news to the writer; nor are those of other writers.
@@ -402,7 +468,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 990be57fdd4e2726 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 97bdcffadc262b52 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.
@@ -418,11 +484,50 @@ EXCEPTION
     WHEN serialization_failure THEN
         RAISE;
     WHEN OTHERS THEN
-        RETURN NULL;  -- An observer: whatever happens in it, the statement lives.
+        -- An observer: whatever happens in it, the statement lives.
+        PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
+        RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() IS 'pgslo 634f93aa3f426ff6 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() IS 'pgslo 386a6a240a078d39 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() FROM PUBLIC;
+
+-- create function features__user_stats__judge: judges rows that could not be judged when they were written, for example while a lock was held.
+-- Generated by pgslo from the definition of features.user_stats with user_id bigint, feature_date date, email text, phone text, shop integer. Judges rows of a batch again that could not be judged when they were written.
+CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__judge(batch text, rule text, OUT rows bigint, OUT failed bigint)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+-- An error rather than a count of what policies show.
+SET row_security = off
+AS $pgslo$
+DECLARE
+    r record;
+    passes boolean;
+BEGIN
+    IF rule <> ALL (ARRAY['email_length', 'phone_length']::text[]) THEN
+        RETURN;
+    END IF;
+    rows := 0;
+    failed := 0;
+    FOR r IN SELECT t.* FROM features.user_stats AS t WHERE (t.feature_date) >= $1::date AND (t.feature_date) <= $1::date LOOP
+        BEGIN
+            CASE rule
+                WHEN 'email_length' THEN passes := ((length(r.email) >= 6) IS NOT FALSE);
+                WHEN 'phone_length' THEN passes := (((r.shop IS NOT NULL)) IS NOT TRUE OR (length(r.phone) >= 8 AND length(r.phone) <= 16) IS NOT FALSE);
+            END CASE;
+        EXCEPTION WHEN OTHERS THEN
+            IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                RAISE;
+            END IF;
+            passes := FALSE;
+        END;
+        rows := rows + 1;
+        failed := failed + (NOT passes)::integer;
+    END LOOP;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) IS 'pgslo 152fc6cbfdb6c9d7 features.user_stats';
+REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
 SELECT pgslo_catalog.register('{
@@ -443,6 +548,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": null,
+ "judge": "features__user_stats__judge",
  "batch_column": "feature_date",
  "sensitivity": 1.0,
  "watched": [],
@@ -518,7 +624,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "9b219ede59d52208"
+ "fingerprint": "8ecf99984c234371"
 }'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.

@@ -46,17 +46,21 @@ BEGIN
         IF NOT ((NEW.clicks IS NOT NULL) IS NOT FALSE) THEN
             shown := concat_ws(', ', 'clicks = ' || coalesce(left(NEW.clicks::text, 100), 'NULL'));
         END IF;
-    EXCEPTION
-        WHEN data_exception THEN
-            BEGIN
-                PERFORM WHERE FALSE AND ((NEW.clicks IS NOT NULL) IS NOT FALSE);
-                shown := format('its condition raises: %s', SQLERRM);
-            EXCEPTION WHEN OTHERS THEN
-                PERFORM pgslo_catalog.record_break('features.user_stats', 'clicks_not_null', SQLSTATE, SQLERRM);
-            END;
-        WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS THEN
+        IF pgslo_catalog.must_raise(SQLSTATE, TRUE) THEN
+            RAISE;  -- A lock that was not granted, for example: whether the row passes is not known.
+        END IF;
+        shown := format('its condition raises: %s', SQLERRM);
+        BEGIN
+            IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                RAISE;
+            END IF;
+            PERFORM WHERE FALSE AND ((NEW.clicks IS NOT NULL) IS NOT FALSE);
+        EXCEPTION WHEN OTHERS THEN
             -- A column was renamed, for example: the rule is broken, the write lives.
+            shown := NULL;
             PERFORM pgslo_catalog.record_break('features.user_stats', 'clicks_not_null', SQLSTATE, SQLERRM);
+        END;
     END;
     IF shown IS NOT NULL THEN
         violated := violated || 'clicks_not_null'::text;
@@ -80,7 +84,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 60420fdd94fc934a features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 77620616f687baf6 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__take_measure: what a statement takes away is taken from its batches.
@@ -95,6 +99,8 @@ DECLARE
     rules text[] := ARRAY['country_not_null', 'email_not_null', 'phone_not_null']::text[];
     mask bigint;
     batches pgslo_catalog.measured[];
+    error_code text;
+    error_message text;
 BEGIN
     -- An observer: whatever happens in it, the write lives.
     BEGIN
@@ -116,23 +122,28 @@ BEGIN
         ) AS b;
         EXCEPTION WHEN OTHERS THEN
             -- What cannot be counted by column can still be counted. Rows that went unmeasured leave their batch as little known as rows that came.
+            error_code := SQLSTATE;
+            error_message := SQLERRM;
             columns := '{}';
             tallies := ARRAY['unmeasured rows'];
             SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}', ARRAY[-b.rows], '{}', NULL)::pgslo_catalog.measured)
             INTO batches
             FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b;
+            -- Nor is it known which of them failed.
+            PERFORM pgslo_catalog.mark_taken('features.user_stats', rules, ARRAY(SELECT b.batch FROM unnest(batches) AS b),
+                ARRAY(SELECT b.place FROM unnest(batches) AS b), error_code, error_message);
         END;
         PERFORM pgslo_catalog.record_measured('features.user_stats', 'delete', -1, columns, tallies, rules, batches, mask);
     EXCEPTION
         WHEN serialization_failure THEN
             RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
         WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', NULL, SQLSTATE, SQLERRM);
+            PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
     END;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 51a04ecd7ce79ce9 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 28b4b00cd940b47d features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -153,6 +164,9 @@ DECLARE
     raised_key text[];
     example record;
     missed text[] := '{}';
+    unjudged text[] := '{}';
+    unjudged_state text;
+    unjudged_message text;
     warns text[];
 BEGIN
     -- One pass over what the statement wrote.
@@ -213,12 +227,16 @@ BEGIN
 
         -- country_not_null
         BEGIN
-            PERFORM FROM pgslo_new AS r WHERE FALSE AND (((r.shop IS NOT NULL)) IS NOT TRUE OR (r.country IS NOT NULL) IS NOT FALSE);
             BEGIN
                 batches := batches || (
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 0, '{}', '{}', pgslo_catalog.failing_of(1, 3, b.failed), NULL)::pgslo_catalog.measured)
                     FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT (((r.shop IS NOT NULL)) IS NOT TRUE OR (r.country IS NOT NULL) IS NOT FALSE) GROUP BY 1) AS b);
             EXCEPTION WHEN OTHERS THEN
+                IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                    RAISE;
+                END IF;
+                -- It raises over no row at all if the table is not what the rule was written for.
+                PERFORM FROM pgslo_new AS r WHERE FALSE AND (((r.shop IS NOT NULL)) IS NOT TRUE OR (r.country IS NOT NULL) IS NOT FALSE);
                 -- A row for which the condition raises fails; which one it is shows only row by row.
                 DECLARE
                     r record;
@@ -229,7 +247,10 @@ BEGIN
                     FOR r IN SELECT n.* FROM pgslo_new AS n LOOP
                         BEGIN
                             passes := (((r.shop IS NOT NULL)) IS NOT TRUE OR (r.country IS NOT NULL) IS NOT FALSE);
-                        EXCEPTION WHEN data_exception THEN
+                        EXCEPTION WHEN OTHERS THEN
+                            IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                                RAISE;
+                            END IF;
                             passes := FALSE;
                             IF raised_shown[1] IS NULL THEN
                                 raised_shown[1] := format('its condition raises: %s', SQLERRM);
@@ -248,18 +269,30 @@ BEGIN
                     END LOOP;
                 END;
             END;
-        EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_schema_name OR feature_not_supported OR data_exception THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', 'country_not_null', SQLSTATE, SQLERRM);
+        EXCEPTION WHEN OTHERS THEN
+            IF pgslo_catalog.must_raise(SQLSTATE, TRUE) THEN
+                RAISE;
+            ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
+                unjudged := unjudged || 'country_not_null'::text;
+                unjudged_state := SQLSTATE;
+                unjudged_message := SQLERRM;
+            ELSE
+                PERFORM pgslo_catalog.record_break('features.user_stats', 'country_not_null', SQLSTATE, SQLERRM);
+            END IF;
         END;
 
         -- email_not_null
         BEGIN
-            PERFORM FROM pgslo_new AS r WHERE FALSE AND ((r.email IS NOT NULL) IS NOT FALSE);
             BEGIN
                 batches := batches || (
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 0, '{}', '{}', pgslo_catalog.failing_of(2, 3, b.failed), NULL)::pgslo_catalog.measured)
                     FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT ((r.email IS NOT NULL) IS NOT FALSE) GROUP BY 1) AS b);
             EXCEPTION WHEN OTHERS THEN
+                IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                    RAISE;
+                END IF;
+                -- It raises over no row at all if the table is not what the rule was written for.
+                PERFORM FROM pgslo_new AS r WHERE FALSE AND ((r.email IS NOT NULL) IS NOT FALSE);
                 -- A row for which the condition raises fails; which one it is shows only row by row.
                 DECLARE
                     r record;
@@ -270,7 +303,10 @@ BEGIN
                     FOR r IN SELECT n.* FROM pgslo_new AS n LOOP
                         BEGIN
                             passes := ((r.email IS NOT NULL) IS NOT FALSE);
-                        EXCEPTION WHEN data_exception THEN
+                        EXCEPTION WHEN OTHERS THEN
+                            IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                                RAISE;
+                            END IF;
                             passes := FALSE;
                             IF raised_shown[2] IS NULL THEN
                                 raised_shown[2] := format('its condition raises: %s', SQLERRM);
@@ -290,17 +326,29 @@ BEGIN
                 END;
             END;
         EXCEPTION WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', 'email_not_null', SQLSTATE, SQLERRM);
+            IF pgslo_catalog.must_raise(SQLSTATE, FALSE) THEN
+                RAISE;
+            ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
+                unjudged := unjudged || 'email_not_null'::text;
+                unjudged_state := SQLSTATE;
+                unjudged_message := SQLERRM;
+            ELSE
+                PERFORM pgslo_catalog.record_break('features.user_stats', 'email_not_null', SQLSTATE, SQLERRM);
+            END IF;
         END;
 
         -- phone_not_null
         BEGIN
-            PERFORM FROM pgslo_new AS r WHERE FALSE AND ((r.phone IS NOT NULL) IS NOT FALSE);
             BEGIN
                 batches := batches || (
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 0, '{}', '{}', pgslo_catalog.failing_of(3, 3, b.failed), NULL)::pgslo_catalog.measured)
                     FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT ((r.phone IS NOT NULL) IS NOT FALSE) GROUP BY 1) AS b);
             EXCEPTION WHEN OTHERS THEN
+                IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                    RAISE;
+                END IF;
+                -- It raises over no row at all if the table is not what the rule was written for.
+                PERFORM FROM pgslo_new AS r WHERE FALSE AND ((r.phone IS NOT NULL) IS NOT FALSE);
                 -- A row for which the condition raises fails; which one it is shows only row by row.
                 DECLARE
                     r record;
@@ -311,7 +359,10 @@ BEGIN
                     FOR r IN SELECT n.* FROM pgslo_new AS n LOOP
                         BEGIN
                             passes := ((r.phone IS NOT NULL) IS NOT FALSE);
-                        EXCEPTION WHEN data_exception THEN
+                        EXCEPTION WHEN OTHERS THEN
+                            IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                                RAISE;
+                            END IF;
                             passes := FALSE;
                             IF raised_shown[3] IS NULL THEN
                                 raised_shown[3] := format('its condition raises: %s', SQLERRM);
@@ -331,7 +382,15 @@ BEGIN
                 END;
             END;
         EXCEPTION WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', 'phone_not_null', SQLSTATE, SQLERRM);
+            IF pgslo_catalog.must_raise(SQLSTATE, FALSE) THEN
+                RAISE;
+            ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
+                unjudged := unjudged || 'phone_not_null'::text;
+                unjudged_state := SQLSTATE;
+                unjudged_message := SQLERRM;
+            ELSE
+                PERFORM pgslo_catalog.record_break('features.user_stats', 'phone_not_null', SQLSTATE, SQLERRM);
+            END IF;
         END;
         batches := pgslo_catalog.merged(batches, 3);
     END IF;
@@ -357,8 +416,13 @@ BEGIN
         WHEN serialization_failure THEN
             RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
         WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', NULL, SQLSTATE, SQLERRM);
+            PERFORM pgslo_catalog.record_lost('features.user_stats', ARRAY(SELECT n.name FROM unnest(rules) AS n (name) WHERE n.name <> ALL (ARRAY['country_not_null']::text[])),
+                ARRAY(SELECT b.batch FROM unnest(batches) AS b), ARRAY(SELECT b.place FROM unnest(batches) AS b), SQLSTATE, SQLERRM);
     END;
+    IF unjudged <> '{}' THEN
+        PERFORM pgslo_catalog.record_unjudged('features.user_stats', unjudged,
+            ARRAY(SELECT b.batch FROM unnest(batches) AS b), ARRAY(SELECT b.place FROM unnest(batches) AS b), unjudged_state, unjudged_message);
+    END IF;
 
     -- email_not_null: email not null
     IF failed[2] > 0 THEN
@@ -373,7 +437,8 @@ BEGIN
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'email_not_null', batches[1].batch, raised_key[2], raised_shown[2]);
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            NULL;
+            -- It is recorded that rows failed; which ones is not.
+            PERFORM pgslo_catalog.warn_unsampled('features.user_stats', 'email_not_null', SQLSTATE);
         END;
     END IF;
 
@@ -390,7 +455,8 @@ BEGIN
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'phone_not_null', batches[1].batch, raised_key[3], raised_shown[3]);
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            NULL;
+            -- It is recorded that rows failed; which ones is not.
+            PERFORM pgslo_catalog.warn_unsampled('features.user_stats', 'phone_not_null', SQLSTATE);
         END;
     END IF;
     -- Fewer failures than a rule allows are no news to the writer; nor are those of other writers.
@@ -403,7 +469,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 7777c67152429214 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo c9b07b34a5e4205f features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.
@@ -419,11 +485,50 @@ EXCEPTION
     WHEN serialization_failure THEN
         RAISE;
     WHEN OTHERS THEN
-        RETURN NULL;  -- An observer: whatever happens in it, the statement lives.
+        -- An observer: whatever happens in it, the statement lives.
+        PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
+        RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() IS 'pgslo 634f93aa3f426ff6 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() IS 'pgslo 386a6a240a078d39 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() FROM PUBLIC;
+
+-- create function features__user_stats__judge: judges rows that could not be judged when they were written, for example while a lock was held.
+-- Generated by pgslo from the definition of features.user_stats with user_id bigint, feature_date date, email text, phone text. Judges rows of a batch again that could not be judged when they were written.
+CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__judge(batch text, rule text, OUT rows bigint, OUT failed bigint)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+-- An error rather than a count of what policies show.
+SET row_security = off
+AS $pgslo$
+DECLARE
+    r record;
+    passes boolean;
+BEGIN
+    IF rule <> ALL (ARRAY['email_not_null', 'phone_not_null']::text[]) THEN
+        RETURN;
+    END IF;
+    rows := 0;
+    failed := 0;
+    FOR r IN SELECT t.* FROM features.user_stats AS t WHERE (t.feature_date) >= $1::date AND (t.feature_date) <= $1::date LOOP
+        BEGIN
+            CASE rule
+                WHEN 'email_not_null' THEN passes := ((r.email IS NOT NULL) IS NOT FALSE);
+                WHEN 'phone_not_null' THEN passes := ((r.phone IS NOT NULL) IS NOT FALSE);
+            END CASE;
+        EXCEPTION WHEN OTHERS THEN
+            IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                RAISE;
+            END IF;
+            passes := FALSE;
+        END;
+        rows := rows + 1;
+        failed := failed + (NOT passes)::integer;
+    END LOOP;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) IS 'pgslo 57a95384f69bba36 features.user_stats';
+REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
 SELECT pgslo_catalog.register('{
@@ -444,6 +549,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": null,
+ "judge": "features__user_stats__judge",
  "batch_column": "feature_date",
  "sensitivity": 1.0,
  "watched": [],
@@ -536,7 +642,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "a3d427b0a488e73a"
+ "fingerprint": "550c4bd4a66674e5"
 }'::jsonb);
 
 -- create not_null age ON features.user_stats: NOT NULL costs a write nothing and no writer gets round it; its error is PostgreSQL's own (23502).

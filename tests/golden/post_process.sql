@@ -13,13 +13,15 @@ COMMENT ON SCHEMA guarded IS 'pgslo 61cd671e7cbae7be guarded views';
 CREATE OR REPLACE FUNCTION pgslo_gen.features__churn_score__post_process() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+-- What the model gave is carried as text, and must not lose digits.
+SET extra_float_digits = 3
 AS $pgslo$
 DECLARE
     given record := NEW;
     gave double precision;
     was double precision;
     trail text[];
-    sent text[];
+    sent text;
 BEGIN
     IF TG_OP = 'INSERT' THEN
         -- Who sends what the model gave, or a row of this table with its trail, has it done anew from that.
@@ -28,10 +30,15 @@ BEGIN
         gave := NEW.raw_score;
     ELSIF NEW.score IS DISTINCT FROM OLD.score THEN
         gave := NEW.score;
-        -- What ON CONFLICT DO UPDATE calls excluded went through this trigger already.
-        sent := nullif(current_setting('pgslo.sent', true), '')::text[];
-        IF sent[1:4] IS NOT DISTINCT FROM ARRAY[TG_RELID::text, extract(epoch FROM statement_timestamp())::text, concat('(user_id) = (', left(NEW.user_id::text, 100), ')'), NEW.score::text] THEN
-            gave := sent[5]::double precision;
+        -- What ON CONFLICT DO UPDATE calls excluded went through this trigger already. Anybody may set the setting: what
+        -- it says was given is processed as if it were written, and where it cannot be read it counts as not set.
+        sent := current_setting('pgslo.sent', true);
+        IF sent = concat_ws(' ', TG_RELID, extract(epoch FROM statement_timestamp()), coalesce(NEW.score::text, 'null'), split_part(sent, ' ', 4), concat('(user_id) = (', left(NEW.user_id::text, 100), ')')) THEN
+            BEGIN
+                gave := nullif(split_part(sent, ' ', 4), 'null')::double precision;
+            EXCEPTION WHEN data_exception THEN
+                gave := NEW.score;
+            END;
         END IF;
     ELSIF (NEW.trail IS NOT NULL OR OLD.trail IS NULL) AND NEW.churns IS NOT DISTINCT FROM OLD.churns THEN
         -- History stays as it was made, also after the steps changed.
@@ -88,10 +95,16 @@ BEGIN
     END IF;
     NEW.trail := trail;
     PERFORM set_config('pgslo.sent', CASE WHEN TG_OP = 'INSERT'
-        THEN ARRAY[TG_RELID::text, extract(epoch FROM statement_timestamp())::text, concat('(user_id) = (', left(NEW.user_id::text, 100), ')'), NEW.score::text, gave::text]::text ELSE '' END, true);
+        THEN concat_ws(' ', TG_RELID, extract(epoch FROM statement_timestamp()), coalesce(NEW.score::text, 'null'), coalesce(gave::text, 'null'), concat('(user_id) = (', left(NEW.user_id::text, 100), ')')) ELSE '' END, true);
     RETURN NEW;
 EXCEPTION WHEN OTHERS THEN
-    PERFORM pgslo_catalog.record_break('features.churn_score', NULL, SQLSTATE, SQLERRM);
+    IF pgslo_catalog.must_raise(SQLSTATE, TRUE) THEN
+        RAISE;  -- A lock that was not granted, for example.
+    END IF;
+    -- What a value is to blame for says the row's own trail.
+    IF SQLSTATE NOT LIKE '22%' THEN
+        PERFORM pgslo_catalog.record_break('features.churn_score', NULL, SQLSTATE, SQLERRM);
+    END IF;
     NEW := given;
     -- A step that fails leaves what the model gave, and says so; a column that is not there any more leaves the row as it was sent.
     BEGIN
@@ -107,7 +120,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN NEW;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__churn_score__post_process() IS 'pgslo 6d459c87783fbd5b features.churn_score';
+COMMENT ON FUNCTION pgslo_gen.features__churn_score__post_process() IS 'pgslo c9b9cf3d22b54ef4 features.churn_score';
 REVOKE ALL ON FUNCTION pgslo_gen.features__churn_score__post_process() FROM PUBLIC;
 
 -- create registration features.churn_score: tells the runtime names, owners and promises for its messages.
@@ -128,6 +141,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": false,
  "recount": null,
+ "judge": null,
  "batch_column": null,
  "sensitivity": 1.0,
  "post_processing": {
@@ -220,7 +234,7 @@ SELECT pgslo_catalog.register('{
  "watched": [],
  "rules": [],
  "tasks": [],
- "fingerprint": "675c03234d8ed5ab"
+ "fingerprint": "5dffc7b17bbd8e3d"
 }'::jsonb);
 
 -- create trigger pgslo_150_post_process_row ON features.churn_score: a BEFORE ROW trigger holds for every writer; PostgreSQL clones it to every partition.

@@ -34,6 +34,9 @@ BEGIN
             END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
+        IF pgslo_catalog.must_raise(SQLSTATE, TRUE) THEN
+            RAISE;  -- A lock that was not granted, for example: the value must not be stored as if it needed no repair.
+        END IF;
         -- A repair that fails leaves the value as the writer sent it; one whose result the column cannot hold is no fault of the rule.
         IF SQLSTATE <> '22003' THEN
             PERFORM pgslo_catalog.record_break('features.user_stats', 'spend_range', SQLSTATE, SQLERRM);
@@ -47,7 +50,7 @@ BEGIN
     RETURN NEW;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo ee2dc15e6410b8ec features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo 647c1a8eb441ec66 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__repair() FROM PUBLIC;
 
 -- create function features__user_stats__quarantine: all quarantining rules in one condition; a look at each only when it fails.
@@ -83,17 +86,21 @@ BEGIN
         IF NOT ((NEW.clicks >= 0) IS NOT FALSE) THEN
             shown := concat_ws(', ', 'clicks = ' || coalesce(left(NEW.clicks::text, 100), 'NULL'));
         END IF;
-    EXCEPTION
-        WHEN data_exception THEN
-            BEGIN
-                PERFORM WHERE FALSE AND ((NEW.clicks >= 0) IS NOT FALSE);
-                shown := format('its condition raises: %s', SQLERRM);
-            EXCEPTION WHEN OTHERS THEN
-                PERFORM pgslo_catalog.record_break('features.user_stats', 'clicks_range', SQLSTATE, SQLERRM);
-            END;
-        WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS THEN
+        IF pgslo_catalog.must_raise(SQLSTATE, TRUE) THEN
+            RAISE;  -- A lock that was not granted, for example: whether the row passes is not known.
+        END IF;
+        shown := format('its condition raises: %s', SQLERRM);
+        BEGIN
+            IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                RAISE;
+            END IF;
+            PERFORM WHERE FALSE AND ((NEW.clicks >= 0) IS NOT FALSE);
+        EXCEPTION WHEN OTHERS THEN
             -- A column was renamed, for example: the rule is broken, the write lives.
+            shown := NULL;
             PERFORM pgslo_catalog.record_break('features.user_stats', 'clicks_range', SQLSTATE, SQLERRM);
+        END;
     END;
     IF shown IS NOT NULL THEN
         violated := violated || 'clicks_range'::text;
@@ -117,7 +124,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo f0338f93fc05e1cf features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 089161abf25f8dfa features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__take_measure: what a statement takes away is taken from its batches.
@@ -132,6 +139,8 @@ DECLARE
     rules text[] := ARRAY['age_range', 'score_range', 'signed_up_at_range']::text[];
     mask bigint;
     batches pgslo_catalog.measured[];
+    error_code text;
+    error_message text;
 BEGIN
     -- An observer: whatever happens in it, the write lives.
     BEGIN
@@ -153,23 +162,28 @@ BEGIN
         ) AS b;
         EXCEPTION WHEN OTHERS THEN
             -- What cannot be counted by column can still be counted. Rows that went unmeasured leave their batch as little known as rows that came.
+            error_code := SQLSTATE;
+            error_message := SQLERRM;
             columns := '{}';
             tallies := ARRAY['unmeasured rows'];
             SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}', ARRAY[-b.rows], '{}', NULL)::pgslo_catalog.measured)
             INTO batches
             FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b;
+            -- Nor is it known which of them failed.
+            PERFORM pgslo_catalog.mark_taken('features.user_stats', rules, ARRAY(SELECT b.batch FROM unnest(batches) AS b),
+                ARRAY(SELECT b.place FROM unnest(batches) AS b), error_code, error_message);
         END;
         PERFORM pgslo_catalog.record_measured('features.user_stats', 'delete', -1, columns, tallies, rules, batches, mask);
     EXCEPTION
         WHEN serialization_failure THEN
             RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
         WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', NULL, SQLSTATE, SQLERRM);
+            PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
     END;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo e97314ef6b48f57b features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 2c891a86e543e8b5 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -190,6 +204,9 @@ DECLARE
     raised_key text[];
     example record;
     missed text[] := '{}';
+    unjudged text[] := '{}';
+    unjudged_state text;
+    unjudged_message text;
     warns text[];
 BEGIN
     -- One pass over what the statement wrote.
@@ -250,12 +267,16 @@ BEGIN
 
         -- age_range
         BEGIN
-            PERFORM FROM pgslo_new AS r WHERE FALSE AND ((r.age >= 0 AND r.age <= 120) IS NOT FALSE);
             BEGIN
                 batches := batches || (
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 0, '{}', '{}', pgslo_catalog.failing_of(1, 3, b.failed), NULL)::pgslo_catalog.measured)
                     FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT ((r.age >= 0 AND r.age <= 120) IS NOT FALSE) GROUP BY 1) AS b);
             EXCEPTION WHEN OTHERS THEN
+                IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                    RAISE;
+                END IF;
+                -- It raises over no row at all if the table is not what the rule was written for.
+                PERFORM FROM pgslo_new AS r WHERE FALSE AND ((r.age >= 0 AND r.age <= 120) IS NOT FALSE);
                 -- A row for which the condition raises fails; which one it is shows only row by row.
                 DECLARE
                     r record;
@@ -266,7 +287,10 @@ BEGIN
                     FOR r IN SELECT n.* FROM pgslo_new AS n LOOP
                         BEGIN
                             passes := ((r.age >= 0 AND r.age <= 120) IS NOT FALSE);
-                        EXCEPTION WHEN data_exception THEN
+                        EXCEPTION WHEN OTHERS THEN
+                            IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                                RAISE;
+                            END IF;
                             passes := FALSE;
                             IF raised_shown[1] IS NULL THEN
                                 raised_shown[1] := format('its condition raises: %s', SQLERRM);
@@ -285,18 +309,30 @@ BEGIN
                     END LOOP;
                 END;
             END;
-        EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_schema_name OR feature_not_supported OR data_exception THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', 'age_range', SQLSTATE, SQLERRM);
+        EXCEPTION WHEN OTHERS THEN
+            IF pgslo_catalog.must_raise(SQLSTATE, TRUE) THEN
+                RAISE;
+            ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
+                unjudged := unjudged || 'age_range'::text;
+                unjudged_state := SQLSTATE;
+                unjudged_message := SQLERRM;
+            ELSE
+                PERFORM pgslo_catalog.record_break('features.user_stats', 'age_range', SQLSTATE, SQLERRM);
+            END IF;
         END;
 
         -- score_range
         BEGIN
-            PERFORM FROM pgslo_new AS r WHERE FALSE AND ((r.score >= '0.1'::real AND r.score <= '0.9'::real) IS NOT FALSE);
             BEGIN
                 batches := batches || (
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 0, '{}', '{}', pgslo_catalog.failing_of(2, 3, b.failed), NULL)::pgslo_catalog.measured)
                     FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT ((r.score >= '0.1'::real AND r.score <= '0.9'::real) IS NOT FALSE) GROUP BY 1) AS b);
             EXCEPTION WHEN OTHERS THEN
+                IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                    RAISE;
+                END IF;
+                -- It raises over no row at all if the table is not what the rule was written for.
+                PERFORM FROM pgslo_new AS r WHERE FALSE AND ((r.score >= '0.1'::real AND r.score <= '0.9'::real) IS NOT FALSE);
                 -- A row for which the condition raises fails; which one it is shows only row by row.
                 DECLARE
                     r record;
@@ -307,7 +343,10 @@ BEGIN
                     FOR r IN SELECT n.* FROM pgslo_new AS n LOOP
                         BEGIN
                             passes := ((r.score >= '0.1'::real AND r.score <= '0.9'::real) IS NOT FALSE);
-                        EXCEPTION WHEN data_exception THEN
+                        EXCEPTION WHEN OTHERS THEN
+                            IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                                RAISE;
+                            END IF;
                             passes := FALSE;
                             IF raised_shown[2] IS NULL THEN
                                 raised_shown[2] := format('its condition raises: %s', SQLERRM);
@@ -327,17 +366,29 @@ BEGIN
                 END;
             END;
         EXCEPTION WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', 'score_range', SQLSTATE, SQLERRM);
+            IF pgslo_catalog.must_raise(SQLSTATE, FALSE) THEN
+                RAISE;
+            ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
+                unjudged := unjudged || 'score_range'::text;
+                unjudged_state := SQLSTATE;
+                unjudged_message := SQLERRM;
+            ELSE
+                PERFORM pgslo_catalog.record_break('features.user_stats', 'score_range', SQLSTATE, SQLERRM);
+            END IF;
         END;
 
         -- signed_up_at_range
         BEGIN
-            PERFORM FROM pgslo_new AS r WHERE FALSE AND (((r.plan = 'pro')) IS NOT TRUE OR (r.signed_up_at >= '2015-01-01 00:00:00+00') IS NOT FALSE);
             BEGIN
                 batches := batches || (
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 0, '{}', '{}', pgslo_catalog.failing_of(3, 3, b.failed), NULL)::pgslo_catalog.measured)
                     FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT (((r.plan = 'pro')) IS NOT TRUE OR (r.signed_up_at >= '2015-01-01 00:00:00+00') IS NOT FALSE) GROUP BY 1) AS b);
             EXCEPTION WHEN OTHERS THEN
+                IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                    RAISE;
+                END IF;
+                -- It raises over no row at all if the table is not what the rule was written for.
+                PERFORM FROM pgslo_new AS r WHERE FALSE AND (((r.plan = 'pro')) IS NOT TRUE OR (r.signed_up_at >= '2015-01-01 00:00:00+00') IS NOT FALSE);
                 -- A row for which the condition raises fails; which one it is shows only row by row.
                 DECLARE
                     r record;
@@ -348,7 +399,10 @@ BEGIN
                     FOR r IN SELECT n.* FROM pgslo_new AS n LOOP
                         BEGIN
                             passes := (((r.plan = 'pro')) IS NOT TRUE OR (r.signed_up_at >= '2015-01-01 00:00:00+00') IS NOT FALSE);
-                        EXCEPTION WHEN data_exception THEN
+                        EXCEPTION WHEN OTHERS THEN
+                            IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                                RAISE;
+                            END IF;
                             passes := FALSE;
                             IF raised_shown[3] IS NULL THEN
                                 raised_shown[3] := format('its condition raises: %s', SQLERRM);
@@ -368,7 +422,15 @@ BEGIN
                 END;
             END;
         EXCEPTION WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', 'signed_up_at_range', SQLSTATE, SQLERRM);
+            IF pgslo_catalog.must_raise(SQLSTATE, FALSE) THEN
+                RAISE;
+            ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
+                unjudged := unjudged || 'signed_up_at_range'::text;
+                unjudged_state := SQLSTATE;
+                unjudged_message := SQLERRM;
+            ELSE
+                PERFORM pgslo_catalog.record_break('features.user_stats', 'signed_up_at_range', SQLSTATE, SQLERRM);
+            END IF;
         END;
         batches := pgslo_catalog.merged(batches, 3);
     END IF;
@@ -394,8 +456,13 @@ BEGIN
         WHEN serialization_failure THEN
             RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
         WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', NULL, SQLSTATE, SQLERRM);
+            PERFORM pgslo_catalog.record_lost('features.user_stats', ARRAY(SELECT n.name FROM unnest(rules) AS n (name) WHERE n.name <> ALL (ARRAY['age_range']::text[])),
+                ARRAY(SELECT b.batch FROM unnest(batches) AS b), ARRAY(SELECT b.place FROM unnest(batches) AS b), SQLSTATE, SQLERRM);
     END;
+    IF unjudged <> '{}' THEN
+        PERFORM pgslo_catalog.record_unjudged('features.user_stats', unjudged,
+            ARRAY(SELECT b.batch FROM unnest(batches) AS b), ARRAY(SELECT b.place FROM unnest(batches) AS b), unjudged_state, unjudged_message);
+    END IF;
 
     -- score_range: score between 0.1 and 0.9
     IF failed[2] > 0 THEN
@@ -410,7 +477,8 @@ BEGIN
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'score_range', batches[1].batch, raised_key[2], raised_shown[2]);
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            NULL;
+            -- It is recorded that rows failed; which ones is not.
+            PERFORM pgslo_catalog.warn_unsampled('features.user_stats', 'score_range', SQLSTATE);
         END;
     END IF;
 
@@ -427,7 +495,8 @@ BEGIN
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'signed_up_at_range', batches[1].batch, raised_key[3], raised_shown[3]);
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            NULL;
+            -- It is recorded that rows failed; which ones is not.
+            PERFORM pgslo_catalog.warn_unsampled('features.user_stats', 'signed_up_at_range', SQLSTATE);
         END;
     END IF;
     -- Fewer failures than a rule allows are no news to the writer; nor are those of other writers.
@@ -440,7 +509,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo ef92f047a5f7988e features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 78a028f08e5a9b85 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.
@@ -456,11 +525,50 @@ EXCEPTION
     WHEN serialization_failure THEN
         RAISE;
     WHEN OTHERS THEN
-        RETURN NULL;  -- An observer: whatever happens in it, the statement lives.
+        -- An observer: whatever happens in it, the statement lives.
+        PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
+        RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() IS 'pgslo 634f93aa3f426ff6 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() IS 'pgslo 386a6a240a078d39 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() FROM PUBLIC;
+
+-- create function features__user_stats__judge: judges rows that could not be judged when they were written, for example while a lock was held.
+-- Generated by pgslo from the definition of features.user_stats with user_id bigint, feature_date date, score real, plan text, signed_up_at timestamp with time zone. Judges rows of a batch again that could not be judged when they were written.
+CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__judge(batch text, rule text, OUT rows bigint, OUT failed bigint)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+-- An error rather than a count of what policies show.
+SET row_security = off
+AS $pgslo$
+DECLARE
+    r record;
+    passes boolean;
+BEGIN
+    IF rule <> ALL (ARRAY['score_range', 'signed_up_at_range']::text[]) THEN
+        RETURN;
+    END IF;
+    rows := 0;
+    failed := 0;
+    FOR r IN SELECT t.* FROM features.user_stats AS t WHERE (t.feature_date) >= $1::date AND (t.feature_date) <= $1::date LOOP
+        BEGIN
+            CASE rule
+                WHEN 'score_range' THEN passes := ((r.score >= '0.1'::real AND r.score <= '0.9'::real) IS NOT FALSE);
+                WHEN 'signed_up_at_range' THEN passes := (((r.plan = 'pro')) IS NOT TRUE OR (r.signed_up_at >= '2015-01-01 00:00:00+00') IS NOT FALSE);
+            END CASE;
+        EXCEPTION WHEN OTHERS THEN
+            IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                RAISE;
+            END IF;
+            passes := FALSE;
+        END;
+        rows := rows + 1;
+        failed := failed + (NOT passes)::integer;
+    END LOOP;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) IS 'pgslo 48c69e9707a63e21 features.user_stats';
+REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
 SELECT pgslo_catalog.register('{
@@ -481,6 +589,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": null,
+ "judge": "features__user_stats__judge",
  "batch_column": "feature_date",
  "sensitivity": 1.0,
  "watched": [],
@@ -573,7 +682,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "13c2176221dab841"
+ "fingerprint": "bef3ca77ee1ea3d2"
 }'::jsonb);
 
 -- create trigger pgslo_100_repair_row ON features.user_stats: only a BEFORE ROW trigger can change the row.

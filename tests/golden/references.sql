@@ -45,17 +45,21 @@ BEGIN
         IF NOT ((NEW.shop IS NULL OR NEW.sku IS NULL OR EXISTS (SELECT FROM dim.product AS target WHERE target.shop = NEW.shop AND target.sku = NEW.sku)) IS NOT FALSE) THEN
             shown := concat_ws(', ', 'shop = ' || coalesce(left(NEW.shop::text, 100), 'NULL'), 'sku = ' || coalesce(left(NEW.sku::text, 100), 'NULL'));
         END IF;
-    EXCEPTION
-        WHEN data_exception THEN
-            BEGIN
-                PERFORM WHERE FALSE AND ((NEW.shop IS NULL OR NEW.sku IS NULL OR EXISTS (SELECT FROM dim.product AS target WHERE target.shop = NEW.shop AND target.sku = NEW.sku)) IS NOT FALSE);
-                shown := format('its condition raises: %s', SQLERRM);
-            EXCEPTION WHEN OTHERS THEN
-                PERFORM pgslo_catalog.record_break('features.user_stats', 'product_is_known', SQLSTATE, SQLERRM);
-            END;
-        WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS THEN
+        IF pgslo_catalog.must_raise(SQLSTATE, TRUE) THEN
+            RAISE;  -- A lock that was not granted, for example: whether the row passes is not known.
+        END IF;
+        shown := format('its condition raises: %s', SQLERRM);
+        BEGIN
+            IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                RAISE;
+            END IF;
+            PERFORM WHERE FALSE AND ((NEW.shop IS NULL OR NEW.sku IS NULL OR EXISTS (SELECT FROM dim.product AS target WHERE target.shop = NEW.shop AND target.sku = NEW.sku)) IS NOT FALSE);
+        EXCEPTION WHEN OTHERS THEN
             -- A column was renamed, for example: the rule is broken, the write lives.
+            shown := NULL;
             PERFORM pgslo_catalog.record_break('features.user_stats', 'product_is_known', SQLSTATE, SQLERRM);
+        END;
     END;
     IF shown IS NOT NULL THEN
         violated := violated || 'product_is_known'::text;
@@ -79,7 +83,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo db5b1531aeb4f7c3 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 671235f2f835c902 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__take_measure: what a statement takes away is taken from its batches.
@@ -94,6 +98,8 @@ DECLARE
     rules text[] := ARRAY['campaign_references', 'plan_is_a_campaign']::text[];
     mask bigint;
     batches pgslo_catalog.measured[];
+    error_code text;
+    error_message text;
 BEGIN
     -- An observer: whatever happens in it, the write lives.
     BEGIN
@@ -114,23 +120,28 @@ BEGIN
         ) AS b;
         EXCEPTION WHEN OTHERS THEN
             -- What cannot be counted by column can still be counted. Rows that went unmeasured leave their batch as little known as rows that came.
+            error_code := SQLSTATE;
+            error_message := SQLERRM;
             columns := '{}';
             tallies := ARRAY['unmeasured rows'];
             SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}', ARRAY[-b.rows], '{}', NULL)::pgslo_catalog.measured)
             INTO batches
             FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b;
+            -- Nor is it known which of them failed.
+            PERFORM pgslo_catalog.mark_taken('features.user_stats', rules, ARRAY(SELECT b.batch FROM unnest(batches) AS b),
+                ARRAY(SELECT b.place FROM unnest(batches) AS b), error_code, error_message);
         END;
         PERFORM pgslo_catalog.record_measured('features.user_stats', 'delete', -1, columns, tallies, rules, batches, mask);
     EXCEPTION
         WHEN serialization_failure THEN
             RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
         WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', NULL, SQLSTATE, SQLERRM);
+            PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
     END;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 387b85748cb8e1c6 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo f0151590598b4350 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -151,6 +162,9 @@ DECLARE
     raised_key text[];
     example record;
     missed text[] := '{}';
+    unjudged text[] := '{}';
+    unjudged_state text;
+    unjudged_message text;
     warns text[];
 BEGIN
     -- One pass over what the statement wrote.
@@ -210,12 +224,16 @@ BEGIN
 
         -- campaign_references
         BEGIN
-            PERFORM FROM pgslo_new AS r WHERE FALSE AND ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.campaign)) IS NOT FALSE);
             BEGIN
                 batches := batches || (
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 0, '{}', '{}', pgslo_catalog.failing_of(1, 2, b.failed), NULL)::pgslo_catalog.measured)
                     FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.campaign)) IS NOT FALSE) GROUP BY 1) AS b);
             EXCEPTION WHEN OTHERS THEN
+                IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                    RAISE;
+                END IF;
+                -- It raises over no row at all if the table is not what the rule was written for.
+                PERFORM FROM pgslo_new AS r WHERE FALSE AND ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.campaign)) IS NOT FALSE);
                 -- A row for which the condition raises fails; which one it is shows only row by row.
                 DECLARE
                     r record;
@@ -226,7 +244,10 @@ BEGIN
                     FOR r IN SELECT n.* FROM pgslo_new AS n LOOP
                         BEGIN
                             passes := ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.campaign)) IS NOT FALSE);
-                        EXCEPTION WHEN data_exception THEN
+                        EXCEPTION WHEN OTHERS THEN
+                            IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                                RAISE;
+                            END IF;
                             passes := FALSE;
                             IF raised_shown[1] IS NULL THEN
                                 raised_shown[1] := format('its condition raises: %s', SQLERRM);
@@ -246,17 +267,29 @@ BEGIN
                 END;
             END;
         EXCEPTION WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', 'campaign_references', SQLSTATE, SQLERRM);
+            IF pgslo_catalog.must_raise(SQLSTATE, FALSE) THEN
+                RAISE;
+            ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
+                unjudged := unjudged || 'campaign_references'::text;
+                unjudged_state := SQLSTATE;
+                unjudged_message := SQLERRM;
+            ELSE
+                PERFORM pgslo_catalog.record_break('features.user_stats', 'campaign_references', SQLSTATE, SQLERRM);
+            END IF;
         END;
 
         -- plan_is_a_campaign
         BEGIN
-            PERFORM FROM pgslo_new AS r WHERE FALSE AND (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.plan)) IS NOT FALSE);
             BEGIN
                 batches := batches || (
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 0, '{}', '{}', pgslo_catalog.failing_of(2, 2, b.failed), NULL)::pgslo_catalog.measured)
                     FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.plan)) IS NOT FALSE) GROUP BY 1) AS b);
             EXCEPTION WHEN OTHERS THEN
+                IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                    RAISE;
+                END IF;
+                -- It raises over no row at all if the table is not what the rule was written for.
+                PERFORM FROM pgslo_new AS r WHERE FALSE AND (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.plan)) IS NOT FALSE);
                 -- A row for which the condition raises fails; which one it is shows only row by row.
                 DECLARE
                     r record;
@@ -267,7 +300,10 @@ BEGIN
                     FOR r IN SELECT n.* FROM pgslo_new AS n LOOP
                         BEGIN
                             passes := (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.plan)) IS NOT FALSE);
-                        EXCEPTION WHEN data_exception THEN
+                        EXCEPTION WHEN OTHERS THEN
+                            IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                                RAISE;
+                            END IF;
                             passes := FALSE;
                             IF raised_shown[2] IS NULL THEN
                                 raised_shown[2] := format('its condition raises: %s', SQLERRM);
@@ -287,7 +323,15 @@ BEGIN
                 END;
             END;
         EXCEPTION WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', 'plan_is_a_campaign', SQLSTATE, SQLERRM);
+            IF pgslo_catalog.must_raise(SQLSTATE, FALSE) THEN
+                RAISE;
+            ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
+                unjudged := unjudged || 'plan_is_a_campaign'::text;
+                unjudged_state := SQLSTATE;
+                unjudged_message := SQLERRM;
+            ELSE
+                PERFORM pgslo_catalog.record_break('features.user_stats', 'plan_is_a_campaign', SQLSTATE, SQLERRM);
+            END IF;
         END;
         batches := pgslo_catalog.merged(batches, 2);
     END IF;
@@ -300,8 +344,13 @@ BEGIN
         WHEN serialization_failure THEN
             RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
         WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', NULL, SQLSTATE, SQLERRM);
+            PERFORM pgslo_catalog.record_lost('features.user_stats', ARRAY(SELECT n.name FROM unnest(rules) AS n (name) WHERE n.name <> ALL (ARRAY[]::text[])),
+                ARRAY(SELECT b.batch FROM unnest(batches) AS b), ARRAY(SELECT b.place FROM unnest(batches) AS b), SQLSTATE, SQLERRM);
     END;
+    IF unjudged <> '{}' THEN
+        PERFORM pgslo_catalog.record_unjudged('features.user_stats', unjudged,
+            ARRAY(SELECT b.batch FROM unnest(batches) AS b), ARRAY(SELECT b.place FROM unnest(batches) AS b), unjudged_state, unjudged_message);
+    END IF;
 
     -- campaign_references: campaign present in dim.campaign (campaign)
     IF failed[1] > 0 THEN
@@ -316,7 +365,8 @@ BEGIN
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'campaign_references', batches[1].batch, raised_key[1], raised_shown[1]);
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            NULL;
+            -- It is recorded that rows failed; which ones is not.
+            PERFORM pgslo_catalog.warn_unsampled('features.user_stats', 'campaign_references', SQLSTATE);
         END;
     END IF;
 
@@ -333,7 +383,8 @@ BEGIN
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'plan_is_a_campaign', batches[1].batch, raised_key[2], raised_shown[2]);
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            NULL;
+            -- It is recorded that rows failed; which ones is not.
+            PERFORM pgslo_catalog.warn_unsampled('features.user_stats', 'plan_is_a_campaign', SQLSTATE);
         END;
     END IF;
     -- Fewer failures than a rule allows are no news to the writer; nor are those of other writers.
@@ -346,7 +397,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo ef08ed6287873908 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 2d13239aaa2cacd4 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.
@@ -362,11 +413,50 @@ EXCEPTION
     WHEN serialization_failure THEN
         RAISE;
     WHEN OTHERS THEN
-        RETURN NULL;  -- An observer: whatever happens in it, the statement lives.
+        -- An observer: whatever happens in it, the statement lives.
+        PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
+        RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() IS 'pgslo 634f93aa3f426ff6 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() IS 'pgslo 386a6a240a078d39 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() FROM PUBLIC;
+
+-- create function features__user_stats__judge: judges rows that could not be judged when they were written, for example while a lock was held.
+-- Generated by pgslo from the definition of features.user_stats with user_id bigint, feature_date date, plan text, shop integer, campaign text. Judges rows of a batch again that could not be judged when they were written.
+CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__judge(batch text, rule text, OUT rows bigint, OUT failed bigint)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+-- An error rather than a count of what policies show.
+SET row_security = off
+AS $pgslo$
+DECLARE
+    r record;
+    passes boolean;
+BEGIN
+    IF rule <> ALL (ARRAY['campaign_references', 'plan_is_a_campaign']::text[]) THEN
+        RETURN;
+    END IF;
+    rows := 0;
+    failed := 0;
+    FOR r IN SELECT t.* FROM features.user_stats AS t WHERE (t.feature_date) >= $1::date AND (t.feature_date) <= $1::date LOOP
+        BEGIN
+            CASE rule
+                WHEN 'campaign_references' THEN passes := ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.campaign)) IS NOT FALSE);
+                WHEN 'plan_is_a_campaign' THEN passes := (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.plan)) IS NOT FALSE);
+            END CASE;
+        EXCEPTION WHEN OTHERS THEN
+            IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                RAISE;
+            END IF;
+            passes := FALSE;
+        END;
+        rows := rows + 1;
+        failed := failed + (NOT passes)::integer;
+    END LOOP;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) IS 'pgslo 238938c27cc1bf35 features.user_stats';
+REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
 SELECT pgslo_catalog.register('{
@@ -387,6 +477,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": null,
+ "judge": "features__user_stats__judge",
  "batch_column": "feature_date",
  "sensitivity": 1.0,
  "watched": [],
@@ -463,7 +554,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "62747b7d2099628f"
+ "fingerprint": "b54309c3cb902924"
 }'::jsonb);
 
 -- create foreign_key pgslo__country_references ON features.user_stats: only a foreign key holds against deletes in the other table; its error is PostgreSQL's own (23503).

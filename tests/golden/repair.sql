@@ -35,6 +35,9 @@ BEGIN
             END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
+        IF pgslo_catalog.must_raise(SQLSTATE, TRUE) THEN
+            RAISE;  -- A lock that was not granted, for example: the value must not be stored as if it needed no repair.
+        END IF;
         -- A repair that fails leaves the value as the writer sent it; one whose result the column cannot hold is no fault of the rule.
         IF SQLSTATE <> '22003' THEN
             PERFORM pgslo_catalog.record_break('features.user_stats', 'age_repair', SQLSTATE, SQLERRM);
@@ -56,6 +59,9 @@ BEGIN
             END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
+        IF pgslo_catalog.must_raise(SQLSTATE, TRUE) THEN
+            RAISE;  -- A lock that was not granted, for example: the value must not be stored as if it needed no repair.
+        END IF;
         -- A repair that fails leaves the value as the writer sent it; one whose result the column cannot hold is no fault of the rule.
         IF SQLSTATE <> '22003' THEN
             PERFORM pgslo_catalog.record_break('features.user_stats', 'score_repair', SQLSTATE, SQLERRM);
@@ -76,6 +82,9 @@ BEGIN
             END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
+        IF pgslo_catalog.must_raise(SQLSTATE, TRUE) THEN
+            RAISE;  -- A lock that was not granted, for example: the value must not be stored as if it needed no repair.
+        END IF;
         -- A repair that fails leaves the value as the writer sent it; one whose result the column cannot hold is no fault of the rule.
         IF SQLSTATE <> '22003' THEN
             PERFORM pgslo_catalog.record_break('features.user_stats', 'spend_repair', SQLSTATE, SQLERRM);
@@ -98,6 +107,9 @@ BEGIN
             END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
+        IF pgslo_catalog.must_raise(SQLSTATE, TRUE) THEN
+            RAISE;  -- A lock that was not granted, for example: the value must not be stored as if it needed no repair.
+        END IF;
         -- A repair that fails leaves the value as the writer sent it; one whose result the column cannot hold is no fault of the rule.
         IF SQLSTATE <> '22003' THEN
             PERFORM pgslo_catalog.record_break('features.user_stats', 'country_repair', SQLSTATE, SQLERRM);
@@ -118,6 +130,9 @@ BEGIN
             END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
+        IF pgslo_catalog.must_raise(SQLSTATE, TRUE) THEN
+            RAISE;  -- A lock that was not granted, for example: the value must not be stored as if it needed no repair.
+        END IF;
         -- A repair that fails leaves the value as the writer sent it; one whose result the column cannot hold is no fault of the rule.
         IF SQLSTATE <> '22003' THEN
             PERFORM pgslo_catalog.record_break('features.user_stats', 'last_seen_at_repair', SQLSTATE, SQLERRM);
@@ -131,7 +146,7 @@ BEGIN
     RETURN NEW;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo fc2dca8da93e3a40 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo e96be7af67c1db8e features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__repair() FROM PUBLIC;
 
 -- create function features__user_stats__take_measure: what a statement takes away is taken from its batches.
@@ -146,6 +161,8 @@ DECLARE
     rules text[] := ARRAY['country_accepted_values']::text[];
     mask bigint;
     batches pgslo_catalog.measured[];
+    error_code text;
+    error_message text;
 BEGIN
     -- An observer: whatever happens in it, the write lives.
     BEGIN
@@ -165,23 +182,28 @@ BEGIN
         ) AS b;
         EXCEPTION WHEN OTHERS THEN
             -- What cannot be counted by column can still be counted. Rows that went unmeasured leave their batch as little known as rows that came.
+            error_code := SQLSTATE;
+            error_message := SQLERRM;
             columns := '{}';
             tallies := ARRAY['unmeasured rows'];
             SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}', ARRAY[-b.rows], '{}', NULL)::pgslo_catalog.measured)
             INTO batches
             FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b;
+            -- Nor is it known which of them failed.
+            PERFORM pgslo_catalog.mark_taken('features.user_stats', rules, ARRAY(SELECT b.batch FROM unnest(batches) AS b),
+                ARRAY(SELECT b.place FROM unnest(batches) AS b), error_code, error_message);
         END;
         PERFORM pgslo_catalog.record_measured('features.user_stats', 'delete', -1, columns, tallies, rules, batches, mask);
     EXCEPTION
         WHEN serialization_failure THEN
             RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
         WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', NULL, SQLSTATE, SQLERRM);
+            PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
     END;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo f351b6889ae4575a features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 7028a44cb395a9cf features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -202,6 +224,9 @@ DECLARE
     raised_key text[];
     example record;
     missed text[] := '{}';
+    unjudged text[] := '{}';
+    unjudged_state text;
+    unjudged_message text;
     warns text[];
 BEGIN
     -- One pass over what the statement wrote.
@@ -260,12 +285,16 @@ BEGIN
 
         -- country_accepted_values
         BEGIN
-            PERFORM FROM pgslo_new AS r WHERE FALSE AND ((r.country IN ('us', 'de', 'fr', 'gb')) IS NOT FALSE);
             BEGIN
                 batches := batches || (
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 0, '{}', '{}', pgslo_catalog.failing_of(1, 1, b.failed), NULL)::pgslo_catalog.measured)
                     FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT ((r.country IN ('us', 'de', 'fr', 'gb')) IS NOT FALSE) GROUP BY 1) AS b);
             EXCEPTION WHEN OTHERS THEN
+                IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                    RAISE;
+                END IF;
+                -- It raises over no row at all if the table is not what the rule was written for.
+                PERFORM FROM pgslo_new AS r WHERE FALSE AND ((r.country IN ('us', 'de', 'fr', 'gb')) IS NOT FALSE);
                 -- A row for which the condition raises fails; which one it is shows only row by row.
                 DECLARE
                     r record;
@@ -276,7 +305,10 @@ BEGIN
                     FOR r IN SELECT n.* FROM pgslo_new AS n LOOP
                         BEGIN
                             passes := ((r.country IN ('us', 'de', 'fr', 'gb')) IS NOT FALSE);
-                        EXCEPTION WHEN data_exception THEN
+                        EXCEPTION WHEN OTHERS THEN
+                            IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
+                                RAISE;
+                            END IF;
                             passes := FALSE;
                             IF raised_shown[1] IS NULL THEN
                                 raised_shown[1] := format('its condition raises: %s', SQLERRM);
@@ -295,8 +327,16 @@ BEGIN
                     END LOOP;
                 END;
             END;
-        EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_schema_name OR feature_not_supported OR data_exception THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', 'country_accepted_values', SQLSTATE, SQLERRM);
+        EXCEPTION WHEN OTHERS THEN
+            IF pgslo_catalog.must_raise(SQLSTATE, TRUE) THEN
+                RAISE;
+            ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
+                unjudged := unjudged || 'country_accepted_values'::text;
+                unjudged_state := SQLSTATE;
+                unjudged_message := SQLERRM;
+            ELSE
+                PERFORM pgslo_catalog.record_break('features.user_stats', 'country_accepted_values', SQLSTATE, SQLERRM);
+            END IF;
         END;
         batches := pgslo_catalog.merged(batches, 1);
     END IF;
@@ -322,8 +362,13 @@ BEGIN
         WHEN serialization_failure THEN
             RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
         WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break('features.user_stats', NULL, SQLSTATE, SQLERRM);
+            PERFORM pgslo_catalog.record_lost('features.user_stats', ARRAY(SELECT n.name FROM unnest(rules) AS n (name) WHERE n.name <> ALL (ARRAY['country_accepted_values']::text[])),
+                ARRAY(SELECT b.batch FROM unnest(batches) AS b), ARRAY(SELECT b.place FROM unnest(batches) AS b), SQLSTATE, SQLERRM);
     END;
+    IF unjudged <> '{}' THEN
+        PERFORM pgslo_catalog.record_unjudged('features.user_stats', unjudged,
+            ARRAY(SELECT b.batch FROM unnest(batches) AS b), ARRAY(SELECT b.place FROM unnest(batches) AS b), unjudged_state, unjudged_message);
+    END IF;
     -- Fewer failures than a rule allows are no news to the writer; nor are those of other writers.
     IF missed <> '{}' THEN
         warns := ARRAY(SELECT w.name FROM unnest(rules, failed) AS w (name, failed) WHERE w.failed > 0 AND w.name = ANY (missed) AND w.name = ANY (ARRAY[]::text[]));
@@ -334,7 +379,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 961bad5083982c6a features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 302dde140840782a features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.
@@ -350,10 +395,12 @@ EXCEPTION
     WHEN serialization_failure THEN
         RAISE;
     WHEN OTHERS THEN
-        RETURN NULL;  -- An observer: whatever happens in it, the statement lives.
+        -- An observer: whatever happens in it, the statement lives.
+        PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
+        RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() IS 'pgslo 634f93aa3f426ff6 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() IS 'pgslo 386a6a240a078d39 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
@@ -375,6 +422,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": null,
+ "judge": null,
  "batch_column": "feature_date",
  "sensitivity": 1.0,
  "watched": [],
@@ -485,7 +533,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "7e71ec466bda9869"
+ "fingerprint": "d50fabf16d1122b6"
 }'::jsonb);
 
 -- create trigger pgslo_100_repair_row ON features.user_stats: only a BEFORE ROW trigger can change the row.

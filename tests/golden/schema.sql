@@ -57,6 +57,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": null,
+ "judge": null,
  "batch_column": "feature_date",
  "sensitivity": 1.0,
  "watched": [],
@@ -78,7 +79,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "8e4487ea6ce433de"
+ "fingerprint": "4014ffebc308c010"
 }'::jsonb);
 
 -- create trigger pgslo_300_schema_statement ON features.user_stats: a BEFORE STATEMENT trigger: one look a statement, not a row.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from pgslo import naming, sql
@@ -20,6 +20,7 @@ from pgslo.compile import (
     post_processing,
     reading,
     repairs,
+    unjudged,
     views,
 )
 from pgslo.compile.artifact import Artifact, Lock, Statement, drop, read_comment, table
@@ -199,11 +200,13 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
         )
     )
     paired = _collect(lambda: pairs.Compiler(compiler)) if pairs.wanted(definition) else None
+    again = _collect(lambda: unjudged.judge(compiler, chosen))
     own = tuple(artifact for one in over_batches.values() for artifact in one.artifacts)
     triggers = (
         *processed,
         *triggers,
         *measured.artifacts,
+        *((again,) if again else ()),
         *own,
         *asserted.artifacts,
         *_collect(lambda: paired.artifacts() if paired else ()),
@@ -215,7 +218,14 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
     )
     told = _collect(
         lambda: registration(
-            compiler, chosen, key, measured, tuple(tallies), over_batches, paired, asserted.told
+            compiler,
+            chosen,
+            key,
+            replace(measured, judge=again.names[0] if again else None),
+            tuple(tallies),
+            over_batches,
+            paired,
+            asserted.told,
         )
     )
     artifacts = (

@@ -139,7 +139,7 @@ class _Noted:
     promise: Sql
     name: Sql
     note: Sql
-    broken_by: Sql
+    refuses: Sql
     cases: tuple[_Case, ...]
 
 
@@ -380,7 +380,7 @@ def _noted(one: _Held, touch: Touch, commit: CommitCompiler) -> _Noted:
         promise=Sql(promises.one_line(promises.promise(one.rule))),
         name=sql.literal(one.rule.name),
         note=commit.note(one.function, enforced=enforced, deferred=one.rule.is_deferred),
-        broken_by=_SCHEMA_MOVED if enforced else Sql("OTHERS"),
+        refuses=sql.literal(enforced),
         cases=tuple(
             _Case(sql.literal(event), _groups(event, touch, one.parts.buckets)) for event in touch.events
         ),

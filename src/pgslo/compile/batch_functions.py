@@ -215,12 +215,12 @@ def _of_rows(
         about.append(rule.where.qualified(ROW))
     return {
         **_header(rule, compiler, function),
-        "rows": _rows_of_batch(compiler),
+        "rows": rows_of_batch(compiler),
         "about": sql.join(" AND ", about or [_ALL_ROWS]),
     }
 
 
-def _rows_of_batch(compiler: WriteCompiler) -> Sql:
+def rows_of_batch(compiler: WriteCompiler) -> Sql:
     """The rows of the batch that is asked for; of the table, where no row says which batch it belongs to."""
     batch = compiler.definition.batch
     if batch is None or batch.by is None:

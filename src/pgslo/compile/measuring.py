@@ -87,6 +87,7 @@ class _Statement(Header):
     rejecting: tuple[Described, ...]
     noting: tuple[Described, ...]
     refusing: tuple[_Refusing, ...]
+    refusing_names: Sql
     warned: Sql
 
 
@@ -171,12 +172,14 @@ class Measuring:
         watched: Columns whose profile is kept.
         recount: Name of the function that counts batches from the table, or ``None``.
         of_row: Whether a row says which batch it belongs to.
+        judge: Name of the function that judges rows of a batch again, or ``None``.
     """
 
     artifacts: tuple[Artifact, ...]
     watched: tuple[Watched, ...]
     recount: str | None
     of_row: bool
+    judge: str | None = None
 
 
 def measuring(
@@ -248,6 +251,7 @@ class _Triggers:
             rejecting=with_breach(self.judged, described, "reject"),
             noting=with_breach(self.judged, described, "warn", "flag"),
             refusing=(_Refusing(),) if self.refuses else (),
+            refusing_names=_names(with_breach(self.judged, described, "reject")),
             warned=_names(warned),
         )
         reason = "one pass over all rows of a statement judges every rule and measures its batches"

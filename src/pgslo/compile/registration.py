@@ -78,6 +78,7 @@ def registration(
         "settle": seconds(definition.settle or _SETTLE),
         "batch_is_of_row": measured.of_row,
         "recount": measured.recount,
+        "judge": measured.judge,
         "batch_column": compiler.batching.column,
         "sensitivity": definition.sensitivity,
         **_holidays(definition, compiler.batching),

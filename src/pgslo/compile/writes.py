@@ -20,13 +20,6 @@ _NO_ARGUMENTS = Sql("")
 #: Templates of the triggers that PostgreSQL clones to partitions.
 _FOR_EACH_ROW = frozenset({"trigger_row", "trigger_after_row"})
 
-#: Errors that say the table is not what the rule was written for: even a rule that rejects lets the write live then.
-#: Any other error of a rejecting rule, such as a full disk, is the writer's.
-_SCHEMA_MOVED = Sql(
-    "syntax_error_or_access_rule_violation OR invalid_schema_name OR feature_not_supported OR data_exception"
-)
-
-
 # One context class for each template.
 
 
@@ -61,7 +54,7 @@ class Described:
     owner: Sql
     warns: Sql
     samples: Sql
-    broken_by: Sql
+    refuses: Sql
 
 
 @dataclass(frozen=True)
@@ -364,8 +357,13 @@ class WriteCompiler:
             owner=sql.literal(self.owner(rule)),
             warns=Sql(f"ARRAY[{sql.literal(rule.name)}]" if rule.on_breach == "warn" else "'{}'::text[]"),
             samples=sql.literal(rule.samples),
-            broken_by=_SCHEMA_MOVED if rule.on_breach == "reject" else Sql("OTHERS"),
+            refuses=sql.literal(refuses(rule)),
         )
+
+
+def refuses(rule: rules.Rule) -> bool:
+    """Whether a row or statement that the rule does not accept is not stored."""
+    return rule.on_breach in ("reject", "quarantine") or rule.reject_below is not None
 
 
 def with_breach(

@@ -56,6 +56,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": false,
  "recount": null,
+ "judge": null,
  "batch_column": null,
  "sensitivity": 1.0,
  "watched": [],
@@ -84,7 +85,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "6b447a9bf631671b"
+ "fingerprint": "4823d8d1bc4a4dcd"
 }'::jsonb);
 
 -- create assertion features.staff.one_lead: tells the runtime what the assertion depends on.

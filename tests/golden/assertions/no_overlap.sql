@@ -148,7 +148,8 @@ DECLARE
     -- row goes only if it says what is held now.
     noted text := current_setting('pgslo.touched', true);
 BEGIN
-    IF starts_with(noted, '(') AND cardinality(NEW.buckets) = 1 THEN
+    -- A text that is no place of a row counts as not set.
+    IF noted ~ '^\(\d{1,9},\d{1,4}\)' AND cardinality(NEW.buckets) = 1 THEN
         -- The way of nearly every transaction: it has this row alone, of one guard row.
         DELETE FROM pgslo_gen.features__staff__touched AS t
         WHERE t.ctid = concat(split_part(noted, ')', 1), ')')::tid AND t.xid = NEW.xid AND t.assertion = NEW.assertion AND t.keys = NEW.keys;
@@ -165,13 +166,13 @@ BEGIN
         END IF;
     END IF;
     IF starts_with(noted, '{') AND noted <> (ARRAY['features__staff__settle_all'])::text THEN
-        PERFORM pgslo_catalog.settle_together(noted::text[]);
+        PERFORM pgslo_catalog.settle_together(noted);
     END IF;
     PERFORM pgslo_gen.features__staff__settle_all();
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__settle() IS 'pgslo 9da053feff3d3d3c features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__settle() IS 'pgslo f9820637953498a7 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__settle() FROM PUBLIC;
 
 -- create function features__staff__assert: notes which groups a statement touches.
@@ -210,8 +211,11 @@ FROM (
 ) AS d
             ) AS k;
         END IF;
-    EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_schema_name OR feature_not_supported THEN
-        PERFORM pgslo_catalog.record_break('features.staff', 'one_job_at_a_time', SQLSTATE, SQLERRM);
+    EXCEPTION WHEN OTHERS THEN
+        IF pgslo_catalog.must_raise(SQLSTATE, TRUE) OR TRUE AND NOT pgslo_catalog.is_of_moved_schema(SQLSTATE) THEN
+            RAISE;
+        END IF;
+        keys := pgslo_catalog.touched_unknown('features.staff', 'one_job_at_a_time', SQLSTATE, SQLERRM);
     END;
     IF keys IS NOT NULL THEN
 INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets) VALUES ('features__staff__one_job_at_a_time__breaches', keys, buckets) RETURNING ctid INTO place;
@@ -221,7 +225,7 @@ INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets) VALUES
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 43e3ea8f38cce720 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo defbea45ec4e0290 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.
@@ -242,6 +246,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": false,
  "recount": null,
+ "judge": null,
  "batch_column": null,
  "sensitivity": 1.0,
  "watched": [],
@@ -271,7 +276,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "8dbb0fbfec7639ca"
+ "fingerprint": "4dbc6ea0ea4ffddc"
 }'::jsonb);
 
 -- create assertion features.staff.one_job_at_a_time: tells the runtime what the assertion depends on; then what is there is held to it.

@@ -121,7 +121,8 @@ DECLARE
     -- row goes only if it says what is held now.
     noted text := current_setting('pgslo.touched', true);
 BEGIN
-    IF starts_with(noted, '(') AND cardinality(NEW.buckets) = 1 THEN
+    -- A text that is no place of a row counts as not set.
+    IF noted ~ '^\(\d{1,9},\d{1,4}\)' AND cardinality(NEW.buckets) = 1 THEN
         -- The way of nearly every transaction: it has this row alone, of one guard row.
         DELETE FROM pgslo_gen.features__staff__touched AS t
         WHERE t.ctid = concat(split_part(noted, ')', 1), ')')::tid AND t.xid = NEW.xid AND t.assertion = NEW.assertion AND t.keys = NEW.keys;
@@ -138,13 +139,13 @@ BEGIN
         END IF;
     END IF;
     IF starts_with(noted, '{') AND noted <> (ARRAY['features__staff__settle_all'])::text THEN
-        PERFORM pgslo_catalog.settle_together(noted::text[]);
+        PERFORM pgslo_catalog.settle_together(noted);
     END IF;
     PERFORM pgslo_gen.features__staff__settle_all();
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__settle() IS 'pgslo aac93b3444abd2bb features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__settle() IS 'pgslo 77d841cf31791447 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__settle() FROM PUBLIC;
 
 -- create function features__staff__assert: notes which groups a statement touches.
@@ -183,8 +184,11 @@ FROM (
 ) AS d
             ) AS k;
         END IF;
-    EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_schema_name OR feature_not_supported THEN
-        PERFORM pgslo_catalog.record_break('features.staff', 'teams_are_known', SQLSTATE, SQLERRM);
+    EXCEPTION WHEN OTHERS THEN
+        IF pgslo_catalog.must_raise(SQLSTATE, TRUE) OR TRUE AND NOT pgslo_catalog.is_of_moved_schema(SQLSTATE) THEN
+            RAISE;
+        END IF;
+        keys := pgslo_catalog.touched_unknown('features.staff', 'teams_are_known', SQLSTATE, SQLERRM);
     END;
     IF keys IS NOT NULL THEN
 INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets) VALUES ('features__staff__teams_are_known__breaches', keys, buckets) RETURNING ctid INTO place;
@@ -198,7 +202,7 @@ INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets) VALUES
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo ad85abcd491c0c03 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 1ad9197fababc33a features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create function features__staff__assert__features__team: notes which groups a statement touches.
@@ -243,8 +247,11 @@ SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record
 SELECT '*' AS pgslo_key, n AS pgslo_bucket FROM generate_series(0, 1023) AS n
             ) AS k;
         END IF;
-    EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_schema_name OR feature_not_supported THEN
-        PERFORM pgslo_catalog.record_break('features.staff', 'teams_are_known', SQLSTATE, SQLERRM);
+    EXCEPTION WHEN OTHERS THEN
+        IF pgslo_catalog.must_raise(SQLSTATE, TRUE) OR TRUE AND NOT pgslo_catalog.is_of_moved_schema(SQLSTATE) THEN
+            RAISE;
+        END IF;
+        keys := pgslo_catalog.touched_unknown('features.staff', 'teams_are_known', SQLSTATE, SQLERRM);
     END;
     IF keys IS NOT NULL THEN
 INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets) VALUES ('features__staff__teams_are_known__breaches', keys, buckets) RETURNING ctid INTO place;
@@ -258,7 +265,7 @@ INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets) VALUES
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__assert__features__team() IS 'pgslo 702c29d80fcbf291 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__assert__features__team() IS 'pgslo 2f0a8a597d642c0e features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert__features__team() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.
@@ -279,6 +286,7 @@ SELECT pgslo_catalog.register('{
  "settle": "600 seconds",
  "batch_is_of_row": false,
  "recount": null,
+ "judge": null,
  "batch_column": null,
  "sensitivity": 1.0,
  "watched": [],
@@ -306,7 +314,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "c90074d0fd94d88c"
+ "fingerprint": "7a69b1e65d6ab309"
 }'::jsonb);
 
 -- create assertion features.staff.teams_are_known: tells the runtime what the assertion depends on; then what is there is held to it.

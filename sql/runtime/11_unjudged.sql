@@ -1,0 +1,232 @@
+-- A rule that could not be judged is not a rule that was met: errors of conditions by kind, and rows to be judged later.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.is_transient(error_code text) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN is_transient.error_code ~ '^(40|53|55|57|58)';
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.is_transient(text) IS
+    'Whether an error is of the moment: a conflict, a lock, memory, a full disk, a cancelled statement.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.is_of_value(error_code text) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- 42501 is about rights. 42804 is a plan of this session for a column that has another type now.
+    RETURN NOT pgslo_catalog.is_transient(is_of_value.error_code) AND is_of_value.error_code NOT IN ('42501', '42804');
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.is_of_value(text) IS
+    'Whether the row for which a condition raises such an error fails the rule, once the condition is known to fit the table.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.must_raise(error_code text, refuses boolean) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- After 40001 the transaction cannot commit: its writer tries again.
+    RETURN must_raise.error_code = '40001' OR must_raise.refuses AND pgslo_catalog.is_transient(must_raise.error_code);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.must_raise(text, boolean) IS
+    'Whether the writer gets an error because a rule, one that refuses rows or not, could not be judged.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.warn_unjudged(
+    definition text, rules text[], error_code text, later boolean
+) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RAISE WARNING USING
+        ERRCODE = '01SL2',
+        MESSAGE = CASE WHEN warn_unjudged.rules = '{}'
+            THEN format('rows written to %s were not recorded', warn_unjudged.definition)
+            ELSE format('rows written to %s were not judged by %s', warn_unjudged.definition,
+                        array_to_string(warn_unjudged.rules, ', '))
+        END,
+        DETAIL = format('The rows were stored. SQLSTATE %s.', warn_unjudged.error_code),
+        HINT = CASE WHEN warn_unjudged.later
+            THEN 'Readers are warned until pgslo.tick() has judged them.'
+            ELSE 'SELECT * FROM pgslo.status;'
+        END,
+        SCHEMA = split_part(warn_unjudged.definition, '.', 1),
+        TABLE = substr(warn_unjudged.definition, strpos(warn_unjudged.definition, '.') + 1),
+        CONSTRAINT = coalesce(warn_unjudged.rules[1], '');
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.warn_unjudged(text, text[], text, boolean) IS
+    'Warn the writer that rows were stored without a verdict; without rules, that they were not recorded.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.mark_unjudged(
+    definition text, rules text[], batches text[], places numeric[], error_code text, error_message text
+) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- Never left out because there is one already: that of another transaction says nothing of these rows.
+    INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message, batch, place)
+    SELECT d.definition_id, r.rule_id, mark_unjudged.error_code, left(mark_unjudged.error_message, 1000),
+           b.name, coalesce(b.place, pgslo_catalog.arrival(d.definition_id, b.name))
+    FROM pgslo_catalog.definition d
+    JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.name = ANY (mark_unjudged.rules)
+    CROSS JOIN (
+        SELECT u.name, min(u.place) AS place
+        FROM unnest(mark_unjudged.batches, mark_unjudged.places) AS u (name, place)
+        GROUP BY u.name
+    ) b
+    WHERE d.name = mark_unjudged.definition;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.mark_unjudged(text, text[], text[], numeric[], text, text) IS
+    'Note that rows of these batches are not judged by these rules.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.record_unjudged(
+    definition text, rules text[], batches text[], places numeric[], error_code text, error_message text
+) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    noted boolean := true;
+BEGIN
+    BEGIN
+        PERFORM pgslo_catalog.mark_unjudged(record_unjudged.definition, record_unjudged.rules, record_unjudged.batches,
+            record_unjudged.places, record_unjudged.error_code, record_unjudged.error_message);
+    EXCEPTION
+        WHEN serialization_failure THEN
+            RAISE;
+        WHEN OTHERS THEN
+            noted := false;
+    END;
+    PERFORM pgslo_catalog.warn_unjudged(record_unjudged.definition, record_unjudged.rules, record_unjudged.error_code,
+        noted AND (SELECT d.judge IS NOT NULL FROM pgslo_catalog.definition d WHERE d.name = record_unjudged.definition));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.record_unjudged(text, text[], text[], numeric[], text, text) IS
+    'Note that rows of these batches are not judged by these rules, and warn the writer; never fails the write.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.mark_taken(
+    definition text, rules text[], batches text[], places numeric[], error_code text, error_message text
+) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- Of a table that is not what its rules were written for, what is written says so.
+    IF mark_taken.error_code !~ '^(42|3F|0A)' THEN
+        PERFORM pgslo_catalog.mark_unjudged(mark_taken.definition,
+            ARRAY(
+                SELECT r.name FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)
+                WHERE d.name = mark_taken.definition AND r.name = ANY (mark_taken.rules)
+                  AND r.on_breach IN ('warn', 'flag') AND r.retired_at IS NULL),
+            mark_taken.batches, mark_taken.places, mark_taken.error_code, mark_taken.error_message);
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.mark_taken(text, text[], text[], numeric[], text, text) IS
+    'Note that it is not known which of the rows that a statement removed from these batches failed.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.judge_rows(
+    definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, place numeric
+) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+-- One who holds a lock on a table that rules look rows up in must not keep tick() waiting.
+SET lock_timeout = '1s'
+AS $pgslo$
+DECLARE
+    is_judged boolean;
+BEGIN
+    -- One statement, so one snapshot: the rows that it counts are those whose fragments and notes it sees.
+    EXECUTE format(
+        $query$
+        WITH counted AS MATERIALIZED (
+            SELECT c.rows, c.failed FROM pgslo_gen.%I($1, $2) AS c
+        ), known AS MATERIALIZED (
+            SELECT coalesce(sum(f.rows), 0) AS rows, coalesce(sum((f.failures ->> $2)::bigint), 0) AS failed
+            FROM pgslo_catalog.fragment f WHERE f.definition_id = $3 AND f.batch = $1
+        ), judged AS MATERIALIZED (
+            -- Fewer rows than were recorded: the name of the batch does not find them.
+            SELECT CASE $4 WHEN 'bulk' THEN c.failed ELSE greatest(c.failed, k.failed) END - k.failed AS more
+            FROM counted c CROSS JOIN known k
+            WHERE c.rows >= k.rows OR $4 <> 'bulk' AND c.rows > 0
+        ), gone AS (
+            DELETE FROM pgslo_catalog.rule_break b USING judged
+            WHERE b.definition_id = $3 AND b.rule_id = $5 AND b.batch = $1
+        ), written AS (
+            INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
+            SELECT $3, $1, $6, 0, jsonb_build_object($2, j.more) FROM judged j WHERE j.more <> 0
+        )
+        SELECT true FROM judged
+        $query$, (judge_rows.definition).judge)
+    INTO is_judged
+    USING judge_rows.batch, (judge_rows.rule).name, (judge_rows.definition).definition_id,
+        (judge_rows.definition).writes, (judge_rows.rule).rule_id, judge_rows.place;
+    IF is_judged AND pgslo_catalog.batch_is_missed(judge_rows.rule, judge_rows.batch) THEN
+        PERFORM pgslo_catalog.open_incident(judge_rows.rule, judge_rows.batch, judge_rows.place);
+    END IF;
+    RETURN coalesce(is_judged, false);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.judge_rows(pgslo_catalog.definition, pgslo_catalog.rule, text, numeric) IS
+    'Judge a batch by a rule about rows, from the table, and open its incident; false if its rows are not found.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.judge_unjudged(definition pgslo_catalog.definition) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    id bigint := (judge_unjudged.definition).definition_id;
+    due record;
+BEGIN
+    FOR due IN
+        SELECT r AS rule, r.scope, r.name, b.batch, min(b.place) AS place
+        FROM pgslo_catalog.rule_break b JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id
+        WHERE b.definition_id = id AND b.batch IS NOT NULL AND r.retired_at IS NULL AND r.scope <> 'assertion'
+        GROUP BY r, r.scope, r.name, b.batch
+        ORDER BY min(b.rule_break_id)
+    LOOP
+        IF due.scope <> 'row' THEN
+            DELETE FROM pgslo_catalog.rule_break b WHERE b.definition_id = id AND b.rule_id = (due.rule).rule_id AND b.batch = due.batch;
+            PERFORM pgslo_catalog.judge_batch(id, due.batch);
+            CONTINUE;
+        END IF;
+        CONTINUE WHEN (judge_unjudged.definition).judge IS NULL;
+        BEGIN
+            PERFORM pgslo_catalog.judge_rows(judge_unjudged.definition, due.rule, due.batch, due.place);
+        EXCEPTION WHEN OTHERS THEN
+            -- The notes stay, and the next tick() tries again.
+            IF pgslo_catalog.is_transient(SQLSTATE) THEN
+                PERFORM pgslo_catalog.warn_unjudged((judge_unjudged.definition).name, ARRAY[due.name], SQLSTATE, true);
+                EXIT;
+            END IF;
+            PERFORM pgslo_catalog.record_break((judge_unjudged.definition).name, due.name, SQLSTATE, SQLERRM);
+        END;
+    END LOOP;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.judge_unjudged(pgslo_catalog.definition) IS
+    'Judge what could not be judged when it was written; what cannot be judged now either stays noted.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.warn_unsampled(definition text, rule text, error_code text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RAISE WARNING USING
+        ERRCODE = '01SL2',
+        MESSAGE = format('failing rows of %s were counted, but not kept as samples of rule "%s"', warn_unsampled.definition, warn_unsampled.rule),
+        DETAIL = format('SQLSTATE %s.', warn_unsampled.error_code),
+        SCHEMA = split_part(warn_unsampled.definition, '.', 1),
+        TABLE = substr(warn_unsampled.definition, strpos(warn_unsampled.definition, '.') + 1),
+        CONSTRAINT = warn_unsampled.rule;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.warn_unsampled(text, text, text) IS 'Warn the writer that no examples of failing rows were kept.';

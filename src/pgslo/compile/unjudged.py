@@ -1,0 +1,61 @@
+"""A function that judges rows of a batch again which could not be judged when they were written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pgslo import naming, sql
+from pgslo.compile.artifact import Artifact
+from pgslo.compile.batch_functions import rows_of_batch
+from pgslo.compile.conditions import ROW
+from pgslo.compile.mechanisms import Choice
+from pgslo.compile.writes import Described, WriteCompiler
+from pgslo.sql import Sql
+
+#: Those that refuse a row fail its write instead of leaving it unjudged.
+_ON_BREACH = ("warn", "flag")
+_BATCH_AND_RULE = Sql("text, text")
+
+
+@dataclass(frozen=True)
+class _Judge:
+    source: Sql
+    function: Sql
+    rule_names: Sql
+    rules: tuple[Described, ...]
+    rows: Sql
+
+
+def judge(compiler: WriteCompiler, choices: tuple[Choice, ...]) -> Artifact | None:
+    """Return the function that counts failing rows of one batch for one rule.
+
+    Args:
+        compiler: Of the definition.
+        choices: Its rules, with how each is enforced.
+
+    Returns:
+        ``None`` where no trigger judges rows without refusing them, or no row says which batch it belongs to.
+    """
+    batch = compiler.definition.batch
+    judged = tuple(
+        choice.rule
+        for choice in choices
+        if choice.mechanism in ("row trigger", "statement trigger") and choice.rule.on_breach in _ON_BREACH
+    )
+    if batch is None or batch.by is None or not judged:
+        return None
+    name = compiler.function_name("judge")
+    described = compiler.described(judged, ROW)
+    context = _Judge(
+        source=compiler.source(judged),
+        function=sql.identifier(naming.GENERATED_SCHEMA, name),
+        rule_names=Sql(f"ARRAY[{sql.join(', ', (one.name for one in described))}]::text[]"),
+        rules=described,
+        rows=rows_of_batch(compiler),
+    )
+    return compiler.function(
+        name,
+        sql.render("judge_rows", context),
+        "judges rows that could not be judged when they were written, for example while a lock was held",
+        arguments=_BATCH_AND_RULE,
+    )

@@ -218,6 +218,7 @@ BEGIN
     IF known.is_copy THEN
         RETURN NULL;
     END IF;
+    PERFORM pgslo_catalog.check_rereading(known);
     PERFORM pgslo_catalog.keep_snapshots();
     EXECUTE format('DROP TABLE IF EXISTS pgslo_snapshot.%I', room);
     PERFORM pgslo_catalog.make_table(room, known.columns, false, pgslo_catalog.caller());
@@ -284,8 +285,8 @@ CREATE FUNCTION pgslo.begin_snapshot(name text, source_schema text, source_name 
     AS $_$
 DECLARE
     reader name := pgslo_catalog.caller();
-    source regclass := (SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                        WHERE n.nspname = begin_snapshot.source_schema AND c.relname = begin_snapshot.source_name AND c.relkind = 'v');
+    source regclass;
+    defined text;
     target pgslo_catalog.definition;
     begun pgslo_catalog.snapshot;
     healthy numeric[];
@@ -296,14 +297,9 @@ BEGIN
             MESSAGE = format('"%s" is no name for a snapshot', begin_snapshot.name),
             HINT = 'A letter, then letters, digits, "_", "-" and ".", 63 at most.';
     END IF;
-    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = substr(obj_description(source, 'pg_class'), 24);
-    IF source IS NULL OR target.definition_id IS NULL OR obj_description(source, 'pg_class') !~ '^pgslo [0-9a-f]{16} ' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'SL002',
-            MESSAGE = format('%I.%I is no guarded view', begin_snapshot.source_schema, begin_snapshot.source_name),
-            DETAIL = 'Snapshots are taken of what readers see.',
-            HINT = 'Name a guarded view or the view of a task; pgslo status shows the tables.';
-    END IF;
+    SELECT v.source, v.definition INTO source, defined
+    FROM pgslo_catalog.guarded_view(begin_snapshot.source_schema, begin_snapshot.source_name) AS v;
+    SELECT d.* INTO STRICT target FROM pgslo_catalog.definition d WHERE d.name = defined;
     IF NOT has_table_privilege(reader, source, 'SELECT') THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('permission denied for view %s', begin_snapshot.source_name);
     END IF;
@@ -358,6 +354,23 @@ $_$;
 
 COMMENT ON FUNCTION pgslo.begin_snapshot(name text, source_schema text, source_name text, condition text, as_reference boolean, healthy_only boolean) IS 'Part of create_snapshot(): makes room, and says what the caller has to run.';
 
+CREATE FUNCTION pgslo.check_own_rights(reader name) RETURNS void
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF check_own_rights.reader <> pgslo_catalog.caller() THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = 'snapshots are read with the rights of the session''s role alone',
+            DETAIL = format('A function runs this with the rights of %s for %s.', check_own_rights.reader, pgslo_catalog.caller()),
+            HINT = 'Call it outside of functions that are SECURITY DEFINER.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.check_own_rights(reader name) IS 'Part of create_snapshot() and verify_snapshot(): refuse to read rows with the rights of a function''s owner for its caller.';
+
 CREATE FUNCTION pgslo.close_batch(definition text, batch text DEFAULT '*'::text) RETURNS TABLE(batch_name text, rule text, columns text[], verdict text, value double precision, low double precision, high double precision, score double precision, said text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -400,6 +413,7 @@ CREATE FUNCTION pgslo.create_snapshot(name text, source_schema text, source_name
     SET "TimeZone" TO 'UTC'
     AS $$
 BEGIN
+    PERFORM pgslo.check_own_rights(current_user);
     EXECUTE pgslo.begin_snapshot(create_snapshot.name, create_snapshot.source_schema, create_snapshot.source_name, create_snapshot.condition, create_snapshot.as_reference, create_snapshot.healthy_only);
     PERFORM pgslo.seal_snapshot(create_snapshot.name);
 END
@@ -443,7 +457,10 @@ BEGIN
             DETAIL = format('It was taken by %s.', known.taken_by),
             HINT = format('Ask %s, or %s.', known.taken_by, current_user);
     END IF;
-    EXECUTE format('DROP TABLE IF EXISTS pgslo_snapshot.%I', known.name);
+    -- The schema may be another role's by now, and a table in it that role's.
+    IF EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'pgslo_snapshot' AND n.nspowner = current_user::regrole) THEN
+        EXECUTE format('DROP TABLE IF EXISTS pgslo_snapshot.%I', known.name);
+    END IF;
     DELETE FROM pgslo_catalog.snapshot s WHERE s.snapshot_id = known.snapshot_id;
     -- With the last one goes what was made with the first.
     IF NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'pgslo_snapshot')
@@ -464,7 +481,8 @@ CREATE FUNCTION pgslo.end_check(name text) RETURNS TABLE(about text, was text, i
 DECLARE
     known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(end_check.name);
     room text := CASE WHEN known.is_copy THEN known.name ELSE format('check of %s', known.snapshot_id) END;
-    keeper regclass := (SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'pgslo_snapshot' AND c.relname = room AND c.relkind = 'r');
+    keeper regclass := (SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'pgslo_snapshot' AND c.relname = room AND c.relkind = 'r'
+                        AND c.relowner = current_user::regrole);
     columns_now jsonb;
 BEGIN
     IF known.content_hash IS NULL OR keeper IS NULL THEN
@@ -1291,6 +1309,7 @@ BEGIN
     IF known.is_copy THEN
         RETURN format('SELECT * FROM pgslo_snapshot.%I', known.name);
     END IF;
+    PERFORM pgslo_catalog.check_rereading(known);
     RETURN pgslo_catalog.reading(known, ARRAY(SELECT b.place FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = known.snapshot_id ORDER BY b.place));
 END
 $$;
@@ -1405,6 +1424,7 @@ DECLARE
     statement text := pgslo.begin_check(verify_snapshot.name);
 BEGIN
     IF statement IS NOT NULL THEN
+        PERFORM pgslo.check_own_rights(current_user);
         EXECUTE statement;
     END IF;
     RETURN QUERY SELECT c.about, c.was, c.is_now FROM pgslo.end_check(verify_snapshot.name) AS c;
@@ -2130,6 +2150,69 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.check_mute(until timestamp with time zone) IS 'Refuses a mute that would be over before it begins.';
 
+CREATE TABLE pgslo_catalog.snapshot (
+    snapshot_id bigint NOT NULL,
+    name text NOT NULL,
+    is_copy boolean NOT NULL,
+    definition text NOT NULL,
+    definition_fingerprint text NOT NULL,
+    source_schema text NOT NULL,
+    source_name text NOT NULL,
+    condition text,
+    left_out numeric[],
+    columns jsonb NOT NULL,
+    batch_by text,
+    batch_place text,
+    rows bigint,
+    content_hash text,
+    newest_batch text,
+    newest_place numeric,
+    incidents jsonb,
+    library_version text,
+    taken_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    taken_by text NOT NULL,
+    CONSTRAINT snapshot_is_sealed_whole CHECK (((rows IS NULL) = (content_hash IS NULL)))
+);
+
+COMMENT ON TABLE pgslo_catalog.snapshot IS 'What was read through a guarded view at a time: a copy of the rows, or how to read them again.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.is_copy IS 'Whether the rows are kept, in the schema pgslo_snapshot under this name; else they are read again when they are wanted.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.definition IS 'Name of the definition of the view; the snapshot outlives it.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.definition_fingerprint IS 'Which version of the definition was applied then.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.left_out IS 'Places of batches that were left out as unhealthy; NULL: none was looked for.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.columns IS 'Name and type of each column, in order.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.batch_by IS 'A row''s batch, as SQL over row r, where the view''s columns say it.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.batch_place IS 'Where a batch stands among the others, as SQL over b.raw.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.content_hash IS 'Of columns and rows in any order; NULL while it is being taken.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.incidents IS 'Incidents that were open then on columns of the view or on the table.';
+
+CREATE FUNCTION pgslo_catalog.check_rereading(snapshot pgslo_catalog.snapshot) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF snapshot.condition IS NOT NULL AND snapshot.taken_by <> pgslo_catalog.caller() THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('permission denied to read snapshot "%s" again', snapshot.name),
+            DETAIL = format('Its condition was written by %s, and would run with the rights of %s.', snapshot.taken_by, pgslo_catalog.caller()),
+            HINT = format('SET ROLE %I;', snapshot.taken_by);
+    END IF;
+    -- The view of that name may be another by now.
+    PERFORM pgslo_catalog.guarded_view(snapshot.source_schema, snapshot.source_name);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.check_rereading(snapshot pgslo_catalog.snapshot) IS 'Refuse to read a reference again with the rights of another role than its taker''s, or from a view that is not pgslo''s.';
+
 CREATE FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn integer, seed bigint, OUT chosen text[], OUT partners integer[]) RETURNS record
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2543,50 +2626,6 @@ CREATE FUNCTION pgslo_catalog.content_hash(columns jsonb, rows bigint, sums nume
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.content_hash(columns jsonb, rows bigint, sums numeric[]) IS 'One hash for columns and rows in any order.';
-
-CREATE TABLE pgslo_catalog.snapshot (
-    snapshot_id bigint NOT NULL,
-    name text NOT NULL,
-    is_copy boolean NOT NULL,
-    definition text NOT NULL,
-    definition_fingerprint text NOT NULL,
-    source_schema text NOT NULL,
-    source_name text NOT NULL,
-    condition text,
-    left_out numeric[],
-    columns jsonb NOT NULL,
-    batch_by text,
-    batch_place text,
-    rows bigint,
-    content_hash text,
-    newest_batch text,
-    newest_place numeric,
-    incidents jsonb,
-    library_version text,
-    taken_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    taken_by text NOT NULL,
-    CONSTRAINT snapshot_is_sealed_whole CHECK (((rows IS NULL) = (content_hash IS NULL)))
-);
-
-COMMENT ON TABLE pgslo_catalog.snapshot IS 'What was read through a guarded view at a time: a copy of the rows, or how to read them again.';
-
-COMMENT ON COLUMN pgslo_catalog.snapshot.is_copy IS 'Whether the rows are kept, in the schema pgslo_snapshot under this name; else they are read again when they are wanted.';
-
-COMMENT ON COLUMN pgslo_catalog.snapshot.definition IS 'Name of the definition of the view; the snapshot outlives it.';
-
-COMMENT ON COLUMN pgslo_catalog.snapshot.definition_fingerprint IS 'Which version of the definition was applied then.';
-
-COMMENT ON COLUMN pgslo_catalog.snapshot.left_out IS 'Places of batches that were left out as unhealthy; NULL: none was looked for.';
-
-COMMENT ON COLUMN pgslo_catalog.snapshot.columns IS 'Name and type of each column, in order.';
-
-COMMENT ON COLUMN pgslo_catalog.snapshot.batch_by IS 'A row''s batch, as SQL over row r, where the view''s columns say it.';
-
-COMMENT ON COLUMN pgslo_catalog.snapshot.batch_place IS 'Where a batch stands among the others, as SQL over b.raw.';
-
-COMMENT ON COLUMN pgslo_catalog.snapshot.content_hash IS 'Of columns and rows in any order; NULL while it is being taken.';
-
-COMMENT ON COLUMN pgslo_catalog.snapshot.incidents IS 'Incidents that were open then on columns of the view or on the table.';
 
 CREATE FUNCTION pgslo_catalog.content_of(snapshot pgslo_catalog.snapshot, table_name text) RETURNS TABLE(batch text, place numeric, rows bigint, sums numeric[])
     LANGUAGE plpgsql
@@ -3495,6 +3534,27 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.grids_apart(now double precision[], reference double precision[], OUT distribution double precision, OUT moved double precision) IS 'The largest distance of two distributions (Kolmogorov and Smirnov''s) and how far values moved (Wasserstein''s), from their quantiles.';
 
+CREATE FUNCTION pgslo_catalog.guarded_view(source_schema text, source_name text, OUT source regclass, OUT definition text) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Of pgslo's and registered by apply: functions in the view of another role would run with the reader's rights.
+    SELECT g.object_id, g.definition INTO source, definition
+    FROM pgslo_catalog.generated g
+    WHERE g.kind = 'view' AND g.is_ours AND g.is_listed AND g.names = ARRAY[guarded_view.source_schema, guarded_view.source_name];
+    IF source IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'SL002',
+            MESSAGE = format('%I.%I is no guarded view', guarded_view.source_schema, guarded_view.source_name),
+            DETAIL = 'Snapshots are taken of what readers see.',
+            HINT = 'Name a guarded view or the view of a task; pgslo status shows the tables.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.guarded_view(source_schema text, source_name text, OUT source regclass, OUT definition text) IS 'Return a view that apply made and registered, and its definition; an error where it is another.';
+
 CREATE FUNCTION pgslo_catalog.heal_incidents() RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4330,9 +4390,9 @@ BEGIN
     INSERT INTO pgslo_catalog.paused_function (function_name, definition_id, source)
     SELECT p.proname, d.definition_id, pg_get_functiondef(p.oid)
     FROM pg_proc p
-    JOIN pgslo_catalog.definition d ON d.name = keep_functions.definition
-    WHERE p.pronamespace = 'pgslo_gen'::regnamespace AND p.prorettype = 'trigger'::regtype
-      AND obj_description(p.oid, 'pg_proc') ~ '^pgslo [0-9a-f]{16} ' AND substr(obj_description(p.oid, 'pg_proc'), 24) = d.name
+    JOIN pgslo_catalog.generated g ON g.kind = 'function' AND g.object_id = p.oid AND g.is_ours
+    JOIN pgslo_catalog.definition d ON d.name = g.definition
+    WHERE p.prorettype = 'trigger'::regtype AND d.name = keep_functions.definition
     ON CONFLICT (function_name) DO NOTHING;
     RETURN QUERY
     SELECT k.function_name
@@ -8020,6 +8080,212 @@ CREATE VIEW pgslo.quarantine AS
 
 COMMENT ON VIEW pgslo.quarantine IS 'Rows kept out of their tables. May hold personal data.';
 
+CREATE TABLE pgslo_catalog.applied (
+    definition_id bigint NOT NULL,
+    table_name text NOT NULL,
+    columns jsonb NOT NULL,
+    objects jsonb NOT NULL,
+    rows_written bigint,
+    library_version text NOT NULL,
+    applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    applied_by text DEFAULT SESSION_USER NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.applied IS 'How the last apply left a table and what was generated for it: drift is the difference.';
+
+COMMENT ON COLUMN pgslo_catalog.applied.table_name IS 'Schema and name that the table had.';
+
+COMMENT ON COLUMN pgslo_catalog.applied.columns IS 'Number, name and type of each column.';
+
+COMMENT ON COLUMN pgslo_catalog.applied.objects IS 'What was generated: kind, name, fingerprint, digest of a function''s body.';
+
+COMMENT ON COLUMN pgslo_catalog.applied.rows_written IS 'Rows inserted and updated so far, as the statistics system counted them.';
+
+CREATE VIEW pgslo_catalog.generated AS
+ WITH trusted AS (
+         SELECT n_1.nspowner AS role
+           FROM pg_namespace n_1
+          WHERE (n_1.nspname = 'pgslo_catalog'::name)
+        UNION
+         SELECT r.oid
+           FROM (pg_roles r
+             JOIN pg_namespace n_1 ON ((n_1.nspname = 'pgslo_catalog'::name)))
+          WHERE ((r.rolname = CURRENT_USER) AND pg_has_role(r.oid, n_1.nspowner, 'USAGE'::text))
+        ), listed AS (
+         SELECT DISTINCT ON ((o.value -> 'kind'::text), (o.value -> 'names'::text), (o.value -> 'relation'::text)) d.name AS definition,
+            (o.value ->> 'kind'::text) AS kind,
+            (o.value -> 'names'::text) AS names,
+            (o.value -> 'relation'::text) AS relation,
+            (o.value ->> 'owner'::text) AS owner
+           FROM ((pgslo_catalog.applied a
+             JOIN pgslo_catalog.definition d USING (definition_id))
+             CROSS JOIN LATERAL jsonb_array_elements(a.objects) o(value))
+          ORDER BY (o.value -> 'kind'::text), (o.value -> 'names'::text), (o.value -> 'relation'::text), a.applied_at DESC
+        ), commented AS (
+         SELECT e.classoid,
+            e.objoid,
+            substr(e.description, 7, 16) AS fingerprint,
+            substr(e.description, 24) AS definition
+           FROM pg_description e
+          WHERE ((e.objsubid = 0) AND (e.description ~ '^pgslo [0-9a-f]{16} .'::text))
+        ), candidate AS (
+         SELECT m.classoid,
+            m.objoid,
+            m.fingerprint,
+            m.definition,
+            'function'::text AS kind,
+            p.pronamespace AS schema,
+            p.proname AS name,
+            NULL::oid AS on_relation,
+            p.proowner AS owner,
+            (p.pronamespace = g.oid) AS is_in_place
+           FROM ((commented m
+             JOIN pg_proc p ON ((p.oid = m.objoid)))
+             LEFT JOIN pg_namespace g ON ((g.nspname = 'pgslo_gen'::name)))
+          WHERE (m.classoid = ('pg_proc'::regclass)::oid)
+        UNION ALL
+         SELECT m.classoid,
+            m.objoid,
+            m.fingerprint,
+            m.definition,
+                CASE
+                    WHEN (c.relkind = ANY (ARRAY['v'::"char", 'm'::"char"])) THEN 'view'::text
+                    ELSE 'table'::text
+                END AS "case",
+            c.relnamespace,
+            c.relname,
+            NULL::oid,
+            c.relowner,
+            ((c.relkind = 'v'::"char") OR ((c.relkind = 'r'::"char") AND (c.relnamespace = g.oid)))
+           FROM ((commented m
+             JOIN pg_class c ON ((c.oid = m.objoid)))
+             LEFT JOIN pg_namespace g ON ((g.nspname = 'pgslo_gen'::name)))
+          WHERE ((m.classoid = ('pg_class'::regclass)::oid) AND (c.relkind = ANY (ARRAY['r'::"char", 'p'::"char", 'f'::"char", 'v'::"char", 'm'::"char"])))
+        UNION ALL
+         SELECT 'pg_class'::regclass AS regclass,
+            x.oid,
+            COALESCE(m.fingerprint, '0000000000000000'::text) AS "coalesce",
+            COALESCE(m.definition, d.name) AS "coalesce",
+            'unique_index'::text,
+            x.relnamespace,
+            x.relname,
+            i.indrelid,
+            x.relowner,
+            starts_with((x.relname)::text, 'pgslo__'::text) AS starts_with
+           FROM (((pg_index i
+             JOIN pg_class x ON ((x.oid = i.indexrelid)))
+             LEFT JOIN commented m ON (((m.classoid = ('pg_class'::regclass)::oid) AND (m.objoid = x.oid))))
+             LEFT JOIN pgslo_catalog.definition d ON ((((d.relation)::oid = i.indrelid) AND starts_with((x.relname)::text, 'pgslo__'::text))))
+          WHERE (((m.objoid IS NOT NULL) OR (d.name IS NOT NULL)) AND (NOT (EXISTS ( SELECT
+                   FROM pg_constraint k
+                  WHERE ((k.conindid = x.oid) AND (k.contype = 'x'::"char"))))))
+        UNION ALL
+         SELECT m.classoid,
+            m.objoid,
+            m.fingerprint,
+            m.definition,
+            'trigger'::text,
+            NULL::oid,
+            t.tgname,
+            t.tgrelid,
+            p.proowner,
+            ((p.pronamespace = g.oid) AND (NOT t.tgisinternal) AND (t.tgparentid = (0)::oid) AND starts_with((t.tgname)::text, 'pgslo_'::text))
+           FROM (((commented m
+             JOIN pg_trigger t ON ((t.oid = m.objoid)))
+             JOIN pg_proc p ON ((p.oid = t.tgfoid)))
+             LEFT JOIN pg_namespace g ON ((g.nspname = 'pgslo_gen'::name)))
+          WHERE (m.classoid = ('pg_trigger'::regclass)::oid)
+        UNION ALL
+         SELECT m.classoid,
+            m.objoid,
+            m.fingerprint,
+            m.definition,
+                CASE k.contype
+                    WHEN 'f'::"char" THEN 'foreign_key'::text
+                    WHEN 'x'::"char" THEN 'exclusion'::text
+                    ELSE 'constraint'::text
+                END AS "case",
+            NULL::oid,
+            k.conname,
+            k.conrelid,
+            c.relowner,
+            ((k.contype = ANY (ARRAY['f'::"char", 'x'::"char"])) AND (k.conparentid = (0)::oid))
+           FROM ((commented m
+             JOIN pg_constraint k ON ((k.oid = m.objoid)))
+             JOIN pg_class c ON ((c.oid = k.conrelid)))
+          WHERE (m.classoid = ('pg_constraint'::regclass)::oid)
+        UNION ALL
+         SELECT m.classoid,
+            m.objoid,
+            m.fingerprint,
+            m.definition,
+            'schema'::text,
+            NULL::oid,
+            n_1.nspname,
+            NULL::oid,
+            n_1.nspowner,
+            true
+           FROM (commented m
+             JOIN pg_namespace n_1 ON ((n_1.oid = m.objoid)))
+          WHERE (m.classoid = ('pg_namespace'::regclass)::oid)
+        ), named AS (
+         SELECT c.classoid,
+            c.objoid,
+            c.fingerprint,
+            c.definition,
+            c.kind,
+            c.schema,
+            c.name,
+            c.on_relation,
+            c.owner,
+            c.is_in_place,
+                CASE
+                    WHEN ((c.kind = ANY (ARRAY['view'::text, 'unique_index'::text])) OR ((c.schema IS NOT NULL) AND (NOT c.is_in_place))) THEN ARRAY[(n_1.nspname)::text, (c.name)::text]
+                    ELSE ARRAY[(c.name)::text]
+                END AS names,
+                CASE
+                    WHEN (o.oid IS NOT NULL) THEN ARRAY[(s.nspname)::text, (o.relname)::text]
+                    ELSE NULL::text[]
+                END AS relation,
+            COALESCE(o.relowner, c.owner) AS commenter
+           FROM (((candidate c
+             LEFT JOIN pg_namespace n_1 ON ((n_1.oid = c.schema)))
+             LEFT JOIN pg_class o ON ((o.oid = c.on_relation)))
+             LEFT JOIN pg_namespace s ON ((s.oid = o.relnamespace)))
+        )
+ SELECT n.classoid AS class_id,
+    n.objoid AS object_id,
+    n.kind,
+    n.names,
+    n.relation,
+    n.on_relation,
+    n.fingerprint,
+        CASE
+            WHEN (n.commenter IN ( SELECT t.role
+               FROM trusted t)) THEN n.definition
+            ELSE COALESCE(l.definition, n.definition)
+        END AS definition,
+    pg_get_userbyid(n.owner) AS owner,
+    (n.is_in_place AND
+        CASE n.kind
+            WHEN 'function'::text THEN true
+            WHEN 'table'::text THEN true
+            WHEN 'view'::text THEN (w.is_trusted OR COALESCE((l.owner = pg_get_userbyid(n.owner)), false))
+            WHEN 'schema'::text THEN w.is_trusted
+            WHEN 'trigger'::text THEN (w.is_trusted OR w.is_about)
+            ELSE (w.is_about OR (w.is_trusted AND (array_to_string(n.relation, '.'::text) = n.definition)))
+        END) AS is_ours,
+    (l.definition IS NOT NULL) AS is_listed
+   FROM ((named n
+     LEFT JOIN listed l ON (((l.kind = n.kind) AND (l.names = to_jsonb(n.names)) AND (l.relation = COALESCE(to_jsonb(n.relation), 'null'::jsonb)))))
+     CROSS JOIN LATERAL ( SELECT (n.owner IN ( SELECT t.role
+                   FROM trusted t)) AS is_trusted,
+            ((l.definition IS NOT NULL) OR (EXISTS ( SELECT
+                   FROM pgslo_catalog.definition d
+                  WHERE (((d.relation)::oid = n.on_relation) AND (d.name = n.definition))))) AS is_about) w);
+
+COMMENT ON VIEW pgslo_catalog.generated IS 'Objects whose comment says that pgslo generated them, for which definition, and whether that is so (is_ours).';
+
 CREATE TABLE pgslo_catalog.task (
     task_id bigint NOT NULL,
     definition_id bigint NOT NULL,
@@ -8047,11 +8313,10 @@ CREATE VIEW pgslo.reader AS
            FROM pgslo_catalog.definition d
         UNION
          SELECT d.definition_id,
-            c.oid
-           FROM ((pg_class c
-             JOIN pg_description e ON (((e.objoid = c.oid) AND (e.classoid = ('pg_class'::regclass)::oid) AND (e.objsubid = 0) AND (e.description ~ '^pgslo [0-9a-f]{16} '::text))))
-             JOIN pgslo_catalog.definition d ON ((d.name = substr(e.description, 24))))
-          WHERE (c.relkind = 'v'::"char")
+            g.object_id
+           FROM (pgslo_catalog.generated g
+             JOIN pgslo_catalog.definition d ON ((d.name = g.definition)))
+          WHERE ((g.kind = 'view'::text) AND g.is_ours)
         ), edge AS (
          SELECT w.ev_class AS view,
             p.refobjid AS source,
@@ -8338,27 +8603,6 @@ CREATE VIEW pgslo.verdict AS
      JOIN pgslo_catalog.definition d ON ((d.definition_id = v.definition_id)));
 
 COMMENT ON VIEW pgslo.verdict IS 'Whether each batch met each rule about batches.';
-
-CREATE TABLE pgslo_catalog.applied (
-    definition_id bigint NOT NULL,
-    table_name text NOT NULL,
-    columns jsonb NOT NULL,
-    objects jsonb NOT NULL,
-    rows_written bigint,
-    library_version text NOT NULL,
-    applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    applied_by text DEFAULT SESSION_USER NOT NULL
-);
-
-COMMENT ON TABLE pgslo_catalog.applied IS 'How the last apply left a table and what was generated for it: drift is the difference.';
-
-COMMENT ON COLUMN pgslo_catalog.applied.table_name IS 'Schema and name that the table had.';
-
-COMMENT ON COLUMN pgslo_catalog.applied.columns IS 'Number, name and type of each column.';
-
-COMMENT ON COLUMN pgslo_catalog.applied.objects IS 'What was generated: kind, name, fingerprint, digest of a function''s body.';
-
-COMMENT ON COLUMN pgslo_catalog.applied.rows_written IS 'Rows inserted and updated so far, as the statistics system counted them.';
 
 CREATE TABLE pgslo_catalog.assertion_guard (
     check_function text NOT NULL,
@@ -9112,6 +9356,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.chance(what text, seed bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.check_mute(until timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.check_rereading(snapshot pgslo_catalog.snapshot) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn integer, seed bigint, OUT chosen text[], OUT partners integer[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer) FROM PUBLIC;
@@ -9179,6 +9425,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch
 REVOKE ALL ON FUNCTION pgslo_catalog.grid_distance(by text, one double precision[], other double precision[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.grids_apart(now double precision[], reference double precision[], OUT distribution double precision, OUT moved double precision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.guarded_view(source_schema text, source_name text, OUT source regclass, OUT definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.heal_incidents() FROM PUBLIC;
 

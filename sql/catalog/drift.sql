@@ -1,4 +1,7 @@
 -- What each defined table was like when it was last applied, and what it is like now.
+WITH made AS (
+    SELECT t.object_id, t.names, t.on_relation, t.definition FROM pgslo_catalog.generated t WHERE t.kind = 'trigger' AND t.is_ours
+)
 SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_name,
     a.table_name AS applied_name, a.applied_at, a.columns AS applied_columns, a.objects AS applied_objects,
     (SELECT jsonb_agg(jsonb_build_object('table', t.attrelid::bigint, 'number', t.attnum, 'name', t.attname, 'type', pg_catalog.format_type(t.atttypid, t.atttypmod)) ORDER BY t.attnum)
@@ -12,12 +15,13 @@ SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_na
     EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.scope = 'assertion' AND r.mechanism <> 'native') AS asserts,
     -- Statement triggers of the whole table, or of the table of its labels, that a partition lacks.
     (SELECT coalesce(jsonb_agg(jsonb_build_array(p.relid::regclass::text, g.tgname) ORDER BY p.relid::regclass::text, g.tgname), '[]')
-     FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class w ON w.oid = g.tgrelid AND w.relkind = 'p' AND NOT w.relispartition
+     FROM made m
+     JOIN pg_catalog.pg_trigger g ON g.oid = m.object_id AND g.tgtype & 1 = 0
+     JOIN pg_catalog.pg_class w ON w.oid = g.tgrelid AND w.relkind = 'p' AND NOT w.relispartition
      CROSS JOIN LATERAL pg_catalog.pg_partition_tree(w.oid) p
      JOIN pg_catalog.pg_class x ON x.oid = p.relid
-     WHERE (g.tgrelid = c.oid OR substr(pg_catalog.obj_description(g.oid, 'pg_trigger'), 24) = d.name)
-       AND NOT g.tgisinternal AND g.tgname ~ '^pgslo_' AND g.tgtype & 1 = 0 AND p.relid <> w.oid AND x.relkind IN ('r', 'p')
-       AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger own WHERE own.tgrelid = p.relid AND own.tgname = g.tgname)) AS unarmed,
+     WHERE m.definition = d.name AND p.relid <> w.oid AND x.relkind IN ('r', 'p')
+       AND NOT EXISTS (SELECT FROM made own WHERE own.on_relation = p.relid AND own.names[1] = g.tgname)) AS unarmed,
     -- Tables that a trigger of it stood on and that are not there under their names, and those that assertions depend on besides its own.
     (SELECT coalesce(jsonb_agg(DISTINCT o.stood -> 'relation'), '[]') FROM jsonb_array_elements(a.objects) AS o (stood)
      WHERE o.stood ->> 'kind' = 'trigger'
@@ -27,11 +31,11 @@ SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_na
     -- Tables that were partitions then, and those of them that stand by themselves now, with triggers of ours.
     (SELECT coalesce(jsonb_agg(DISTINCT o.stood -> 'relation'), '[]') FROM jsonb_array_elements(a.objects) AS o (stood)
      WHERE o.stood ->> 'of_partition' = 'true') AS applied_partitions,
-    (SELECT coalesce(jsonb_agg(DISTINCT g.tgrelid::regclass::text), '[]')
+    (SELECT coalesce(jsonb_agg(DISTINCT g.on_relation::regclass::text), '[]')
      FROM jsonb_array_elements(a.objects) AS o (stood)
      JOIN pg_catalog.pg_namespace s ON s.nspname = o.stood #>> '{relation,0}'
      JOIN pg_catalog.pg_class x ON x.relnamespace = s.oid AND x.relname = o.stood #>> '{relation,1}' AND NOT x.relispartition
-     JOIN pg_catalog.pg_trigger g ON g.tgrelid = x.oid AND substr(pg_catalog.obj_description(g.oid, 'pg_trigger'), 24) = d.name
+     JOIN made g ON g.on_relation = x.oid AND g.definition = d.name
      WHERE o.stood ->> 'of_partition' = 'true') AS detached,
     (SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_array(s.nspname, o.relname)), '[]')
      FROM pgslo_catalog.assertion_dependency p JOIN pgslo_catalog.rule r USING (rule_id)
@@ -45,8 +49,10 @@ SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_na
     -- Row triggers are cloned to partitions, and a clone can be switched off by itself.
     (SELECT coalesce(jsonb_agg(jsonb_build_array(g.tgrelid::regclass::text, g.tgname) ORDER BY g.tgrelid::regclass::text, g.tgname), '[]')
      FROM pg_catalog.pg_trigger g
+     JOIN pg_catalog.pg_proc f ON f.oid = g.tgfoid AND f.pronamespace = 'pgslo_gen'::regnamespace
      WHERE g.tgname ~ '^pgslo_' AND g.tgenabled IN ('D', 'R')
-       AND (substr(pg_catalog.obj_description(g.oid, 'pg_trigger'), 24) = d.name OR g.tgrelid IN (SELECT c.oid UNION ALL SELECT p.relid::oid FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p))) AS switched_off,
+       AND (EXISTS (SELECT FROM made m WHERE m.object_id = g.oid AND m.definition = d.name)
+            OR g.tgrelid IN (SELECT c.oid UNION ALL SELECT p.relid::oid FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p))) AS switched_off,
     ARRAY(SELECT s.srrelid::regclass::text
           FROM pg_catalog.pg_subscription_rel s
           WHERE s.srrelid = c.oid OR s.srrelid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p) ORDER BY 1) AS subscribed,

@@ -60,8 +60,9 @@ SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::
            JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
            JOIN pg_catalog.pg_am m ON m.oid = x.relam
            WHERE i.indrelid = w.oid AND i.indisvalid AND i.indimmediate AND i.indexprs IS NULL
-             AND coalesce(pg_catalog.obj_description(i.indexrelid, 'pg_class'), CASE WHEN x.relname ~ '^pgslo__' THEN 'pgslo 0000000000000000 ' END, '')
-                 !~ '^pgslo [0-9a-f]{16} ') x) AS indexes,
+             -- By the names that pgslo gives, with a comment of pgslo's or none: a comment alone takes no index away.
+             AND NOT (x.relname ~ '^pgslo__'
+                      AND coalesce(pg_catalog.obj_description(i.indexrelid, 'pg_class'), 'pgslo 0000000000000000 ') ~ '^pgslo [0-9a-f]{16} ')) x) AS indexes,
     (SELECT coalesce(jsonb_agg(jsonb_build_object(
                 'columns', (SELECT jsonb_agg(a.attname ORDER BY k.place) FROM unnest(f.conkey) WITH ORDINALITY AS k (attnum, place)
                             JOIN pg_catalog.pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.attnum),
@@ -69,9 +70,11 @@ SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::
                 'to', (SELECT jsonb_agg(a.attname ORDER BY k.place) FROM unnest(f.confkey) WITH ORDINALITY AS k (attnum, place)
                        JOIN pg_catalog.pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = k.attnum)) ORDER BY f.oid), '[]')
      FROM pg_catalog.pg_constraint f
-     WHERE f.conrelid = w.oid AND f.contype = 'f' AND coalesce(pg_catalog.obj_description(f.oid, 'pg_constraint'), '') !~ '^pgslo [0-9a-f]{16} ') AS foreign_keys,
+     WHERE f.conrelid = w.oid AND f.contype = 'f'
+       AND NOT (f.conname ~ '^pgslo__' AND coalesce(pg_catalog.obj_description(f.oid, 'pg_constraint'), '') ~ '^pgslo [0-9a-f]{16} ')) AS foreign_keys,
     ARRAY(SELECT g.tgname::text FROM pg_catalog.pg_trigger g
-          WHERE g.tgrelid = w.oid AND NOT g.tgisinternal AND g.tgname !~ '^pgslo_' AND g.tgenabled <> 'D'
+          JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid JOIN pg_catalog.pg_namespace s ON s.oid = p.pronamespace
+          WHERE g.tgrelid = w.oid AND NOT g.tgisinternal AND s.nspname <> 'pgslo_gen' AND g.tgenabled <> 'D'
             AND g.tgtype & 1 = 1 AND g.tgtype & 2 = 2 AND g.tgtype & (4 | 16) <> 0 ORDER BY g.tgname) AS before_row_triggers,
     (SELECT coalesce(jsonb_agg(jsonb_build_array(n.nspname, c.relname) ORDER BY n.nspname, c.relname), '[]')
      FROM pg_catalog.pg_partition_tree(CASE WHEN w.relkind = 'p' THEN w.oid END) p

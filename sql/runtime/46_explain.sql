@@ -6,11 +6,10 @@ WITH RECURSIVE own AS (
     -- The table, and the views that pgslo made over it: their columns are called like the table's.
     SELECT d.definition_id, d.relation::oid AS oid FROM pgslo_catalog.definition d
     UNION
-    SELECT d.definition_id, c.oid
-    FROM pg_class c
-    JOIN pg_description e ON e.objoid = c.oid AND e.classoid = 'pg_class'::regclass AND e.objsubid = 0 AND e.description ~ '^pgslo [0-9a-f]{16} '
-    JOIN pgslo_catalog.definition d ON d.name = substr(e.description, 24)
-    WHERE c.relkind = 'v'
+    SELECT d.definition_id, g.object_id
+    FROM pgslo_catalog.generated g
+    JOIN pgslo_catalog.definition d ON d.name = g.definition
+    WHERE g.kind = 'view' AND g.is_ours
 ), edge AS (
     SELECT w.ev_class AS view, p.refobjid AS source, p.refobjsubid AS number
     FROM pg_depend p

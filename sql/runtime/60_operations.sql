@@ -9,9 +9,9 @@ BEGIN
     INSERT INTO pgslo_catalog.paused_function (function_name, definition_id, source)
     SELECT p.proname, d.definition_id, pg_get_functiondef(p.oid)
     FROM pg_proc p
-    JOIN pgslo_catalog.definition d ON d.name = keep_functions.definition
-    WHERE p.pronamespace = 'pgslo_gen'::regnamespace AND p.prorettype = 'trigger'::regtype
-      AND obj_description(p.oid, 'pg_proc') ~ '^pgslo [0-9a-f]{16} ' AND substr(obj_description(p.oid, 'pg_proc'), 24) = d.name
+    JOIN pgslo_catalog.generated g ON g.kind = 'function' AND g.object_id = p.oid AND g.is_ours
+    JOIN pgslo_catalog.definition d ON d.name = g.definition
+    WHERE p.prorettype = 'trigger'::regtype AND d.name = keep_functions.definition
     ON CONFLICT (function_name) DO NOTHING;
     RETURN QUERY
     SELECT k.function_name

@@ -80,6 +80,44 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.snapshot_called(text) IS 'The snapshot of that name; an error where the caller may see none.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.guarded_view(source_schema text, source_name text, OUT source regclass, OUT definition text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- Of pgslo's and registered by apply: functions in the view of another role would run with the reader's rights.
+    SELECT g.object_id, g.definition INTO source, definition
+    FROM pgslo_catalog.generated g
+    WHERE g.kind = 'view' AND g.is_ours AND g.is_listed AND g.names = ARRAY[guarded_view.source_schema, guarded_view.source_name];
+    IF source IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'SL002',
+            MESSAGE = format('%I.%I is no guarded view', guarded_view.source_schema, guarded_view.source_name),
+            DETAIL = 'Snapshots are taken of what readers see.',
+            HINT = 'Name a guarded view or the view of a task; pgslo status shows the tables.';
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.guarded_view(text, text) IS 'Return a view that apply made and registered, and its definition; an error where it is another.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.check_rereading(snapshot pgslo_catalog.snapshot) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    IF snapshot.condition IS NOT NULL AND snapshot.taken_by <> pgslo_catalog.caller() THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('permission denied to read snapshot "%s" again', snapshot.name),
+            DETAIL = format('Its condition was written by %s, and would run with the rights of %s.', snapshot.taken_by, pgslo_catalog.caller()),
+            HINT = format('SET ROLE %I;', snapshot.taken_by);
+    END IF;
+    -- The view of that name may be another by now.
+    PERFORM pgslo_catalog.guarded_view(snapshot.source_schema, snapshot.source_name);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.check_rereading(pgslo_catalog.snapshot) IS 'Refuse to read a reference again with the rights of another role than its taker''s, or from a view that is not pgslo''s.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[]) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -240,8 +278,8 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     reader name := pgslo_catalog.caller();
-    source regclass := (SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                        WHERE n.nspname = begin_snapshot.source_schema AND c.relname = begin_snapshot.source_name AND c.relkind = 'v');
+    source regclass;
+    defined text;
     target pgslo_catalog.definition;
     begun pgslo_catalog.snapshot;
     healthy numeric[];
@@ -252,14 +290,9 @@ BEGIN
             MESSAGE = format('"%s" is no name for a snapshot', begin_snapshot.name),
             HINT = 'A letter, then letters, digits, "_", "-" and ".", 63 at most.';
     END IF;
-    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = substr(obj_description(source, 'pg_class'), 24);
-    IF source IS NULL OR target.definition_id IS NULL OR obj_description(source, 'pg_class') !~ '^pgslo [0-9a-f]{16} ' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'SL002',
-            MESSAGE = format('%I.%I is no guarded view', begin_snapshot.source_schema, begin_snapshot.source_name),
-            DETAIL = 'Snapshots are taken of what readers see.',
-            HINT = 'Name a guarded view or the view of a task; pgslo status shows the tables.';
-    END IF;
+    SELECT v.source, v.definition INTO source, defined
+    FROM pgslo_catalog.guarded_view(begin_snapshot.source_schema, begin_snapshot.source_name) AS v;
+    SELECT d.* INTO STRICT target FROM pgslo_catalog.definition d WHERE d.name = defined;
     IF NOT has_table_privilege(reader, source, 'SELECT') THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('permission denied for view %s', begin_snapshot.source_name);
     END IF;
@@ -382,6 +415,22 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.whole_of(bigint) IS 'Rows and sums of all batches of a snapshot.';
 
+CREATE OR REPLACE FUNCTION pgslo.check_own_rights(reader name) RETURNS void
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    IF check_own_rights.reader <> pgslo_catalog.caller() THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = 'snapshots are read with the rights of the session''s role alone',
+            DETAIL = format('A function runs this with the rights of %s for %s.', check_own_rights.reader, pgslo_catalog.caller()),
+            HINT = 'Call it outside of functions that are SECURITY DEFINER.';
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.check_own_rights(name) IS 'Part of create_snapshot() and verify_snapshot(): refuse to read rows with the rights of a function''s owner for its caller.';
+
 CREATE OR REPLACE FUNCTION pgslo.create_snapshot(name text, source_schema text, source_name text, condition text DEFAULT NULL, as_reference boolean DEFAULT false, healthy_only boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -390,6 +439,7 @@ SET datestyle = 'ISO, YMD'
 SET timezone = 'UTC'
 AS $pgslo$
 BEGIN
+    PERFORM pgslo.check_own_rights(current_user);
     EXECUTE pgslo.begin_snapshot(create_snapshot.name, create_snapshot.source_schema, create_snapshot.source_name, create_snapshot.condition, create_snapshot.as_reference, create_snapshot.healthy_only);
     PERFORM pgslo.seal_snapshot(create_snapshot.name);
 END
@@ -406,6 +456,7 @@ BEGIN
     IF known.is_copy THEN
         RETURN format('SELECT * FROM pgslo_snapshot.%I', known.name);
     END IF;
+    PERFORM pgslo_catalog.check_rereading(known);
     RETURN pgslo_catalog.reading(known, ARRAY(SELECT b.place FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = known.snapshot_id ORDER BY b.place));
 END
 $pgslo$;
@@ -422,6 +473,7 @@ BEGIN
     IF known.is_copy THEN
         RETURN NULL;
     END IF;
+    PERFORM pgslo_catalog.check_rereading(known);
     PERFORM pgslo_catalog.keep_snapshots();
     EXECUTE format('DROP TABLE IF EXISTS pgslo_snapshot.%I', room);
     PERFORM pgslo_catalog.make_table(room, known.columns, false, pgslo_catalog.caller());
@@ -437,7 +489,8 @@ AS $pgslo$
 DECLARE
     known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(end_check.name);
     room text := CASE WHEN known.is_copy THEN known.name ELSE format('check of %s', known.snapshot_id) END;
-    keeper regclass := (SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'pgslo_snapshot' AND c.relname = room AND c.relkind = 'r');
+    keeper regclass := (SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'pgslo_snapshot' AND c.relname = room AND c.relkind = 'r'
+                        AND c.relowner = current_user::regrole);
     columns_now jsonb;
 BEGIN
     IF known.content_hash IS NULL OR keeper IS NULL THEN
@@ -492,6 +545,7 @@ DECLARE
     statement text := pgslo.begin_check(verify_snapshot.name);
 BEGIN
     IF statement IS NOT NULL THEN
+        PERFORM pgslo.check_own_rights(current_user);
         EXECUTE statement;
     END IF;
     RETURN QUERY SELECT c.about, c.was, c.is_now FROM pgslo.end_check(verify_snapshot.name) AS c;
@@ -514,7 +568,10 @@ BEGIN
             DETAIL = format('It was taken by %s.', known.taken_by),
             HINT = format('Ask %s, or %s.', known.taken_by, current_user);
     END IF;
-    EXECUTE format('DROP TABLE IF EXISTS pgslo_snapshot.%I', known.name);
+    -- The schema may be another role's by now, and a table in it that role's.
+    IF EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'pgslo_snapshot' AND n.nspowner = current_user::regrole) THEN
+        EXECUTE format('DROP TABLE IF EXISTS pgslo_snapshot.%I', known.name);
+    END IF;
     DELETE FROM pgslo_catalog.snapshot s WHERE s.snapshot_id = known.snapshot_id;
     -- With the last one goes what was made with the first.
     IF NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'pgslo_snapshot')

@@ -158,7 +158,7 @@ def identity(names: tuple[str, ...], relation: Name | None) -> str:
 
 @dataclass(frozen=True)
 class Installed:
-    """An object in the database that pgslo generated, known by the fingerprint in its comment.
+    """An object in the database that pgslo generated, known by its owner or the registry, and the fingerprint in its comment.
 
     Attributes:
         kind: What it is.
@@ -172,7 +172,7 @@ class Installed:
         dependants: Objects of other people that stand on it.
         refers_to: The table that a foreign key refers to.
         cloned: Whether partitions have clones of it, as of a row trigger.
-        owner: A function's owner; empty for other kinds.
+        owner: Of what has an owner of its own; empty for other kinds.
     """
 
     kind: Kind
@@ -191,6 +191,44 @@ class Installed:
     @property
     def identity(self) -> str:
         """How the catalogue names it: unique among objects of its kind."""
+        return identity(self.names, self.relation)
+
+
+@dataclass(frozen=True)
+class ViewSchema:
+    """A schema that exists and holds, or is to hold, views for readers.
+
+    Attributes:
+        definition: Name of the definition that the views are of.
+        is_trusted: Whether the schema's owner is a role that pgslo's owner relies on anyway.
+        creators: Other roles that may create there, or ``PUBLIC``.
+    """
+
+    definition: str
+    schema: str
+    owner: str
+    is_trusted: bool
+    creators: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Forgery:
+    """An object whose comment says that pgslo generated it, though its owner is another role.
+
+    Attributes:
+        kind: What it is, in words.
+        definition: The definition that its comment names.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    relation: Name | None
+    owner: str
+    definition: str
+
+    @property
+    def identity(self) -> str:
+        """How the catalogue names it."""
         return identity(self.names, self.relation)
 
 

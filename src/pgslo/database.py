@@ -13,7 +13,18 @@ from psycopg.pq import ExecStatus
 from psycopg.rows import TupleRow, dict_row
 
 from pgslo import assets, runtime
-from pgslo.catalog import Catalog, Column, ForeignKey, Index, Installed, Name, Reach, Relation
+from pgslo.catalog import (
+    Catalog,
+    Column,
+    ForeignKey,
+    Forgery,
+    Index,
+    Installed,
+    Name,
+    Reach,
+    Relation,
+    ViewSchema,
+)
 from pgslo.compile import (
     Compiled,
     Probe,
@@ -22,6 +33,7 @@ from pgslo.compile import (
     read_comment,
     reading,
     value_probe,
+    view_schemas,
 )
 from pgslo.compile.conditions import reference
 from pgslo.definition import rules
@@ -300,6 +312,7 @@ def installed(conn: Connection) -> tuple[Installed, ...]:
                     dependants=tuple(row["dependants"]),
                     refers_to=tuple(row["refers_to"]) if row["refers_to"] else None,
                     cloned=row["cloned"],
+                    owner=row["owner"],
                 )
             )
     ours = {".".join(one.names) for one in found if one.kind == "view"}
@@ -460,10 +473,83 @@ def plan_definitions(conn: Connection, definitions: Sequence[Definition]) -> Pla
         RuntimeMismatch: Library and installed runtime do not fit.
     """
     catalog = read_catalog(conn, definitions)
-    compiled = _validated(conn, compile_all(conn, definitions, catalog))
+    compiled = compile_all(conn, definitions, catalog)
+    _refuse_foreign(conn, compiled, catalog)
+    compiled = _validated(conn, compiled)
     _refuse_paused(conn, {definition.name for definition in definitions})
-    scripts = tuple(script.name for script in runtime.wanted(runtime.read(conn)))
-    return make(compiled, catalog, runtime_scripts=scripts)
+    state = runtime.read(conn)
+    scripts = tuple(script.name for script in runtime.wanted(state))
+    made = make(compiled, catalog, runtime_scripts=scripts)
+    planned = {definition.name for definition in definitions}
+    forged = [one for one in forgeries(conn) if one.definition in planned] if state.is_there else []
+    notes = (*made.notes, *(_forgery_note(one) for one in forged), *_owner_note(conn))
+    return replace(made, notes=notes)
+
+
+def _refuse_foreign(conn: Connection, compiled: Sequence[Compiled], catalog: Catalog) -> None:
+    """Refuse schemas of guarded views in which other roles could replace these, and names that other objects have.
+
+    Raises:
+        DefinitionErrors: There are some.
+    """
+    wanted = [place for each in compiled for place in view_schemas.wanted(each.definition)]
+    schemas = _view_schemas(conn, [vars(place) for place in wanted])
+    ours = {one.names for one in catalog.installed if one.kind == "view"}
+    new = {one.names: each for each in compiled for one in each.artifacts if one.kind == "view"}
+    taken = fetch(conn, "occupied", {"names": json.dumps([list(name) for name in new if name not in ours])})
+    errors = [
+        *view_schemas.refusals([each.definition for each in compiled], schemas),
+        *(view_schemas.occupied(new[row["schema_name"], row["name"]].definition, **row) for row in taken),
+    ]
+    if errors:
+        raise DefinitionErrors(tuple(errors))
+
+
+def _view_schemas(conn: Connection, wanted: Sequence[dict[str, Any]]) -> tuple[ViewSchema, ...]:
+    rows = fetch(conn, "view_schemas", {"wanted": json.dumps(wanted)})
+    return tuple(ViewSchema(**{**row, "creators": tuple(row["creators"])}) for row in rows)
+
+
+def installed_schemas(conn: Connection, found: Sequence[Installed]) -> tuple[ViewSchema, ...]:
+    """The schemas of guarded views that are installed."""
+    tables = {row["definition"]: row for row in fetch(conn, "defined_tables")}
+    return _view_schemas(
+        conn,
+        [
+            {**tables[one.definition], "schema": one.names[0], "builder": one.owner}
+            for one in found
+            if one.kind == "view" and one.definition in tables
+        ],
+    )
+
+
+def forgeries(conn: Connection) -> tuple[Forgery, ...]:
+    """Objects whose comments claim that they are pgslo's; the runtime has to be there."""
+    return tuple(
+        Forgery(
+            row["kind"],
+            tuple(row["names"]),
+            tuple(row["relation"]) if row["relation"] else None,
+            row["owner"],
+            row["definition"],
+        )
+        for row in fetch(conn, "forged")
+    )
+
+
+def _owner_note(conn: Connection) -> tuple[str, ...]:
+    """Who owns pgslo, where the plan runs that role's functions with the rights of another one."""
+    return tuple(
+        f"pgslo belongs to role {row['owner']}: applying runs functions of that role with the rights of {row['role']}"
+        for row in fetch(conn, "keeper")
+    )
+
+
+def _forgery_note(one: Forgery) -> str:
+    return (
+        f"{one.definition}: the comment of {one.kind} {one.identity} says that pgslo generated it, but its owner is "
+        f"{one.owner}; it is ignored"
+    )
 
 
 def _refuse_paused(conn: Connection, names: set[str]) -> None:

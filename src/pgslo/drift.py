@@ -9,11 +9,12 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from pgslo import naming
-from pgslo.catalog import Installed, identity
+from pgslo.catalog import Forgery, Installed, ViewSchema, identity
+from pgslo.compile import view_schemas
 
 What = Literal[
     "gone", "table renamed", "table replaced", "missing", "edited", "foreign", "switched off", "unarmed", "detached", "column renamed", "column retyped",
-    "column gone", "broken", "unseen rows", "not observed", "paused", "unknown", "snapshot",
+    "column gone", "broken", "unseen rows", "not observed", "paused", "unknown", "snapshot", "schema", "forged",
 ]  # fmt: skip
 
 
@@ -118,6 +119,32 @@ def find_snapshots(rows: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
             f"pgslo snapshot verify {row['name']} tells whether its rows are still those that were taken; pgslo snapshot drop {row['name']} forgets it",
         )
         for row in rows
+    )
+
+
+def find_schemas(schemas: Iterable[ViewSchema]) -> tuple[Finding, ...]:
+    """Schemas of guarded views in which other roles can replace the views."""
+    return tuple(
+        Finding(
+            one.definition, "schema", f"schema {one.schema}", f"{fault.message}: {fault.detail}", fault.hint
+        )
+        for one in schemas
+        for fault in view_schemas.faults(one)
+    )
+
+
+def find_forgeries(forgeries: Iterable[Forgery]) -> tuple[Finding, ...]:
+    """Objects whose comment claims that they are pgslo's; a hint, because every role can write such a comment."""
+    return tuple(
+        Finding(
+            one.definition,
+            "forged",
+            f"{one.kind} {one.identity}",
+            f"its comment says that pgslo generated it, but its owner is {one.owner}; pgslo ignores it",
+            f"ask {one.owner} to remove the comment",
+            is_hint=True,
+        )
+        for one in forgeries
     )
 
 

@@ -31,6 +31,8 @@ def find_drift(conn: database.Connection) -> tuple[drift.Finding, ...]:
         )
     if _SNAPSHOTS in runtime.read(conn).migrations:
         found += drift.find_snapshots(database.fetch(conn, "snapshot_drift"))
+    found += drift.find_schemas(database.installed_schemas(conn, now))
+    found += drift.find_forgeries(database.forgeries(conn))
     return tuple(found)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib import metadata
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 #: Oldest server that has what the generated code uses (``date_bin``, ``CREATE OR REPLACE TRIGGER``).
 OLDEST_SERVER = 140000
+
+
+#: Owners of the schemas that the runtime consists of.
+_SCHEMAS = (
+    "SELECT n.nspname::text, pg_catalog.pg_get_userbyid(n.nspowner)::text FROM pg_catalog.pg_namespace n "
+    "WHERE n.nspname IN ('pgslo', 'pgslo_catalog', 'pgslo_gen')"
+)
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,7 @@ class Installed:
         functions_sha256: Of the stateless scripts that ran last.
         extension: Version of the extension that it belongs to, or ``None`` where it was installed as plain SQL.
         is_there: Whether its tables are, though they may be empty, as after a restore of the schema alone.
+        schemas: Owners of those of its schemas that exist, by name.
     """
 
     version: str | None
@@ -81,13 +89,15 @@ class Installed:
     functions_sha256: str | None
     extension: str | None = None
     is_there: bool = False
+    schemas: Mapping[str, str] = field(default_factory=dict)
 
 
 def read(conn: psycopg.Connection[TupleRow]) -> Installed:
     """What is installed, without changing anything."""
+    schemas: dict[str, str] = dict(conn.execute(_SCHEMAS).fetchall())
     found = conn.execute("SELECT pg_catalog.to_regclass('pgslo_catalog.runtime') IS NOT NULL").fetchone()
     if not found or not found[0]:
-        return Installed(None, {}, None)
+        return Installed(None, {}, None, schemas=schemas)
     ran: dict[str, str] = dict(conn.execute("SELECT name, sha256 FROM pgslo_catalog.migration").fetchall())
     row = conn.execute("SELECT version, sha256 FROM pgslo_catalog.runtime").fetchone()
     member = conn.execute("SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'pgslo'").fetchone()
@@ -97,6 +107,7 @@ def read(conn: psycopg.Connection[TupleRow]) -> Installed:
         row[1] if row else None,
         extension=member[0] if member else None,
         is_there=True,
+        schemas=schemas,
     )
 
 
@@ -118,6 +129,28 @@ def refuse_newer(installed: Installed) -> None:
         raise newer(installed.version)
 
 
+def _refuse_strangers(installed: Installed) -> None:
+    """Refuse schemas of pgslo's names that another role made.
+
+    Raises:
+        RuntimeMismatch: There are some.
+    """
+    if installed.schemas and not installed.is_there:
+        name, owner = min(installed.schemas.items())
+        raise RuntimeMismatch(
+            f"schema {name} exists already, and pgslo did not make it",
+            detail=f'Its owner is role "{owner}".',
+            hint="rename or drop it",
+        )
+    if len(set(installed.schemas.values())) > 1:
+        owners = ", ".join(f'{name} to "{owner}"' for name, owner in sorted(installed.schemas.items()))
+        raise RuntimeMismatch(
+            "the schemas of the runtime belong to different roles",
+            detail=f"{owners}.",
+            hint="drop the schemas that pgslo did not make, or give them to pgslo's owner",
+        )
+
+
 def is_newer(version: str, other: str) -> bool:
     """Whether a version came out after another one."""
     return _numbers(version) > _numbers(other)
@@ -134,6 +167,7 @@ def wanted(installed: Installed) -> tuple[Script, ...]:
     Raises:
         RuntimeMismatch: A newer library was here, or a migration that ran is not the one this library knows.
     """
+    _refuse_strangers(installed)
     refuse_newer(installed)
     known = {script.name: script for script in migrations()}
     for name, sha256 in installed.migrations.items():

@@ -26,6 +26,7 @@ columns:
 """
 #: What everybody may call, and what is granted besides.
 EVERYBODY = {
+    "check_own_rights",
     "guard",
     "status_of",
     "explain",

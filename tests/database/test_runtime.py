@@ -129,6 +129,7 @@ def test_every_definer_function_pins_its_path_and_few_are_public(connection: psy
         """
     ).fetchall()
     assert [name for (name,) in public] == [
+        "pgslo.check_own_rights(name)",
         "pgslo.explain(bigint)",
         "pgslo.guard(text,text[],text)",
         "pgslo.healthy_batches(text,text[],timestamp with time zone)",

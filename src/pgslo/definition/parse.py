@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pgslo import naming
 from pgslo.definition import prediction_forms, source
 from pgslo.definition.assertions import ASSERTION_FORMS, ASSERTION_OPTIONS
 from pgslo.definition.build import Rules, Written
@@ -215,8 +216,7 @@ class _Reader:
 
     def _check_schemas(self, written: Written) -> None:
         guarded = written.values.get("guarded")
-        reserved = ("pgslo", "pgslo_catalog", "pgslo_gen", "pgslo_snapshot", "information_schema")
-        if guarded and (guarded in reserved or guarded.startswith("pg_")):
+        if guarded and naming.is_reserved(guarded):
             self._error(f'schema "{guarded}" cannot hold guarded views', written.places["guarded"])
         table = written.values.get("table")
         if table and guarded and table[0] == guarded:
@@ -295,6 +295,9 @@ class _Reader:
                     "List the columns that it reads, or give its query as sql.",
                 )
             if "view" in written.values:
+                schema = written.values["view"][0]
+                if naming.is_reserved(schema):
+                    self._error(f'schema "{schema}" cannot hold the view of a task', written.places["view"])
                 written.values["view"] = canonical(written.values["view"])
             if "name" in written.values and written.values.keys() & {"reads", "sql"}:
                 tasks.append(Task(location=key.location, places=written.places, **written.values))

@@ -1,0 +1,103 @@
+-- Which objects are pgslo's own. Every owner writes the comments of his objects: owners and the registry decide, a comment does not.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE VIEW pgslo_catalog.generated AS
+WITH trusted AS (
+    -- Roles whose comments are believed: the owner of pgslo, and the applying role, which has the owner's rights.
+    SELECT n.nspowner AS role FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog'
+    UNION
+    SELECT r.oid
+    FROM pg_roles r
+    JOIN pg_namespace n ON n.nspname = 'pgslo_catalog'
+    WHERE r.rolname = current_user AND pg_has_role(r.oid, n.nspowner, 'USAGE')
+), listed AS (
+    SELECT DISTINCT ON (o.value -> 'kind', o.value -> 'names', o.value -> 'relation')
+           d.name AS definition, o.value ->> 'kind' AS kind, o.value -> 'names' AS names, o.value -> 'relation' AS relation,
+           o.value ->> 'owner' AS owner
+    FROM pgslo_catalog.applied a
+    JOIN pgslo_catalog.definition d USING (definition_id)
+    CROSS JOIN LATERAL jsonb_array_elements(a.objects) AS o
+    ORDER BY o.value -> 'kind', o.value -> 'names', o.value -> 'relation', a.applied_at DESC
+), commented AS (
+    SELECT e.classoid, e.objoid, substr(e.description, 7, 16) AS fingerprint, substr(e.description, 24) AS definition
+    FROM pg_description e
+    WHERE e.objsubid = 0 AND e.description ~ '^pgslo [0-9a-f]{16} .'
+), candidate AS (
+    SELECT m.*, 'function' AS kind, p.pronamespace AS schema, p.proname AS name, NULL::oid AS on_relation, p.proowner AS owner,
+           p.pronamespace = g.oid AS is_in_place
+    FROM commented m
+    JOIN pg_proc p ON p.oid = m.objoid
+    LEFT JOIN pg_namespace g ON g.nspname = 'pgslo_gen'
+    WHERE m.classoid = 'pg_proc'::regclass
+    UNION ALL
+    SELECT m.*, CASE WHEN c.relkind IN ('v', 'm') THEN 'view' ELSE 'table' END, c.relnamespace, c.relname, NULL, c.relowner,
+           c.relkind = 'v' OR c.relkind = 'r' AND c.relnamespace = g.oid
+    FROM commented m
+    JOIN pg_class c ON c.oid = m.objoid
+    LEFT JOIN pg_namespace g ON g.nspname = 'pgslo_gen'
+    WHERE m.classoid = 'pg_class'::regclass AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
+    UNION ALL
+    -- An index without a comment was left behind: existing rows stopped its building, or apply was cut off right after it.
+    SELECT 'pg_class'::regclass, x.oid, coalesce(m.fingerprint, '0000000000000000'), coalesce(m.definition, d.name),
+           'unique_index', x.relnamespace, x.relname, i.indrelid, x.relowner, starts_with(x.relname, 'pgslo__')
+    FROM pg_index i
+    JOIN pg_class x ON x.oid = i.indexrelid
+    LEFT JOIN commented m ON m.classoid = 'pg_class'::regclass AND m.objoid = x.oid
+    LEFT JOIN pgslo_catalog.definition d ON d.relation = i.indrelid AND starts_with(x.relname, 'pgslo__')
+    WHERE (m.objoid IS NOT NULL OR d.name IS NOT NULL)
+      -- That of an exclusion constraint comes and goes with it.
+      AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.oid AND k.contype = 'x')
+    UNION ALL
+    -- Its owner alone may execute a function of pgslo_gen: nobody else can make a trigger that calls it.
+    SELECT m.*, 'trigger', NULL, t.tgname, t.tgrelid, p.proowner,
+           p.pronamespace = g.oid AND NOT t.tgisinternal AND t.tgparentid = 0 AND starts_with(t.tgname, 'pgslo_')
+    FROM commented m
+    JOIN pg_trigger t ON t.oid = m.objoid
+    JOIN pg_proc p ON p.oid = t.tgfoid
+    LEFT JOIN pg_namespace g ON g.nspname = 'pgslo_gen'
+    WHERE m.classoid = 'pg_trigger'::regclass
+    UNION ALL
+    SELECT m.*, CASE k.contype WHEN 'f' THEN 'foreign_key' WHEN 'x' THEN 'exclusion' ELSE 'constraint' END, NULL, k.conname, k.conrelid,
+           c.relowner, k.contype IN ('f', 'x') AND k.conparentid = 0
+    FROM commented m
+    JOIN pg_constraint k ON k.oid = m.objoid
+    JOIN pg_class c ON c.oid = k.conrelid
+    WHERE m.classoid = 'pg_constraint'::regclass
+    UNION ALL
+    SELECT m.*, 'schema', NULL, n.nspname, NULL, n.nspowner, true
+    FROM commented m
+    JOIN pg_namespace n ON n.oid = m.objoid
+    WHERE m.classoid = 'pg_namespace'::regclass
+), named AS (
+    SELECT c.*,
+           CASE WHEN c.kind IN ('view', 'unique_index') OR c.schema IS NOT NULL AND NOT c.is_in_place
+                THEN ARRAY[n.nspname::text, c.name::text] ELSE ARRAY[c.name::text] END AS names,
+           CASE WHEN o.oid IS NOT NULL THEN ARRAY[s.nspname::text, o.relname::text] END AS relation,
+           coalesce(o.relowner, c.owner) AS commenter
+    FROM candidate c
+    LEFT JOIN pg_namespace n ON n.oid = c.schema
+    LEFT JOIN pg_class o ON o.oid = c.on_relation
+    LEFT JOIN pg_namespace s ON s.oid = o.relnamespace
+)
+SELECT n.classoid AS class_id, n.objoid AS object_id, n.kind, n.names, n.relation, n.on_relation, n.fingerprint,
+       -- Owners of tables write the comments on what stands on them: what was listed counts before these.
+       CASE WHEN n.commenter IN (SELECT t.role FROM trusted t) THEN n.definition ELSE coalesce(l.definition, n.definition) END AS definition,
+       pg_get_userbyid(n.owner) AS owner,
+       n.is_in_place AND CASE n.kind
+           WHEN 'function' THEN true
+           WHEN 'table' THEN true
+           WHEN 'view' THEN w.is_trusted OR coalesce(l.owner = pg_get_userbyid(n.owner), false)
+           WHEN 'schema' THEN w.is_trusted
+           WHEN 'trigger' THEN w.is_trusted OR w.is_about
+           -- After a restore without pgslo's own rows, the name of the table is all that is known.
+           ELSE w.is_about OR w.is_trusted AND array_to_string(n.relation, '.') = n.definition
+       END AS is_ours,
+       l.definition IS NOT NULL AS is_listed
+FROM named n
+LEFT JOIN listed l ON l.kind = n.kind AND l.names = to_jsonb(n.names) AND l.relation = coalesce(to_jsonb(n.relation), 'null')
+CROSS JOIN LATERAL (
+    SELECT n.owner IN (SELECT t.role FROM trusted t) AS is_trusted,
+           l.definition IS NOT NULL
+               OR EXISTS (SELECT FROM pgslo_catalog.definition d WHERE d.relation = n.on_relation AND d.name = n.definition) AS is_about
+) AS w;
+COMMENT ON VIEW pgslo_catalog.generated IS 'Objects whose comment says that pgslo generated them, for which definition, and whether that is so (is_ours).';

@@ -1047,6 +1047,16 @@ BEGIN
             MESSAGE = format('column "%s" of %s does not exist or is generated', unknown, target.name);
     END IF;
 
+    unknown := pgslo_catalog.checked_domain(target.relation);
+    IF unknown IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('cannot release row %s', release.quarantine_id),
+            DETAIL = format('In %s, %s; its constraints would run with the rights of pgslo''s owner.', target.name, unknown),
+            HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; '
+                          'write it by hand and discard this one.', release.quarantine_id);
+    END IF;
+
     columns_now := pgslo_catalog.columns_of(held.relation);
     columns_then := held.columns;
     IF columns_then #> '{0,2}' <> columns_now #> '{0,2}' THEN
@@ -1068,7 +1078,8 @@ BEGIN
     known := ARRAY(SELECT c ->> 1 FROM jsonb_array_elements(columns_now) AS c);
     IF jsonb_path_query_array(columns_then, '$[*][0]') = jsonb_path_query_array(columns_now, '$[*][0]') THEN
         BEGIN
-            EXECUTE format('SELECT $1::%s', held.relation) USING held.image_text;
+            -- A literal, which the row type reads itself: casts of text to it may be its owner's.
+            EXECUTE format('SELECT %L::%s', held.image_text, held.relation);
             source := format('jsonb_populate_record(%L::%s, $1)', held.image_text, held.relation);
         EXCEPTION WHEN OTHERS THEN
             source := NULL;  -- A column's type changed, and does not read the old text.
@@ -1107,7 +1118,15 @@ BEGIN
             array_to_string(names, ', '),
             (SELECT string_agg('r.' || n.name, ', ' ORDER BY n.ordinal) FROM unnest(names) WITH ORDINALITY AS n (name, ordinal)),
             source,
-            (SELECT string_agg(format('t.%1$I = r.%1$I', k.name), ' AND ') FROM unnest(target.key_columns) AS k (name))
+            -- Which operator compares values of a type that is not PostgreSQL's own, casts decide.
+            (SELECT string_agg(
+                 CASE WHEN pgslo_catalog.is_plain(a.atttypid) THEN format('t.%1$I = r.%1$I', a.attname)
+                      ELSE format('%s = %s',
+                                  pgslo_catalog.text_of(format('t.%I', a.attname), a.atttypid),
+                                  pgslo_catalog.text_of(format('r.%I', a.attname), a.atttypid))
+                 END, ' AND ')
+             FROM pg_attribute a
+             WHERE a.attrelid = target.relation AND a.attname = ANY (target.key_columns))
         ) USING release.changes;
     ELSE
         EXECUTE format(
@@ -2213,6 +2232,20 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.check_rereading(snapshot pgslo_catalog.snapshot) IS 'Refuse to read a reference again with the rights of another role than its taker''s, or from a view that is not pgslo''s.';
 
+CREATE FUNCTION pgslo_catalog.checked_domain(relation regclass) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT min(format('column "%s" is of domain %s of role "%s"', a.attname, format_type(p.oid, NULL), pg_get_userbyid(p.typowner)))
+    FROM pg_attribute a
+    CROSS JOIN LATERAL pgslo_catalog.parts_of(a.atttypid) AS p
+    WHERE a.attrelid = checked_domain.relation AND a.attnum > 0 AND NOT a.attisdropped
+      AND pgslo_catalog.is_stranger(p.typowner, checked_domain.relation)
+      AND EXISTS (SELECT FROM pg_constraint k WHERE k.contypid = p.oid AND k.contype = 'c')
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.checked_domain(relation regclass) IS 'Return which column of a table has a domain whose constraints are a stranger''s: they run when its values are read from text.';
+
 CREATE FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn integer, seed bigint, OUT chosen text[], OUT partners integer[]) RETURNS record
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2661,6 +2694,34 @@ END
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.content_of(snapshot pgslo_catalog.snapshot, table_name text) IS 'The batches in a table of rows, with sums over what is in them.';
+
+CREATE FUNCTION pgslo_catalog.conversions_of(type regtype, relation regclass) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH part AS MATERIALIZED (
+        SELECT p.oid, p.typowner FROM pgslo_catalog.parts_of(conversions_of.type) AS p
+    )
+    SELECT ARRAY(
+        SELECT format('type %s of role "%s"', format_type(p.oid, NULL), pg_get_userbyid(p.typowner))
+        FROM part p
+        WHERE pgslo_catalog.is_stranger(p.typowner, conversions_of.relation)
+        UNION
+        SELECT format('cast (%s AS %s) by a function of role "%s"',
+                      format_type(k.castsource, NULL), format_type(k.casttarget, NULL), pg_get_userbyid(f.proowner))
+        FROM pg_cast k
+        JOIN pg_proc f ON f.oid = k.castfunc
+        WHERE k.castmethod = 'f' AND pgslo_catalog.is_stranger(f.proowner, conversions_of.relation)
+          AND (k.castsource IN (SELECT p.oid FROM part p) OR k.casttarget IN (SELECT p.oid FROM part p))
+        UNION
+        SELECT format('constraint "%s" of domain %s', k.conname, format_type(p.oid, NULL))
+        FROM part p
+        JOIN pg_constraint k ON k.contypid = p.oid AND k.contype = 'c'
+        WHERE pgslo_catalog.is_stranger(p.typowner, conversions_of.relation)
+        ORDER BY 1)
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.conversions_of(type regtype, relation regclass) IS 'Return the types, casts and domain constraints of strangers that a value of a column may meet.';
 
 CREATE FUNCTION pgslo_catalog.day_of_check() RETURNS text
     LANGUAGE plpgsql STABLE
@@ -3757,21 +3818,49 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_of_value(error_code text) IS 'Whether the row for which a condition raises such an error fails the rule, once the condition is known to fit the table.';
 
+CREATE FUNCTION pgslo_catalog.is_plain(type regtype) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH RECURSIVE below AS (
+        SELECT t.oid, t.typtype, t.typbasetype FROM pg_type t WHERE t.oid = is_plain.type
+        UNION ALL
+        SELECT t.oid, t.typtype, t.typbasetype FROM below b JOIN pg_type t ON t.oid = b.typbasetype WHERE b.typtype = 'd'
+    )
+    SELECT n.nspname = 'pg_catalog' AND t.typowner = 10 AND t.typtype IN ('b', 'r', 'm')
+    FROM below b
+    JOIN pg_type t ON t.oid = b.oid
+    JOIN pg_namespace n ON n.oid = t.typnamespace
+    WHERE b.typtype <> 'd'
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_plain(type regtype) IS 'Return whether a type, below its domains, is PostgreSQL''s own: only PostgreSQL''s casts convert its values.';
+
 CREATE FUNCTION pgslo_catalog.is_referential(relation regclass, old_row record, new_row record) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    RETURN EXISTS (
-        SELECT FROM pg_constraint k
+    AS $_$
+DECLARE
+    compared text := (
+        SELECT string_agg(
+            format('%s IS DISTINCT FROM %s',
+                   pgslo_catalog.jsonb_of(format('($1).%I', a.attname), a.atttypid),
+                   pgslo_catalog.jsonb_of(format('($2).%I', a.attname), a.atttypid)), ' OR ')
+        FROM pg_constraint k
         CROSS JOIN unnest(k.conkey) AS c (attnum)
         JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = c.attnum
-        WHERE k.conrelid = is_referential.relation AND k.contype = 'f' AND (k.confdeltype IN ('n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))
-          AND to_jsonb(is_referential.old_row) -> a.attname IS DISTINCT FROM to_jsonb(is_referential.new_row) -> a.attname);
+        WHERE k.conrelid = is_referential.relation AND k.contype = 'f'
+          AND (k.confdeltype IN ('n', 'd') OR k.confupdtype IN ('c', 'n', 'd')));
+    differs boolean := false;
+BEGIN
+    IF compared IS NOT NULL THEN
+        EXECUTE format('SELECT %s', compared) INTO differs USING is_referential.old_row, is_referential.new_row;
+    END IF;
+    RETURN differs;
 EXCEPTION WHEN data_exception THEN
     RETURN true;  -- A value has no form in jsonb; better a row too many than one that points nowhere.
 END
-$$;
+$_$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_referential(relation regclass, old_row record, new_row record) IS 'Whether an update may be what a foreign key of the table does by itself: SET NULL, SET DEFAULT or CASCADE.';
 
@@ -3782,6 +3871,17 @@ CREATE FUNCTION pgslo_catalog.is_slug(value text) RETURNS boolean
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_slug(value text) IS 'Whether the text is a slug: lower case letters, digits and single hyphens.';
+
+CREATE FUNCTION pgslo_catalog.is_stranger(role oid, relation regclass) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT NOT EXISTS (SELECT FROM pg_roles o WHERE o.oid = is_stranger.role AND o.rolsuper)
+        AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = is_stranger.relation AND c.relowner = is_stranger.role)
+        AND NOT EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog' AND n.nspowner = is_stranger.role)
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_stranger(role oid, relation regclass) IS 'Return whether a role is neither a superuser nor the owner of the table or of pgslo.';
 
 CREATE FUNCTION pgslo_catalog.is_time(value text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE STRICT
@@ -3957,11 +4057,27 @@ CREATE FUNCTION pgslo_catalog.iso_text(value anyelement) RETURNS text
     SET extra_float_digits TO '3'
     AS $$
 BEGIN
-    RETURN to_jsonb(value) #>> '{}';
+    -- Types of a lower number came with PostgreSQL, which is quicker to see.
+    RETURN CASE
+        WHEN pg_typeof(value)::oid < 16384 OR pgslo_catalog.is_plain(pg_typeof(value)) THEN to_jsonb(value) #>> '{}'
+        WHEN num_nulls(value) = 0 THEN concat(value)
+    END;
 END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.iso_text(value anyelement) IS 'The same text for the same value whatever the session''s settings.';
+
+CREATE FUNCTION pgslo_catalog.jsonb_of(value text, type regtype) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT format('to_jsonb(%s)', CASE
+        WHEN pgslo_catalog.is_plain(jsonb_of.type) THEN jsonb_of.value
+        ELSE pgslo_catalog.text_of(jsonb_of.value, jsonb_of.type)
+    END)
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.jsonb_of(value text, type regtype) IS 'Return SQL for a value as jsonb, given as SQL: as a string of its text where its type is not PostgreSQL''s own.';
 
 CREATE FUNCTION pgslo_catalog.judge_age(definition pgslo_catalog.definition) RETURNS void
     LANGUAGE plpgsql
@@ -5487,6 +5603,31 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.overdrawn(definition_id bigint) IS 'Batches of which more rows were taken away than are known: some were there before pgslo, or came unseen.';
 
+CREATE FUNCTION pgslo_catalog.parts_of(type regtype) RETURNS SETOF pg_type
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH RECURSIVE part AS (
+        SELECT parts_of.type::oid AS oid
+        UNION
+        SELECT p.oid
+        FROM part
+        JOIN pg_type d ON d.oid = part.oid
+        CROSS JOIN LATERAL (
+            SELECT d.typbasetype WHERE d.typtype = 'd'
+            UNION ALL SELECT d.typelem WHERE d.typcategory = 'A'
+            UNION ALL SELECT g.rngsubtype FROM pg_range g WHERE g.rngtypid = d.oid
+            UNION ALL SELECT g.rngtypid FROM pg_range g WHERE g.rngmultitypid = d.oid
+            UNION ALL SELECT f.atttypid FROM pg_attribute f
+                      WHERE d.typtype = 'c' AND f.attrelid = d.typrelid AND f.attnum > 0 AND NOT f.attisdropped
+        ) AS p (oid)
+    )
+    -- Types of a lower number came with PostgreSQL: only superusers define casts between them.
+    SELECT d.* FROM part JOIN pg_type d ON d.oid = part.oid WHERE d.oid >= 16384
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.parts_of(type regtype) IS 'Return a type and the types that it is made of, but for PostgreSQL''s own.';
+
 CREATE FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) RETURNS numeric
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5765,13 +5906,21 @@ BEGIN
     SELECT array_agg(c.name ORDER BY c.n) AS names,
            string_agg(format('%L, count(r.%I)', c.name, c.name), ', ' ORDER BY c.n) AS counts,
            string_agg(CASE
+               WHEN NOT pgslo_catalog.is_plain(c.type_of)
+               THEN format('left(%s, 100)', pgslo_catalog.text_of(format('r.%I', c.name), c.type_of))
                WHEN w.kind = 'number' THEN format('r.%I::text', c.name)
                WHEN w.kind = 'time' THEN format('extract(epoch FROM r.%I)::text', c.name)
                WHEN c.type ~ '^(date|timestamp)' THEN format('to_char(r.%I, ''YYYY-MM-DD HH24:MI:SS'')', c.name)
                ELSE format('left(r.%I::text, 100)', c.name)
            END, ', ' ORDER BY c.n) AS cells
     INTO read
-    FROM (SELECT e.value ->> 'name' AS name, e.value ->> 'type' AS type, e.ordinality AS n FROM jsonb_array_elements(snapshot.columns) WITH ORDINALITY AS e) AS c
+    FROM (
+        SELECT e.value ->> 'name' AS name, e.value ->> 'type' AS type, e.ordinality AS n, a.atttypid::regtype AS type_of
+        FROM jsonb_array_elements(snapshot.columns) WITH ORDINALITY AS e
+        JOIN pg_namespace s ON s.nspname = 'pgslo_snapshot'
+        JOIN pg_class t ON t.relnamespace = s.oid AND t.relname = profile_rows.table_name
+        JOIN pg_attribute a ON a.attrelid = t.oid AND a.attname = e.value ->> 'name'
+    ) AS c
     LEFT JOIN pgslo_catalog.watched_column w ON w.definition_id = target.definition_id AND w.column_name = c.name;
     names := read.names;
     EXECUTE format('SELECT jsonb_build_object(%s) FROM pgslo_snapshot.%I AS r', read.counts, profile_rows.table_name) INTO present;
@@ -5988,23 +6137,31 @@ CREATE FUNCTION pgslo_catalog.record_quarantine(definition text, relation regcla
     SET "IntervalStyle" TO 'postgres'
     SET bytea_output TO 'hex'
     SET extra_float_digits TO '3'
-    AS $$
+    AS $_$
 DECLARE
     by_column jsonb;
 BEGIN
     BEGIN
-        by_column := to_jsonb(row_image);
+        EXECUTE format('SELECT %s', (
+            SELECT coalesce(
+                string_agg(
+                    format('jsonb_build_object(%L, %s)', a.attname, pgslo_catalog.jsonb_of(format('($1).%I', a.attname), a.atttypid)),
+                    ' || ' ORDER BY a.attnum),
+                '''{}''::jsonb')
+            FROM pg_attribute a
+            WHERE a.attrelid = record_quarantine.relation AND a.attnum > 0 AND NOT a.attisdropped))
+        INTO by_column USING row_image;
     EXCEPTION WHEN OTHERS THEN
         by_column := NULL;  -- json may hold \u0000, which jsonb does not take
     END;
     INSERT INTO pgslo_catalog.quarantine (definition_id, relation, columns, operation, row_key, image, image_text, reasons)
-    SELECT d.definition_id, record_quarantine.relation, pgslo_catalog.columns_of(record_quarantine.relation), record_quarantine.operation, record_quarantine.row_key, by_column, row_image::text,
+    SELECT d.definition_id, record_quarantine.relation, pgslo_catalog.columns_of(record_quarantine.relation), record_quarantine.operation, record_quarantine.row_key, by_column, concat(row_image),
            (SELECT jsonb_agg(jsonb_build_object('rule', r.name, 'promise', r.promise, 'shown', n.shown) ORDER BY n.ordinal)
             FROM unnest(record_quarantine.rules, record_quarantine.shown) WITH ORDINALITY AS n (name, shown, ordinal)
             JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.name = n.name)
     FROM pgslo_catalog.definition d WHERE d.name = record_quarantine.definition;
 END
-$$;
+$_$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[]) IS 'Keeps a row that is not let into its table, whole, with every reason.';
 
@@ -7193,6 +7350,18 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.tend_incidents() IS 'What tick() does for incidents after it has judged: heals, ends mutes, tells.';
+
+CREATE FUNCTION pgslo_catalog.text_of(value text, type regtype) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    SELECT CASE
+        WHEN pgslo_catalog.is_plain(text_of.type) THEN format('%s::text', text_of.value)
+        ELSE format('(CASE WHEN num_nulls(%1$s) = 0 THEN concat(%1$s) END)', text_of.value)
+    END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.text_of(value text, type regtype) IS 'Return SQL for the text of a value, given as SQL: by the type''s output function where it is not PostgreSQL''s own.';
 
 CREATE FUNCTION pgslo_catalog.touch(check_function text, keys text[]) RETURNS void
     LANGUAGE plpgsql
@@ -9358,6 +9527,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.check_mute(until timestamp with time zone) 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.check_rereading(snapshot pgslo_catalog.snapshot) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.checked_domain(relation regclass) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn integer, seed bigint, OUT chosen text[], OUT partners integer[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer) FROM PUBLIC;
@@ -9375,6 +9546,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.def
 REVOKE ALL ON FUNCTION pgslo_catalog.content_hash(columns jsonb, rows bigint, sums numeric[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.content_of(snapshot pgslo_catalog.snapshot, table_name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.conversions_of(type regtype, relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.day_of_check() FROM PUBLIC;
 
@@ -9456,9 +9629,13 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) FROM PU
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_of_value(error_code text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.is_plain(type regtype) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.is_referential(relation regclass, old_row record, new_row record) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_slug(value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_stranger(role oid, relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_time(value text) FROM PUBLIC;
 
@@ -9475,6 +9652,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_uuid(value text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.iso(value anyelement) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.iso_text(value anyelement) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.jsonb_of(value text, type regtype) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_age(definition pgslo_catalog.definition) FROM PUBLIC;
 
@@ -9553,6 +9732,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.open_left_over() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.open_one(incident_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.overdrawn(definition_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.parts_of(type regtype) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) FROM PUBLIC;
 
@@ -9665,6 +9846,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.tell_guards() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.tell_guards_anew() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.tend_incidents() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.text_of(value text, type regtype) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.touch(check_function text, keys text[]) FROM PUBLIC;
 

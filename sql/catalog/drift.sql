@@ -4,7 +4,8 @@ WITH made AS (
 )
 SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_name,
     a.table_name AS applied_name, a.applied_at, a.columns AS applied_columns, a.objects AS applied_objects,
-    (SELECT jsonb_agg(jsonb_build_object('table', t.attrelid::bigint, 'number', t.attnum, 'name', t.attname, 'type', pg_catalog.format_type(t.atttypid, t.atttypmod)) ORDER BY t.attnum)
+    (SELECT jsonb_agg(jsonb_build_object('table', t.attrelid::bigint, 'number', t.attnum, 'name', t.attname, 'type', pg_catalog.format_type(t.atttypid, t.atttypmod),
+                                        'conversions', pgslo_catalog.conversions_of(t.atttypid, t.attrelid)) ORDER BY t.attnum)
      FROM pg_catalog.pg_attribute t WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped) AS columns,
     ARRAY(SELECT DISTINCT k.name FROM pgslo_catalog.rule r, unnest(r.columns) AS k (name)
           WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.mechanism NOT IN ('native', 'on read')

@@ -30,6 +30,32 @@ SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::
                 'has_order', EXISTS (SELECT FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod
                                      WHERE m.amname = 'btree' AND o.opcdefault
                                        AND (o.opcintype = t.oid OR o.opcintype = CASE t.typcategory WHEN 'E' THEN 'anyenum'::regtype WHEN 'S' THEN 'text'::regtype END)),
+                -- Built-in types alone are in pg_catalog and of the bootstrap superuser; the array of a type is in its schema.
+                'plain', tn.nspname = 'pg_catalog' AND t.typowner = 10 AND t.typtype IN ('b', 'r', 'm'),
+                'stranger', (
+                    WITH RECURSIVE part AS (
+                        SELECT a.atttypid AS oid
+                        UNION
+                        SELECT p.oid
+                        FROM part
+                        JOIN pg_catalog.pg_type d ON d.oid = part.oid
+                        CROSS JOIN LATERAL (
+                            SELECT d.typbasetype WHERE d.typtype = 'd'
+                            UNION ALL SELECT d.typelem WHERE d.typcategory = 'A'
+                            UNION ALL SELECT g.rngsubtype FROM pg_catalog.pg_range g WHERE g.rngtypid = d.oid
+                            UNION ALL SELECT g.rngtypid FROM pg_catalog.pg_range g WHERE g.rngmultitypid = d.oid
+                            UNION ALL SELECT f.atttypid FROM pg_catalog.pg_attribute f
+                                      WHERE d.typtype = 'c' AND f.attrelid = d.typrelid AND f.attnum > 0 AND NOT f.attisdropped
+                        ) AS p (oid)
+                    )
+                    SELECT o.rolname
+                    FROM part
+                    JOIN pg_catalog.pg_type d ON d.oid = part.oid
+                    JOIN pg_catalog.pg_roles o ON o.oid = d.typowner
+                    WHERE NOT o.rolsuper AND o.rolname <> current_user AND o.oid <> w.relowner
+                      AND NOT EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = 'pgslo_catalog' AND n.nspowner = o.oid)
+                    ORDER BY o.rolname
+                    LIMIT 1),
                 'not_null', a.attnotnull, 'generated', a.attgenerated) ORDER BY a.attnum), '[]')
      FROM pg_catalog.pg_attribute a
      CROSS JOIN LATERAL (

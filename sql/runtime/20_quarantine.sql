@@ -45,6 +45,16 @@ BEGIN
             MESSAGE = format('column "%s" of %s does not exist or is generated', unknown, target.name);
     END IF;
 
+    unknown := pgslo_catalog.checked_domain(target.relation);
+    IF unknown IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('cannot release row %s', release.quarantine_id),
+            DETAIL = format('In %s, %s; its constraints would run with the rights of pgslo''s owner.', target.name, unknown),
+            HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; '
+                          'write it by hand and discard this one.', release.quarantine_id);
+    END IF;
+
     columns_now := pgslo_catalog.columns_of(held.relation);
     columns_then := held.columns;
     IF columns_then #> '{0,2}' <> columns_now #> '{0,2}' THEN
@@ -66,7 +76,8 @@ BEGIN
     known := ARRAY(SELECT c ->> 1 FROM jsonb_array_elements(columns_now) AS c);
     IF jsonb_path_query_array(columns_then, '$[*][0]') = jsonb_path_query_array(columns_now, '$[*][0]') THEN
         BEGIN
-            EXECUTE format('SELECT $1::%s', held.relation) USING held.image_text;
+            -- A literal, which the row type reads itself: casts of text to it may be its owner's.
+            EXECUTE format('SELECT %L::%s', held.image_text, held.relation);
             source := format('jsonb_populate_record(%L::%s, $1)', held.image_text, held.relation);
         EXCEPTION WHEN OTHERS THEN
             source := NULL;  -- A column's type changed, and does not read the old text.
@@ -105,7 +116,15 @@ BEGIN
             array_to_string(names, ', '),
             (SELECT string_agg('r.' || n.name, ', ' ORDER BY n.ordinal) FROM unnest(names) WITH ORDINALITY AS n (name, ordinal)),
             source,
-            (SELECT string_agg(format('t.%1$I = r.%1$I', k.name), ' AND ') FROM unnest(target.key_columns) AS k (name))
+            -- Which operator compares values of a type that is not PostgreSQL's own, casts decide.
+            (SELECT string_agg(
+                 CASE WHEN pgslo_catalog.is_plain(a.atttypid) THEN format('t.%1$I = r.%1$I', a.attname)
+                      ELSE format('%s = %s',
+                                  pgslo_catalog.text_of(format('t.%I', a.attname), a.atttypid),
+                                  pgslo_catalog.text_of(format('r.%I', a.attname), a.atttypid))
+                 END, ' AND ')
+             FROM pg_attribute a
+             WHERE a.attrelid = target.relation AND a.attname = ANY (target.key_columns))
         ) USING release.changes;
     ELSE
         EXECUTE format(

@@ -213,13 +213,21 @@ BEGIN
     SELECT array_agg(c.name ORDER BY c.n) AS names,
            string_agg(format('%L, count(r.%I)', c.name, c.name), ', ' ORDER BY c.n) AS counts,
            string_agg(CASE
+               WHEN NOT pgslo_catalog.is_plain(c.type_of)
+               THEN format('left(%s, 100)', pgslo_catalog.text_of(format('r.%I', c.name), c.type_of))
                WHEN w.kind = 'number' THEN format('r.%I::text', c.name)
                WHEN w.kind = 'time' THEN format('extract(epoch FROM r.%I)::text', c.name)
                WHEN c.type ~ '^(date|timestamp)' THEN format('to_char(r.%I, ''YYYY-MM-DD HH24:MI:SS'')', c.name)
                ELSE format('left(r.%I::text, 100)', c.name)
            END, ', ' ORDER BY c.n) AS cells
     INTO read
-    FROM (SELECT e.value ->> 'name' AS name, e.value ->> 'type' AS type, e.ordinality AS n FROM jsonb_array_elements(snapshot.columns) WITH ORDINALITY AS e) AS c
+    FROM (
+        SELECT e.value ->> 'name' AS name, e.value ->> 'type' AS type, e.ordinality AS n, a.atttypid::regtype AS type_of
+        FROM jsonb_array_elements(snapshot.columns) WITH ORDINALITY AS e
+        JOIN pg_namespace s ON s.nspname = 'pgslo_snapshot'
+        JOIN pg_class t ON t.relnamespace = s.oid AND t.relname = profile_rows.table_name
+        JOIN pg_attribute a ON a.attrelid = t.oid AND a.attname = e.value ->> 'name'
+    ) AS c
     LEFT JOIN pgslo_catalog.watched_column w ON w.definition_id = target.definition_id AND w.column_name = c.name;
     names := read.names;
     EXECUTE format('SELECT jsonb_build_object(%s) FROM pgslo_snapshot.%I AS r', read.counts, profile_rows.table_name) INTO present;

@@ -24,6 +24,9 @@ class Column:
         category: ``typcategory`` of that base type.
         has_equality: Whether the base type has a default btree or hash operator class.
         generated: ``''``, ``'s'`` (stored) or ``'v'`` (virtual).
+        plain: Whether the base type is PostgreSQL's own, so that only PostgreSQL's casts convert its values.
+        stranger: The role that owns the type, or a type that it is made of, and is neither a superuser nor the owner
+            of the table or of pgslo, nor the role that asks; ``None`` if there is none.
     """
 
     name: str
@@ -35,6 +38,8 @@ class Column:
     has_order: bool = True
     not_null: bool = False
     generated: Literal["", "s", "v"] = ""
+    plain: bool = True
+    stranger: str | None = None
 
 
 @dataclass(frozen=True)
@@ -239,7 +244,7 @@ class Catalog:
     Attributes:
         server_version: As ``server_version_num``, for example 180004.
         runtime: Version of the installed runtime, or ``None``.
-        expression_types: Type of each batch expression, by table and text.
+        expression_types: Type of each batch expression, its category, and whether it is PostgreSQL's own, by table and text.
         renamed: Definitions whose table has another name by now, by that name.
         replaced: Definitions whose name another table has by now: it was made anew, or swapped in.
         user: The role that asks, and that applies what is planned.
@@ -252,7 +257,7 @@ class Catalog:
     installed: tuple[Installed, ...] = ()
     runtime: str | None = None
     runtime_sha256: str | None = None
-    expression_types: Mapping[tuple[Name, str], tuple[str, str]] = field(default_factory=dict)
+    expression_types: Mapping[tuple[Name, str], tuple[str, str, bool]] = field(default_factory=dict)
     schemas: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
     renamed: Mapping[Name, str] = field(default_factory=dict)

@@ -36,7 +36,7 @@ from pgslo.compile import (
     view_schemas,
 )
 from pgslo.compile.conditions import reference
-from pgslo.definition import rules
+from pgslo.definition import names, rules
 from pgslo.definition.rules import Definition
 from pgslo.errors import (
     CatalogError,
@@ -46,6 +46,7 @@ from pgslo.errors import (
     Location,
     PgsloError,
 )
+from pgslo.expression import tables_read
 from pgslo.plan import Plan, make, removal
 from pgslo.sql import Sql
 
@@ -198,6 +199,12 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
             named.add((definition.labels.schema_name, definition.labels.table_name))
         named |= assertions.tables(definition)
         named |= {reference(rule) for rule in definition.rules if isinstance(rule, rules.References)}
+        for rule in definition.rules:
+            if isinstance(rule, rules.SameAs):
+                schema, name = names.split(rule.table)
+                named.add((schema, name))
+            elif isinstance(rule, rules.QueryRule):
+                named.update(tables_read(rule.query))
     with by_own_names(conn), conn.cursor(row_factory=dict_row) as cursor:
         server = cursor.execute(query("server")).fetchone() or {}
         rows = cursor.execute(query("relations"), {"names": json.dumps(sorted(named))}).fetchall()
@@ -324,7 +331,7 @@ def installed(conn: Connection) -> tuple[Installed, ...]:
 
 def _expression_types(
     conn: Connection, definitions: Sequence[Definition], relations: dict[Name, Relation]
-) -> dict[tuple[Name, str], tuple[str, str]]:
+) -> dict[tuple[Name, str], tuple[str, str, bool]]:
     """Ask PostgreSQL for the type of each batch expression."""
     types = {}
     for definition in definitions:
@@ -339,11 +346,15 @@ def _expression_types(
         with _probing(conn, by.location) as cursor:
             (oid,) = _analysed(conn, value_probe(name, by))
             row = cursor.execute(
-                "SELECT pg_catalog.format_type(t.oid, NULL), t.typcategory::text FROM pg_catalog.pg_type t WHERE t.oid = %s",
+                """
+                SELECT pg_catalog.format_type(t.oid, NULL), t.typcategory::text,
+                       n.nspname = 'pg_catalog' AND t.typowner = 10 AND t.typtype IN ('b', 'r', 'm')
+                FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = %s
+                """,
                 (oid,),
             ).fetchone()
             if row:
-                types[name, by.text] = (row[0], row[1])
+                types[name, by.text] = (row[0], row[1], row[2])
     return types
 
 

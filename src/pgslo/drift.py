@@ -14,7 +14,7 @@ from pgslo.compile import view_schemas
 
 What = Literal[
     "gone", "table renamed", "table replaced", "missing", "edited", "foreign", "switched off", "unarmed", "detached", "column renamed", "column retyped",
-    "column gone", "broken", "unseen rows", "not observed", "paused", "unknown", "snapshot", "schema", "forged",
+    "column gone", "type changed", "broken", "unseen rows", "not observed", "paused", "unknown", "snapshot", "schema", "forged",
 ]  # fmt: skip
 
 
@@ -100,6 +100,7 @@ def find(
         *_objects(facts, installed, paused=paused),
         *_others(facts),
         *_columns(facts),
+        *_conversions(facts),
         *_now(facts, pauses),
     )
 
@@ -288,6 +289,28 @@ def _columns(facts: Facts) -> Iterator[Finding]:
             said = f"its type was {then['type']} and is {column['type']}"
             to_do = "pgslo plan says whether its rules still fit, pgslo apply makes them anew"
             yield Finding(facts.definition, "column retyped", thing, said, to_do)
+
+
+def _conversions(facts: Facts) -> Iterator[Finding]:
+    """Owners, casts and domain constraints of the columns' types that were not there at the last apply.
+
+    Generated functions convert values by output functions alone, but an owner that is new may define casts that run in
+    expressions, and an implicit cast can keep PostgreSQL from choosing an operator.
+    """
+    then = {column["name"]: column.get("conversions", ()) for column in facts.applied_columns or ()}
+    for column in facts.columns or ():
+        new = sorted(
+            set(column.get("conversions", ())) - set(then.get(column["name"], column["conversions"]))
+        )
+        if new:
+            yield Finding(
+                facts.definition,
+                "type changed",
+                f"column {column['name']}",
+                f"its type has since the last apply: {', '.join(new)}",
+                "pgslo plan says whether its rules still fit; ask that role what it is for",
+                is_hint=not any(one.startswith("type ") for one in new),
+            )
 
 
 def _now(facts: Facts, pauses: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 
 from pgslo import database, sql
 from pgslo.catalog import NUMERIC, TEXT, Column, Name, Relation
+from pgslo.compile import texts
 from pgslo.database import Connection
 from pgslo.errors import PgsloError
 from pgslo.sql import Sql
@@ -49,6 +50,12 @@ class _Named:
 @dataclass(frozen=True)
 class _Column:
     column: Sql
+
+
+@dataclass(frozen=True)
+class _Sampled:
+    column: Sql
+    text: Sql
 
 
 @dataclass(frozen=True)
@@ -277,7 +284,7 @@ class _Inspection:
         for place, column in enumerate(columns, 1):
             kind, name = _kind(column), sql.identifier(f"c{place}")
             form = "suggest_presence" if kind == "presence" else "suggest_text"
-            value = sql.render(form, _Column(sql.identifier(column.name)))
+            value = sql.render(form, _Sampled(sql.identifier(column.name), texts.text(column, Sql("t"))))
             values.append(sql.render("suggest_named", _Named(value, name)))
             cells.append(sql.render("suggest_cell", _Cell(sql.literal(place), sql.literal(kind), name)))
         rows: list[dict[str, Any]] = []
@@ -427,6 +434,7 @@ class _Inspection:
             one
             for one in columns
             if one.column.category == NUMERIC
+            and one.column.plain
             and one.column.base_type != "money"
             and one.different > _LEAST_STEPS
         ]
@@ -461,7 +469,7 @@ _LEAST_STEPS = 100
 
 
 def _kind(column: Column) -> str:
-    if column.category == NUMERIC and column.base_type != "money":
+    if column.category == NUMERIC and column.plain and column.base_type != "money":
         return "number"
     if column.category == TEXT or column.base_type in _WORDS:
         return "text"
@@ -478,6 +486,8 @@ def _kind(column: Column) -> str:
 
 
 def _same_type(type_: str, column: Column) -> bool:
+    if not column.plain:
+        return False
     whole = {"smallint", "integer", "bigint"}
     return type_ == column.base_type or (type_ in whole and column.base_type in whole)
 

@@ -470,6 +470,12 @@ def _notes(compiler: WriteCompiler, choices: tuple[Choice, ...], measured: Measu
         notes.append(
             f"no index begins with {column}: batches of a streamed table are counted by it once the table is larger than 16 MB"
         )
+    for role in sorted({one.stranger for one in relation.columns if one.stranger}):
+        listed = ", ".join(one.name for one in relation.columns if one.stranger == role)
+        notes.append(
+            f'types of {listed} belong to role "{role}", in whole or in part: it may define casts and domain constraints at any'
+            " time, so their values are converted by output functions alone, and no expression or repair may use them"
+        )
     if relation.children:
         children = ", ".join(".".join(child) for child in relation.children)
         notes.append(f"rows written straight to inheritance children are not seen: {children}")

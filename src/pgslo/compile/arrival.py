@@ -7,7 +7,8 @@ from typing import Literal
 
 from pgslo import sql
 from pgslo.catalog import NUMERIC, TEMPORAL, Name
-from pgslo.compile.conditions import NEW, ROW, Subject
+from pgslo.compile import texts
+from pgslo.compile.conditions import NEW, ROW, Subject, check_casts
 from pgslo.compile.constants import seconds
 from pgslo.definition.rules import Definition
 from pgslo.errors import CatalogError
@@ -56,6 +57,8 @@ class Batching:
         type: Type of the key; of no use where no row says its batch.
         column: The column that is the key, or that ``every`` cuts; ``None`` where an expression is.
         dated: Whether the place is a moment, in seconds since 1970.
+        by: The author's expression; ``None`` where no row says its batch.
+        plain: Whether the expression's type is PostgreSQL's own; if not, the key is the text of its value.
     """
 
     raw_new: Sql
@@ -67,6 +70,14 @@ class Batching:
     type: Sql = _TEXT
     column: str | None = None
     dated: bool = True
+    by: Expression | None = None
+    plain: bool = True
+
+    def key(self, row: Sql) -> Sql:
+        """The batch's key over a row, without its ``every``."""
+        assert self.by is not None
+        value = self.by.qualified(row)
+        return value if self.plain else texts.text_of(value, plain=False)
 
 
 def batching(definition: Definition, subject: Subject, writes: Writes) -> Batching:
@@ -85,12 +96,21 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
         raw = sql.render("batch_every", _Clock(Sql("statement_timestamp()"), sql.literal(clock)))
         return Batching(raw, raw, _raw("batch_name"), _raw("batch_epoch"), by_value=False, every=clock)
 
+    column = next((name for name in batch.by.columns if _is_column(name, batch.by)), None)
     for name in batch.by.columns:
-        subject.column(name, batch.by.location)
+        found = subject.column(name, batch.by.location)
+        if column is None:
+            check_casts(found, batch.by.location)
     relation: Name = (subject.relation.schema, subject.relation.name)
-    type_name, category = subject.catalog.expression_types.get((relation, batch.by.text), ("text", "S"))
-    new, row = batch.by.qualified(NEW), batch.by.qualified(ROW)
-    column = next((name for name in batch.by.columns if _is_plain(name, batch.by)), None)
+    type_name, category, plain = subject.catalog.expression_types.get(
+        (relation, batch.by.text), ("text", "S", True)
+    )
+    if not plain:
+        type_name, category = "text", "S"
+    new, row = (
+        value if plain else texts.text_of(value, plain=False)
+        for value in (batch.by.qualified(NEW), batch.by.qualified(ROW))
+    )
     span: str | None = None
     if batch.every is not None:
         if category != TEMPORAL or type_name.startswith("time "):
@@ -119,6 +139,7 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
             type=key,
             column=column,
             dated=not type_name.startswith("time "),
+            by=batch.by,
         )
     if category == NUMERIC:
         number, place = _raw("batch_number_name"), _raw("batch_number")
@@ -132,6 +153,7 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
             type=Sql(type_name),
             column=column,
             dated=False,
+            by=batch.by,
         )
     return Batching(
         new,
@@ -142,10 +164,12 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
         every=_STREAM_BATCH,
         type=Sql(type_name),
         dated=False,
+        by=batch.by,
+        plain=plain,
     )
 
 
-def _is_plain(column: str, expression: Expression) -> bool:
+def _is_column(column: str, expression: Expression) -> bool:
     return expression.text in (column, sql.identifier(column).text)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pgslo import sql
 from pgslo.catalog import NUMERIC, Name, Relation
+from pgslo.compile import texts
 from pgslo.compile.artifact import table
 from pgslo.compile.assertion_groups import (
     BUCKETS,
@@ -17,8 +18,9 @@ from pgslo.compile.assertion_groups import (
     GroupCompiler,
     Parts,
     Touch,
+    key_value,
 )
-from pgslo.compile.conditions import ROW
+from pgslo.compile.conditions import ROW, check_casts, check_query
 from pgslo.definition import assertions as forms
 from pgslo.errors import CatalogError
 from pgslo.expression import Facts, UnderivableError, derive, needs_clock, tables_read
@@ -44,6 +46,7 @@ class _Form:
     row_key: Sql
     is_there: Sql = TRUE
     value: Sql = NOTHING
+    text: Sql = NOTHING
     column_name: Sql = NOTHING
     table_name: Sql = NOTHING
 
@@ -72,6 +75,8 @@ class _Across(_Form):
 class _Pair:
     ours: Sql
     theirs: Sql
+    our_text: Sql
+    their_text: Sql
     label: Sql
 
 
@@ -162,7 +167,7 @@ class FormCompiler(GroupCompiler):
         about = TRUE if counts_all and rule.group_by else where
         buckets = BUCKETS if rule.group_by else 1
         of_all_rows = Sql(f"{table((relation.schema, relation.name))} AS {ROW} WHERE {about}")
-        group_columns = tuple(Sql(f"{ROW}.{sql.identifier(name)}") for name in rule.group_by)
+        group_columns = tuple(key_value(relation, name, ROW) for name in rule.group_by)
         of_all = vars(form) | {"groups": self._all_groups(group_columns, types, of_all_rows)}
         read = (*columns, *(rule.where.columns if rule.where else ()), *rule.group_by)
         cost = "each touched group"
@@ -191,7 +196,11 @@ class FormCompiler(GroupCompiler):
         match rule:
             case forms.AllEqual():
                 self._probe_comparison(rule.value, "=", rule.value, "column")
-                of = common | {"value": value(rule.value), "column_name": sql.literal(rule.value)}
+                of = common | {
+                    "value": value(rule.value),
+                    "text": texts.text(self._column(rule.value, "column"), ROW),
+                    "column_name": sql.literal(rule.value),
+                }
                 return template, _Form(**of), (rule.value,), ADDING
             case forms.AtMostOne():
                 return template, base, (), ADDING
@@ -257,7 +266,10 @@ class FormCompiler(GroupCompiler):
     ) -> None:
         """Have PostgreSQL say at the parameter, and not of the whole assertion, that it cannot compare two columns."""
         relation = self._compiler.relation
-        self._column(ours, parameter), self._column(theirs, parameter, of=of)
+        one, two = self._column(ours, parameter), self._column(theirs, parameter, of=of)
+        if operator != "=":
+            for column in (one, two):
+                check_casts(column, self.rule.place(parameter))
         other = of or relation
         probe = _Comparison(
             ours=Sql(f"{ROW}.{sql.identifier(ours)}"),
@@ -315,9 +327,7 @@ class FormCompiler(GroupCompiler):
             (other, OTHER, theirs, among) if from_other else (relation, ROW, ours, where)
         )
         every = Sql(f"{table((source.schema, source.name))} AS {row} WHERE {condition}")
-        groups = self._all_groups(
-            tuple(Sql(f"{row}.{sql.identifier(name)}") for name in columns), types, every
-        )
+        groups = self._all_groups(tuple(key_value(source, name, row) for name in columns), types, every)
         template = f"assertions/{rule.kind}"
         return self._finish(
             Parts(
@@ -353,16 +363,15 @@ class FormCompiler(GroupCompiler):
     def _same(self, rule: forms.SameAsThere, common: dict[str, Sql], other: Relation, among: Sql) -> _Same:
         pairs = []
         for ours, theirs in rule.columns:
-            self._probe_comparison(ours, "=", theirs, "columns", of=other)
-            pairs.append(
-                _Pair(
-                    Sql(f"{ROW}.{sql.identifier(ours)}"),
-                    Sql(f"{OTHER}.{sql.identifier(theirs)}"),
-                    sql.literal(ours),
-                )
-            )
+            one, two = self._column(ours, "columns"), self._column(theirs, "columns", of=other)
+            our_text, their_text = texts.text(one, ROW), texts.text(two, OTHER)
+            values = our_text, their_text
+            if one.plain and two.plain:
+                self._probe_comparison(ours, "=", theirs, "columns", of=other)
+                values = Sql(f"{ROW}.{sql.identifier(ours)}"), Sql(f"{OTHER}.{sql.identifier(theirs)}")
+            pairs.append(_Pair(*values, our_text, their_text, sql.literal(ours)))
         matches = [
-            Sql(f"{OTHER}.{sql.identifier(theirs)} = {GROUP}.g{n}") for n, (_, theirs) in enumerate(rule.on)
+            Sql(f"{key_value(other, theirs, OTHER)} = {GROUP}.g{n}") for n, (_, theirs) in enumerate(rule.on)
         ]
         return _Same(
             **common,
@@ -376,6 +385,7 @@ class FormCompiler(GroupCompiler):
     def _query(self, rule: forms.ReturnsNothing) -> Parts:
         place = rule.query.location
         names = tables_read(rule.query)
+        check_query(rule.query, self._catalog)
         hidden = self._hidden(rule, names)
         if hidden and not rule.check_on:
             raise CatalogError(

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from pgslo import sql
 from pgslo.catalog import TEXT, Catalog, Column, Relation
+from pgslo.compile import texts
 from pgslo.compile.artifact import table
-from pgslo.compile.conditions import ROW, Subject
+from pgslo.compile.conditions import ROW, Subject, check_casts
 from pgslo.compile.constants import ARRAY, COMPOSITE, GEOMETRIC
 from pgslo.compile.writes import WriteCompiler
 from pgslo.definition.assertions import ReturnsNothing
@@ -108,7 +109,7 @@ class _None:
 @dataclass(frozen=True)
 class _Labelled:
     label: Sql
-    value: Sql
+    text: Sql
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ class GroupCompiler:
         if condition is None:
             return TRUE
         for name in condition.columns:
-            Subject(relation, self._catalog).column(name, condition.location)
+            check_casts(Subject(relation, self._catalog).column(name, condition.location), condition.location)
         probe = _Probe(table((relation.schema, relation.name)), condition.qualified(ROW))
         self._probes.append((sql.render("probe_condition", probe), condition.location))
         return condition.qualified(row)
@@ -161,7 +162,8 @@ class GroupCompiler:
                 raise CatalogError(
                     f'column "{column.name}" of type {column.type} cannot name a group', location=place
                 )
-        types = {column.base_type for column in columns}
+        # Values of other types than PostgreSQL's own name a group by their text, which no cast makes.
+        types = {column.base_type if column.plain else "text" for column in columns}
         if len(types) == 1:
             (only,) = types
             return Sql(_CASTS.get(only, only))
@@ -186,7 +188,7 @@ class GroupCompiler:
         buckets: int,
     ) -> Touch:
         casts = [
-            Sql(f"{ROW}.{sql.identifier(name)}::{type_}") for name, type_ in zip(keys, types, strict=True)
+            Sql(f"{key_value(relation, name, ROW)}::{type_}") for name, type_ in zip(keys, types, strict=True)
         ]
         known = [Sql(f"{ROW}.{sql.identifier(name)} IS NOT NULL") for name in keys]
         listed = sql.join(", ", casts)
@@ -213,7 +215,8 @@ class GroupCompiler:
             "row_key",
             _RowKey(
                 tuple(
-                    _Labelled(sql.literal(label), value) for label, value in zip(labels, values, strict=True)
+                    _Labelled(sql.literal(label), texts.text_of(value, plain=True))
+                    for label, value in zip(labels, values, strict=True)
                 )
             ),
         )
@@ -235,7 +238,7 @@ class GroupCompiler:
 
     def _rows(self, relation: Relation, row: Sql, keys: tuple[str, ...], where: Sql) -> Sql:
         """The rows of a group: what stands after FROM, to which conditions may be added."""
-        matches = [Sql(f"{row}.{sql.identifier(name)} = {GROUP}.g{n}") for n, name in enumerate(keys)]
+        matches = [Sql(f"{key_value(relation, name, row)} = {GROUP}.g{n}") for n, name in enumerate(keys)]
         return Sql(
             f"{table((relation.schema, relation.name))} AS {row} WHERE {sql.join(' AND ', (*matches, where))}"
         )
@@ -253,7 +256,13 @@ class GroupCompiler:
 
 def _comparable(column: Column) -> Sql:
     """A column as EXCEPT compares it: by its text where equality is coarser than what an expression can see, or missing."""
-    name = Sql(f"{ROW}.{sql.identifier(column.name)}")
     if column.has_equality and column.category not in (TEXT, ARRAY, COMPOSITE):
-        return name
-    return Sql(f'{name}::text COLLATE "C"')
+        return Sql(f"{ROW}.{sql.identifier(column.name)}")
+    return Sql(f'{texts.text(column, ROW)} COLLATE "C"')
+
+
+def key_value(relation: Relation, name: str, row: Sql) -> Sql:
+    """A column of a group's key in a row: its value, or its text where its type is not PostgreSQL's own."""
+    column = relation.column(name)
+    assert column is not None, "a column of a group was looked up before"
+    return texts.comparable(column, row)

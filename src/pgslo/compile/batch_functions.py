@@ -123,6 +123,7 @@ class _QueryRule(_Function):
 
 def query(rule: rules.QueryRule, compiler: WriteCompiler) -> Parts:
     """What a query of the author's own comes to."""
+    conditions.check_query(rule.query, compiler.subject.catalog)
     text = rule.query.sql()
     probe = (sql.render("probe_query", _Query(text)), rule.query.location)
     function = _function_name(rule, compiler)
@@ -227,7 +228,7 @@ def rows_of_batch(compiler: WriteCompiler) -> Sql:
         return sql.render("batch_rows_all", _Rows(compiler.table, Sql(""), Sql(""), Sql("")))
     context = _Rows(
         table=compiler.table,
-        value=batch.by.qualified(_TABLE),
+        value=compiler.batching.key(_TABLE),
         type=compiler.batching.type,
         span=sql.literal(compiler.batching.every or ""),
     )
@@ -325,6 +326,18 @@ def _same_as(rule: rules.SameAs, compiler: WriteCompiler, function: str) -> _Sam
         for name in listed:
             column = compiler.subject.column(name, rule.place(key))
             conditions.check_operators(column, rule.place(key))
+            conditions.check_casts(column, rule.place(key))
+            schema, table_name = names.split(rule.table)
+            other = compiler.subject.catalog.relations.get((schema, table_name))
+            theirs = other.column(name) if other else None
+            if (
+                theirs is not None
+                and column.base_type != theirs.base_type
+                and not (column.plain and theirs.plain)
+            ):
+                raise batch_columns.unfit(
+                    rule, column, f"the other table has {theirs.type}, and a cast would decide what is equal"
+                )
             if not column.has_equality:
                 raise batch_columns.unfit(rule, column, "its values cannot be compared")
     matches = sql.join(

@@ -9,10 +9,11 @@ from typing import Any
 
 from pgslo import sql
 from pgslo.catalog import BOOLEAN, TEMPORAL, TEXT, Catalog, Column, Relation
+from pgslo.compile import texts
 from pgslo.compile.constants import ARRAY, COMPOSITE, ENUM, GEOMETRIC, RANGE, UNBOUNDED, constant
 from pgslo.definition import names, rules
 from pgslo.errors import CatalogError, Location
-from pgslo.expression import Expression
+from pgslo.expression import Expression, Query, tables_read
 from pgslo.sql import Sql
 
 #: How a row is called where a condition stands: in a row trigger, and in a pass over a statement's rows.
@@ -118,6 +119,15 @@ class Compared:
 
 
 @dataclass(frozen=True)
+class EnumCompared:
+    """A comparison of enums as a call of the function behind the operator."""
+
+    function: Sql
+    left: Sql
+    right: Sql
+
+
+@dataclass(frozen=True)
 class Pair:
     """A value of the row and the column it is looked up in."""
 
@@ -212,7 +222,10 @@ def check(rule: rules.Rule, subject: Subject) -> None:
             )
         if isinstance(rule, rules.Unique | rules.References) and not column.has_equality:
             raise _unfit(rule, column, "its values cannot be compared")
-        if not isinstance(rule, rules.NotNull | rules.Unique | rules.References) or _is_stated(rule, name):
+        if _is_stated(rule, name):
+            check_operators(column, place)
+            check_casts(column, place)
+        elif not isinstance(rule, rules.NotNull | rules.Unique | rules.References):
             check_operators(column, place)
 
 
@@ -259,6 +272,89 @@ def check_operators(column: Column, location: Location) -> None:
         )
 
 
+def check_casts(column: Column, location: Location) -> None:
+    """Make sure that an expression over a column cannot run a cast of a role that gains rights by it.
+
+    PostgreSQL applies implicit casts of a type to the arguments of its own operators and functions, whatever the search
+    path, and an owner may define them after the rule was applied.
+
+    Raises:
+        CatalogError: The column's type belongs to such a role, and casts convert it.
+    """
+    if column.stranger is not None and not column.plain:
+        raise CatalogError(
+            f'column "{column.name}" has type {column.type}, which role "{column.stranger}" owns or is part of',
+            detail="An expression over it runs the casts that this role defines, with the rights of pgslo's owner.",
+            hint="use not_null, accepted_values, range or compare, whose conditions use no cast, or a type of the table's owner",
+            location=location,
+        )
+
+
+def check_stored(column: Column, location: Location) -> None:
+    """Make sure that a trigger which stores a value in a column runs no code of a role that gains rights by it.
+
+    Raises:
+        CatalogError: The column's type, or a domain that it is made of, belongs to such a role.
+    """
+    if column.stranger is not None:
+        raise CatalogError(
+            f'column "{column.name}" has type {column.type}, which role "{column.stranger}" owns or is part of',
+            detail="Storing a value runs the casts and the domain constraints that this role defines, with the rights of pgslo's owner.",
+            hint="use on_breach: reject or quarantine, or a type of the table's owner",
+            location=location,
+        )
+
+
+def check_references(rule: rules.References, subject: Subject) -> None:
+    """Make sure that no cast decides what refers to what.
+
+    Raises:
+        CatalogError: A column's type belongs to a role that :func:`check_casts` refuses, or the types differ.
+    """
+    for own, other in zip(rule.columns, rule.to, strict=True):
+        for column in _looked_up(rule, own, other, subject):
+            check_casts(column, rule.location)
+
+
+def check_query(query: Query, catalog: Catalog) -> None:
+    """Make sure that a query of the author's own cannot run a cast of a role that gains rights by it.
+
+    Raises:
+        CatalogError: A table that it reads has a column that :func:`check_casts` refuses.
+    """
+    for name in tables_read(query):
+        relation = catalog.relations.get(name)
+        for column in relation.columns if relation else ():
+            check_casts(column, query.location)
+
+
+#: The functions behind the operators of enums. A call of one has no other candidate, so that no implicit cast is applied.
+_ENUM_FUNCTIONS = {
+    "=": "enum_eq",
+    "<>": "enum_ne",
+    "<": "enum_lt",
+    "<=": "enum_le",
+    ">": "enum_gt",
+    ">=": "enum_ge",
+}
+
+
+def without_domain(column: Column, value: Sql) -> Sql:
+    """Return a value of a type that is not PostgreSQL's own as its base type, whose operators have no domain to see through."""
+    is_domain = not column.plain and column.type != column.base_type
+    return Sql(f"{value}::{column.base_type}") if is_domain else value
+
+
+def _is_enum(column: Column) -> bool:
+    return column.category == ENUM and not column.plain
+
+
+def _compared(column: Column, left: Sql, operator: Sql, right: Sql) -> Sql:
+    """Compare a value of an enum without its operators."""
+    function = Sql(_ENUM_FUNCTIONS[operator.text])
+    return sql.render("enum_compared", EnumCompared(function, without_domain(column, left), right))
+
+
 def passes(rule: rules.Rule, subject: Subject, row: Sql) -> Sql:
     """The condition under which a row passes; unknown (NULL) passes, as in a check constraint."""
     judged = condition(rule, subject, row)
@@ -287,6 +383,12 @@ def condition(rule: rules.Rule, subject: Subject, row: Sql) -> Sql:
             context = Value(value(column.name))
         case rules.Range():
             first, *others = _range_bounds(rule, subject)
+            column = subject.column(_own(rule), rule.place("column"))
+            if _is_enum(column):
+                compared = (
+                    _compared(column, value(column.name), one.operator, one.limit) for one in (first, *others)
+                )
+                return sql.join(" AND ", compared)
             context = Between(value(_own(rule)), first, tuple(others))
         case rules.Length():
             _need(rule, subject, (TEXT,), "length counts characters of text")
@@ -297,7 +399,13 @@ def condition(rule: rules.Rule, subject: Subject, row: Sql) -> Sql:
             ]
             context = Between(value(_own(rule)), bounds[0], tuple(bounds[1:]))
         case rules.AcceptedValues() | rules.NotAcceptedValues():
-            context = Among(value(_own(rule)), _values(rule, subject))
+            values = _values(rule, subject)
+            column = subject.column(_own(rule), rule.place("column"))
+            if _is_enum(column):
+                operator, word = ("=", " OR ") if isinstance(rule, rules.AcceptedValues) else ("<>", " AND ")
+                compared = (_compared(column, value(column.name), Sql(operator), one) for one in values)
+                return sql.join(word, compared)
+            context = Among(value(_own(rule)), sql.join(", ", values))
         case rules.Pattern():
             column = _need(rule, subject, (TEXT,), "a pattern is matched against text")
             # The blanks that fill a char(n) up are not part of its value; its cast to text leaves them out.
@@ -313,16 +421,24 @@ def condition(rule: rules.Rule, subject: Subject, row: Sql) -> Sql:
         case rules.ExpressionRule():
             context = Stated(rule.expression.qualified(row))
         case rules.Compare():
-            _comparable(rule, subject)
+            left, right = _comparable(rule, subject)
+            if _is_enum(left):
+                other = without_domain(right, value(rule.right))
+                return _compared(left, value(rule.left), Sql(rule.operator), other)
             context = Compared(value(rule.left), Sql(rule.operator), value(rule.right))
         case rules.References():
             pairs = tuple(
-                Pair(value(own), sql.identifier(other))
+                Pair(without_domain(column, value(own)), without_domain(target, sql.identifier(other)))
                 for own, other in zip(rule.columns, rule.to, strict=True)
+                for column, target in [_looked_up(rule, own, other, subject)]
             )
             context = Referring(sql.identifier(*reference(rule)), pairs[0], pairs[1:])
         case rules.Unique():
-            pairs = tuple(Pair(value(own), sql.identifier(own)) for own in rule.columns)
+            pairs = tuple(
+                Pair(without_domain(column, value(own)), without_domain(column, sql.identifier(own)))
+                for own in rule.columns
+                for column in [subject.column(own, rule.location)]
+            )
             table = sql.identifier(subject.relation.schema, subject.relation.name)
             # Before the row is stored there must be none like it; after the statement it is there itself.
             scope = (_other_rows(rule, subject),) if row == NEW else ()
@@ -341,9 +457,10 @@ def _other_rows(rule: rules.Unique, subject: Subject) -> Sql:
     key = subject.relation.primary_key
     if not key or set(key) <= set(rule.columns):
         return sql.render("unique_other_row", OtherRow())
+    columns = [subject.column(name, rule.location) for name in key]
     # A row with this key is the one that INSERT … ON CONFLICT is about to update.
     other, new, old = (
-        sql.join(", ", (Sql(f"{alias}.{sql.identifier(name)}") for name in key))
+        sql.join(", ", (texts.comparable(column, Sql(alias)) for column in columns))
         for alias in ("other", "NEW", "OLD")
     )
     return sql.render("unique_other_key", OtherKey(other, new, old))
@@ -353,6 +470,25 @@ def reference(rule: rules.References) -> tuple[str, str]:
     """Schema and name of the table a rule refers to."""
     schema, name = names.split(rule.table)
     return schema, name
+
+
+def _looked_up(rule: rules.References, own: str, other: str, subject: Subject) -> tuple[Column, Column]:
+    """A column and the one that it refers to, which no cast may bring together.
+
+    Raises:
+        CatalogError: They are of two types, and not both of these are PostgreSQL's own.
+    """
+    column = subject.column(own, rule.location)
+    target = subject.catalog.relations.get(reference(rule))
+    # A table that does not exist is reported where it is looked for.
+    found = target.column(other) if target else None
+    if found is not None and column.base_type != found.base_type and not (column.plain and found.plain):
+        raise _unfit(
+            rule,
+            column,
+            f'"{rule.table}.{other}" has type {found.type}, and a cast would decide what is compared',
+        )
+    return column, found or column
 
 
 def _own(rule: rules.Rule) -> str:
@@ -394,7 +530,7 @@ def _range_bounds(rule: rules.Range, subject: Subject) -> list[Bound]:
     return bounds
 
 
-def _values(rule: rules.AcceptedValues | rules.NotAcceptedValues, subject: Subject) -> Sql:
+def _values(rule: rules.AcceptedValues | rules.NotAcceptedValues, subject: Subject) -> tuple[Sql, ...]:
     column = subject.column(_own(rule), rule.place("column"))
     if not column.has_equality or _is_manifold(column):
         raise _unfit(
@@ -403,13 +539,10 @@ def _values(rule: rules.AcceptedValues | rules.NotAcceptedValues, subject: Subje
             "its values are not single values to compare with",
             hint="judge a part of it with expression",
         )
-    return sql.join(
-        ", ",
-        (constant(value, column, rule.place(f"values.{n}")) for n, value in enumerate(rule.values)),
-    )
+    return tuple(constant(value, column, rule.place(f"values.{n}")) for n, value in enumerate(rule.values))
 
 
-def _comparable(rule: rules.Compare, subject: Subject) -> None:
+def _comparable(rule: rules.Compare, subject: Subject) -> tuple[Column, Column]:
     """Refuse what PostgreSQL would compare, but not as the author means it."""
     left = subject.column(rule.left, rule.location)
     right = subject.column(rule.right, rule.location)
@@ -420,12 +553,18 @@ def _comparable(rule: rules.Compare, subject: Subject) -> None:
                 rule, column, "it has no useful order" if ordered else "its values cannot be compared"
             )
     types = {left.base_type, right.base_type}
+    if len(types) > 1 and not (left.plain and right.plain):
+        raise _unfit(
+            rule,
+            left,
+            f'column "{right.name}" has type {right.type}, and a cast would decide what is compared',
+        )
     if types in ({"real", "double precision"}, {"real", "numeric"}):
         why = "0.1 is not the same number in both"
     elif len(types) > 1 and left.category == right.category == TEMPORAL and types & _ZONED:
         why = "which of two is later depends on the time zone of the session that writes"
     else:
-        return
+        return left, right
     raise CatalogError(
         f'compare cannot compare "{left.name}" of type {left.type} with "{right.name}" of type {right.type}: {why}',
         hint="say what is meant with an expression that casts one of them",

@@ -11,7 +11,7 @@ from pgslo.catalog import NUMERIC, Column
 from pgslo.compile import batch_columns, batch_functions, constants, pairs, promises
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.batch_functions import Parts
-from pgslo.compile.conditions import ROW
+from pgslo.compile.conditions import ROW, check_casts
 from pgslo.compile.measuring import Tally, is_watched
 from pgslo.compile.mechanisms import Choice
 from pgslo.compile.writes import WriteCompiler
@@ -184,7 +184,7 @@ def _check_counted(rule: rules.BatchRule, compiler: WriteCompiler) -> None:
 def _parts(rule: rules.BatchRule, compiler: WriteCompiler) -> Parts:
     if rule.where:
         for name in rule.where.columns:
-            compiler.subject.column(name, rule.where.location)
+            check_casts(compiler.subject.column(name, rule.where.location), rule.where.location)
     match rule:
         case rules.Completeness():
             return _completeness(rule, compiler)

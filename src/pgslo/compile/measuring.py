@@ -8,7 +8,7 @@ from typing import Literal
 
 from pgslo import naming, sql
 from pgslo.catalog import NUMERIC, TEMPORAL, Column, Name, Relation
-from pgslo.compile import conditions, constants
+from pgslo.compile import conditions, constants, texts
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.conditions import ROW
 from pgslo.compile.constants import ARRAY, COMPOSITE, GEOMETRIC, RANGE
@@ -32,6 +32,12 @@ _OPAQUE = {"bytea", "json", "jsonb", "xml", "tsvector", "tsquery", "money", "int
 @dataclass(frozen=True)
 class _Column:
     column: Sql
+
+
+@dataclass(frozen=True)
+class _Sample:
+    column: Sql
+    text: Sql
 
 
 @dataclass(frozen=True)
@@ -156,6 +162,8 @@ def is_watched(definition: Definition, column: Column) -> bool:
 
 
 def _kind(column: Column) -> Kind:
+    if not column.plain:
+        return "text"
     if column.category == NUMERIC and column.base_type not in _OPAQUE:
         return "number"
     if column.category == TEMPORAL and column.base_type in constants.DAYS:
@@ -365,7 +373,7 @@ def _recount(
     assert batch.by is not None
     place = _Source(
         table=compiler.table,
-        value=batch.by.qualified(ROW),
+        value=compiler.batching.key(ROW),
         type=compiler.batching.type,
         span=sql.literal(compiler.batching.every or ""),
     )
@@ -427,7 +435,8 @@ def _sampled(compiler: WriteCompiler, columns: tuple[Watched, ...]) -> _Sampled:
 
 
 def _sampled_value(one: Watched) -> Sql:
-    return sql.render(f"sample_{_form(one)}", _Column(sql.identifier(one.column.name)))
+    value = _Sample(sql.identifier(one.column.name), texts.text(one.column, ROW))
+    return sql.render(f"sample_{_form(one)}", value)
 
 
 def _sample(compiler: WriteCompiler, columns: tuple[Watched, ...]) -> Sql:
@@ -462,7 +471,7 @@ def _entity(compiler: WriteCompiler, watched: tuple[Watched, ...]) -> Sql:
     values = (
         sql.render(
             "sample_time" if _kind(column) == "time" else "sample_number",
-            _Column(sql.identifier(column.name)),
+            _Sample(sql.identifier(column.name), texts.text(column, ROW)),
         )
         for column in columns
     )

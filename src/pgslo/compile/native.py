@@ -160,6 +160,8 @@ def _foreign_key(
             hint="make it unique, or use on_breach: quarantine, flag or warn, which only look the value up",
             location=rule.place("table"),
         )
+    # An implicit cast keeps PostgreSQL itself from choosing the operator of a foreign key, or is what it chooses.
+    conditions.check_references(rule, subject)
     name = naming.fit("pgslo", rule.name)
     own: Name = (relation.schema, relation.name)
     where = f"{relation.schema}.{relation.name}"
@@ -223,12 +225,16 @@ def check_lookup(rule: rules.References | rules.Unique, subject: Subject) -> Non
         CatalogError: There is no such index.
     """
     for name in rule.columns:
-        conditions.check_operators(subject.column(name, rule.location), rule.location)
+        column = subject.column(name, rule.location)
+        conditions.check_operators(column, rule.location)
+        conditions.check_casts(column, rule.location)
     if isinstance(rule, rules.References):
         searched, columns = target_relation(rule, subject), rule.to
         for name in columns:
-            column = Subject(searched, subject.catalog).column(name, rule.location)
-            conditions.check_operators(column, rule.location)
+            conditions.check_operators(
+                Subject(searched, subject.catalog).column(name, rule.location), rule.location
+            )
+        conditions.check_references(rule, subject)
     else:
         searched, columns = subject.relation, rule.columns
     if not searched.has_lookup(columns):

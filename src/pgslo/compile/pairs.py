@@ -9,7 +9,7 @@ from typing import Any
 
 from pgslo import naming, sql
 from pgslo.catalog import BOOLEAN, NUMERIC, TEXT, Column, Name, Relation
-from pgslo.compile import constants, post_processing
+from pgslo.compile import constants, post_processing, texts
 from pgslo.compile.artifact import Artifact, table
 from pgslo.compile.conditions import ROW, Subject, check_operators
 from pgslo.compile.writes import WriteCompiler
@@ -69,7 +69,7 @@ class _Now:
 
 @dataclass(frozen=True)
 class _Joined:
-    column: Sql
+    value: Sql
     place: Sql
     type: Sql
     more: Sql
@@ -378,7 +378,10 @@ class Compiler:
             column = side.relation.column(name)
             assert column is not None
             more = Sql("" if n == len(side.on) else " AND ")
-            joined.append(_Joined(sql.identifier(name), sql.literal(n), Sql(column.base_type), more))
+            # Text is not converted to a type that is not PostgreSQL's own: a cast from text may be defined for it.
+            value = _of_row(name) if column.plain else texts.text(column, ROW)
+            type_ = Sql(column.base_type if column.plain else "text")
+            joined.append(_Joined(value, sql.literal(n), type_, more))
         context = _Touched(table((side.relation.schema, side.relation.name)), tuple(joined))
         return sql.render("pair_touched", context)
 
@@ -501,6 +504,8 @@ def _of_row(name: str) -> Sql:
 def _text(column: Column, value_of: Sql | None = None) -> Sql:
     """A value as the same text in every session, and for every type that it may be compared with."""
     value = _Value(value_of or _of_row(column.name))
+    if not column.plain:
+        return texts.text_of(value.value, plain=False)
     if (
         column.base_type in _WHOLE_NUMBERS
         or column.category in (TEXT, BOOLEAN, "E")

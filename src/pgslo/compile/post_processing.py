@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from pgslo import naming, sql
 from pgslo.catalog import Catalog, Column, Relation
-from pgslo.compile import constants
+from pgslo.compile import constants, texts
 from pgslo.compile.artifact import Artifact, Statement, table
-from pgslo.compile.conditions import NEW, ROW, Bound, Subject, check_operators
+from pgslo.compile.conditions import NEW, ROW, Bound, Subject, check_casts, check_operators, check_stored
 from pgslo.compile.repairs import Clipped, Defaulted, Rounded
 from pgslo.definition import predictions
 from pgslo.definition.predictions import Columns, PostProcessing, Step
@@ -280,6 +280,8 @@ class Compiler:
         if processing.apply == "on_write":
             raw = self.subject.column(processing.raw, processing.place("raw"))
             trail = self.subject.column(processing.trail, processing.place("trail"))
+            check_stored(raw, processing.place("raw"))
+            check_stored(trail, processing.place("trail"))
             if raw.type != score.type:
                 raise CatalogError(
                     f'column "{raw.name}" has type {raw.type}, and "{score.name}" has {score.type}',
@@ -298,6 +300,7 @@ class Compiler:
             self._check_step(step)
 
     def _check_writable(self, column: Column, location: Location) -> None:
+        check_stored(column, location)
         if column.generated or column.name in self.relation.partition_key:
             raise CatalogError(f'no trigger can write column "{column.name}"', location=location)
 
@@ -315,6 +318,7 @@ class Compiler:
                 for name in step.when.columns:
                     column = self.subject.column(name, step.when.location)
                     check_operators(column, step.when.location)
+                    check_casts(column, step.when.location)
                     if column.generated:
                         raise CatalogError(
                             f'column "{name}" is generated after the point where steps run',
@@ -328,7 +332,9 @@ class Compiler:
 
     def _check_lookup(self, columns: tuple[str, ...], location: Location) -> None:
         for name in columns:
-            check_operators(self.subject.column(name, location), location)
+            column = self.subject.column(name, location)
+            check_operators(column, location)
+            check_casts(column, location)
         if not self.relation.has_lookup(columns):
             listed = ", ".join(str(sql.identifier(column)) for column in columns)
             raise CatalogError(
@@ -547,9 +553,12 @@ class Compiler:
                 other=self.served(_OTHER, self.score.name),
                 table=self.table,
                 columns=tuple(sql.identifier(one) for one in step.per),
-                key=sql.join(", ", (Sql(f"{ROW}.{sql.identifier(one)}") for one in key)),
-                other_key=sql.join(", ", (Sql(f"{_OTHER}.{sql.identifier(one)}") for one in key)),
+                key=sql.join(", ", (texts.comparable(self._of(one), ROW) for one in key)),
+                other_key=sql.join(", ", (texts.comparable(self._of(one), _OTHER) for one in key)),
                 k=sql.literal(step.k),
             )
             found[step.into] = (sql.render("post_process/top_k", context), about)
         return found
+
+    def _of(self, name: str) -> Column:
+        return self.subject.column(name, self.definition.location)

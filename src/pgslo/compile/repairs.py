@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from pgslo import naming, sql
 from pgslo.catalog import NUMERIC, TEXT, Column
-from pgslo.compile import promises
+from pgslo.compile import promises, texts
 from pgslo.compile.artifact import Artifact
-from pgslo.compile.conditions import NEW, Bound, Stated, Value
+from pgslo.compile.conditions import NEW, Bound, Stated, Value, check_stored
 from pgslo.compile.constants import constant, is_float
 from pgslo.definition import rules
 from pgslo.errors import CatalogError
@@ -33,6 +33,7 @@ class _Repair:
     label: Sql
     promise: Sql
     value: Sql
+    text: Sql
     sent: Sql
     applies: Sql
     steps: tuple[Sql, ...]
@@ -135,6 +136,7 @@ def _repair(compiler: WriteCompiler, rule: rules.Rule) -> Sql:
             hint="repair the columns it is generated from",
             location=rule.location,
         )
+    check_stored(column, rule.location)
     if column.name in compiler.relation.partition_key:
         raise CatalogError(
             f'column "{column.name}" says which partition a row belongs to, and PostgreSQL lets no trigger change that',
@@ -146,6 +148,7 @@ def _repair(compiler: WriteCompiler, rule: rules.Rule) -> Sql:
         label=Sql(promises.one_line(rule.name)),
         promise=Sql(promises.one_line(promises.promise(rule))),
         value=value,
+        text=texts.text(column, NEW),
         sent=Sql(f"sent.{sql.identifier(rule.column)}"),
         applies=Sql(f"({rule.where.qualified(NEW)}) IS TRUE") if rule.where else Sql("TRUE"),
         steps=tuple(step.value for step in steps(rule, column, NEW)),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pgslo import naming, sql
 from pgslo.catalog import Catalog, Name, Relation
-from pgslo.compile import conditions, declared, promises
+from pgslo.compile import conditions, declared, promises, texts
 from pgslo.compile.arrival import arrival, batching
 from pgslo.compile.artifact import Artifact, Statement, table
 from pgslo.compile.conditions import NEW, Subject
@@ -26,7 +26,7 @@ _FOR_EACH_ROW = frozenset({"trigger_row", "trigger_after_row"})
 @dataclass(frozen=True)
 class _Labelled:
     label: Sql
-    value: Sql
+    text: Sql
 
 
 @dataclass(frozen=True)
@@ -329,11 +329,15 @@ class WriteCompiler:
             "row_key",
             _RowKey(
                 tuple(
-                    _Labelled(sql.literal(label), Sql(f"{row}.{sql.identifier(name)}"))
+                    _Labelled(sql.literal(label), self.text(name, row))
                     for label, name in zip(labels, self.key, strict=True)
                 ),
             ),
         )
+
+    def text(self, name: str, row: Sql) -> Sql:
+        """A column's value in a row as text, for people."""
+        return texts.text(self.subject.column(name, self.definition.location), row)
 
     def described(self, judged: tuple[rules.Rule, ...], row: Sql) -> tuple[Described, ...]:
         """Rules over a row, for templates; numbered from 1."""
@@ -342,8 +346,7 @@ class WriteCompiler:
     def _describe(self, rule: rules.Rule, row: Sql, ordinal: int) -> Described:
         promise = promises.promise(rule)
         shown = tuple(
-            _Labelled(sql.literal(f"{name} = "), Sql(f"{row}.{sql.identifier(name)}"))
-            for name in conditions.columns(rule)
+            _Labelled(sql.literal(f"{name} = "), self.text(name, row)) for name in conditions.columns(rule)
         )
         return Described(
             label=Sql(promises.one_line(rule.name)),

@@ -386,7 +386,7 @@ BEGIN
             MESSAGE = format('%s has no definition', close_batch.definition),
             HINT = 'SELECT definition FROM pgslo.status;';
     END IF;
-    PERFORM pg_advisory_xact_lock(hashtextextended('pgslo tick', 0));
+    PERFORM pgslo_catalog.wait_for_turn('tick');
     PERFORM pgslo_catalog.follow(target, close_batch.batch, 2147483647);
     IF close_batch.batch <> '*' AND NOT EXISTS (SELECT FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.name = close_batch.batch) THEN
         RAISE EXCEPTION USING
@@ -724,6 +724,7 @@ BEGIN
     SELECT b.name, b.place, b.rows
     FROM pgslo_catalog.batch b
     WHERE b.definition_id = target.definition_id AND b.closed_at <= healthy_batches.as_of AND b.rows > 0
+      AND b.place <= pgslo_catalog.last_place(target)
       AND NOT EXISTS (SELECT FROM spoilt u WHERE b.place >= u.first_place AND (b.place < u.end_place OR u.with_end AND b.place = u.end_place))
     ORDER BY b.place;
 END
@@ -779,7 +780,7 @@ BEGIN
         RETURN 0;  -- Without a name, all of the table would be counted.
     END IF;
     -- Beside tick(), which would count the same batches; writers and readers do not wait for it.
-    PERFORM pg_advisory_xact_lock(hashtextextended('pgslo tick', 0));
+    PERFORM pgslo_catalog.wait_for_turn('tick');
     FOR one IN
         SELECT c.* FROM unnest(pgslo_catalog.replace_counts(target, learn_batches.batches[1], learn_batches.batches[cardinality(learn_batches.batches)], mask)) AS c
         WHERE c.batch = ANY (learn_batches.batches) ORDER BY c.place
@@ -994,7 +995,7 @@ BEGIN
             MESSAGE = format('nothing is measured of the predictions of %s', target.name),
             HINT = 'Say it in the definition: kind: predictions, with labels or a rule of the kind ml_metric.';
     END IF;
-    PERFORM pg_advisory_xact_lock(hashtextextended('pgslo tick', 0));
+    PERFORM pgslo_catalog.wait_for_turn('tick');
     PERFORM pgslo_catalog.want_pairs_anew(target.name);
     completed := pgslo_catalog.complete_pairs(target);
     PERFORM pgslo_catalog.follow_pairs(target);
@@ -1165,6 +1166,7 @@ CREATE FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text DEF
 DECLARE
     known pgslo_catalog.incident;
     newest record;
+    last_place numeric;
 BEGIN
     IF resolve.resolution IS NULL OR resolve.resolution NOT IN ('real', 'false_alarm') THEN
         RAISE EXCEPTION USING
@@ -1173,15 +1175,16 @@ BEGIN
             HINT = 'met and healed are for pgslo to say.';
     END IF;
     known := pgslo_catalog.open_one(resolve.incident_id);
-    -- The newest batch that was there: a person has judged all up to it.
-    SELECT w.batch, w.place INTO newest
+    last_place := pgslo_catalog.last_place(known.definition_id);
+    -- The newest batch that was there: a person has judged all up to it, and nothing that is still to come.
+    SELECT w.batch, least(w.place, last_place) AS place INTO newest
     FROM (
         SELECT b.name AS batch, b.place FROM pgslo_catalog.batch b WHERE b.definition_id = known.definition_id
-        UNION ALL SELECT f.batch, f.place FROM (SELECT f.batch, f.place FROM pgslo_catalog.fragment f WHERE f.definition_id = known.definition_id ORDER BY f.place DESC LIMIT 1) f
+        UNION ALL SELECT f.batch, f.place FROM (SELECT f.batch, f.place FROM pgslo_catalog.fragment f WHERE f.definition_id = known.definition_id AND f.place <= last_place ORDER BY f.place DESC LIMIT 1) f
         UNION ALL SELECT v.batch, v.place FROM pgslo_catalog.verdict v WHERE v.rule_id = known.rule_id
         UNION ALL SELECT known.opened_batch, known.opened_place
     ) w
-    ORDER BY w.place DESC
+    ORDER BY w.place <= last_place DESC, w.place DESC
     LIMIT 1;
     PERFORM pgslo_catalog.end_incident(known.incident_id, resolve.resolution, newest.batch, newest.place, resolve.note);
     PERFORM pgslo_catalog.learn_from(i) FROM pgslo_catalog.incident i WHERE i.incident_id = known.incident_id;
@@ -1245,7 +1248,7 @@ BEGIN
     INSERT INTO pgslo_catalog.snapshot_column SELECT * FROM pgslo_catalog.profile_rows(begun, begun.name, known.rows);
     UPDATE pgslo_catalog.snapshot s
     SET rows = known.rows, content_hash = pgslo_catalog.content_hash(s.columns, known.rows, known.sums),
-        (newest_batch, newest_place) = (SELECT b.batch, b.place FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = s.snapshot_id AND s.batch_by IS NOT NULL ORDER BY b.place DESC LIMIT 1),
+        (newest_batch, newest_place) = (SELECT b.batch, b.place FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = s.snapshot_id AND s.batch_by IS NOT NULL AND b.place <= pgslo_catalog.last_place(target) ORDER BY b.place DESC LIMIT 1),
         incidents = coalesce((
             SELECT jsonb_agg(jsonb_build_object('incident', i.incident_id, 'rule', r.name, 'columns', r.columns, 'since', i.opened_at, 'batch', i.opened_batch) ORDER BY i.incident_id)
             FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
@@ -1366,26 +1369,38 @@ COMMENT ON FUNCTION pgslo.subscribe(recipient text) IS 'Makes a recipient known,
 CREATE FUNCTION pgslo.tick() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     target pgslo_catalog.definition;
     open record;
     newest record;
+    last_place numeric;
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(hashtextextended('pgslo tick', 0)) THEN
-        RETURN;  -- Somebody else is at it.
+    IF NOT pgslo_catalog.try_turn('tick') THEN
+        RAISE WARNING USING
+            ERRCODE = '01SL2',
+            MESSAGE = 'another session is running pgslo.tick(); nothing was done',
+            DETAIL = format('The turn to judge batches has %s.', pgslo_catalog.turn_holder('tick')),
+            HINT = 'It ends with that transaction. If that is idle, end it: SELECT pg_terminate_backend(<process>);';
+        RETURN;
     END IF;
+    PERFORM pgslo_catalog.join_incidents();
     PERFORM pgslo_catalog.open_left_over();
     FOR target IN SELECT d.* FROM pgslo_catalog.definition d ORDER BY d.definition_id LOOP
         BEGIN
             PERFORM pgslo_catalog.follow(target, NULL, 50);
         EXCEPTION WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break(target.name, NULL, SQLSTATE, SQLERRM);  -- The other tables go on.
+            -- The other tables go on.
+            PERFORM pgslo_catalog.record_break(target.name, NULL, SQLSTATE, SQLERRM);
+            PERFORM pgslo_catalog.say_left(target.name, SQLSTATE, SQLERRM);
         END;
         BEGIN
             PERFORM pgslo_catalog.judge_age(target);
         EXCEPTION WHEN OTHERS THEN
             PERFORM pgslo_catalog.record_break(target.name, NULL, SQLSTATE, SQLERRM);
+            PERFORM pgslo_catalog.say_left(target.name, SQLSTATE, SQLERRM);
         END;
     END LOOP;
     -- A bulk-loaded table's own writes resolve its incidents, but for what they left to a writer who then rolled back.
@@ -1399,7 +1414,7 @@ BEGIN
             SELECT f.batch, f.place
             FROM (
                 SELECT n.batch, n.place, n.written_at FROM pgslo_catalog.fragment n
-                WHERE n.definition_id = i.definition_id AND n.place > i.opened_place
+                WHERE n.definition_id = i.definition_id AND n.place > i.opened_place AND n.place <= pgslo_catalog.last_place(d)
                 ORDER BY n.place DESC LIMIT 100
             ) f
             WHERE f.written_at >= i.opened_at
@@ -1408,7 +1423,7 @@ BEGIN
         WHERE i.resolved_at IS NULL AND r.scope = 'row' AND d.writes = 'bulk'
         ORDER BY i.incident_id
     LOOP
-        PERFORM pgslo_catalog.resolve_incident(open.rule, open.batch, open.place);
+        PERFORM pgslo_catalog.resolve_incident(open.rule, open.batch, open.place, true);
     END LOOP;
     -- A streamed table writes nothing down for rows that pass.
     FOR open IN
@@ -1418,12 +1433,17 @@ BEGIN
         ORDER BY i.incident_id
     LOOP
         BEGIN
+            last_place := pgslo_catalog.last_place(open.definition);
             newest := pgslo_catalog.newest_batch(open.definition);
-            IF newest.place > pgslo_catalog.last_missed(open.incident, open.rule) THEN
-                PERFORM pgslo_catalog.resolve_incident(open.rule, newest.name, newest.place);
+            IF newest.place > last_place THEN
+                newest := pgslo_catalog.newest_batch(open.definition, last_place);
             END IF;
-        EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_schema_name OR data_exception THEN
+            IF newest.place > pgslo_catalog.last_missed(open.incident, open.rule) THEN
+                PERFORM pgslo_catalog.resolve_incident(open.rule, newest.name, newest.place, true);
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
             PERFORM pgslo_catalog.record_break(open.name, NULL, SQLSTATE, SQLERRM);
+            PERFORM pgslo_catalog.say_left(open.name, SQLSTATE, SQLERRM);
         END;
     END LOOP;
     PERFORM pgslo_catalog.follow_assertions();
@@ -1506,6 +1526,7 @@ CREATE TABLE pgslo_catalog.definition (
     pairs jsonb,
     holidays text[] DEFAULT '{}'::text[] NOT NULL,
     judge text,
+    place_is_number boolean DEFAULT false NOT NULL,
     CONSTRAINT definition_budgeting_is_known CHECK ((budgeting = ANY (ARRAY['occurrences'::text, 'time_slices'::text]))),
     CONSTRAINT definition_max_age_is_positive CHECK ((max_age > '00:00:00'::interval)),
     CONSTRAINT definition_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'refuse'::text, 'silent'::text]))),
@@ -1548,6 +1569,8 @@ COMMENT ON COLUMN pgslo_catalog.definition.pairs IS 'How predictions and labels 
 COMMENT ON COLUMN pgslo_catalog.definition.holidays IS 'Days that are not like others, as 2026-11-26 or, each year, 12-25.';
 
 COMMENT ON COLUMN pgslo_catalog.definition.judge IS 'Generated function that counts the rows of a batch that fail a rule; NULL where rows do not say their batch.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.place_is_number IS 'Whether the place of a batch is a number or a time of day: none lies in the future.';
 
 CREATE FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -2285,6 +2308,7 @@ BEGIN
     FROM (
         SELECT b.name, b.place FROM pgslo_catalog.batch b
         WHERE b.definition_id = target.definition_id AND b.closed_at IS NOT NULL AND b.rows > 0
+          AND b.place <= pgslo_catalog.last_place(target)
         ORDER BY b.place DESC LIMIT column_readiness.batches
     ) AS b;
     RETURN QUERY
@@ -2913,6 +2937,7 @@ BEGIN
         others := ARRAY(
             SELECT p FROM pgslo_catalog.profile p JOIN pgslo_catalog.batch b ON b.definition_id = p.definition_id AND b.name = p.batch
             WHERE p.definition_id = other_definition AND p.column_name = measure ->> 'to' AND b.closed_at IS NOT NULL AND b.rows > 0
+              AND (p.batch = (distance.batch).name OR p.place <= pgslo_catalog.last_place(other_definition))
             ORDER BY p.batch = (distance.batch).name DESC, p.place DESC LIMIT 1);
     ELSIF measure ? 'trained_on' THEN
         stretch := ARRAY(
@@ -3010,12 +3035,16 @@ BEGIN
     SET resolved_at = clock_timestamp(), resolution = end_incident.resolution, resolved_batch = end_incident.batch, resolved_place = end_incident.place,
         resolved_by = CASE WHEN end_incident.resolution IN ('real', 'false_alarm') THEN coalesce(nullif(current_setting('role'), 'none'), session_user) END,
         note = coalesce(end_incident.note, i.note)
-    WHERE i.incident_id = end_incident.incident_id AND i.resolved_at IS NULL;
+    -- Never waits for a session that has it: that one may be idle in its transaction.
+    WHERE i.incident_id = (
+        SELECT u.incident_id FROM pgslo_catalog.incident u
+        WHERE u.incident_id = end_incident.incident_id AND u.resolved_at IS NULL
+        FOR UPDATE SKIP LOCKED);
     RETURN FOUND;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) IS 'Resolves an open incident, and says whether it was one.';
+COMMENT ON FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) IS 'Resolve an open incident that no other transaction has, and return whether it did.';
 
 CREATE FUNCTION pgslo_catalog.enough_batches() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -3213,13 +3242,20 @@ BEGIN
             WHERE t.touched_id IN (SELECT w.touched_id FROM pgslo_catalog.touched w ORDER BY w.touched_id LIMIT 10000 FOR UPDATE SKIP LOCKED)
             RETURNING t.check_function, t.keys
         )
-        SELECT a.rule_id, array_agg(DISTINCT k.key) AS keys
+        SELECT a.rule_id, a.check_function, array_agg(DISTINCT k.key) AS keys
         FROM taken t CROSS JOIN LATERAL unnest(t.keys) AS k (key)
         JOIN pgslo_catalog.assertion a ON a.check_function = t.check_function
-        GROUP BY a.rule_id
+        GROUP BY a.rule_id, a.check_function
         ORDER BY a.rule_id
     LOOP
-        PERFORM pgslo_catalog.judge_assertion(touched.rule_id, touched.keys);
+        BEGIN
+            PERFORM pgslo_catalog.judge_assertion(touched.rule_id, touched.keys, true);
+        EXCEPTION WHEN OTHERS THEN
+            -- Noted again for the next time.
+            INSERT INTO pgslo_catalog.touched (check_function, keys) VALUES (touched.check_function, touched.keys);
+            PERFORM pgslo_catalog.say_left(d.name, SQLSTATE, SQLERRM)
+            FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id WHERE r.rule_id = touched.rule_id;
+        END;
     END LOOP;
 END
 $$;
@@ -3235,8 +3271,9 @@ DECLARE
     emptied bigint := (SELECT max(f.fragment_id) FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'truncate');
     due record;
     merged pgslo_catalog.fragment;
-    added integer := 0;
     judged integer := 0;
+    last_place numeric := pgslo_catalog.last_place(follow_loads.definition);
+    until timestamptz := pgslo_catalog.follow_until(follow_loads.at_once);
 BEGIN
     IF emptied IS NOT NULL THEN
         DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.fragment_id <= emptied;
@@ -3252,14 +3289,15 @@ BEGIN
             FROM pgslo_catalog.fragment f
             WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate')
             GROUP BY f.batch
+            -- Where more are due than are judged at a time, the newest come first, and the others have the next times: a flood of
+            -- batches, or a stop of hours, must not hide what is written now. Batches in the future come last of all.
+            ORDER BY min(f.place) > last_place, min(f.place) DESC LIMIT 4 * follow_loads.at_most::bigint
         ) u
         LEFT JOIN pgslo_catalog.batch b ON b.definition_id = id AND b.name = u.batch
         ORDER BY u.place
     LOOP
-        -- After a long time without a tick() the oldest come first, and the others have the next ones.
-        EXIT WHEN judged >= follow_loads.at_most OR added / 4 >= follow_loads.at_most;
+        EXIT WHEN judged >= follow_loads.at_most OR clock_timestamp() > until;
         merged := pgslo_catalog.merge_batch(id, due.batch);
-        added := added + 1;
         -- Rows that came late or went: it is judged again.
         IF due.was_closed THEN
             PERFORM pgslo_catalog.judge_closed(follow_loads.definition, due.batch, merged.sample_columns, merged.sample, merged.level);
@@ -3267,16 +3305,21 @@ BEGIN
         END IF;
     END LOOP;
     FOR due IN
-        SELECT b.name
-        FROM pgslo_catalog.batch b
-        WHERE b.definition_id = id AND b.closed_at IS NULL AND b.rows > 0
-          AND (b.name = follow_loads.at_once
-               OR follow_loads.at_once = '*'
-               OR b.last_written_at + (follow_loads.definition).settle < clock_timestamp()
-               OR EXISTS (SELECT FROM pgslo_catalog.batch later WHERE later.definition_id = id AND later.place > b.place AND later.rows > 0))
-        ORDER BY b.place
+        SELECT w.name
+        FROM (
+            SELECT b.name, b.place
+            FROM pgslo_catalog.batch b
+            WHERE b.definition_id = id AND b.closed_at IS NULL AND b.rows > 0
+              AND (b.name = follow_loads.at_once
+                   OR follow_loads.at_once = '*'
+                   OR b.last_written_at + (follow_loads.definition).settle < clock_timestamp()
+                   -- One in the future says nothing about the one that is under way.
+                   OR EXISTS (SELECT FROM pgslo_catalog.batch later WHERE later.definition_id = id AND later.place > b.place AND later.place <= last_place AND later.rows > 0))
+            ORDER BY b.place > last_place, b.place DESC LIMIT greatest(follow_loads.at_most - judged, 0)
+        ) w
+        ORDER BY w.place
     LOOP
-        EXIT WHEN judged >= follow_loads.at_most;
+        EXIT WHEN clock_timestamp() > until;
         SELECT f.* INTO merged FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.batch = due.name AND f.operation IN ('merged', 'recounted');
         PERFORM pgslo_catalog.judge_closed(follow_loads.definition, due.name, merged.sample_columns, merged.sample, merged.level);
         judged := judged + 1;
@@ -3355,7 +3398,10 @@ CREATE FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition,
     AS $_$
 DECLARE
     id bigint := (follow_stream.definition).definition_id;
+    last_place numeric := pgslo_catalog.last_place(follow_stream.definition);
+    until timestamptz := pgslo_catalog.follow_until(follow_stream.at_once);
     newest record;
+    last record;
     known pgslo_catalog.batch;
     before pgslo_catalog.batch;
     counted pgslo_catalog.measured[];
@@ -3363,21 +3409,29 @@ DECLARE
     mask bigint;
     judged integer := 0;
 BEGIN
-    newest := pgslo_catalog.newest_batch(follow_stream.definition);
-    IF newest.place IS NULL OR newest.place = '-Infinity' THEN
+    last := pgslo_catalog.newest_batch(follow_stream.definition);
+    IF last.place IS NULL OR last.place = '-Infinity' THEN
         RETURN 0;  -- The table is empty, or no row says its batch.
     END IF;
+    newest := last;
+    IF last.place > last_place THEN
+        newest := pgslo_catalog.newest_batch(follow_stream.definition, last_place);
+        IF newest.place IS NULL OR newest.place = '-Infinity' THEN
+            newest := last;  -- All of it lies in the future.
+            last_place := 'Infinity';
+        END IF;
+    END IF;
     -- The last batch that is known is counted once more: rows may have come late.
-    SELECT b.* INTO known FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.place > '-Infinity' ORDER BY b.place DESC LIMIT 1;
+    SELECT b.* INTO known FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.place > '-Infinity' AND b.place <= last_place ORDER BY b.place DESC LIMIT 1;
     -- While no later one begins, a batch closes when it has settled: to look more often than that would only cost.
     IF follow_stream.at_once IS NULL AND known.name = newest.name AND known.counted_at + (follow_stream.definition).settle > clock_timestamp() THEN
         RETURN 0;
     END IF;
     mask := pgslo_catalog.sample_mask(known.rows);
     EXECUTE format('SELECT pgslo_gen.%I($1, $2, $3)', (follow_stream.definition).recount)
-    INTO counted USING coalesce(known.name, newest.name), newest.name, mask;
+    INTO counted USING coalesce(known.name, newest.name), last.name, mask;
     FOR one IN SELECT c.* FROM unnest(counted) AS c ORDER BY c.place LOOP
-        EXIT WHEN judged >= follow_stream.at_most;
+        EXIT WHEN judged >= follow_stream.at_most OR clock_timestamp() > until;
         SELECT b.* INTO before FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;
         PERFORM pgslo_catalog.take_count(follow_stream.definition, one, mask);
         -- The first batch that is seen may have begun before anybody looked, and the newest may go on.
@@ -3417,7 +3471,16 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.follow_table(definition_id bigint, former regclass) IS 'Carries a definition on with the table that has its name now, in place of the former one.';
 
-CREATE FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) RETURNS void
+CREATE FUNCTION pgslo_catalog.follow_until(at_once text) RETURNS timestamp with time zone
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT CASE WHEN follow_until.at_once IS NULL THEN clock_timestamp() + interval '20 seconds' ELSE 'infinity' END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.follow_until(at_once text) IS 'When tick() goes on to the next definition; a batch that is asked for by name is judged however long that takes.';
+
+CREATE FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text, is_tick boolean DEFAULT true) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3427,30 +3490,36 @@ DECLARE
     missed bigint;
     last_missed numeric;
     met bigint;
+    last_place numeric;
 BEGIN
     SELECT i.* INTO open
     FROM pgslo_catalog.incident i
     WHERE i.definition_id = (follow_verdict.rule).definition_id AND i.rule_id = (follow_verdict.rule).rule_id AND i.resolved_at IS NULL;
 
     IF follow_verdict.verdict = 'missed' AND open.incident_id IS NULL THEN
+        last_place := pgslo_catalog.last_place((follow_verdict.rule).definition_id);
         -- The newest run of missed batches; those that could not be judged neither add to it nor end it. An old batch that is
-        -- judged again is history: rows that are cleared away must not wake anybody.
+        -- judged again is history: rows that are cleared away must not wake anybody. Batches in the future are not newer than one that is not.
         SELECT count(*) AS run, (array_agg(w.batch ORDER BY w.place, w.verdict_id))[1] AS batch, min(w.place) AS place
         INTO first
         FROM (
             SELECT v.* FROM pgslo_catalog.verdict v
             WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.verdict <> 'unknown'
+              AND (v.place <= last_place OR follow_verdict.place > last_place)
             ORDER BY v.place DESC, v.verdict_id DESC
             LIMIT (follow_verdict.rule).missed_before_open
         ) w
         WHERE w.verdict = 'missed';
         IF first.run >= (follow_verdict.rule).missed_before_open THEN
-            PERFORM pgslo_catalog.open_incident(follow_verdict.rule, first.batch, first.place);
+            PERFORM pgslo_catalog.open_incident(follow_verdict.rule, first.batch, first.place, follow_verdict.is_tick);
             -- Not the one who runs tick(), but who wrote what opened it.
             UPDATE pgslo_catalog.incident i
             SET writer = b.writer, application = b.application, written_at = b.last_written_at
             FROM pgslo_catalog.batch b
-            WHERE i.definition_id = (follow_verdict.rule).definition_id AND i.rule_id = (follow_verdict.rule).rule_id AND i.resolved_at IS NULL
+            WHERE i.incident_id IN (
+                SELECT u.incident_id FROM pgslo_catalog.incident u
+                WHERE u.rule_id = (follow_verdict.rule).rule_id AND u.resolved_at IS NULL
+                FOR UPDATE SKIP LOCKED)
               AND b.definition_id = i.definition_id AND b.name = i.opened_batch;
         END IF;
         RETURN;
@@ -3470,16 +3539,20 @@ BEGIN
         PERFORM pgslo_catalog.end_incident(open.incident_id, 'healed', follow_verdict.batch, follow_verdict.place, NULL);
         RETURN;
     END IF;
+    last_place := pgslo_catalog.last_place((follow_verdict.rule).definition_id);
+    IF follow_verdict.place > last_place THEN
+        RETURN;
+    END IF;
     SELECT count(*) INTO met
     FROM pgslo_catalog.verdict v
-    WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.place > coalesce(last_missed, open.opened_place) AND v.verdict = 'met';
+    WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.place > coalesce(last_missed, open.opened_place) AND v.place <= last_place AND v.verdict = 'met';
     IF met >= (follow_verdict.rule).met_before_resolve THEN
         PERFORM pgslo_catalog.end_incident(open.incident_id, 'met', follow_verdict.batch, follow_verdict.place, NULL);
     END IF;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) IS 'Opens, heals or resolves the incident of a rule over batches after a batch was judged; the verdict is written down already.';
+COMMENT ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text, is_tick boolean) IS 'Opens, heals or resolves the incident of a rule over batches after a batch was judged; the verdict is written down already.';
 
 CREATE FUNCTION pgslo_catalog.forget(definition text) RETURNS void
     LANGUAGE plpgsql
@@ -3528,22 +3601,25 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) IS 'Forgets the sums over the pairs of a definition.';
 
-CREATE FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text) RETURNS void
+CREATE FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text, is_tick boolean DEFAULT true) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    is_future boolean := (give_verdict.batch).place > pgslo_catalog.last_place((give_verdict.rule).definition_id);
 BEGIN
     INSERT INTO pgslo_catalog.verdict AS v (definition_id, rule_id, batch, place, verdict, value, low, high, score, said)
     VALUES ((give_verdict.rule).definition_id, (give_verdict.rule).rule_id, (give_verdict.batch).name, (give_verdict.batch).place,
-            give_verdict.verdict, give_verdict.value, give_verdict.low, give_verdict.high, give_verdict.score, coalesce(give_verdict.said, give_verdict.verdict))
+            give_verdict.verdict, give_verdict.value, give_verdict.low, give_verdict.high, give_verdict.score,
+            coalesce(give_verdict.said, give_verdict.verdict) || CASE WHEN is_future THEN '; the batch lies in the future' ELSE '' END)
     ON CONFLICT ON CONSTRAINT verdict_is_given_once_a_batch DO UPDATE SET
         place = excluded.place, verdict = excluded.verdict, value = excluded.value, low = excluded.low, high = excluded.high,
         score = excluded.score, said = excluded.said, judged_at = excluded.judged_at;
-    PERFORM pgslo_catalog.follow_verdict(give_verdict.rule, (give_verdict.batch).name, (give_verdict.batch).place, give_verdict.verdict);
+    PERFORM pgslo_catalog.follow_verdict(give_verdict.rule, (give_verdict.batch).name, (give_verdict.batch).place, give_verdict.verdict, give_verdict.is_tick);
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text) IS 'Writes a verdict down, in place of an earlier one on the same batch, and lets its incident follow.';
+COMMENT ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text, is_tick boolean) IS 'Writes a verdict down, in place of an earlier one on the same batch, and lets its incident follow.';
 
 CREATE FUNCTION pgslo_catalog.grid_distance(by text, one double precision[], other double precision[]) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -3615,6 +3691,17 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.guarded_view(source_schema text, source_name text, OUT source regclass, OUT definition text) IS 'Return a view that apply made and registered, and its definition; an error where it is another.';
+
+CREATE FUNCTION pgslo_catalog.has_open_incident(rule pgslo_catalog.rule) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.definition_id = (has_open_incident.rule).definition_id AND i.rule_id = (has_open_incident.rule).rule_id AND i.resolved_at IS NULL);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.has_open_incident(rule pgslo_catalog.rule) IS 'Whether a rule has an open incident, as this transaction sees it.';
 
 CREATE FUNCTION pgslo_catalog.heal_incidents() RETURNS void
     LANGUAGE plpgsql
@@ -4067,6 +4154,55 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.iso_text(value anyelement) IS 'The same text for the same value whatever the session''s settings.';
 
+CREATE FUNCTION pgslo_catalog.join_incidents() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    two record;
+    before pgslo_catalog.incident_event;
+BEGIN
+    FOR two IN
+        SELECT k AS kept, o AS other
+        FROM pgslo_catalog.incident k
+        JOIN pgslo_catalog.incident o ON o.rule_id = k.rule_id AND o.resolved_at IS NULL AND NOT o.opened_by_tick
+        WHERE k.resolved_at IS NULL AND k.opened_by_tick
+        ORDER BY k.incident_id
+        FOR UPDATE OF k, o SKIP LOCKED
+    LOOP
+        -- The one that tick() opened stays: people know it. The other came to light once its transaction was committed.
+        UPDATE pgslo_catalog.incident i
+        SET opened_at = least((two.kept).opened_at, (two.other).opened_at),
+            (opened_batch, opened_place, writer, application, written_at) = (
+                SELECT e.opened_batch, e.opened_place, e.writer, e.application, e.written_at
+                FROM (VALUES ((two.kept).opened_batch, (two.kept).opened_place, (two.kept).writer, (two.kept).application, (two.kept).written_at, 1),
+                             ((two.other).opened_batch, (two.other).opened_place, (two.other).writer, (two.other).application, (two.other).written_at, 2))
+                     AS e (opened_batch, opened_place, writer, application, written_at, turn)
+                ORDER BY e.opened_place, e.turn LIMIT 1),
+            acknowledged_at = coalesce(i.acknowledged_at, (two.other).acknowledged_at),
+            acknowledged_by = coalesce(i.acknowledged_by, (two.other).acknowledged_by),
+            muted_until = greatest(i.muted_until, (two.other).muted_until)
+        WHERE i.incident_id = (two.kept).incident_id;
+        SELECT e.* INTO before FROM pgslo_catalog.incident_event e
+        WHERE e.incident_id = (two.other).incident_id AND e.event = 'resolved'
+        ORDER BY e.incident_event_id DESC LIMIT 1;
+        IF NOT FOUND THEN
+            DELETE FROM pgslo_catalog.incident i WHERE i.incident_id = (two.other).incident_id;
+            CONTINUE;
+        END IF;
+        -- One that a person had resolved, and that was reopened beside tick(): as it was before, with its history.
+        UPDATE pgslo_catalog.incident i
+        SET resolved_at = before.happened_at, resolution = before.resolution, resolved_batch = before.batch, resolved_by = before.done_by,
+            resolved_place = coalesce((SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = i.definition_id AND b.name = before.batch), i.opened_place)
+        WHERE i.incident_id = (two.other).incident_id;
+        DELETE FROM pgslo_catalog.incident_event e
+        WHERE e.incident_id = (two.other).incident_id AND e.incident_event_id > before.incident_event_id AND e.event IN ('reopened', 'resolved');
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.join_incidents() IS 'Make one of two open incidents of a rule, where tick() opened the second because the transaction that opened the first had not ended.';
+
 CREATE FUNCTION pgslo_catalog.jsonb_of(value text, type regtype) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4091,7 +4227,15 @@ BEGIN
     IF (judge_age.definition).max_age IS NULL THEN
         RETURN;
     END IF;
-    SELECT b.* INTO newest FROM pgslo_catalog.batch b WHERE b.definition_id = (judge_age.definition).definition_id AND b.closed_at IS NOT NULL ORDER BY b.place DESC LIMIT 1;
+    SELECT b.* INTO newest FROM pgslo_catalog.batch b
+    WHERE b.definition_id = (judge_age.definition).definition_id AND b.closed_at IS NOT NULL
+      AND b.place <= pgslo_catalog.last_place(judge_age.definition)
+      AND b.rows > 0
+    ORDER BY b.place DESC LIMIT 1;
+    IF newest.name IS NULL THEN
+        SELECT b.* INTO newest FROM pgslo_catalog.batch b
+        WHERE b.definition_id = (judge_age.definition).definition_id AND b.closed_at IS NOT NULL ORDER BY b.place DESC LIMIT 1;
+    END IF;
     FOR rule IN
         SELECT r.* FROM pgslo_catalog.rule r
         WHERE r.definition_id = (judge_age.definition).definition_id AND r.scope = 'table' AND r.retired_at IS NULL AND newest.name IS NOT NULL
@@ -4105,7 +4249,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.judge_age(definition pgslo_catalog.definition) IS 'Holds the age of a table''s newest data against its objective, under the name of the newest batch.';
 
-CREATE FUNCTION pgslo_catalog.judge_assertion(rule_id bigint, keys text[]) RETURNS bigint
+CREATE FUNCTION pgslo_catalog.judge_assertion(rule_id bigint, keys text[], is_tick boolean DEFAULT false) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -4154,13 +4298,14 @@ BEGIN
         PERFORM pgslo_catalog.give_verdict(rule, day, CASE WHEN broken > 0 THEN 'missed' ELSE 'met' END, broken::float8, NULL, 0, NULL,
             CASE broken WHEN 0 THEN 'no group breaks it'
                         -- Everybody may read it, so it names a group and no other value; pgslo.broken_group tells the rest.
-                        ELSE coalesce(format('%s %s it, first ', pgslo_catalog.shown(broken), CASE broken WHEN 1 THEN 'group breaks' ELSE 'groups break' END) || first.group_shown, 'rows of the table break it') END);
+                        ELSE coalesce(format('%s %s it, first ', pgslo_catalog.shown(broken), CASE broken WHEN 1 THEN 'group breaks' ELSE 'groups break' END) || first.group_shown, 'rows of the table break it') END,
+            judge_assertion.is_tick);
     END IF;
     RETURN broken;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.judge_assertion(rule_id bigint, keys text[]) IS 'Looks at groups, and again at those known to be broken, as everybody sees them; gives the day''s verdict, which the incident follows. NULL when it cannot be judged.';
+COMMENT ON FUNCTION pgslo_catalog.judge_assertion(rule_id bigint, keys text[], is_tick boolean) IS 'Looks at groups, and again at those known to be broken, as everybody sees them; gives the day''s verdict, which the incident follows. NULL when it cannot be judged.';
 
 CREATE FUNCTION pgslo_catalog.judge_batch(definition_id bigint, batch text) RETURNS void
     LANGUAGE plpgsql
@@ -4426,7 +4571,7 @@ BEGIN
     USING judge_rows.batch, (judge_rows.rule).name, (judge_rows.definition).definition_id,
         (judge_rows.definition).writes, (judge_rows.rule).rule_id, judge_rows.place;
     IF is_judged AND pgslo_catalog.batch_is_missed(judge_rows.rule, judge_rows.batch) THEN
-        PERFORM pgslo_catalog.open_incident(judge_rows.rule, judge_rows.batch, judge_rows.place);
+        PERFORM pgslo_catalog.open_incident(judge_rows.rule, judge_rows.batch, judge_rows.place, true);
     END IF;
     RETURN coalesce(is_judged, false);
 END
@@ -4603,6 +4748,7 @@ CREATE TABLE pgslo_catalog.incident (
     note text,
     definition text,
     about text[],
+    opened_by_tick boolean DEFAULT false NOT NULL,
     CONSTRAINT incident_is_resolved_with_a_resolution CHECK (((resolved_at IS NULL) = (resolution IS NULL))),
     CONSTRAINT incident_resolution_is_known CHECK ((resolution = ANY (ARRAY['met'::text, 'healed'::text, 'retired'::text, 'real'::text, 'false_alarm'::text])))
 );
@@ -4614,6 +4760,8 @@ COMMENT ON COLUMN pgslo_catalog.incident.writer IS 'Who wrote what opened it, fo
 COMMENT ON COLUMN pgslo_catalog.incident.definition IS 'The name of its definition while it is open.';
 
 COMMENT ON COLUMN pgslo_catalog.incident.about IS 'Columns whose readers are warned while it is open; * for a rule about the table as a whole.';
+
+COMMENT ON COLUMN pgslo_catalog.incident.opened_by_tick IS 'Whether tick() opened it while a transaction that had not ended held the lock of the rule; that one may have opened another.';
 
 CREATE FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS numeric
     LANGUAGE plpgsql STABLE
@@ -4633,6 +4781,44 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'Position of the newest batch that misses the rule since the incident opened.';
+
+CREATE FUNCTION pgslo_catalog.last_place(definition_id bigint) RETURNS numeric
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    target pgslo_catalog.definition;
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.definition_id = last_place.definition_id;
+    RETURN pgslo_catalog.last_place(target);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.last_place(definition_id bigint) IS 'The same by the number of the definition.';
+
+CREATE FUNCTION pgslo_catalog.last_place(definition pgslo_catalog.definition) RETURNS numeric
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    now numeric := extract(epoch FROM clock_timestamp());
+    step numeric;
+BEGIN
+    IF (last_place.definition).place_is_number THEN
+        RETURN 'Infinity';
+    END IF;
+    -- One batch ahead of the clock is ordinary: another time zone, a month named by its last day. What one batch is, those that are over tell.
+    SELECT max(b.place) - min(b.place) INTO step
+    FROM (
+        SELECT c.place FROM pgslo_catalog.batch c
+        WHERE c.definition_id = (last_place.definition).definition_id AND c.place <= now AND c.place > '-Infinity' AND c.rows > 0
+        ORDER BY c.place DESC LIMIT 2
+    ) AS b;
+    RETURN now + greatest(86400, extract(epoch FROM (last_place.definition).batch_every), least(coalesce(step, 0), 366 * 86400));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.last_place(definition pgslo_catalog.definition) IS 'The last place that a batch may have now: the clock and one batch, or a day; a batch beyond it lies in the future. Infinity where places are no times.';
 
 CREATE FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) RETURNS void
     LANGUAGE sql
@@ -4668,6 +4854,20 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.level_of(mask bigint) IS 'The number of bits of a mask.';
+
+CREATE FUNCTION pgslo_catalog.locked_by(locker xid) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT coalesce(
+        (SELECT pgslo_catalog.session_of(l.pid) FROM pg_locks l
+         WHERE l.locktype = 'transactionid' AND l.transactionid = locked_by.locker AND l.mode = 'ExclusiveLock' AND l.granted AND l.pid IS NOT NULL LIMIT 1),
+        (SELECT format('prepared transaction %s of role %s, since %s UTC', quote_literal(p.gid), quote_ident(p.owner), to_char(p.prepared AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'))
+         FROM pg_prepared_xacts p WHERE p.transaction = locked_by.locker),
+        'a session that the catalogue does not show')
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.locked_by(locker xid) IS 'The transaction that locked a row last, in words; its number is the row''s xmax.';
 
 CREATE FUNCTION pgslo_catalog.make_table(table_name text, columns jsonb, for_good boolean, reader name) RETURNS void
     LANGUAGE plpgsql
@@ -5259,13 +5459,16 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.need_history(definition text) IS 'A definition whose rows say which batch they belong to; an error tells what is missing.';
 
-CREATE FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, OUT name text, OUT place numeric) RETURNS record
+CREATE FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, up_to numeric DEFAULT 'Infinity'::numeric, OUT name text, OUT place numeric) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     newest timestamptz;
     target pgslo_catalog.definition := newest_batch.definition;
+    value text := CASE WHEN target.batch_column IS NULL THEN target.batch_by ELSE format('r.%I', target.batch_column) END;
+    kind regtype;
+    bound text := '';
 BEGIN
     IF target.batch_by IS NULL THEN
         -- Batches of the clock: the newest that is over.
@@ -5280,19 +5483,25 @@ BEGIN
             MESSAGE = format('batches of %s cannot be found without reading all of it; create an index on (%s)', target.name,
                              coalesce(quote_ident(target.batch_column), regexp_replace(target.batch_by, '\mr\.', '', 'g')));
     END IF;
+    IF newest_batch.up_to < 'Infinity' THEN
+        EXECUTE format('SELECT pg_typeof(%s) FROM (SELECT (NULL::%s).*) AS r', value, target.relation) INTO kind;
+        -- The place of a date, or of a time stamp without a zone, is its epoch in UTC.
+        bound := format(CASE kind WHEN 'timestamptz'::regtype THEN ' WHERE %s <= to_timestamp(%s)' ELSE ' WHERE %s <= to_timestamp(%s) AT TIME ZONE ''UTC''' END,
+                        value, newest_batch.up_to::float8);
+    END IF;
     IF target.batch_column IS NOT NULL THEN
         -- The newest value first, by the index, and then the batch that it lies in.
-        EXECUTE format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT %s AS raw FROM (SELECT max(r.%I) AS %I FROM %s AS r) AS r) AS b',
-                       target.batch_place, target.batch_by, target.batch_column, target.batch_column, target.relation)
+        EXECUTE format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT %s AS raw FROM (SELECT max(r.%I) AS %I FROM %s AS r%s) AS r) AS b',
+                       target.batch_place, target.batch_by, target.batch_column, target.batch_column, target.relation, bound)
         INTO name, place;
     ELSE
-        EXECUTE format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT max(%s) AS raw FROM %s AS r) AS b', target.batch_place, target.batch_by, target.relation)
+        EXECUTE format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT max(%s) AS raw FROM %s AS r%s) AS b', target.batch_place, target.batch_by, target.relation, bound)
         INTO name, place;
     END IF;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, OUT name text, OUT place numeric) IS 'The newest batch of a streamed table.';
+COMMENT ON FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, up_to numeric, OUT name text, OUT place numeric) IS 'The newest batch of a streamed table, or the newest of those up to a place.';
 
 CREATE FUNCTION pgslo_catalog.newest_batches(definition pgslo_catalog.definition, batches integer) RETURNS TABLE(name text, place numeric, rows bigint)
     LANGUAGE plpgsql STABLE
@@ -5343,15 +5552,19 @@ CREATE FUNCTION pgslo_catalog.newest_data(definition pgslo_catalog.definition) R
     AS $$
 DECLARE
     newest timestamptz;
+    last_place numeric;
 BEGIN
     IF (newest_data.definition).age_of IS NOT NULL THEN
         EXECUTE format('SELECT pgslo_gen.%I()', (newest_data.definition).age_of) INTO newest;
         RETURN newest;
     END IF;
-    -- When the newest batch was last written to: an old one that is mended makes a table no fresher.
+    last_place := pgslo_catalog.last_place(newest_data.definition);
+    -- When the newest batch was last written to: an old one that is mended makes a table no fresher, and neither does one in
+    -- the future or one without rows.
     RETURN (
         SELECT f.written_at FROM pgslo_catalog.fragment f
         WHERE f.definition_id = (newest_data.definition).definition_id AND f.operation NOT IN ('delete', 'truncate')
+          AND f.place <= last_place AND NOT (f.operation IN ('merged', 'recounted') AND f.rows <= 0)
         ORDER BY f.place DESC, f.fragment_id DESC LIMIT 1);
 END
 $$;
@@ -5486,35 +5699,41 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.observe_touched() IS 'When a transaction commits: looks at what a statement touched of an assertion that does not reject. The row stays for tick(), which sees what others did.';
 
-CREATE FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
+CREATE FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean DEFAULT false) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    is_locked boolean;
 BEGIN
-    -- Never waits for another writer: who does not get the lock leaves the incident to the one who has it, and to tick().
-    IF NOT pg_try_advisory_xact_lock(hashtextextended('pgslo incident', (open_incident.rule).rule_id)) THEN
+    -- Looked up first because an insert that conflicts uses a number up all the same.
+    IF pgslo_catalog.has_open_incident(open_incident.rule) THEN
+        RETURN true;
+    END IF;
+    -- Never waits: a writer that does not get the row leaves the incident to the one that has it, and to tick().
+    -- tick() does not depend on that transaction, which may never commit.
+    PERFORM FROM pgslo_catalog.rule_lock l WHERE l.rule_id = (open_incident.rule).rule_id FOR UPDATE SKIP LOCKED;
+    is_locked := FOUND;
+    IF NOT is_locked AND NOT open_incident.is_tick THEN
         RETURN false;
     END IF;
-    -- Looked up first because an insert that conflicts uses a number up all the same.
-    IF EXISTS (
-        SELECT FROM pgslo_catalog.incident i
-        WHERE i.definition_id = (open_incident.rule).definition_id AND i.rule_id = (open_incident.rule).rule_id AND i.resolved_at IS NULL
-    ) THEN
+    -- Committed before the row was free.
+    IF pgslo_catalog.has_open_incident(open_incident.rule) THEN
         RETURN true;
     END IF;
-    IF pgslo_catalog.reopen_incident(open_incident.rule, open_incident.batch, open_incident.place) THEN
+    IF pgslo_catalog.reopen_incident(open_incident.rule, open_incident.batch, open_incident.place, NOT is_locked) THEN
         RETURN true;
     END IF;
-    INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place)
-    VALUES ((open_incident.rule).definition_id, (open_incident.rule).rule_id, open_incident.batch, open_incident.place)
-    ON CONFLICT (definition_id, rule_id) WHERE resolved_at IS NULL DO NOTHING;
+    INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, opened_by_tick)
+    VALUES ((open_incident.rule).definition_id, (open_incident.rule).rule_id, open_incident.batch, open_incident.place, NOT is_locked)
+    ON CONFLICT (definition_id, rule_id, opened_by_tick) WHERE resolved_at IS NULL DO NOTHING;
     RETURN true;
 EXCEPTION WHEN serialization_failure THEN
-    RETURN true;  -- Somebody opened it after this transaction's snapshot was taken.
+    RETURN true;  -- Another transaction opened it after this one's snapshot was taken.
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric) IS 'Opens an incident unless the rule has an open one, and says whether there is one now; never waits and never fails the write.';
+COMMENT ON FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean) IS 'Open an incident unless the rule has an open one, and return whether it has one now; never waits and never fails the write. tick() opens it also beside a transaction that opened one and has not ended.';
 
 CREATE FUNCTION pgslo_catalog.open_left_over() RETURNS void
     LANGUAGE plpgsql
@@ -5546,9 +5765,13 @@ BEGIN
         GROUP BY r, f.batch
         ORDER BY min(f.place)
     LOOP
-        IF pgslo_catalog.batch_is_missed(missed.rule, missed.batch) THEN
-            all_done := pgslo_catalog.open_incident(missed.rule, missed.batch, missed.place) AND all_done;
-        END IF;
+        CONTINUE WHEN NOT pgslo_catalog.batch_is_missed(missed.rule, missed.batch);
+        BEGIN
+            all_done := pgslo_catalog.open_incident(missed.rule, missed.batch, missed.place, true) AND all_done;
+        EXCEPTION WHEN OTHERS THEN
+            PERFORM pgslo_catalog.say_left((SELECT d.name FROM pgslo_catalog.definition d WHERE d.definition_id = (missed.rule).definition_id), SQLSTATE, SQLERRM);
+            all_done := false;
+        END;
     END LOOP;
     IF all_done THEN
         INSERT INTO pgslo_catalog.watermark AS w (consumer, seen) VALUES ('tick', horizon)
@@ -5557,7 +5780,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.open_left_over() IS 'Opens incidents that a writer left to another writer, who then rolled back.';
+COMMENT ON FUNCTION pgslo_catalog.open_left_over() IS 'Open the incidents of committed rows that have none: a writer left them to another one, which rolled back or has not ended.';
 
 CREATE FUNCTION pgslo_catalog.open_one(incident_id bigint) RETURNS pgslo_catalog.incident
     LANGUAGE plpgsql
@@ -5678,6 +5901,9 @@ BEGIN
         WHERE c.name IS NOT NULL OR (r.columns = '{}' AND '*' = ANY (problem.columns))
     ) touched
     WHERE d.name = problem.definition AND r.scope <> 'table'
+      -- Of two open incidents of a rule, the one that tick() opened: it joins the other to it.
+      AND (i.opened_by_tick OR NOT EXISTS (
+          SELECT FROM pgslo_catalog.incident k WHERE k.definition_id = i.definition_id AND k.rule_id = i.rule_id AND k.resolved_at IS NULL AND k.opened_by_tick))
     UNION ALL
     -- How old the newest data is, as of now: nobody has to write or tick for a table to become stale.
     SELECT CASE WHEN a.value IS NULL THEN '01SL2' ELSE '01SL1' END, i.incident_id, r.name, NULL::text,
@@ -5686,7 +5912,11 @@ BEGIN
            format('%s %s.', CASE WHEN i.incident_id IS NULL THEN 'Tell the owner,' ELSE format('Incident %s, owner', i.incident_id) END, coalesce(r.owner, d.owner, 'unknown'))
     FROM pgslo_catalog.definition d
     JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.scope = 'table' AND r.retired_at IS NULL
-    LEFT JOIN pgslo_catalog.incident i ON i.rule_id = r.rule_id AND i.resolved_at IS NULL
+    LEFT JOIN LATERAL (
+        SELECT o.incident_id FROM pgslo_catalog.incident o
+        WHERE o.definition_id = d.definition_id AND o.rule_id = r.rule_id AND o.resolved_at IS NULL
+        ORDER BY o.opened_by_tick DESC LIMIT 1
+    ) i ON true
     CROSS JOIN LATERAL pgslo_catalog.age(d) AS a
     WHERE d.name = problem.definition AND d.max_age IS NOT NULL AND '*' = ANY (problem.columns) AND (a.value IS NULL OR a.value > r.warn_high)
     UNION ALL
@@ -6525,20 +6755,20 @@ DECLARE
     former regclass := (SELECT d.relation FROM pgslo_catalog.definition d WHERE d.name = document ->> 'name');
 BEGIN
     INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, schema_wanted, on_read, fingerprint,
-        settle, batch_is_of_row, recount, batch_column, sensitivity, holidays, tallies, max_age, age_of, target, span, budgeting, judge)
+        settle, batch_is_of_row, recount, batch_column, sensitivity, holidays, tallies, max_age, age_of, target, span, budgeting, judge, place_is_number)
     VALUES (
         document ->> 'name', (document ->> 'relation')::regclass, document ->> 'owner', document ->> 'description',
         ARRAY(SELECT jsonb_array_elements_text(document -> 'key')), document ->> 'writes',
         (document ->> 'batch_every')::interval, document ->> 'batch_by', document ->> 'batch_place', nullif(document -> 'schema', 'null'), document ->> 'on_read', document ->> 'fingerprint',
         (document ->> 'settle')::interval, (document ->> 'batch_is_of_row')::boolean, document ->> 'recount', document ->> 'batch_column', (document ->> 'sensitivity')::float8, ARRAY(SELECT jsonb_array_elements_text(document -> 'holidays')),
         ARRAY(SELECT jsonb_array_elements_text(document -> 'tallies')), (document ->> 'max_age')::interval, document ->> 'age_of', (document ->> 'target')::numeric, (document ->> 'span')::interval,
-        coalesce(document ->> 'budgeting', 'occurrences'), document ->> 'judge')
+        coalesce(document ->> 'budgeting', 'occurrences'), document ->> 'judge', coalesce((document ->> 'place_is_number')::boolean, false))
     ON CONFLICT (name) DO UPDATE SET
         relation = excluded.relation, owner = excluded.owner, description = excluded.description, key_columns = excluded.key_columns,
         writes = excluded.writes, batch_every = excluded.batch_every, batch_by = excluded.batch_by, batch_place = excluded.batch_place, schema_wanted = excluded.schema_wanted,
         on_read = excluded.on_read, fingerprint = excluded.fingerprint,
         settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, batch_column = excluded.batch_column, sensitivity = excluded.sensitivity, holidays = excluded.holidays,
-        tallies = excluded.tallies, max_age = excluded.max_age, age_of = excluded.age_of, target = excluded.target, span = excluded.span, budgeting = excluded.budgeting, judge = excluded.judge, registered_at = clock_timestamp(), registered_by = session_user
+        tallies = excluded.tallies, max_age = excluded.max_age, age_of = excluded.age_of, target = excluded.target, span = excluded.span, budgeting = excluded.budgeting, judge = excluded.judge, place_is_number = excluded.place_is_number, registered_at = clock_timestamp(), registered_by = session_user
     RETURNING d.definition_id INTO id;
     IF former <> (document ->> 'relation')::regclass THEN
         PERFORM pgslo_catalog.follow_table(id, former);
@@ -6559,6 +6789,8 @@ BEGIN
         reject_low = excluded.reject_low, reject_high = excluded.reject_high,
         target = excluded.target, span = excluded.span, missed_before_open = excluded.missed_before_open, met_before_resolve = excluded.met_before_resolve, retired_at = NULL;
 
+    INSERT INTO pgslo_catalog.rule_lock (rule_id) SELECT r.rule_id FROM pgslo_catalog.rule r WHERE r.definition_id = id
+    ON CONFLICT ON CONSTRAINT rule_lock_is_of_one_rule DO NOTHING;
     UPDATE pgslo_catalog.rule r SET retired_at = clock_timestamp()
     WHERE r.definition_id = id AND r.retired_at IS NULL
       AND NOT EXISTS (SELECT FROM jsonb_array_elements(document -> 'rules') AS w WHERE w ->> 'name' = r.name);
@@ -6661,7 +6893,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) IS 'Refuses every write while a table''s columns are not those of its definition.';
 
-CREATE FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
+CREATE FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric, opened_by_tick boolean DEFAULT false) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -6686,13 +6918,14 @@ BEGIN
     END IF;
     UPDATE pgslo_catalog.incident i
     SET resolved_at = NULL, resolution = NULL, resolved_batch = NULL, resolved_place = NULL, resolved_by = NULL,
-        acknowledged_at = NULL, acknowledged_by = NULL
-    WHERE i.incident_id = last.incident_id;
-    RETURN true;
+        acknowledged_at = NULL, acknowledged_by = NULL, opened_by_tick = reopen_incident.opened_by_tick
+    WHERE i.incident_id = (SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.incident_id = last.incident_id FOR UPDATE SKIP LOCKED);
+    -- Another transaction is reopening it and may not commit: that is no reason not to open one.
+    RETURN FOUND;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric) IS 'Takes up again what a person resolved, when the next batch misses as well; true when no other incident has to be opened.';
+COMMENT ON FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric, opened_by_tick boolean) IS 'Takes up again what a person resolved, when the next batch misses as well; true when no other incident has to be opened.';
 
 CREATE FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.definition, first text, last text, mask bigint) RETURNS pgslo_catalog.measured[]
     LANGUAGE plpgsql
@@ -6735,7 +6968,7 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.definition, first text, last text, mask bigint) IS 'Counts batches from the table, or all if none are named, in place of what writers recorded of them.';
 
-CREATE FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
+CREATE FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean DEFAULT false) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -6748,32 +6981,26 @@ BEGIN
       AND i.rule_id = (resolve_incident.rule).rule_id
       AND i.resolved_at IS NULL;
     -- Looks at this batch and later ones alone: what it costs must not grow with the time an incident is open.
+    -- A batch in the future is not what later rows come to.
     IF NOT FOUND OR open.opened_place >= resolve_incident.place OR EXISTS (
         SELECT FROM pgslo_catalog.fragment f
         WHERE f.definition_id = open.definition_id AND f.place >= resolve_incident.place
         GROUP BY f.batch
         HAVING pgslo_catalog.is_missed(resolve_incident.rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> resolve_incident.rule.name)::bigint), 0)::bigint)
-    ) THEN
+    ) OR resolve_incident.place > pgslo_catalog.last_place(open.definition_id) THEN
         RETURN false;
     END IF;
-    IF NOT pg_try_advisory_xact_lock(hashtextextended('pgslo incident', (resolve_incident.rule).rule_id)) THEN
+    PERFORM FROM pgslo_catalog.rule_lock l WHERE l.rule_id = open.rule_id FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND AND NOT resolve_incident.is_tick THEN
         RETURN false;
     END IF;
-    UPDATE pgslo_catalog.incident i
-    SET resolved_at = clock_timestamp(), resolved_batch = resolve_incident.batch, resolved_place = resolve_incident.place, resolution = 'met'
-    FROM (
-        SELECT u.incident_id FROM pgslo_catalog.incident u
-        WHERE u.incident_id = open.incident_id AND u.resolved_at IS NULL
-        FOR UPDATE SKIP LOCKED
-    ) mine
-    WHERE i.incident_id = mine.incident_id;
-    RETURN FOUND;
+    RETURN pgslo_catalog.end_incident(open.incident_id, 'met', resolve_incident.batch, resolve_incident.place, NULL);
 EXCEPTION WHEN serialization_failure THEN
     RETURN false;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric) IS 'Resolves the rule''s open incident if this batch is newer than every batch that missed it, and says whether it did; never waits and never fails the write.';
+COMMENT ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean) IS 'Resolve the rule''s open incident if this batch is newer than every batch that missed it and not in the future, and return whether it did; never waits and never fails the write.';
 
 CREATE FUNCTION pgslo_catalog.row_text(columns jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -6815,6 +7042,24 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.sample_rows(sample text[]) IS 'The rows of a sample.';
 
+CREATE FUNCTION pgslo_catalog.say_left(definition text, error_code text, error_message text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Any other error is a rule that cannot be judged, which is recorded.
+    IF pgslo_catalog.is_transient(say_left.error_code) THEN
+        RAISE WARNING USING
+            ERRCODE = '01SL2',
+            MESSAGE = format('pgslo.tick() could not judge batches of %s', say_left.definition),
+            DETAIL = format('SQLSTATE %s: %s.', say_left.error_code, say_left.error_message),
+            HINT = 'They are judged the next time.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.say_left(definition text, error_code text, error_message text) IS 'Warn whoever runs tick() that it left a definition to the next time.';
+
 CREATE FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6852,6 +7097,20 @@ END
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.seconds_of(value text) IS 'Seconds since 1970 of a time in ISO form, read as UTC; NULL when it is none.';
+
+CREATE FUNCTION pgslo_catalog.session_of(process_id integer) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- Of sessions of other roles an ordinary role sees the process and the role.
+    SELECT format('process %s%s%s%s', session_of.process_id,
+        ', role ' || quote_ident(a.usename),
+        ', ' || quote_literal(left(regexp_replace(nullif(a.application_name, ''), '[^ -~]', '?', 'g'), 60)),
+        ', in a transaction since ' || to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC')
+    FROM (SELECT 1) AS one LEFT JOIN pg_stat_activity a ON a.pid = session_of.process_id
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.session_of(process_id integer) IS 'A session in words: its process, and what the catalogue shows of it.';
 
 CREATE FUNCTION pgslo_catalog.settle_replayed(twin pgslo_catalog.definition, batch pgslo_catalog.batch, missed text[], feedback boolean) RETURNS void
     LANGUAGE plpgsql
@@ -7343,8 +7602,12 @@ CREATE FUNCTION pgslo_catalog.tend_incidents() RETURNS void
     AS $$
 BEGIN
     PERFORM pgslo_catalog.heal_incidents();
-    UPDATE pgslo_catalog.incident i SET muted_until = NULL WHERE i.resolved_at IS NULL AND i.muted_until <= clock_timestamp();
-    UPDATE pgslo_catalog.rule r SET muted_until = NULL WHERE r.muted_until <= clock_timestamp();
+    -- Those that another transaction has are left to the next time.
+    UPDATE pgslo_catalog.incident i SET muted_until = NULL
+    WHERE i.incident_id IN (
+        SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.resolved_at IS NULL AND u.muted_until <= clock_timestamp() FOR UPDATE SKIP LOCKED);
+    UPDATE pgslo_catalog.rule r SET muted_until = NULL
+    WHERE r.rule_id IN (SELECT u.rule_id FROM pgslo_catalog.rule u WHERE u.muted_until <= clock_timestamp() FOR NO KEY UPDATE SKIP LOCKED);
     PERFORM pgslo_catalog.announce_events();
 END
 $$;
@@ -7400,6 +7663,31 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.touched_unknown(definition text, rule text, error_code text, error_message text) IS 'The groups that a statement touched when they could not be computed: all, or none if the table is not what the assertion was written for.';
+
+CREATE FUNCTION pgslo_catalog.try_turn(name text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- A dump of the schema alone restores a table without its rows.
+    INSERT INTO pgslo_catalog.turn (name)
+    SELECT try_turn.name WHERE NOT EXISTS (SELECT FROM pgslo_catalog.turn t WHERE t.name = try_turn.name)
+    ON CONFLICT ON CONSTRAINT turn_has_a_name DO NOTHING;
+    PERFORM FROM pgslo_catalog.turn t WHERE t.name = try_turn.name FOR UPDATE SKIP LOCKED;
+    RETURN FOUND;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.try_turn(name text) IS 'Take a turn until the transaction ends; false, without a wait, if another transaction has it.';
+
+CREATE FUNCTION pgslo_catalog.turn_holder(name text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT pgslo_catalog.locked_by(t.xmax) FROM pgslo_catalog.turn t WHERE t.name = turn_holder.name
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.turn_holder(name text) IS 'The session or the prepared transaction that has a turn, in words.';
 
 CREATE FUNCTION pgslo_catalog.twin_of(target pgslo_catalog.definition, sensitivity double precision) RETURNS pgslo_catalog.definition
     LANGUAGE plpgsql
@@ -7535,6 +7823,32 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) IS 'Holds what is there to an assertion: an error if it rejects, else an incident.';
+
+CREATE FUNCTION pgslo_catalog.wait_for_turn(name text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    -- Never without a limit: a session may be idle in its transaction for hours.
+    patience integer := (SELECT coalesce(nullif(s.setting::integer, 0), 60000) FROM pg_settings s WHERE s.name = 'lock_timeout');
+    since timestamptz := clock_timestamp();
+BEGIN
+    -- Asked again and again, in no subtransaction: pg_locks shows who has a turn only by the number of the transaction itself.
+    WHILE NOT pgslo_catalog.try_turn(wait_for_turn.name) LOOP
+        IF clock_timestamp() > since + patience * interval '1 millisecond' THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'lock_not_available',
+                MESSAGE = 'could not get the turn to judge batches: another session has it',
+                DETAIL = format('It is %s. pgslo.tick(), close_batch(), learn() and recount_pairs() take turns, which last until a transaction ends.',
+                    pgslo_catalog.turn_holder(wait_for_turn.name)),
+                HINT = 'Try again once its transaction has ended.';
+        END IF;
+        PERFORM pg_sleep(0.05);
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.wait_for_turn(name text) IS 'Take a turn until the transaction ends, after a wait of at most lock_timeout, or a minute; an error names who has it.';
 
 CREATE FUNCTION pgslo_catalog.want_pairs_anew(definition text) RETURNS void
     LANGUAGE plpgsql
@@ -8010,7 +8324,10 @@ CREATE VIEW pgslo.incident AS
     r.scope
    FROM ((pgslo_catalog.incident i
      JOIN pgslo_catalog.definition d USING (definition_id))
-     JOIN pgslo_catalog.rule r USING (rule_id));
+     JOIN pgslo_catalog.rule r USING (rule_id))
+  WHERE (i.opened_by_tick OR (i.resolved_at IS NOT NULL) OR (NOT (EXISTS ( SELECT
+           FROM pgslo_catalog.incident k
+          WHERE ((k.definition_id = i.definition_id) AND (k.rule_id = i.rule_id) AND (k.resolved_at IS NULL) AND k.opened_by_tick)))));
 
 COMMENT ON VIEW pgslo.incident IS 'Runs of batches that missed a rule, open and resolved.';
 
@@ -8683,7 +9000,7 @@ CREATE VIEW pgslo.status AS
     ( SELECT count(*) AS count
            FROM pgslo_catalog.rule r
           WHERE ((r.definition_id = d.definition_id) AND (r.retired_at IS NULL) AND (r.kind <> 'learned'::text))) AS rules,
-    ( SELECT count(*) AS count
+    ( SELECT count(DISTINCT i.rule_id) AS count
            FROM pgslo_catalog.incident i
           WHERE ((i.definition_id = d.definition_id) AND (i.resolved_at IS NULL))) AS open_incidents,
     ( SELECT count(DISTINCT COALESCE(b.rule_id, (0)::bigint)) AS count
@@ -8699,9 +9016,19 @@ CREATE VIEW pgslo.status AS
         END AS schema_difference,
     ( SELECT f.written_at
            FROM pgslo_catalog.fragment f
-          WHERE (f.definition_id = d.definition_id)
+          WHERE ((f.definition_id = d.definition_id) AND (d.place_is_number OR (f.place <= (EXTRACT(epoch FROM clock_timestamp()) + ((32 * 86400))::numeric))))
           ORDER BY f.place DESC, f.fragment_id DESC
-         LIMIT 1) AS last_recorded_at
+         LIMIT 1) AS last_recorded_at,
+    ( SELECT count(*) AS count
+           FROM ( SELECT f.batch
+                   FROM pgslo_catalog.fragment f
+                  WHERE ((f.definition_id = d.definition_id) AND (d.writes = 'bulk'::text) AND (f.operation <> ALL (ARRAY['merged'::text, 'recounted'::text, 'recount'::text, 'truncate'::text])))
+                  GROUP BY f.batch
+                 HAVING (max(f.written_at) < (clock_timestamp() - '00:02:00'::interval))
+                UNION
+                 SELECT b.name
+                   FROM pgslo_catalog.batch b
+                  WHERE ((b.definition_id = d.definition_id) AND (d.writes = 'bulk'::text) AND (b.closed_at IS NULL) AND (b.rows > 0) AND (b.last_written_at < ((clock_timestamp() - d.settle) - '00:02:00'::interval)))) w) AS waiting_batches
    FROM pgslo_catalog.definition d;
 
 COMMENT ON VIEW pgslo.status IS 'One line for every defined table.';
@@ -8985,6 +9312,12 @@ ALTER TABLE pgslo_catalog.rule_break ALTER COLUMN rule_break_id ADD GENERATED AL
     CACHE 1
 );
 
+CREATE TABLE pgslo_catalog.rule_lock (
+    rule_id bigint NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.rule_lock IS 'Rows to lock, never updated: a writer that opens or resolves an incident of the rule locks its row.';
+
 ALTER TABLE pgslo_catalog.rule ALTER COLUMN rule_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.rule_rule_id_seq
     START WITH 1
@@ -9011,6 +9344,18 @@ ALTER TABLE pgslo_catalog.sample ALTER COLUMN sample_id ADD GENERATED ALWAYS AS 
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE pgslo_catalog.session_lock (
+    name text NOT NULL,
+    process_id integer,
+    session_role oid,
+    key bigint,
+    held_since timestamp with time zone
+);
+
+COMMENT ON TABLE pgslo_catalog.session_lock IS 'Locks that a session holds until it ends.';
+
+COMMENT ON COLUMN pgslo_catalog.session_lock.key IS 'A random key of an advisory lock: it is held while process_id holds it.';
 
 ALTER TABLE pgslo_catalog.snapshot ALTER COLUMN snapshot_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.snapshot_snapshot_id_seq
@@ -9065,6 +9410,12 @@ ALTER TABLE pgslo_catalog.touched ALTER COLUMN touched_id ADD GENERATED ALWAYS A
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE pgslo_catalog.turn (
+    name text NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.turn IS 'Rows to lock, never updated: one session at a time has the turn, until its transaction ends.';
 
 CREATE TABLE pgslo_catalog.unannounced (
     incident_event_id bigint NOT NULL
@@ -9194,6 +9545,9 @@ ALTER TABLE ONLY pgslo_catalog.rule_break
 ALTER TABLE ONLY pgslo_catalog.rule
     ADD CONSTRAINT rule_has_an_id PRIMARY KEY (rule_id);
 
+ALTER TABLE ONLY pgslo_catalog.rule_lock
+    ADD CONSTRAINT rule_lock_is_of_one_rule PRIMARY KEY (rule_id);
+
 ALTER TABLE ONLY pgslo_catalog.rule
     ADD CONSTRAINT rule_name_is_unique_in_its_definition UNIQUE (definition_id, name);
 
@@ -9202,6 +9556,9 @@ ALTER TABLE ONLY pgslo_catalog.runtime
 
 ALTER TABLE ONLY pgslo_catalog.sample
     ADD CONSTRAINT sample_has_an_id PRIMARY KEY (sample_id);
+
+ALTER TABLE ONLY pgslo_catalog.session_lock
+    ADD CONSTRAINT session_lock_has_a_name PRIMARY KEY (name);
 
 ALTER TABLE ONLY pgslo_catalog.snapshot_batch
     ADD CONSTRAINT snapshot_batch_is_in_it_once PRIMARY KEY (snapshot_id, batch);
@@ -9232,6 +9589,9 @@ ALTER TABLE ONLY pgslo_catalog.task_run
 
 ALTER TABLE ONLY pgslo_catalog.touched
     ADD CONSTRAINT touched_has_an_id PRIMARY KEY (touched_id);
+
+ALTER TABLE ONLY pgslo_catalog.turn
+    ADD CONSTRAINT turn_has_a_name PRIMARY KEY (name);
 
 ALTER TABLE ONLY pgslo_catalog.unannounced
     ADD CONSTRAINT unannounced_is_noted_once PRIMARY KEY (incident_event_id);
@@ -9272,7 +9632,7 @@ CREATE INDEX fragment_unmerged_idx ON pgslo_catalog.fragment USING btree (defini
 
 CREATE INDEX incident_event_incident_idx ON pgslo_catalog.incident_event USING btree (incident_id);
 
-CREATE UNIQUE INDEX incident_is_open_once ON pgslo_catalog.incident USING btree (definition_id, rule_id) WHERE (resolved_at IS NULL);
+CREATE UNIQUE INDEX incident_is_open_once ON pgslo_catalog.incident USING btree (definition_id, rule_id, opened_by_tick) WHERE (resolved_at IS NULL);
 
 CREATE INDEX incident_last_idx ON pgslo_catalog.incident USING btree (rule_id, incident_id);
 
@@ -9382,6 +9742,9 @@ ALTER TABLE ONLY pgslo_catalog.rule_break
 
 ALTER TABLE ONLY pgslo_catalog.rule_break
     ADD CONSTRAINT rule_break_belongs_to_a_rule FOREIGN KEY (rule_id) REFERENCES pgslo_catalog.rule(rule_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.rule_lock
+    ADD CONSTRAINT rule_lock_belongs_to_a_rule FOREIGN KEY (rule_id) REFERENCES pgslo_catalog.rule(rule_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.sample
     ADD CONSTRAINT sample_belongs_to_a_rule FOREIGN KEY (rule_id) REFERENCES pgslo_catalog.rule(rule_id) ON DELETE CASCADE;
@@ -9585,7 +9948,9 @@ REVOKE ALL ON FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.defi
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_table(definition_id bigint, former regclass) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.follow_until(at_once text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text, is_tick boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.forget(definition text) FROM PUBLIC;
 
@@ -9593,13 +9958,15 @@ REVOKE ALL ON FUNCTION pgslo_catalog.forget_assertion(definition text, assertion
 
 REVOKE ALL ON FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text, is_tick boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.grid_distance(by text, one double precision[], other double precision[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.grids_apart(now double precision[], reference double precision[], OUT distribution double precision, OUT moved double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.guarded_view(source_schema text, source_name text, OUT source regclass, OUT definition text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.has_open_incident(rule pgslo_catalog.rule) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.heal_incidents() FROM PUBLIC;
 
@@ -9653,11 +10020,13 @@ REVOKE ALL ON FUNCTION pgslo_catalog.iso(value anyelement) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.iso_text(value anyelement) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.join_incidents() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.jsonb_of(value text, type regtype) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_age(definition pgslo_catalog.definition) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.judge_assertion(rule_id bigint, keys text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.judge_assertion(rule_id bigint, keys text[], is_tick boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_batch(definition_id bigint, batch text) FROM PUBLIC;
 
@@ -9681,11 +10050,17 @@ REVOKE ALL ON FUNCTION pgslo_catalog.kinds_of(definition_id bigint, columns text
 
 REVOKE ALL ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.last_place(definition_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.last_place(definition pgslo_catalog.definition) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.least_batches() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.level_of(mask bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.locked_by(locker xid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.make_table(table_name text, columns jsonb, for_good boolean, reader name) FROM PUBLIC;
 
@@ -9709,7 +10084,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.must_raise(error_code text, refuses boolean
 
 REVOKE ALL ON FUNCTION pgslo_catalog.need_history(definition text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, OUT name text, OUT place numeric) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, up_to numeric, OUT name text, OUT place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.newest_batches(definition pgslo_catalog.definition, batches integer) FROM PUBLIC;
 
@@ -9725,7 +10100,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.observe_assertion(check_function text, keys
 
 REVOKE ALL ON FUNCTION pgslo_catalog.observe_touched() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.open_left_over() FROM PUBLIC;
 
@@ -9793,11 +10168,11 @@ REVOKE ALL ON FUNCTION pgslo_catalog.reject(definition text, schema_name text, t
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric, opened_by_tick boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.definition, first text, last text, mask bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.row_text(columns jsonb) FROM PUBLIC;
 
@@ -9805,7 +10180,11 @@ REVOKE ALL ON FUNCTION pgslo_catalog.sample_mask(rows bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.sample_rows(sample text[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.say_left(definition text, error_code text, error_message text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.seconds_of(value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.session_of(process_id integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.settle_replayed(twin pgslo_catalog.definition, batch pgslo_catalog.batch, missed text[], feedback boolean) FROM PUBLIC;
 
@@ -9855,6 +10234,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.touch_and_observe(check_function text, keys
 
 REVOKE ALL ON FUNCTION pgslo_catalog.touched_unknown(definition text, rule text, error_code text, error_message text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.try_turn(name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.turn_holder(name text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.twin_of(target pgslo_catalog.definition, sensitivity double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unchanged(batch pgslo_catalog.batch, column_name text, at_most integer) FROM PUBLIC;
@@ -9868,6 +10251,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.unregister(definition text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.utc(moment timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.wait_for_turn(name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.want_pairs_anew(definition text) FROM PUBLIC;
 

@@ -29,34 +29,51 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.batch_is_missed(pgslo_catalog.rule, text) IS 'Whether a batch as written so far misses the rule.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
-LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION pgslo_catalog.has_open_incident(rule pgslo_catalog.rule) RETURNS boolean
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    -- Never waits for another writer: who does not get the lock leaves the incident to the one who has it, and to tick().
-    IF NOT pg_try_advisory_xact_lock(hashtextextended('pgslo incident', (open_incident.rule).rule_id)) THEN
-        RETURN false;
-    END IF;
-    -- Looked up first because an insert that conflicts uses a number up all the same.
-    IF EXISTS (
-        SELECT FROM pgslo_catalog.incident i
-        WHERE i.definition_id = (open_incident.rule).definition_id AND i.rule_id = (open_incident.rule).rule_id AND i.resolved_at IS NULL
-    ) THEN
-        RETURN true;
-    END IF;
-    IF pgslo_catalog.reopen_incident(open_incident.rule, open_incident.batch, open_incident.place) THEN
-        RETURN true;
-    END IF;
-    INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place)
-    VALUES ((open_incident.rule).definition_id, (open_incident.rule).rule_id, open_incident.batch, open_incident.place)
-    ON CONFLICT (definition_id, rule_id) WHERE resolved_at IS NULL DO NOTHING;
-    RETURN true;
-EXCEPTION WHEN serialization_failure THEN
-    RETURN true;  -- Somebody opened it after this transaction's snapshot was taken.
+    RETURN EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.definition_id = (has_open_incident.rule).definition_id AND i.rule_id = (has_open_incident.rule).rule_id AND i.resolved_at IS NULL);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.open_incident(pgslo_catalog.rule, text, numeric) IS 'Opens an incident unless the rule has an open one, and says whether there is one now; never waits and never fails the write.';
+COMMENT ON FUNCTION pgslo_catalog.has_open_incident(pgslo_catalog.rule) IS 'Whether a rule has an open incident, as this transaction sees it.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean DEFAULT false) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    is_locked boolean;
+BEGIN
+    -- Looked up first because an insert that conflicts uses a number up all the same.
+    IF pgslo_catalog.has_open_incident(open_incident.rule) THEN
+        RETURN true;
+    END IF;
+    -- Never waits: a writer that does not get the row leaves the incident to the one that has it, and to tick().
+    -- tick() does not depend on that transaction, which may never commit.
+    PERFORM FROM pgslo_catalog.rule_lock l WHERE l.rule_id = (open_incident.rule).rule_id FOR UPDATE SKIP LOCKED;
+    is_locked := FOUND;
+    IF NOT is_locked AND NOT open_incident.is_tick THEN
+        RETURN false;
+    END IF;
+    -- Committed before the row was free.
+    IF pgslo_catalog.has_open_incident(open_incident.rule) THEN
+        RETURN true;
+    END IF;
+    IF pgslo_catalog.reopen_incident(open_incident.rule, open_incident.batch, open_incident.place, NOT is_locked) THEN
+        RETURN true;
+    END IF;
+    INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, opened_by_tick)
+    VALUES ((open_incident.rule).definition_id, (open_incident.rule).rule_id, open_incident.batch, open_incident.place, NOT is_locked)
+    ON CONFLICT (definition_id, rule_id, opened_by_tick) WHERE resolved_at IS NULL DO NOTHING;
+    RETURN true;
+EXCEPTION WHEN serialization_failure THEN
+    RETURN true;  -- Another transaction opened it after this one's snapshot was taken.
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.open_incident(pgslo_catalog.rule, text, numeric, boolean) IS
+    'Open an incident unless the rule has an open one, and return whether it has one now; never waits and never fails the write. tick() opens it also beside a transaction that opened one and has not ended.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS numeric
 LANGUAGE plpgsql STABLE
@@ -76,7 +93,7 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.last_missed(pgslo_catalog.incident, pgslo_catalog.rule) IS 'Position of the newest batch that misses the rule since the incident opened.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
+CREATE OR REPLACE FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean DEFAULT false) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -89,31 +106,26 @@ BEGIN
       AND i.rule_id = (resolve_incident.rule).rule_id
       AND i.resolved_at IS NULL;
     -- Looks at this batch and later ones alone: what it costs must not grow with the time an incident is open.
+    -- A batch in the future is not what later rows come to.
     IF NOT FOUND OR open.opened_place >= resolve_incident.place OR EXISTS (
         SELECT FROM pgslo_catalog.fragment f
         WHERE f.definition_id = open.definition_id AND f.place >= resolve_incident.place
         GROUP BY f.batch
         HAVING pgslo_catalog.is_missed(resolve_incident.rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> resolve_incident.rule.name)::bigint), 0)::bigint)
-    ) THEN
+    ) OR resolve_incident.place > pgslo_catalog.last_place(open.definition_id) THEN
         RETURN false;
     END IF;
-    IF NOT pg_try_advisory_xact_lock(hashtextextended('pgslo incident', (resolve_incident.rule).rule_id)) THEN
+    PERFORM FROM pgslo_catalog.rule_lock l WHERE l.rule_id = open.rule_id FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND AND NOT resolve_incident.is_tick THEN
         RETURN false;
     END IF;
-    UPDATE pgslo_catalog.incident i
-    SET resolved_at = clock_timestamp(), resolved_batch = resolve_incident.batch, resolved_place = resolve_incident.place, resolution = 'met'
-    FROM (
-        SELECT u.incident_id FROM pgslo_catalog.incident u
-        WHERE u.incident_id = open.incident_id AND u.resolved_at IS NULL
-        FOR UPDATE SKIP LOCKED
-    ) mine
-    WHERE i.incident_id = mine.incident_id;
-    RETURN FOUND;
+    RETURN pgslo_catalog.end_incident(open.incident_id, 'met', resolve_incident.batch, resolve_incident.place, NULL);
 EXCEPTION WHEN serialization_failure THEN
     RETURN false;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.resolve_incident(pgslo_catalog.rule, text, numeric) IS 'Resolves the rule''s open incident if this batch is newer than every batch that missed it, and says whether it did; never waits and never fails the write.';
+COMMENT ON FUNCTION pgslo_catalog.resolve_incident(pgslo_catalog.rule, text, numeric, boolean) IS
+    'Resolve the rule''s open incident if this batch is newer than every batch that missed it and not in the future, and return whether it did; never waits and never fails the write.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) RETURNS numeric
 LANGUAGE plpgsql VOLATILE

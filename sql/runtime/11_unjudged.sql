@@ -170,7 +170,7 @@ BEGIN
     USING judge_rows.batch, (judge_rows.rule).name, (judge_rows.definition).definition_id,
         (judge_rows.definition).writes, (judge_rows.rule).rule_id, judge_rows.place;
     IF is_judged AND pgslo_catalog.batch_is_missed(judge_rows.rule, judge_rows.batch) THEN
-        PERFORM pgslo_catalog.open_incident(judge_rows.rule, judge_rows.batch, judge_rows.place);
+        PERFORM pgslo_catalog.open_incident(judge_rows.rule, judge_rows.batch, judge_rows.place, true);
     END IF;
     RETURN coalesce(is_judged, false);
 END

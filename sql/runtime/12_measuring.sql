@@ -267,21 +267,24 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_batch(bigint, text) IS 'Judges a batch by every rule about batches, and opens or resolves their incidents.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value float8, low float8, high float8, score float8, said text) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value float8, low float8, high float8, score float8, said text, is_tick boolean DEFAULT true) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+DECLARE
+    is_future boolean := (give_verdict.batch).place > pgslo_catalog.last_place((give_verdict.rule).definition_id);
 BEGIN
     INSERT INTO pgslo_catalog.verdict AS v (definition_id, rule_id, batch, place, verdict, value, low, high, score, said)
     VALUES ((give_verdict.rule).definition_id, (give_verdict.rule).rule_id, (give_verdict.batch).name, (give_verdict.batch).place,
-            give_verdict.verdict, give_verdict.value, give_verdict.low, give_verdict.high, give_verdict.score, coalesce(give_verdict.said, give_verdict.verdict))
+            give_verdict.verdict, give_verdict.value, give_verdict.low, give_verdict.high, give_verdict.score,
+            coalesce(give_verdict.said, give_verdict.verdict) || CASE WHEN is_future THEN '; the batch lies in the future' ELSE '' END)
     ON CONFLICT ON CONSTRAINT verdict_is_given_once_a_batch DO UPDATE SET
         place = excluded.place, verdict = excluded.verdict, value = excluded.value, low = excluded.low, high = excluded.high,
         score = excluded.score, said = excluded.said, judged_at = excluded.judged_at;
-    PERFORM pgslo_catalog.follow_verdict(give_verdict.rule, (give_verdict.batch).name, (give_verdict.batch).place, give_verdict.verdict);
+    PERFORM pgslo_catalog.follow_verdict(give_verdict.rule, (give_verdict.batch).name, (give_verdict.batch).place, give_verdict.verdict, give_verdict.is_tick);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.give_verdict(pgslo_catalog.rule, pgslo_catalog.batch, text, float8, float8, float8, float8, text) IS 'Writes a verdict down, in place of an earlier one on the same batch, and lets its incident follow.';
+COMMENT ON FUNCTION pgslo_catalog.give_verdict(pgslo_catalog.rule, pgslo_catalog.batch, text, float8, float8, float8, float8, text, boolean) IS 'Writes a verdict down, in place of an earlier one on the same batch, and lets its incident follow.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.definition, batch text, columns text[], sample text[], level smallint) RETURNS void
 LANGUAGE plpgsql
@@ -306,6 +309,14 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_closed(pgslo_catalog.definition, text, text[], text[], smallint) IS 'Closes a batch: its profile is taken, and it is judged.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.follow_until(at_once text) RETURNS timestamptz
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT CASE WHEN follow_until.at_once IS NULL THEN clock_timestamp() + interval '20 seconds' ELSE 'infinity' END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.follow_until(text) IS 'When tick() goes on to the next definition; a batch that is asked for by name is judged however long that takes.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -315,8 +326,9 @@ DECLARE
     emptied bigint := (SELECT max(f.fragment_id) FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'truncate');
     due record;
     merged pgslo_catalog.fragment;
-    added integer := 0;
     judged integer := 0;
+    last_place numeric := pgslo_catalog.last_place(follow_loads.definition);
+    until timestamptz := pgslo_catalog.follow_until(follow_loads.at_once);
 BEGIN
     IF emptied IS NOT NULL THEN
         DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.fragment_id <= emptied;
@@ -332,14 +344,15 @@ BEGIN
             FROM pgslo_catalog.fragment f
             WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate')
             GROUP BY f.batch
+            -- Where more are due than are judged at a time, the newest come first, and the others have the next times: a flood of
+            -- batches, or a stop of hours, must not hide what is written now. Batches in the future come last of all.
+            ORDER BY min(f.place) > last_place, min(f.place) DESC LIMIT 4 * follow_loads.at_most::bigint
         ) u
         LEFT JOIN pgslo_catalog.batch b ON b.definition_id = id AND b.name = u.batch
         ORDER BY u.place
     LOOP
-        -- After a long time without a tick() the oldest come first, and the others have the next ones.
-        EXIT WHEN judged >= follow_loads.at_most OR added / 4 >= follow_loads.at_most;
+        EXIT WHEN judged >= follow_loads.at_most OR clock_timestamp() > until;
         merged := pgslo_catalog.merge_batch(id, due.batch);
-        added := added + 1;
         -- Rows that came late or went: it is judged again.
         IF due.was_closed THEN
             PERFORM pgslo_catalog.judge_closed(follow_loads.definition, due.batch, merged.sample_columns, merged.sample, merged.level);
@@ -347,16 +360,21 @@ BEGIN
         END IF;
     END LOOP;
     FOR due IN
-        SELECT b.name
-        FROM pgslo_catalog.batch b
-        WHERE b.definition_id = id AND b.closed_at IS NULL AND b.rows > 0
-          AND (b.name = follow_loads.at_once
-               OR follow_loads.at_once = '*'
-               OR b.last_written_at + (follow_loads.definition).settle < clock_timestamp()
-               OR EXISTS (SELECT FROM pgslo_catalog.batch later WHERE later.definition_id = id AND later.place > b.place AND later.rows > 0))
-        ORDER BY b.place
+        SELECT w.name
+        FROM (
+            SELECT b.name, b.place
+            FROM pgslo_catalog.batch b
+            WHERE b.definition_id = id AND b.closed_at IS NULL AND b.rows > 0
+              AND (b.name = follow_loads.at_once
+                   OR follow_loads.at_once = '*'
+                   OR b.last_written_at + (follow_loads.definition).settle < clock_timestamp()
+                   -- One in the future says nothing about the one that is under way.
+                   OR EXISTS (SELECT FROM pgslo_catalog.batch later WHERE later.definition_id = id AND later.place > b.place AND later.place <= last_place AND later.rows > 0))
+            ORDER BY b.place > last_place, b.place DESC LIMIT greatest(follow_loads.at_most - judged, 0)
+        ) w
+        ORDER BY w.place
     LOOP
-        EXIT WHEN judged >= follow_loads.at_most;
+        EXIT WHEN clock_timestamp() > until;
         SELECT f.* INTO merged FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.batch = due.name AND f.operation IN ('merged', 'recounted');
         PERFORM pgslo_catalog.judge_closed(follow_loads.definition, due.name, merged.sample_columns, merged.sample, merged.level);
         judged := judged + 1;
@@ -379,7 +397,10 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     id bigint := (follow_stream.definition).definition_id;
+    last_place numeric := pgslo_catalog.last_place(follow_stream.definition);
+    until timestamptz := pgslo_catalog.follow_until(follow_stream.at_once);
     newest record;
+    last record;
     known pgslo_catalog.batch;
     before pgslo_catalog.batch;
     counted pgslo_catalog.measured[];
@@ -387,21 +408,29 @@ DECLARE
     mask bigint;
     judged integer := 0;
 BEGIN
-    newest := pgslo_catalog.newest_batch(follow_stream.definition);
-    IF newest.place IS NULL OR newest.place = '-Infinity' THEN
+    last := pgslo_catalog.newest_batch(follow_stream.definition);
+    IF last.place IS NULL OR last.place = '-Infinity' THEN
         RETURN 0;  -- The table is empty, or no row says its batch.
     END IF;
+    newest := last;
+    IF last.place > last_place THEN
+        newest := pgslo_catalog.newest_batch(follow_stream.definition, last_place);
+        IF newest.place IS NULL OR newest.place = '-Infinity' THEN
+            newest := last;  -- All of it lies in the future.
+            last_place := 'Infinity';
+        END IF;
+    END IF;
     -- The last batch that is known is counted once more: rows may have come late.
-    SELECT b.* INTO known FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.place > '-Infinity' ORDER BY b.place DESC LIMIT 1;
+    SELECT b.* INTO known FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.place > '-Infinity' AND b.place <= last_place ORDER BY b.place DESC LIMIT 1;
     -- While no later one begins, a batch closes when it has settled: to look more often than that would only cost.
     IF follow_stream.at_once IS NULL AND known.name = newest.name AND known.counted_at + (follow_stream.definition).settle > clock_timestamp() THEN
         RETURN 0;
     END IF;
     mask := pgslo_catalog.sample_mask(known.rows);
     EXECUTE format('SELECT pgslo_gen.%I($1, $2, $3)', (follow_stream.definition).recount)
-    INTO counted USING coalesce(known.name, newest.name), newest.name, mask;
+    INTO counted USING coalesce(known.name, newest.name), last.name, mask;
     FOR one IN SELECT c.* FROM unnest(counted) AS c ORDER BY c.place LOOP
-        EXIT WHEN judged >= follow_stream.at_most;
+        EXIT WHEN judged >= follow_stream.at_most OR clock_timestamp() > until;
         SELECT b.* INTO before FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;
         PERFORM pgslo_catalog.take_count(follow_stream.definition, one, mask);
         -- The first batch that is seen may have begun before anybody looked, and the newest may go on.
@@ -456,7 +485,7 @@ BEGIN
             MESSAGE = format('%s has no definition', close_batch.definition),
             HINT = 'SELECT definition FROM pgslo.status;';
     END IF;
-    PERFORM pg_advisory_xact_lock(hashtextextended('pgslo tick', 0));
+    PERFORM pgslo_catalog.wait_for_turn('tick');
     PERFORM pgslo_catalog.follow(target, close_batch.batch, 2147483647);
     IF close_batch.batch <> '*' AND NOT EXISTS (SELECT FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.name = close_batch.batch) THEN
         RAISE EXCEPTION USING

@@ -227,6 +227,7 @@ BEGIN
         others := ARRAY(
             SELECT p FROM pgslo_catalog.profile p JOIN pgslo_catalog.batch b ON b.definition_id = p.definition_id AND b.name = p.batch
             WHERE p.definition_id = other_definition AND p.column_name = measure ->> 'to' AND b.closed_at IS NOT NULL AND b.rows > 0
+              AND (p.batch = (distance.batch).name OR p.place <= pgslo_catalog.last_place(other_definition))
             ORDER BY p.batch = (distance.batch).name DESC, p.place DESC LIMIT 1);
     ELSIF measure ? 'trained_on' THEN
         stretch := ARRAY(
@@ -330,15 +331,19 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     newest timestamptz;
+    last_place numeric;
 BEGIN
     IF (newest_data.definition).age_of IS NOT NULL THEN
         EXECUTE format('SELECT pgslo_gen.%I()', (newest_data.definition).age_of) INTO newest;
         RETURN newest;
     END IF;
-    -- When the newest batch was last written to: an old one that is mended makes a table no fresher.
+    last_place := pgslo_catalog.last_place(newest_data.definition);
+    -- When the newest batch was last written to: an old one that is mended makes a table no fresher, and neither does one in
+    -- the future or one without rows.
     RETURN (
         SELECT f.written_at FROM pgslo_catalog.fragment f
         WHERE f.definition_id = (newest_data.definition).definition_id AND f.operation NOT IN ('delete', 'truncate')
+          AND f.place <= last_place AND NOT (f.operation IN ('merged', 'recounted') AND f.rows <= 0)
         ORDER BY f.place DESC, f.fragment_id DESC LIMIT 1);
 END
 $pgslo$;
@@ -488,7 +493,15 @@ BEGIN
     IF (judge_age.definition).max_age IS NULL THEN
         RETURN;
     END IF;
-    SELECT b.* INTO newest FROM pgslo_catalog.batch b WHERE b.definition_id = (judge_age.definition).definition_id AND b.closed_at IS NOT NULL ORDER BY b.place DESC LIMIT 1;
+    SELECT b.* INTO newest FROM pgslo_catalog.batch b
+    WHERE b.definition_id = (judge_age.definition).definition_id AND b.closed_at IS NOT NULL
+      AND b.place <= pgslo_catalog.last_place(judge_age.definition)
+      AND b.rows > 0
+    ORDER BY b.place DESC LIMIT 1;
+    IF newest.name IS NULL THEN
+        SELECT b.* INTO newest FROM pgslo_catalog.batch b
+        WHERE b.definition_id = (judge_age.definition).definition_id AND b.closed_at IS NOT NULL ORDER BY b.place DESC LIMIT 1;
+    END IF;
     FOR rule IN
         SELECT r.* FROM pgslo_catalog.rule r
         WHERE r.definition_id = (judge_age.definition).definition_id AND r.scope = 'table' AND r.retired_at IS NULL AND newest.name IS NOT NULL

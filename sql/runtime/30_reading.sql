@@ -119,6 +119,9 @@ BEGIN
         WHERE c.name IS NOT NULL OR (r.columns = '{}' AND '*' = ANY (problem.columns))
     ) touched
     WHERE d.name = problem.definition AND r.scope <> 'table'
+      -- Of two open incidents of a rule, the one that tick() opened: it joins the other to it.
+      AND (i.opened_by_tick OR NOT EXISTS (
+          SELECT FROM pgslo_catalog.incident k WHERE k.definition_id = i.definition_id AND k.rule_id = i.rule_id AND k.resolved_at IS NULL AND k.opened_by_tick))
     UNION ALL
     -- How old the newest data is, as of now: nobody has to write or tick for a table to become stale.
     SELECT CASE WHEN a.value IS NULL THEN '01SL2' ELSE '01SL1' END, i.incident_id, r.name, NULL::text,
@@ -127,7 +130,11 @@ BEGIN
            format('%s %s.', CASE WHEN i.incident_id IS NULL THEN 'Tell the owner,' ELSE format('Incident %s, owner', i.incident_id) END, coalesce(r.owner, d.owner, 'unknown'))
     FROM pgslo_catalog.definition d
     JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.scope = 'table' AND r.retired_at IS NULL
-    LEFT JOIN pgslo_catalog.incident i ON i.rule_id = r.rule_id AND i.resolved_at IS NULL
+    LEFT JOIN LATERAL (
+        SELECT o.incident_id FROM pgslo_catalog.incident o
+        WHERE o.definition_id = d.definition_id AND o.rule_id = r.rule_id AND o.resolved_at IS NULL
+        ORDER BY o.opened_by_tick DESC LIMIT 1
+    ) i ON true
     CROSS JOIN LATERAL pgslo_catalog.age(d) AS a
     WHERE d.name = problem.definition AND d.max_age IS NOT NULL AND '*' = ANY (problem.columns) AND (a.value IS NULL OR a.value > r.warn_high)
     UNION ALL

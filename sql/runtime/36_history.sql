@@ -104,7 +104,7 @@ BEGIN
         RETURN 0;  -- Without a name, all of the table would be counted.
     END IF;
     -- Beside tick(), which would count the same batches; writers and readers do not wait for it.
-    PERFORM pg_advisory_xact_lock(hashtextextended('pgslo tick', 0));
+    PERFORM pgslo_catalog.wait_for_turn('tick');
     FOR one IN
         SELECT c.* FROM unnest(pgslo_catalog.replace_counts(target, learn_batches.batches[1], learn_batches.batches[cardinality(learn_batches.batches)], mask)) AS c
         WHERE c.batch = ANY (learn_batches.batches) ORDER BY c.place

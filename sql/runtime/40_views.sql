@@ -9,7 +9,10 @@ SELECT i.incident_id, d.name AS definition, r.name AS rule, r.kind, r.columns, r
        i.writer, i.application, i.written_at, r.scope
 FROM pgslo_catalog.incident i
 JOIN pgslo_catalog.definition d USING (definition_id)
-JOIN pgslo_catalog.rule r USING (rule_id);
+JOIN pgslo_catalog.rule r USING (rule_id)
+-- Of two open incidents of a rule, the one that tick() opened: it joins the other to it.
+WHERE i.opened_by_tick OR i.resolved_at IS NOT NULL
+   OR NOT EXISTS (SELECT FROM pgslo_catalog.incident k WHERE k.definition_id = i.definition_id AND k.rule_id = i.rule_id AND k.resolved_at IS NULL AND k.opened_by_tick);
 COMMENT ON VIEW pgslo.incident IS 'Runs of batches that missed a rule, open and resolved.';
 
 CREATE OR REPLACE VIEW pgslo.rule AS
@@ -33,11 +36,21 @@ COMMENT ON VIEW pgslo.verdict IS 'Whether each batch met each rule about batches
 CREATE OR REPLACE VIEW pgslo.status AS
 SELECT d.name AS definition, d.owner, d.writes,
        (SELECT count(*) FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.kind <> 'learned') AS rules,
-       (SELECT count(*) FROM pgslo_catalog.incident i WHERE i.definition_id = d.definition_id AND i.resolved_at IS NULL) AS open_incidents,
+       (SELECT count(DISTINCT i.rule_id) FROM pgslo_catalog.incident i WHERE i.definition_id = d.definition_id AND i.resolved_at IS NULL) AS open_incidents,
        (SELECT count(DISTINCT coalesce(b.rule_id, 0)) FROM pgslo_catalog.rule_break b LEFT JOIN pgslo_catalog.rule r USING (rule_id) WHERE b.definition_id = d.definition_id AND r.retired_at IS NULL) AS broken_rules,
        (SELECT count(*) FROM pgslo_catalog.quarantine q WHERE q.definition_id = d.definition_id AND q.state = 'held') AS quarantined_rows,
        CASE WHEN d.schema_wanted IS NOT NULL THEN pgslo_catalog.schema_difference(d.relation, d.schema_wanted) END AS schema_difference,
-       (SELECT f.written_at FROM pgslo_catalog.fragment f WHERE f.definition_id = d.definition_id ORDER BY f.place DESC, f.fragment_id DESC LIMIT 1) AS last_recorded_at
+       (SELECT f.written_at FROM pgslo_catalog.fragment f WHERE f.definition_id = d.definition_id AND (d.place_is_number OR f.place <= extract(epoch FROM clock_timestamp()) + 32 * 86400)
+        ORDER BY f.place DESC, f.fragment_id DESC LIMIT 1) AS last_recorded_at,
+       (SELECT count(*) FROM (
+            -- Due for longer than a tick() that runs every minute would leave them.
+            SELECT f.batch FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = d.definition_id AND d.writes = 'bulk' AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate')
+            GROUP BY f.batch HAVING max(f.written_at) < clock_timestamp() - interval '2 minutes'
+            UNION
+            SELECT b.name FROM pgslo_catalog.batch b
+            WHERE b.definition_id = d.definition_id AND d.writes = 'bulk' AND b.closed_at IS NULL AND b.rows > 0
+              AND b.last_written_at < clock_timestamp() - d.settle - interval '2 minutes') AS w) AS waiting_batches
 FROM pgslo_catalog.definition d;
 COMMENT ON VIEW pgslo.status IS 'One line for every defined table.';
 
@@ -86,9 +99,13 @@ BEGIN
         GROUP BY r, f.batch
         ORDER BY min(f.place)
     LOOP
-        IF pgslo_catalog.batch_is_missed(missed.rule, missed.batch) THEN
-            all_done := pgslo_catalog.open_incident(missed.rule, missed.batch, missed.place) AND all_done;
-        END IF;
+        CONTINUE WHEN NOT pgslo_catalog.batch_is_missed(missed.rule, missed.batch);
+        BEGIN
+            all_done := pgslo_catalog.open_incident(missed.rule, missed.batch, missed.place, true) AND all_done;
+        EXCEPTION WHEN OTHERS THEN
+            PERFORM pgslo_catalog.say_left((SELECT d.name FROM pgslo_catalog.definition d WHERE d.definition_id = (missed.rule).definition_id), SQLSTATE, SQLERRM);
+            all_done := false;
+        END;
     END LOOP;
     IF all_done THEN
         INSERT INTO pgslo_catalog.watermark AS w (consumer, seen) VALUES ('tick', horizon)
@@ -96,7 +113,7 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.open_left_over() IS 'Opens incidents that a writer left to another writer, who then rolled back.';
+COMMENT ON FUNCTION pgslo_catalog.open_left_over() IS 'Open the incidents of committed rows that have none: a writer left them to another one, which rolled back or has not ended.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.can_find_batches(definition pgslo_catalog.definition) RETURNS boolean
 LANGUAGE plpgsql STABLE
@@ -119,13 +136,16 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.can_find_batches(pgslo_catalog.definition) IS 'Whether a table''s batches can be looked up by an index, or it is small.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, OUT name text, OUT place numeric)
+CREATE OR REPLACE FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, up_to numeric DEFAULT 'Infinity', OUT name text, OUT place numeric)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     newest timestamptz;
     target pgslo_catalog.definition := newest_batch.definition;
+    value text := CASE WHEN target.batch_column IS NULL THEN target.batch_by ELSE format('r.%I', target.batch_column) END;
+    kind regtype;
+    bound text := '';
 BEGIN
     IF target.batch_by IS NULL THEN
         -- Batches of the clock: the newest that is over.
@@ -140,42 +160,61 @@ BEGIN
             MESSAGE = format('batches of %s cannot be found without reading all of it; create an index on (%s)', target.name,
                              coalesce(quote_ident(target.batch_column), regexp_replace(target.batch_by, '\mr\.', '', 'g')));
     END IF;
+    IF newest_batch.up_to < 'Infinity' THEN
+        EXECUTE format('SELECT pg_typeof(%s) FROM (SELECT (NULL::%s).*) AS r', value, target.relation) INTO kind;
+        -- The place of a date, or of a time stamp without a zone, is its epoch in UTC.
+        bound := format(CASE kind WHEN 'timestamptz'::regtype THEN ' WHERE %s <= to_timestamp(%s)' ELSE ' WHERE %s <= to_timestamp(%s) AT TIME ZONE ''UTC''' END,
+                        value, newest_batch.up_to::float8);
+    END IF;
     IF target.batch_column IS NOT NULL THEN
         -- The newest value first, by the index, and then the batch that it lies in.
-        EXECUTE format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT %s AS raw FROM (SELECT max(r.%I) AS %I FROM %s AS r) AS r) AS b',
-                       target.batch_place, target.batch_by, target.batch_column, target.batch_column, target.relation)
+        EXECUTE format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT %s AS raw FROM (SELECT max(r.%I) AS %I FROM %s AS r%s) AS r) AS b',
+                       target.batch_place, target.batch_by, target.batch_column, target.batch_column, target.relation, bound)
         INTO name, place;
     ELSE
-        EXECUTE format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT max(%s) AS raw FROM %s AS r) AS b', target.batch_place, target.batch_by, target.relation)
+        EXECUTE format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT max(%s) AS raw FROM %s AS r%s) AS b', target.batch_place, target.batch_by, target.relation, bound)
         INTO name, place;
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.newest_batch(pgslo_catalog.definition) IS 'The newest batch of a streamed table.';
+COMMENT ON FUNCTION pgslo_catalog.newest_batch(pgslo_catalog.definition, numeric) IS 'The newest batch of a streamed table, or the newest of those up to a place.';
 
 CREATE OR REPLACE FUNCTION pgslo.tick() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+-- A lock on one table must not hold up the others; what could not be judged is said, and judged the next time.
+SET lock_timeout = '2s'
+SET client_min_messages = 'warning'
 AS $pgslo$
 DECLARE
     target pgslo_catalog.definition;
     open record;
     newest record;
+    last_place numeric;
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(hashtextextended('pgslo tick', 0)) THEN
-        RETURN;  -- Somebody else is at it.
+    IF NOT pgslo_catalog.try_turn('tick') THEN
+        RAISE WARNING USING
+            ERRCODE = '01SL2',
+            MESSAGE = 'another session is running pgslo.tick(); nothing was done',
+            DETAIL = format('The turn to judge batches has %s.', pgslo_catalog.turn_holder('tick')),
+            HINT = 'It ends with that transaction. If that is idle, end it: SELECT pg_terminate_backend(<process>);';
+        RETURN;
     END IF;
+    PERFORM pgslo_catalog.join_incidents();
     PERFORM pgslo_catalog.open_left_over();
     FOR target IN SELECT d.* FROM pgslo_catalog.definition d ORDER BY d.definition_id LOOP
         BEGIN
             PERFORM pgslo_catalog.follow(target, NULL, 50);
         EXCEPTION WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break(target.name, NULL, SQLSTATE, SQLERRM);  -- The other tables go on.
+            -- The other tables go on.
+            PERFORM pgslo_catalog.record_break(target.name, NULL, SQLSTATE, SQLERRM);
+            PERFORM pgslo_catalog.say_left(target.name, SQLSTATE, SQLERRM);
         END;
         BEGIN
             PERFORM pgslo_catalog.judge_age(target);
         EXCEPTION WHEN OTHERS THEN
             PERFORM pgslo_catalog.record_break(target.name, NULL, SQLSTATE, SQLERRM);
+            PERFORM pgslo_catalog.say_left(target.name, SQLSTATE, SQLERRM);
         END;
     END LOOP;
     -- A bulk-loaded table's own writes resolve its incidents, but for what they left to a writer who then rolled back.
@@ -189,7 +228,7 @@ BEGIN
             SELECT f.batch, f.place
             FROM (
                 SELECT n.batch, n.place, n.written_at FROM pgslo_catalog.fragment n
-                WHERE n.definition_id = i.definition_id AND n.place > i.opened_place
+                WHERE n.definition_id = i.definition_id AND n.place > i.opened_place AND n.place <= pgslo_catalog.last_place(d)
                 ORDER BY n.place DESC LIMIT 100
             ) f
             WHERE f.written_at >= i.opened_at
@@ -198,7 +237,7 @@ BEGIN
         WHERE i.resolved_at IS NULL AND r.scope = 'row' AND d.writes = 'bulk'
         ORDER BY i.incident_id
     LOOP
-        PERFORM pgslo_catalog.resolve_incident(open.rule, open.batch, open.place);
+        PERFORM pgslo_catalog.resolve_incident(open.rule, open.batch, open.place, true);
     END LOOP;
     -- A streamed table writes nothing down for rows that pass.
     FOR open IN
@@ -208,12 +247,17 @@ BEGIN
         ORDER BY i.incident_id
     LOOP
         BEGIN
+            last_place := pgslo_catalog.last_place(open.definition);
             newest := pgslo_catalog.newest_batch(open.definition);
-            IF newest.place > pgslo_catalog.last_missed(open.incident, open.rule) THEN
-                PERFORM pgslo_catalog.resolve_incident(open.rule, newest.name, newest.place);
+            IF newest.place > last_place THEN
+                newest := pgslo_catalog.newest_batch(open.definition, last_place);
             END IF;
-        EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_schema_name OR data_exception THEN
+            IF newest.place > pgslo_catalog.last_missed(open.incident, open.rule) THEN
+                PERFORM pgslo_catalog.resolve_incident(open.rule, newest.name, newest.place, true);
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
             PERFORM pgslo_catalog.record_break(open.name, NULL, SQLSTATE, SQLERRM);
+            PERFORM pgslo_catalog.say_left(open.name, SQLSTATE, SQLERRM);
         END;
     END LOOP;
     PERFORM pgslo_catalog.follow_assertions();

@@ -70,7 +70,7 @@ CREATE OR REPLACE TRIGGER tell_guards AFTER UPDATE OF columns ON pgslo_catalog.r
 CREATE OR REPLACE TRIGGER tell_guards AFTER UPDATE OF name ON pgslo_catalog.definition
     FOR EACH ROW WHEN (OLD.name <> NEW.name) EXECUTE FUNCTION pgslo_catalog.tell_guards_anew();
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text, is_tick boolean DEFAULT true) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -80,30 +80,36 @@ DECLARE
     missed bigint;
     last_missed numeric;
     met bigint;
+    last_place numeric;
 BEGIN
     SELECT i.* INTO open
     FROM pgslo_catalog.incident i
     WHERE i.definition_id = (follow_verdict.rule).definition_id AND i.rule_id = (follow_verdict.rule).rule_id AND i.resolved_at IS NULL;
 
     IF follow_verdict.verdict = 'missed' AND open.incident_id IS NULL THEN
+        last_place := pgslo_catalog.last_place((follow_verdict.rule).definition_id);
         -- The newest run of missed batches; those that could not be judged neither add to it nor end it. An old batch that is
-        -- judged again is history: rows that are cleared away must not wake anybody.
+        -- judged again is history: rows that are cleared away must not wake anybody. Batches in the future are not newer than one that is not.
         SELECT count(*) AS run, (array_agg(w.batch ORDER BY w.place, w.verdict_id))[1] AS batch, min(w.place) AS place
         INTO first
         FROM (
             SELECT v.* FROM pgslo_catalog.verdict v
             WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.verdict <> 'unknown'
+              AND (v.place <= last_place OR follow_verdict.place > last_place)
             ORDER BY v.place DESC, v.verdict_id DESC
             LIMIT (follow_verdict.rule).missed_before_open
         ) w
         WHERE w.verdict = 'missed';
         IF first.run >= (follow_verdict.rule).missed_before_open THEN
-            PERFORM pgslo_catalog.open_incident(follow_verdict.rule, first.batch, first.place);
+            PERFORM pgslo_catalog.open_incident(follow_verdict.rule, first.batch, first.place, follow_verdict.is_tick);
             -- Not the one who runs tick(), but who wrote what opened it.
             UPDATE pgslo_catalog.incident i
             SET writer = b.writer, application = b.application, written_at = b.last_written_at
             FROM pgslo_catalog.batch b
-            WHERE i.definition_id = (follow_verdict.rule).definition_id AND i.rule_id = (follow_verdict.rule).rule_id AND i.resolved_at IS NULL
+            WHERE i.incident_id IN (
+                SELECT u.incident_id FROM pgslo_catalog.incident u
+                WHERE u.rule_id = (follow_verdict.rule).rule_id AND u.resolved_at IS NULL
+                FOR UPDATE SKIP LOCKED)
               AND b.definition_id = i.definition_id AND b.name = i.opened_batch;
         END IF;
         RETURN;
@@ -123,15 +129,19 @@ BEGIN
         PERFORM pgslo_catalog.end_incident(open.incident_id, 'healed', follow_verdict.batch, follow_verdict.place, NULL);
         RETURN;
     END IF;
+    last_place := pgslo_catalog.last_place((follow_verdict.rule).definition_id);
+    IF follow_verdict.place > last_place THEN
+        RETURN;
+    END IF;
     SELECT count(*) INTO met
     FROM pgslo_catalog.verdict v
-    WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.place > coalesce(last_missed, open.opened_place) AND v.verdict = 'met';
+    WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.place > coalesce(last_missed, open.opened_place) AND v.place <= last_place AND v.verdict = 'met';
     IF met >= (follow_verdict.rule).met_before_resolve THEN
         PERFORM pgslo_catalog.end_incident(open.incident_id, 'met', follow_verdict.batch, follow_verdict.place, NULL);
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.follow_verdict(pgslo_catalog.rule, text, numeric, text) IS 'Opens, heals or resolves the incident of a rule over batches after a batch was judged; the verdict is written down already.';
+COMMENT ON FUNCTION pgslo_catalog.follow_verdict(pgslo_catalog.rule, text, numeric, text, boolean) IS 'Opens, heals or resolves the incident of a rule over batches after a batch was judged; the verdict is written down already.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) RETURNS boolean
 LANGUAGE plpgsql
@@ -142,13 +152,17 @@ BEGIN
     SET resolved_at = clock_timestamp(), resolution = end_incident.resolution, resolved_batch = end_incident.batch, resolved_place = end_incident.place,
         resolved_by = CASE WHEN end_incident.resolution IN ('real', 'false_alarm') THEN coalesce(nullif(current_setting('role'), 'none'), session_user) END,
         note = coalesce(end_incident.note, i.note)
-    WHERE i.incident_id = end_incident.incident_id AND i.resolved_at IS NULL;
+    -- Never waits for a session that has it: that one may be idle in its transaction.
+    WHERE i.incident_id = (
+        SELECT u.incident_id FROM pgslo_catalog.incident u
+        WHERE u.incident_id = end_incident.incident_id AND u.resolved_at IS NULL
+        FOR UPDATE SKIP LOCKED);
     RETURN FOUND;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.end_incident(bigint, text, text, numeric, text) IS 'Resolves an open incident, and says whether it was one.';
+COMMENT ON FUNCTION pgslo_catalog.end_incident(bigint, text, text, numeric, text) IS 'Resolve an open incident that no other transaction has, and return whether it did.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
+CREATE OR REPLACE FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric, opened_by_tick boolean DEFAULT false) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -173,12 +187,13 @@ BEGIN
     END IF;
     UPDATE pgslo_catalog.incident i
     SET resolved_at = NULL, resolution = NULL, resolved_batch = NULL, resolved_place = NULL, resolved_by = NULL,
-        acknowledged_at = NULL, acknowledged_by = NULL
-    WHERE i.incident_id = last.incident_id;
-    RETURN true;
+        acknowledged_at = NULL, acknowledged_by = NULL, opened_by_tick = reopen_incident.opened_by_tick
+    WHERE i.incident_id = (SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.incident_id = last.incident_id FOR UPDATE SKIP LOCKED);
+    -- Another transaction is reopening it and may not commit: that is no reason not to open one.
+    RETURN FOUND;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.reopen_incident(pgslo_catalog.rule, text, numeric) IS 'Takes up again what a person resolved, when the next batch misses as well; true when no other incident has to be opened.';
+COMMENT ON FUNCTION pgslo_catalog.reopen_incident(pgslo_catalog.rule, text, numeric, boolean) IS 'Takes up again what a person resolved, when the next batch misses as well; true when no other incident has to be opened.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.heal_incidents() RETURNS void
 LANGUAGE plpgsql
@@ -244,14 +259,67 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.announce_events() IS 'NOTIFY for each change of an incident that nobody was told of; never called inside a write.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.join_incidents() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    two record;
+    before pgslo_catalog.incident_event;
+BEGIN
+    FOR two IN
+        SELECT k AS kept, o AS other
+        FROM pgslo_catalog.incident k
+        JOIN pgslo_catalog.incident o ON o.rule_id = k.rule_id AND o.resolved_at IS NULL AND NOT o.opened_by_tick
+        WHERE k.resolved_at IS NULL AND k.opened_by_tick
+        ORDER BY k.incident_id
+        FOR UPDATE OF k, o SKIP LOCKED
+    LOOP
+        -- The one that tick() opened stays: people know it. The other came to light once its transaction was committed.
+        UPDATE pgslo_catalog.incident i
+        SET opened_at = least((two.kept).opened_at, (two.other).opened_at),
+            (opened_batch, opened_place, writer, application, written_at) = (
+                SELECT e.opened_batch, e.opened_place, e.writer, e.application, e.written_at
+                FROM (VALUES ((two.kept).opened_batch, (two.kept).opened_place, (two.kept).writer, (two.kept).application, (two.kept).written_at, 1),
+                             ((two.other).opened_batch, (two.other).opened_place, (two.other).writer, (two.other).application, (two.other).written_at, 2))
+                     AS e (opened_batch, opened_place, writer, application, written_at, turn)
+                ORDER BY e.opened_place, e.turn LIMIT 1),
+            acknowledged_at = coalesce(i.acknowledged_at, (two.other).acknowledged_at),
+            acknowledged_by = coalesce(i.acknowledged_by, (two.other).acknowledged_by),
+            muted_until = greatest(i.muted_until, (two.other).muted_until)
+        WHERE i.incident_id = (two.kept).incident_id;
+        SELECT e.* INTO before FROM pgslo_catalog.incident_event e
+        WHERE e.incident_id = (two.other).incident_id AND e.event = 'resolved'
+        ORDER BY e.incident_event_id DESC LIMIT 1;
+        IF NOT FOUND THEN
+            DELETE FROM pgslo_catalog.incident i WHERE i.incident_id = (two.other).incident_id;
+            CONTINUE;
+        END IF;
+        -- One that a person had resolved, and that was reopened beside tick(): as it was before, with its history.
+        UPDATE pgslo_catalog.incident i
+        SET resolved_at = before.happened_at, resolution = before.resolution, resolved_batch = before.batch, resolved_by = before.done_by,
+            resolved_place = coalesce((SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = i.definition_id AND b.name = before.batch), i.opened_place)
+        WHERE i.incident_id = (two.other).incident_id;
+        DELETE FROM pgslo_catalog.incident_event e
+        WHERE e.incident_id = (two.other).incident_id AND e.incident_event_id > before.incident_event_id AND e.event IN ('reopened', 'resolved');
+    END LOOP;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.join_incidents() IS
+    'Make one of two open incidents of a rule, where tick() opened the second because the transaction that opened the first had not ended.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.tend_incidents() RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
     PERFORM pgslo_catalog.heal_incidents();
-    UPDATE pgslo_catalog.incident i SET muted_until = NULL WHERE i.resolved_at IS NULL AND i.muted_until <= clock_timestamp();
-    UPDATE pgslo_catalog.rule r SET muted_until = NULL WHERE r.muted_until <= clock_timestamp();
+    -- Those that another transaction has are left to the next time.
+    UPDATE pgslo_catalog.incident i SET muted_until = NULL
+    WHERE i.incident_id IN (
+        SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.resolved_at IS NULL AND u.muted_until <= clock_timestamp() FOR UPDATE SKIP LOCKED);
+    UPDATE pgslo_catalog.rule r SET muted_until = NULL
+    WHERE r.rule_id IN (SELECT u.rule_id FROM pgslo_catalog.rule u WHERE u.muted_until <= clock_timestamp() FOR NO KEY UPDATE SKIP LOCKED);
     PERFORM pgslo_catalog.announce_events();
 END
 $pgslo$;
@@ -353,6 +421,7 @@ AS $pgslo$
 DECLARE
     known pgslo_catalog.incident;
     newest record;
+    last_place numeric;
 BEGIN
     IF resolve.resolution IS NULL OR resolve.resolution NOT IN ('real', 'false_alarm') THEN
         RAISE EXCEPTION USING
@@ -361,15 +430,16 @@ BEGIN
             HINT = 'met and healed are for pgslo to say.';
     END IF;
     known := pgslo_catalog.open_one(resolve.incident_id);
-    -- The newest batch that was there: a person has judged all up to it.
-    SELECT w.batch, w.place INTO newest
+    last_place := pgslo_catalog.last_place(known.definition_id);
+    -- The newest batch that was there: a person has judged all up to it, and nothing that is still to come.
+    SELECT w.batch, least(w.place, last_place) AS place INTO newest
     FROM (
         SELECT b.name AS batch, b.place FROM pgslo_catalog.batch b WHERE b.definition_id = known.definition_id
-        UNION ALL SELECT f.batch, f.place FROM (SELECT f.batch, f.place FROM pgslo_catalog.fragment f WHERE f.definition_id = known.definition_id ORDER BY f.place DESC LIMIT 1) f
+        UNION ALL SELECT f.batch, f.place FROM (SELECT f.batch, f.place FROM pgslo_catalog.fragment f WHERE f.definition_id = known.definition_id AND f.place <= last_place ORDER BY f.place DESC LIMIT 1) f
         UNION ALL SELECT v.batch, v.place FROM pgslo_catalog.verdict v WHERE v.rule_id = known.rule_id
         UNION ALL SELECT known.opened_batch, known.opened_place
     ) w
-    ORDER BY w.place DESC
+    ORDER BY w.place <= last_place DESC, w.place DESC
     LIMIT 1;
     PERFORM pgslo_catalog.end_incident(known.incident_id, resolve.resolution, newest.batch, newest.place, resolve.note);
     PERFORM pgslo_catalog.learn_from(i) FROM pgslo_catalog.incident i WHERE i.incident_id = known.incident_id;

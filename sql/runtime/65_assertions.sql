@@ -260,7 +260,7 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.touched_unknown(text, text, text, text) IS
     'The groups that a statement touched when they could not be computed: all, or none if the table is not what the assertion was written for.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.judge_assertion(rule_id bigint, keys text[]) RETURNS bigint
+CREATE OR REPLACE FUNCTION pgslo_catalog.judge_assertion(rule_id bigint, keys text[], is_tick boolean DEFAULT false) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -309,12 +309,13 @@ BEGIN
         PERFORM pgslo_catalog.give_verdict(rule, day, CASE WHEN broken > 0 THEN 'missed' ELSE 'met' END, broken::float8, NULL, 0, NULL,
             CASE broken WHEN 0 THEN 'no group breaks it'
                         -- Everybody may read it, so it names a group and no other value; pgslo.broken_group tells the rest.
-                        ELSE coalesce(format('%s %s it, first ', pgslo_catalog.shown(broken), CASE broken WHEN 1 THEN 'group breaks' ELSE 'groups break' END) || first.group_shown, 'rows of the table break it') END);
+                        ELSE coalesce(format('%s %s it, first ', pgslo_catalog.shown(broken), CASE broken WHEN 1 THEN 'group breaks' ELSE 'groups break' END) || first.group_shown, 'rows of the table break it') END,
+            judge_assertion.is_tick);
     END IF;
     RETURN broken;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.judge_assertion(bigint, text[]) IS 'Looks at groups, and again at those known to be broken, as everybody sees them; gives the day''s verdict, which the incident follows. NULL when it cannot be judged.';
+COMMENT ON FUNCTION pgslo_catalog.judge_assertion(bigint, text[], boolean) IS 'Looks at groups, and again at those known to be broken, as everybody sees them; gives the day''s verdict, which the incident follows. NULL when it cannot be judged.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.follow_assertions() RETURNS void
 LANGUAGE plpgsql
@@ -329,13 +330,20 @@ BEGIN
             WHERE t.touched_id IN (SELECT w.touched_id FROM pgslo_catalog.touched w ORDER BY w.touched_id LIMIT 10000 FOR UPDATE SKIP LOCKED)
             RETURNING t.check_function, t.keys
         )
-        SELECT a.rule_id, array_agg(DISTINCT k.key) AS keys
+        SELECT a.rule_id, a.check_function, array_agg(DISTINCT k.key) AS keys
         FROM taken t CROSS JOIN LATERAL unnest(t.keys) AS k (key)
         JOIN pgslo_catalog.assertion a ON a.check_function = t.check_function
-        GROUP BY a.rule_id
+        GROUP BY a.rule_id, a.check_function
         ORDER BY a.rule_id
     LOOP
-        PERFORM pgslo_catalog.judge_assertion(touched.rule_id, touched.keys);
+        BEGIN
+            PERFORM pgslo_catalog.judge_assertion(touched.rule_id, touched.keys, true);
+        EXCEPTION WHEN OTHERS THEN
+            -- Noted again for the next time.
+            INSERT INTO pgslo_catalog.touched (check_function, keys) VALUES (touched.check_function, touched.keys);
+            PERFORM pgslo_catalog.say_left(d.name, SQLSTATE, SQLERRM)
+            FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id WHERE r.rule_id = touched.rule_id;
+        END;
     END LOOP;
 END
 $pgslo$;

@@ -413,7 +413,7 @@ BEGIN
             MESSAGE = format('nothing is measured of the predictions of %s', target.name),
             HINT = 'Say it in the definition: kind: predictions, with labels or a rule of the kind ml_metric.';
     END IF;
-    PERFORM pg_advisory_xact_lock(hashtextextended('pgslo tick', 0));
+    PERFORM pgslo_catalog.wait_for_turn('tick');
     PERFORM pgslo_catalog.want_pairs_anew(target.name);
     completed := pgslo_catalog.complete_pairs(target);
     PERFORM pgslo_catalog.follow_pairs(target);

@@ -377,7 +377,7 @@ BEGIN
     INSERT INTO pgslo_catalog.snapshot_column SELECT * FROM pgslo_catalog.profile_rows(begun, begun.name, known.rows);
     UPDATE pgslo_catalog.snapshot s
     SET rows = known.rows, content_hash = pgslo_catalog.content_hash(s.columns, known.rows, known.sums),
-        (newest_batch, newest_place) = (SELECT b.batch, b.place FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = s.snapshot_id AND s.batch_by IS NOT NULL ORDER BY b.place DESC LIMIT 1),
+        (newest_batch, newest_place) = (SELECT b.batch, b.place FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = s.snapshot_id AND s.batch_by IS NOT NULL AND b.place <= pgslo_catalog.last_place(target) ORDER BY b.place DESC LIMIT 1),
         incidents = coalesce((
             SELECT jsonb_agg(jsonb_build_object('incident', i.incident_id, 'rule', r.name, 'columns', r.columns, 'since', i.opened_at, 'batch', i.opened_batch) ORDER BY i.incident_id)
             FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)

@@ -54,6 +54,7 @@ BEGIN
     SELECT b.name, b.place, b.rows
     FROM pgslo_catalog.batch b
     WHERE b.definition_id = target.definition_id AND b.closed_at <= healthy_batches.as_of AND b.rows > 0
+      AND b.place <= pgslo_catalog.last_place(target)
       AND NOT EXISTS (SELECT FROM spoilt u WHERE b.place >= u.first_place AND (b.place < u.end_place OR u.with_end AND b.place = u.end_place))
     ORDER BY b.place;
 END
@@ -75,6 +76,7 @@ BEGIN
     FROM (
         SELECT b.name, b.place FROM pgslo_catalog.batch b
         WHERE b.definition_id = target.definition_id AND b.closed_at IS NOT NULL AND b.rows > 0
+          AND b.place <= pgslo_catalog.last_place(target)
         ORDER BY b.place DESC LIMIT column_readiness.batches
     ) AS b;
     RETURN QUERY

@@ -80,6 +80,7 @@ def registration(
         "recount": measured.recount,
         "judge": measured.judge,
         "batch_column": compiler.batching.column,
+        **({"place_is_number": True} if compiler.batching.by_value and not compiler.batching.dated else {}),
         "sensitivity": definition.sensitivity,
         **_holidays(definition, compiler.batching),
         **({"tallies": tallies} if tallies else {}),

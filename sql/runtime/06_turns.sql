@@ -1,0 +1,133 @@
+-- Whose turn it is. Advisory locks have keys that every role may compute and hold, so correctness depends on none of them:
+-- a turn is a locked row of a table of pgslo, which other roles cannot lock.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.session_of(process_id integer) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    -- Of sessions of other roles an ordinary role sees the process and the role.
+    SELECT format('process %s%s%s%s', session_of.process_id,
+        ', role ' || quote_ident(a.usename),
+        ', ' || quote_literal(left(regexp_replace(nullif(a.application_name, ''), '[^ -~]', '?', 'g'), 60)),
+        ', in a transaction since ' || to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC')
+    FROM (SELECT 1) AS one LEFT JOIN pg_stat_activity a ON a.pid = session_of.process_id
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.session_of(integer) IS 'A session in words: its process, and what the catalogue shows of it.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.locked_by(locker xid) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT coalesce(
+        (SELECT pgslo_catalog.session_of(l.pid) FROM pg_locks l
+         WHERE l.locktype = 'transactionid' AND l.transactionid = locked_by.locker AND l.mode = 'ExclusiveLock' AND l.granted AND l.pid IS NOT NULL LIMIT 1),
+        (SELECT format('prepared transaction %s of role %s, since %s UTC', quote_literal(p.gid), quote_ident(p.owner), to_char(p.prepared AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'))
+         FROM pg_prepared_xacts p WHERE p.transaction = locked_by.locker),
+        'a session that the catalogue does not show')
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.locked_by(xid) IS 'The transaction that locked a row last, in words; its number is the row''s xmax.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.turn_holder(name text) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT pgslo_catalog.locked_by(t.xmax) FROM pgslo_catalog.turn t WHERE t.name = turn_holder.name
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.turn_holder(text) IS 'The session or the prepared transaction that has a turn, in words.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.try_turn(name text) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- A dump of the schema alone restores a table without its rows.
+    INSERT INTO pgslo_catalog.turn (name)
+    SELECT try_turn.name WHERE NOT EXISTS (SELECT FROM pgslo_catalog.turn t WHERE t.name = try_turn.name)
+    ON CONFLICT ON CONSTRAINT turn_has_a_name DO NOTHING;
+    PERFORM FROM pgslo_catalog.turn t WHERE t.name = try_turn.name FOR UPDATE SKIP LOCKED;
+    RETURN FOUND;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.try_turn(text) IS 'Take a turn until the transaction ends; false, without a wait, if another transaction has it.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.wait_for_turn(name text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    -- Never without a limit: a session may be idle in its transaction for hours.
+    patience integer := (SELECT coalesce(nullif(s.setting::integer, 0), 60000) FROM pg_settings s WHERE s.name = 'lock_timeout');
+    since timestamptz := clock_timestamp();
+BEGIN
+    -- Asked again and again, in no subtransaction: pg_locks shows who has a turn only by the number of the transaction itself.
+    WHILE NOT pgslo_catalog.try_turn(wait_for_turn.name) LOOP
+        IF clock_timestamp() > since + patience * interval '1 millisecond' THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'lock_not_available',
+                MESSAGE = 'could not get the turn to judge batches: another session has it',
+                DETAIL = format('It is %s. pgslo.tick(), close_batch(), learn() and recount_pairs() take turns, which last until a transaction ends.',
+                    pgslo_catalog.turn_holder(wait_for_turn.name)),
+                HINT = 'Try again once its transaction has ended.';
+        END IF;
+        PERFORM pg_sleep(0.05);
+    END LOOP;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.wait_for_turn(text) IS 'Take a turn until the transaction ends, after a wait of at most lock_timeout, or a minute; an error names who has it.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.say_left(definition text, error_code text, error_message text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- Any other error is a rule that cannot be judged, which is recorded.
+    IF pgslo_catalog.is_transient(say_left.error_code) THEN
+        RAISE WARNING USING
+            ERRCODE = '01SL2',
+            MESSAGE = format('pgslo.tick() could not judge batches of %s', say_left.definition),
+            DETAIL = format('SQLSTATE %s: %s.', say_left.error_code, say_left.error_message),
+            HINT = 'They are judged the next time.';
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.say_left(text, text, text) IS 'Warn whoever runs tick() that it left a definition to the next time.';
+
+-- Which batches lie in the future.
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.last_place(definition pgslo_catalog.definition) RETURNS numeric
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    now numeric := extract(epoch FROM clock_timestamp());
+    step numeric;
+BEGIN
+    IF (last_place.definition).place_is_number THEN
+        RETURN 'Infinity';
+    END IF;
+    -- One batch ahead of the clock is ordinary: another time zone, a month named by its last day. What one batch is, those that are over tell.
+    SELECT max(b.place) - min(b.place) INTO step
+    FROM (
+        SELECT c.place FROM pgslo_catalog.batch c
+        WHERE c.definition_id = (last_place.definition).definition_id AND c.place <= now AND c.place > '-Infinity' AND c.rows > 0
+        ORDER BY c.place DESC LIMIT 2
+    ) AS b;
+    RETURN now + greatest(86400, extract(epoch FROM (last_place.definition).batch_every), least(coalesce(step, 0), 366 * 86400));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.last_place(pgslo_catalog.definition) IS
+    'The last place that a batch may have now: the clock and one batch, or a day; a batch beyond it lies in the future. Infinity where places are no times.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.last_place(definition_id bigint) RETURNS numeric
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    target pgslo_catalog.definition;
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.definition_id = last_place.definition_id;
+    RETURN pgslo_catalog.last_place(target);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.last_place(bigint) IS 'The same by the number of the definition.';

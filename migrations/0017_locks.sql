@@ -34,6 +34,37 @@ CREATE UNIQUE INDEX incident_is_open_once ON pgslo_catalog.incident (definition_
 ALTER TABLE pgslo_catalog.definition ADD COLUMN place_is_number boolean NOT NULL DEFAULT false;
 COMMENT ON COLUMN pgslo_catalog.definition.place_is_number IS 'Whether the place of a batch is a number or a time of day: none lies in the future.';
 
+CREATE TABLE pgslo_catalog.snapshot_room (
+    table_name text NOT NULL CONSTRAINT snapshot_room_is_one_table PRIMARY KEY
+);
+COMMENT ON TABLE pgslo_catalog.snapshot_room IS 'Tables that a reader may fill now: none is left when a transaction commits.';
+CREATE FUNCTION pgslo_catalog.require_end() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    IF EXISTS (SELECT FROM pgslo_catalog.snapshot_room r WHERE r.table_name = NEW.table_name) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('snapshot table "%s" is not complete', NEW.table_name),
+            DETAIL = 'A transaction that begins a snapshot seals it, and one that begins a check ends it.',
+            HINT = 'Call pgslo.create_snapshot() or pgslo.verify_snapshot(), which do both.';
+    END IF;
+    RETURN NULL;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.require_end() IS 'Refuse to commit a table of rows that a reader may still fill.';
+
+CREATE CONSTRAINT TRIGGER require_end AFTER INSERT ON pgslo_catalog.snapshot_room
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.require_end();
+
+ALTER TABLE pgslo_catalog.delivery
+    ADD COLUMN sender text NOT NULL DEFAULT '',
+    -- squawk-ignore ban-drop-constraint
+    DROP CONSTRAINT delivery_is_made_once,
+    ADD CONSTRAINT delivery_is_made_once UNIQUE (sender, delivery_key);
+COMMENT ON COLUMN pgslo_catalog.delivery.sender IS 'The role that queued it, which alone sends it: a key of another role holds back no message.';
+
 -- squawk-ignore ban-drop-function
 DROP FUNCTION IF EXISTS pgslo_catalog.open_incident(pgslo_catalog.rule, text, numeric);
 -- squawk-ignore ban-drop-function

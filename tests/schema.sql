@@ -213,14 +213,14 @@ CREATE FUNCTION pgslo.begin_check(name text) RETURNS text
     AS $$
 DECLARE
     known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(begin_check.name);
-    room text := format('check of %s', known.snapshot_id);
+    room text := pgslo_catalog.room_of(known.snapshot_id);
 BEGIN
     IF known.is_copy THEN
         RETURN NULL;
     END IF;
     PERFORM pgslo_catalog.check_rereading(known);
     PERFORM pgslo_catalog.keep_snapshots();
-    EXECUTE format('DROP TABLE IF EXISTS pgslo_snapshot.%I', room);
+    PERFORM pgslo_catalog.leave_room(room);
     PERFORM pgslo_catalog.make_table(room, known.columns, false, pgslo_catalog.caller());
     RETURN format('INSERT INTO pgslo_snapshot.%I %s', room, pgslo.snapshot_query(known.name));
 END
@@ -234,19 +234,31 @@ CREATE FUNCTION pgslo.begin_delivery(delivery_id bigint) RETURNS bigint
     AS $$
     UPDATE pgslo_catalog.delivery d
     SET attempts = d.attempts + 1, next_attempt_at = clock_timestamp() + least(interval '1 hour', interval '5 seconds' * 2 ^ least(d.attempts, 20))
-    WHERE d.delivery_id = begin_delivery.delivery_id AND d.sent_at IS NULL
+    WHERE d.delivery_id = begin_delivery.delivery_id AND d.sent_at IS NULL AND d.sender = pgslo_catalog.caller()
     RETURNING d.attempts
 $$;
 
-COMMENT ON FUNCTION pgslo.begin_delivery(delivery_id bigint) IS 'Notes that a message is about to be sent; NULL when it was sent already.';
+COMMENT ON FUNCTION pgslo.begin_delivery(delivery_id bigint) IS 'Note that a message is about to be sent; NULL if it was sent already, or another role queued it.';
 
 CREATE FUNCTION pgslo.begin_run(task text, host text, process_id bigint, OUT task_run_id bigint, OUT batch text, OUT attempt integer) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
     AS $$
 BEGIN
-    -- Two at once would see the same batch.
-    PERFORM pg_advisory_xact_lock(hashtextextended('pgslo run ' || begin_run.task, 0));
+    PERFORM pgslo_catalog.check_may_run(begin_run.task);
+    -- Two at once would see the same batch. Where another session is at it, there is nothing to begin.
+    INSERT INTO pgslo_catalog.task_watch (task)
+    SELECT begin_run.task WHERE NOT EXISTS (SELECT FROM pgslo_catalog.task_watch w WHERE w.task = begin_run.task)
+    ON CONFLICT ON CONSTRAINT task_is_watched_once DO NOTHING;
+    PERFORM FROM pgslo_catalog.task_watch w WHERE w.task = begin_run.task FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'lock_not_available',
+            MESSAGE = format('another session is beginning a run of task "%s"', begin_run.task),
+            DETAIL = format('It is %s.', (SELECT pgslo_catalog.locked_by(w.xmax) FROM pgslo_catalog.task_watch w WHERE w.task = begin_run.task)),
+            HINT = 'Try again once its transaction has ended.';
+    END IF;
     IF EXISTS (SELECT FROM pgslo_catalog.task_run r WHERE r.task = begin_run.task AND r.state = 'running')
         OR NOT (SELECT bool_and(r.is_ready) FROM pgslo_catalog.tables_ready(begin_run.task) AS r) THEN
         RETURN;
@@ -457,10 +469,7 @@ BEGIN
             DETAIL = format('It was taken by %s.', known.taken_by),
             HINT = format('Ask %s, or %s.', known.taken_by, current_user);
     END IF;
-    -- The schema may be another role's by now, and a table in it that role's.
-    IF EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'pgslo_snapshot' AND n.nspowner = current_user::regrole) THEN
-        EXECUTE format('DROP TABLE IF EXISTS pgslo_snapshot.%I', known.name);
-    END IF;
+    PERFORM pgslo_catalog.leave_room(known.name);
     DELETE FROM pgslo_catalog.snapshot s WHERE s.snapshot_id = known.snapshot_id;
     -- With the last one goes what was made with the first.
     IF NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'pgslo_snapshot')
@@ -480,13 +489,16 @@ CREATE FUNCTION pgslo.end_check(name text) RETURNS TABLE(about text, was text, i
     AS $$
 DECLARE
     known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(end_check.name);
-    room text := CASE WHEN known.is_copy THEN known.name ELSE format('check of %s', known.snapshot_id) END;
+    room text := CASE WHEN known.is_copy THEN known.name ELSE pgslo_catalog.room_of(known.snapshot_id) END;
     keeper regclass := (SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'pgslo_snapshot' AND c.relname = room AND c.relkind = 'r'
                         AND c.relowner = current_user::regrole);
     columns_now jsonb;
 BEGIN
     IF known.content_hash IS NULL OR keeper IS NULL THEN
         RETURN QUERY SELECT 'table'::text, CASE WHEN known.content_hash IS NULL THEN 'not sealed' ELSE 'there' END, CASE WHEN keeper IS NULL THEN 'gone' ELSE 'there' END;
+        IF NOT known.is_copy THEN
+            PERFORM pgslo_catalog.leave_room(room);
+        END IF;
         RETURN;
     END IF;
     columns_now := (
@@ -496,6 +508,9 @@ BEGIN
         RETURN QUERY
         SELECT 'columns'::text, (SELECT string_agg(format('%s %s', c ->> 'name', c ->> 'type'), ', ') FROM jsonb_array_elements(known.columns) AS c),
                (SELECT string_agg(format('%s %s', c ->> 'name', c ->> 'type'), ', ') FROM jsonb_array_elements(columns_now) AS c);
+        IF NOT known.is_copy THEN
+            PERFORM pgslo_catalog.leave_room(room);
+        END IF;
         RETURN;
     END IF;
     RETURN QUERY
@@ -521,7 +536,7 @@ BEGIN
         SELECT 'protection'::text, 'rows cannot be changed'::text, 'the trigger that refuses changes is gone or switched off'::text
         WHERE NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = keeper AND g.tgname = 'pgslo_refuse_change' AND g.tgenabled = 'A');
     ELSE
-        EXECUTE format('DROP TABLE pgslo_snapshot.%I', room);
+        PERFORM pgslo_catalog.leave_room(room);
     END IF;
 END
 $$;
@@ -534,10 +549,10 @@ CREATE FUNCTION pgslo.end_delivery(delivery_id bigint, error text DEFAULT NULL::
     AS $$
     UPDATE pgslo_catalog.delivery d
     SET sent_at = CASE WHEN end_delivery.error IS NULL THEN clock_timestamp() END, error = left(end_delivery.error, 1000)
-    WHERE d.delivery_id = end_delivery.delivery_id AND d.sent_at IS NULL
+    WHERE d.delivery_id = end_delivery.delivery_id AND d.sent_at IS NULL AND d.sender = pgslo_catalog.caller()
 $$;
 
-COMMENT ON FUNCTION pgslo.end_delivery(delivery_id bigint, error text) IS 'Notes that a message was sent, or why not.';
+COMMENT ON FUNCTION pgslo.end_delivery(delivery_id bigint, error text) IS 'Note that a message was sent, or why not; of a message that another role queued, nothing.';
 
 CREATE FUNCTION pgslo.end_run(task_run_id bigint, exit_code integer, output text, retries integer, wait interval) RETURNS text
     LANGUAGE sql SECURITY DEFINER
@@ -548,6 +563,9 @@ CREATE FUNCTION pgslo.end_run(task_run_id bigint, exit_code integer, output text
         exit_code = end_run.exit_code, output = right(end_run.output, 4000), ended_at = clock_timestamp(),
         next_attempt_at = CASE WHEN end_run.exit_code IS DISTINCT FROM 0 AND r.attempts <= end_run.retries THEN clock_timestamp() + end_run.wait * 5 ^ least(r.attempts - 1, 6) END
     WHERE r.task_run_id = end_run.task_run_id AND r.state = 'running'
+      -- The role that began it; once nothing was heard of it for long, whoever may run the task gives it up.
+      AND (r.started_by = pgslo_catalog.caller() OR pgslo_catalog.is_owner(pgslo_catalog.caller())
+           OR end_run.exit_code IS NULL AND r.seen_at < clock_timestamp() - interval '5 minutes' AND pgslo_catalog.may_run(r.task, pgslo_catalog.caller()))
     RETURNING r.state
 $$;
 
@@ -646,6 +664,7 @@ CREATE FUNCTION pgslo.follow_task(task text) RETURNS timestamp with time zone
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
+    PERFORM pgslo_catalog.check_may_run(follow_task.task);
     PERFORM pgslo_catalog.tables_ready(follow_task.task);  -- An error when there is no such task.
     INSERT INTO pgslo_catalog.task_watch (task) VALUES (follow_task.task) ON CONFLICT ON CONSTRAINT task_is_watched_once DO NOTHING;
     IF FOUND THEN
@@ -917,14 +936,21 @@ CREATE FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page big
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    INSERT INTO pgslo_catalog.delivery (delivery_key, recipient, page, event, incidents, subject, body)
-    VALUES (queue_delivery.delivery_key, queue_delivery.recipient, queue_delivery.page, queue_delivery.event, queue_delivery.incidents, queue_delivery.subject, queue_delivery.body)
+    IF NOT EXISTS (SELECT FROM pgslo.incident i WHERE i.page = queue_delivery.page AND i.incident_id = ANY (queue_delivery.incidents)) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'no_data_found',
+            MESSAGE = format('page %s does not exist', queue_delivery.page),
+            DETAIL = 'A message is about incidents that exist, on one page.',
+            HINT = 'SELECT page, incident_id FROM pgslo.incident;';
+    END IF;
+    INSERT INTO pgslo_catalog.delivery (sender, delivery_key, recipient, page, event, incidents, subject, body)
+    VALUES (pgslo_catalog.caller(), queue_delivery.delivery_key, queue_delivery.recipient, queue_delivery.page, queue_delivery.event, queue_delivery.incidents, queue_delivery.subject, queue_delivery.body)
     ON CONFLICT ON CONSTRAINT delivery_is_made_once DO NOTHING;
     RETURN FOUND;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) IS 'Writes a message down to be sent, once a key, and says whether it is new.';
+COMMENT ON FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) IS 'Write a message down to be sent by the caller, once a key and caller, and return whether it is new.';
 
 CREATE FUNCTION pgslo.readiness(task text) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -1242,6 +1268,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = format('snapshot "%s" is not yours to seal', begun.name);
     END IF;
     EXECUTE format('REVOKE INSERT ON TABLE pgslo_snapshot.%I FROM %I', begun.name, reader);
+    DELETE FROM pgslo_catalog.snapshot_room r WHERE r.table_name = begun.name;
     INSERT INTO pgslo_catalog.snapshot_batch (snapshot_id, batch, place, rows, sums)
     SELECT begun.snapshot_id, c.batch, c.place, c.rows, c.sums FROM pgslo_catalog.content_of(begun, begun.name) AS c;
     SELECT * INTO known FROM pgslo_catalog.whole_of(begun.snapshot_id);
@@ -1290,7 +1317,8 @@ CREATE FUNCTION pgslo.see_run(task_run_id bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    UPDATE pgslo_catalog.task_run r SET seen_at = clock_timestamp() WHERE r.task_run_id = see_run.task_run_id AND r.state = 'running'
+    UPDATE pgslo_catalog.task_run r SET seen_at = clock_timestamp()
+    WHERE r.task_run_id = see_run.task_run_id AND r.state = 'running' AND r.started_by = pgslo_catalog.caller()
 $$;
 
 COMMENT ON FUNCTION pgslo.see_run(task_run_id bigint) IS 'Says that a run is still under way.';
@@ -1480,6 +1508,25 @@ CREATE FUNCTION pgslo.version() RETURNS text
 $$;
 
 COMMENT ON FUNCTION pgslo.version() IS 'Version of the library that installed this runtime.';
+
+CREATE FUNCTION pgslo.watch_deliveries() RETURNS text
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$ SELECT pgslo_catalog.hold_for_session('deliveries of ' || pgslo_catalog.caller()) $$;
+
+COMMENT ON FUNCTION pgslo.watch_deliveries() IS 'Be the one session of this role that delivers messages, until it ends: NULL, or the session that is, in words.';
+
+CREATE FUNCTION pgslo.watch_task(task text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM pgslo_catalog.check_may_run(watch_task.task);
+    RETURN pgslo_catalog.hold_for_session('task ' || watch_task.task);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.watch_task(task text) IS 'Be the one session that runs a task for its batches, until it ends: NULL, or the session that is, in words.';
 
 CREATE FUNCTION pgslo_catalog.added_up(parts jsonb[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
@@ -2175,6 +2222,23 @@ CREATE FUNCTION pgslo_catalog.chance(what text, seed bigint) RETURNS double prec
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.chance(what text, seed bigint) IS 'A number from 0 to 1 that is the same for the same text and seed, on every server.';
+
+CREATE FUNCTION pgslo_catalog.check_may_run(task text) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF NOT pgslo_catalog.may_run(check_may_run.task, pgslo_catalog.caller()) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('permission denied for task "%s"', check_may_run.task),
+            DETAIL = format('Role %s may not read what the task reads.', pgslo_catalog.caller()),
+            HINT = 'Grant it SELECT on the guarded view or on the view of the task.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.check_may_run(task text) IS 'An error if the caller may not read what a task reads.';
 
 CREATE FUNCTION pgslo_catalog.check_mute(until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -3764,6 +3828,53 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.hold_assertion(check_function text, keys text[]) IS 'Refuses the transaction if one of these groups breaks the assertion; lets it live if the tables are no longer what the assertion was written for.';
 
+CREATE FUNCTION pgslo_catalog.hold_for_session(name text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
+    AS $$
+DECLARE
+    held pgslo_catalog.session_lock;
+    drawn bigint;
+BEGIN
+    BEGIN
+        INSERT INTO pgslo_catalog.session_lock (name)
+        SELECT hold_for_session.name WHERE NOT EXISTS (SELECT FROM pgslo_catalog.session_lock l WHERE l.name = hold_for_session.name)
+        ON CONFLICT ON CONSTRAINT session_lock_has_a_name DO NOTHING;
+    EXCEPTION WHEN lock_not_available THEN
+        -- The first that ever takes it has not ended its transaction.
+        RETURN coalesce((SELECT pgslo_catalog.session_of(k.pid) FROM pg_locks k
+                         WHERE k.relation = 'pgslo_catalog.session_lock'::regclass AND k.mode = 'RowExclusiveLock' AND k.pid <> pg_backend_pid() LIMIT 1), 'another session');
+    END;
+    SELECT l.* INTO held FROM pgslo_catalog.session_lock l WHERE l.name = hold_for_session.name FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN coalesce((SELECT pgslo_catalog.locked_by(l.xmax) FROM pgslo_catalog.session_lock l WHERE l.name = hold_for_session.name), 'another session');
+    END IF;
+    -- The key alone proves nothing: once it is held, every role may read it in pg_locks. The process and its role are those that took it.
+    IF EXISTS (
+        SELECT FROM pg_locks k JOIN pg_stat_activity a ON a.pid = k.pid
+        WHERE k.locktype = 'advisory' AND k.granted AND k.mode = 'ExclusiveLock' AND k.objsubid = 1
+          AND k.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+          AND k.classid = (held.key >> 32 & 4294967295)::oid AND k.objid = (held.key & 4294967295)::oid
+          AND k.pid = held.process_id AND a.usesysid = held.session_role
+    ) THEN
+        RETURN CASE WHEN held.process_id <> pg_backend_pid() THEN pgslo_catalog.session_of(held.process_id) END;
+    END IF;
+    -- Random, so that no other role can hold it beforehand.
+    drawn := ('x' || left(translate(gen_random_uuid()::text, '-', ''), 16))::bit(64)::bigint;
+    IF NOT pg_try_advisory_lock(drawn) THEN
+        RETURN 'another session';
+    END IF;
+    UPDATE pgslo_catalog.session_lock l
+    SET process_id = pg_backend_pid(), session_role = (SELECT a.usesysid FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()),
+        key = drawn, held_since = clock_timestamp()
+    WHERE l.name = hold_for_session.name;
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.hold_for_session(name text) IS 'Take a lock until the session ends: NULL, or the session that holds it, in words, without a wait. It is free again once the holder has ended, however it ended.';
+
 CREATE FUNCTION pgslo_catalog.is_base64(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
@@ -3904,6 +4015,13 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_of_value(error_code text) IS 'Whether the row for which a condition raises such an error fails the rule, once the condition is known to fit the table.';
+
+CREATE FUNCTION pgslo_catalog.is_owner(reader name) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$ SELECT pg_has_role(is_owner.reader, n.nspowner, 'USAGE') FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog' $$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_owner(reader name) IS 'Whether a role has the rights of pgslo''s owner.';
 
 CREATE FUNCTION pgslo_catalog.is_plain(type regtype) RETURNS boolean
     LANGUAGE sql STABLE
@@ -4844,6 +4962,21 @@ CREATE FUNCTION pgslo_catalog.least_batches() RETURNS integer
 
 COMMENT ON FUNCTION pgslo_catalog.least_batches() IS 'How many batches have to be known before bounds are told: three weeks of days.';
 
+CREATE FUNCTION pgslo_catalog.leave_room(room text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- The schema may be another role's by now, and a table in it that role's.
+    IF EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'pgslo_snapshot' AND n.nspowner = current_user::regrole) THEN
+        EXECUTE format('DROP TABLE IF EXISTS pgslo_snapshot.%I', leave_room.room);
+    END IF;
+    DELETE FROM pgslo_catalog.snapshot_room r WHERE r.table_name = leave_room.room;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.leave_room(room text) IS 'Drop a table into which a reference was read again.';
+
 CREATE FUNCTION pgslo_catalog.level_of(mask bigint) RETURNS smallint
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4879,6 +5012,7 @@ BEGIN
          FROM jsonb_array_elements(make_table.columns) WITH ORDINALITY AS c));
     EXECUTE format('REVOKE ALL ON TABLE pgslo_snapshot.%I FROM PUBLIC', make_table.table_name);
     EXECUTE format('GRANT INSERT ON TABLE pgslo_snapshot.%I TO %I', make_table.table_name, make_table.reader);
+    INSERT INTO pgslo_catalog.snapshot_room (table_name) VALUES (make_table.table_name);
 END
 $$;
 
@@ -4924,6 +5058,28 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.mark_unjudged(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) IS 'Note that rows of these batches are not judged by these rules.';
+
+CREATE FUNCTION pgslo_catalog.may_run(task text, reader name) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT pgslo_catalog.is_owner(may_run.reader) OR bool_and(
+        -- Its columns in the table, or a view that pgslo made over it.
+        has_schema_privilege(may_run.reader, t.namespace, 'USAGE') AND (
+            has_table_privilege(may_run.reader, d.relation, 'SELECT')
+            OR NOT EXISTS (SELECT FROM unnest(k.reads) AS c (name) JOIN pg_attribute a ON a.attrelid = d.relation AND a.attname = c.name AND a.attnum > 0
+                           WHERE NOT has_column_privilege(may_run.reader, d.relation, a.attnum, 'SELECT')))
+        OR EXISTS (
+            SELECT FROM pg_class v JOIN pg_namespace o ON o.nspname = 'pgslo_catalog' AND o.nspowner = v.relowner
+            WHERE v.relkind = 'v' AND obj_description(v.oid, 'pg_class') ~ '^pgslo [0-9a-f]{16} ' AND substr(obj_description(v.oid, 'pg_class'), 24) = d.name
+              AND has_schema_privilege(may_run.reader, v.relnamespace, 'USAGE') AND has_table_privilege(may_run.reader, v.oid, 'SELECT')))
+    FROM pgslo_catalog.task k
+    JOIN pgslo_catalog.definition d USING (definition_id)
+    JOIN LATERAL (SELECT c.relnamespace AS namespace FROM pg_class c WHERE c.oid = d.relation) t ON true
+    WHERE k.name = may_run.task
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.may_run(task text, reader name) IS 'Whether a role may read what a task reads, in each of its tables; NULL if there is no such task.';
 
 CREATE FUNCTION pgslo_catalog.may_see(snapshot pgslo_catalog.snapshot, reader name) RETURNS boolean
     LANGUAGE sql STABLE
@@ -6968,6 +7124,24 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.definition, first text, last text, mask bigint) IS 'Counts batches from the table, or all if none are named, in place of what writers recorded of them.';
 
+CREATE FUNCTION pgslo_catalog.require_end() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF EXISTS (SELECT FROM pgslo_catalog.snapshot_room r WHERE r.table_name = NEW.table_name) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('snapshot table "%s" is not complete', NEW.table_name),
+            DETAIL = 'A transaction that begins a snapshot seals it, and one that begins a check ends it.',
+            HINT = 'Call pgslo.create_snapshot() or pgslo.verify_snapshot(), which do both.';
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.require_end() IS 'Refuse to commit a table of rows that a reader may still fill.';
+
 CREATE FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean DEFAULT false) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7001,6 +7175,13 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean) IS 'Resolve the rule''s open incident if this batch is newer than every batch that missed it and not in the future, and return whether it did; never waits and never fails the write.';
+
+CREATE FUNCTION pgslo_catalog.room_of(snapshot_id bigint) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$ SELECT format('check of %s by %s', room_of.snapshot_id, pg_backend_pid()) $$;
+
+COMMENT ON FUNCTION pgslo_catalog.room_of(snapshot_id bigint) IS 'The table into which this session reads a reference again.';
 
 CREATE FUNCTION pgslo_catalog.row_text(columns jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -8271,12 +8452,15 @@ CREATE TABLE pgslo_catalog.delivery (
     next_attempt_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     sent_at timestamp with time zone,
     error text,
+    sender text DEFAULT ''::text NOT NULL,
     CONSTRAINT delivery_event_is_known CHECK ((event = ANY (ARRAY['opened'::text, 'repeated'::text, 'resolved'::text])))
 );
 
 COMMENT ON TABLE pgslo_catalog.delivery IS 'Messages about incidents, written down before they are sent.';
 
 COMMENT ON COLUMN pgslo_catalog.delivery.attempts IS 'Counted before each attempt: more than 0 without sent_at means that it may have arrived.';
+
+COMMENT ON COLUMN pgslo_catalog.delivery.sender IS 'The role that queued it, which alone sends it: a key of another role holds back no message.';
 
 CREATE VIEW pgslo.delivery AS
  SELECT delivery_id,
@@ -8291,7 +8475,8 @@ CREATE VIEW pgslo.delivery AS
     attempts,
     next_attempt_at,
     sent_at,
-    error
+    error,
+    sender
    FROM pgslo_catalog.delivery d;
 
 COMMENT ON VIEW pgslo.delivery IS 'Messages about incidents, sent and still to be sent.';
@@ -9357,6 +9542,12 @@ COMMENT ON TABLE pgslo_catalog.session_lock IS 'Locks that a session holds until
 
 COMMENT ON COLUMN pgslo_catalog.session_lock.key IS 'A random key of an advisory lock: it is held while process_id holds it.';
 
+CREATE TABLE pgslo_catalog.snapshot_room (
+    table_name text NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.snapshot_room IS 'Tables that a reader may fill now: none is left when a transaction commits.';
+
 ALTER TABLE pgslo_catalog.snapshot ALTER COLUMN snapshot_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.snapshot_snapshot_id_seq
     START WITH 1
@@ -9483,7 +9674,7 @@ ALTER TABLE ONLY pgslo_catalog.delivery
     ADD CONSTRAINT delivery_has_an_id PRIMARY KEY (delivery_id);
 
 ALTER TABLE ONLY pgslo_catalog.delivery
-    ADD CONSTRAINT delivery_is_made_once UNIQUE (delivery_key);
+    ADD CONSTRAINT delivery_is_made_once UNIQUE (sender, delivery_key);
 
 ALTER TABLE ONLY pgslo_catalog.fragment
     ADD CONSTRAINT fragment_has_an_id PRIMARY KEY (fragment_id);
@@ -9571,6 +9762,9 @@ ALTER TABLE ONLY pgslo_catalog.snapshot
 
 ALTER TABLE ONLY pgslo_catalog.snapshot
     ADD CONSTRAINT snapshot_name_is_unique UNIQUE (name);
+
+ALTER TABLE ONLY pgslo_catalog.snapshot_room
+    ADD CONSTRAINT snapshot_room_is_one_table PRIMARY KEY (table_name);
 
 ALTER TABLE ONLY pgslo_catalog.task
     ADD CONSTRAINT task_has_an_id PRIMARY KEY (task_id);
@@ -9673,6 +9867,8 @@ CREATE TRIGGER note_insert AFTER INSERT ON pgslo_catalog.incident FOR EACH ROW E
 CREATE TRIGGER note_update AFTER UPDATE OF acknowledged_at, muted_until, resolved_at ON pgslo_catalog.incident FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
 
 CREATE CONSTRAINT TRIGGER observe AFTER INSERT ON pgslo_catalog.touched DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.observe_touched();
+
+CREATE CONSTRAINT TRIGGER require_end AFTER INSERT ON pgslo_catalog.snapshot_room DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.require_end();
 
 CREATE TRIGGER tell_guards AFTER UPDATE OF name ON pgslo_catalog.definition FOR EACH ROW WHEN ((old.name <> new.name)) EXECUTE FUNCTION pgslo_catalog.tell_guards_anew();
 
@@ -9838,6 +10034,10 @@ REVOKE ALL ON FUNCTION pgslo.tick() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.verify_snapshot(name text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo.watch_deliveries() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.watch_task(task text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.added_up(parts jsonb[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) FROM PUBLIC;
@@ -9885,6 +10085,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.caller() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.can_find_batches(definition pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.chance(what text, seed bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.check_may_run(task text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.check_mute(until timestamp with time zone) FROM PUBLIC;
 
@@ -9972,6 +10174,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.heal_incidents() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.hold_assertion(check_function text, keys text[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.hold_for_session(name text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.is_base64(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_date(value text) FROM PUBLIC;
@@ -9995,6 +10199,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_missed(rule pgslo_catalog.rule, rows big
 REVOKE ALL ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_of_value(error_code text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_owner(reader name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_plain(type regtype) FROM PUBLIC;
 
@@ -10058,6 +10264,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident)
 
 REVOKE ALL ON FUNCTION pgslo_catalog.least_batches() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.leave_room(room text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.level_of(mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.locked_by(locker xid) FROM PUBLIC;
@@ -10067,6 +10275,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.make_table(table_name text, columns jsonb, 
 REVOKE ALL ON FUNCTION pgslo_catalog.mark_taken(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.mark_unjudged(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.may_run(task text, reader name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.mean_interval(summed numeric, squares numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
 
@@ -10172,7 +10382,11 @@ REVOKE ALL ON FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, ba
 
 REVOKE ALL ON FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.definition, first text, last text, mask bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.require_end() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.room_of(snapshot_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.row_text(columns jsonb) FROM PUBLIC;
 

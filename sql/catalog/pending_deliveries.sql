@@ -3,6 +3,7 @@ SELECT w.delivery_id, w.delivery_key, w.recipient, w.event, w.subject, w.body
 FROM (
     SELECT DISTINCT ON (d.recipient) d.* FROM pgslo.delivery d
     WHERE d.sent_at IS NULL AND d.recipient = ANY (%(recipients)s)
+      AND d.sender = coalesce(nullif(pg_catalog.current_setting('role'), 'none'), session_user)
     ORDER BY d.recipient, d.delivery_id
 ) w
 WHERE w.next_attempt_at <= clock_timestamp()

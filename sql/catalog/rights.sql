@@ -5,10 +5,10 @@ SELECT n.oid IS NOT NULL AND EXISTS (SELECT FROM pg_catalog.pg_class r WHERE r.r
        coalesce(has_table_privilege(q.oid, 'SELECT'), false) AS may_see_rows,
        coalesce(has_function_privilege(p.oid, 'EXECUTE'), false) AND NOT pg_catalog.pg_is_in_recovery() AS may_tick,
        coalesce((SELECT bool_and(has_function_privilege(f.oid, 'EXECUTE')) FROM pg_catalog.pg_proc f
-                 WHERE f.pronamespace = n.oid AND f.proname IN ('subscribe', 'queue_delivery', 'begin_delivery', 'end_delivery')), false)
+                 WHERE f.pronamespace = n.oid AND f.proname IN ('subscribe', 'watch_deliveries', 'queue_delivery', 'begin_delivery', 'end_delivery')), false)
            AND coalesce((SELECT has_table_privilege(v.oid, 'SELECT') FROM pg_catalog.pg_class v WHERE v.relnamespace = n.oid AND v.relname = 'delivery'), false) AS may_deliver,
        coalesce((SELECT bool_and(has_function_privilege(f.oid, 'EXECUTE')) FROM pg_catalog.pg_proc f
-                 WHERE f.pronamespace = n.oid AND f.proname IN ('follow_task', 'begin_run', 'see_run', 'end_run')), false) AS may_run,
+                 WHERE f.pronamespace = n.oid AND f.proname IN ('follow_task', 'watch_task', 'begin_run', 'see_run', 'end_run')), false) AS may_run,
        coalesce((SELECT bool_and(has_function_privilege(f.oid, 'EXECUTE')) FROM pg_catalog.pg_proc f
                  WHERE f.pronamespace = n.oid AND f.proname = 'evidence'), false) AS may_see_evidence,
        quote_ident(current_user) AS role, current_database()::text AS database

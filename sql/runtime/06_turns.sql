@@ -2,6 +2,12 @@
 -- a turn is a locked row of a table of pgslo, which other roles cannot lock.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.caller() RETURNS name
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$ SELECT coalesce(nullif(current_setting('role'), 'none')::name, session_user) $pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.caller() IS 'Who asks, also inside a function that runs with its owner''s rights.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.session_of(process_id integer) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -75,6 +81,53 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.wait_for_turn(text) IS 'Take a turn until the transaction ends, after a wait of at most lock_timeout, or a minute; an error names who has it.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.hold_for_session(name text) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '1s'
+AS $pgslo$
+DECLARE
+    held pgslo_catalog.session_lock;
+    drawn bigint;
+BEGIN
+    BEGIN
+        INSERT INTO pgslo_catalog.session_lock (name)
+        SELECT hold_for_session.name WHERE NOT EXISTS (SELECT FROM pgslo_catalog.session_lock l WHERE l.name = hold_for_session.name)
+        ON CONFLICT ON CONSTRAINT session_lock_has_a_name DO NOTHING;
+    EXCEPTION WHEN lock_not_available THEN
+        -- The first that ever takes it has not ended its transaction.
+        RETURN coalesce((SELECT pgslo_catalog.session_of(k.pid) FROM pg_locks k
+                         WHERE k.relation = 'pgslo_catalog.session_lock'::regclass AND k.mode = 'RowExclusiveLock' AND k.pid <> pg_backend_pid() LIMIT 1), 'another session');
+    END;
+    SELECT l.* INTO held FROM pgslo_catalog.session_lock l WHERE l.name = hold_for_session.name FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN coalesce((SELECT pgslo_catalog.locked_by(l.xmax) FROM pgslo_catalog.session_lock l WHERE l.name = hold_for_session.name), 'another session');
+    END IF;
+    -- The key alone proves nothing: once it is held, every role may read it in pg_locks. The process and its role are those that took it.
+    IF EXISTS (
+        SELECT FROM pg_locks k JOIN pg_stat_activity a ON a.pid = k.pid
+        WHERE k.locktype = 'advisory' AND k.granted AND k.mode = 'ExclusiveLock' AND k.objsubid = 1
+          AND k.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+          AND k.classid = (held.key >> 32 & 4294967295)::oid AND k.objid = (held.key & 4294967295)::oid
+          AND k.pid = held.process_id AND a.usesysid = held.session_role
+    ) THEN
+        RETURN CASE WHEN held.process_id <> pg_backend_pid() THEN pgslo_catalog.session_of(held.process_id) END;
+    END IF;
+    -- Random, so that no other role can hold it beforehand.
+    drawn := ('x' || left(translate(gen_random_uuid()::text, '-', ''), 16))::bit(64)::bigint;
+    IF NOT pg_try_advisory_lock(drawn) THEN
+        RETURN 'another session';
+    END IF;
+    UPDATE pgslo_catalog.session_lock l
+    SET process_id = pg_backend_pid(), session_role = (SELECT a.usesysid FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()),
+        key = drawn, held_since = clock_timestamp()
+    WHERE l.name = hold_for_session.name;
+    RETURN NULL;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.hold_for_session(text) IS
+    'Take a lock until the session ends: NULL, or the session that holds it, in words, without a wait. It is free again once the holder has ended, however it ended.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.say_left(definition text, error_code text, error_message text) RETURNS void
 LANGUAGE plpgsql

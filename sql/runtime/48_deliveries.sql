@@ -12,18 +12,32 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.subscribe(text) IS 'Makes a recipient known, and says since when it is; what was over before is no news to it.';
 
+CREATE OR REPLACE FUNCTION pgslo.watch_deliveries() RETURNS text
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$ SELECT pgslo_catalog.hold_for_session('deliveries of ' || pgslo_catalog.caller()) $pgslo$;
+COMMENT ON FUNCTION pgslo.watch_deliveries() IS
+    'Be the one session of this role that delivers messages, until it ends: NULL, or the session that is, in words.';
+
 CREATE OR REPLACE FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    INSERT INTO pgslo_catalog.delivery (delivery_key, recipient, page, event, incidents, subject, body)
-    VALUES (queue_delivery.delivery_key, queue_delivery.recipient, queue_delivery.page, queue_delivery.event, queue_delivery.incidents, queue_delivery.subject, queue_delivery.body)
+    IF NOT EXISTS (SELECT FROM pgslo.incident i WHERE i.page = queue_delivery.page AND i.incident_id = ANY (queue_delivery.incidents)) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'no_data_found',
+            MESSAGE = format('page %s does not exist', queue_delivery.page),
+            DETAIL = 'A message is about incidents that exist, on one page.',
+            HINT = 'SELECT page, incident_id FROM pgslo.incident;';
+    END IF;
+    INSERT INTO pgslo_catalog.delivery (sender, delivery_key, recipient, page, event, incidents, subject, body)
+    VALUES (pgslo_catalog.caller(), queue_delivery.delivery_key, queue_delivery.recipient, queue_delivery.page, queue_delivery.event, queue_delivery.incidents, queue_delivery.subject, queue_delivery.body)
     ON CONFLICT ON CONSTRAINT delivery_is_made_once DO NOTHING;
     RETURN FOUND;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.queue_delivery(text, text, bigint, text, bigint[], text, text) IS 'Writes a message down to be sent, once a key, and says whether it is new.';
+COMMENT ON FUNCTION pgslo.queue_delivery(text, text, bigint, text, bigint[], text, text) IS 'Write a message down to be sent by the caller, once a key and caller, and return whether it is new.';
 
 CREATE OR REPLACE FUNCTION pgslo.begin_delivery(delivery_id bigint) RETURNS bigint
 LANGUAGE sql SECURITY DEFINER
@@ -31,10 +45,10 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
     UPDATE pgslo_catalog.delivery d
     SET attempts = d.attempts + 1, next_attempt_at = clock_timestamp() + least(interval '1 hour', interval '5 seconds' * 2 ^ least(d.attempts, 20))
-    WHERE d.delivery_id = begin_delivery.delivery_id AND d.sent_at IS NULL
+    WHERE d.delivery_id = begin_delivery.delivery_id AND d.sent_at IS NULL AND d.sender = pgslo_catalog.caller()
     RETURNING d.attempts
 $pgslo$;
-COMMENT ON FUNCTION pgslo.begin_delivery(bigint) IS 'Notes that a message is about to be sent; NULL when it was sent already.';
+COMMENT ON FUNCTION pgslo.begin_delivery(bigint) IS 'Note that a message is about to be sent; NULL if it was sent already, or another role queued it.';
 
 CREATE OR REPLACE FUNCTION pgslo.end_delivery(delivery_id bigint, error text DEFAULT NULL) RETURNS void
 LANGUAGE sql SECURITY DEFINER
@@ -42,11 +56,11 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
     UPDATE pgslo_catalog.delivery d
     SET sent_at = CASE WHEN end_delivery.error IS NULL THEN clock_timestamp() END, error = left(end_delivery.error, 1000)
-    WHERE d.delivery_id = end_delivery.delivery_id AND d.sent_at IS NULL
+    WHERE d.delivery_id = end_delivery.delivery_id AND d.sent_at IS NULL AND d.sender = pgslo_catalog.caller()
 $pgslo$;
-COMMENT ON FUNCTION pgslo.end_delivery(bigint, text) IS 'Notes that a message was sent, or why not.';
+COMMENT ON FUNCTION pgslo.end_delivery(bigint, text) IS 'Note that a message was sent, or why not; of a message that another role queued, nothing.';
 
 CREATE OR REPLACE VIEW pgslo.delivery AS
-SELECT d.delivery_id, d.delivery_key, d.recipient, d.page, d.event, d.incidents, d.subject, d.body, d.queued_at, d.attempts, d.next_attempt_at, d.sent_at, d.error
+SELECT d.delivery_id, d.delivery_key, d.recipient, d.page, d.event, d.incidents, d.subject, d.body, d.queued_at, d.attempts, d.next_attempt_at, d.sent_at, d.error, d.sender
 FROM pgslo_catalog.delivery d;
 COMMENT ON VIEW pgslo.delivery IS 'Messages about incidents, sent and still to be sent.';

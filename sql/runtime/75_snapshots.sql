@@ -1,12 +1,6 @@
 -- Snapshots. Rows are read by the caller, with the caller's rights, into a table of pgslo's; what is told of them is worked out there.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.caller() RETURNS name
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $pgslo$ SELECT coalesce(nullif(current_setting('role'), 'none')::name, session_user) $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.caller() IS 'Who asks, also inside a function that runs with its owner''s rights.';
-
 CREATE OR REPLACE FUNCTION pgslo_catalog.keep_snapshots() RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -276,6 +270,7 @@ BEGIN
          FROM jsonb_array_elements(make_table.columns) WITH ORDINALITY AS c));
     EXECUTE format('REVOKE ALL ON TABLE pgslo_snapshot.%I FROM PUBLIC', make_table.table_name);
     EXECUTE format('GRANT INSERT ON TABLE pgslo_snapshot.%I TO %I', make_table.table_name, make_table.reader);
+    INSERT INTO pgslo_catalog.snapshot_room (table_name) VALUES (make_table.table_name);
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.make_table(text, jsonb, boolean, name) IS 'A table that a reader may fill, for as long as its transaction lasts.';
@@ -371,6 +366,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = format('snapshot "%s" is not yours to seal', begun.name);
     END IF;
     EXECUTE format('REVOKE INSERT ON TABLE pgslo_snapshot.%I FROM %I', begun.name, reader);
+    DELETE FROM pgslo_catalog.snapshot_room r WHERE r.table_name = begun.name;
     INSERT INTO pgslo_catalog.snapshot_batch (snapshot_id, batch, place, rows, sums)
     SELECT begun.snapshot_id, c.batch, c.place, c.rows, c.sums FROM pgslo_catalog.content_of(begun, begun.name) AS c;
     SELECT * INTO known FROM pgslo_catalog.whole_of(begun.snapshot_id);
@@ -470,20 +466,40 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.snapshot_query(text) IS 'The query that reads a snapshot''s rows: of a copy as they are kept, of a reference from its view, those of its batches alone.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.room_of(snapshot_id bigint) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$ SELECT format('check of %s by %s', room_of.snapshot_id, pg_backend_pid()) $pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.room_of(bigint) IS 'The table into which this session reads a reference again.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.leave_room(room text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- The schema may be another role's by now, and a table in it that role's.
+    IF EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'pgslo_snapshot' AND n.nspowner = current_user::regrole) THEN
+        EXECUTE format('DROP TABLE IF EXISTS pgslo_snapshot.%I', leave_room.room);
+    END IF;
+    DELETE FROM pgslo_catalog.snapshot_room r WHERE r.table_name = leave_room.room;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.leave_room(text) IS 'Drop a table into which a reference was read again.';
+
 CREATE OR REPLACE FUNCTION pgslo.begin_check(name text) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(begin_check.name);
-    room text := format('check of %s', known.snapshot_id);
+    room text := pgslo_catalog.room_of(known.snapshot_id);
 BEGIN
     IF known.is_copy THEN
         RETURN NULL;
     END IF;
     PERFORM pgslo_catalog.check_rereading(known);
     PERFORM pgslo_catalog.keep_snapshots();
-    EXECUTE format('DROP TABLE IF EXISTS pgslo_snapshot.%I', room);
+    PERFORM pgslo_catalog.leave_room(room);
     PERFORM pgslo_catalog.make_table(room, known.columns, false, pgslo_catalog.caller());
     RETURN format('INSERT INTO pgslo_snapshot.%I %s', room, pgslo.snapshot_query(known.name));
 END
@@ -496,13 +512,16 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(end_check.name);
-    room text := CASE WHEN known.is_copy THEN known.name ELSE format('check of %s', known.snapshot_id) END;
+    room text := CASE WHEN known.is_copy THEN known.name ELSE pgslo_catalog.room_of(known.snapshot_id) END;
     keeper regclass := (SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'pgslo_snapshot' AND c.relname = room AND c.relkind = 'r'
                         AND c.relowner = current_user::regrole);
     columns_now jsonb;
 BEGIN
     IF known.content_hash IS NULL OR keeper IS NULL THEN
         RETURN QUERY SELECT 'table'::text, CASE WHEN known.content_hash IS NULL THEN 'not sealed' ELSE 'there' END, CASE WHEN keeper IS NULL THEN 'gone' ELSE 'there' END;
+        IF NOT known.is_copy THEN
+            PERFORM pgslo_catalog.leave_room(room);
+        END IF;
         RETURN;
     END IF;
     columns_now := (
@@ -512,6 +531,9 @@ BEGIN
         RETURN QUERY
         SELECT 'columns'::text, (SELECT string_agg(format('%s %s', c ->> 'name', c ->> 'type'), ', ') FROM jsonb_array_elements(known.columns) AS c),
                (SELECT string_agg(format('%s %s', c ->> 'name', c ->> 'type'), ', ') FROM jsonb_array_elements(columns_now) AS c);
+        IF NOT known.is_copy THEN
+            PERFORM pgslo_catalog.leave_room(room);
+        END IF;
         RETURN;
     END IF;
     RETURN QUERY
@@ -537,7 +559,7 @@ BEGIN
         SELECT 'protection'::text, 'rows cannot be changed'::text, 'the trigger that refuses changes is gone or switched off'::text
         WHERE NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = keeper AND g.tgname = 'pgslo_refuse_change' AND g.tgenabled = 'A');
     ELSE
-        EXECUTE format('DROP TABLE pgslo_snapshot.%I', room);
+        PERFORM pgslo_catalog.leave_room(room);
     END IF;
 END
 $pgslo$;
@@ -576,10 +598,7 @@ BEGIN
             DETAIL = format('It was taken by %s.', known.taken_by),
             HINT = format('Ask %s, or %s.', known.taken_by, current_user);
     END IF;
-    -- The schema may be another role's by now, and a table in it that role's.
-    IF EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'pgslo_snapshot' AND n.nspowner = current_user::regrole) THEN
-        EXECUTE format('DROP TABLE IF EXISTS pgslo_snapshot.%I', known.name);
-    END IF;
+    PERFORM pgslo_catalog.leave_room(known.name);
     DELETE FROM pgslo_catalog.snapshot s WHERE s.snapshot_id = known.snapshot_id;
     -- With the last one goes what was made with the first.
     IF NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'pgslo_snapshot')

@@ -281,9 +281,17 @@ def installing(conn: Connection, *, on_wait: Callable[[], None] = lambda: None) 
     # Asking again and again instead of waiting in the server: who waits there holds a snapshot, for which the
     # other's CREATE INDEX CONCURRENTLY waits in turn; one of the two would be cancelled as a deadlock.
     tries = 0
-    while not _took_lock(conn):
+    until = time.monotonic() + LOCK_PATIENCE
+    while (other := _other_installer(conn)) is not None:
         if tries == 0:
             on_wait()
+        if time.monotonic() > until:
+            raise DatabaseError(
+                f"another installer was at work for {LOCK_PATIENCE:g} seconds",
+                detail=f"The lock of installers is held by {other}.",
+                hint="try again when that session has ended; if it is no installer, end it: SELECT pg_terminate_backend(<process>)",
+                sqlstate="55P03",
+            )
         tries += 1
         time.sleep(min(0.05 * 2**tries, 1.0))
     try:
@@ -311,10 +319,15 @@ def check_direct(conn: Connection) -> None:
         )
 
 
-def _took_lock(conn: Connection) -> bool:
+def _other_installer(conn: Connection) -> str | None:
+    """Take the lock of installers; the session that holds it, in words, if another one does."""
     with errors():
+        # Every role can hold this key. That delays an installation, which names the session then and ends.
         taken = conn.execute("SELECT pg_catalog.pg_try_advisory_lock(%s)", (naming.INSTALL_LOCK,)).fetchone()
-    return bool(taken and taken[0])
+        if taken and taken[0]:
+            return None
+        held = conn.execute(query("install_lock"), {"key": naming.INSTALL_LOCK}).fetchone()
+    return held[0] if held else "another session"
 
 
 def drop_runtime(conn: Connection) -> None:

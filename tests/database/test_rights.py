@@ -42,7 +42,7 @@ FUNCTIONS = {
     "auditor": set(),
     "operator": {
         *("tick", "close_batch", "pause", "resume", "acknowledge", "mute", "mute_rule", "resolve"),
-        *("subscribe", "queue_delivery", "begin_delivery", "end_delivery"),
+        *("subscribe", "watch_deliveries", "queue_delivery", "begin_delivery", "end_delivery"),
         "recount_pairs",
     },
     "steward": {"release", "discard", "evidence", "audit"},
@@ -55,14 +55,26 @@ FUNCTIONS = {
             "begin_check",
             "end_check",
         ),
-        *("drop_snapshot", "follow_task", "begin_run", "see_run", "end_run", "tick"),
+        *("drop_snapshot", "follow_task", "watch_task", "begin_run", "see_run", "end_run", "tick"),
     },
 }
 #: Views of ``pgslo`` that may hold personal data; the others are for everybody, but for deliveries.
 PERSONAL = {"quarantine", "sample", "repair", "broken_group"}
 #: Tables of ``pgslo_catalog`` with values of users' tables, with sources of functions, or with what is under way.
 CLOSED = {
-    *("quarantine", "sample", "repair", "profile", "watched_column", "watermark", "paused_function"),
+    *(
+        "quarantine",
+        "sample",
+        "repair",
+        "profile",
+        "watched_column",
+        "watermark",
+        "paused_function",
+        "turn",
+        "rule_lock",
+        "session_lock",
+        "snapshot_room",
+    ),
     *(
         "pair_fragment",
         "unannounced",

@@ -361,7 +361,7 @@ def test_nobody_to_tell_and_no_right_to(guarded, hook, role, dsn):
     assert "may not deliver messages" in refused.stderr
     guarded.execute(
         f"""GRANT SELECT ON pgslo.delivery TO {name};
-        GRANT EXECUTE ON FUNCTION pgslo.subscribe(text), pgslo.queue_delivery(text, text, bigint, text, bigint[], text, text),
+        GRANT EXECUTE ON FUNCTION pgslo.subscribe(text), pgslo.watch_deliveries(), pgslo.queue_delivery(text, text, bigint, text, bigint[], text, text),
             pgslo.begin_delivery(bigint), pgslo.end_delivery(bigint, text) TO {name}"""
     )
     guarded.execute(BAD_AGE.format(21))

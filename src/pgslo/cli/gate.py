@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from pgslo import database
-from pgslo.cli import output
+from pgslo.cli import output, ticking
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.cli.status import rights_on
 from pgslo.database import Connection
@@ -45,8 +45,7 @@ def gate(session: Session, task: str, *, as_json: bool) -> int:
 def judge(conn: Connection) -> None:
     """Close and judge batches that are due; that it fails is no reason not to answer from what is known."""
     try:
-        with database.errors():
-            conn.execute("SELECT pgslo.tick()")
+        ticking.tick(conn)
     except DatabaseError as exc:
         if conn.closed:
             raise

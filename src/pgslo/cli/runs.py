@@ -22,8 +22,6 @@ from pgslo.cli.status import rights_on
 from pgslo.database import Connection
 from pgslo.errors import DatabaseError, PgsloError
 
-#: Held by the one watch of a task that runs its command; another one stands by.
-LOCK = "SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended('pgslo watch ' || %s, 0))"
 #: How often a running command is written down as running, in seconds.
 SIGN_OF_LIFE = 30.0
 _KEPT_LINES = 100
@@ -68,7 +66,7 @@ def follow(session: Session, job: Job, stop: threading.Event, *, every: int, onc
     """Run the command for what is due, once or until stopped; a connection that breaks is made anew.
 
     Returns:
-        How many runs failed.
+        How many runs failed; one more if another watch runs the task at the end.
     """
     runner = _Runner(job, stop)
     wait = 0.0
@@ -80,7 +78,7 @@ def follow(session: Session, job: Job, stop: threading.Event, *, every: int, onc
                 while True:
                     runner.round(conn)
                     if once or stop.wait(every):
-                        return runner.failed
+                        return runner.failed + runner.stands_by
         except DatabaseError as exc:
             if once or not runner.has_begun:
                 raise
@@ -108,6 +106,7 @@ class _Runner:
         self.job = job
         self.failed = 0
         self.has_begun = False
+        self.stands_by = False
         self._stop = stop
         self._host = socket.gethostname()
         self._ended: _Ended | None = None
@@ -136,11 +135,15 @@ class _Runner:
             judge(conn)
         if not self._is_first:
             with database.errors():
-                row = conn.execute(LOCK, (self.job.task,)).fetchone()
-            self._is_first = bool(row and row[0])
+                # One session runs the task, until it ends; others stand by.
+                row = conn.execute("SELECT pgslo.watch_task(%s)", (self.job.task,)).fetchone()
+            assert row is not None
+            self._is_first = row[0] is None
             if not self._is_first:
-                self._tell("another watch runs this task; standing by")
+                self._tell(f"another watch runs this task, {row[0]}; standing by")
+                self.stands_by = True
                 return
+            self.stands_by = False
         self._give_up_lost_runs(conn)
         while not self._stop.is_set():
             with database.errors():

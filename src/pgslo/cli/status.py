@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from pgslo import database, drift, operations
-from pgslo.cli import output, project
+from pgslo.cli import output, project, ticking
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.database import Connection
 from pgslo.display import one_line
@@ -330,6 +330,11 @@ def _show_other(
             output.say(
                 f"{count} of {row['definition']} {verb} in quarantine: pgslo quarantine list --table {row['definition']}"
             )
+    for row in rows:
+        if row["waiting_batches"]:
+            count = output.counted(row["waiting_batches"], "batch", "batches")
+            output.say()
+            output.say(f"{count} of {row['definition']} wait to be judged: run pgslo tick, every minute")
     for name in stray:
         output.message(
             f"{name} is installed, but no definition file is about it; to take it out: pgslo uninstall {name}"
@@ -355,18 +360,20 @@ def plain(row: Row) -> Row:
 @click.command()
 @session_options
 @pass_session
-def tick(session: Session) -> None:
+def tick(session: Session) -> int:
     """Close and judge batches that are due.
 
     Rules over batches and learned bounds are judged here, and incidents that are over end. Run it every minute, for example from
-    cron, or SELECT pgslo.tick() from pg_cron; pgslo watch --tick does it as well.
+    cron, or SELECT pgslo.tick() from pg_cron; pgslo watch --tick does it as well. Ends with exit code 1 if something that was due could not be done, for
+    example because another session is at it.
     """
     with session.connect() as conn:
         rights_on(conn)
         before = _open(conn)
-        conn.execute("SELECT pgslo.tick()")
+        warnings = ticking.tick(conn)
         after = _open(conn)
     output.message(f"{output.counted(len(before - after), 'incident')} resolved, {len(after):,} open")
+    return 1 if warnings else 0
 
 
 def _open(conn: Connection) -> set[int]:

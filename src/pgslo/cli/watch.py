@@ -12,15 +12,13 @@ from types import FrameType
 import click
 
 from pgslo import database, installation, notify
-from pgslo.cli import output, runs
+from pgslo.cli import output, runs, ticking
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.cli.status import rights_on
 from pgslo.database import Connection
 from pgslo.errors import DatabaseError, NotifyError, PgsloError
 from pgslo.notify import Delivery, Incident, Route
 
-#: Held by the one watch that delivers; another one stands by and takes over when its session ends.
-LOCK = "SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended('pgslo watch', 0))"
 CHANNEL = "pgslo_incident_v1"
 _LONGEST_WAIT = 60.0
 
@@ -94,8 +92,8 @@ def watch(
     if once:
         with session.connect() as conn:
             _check_rights(conn)
-            failed = _look(conn, routes, tick=tick)
-        return 1 if failed else 0
+            undone = _Rounds(routes, tick=tick).look(conn)
+        return 1 if undone else 0
     stop = threading.Event()
     with _until_stopped(stop):
         _watch(session, routes, stop, every=every, tick=tick)
@@ -108,6 +106,7 @@ def _watch(
 ) -> None:
     wait = 0.0
     first = True
+    rounds = _Rounds(routes, tick=tick)
     while not stop.is_set():
         try:
             with session.connect() as conn:
@@ -118,7 +117,7 @@ def _watch(
                 output.message("watching" if first else "connected again")
                 first, wait = False, 0.0
                 while not stop.is_set():
-                    _look(conn, routes, tick=tick)
+                    rounds.look(conn)
                     with database.errors():
                         # Woken by a change, by the clock, or to stop.
                         for _ in range(every):
@@ -162,32 +161,46 @@ def _check_rights(conn: Connection) -> None:
         )
 
 
-def _look(conn: Connection, routes: tuple[Route, ...], *, tick: bool) -> int:
-    """One round: tick, write down what has to be said, send what was not sent.
+class _Rounds:
+    """Rounds of a watch: tick, write down what has to be said, send what was not sent."""
 
-    Returns:
-        How many messages could not be sent.
-    """
-    if tick:
-        try:
-            with database.errors():
-                conn.execute("SELECT pgslo.tick()")
-        except DatabaseError as exc:
-            if conn.closed:
-                raise
-            output.warning(f"tick failed: {exc.message}", detail=exc.detail, hint=exc.hint)
-    with database.errors():
-        mine = conn.execute(LOCK).fetchone()
-        if not routes or not mine or not mine[0]:
-            return 0
-        try:
-            write_down(conn, routes)
-            return deliver(conn, routes)
-        finally:
-            if not conn.closed:
-                conn.execute(
-                    "SELECT pg_catalog.pg_advisory_unlock(pg_catalog.hashtextextended('pgslo watch', 0))"
-                )
+    def __init__(self, routes: tuple[Route, ...], *, tick: bool) -> None:
+        self._routes = routes
+        self._tick = tick
+        self._stands_by = False
+
+    def look(self, conn: Connection) -> int:
+        """One round.
+
+        Returns:
+            How much could not be done: messages that were not sent, warnings of tick, 1 if another watch delivers.
+        """
+        undone = 0
+        if self._tick:
+            try:
+                undone += ticking.tick(conn)
+            except DatabaseError as exc:
+                if conn.closed:
+                    raise
+                output.warning(f"tick failed: {exc.message}", detail=exc.detail, hint=exc.hint)
+                undone += 1
+        if not self._routes:
+            return undone
+        with database.errors():
+            # One session delivers, until it ends; others stand by.
+            row = conn.execute("SELECT pgslo.watch_deliveries()").fetchone()
+            assert row is not None
+            if row[0] is not None:
+                if not self._stands_by:
+                    output.warning(
+                        "another watch delivers messages; this one sends none while it does",
+                        detail=f"It is {row[0]}.",
+                    )
+                self._stands_by = True
+                return undone + 1
+            self._stands_by = False
+            write_down(conn, self._routes)
+            return undone + deliver(conn, self._routes)
 
 
 def write_down(conn: Connection, routes: tuple[Route, ...]) -> None:

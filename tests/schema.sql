@@ -124,6 +124,7 @@ BEGIN
         FOR low IN 1..coalesce(cardinality(names), 0) BY 20 LOOP
             mask := pgslo_catalog.sample_mask((SELECT max(c.rows) FROM unnest(counts[low:low + 19]) AS c (rows)));
             level := pgslo_catalog.level_of(mask);
+            PERFORM pgslo_catalog.pin_table(target, target.recount);
             EXECUTE format('SELECT pgslo_gen.%I($1, $2, $3)', target.recount)
             INTO counted USING names[low], names[least(low + 19, cardinality(names))], mask;
             FOR one IN SELECT c.* FROM unnest(counted) AS c WHERE c.batch = ANY (names) ORDER BY c.place LOOP
@@ -1052,6 +1053,12 @@ DECLARE
     written bigint;
     again pgslo_catalog.quarantine;
     newest bigint := coalesce((SELECT max(q.quarantine_id) FROM pgslo_catalog.quarantine q), 0);
+    is_update boolean;
+    key_column text;
+    old_key text;
+    change text;
+    settings_before text[];
+    path_after text;
 BEGIN
     SELECT q.* INTO held FROM pgslo_catalog.quarantine q WHERE q.quarantine_id = release.quarantine_id FOR UPDATE;
     IF NOT FOUND OR held.state <> 'held' THEN
@@ -1062,6 +1069,8 @@ BEGIN
             HINT = 'SELECT * FROM pgslo.quarantine;';
     END IF;
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.definition_id = held.definition_id;
+    is_update := held.operation = 'UPDATE';
+    PERFORM pgslo_catalog.pin_table(target, coalesce(target.writer, target.reader));
 
     SELECT min(k.name) INTO unknown
     FROM jsonb_object_keys(release.changes) AS k (name)
@@ -1074,7 +1083,8 @@ BEGIN
             MESSAGE = format('column "%s" of %s does not exist or is generated', unknown, target.name);
     END IF;
 
-    unknown := pgslo_catalog.checked_domain(target.relation);
+    -- With the rights of its owner, if that is another role.
+    unknown := CASE WHEN target.writer IS NULL THEN pgslo_catalog.checked_domain(target.relation) END;
     IF unknown IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
@@ -1082,6 +1092,26 @@ BEGIN
             DETAIL = format('In %s, %s; its constraints would run with the rights of pgslo''s owner.', target.name, unknown),
             HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; '
                           'write it by hand and discard this one.', release.quarantine_id);
+    END IF;
+    IF is_update AND held.old_key IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('cannot determine the row of %s that row %s updates', target.name, release.quarantine_id),
+            DETAIL = 'A key column was renamed or dropped, and the definition was not applied again, before the row was written.',
+            HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.', release.quarantine_id);
+    END IF;
+    -- The key says which row is written. Who releases decides about the held row, not about another one.
+    SELECT k.name INTO key_column FROM unnest(target.key_columns) WITH ORDINALITY AS k (name, ordinal) WHERE release.changes ? k.name ORDER BY k.ordinal LIMIT 1;
+    IF key_column IS NOT NULL AND (is_update OR NOT has_table_privilege(pgslo_catalog.caller(), target.relation, 'INSERT')) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('cannot change key column "%s" of a row in quarantine', key_column),
+            DETAIL = CASE WHEN is_update THEN 'The row is an update of the row with its key.'
+                          ELSE format('Only roles with INSERT on %s may give the row another key.', target.name) END,
+            HINT = 'Release it with its key, or discard it: pgslo.discard(id).',
+            SCHEMA = split_part(target.name, '.', 1),
+            TABLE = substr(target.name, strpos(target.name, '.') + 1),
+            COLUMN = key_column;
     END IF;
 
     columns_now := pgslo_catalog.columns_of(held.relation);
@@ -1106,8 +1136,13 @@ BEGIN
     IF jsonb_path_query_array(columns_then, '$[*][0]') = jsonb_path_query_array(columns_now, '$[*][0]') THEN
         BEGIN
             -- A literal, which the row type reads itself: casts of text to it may be its owner's.
-            EXECUTE format('SELECT %L::%s', held.image_text, held.relation);
-            source := format('jsonb_populate_record(%L::%s, $1)', held.image_text, held.relation);
+            change := format('SELECT %L::%s IS NULL', held.image_text, held.relation);
+            IF target.reader IS NULL THEN
+                EXECUTE change;
+            ELSE
+                EXECUTE format('SELECT FROM pgslo_gen.%I($1) AS n (is_null boolean)', target.reader) USING change;
+            END IF;
+            source := format('jsonb_populate_record(%L::%s, %L::jsonb)', held.image_text, held.relation, release.changes);
         EXCEPTION WHEN OTHERS THEN
             source := NULL;  -- A column's type changed, and does not read the old text.
         END;
@@ -1127,7 +1162,7 @@ BEGIN
         LEFT JOIN pg_attribute a ON a.attrelid = held.relation AND a.attnum = (w.said ->> 0)::smallint
         CROSS JOIN LATERAL (SELECT CASE WHEN a.attnum IS NULL THEN w.said ->> 1 ELSE a.attname END) AS called (name)
         WHERE a.attisdropped IS NOT TRUE;
-        source := format('jsonb_populate_record(NULL::%s, %L::jsonb || $1)', target.relation, renamed);
+        source := format('jsonb_populate_record(NULL::%s, %L::jsonb)', target.relation, renamed || release.changes);
     END IF;
 
     names := ARRAY(
@@ -1138,33 +1173,47 @@ BEGIN
           AND (a.attname = ANY (known) OR release.changes ? a.attname)
         ORDER BY a.attnum);
 
-    IF held.operation = 'UPDATE' THEN
-        EXECUTE format(
+    IF is_update THEN
+        -- The row with the key that it had before: the image may hold another one, and so may the changes.
+        -- Which operator compares values of a type that is not PostgreSQL's own, casts decide.
+        SELECT CASE WHEN count(*) = count(a.attname) THEN string_agg(format('%s = %L',
+                   CASE WHEN pgslo_catalog.is_plain(a.atttypid) THEN format('t.%I', a.attname) ELSE pgslo_catalog.text_of(format('t.%I', a.attname), a.atttypid) END,
+                   held.old_key ->> k.name), ' AND ' ORDER BY k.name) FILTER (WHERE a.attname IS NOT NULL) END INTO old_key
+        FROM jsonb_object_keys(held.old_key) AS k (name)
+        LEFT JOIN jsonb_array_elements(columns_then) AS w (said) ON w.said ->> 1 = k.name
+        LEFT JOIN pg_attribute a ON a.attrelid = target.relation AND a.attnum = (w.said ->> 0)::smallint AND NOT a.attisdropped;
+        change := format(
             'UPDATE %s AS t SET (%s) = ROW(%s) FROM %s AS r WHERE %s',
             target.relation,
             array_to_string(names, ', '),
             (SELECT string_agg('r.' || n.name, ', ' ORDER BY n.ordinal) FROM unnest(names) WITH ORDINALITY AS n (name, ordinal)),
             source,
-            -- Which operator compares values of a type that is not PostgreSQL's own, casts decide.
-            (SELECT string_agg(
-                 CASE WHEN pgslo_catalog.is_plain(a.atttypid) THEN format('t.%1$I = r.%1$I', a.attname)
-                      ELSE format('%s = %s',
-                                  pgslo_catalog.text_of(format('t.%I', a.attname), a.atttypid),
-                                  pgslo_catalog.text_of(format('r.%I', a.attname), a.atttypid))
-                 END, ' AND ')
-             FROM pg_attribute a
-             WHERE a.attrelid = target.relation AND a.attname = ANY (target.key_columns))
-        ) USING release.changes;
+            coalesce(old_key, 'false'));
     ELSE
-        EXECUTE format(
+        change := format(
             'INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM %s AS r',
             target.relation,
             array_to_string(names, ', '),
             (SELECT string_agg('r.' || n.name, ', ' ORDER BY n.ordinal) FROM unnest(names) WITH ORDINALITY AS n (name, ordinal)),
-            source
-        ) USING release.changes;
+            source);
     END IF;
-    GET DIAGNOSTICS written = ROW_COUNT;
+    IF target.writer IS NULL THEN
+        EXECUTE change;
+        GET DIAGNOSTICS written = ROW_COUNT;
+    ELSE
+        settings_before := pgslo_catalog.settings();
+        EXECUTE format('SELECT pgslo_gen.%I($1)', target.writer) INTO written USING change;
+        -- A trigger of the table's owner may have left another search_path: until it is set again, nothing is looked up by it.
+        path_after := pg_catalog.current_setting('search_path');
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        IF path_after <> 'pg_catalog, pg_temp' OR settings_before <> pgslo_catalog.settings() THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'insufficient_privilege',
+                MESSAGE = format('cannot release row %s', release.quarantine_id),
+                DETAIL = format('A trigger of %s changes settings of the session.', target.name),
+                HINT = format('Write the row as role %s, and discard this one.', (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = target.relation));
+        END IF;
+    END IF;
 
     IF written <> 1 THEN
         SELECT q.* INTO again FROM pgslo_catalog.quarantine q WHERE q.quarantine_id > newest AND q.definition_id = held.definition_id ORDER BY q.quarantine_id DESC LIMIT 1;
@@ -1173,11 +1222,11 @@ BEGIN
             MESSAGE = format('row %s still cannot be written to %s', release.quarantine_id, target.name),
             DETAIL = coalesce(
                 (SELECT string_agg(format('%s; rule "%s" wants: %s', reason ->> 'shown', reason ->> 'rule', reason ->> 'promise'), '; ') FROM jsonb_array_elements(again.reasons) reason) || '.',
-                format('The row with key %s is not there to be updated.', held.row_key)),
+                format('The row with key %s is not there to be updated.', (SELECT format('(%s) = (%s)', string_agg(k.name, ', ' ORDER BY k.ordinal), string_agg(held.old_key ->> k.name, ', ' ORDER BY k.ordinal)) FROM unnest(target.key_columns) WITH ORDINALITY AS k (name, ordinal)))),
             HINT = 'Repair it on the way: pgslo.release(id, ''{"column": value}''), or discard it: pgslo.discard(id).';
     END IF;
     UPDATE pgslo_catalog.quarantine q
-    SET state = 'released', decided_at = clock_timestamp(), decided_by = session_user
+    SET state = 'released', decided_at = clock_timestamp(), decided_by = pgslo_catalog.caller(), changes = nullif(release.changes, '{}')
     WHERE q.quarantine_id = release.quarantine_id;
     RETURN format('row %s written to %s', release.quarantine_id, target.name);
 END
@@ -1543,6 +1592,33 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.added_up(parts jsonb[]) IS 'Counts by name, added up.';
 
+CREATE FUNCTION pgslo_catalog.admit_owner(function regprocedure) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    owner name := (SELECT pg_get_userbyid(p.proowner) FROM pg_proc p WHERE p.oid = admit_owner.function);
+    called regprocedure;
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA pgslo_catalog TO %I', owner);
+    FOR called IN
+        WITH RECURSIVE reached AS (
+            SELECT p.oid, p.prosrc FROM pg_proc p WHERE p.oid = admit_owner.function
+            UNION
+            SELECT p.oid, p.prosrc
+            FROM reached r
+            CROSS JOIN LATERAL regexp_matches(r.prosrc, 'pgslo_catalog[.](\w+)[(]', 'g') AS found (names)
+            JOIN pg_proc p ON p.pronamespace = 'pgslo_catalog'::regnamespace AND p.proname = found.names[1] AND NOT p.prosecdef
+        )
+        SELECT r.oid FROM reached r WHERE r.oid <> admit_owner.function ORDER BY r.oid
+    LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', called, owner);
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.admit_owner(function regprocedure) IS 'Grant the owner of a generated function what it calls in pgslo_catalog: functions without rights of their own, no table.';
+
 CREATE TABLE pgslo_catalog.definition (
     definition_id bigint NOT NULL,
     name text NOT NULL,
@@ -1574,6 +1650,8 @@ CREATE TABLE pgslo_catalog.definition (
     holidays text[] DEFAULT '{}'::text[] NOT NULL,
     judge text,
     place_is_number boolean DEFAULT false NOT NULL,
+    reader text,
+    writer text,
     CONSTRAINT definition_budgeting_is_known CHECK ((budgeting = ANY (ARRAY['occurrences'::text, 'time_slices'::text]))),
     CONSTRAINT definition_max_age_is_positive CHECK ((max_age > '00:00:00'::interval)),
     CONSTRAINT definition_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'refuse'::text, 'silent'::text]))),
@@ -1618,6 +1696,10 @@ COMMENT ON COLUMN pgslo_catalog.definition.holidays IS 'Days that are not like o
 COMMENT ON COLUMN pgslo_catalog.definition.judge IS 'Generated function that counts the rows of a batch that fail a rule; NULL where rows do not say their batch.';
 
 COMMENT ON COLUMN pgslo_catalog.definition.place_is_number IS 'Whether the place of a batch is a number or a time of day: none lies in the future.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.reader IS 'Function that runs a query with the rights of the table''s owner, as pgslo_gen names it; NULL where that is pgslo''s owner.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.writer IS 'Function that writes a released row with the rights of the table''s owner, as pgslo_gen names it.';
 
 CREATE FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -2129,6 +2211,9 @@ CREATE FUNCTION pgslo_catalog.broken_groups(check_function text, keys text[], at
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
+    PERFORM pgslo_catalog.pin_table(d, broken_groups.check_function)
+    FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r USING (rule_id) JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+    WHERE a.check_function = broken_groups.check_function;
     RETURN QUERY EXECUTE format('SELECT b.group_key, b.group_shown, b.said FROM pgslo_gen.%I($1) AS b LIMIT $2', broken_groups.check_function)
     USING CASE WHEN '*' = ANY (broken_groups.keys) THEN NULL ELSE broken_groups.keys END, broken_groups.at_most;
 END
@@ -2595,6 +2680,7 @@ BEGIN
     IF jsonb_typeof(how -> 'classes') = 'array' THEN
         classes := ARRAY(SELECT jsonb_array_elements_text(how -> 'classes'));
     END IF;
+    PERFORM pgslo_catalog.pin_table(complete_pairs.definition, how ->> 'function');
     EXECUTE format(
         $query$
         WITH taken AS (
@@ -3492,6 +3578,7 @@ BEGIN
         RETURN 0;
     END IF;
     mask := pgslo_catalog.sample_mask(known.rows);
+    PERFORM pgslo_catalog.pin_table(follow_stream.definition, (follow_stream.definition).recount);
     EXECUTE format('SELECT pgslo_gen.%I($1, $2, $3)', (follow_stream.definition).recount)
     INTO counted USING coalesce(known.name, newest.name), last.name, mask;
     FOR one IN SELECT c.* FROM unnest(counted) AS c ORDER BY c.place LOOP
@@ -3665,6 +3752,32 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) IS 'Forgets the sums over the pairs of a definition.';
 
+CREATE FUNCTION pgslo_catalog.give_function(function text, owner name) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    given regprocedure := give_function.function::regprocedure;
+    may_create boolean := has_schema_privilege(give_function.owner, 'pgslo_gen', 'CREATE');
+    runtime_owner name := (SELECT pg_get_userbyid(n.nspowner) FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog');
+BEGIN
+    -- A new owner needs CREATE on the schema for this moment, and no other session sees it. Without USAGE it cannot name the function.
+    IF NOT may_create THEN
+        EXECUTE format('GRANT CREATE ON SCHEMA pgslo_gen TO %I', give_function.owner);
+    END IF;
+    EXECUTE format('ALTER FUNCTION %s OWNER TO %I', given, give_function.owner);
+    IF NOT may_create THEN
+        EXECUTE format('REVOKE CREATE ON SCHEMA pgslo_gen FROM %I', give_function.owner);
+    END IF;
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I, %I', given, current_user, runtime_owner);
+    IF give_function.owner <> runtime_owner THEN
+        PERFORM pgslo_catalog.admit_owner(given);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.give_function(function text, owner name) IS 'Make the owner of a table the owner of a generated function that reads or writes it.';
+
 CREATE FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text, is_tick boolean DEFAULT true) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3807,6 +3920,9 @@ DECLARE
     error_message text;
 BEGIN
     BEGIN
+        PERFORM pgslo_catalog.pin_table(d, hold_assertion.check_function)
+        FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r USING (rule_id) JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+        WHERE a.check_function = hold_assertion.check_function;
         EXECUTE format('SELECT b.group_key, b.group_shown, b.said FROM pgslo_gen.%I($1) AS b LIMIT 1', hold_assertion.check_function)
         INTO broken_key, broken_shown, broken_said
         USING CASE WHEN '*' = ANY (hold_assertion.keys) THEN NULL ELSE hold_assertion.keys END;
@@ -4663,6 +4779,7 @@ CREATE FUNCTION pgslo_catalog.judge_rows(definition pgslo_catalog.definition, ru
 DECLARE
     is_judged boolean;
 BEGIN
+    PERFORM pgslo_catalog.pin_table(judge_rows.definition, (judge_rows.definition).judge);
     -- One statement, so one snapshot: the rows that it counts are those whose fragments and notes it sees.
     EXECUTE format(
         $query$
@@ -5208,6 +5325,7 @@ BEGIN
         WHEN form = 'age' THEN
             SELECT a.value, a.said INTO value, said FROM pgslo_catalog.age(measured.definition) AS a;
         WHEN form = 'failures' THEN
+            PERFORM pgslo_catalog.pin_table(measured.definition, measure ->> 'function');
             EXECUTE format('SELECT f.rows, f.failed, f.example FROM pgslo_gen.%I($1) AS f', measure ->> 'function')
             INTO looked_at, failed, example USING (measured.batch).name;
             value := failed;
@@ -5618,13 +5736,14 @@ COMMENT ON FUNCTION pgslo_catalog.need_history(definition text) IS 'A definition
 CREATE FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, up_to numeric DEFAULT 'Infinity'::numeric, OUT name text, OUT place numeric) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 DECLARE
     newest timestamptz;
     target pgslo_catalog.definition := newest_batch.definition;
     value text := CASE WHEN target.batch_column IS NULL THEN target.batch_by ELSE format('r.%I', target.batch_column) END;
     kind regtype;
     bound text := '';
+    question text;
 BEGIN
     IF target.batch_by IS NULL THEN
         -- Batches of the clock: the newest that is over.
@@ -5647,15 +5766,19 @@ BEGIN
     END IF;
     IF target.batch_column IS NOT NULL THEN
         -- The newest value first, by the index, and then the batch that it lies in.
-        EXECUTE format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT %s AS raw FROM (SELECT max(r.%I) AS %I FROM %s AS r%s) AS r) AS b',
-                       target.batch_place, target.batch_by, target.batch_column, target.batch_column, target.relation, bound)
-        INTO name, place;
+        question := format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT %s AS raw FROM (SELECT max(r.%I) AS %I FROM %s AS r%s) AS r) AS b',
+                           target.batch_place, target.batch_by, target.batch_column, target.batch_column, target.relation, bound);
     ELSE
-        EXECUTE format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT max(%s) AS raw FROM %s AS r%s) AS b', target.batch_place, target.batch_by, target.relation, bound)
-        INTO name, place;
+        question := format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT max(%s) AS raw FROM %s AS r%s) AS b', target.batch_place, target.batch_by, target.relation, bound);
+    END IF;
+    PERFORM pgslo_catalog.pin_table(target, target.reader);
+    IF target.reader IS NULL THEN
+        EXECUTE question INTO name, place;
+    ELSE
+        EXECUTE format('SELECT n.name, n.place FROM pgslo_gen.%I($1) AS n (name text, place numeric)', target.reader) INTO name, place USING question;
     END IF;
 END
-$$;
+$_$;
 
 COMMENT ON FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, up_to numeric, OUT name text, OUT place numeric) IS 'The newest batch of a streamed table, or the newest of those up to a place.';
 
@@ -5668,6 +5791,7 @@ DECLARE
     -- The clock's batches are cut from a value that an index may hold, while none holds what it is cut to.
     cut text := (regexp_match(key, '^date_bin\(''[^'']*'', (.+), ''2001-01-01 00:00:00\+00''\)$'))[1];
     value text := coalesce(cut, key);
+    question text;
 BEGIN
     IF EXISTS (
         SELECT FROM pg_index i
@@ -5677,25 +5801,29 @@ BEGIN
           AND value = '(r.' || pg_get_indexdef(i.indexrelid, 1, true) || ')'
     ) THEN
         -- From batch to batch by the index: what is older is never read.
-        RETURN QUERY EXECUTE format(
+        question := format(
             'WITH RECURSIVE step AS (
                  SELECT (SELECT max(%1$s) FROM %2$s AS r) AS newest
                  UNION ALL
                  SELECT (SELECT max(%1$s) FROM %2$s AS r WHERE %1$s < %3$s) FROM step s WHERE s.newest IS NOT NULL
              ), found AS MATERIALIZED (
-                 SELECT s.newest, %3$s AS raw FROM step s WHERE s.newest IS NOT NULL LIMIT $1
+                 SELECT s.newest, %3$s AS raw FROM step s WHERE s.newest IS NOT NULL LIMIT %5$s
              )
              SELECT pgslo_catalog.iso(b.raw), %4$s, (SELECT count(*) FROM %2$s AS r WHERE %1$s >= b.raw AND %1$s <= b.newest)
              FROM found AS b WHERE %4$s > ''-Infinity''',
             value, (newest_batches.definition).relation, CASE WHEN cut IS NULL THEN 's.newest' ELSE replace(key, cut, 's.newest') END,
-            (newest_batches.definition).batch_place)
-        USING newest_batches.batches;
+            (newest_batches.definition).batch_place, quote_nullable(newest_batches.batches));
     ELSE
-        RETURN QUERY EXECUTE format(
+        question := format(
             'SELECT pgslo_catalog.iso(b.raw), %s AS place, b.rows FROM (SELECT %s AS raw, count(*) AS rows FROM %s AS r GROUP BY 1) AS b
-             WHERE b.raw IS NOT NULL AND %1$s > ''-Infinity'' ORDER BY 2 DESC LIMIT $1',
-            (newest_batches.definition).batch_place, key, (newest_batches.definition).relation)
-        USING newest_batches.batches;
+             WHERE b.raw IS NOT NULL AND %1$s > ''-Infinity'' ORDER BY 2 DESC LIMIT %4$s',
+            (newest_batches.definition).batch_place, key, (newest_batches.definition).relation, quote_nullable(newest_batches.batches));
+    END IF;
+    PERFORM pgslo_catalog.pin_table(newest_batches.definition, (newest_batches.definition).reader);
+    IF (newest_batches.definition).reader IS NULL THEN
+        RETURN QUERY EXECUTE question;
+    ELSE
+        RETURN QUERY EXECUTE format('SELECT n.name, n.place, n.rows FROM pgslo_gen.%I($1) AS n (name text, place numeric, rows bigint)', (newest_batches.definition).reader) USING question;
     END IF;
 END
 $_$;
@@ -5711,6 +5839,7 @@ DECLARE
     last_place numeric;
 BEGIN
     IF (newest_data.definition).age_of IS NOT NULL THEN
+        PERFORM pgslo_catalog.pin_table(newest_data.definition, (newest_data.definition).age_of);
         EXECUTE format('SELECT pgslo_gen.%I()', (newest_data.definition).age_of) INTO newest;
         RETURN newest;
     END IF;
@@ -6026,6 +6155,45 @@ CREATE FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) RETU
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) IS 'Seconds after which batches are alike again, by how far they are apart; NULL when no such period is known.';
+
+CREATE FUNCTION pgslo_catalog.pin_table(definition pgslo_catalog.definition, function text DEFAULT NULL::text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    relation regclass := (pin_table.definition).relation;
+    qualified text;
+    owner oid;
+    runs_as oid;
+    -- What the runtime asks itself, it asks of the table by its number, whatever its name is now.
+    by_name boolean := coalesce(pin_table.function NOT IN ((pin_table.definition).reader, (pin_table.definition).writer), pin_table.function IS NOT NULL);
+BEGIN
+    SELECT format('%I.%I', n.nspname, c.relname), c.relowner INTO qualified, owner
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.oid = relation AND c.relkind IN ('r', 'p') AND (NOT by_name OR n.nspname || '.' || c.relname = (pin_table.definition).name);
+    IF FOUND THEN
+        -- It keeps its name, its place and its owner until the transaction ends. The lock is taken by name, so the name is checked after it.
+        EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', qualified);
+    END IF;
+    IF qualified IS NULL OR to_regclass(qualified) IS DISTINCT FROM relation THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'wrong_object_type',
+            MESSAGE = format('%s is not the table that its definition was applied to', (pin_table.definition).name),
+            DETAIL = 'The table was dropped, renamed or replaced; nothing is read by its name.',
+            HINT = 'Run pgslo plan.';
+    END IF;
+    SELECT p.proowner INTO runs_as FROM pg_proc p WHERE p.pronamespace = 'pgslo_gen'::regnamespace AND p.proname = pin_table.function;
+    IF coalesce(runs_as, (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)) <> owner THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('%s belongs to another role than when its definition was applied', (pin_table.definition).name),
+            DETAIL = format('It belongs to role %s; its functions would run with the rights of role %s.', pg_get_userbyid(owner), coalesce(pg_get_userbyid(runs_as), current_user)),
+            HINT = 'Run pgslo apply.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.pin_table(definition pgslo_catalog.definition, function text) IS 'Hold a table by its name until the transaction ends, and refuse if it was replaced, or belongs to another role than its functions.';
 
 CREATE FUNCTION pgslo_catalog.place_of_check() RETURNS numeric
     LANGUAGE plpgsql STABLE
@@ -6516,7 +6684,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) IS 'Appends what a statement added to its batches (sign 1; 0 when its rows are counted elsewhere) or took away (-1).';
 
-CREATE FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[]) RETURNS void
+CREATE FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[], old_key text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "DateStyle" TO 'ISO, YMD'
@@ -6540,8 +6708,9 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
         by_column := NULL;  -- json may hold \u0000, which jsonb does not take
     END;
-    INSERT INTO pgslo_catalog.quarantine (definition_id, relation, columns, operation, row_key, image, image_text, reasons)
+    INSERT INTO pgslo_catalog.quarantine (definition_id, relation, columns, operation, row_key, image, image_text, old_key, reasons)
     SELECT d.definition_id, record_quarantine.relation, pgslo_catalog.columns_of(record_quarantine.relation), record_quarantine.operation, record_quarantine.row_key, by_column, concat(row_image),
+           (SELECT jsonb_object_agg(k.name, k.value) FROM unnest(d.key_columns, record_quarantine.old_key) AS k (name, value) WHERE record_quarantine.old_key IS NOT NULL),
            (SELECT jsonb_agg(jsonb_build_object('rule', r.name, 'promise', r.promise, 'shown', n.shown) ORDER BY n.ordinal)
             FROM unnest(record_quarantine.rules, record_quarantine.shown) WITH ORDINALITY AS n (name, shown, ordinal)
             JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.name = n.name)
@@ -6549,7 +6718,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[]) IS 'Keeps a row that is not let into its table, whole, with every reason.';
+COMMENT ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[], old_key text[]) IS 'Keeps a row that is not let into its table, whole, with every reason.';
 
 CREATE FUNCTION pgslo_catalog.record_repair(definition text, rule text, column_name text, row_key text, old_value text, new_value text) RETURNS void
     LANGUAGE sql
@@ -6911,20 +7080,20 @@ DECLARE
     former regclass := (SELECT d.relation FROM pgslo_catalog.definition d WHERE d.name = document ->> 'name');
 BEGIN
     INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, schema_wanted, on_read, fingerprint,
-        settle, batch_is_of_row, recount, batch_column, sensitivity, holidays, tallies, max_age, age_of, target, span, budgeting, judge, place_is_number)
+        settle, batch_is_of_row, recount, batch_column, sensitivity, holidays, tallies, max_age, age_of, target, span, budgeting, judge, place_is_number, reader, writer)
     VALUES (
         document ->> 'name', (document ->> 'relation')::regclass, document ->> 'owner', document ->> 'description',
         ARRAY(SELECT jsonb_array_elements_text(document -> 'key')), document ->> 'writes',
         (document ->> 'batch_every')::interval, document ->> 'batch_by', document ->> 'batch_place', nullif(document -> 'schema', 'null'), document ->> 'on_read', document ->> 'fingerprint',
         (document ->> 'settle')::interval, (document ->> 'batch_is_of_row')::boolean, document ->> 'recount', document ->> 'batch_column', (document ->> 'sensitivity')::float8, ARRAY(SELECT jsonb_array_elements_text(document -> 'holidays')),
         ARRAY(SELECT jsonb_array_elements_text(document -> 'tallies')), (document ->> 'max_age')::interval, document ->> 'age_of', (document ->> 'target')::numeric, (document ->> 'span')::interval,
-        coalesce(document ->> 'budgeting', 'occurrences'), document ->> 'judge', coalesce((document ->> 'place_is_number')::boolean, false))
+        coalesce(document ->> 'budgeting', 'occurrences'), document ->> 'judge', coalesce((document ->> 'place_is_number')::boolean, false), document ->> 'reader', document ->> 'writer')
     ON CONFLICT (name) DO UPDATE SET
         relation = excluded.relation, owner = excluded.owner, description = excluded.description, key_columns = excluded.key_columns,
         writes = excluded.writes, batch_every = excluded.batch_every, batch_by = excluded.batch_by, batch_place = excluded.batch_place, schema_wanted = excluded.schema_wanted,
         on_read = excluded.on_read, fingerprint = excluded.fingerprint,
         settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, batch_column = excluded.batch_column, sensitivity = excluded.sensitivity, holidays = excluded.holidays,
-        tallies = excluded.tallies, max_age = excluded.max_age, age_of = excluded.age_of, target = excluded.target, span = excluded.span, budgeting = excluded.budgeting, judge = excluded.judge, place_is_number = excluded.place_is_number, registered_at = clock_timestamp(), registered_by = session_user
+        tallies = excluded.tallies, max_age = excluded.max_age, age_of = excluded.age_of, target = excluded.target, span = excluded.span, budgeting = excluded.budgeting, judge = excluded.judge, place_is_number = excluded.place_is_number, reader = excluded.reader, writer = excluded.writer, registered_at = clock_timestamp(), registered_by = session_user
     RETURNING d.definition_id INTO id;
     IF former <> (document ->> 'relation')::regclass THEN
         PERFORM pgslo_catalog.follow_table(id, former);
@@ -7091,6 +7260,7 @@ DECLARE
     columns text[] := pgslo_catalog.watched_columns((replace_counts.definition).definition_id);
     counted pgslo_catalog.measured[];
 BEGIN
+    PERFORM pgslo_catalog.pin_table(replace_counts.definition, (replace_counts.definition).recount);
     -- One statement, so one snapshot: what it counts in the table is what the fragments it removes stood for.
     EXECUTE format(
         $query$
@@ -7292,6 +7462,15 @@ CREATE FUNCTION pgslo_catalog.session_of(process_id integer) RETURNS text
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.session_of(process_id integer) IS 'A session in words: its process, and what the catalogue shows of it.';
+
+CREATE FUNCTION pgslo_catalog.settings() RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT array_agg(s.name || '=' || coalesce(s.setting, '') ORDER BY s.name) FROM pg_catalog.pg_settings s
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.settings() IS 'Every setting of the session.';
 
 CREATE FUNCTION pgslo_catalog.settle_replayed(twin pgslo_catalog.definition, batch pgslo_catalog.batch, missed text[], feedback boolean) RETURNS void
     LANGUAGE plpgsql
@@ -8720,6 +8899,8 @@ CREATE TABLE pgslo_catalog.quarantine (
     state text DEFAULT 'held'::text NOT NULL,
     decided_at timestamp with time zone,
     decided_by text,
+    old_key jsonb,
+    changes jsonb,
     CONSTRAINT quarantine_is_decided_once_it_is_not_held CHECK (((state = 'held'::text) = (decided_at IS NULL))),
     CONSTRAINT quarantine_operation_is_known CHECK ((operation = ANY (ARRAY['INSERT'::text, 'UPDATE'::text]))),
     CONSTRAINT quarantine_state_is_known CHECK ((state = ANY (ARRAY['held'::text, 'released'::text, 'dropped'::text])))
@@ -8733,6 +8914,10 @@ COMMENT ON COLUMN pgslo_catalog.quarantine.image_text IS 'The row in PostgreSQL'
 
 COMMENT ON COLUMN pgslo_catalog.quarantine.columns IS 'Number and name of each column of the relation as the row was written, in order.';
 
+COMMENT ON COLUMN pgslo_catalog.quarantine.old_key IS 'Key of the row that a quarantined UPDATE was to change, as it was before, by column name.';
+
+COMMENT ON COLUMN pgslo_catalog.quarantine.changes IS 'Columns that were changed when the row was released, by decided_by.';
+
 CREATE VIEW pgslo.quarantine AS
  SELECT q.quarantine_id,
     d.name AS definition,
@@ -8745,7 +8930,9 @@ CREATE VIEW pgslo.quarantine AS
     q.written_at,
     q.state,
     q.decided_at,
-    q.decided_by
+    q.decided_by,
+    q.changes,
+    q.old_key
    FROM (pgslo_catalog.quarantine q
      JOIN pgslo_catalog.definition d USING (definition_id));
 
@@ -8759,7 +8946,8 @@ CREATE TABLE pgslo_catalog.applied (
     rows_written bigint,
     library_version text NOT NULL,
     applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    applied_by text DEFAULT SESSION_USER NOT NULL
+    applied_by text DEFAULT SESSION_USER NOT NULL,
+    table_owner text
 );
 
 COMMENT ON TABLE pgslo_catalog.applied IS 'How the last apply left a table and what was generated for it: drift is the difference.';
@@ -8771,6 +8959,8 @@ COMMENT ON COLUMN pgslo_catalog.applied.columns IS 'Number, name and type of eac
 COMMENT ON COLUMN pgslo_catalog.applied.objects IS 'What was generated: kind, name, fingerprint, digest of a function''s body.';
 
 COMMENT ON COLUMN pgslo_catalog.applied.rows_written IS 'Rows inserted and updated so far, as the statistics system counted them.';
+
+COMMENT ON COLUMN pgslo_catalog.applied.table_owner IS 'Owner of the table when the definition was applied.';
 
 CREATE VIEW pgslo_catalog.generated AS
  WITH trusted AS (
@@ -10040,6 +10230,8 @@ REVOKE ALL ON FUNCTION pgslo.watch_task(task text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.added_up(parts jsonb[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.admit_owner(function regprocedure) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.also_touched(noted text, settle_function text) FROM PUBLIC;
@@ -10159,6 +10351,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.forget(definition text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.forget_assertion(definition text, assertion text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.give_function(function text, owner name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text, is_tick boolean) FROM PUBLIC;
 
@@ -10322,6 +10516,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.parts_of(type regtype) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.pin_table(definition pgslo_catalog.definition, function text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.place_of_check() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.problem(definition text, columns text[]) FROM PUBLIC;
@@ -10348,7 +10544,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_lost(definition text, rules text[], 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[], old_key text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_repair(definition text, rule text, column_name text, row_key text, old_value text, new_value text) FROM PUBLIC;
 
@@ -10399,6 +10595,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.say_left(definition text, error_code text, 
 REVOKE ALL ON FUNCTION pgslo_catalog.seconds_of(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.session_of(process_id integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.settings() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.settle_replayed(twin pgslo_catalog.definition, batch pgslo_catalog.batch, missed text[], feedback boolean) FROM PUBLIC;
 

@@ -3,7 +3,8 @@ WITH made AS (
     SELECT t.object_id, t.names, t.on_relation, t.definition FROM pgslo_catalog.generated t WHERE t.kind = 'trigger' AND t.is_ours
 )
 SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_name,
-    a.table_name AS applied_name, a.applied_at, a.columns AS applied_columns, a.objects AS applied_objects,
+    a.table_name AS applied_name, a.table_owner AS applied_owner,
+    pg_catalog.pg_get_userbyid(c.relowner)::text AS table_owner, a.applied_at, a.columns AS applied_columns, a.objects AS applied_objects,
     (SELECT jsonb_agg(jsonb_build_object('table', t.attrelid::bigint, 'number', t.attnum, 'name', t.attname, 'type', pg_catalog.format_type(t.atttypid, t.atttypmod),
                                         'conversions', pgslo_catalog.conversions_of(t.atttypid, t.attrelid)) ORDER BY t.attnum)
      FROM pg_catalog.pg_attribute t WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped) AS columns,

@@ -1,5 +1,7 @@
 -- What the planner asks of the server as a whole.
-SELECT current_user::text AS "user", current_setting('server_version_num')::integer AS server_version,
+SELECT current_user::text AS "user",
+       coalesce((SELECT pg_catalog.pg_get_userbyid(n.nspowner) FROM pg_catalog.pg_namespace n WHERE n.nspname = 'pgslo_catalog'), current_user)::text AS keeper,
+       current_setting('server_version_num')::integer AS server_version,
        ARRAY(SELECT nspname::text FROM pg_catalog.pg_namespace) AS schemas,
        ARRAY(SELECT rolname::text FROM pg_catalog.pg_roles) AS roles,
        -- Types that btree_gist brings a not-equal for.

@@ -144,6 +144,7 @@ AS $pgslo$
 DECLARE
     is_judged boolean;
 BEGIN
+    PERFORM pgslo_catalog.pin_table(judge_rows.definition, (judge_rows.definition).judge);
     -- One statement, so one snapshot: the rows that it counts are those whose fragments and notes it sees.
     EXECUTE format(
         $query$

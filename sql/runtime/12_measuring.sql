@@ -427,6 +427,7 @@ BEGIN
         RETURN 0;
     END IF;
     mask := pgslo_catalog.sample_mask(known.rows);
+    PERFORM pgslo_catalog.pin_table(follow_stream.definition, (follow_stream.definition).recount);
     EXECUTE format('SELECT pgslo_gen.%I($1, $2, $3)', (follow_stream.definition).recount)
     INTO counted USING coalesce(known.name, newest.name), last.name, mask;
     FOR one IN SELECT c.* FROM unnest(counted) AS c ORDER BY c.place LOOP

@@ -138,6 +138,7 @@ DECLARE
     columns text[] := pgslo_catalog.watched_columns((replace_counts.definition).definition_id);
     counted pgslo_catalog.measured[];
 BEGIN
+    PERFORM pgslo_catalog.pin_table(replace_counts.definition, (replace_counts.definition).recount);
     -- One statement, so one snapshot: what it counts in the table is what the fragments it removes stood for.
     EXECUTE format(
         $query$

@@ -334,6 +334,7 @@ DECLARE
     last_place numeric;
 BEGIN
     IF (newest_data.definition).age_of IS NOT NULL THEN
+        PERFORM pgslo_catalog.pin_table(newest_data.definition, (newest_data.definition).age_of);
         EXECUTE format('SELECT pgslo_gen.%I()', (newest_data.definition).age_of) INTO newest;
         RETURN newest;
     END IF;
@@ -464,6 +465,7 @@ BEGIN
         WHEN form = 'age' THEN
             SELECT a.value, a.said INTO value, said FROM pgslo_catalog.age(measured.definition) AS a;
         WHEN form = 'failures' THEN
+            PERFORM pgslo_catalog.pin_table(measured.definition, measure ->> 'function');
             EXECUTE format('SELECT f.rows, f.failed, f.example FROM pgslo_gen.%I($1) AS f', measure ->> 'function')
             INTO looked_at, failed, example USING (measured.batch).name;
             value := failed;

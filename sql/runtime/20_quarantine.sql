@@ -1,6 +1,14 @@
 -- What operators do with rows that were kept out.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.settings() RETURNS text[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT array_agg(s.name || '=' || coalesce(s.setting, '') ORDER BY s.name) FROM pg_catalog.pg_settings s
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.settings() IS 'Every setting of the session.';
+
 CREATE OR REPLACE FUNCTION pgslo.release(quarantine_id bigint, changes jsonb DEFAULT '{}') RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -23,6 +31,12 @@ DECLARE
     written bigint;
     again pgslo_catalog.quarantine;
     newest bigint := coalesce((SELECT max(q.quarantine_id) FROM pgslo_catalog.quarantine q), 0);
+    is_update boolean;
+    key_column text;
+    old_key text;
+    change text;
+    settings_before text[];
+    path_after text;
 BEGIN
     SELECT q.* INTO held FROM pgslo_catalog.quarantine q WHERE q.quarantine_id = release.quarantine_id FOR UPDATE;
     IF NOT FOUND OR held.state <> 'held' THEN
@@ -33,6 +47,8 @@ BEGIN
             HINT = 'SELECT * FROM pgslo.quarantine;';
     END IF;
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.definition_id = held.definition_id;
+    is_update := held.operation = 'UPDATE';
+    PERFORM pgslo_catalog.pin_table(target, coalesce(target.writer, target.reader));
 
     SELECT min(k.name) INTO unknown
     FROM jsonb_object_keys(release.changes) AS k (name)
@@ -45,7 +61,8 @@ BEGIN
             MESSAGE = format('column "%s" of %s does not exist or is generated', unknown, target.name);
     END IF;
 
-    unknown := pgslo_catalog.checked_domain(target.relation);
+    -- With the rights of its owner, if that is another role.
+    unknown := CASE WHEN target.writer IS NULL THEN pgslo_catalog.checked_domain(target.relation) END;
     IF unknown IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
@@ -53,6 +70,26 @@ BEGIN
             DETAIL = format('In %s, %s; its constraints would run with the rights of pgslo''s owner.', target.name, unknown),
             HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; '
                           'write it by hand and discard this one.', release.quarantine_id);
+    END IF;
+    IF is_update AND held.old_key IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('cannot determine the row of %s that row %s updates', target.name, release.quarantine_id),
+            DETAIL = 'A key column was renamed or dropped, and the definition was not applied again, before the row was written.',
+            HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.', release.quarantine_id);
+    END IF;
+    -- The key says which row is written. Who releases decides about the held row, not about another one.
+    SELECT k.name INTO key_column FROM unnest(target.key_columns) WITH ORDINALITY AS k (name, ordinal) WHERE release.changes ? k.name ORDER BY k.ordinal LIMIT 1;
+    IF key_column IS NOT NULL AND (is_update OR NOT has_table_privilege(pgslo_catalog.caller(), target.relation, 'INSERT')) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('cannot change key column "%s" of a row in quarantine', key_column),
+            DETAIL = CASE WHEN is_update THEN 'The row is an update of the row with its key.'
+                          ELSE format('Only roles with INSERT on %s may give the row another key.', target.name) END,
+            HINT = 'Release it with its key, or discard it: pgslo.discard(id).',
+            SCHEMA = split_part(target.name, '.', 1),
+            TABLE = substr(target.name, strpos(target.name, '.') + 1),
+            COLUMN = key_column;
     END IF;
 
     columns_now := pgslo_catalog.columns_of(held.relation);
@@ -77,8 +114,13 @@ BEGIN
     IF jsonb_path_query_array(columns_then, '$[*][0]') = jsonb_path_query_array(columns_now, '$[*][0]') THEN
         BEGIN
             -- A literal, which the row type reads itself: casts of text to it may be its owner's.
-            EXECUTE format('SELECT %L::%s', held.image_text, held.relation);
-            source := format('jsonb_populate_record(%L::%s, $1)', held.image_text, held.relation);
+            change := format('SELECT %L::%s IS NULL', held.image_text, held.relation);
+            IF target.reader IS NULL THEN
+                EXECUTE change;
+            ELSE
+                EXECUTE format('SELECT FROM pgslo_gen.%I($1) AS n (is_null boolean)', target.reader) USING change;
+            END IF;
+            source := format('jsonb_populate_record(%L::%s, %L::jsonb)', held.image_text, held.relation, release.changes);
         EXCEPTION WHEN OTHERS THEN
             source := NULL;  -- A column's type changed, and does not read the old text.
         END;
@@ -98,7 +140,7 @@ BEGIN
         LEFT JOIN pg_attribute a ON a.attrelid = held.relation AND a.attnum = (w.said ->> 0)::smallint
         CROSS JOIN LATERAL (SELECT CASE WHEN a.attnum IS NULL THEN w.said ->> 1 ELSE a.attname END) AS called (name)
         WHERE a.attisdropped IS NOT TRUE;
-        source := format('jsonb_populate_record(NULL::%s, %L::jsonb || $1)', target.relation, renamed);
+        source := format('jsonb_populate_record(NULL::%s, %L::jsonb)', target.relation, renamed || release.changes);
     END IF;
 
     names := ARRAY(
@@ -109,33 +151,47 @@ BEGIN
           AND (a.attname = ANY (known) OR release.changes ? a.attname)
         ORDER BY a.attnum);
 
-    IF held.operation = 'UPDATE' THEN
-        EXECUTE format(
+    IF is_update THEN
+        -- The row with the key that it had before: the image may hold another one, and so may the changes.
+        -- Which operator compares values of a type that is not PostgreSQL's own, casts decide.
+        SELECT CASE WHEN count(*) = count(a.attname) THEN string_agg(format('%s = %L',
+                   CASE WHEN pgslo_catalog.is_plain(a.atttypid) THEN format('t.%I', a.attname) ELSE pgslo_catalog.text_of(format('t.%I', a.attname), a.atttypid) END,
+                   held.old_key ->> k.name), ' AND ' ORDER BY k.name) FILTER (WHERE a.attname IS NOT NULL) END INTO old_key
+        FROM jsonb_object_keys(held.old_key) AS k (name)
+        LEFT JOIN jsonb_array_elements(columns_then) AS w (said) ON w.said ->> 1 = k.name
+        LEFT JOIN pg_attribute a ON a.attrelid = target.relation AND a.attnum = (w.said ->> 0)::smallint AND NOT a.attisdropped;
+        change := format(
             'UPDATE %s AS t SET (%s) = ROW(%s) FROM %s AS r WHERE %s',
             target.relation,
             array_to_string(names, ', '),
             (SELECT string_agg('r.' || n.name, ', ' ORDER BY n.ordinal) FROM unnest(names) WITH ORDINALITY AS n (name, ordinal)),
             source,
-            -- Which operator compares values of a type that is not PostgreSQL's own, casts decide.
-            (SELECT string_agg(
-                 CASE WHEN pgslo_catalog.is_plain(a.atttypid) THEN format('t.%1$I = r.%1$I', a.attname)
-                      ELSE format('%s = %s',
-                                  pgslo_catalog.text_of(format('t.%I', a.attname), a.atttypid),
-                                  pgslo_catalog.text_of(format('r.%I', a.attname), a.atttypid))
-                 END, ' AND ')
-             FROM pg_attribute a
-             WHERE a.attrelid = target.relation AND a.attname = ANY (target.key_columns))
-        ) USING release.changes;
+            coalesce(old_key, 'false'));
     ELSE
-        EXECUTE format(
+        change := format(
             'INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM %s AS r',
             target.relation,
             array_to_string(names, ', '),
             (SELECT string_agg('r.' || n.name, ', ' ORDER BY n.ordinal) FROM unnest(names) WITH ORDINALITY AS n (name, ordinal)),
-            source
-        ) USING release.changes;
+            source);
     END IF;
-    GET DIAGNOSTICS written = ROW_COUNT;
+    IF target.writer IS NULL THEN
+        EXECUTE change;
+        GET DIAGNOSTICS written = ROW_COUNT;
+    ELSE
+        settings_before := pgslo_catalog.settings();
+        EXECUTE format('SELECT pgslo_gen.%I($1)', target.writer) INTO written USING change;
+        -- A trigger of the table's owner may have left another search_path: until it is set again, nothing is looked up by it.
+        path_after := pg_catalog.current_setting('search_path');
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        IF path_after <> 'pg_catalog, pg_temp' OR settings_before <> pgslo_catalog.settings() THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'insufficient_privilege',
+                MESSAGE = format('cannot release row %s', release.quarantine_id),
+                DETAIL = format('A trigger of %s changes settings of the session.', target.name),
+                HINT = format('Write the row as role %s, and discard this one.', (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = target.relation));
+        END IF;
+    END IF;
 
     IF written <> 1 THEN
         SELECT q.* INTO again FROM pgslo_catalog.quarantine q WHERE q.quarantine_id > newest AND q.definition_id = held.definition_id ORDER BY q.quarantine_id DESC LIMIT 1;
@@ -144,11 +200,11 @@ BEGIN
             MESSAGE = format('row %s still cannot be written to %s', release.quarantine_id, target.name),
             DETAIL = coalesce(
                 (SELECT string_agg(format('%s; rule "%s" wants: %s', reason ->> 'shown', reason ->> 'rule', reason ->> 'promise'), '; ') FROM jsonb_array_elements(again.reasons) reason) || '.',
-                format('The row with key %s is not there to be updated.', held.row_key)),
+                format('The row with key %s is not there to be updated.', (SELECT format('(%s) = (%s)', string_agg(k.name, ', ' ORDER BY k.ordinal), string_agg(held.old_key ->> k.name, ', ' ORDER BY k.ordinal)) FROM unnest(target.key_columns) WITH ORDINALITY AS k (name, ordinal)))),
             HINT = 'Repair it on the way: pgslo.release(id, ''{"column": value}''), or discard it: pgslo.discard(id).';
     END IF;
     UPDATE pgslo_catalog.quarantine q
-    SET state = 'released', decided_at = clock_timestamp(), decided_by = session_user
+    SET state = 'released', decided_at = clock_timestamp(), decided_by = pgslo_catalog.caller(), changes = nullif(release.changes, '{}')
     WHERE q.quarantine_id = release.quarantine_id;
     RETURN format('row %s written to %s', release.quarantine_id, target.name);
 END

@@ -43,6 +43,7 @@ DECLARE
     -- The clock's batches are cut from a value that an index may hold, while none holds what it is cut to.
     cut text := (regexp_match(key, '^date_bin\(''[^'']*'', (.+), ''2001-01-01 00:00:00\+00''\)$'))[1];
     value text := coalesce(cut, key);
+    question text;
 BEGIN
     IF EXISTS (
         SELECT FROM pg_index i
@@ -52,25 +53,29 @@ BEGIN
           AND value = '(r.' || pg_get_indexdef(i.indexrelid, 1, true) || ')'
     ) THEN
         -- From batch to batch by the index: what is older is never read.
-        RETURN QUERY EXECUTE format(
+        question := format(
             'WITH RECURSIVE step AS (
                  SELECT (SELECT max(%1$s) FROM %2$s AS r) AS newest
                  UNION ALL
                  SELECT (SELECT max(%1$s) FROM %2$s AS r WHERE %1$s < %3$s) FROM step s WHERE s.newest IS NOT NULL
              ), found AS MATERIALIZED (
-                 SELECT s.newest, %3$s AS raw FROM step s WHERE s.newest IS NOT NULL LIMIT $1
+                 SELECT s.newest, %3$s AS raw FROM step s WHERE s.newest IS NOT NULL LIMIT %5$s
              )
              SELECT pgslo_catalog.iso(b.raw), %4$s, (SELECT count(*) FROM %2$s AS r WHERE %1$s >= b.raw AND %1$s <= b.newest)
              FROM found AS b WHERE %4$s > ''-Infinity''',
             value, (newest_batches.definition).relation, CASE WHEN cut IS NULL THEN 's.newest' ELSE replace(key, cut, 's.newest') END,
-            (newest_batches.definition).batch_place)
-        USING newest_batches.batches;
+            (newest_batches.definition).batch_place, quote_nullable(newest_batches.batches));
     ELSE
-        RETURN QUERY EXECUTE format(
+        question := format(
             'SELECT pgslo_catalog.iso(b.raw), %s AS place, b.rows FROM (SELECT %s AS raw, count(*) AS rows FROM %s AS r GROUP BY 1) AS b
-             WHERE b.raw IS NOT NULL AND %1$s > ''-Infinity'' ORDER BY 2 DESC LIMIT $1',
-            (newest_batches.definition).batch_place, key, (newest_batches.definition).relation)
-        USING newest_batches.batches;
+             WHERE b.raw IS NOT NULL AND %1$s > ''-Infinity'' ORDER BY 2 DESC LIMIT %4$s',
+            (newest_batches.definition).batch_place, key, (newest_batches.definition).relation, quote_nullable(newest_batches.batches));
+    END IF;
+    PERFORM pgslo_catalog.pin_table(newest_batches.definition, (newest_batches.definition).reader);
+    IF (newest_batches.definition).reader IS NULL THEN
+        RETURN QUERY EXECUTE question;
+    ELSE
+        RETURN QUERY EXECUTE format('SELECT n.name, n.place, n.rows FROM pgslo_gen.%I($1) AS n (name text, place numeric, rows bigint)', (newest_batches.definition).reader) USING question;
     END IF;
 END
 $pgslo$;

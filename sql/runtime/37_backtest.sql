@@ -258,6 +258,7 @@ BEGIN
         FOR low IN 1..coalesce(cardinality(names), 0) BY 20 LOOP
             mask := pgslo_catalog.sample_mask((SELECT max(c.rows) FROM unnest(counts[low:low + 19]) AS c (rows)));
             level := pgslo_catalog.level_of(mask);
+            PERFORM pgslo_catalog.pin_table(target, target.recount);
             EXECUTE format('SELECT pgslo_gen.%I($1, $2, $3)', target.recount)
             INTO counted USING names[low], names[least(low + 19, cardinality(names))], mask;
             FOR one IN SELECT c.* FROM unnest(counted) AS c WHERE c.batch = ANY (names) ORDER BY c.place LOOP

@@ -55,7 +55,7 @@ FROM pgslo_catalog.definition d;
 COMMENT ON VIEW pgslo.status IS 'One line for every defined table.';
 
 CREATE OR REPLACE VIEW pgslo.quarantine AS
-SELECT q.quarantine_id, d.name AS definition, q.row_key, q.operation, q.reasons, q.image, q.writer, q.application, q.written_at, q.state, q.decided_at, q.decided_by
+SELECT q.quarantine_id, d.name AS definition, q.row_key, q.operation, q.reasons, q.image, q.writer, q.application, q.written_at, q.state, q.decided_at, q.decided_by, q.changes, q.old_key
 FROM pgslo_catalog.quarantine q JOIN pgslo_catalog.definition d USING (definition_id);
 COMMENT ON VIEW pgslo.quarantine IS 'Rows kept out of their tables. May hold personal data.';
 
@@ -146,6 +146,7 @@ DECLARE
     value text := CASE WHEN target.batch_column IS NULL THEN target.batch_by ELSE format('r.%I', target.batch_column) END;
     kind regtype;
     bound text := '';
+    question text;
 BEGIN
     IF target.batch_by IS NULL THEN
         -- Batches of the clock: the newest that is over.
@@ -168,12 +169,16 @@ BEGIN
     END IF;
     IF target.batch_column IS NOT NULL THEN
         -- The newest value first, by the index, and then the batch that it lies in.
-        EXECUTE format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT %s AS raw FROM (SELECT max(r.%I) AS %I FROM %s AS r%s) AS r) AS b',
-                       target.batch_place, target.batch_by, target.batch_column, target.batch_column, target.relation, bound)
-        INTO name, place;
+        question := format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT %s AS raw FROM (SELECT max(r.%I) AS %I FROM %s AS r%s) AS r) AS b',
+                           target.batch_place, target.batch_by, target.batch_column, target.batch_column, target.relation, bound);
     ELSE
-        EXECUTE format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT max(%s) AS raw FROM %s AS r%s) AS b', target.batch_place, target.batch_by, target.relation, bound)
-        INTO name, place;
+        question := format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT max(%s) AS raw FROM %s AS r%s) AS b', target.batch_place, target.batch_by, target.relation, bound);
+    END IF;
+    PERFORM pgslo_catalog.pin_table(target, target.reader);
+    IF target.reader IS NULL THEN
+        EXECUTE question INTO name, place;
+    ELSE
+        EXECUTE format('SELECT n.name, n.place FROM pgslo_gen.%I($1) AS n (name text, place numeric)', target.reader) INTO name, place USING question;
     END IF;
 END
 $pgslo$;

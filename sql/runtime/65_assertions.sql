@@ -13,6 +13,9 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
+    PERFORM pgslo_catalog.pin_table(d, broken_groups.check_function)
+    FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r USING (rule_id) JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+    WHERE a.check_function = broken_groups.check_function;
     RETURN QUERY EXECUTE format('SELECT b.group_key, b.group_shown, b.said FROM pgslo_gen.%I($1) AS b LIMIT $2', broken_groups.check_function)
     USING CASE WHEN '*' = ANY (broken_groups.keys) THEN NULL ELSE broken_groups.keys END, broken_groups.at_most;
 END
@@ -67,6 +70,9 @@ DECLARE
     error_message text;
 BEGIN
     BEGIN
+        PERFORM pgslo_catalog.pin_table(d, hold_assertion.check_function)
+        FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r USING (rule_id) JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+        WHERE a.check_function = hold_assertion.check_function;
         EXECUTE format('SELECT b.group_key, b.group_shown, b.said FROM pgslo_gen.%I($1) AS b LIMIT 1', hold_assertion.check_function)
         INTO broken_key, broken_shown, broken_said
         USING CASE WHEN '*' = ANY (hold_assertion.keys) THEN NULL ELSE hold_assertion.keys END;

@@ -90,6 +90,7 @@ BEGIN
     IF jsonb_typeof(how -> 'classes') = 'array' THEN
         classes := ARRAY(SELECT jsonb_array_elements_text(how -> 'classes'));
     END IF;
+    PERFORM pgslo_catalog.pin_table(complete_pairs.definition, how ->> 'function');
     EXECUTE format(
         $query$
         WITH taken AS (

@@ -10,3 +10,9 @@ GRANT SELECT ON pgslo.snapshot, pgslo.task_run TO PUBLIC;
 GRANT SELECT ON pgslo.incident, pgslo.rule, pgslo.status, pgslo.batch, pgslo.verdict, pgslo.page, pgslo.reader, pgslo.incident_event, pgslo.budget, pgslo.measured_precision, pgslo.column_history, pgslo.assertion, pgslo.assertion_dependency TO PUBLIC;
 GRANT SELECT ON pgslo.ml_metric, pgslo.prediction_problem, pgslo.post_processing TO PUBLIC;
 GRANT EXECUTE ON FUNCTION pgslo_catalog.metric(bigint[], text, float8) TO PUBLIC;
+
+-- Functions that were made again have lost what owners of tables need.
+SELECT pgslo_catalog.admit_owner(p.oid::regprocedure)
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+WHERE n.nspname = 'pgslo_gen' AND p.proowner <> n.nspowner AND p.prosecdef AND p.prorettype <> 'trigger'::regtype
+  AND pg_has_role(p.proowner, 'USAGE');

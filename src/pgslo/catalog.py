@@ -248,6 +248,7 @@ class Catalog:
         renamed: Definitions whose table has another name by now, by that name.
         replaced: Definitions whose name another table has by now: it was made anew, or swapped in.
         user: The role that asks, and that applies what is planned.
+        keeper: The owner of pgslo, or the role that is about to install it.
         reaches: What owners of defined tables may do with other relations, by the table and the other relation.
         gist_types: Types whose values an exclusion constraint can hold to be equal, or not, by the extension btree_gist.
     """
@@ -264,6 +265,7 @@ class Catalog:
     replaced: frozenset[str] = frozenset()
     gist_types: frozenset[str] = frozenset()
     user: str = ""
+    keeper: str = ""
     reaches: Mapping[tuple[Name, Name], Reach] = field(default_factory=dict)
 
     @property

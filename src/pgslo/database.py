@@ -222,6 +222,7 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
         replaced=replaced(conn) if state.version else frozenset(),
         roles=frozenset(server["roles"]),
         user=server["user"],
+        keeper=server["keeper"],
         reaches=_reaches(conn, definitions),
         gist_types=frozenset(server["gist_types"]),
     )

@@ -14,7 +14,7 @@ from pgslo.compile import view_schemas
 
 What = Literal[
     "gone", "table renamed", "table replaced", "missing", "edited", "foreign", "switched off", "unarmed", "detached", "column renamed", "column retyped",
-    "column gone", "type changed", "broken", "unseen rows", "not observed", "paused", "unknown", "snapshot", "schema", "forged",
+    "column gone", "type changed", "broken", "unseen rows", "other owner", "not observed", "paused", "unknown", "snapshot", "schema", "forged",
 ]  # fmt: skip
 
 
@@ -47,6 +47,8 @@ class Facts:
     table_name: str | None
     is_replaced: bool
     applied_name: str | None
+    applied_owner: str | None
+    table_owner: str | None
     applied_at: Any
     applied_columns: Sequence[Mapping[str, Any]] | None
     applied_objects: Sequence[Mapping[str, Any]] | None
@@ -97,6 +99,7 @@ def find(
     paused = any(pause["definition"] == name for pause in pauses)
     return (
         *_table(facts),
+        *_owners(facts),
         *_objects(facts, installed, paused=paused),
         *_others(facts),
         *_columns(facts),
@@ -186,6 +189,14 @@ def _table(facts: Facts) -> Iterator[Finding]:
         )
 
 
+def _owners(facts: Facts) -> Iterator[Finding]:
+    """Whether the table still belongs to the role with whose rights it is read."""
+    if facts.applied_owner not in (None, facts.table_owner):
+        said = f"it belongs to role {facts.table_owner} now, and belonged to role {facts.applied_owner}"
+        said += "; batches are not counted and rows are not released until it is applied again"
+        yield Finding(facts.definition, "other owner", f"table {facts.table_name}", said, "pgslo apply")
+
+
 def _objects(facts: Facts, installed: Sequence[Installed], *, paused: bool) -> Iterator[Finding]:
     renamed = {facts.applied_name: facts.table_name}
     now = {(one.kind, one.names, one.relation): one for one in installed}
@@ -206,6 +217,9 @@ def _objects(facts: Facts, installed: Sequence[Installed], *, paused: bool) -> I
                 )
         elif one.fingerprint != then["fingerprint"]:
             yield Finding(facts.definition, "foreign", thing, "somebody else's took its place", again)
+        elif one.owner != (then.get("owner") or one.owner):
+            said = f"it belongs to role {one.owner} now, and runs with the rights of that role"
+            yield Finding(facts.definition, "other owner", thing, said, again)
         elif one.body is not None and _digest(one.body) != then["body"] and not paused:
             yield Finding(facts.definition, "edited", thing, "its body was edited by hand", again)
 

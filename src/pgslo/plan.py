@@ -232,13 +232,20 @@ def _change(artifact: Artifact, installed: Installed | None, *, is_replaced: boo
         return [_step("replace", artifact, comment, "it belongs to the definition of the renamed table")]
     if reason is None:
         return []
-    if artifact.replaceable:
+    if artifact.replaceable and not _is_owned_by_another(artifact, installed):
         return [_step("replace", artifact, (*artifact.create, *comment), reason)]
     _refuse_dependants(installed)
     return [_step("replace", artifact, (*artifact.drop, *_commented(artifact)), reason)]
 
 
+def _is_owned_by_another(artifact: Artifact, installed: Installed) -> bool:
+    """Whether a function has another owner than its table: replaced, it would keep it."""
+    return bool(artifact.owner and installed.owner and artifact.owner != installed.owner)
+
+
 def _difference(artifact: Artifact, installed: Installed, *, is_replaced: bool) -> str | None:
+    if _is_owned_by_another(artifact, installed):
+        return f"the table belongs to role {artifact.owner} now, the function to role {installed.owner}"
     if is_replaced:
         return "another table has the name now; it stands for the former one"
     if installed.fingerprint != artifact.fingerprint and artifact.kind != "not_null":
@@ -311,7 +318,7 @@ def _state(catalog: Catalog, steps: Sequence[Step], runtime_scripts: tuple[str, 
         str(catalog.server_version),
         str(catalog.runtime_sha256),
         *sorted(
-            f"{one.kind} {one.identity} {one.fingerprint} {one.validated} {one.enabled} {hash_text(one.body or '')}"
+            f"{one.kind} {one.identity} {one.fingerprint} {one.validated} {one.enabled} {one.owner} {hash_text(one.body or '')}"
             for one in catalog.installed
         ),
         *sorted(repr(_stable(relation)) for relation in catalog.relations.values()),

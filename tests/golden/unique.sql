@@ -24,6 +24,7 @@ DECLARE
     violated text[];
     violated_shown text[];
     shown text;
+    old_key text[];
 BEGIN
     -- The way of nearly every row: all rules in one condition.
     BEGIN
@@ -77,14 +78,17 @@ BEGIN
     END IF;
     BEGIN
         row_key := concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')');
+        IF TG_OP = 'UPDATE' THEN
+            old_key := ARRAY[pgslo_catalog.iso_text(OLD.user_id), pgslo_catalog.iso_text(OLD.feature_date)];
+        END IF;
     EXCEPTION WHEN OTHERS THEN
         NULL;
     END;
-    PERFORM pgslo_catalog.record_quarantine('features.user_stats', TG_RELID::regclass, TG_OP, row_key, NEW, violated, violated_shown);
+    PERFORM pgslo_catalog.record_quarantine('features.user_stats', TG_RELID::regclass, TG_OP, row_key, NEW, violated, violated_shown, old_key);
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 7a99dbeea2c03918 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 00b35077a2ba5c04 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__take_measure: what a statement takes away is taken from its batches.

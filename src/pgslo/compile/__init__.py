@@ -185,6 +185,7 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
     repairing = tuple(choice.rule for choice in chosen if choice.mechanism == "repair trigger")
     processed = _post_processed(compiler, probes)
     triggers = _collect(lambda: (*repairs.artifacts(compiler, repairing), *compiler.artifacts(chosen)))
+    for_owner = _collect(lambda: (*compiler.lookups(chosen), *compiler.for_owner(writes=_diverts(chosen))))
     counted = tuple(choice.rule for choice in chosen if choice.mechanism == "statement trigger")
     tallies = {tally.name: tally for one in over_batches.values() for tally in one.tallies}
     refuses = any(one.rejects for one in over_batches.values()) or any(
@@ -203,6 +204,7 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
     again = _collect(lambda: unjudged.judge(compiler, chosen))
     own = tuple(artifact for one in over_batches.values() for artifact in one.artifacts)
     triggers = (
+        *for_owner,
         *processed,
         *triggers,
         *measured.artifacts,
@@ -237,14 +239,18 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
     )
     changed = post_processing.note(definition, catalog)
     notes = (*_notes(compiler, chosen, measured), *((changed,) if changed else ()))
+    reads_others = reading.reads_others(definition, relation, catalog)
+    if reads_others and asserted.validations:
+        # A plan would run the code of others with the rights of whoever plans.
+        notes = (*notes, "assertions are checked against existing rows by apply, not by the plan")
     return Compiled(
         definition,
         artifacts,
         (*chosen, *asserted.choices),
         tuple(probes),
         (*notes, *asserted.notes, *reading.hazards(definition, relation, catalog)),
-        asserted.validations,
-        reads_others=reading.reads_others(definition, relation, catalog),
+        () if reads_others else asserted.validations,
+        reads_others=reads_others,
     )
 
 
@@ -258,6 +264,11 @@ def _post_processed(compiler: WriteCompiler, probes: list[Probe]) -> tuple[Artif
     )
     probes += [Probe(text, place) for text, place in steps.probes()]
     return _collect(lambda: steps.artifacts(compiler))
+
+
+def _diverts(choices: tuple[Choice, ...]) -> bool:
+    """Whether rows can be held in quarantine."""
+    return any(choice.rule.on_breach == "quarantine" for choice in choices)
 
 
 def _collect(make: Callable[[], _Made]) -> _Made:

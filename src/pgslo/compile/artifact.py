@@ -63,6 +63,7 @@ class Artifact:
         refers_to: The table that a foreign key refers to.
         apart: Whether, where there is none yet, it may be made after the others are in force.
         cloned: Whether PostgreSQL gives partitions clones of it.
+        owner: For a function that reads or writes the definition's table by name: the role that has to own it.
     """
 
     kind: Kind
@@ -77,6 +78,7 @@ class Artifact:
     refers_to: Name | None = None
     apart: bool = False
     cloned: bool = False
+    owner: str = ""
 
     @property
     def identity(self) -> str:

@@ -72,6 +72,7 @@ class _IsBroken:
     function: Sql
     broken_by: Sql
     assertions: tuple[Looked, ...]
+    otherwise: Sql
 
 
 @dataclass(frozen=True)
@@ -118,12 +119,19 @@ class CommitCompiler:
         """The table, its trigger, and the functions."""
         compiler, touched = self._compiler, table(self._touched)
         settle, is_broken = compiler.function_name("settle"), compiler.function_name("is_broken")
+        # In the transactions of all writers: where another role could replace the table, its owner's function looks.
+        of_another = compiler.subject.is_of_another
+        context = _IsBroken(
+            source,
+            self._is_broken,
+            broken_by,
+            () if of_another else tuple(looked),
+            sql.literal(of_another),
+        )
         made = (
             compiler.function(
                 is_broken,
-                sql.render(
-                    "assertion_is_broken", _IsBroken(source, self._is_broken, broken_by, tuple(looked))
-                ),
+                sql.render("assertion_is_broken", context),
                 "looks at touched groups",
                 arguments=_KEYS_AND_ASSERTION,
             ),

@@ -16,7 +16,7 @@ from pgslo.compile.assertion_commit import CommitCompiler, Looked
 from pgslo.compile.assertion_forms import FormCompiler
 from pgslo.compile.assertion_groups import Parts, Touch
 from pgslo.compile.mechanisms import Choice
-from pgslo.compile.writes import WriteCompiler
+from pgslo.compile.writes import Undoing, WriteCompiler
 from pgslo.definition import assertions as forms
 from pgslo.definition.rules import Assertion, Definition
 from pgslo.errors import CatalogError, DefinitionError, DefinitionErrors, Location
@@ -99,6 +99,7 @@ class _Check:
     promise: Sql
     of_all: Sql
     of_touched: Sql
+    undoing: tuple[Undoing, ...]
 
 
 @dataclass(frozen=True)
@@ -294,6 +295,7 @@ def _check_function(one: _Held, definition: Definition, compiler: WriteCompiler)
         promise=Sql(promises.one_line(promises.promise(one.rule))),
         of_all=one.parts.of_all,
         of_touched=one.parts.of_touched,
+        undoing=compiler.undoing,
     )
     template = "assertion_check_hidden" if one.parts.hidden else "assertion_check"
     return compiler.function(
@@ -301,6 +303,7 @@ def _check_function(one: _Held, definition: Definition, compiler: WriteCompiler)
         sql.render(template, context),
         "finds the groups that break the assertion",
         arguments=_KEYS,
+        reads_table=True,
     )
 
 

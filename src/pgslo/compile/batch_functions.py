@@ -12,7 +12,7 @@ from pgslo.compile import batch_columns, conditions, constants, promises
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.conditions import ROW
 from pgslo.compile.measuring import Tally
-from pgslo.compile.writes import WriteCompiler
+from pgslo.compile.writes import Undoing, WriteCompiler
 from pgslo.definition import names, rules
 from pgslo.errors import CatalogError, Location
 from pgslo.sql import Sql
@@ -83,6 +83,7 @@ class _Function:
 class _OfRows(_Function):
     rows: Sql
     about: Sql
+    undoing: tuple[Undoing, ...]
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,11 @@ def _made(
     probes: tuple[tuple[Sql, Location], ...],
 ) -> Parts:
     artifact = compiler.function(
-        function, text, f'measures rule "{rule.name}" when a batch is closed', arguments=_BATCH
+        function,
+        text,
+        f'measures rule "{rule.name}" when a batch is closed',
+        arguments=_BATCH,
+        reads_table=True,
     )
     return Parts(
         {"form": "failures", "function": function, **_failures(rule)},
@@ -210,7 +215,7 @@ def _header(rule: rules.BatchRule, compiler: WriteCompiler, function: str) -> di
 
 def _of_rows(
     rule: rules.BatchRule, compiler: WriteCompiler, function: str, not_null: tuple[Sql, ...]
-) -> dict[str, Sql]:
+) -> dict[str, Any]:
     about = [sql.render("tally_present", _Value(value)) for value in not_null]
     if rule.where is not None:
         about.append(rule.where.qualified(ROW))
@@ -218,6 +223,7 @@ def _of_rows(
         **_header(rule, compiler, function),
         "rows": rows_of_batch(compiler),
         "about": sql.join(" AND ", about or [_ALL_ROWS]),
+        "undoing": compiler.undoing,
     }
 
 

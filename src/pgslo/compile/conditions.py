@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from pgslo import sql
+from pgslo import naming, sql
 from pgslo.catalog import BOOLEAN, TEMPORAL, TEXT, Catalog, Column, Relation
 from pgslo.compile import texts
 from pgslo.compile.constants import ARRAY, COMPOSITE, ENUM, GEOMETRIC, RANGE, UNBOUNDED, constant
@@ -31,6 +31,11 @@ class Subject:
 
     relation: Relation
     catalog: Catalog
+
+    @property
+    def is_of_another(self) -> bool:
+        """Whether the table belongs to another role than pgslo."""
+        return self.relation.owner not in ("", self.catalog.keeper)
 
     def column(self, name: str, location: Location) -> Column:
         """The column of that name.
@@ -162,11 +167,54 @@ class OtherKey:
     other: Sql
     new: Sql
     old: Sql
+    inserts: Sql
 
 
 @dataclass(frozen=True)
 class OtherRow:
-    """Nothing: where a row stands tells it from others."""
+    """Where the row to be replaced is stored, which tells it from others."""
+
+    table: Sql
+    place: Sql
+    inserts: Sql
+
+
+@dataclass(frozen=True)
+class _Call:
+    function: Sql
+    arguments: Sql
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A condition about other rows, as a function of the values that it needs.
+
+    Attributes:
+        function: Its name, without the schema.
+        types: Types of its arguments.
+        values: Its arguments, where a row is judged.
+        condition: The condition over its arguments.
+    """
+
+    function: str
+    types: Sql
+    values: Sql
+    condition: Sql
+
+
+class _Arguments:
+    """Collects values and their types, and gives the parameter that stands for each."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, str] = {}
+
+    def __call__(self, value: Sql, type_: str) -> Sql:
+        self.found.setdefault(value.text, type_)
+        return Sql(f"${list(self.found).index(value.text) + 1}")
+
+
+def _as_it_is(value: Sql, _type: str) -> Sql:
+    return value
 
 
 @dataclass(frozen=True)
@@ -355,16 +403,48 @@ def _compared(column: Column, left: Sql, operator: Sql, right: Sql) -> Sql:
     return sql.render("enum_compared", EnumCompared(function, without_domain(column, left), right))
 
 
-def passes(rule: rules.Rule, subject: Subject, row: Sql) -> Sql:
+def passes(rule: rules.Rule, subject: Subject, row: Sql, *, by_owner: bool = False) -> Sql:
     """The condition under which a row passes; unknown (NULL) passes, as in a check constraint."""
-    judged = condition(rule, subject, row)
+    found = None if by_owner else lookup(rule, subject, row)
+    judged = condition(rule, subject, row) if found is None else _called(found)
     if rule.where is None:
         return sql.render("passes", Passes(judged, Sql("")))
     return sql.render("passes_where", Passes(judged, rule.where.qualified(row)))
 
 
-def condition(rule: rules.Rule, subject: Subject, row: Sql) -> Sql:
+def lookup(rule: rules.Rule, subject: Subject, row: Sql) -> Lookup | None:
+    """A condition that looks rows up, as a function, where the table belongs to another role; ``None`` otherwise.
+
+    A trigger runs with the rights of the role that applied it. It must not read relations that others can replace.
+    """
+    if not (isinstance(rule, rules.References | rules.Unique) and subject.is_of_another):
+        return None
+    given = _Arguments()
+    stated = condition(rule, subject, row, given)
+    return Lookup(
+        naming.fit(subject.relation.schema, subject.relation.name, f"lookup_{rule.name}"),
+        Sql(", ".join(given.found.values())),
+        Sql(", ".join(given.found)),
+        stated,
+    )
+
+
+def _called(found: Lookup) -> Sql:
+    return sql.render(
+        "lookup_call", _Call(sql.identifier(naming.GENERATED_SCHEMA, found.function), found.values)
+    )
+
+
+def condition(
+    rule: rules.Rule, subject: Subject, row: Sql, given: Callable[[Sql, str], Sql] = _as_it_is
+) -> Sql:
     """What the rule asks of a row, whatever its ``where``.
+
+    Args:
+        rule: The rule.
+        subject: Its table.
+        row: How the row is called.
+        given: Makes what stands for a value of the row, and its type, in a condition that looks rows up.
 
     Raises:
         CatalogError: The rule cannot judge its column's type, or a constant is not of it.
@@ -428,20 +508,26 @@ def condition(rule: rules.Rule, subject: Subject, row: Sql) -> Sql:
             context = Compared(value(rule.left), Sql(rule.operator), value(rule.right))
         case rules.References():
             pairs = tuple(
-                Pair(without_domain(column, value(own)), without_domain(target, sql.identifier(other)))
+                Pair(
+                    given(without_domain(column, value(own)), column.base_type),
+                    without_domain(target, sql.identifier(other)),
+                )
                 for own, other in zip(rule.columns, rule.to, strict=True)
                 for column, target in [_looked_up(rule, own, other, subject)]
             )
             context = Referring(sql.identifier(*reference(rule)), pairs[0], pairs[1:])
         case rules.Unique():
             pairs = tuple(
-                Pair(without_domain(column, value(own)), without_domain(column, sql.identifier(own)))
+                Pair(
+                    given(without_domain(column, value(own)), column.base_type),
+                    without_domain(column, sql.identifier(own)),
+                )
                 for own in rule.columns
                 for column in [subject.column(own, rule.location)]
             )
             table = sql.identifier(subject.relation.schema, subject.relation.name)
             # Before the row is stored there must be none like it; after the statement it is there itself.
-            scope = (_other_rows(rule, subject),) if row == NEW else ()
+            scope = (_other_rows(rule, subject, given),) if row == NEW else ()
             if rule.where:
                 scope = (*scope, rule.where.qualified(Sql("other")))
             context = Alone(table, pairs[0], pairs[1:], scope, Sql("1" if row == NEW else "2"))
@@ -452,18 +538,27 @@ def condition(rule: rules.Rule, subject: Subject, row: Sql) -> Sql:
     return sql.render(f"rules/{rule.kind}", context)
 
 
-def _other_rows(rule: rules.Unique, subject: Subject) -> Sql:
+def _other_rows(rule: rules.Unique, subject: Subject, given: Callable[[Sql, str], Sql]) -> Sql:
     """The condition for a row to be another than the one about to be written."""
     key = subject.relation.primary_key
+    inserts = given(Sql("TG_OP = 'INSERT'"), "boolean")
     if not key or set(key) <= set(rule.columns):
-        return sql.render("unique_other_row", OtherRow())
+        stored = given(Sql("OLD.tableoid"), "oid"), given(Sql("OLD.ctid"), "tid")
+        return sql.render("unique_other_row", OtherRow(*stored, inserts))
     columns = [subject.column(name, rule.location) for name in key]
+
     # A row with this key is the one that INSERT … ON CONFLICT is about to update.
-    other, new, old = (
-        sql.join(", ", (texts.comparable(column, Sql(alias)) for column in columns))
-        for alias in ("other", "NEW", "OLD")
-    )
-    return sql.render("unique_other_key", OtherKey(other, new, old))
+    def of(alias: str) -> Sql:
+        return sql.join(
+            ", ",
+            (
+                given(texts.comparable(column, Sql(alias)), column.base_type if column.plain else "text")
+                for column in columns
+            ),
+        )
+
+    other = sql.join(", ", (texts.comparable(column, Sql("other")) for column in columns))
+    return sql.render("unique_other_key", OtherKey(other, of("NEW"), of("OLD"), inserts))
 
 
 def reference(rule: rules.References) -> tuple[str, str]:

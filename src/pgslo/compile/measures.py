@@ -14,7 +14,7 @@ from pgslo.compile.batch_functions import Parts
 from pgslo.compile.conditions import ROW, check_casts
 from pgslo.compile.measuring import Tally, is_watched
 from pgslo.compile.mechanisms import Choice
-from pgslo.compile.writes import WriteCompiler
+from pgslo.compile.writes import Undoing, WriteCompiler
 from pgslo.definition import bounds, names, rules
 from pgslo.errors import CatalogError, Location
 from pgslo.sql import Sql
@@ -85,12 +85,19 @@ class _Probe:
 
 
 @dataclass(frozen=True)
+class _Direct:
+    """Nothing: what is read is returned at once."""
+
+
+@dataclass(frozen=True)
 class _Freshness:
     source: Sql
     function: Sql
     table: Sql
     column: Sql
     newest: Sql
+    undoing: tuple[Undoing, ...]
+    direct: tuple[_Direct, ...]
 
 
 _BY_SUMS = "added up as rows come and go; judged when the batch is closed"
@@ -422,9 +429,14 @@ def _freshness(rule: rules.Freshness, compiler: WriteCompiler) -> Parts:
         newest=batch_columns.of_row(column)
         if column.base_type == "timestamp with time zone"
         else sql.render("newest", _Column(sql.identifier(column.name))),
+        undoing=compiler.undoing,
+        direct=() if compiler.undoing else (_Direct(),),
     )
     made = compiler.function(
-        function, sql.render("rules/freshness", context), "looks the newest value up in its index"
+        function,
+        sql.render("rules/freshness", context),
+        "looks the newest value up in its index",
+        reads_table=True,
     )
     return Parts(
         {"form": "age", "function": function},

@@ -12,7 +12,7 @@ from pgslo.compile import conditions, constants, texts
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.conditions import ROW
 from pgslo.compile.constants import ARRAY, COMPOSITE, GEOMETRIC, RANGE
-from pgslo.compile.writes import Described, Header, WriteCompiler, with_breach
+from pgslo.compile.writes import Described, Header, Undoing, WriteCompiler, with_breach
 from pgslo.definition import rules
 from pgslo.definition.rules import Definition
 from pgslo.sql import Sql
@@ -112,6 +112,7 @@ class _Recount:
     function: Sql
     count: Sql
     count_all: Sql
+    undoing: tuple[Undoing, ...]
 
 
 @dataclass(frozen=True)
@@ -384,12 +385,14 @@ def _recount(
         function=sql.identifier(naming.GENERATED_SCHEMA, name),
         count=_count(compiler, columns, tallies, bounded, (), sample=sample),
         count_all=_count(compiler, columns, tallies, Sql(f"{compiler.table} AS r"), (), sample=sample),
+        undoing=compiler.undoing,
     )
     return compiler.function(
         name,
         sql.render("recount", context),
         "counts batches from the table itself, for rows that were there before pgslo or came unseen",
         arguments=Sql("text, text, bigint"),
+        reads_table=True,
     )
 
 

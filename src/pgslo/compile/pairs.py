@@ -12,7 +12,7 @@ from pgslo.catalog import BOOLEAN, NUMERIC, TEXT, Column, Name, Relation
 from pgslo.compile import constants, post_processing, texts
 from pgslo.compile.artifact import Artifact, table
 from pgslo.compile.conditions import ROW, Subject, check_operators
-from pgslo.compile.writes import WriteCompiler
+from pgslo.compile.writes import Undoing, WriteCompiler
 from pgslo.definition import predictions, rules
 from pgslo.definition.predictions import Columns, Labels
 from pgslo.errors import CatalogError, Location
@@ -65,6 +65,8 @@ class _Now:
     function: Sql
     whole: tuple[Sql, ...]
     touched: tuple[Sql, ...]
+    security: Sql
+    undoing: tuple[Undoing, ...]
 
 
 @dataclass(frozen=True)
@@ -296,6 +298,7 @@ class Compiler:
                 self._now(),
                 "the rows of both tables that metrics look at, all of them or those that changed",
                 arguments=Sql("pgslo_catalog.pair_image[]"),
+                reads_table=True,
             )
         ]
         for side in self._sides():
@@ -369,6 +372,8 @@ class Compiler:
                 for side in sides
             ),
             touched=tuple(self._rows(side, self._touched(side), 1) for side in sides),
+            security=Sql(" SECURITY DEFINER" if self.subject.is_of_another else ""),
+            undoing=self.compiler.undoing,
         )
         return sql.render("pairs_now", context)
 

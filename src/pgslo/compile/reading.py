@@ -100,7 +100,7 @@ def hazards(definition: Definition, relation: Relation, catalog: Catalog) -> Ite
             yield f"{by} reads {kind} {'.'.join(name)} of role {reach.owner}, who can change what it runs"
         elif reach is not None and kind != "table":
             yield f"{by} reads {kind} {'.'.join(name)}: its functions run with the rights of role {reach.reader}"
-    if relation.schema_owner not in ("", catalog.user):
+    if relation.schema_owner not in ("", catalog.user, catalog.keeper):
         yield f"schema {relation.schema} belongs to role {relation.schema_owner}, who can replace the table"
     for name, owner in relation.foreign_parts:
         yield f"{'.'.join(name)} belongs to role {owner}: its triggers run with the rights of whoever writes or releases rows"

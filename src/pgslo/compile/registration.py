@@ -86,6 +86,7 @@ def registration(
         **({"tallies": tallies} if tallies else {}),
         **_objective(definition),
         **_freshness(over_batches),
+        **_for_owner(compiler, choices),
         **post_processing.registered(definition),
         **({"pairs": paired.document()} if paired else {}),
         "watched": [{"name": one.column.name, "kind": one.kind} for one in measured.watched if counted],
@@ -192,6 +193,13 @@ def _freshness(over_batches: dict[str, Measured]) -> dict[str, object]:
         if one.measure["form"] == "age":
             return {"max_age": f"{one.high:.0f} seconds", "age_of": one.measure.get("function")}
     return {}
+
+
+def _for_owner(compiler: WriteCompiler, choices: tuple[Choice, ...]) -> dict[str, object]:
+    """The functions by which the runtime reads and writes a table of another role with that role's rights."""
+    writes = any(choice.rule.on_breach == "quarantine" for choice in choices)
+    names = [one.names[0] for one in compiler.for_owner(writes=writes)]
+    return dict(zip(("reader", "writer"), names, strict=False))
 
 
 def _document(document: object) -> Sql:

@@ -9,7 +9,7 @@ from pgslo.compile.artifact import Artifact
 from pgslo.compile.batch_functions import rows_of_batch
 from pgslo.compile.conditions import ROW
 from pgslo.compile.mechanisms import Choice
-from pgslo.compile.writes import Described, WriteCompiler
+from pgslo.compile.writes import Described, Undoing, WriteCompiler
 from pgslo.sql import Sql
 
 #: Those that refuse a row fail its write instead of leaving it unjudged.
@@ -24,6 +24,7 @@ class _Judge:
     rule_names: Sql
     rules: tuple[Described, ...]
     rows: Sql
+    undoing: tuple[Undoing, ...]
 
 
 def judge(compiler: WriteCompiler, choices: tuple[Choice, ...]) -> Artifact | None:
@@ -45,17 +46,19 @@ def judge(compiler: WriteCompiler, choices: tuple[Choice, ...]) -> Artifact | No
     if batch is None or batch.by is None or not judged:
         return None
     name = compiler.function_name("judge")
-    described = compiler.described(judged, ROW)
+    described = compiler.described(judged, ROW, by_owner=True)
     context = _Judge(
         source=compiler.source(judged),
         function=sql.identifier(naming.GENERATED_SCHEMA, name),
         rule_names=Sql(f"ARRAY[{sql.join(', ', (one.name for one in described))}]::text[]"),
         rules=described,
         rows=rows_of_batch(compiler),
+        undoing=compiler.undoing,
     )
     return compiler.function(
         name,
         sql.render("judge_rows", context),
         "judges rows that could not be judged when they were written, for example while a lock was held",
         arguments=_BATCH_AND_RULE,
+        reads_table=True,
     )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pgslo import naming, sql
 from pgslo.catalog import Catalog, Name, Relation
 from pgslo.compile import conditions, declared, promises, texts
 from pgslo.compile.arrival import arrival, batching
 from pgslo.compile.artifact import Artifact, Statement, table
-from pgslo.compile.conditions import NEW, Subject
+from pgslo.compile.conditions import NEW, ROW, Subject
 from pgslo.compile.mechanisms import Choice, Mechanism
 from pgslo.definition import rules
 from pgslo.definition.rules import Definition
@@ -86,6 +86,12 @@ class _WriteQuarantine(Header):
     first: Sql
     others: tuple[Sql, ...]
     rules: tuple[Described, ...]
+    old_key: Sql
+
+
+@dataclass(frozen=True)
+class _Value:
+    value: Sql
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,42 @@ class _Function:
     function: Sql
 
 
+@dataclass(frozen=True)
+class _Given:
+    function: Sql
+    owner: Sql
+
+
+@dataclass(frozen=True)
+class Undoing:
+    """The begin and the end of a block in which the owner's code may run: what it does is undone, settings as well."""
+
+    begin: Sql
+    end: Sql
+
+
+@dataclass(frozen=True)
+class _Nothing:
+    pass
+
+
+@dataclass(frozen=True)
+class _ForOwner:
+    source: Sql
+    function: Sql
+    names: Sql
+
+
+@dataclass(frozen=True)
+class _Lookup:
+    source: Sql
+    function: Sql
+    arguments: Sql
+    promise: Sql
+    condition: Sql
+    undoing: tuple[Undoing, ...]
+
+
 class WriteCompiler:
     """Makes the functions and triggers of one definition."""
 
@@ -131,6 +173,66 @@ class WriteCompiler:
         """Who answers for a rule."""
         own = rule.owner if rule else None
         return own or self.definition.owner or "unknown"
+
+    @property
+    def undoing(self) -> tuple[Undoing, ...]:
+        """One block where the table belongs to another role than pgslo; none otherwise."""
+        if not self.subject.is_of_another:
+            return ()
+        return (Undoing(sql.render("undo_begin", _Nothing()), sql.render("undo_end", _Nothing())),)
+
+    def for_owner(self, *, writes: bool) -> tuple[Artifact, ...]:
+        """What lets the runtime read, or also write, a table of another role with that role's rights.
+
+        Args:
+            writes: Whether rows can be released from quarantine.
+        """
+        if not self.subject.is_of_another:
+            return ()
+        whats = {"read": "reads the table for the runtime, with the rights of its owner"}
+        if writes:
+            whats["write"] = "writes a released row with the rights of the table's owner"
+        made = []
+        for what, reason in whats.items():
+            name = self.function_name(f"{what}_as_owner")
+            # Named in a comment: the owner is granted EXECUTE on what is called.
+            called = f"{self.batching.name}, {self.batching.place}, {self.batching.raw_row}"
+            context = _ForOwner(
+                self.source(), sql.identifier(naming.GENERATED_SCHEMA, name), Sql(promises.one_line(called))
+            )
+            text = sql.render(f"{what}_as_owner", context)
+            made.append(self.function(name, text, reason, arguments=Sql("text"), reads_table=True))
+        return tuple(made)
+
+    def lookups(self, choices: tuple[Choice, ...]) -> tuple[Artifact, ...]:
+        """Functions of the table's owner by which triggers look rows up in tables that another role can replace."""
+        made = []
+        for choice in choices:
+            rule = choice.rule
+            if choice.mechanism not in ("row trigger", "statement trigger"):
+                continue
+            row = NEW if choice.mechanism == "row trigger" else ROW
+            found = conditions.lookup(rule, self.subject, row)
+            if found is None:
+                continue
+            context = _Lookup(
+                self.source(),
+                sql.identifier(naming.GENERATED_SCHEMA, found.function),
+                found.types,
+                Sql(promises.one_line(promises.promise(rule))),
+                found.condition,
+                self.undoing,
+            )
+            made.append(
+                self.function(
+                    found.function,
+                    sql.render("lookup", context),
+                    f'looks rows up for rule "{rule.name}" with the rights of the table\'s owner',
+                    arguments=found.types,
+                    reads_table=True,
+                )
+            )
+        return tuple(made)
 
     def artifacts(self, choices: tuple[Choice, ...]) -> tuple[Artifact, ...]:
         """Functions and triggers for the rules that are enforced by other triggers than those on whole statements."""
@@ -158,6 +260,10 @@ class WriteCompiler:
             first=described[0].passes,
             others=tuple(one.passes for one in described[1:]),
             rules=described,
+            old_key=sql.join(
+                ", ",
+                (sql.render("iso_text", _Value(Sql(f"OLD.{sql.identifier(name)}"))) for name in self.key),
+            ),
         )
         return [
             self.function(
@@ -236,11 +342,29 @@ class WriteCompiler:
             ),
         ]
 
-    def function(self, name: str, text: Sql, reason: str, *, arguments: Sql = _NO_ARGUMENTS) -> Artifact:
-        """A generated function, revoked from PUBLIC so that nobody can attach it to a table of his own."""
+    def function(
+        self,
+        name: str,
+        text: Sql,
+        reason: str,
+        *,
+        arguments: Sql = _NO_ARGUMENTS,
+        reads_table: bool = False,
+    ) -> Artifact:
+        """A generated function, revoked from PUBLIC so that no other role can attach it to a table.
+
+        Args:
+            name: Its name, without the schema.
+            text: What creates or replaces it.
+            reason: Why there is one.
+            arguments: Types of its arguments.
+            reads_table: Whether it names tables that others could replace: the owner of the definition's table owns it.
+        """
         qualified = Sql(f"{sql.identifier(naming.GENERATED_SCHEMA, name)}({arguments})")
         called = Sql(f"FUNCTION {qualified}")
-        return Artifact(
+        catalog = self.subject.catalog
+        owner = self.relation.owner if reads_table else catalog.keeper
+        made = Artifact(
             kind="function",
             names=(name,),
             definition=self.definition.name,
@@ -248,7 +372,14 @@ class WriteCompiler:
             reason=reason,
             commented=called,
             replaceable=True,
+            owner=owner if reads_table else "",
         )
+        if owner in ("", catalog.user):
+            return made
+        # Who applies it makes no other function of it: the fingerprint is that of the text.
+        context = _Given(sql.literal(str(qualified)), sql.literal(owner))
+        given = Statement(sql.render("give_function", context))
+        return replace(made, create=(*made.create, given), known_as=made.fingerprint)
 
     def trigger(
         self,
@@ -339,11 +470,22 @@ class WriteCompiler:
         """A column's value in a row as text, for people."""
         return texts.text(self.subject.column(name, self.definition.location), row)
 
-    def described(self, judged: tuple[rules.Rule, ...], row: Sql) -> tuple[Described, ...]:
-        """Rules over a row, for templates; numbered from 1."""
-        return tuple(self._describe(rule, row, ordinal) for ordinal, rule in enumerate(judged, start=1))
+    def described(
+        self, judged: tuple[rules.Rule, ...], row: Sql, *, by_owner: bool = False
+    ) -> tuple[Described, ...]:
+        """Rules over a row, for templates; numbered from 1.
 
-    def _describe(self, rule: rules.Rule, row: Sql, ordinal: int) -> Described:
+        Args:
+            judged: The rules.
+            row: How the row is called.
+            by_owner: Whether they are evaluated with the rights of the table's owner, who may look rows up.
+        """
+        return tuple(
+            self._describe(rule, row, ordinal, by_owner=by_owner)
+            for ordinal, rule in enumerate(judged, start=1)
+        )
+
+    def _describe(self, rule: rules.Rule, row: Sql, ordinal: int, *, by_owner: bool) -> Described:
         promise = promises.promise(rule)
         shown = tuple(
             _Labelled(sql.literal(f"{name} = "), self.text(name, row)) for name in conditions.columns(rule)
@@ -352,7 +494,7 @@ class WriteCompiler:
             label=Sql(promises.one_line(rule.name)),
             name=sql.literal(rule.name),
             ordinal=sql.literal(ordinal),
-            passes=conditions.passes(rule, self.subject, row),
+            passes=conditions.passes(rule, self.subject, row, by_owner=by_owner),
             shown=sql.render("shown", _Shown(shown)),
             column_name=sql.literal(rule.column or ""),
             promise=sql.literal(promise),

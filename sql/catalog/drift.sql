@@ -11,7 +11,7 @@ SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_na
     ARRAY(SELECT DISTINCT k.name FROM pgslo_catalog.rule r, unnest(r.columns) AS k (name)
           WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.mechanism NOT IN ('native', 'on read')
           UNION SELECT unnest(d.key_columns) ORDER BY 1) AS used_columns,
-    ARRAY(SELECT DISTINCT coalesce(r.name, 'batch') || ': ' || b.error_message
+    ARRAY(SELECT DISTINCT coalesce(r.name, 'batch') || ': ' || b.said
           FROM pgslo_catalog.rule_break b LEFT JOIN pgslo_catalog.rule r USING (rule_id)
           WHERE b.definition_id = d.definition_id AND r.retired_at IS NULL AND b.batch IS NULL ORDER BY 1) AS broken,
     EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.scope = 'assertion' AND r.mechanism <> 'native') AS asserts,

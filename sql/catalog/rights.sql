@@ -3,6 +3,11 @@ SELECT n.oid IS NOT NULL AND EXISTS (SELECT FROM pg_catalog.pg_class r WHERE r.r
        coalesce(has_schema_privilege(n.oid, 'USAGE'), false) AS may_use,
        coalesce(has_schema_privilege(c.oid, 'USAGE') AND has_any_column_privilege(t.oid, 'SELECT'), false) AS may_plan,
        coalesce(has_table_privilege(q.oid, 'SELECT'), false) AS may_see_rows,
+       -- As pgslo_catalog.may_know_all(): others see the tables that they may read.
+       coalesce(pg_has_role(c.nspowner, 'USAGE'), false)
+           OR EXISTS (SELECT FROM pg_catalog.pg_class s
+                      WHERE (s.relnamespace = n.oid AND s.relname IN ('sample', 'delivery') OR s.relnamespace = c.oid AND s.relname = 'incident')
+                        AND has_table_privilege(s.oid, 'SELECT')) AS may_know_all,
        coalesce(has_function_privilege(p.oid, 'EXECUTE'), false) AND NOT pg_catalog.pg_is_in_recovery() AS may_tick,
        coalesce((SELECT bool_and(has_function_privilege(f.oid, 'EXECUTE')) FROM pg_catalog.pg_proc f
                  WHERE f.pronamespace = n.oid AND f.proname IN ('subscribe', 'watch_deliveries', 'queue_delivery', 'begin_delivery', 'end_delivery')), false)

@@ -342,8 +342,9 @@ BEGIN
             record_break.error_code, false);
         RETURN;
     END IF;
-    INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message)
-    SELECT d.definition_id, r.rule_id, record_break.error_code, left(record_break.error_message, 1000)
+    INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message, said)
+    SELECT d.definition_id, r.rule_id, record_break.error_code, left(record_break.error_message, 1000),
+           pgslo_catalog.error_said(coalesce(r.scope = 'row' AND r.kind <> 'references', true), record_break.error_code, record_break.error_message)
     FROM pgslo_catalog.definition d
     LEFT JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.name = record_break.rule
     WHERE d.name = record_break.definition AND (record_break.rule IS NULL OR r.rule_id IS NOT NULL)
@@ -511,10 +512,13 @@ COMMENT ON FUNCTION pgslo_catalog.reject_schema(text, text, text, text, text, te
 CREATE OR REPLACE FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+-- Behind a pooler another client's SET client_min_messages would silence this one.
+SET client_min_messages = 'warning'
 AS $pgslo$
 DECLARE
-    -- One warning a statement, also from a trigger that fires for every row.
-    statement text := format('%s %s', extract(epoch FROM statement_timestamp()), warn_writer.definition);
+    -- One warning a statement, also from a trigger that fires for every row. With a secret, or another function in the
+    -- statement could set it and so silence the warning.
+    statement text := md5(concat((SELECT s.value FROM pgslo_catalog.secret s), extract(epoch FROM statement_timestamp()), warn_writer.definition));
 BEGIN
     IF statement = current_setting('pgslo.warned_writer', true) THEN
         RETURN;
@@ -568,3 +572,86 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.iso(anyelement) IS 'A batch''s name: the same text for the same value whatever the session''s settings.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.salt(definition text) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN (SELECT concat(s.value, ' ', (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = salt.definition), ' ') FROM pgslo_catalog.secret s);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.salt(text) IS 'Return what names of batches of a definition are hashed with.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.text_name(value text, salt text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN CASE
+        WHEN text_name.value ~ '^[+-]?\d{1,18}(\.\d{1,18})?$'
+            OR text_name.value ~ '^\d{4}-\d{2}(-\d{2}([ T]\d{2}(:?\d{2}(:?\d{2}(\.\d{1,6})?)?)?( ?(Z|[+-]\d{2}(:?\d{2})?))?)?)?$'
+            OR text_name.value ~ '^\d{4}-?(W\d{2}|Q\d)$'
+        THEN text_name.value
+        ELSE 'text ' || left(encode(sha256(convert_to(text_name.salt || text_name.value, 'UTF8')), 'hex'), 32)
+    END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.text_name(text, text) IS 'Return the name of a batch whose key is a text: the key if it is a number, date or time, else a hash.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.key_text(value anyelement) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN CASE WHEN pg_typeof(value) IN ('text'::regtype, 'character varying'::regtype) THEN value::text ELSE pgslo_catalog.iso_text(value) END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.key_text(anyelement) IS 'Return a batch''s key as text: the same whatever the session''s settings.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.hidden_name(value anyelement, salt text) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN coalesce(pgslo_catalog.text_name(pgslo_catalog.key_text(value), hidden_name.salt), 'NULL');
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.hidden_name(anyelement, text) IS 'Return the name of a batch whose key may be personal.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.shown_name(value anyelement, salt text) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    name text := pgslo_catalog.key_text(value);
+BEGIN
+    IF name IS NULL THEN
+        RETURN 'NULL';
+    -- Names that stand for something else, or that another key's name may be.
+    ELSIF name IN ('', '*', 'NULL', 'unknown') OR name ~ '^text [0-9a-f]{32}$' OR length(name) = 195 AND name ~ '\.\.\.[0-9a-f]{32}$' THEN
+        RETURN pgslo_catalog.text_name(name, shown_name.salt);
+    ELSIF length(name) > 200 THEN
+        -- An index over it takes 2,700 bytes.
+        RETURN concat(left(name, 160), '...', left(encode(sha256(convert_to(name, 'UTF8')), 'hex'), 32));
+    END IF;
+    RETURN name;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.shown_name(anyelement, text) IS 'Return the name of a batch whose definition has its keys shown.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.name_of(definition pgslo_catalog.definition, batch text) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    hidden text := pgslo_catalog.text_name(name_of.batch, pgslo_catalog.salt((name_of.definition).name));
+BEGIN
+    RETURN CASE WHEN EXISTS (
+        SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = (name_of.definition).definition_id AND f.batch = hidden
+        UNION ALL
+        SELECT FROM pgslo_catalog.batch b WHERE b.definition_id = (name_of.definition).definition_id AND b.name = hidden
+    ) THEN hidden ELSE name_of.batch END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.name_of(pgslo_catalog.definition, text) IS 'Return the name of a batch that is given by its name or by its key.';

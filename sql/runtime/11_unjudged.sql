@@ -71,8 +71,9 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
     -- Never left out because there is one already: that of another transaction says nothing of these rows.
-    INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message, batch, place)
+    INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message, said, batch, place)
     SELECT d.definition_id, r.rule_id, mark_unjudged.error_code, left(mark_unjudged.error_message, 1000),
+           pgslo_catalog.error_said(false, mark_unjudged.error_code, mark_unjudged.error_message),
            b.name, coalesce(b.place, pgslo_catalog.arrival(d.definition_id, b.name))
     FROM pgslo_catalog.definition d
     JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.name = ANY (mark_unjudged.rules)

@@ -215,7 +215,7 @@ BEGIN
     SELECT b.* INTO judged FROM pgslo_catalog.batch b WHERE b.definition_id = judge_batch.definition_id AND b.name = judge_batch.batch;
     IF judged.rows <= 0 AND judged.revision > 1 THEN
         -- Rows that are deleted because they are old are no news.
-        UPDATE pgslo_catalog.verdict v SET verdict = 'unknown', said = 'the batch was emptied', judged_at = clock_timestamp()
+        UPDATE pgslo_catalog.verdict v SET verdict = 'unknown', said = 'the batch was emptied', example = NULL, judged_at = clock_timestamp()
         WHERE v.definition_id = judge_batch.definition_id AND v.batch = judge_batch.batch;
         RETURN;
     END IF;
@@ -229,10 +229,12 @@ BEGIN
         EXCEPTION WHEN OTHERS THEN
             IF pgslo_catalog.is_transient(SQLSTATE) THEN
                 PERFORM pgslo_catalog.record_unjudged(target.name, ARRAY[rule.name], ARRAY[judged.name], ARRAY[judged.place], SQLSTATE, SQLERRM);
-                SELECT NULL::float8 AS value, NULL::bigint AS rows, 'it has not been judged yet' AS said INTO found;
+                SELECT NULL::float8 AS value, NULL::bigint AS rows, 'it has not been judged yet' AS said, NULL::text AS example INTO found;
             ELSE
                 PERFORM pgslo_catalog.record_break(target.name, rule.name, SQLSTATE, SQLERRM);
-                SELECT NULL::float8 AS value, NULL::bigint AS rows, format('it can no longer be judged: %s', SQLERRM) AS said INTO found;
+                SELECT NULL::float8 AS value, NULL::bigint AS rows, format('it can no longer be judged: %s', pgslo_catalog.error_said(false, SQLSTATE, SQLERRM)) AS said,
+                       SQLERRM AS example
+                INTO found;
             END IF;
         END;
         verdict := CASE
@@ -240,7 +242,7 @@ BEGIN
             WHEN found.value < rule.warn_low OR found.value > rule.warn_high OR found.value < rule.reject_low OR found.value > rule.reject_high THEN 'missed'
             ELSE 'met'
         END;
-        PERFORM pgslo_catalog.give_verdict(rule, judged, verdict, found.value, coalesce(rule.warn_low, rule.reject_low), coalesce(rule.warn_high, rule.reject_high), NULL, found.said);
+        PERFORM pgslo_catalog.give_verdict(rule, judged, verdict, found.value, coalesce(rule.warn_low, rule.reject_low), coalesce(rule.warn_high, rule.reject_high), NULL, found.said, example => found.example);
     END LOOP;
     FOR found IN
         SELECT r AS rule, j.*
@@ -267,24 +269,25 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_batch(bigint, text) IS 'Judges a batch by every rule about batches, and opens or resolves their incidents.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value float8, low float8, high float8, score float8, said text, is_tick boolean DEFAULT true) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value float8, low float8, high float8, score float8, said text, is_tick boolean DEFAULT true, example text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     is_future boolean := (give_verdict.batch).place > pgslo_catalog.last_place((give_verdict.rule).definition_id);
 BEGIN
-    INSERT INTO pgslo_catalog.verdict AS v (definition_id, rule_id, batch, place, verdict, value, low, high, score, said)
+    INSERT INTO pgslo_catalog.verdict AS v (definition_id, rule_id, batch, place, verdict, value, low, high, score, said, example)
     VALUES ((give_verdict.rule).definition_id, (give_verdict.rule).rule_id, (give_verdict.batch).name, (give_verdict.batch).place,
             give_verdict.verdict, give_verdict.value, give_verdict.low, give_verdict.high, give_verdict.score,
-            coalesce(give_verdict.said, give_verdict.verdict) || CASE WHEN is_future THEN '; the batch lies in the future' ELSE '' END)
+            coalesce(give_verdict.said, give_verdict.verdict) || CASE WHEN is_future THEN '; the batch lies in the future' ELSE '' END,
+            give_verdict.example)
     ON CONFLICT ON CONSTRAINT verdict_is_given_once_a_batch DO UPDATE SET
         place = excluded.place, verdict = excluded.verdict, value = excluded.value, low = excluded.low, high = excluded.high,
-        score = excluded.score, said = excluded.said, judged_at = excluded.judged_at;
+        score = excluded.score, said = excluded.said, example = excluded.example, judged_at = excluded.judged_at;
     PERFORM pgslo_catalog.follow_verdict(give_verdict.rule, (give_verdict.batch).name, (give_verdict.batch).place, give_verdict.verdict, give_verdict.is_tick);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.give_verdict(pgslo_catalog.rule, pgslo_catalog.batch, text, float8, float8, float8, float8, text, boolean) IS 'Writes a verdict down, in place of an earlier one on the same batch, and lets its incident follow.';
+COMMENT ON FUNCTION pgslo_catalog.give_verdict(pgslo_catalog.rule, pgslo_catalog.batch, text, float8, float8, float8, float8, text, boolean, text) IS 'Writes a verdict down, in place of an earlier one on the same batch, and lets its incident follow.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.definition, batch text, columns text[], sample text[], level smallint) RETURNS void
 LANGUAGE plpgsql
@@ -486,6 +489,8 @@ BEGIN
             MESSAGE = format('%s has no definition', close_batch.definition),
             HINT = 'SELECT definition FROM pgslo.status;';
     END IF;
+    -- Whoever knows the key may give that in place of the name.
+    close_batch.batch := pgslo_catalog.name_of(target, close_batch.batch);
     PERFORM pgslo_catalog.wait_for_turn('tick');
     PERFORM pgslo_catalog.follow(target, close_batch.batch, 2147483647);
     IF close_batch.batch <> '*' AND NOT EXISTS (SELECT FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.name = close_batch.batch) THEN

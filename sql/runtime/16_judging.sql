@@ -372,7 +372,7 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.age(pgslo_catalog.definition) IS 'The age of a table''s newest data in seconds, with a sentence; NULL when it cannot be told.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value float8, OUT rows bigint, OUT said text)
+CREATE OR REPLACE FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value float8, OUT rows bigint, OUT said text, OUT example text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -386,7 +386,6 @@ DECLARE
     reference float8;
     looked_at bigint;
     failed bigint;
-    example text;
 BEGIN
     rows := (measured.batch).rows;
     IF (measured.batch).place = '-Infinity' AND form <> 'age' THEN
@@ -473,15 +472,17 @@ BEGIN
                 value := NULL;
                 said := 'the table has no rows of this batch that it is about';
             ELSE
-                said := format('%s %s%s; %s', pgslo_catalog.shown(failed), measure ->> CASE failed WHEN 1 THEN 'said_of_one' ELSE 'said' END,
-                    CASE WHEN failed > 0 AND example IS NOT NULL THEN format(', first %s', example) ELSE '' END, pgslo_catalog.wanted(NULL, high, 1, ''));
+                said := format('%s %s; %s', pgslo_catalog.shown(failed), measure ->> CASE failed WHEN 1 THEN 'said_of_one' ELSE 'said' END,
+                    pgslo_catalog.wanted(NULL, high, 1, ''));
             END IF;
+            -- A key or another value of a row, which not everybody may see.
+            example := CASE WHEN failed > 0 THEN example END;
         ELSE
             said := format('this version of the runtime does not know how to measure "%s"', form);
     END CASE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.measured(pgslo_catalog.definition, pgslo_catalog.batch, pgslo_catalog.rule) IS 'What a batch comes to in the eyes of a rule, with a sentence; NULL when it cannot be told.';
+COMMENT ON FUNCTION pgslo_catalog.measured(pgslo_catalog.definition, pgslo_catalog.batch, pgslo_catalog.rule) IS 'What a batch comes to in the eyes of a rule, with a sentence, and the first violation; NULL when it cannot be told.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.judge_age(definition pgslo_catalog.definition) RETURNS void
 LANGUAGE plpgsql
@@ -588,7 +589,10 @@ BEGIN
                 RAISE EXCEPTION USING
                     ERRCODE = 'check_violation',
                     MESSAGE = format('batch %s of %s violates rule "%s"', one, target.name, rule.name),
-                    DETAIL = format('%s.', regexp_replace(upper(left(found.said, 1) COLLATE "C") || substr(found.said, 2), 'the objective is', 'what is let through is')),
+                    -- A number over rows that the writer may not read is no number for the writer.
+                    DETAIL = CASE WHEN pgslo_catalog.may_count(target.relation, rule.columns)
+                        THEN format('%s.', regexp_replace(upper(left(found.said, 1) COLLATE "C") || substr(found.said, 2), 'the objective is', 'what is let through is'))
+                        ELSE format('The rule wants: %s.', rule.promise) END,
                     HINT = format('The statement was undone. Ask the owner, %s, or write what keeps the rule.', coalesce(rule.owner, target.owner, 'unknown')),
                     SCHEMA = split_part(target.name, '.', 1),
                     TABLE = substr(target.name, strpos(target.name, '.') + 1),

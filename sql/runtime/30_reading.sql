@@ -24,6 +24,21 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.schema_difference(regclass, jsonb) IS 'How a table''s columns differ from those wanted, in words; NULL when they do not.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.groups_said(groups bigint, is_whole boolean) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN CASE
+        WHEN groups_said.is_whole THEN 'rows of the table break it'
+        WHEN groups_said.groups = 0 THEN 'no group breaks it'
+        WHEN groups_said.groups = 1 THEN '1 group breaks it'
+        ELSE format('%s groups break it', pgslo_catalog.shown(groups_said.groups))
+    END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.groups_said(bigint, boolean) IS 'Return how many groups violate an assertion, in words; is_whole for one without groups.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -38,12 +53,12 @@ DECLARE
     given record;
 BEGIN
     IF rule.scope = 'assertion' THEN
-        SELECT count(DISTINCT b.group_key) AS groups, min(b.broken_group_id) AS first INTO given FROM pgslo_catalog.broken_group b WHERE b.rule_id = rule.rule_id;
-        RETURN (
-            SELECT format('%s; the rule wants: %s. Since %s UTC.',
-                coalesce(format('%s %s it, first ', given.groups, CASE given.groups WHEN 1 THEN 'group breaks' ELSE 'groups break' END) || b.group_shown, 'Rows of the table break it'),
-                rule.promise, to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'))
-            FROM pgslo_catalog.broken_group b WHERE b.broken_group_id = given.first);
+        SELECT count(DISTINCT b.group_key) AS groups, bool_and(b.group_shown IS NULL) AS is_whole INTO given
+        FROM pgslo_catalog.broken_group b WHERE b.rule_id = rule.rule_id;
+        -- Which groups, only pgslo.broken_group shows: their keys are values of rows.
+        RETURN format('%s; the rule wants: %s. Since %s UTC.', pgslo_catalog.groups_said(given.groups, given.is_whole),
+            rule.promise, to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'))
+        WHERE given.groups > 0;
     END IF;
     IF rule.scope <> 'row' THEN
         SELECT v.batch, v.said,
@@ -140,7 +155,7 @@ BEGIN
     UNION ALL
     SELECT '01SL2', NULL, r.name, (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)),
            format('rule "%s" of %s can no longer be judged', r.name, d.name),
-           format('%s. Since %s UTC.', b.error_message, to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+           format('%s. Since %s UTC.', pgslo_catalog.break_said(b, pgslo_catalog.caller()), to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
            format('Tell the owner, %s: pgslo plan shows what changed.', coalesce(r.owner, d.owner, 'unknown'))
     FROM pgslo_catalog.definition d
     JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id
@@ -168,7 +183,7 @@ BEGIN
     UNION ALL
     SELECT '01SL2', NULL, NULL, NULL,
            format('batches of %s can no longer be told apart', d.name),
-           format('%s. Since %s UTC.', b.error_message, to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+           format('%s. Since %s UTC.', pgslo_catalog.break_said(b, pgslo_catalog.caller()), to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
            format('Tell the owner, %s: pgslo plan shows what changed.', coalesce(d.owner, 'unknown'))
     FROM pgslo_catalog.definition d
     JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id AND b.rule_id IS NULL
@@ -195,9 +210,13 @@ AS $pgslo$
 DECLARE
     wish text := nullif(current_setting('pgslo.on_read', true), '');
     found record;
-    -- Said already in this statement. An open cursor is the one memory of its own that a session may change in a
-    -- parallel plan and on a standby; a setting may not be changed there. Its text holds what was said.
-    memory refcursor := 'pgslo_warned';
+    -- A guarded view may be read through a view of another role, by one that may read neither.
+    is_known boolean;
+    -- Reported already in this statement. An open cursor is the one memory of its own that a session may change in a
+    -- parallel plan and on a standby; a setting may not be changed there. Its text holds what was reported. Name and
+    -- marks are hashes with a secret: no other statement or function can take the name, or claim that it was reported.
+    secret text;
+    memory refcursor;
     statement text := extract(epoch FROM statement_timestamp())::text;
     said text[];
     fresh text[] := '{}';
@@ -210,14 +229,27 @@ BEGIN
             MESSAGE = format('invalid value for parameter "pgslo.on_read": "%s"', wish),
             HINT = 'Available values: warn, refuse, silent.';
     END IF;
-    IF announce.on_read <> 'refuse' AND coalesce(wish, announce.on_read) = 'silent' THEN
+    -- A pooled connection may keep the setting of another client, who must not silence this one: it counts where the
+    -- view is silent anyway.
+    IF announce.on_read = 'silent' AND coalesce(wish, 'silent') = 'silent' THEN
         RETURN true;
     END IF;
-    SELECT string_to_array(split_part(c.statement, '''', 2), ' ') INTO said FROM pg_cursors c WHERE c.name = 'pgslo_warned';
+    secret := (SELECT s.value FROM pgslo_catalog.secret s);
+    memory := 'pgslo_warned ' || md5(concat(secret, pg_backend_pid(), ' ', extract(epoch FROM transaction_timestamp())));
+    SELECT string_to_array(split_part(c.statement, '''', 2), ' ') INTO said FROM pg_cursors c WHERE c.name = memory::text;
     IF said[1] = statement THEN
         fresh := said[2:];
     END IF;
     FOR found IN SELECT p.* FROM pgslo_catalog.problem(announce.definition, announce.columns) p LOOP
+        is_known := coalesce(is_known, pgslo_catalog.may_know(announce.definition, pgslo_catalog.caller()));
+        IF NOT is_known THEN
+            -- One bit, and whom to ask.
+            found.rule := NULL;
+            found.column_name := NULL;
+            found.message := format('data of %s is unhealthy', announce.definition);
+            found.detail := 'This role may not see details, because it may read neither the table nor a guarded view of it.';
+            found.hint := format('Ask the owner, %s.', coalesce((SELECT d.owner FROM pgslo_catalog.definition d WHERE d.name = announce.definition), 'unknown'));
+        END IF;
         IF announce.on_read = 'refuse' OR wish = 'refuse' THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'SL001',
@@ -229,7 +261,7 @@ BEGIN
                 COLUMN = coalesce(found.column_name, ''),
                 CONSTRAINT = coalesce(found.rule, '');
         END IF;
-        key := md5(format('%s %s %s', announce.definition, found.rule, found.code));
+        key := md5(format('%s %s %s %s %s', secret, statement, announce.definition, found.rule, found.code));
         CONTINUE WHEN key = ANY (fresh);
         fresh := fresh || key;
         RAISE WARNING USING
@@ -293,11 +325,12 @@ CREATE OR REPLACE FUNCTION pgslo.status_of(definition text) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+    -- A status view may be read through a view of another role, by one that may know the state alone.
     SELECT jsonb_build_object(
         'state', CASE WHEN count(*) = 0 THEN 'met' WHEN bool_or(p.code = '01SL1') THEN 'missed' ELSE 'unknown' END,
         'problems', coalesce(jsonb_agg(jsonb_build_object(
             'code', p.code, 'incident', p.incident_id, 'rule', p.rule, 'column', p.column_name, 'message', p.message, 'detail', p.detail
-        ) ORDER BY p.incident_id), '[]'))
+        ) ORDER BY p.incident_id) FILTER (WHERE pgslo_catalog.may_know(status_of.definition, pgslo_catalog.caller())), '[]'))
     FROM pgslo_catalog.problem(status_of.definition, ARRAY(
         SELECT '*' UNION ALL SELECT DISTINCT c.name FROM pgslo_catalog.definition d
         JOIN pgslo_catalog.rule r USING (definition_id) CROSS JOIN unnest(r.columns) AS c (name) WHERE d.name = status_of.definition)) p

@@ -105,14 +105,14 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.learn_from(pgslo_catalog.incident) IS 'Widens learned bounds after an incident that was resolved as a false alarm.';
 
-CREATE OR REPLACE VIEW pgslo.measured_precision AS
+CREATE OR REPLACE VIEW pgslo.measured_precision WITH (security_barrier) AS
 SELECT d.name AS definition, r.name AS rule, r.columns,
        count(*) FILTER (WHERE i.resolution = 'real') AS real,
        count(*) FILTER (WHERE i.resolution = 'false_alarm') AS false_alarms,
        round(count(*) FILTER (WHERE i.resolution = 'real')::numeric / count(*), 3) AS precision
 FROM pgslo_catalog.incident i
 JOIN pgslo_catalog.rule r USING (rule_id)
-JOIN pgslo_catalog.definition d ON d.definition_id = i.definition_id
+JOIN pgslo_catalog.known_definition d ON d.definition_id = i.definition_id
 WHERE i.resolution IN ('real', 'false_alarm')
 GROUP BY d.name, r.name, r.columns;
 COMMENT ON VIEW pgslo.measured_precision IS 'How often a rule''s incidents were real, of those that somebody resolved as real or as false alarm.';

@@ -1,39 +1,39 @@
 -- The state as people ask for it. Those that may hold personal data are readable by the owner alone.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-CREATE OR REPLACE VIEW pgslo.incident AS
+CREATE OR REPLACE VIEW pgslo.incident WITH (security_barrier) AS
 SELECT i.incident_id, d.name AS definition, r.name AS rule, r.kind, r.columns, r.promise, r.on_breach,
        coalesce(r.owner, d.owner) AS owner, i.opened_at, i.opened_batch, i.resolved_at, i.resolved_batch, i.resolution,
        (SELECT min(p.incident_id) FROM pgslo_catalog.incident p WHERE p.definition_id = i.definition_id AND p.opened_batch = i.opened_batch) AS page,
        i.acknowledged_at, i.acknowledged_by, greatest(i.muted_until, r.muted_until) AS muted_until, i.resolved_by, i.note,
        i.writer, i.application, i.written_at, r.scope
 FROM pgslo_catalog.incident i
-JOIN pgslo_catalog.definition d USING (definition_id)
+JOIN pgslo_catalog.known_definition d USING (definition_id)
 JOIN pgslo_catalog.rule r USING (rule_id)
 -- Of two open incidents of a rule, the one that tick() opened: it joins the other to it.
 WHERE i.opened_by_tick OR i.resolved_at IS NOT NULL
    OR NOT EXISTS (SELECT FROM pgslo_catalog.incident k WHERE k.definition_id = i.definition_id AND k.rule_id = i.rule_id AND k.resolved_at IS NULL AND k.opened_by_tick);
 COMMENT ON VIEW pgslo.incident IS 'Runs of batches that missed a rule, open and resolved.';
 
-CREATE OR REPLACE VIEW pgslo.rule AS
+CREATE OR REPLACE VIEW pgslo.rule WITH (security_barrier) AS
 SELECT d.name AS definition, r.name AS rule, r.kind, r.columns, r.on_breach, r.mechanism, r.promise, coalesce(r.owner, d.owner) AS owner,
        r.description, r.tags, r.retired_at,
-       (SELECT coalesce('not evaluated for batch ' || b.batch || ': ', '') || b.error_message
+       (SELECT coalesce('not evaluated for batch ' || b.batch || ': ', '') || pgslo_catalog.break_said(b, current_user)
         FROM pgslo_catalog.rule_break b WHERE b.rule_id = r.rule_id ORDER BY b.batch IS NOT NULL, b.rule_break_id LIMIT 1) AS broken
-FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id);
+FROM pgslo_catalog.rule r JOIN pgslo_catalog.known_definition d USING (definition_id);
 COMMENT ON VIEW pgslo.rule IS 'What is promised, how it is enforced, and whether it can be judged.';
 
-CREATE OR REPLACE VIEW pgslo.batch AS
+CREATE OR REPLACE VIEW pgslo.batch WITH (security_barrier) AS
 SELECT d.name AS definition, b.name AS batch, b.rows, b.first_written_at, b.last_written_at, b.writer, b.application, b.closed_at, b.revision
-FROM pgslo_catalog.batch b JOIN pgslo_catalog.definition d USING (definition_id);
+FROM pgslo_catalog.batch b JOIN pgslo_catalog.known_definition d USING (definition_id);
 COMMENT ON VIEW pgslo.batch IS 'Batches as tick() last added them up.';
 
-CREATE OR REPLACE VIEW pgslo.verdict AS
+CREATE OR REPLACE VIEW pgslo.verdict WITH (security_barrier) AS
 SELECT d.name AS definition, v.batch, r.name AS rule, r.kind, r.columns, v.verdict, v.value, v.low, v.high, v.score, v.said, v.judged_at
-FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id) JOIN pgslo_catalog.definition d ON d.definition_id = v.definition_id;
+FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id) JOIN pgslo_catalog.known_definition d ON d.definition_id = v.definition_id;
 COMMENT ON VIEW pgslo.verdict IS 'Whether each batch met each rule about batches.';
 
-CREATE OR REPLACE VIEW pgslo.status AS
+CREATE OR REPLACE VIEW pgslo.status WITH (security_barrier) AS
 SELECT d.name AS definition, d.owner, d.writes,
        (SELECT count(*) FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.kind <> 'learned') AS rules,
        (SELECT count(DISTINCT i.rule_id) FROM pgslo_catalog.incident i WHERE i.definition_id = d.definition_id AND i.resolved_at IS NULL) AS open_incidents,
@@ -51,7 +51,7 @@ SELECT d.name AS definition, d.owner, d.writes,
             SELECT b.name FROM pgslo_catalog.batch b
             WHERE b.definition_id = d.definition_id AND d.writes = 'bulk' AND b.closed_at IS NULL AND b.rows > 0
               AND b.last_written_at < clock_timestamp() - d.settle - interval '2 minutes') AS w) AS waiting_batches
-FROM pgslo_catalog.definition d;
+FROM pgslo_catalog.known_definition d;
 COMMENT ON VIEW pgslo.status IS 'One line for every defined table.';
 
 CREATE OR REPLACE VIEW pgslo.quarantine AS

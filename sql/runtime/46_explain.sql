@@ -1,7 +1,7 @@
 -- Who reads what, what broke together, and what is known of an incident.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-CREATE OR REPLACE VIEW pgslo.reader AS
+CREATE OR REPLACE VIEW pgslo.reader WITH (security_barrier) AS
 WITH RECURSIVE own AS (
     -- The table, and the views that pgslo made over it: their columns are called like the table's.
     SELECT d.definition_id, d.relation::oid AS oid FROM pgslo_catalog.definition d
@@ -28,12 +28,12 @@ WITH RECURSIVE own AS (
     JOIN edge e ON e.source = u.view
 )
 SELECT d.name AS definition, 'task' AS kind, t.name, t.contact, t.reads AS columns, t.on_read, t.reads_from AS known_from
-FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
+FROM pgslo_catalog.task t JOIN pgslo_catalog.known_definition d USING (definition_id)
 UNION ALL
 SELECT d.name, CASE c.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END, format('%I.%I', n.nspname, c.relname), pg_get_userbyid(c.relowner)::text,
        coalesce(array_agg(u.column_name ORDER BY u.column_name) FILTER (WHERE u.column_name IS NOT NULL), '{}'), NULL, 'catalogue'
 FROM used u
-JOIN pgslo_catalog.definition d USING (definition_id)
+JOIN pgslo_catalog.known_definition d USING (definition_id)
 JOIN pg_class c ON c.oid = u.view AND c.relkind IN ('v', 'm')
 JOIN pg_namespace n ON n.oid = c.relnamespace
 GROUP BY d.name, c.oid, c.relkind, n.nspname, c.relname, c.relowner;
@@ -56,11 +56,11 @@ FROM pgslo.incident i
 GROUP BY i.definition, i.opened_batch;
 COMMENT ON VIEW pgslo.page IS 'Incidents of a table that opened with the same batch: columns that broke together are one page.';
 
-CREATE OR REPLACE VIEW pgslo.incident_event AS
+CREATE OR REPLACE VIEW pgslo.incident_event WITH (security_barrier) AS
 SELECT e.incident_event_id, e.incident_id, d.name AS definition, r.name AS rule, e.event, e.happened_at, e.done_by, e.application, e.batch, e.muted_until, e.resolution, e.note
 FROM pgslo_catalog.incident_event e
 JOIN pgslo_catalog.incident i USING (incident_id)
-JOIN pgslo_catalog.definition d USING (definition_id)
+JOIN pgslo_catalog.known_definition d USING (definition_id)
 JOIN pgslo_catalog.rule r USING (rule_id);
 COMMENT ON VIEW pgslo.incident_event IS 'The history of incidents: who did what when.';
 
@@ -114,7 +114,7 @@ AS $pgslo$
         SELECT i, i.*, d.name, r, r.name AS rule_name, r.kind, r.columns, r.promise, r.on_breach, coalesce(r.owner, d.owner, 'unknown') AS owner,
                greatest(i.muted_until, r.muted_until) AS quiet_until
         FROM pgslo_catalog.incident i JOIN pgslo_catalog.definition d USING (definition_id) JOIN pgslo_catalog.rule r USING (rule_id)
-        WHERE i.incident_id = explain.incident_id
+        WHERE i.incident_id = explain.incident_id AND pgslo_catalog.may_know(d.name, pgslo_catalog.caller())
     ), first AS (
         SELECT f.writer, f.application, f.written_at FROM pgslo_catalog.fragment f JOIN incident n ON f.definition_id = n.definition_id AND f.place = n.opened_place AND f.failures ? n.rule_name
         ORDER BY f.fragment_id LIMIT 1
@@ -173,6 +173,13 @@ AS $pgslo$
        AND s.written_at >= coalesce((SELECT max(o.resolved_at) FROM pgslo_catalog.incident o WHERE o.rule_id = i.rule_id AND o.incident_id < i.incident_id), '-infinity')
        AND s.written_at <= coalesce(i.resolved_at, 'infinity')
      ORDER BY s.sample_id
+     LIMIT 20)
+    UNION ALL
+    (SELECT format('first violation in batch %s', v.batch), v.example
+     FROM pgslo_catalog.incident i
+     JOIN pgslo_catalog.verdict v ON v.rule_id = i.rule_id AND v.place >= i.opened_place AND v.example IS NOT NULL
+     WHERE i.incident_id = evidence.incident_id AND v.place <= coalesce(i.resolved_place, 'Infinity')
+     ORDER BY v.place DESC
      LIMIT 20)
     UNION ALL
     SELECT format('value that moved most, %s', p.column_name), moved.said

@@ -42,16 +42,16 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.missed_seconds(bigint[], timestamptz, timestamptz) IS 'Seconds in which any of these rules had an open incident; two at once count once.';
 
-CREATE OR REPLACE VIEW pgslo.budget AS
+CREATE OR REPLACE VIEW pgslo.budget WITH (security_barrier) AS
 WITH wanted AS (
     SELECT d.definition_id, d.name AS definition, r.name AS rule, r.columns, ARRAY[r.rule_id] AS rules, d.budgeting,
            coalesce(r.target, d.target) AS target, coalesce(r.span, d.span, '28 days') AS span, d.registered_at, clock_timestamp() AS now
-    FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id)
+    FROM pgslo_catalog.rule r JOIN pgslo_catalog.known_definition d USING (definition_id)
     WHERE r.retired_at IS NULL AND coalesce(r.target, d.target) IS NOT NULL
     UNION ALL
     SELECT d.definition_id, d.name, NULL, '{}', ARRAY(SELECT r.rule_id FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL), d.budgeting,
            d.target, coalesce(d.span, '28 days'), d.registered_at, clock_timestamp()
-    FROM pgslo_catalog.definition d
+    FROM pgslo_catalog.known_definition d
     WHERE d.target IS NOT NULL
 ), counted AS (
     SELECT w.*, c.*

@@ -1,10 +1,10 @@
 -- What became of each column from batch to batch, in numbers that hold no value.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-CREATE OR REPLACE VIEW pgslo.column_history AS
+CREATE OR REPLACE VIEW pgslo.column_history WITH (security_barrier) AS
 SELECT d.name AS definition, p.column_name, p.batch, p.place, b.last_written_at, p.rows, p.present, v.score, coalesce(v.is_missed, false) AS is_missed
 FROM pgslo_catalog.profile p
-JOIN pgslo_catalog.definition d USING (definition_id)
+JOIN pgslo_catalog.known_definition d USING (definition_id)
 LEFT JOIN pgslo_catalog.batch b ON b.definition_id = p.definition_id AND b.name = p.batch
 LEFT JOIN LATERAL (
     SELECT max(g.score) FILTER (WHERE r.kind = 'learned') AS score, bool_or(g.verdict = 'missed') AS is_missed

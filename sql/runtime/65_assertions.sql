@@ -33,12 +33,31 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.is_of_moved_schema(text) IS 'Whether an error says that a table is no longer what an assertion was written for.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.may_see_groups(check_function text) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN pgslo_catalog.may_see_values(pgslo_catalog.caller()) OR NOT EXISTS (
+        SELECT FROM pgslo_catalog.assertion a
+        JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id
+        JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+        CROSS JOIN LATERAL (
+            SELECT p.relation, p.columns FROM pgslo_catalog.assertion_dependency p WHERE p.rule_id = a.rule_id
+            UNION ALL SELECT d.relation, d.key_columns
+        ) AS w (relation, columns)
+        WHERE a.check_function = may_see_groups.check_function AND NOT pgslo_catalog.may_count(w.relation, w.columns));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.may_see_groups(text) IS 'Whether the caller may read all that an assertion reads, and the keys of its rows.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     held record;
+    visible boolean := pgslo_catalog.may_see_groups(refuse_broken.check_function);
 BEGIN
     SELECT r.name, r.promise, coalesce(r.owner, d.owner, 'unknown') AS owner, d.name AS definition
     INTO held
@@ -47,9 +66,9 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = 'check_violation',
         MESSAGE = format('transaction violates assertion "%s" of %s', held.name, held.definition),
-        DETAIL = format('%s%s. The assertion wants: %s.',
+        DETAIL = CASE WHEN NOT visible THEN format('The assertion wants: %s.', held.promise) ELSE format('%s%s. The assertion wants: %s.',
             CASE WHEN refuse_broken.group_shown IS NULL THEN '' ELSE format('Group %s: ', refuse_broken.group_shown) END,
-            CASE WHEN refuse_broken.group_shown IS NULL THEN upper(left(refuse_broken.said, 1) COLLATE "C") || substr(refuse_broken.said, 2) ELSE refuse_broken.said END, held.promise),
+            CASE WHEN refuse_broken.group_shown IS NULL THEN upper(left(refuse_broken.said, 1) COLLATE "C") || substr(refuse_broken.said, 2) ELSE refuse_broken.said END, held.promise) END,
         HINT = format('Write what keeps it, in one transaction, or ask its owner, %s.', held.owner),
         SCHEMA = split_part(held.definition, '.', 1),
         TABLE = substr(held.definition, strpos(held.definition, '.') + 1),
@@ -79,7 +98,16 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS error_code = RETURNED_SQLSTATE, error_message = MESSAGE_TEXT;
         IF NOT pgslo_catalog.is_of_moved_schema(error_code) THEN
-            RAISE;
+            -- Conflicts, locks and cancels hold no value, and clients try again by their code.
+            IF error_code ~ '^(40|53|55|57|58)' OR pgslo_catalog.may_see_groups(hold_assertion.check_function) THEN
+                RAISE;
+            END IF;
+            RAISE EXCEPTION USING
+                ERRCODE = error_code,
+                MESSAGE = (SELECT format('assertion "%s" of %s cannot be evaluated', r.name, d.name)
+                           FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+                           WHERE a.check_function = hold_assertion.check_function),
+                DETAIL = format('Its query raises: %s.', pgslo_catalog.error_said(false, error_code, error_message));
         END IF;
         PERFORM pgslo_catalog.record_break(d.name, r.name, error_code, error_message)
         FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
@@ -313,10 +341,7 @@ BEGIN
     IF broken > 0 OR EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.rule_id = judge_assertion.rule_id AND i.resolved_at IS NULL)
         OR EXISTS (SELECT FROM pgslo_catalog.verdict v WHERE v.rule_id = judge_assertion.rule_id AND v.batch = day.name) THEN
         PERFORM pgslo_catalog.give_verdict(rule, day, CASE WHEN broken > 0 THEN 'missed' ELSE 'met' END, broken::float8, NULL, 0, NULL,
-            CASE broken WHEN 0 THEN 'no group breaks it'
-                        -- Everybody may read it, so it names a group and no other value; pgslo.broken_group tells the rest.
-                        ELSE coalesce(format('%s %s it, first ', pgslo_catalog.shown(broken), CASE broken WHEN 1 THEN 'group breaks' ELSE 'groups break' END) || first.group_shown, 'rows of the table break it') END,
-            judge_assertion.is_tick);
+            pgslo_catalog.groups_said(broken, broken > 0 AND first.group_shown IS NULL), judge_assertion.is_tick, first.group_shown);
     END IF;
     RETURN broken;
 END
@@ -455,15 +480,15 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.audit(text) IS 'Holds every group of a table''s assertions, or of all, to them: also what came in past the triggers. Reads whole tables. For stewards: it shows values.';
 
-CREATE OR REPLACE VIEW pgslo.assertion AS
+CREATE OR REPLACE VIEW pgslo.assertion WITH (security_barrier) AS
 SELECT d.name AS definition, r.name AS assertion, r.kind AS form, r.on_breach, r.mechanism, r.promise, coalesce(r.owner, d.owner) AS owner,
        a.deferred, a.validated_at, a.wants_validation
-FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id;
+FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.known_definition d ON d.definition_id = r.definition_id;
 COMMENT ON VIEW pgslo.assertion IS 'Promises about several rows or tables: how they are held, and since when the rows that were there are known to keep them.';
 
-CREATE OR REPLACE VIEW pgslo.assertion_dependency AS
+CREATE OR REPLACE VIEW pgslo.assertion_dependency WITH (security_barrier) AS
 SELECT d.name AS definition, r.name AS assertion, p.relation::text AS relation, p.events, p.columns
-FROM pgslo_catalog.assertion_dependency p JOIN pgslo_catalog.rule r ON r.rule_id = p.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id;
+FROM pgslo_catalog.assertion_dependency p JOIN pgslo_catalog.rule r ON r.rule_id = p.rule_id JOIN pgslo_catalog.known_definition d ON d.definition_id = r.definition_id;
 COMMENT ON VIEW pgslo.assertion_dependency IS 'What can break each assertion: statements on a table, and, for UPDATE, columns whose values matter.';
 
 CREATE OR REPLACE VIEW pgslo.broken_group AS

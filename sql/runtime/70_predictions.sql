@@ -425,10 +425,10 @@ COMMENT ON FUNCTION pgslo.recount_pairs(text) IS 'Counts all pairs of prediction
 
 -- What people ask for
 
-CREATE OR REPLACE VIEW pgslo.ml_metric AS
+CREATE OR REPLACE VIEW pgslo.ml_metric WITH (security_barrier) AS
 SELECT d.name AS definition, c.batch, c.model, c.segment, m.name AS metric, v.value, v.low, v.high, v.pairs
 FROM pgslo_catalog.pair_cell c
-JOIN pgslo_catalog.definition d USING (definition_id)
+JOIN pgslo_catalog.known_definition d USING (definition_id)
 CROSS JOIN unnest(ARRAY['accuracy', 'precision', 'recall', 'f1', 'auc', 'log_loss', 'brier', 'calibration_error', 'mae', 'rmse', 'mape', 'bias',
                         'label_coverage', 'label_delay', 'default_share', 'abstain_share', 'expected_accuracy']) AS m (name)
 CROSS JOIN LATERAL pgslo_catalog.metric(ARRAY[c.pair_cell_id], m.name, 0.95) AS v
@@ -440,10 +440,10 @@ WHERE v.value IS NOT NULL
       ELSE d.pairs ->> 'regression' = 'false' END;
 COMMENT ON VIEW pgslo.ml_metric IS 'Every metric of every batch, model and segment, with its 95 % interval, as tick() last added pairs up.';
 
-CREATE OR REPLACE VIEW pgslo.prediction_problem AS
+CREATE OR REPLACE VIEW pgslo.prediction_problem WITH (security_barrier) AS
 SELECT d.name AS definition, c.batch, c.model, c.segment, p.problem, p.rows::bigint AS rows
 FROM pgslo_catalog.pair_cell c
-JOIN pgslo_catalog.definition d USING (definition_id)
+JOIN pgslo_catalog.known_definition d USING (definition_id)
 CROSS JOIN LATERAL (VALUES
     ('label_without_prediction', c.label_without_prediction), ('two_labels', c.two_labels), ('label_before_prediction', c.label_before_prediction),
     ('unknown_label', c.unknown_label), ('unknown_class', c.unknown_class), ('score_missing', c.score_missing), ('score_outside', c.score_outside),
@@ -451,7 +451,7 @@ CROSS JOIN LATERAL (VALUES
 WHERE p.rows <> 0;
 COMMENT ON VIEW pgslo.prediction_problem IS 'Predictions and labels that cannot be measured as they are, counted; the rows stay where they are.';
 
-CREATE OR REPLACE VIEW pgslo.post_processing AS
+CREATE OR REPLACE VIEW pgslo.post_processing WITH (security_barrier) AS
 SELECT d.name AS definition, p.version, p.steps, p.applied_at, p.applied_by
-FROM pgslo_catalog.post_processing p JOIN pgslo_catalog.definition d USING (definition_id);
+FROM pgslo_catalog.post_processing p JOIN pgslo_catalog.known_definition d USING (definition_id);
 COMMENT ON VIEW pgslo.post_processing IS 'The steps behind each version that rows'' trails name; the newest is in force.';

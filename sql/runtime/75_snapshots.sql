@@ -336,9 +336,9 @@ BEGIN
     END IF;
     IF begin_snapshot.healthy_only THEN
         healthy := ARRAY(
-            SELECT h.place FROM pgslo.healthy_batches(target.name, ARRAY(
+            SELECT h.place FROM pgslo_catalog.healthy(target, ARRAY(
                 SELECT c ->> 'name' FROM jsonb_array_elements(begun.columns) AS c
-                WHERE EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target.relation AND a.attname = c ->> 'name' AND a.attnum > 0 AND NOT a.attisdropped))) AS h);
+                WHERE EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target.relation AND a.attname = c ->> 'name' AND a.attnum > 0 AND NOT a.attisdropped)), clock_timestamp()) AS h);
         begun.left_out := ARRAY(SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.place <> ALL (healthy) ORDER BY b.place);
     END IF;
     UPDATE pgslo_catalog.snapshot s
@@ -662,7 +662,7 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.snapshot_diff(text, text) IS 'Two snapshots column by column: their profiles, and how far their distributions are apart.';
 
-CREATE OR REPLACE VIEW pgslo.snapshot AS
+CREATE OR REPLACE VIEW pgslo.snapshot WITH (security_barrier) AS
 SELECT s.name, CASE WHEN s.is_copy THEN 'copy' ELSE 'reference' END AS form, s.definition, s.definition_fingerprint,
        format('%I.%I', s.source_schema, s.source_name) AS source, s.condition, s.columns, s.rows, s.content_hash,
        (SELECT count(*) FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = s.snapshot_id AND s.batch_by IS NOT NULL) AS batches, s.newest_batch,

@@ -27,6 +27,24 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.unhealthy(bigint, text[], timestamptz) IS 'Runs of batches that were unhealthy for some columns, as was known at a time.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.healthy(definition pgslo_catalog.definition, columns text[], as_of timestamptz)
+RETURNS TABLE (batch text, place numeric, rows bigint)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN QUERY
+    WITH spoilt AS MATERIALIZED (SELECT u.* FROM pgslo_catalog.unhealthy((healthy.definition).definition_id, healthy.columns, healthy.as_of) AS u)
+    SELECT b.name, b.place, b.rows
+    FROM pgslo_catalog.batch b
+    WHERE b.definition_id = (healthy.definition).definition_id AND b.closed_at <= healthy.as_of AND b.rows > 0
+      AND b.place <= pgslo_catalog.last_place(healthy.definition)
+      AND NOT EXISTS (SELECT FROM spoilt u WHERE b.place >= u.first_place AND (b.place < u.end_place OR u.with_end AND b.place = u.end_place))
+    ORDER BY b.place;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.healthy(pgslo_catalog.definition, text[], timestamptz) IS 'Return batches that were evaluated by a time and had no violation about these columns, as was known then.';
+
 CREATE OR REPLACE FUNCTION pgslo.healthy_batches(definition text, columns text[] DEFAULT NULL, as_of timestamptz DEFAULT clock_timestamp())
 RETURNS TABLE (batch text, place numeric, rows bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -37,7 +55,8 @@ DECLARE
     unknown text;
 BEGIN
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = healthy_batches.definition;
-    IF NOT FOUND THEN
+    -- A role that may not know of it is shown the same as one that misspells it.
+    IF NOT FOUND OR NOT pgslo_catalog.may_know(target.name, pgslo_catalog.caller()) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'SL002',
             MESSAGE = format('%s has no definition', healthy_batches.definition),
@@ -49,14 +68,7 @@ BEGIN
         -- A misspelt column would have no incident, and every batch would be healthy.
         RAISE EXCEPTION USING ERRCODE = 'undefined_column', MESSAGE = format('column "%s" of %s does not exist', unknown, target.name);
     END IF;
-    RETURN QUERY
-    WITH spoilt AS MATERIALIZED (SELECT u.* FROM pgslo_catalog.unhealthy(target.definition_id, healthy_batches.columns, healthy_batches.as_of) AS u)
-    SELECT b.name, b.place, b.rows
-    FROM pgslo_catalog.batch b
-    WHERE b.definition_id = target.definition_id AND b.closed_at <= healthy_batches.as_of AND b.rows > 0
-      AND b.place <= pgslo_catalog.last_place(target)
-      AND NOT EXISTS (SELECT FROM spoilt u WHERE b.place >= u.first_place AND (b.place < u.end_place OR u.with_end AND b.place = u.end_place))
-    ORDER BY b.place;
+    RETURN QUERY SELECT h.* FROM pgslo_catalog.healthy(target, healthy_batches.columns, healthy_batches.as_of) AS h;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.healthy_batches(text, text[], timestamptz) IS 'Batches that were judged by a time, and of which nothing was amiss with these columns, or any, as was known then.';
@@ -215,6 +227,27 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.snapshot_readiness(text, text, jsonb) IS 'Whether the snapshot that a gate wants is there, fresh and sound.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.need_task(task text, reader name) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    known bigint[] := ARRAY(SELECT pgslo_catalog.known_to(need_task.reader));
+BEGIN
+    IF EXISTS (SELECT FROM pgslo_catalog.task t WHERE t.name = need_task.task)
+        AND NOT EXISTS (SELECT FROM pgslo_catalog.task t WHERE t.name = need_task.task AND t.definition_id <> ALL (known)) THEN
+        RETURN;
+    END IF;
+    RAISE EXCEPTION USING
+        ERRCODE = 'undefined_object',
+        MESSAGE = format('no definition has a task "%s"', need_task.task),
+        HINT = coalesce(
+            'Known are ' || (SELECT string_agg(DISTINCT t.name, ', ') FROM pgslo_catalog.task t WHERE t.definition_id = ANY (known)) || '.',
+            'Write it under "tasks" in a definition, or ask for the right to read the tables that it reads.');
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.need_task(text, name) IS 'Raise an error unless a role may know of every table that a task reads.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.tables_ready(task text)
 RETURNS TABLE (about text, definition text, column_name text, batch text, is_ready boolean, said text)
 LANGUAGE plpgsql STABLE
@@ -231,10 +264,7 @@ BEGIN
         RETURN QUERY SELECT r.* FROM pgslo_catalog.column_readiness(one.d, one.reads, one.batches) AS r;
     END LOOP;
     IF NOT FOUND THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'undefined_object',
-            MESSAGE = format('no definition has a task "%s"', tables_ready.task),
-            HINT = coalesce('Known are ' || (SELECT string_agg(DISTINCT t.name, ', ') FROM pgslo_catalog.task t) || '.', 'Write it under "tasks" in a definition.');
+        PERFORM pgslo_catalog.need_task(tables_ready.task, pgslo_catalog.caller());
     END IF;
 END
 $pgslo$;
@@ -250,6 +280,7 @@ DECLARE
     training pgslo_catalog.snapshot;
     evaluation pgslo_catalog.snapshot;
 BEGIN
+    PERFORM pgslo_catalog.need_task(readiness.task, pgslo_catalog.caller());
     RETURN QUERY SELECT r.* FROM pgslo_catalog.tables_ready(readiness.task) AS r;
     FOR gate IN SELECT t.gate FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = readiness.task AND t.gate IS NOT NULL ORDER BY d.name LOOP
         IF gate ? 'training' THEN
@@ -394,7 +425,7 @@ BEGIN
         SELECT h.batch AS name, max(h.place) AS place, count(*) AS tables
         FROM pgslo_catalog.task t
         JOIN pgslo_catalog.definition d USING (definition_id)
-        CROSS JOIN LATERAL pgslo.healthy_batches(d.name, t.reads) AS h
+        CROSS JOIN LATERAL pgslo_catalog.healthy(d, t.reads, clock_timestamp()) AS h
         WHERE t.name = begin_run.task
         GROUP BY h.batch
     ) AS n
@@ -440,7 +471,8 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo.end_run(bigint, integer, text, integer, interval) IS 'Writes down how a run ended, and when it is tried again; each wait is five times the one before.';
 
-CREATE OR REPLACE VIEW pgslo.task_run AS
+CREATE OR REPLACE VIEW pgslo.task_run WITH (security_barrier) AS
 SELECT r.task_run_id, r.task, r.batch, r.state, r.attempts, r.exit_code, r.started_at, r.seen_at, r.ended_at, r.next_attempt_at, r.host, r.process_id, r.started_by
-FROM pgslo_catalog.task_run r;
+FROM pgslo_catalog.task_run r
+WHERE r.started_by = current_user OR r.task IN (SELECT t.name FROM pgslo_catalog.task t JOIN pgslo_catalog.known_definition d USING (definition_id));
 COMMENT ON VIEW pgslo.task_run IS 'What was run for which healthy batch, and what became of it.';

@@ -251,7 +251,7 @@ def test_status_without_the_runtime(run: Run, empty_dsn: str) -> None:
 # Who may
 
 
-def test_everybody_may_see_status_and_nobody_else_rows(
+def test_readers_may_see_status_and_nobody_else_rows(
     run: Run, connection: psycopg.Connection[Any], dsn: str, role: Callable[[str], str]
 ) -> None:
     connection.execute(
@@ -261,10 +261,19 @@ def test_everybody_may_see_status_and_nobody_else_rows(
     connection.execute(f"ALTER ROLE \"{name}\" LOGIN PASSWORD 'secret'")
     reader = psycopg.conninfo.make_conninfo(dsn, user=name, password="secret")
     owner = run("status")
+    hidden = run("status", "--dsn", reader)
+    assert (hidden.exit_code, hidden.stdout) == (root.ERROR, "")
+    assert "may not read any table that has a definition" in hidden.stderr
+    connection.execute(
+        f'GRANT USAGE ON SCHEMA features TO "{name}"; GRANT SELECT ON features.stats TO "{name}"'
+    )
     seen = run("status", "--dsn", reader)
     assert seen.exit_code == root.BREACH
     assert seen.stdout == owner.stdout
-    assert seen.stderr == ""
+    assert (
+        seen.stderr
+        == f'only tables that role "{name}" may read are shown; to see all: pgslo grants auditor "{name}"\n'
+    )
     assert run("incidents", "--dsn", reader).exit_code == 0
     assert "churn" in run("explain", 1, "--dsn", reader).stdout
     for args in (["list"], ["show", 1], ["list", "--json"]):
@@ -549,6 +558,9 @@ def test_strangers_may_look_at_incidents_and_decide_nothing(
     name = role("reader")
     connection.execute(f"ALTER ROLE {name} LOGIN PASSWORD 'secret'")
     reader = psycopg.conninfo.make_conninfo(dsn, user=name, password="secret")
+    assert run("incidents", "show", 1, "--dsn", reader).exit_code == root.ERROR
+    assert run("incidents", "--dsn", reader).exit_code == root.ERROR
+    connection.execute(f"GRANT USAGE ON SCHEMA features TO {name}; GRANT SELECT ON features.stats TO {name}")
     shown = run("incidents", "show", 1, "--dsn", reader)
     assert shown.exit_code == 0
     assert "Evidence" not in shown.stdout

@@ -88,7 +88,7 @@ def test_what_it_calls_cannot_write(session):
     session.run("INSERT INTO features.user_stats VALUES (1, '2026-11-22')")
     verdict, _, said = session.close()["q"]
     assert verdict == "unknown"
-    assert said == "it can no longer be judged: cannot execute DELETE in a read-only transaction"
+    assert said == "it can no longer be judged: cannot write in a read-only transaction, SQLSTATE 25006"
     # And everybody may write again.
     session.run("INSERT INTO features.user_stats VALUES (2, '2026-11-22')")
     assert session.values("SELECT count(*) FROM features.user_stats") == [2]

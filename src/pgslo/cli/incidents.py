@@ -12,7 +12,7 @@ import click
 from pgslo import database
 from pgslo.cli import output
 from pgslo.cli.session import Session, pass_session, session_options
-from pgslo.cli.status import matching, moment, plain, read_incidents, rights_on
+from pgslo.cli.status import check_sight, matching, moment, plain, read_incidents, rights_on
 from pgslo.database import Connection
 from pgslo.display import one_line
 from pgslo.errors import DatabaseError, PgsloError
@@ -57,8 +57,10 @@ def list_incidents(session: Session, tables: tuple[str, ...], *, everything: boo
     The newest comes first. Open ones are listed, of TABLES such as features.user_stats or of all. Those of one page opened with the same batch.
     """
     with session.connect() as conn:
-        rights_on(conn)
-        names = [row["definition"] for row in matching(database.fetch(conn, "status"), tables)]
+        rights = rights_on(conn)
+        shown = matching(database.fetch(conn, "status"), tables)
+        check_sight(rights, shown)
+        names = [row["definition"] for row in shown]
         rows = [row for row in read_incidents(conn, everything=everything) if row["definition"] in names]
     if as_json:
         output.document(incidents=[plain(row) for row in rows])

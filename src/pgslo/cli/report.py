@@ -9,7 +9,7 @@ import click
 from pgslo import database
 from pgslo.cli import output
 from pgslo.cli.session import Session, pass_session, session_options
-from pgslo.cli.status import matching, read_incidents, rights_on
+from pgslo.cli.status import check_sight, matching, read_incidents, rights_on
 
 
 @click.command()
@@ -49,6 +49,7 @@ def report(session: Session, tables: tuple[str, ...], path: Path, *, days: int, 
     with session.connect() as conn:
         rights = rights_on(conn)
         shown = matching(database.fetch(conn, "status"), tables)
+        check_sight(rights, shown)
         clock = conn.execute("SELECT pg_catalog.clock_timestamp()").fetchone()
         assert clock is not None
         facts = reporting.Facts(

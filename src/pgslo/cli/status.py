@@ -38,6 +38,7 @@ def status(session: Session, tables: tuple[str, ...], *, as_json: bool) -> int:
         if rights["may_tick"]:
             _tick(conn)
         shown = matching(database.fetch(conn, "status"), tables)
+        check_sight(rights, shown)
         names = [row["definition"] for row in shown]
         incidents = [row for row in read_incidents(conn) if row["definition"] in names]
         broken = [row for row in database.fetch(conn, "broken_rules") if row["definition"] in names]
@@ -84,6 +85,20 @@ def rights_on(conn: Connection) -> Row:
             hint=f"its owner can allow it: GRANT USAGE ON SCHEMA pgslo TO {rights['role']}",
         )
     return rights
+
+
+def check_sight(rights: Row, shown: Sequence[Row]) -> None:
+    """Say that a role sees the tables alone that it may read: others may have incidents.
+
+    Raises:
+        PgsloError: It sees none.
+    """
+    if rights["may_know_all"]:
+        return
+    hint = f"pgslo grants auditor {rights['role']}"
+    if not shown:
+        raise PgsloError(f"role {rights['role']} may not read any table that has a definition", hint=hint)
+    output.message(f"only tables that role {rights['role']} may read are shown; to see all: {hint}")
 
 
 def _tick(conn: Connection) -> None:

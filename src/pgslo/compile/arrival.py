@@ -19,6 +19,10 @@ from pgslo.sql import Sql
 _STREAM_BATCH = "3600 seconds"
 
 _TEXT = Sql("text")
+_NO_NAME = Sql("")
+
+#: Types besides times and numbers whose values name batches as they are.
+_PLAIN = frozenset({"boolean", "uuid", "interval"})
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,8 @@ class Batching:
         dated: Whether the place is a moment, in seconds since 1970.
         by: The author's expression; ``None`` where no row says its batch.
         plain: Whether the expression's type is PostgreSQL's own; if not, the key is the text of its value.
+        names: The template of a name that may be a hash, which no key can be read from; ``None`` where the key can.
+        definition: The definition's name, for that template.
     """
 
     raw_new: Sql
@@ -72,12 +78,19 @@ class Batching:
     dated: bool = True
     by: Expression | None = None
     plain: bool = True
+    names: str | None = None
+    definition: Sql = _NO_NAME
 
     def key(self, row: Sql) -> Sql:
         """The batch's key over a row, without its ``every``."""
         assert self.by is not None
         value = self.by.qualified(row)
         return value if self.plain else texts.text_of(value, plain=False)
+
+    def named(self, row: Sql) -> Sql:
+        """The name of a row's batch, where it may be a hash."""
+        assert self.names is not None
+        return sql.render(self.names, _Named(self.key(row), self.definition))
 
 
 def batching(definition: Definition, subject: Subject, writes: Writes) -> Batching:
@@ -155,10 +168,15 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
             dated=False,
             by=batch.by,
         )
+    # Any other value may be personal: people who may see the name may lack the right to read the column.
+    names = None
+    if type_name not in _PLAIN:
+        names = "batch_shown_name" if batch.show_names else "batch_hidden_name"
+    own = sql.literal(definition.name)
     return Batching(
         new,
         row,
-        _raw("batch_name"),
+        sql.render(names, _Named(Sql("b.raw"), own)) if names else _raw("batch_name"),
         _raw("batch_arrival"),
         by_value=False,
         every=_STREAM_BATCH,
@@ -166,6 +184,8 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
         dated=False,
         by=batch.by,
         plain=plain,
+        names=names,
+        definition=own,
     )
 
 
@@ -186,3 +206,9 @@ class _Clock:
 @dataclass(frozen=True)
 class _Raw:
     raw: Sql
+
+
+@dataclass(frozen=True)
+class _Named:
+    raw: Sql
+    definition: Sql

@@ -321,7 +321,8 @@ def _touching(held: list[_Held], definition: Definition, compiler: WriteCompiler
     made: list[Artifact] = []
     if enforced := [one for one in held if one.is_enforced]:
         looked = [_looked(one) for one in enforced]
-        made += commit.artifacts(looked, _source(enforced, definition), _SCHEMA_MOVED)
+        # Any error: the second look says of it what the writer may see.
+        made += commit.artifacts(looked, _source(enforced, definition), Sql("OTHERS"))
     for name, found in touched.items():
         relation = found[0][1].relation
         of_other = () if name == own else name

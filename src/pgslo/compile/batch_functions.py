@@ -62,6 +62,12 @@ class _Rows:
 
 
 @dataclass(frozen=True)
+class _RowsNamed:
+    table: Sql
+    name: Sql
+
+
+@dataclass(frozen=True)
 class _Found:
     table: Sql
     matches: Sql
@@ -232,6 +238,9 @@ def rows_of_batch(compiler: WriteCompiler) -> Sql:
     batch = compiler.definition.batch
     if batch is None or batch.by is None:
         return sql.render("batch_rows_all", _Rows(compiler.table, Sql(""), Sql(""), Sql("")))
+    if compiler.batching.names == "batch_hidden_name":
+        name = compiler.batching.named(_TABLE)
+        return sql.render("batch_rows_named", _RowsNamed(compiler.table, name))
     context = _Rows(
         table=compiler.table,
         value=compiler.batching.key(_TABLE),

@@ -116,6 +116,12 @@ class _Recount:
 
 
 @dataclass(frozen=True)
+class _SourceNamed:
+    table: Sql
+    name: Sql
+
+
+@dataclass(frozen=True)
 class _Source:
     table: Sql
     value: Sql
@@ -378,7 +384,12 @@ def _recount(
         type=compiler.batching.type,
         span=sql.literal(compiler.batching.every or ""),
     )
-    bounded = sql.render("recount_source_every" if batch.every is not None else "recount_source", place)
+    if compiler.batching.names == "batch_hidden_name":
+        # One batch alone, because their order is that of arrival.
+        named = compiler.batching.named(ROW)
+        bounded = sql.render("recount_source_named", _SourceNamed(compiler.table, named))
+    else:
+        bounded = sql.render("recount_source_every" if batch.every is not None else "recount_source", place)
     sample = _sample(compiler, columns)
     context = _Recount(
         source=compiler.source(),

@@ -40,14 +40,34 @@ class _RowKey:
 
 
 @dataclass(frozen=True)
+class _Excerpt:
+    definition: Sql
+    names: Sql
+    values: tuple[Sql, ...]
+
+
+@dataclass(frozen=True)
+class _Nothing:
+    pass
+
+
+@dataclass(frozen=True)
 class Described:
-    """A rule as templates print it."""
+    """A rule as templates print it.
+
+    Attributes:
+        shown: Values of the failing row's columns, as text; of a rule that rejects, those that the writer may see.
+        row_key: The key of the failing row, in the same way.
+        raised: The error that the condition raised, in the same way.
+    """
 
     label: Sql
     name: Sql
     ordinal: Sql
     passes: Sql
     shown: Sql
+    row_key: Sql
+    raised: Sql
     column_name: Sql
     promise: Sql
     promise_text: Sql
@@ -68,6 +88,7 @@ class Header:
     table_name: Sql
     owner: Sql
     row_key: Sql
+    writer_key: Sql
     batch_raw: Sql
     batch_name: Sql
     batch_place: Sql
@@ -447,6 +468,7 @@ class WriteCompiler:
             "table_name": sql.literal(self.relation.name),
             "owner": sql.literal(self.owner()),
             "row_key": self.row_key(row),
+            "writer_key": self._excerpt("writer_key", self.key, row),
             "batch_raw": raw,
             "batch_name": self.batching.name,
             "batch_place": self.batching.place,
@@ -470,6 +492,18 @@ class WriteCompiler:
         """A column's value in a row as text, for people."""
         return texts.text(self.subject.column(name, self.definition.location), row)
 
+    def _excerpt(self, template: str, columns: tuple[str, ...], row: Sql) -> Sql:
+        """What of a failing row an error shows to the writer."""
+        names = sql.join(", ", (sql.literal(name) for name in columns))
+        return sql.render(
+            template,
+            _Excerpt(
+                sql.literal(self.definition.name),
+                Sql(f"ARRAY[{names}]::text[]"),
+                tuple(self.text(name, row) for name in columns),
+            ),
+        )
+
     def described(
         self, judged: tuple[rules.Rule, ...], row: Sql, *, by_owner: bool = False
     ) -> tuple[Described, ...]:
@@ -487,15 +521,27 @@ class WriteCompiler:
 
     def _describe(self, rule: rules.Rule, row: Sql, ordinal: int, *, by_owner: bool) -> Described:
         promise = promises.promise(rule)
-        shown = tuple(
-            _Labelled(sql.literal(f"{name} = "), self.text(name, row)) for name in conditions.columns(rule)
-        )
+        columns = conditions.columns(rule)
+        if rule.on_breach == "reject":
+            # An error is for the writer, who may lack the right to read; what is kept is for stewards.
+            shown = self._excerpt("writer_shown", columns, row)
+            row_key = self._excerpt("writer_key", self.key, row)
+            raised = self._excerpt("writer_raised", columns, row)
+        else:
+            shown = sql.render(
+                "shown",
+                _Shown(tuple(_Labelled(sql.literal(f"{name} = "), self.text(name, row)) for name in columns)),
+            )
+            row_key = self.row_key(row)
+            raised = sql.render("raised", _Nothing())
         return Described(
             label=Sql(promises.one_line(rule.name)),
             name=sql.literal(rule.name),
             ordinal=sql.literal(ordinal),
             passes=conditions.passes(rule, self.subject, row, by_owner=by_owner),
-            shown=sql.render("shown", _Shown(shown)),
+            shown=shown,
+            row_key=row_key,
+            raised=raised,
             column_name=sql.literal(rule.column or ""),
             promise=sql.literal(promise),
             promise_text=Sql(promises.one_line(promise)),

@@ -82,6 +82,7 @@ _DESCRIPTIONS = {
     "check_on": "Tables whose every write is checked, where the query does not tell.",
     "by": "A column or expression; rows with the same value are a batch.",
     "every": "A batch for each such span of time.",
+    "show_names": "true: batches are named by their values, also by text; everybody who may read the table sees the names.",
     "contact": "Whom to tell.",
     "reads": "Columns it reads.",
     "sql": "Its query, in which the columns are found.",

@@ -480,7 +480,7 @@ OBJECTIVE_KEYS: dict[str, Shape] = {
     "window": Duration(),
     "budgeting": OneOf("way of budgeting", ("occurrences", "time_slices")),
 }
-BATCH_KEYS: dict[str, Shape] = {"by": Condition(), "every": Duration()}
+BATCH_KEYS: dict[str, Shape] = {"by": Condition(), "every": Duration(), "show_names": Boolean()}
 TASK_KEYS: dict[str, Shape] = {
     "contact": Text("a contact", 200),
     "reads": ListOf(Name(), single=True),

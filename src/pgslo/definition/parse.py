@@ -269,8 +269,12 @@ class _Reader:
         for key, value in mapping.entries:
             if key.text in BATCH_KEYS:
                 self._put(written, key.text, BATCH_KEYS[key.text], value)
-        if not mapping.entries:
+        if {key.text for key, _ in mapping.entries} <= {"show_names"}:
             self._error('a batch needs "by", "every" or both', node.location)
+        elif "show_names" in written.values and "by" not in written.values:
+            self._error(
+                '"show_names" needs "by"', node.location, "Batches of the clock are named by their time."
+            )
         return Batch(location=node.location, **written.values)
 
     def _tasks(self, node: Node) -> tuple[Task, ...]:

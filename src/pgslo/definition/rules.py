@@ -446,11 +446,15 @@ BUILT_IN: dict[str, type[Rule]] = {
 
 
 class Batch(BaseModel):
-    """What a batch is: ``by`` an expression over a row, ``every`` interval of ``by`` or of the clock, or a statement."""
+    """What a batch is: ``by`` an expression over a row, ``every`` interval of ``by`` or of the clock, or a statement.
+
+    ``show_names`` has batches named by values that are neither times nor numbers; else a hash is their name.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
     by: Expression | None = None
     every: timedelta | None = None
+    show_names: bool = False
     location: Location
 
 

@@ -250,8 +250,15 @@ def test_the_command_says_yes_or_no_and_why(run: Run, guarded: Connection) -> No
     assert (result.exit_code, 'no definition has a task "nobody"' in result.output) == (1, True)
 
 
-def test_everybody_may_ask(
+def test_readers_of_what_a_task_reads_may_ask(
     guarded: Connection, role: Callable[[str], str], connect: Callable[..., Connection]
 ) -> None:
     load(guarded, 1)
-    assert ready(connect(role("anybody")))
+    name = role("anybody")
+    with pytest.raises(psycopg.errors.UndefinedObject, match='no definition has a task "churn"'):
+        ready(connect(name))
+    for schema in ("features", "guarded"):
+        guarded.execute(
+            f"GRANT USAGE ON SCHEMA {schema} TO {name}; GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {name}".encode()
+        )
+    assert ready(connect(name))

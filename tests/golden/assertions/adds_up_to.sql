@@ -62,12 +62,12 @@ WHERE abs(v.pgslo_sum - 1) > 0.001
     END IF;
     -- Taken out since the statement.
     RETURN FALSE;
-EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_schema_name OR feature_not_supported THEN
+EXCEPTION WHEN OTHERS THEN
     -- Whoever is told TRUE looks again, and says what is wrong.
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo e1da88c5a145ff75 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo ef1f6c4a5cc9fa1b features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) FROM PUBLIC;
 
 -- create function features__staff__settle_all: holds all that a transaction touched when it commits.

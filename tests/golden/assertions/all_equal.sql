@@ -71,12 +71,12 @@ WHERE v.pgslo_values > 1
     END IF;
     -- Taken out since the statement.
     RETURN FALSE;
-EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_schema_name OR feature_not_supported THEN
+EXCEPTION WHEN OTHERS THEN
     -- Whoever is told TRUE looks again, and says what is wrong.
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 54ac89e6ba78f491 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo c7bdc48d7d44c652 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) FROM PUBLIC;
 
 -- create function features__staff__settle_all: holds all that a transaction touched when it commits.

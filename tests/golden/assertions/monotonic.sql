@@ -83,12 +83,12 @@ WHERE v.pgslo_breaks > 0
     END IF;
     -- Taken out since the statement.
     RETURN FALSE;
-EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_schema_name OR feature_not_supported THEN
+EXCEPTION WHEN OTHERS THEN
     -- Whoever is told TRUE looks again, and says what is wrong.
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo b1a7e81419864235 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo cd156bd7dd66b031 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) FROM PUBLIC;
 
 -- create function features__staff__settle_all: holds all that a transaction touched when it commits.

@@ -86,12 +86,12 @@ WHERE v.pgslo_overlaps > 0
     END IF;
     -- Taken out since the statement.
     RETURN FALSE;
-EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_schema_name OR feature_not_supported THEN
+EXCEPTION WHEN OTHERS THEN
     -- Whoever is told TRUE looks again, and says what is wrong.
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo dbd747af0ca58ea2 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 85db754231fbb597 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) FROM PUBLIC;
 
 -- create function features__staff__settle_all: holds all that a transaction touched when it commits.

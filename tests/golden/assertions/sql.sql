@@ -106,12 +106,12 @@ WHERE v.pgslo_rows IS NOT NULL
     END IF;
     -- Taken out since the statement.
     RETURN FALSE;
-EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_schema_name OR feature_not_supported THEN
+EXCEPTION WHEN OTHERS THEN
     -- Whoever is told TRUE looks again, and says what is wrong.
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 1648276db52ede3d features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 4b53af47d1871f6b features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) FROM PUBLIC;
 
 -- create function features__staff__settle_all: holds all that a transaction touched when it commits.

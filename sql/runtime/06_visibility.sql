@@ -1,0 +1,257 @@
+-- Which roles may know of a table, and which may see values of its rows.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.caller() RETURNS name
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$ SELECT coalesce(nullif(current_setting('role'), 'none')::name, session_user) $pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.caller() IS 'Return the role that asks, also inside a function that runs with its owner''s rights.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.keeper() RETURNS oid
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$ SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog' $pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.keeper() IS 'Return the role that owns pgslo.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.may_see_values(reader name) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM pg_roles r
+        WHERE r.rolname = may_see_values.reader
+          AND (pg_has_role(r.oid, pgslo_catalog.keeper(), 'USAGE') OR has_table_privilege(r.oid, 'pgslo.sample', 'SELECT')));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.may_see_values(name) IS 'Whether a role may see values of rows of every table: stewards, and members of pgslo''s owner.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.may_know_all(reader name) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- Auditors and operators read the state itself; whoever delivers messages reads those.
+    RETURN pgslo_catalog.may_see_values(may_know_all.reader)
+        OR EXISTS (SELECT FROM pg_roles r WHERE r.rolname = may_know_all.reader AND (has_table_privilege(r.oid, 'pgslo_catalog.incident', 'SELECT') OR has_table_privilege(r.oid, 'pgslo.delivery', 'SELECT')));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.may_know_all(name) IS 'Whether a role may know of every table: auditors, operators, stewards, and members of pgslo''s owner.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.may_read(relation oid, reader name) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM pg_roles r
+        JOIN pg_class t ON t.oid = may_read.relation
+        WHERE r.rolname = may_read.reader
+          AND (has_schema_privilege(r.oid, t.relnamespace, 'USAGE') AND has_any_column_privilege(r.oid, t.oid, 'SELECT')
+               OR EXISTS (
+                   SELECT FROM pg_depend p
+                   JOIN pg_rewrite w ON w.oid = p.objid
+                   JOIN pg_class v ON v.oid = w.ev_class
+                   WHERE p.refclassid = 'pg_class'::regclass AND p.refobjid = t.oid AND p.classid = 'pg_rewrite'::regclass
+                     -- A view of another owner, whatever its comment, is not a guarded one.
+                     AND v.relkind = 'v' AND v.relowner IN (pgslo_catalog.keeper(), t.relowner)
+                     AND obj_description(v.oid, 'pg_class') ~ '^pgslo [0-9a-f]{16} '
+                     AND has_schema_privilege(r.oid, v.relnamespace, 'USAGE') AND has_any_column_privilege(r.oid, v.oid, 'SELECT'))));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.may_read(oid, name) IS 'Whether a role may read a table or one of its guarded views.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.may_know(definition_name text, reader name) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN pgslo_catalog.may_know_all(may_know.reader) OR EXISTS (
+        SELECT FROM pgslo_catalog.definition d WHERE d.name = may_know.definition_name AND pgslo_catalog.may_read(d.relation, may_know.reader));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.may_know(text, name) IS 'Whether a role may know of a definition: of what it promises, and how it is.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.known_to(reader name) RETURNS SETOF bigint
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    IF pgslo_catalog.may_know_all(known_to.reader) THEN
+        RETURN QUERY SELECT d.definition_id FROM pgslo_catalog.definition d;
+    ELSE
+        RETURN QUERY SELECT d.definition_id FROM pgslo_catalog.definition d WHERE pgslo_catalog.may_read(d.relation, known_to.reader);
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.known_to(name) IS 'Return the definitions that a role may know of; views ask it once per query.';
+
+-- Views for everybody join this one in place of the table. They are security barriers, as it is, because a condition of the
+-- reader's own must not see rows before this one has left them out.
+CREATE OR REPLACE VIEW pgslo_catalog.known_definition WITH (security_barrier) AS
+SELECT d.* FROM pgslo_catalog.definition d WHERE d.definition_id IN (SELECT k.id FROM pgslo_catalog.known_to(current_user) AS k (id));
+COMMENT ON VIEW pgslo_catalog.known_definition IS 'Definitions that the reader may know of.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.error_said(is_gated boolean, error_code text, error_message text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- Of a gated condition these name a column or a type. Any other message, or one of code of the author's or of another
+    -- role, may hold a value.
+    IF error_said.is_gated AND error_said.error_code IN ('42703', '42804') THEN
+        RETURN left(error_said.error_message, 1000);
+    END IF;
+    RETURN format('%s, SQLSTATE %s', CASE
+        WHEN error_said.error_code = '22003' THEN 'numeric value out of range'
+        WHEN error_said.error_code IN ('22007', '22008') THEN 'invalid date or time'
+        WHEN error_said.error_code = '22012' THEN 'division by zero'
+        WHEN error_said.error_code = '22023' THEN 'invalid parameter value'
+        WHEN error_said.error_code = '22P02' THEN 'invalid text representation'
+        WHEN error_said.error_code = '25006' THEN 'cannot write in a read-only transaction'
+        WHEN error_said.error_code = '2201B' THEN 'invalid regular expression'
+        WHEN error_said.error_code = '42501' THEN 'permission denied'
+        WHEN error_said.error_code = '42703' THEN 'undefined column'
+        WHEN error_said.error_code = '42704' THEN 'undefined object'
+        WHEN error_said.error_code = '42804' THEN 'datatype mismatch'
+        WHEN error_said.error_code = '42883' THEN 'undefined function or operator'
+        WHEN error_said.error_code = '42P01' THEN 'undefined table'
+        WHEN error_said.error_code LIKE '22%' THEN 'data exception'
+        WHEN error_said.error_code LIKE '23%' THEN 'integrity constraint violation'
+        WHEN error_said.error_code LIKE '42%' THEN 'syntax error or access rule violation'
+        WHEN error_said.error_code LIKE '53%' THEN 'insufficient resources'
+        WHEN error_said.error_code LIKE '54%' THEN 'program limit exceeded'
+        WHEN error_said.error_code LIKE '55%' THEN 'object not in prerequisite state'
+        WHEN error_said.error_code LIKE '57%' THEN 'operator intervention'
+        WHEN error_said.error_code LIKE 'P0%' THEN 'error raised by a function'
+        ELSE 'error'
+    END, error_said.error_code);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.error_said(boolean, text, text) IS 'Return an error of a rule without a value of a row; is_gated where only a gated condition over a row can have raised it.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.break_said(broken pgslo_catalog.rule_break, reader name) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN CASE WHEN pgslo_catalog.may_see_values(break_said.reader) THEN (break_said.broken).error_message ELSE (break_said.broken).said END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.break_said(pgslo_catalog.rule_break, name) IS 'Return why a rule cannot be evaluated, with the message as it was raised for roles that may see values.';
+
+-- What the error of a rejected write shows to the writer. Called when a write fails, never on the path of a good row.
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.readable(relation oid, columns text[]) RETURNS text[]
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN ARRAY(
+        SELECT a.attname::text
+        FROM pg_class t
+        JOIN pg_attribute a ON a.attrelid = t.oid AND a.attname = ANY (readable.columns) AND a.attnum > 0 AND NOT a.attisdropped
+        JOIN pg_roles r ON r.rolname = pgslo_catalog.caller()
+        WHERE t.oid = readable.relation
+          AND has_schema_privilege(r.oid, t.relnamespace, 'USAGE') AND has_column_privilege(r.oid, t.oid, a.attnum, 'SELECT')
+          -- Row security may hide the row, or the others of its group.
+          AND (NOT t.relrowsecurity OR r.rolsuper OR r.rolbypassrls OR pg_has_role(r.oid, t.relowner, 'USAGE') AND NOT t.relforcerowsecurity));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.readable(oid, text[]) IS 'Return those of a table''s columns that the caller may read in every row.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.sent(relation oid, columns text[]) RETURNS text[]
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    family oid[] := ARRAY(SELECT p.relid::oid FROM pg_partition_tree(sent.relation) AS p UNION SELECT sent.relation);
+BEGIN
+    -- A trigger on rows of somebody else's may have filled in what the writer did not send.
+    IF EXISTS (
+        SELECT FROM pg_trigger g JOIN pg_proc p ON p.oid = g.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
+        WHERE g.tgrelid = ANY (family) AND NOT g.tgisinternal AND g.tgtype & 7 = 7 AND NOT (n.nspname = 'pgslo_gen' AND n.nspowner = pgslo_catalog.keeper())
+    ) THEN
+        RETURN '{}';
+    END IF;
+    RETURN ARRAY(
+        SELECT c.name
+        FROM unnest(sent.columns) AS c (name)
+        JOIN pg_roles r ON r.rolname = pgslo_catalog.caller()
+        WHERE pg_trigger_depth() <= 1
+          AND has_column_privilege(r.oid, sent.relation, c.name, 'INSERT')
+          AND NOT EXISTS (
+              SELECT FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid
+              WHERE a.attrelid = ANY (family) AND a.attname = c.name
+                AND (a.atthasdef OR a.attidentity <> '' OR a.attgenerated <> '' OR y.typdefault IS NOT NULL)));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.sent(oid, text[]) IS 'Return those of a table''s columns whose values in a new row only the writer can have given.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.visible(definition text, operation text, columns text[]) RETURNS text[]
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    relation oid := (SELECT d.relation FROM pgslo_catalog.definition d WHERE d.name = visible.definition);
+BEGIN
+    RETURN pgslo_catalog.readable(relation, visible.columns)
+        || CASE WHEN visible.operation = 'INSERT' THEN pgslo_catalog.sent(relation, visible.columns) ELSE '{}' END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.visible(text, text, text[]) IS 'Return the columns whose values the error of a rejected row may show to the caller.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.excerpt(definition text, operation text, columns text[], cells text[]) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    visible text[] := pgslo_catalog.visible(excerpt.definition, excerpt.operation, excerpt.columns);
+BEGIN
+    RETURN (
+        SELECT concat_ws(' and ',
+            string_agg(format('%s = %s', c.name, coalesce(c.cell, 'NULL')), ', ' ORDER BY c.ordinal) FILTER (WHERE c.name = ANY (visible)),
+            CASE count(*) FILTER (WHERE c.name <> ALL (visible)) WHEN 0 THEN NULL WHEN 1 THEN 'column ' ELSE 'columns ' END
+                || string_agg(c.name, ', ' ORDER BY c.ordinal) FILTER (WHERE c.name <> ALL (visible)) || ' (not shown)')
+        FROM unnest(excerpt.columns, excerpt.cells) WITH ORDINALITY AS c (name, cell, ordinal));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.excerpt(text, text, text[], text[]) IS 'Return the columns of a failing row for the writer: values where the writer may see them, else names alone.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.key_excerpt(definition text, operation text, columns text[], cells text[]) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    IF pgslo_catalog.visible(key_excerpt.definition, key_excerpt.operation, key_excerpt.columns) @> key_excerpt.columns THEN
+        RETURN format('(%s) = (%s)', array_to_string(key_excerpt.columns, ', '), array_to_string(key_excerpt.cells, ', ', 'NULL'));
+    END IF;
+    RETURN format('(%s) (not shown)', array_to_string(key_excerpt.columns, ', '));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.key_excerpt(text, text, text[], text[]) IS 'Return the key of a failing row for the writer, without values if one of them must not be seen.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.error_excerpt(definition text, columns text[], error_code text, error_message text) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN format('its condition raises: %s', CASE
+        WHEN pgslo_catalog.visible(error_excerpt.definition, NULL, error_excerpt.columns) @> error_excerpt.columns THEN error_excerpt.error_message
+        ELSE pgslo_catalog.error_said(true, error_excerpt.error_code, error_excerpt.error_message) END);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.error_excerpt(text, text[], text, text) IS 'Return the error that a row raised for the writer, without its message if that may hold what must not be seen.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.may_count(relation oid, columns text[]) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    IF may_count.columns = '{}' THEN
+        RETURN pgslo_catalog.readable(may_count.relation, ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = may_count.relation AND a.attnum > 0)) <> '{}';
+    END IF;
+    RETURN pgslo_catalog.readable(may_count.relation, may_count.columns) @> may_count.columns;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.may_count(oid, text[]) IS 'Whether the caller may read these columns of every row of a table, or any column where none is named.';

@@ -41,6 +41,8 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.warn_unjudged(
 ) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+-- Behind a pooler another client's SET client_min_messages would silence this one.
+SET client_min_messages = 'warning'
 AS $pgslo$
 BEGIN
     RAISE WARNING USING
@@ -220,6 +222,8 @@ COMMENT ON FUNCTION pgslo_catalog.judge_unjudged(pgslo_catalog.definition) IS
 CREATE OR REPLACE FUNCTION pgslo_catalog.warn_unsampled(definition text, rule text, error_code text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+-- Behind a pooler another client's SET client_min_messages would silence this one.
+SET client_min_messages = 'warning'
 AS $pgslo$
 BEGIN
     RAISE WARNING USING

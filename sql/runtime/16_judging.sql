@@ -231,7 +231,7 @@ BEGIN
             ORDER BY p.batch = (distance.batch).name DESC, p.place DESC LIMIT 1);
     ELSIF measure ? 'trained_on' THEN
         stretch := ARRAY(
-            SELECT (SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = (distance.batch).definition_id AND b.name = t.name)
+            SELECT (SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = (distance.batch).definition_id AND b.name = pgslo_catalog.name_of(distance.definition, t.name))
             FROM jsonb_array_elements_text(measure -> 'trained_on') WITH ORDINALITY AS t (name, n) ORDER BY t.n);
         against := format('batches %s to %s', measure #>> '{trained_on,0}', measure #>> '{trained_on,1}');
         others := ARRAY(

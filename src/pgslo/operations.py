@@ -93,7 +93,7 @@ def pause_rule(conn: database.Connection, definition: Definition, rule: str) -> 
             f"no trigger keeps rule {rule}: {mechanism}",
             hint="take it out of the definition and apply that"
             if mechanism == "native"
-            else "SET pgslo.on_read = 'silent' in the session that reads",
+            else "set on_read: silent in the definition and apply that",
         )
     with database.errors(), database.by_own_names(conn):
         kept = [row[0] for row in conn.execute("SELECT pgslo_catalog.keep_functions(%s)", (definition.name,))]

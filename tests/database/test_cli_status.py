@@ -265,7 +265,7 @@ def test_readers_may_see_status_and_nobody_else_rows(
     assert (hidden.exit_code, hidden.stdout) == (root.ERROR, "")
     assert "may not read any table that has a definition" in hidden.stderr
     connection.execute(
-        f'GRANT USAGE ON SCHEMA features TO "{name}"; GRANT SELECT ON features.stats TO "{name}"'
+        f'GRANT USAGE ON SCHEMA features TO "{name}"; GRANT SELECT ON ALL TABLES IN SCHEMA features TO "{name}"'
     )
     seen = run("status", "--dsn", reader)
     assert seen.exit_code == root.BREACH

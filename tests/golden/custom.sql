@@ -267,8 +267,8 @@ AND length(r."sku") <= 34)) IS NOT FALSE);
                             END IF;
                             passes := FALSE;
                             IF raised_shown[1] IS NULL THEN
-                                raised_shown[1] := format('its condition raises: %s', SQLERRM);
-                                raised_key[1] := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
+                                raised_shown[1] := pgslo_catalog.error_excerpt('features.user_stats', ARRAY['sku']::text[], SQLSTATE, SQLERRM);
+                                raised_key[1] := pgslo_catalog.key_excerpt('features.user_stats', TG_OP, ARRAY['user_id', 'feature_date']::text[], ARRAY[left(r.user_id::text, 100), left(r.feature_date::text, 100)]);
                             END IF;
                         END;
                         CONTINUE WHEN passes;
@@ -363,7 +363,7 @@ AND length(r."campaign") <= 22)) IS NOT FALSE);
     -- sku_iban: sku: the text is an IBAN of one of some countries, written without blanks
     IF failed[1] > 0 THEN
         BEGIN
-            SELECT concat_ws(', ', 'sku = ' || coalesce(left(r.sku::text, 100), 'NULL')) AS shown, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key INTO example
+            SELECT pgslo_catalog.excerpt('features.user_stats', TG_OP, ARRAY['sku']::text[], ARRAY[left(r.sku::text, 100)]) AS shown, pgslo_catalog.key_excerpt('features.user_stats', TG_OP, ARRAY['user_id', 'feature_date']::text[], ARRAY[left(r.user_id::text, 100), left(r.feature_date::text, 100)]) AS row_key INTO example
             FROM pgslo_new AS r WHERE NOT (((r."sku" ~ '^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$'
 AND left(r."sku", 2) IN ('DE', 'FR')
 AND length(r."sku") <= 34)) IS NOT FALSE) LIMIT 1;
@@ -419,7 +419,7 @@ AND length(r."campaign") <= 22)) IS NOT FALSE) LIMIT 10
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 8882f323e76c1634 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 726c0b8a31dcca59 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

@@ -312,8 +312,8 @@ BEGIN
                             END IF;
                             passes := FALSE;
                             IF raised_shown[2] IS NULL THEN
-                                raised_shown[2] := format('its condition raises: %s', SQLERRM);
-                                raised_key[2] := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
+                                raised_shown[2] := pgslo_catalog.error_excerpt('features.user_stats', ARRAY['last_seen_at', 'signed_up_at']::text[], SQLSTATE, SQLERRM);
+                                raised_key[2] := pgslo_catalog.key_excerpt('features.user_stats', TG_OP, ARRAY['user_id', 'feature_date']::text[], ARRAY[left(r.user_id::text, 100), left(r.feature_date::text, 100)]);
                             END IF;
                         END;
                         CONTINUE WHEN passes;
@@ -402,7 +402,7 @@ BEGIN
     -- seen_after_sign_up: last_seen_at IS NULL OR last_seen_at >= signed_up_at
     IF failed[2] > 0 THEN
         BEGIN
-            SELECT concat_ws(', ', 'last_seen_at = ' || coalesce(left(r.last_seen_at::text, 100), 'NULL'), 'signed_up_at = ' || coalesce(left(r.signed_up_at::text, 100), 'NULL')) AS shown, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key INTO example
+            SELECT pgslo_catalog.excerpt('features.user_stats', TG_OP, ARRAY['last_seen_at', 'signed_up_at']::text[], ARRAY[left(r.last_seen_at::text, 100), left(r.signed_up_at::text, 100)]) AS shown, pgslo_catalog.key_excerpt('features.user_stats', TG_OP, ARRAY['user_id', 'feature_date']::text[], ARRAY[left(r.user_id::text, 100), left(r.feature_date::text, 100)]) AS row_key INTO example
             FROM pgslo_new AS r WHERE NOT (((r.last_seen_at IS NULL OR r.last_seen_at >= r.signed_up_at)) IS NOT FALSE) LIMIT 1;
         EXCEPTION WHEN OTHERS THEN
             SELECT coalesce(raised_shown[2], 'a row that cannot be shown') AS shown,
@@ -472,7 +472,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 361b36f0fccc2d4c features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 48b5ba62102870e7 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

@@ -256,8 +256,8 @@ BEGIN
                             END IF;
                             passes := FALSE;
                             IF raised_shown[1] IS NULL THEN
-                                raised_shown[1] := format('its condition raises: %s', SQLERRM);
-                                raised_key[1] := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
+                                raised_shown[1] := pgslo_catalog.error_excerpt('features.user_stats', ARRAY['country']::text[], SQLSTATE, SQLERRM);
+                                raised_key[1] := pgslo_catalog.key_excerpt('features.user_stats', TG_OP, ARRAY['user_id', 'feature_date']::text[], ARRAY[left(r.user_id::text, 100), left(r.feature_date::text, 100)]);
                             END IF;
                         END;
                         CONTINUE WHEN passes;
@@ -402,7 +402,7 @@ BEGIN
     -- country_not_accepted_values: country none of unknown, n/a, ""
     IF failed[1] > 0 THEN
         BEGIN
-            SELECT concat_ws(', ', 'country = ' || coalesce(left(r.country::text, 100), 'NULL')) AS shown, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key INTO example
+            SELECT pgslo_catalog.excerpt('features.user_stats', TG_OP, ARRAY['country']::text[], ARRAY[left(r.country::text, 100)]) AS shown, pgslo_catalog.key_excerpt('features.user_stats', TG_OP, ARRAY['user_id', 'feature_date']::text[], ARRAY[left(r.user_id::text, 100), left(r.feature_date::text, 100)]) AS row_key INTO example
             FROM pgslo_new AS r WHERE NOT ((r.country NOT IN ('unknown', 'n/a', '')) IS NOT FALSE) LIMIT 1;
         EXCEPTION WHEN OTHERS THEN
             SELECT coalesce(raised_shown[1], 'a row that cannot be shown') AS shown,
@@ -472,7 +472,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 0bd96da940a253cf features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 7aa57fd84ce13217 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

@@ -487,6 +487,10 @@ def _notes(compiler: WriteCompiler, choices: tuple[Choice, ...], measured: Measu
             f'types of {listed} belong to role "{role}", in whole or in part: it may define casts and domain constraints at any'
             " time, so their values are converted by output functions alone, and no expression or repair may use them"
         )
+    if compiler.batching.names == "batch_hidden_name":
+        notes.append(
+            "batches are named by a hash, because their key may be personal; show_names: true under batch names them by it"
+        )
     if relation.children:
         children = ", ".join(".".join(child) for child in relation.children)
         notes.append(f"rows written straight to inheritance children are not seen: {children}")

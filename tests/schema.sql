@@ -270,7 +270,7 @@ BEGIN
         SELECT h.batch AS name, max(h.place) AS place, count(*) AS tables
         FROM pgslo_catalog.task t
         JOIN pgslo_catalog.definition d USING (definition_id)
-        CROSS JOIN LATERAL pgslo.healthy_batches(d.name, t.reads) AS h
+        CROSS JOIN LATERAL pgslo_catalog.healthy(d, t.reads, clock_timestamp()) AS h
         WHERE t.name = begin_run.task
         GROUP BY h.batch
     ) AS n
@@ -353,9 +353,9 @@ BEGIN
     END IF;
     IF begin_snapshot.healthy_only THEN
         healthy := ARRAY(
-            SELECT h.place FROM pgslo.healthy_batches(target.name, ARRAY(
+            SELECT h.place FROM pgslo_catalog.healthy(target, ARRAY(
                 SELECT c ->> 'name' FROM jsonb_array_elements(begun.columns) AS c
-                WHERE EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target.relation AND a.attname = c ->> 'name' AND a.attnum > 0 AND NOT a.attisdropped))) AS h);
+                WHERE EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target.relation AND a.attname = c ->> 'name' AND a.attnum > 0 AND NOT a.attisdropped)), clock_timestamp()) AS h);
         begun.left_out := ARRAY(SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.place <> ALL (healthy) ORDER BY b.place);
     END IF;
     UPDATE pgslo_catalog.snapshot s
@@ -399,6 +399,8 @@ BEGIN
             MESSAGE = format('%s has no definition', close_batch.definition),
             HINT = 'SELECT definition FROM pgslo.status;';
     END IF;
+    -- Whoever knows the key may give that in place of the name.
+    close_batch.batch := pgslo_catalog.name_of(target, close_batch.batch);
     PERFORM pgslo_catalog.wait_for_turn('tick');
     PERFORM pgslo_catalog.follow(target, close_batch.batch, 2147483647);
     IF close_batch.batch <> '*' AND NOT EXISTS (SELECT FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.name = close_batch.batch) THEN
@@ -586,6 +588,13 @@ CREATE FUNCTION pgslo.evidence(incident_id bigint) RETURNS TABLE(topic text, fac
      ORDER BY s.sample_id
      LIMIT 20)
     UNION ALL
+    (SELECT format('first violation in batch %s', v.batch), v.example
+     FROM pgslo_catalog.incident i
+     JOIN pgslo_catalog.verdict v ON v.rule_id = i.rule_id AND v.place >= i.opened_place AND v.example IS NOT NULL
+     WHERE i.incident_id = evidence.incident_id AND v.place <= coalesce(i.resolved_place, 'Infinity')
+     ORDER BY v.place DESC
+     LIMIT 20)
+    UNION ALL
     SELECT format('value that moved most, %s', p.column_name), moved.said
     FROM pgslo_catalog.profiles_of(evidence.incident_id) p
     CROSS JOIN LATERAL (
@@ -612,7 +621,7 @@ CREATE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE(topic text, fact
         SELECT i, i.*, d.name, r, r.name AS rule_name, r.kind, r.columns, r.promise, r.on_breach, coalesce(r.owner, d.owner, 'unknown') AS owner,
                greatest(i.muted_until, r.muted_until) AS quiet_until
         FROM pgslo_catalog.incident i JOIN pgslo_catalog.definition d USING (definition_id) JOIN pgslo_catalog.rule r USING (rule_id)
-        WHERE i.incident_id = explain.incident_id
+        WHERE i.incident_id = explain.incident_id AND pgslo_catalog.may_know(d.name, pgslo_catalog.caller())
     ), first AS (
         SELECT f.writer, f.application, f.written_at FROM pgslo_catalog.fragment f JOIN incident n ON f.definition_id = n.definition_id AND f.place = n.opened_place AND f.failures ? n.rule_name
         ORDER BY f.fragment_id LIMIT 1
@@ -727,7 +736,8 @@ DECLARE
     unknown text;
 BEGIN
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = healthy_batches.definition;
-    IF NOT FOUND THEN
+    -- A role that may not know of it is shown the same as one that misspells it.
+    IF NOT FOUND OR NOT pgslo_catalog.may_know(target.name, pgslo_catalog.caller()) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'SL002',
             MESSAGE = format('%s has no definition', healthy_batches.definition),
@@ -739,14 +749,7 @@ BEGIN
         -- A misspelt column would have no incident, and every batch would be healthy.
         RAISE EXCEPTION USING ERRCODE = 'undefined_column', MESSAGE = format('column "%s" of %s does not exist', unknown, target.name);
     END IF;
-    RETURN QUERY
-    WITH spoilt AS MATERIALIZED (SELECT u.* FROM pgslo_catalog.unhealthy(target.definition_id, healthy_batches.columns, healthy_batches.as_of) AS u)
-    SELECT b.name, b.place, b.rows
-    FROM pgslo_catalog.batch b
-    WHERE b.definition_id = target.definition_id AND b.closed_at <= healthy_batches.as_of AND b.rows > 0
-      AND b.place <= pgslo_catalog.last_place(target)
-      AND NOT EXISTS (SELECT FROM spoilt u WHERE b.place >= u.first_place AND (b.place < u.end_place OR u.with_end AND b.place = u.end_place))
-    ORDER BY b.place;
+    RETURN QUERY SELECT h.* FROM pgslo_catalog.healthy(target, healthy_batches.columns, healthy_batches.as_of) AS h;
 END
 $$;
 
@@ -962,6 +965,7 @@ DECLARE
     training pgslo_catalog.snapshot;
     evaluation pgslo_catalog.snapshot;
 BEGIN
+    PERFORM pgslo_catalog.need_task(readiness.task, pgslo_catalog.caller());
     RETURN QUERY SELECT r.* FROM pgslo_catalog.tables_ready(readiness.task) AS r;
     FOR gate IN SELECT t.gate FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = readiness.task AND t.gate IS NOT NULL ORDER BY d.name LOOP
         IF gate ? 'training' THEN
@@ -1419,11 +1423,12 @@ CREATE FUNCTION pgslo.status_of(definition text) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+    -- A status view may be read through a view of another role, by one that may know the state alone.
     SELECT jsonb_build_object(
         'state', CASE WHEN count(*) = 0 THEN 'met' WHEN bool_or(p.code = '01SL1') THEN 'missed' ELSE 'unknown' END,
         'problems', coalesce(jsonb_agg(jsonb_build_object(
             'code', p.code, 'incident', p.incident_id, 'rule', p.rule, 'column', p.column_name, 'message', p.message, 'detail', p.detail
-        ) ORDER BY p.incident_id), '[]'))
+        ) ORDER BY p.incident_id) FILTER (WHERE pgslo_catalog.may_know(status_of.definition, pgslo_catalog.caller())), '[]'))
     FROM pgslo_catalog.problem(status_of.definition, ARRAY(
         SELECT '*' UNION ALL SELECT DISTINCT c.name FROM pgslo_catalog.definition d
         JOIN pgslo_catalog.rule r USING (definition_id) CROSS JOIN unnest(r.columns) AS c (name) WHERE d.name = status_of.definition)) p
@@ -1762,9 +1767,13 @@ CREATE FUNCTION pgslo_catalog.announce(definition text, columns text[], on_read 
 DECLARE
     wish text := nullif(current_setting('pgslo.on_read', true), '');
     found record;
-    -- Said already in this statement. An open cursor is the one memory of its own that a session may change in a
-    -- parallel plan and on a standby; a setting may not be changed there. Its text holds what was said.
-    memory refcursor := 'pgslo_warned';
+    -- A guarded view may be read through a view of another role, by one that may read neither.
+    is_known boolean;
+    -- Reported already in this statement. An open cursor is the one memory of its own that a session may change in a
+    -- parallel plan and on a standby; a setting may not be changed there. Its text holds what was reported. Name and
+    -- marks are hashes with a secret: no other statement or function can take the name, or claim that it was reported.
+    secret text;
+    memory refcursor;
     statement text := extract(epoch FROM statement_timestamp())::text;
     said text[];
     fresh text[] := '{}';
@@ -1777,14 +1786,27 @@ BEGIN
             MESSAGE = format('invalid value for parameter "pgslo.on_read": "%s"', wish),
             HINT = 'Available values: warn, refuse, silent.';
     END IF;
-    IF announce.on_read <> 'refuse' AND coalesce(wish, announce.on_read) = 'silent' THEN
+    -- A pooled connection may keep the setting of another client, who must not silence this one: it counts where the
+    -- view is silent anyway.
+    IF announce.on_read = 'silent' AND coalesce(wish, 'silent') = 'silent' THEN
         RETURN true;
     END IF;
-    SELECT string_to_array(split_part(c.statement, '''', 2), ' ') INTO said FROM pg_cursors c WHERE c.name = 'pgslo_warned';
+    secret := (SELECT s.value FROM pgslo_catalog.secret s);
+    memory := 'pgslo_warned ' || md5(concat(secret, pg_backend_pid(), ' ', extract(epoch FROM transaction_timestamp())));
+    SELECT string_to_array(split_part(c.statement, '''', 2), ' ') INTO said FROM pg_cursors c WHERE c.name = memory::text;
     IF said[1] = statement THEN
         fresh := said[2:];
     END IF;
     FOR found IN SELECT p.* FROM pgslo_catalog.problem(announce.definition, announce.columns) p LOOP
+        is_known := coalesce(is_known, pgslo_catalog.may_know(announce.definition, pgslo_catalog.caller()));
+        IF NOT is_known THEN
+            -- One bit, and whom to ask.
+            found.rule := NULL;
+            found.column_name := NULL;
+            found.message := format('data of %s is unhealthy', announce.definition);
+            found.detail := 'This role may not see details, because it may read neither the table nor a guarded view of it.';
+            found.hint := format('Ask the owner, %s.', coalesce((SELECT d.owner FROM pgslo_catalog.definition d WHERE d.name = announce.definition), 'unknown'));
+        END IF;
         IF announce.on_read = 'refuse' OR wish = 'refuse' THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'SL001',
@@ -1796,7 +1818,7 @@ BEGIN
                 COLUMN = coalesce(found.column_name, ''),
                 CONSTRAINT = coalesce(found.rule, '');
         END IF;
-        key := md5(format('%s %s %s', announce.definition, found.rule, found.code));
+        key := md5(format('%s %s %s %s %s', secret, statement, announce.definition, found.rule, found.code));
         CONTINUE WHEN key = ANY (fresh);
         fresh := fresh || key;
         RAISE WARNING USING
@@ -2206,6 +2228,41 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.break_rows(sample text[], fault text, rows bigint, batch text, seed bigint, OUT broken text[], OUT broken_rows bigint) IS 'A sample and a number of rows with a fault in the batch as a whole.';
 
+CREATE TABLE pgslo_catalog.rule_break (
+    rule_break_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    rule_id bigint,
+    error_code text NOT NULL,
+    error_message text NOT NULL,
+    broke_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    batch text,
+    place numeric,
+    said text DEFAULT ''::text NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.rule_break IS 'Rules that can no longer be judged, for example after a column was renamed; writes went on.';
+
+COMMENT ON COLUMN pgslo_catalog.rule_break.rule_id IS 'NULL: not a rule, but rows cannot be told apart into batches any more.';
+
+COMMENT ON COLUMN pgslo_catalog.rule_break.error_message IS 'The message as it was raised, which may hold a value of a row: for stewards.';
+
+COMMENT ON COLUMN pgslo_catalog.rule_break.batch IS 'The batch with rows that were not judged, which tick() judges from the table; NULL: the rule cannot be evaluated.';
+
+COMMENT ON COLUMN pgslo_catalog.rule_break.place IS 'Place of that batch among the others.';
+
+COMMENT ON COLUMN pgslo_catalog.rule_break.said IS 'The error without a value of a row: for everybody who may know of the table.';
+
+CREATE FUNCTION pgslo_catalog.break_said(broken pgslo_catalog.rule_break, reader name) RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN CASE WHEN pgslo_catalog.may_see_values(break_said.reader) THEN (break_said.broken).error_message ELSE (break_said.broken).said END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.break_said(broken pgslo_catalog.rule_break, reader name) IS 'Return why a rule cannot be evaluated, with the message as it was raised for roles that may see values.';
+
 CREATE FUNCTION pgslo_catalog.broken_groups(check_function text, keys text[], at_most integer) RETURNS TABLE(group_key text, group_shown text, said text)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2271,11 +2328,11 @@ $$;
 COMMENT ON FUNCTION pgslo_catalog.calibration_error(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) IS 'Expected calibration error over ten bins of equal width. Interval: what each bin''s gap is by chance if it is calibrated, taken off and added.';
 
 CREATE FUNCTION pgslo_catalog.caller() RETURNS name
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$ SELECT coalesce(nullif(current_setting('role'), 'none')::name, session_user) $$;
 
-COMMENT ON FUNCTION pgslo_catalog.caller() IS 'Who asks, also inside a function that runs with its owner''s rights.';
+COMMENT ON FUNCTION pgslo_catalog.caller() IS 'Return the role that asks, also inside a function that runs with its owner''s rights.';
 
 CREATE FUNCTION pgslo_catalog.can_find_batches(definition pgslo_catalog.definition) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -3091,7 +3148,7 @@ BEGIN
             ORDER BY p.batch = (distance.batch).name DESC, p.place DESC LIMIT 1);
     ELSIF measure ? 'trained_on' THEN
         stretch := ARRAY(
-            SELECT (SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = (distance.batch).definition_id AND b.name = t.name)
+            SELECT (SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = (distance.batch).definition_id AND b.name = pgslo_catalog.name_of(distance.definition, t.name))
             FROM jsonb_array_elements_text(measure -> 'trained_on') WITH ORDINALITY AS t (name, n) ORDER BY t.n);
         against := format('batches %s to %s', measure #>> '{trained_on,0}', measure #>> '{trained_on,1}');
         others := ARRAY(
@@ -3202,6 +3259,76 @@ CREATE FUNCTION pgslo_catalog.enough_batches() RETURNS integer
     AS $$ SELECT 300 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.enough_batches() IS 'How many batches have to be known before bounds are no wider than they stay.';
+
+CREATE FUNCTION pgslo_catalog.error_excerpt(definition text, columns text[], error_code text, error_message text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN format('its condition raises: %s', CASE
+        WHEN pgslo_catalog.visible(error_excerpt.definition, NULL, error_excerpt.columns) @> error_excerpt.columns THEN error_excerpt.error_message
+        ELSE pgslo_catalog.error_said(true, error_excerpt.error_code, error_excerpt.error_message) END);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.error_excerpt(definition text, columns text[], error_code text, error_message text) IS 'Return the error that a row raised for the writer, without its message if that may hold what must not be seen.';
+
+CREATE FUNCTION pgslo_catalog.error_said(is_gated boolean, error_code text, error_message text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Of a gated condition these name a column or a type. Any other message, or one of code of the author's or of another
+    -- role, may hold a value.
+    IF error_said.is_gated AND error_said.error_code IN ('42703', '42804') THEN
+        RETURN left(error_said.error_message, 1000);
+    END IF;
+    RETURN format('%s, SQLSTATE %s', CASE
+        WHEN error_said.error_code = '22003' THEN 'numeric value out of range'
+        WHEN error_said.error_code IN ('22007', '22008') THEN 'invalid date or time'
+        WHEN error_said.error_code = '22012' THEN 'division by zero'
+        WHEN error_said.error_code = '22023' THEN 'invalid parameter value'
+        WHEN error_said.error_code = '22P02' THEN 'invalid text representation'
+        WHEN error_said.error_code = '25006' THEN 'cannot write in a read-only transaction'
+        WHEN error_said.error_code = '2201B' THEN 'invalid regular expression'
+        WHEN error_said.error_code = '42501' THEN 'permission denied'
+        WHEN error_said.error_code = '42703' THEN 'undefined column'
+        WHEN error_said.error_code = '42704' THEN 'undefined object'
+        WHEN error_said.error_code = '42804' THEN 'datatype mismatch'
+        WHEN error_said.error_code = '42883' THEN 'undefined function or operator'
+        WHEN error_said.error_code = '42P01' THEN 'undefined table'
+        WHEN error_said.error_code LIKE '22%' THEN 'data exception'
+        WHEN error_said.error_code LIKE '23%' THEN 'integrity constraint violation'
+        WHEN error_said.error_code LIKE '42%' THEN 'syntax error or access rule violation'
+        WHEN error_said.error_code LIKE '53%' THEN 'insufficient resources'
+        WHEN error_said.error_code LIKE '54%' THEN 'program limit exceeded'
+        WHEN error_said.error_code LIKE '55%' THEN 'object not in prerequisite state'
+        WHEN error_said.error_code LIKE '57%' THEN 'operator intervention'
+        WHEN error_said.error_code LIKE 'P0%' THEN 'error raised by a function'
+        ELSE 'error'
+    END, error_said.error_code);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.error_said(is_gated boolean, error_code text, error_message text) IS 'Return an error of a rule without a value of a row; is_gated where only a gated condition over a row can have raised it.';
+
+CREATE FUNCTION pgslo_catalog.excerpt(definition text, operation text, columns text[], cells text[]) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    visible text[] := pgslo_catalog.visible(excerpt.definition, excerpt.operation, excerpt.columns);
+BEGIN
+    RETURN (
+        SELECT concat_ws(' and ',
+            string_agg(format('%s = %s', c.name, coalesce(c.cell, 'NULL')), ', ' ORDER BY c.ordinal) FILTER (WHERE c.name = ANY (visible)),
+            CASE count(*) FILTER (WHERE c.name <> ALL (visible)) WHEN 0 THEN NULL WHEN 1 THEN 'column ' ELSE 'columns ' END
+                || string_agg(c.name, ', ' ORDER BY c.ordinal) FILTER (WHERE c.name <> ALL (visible)) || ' (not shown)')
+        FROM unnest(excerpt.columns, excerpt.cells) WITH ORDINALITY AS c (name, cell, ordinal));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.excerpt(definition text, operation text, columns text[], cells text[]) IS 'Return the columns of a failing row for the writer: values where the writer may see them, else names alone.';
 
 CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric) RETURNS void
     LANGUAGE sql
@@ -3778,25 +3905,26 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.give_function(function text, owner name) IS 'Make the owner of a table the owner of a generated function that reads or writes it.';
 
-CREATE FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text, is_tick boolean DEFAULT true) RETURNS void
+CREATE FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text, is_tick boolean DEFAULT true, example text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     is_future boolean := (give_verdict.batch).place > pgslo_catalog.last_place((give_verdict.rule).definition_id);
 BEGIN
-    INSERT INTO pgslo_catalog.verdict AS v (definition_id, rule_id, batch, place, verdict, value, low, high, score, said)
+    INSERT INTO pgslo_catalog.verdict AS v (definition_id, rule_id, batch, place, verdict, value, low, high, score, said, example)
     VALUES ((give_verdict.rule).definition_id, (give_verdict.rule).rule_id, (give_verdict.batch).name, (give_verdict.batch).place,
             give_verdict.verdict, give_verdict.value, give_verdict.low, give_verdict.high, give_verdict.score,
-            coalesce(give_verdict.said, give_verdict.verdict) || CASE WHEN is_future THEN '; the batch lies in the future' ELSE '' END)
+            coalesce(give_verdict.said, give_verdict.verdict) || CASE WHEN is_future THEN '; the batch lies in the future' ELSE '' END,
+            give_verdict.example)
     ON CONFLICT ON CONSTRAINT verdict_is_given_once_a_batch DO UPDATE SET
         place = excluded.place, verdict = excluded.verdict, value = excluded.value, low = excluded.low, high = excluded.high,
-        score = excluded.score, said = excluded.said, judged_at = excluded.judged_at;
+        score = excluded.score, said = excluded.said, example = excluded.example, judged_at = excluded.judged_at;
     PERFORM pgslo_catalog.follow_verdict(give_verdict.rule, (give_verdict.batch).name, (give_verdict.batch).place, give_verdict.verdict, give_verdict.is_tick);
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text, is_tick boolean) IS 'Writes a verdict down, in place of an earlier one on the same batch, and lets its incident follow.';
+COMMENT ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text, is_tick boolean, example text) IS 'Writes a verdict down, in place of an earlier one on the same batch, and lets its incident follow.';
 
 CREATE FUNCTION pgslo_catalog.grid_distance(by text, one double precision[], other double precision[]) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -3847,6 +3975,22 @@ CREATE FUNCTION pgslo_catalog.grids_apart(now double precision[], reference doub
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.grids_apart(now double precision[], reference double precision[], OUT distribution double precision, OUT moved double precision) IS 'The largest distance of two distributions (Kolmogorov and Smirnov''s) and how far values moved (Wasserstein''s), from their quantiles.';
+
+CREATE FUNCTION pgslo_catalog.groups_said(groups bigint, is_whole boolean) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN CASE
+        WHEN groups_said.is_whole THEN 'rows of the table break it'
+        WHEN groups_said.groups = 0 THEN 'no group breaks it'
+        WHEN groups_said.groups = 1 THEN '1 group breaks it'
+        ELSE format('%s groups break it', pgslo_catalog.shown(groups_said.groups))
+    END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.groups_said(groups bigint, is_whole boolean) IS 'Return how many groups violate an assertion, in words; is_whole for one without groups.';
 
 CREATE FUNCTION pgslo_catalog.guarded_view(source_schema text, source_name text, OUT source regclass, OUT definition text) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -3908,6 +4052,35 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.heal_incidents() IS 'Resolves incidents of rules over rows whose bad rows are gone.';
 
+CREATE FUNCTION pgslo_catalog.healthy(definition pgslo_catalog.definition, columns text[], as_of timestamp with time zone) RETURNS TABLE(batch text, place numeric, rows bigint)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN QUERY
+    WITH spoilt AS MATERIALIZED (SELECT u.* FROM pgslo_catalog.unhealthy((healthy.definition).definition_id, healthy.columns, healthy.as_of) AS u)
+    SELECT b.name, b.place, b.rows
+    FROM pgslo_catalog.batch b
+    WHERE b.definition_id = (healthy.definition).definition_id AND b.closed_at <= healthy.as_of AND b.rows > 0
+      AND b.place <= pgslo_catalog.last_place(healthy.definition)
+      AND NOT EXISTS (SELECT FROM spoilt u WHERE b.place >= u.first_place AND (b.place < u.end_place OR u.with_end AND b.place = u.end_place))
+    ORDER BY b.place;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.healthy(definition pgslo_catalog.definition, columns text[], as_of timestamp with time zone) IS 'Return batches that were evaluated by a time and had no violation about these columns, as was known then.';
+
+CREATE FUNCTION pgslo_catalog.hidden_name(value anyelement, salt text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN coalesce(pgslo_catalog.text_name(pgslo_catalog.key_text(value), hidden_name.salt), 'NULL');
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.hidden_name(value anyelement, salt text) IS 'Return the name of a batch whose key may be personal.';
+
 CREATE FUNCTION pgslo_catalog.hold_assertion(check_function text, keys text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3929,7 +4102,16 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS error_code = RETURNED_SQLSTATE, error_message = MESSAGE_TEXT;
         IF NOT pgslo_catalog.is_of_moved_schema(error_code) THEN
-            RAISE;
+            -- Conflicts, locks and cancels hold no value, and clients try again by their code.
+            IF error_code ~ '^(40|53|55|57|58)' OR pgslo_catalog.may_see_groups(hold_assertion.check_function) THEN
+                RAISE;
+            END IF;
+            RAISE EXCEPTION USING
+                ERRCODE = error_code,
+                MESSAGE = (SELECT format('assertion "%s" of %s cannot be evaluated', r.name, d.name)
+                           FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+                           WHERE a.check_function = hold_assertion.check_function),
+                DETAIL = format('Its query raises: %s.', pgslo_catalog.error_said(false, error_code, error_message));
         END IF;
         PERFORM pgslo_catalog.record_break(d.name, r.name, error_code, error_message)
         FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
@@ -4530,10 +4712,7 @@ BEGIN
     IF broken > 0 OR EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.rule_id = judge_assertion.rule_id AND i.resolved_at IS NULL)
         OR EXISTS (SELECT FROM pgslo_catalog.verdict v WHERE v.rule_id = judge_assertion.rule_id AND v.batch = day.name) THEN
         PERFORM pgslo_catalog.give_verdict(rule, day, CASE WHEN broken > 0 THEN 'missed' ELSE 'met' END, broken::float8, NULL, 0, NULL,
-            CASE broken WHEN 0 THEN 'no group breaks it'
-                        -- Everybody may read it, so it names a group and no other value; pgslo.broken_group tells the rest.
-                        ELSE coalesce(format('%s %s it, first ', pgslo_catalog.shown(broken), CASE broken WHEN 1 THEN 'group breaks' ELSE 'groups break' END) || first.group_shown, 'rows of the table break it') END,
-            judge_assertion.is_tick);
+            pgslo_catalog.groups_said(broken, broken > 0 AND first.group_shown IS NULL), judge_assertion.is_tick, first.group_shown);
     END IF;
     RETURN broken;
 END
@@ -4556,7 +4735,7 @@ BEGIN
     SELECT b.* INTO judged FROM pgslo_catalog.batch b WHERE b.definition_id = judge_batch.definition_id AND b.name = judge_batch.batch;
     IF judged.rows <= 0 AND judged.revision > 1 THEN
         -- Rows that are deleted because they are old are no news.
-        UPDATE pgslo_catalog.verdict v SET verdict = 'unknown', said = 'the batch was emptied', judged_at = clock_timestamp()
+        UPDATE pgslo_catalog.verdict v SET verdict = 'unknown', said = 'the batch was emptied', example = NULL, judged_at = clock_timestamp()
         WHERE v.definition_id = judge_batch.definition_id AND v.batch = judge_batch.batch;
         RETURN;
     END IF;
@@ -4570,10 +4749,12 @@ BEGIN
         EXCEPTION WHEN OTHERS THEN
             IF pgslo_catalog.is_transient(SQLSTATE) THEN
                 PERFORM pgslo_catalog.record_unjudged(target.name, ARRAY[rule.name], ARRAY[judged.name], ARRAY[judged.place], SQLSTATE, SQLERRM);
-                SELECT NULL::float8 AS value, NULL::bigint AS rows, 'it has not been judged yet' AS said INTO found;
+                SELECT NULL::float8 AS value, NULL::bigint AS rows, 'it has not been judged yet' AS said, NULL::text AS example INTO found;
             ELSE
                 PERFORM pgslo_catalog.record_break(target.name, rule.name, SQLSTATE, SQLERRM);
-                SELECT NULL::float8 AS value, NULL::bigint AS rows, format('it can no longer be judged: %s', SQLERRM) AS said INTO found;
+                SELECT NULL::float8 AS value, NULL::bigint AS rows, format('it can no longer be judged: %s', pgslo_catalog.error_said(false, SQLSTATE, SQLERRM)) AS said,
+                       SQLERRM AS example
+                INTO found;
             END IF;
         END;
         verdict := CASE
@@ -4581,7 +4762,7 @@ BEGIN
             WHEN found.value < rule.warn_low OR found.value > rule.warn_high OR found.value < rule.reject_low OR found.value > rule.reject_high THEN 'missed'
             ELSE 'met'
         END;
-        PERFORM pgslo_catalog.give_verdict(rule, judged, verdict, found.value, coalesce(rule.warn_low, rule.reject_low), coalesce(rule.warn_high, rule.reject_high), NULL, found.said);
+        PERFORM pgslo_catalog.give_verdict(rule, judged, verdict, found.value, coalesce(rule.warn_low, rule.reject_low), coalesce(rule.warn_high, rule.reject_high), NULL, found.said, example => found.example);
     END LOOP;
     FOR found IN
         SELECT r AS rule, j.*
@@ -4941,6 +5122,38 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.keep_snapshots() IS 'Makes the schema for snapshots, with the first one.';
 
+CREATE FUNCTION pgslo_catalog.keeper() RETURNS oid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$ SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog' $$;
+
+COMMENT ON FUNCTION pgslo_catalog.keeper() IS 'Return the role that owns pgslo.';
+
+CREATE FUNCTION pgslo_catalog.key_excerpt(definition text, operation text, columns text[], cells text[]) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF pgslo_catalog.visible(key_excerpt.definition, key_excerpt.operation, key_excerpt.columns) @> key_excerpt.columns THEN
+        RETURN format('(%s) = (%s)', array_to_string(key_excerpt.columns, ', '), array_to_string(key_excerpt.cells, ', ', 'NULL'));
+    END IF;
+    RETURN format('(%s) (not shown)', array_to_string(key_excerpt.columns, ', '));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.key_excerpt(definition text, operation text, columns text[], cells text[]) IS 'Return the key of a failing row for the writer, without values if one of them must not be seen.';
+
+CREATE FUNCTION pgslo_catalog.key_text(value anyelement) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN CASE WHEN pg_typeof(value) IN ('text'::regtype, 'character varying'::regtype) THEN value::text ELSE pgslo_catalog.iso_text(value) END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.key_text(value anyelement) IS 'Return a batch''s key as text: the same whatever the session''s settings.';
+
 CREATE FUNCTION pgslo_catalog.kinds_of(definition_id bigint, columns text[], sample text[]) RETURNS text[]
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4961,6 +5174,21 @@ CREATE FUNCTION pgslo_catalog.kinds_of(definition_id bigint, columns text[], sam
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.kinds_of(definition_id bigint, columns text[], sample text[]) IS 'What the columns of a sample hold, as far as faults go by it.';
+
+CREATE FUNCTION pgslo_catalog.known_to(reader name) RETURNS SETOF bigint
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF pgslo_catalog.may_know_all(known_to.reader) THEN
+        RETURN QUERY SELECT d.definition_id FROM pgslo_catalog.definition d;
+    ELSE
+        RETURN QUERY SELECT d.definition_id FROM pgslo_catalog.definition d WHERE pgslo_catalog.may_read(d.relation, known_to.reader);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.known_to(reader name) IS 'Return the definitions that a role may know of; views ask it once per query.';
 
 CREATE TABLE pgslo_catalog.incident (
     incident_id bigint NOT NULL,
@@ -5160,8 +5388,9 @@ CREATE FUNCTION pgslo_catalog.mark_unjudged(definition text, rules text[], batch
     AS $$
 BEGIN
     -- Never left out because there is one already: that of another transaction says nothing of these rows.
-    INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message, batch, place)
+    INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message, said, batch, place)
     SELECT d.definition_id, r.rule_id, mark_unjudged.error_code, left(mark_unjudged.error_message, 1000),
+           pgslo_catalog.error_said(false, mark_unjudged.error_code, mark_unjudged.error_message),
            b.name, coalesce(b.place, pgslo_catalog.arrival(d.definition_id, b.name))
     FROM pgslo_catalog.definition d
     JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.name = ANY (mark_unjudged.rules)
@@ -5175,6 +5404,69 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.mark_unjudged(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) IS 'Note that rows of these batches are not judged by these rules.';
+
+CREATE FUNCTION pgslo_catalog.may_count(relation oid, columns text[]) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF may_count.columns = '{}' THEN
+        RETURN pgslo_catalog.readable(may_count.relation, ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = may_count.relation AND a.attnum > 0)) <> '{}';
+    END IF;
+    RETURN pgslo_catalog.readable(may_count.relation, may_count.columns) @> may_count.columns;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.may_count(relation oid, columns text[]) IS 'Whether the caller may read these columns of every row of a table, or any column where none is named.';
+
+CREATE FUNCTION pgslo_catalog.may_know(definition_name text, reader name) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN pgslo_catalog.may_know_all(may_know.reader) OR EXISTS (
+        SELECT FROM pgslo_catalog.definition d WHERE d.name = may_know.definition_name AND pgslo_catalog.may_read(d.relation, may_know.reader));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.may_know(definition_name text, reader name) IS 'Whether a role may know of a definition: of what it promises, and how it is.';
+
+CREATE FUNCTION pgslo_catalog.may_know_all(reader name) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Auditors and operators read the state itself; whoever delivers messages reads those.
+    RETURN pgslo_catalog.may_see_values(may_know_all.reader)
+        OR EXISTS (SELECT FROM pg_roles r WHERE r.rolname = may_know_all.reader AND (has_table_privilege(r.oid, 'pgslo_catalog.incident', 'SELECT') OR has_table_privilege(r.oid, 'pgslo.delivery', 'SELECT')));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.may_know_all(reader name) IS 'Whether a role may know of every table: auditors, operators, stewards, and members of pgslo''s owner.';
+
+CREATE FUNCTION pgslo_catalog.may_read(relation oid, reader name) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM pg_roles r
+        JOIN pg_class t ON t.oid = may_read.relation
+        WHERE r.rolname = may_read.reader
+          AND (has_schema_privilege(r.oid, t.relnamespace, 'USAGE') AND has_any_column_privilege(r.oid, t.oid, 'SELECT')
+               OR EXISTS (
+                   SELECT FROM pg_depend p
+                   JOIN pg_rewrite w ON w.oid = p.objid
+                   JOIN pg_class v ON v.oid = w.ev_class
+                   WHERE p.refclassid = 'pg_class'::regclass AND p.refobjid = t.oid AND p.classid = 'pg_rewrite'::regclass
+                     -- A view of another owner, whatever its comment, is not a guarded one.
+                     AND v.relkind = 'v' AND v.relowner IN (pgslo_catalog.keeper(), t.relowner)
+                     AND obj_description(v.oid, 'pg_class') ~ '^pgslo [0-9a-f]{16} '
+                     AND has_schema_privilege(r.oid, v.relnamespace, 'USAGE') AND has_any_column_privilege(r.oid, v.oid, 'SELECT'))));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.may_read(relation oid, reader name) IS 'Whether a role may read a table or one of its guarded views.';
 
 CREATE FUNCTION pgslo_catalog.may_run(task text, reader name) RETURNS boolean
     LANGUAGE sql STABLE
@@ -5212,6 +5504,39 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.may_see(snapshot pgslo_catalog.snapshot, reader name) IS 'Whether somebody may know of a snapshot: who took it, who may read its view, and pgslo''s owner.';
 
+CREATE FUNCTION pgslo_catalog.may_see_groups(check_function text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN pgslo_catalog.may_see_values(pgslo_catalog.caller()) OR NOT EXISTS (
+        SELECT FROM pgslo_catalog.assertion a
+        JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id
+        JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+        CROSS JOIN LATERAL (
+            SELECT p.relation, p.columns FROM pgslo_catalog.assertion_dependency p WHERE p.rule_id = a.rule_id
+            UNION ALL SELECT d.relation, d.key_columns
+        ) AS w (relation, columns)
+        WHERE a.check_function = may_see_groups.check_function AND NOT pgslo_catalog.may_count(w.relation, w.columns));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.may_see_groups(check_function text) IS 'Whether the caller may read all that an assertion reads, and the keys of its rows.';
+
+CREATE FUNCTION pgslo_catalog.may_see_values(reader name) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM pg_roles r
+        WHERE r.rolname = may_see_values.reader
+          AND (pg_has_role(r.oid, pgslo_catalog.keeper(), 'USAGE') OR has_table_privilege(r.oid, 'pgslo.sample', 'SELECT')));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.may_see_values(reader name) IS 'Whether a role may see values of rows of every table: stewards, and members of pgslo''s owner.';
+
 CREATE FUNCTION pgslo_catalog.mean_interval(summed numeric, squares numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) RETURNS record
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5232,7 +5557,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.mean_interval(summed numeric, squares numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) IS 'Interval of a mean by the central limit theorem; endless below two values.';
 
-CREATE FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text) RETURNS record
+CREATE FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text, OUT example text) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -5246,7 +5571,6 @@ DECLARE
     reference float8;
     looked_at bigint;
     failed bigint;
-    example text;
 BEGIN
     rows := (measured.batch).rows;
     IF (measured.batch).place = '-Infinity' AND form <> 'age' THEN
@@ -5333,16 +5657,18 @@ BEGIN
                 value := NULL;
                 said := 'the table has no rows of this batch that it is about';
             ELSE
-                said := format('%s %s%s; %s', pgslo_catalog.shown(failed), measure ->> CASE failed WHEN 1 THEN 'said_of_one' ELSE 'said' END,
-                    CASE WHEN failed > 0 AND example IS NOT NULL THEN format(', first %s', example) ELSE '' END, pgslo_catalog.wanted(NULL, high, 1, ''));
+                said := format('%s %s; %s', pgslo_catalog.shown(failed), measure ->> CASE failed WHEN 1 THEN 'said_of_one' ELSE 'said' END,
+                    pgslo_catalog.wanted(NULL, high, 1, ''));
             END IF;
+            -- A key or another value of a row, which not everybody may see.
+            example := CASE WHEN failed > 0 THEN example END;
         ELSE
             said := format('this version of the runtime does not know how to measure "%s"', form);
     END CASE;
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text) IS 'What a batch comes to in the eyes of a rule, with a sentence; NULL when it cannot be told.';
+COMMENT ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text, OUT example text) IS 'What a batch comes to in the eyes of a rule, with a sentence, and the first violation; NULL when it cannot be told.';
 
 CREATE TABLE pgslo_catalog.fragment (
     fragment_id bigint NOT NULL,
@@ -5592,12 +5918,12 @@ DECLARE
     given record;
 BEGIN
     IF rule.scope = 'assertion' THEN
-        SELECT count(DISTINCT b.group_key) AS groups, min(b.broken_group_id) AS first INTO given FROM pgslo_catalog.broken_group b WHERE b.rule_id = rule.rule_id;
-        RETURN (
-            SELECT format('%s; the rule wants: %s. Since %s UTC.',
-                coalesce(format('%s %s it, first ', given.groups, CASE given.groups WHEN 1 THEN 'group breaks' ELSE 'groups break' END) || b.group_shown, 'Rows of the table break it'),
-                rule.promise, to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'))
-            FROM pgslo_catalog.broken_group b WHERE b.broken_group_id = given.first);
+        SELECT count(DISTINCT b.group_key) AS groups, bool_and(b.group_shown IS NULL) AS is_whole INTO given
+        FROM pgslo_catalog.broken_group b WHERE b.rule_id = rule.rule_id;
+        -- Which groups, only pgslo.broken_group shows: their keys are values of rows.
+        RETURN format('%s; the rule wants: %s. Since %s UTC.', pgslo_catalog.groups_said(given.groups, given.is_whole),
+            rule.promise, to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'))
+        WHERE given.groups > 0;
     END IF;
     IF rule.scope <> 'row' THEN
         SELECT v.batch, v.said,
@@ -5700,6 +6026,23 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.must_raise(error_code text, refuses boolean) IS 'Whether the writer gets an error because a rule, one that refuses rows or not, could not be judged.';
 
+CREATE FUNCTION pgslo_catalog.name_of(definition pgslo_catalog.definition, batch text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    hidden text := pgslo_catalog.text_name(name_of.batch, pgslo_catalog.salt((name_of.definition).name));
+BEGIN
+    RETURN CASE WHEN EXISTS (
+        SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = (name_of.definition).definition_id AND f.batch = hidden
+        UNION ALL
+        SELECT FROM pgslo_catalog.batch b WHERE b.definition_id = (name_of.definition).definition_id AND b.name = hidden
+    ) THEN hidden ELSE name_of.batch END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.name_of(definition pgslo_catalog.definition, batch text) IS 'Return the name of a batch that is given by its name or by its key.';
+
 CREATE FUNCTION pgslo_catalog.need_history(definition text) RETURNS pgslo_catalog.definition
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5732,6 +6075,28 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.need_history(definition text) IS 'A definition whose rows say which batch they belong to; an error tells what is missing.';
+
+CREATE FUNCTION pgslo_catalog.need_task(task text, reader name) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    known bigint[] := ARRAY(SELECT pgslo_catalog.known_to(need_task.reader));
+BEGIN
+    IF EXISTS (SELECT FROM pgslo_catalog.task t WHERE t.name = need_task.task)
+        AND NOT EXISTS (SELECT FROM pgslo_catalog.task t WHERE t.name = need_task.task AND t.definition_id <> ALL (known)) THEN
+        RETURN;
+    END IF;
+    RAISE EXCEPTION USING
+        ERRCODE = 'undefined_object',
+        MESSAGE = format('no definition has a task "%s"', need_task.task),
+        HINT = coalesce(
+            'Known are ' || (SELECT string_agg(DISTINCT t.name, ', ') FROM pgslo_catalog.task t WHERE t.definition_id = ANY (known)) || '.',
+            'Write it under "tasks" in a definition, or ask for the right to read the tables that it reads.');
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.need_task(task text, reader name) IS 'Raise an error unless a role may know of every table that a task reads.';
 
 CREATE FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, up_to numeric DEFAULT 'Infinity'::numeric, OUT name text, OUT place numeric) RETURNS record
     LANGUAGE plpgsql
@@ -6246,7 +6611,7 @@ BEGIN
     UNION ALL
     SELECT '01SL2', NULL, r.name, (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)),
            format('rule "%s" of %s can no longer be judged', r.name, d.name),
-           format('%s. Since %s UTC.', b.error_message, to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+           format('%s. Since %s UTC.', pgslo_catalog.break_said(b, pgslo_catalog.caller()), to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
            format('Tell the owner, %s: pgslo plan shows what changed.', coalesce(r.owner, d.owner, 'unknown'))
     FROM pgslo_catalog.definition d
     JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id
@@ -6274,7 +6639,7 @@ BEGIN
     UNION ALL
     SELECT '01SL2', NULL, NULL, NULL,
            format('batches of %s can no longer be told apart', d.name),
-           format('%s. Since %s UTC.', b.error_message, to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+           format('%s. Since %s UTC.', pgslo_catalog.break_said(b, pgslo_catalog.caller()), to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
            format('Tell the owner, %s: pgslo plan shows what changed.', coalesce(d.owner, 'unknown'))
     FROM pgslo_catalog.definition d
     JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id AND b.rule_id IS NULL
@@ -6591,6 +6956,25 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.quantile_noise(grid double precision[], place integer, present double precision) IS 'How far a quantile goes by chance, read off the distribution itself.';
 
+CREATE FUNCTION pgslo_catalog.readable(relation oid, columns text[]) RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN ARRAY(
+        SELECT a.attname::text
+        FROM pg_class t
+        JOIN pg_attribute a ON a.attrelid = t.oid AND a.attname = ANY (readable.columns) AND a.attnum > 0 AND NOT a.attisdropped
+        JOIN pg_roles r ON r.rolname = pgslo_catalog.caller()
+        WHERE t.oid = readable.relation
+          AND has_schema_privilege(r.oid, t.relnamespace, 'USAGE') AND has_column_privilege(r.oid, t.oid, a.attnum, 'SELECT')
+          -- Row security may hide the row, or the others of its group.
+          AND (NOT t.relrowsecurity OR r.rolsuper OR r.rolbypassrls OR pg_has_role(r.oid, t.relowner, 'USAGE') AND NOT t.relforcerowsecurity));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.readable(relation oid, columns text[]) IS 'Return those of a table''s columns that the caller may read in every row.';
+
 CREATE FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[]) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6619,8 +7003,9 @@ BEGIN
             record_break.error_code, false);
         RETURN;
     END IF;
-    INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message)
-    SELECT d.definition_id, r.rule_id, record_break.error_code, left(record_break.error_message, 1000)
+    INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message, said)
+    SELECT d.definition_id, r.rule_id, record_break.error_code, left(record_break.error_message, 1000),
+           pgslo_catalog.error_said(coalesce(r.scope = 'row' AND r.kind <> 'references', true), record_break.error_code, record_break.error_message)
     FROM pgslo_catalog.definition d
     LEFT JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.name = record_break.rule
     WHERE d.name = record_break.definition AND (record_break.rule IS NULL OR r.rule_id IS NOT NULL)
@@ -7031,7 +7416,10 @@ BEGIN
                 RAISE EXCEPTION USING
                     ERRCODE = 'check_violation',
                     MESSAGE = format('batch %s of %s violates rule "%s"', one, target.name, rule.name),
-                    DETAIL = format('%s.', regexp_replace(upper(left(found.said, 1) COLLATE "C") || substr(found.said, 2), 'the objective is', 'what is let through is')),
+                    -- A number over rows that the writer may not read is no number for the writer.
+                    DETAIL = CASE WHEN pgslo_catalog.may_count(target.relation, rule.columns)
+                        THEN format('%s.', regexp_replace(upper(left(found.said, 1) COLLATE "C") || substr(found.said, 2), 'the objective is', 'what is let through is'))
+                        ELSE format('The rule wants: %s.', rule.promise) END,
                     HINT = format('The statement was undone. Ask the owner, %s, or write what keeps the rule.', coalesce(rule.owner, target.owner, 'unknown')),
                     SCHEMA = split_part(target.name, '.', 1),
                     TABLE = substr(target.name, strpos(target.name, '.') + 1),
@@ -7051,6 +7439,7 @@ CREATE FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown tex
     AS $$
 DECLARE
     held record;
+    visible boolean := pgslo_catalog.may_see_groups(refuse_broken.check_function);
 BEGIN
     SELECT r.name, r.promise, coalesce(r.owner, d.owner, 'unknown') AS owner, d.name AS definition
     INTO held
@@ -7059,9 +7448,9 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = 'check_violation',
         MESSAGE = format('transaction violates assertion "%s" of %s', held.name, held.definition),
-        DETAIL = format('%s%s. The assertion wants: %s.',
+        DETAIL = CASE WHEN NOT visible THEN format('The assertion wants: %s.', held.promise) ELSE format('%s%s. The assertion wants: %s.',
             CASE WHEN refuse_broken.group_shown IS NULL THEN '' ELSE format('Group %s: ', refuse_broken.group_shown) END,
-            CASE WHEN refuse_broken.group_shown IS NULL THEN upper(left(refuse_broken.said, 1) COLLATE "C") || substr(refuse_broken.said, 2) ELSE refuse_broken.said END, held.promise),
+            CASE WHEN refuse_broken.group_shown IS NULL THEN upper(left(refuse_broken.said, 1) COLLATE "C") || substr(refuse_broken.said, 2) ELSE refuse_broken.said END, held.promise) END,
         HINT = format('Write what keeps it, in one transaction, or ask its owner, %s.', held.owner),
         SCHEMA = split_part(held.definition, '.', 1),
         TABLE = substr(held.definition, strpos(held.definition, '.') + 1),
@@ -7363,6 +7752,17 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.row_text(columns jsonb) IS 'A row as text, as SQL over row r.';
 
+CREATE FUNCTION pgslo_catalog.salt(definition text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN (SELECT concat(s.value, ' ', (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = salt.definition), ' ') FROM pgslo_catalog.secret s);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.salt(definition text) IS 'Return what names of batches of a definition are hashed with.';
+
 CREATE FUNCTION pgslo_catalog.sample_mask(rows bigint) RETURNS bigint
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7448,6 +7848,35 @@ END
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.seconds_of(value text) IS 'Seconds since 1970 of a time in ISO form, read as UTC; NULL when it is none.';
+
+CREATE FUNCTION pgslo_catalog.sent(relation oid, columns text[]) RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    family oid[] := ARRAY(SELECT p.relid::oid FROM pg_partition_tree(sent.relation) AS p UNION SELECT sent.relation);
+BEGIN
+    -- A trigger on rows of somebody else's may have filled in what the writer did not send.
+    IF EXISTS (
+        SELECT FROM pg_trigger g JOIN pg_proc p ON p.oid = g.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
+        WHERE g.tgrelid = ANY (family) AND NOT g.tgisinternal AND g.tgtype & 7 = 7 AND NOT (n.nspname = 'pgslo_gen' AND n.nspowner = pgslo_catalog.keeper())
+    ) THEN
+        RETURN '{}';
+    END IF;
+    RETURN ARRAY(
+        SELECT c.name
+        FROM unnest(sent.columns) AS c (name)
+        JOIN pg_roles r ON r.rolname = pgslo_catalog.caller()
+        WHERE pg_trigger_depth() <= 1
+          AND has_column_privilege(r.oid, sent.relation, c.name, 'INSERT')
+          AND NOT EXISTS (
+              SELECT FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid
+              WHERE a.attrelid = ANY (family) AND a.attname = c.name
+                AND (a.atthasdef OR a.attidentity <> '' OR a.attgenerated <> '' OR y.typdefault IS NOT NULL)));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.sent(relation oid, columns text[]) IS 'Return those of a table''s columns whose values in a new row only the writer can have given.';
 
 CREATE FUNCTION pgslo_catalog.session_of(process_id integer) RETURNS text
     LANGUAGE sql STABLE
@@ -7606,6 +8035,28 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.shown(value numeric) IS 'A number for people: thousands apart, and no more digits than say something.';
+
+CREATE FUNCTION pgslo_catalog.shown_name(value anyelement, salt text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    name text := pgslo_catalog.key_text(value);
+BEGIN
+    IF name IS NULL THEN
+        RETURN 'NULL';
+    -- Names that stand for something else, or that another key's name may be.
+    ELSIF name IN ('', '*', 'NULL', 'unknown') OR name ~ '^text [0-9a-f]{32}$' OR length(name) = 195 AND name ~ '\.\.\.[0-9a-f]{32}$' THEN
+        RETURN pgslo_catalog.text_name(name, shown_name.salt);
+    ELSIF length(name) > 200 THEN
+        -- An index over it takes 2,700 bytes.
+        RETURN concat(left(name, 160), '...', left(encode(sha256(convert_to(name, 'UTF8')), 'hex'), 32));
+    END IF;
+    RETURN name;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.shown_name(value anyelement, salt text) IS 'Return the name of a batch whose definition has its keys shown.';
 
 CREATE FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE
@@ -7879,10 +8330,7 @@ BEGIN
         RETURN QUERY SELECT r.* FROM pgslo_catalog.column_readiness(one.d, one.reads, one.batches) AS r;
     END LOOP;
     IF NOT FOUND THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'undefined_object',
-            MESSAGE = format('no definition has a task "%s"', tables_ready.task),
-            HINT = coalesce('Known are ' || (SELECT string_agg(DISTINCT t.name, ', ') FROM pgslo_catalog.task t) || '.', 'Write it under "tasks" in a definition.');
+        PERFORM pgslo_catalog.need_task(tables_ready.task, pgslo_catalog.caller());
     END IF;
 END
 $$;
@@ -7973,6 +8421,23 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.tend_incidents() IS 'What tick() does for incidents after it has judged: heals, ends mutes, tells.';
+
+CREATE FUNCTION pgslo_catalog.text_name(value text, salt text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    RETURN CASE
+        WHEN text_name.value ~ '^[+-]?\d{1,18}(\.\d{1,18})?$'
+            OR text_name.value ~ '^\d{4}-\d{2}(-\d{2}([ T]\d{2}(:?\d{2}(:?\d{2}(\.\d{1,6})?)?)?( ?(Z|[+-]\d{2}(:?\d{2})?))?)?)?$'
+            OR text_name.value ~ '^\d{4}-?(W\d{2}|Q\d)$'
+        THEN text_name.value
+        ELSE 'text ' || left(encode(sha256(convert_to(text_name.salt || text_name.value, 'UTF8')), 'hex'), 32)
+    END;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.text_name(value text, salt text) IS 'Return the name of a batch whose key is a text: the key if it is a number, date or time, else a hash.';
 
 CREATE FUNCTION pgslo_catalog.text_of(value text, type regtype) RETURNS text
     LANGUAGE sql STABLE
@@ -8184,6 +8649,20 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) IS 'Holds what is there to an assertion: an error if it rejects, else an incident.';
 
+CREATE FUNCTION pgslo_catalog.visible(definition text, operation text, columns text[]) RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    relation oid := (SELECT d.relation FROM pgslo_catalog.definition d WHERE d.name = visible.definition);
+BEGIN
+    RETURN pgslo_catalog.readable(relation, visible.columns)
+        || CASE WHEN visible.operation = 'INSERT' THEN pgslo_catalog.sent(relation, visible.columns) ELSE '{}' END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.visible(definition text, operation text, columns text[]) IS 'Return the columns whose values the error of a rejected row may show to the caller.';
+
 CREATE FUNCTION pgslo_catalog.wait_for_turn(name text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8256,6 +8735,7 @@ COMMENT ON FUNCTION pgslo_catalog.wanted_snapshot(wanted jsonb) IS 'The newest s
 CREATE FUNCTION pgslo_catalog.warn_unjudged(definition text, rules text[], error_code text, later boolean) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     RAISE WARNING USING
@@ -8281,6 +8761,7 @@ COMMENT ON FUNCTION pgslo_catalog.warn_unjudged(definition text, rules text[], e
 CREATE FUNCTION pgslo_catalog.warn_unsampled(definition text, rule text, error_code text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     RAISE WARNING USING
@@ -8298,10 +8779,12 @@ COMMENT ON FUNCTION pgslo_catalog.warn_unsampled(definition text, rule text, err
 CREATE FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
-    -- One warning a statement, also from a trigger that fires for every row.
-    statement text := format('%s %s', extract(epoch FROM statement_timestamp()), warn_writer.definition);
+    -- One warning a statement, also from a trigger that fires for every row. With a secret, or another function in the
+    -- statement could set it and so silence the warning.
+    statement text := md5(concat((SELECT s.value FROM pgslo_catalog.secret s), extract(epoch FROM statement_timestamp()), warn_writer.definition));
 BEGIN
     IF statement = current_setting('pgslo.warned_writer', true) THEN
         RETURN;
@@ -8376,7 +8859,46 @@ COMMENT ON COLUMN pgslo_catalog.assertion.enforced IS 'Whether a transaction tha
 
 COMMENT ON COLUMN pgslo_catalog.assertion.settle_function IS 'What holds everything that a transaction touched of its definition; NULL: nothing is held at COMMIT.';
 
-CREATE VIEW pgslo.assertion AS
+CREATE VIEW pgslo_catalog.known_definition WITH (security_barrier='true') AS
+ SELECT definition_id,
+    name,
+    relation,
+    owner,
+    description,
+    key_columns,
+    writes,
+    batch_every,
+    batch_by,
+    batch_place,
+    schema_wanted,
+    on_read,
+    fingerprint,
+    registered_at,
+    registered_by,
+    settle,
+    batch_is_of_row,
+    recount,
+    batch_column,
+    max_age,
+    age_of,
+    tallies,
+    target,
+    span,
+    budgeting,
+    sensitivity,
+    pairs,
+    holidays,
+    judge,
+    place_is_number,
+    reader,
+    writer
+   FROM pgslo_catalog.definition d
+  WHERE (definition_id IN ( SELECT k.id
+           FROM pgslo_catalog.known_to(CURRENT_USER) k(id)));
+
+COMMENT ON VIEW pgslo_catalog.known_definition IS 'Definitions that the reader may know of.';
+
+CREATE VIEW pgslo.assertion WITH (security_barrier='true') AS
  SELECT d.name AS definition,
     r.name AS assertion,
     r.kind AS form,
@@ -8389,7 +8911,7 @@ CREATE VIEW pgslo.assertion AS
     a.wants_validation
    FROM ((pgslo_catalog.assertion a
      JOIN pgslo_catalog.rule r ON ((r.rule_id = a.rule_id)))
-     JOIN pgslo_catalog.definition d ON ((d.definition_id = r.definition_id)));
+     JOIN pgslo_catalog.known_definition d ON ((d.definition_id = r.definition_id)));
 
 COMMENT ON VIEW pgslo.assertion IS 'Promises about several rows or tables: how they are held, and since when the rows that were there are known to keep them.';
 
@@ -8402,7 +8924,7 @@ CREATE TABLE pgslo_catalog.assertion_dependency (
 
 COMMENT ON TABLE pgslo_catalog.assertion_dependency IS 'What can break an assertion: statements on a table, and columns whose values matter.';
 
-CREATE VIEW pgslo.assertion_dependency AS
+CREATE VIEW pgslo.assertion_dependency WITH (security_barrier='true') AS
  SELECT d.name AS definition,
     r.name AS assertion,
     (p.relation)::text AS relation,
@@ -8410,11 +8932,11 @@ CREATE VIEW pgslo.assertion_dependency AS
     p.columns
    FROM ((pgslo_catalog.assertion_dependency p
      JOIN pgslo_catalog.rule r ON ((r.rule_id = p.rule_id)))
-     JOIN pgslo_catalog.definition d ON ((d.definition_id = r.definition_id)));
+     JOIN pgslo_catalog.known_definition d ON ((d.definition_id = r.definition_id)));
 
 COMMENT ON VIEW pgslo.assertion_dependency IS 'What can break each assertion: statements on a table, and, for UPDATE, columns whose values matter.';
 
-CREATE VIEW pgslo.batch AS
+CREATE VIEW pgslo.batch WITH (security_barrier='true') AS
  SELECT d.name AS definition,
     b.name AS batch,
     b.rows,
@@ -8425,7 +8947,7 @@ CREATE VIEW pgslo.batch AS
     b.closed_at,
     b.revision
    FROM (pgslo_catalog.batch b
-     JOIN pgslo_catalog.definition d USING (definition_id));
+     JOIN pgslo_catalog.known_definition d USING (definition_id));
 
 COMMENT ON VIEW pgslo.batch IS 'Batches as tick() last added them up.';
 
@@ -8453,7 +8975,7 @@ CREATE VIEW pgslo.broken_group AS
 
 COMMENT ON VIEW pgslo.broken_group IS 'Groups that break an assertion, as far as is known. May hold personal data.';
 
-CREATE VIEW pgslo.budget AS
+CREATE VIEW pgslo.budget WITH (security_barrier='true') AS
  WITH wanted AS (
          SELECT d.definition_id,
             d.name AS definition,
@@ -8466,7 +8988,7 @@ CREATE VIEW pgslo.budget AS
             d.registered_at,
             clock_timestamp() AS now
            FROM (pgslo_catalog.rule r
-             JOIN pgslo_catalog.definition d USING (definition_id))
+             JOIN pgslo_catalog.known_definition d USING (definition_id))
           WHERE ((r.retired_at IS NULL) AND (COALESCE(r.target, d.target) IS NOT NULL))
         UNION ALL
          SELECT d.definition_id,
@@ -8481,7 +9003,7 @@ CREATE VIEW pgslo.budget AS
             COALESCE(d.span, '28 days'::interval) AS "coalesce",
             d.registered_at,
             clock_timestamp() AS clock_timestamp
-           FROM pgslo_catalog.definition d
+           FROM pgslo_catalog.known_definition d
           WHERE (d.target IS NOT NULL)
         ), counted AS (
          SELECT w.definition_id,
@@ -8587,6 +9109,7 @@ CREATE TABLE pgslo_catalog.verdict (
     score double precision,
     said text NOT NULL,
     judged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    example text,
     CONSTRAINT verdict_is_known CHECK ((verdict = ANY (ARRAY['met'::text, 'missed'::text, 'unknown'::text])))
 );
 
@@ -8596,7 +9119,9 @@ COMMENT ON COLUMN pgslo_catalog.verdict.score IS 'How far from what is expected:
 
 COMMENT ON COLUMN pgslo_catalog.verdict.said IS 'The verdict in a sentence, without its full stop.';
 
-CREATE VIEW pgslo.column_history AS
+COMMENT ON COLUMN pgslo_catalog.verdict.example IS 'The first violation or the error message, which hold values of rows: for stewards.';
+
+CREATE VIEW pgslo.column_history WITH (security_barrier='true') AS
  SELECT d.name AS definition,
     p.column_name,
     p.batch,
@@ -8607,7 +9132,7 @@ CREATE VIEW pgslo.column_history AS
     v.score,
     COALESCE(v.is_missed, false) AS is_missed
    FROM (((pgslo_catalog.profile p
-     JOIN pgslo_catalog.definition d USING (definition_id))
+     JOIN pgslo_catalog.known_definition d USING (definition_id))
      LEFT JOIN pgslo_catalog.batch b ON (((b.definition_id = p.definition_id) AND (b.name = p.batch))))
      LEFT JOIN LATERAL ( SELECT max(g.score) FILTER (WHERE (r.kind = 'learned'::text)) AS score,
             bool_or((g.verdict = 'missed'::text)) AS is_missed
@@ -8660,7 +9185,7 @@ CREATE VIEW pgslo.delivery AS
 
 COMMENT ON VIEW pgslo.delivery IS 'Messages about incidents, sent and still to be sent.';
 
-CREATE VIEW pgslo.incident AS
+CREATE VIEW pgslo.incident WITH (security_barrier='true') AS
  SELECT i.incident_id,
     d.name AS definition,
     r.name AS rule,
@@ -8687,7 +9212,7 @@ CREATE VIEW pgslo.incident AS
     i.written_at,
     r.scope
    FROM ((pgslo_catalog.incident i
-     JOIN pgslo_catalog.definition d USING (definition_id))
+     JOIN pgslo_catalog.known_definition d USING (definition_id))
      JOIN pgslo_catalog.rule r USING (rule_id))
   WHERE (i.opened_by_tick OR (i.resolved_at IS NOT NULL) OR (NOT (EXISTS ( SELECT
            FROM pgslo_catalog.incident k
@@ -8711,7 +9236,7 @@ CREATE TABLE pgslo_catalog.incident_event (
 
 COMMENT ON TABLE pgslo_catalog.incident_event IS 'What became of incidents: who did what when. Only ever appended to.';
 
-CREATE VIEW pgslo.incident_event AS
+CREATE VIEW pgslo.incident_event WITH (security_barrier='true') AS
  SELECT e.incident_event_id,
     e.incident_id,
     d.name AS definition,
@@ -8726,12 +9251,12 @@ CREATE VIEW pgslo.incident_event AS
     e.note
    FROM (((pgslo_catalog.incident_event e
      JOIN pgslo_catalog.incident i USING (incident_id))
-     JOIN pgslo_catalog.definition d USING (definition_id))
+     JOIN pgslo_catalog.known_definition d USING (definition_id))
      JOIN pgslo_catalog.rule r USING (rule_id));
 
 COMMENT ON VIEW pgslo.incident_event IS 'The history of incidents: who did what when.';
 
-CREATE VIEW pgslo.measured_precision AS
+CREATE VIEW pgslo.measured_precision WITH (security_barrier='true') AS
  SELECT d.name AS definition,
     r.name AS rule,
     r.columns,
@@ -8740,7 +9265,7 @@ CREATE VIEW pgslo.measured_precision AS
     round(((count(*) FILTER (WHERE (i.resolution = 'real'::text)))::numeric / (count(*))::numeric), 3) AS "precision"
    FROM ((pgslo_catalog.incident i
      JOIN pgslo_catalog.rule r USING (rule_id))
-     JOIN pgslo_catalog.definition d ON ((d.definition_id = i.definition_id)))
+     JOIN pgslo_catalog.known_definition d ON ((d.definition_id = i.definition_id)))
   WHERE (i.resolution = ANY (ARRAY['real'::text, 'false_alarm'::text]))
   GROUP BY d.name, r.name, r.columns;
 
@@ -8794,7 +9319,7 @@ COMMENT ON COLUMN pgslo_catalog.pair_cell.batch IS 'The prediction''s; empty for
 
 COMMENT ON COLUMN pgslo_catalog.pair_cell.coarse IS 'Whether scores are kept to four digits, because more than 10,000 different ones came.';
 
-CREATE VIEW pgslo.ml_metric AS
+CREATE VIEW pgslo.ml_metric WITH (security_barrier='true') AS
  SELECT d.name AS definition,
     c.batch,
     c.model,
@@ -8805,7 +9330,7 @@ CREATE VIEW pgslo.ml_metric AS
     v.high,
     v.pairs
    FROM (((pgslo_catalog.pair_cell c
-     JOIN pgslo_catalog.definition d USING (definition_id))
+     JOIN pgslo_catalog.known_definition d USING (definition_id))
      CROSS JOIN unnest(ARRAY['accuracy'::text, 'precision'::text, 'recall'::text, 'f1'::text, 'auc'::text, 'log_loss'::text, 'brier'::text, 'calibration_error'::text, 'mae'::text, 'rmse'::text, 'mape'::text, 'bias'::text, 'label_coverage'::text, 'label_delay'::text, 'default_share'::text, 'abstain_share'::text, 'expected_accuracy'::text]) m(name))
      CROSS JOIN LATERAL pgslo_catalog.metric(ARRAY[c.pair_cell_id], m.name, (0.95)::double precision) v(value, low, high, pairs))
   WHERE ((v.value IS NOT NULL) AND
@@ -8858,18 +9383,18 @@ CREATE TABLE pgslo_catalog.post_processing (
 
 COMMENT ON TABLE pgslo_catalog.post_processing IS 'Steps that made what was served, by the version that rows'' trails name; the newest is in force.';
 
-CREATE VIEW pgslo.post_processing AS
+CREATE VIEW pgslo.post_processing WITH (security_barrier='true') AS
  SELECT d.name AS definition,
     p.version,
     p.steps,
     p.applied_at,
     p.applied_by
    FROM (pgslo_catalog.post_processing p
-     JOIN pgslo_catalog.definition d USING (definition_id));
+     JOIN pgslo_catalog.known_definition d USING (definition_id));
 
 COMMENT ON VIEW pgslo.post_processing IS 'The steps behind each version that rows'' trails name; the newest is in force.';
 
-CREATE VIEW pgslo.prediction_problem AS
+CREATE VIEW pgslo.prediction_problem WITH (security_barrier='true') AS
  SELECT d.name AS definition,
     c.batch,
     c.model,
@@ -8877,7 +9402,7 @@ CREATE VIEW pgslo.prediction_problem AS
     p.problem,
     (p.rows)::bigint AS rows
    FROM ((pgslo_catalog.pair_cell c
-     JOIN pgslo_catalog.definition d USING (definition_id))
+     JOIN pgslo_catalog.known_definition d USING (definition_id))
      CROSS JOIN LATERAL ( VALUES ('label_without_prediction'::text,c.label_without_prediction), ('two_labels'::text,c.two_labels), ('label_before_prediction'::text,c.label_before_prediction), ('unknown_label'::text,c.unknown_label), ('unknown_class'::text,c.unknown_class), ('score_missing'::text,c.score_missing), ('score_outside'::text,c.score_outside), ('model_missing'::text,c.model_missing)) p(problem, rows))
   WHERE (p.rows <> (0)::numeric);
 
@@ -9167,7 +9692,7 @@ COMMENT ON COLUMN pgslo_catalog.task.reads_from IS 'Whether its author listed wh
 
 COMMENT ON COLUMN pgslo_catalog.task.gate IS 'What has to hold before it is trained, besides its columns: batches, training, evaluation; NULL: its columns alone.';
 
-CREATE VIEW pgslo.reader AS
+CREATE VIEW pgslo.reader WITH (security_barrier='true') AS
  WITH RECURSIVE own AS (
          SELECT d.definition_id,
             (d.relation)::oid AS oid
@@ -9210,7 +9735,7 @@ CREATE VIEW pgslo.reader AS
     t.on_read,
     t.reads_from AS known_from
    FROM (pgslo_catalog.task t
-     JOIN pgslo_catalog.definition d USING (definition_id))
+     JOIN pgslo_catalog.known_definition d USING (definition_id))
 UNION ALL
  SELECT d.name AS definition,
         CASE c.relkind
@@ -9223,7 +9748,7 @@ UNION ALL
     NULL::text AS on_read,
     'catalogue'::text AS known_from
    FROM (((used u
-     JOIN pgslo_catalog.definition d USING (definition_id))
+     JOIN pgslo_catalog.known_definition d USING (definition_id))
      JOIN pg_class c ON (((c.oid = u.view) AND (c.relkind = ANY (ARRAY['v'::"char", 'm'::"char"])))))
      JOIN pg_namespace n ON ((n.oid = c.relnamespace)))
   GROUP BY d.name, c.oid, c.relkind, n.nspname, c.relname, c.relowner;
@@ -9259,26 +9784,7 @@ CREATE VIEW pgslo.repair AS
 
 COMMENT ON VIEW pgslo.repair IS 'Values that were repaired, with what they were. May hold personal data.';
 
-CREATE TABLE pgslo_catalog.rule_break (
-    rule_break_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    rule_id bigint,
-    error_code text NOT NULL,
-    error_message text NOT NULL,
-    broke_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    batch text,
-    place numeric
-);
-
-COMMENT ON TABLE pgslo_catalog.rule_break IS 'Rules that can no longer be judged, for example after a column was renamed; writes went on.';
-
-COMMENT ON COLUMN pgslo_catalog.rule_break.rule_id IS 'NULL: not a rule, but rows cannot be told apart into batches any more.';
-
-COMMENT ON COLUMN pgslo_catalog.rule_break.batch IS 'The batch with rows that were not judged, which tick() judges from the table; NULL: the rule cannot be evaluated.';
-
-COMMENT ON COLUMN pgslo_catalog.rule_break.place IS 'Place of that batch among the others.';
-
-CREATE VIEW pgslo.rule AS
+CREATE VIEW pgslo.rule WITH (security_barrier='true') AS
  SELECT d.name AS definition,
     r.name AS rule,
     r.kind,
@@ -9290,13 +9796,13 @@ CREATE VIEW pgslo.rule AS
     r.description,
     r.tags,
     r.retired_at,
-    ( SELECT (COALESCE((('not evaluated for batch '::text || b.batch) || ': '::text), ''::text) || b.error_message)
+    ( SELECT (COALESCE((('not evaluated for batch '::text || b.batch) || ': '::text), ''::text) || pgslo_catalog.break_said(b.*, CURRENT_USER))
            FROM pgslo_catalog.rule_break b
           WHERE (b.rule_id = r.rule_id)
           ORDER BY (b.batch IS NOT NULL), b.rule_break_id
          LIMIT 1) AS broken
    FROM (pgslo_catalog.rule r
-     JOIN pgslo_catalog.definition d USING (definition_id));
+     JOIN pgslo_catalog.known_definition d USING (definition_id));
 
 COMMENT ON VIEW pgslo.rule IS 'What is promised, how it is enforced, and whether it can be judged.';
 
@@ -9336,7 +9842,7 @@ COMMENT ON TABLE pgslo_catalog.snapshot_batch IS 'The batches that a snapshot ha
 
 COMMENT ON COLUMN pgslo_catalog.snapshot_batch.sums IS 'Sums of the four quarters of the SHA-256 of each row: the same rows in any order have the same.';
 
-CREATE VIEW pgslo.snapshot AS
+CREATE VIEW pgslo.snapshot WITH (security_barrier='true') AS
  SELECT name,
         CASE
             WHEN is_copy THEN 'copy'::text
@@ -9368,7 +9874,7 @@ CREATE VIEW pgslo.snapshot AS
 
 COMMENT ON VIEW pgslo.snapshot IS 'Snapshots of views that the reader may read.';
 
-CREATE VIEW pgslo.status AS
+CREATE VIEW pgslo.status WITH (security_barrier='true') AS
  SELECT name AS definition,
     owner,
     writes,
@@ -9404,7 +9910,7 @@ CREATE VIEW pgslo.status AS
                  SELECT b.name
                    FROM pgslo_catalog.batch b
                   WHERE ((b.definition_id = d.definition_id) AND (d.writes = 'bulk'::text) AND (b.closed_at IS NULL) AND (b.rows > 0) AND (b.last_written_at < ((clock_timestamp() - d.settle) - '00:02:00'::interval)))) w) AS waiting_batches
-   FROM pgslo_catalog.definition d;
+   FROM pgslo_catalog.known_definition d;
 
 COMMENT ON VIEW pgslo.status IS 'One line for every defined table.';
 
@@ -9438,7 +9944,7 @@ COMMENT ON COLUMN pgslo_catalog.task_run.exit_code IS 'Negative: the signal that
 
 COMMENT ON COLUMN pgslo_catalog.task_run.output IS 'The end of what the command printed.';
 
-CREATE VIEW pgslo.task_run AS
+CREATE VIEW pgslo.task_run WITH (security_barrier='true') AS
  SELECT task_run_id,
     task,
     batch,
@@ -9452,11 +9958,14 @@ CREATE VIEW pgslo.task_run AS
     host,
     process_id,
     started_by
-   FROM pgslo_catalog.task_run r;
+   FROM pgslo_catalog.task_run r
+  WHERE ((started_by = CURRENT_USER) OR (task IN ( SELECT t.name
+           FROM (pgslo_catalog.task t
+             JOIN pgslo_catalog.known_definition d USING (definition_id)))));
 
 COMMENT ON VIEW pgslo.task_run IS 'What was run for which healthy batch, and what became of it.';
 
-CREATE VIEW pgslo.verdict AS
+CREATE VIEW pgslo.verdict WITH (security_barrier='true') AS
  SELECT d.name AS definition,
     v.batch,
     r.name AS rule,
@@ -9471,7 +9980,7 @@ CREATE VIEW pgslo.verdict AS
     v.judged_at
    FROM ((pgslo_catalog.verdict v
      JOIN pgslo_catalog.rule r USING (rule_id))
-     JOIN pgslo_catalog.definition d ON ((d.definition_id = v.definition_id)));
+     JOIN pgslo_catalog.known_definition d ON ((d.definition_id = v.definition_id)));
 
 COMMENT ON VIEW pgslo.verdict IS 'Whether each batch met each rule about batches.';
 
@@ -9720,6 +10229,14 @@ ALTER TABLE pgslo_catalog.sample ALTER COLUMN sample_id ADD GENERATED ALWAYS AS 
     CACHE 1
 );
 
+CREATE TABLE pgslo_catalog.secret (
+    value text DEFAULT concat(gen_random_uuid(), gen_random_uuid()) NOT NULL,
+    sole boolean DEFAULT true NOT NULL,
+    CONSTRAINT secret_is_the_only_one CHECK (sole)
+);
+
+COMMENT ON TABLE pgslo_catalog.secret IS 'Random text of this installation, readable by its owner alone.';
+
 CREATE TABLE pgslo_catalog.session_lock (
     name text NOT NULL,
     process_id integer,
@@ -9937,6 +10454,9 @@ ALTER TABLE ONLY pgslo_catalog.runtime
 
 ALTER TABLE ONLY pgslo_catalog.sample
     ADD CONSTRAINT sample_has_an_id PRIMARY KEY (sample_id);
+
+ALTER TABLE ONLY pgslo_catalog.secret
+    ADD CONSTRAINT secret_has_one_row PRIMARY KEY (sole);
 
 ALTER TABLE ONLY pgslo_catalog.session_lock
     ADD CONSTRAINT session_lock_has_a_name PRIMARY KEY (name);
@@ -10322,6 +10842,12 @@ REVOKE ALL ON FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution
 
 REVOKE ALL ON FUNCTION pgslo_catalog.enough_batches() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.error_excerpt(definition text, columns text[], error_code text, error_message text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.error_said(is_gated boolean, error_code text, error_message text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.excerpt(definition text, operation text, columns text[], cells text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.failed(batches pgslo_catalog.measured[]) FROM PUBLIC;
@@ -10354,17 +10880,23 @@ REVOKE ALL ON FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) FROM PUB
 
 REVOKE ALL ON FUNCTION pgslo_catalog.give_function(function text, owner name) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text, is_tick boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text, is_tick boolean, example text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.grid_distance(by text, one double precision[], other double precision[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.grids_apart(now double precision[], reference double precision[], OUT distribution double precision, OUT moved double precision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.groups_said(groups bigint, is_whole boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.guarded_view(source_schema text, source_name text, OUT source regclass, OUT definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.has_open_incident(rule pgslo_catalog.rule) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.heal_incidents() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.healthy(definition pgslo_catalog.definition, columns text[], as_of timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.hidden_name(value anyelement, salt text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.hold_assertion(check_function text, keys text[]) FROM PUBLIC;
 
@@ -10446,6 +10978,12 @@ REVOKE ALL ON FUNCTION pgslo_catalog.keep_functions(definition text) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION pgslo_catalog.keep_snapshots() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.keeper() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.key_excerpt(definition text, operation text, columns text[], cells text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.key_text(value anyelement) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.kinds_of(definition_id bigint, columns text[], sample text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
@@ -10470,11 +11008,23 @@ REVOKE ALL ON FUNCTION pgslo_catalog.mark_taken(definition text, rules text[], b
 
 REVOKE ALL ON FUNCTION pgslo_catalog.mark_unjudged(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.may_count(relation oid, columns text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.may_know(definition_name text, reader name) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.may_know_all(reader name) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.may_read(relation oid, reader name) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.may_run(task text, reader name) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.may_see_groups(check_function text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.may_see_values(reader name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.mean_interval(summed numeric, squares numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text, OUT example text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch text) FROM PUBLIC;
 
@@ -10486,7 +11036,11 @@ REVOKE ALL ON FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision
 
 REVOKE ALL ON FUNCTION pgslo_catalog.must_raise(error_code text, refuses boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.name_of(definition pgslo_catalog.definition, batch text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.need_history(definition text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.need_task(task text, reader name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, up_to numeric, OUT name text, OUT place numeric) FROM PUBLIC;
 
@@ -10535,6 +11089,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.profiles_of(incident_id bigint) FROM PUBLIC
 REVOKE ALL ON FUNCTION pgslo_catalog.quantile(grid double precision[], share double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.quantile_noise(grid double precision[], place integer, present double precision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.readable(relation oid, columns text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[]) FROM PUBLIC;
 
@@ -10586,6 +11142,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.room_of(snapshot_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.row_text(columns jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.salt(definition text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.sample_mask(rows bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.sample_rows(sample text[]) FROM PUBLIC;
@@ -10593,6 +11151,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.sample_rows(sample text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.say_left(definition text, error_code text, error_message text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.seconds_of(value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.sent(relation oid, columns text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.session_of(process_id integer) FROM PUBLIC;
 
@@ -10609,6 +11169,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.share_shown(part numeric, whole numeric) FR
 REVOKE ALL ON FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, presents double precision[], counts jsonb[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.shown(value numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.shown_name(value anyelement, salt text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) FROM PUBLIC;
 
@@ -10638,6 +11200,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.tell_guards_anew() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.tend_incidents() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.text_name(value text, salt text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.text_of(value text, type regtype) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.touch(check_function text, keys text[]) FROM PUBLIC;
@@ -10663,6 +11227,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.unregister(definition text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.utc(moment timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.visible(definition text, operation text, columns text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.wait_for_turn(name text) FROM PUBLIC;
 

@@ -197,7 +197,7 @@ KEYS = {
 def test_batches_by(session, key, mode):
     """Two batches, each written by two statements whose sessions print and read times in other ways."""
     column, by, values, names = KEYS[key]
-    batch = f"batch: {by}" if by.startswith("{") else f"batch: {{by: {by}}}"
+    batch = f"batch: {by}" if by.startswith("{") else f"batch: {{by: {by}, show_names: true}}"
     example(session, batch, mode=mode, table=f"id int, {column}, a int")
     for value, name in zip(values, names, strict=True):
         for zone, style, intervals in (
@@ -225,7 +225,7 @@ def test_batches_by(session, key, mode):
 @pytest.mark.parametrize("key", KEYS)
 def test_a_later_batch_resolves(session, key):
     column, by, values, names = KEYS[key]
-    batch = f"batch: {by}" if by.startswith("{") else f"batch: {{by: {by}}}"
+    batch = f"batch: {by}" if by.startswith("{") else f"batch: {{by: {by}, show_names: true}}"
     session.run("SET LOCAL timezone = 'Asia/Kolkata'")
     example(session, batch, table=f"id int, {column}, a int")
     write(session, f"(1, {values[0]}, 999)")
@@ -259,7 +259,7 @@ def test_a_batch_at_the_end_of_time_is_resolved_all_the_same(session):
 
 
 def test_a_batch_with_a_long_name_is_counted(session):
-    example(session, BY_DAY, table="id int, day text, a int")
+    example(session, "batch: {by: day, show_names: true}", table="id int, day text, a int")
     for end in ("x", "y"):
         write(
             session, f"(1, repeat('long', 10000) || '{end}', 999), (2, repeat('long', 10000) || '{end}', 999)"

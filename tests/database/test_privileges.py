@@ -181,6 +181,7 @@ def test_a_stranger_can_call_nothing_that_writes(guarded: Connection, role: Role
            WHERE p.pronamespace::regnamespace::text LIKE 'pgslo%' AND has_function_privilege(p.oid, 'EXECUTE') ORDER BY 1""",
     )
     assert callable_ == [
+        "pgslo.check_own_rights(name)",
         "pgslo.explain(bigint)",
         "pgslo.guard(text,text[],text)",
         "pgslo.healthy_batches(text,text[],timestamp with time zone)",

@@ -155,11 +155,6 @@ class Undoing:
 
 
 @dataclass(frozen=True)
-class _Nothing:
-    pass
-
-
-@dataclass(frozen=True)
 class _ForOwner:
     source: Sql
     function: Sql

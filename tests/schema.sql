@@ -1475,13 +1475,11 @@ BEGIN
             PERFORM pgslo_catalog.follow(target, NULL, 50);
         EXCEPTION WHEN OTHERS THEN
             -- The other tables go on.
-            PERFORM pgslo_catalog.record_break(target.name, NULL, SQLSTATE, SQLERRM);
             PERFORM pgslo_catalog.say_left(target.name, SQLSTATE, SQLERRM);
         END;
         BEGIN
             PERFORM pgslo_catalog.judge_age(target);
         EXCEPTION WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break(target.name, NULL, SQLSTATE, SQLERRM);
             PERFORM pgslo_catalog.say_left(target.name, SQLSTATE, SQLERRM);
         END;
     END LOOP;
@@ -1524,7 +1522,6 @@ BEGIN
                 PERFORM pgslo_catalog.resolve_incident(open.rule, newest.name, newest.place, true);
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break(open.name, NULL, SQLSTATE, SQLERRM);
             PERFORM pgslo_catalog.say_left(open.name, SQLSTATE, SQLERRM);
         END;
     END LOOP;
@@ -7798,18 +7795,20 @@ CREATE FUNCTION pgslo_catalog.say_left(definition text, error_code text, error_m
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- Any other error is a rule that cannot be judged, which is recorded.
+    -- Any other error stays, and is recorded.
     IF pgslo_catalog.is_transient(say_left.error_code) THEN
         RAISE WARNING USING
             ERRCODE = '01SL2',
             MESSAGE = format('pgslo.tick() could not judge batches of %s', say_left.definition),
             DETAIL = format('SQLSTATE %s: %s.', say_left.error_code, say_left.error_message),
             HINT = 'They are judged the next time.';
+        RETURN;
     END IF;
+    PERFORM pgslo_catalog.record_break(say_left.definition, NULL, say_left.error_code, say_left.error_message);
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.say_left(definition text, error_code text, error_message text) IS 'Warn whoever runs tick() that it left a definition to the next time.';
+COMMENT ON FUNCTION pgslo_catalog.say_left(definition text, error_code text, error_message text) IS 'Warn whoever runs tick() that it left a definition to the next time, or record why it cannot be judged.';
 
 CREATE FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE

@@ -134,17 +134,19 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    -- Any other error is a rule that cannot be judged, which is recorded.
+    -- Any other error stays, and is recorded.
     IF pgslo_catalog.is_transient(say_left.error_code) THEN
         RAISE WARNING USING
             ERRCODE = '01SL2',
             MESSAGE = format('pgslo.tick() could not judge batches of %s', say_left.definition),
             DETAIL = format('SQLSTATE %s: %s.', say_left.error_code, say_left.error_message),
             HINT = 'They are judged the next time.';
+        RETURN;
     END IF;
+    PERFORM pgslo_catalog.record_break(say_left.definition, NULL, say_left.error_code, say_left.error_message);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.say_left(text, text, text) IS 'Warn whoever runs tick() that it left a definition to the next time.';
+COMMENT ON FUNCTION pgslo_catalog.say_left(text, text, text) IS 'Warn whoever runs tick() that it left a definition to the next time, or record why it cannot be judged.';
 
 -- Which batches lie in the future.
 

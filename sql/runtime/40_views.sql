@@ -212,13 +212,11 @@ BEGIN
             PERFORM pgslo_catalog.follow(target, NULL, 50);
         EXCEPTION WHEN OTHERS THEN
             -- The other tables go on.
-            PERFORM pgslo_catalog.record_break(target.name, NULL, SQLSTATE, SQLERRM);
             PERFORM pgslo_catalog.say_left(target.name, SQLSTATE, SQLERRM);
         END;
         BEGIN
             PERFORM pgslo_catalog.judge_age(target);
         EXCEPTION WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break(target.name, NULL, SQLSTATE, SQLERRM);
             PERFORM pgslo_catalog.say_left(target.name, SQLSTATE, SQLERRM);
         END;
     END LOOP;
@@ -261,7 +259,6 @@ BEGIN
                 PERFORM pgslo_catalog.resolve_incident(open.rule, newest.name, newest.place, true);
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_break(open.name, NULL, SQLSTATE, SQLERRM);
             PERFORM pgslo_catalog.say_left(open.name, SQLSTATE, SQLERRM);
         END;
     END LOOP;

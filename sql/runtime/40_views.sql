@@ -139,6 +139,11 @@ COMMENT ON FUNCTION pgslo_catalog.can_find_batches(pgslo_catalog.definition) IS 
 CREATE OR REPLACE FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, up_to numeric DEFAULT 'Infinity', OUT name text, OUT place numeric)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+-- As the functions that write batches down evaluate an author's expression.
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET extra_float_digits = 1
 AS $pgslo$
 DECLARE
     newest timestamptz;

@@ -52,7 +52,9 @@ BEGIN
     RETURN batches;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo 7a90627db7892c75 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo 13aa684fa6ad677d features.user_stats';
+ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
+ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) FROM PUBLIC;
 
 -- create function features__user_stats__take_measure: what a statement takes away is taken from its batches.
@@ -276,7 +278,9 @@ BEGIN
     ) AS w;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_signed_up_at_no_gap(text) IS 'pgslo 5716e6b34576e465 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_signed_up_at_no_gap(text) IS 'pgslo 79559f72bd11b57d features.user_stats';
+ALTER FUNCTION pgslo_gen.features__user_stats__rule_signed_up_at_no_gap(text) SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
+ALTER FUNCTION pgslo_gen.features__user_stats__rule_signed_up_at_no_gap(text) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__rule_signed_up_at_no_gap(text) FROM PUBLIC;
 
 -- create function features__user_stats__rule_clicks_no_gap: measures rule "clicks_no_gap" when a batch is closed.
@@ -300,7 +304,9 @@ BEGIN
     ) AS w;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_clicks_no_gap(text) IS 'pgslo 21ad02741306a690 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_clicks_no_gap(text) IS 'pgslo da9207bb05f90e7c features.user_stats';
+ALTER FUNCTION pgslo_gen.features__user_stats__rule_clicks_no_gap(text) SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
+ALTER FUNCTION pgslo_gen.features__user_stats__rule_clicks_no_gap(text) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__rule_clicks_no_gap(text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

@@ -51,7 +51,9 @@ BEGIN
     RETURN batches;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo 7a90627db7892c75 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo 13aa684fa6ad677d features.user_stats';
+ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
+ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) FROM PUBLIC;
 
 -- create function features__user_stats__take_measure: what a statement takes away is taken from its batches.
@@ -277,7 +279,9 @@ SELECT u.user_id FROM features.user_stats u WHERE u.plan = 'pro' AND u.spend IS 
     END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) IS 'pgslo 5346805004b2e4b4 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) IS 'pgslo 16d9e7091d718e84 features.user_stats';
+ALTER FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
+ALTER FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

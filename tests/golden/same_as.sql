@@ -51,7 +51,9 @@ BEGIN
     RETURN batches;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo 7a90627db7892c75 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo 13aa684fa6ad677d features.user_stats';
+ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
+ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) FROM PUBLIC;
 
 -- create function features__user_stats__take_measure: what a statement takes away is taken from its batches.
@@ -271,7 +273,9 @@ BEGIN
     ) AS w;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_product_is_known(text) IS 'pgslo ff3bc4f0002a361a features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_product_is_known(text) IS 'pgslo b76c438b1bf1552e features.user_stats';
+ALTER FUNCTION pgslo_gen.features__user_stats__rule_product_is_known(text) SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
+ALTER FUNCTION pgslo_gen.features__user_stats__rule_product_is_known(text) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__rule_product_is_known(text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

@@ -9,6 +9,7 @@ from pgslo import naming, sql
 from pgslo.catalog import Name
 from pgslo.compile.artifact import Artifact, Statement, table
 from pgslo.compile.writes import WriteCompiler
+from pgslo.expression.session import Settings
 from pgslo.sql import Sql
 
 _KEYS_AND_ASSERTION = Sql("text[], text")
@@ -115,7 +116,9 @@ class CommitCompiler:
             return note
         return sql.render("assertion_note_checked", _Checked(note, checked, self._is_broken))
 
-    def artifacts(self, looked: Sequence[Looked], source: Sql, broken_by: Sql) -> tuple[Artifact, ...]:
+    def artifacts(
+        self, looked: Sequence[Looked], source: Sql, broken_by: Sql, settings: frozenset[Settings]
+    ) -> tuple[Artifact, ...]:
         """The table, its trigger, and the functions."""
         compiler, touched = self._compiler, table(self._touched)
         settle, is_broken = compiler.function_name("settle"), compiler.function_name("is_broken")
@@ -134,6 +137,7 @@ class CommitCompiler:
                 sql.render("assertion_is_broken", context),
                 "looks at touched groups",
                 arguments=_KEYS_AND_ASSERTION,
+                settings=settings,
             ),
             compiler.function(
                 self.settle_all,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pgslo import naming, sql
 from pgslo.catalog import Name
-from pgslo.compile import native
+from pgslo.compile import native, session_settings
 from pgslo.compile.artifact import Artifact, Lock, Statement, table
 from pgslo.compile.conditions import Subject
 from pgslo.compile.writes import WriteCompiler
@@ -44,6 +44,8 @@ def constraint(rule: Assertion, compiler: WriteCompiler) -> tuple[Artifact | Non
         return ""
     if rule.is_deferred:
         return "writers who conflict in a deferred constraint wait for each other until PostgreSQL ends one of them"
+    if session_settings.needed((rule,), compiler.relation):
+        return "a constraint evaluates conditions under the settings of each session, which would change them"
     if not rule.validated:
         return "a constraint would hold the rows that are there to it as well"
     match rule:

@@ -10,7 +10,7 @@ from typing import Any
 from pgslo import naming, sql
 from pgslo.catalog import Name, Relation
 from pgslo.compile import assertion_constraints as constraints
-from pgslo.compile import promises
+from pgslo.compile import promises, session_settings
 from pgslo.compile.artifact import Artifact, Statement, table
 from pgslo.compile.assertion_commit import CommitCompiler, Looked
 from pgslo.compile.assertion_forms import FormCompiler
@@ -20,8 +20,9 @@ from pgslo.compile.writes import Undoing, WriteCompiler
 from pgslo.definition import assertions as forms
 from pgslo.definition.rules import Assertion, Definition
 from pgslo.errors import CatalogError, DefinitionError, DefinitionErrors, Location
-from pgslo.expression import tables_read
+from pgslo.expression import session, tables_read
 from pgslo.expression.derivation import Event
+from pgslo.expression.session import Settings
 from pgslo.sql import Sql
 
 _TRIGGERS: dict[Event, str] = {
@@ -288,6 +289,20 @@ def _source(held: Sequence[_Held], definition: Definition) -> Sql:
     return Sql(promises.one_line(f"the definition of {definition.name} with {', '.join(sorted(read))}"))
 
 
+def _settings(held: Sequence[_Held], compiler: WriteCompiler) -> frozenset[Settings]:
+    """What conditions and keys of groups depend on: a key has to be the same text in every session."""
+    touches = [touch for one in held for touch in one.parts.touches]
+    types = (
+        column.base_type
+        for touch in touches
+        for column in touch.relation.columns
+        if column.name in touch.columns
+    )
+    relations = (compiler.relation, *(touch.relation for touch in touches))
+    found = session_settings.needed([one.rule for one in held], *relations) | session.of_types(types)
+    return session_settings.ALL if any(one.parts.hidden for one in held) else found
+
+
 def _check_function(one: _Held, definition: Definition, compiler: WriteCompiler) -> Artifact:
     context = _Check(
         source=_source((one,), definition),
@@ -304,6 +319,7 @@ def _check_function(one: _Held, definition: Definition, compiler: WriteCompiler)
         "finds the groups that break the assertion",
         arguments=_KEYS,
         reads_table=True,
+        settings=_settings((one,), compiler),
     )
 
 
@@ -321,8 +337,9 @@ def _touching(held: list[_Held], definition: Definition, compiler: WriteCompiler
     made: list[Artifact] = []
     if enforced := [one for one in held if one.is_enforced]:
         looked = [_looked(one) for one in enforced]
+        settings = _settings(enforced, compiler)
         # Any error: the second look says of it what the writer may see.
-        made += commit.artifacts(looked, _source(enforced, definition), Sql("OTHERS"))
+        made += commit.artifacts(looked, _source(enforced, definition), Sql("OTHERS"), settings)
     for name, found in touched.items():
         relation = found[0][1].relation
         of_other = () if name == own else name
@@ -335,7 +352,10 @@ def _touching(held: list[_Held], definition: Definition, compiler: WriteCompiler
         )
         made.append(
             compiler.function(
-                function, sql.render("assertion_touch", context), "notes which groups a statement touches"
+                function,
+                sql.render("assertion_touch", context),
+                "notes which groups a statement touches",
+                settings=_settings([one for one, _ in found], compiler),
             )
         )
         events = dict.fromkeys(event for _, touch in found for event in touch.events)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pgslo import naming, sql
 from pgslo.catalog import NUMERIC
-from pgslo.compile import batch_columns, conditions, constants, promises
+from pgslo.compile import batch_columns, conditions, constants, promises, session_settings
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.conditions import ROW
 from pgslo.compile.measuring import Tally
@@ -177,6 +177,7 @@ def _made(
         f'measures rule "{rule.name}" when a batch is closed',
         arguments=_BATCH,
         reads_table=True,
+        settings=session_settings.ALL,
     )
     return Parts(
         {"form": "failures", "function": function, **_failures(rule)},

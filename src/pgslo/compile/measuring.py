@@ -8,7 +8,7 @@ from typing import Literal
 
 from pgslo import naming, sql
 from pgslo.catalog import NUMERIC, TEMPORAL, Column, Name, Relation
-from pgslo.compile import conditions, constants, texts
+from pgslo.compile import conditions, constants, session_settings, texts
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.conditions import ROW
 from pgslo.compile.constants import ARRAY, COMPOSITE, GEOMETRIC, RANGE
@@ -274,7 +274,12 @@ class _Triggers:
             reason = "one pass over all rows of a statement counts every rule"
         events = [(naming.MEASURE_ORDER, "measure", event) for event in ("INSERT", "UPDATE")]
         return [
-            compiler.function(function, sql.render("write_statement", context), reason),
+            compiler.function(
+                function,
+                sql.render("write_statement", context),
+                reason,
+                settings=compiler.settings(self.judged),
+            ),
             *self._attached(function, "trigger_statement", events if updates else events[:1]),
         ]
 
@@ -298,6 +303,7 @@ class _Triggers:
                 function,
                 sql.render("take_measure", context),
                 "what a statement takes away is taken from its batches",
+                settings=compiler.settings(self.judged),
             ),
             *self._attached(function, "trigger_taken", events),
         ]
@@ -404,6 +410,7 @@ def _recount(
         "counts batches from the table itself, for rows that were there before pgslo or came unseen",
         arguments=Sql("text, text, bigint"),
         reads_table=True,
+        settings=session_settings.ALL,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pgslo import naming, sql
 from pgslo.catalog import ForeignKey, Name, Relation
-from pgslo.compile import conditions
+from pgslo.compile import conditions, session_settings
 from pgslo.compile.artifact import Artifact, Constraint, NotNull, Statement, table
 from pgslo.compile.conditions import Subject
 from pgslo.definition import rules
@@ -109,6 +109,12 @@ def _unique(rule: rules.Unique, definition: Definition, subject: Subject, reason
             f"rows of a partitioned table cannot be unique without its partition key ({', '.join(relation.partition_key)})",
             hint=f"add {', '.join(missing)} to the columns, or use on_breach: warn with an index to look rows up",
             location=rule.location,
+        )
+    if rule.where and session_settings.needed((rule.where,), relation):
+        raise CatalogError(
+            "an index cannot hold a condition that depends on settings of the session",
+            hint="say the zone, as in AT TIME ZONE 'UTC', or use on_breach: quarantine, flag or warn",
+            location=rule.where.location,
         )
     partitioned = relation.kind == "p"
     name = naming.fit("pgslo", relation.name, rule.name)

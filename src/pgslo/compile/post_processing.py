@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pgslo import naming, sql
 from pgslo.catalog import Catalog, Column, Relation
-from pgslo.compile import constants, texts
+from pgslo.compile import constants, session_settings, texts
 from pgslo.compile.artifact import Artifact, Statement, table
 from pgslo.compile.conditions import NEW, ROW, Bound, Subject, check_casts, check_operators, check_stored
 from pgslo.compile.repairs import Clipped, Defaulted, Rounded
@@ -19,6 +19,7 @@ from pgslo.definition import predictions
 from pgslo.definition.predictions import Columns, PostProcessing, Step
 from pgslo.definition.rules import Definition
 from pgslo.errors import CatalogError, Location
+from pgslo.expression.session import Settings
 from pgslo.sql import Sql
 
 if TYPE_CHECKING:
@@ -352,7 +353,12 @@ class Compiler:
         if self.processing.apply == "on_write":
             own = (self.relation.schema, self.relation.name)
             return (
-                compiler.function(name, self._write(compiler), "makes what is served of what the model gave"),
+                compiler.function(
+                    name,
+                    self._write(compiler),
+                    "makes what is served of what the model gave",
+                    settings=self._settings(),
+                ),
                 compiler.trigger(
                     "trigger_row",
                     naming.trigger(naming.POST_PROCESS_ORDER, "post_process", "row"),
@@ -379,6 +385,7 @@ class Compiler:
             sql.render("read_post_process", context),
             "makes what is served of a row as it is read; the guarded views call it as whoever reads",
             arguments=self.table,
+            settings=self._settings(),
         )
         grant = Statement(sql.render("grant_function", _Function(Sql(f"{self.function}({self.table})"))))
         return (replace(made, create=(*made.create, grant)),)
@@ -399,6 +406,10 @@ class Compiler:
             steps=self._steps(NEW),
         )
         return sql.render("write_post_process", context)
+
+    def _settings(self) -> frozenset[Settings]:
+        """What conditions of its steps depend on; the trigger carries numbers as text with all digits anyway."""
+        return session_settings.needed(self.processing.stored, self.relation) & {"times"}
 
     def _decided(self) -> tuple[Sql, ...]:
         if self.columns.decided and self.processing.decides:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pgslo import naming, sql
 from pgslo.catalog import NUMERIC, TEXT, Column
-from pgslo.compile import promises, texts
+from pgslo.compile import promises, session_settings, texts
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.conditions import NEW, Bound, Stated, Value, check_stored
 from pgslo.compile.constants import constant, is_float
@@ -115,6 +115,7 @@ def artifacts(compiler: WriteCompiler, repairs: tuple[rules.Rule, ...]) -> tuple
             name,
             sql.render("write_repair", context),
             "mends values before they are judged; keeps what they were",
+            settings=session_settings.needed(repairs, relation),
         ),
         compiler.trigger(
             "trigger_row",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pgslo import naming, sql
+from pgslo.compile import session_settings
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.batch_functions import rows_of_batch
 from pgslo.compile.conditions import ROW
@@ -61,4 +62,5 @@ def judge(compiler: WriteCompiler, choices: tuple[Choice, ...]) -> Artifact | No
         "judges rows that could not be judged when they were written, for example while a lock was held",
         arguments=_BATCH_AND_RULE,
         reads_table=True,
+        settings=session_settings.ALL,
     )

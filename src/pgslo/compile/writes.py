@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from pgslo import naming, sql
 from pgslo.catalog import Catalog, Name, Relation
-from pgslo.compile import conditions, declared, promises, texts
+from pgslo.compile import conditions, declared, promises, session_settings, texts
 from pgslo.compile.arrival import arrival, batching
 from pgslo.compile.artifact import Artifact, Statement, table
 from pgslo.compile.conditions import NEW, ROW, Subject
 from pgslo.compile.mechanisms import Choice, Mechanism
 from pgslo.definition import rules
 from pgslo.definition.rules import Definition
+from pgslo.expression import session
+from pgslo.expression.session import Settings
 from pgslo.sql import Sql
 
 _NO_ARGUMENTS = Sql("")
@@ -286,6 +289,7 @@ class WriteCompiler:
                 function,
                 sql.render("write_quarantine", context),
                 "all quarantining rules in one condition; a look at each only when it fails",
+                settings=self.settings(diverting),
             ),
             self.trigger(
                 "trigger_row",
@@ -312,6 +316,7 @@ class WriteCompiler:
                 function,
                 sql.render("write_row", context),
                 "all row rules in one condition; a look at each only when it fails",
+                settings=self.settings(judging),
             ),
             self.trigger(
                 "trigger_after_row",
@@ -358,6 +363,24 @@ class WriteCompiler:
             ),
         ]
 
+    def settings(self, of: Iterable[object]) -> frozenset[Settings]:
+        """Return the settings that a function needs which evaluates these rules and tells batches apart."""
+        judged = tuple(of)
+        found = session_settings.needed((*judged, self.definition.batch), self.relation)
+        for rule in judged:
+            if isinstance(rule, rules.References):
+                found |= self._compared(rule)
+        return found
+
+    def _compared(self, rule: rules.References) -> frozenset[Settings]:
+        other = self.subject.catalog.relations.get(conditions.reference(rule))
+        found: frozenset[Settings] = frozenset()
+        for own_name, other_name in zip(rule.columns, rule.to, strict=True):
+            own, looked = self.relation.column(own_name), other.column(other_name) if other else None
+            if own and looked and own.base_type != looked.base_type:
+                found |= session.of_types((own.base_type, looked.base_type))
+        return found
+
     def function(
         self,
         name: str,
@@ -366,6 +389,7 @@ class WriteCompiler:
         *,
         arguments: Sql = _NO_ARGUMENTS,
         reads_table: bool = False,
+        settings: frozenset[Settings] = frozenset(),
     ) -> Artifact:
         """A generated function, revoked from PUBLIC so that no other role can attach it to a table.
 
@@ -375,6 +399,7 @@ class WriteCompiler:
             reason: Why there is one.
             arguments: Types of its arguments.
             reads_table: Whether it names tables that others could replace: the owner of the definition's table owns it.
+            settings: Settings of a session that its conditions depend on; it gets its own.
         """
         qualified = Sql(f"{sql.identifier(naming.GENERATED_SCHEMA, name)}({arguments})")
         called = Sql(f"FUNCTION {qualified}")
@@ -384,7 +409,11 @@ class WriteCompiler:
             kind="function",
             names=(name,),
             definition=self.definition.name,
-            create=(Statement(text), Statement(sql.render("revoke", _Function(qualified)))),
+            create=(
+                Statement(text),
+                *session_settings.statements(qualified, settings),
+                Statement(sql.render("revoke", _Function(qualified))),
+            ),
             reason=reason,
             commented=called,
             replaceable=True,

@@ -123,3 +123,129 @@ def write_and_forge(writer, n: int, forged: str) -> None:
         writer.execute("INSERT INTO features.sal SELECT %s, %s, 1", (100 * n + 7, f"e{n}"))
         writer.execute("SELECT set_config('pgslo.touched', %s, true)", (forged,))
         writer.execute("INSERT INTO features.sal SELECT %s, 'taken', 1", (100 * n + 8,))
+
+
+ZONED = """
+CREATE TABLE features.z (id int PRIMARY KEY, day date, ts timestamptz, c text, f float8, other timestamptz, seen timestamptz);
+GRANT SELECT, INSERT, UPDATE, DELETE ON features.z TO $writer;
+"""
+SESSIONS = (
+    "timezone = 'UTC'",
+    "timezone = 'Etc/GMT-12'",
+    "datestyle = 'DMY'",
+    "datestyle = 'SQL, MDY'",
+    "intervalstyle = 'iso_8601'",
+    "extra_float_digits = -15",
+    "transform_null_equals = on",
+)
+#: A condition, and values of ``day``, ``ts``, ``c`` and ``f`` that meet it or not in every session.
+CONDITIONS = (
+    ("ts::date = day", "'2026-01-02', '2026-01-01 20:00+00', NULL, NULL", False),
+    ("ts::date = day", "'2026-01-01', '2026-01-01 20:00+00', NULL, NULL", True),
+    ("c::date = day", "'2026-01-02', NULL, '01/02/2026', NULL", False),
+    ("c::date = day", "'2026-01-02', NULL, '2026-01-02', NULL", True),
+    ("date_trunc('day', ts) = ts", "NULL, '2026-01-01 00:00+00', NULL, NULL", True),
+    ("date_trunc('day', ts) = ts", "NULL, '2026-01-01 12:00+00', NULL, NULL", False),
+    ("extract(hour FROM ts) < 12", "NULL, '2026-01-01 11:00+00', NULL, NULL", True),
+    ("ts >= day", "'2026-01-01', '2025-12-31 23:00+00', NULL, NULL", False),
+    ("ts > '2026-01-01 00:00:00'", "NULL, '2026-01-01 01:00+00', NULL, NULL", True),
+    ("(ts - seen)::text = '1 day'", "NULL, '2026-01-02 00:00+00', NULL, NULL", True),
+    ("f::text = '0.1234567890123456'", "NULL, NULL, NULL, 0.1234567890123456", True),
+    ("c IS NOT NULL OR (f = NULL) IS NULL", "NULL, NULL, NULL, NULL", True),
+)
+
+
+def judged(world, statement: str, setting: str) -> bool:
+    """Whether the row is accepted."""
+    session = world.session("writer")
+    session.execute(f"SET {setting}".encode())
+    try:
+        session.execute(statement.encode())
+    except psycopg.errors.CheckViolation:
+        return False
+    finally:
+        world.run("superuser", "DELETE FROM features.z")
+        session.close()
+    return True
+
+
+def z(world, condition: str, how: str) -> None:
+    world.apply(
+        f"""
+        table: features.z
+        key: [id]
+        {how}
+        watch: false
+        rules: [same: {{expression: "{condition}", on_breach: reject}}]
+        """
+    )
+
+
+@pytest.mark.parametrize("how", ["writes: stream", "writes: bulk\n        batch: {by: day}"])
+def test_a_condition_gives_the_same_verdict_in_every_session(world, how):
+    world.run("installer", ZONED)
+    for condition, values, passes in CONDITIONS:
+        z(world, condition, how)
+        insert = (
+            f"INSERT INTO features.z (id, day, ts, c, f, seen) VALUES (1, {values}, '2026-01-01 00:00+00')"
+        )
+        for setting in SESSIONS:
+            assert judged(world, insert, setting) is passes, (condition, values, setting)
+
+
+def settings_of(world) -> list[tuple[str, bool]]:
+    """The settings of each generated function beside those that every one has."""
+    return world.run(
+        "superuser",
+        """
+        SELECT p.proname, EXISTS (SELECT FROM unnest(p.proconfig) AS c (one) WHERE c.one ILIKE 'timezone=%')
+        FROM pg_proc p WHERE p.pronamespace = 'pgslo_gen'::regnamespace AND p.proname ~ '(write|quarantine|repair)'
+        ORDER BY 1
+        """,
+    )
+
+
+def test_functions_without_such_a_condition_do_not_pay_for_it(world):
+    world.run("installer", ZONED)
+    z(world, "ts IS NULL OR other IS NULL OR ts >= other", "writes: stream")
+    assert settings_of(world) == [("features__z__write_row", False)]
+    z(world, "f BETWEEN 0 AND 1 AND c <> 'x' AND length(c) < 100", "writes: stream")
+    assert settings_of(world) == [("features__z__write_row", False)]
+    z(world, "ts::date = day", "writes: stream")
+    assert settings_of(world) == [("features__z__write_row", True)]
+
+
+def test_rows_are_quarantined_repaired_and_put_into_batches_alike_in_every_session(world):
+    world.run("installer", ZONED)
+    world.apply(
+        """
+        table: features.z
+        key: [id]
+        writes: bulk
+        batch: {by: "ts::date"}
+        watch: false
+        columns:
+          c: [repair: {expression: "coalesce(c, ts::text)", name: c_repair}]
+        rules:
+          - on_day: {expression: "ts::date = day", on_breach: quarantine}
+          - noon: {expression: "extract(hour FROM ts) < 12", on_breach: flag}
+        """
+    )
+    for setting in SESSIONS:
+        session = world.session("writer")
+        session.execute(f"SET {setting}".encode())
+        session.execute(
+            "INSERT INTO features.z (id, day, ts) VALUES (1, '2026-01-01', '2026-01-01 20:00+00'), (2, '2026-01-02', '2026-01-01 20:00+00')"
+        )
+        assert world.run("superuser", "SELECT id, c FROM features.z") == [(1, "2026-01-01 20:00:00+00")], (
+            setting
+        )
+        assert world.run("superuser", "SELECT count(*) FROM pgslo.quarantine") == [(1,)], setting
+        assert world.run("superuser", "SELECT batch, failures FROM pgslo_catalog.fragment") == [
+            ("2026-01-01", {"noon": 1})
+        ], setting
+        world.run(
+            "superuser",
+            "TRUNCATE features.z; DELETE FROM pgslo_catalog.quarantine; DELETE FROM pgslo_catalog.fragment",
+        )
+        session.close()

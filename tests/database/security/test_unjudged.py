@@ -355,3 +355,36 @@ def test_a_batch_rule_that_refuses_does_not_let_so_many_batches_through(world):
     )
     with pytest.raises(psycopg.errors.ProgramLimitExceeded):
         write(world, "INSERT INTO features.many SELECT n, 'b' || n, NULL FROM generate_series(1, 10010) n")
+
+
+def test_a_statement_timeout_while_judging_cancels_the_statement(world):
+    setup(world, "flag")
+    with locked(world), pytest.raises(psycopg.errors.QueryCanceled):
+        write(world, BAD, "statement_timeout = '100ms'")
+    assert world.run("superuser", "SELECT count(*) FROM features.w") == [(0,)]
+
+
+def test_rows_that_were_deleted_before_they_were_judged_leave_no_note(world):
+    setup(world, "flag")
+    with locked(world):
+        write(world, BAD, "lock_timeout = '20ms'")
+        write(world, "DELETE FROM features.w", "lock_timeout = '20ms'")
+    world.run("installer", "SELECT pgslo.tick()")
+    assert world.run("superuser", "SELECT count(*) FROM pgslo_catalog.rule_break") == [(0,)]
+    with locked(world):
+        write(world, BAD, "lock_timeout = '20ms'")
+    world.run("installer", "TRUNCATE features.w")
+    assert world.run("superuser", "SELECT count(*) FROM pgslo_catalog.rule_break") == [(0,)]
+    world.run("installer", "SELECT pgslo.tick()")
+    assert incidents(world) == []
+
+
+def test_a_repair_that_cannot_be_recorded_fails_the_write(world):
+    world.run("installer", COUNTRY)
+    world.apply("{table: features.w, batch: {by: d}, columns: {n: [repair: {clip: [0, 10]}]}}")
+    with locked(world, "pgslo_catalog.repair"), pytest.raises(psycopg.errors.LockNotAvailable):
+        write(
+            world, "INSERT INTO features.w (id, d, n) VALUES (1, '2026-01-01', 99)", "lock_timeout = '20ms'"
+        )
+    write(world, "INSERT INTO features.w (id, d, n) VALUES (1, '2026-01-01', 99)")
+    assert world.run("superuser", "SELECT n FROM features.w") == [(10,)]

@@ -49,7 +49,8 @@ WHERE v.pgslo_breaks > 0;
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__versions_rise__breaches(text[]) IS 'pgslo 96b33fddccbfc674 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__versions_rise__breaches(text[]) IS 'pgslo 0e42ad792d467424 features.staff';
+ALTER FUNCTION pgslo_gen.features__staff__versions_rise__breaches(text[]) SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__versions_rise__breaches(text[]) FROM PUBLIC;
 
 -- create function features__staff__is_broken: looks at touched groups.
@@ -88,7 +89,8 @@ EXCEPTION WHEN OTHERS THEN
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo cd156bd7dd66b031 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 29ce6d02c66315b6 features.staff';
+ALTER FUNCTION pgslo_gen.features__staff__is_broken(text[], text) SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) FROM PUBLIC;
 
 -- create function features__staff__settle_all: holds all that a transaction touched when it commits.
@@ -222,7 +224,8 @@ INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets) VALUES
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 24404c77244f428b features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 5f5138ce05d7d25c features.staff';
+ALTER FUNCTION pgslo_gen.features__staff__assert() SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.

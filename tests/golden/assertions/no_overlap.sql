@@ -51,7 +51,8 @@ WHERE v.pgslo_overlaps > 0;
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__one_job_at_a_time__breaches(text[]) IS 'pgslo 2264bd139251115d features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__one_job_at_a_time__breaches(text[]) IS 'pgslo 83d7431e5e6b1354 features.staff';
+ALTER FUNCTION pgslo_gen.features__staff__one_job_at_a_time__breaches(text[]) SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__one_job_at_a_time__breaches(text[]) FROM PUBLIC;
 
 -- create function features__staff__is_broken: looks at touched groups.
@@ -91,7 +92,8 @@ EXCEPTION WHEN OTHERS THEN
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 85db754231fbb597 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 8166d0b838d96706 features.staff';
+ALTER FUNCTION pgslo_gen.features__staff__is_broken(text[], text) SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) FROM PUBLIC;
 
 -- create function features__staff__settle_all: holds all that a transaction touched when it commits.
@@ -225,7 +227,8 @@ INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets) VALUES
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo defbea45ec4e0290 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 676da4a116f958d3 features.staff';
+ALTER FUNCTION pgslo_gen.features__staff__assert() SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.

@@ -2362,6 +2362,38 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.chance(what text, seed bigint) IS 'A number from 0 to 1 that is the same for the same text and seed, on every server.';
 
+CREATE FUNCTION pgslo_catalog.changes_others(definition text, relation regclass, rules text[], old_row record, new_row record) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    compared text := (
+        SELECT string_agg(
+            format('%s IS DISTINCT FROM %s',
+                   pgslo_catalog.jsonb_of(format('($1).%I', a.attname), a.atttypid),
+                   pgslo_catalog.jsonb_of(format('($2).%I', a.attname), a.atttypid)), ' OR ')
+        FROM pg_attribute a
+        WHERE a.attrelid = changes_others.relation AND a.attnum > 0 AND NOT a.attisdropped
+          AND EXISTS (
+              SELECT FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id)
+              WHERE d.name = changes_others.definition AND r.name = ANY (changes_others.rules) AND a.attname = ANY (r.columns))
+          AND NOT EXISTS (
+              SELECT FROM pg_constraint k
+              WHERE k.conrelid = a.attrelid AND k.contype = 'f' AND a.attnum = ANY (k.conkey)
+                AND (k.confdeltype IN ('n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))));
+    differs boolean := false;
+BEGIN
+    IF compared IS NOT NULL THEN
+        EXECUTE format('SELECT %s', compared) INTO differs USING changes_others.old_row, changes_others.new_row;
+    END IF;
+    RETURN differs;
+EXCEPTION WHEN data_exception THEN
+    RETURN false;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.changes_others(definition text, relation regclass, rules text[], old_row record, new_row record) IS 'Whether an update changes a column that one of the rules reads and that no foreign key of the table sets.';
+
 CREATE FUNCTION pgslo_catalog.check_may_run(task text) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10800,6 +10832,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.caller() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.can_find_batches(definition pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.chance(what text, seed bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.changes_others(definition text, relation regclass, rules text[], old_row record, new_row record) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.check_may_run(task text) FROM PUBLIC;
 

@@ -427,6 +427,37 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.is_referential(regclass, record, record) IS 'Whether an update may be what a foreign key of the table does by itself: SET NULL, SET DEFAULT or CASCADE.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.changes_others(definition text, relation regclass, rules text[], old_row record, new_row record) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    compared text := (
+        SELECT string_agg(
+            format('%s IS DISTINCT FROM %s',
+                   pgslo_catalog.jsonb_of(format('($1).%I', a.attname), a.atttypid),
+                   pgslo_catalog.jsonb_of(format('($2).%I', a.attname), a.atttypid)), ' OR ')
+        FROM pg_attribute a
+        WHERE a.attrelid = changes_others.relation AND a.attnum > 0 AND NOT a.attisdropped
+          AND EXISTS (
+              SELECT FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id)
+              WHERE d.name = changes_others.definition AND r.name = ANY (changes_others.rules) AND a.attname = ANY (r.columns))
+          AND NOT EXISTS (
+              SELECT FROM pg_constraint k
+              WHERE k.conrelid = a.attrelid AND k.contype = 'f' AND a.attnum = ANY (k.conkey)
+                AND (k.confdeltype IN ('n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))));
+    differs boolean := false;
+BEGIN
+    IF compared IS NOT NULL THEN
+        EXECUTE format('SELECT %s', compared) INTO differs USING changes_others.old_row, changes_others.new_row;
+    END IF;
+    RETURN differs;
+EXCEPTION WHEN data_exception THEN
+    RETURN false;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.changes_others(text, regclass, text[], record, record) IS 'Whether an update changes a column that one of the rules reads and that no foreign key of the table sets.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.columns_of(relation regclass) RETURNS jsonb
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp

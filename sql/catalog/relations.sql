@@ -32,6 +32,7 @@ SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::
                                        AND (o.opcintype = t.oid OR o.opcintype = CASE t.typcategory WHEN 'E' THEN 'anyenum'::regtype WHEN 'S' THEN 'text'::regtype END)),
                 -- Built-in types alone are in pg_catalog and of the bootstrap superuser; the array of a type is in its schema.
                 'plain', tn.nspname = 'pg_catalog' AND t.typowner = 10 AND t.typtype IN ('b', 'r', 'm'),
+                -- The owner of the table is one, too: triggers and their functions belong to pgslo's owner.
                 'stranger', (
                     WITH RECURSIVE part AS (
                         SELECT a.atttypid AS oid
@@ -52,7 +53,7 @@ SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::
                     FROM part
                     JOIN pg_catalog.pg_type d ON d.oid = part.oid
                     JOIN pg_catalog.pg_roles o ON o.oid = d.typowner
-                    WHERE NOT o.rolsuper AND o.rolname <> current_user AND o.oid <> w.relowner
+                    WHERE NOT o.rolsuper AND o.rolname <> current_user
                       AND NOT EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = 'pgslo_catalog' AND n.nspowner = o.oid)
                     ORDER BY o.rolname
                     LIMIT 1),

@@ -26,7 +26,7 @@ class Column:
         generated: ``''``, ``'s'`` (stored) or ``'v'`` (virtual).
         plain: Whether the base type is PostgreSQL's own, so that only PostgreSQL's casts convert its values.
         stranger: The role that owns the type, or a type that it is made of, and is neither a superuser nor the owner
-            of the table or of pgslo, nor the role that asks; ``None`` if there is none.
+            of pgslo, nor the role that asks; ``None`` if there is none. The owner of the table may be one.
     """
 
     name: str

@@ -333,7 +333,7 @@ def check_casts(column: Column, location: Location) -> None:
         raise CatalogError(
             f'column "{column.name}" has type {column.type}, which role "{column.stranger}" owns or is part of',
             detail="An expression over it runs the casts that this role defines, with the rights of pgslo's owner.",
-            hint="use not_null, accepted_values, range or compare, whose conditions use no cast, or a type of the table's owner",
+            hint="use not_null, accepted_values, range or compare, whose conditions use no cast, or a type of the role that applies the definition",
             location=location,
         )
 
@@ -348,7 +348,7 @@ def check_stored(column: Column, location: Location) -> None:
         raise CatalogError(
             f'column "{column.name}" has type {column.type}, which role "{column.stranger}" owns or is part of',
             detail="Storing a value runs the casts and the domain constraints that this role defines, with the rights of pgslo's owner.",
-            hint="use on_breach: reject or quarantine, or a type of the table's owner",
+            hint="use on_breach: reject or quarantine, or a type of the role that applies the definition",
             location=location,
         )
 

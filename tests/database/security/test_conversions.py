@@ -349,7 +349,7 @@ def test_a_rule_that_would_run_casts_or_domain_checks_is_refused(world, rule, sa
     assert error.location.line >= 4
 
 
-def test_an_enum_of_the_table_s_owner_may_be_used_in_expressions(world):
+def test_an_enum_of_the_applying_role_may_be_used_in_expressions(world):
     world.run(
         "installer",
         """
@@ -374,6 +374,30 @@ def test_an_enum_of_the_table_s_owner_may_be_used_in_expressions(world):
     assert world.admin.execute("SELECT row_key, old_value, new_value FROM pgslo.repair").fetchall() == [
         ("(id) = (2)", None, "new")
     ]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "score: [repair: {expression: 'coalesce(score, 1)'}]",
+        "score: [repair: {clip: [0, 10]}]",
+        "mood: [repair: {default: ok}]",
+    ],
+)
+def test_a_type_of_the_table_s_owner_is_a_stranger_s_where_another_role_applies(world, rule):
+    world.run("superuser", "GRANT $mallory TO $installer")
+    world.run(
+        "mallory",
+        """
+        CREATE TYPE evil.own_mood AS ENUM ('ok', 'sad');
+        CREATE FUNCTION evil.own_check(int) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RETURN true; END$$;
+        CREATE DOMAIN evil.score AS int CHECK (evil.own_check(VALUE));
+        CREATE TABLE evil.people (id int PRIMARY KEY, day date, score evil.score, mood evil.own_mood);
+        """,
+    )
+    with pytest.raises(DefinitionErrors) as raised:
+        world.apply(f"table: evil.people\nwrites: bulk\nbatch: {{by: day}}\ncolumns:\n  {rule}\n")
+    assert "which role" in str(raised.value)
 
 
 def test_a_domain_check_does_not_run_with_other_rights(world):

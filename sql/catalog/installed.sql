@@ -2,14 +2,21 @@
 SELECT g.kind, g.names, g.relation, 'pgslo ' || g.fingerprint || ' ' || g.definition AS comment, p.prosrc AS body,
        coalesce(k.convalidated, i.indisvalid, true) AS validated,
        t.tgenabled IS NULL OR t.tgenabled NOT IN ('D', 'R') AS enabled,
-       CASE WHEN g.kind = 'view' THEN ARRAY(
+       CASE g.kind WHEN 'view' THEN ARRAY(
            SELECT DISTINCT dependant.oid::regclass::text
            FROM pg_catalog.pg_depend d
            JOIN pg_catalog.pg_rewrite w ON w.oid = d.objid
            JOIN pg_catalog.pg_class dependant ON dependant.oid = w.ev_class
            WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = g.object_id AND d.classid = 'pg_rewrite'::regclass
              AND w.ev_class <> g.object_id
-           ORDER BY 1) ELSE '{}' END AS dependants,
+           ORDER BY 1)
+       WHEN 'schema' THEN ARRAY(
+           SELECT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)
+           FROM pg_catalog.pg_depend d
+           WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = g.object_id AND d.deptype = 'n'
+             AND NOT EXISTS (SELECT FROM pgslo_catalog.generated o WHERE o.is_ours AND o.class_id = d.classid AND o.object_id = d.objid)
+           ORDER BY 1)
+       ELSE '{}' END AS dependants,
        CASE WHEN k.contype = 'f' THEN ARRAY[s.nspname::text, r.relname::text] END AS refers_to,
        t.oid IS NOT NULL AND EXISTS (SELECT FROM pg_catalog.pg_trigger clone WHERE clone.tgparentid = t.oid) AS cloned,
        CASE WHEN g.kind IN ('function', 'table', 'view', 'schema') THEN g.owner::text ELSE '' END AS owner

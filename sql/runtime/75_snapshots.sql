@@ -49,7 +49,10 @@ AS $pgslo$
         OR (SELECT pg_has_role(reader, n.nspowner, 'USAGE') FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog')
         OR EXISTS (
             SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            JOIN pg_namespace k ON k.nspname = 'pgslo_catalog'
             WHERE n.nspname = snapshot.source_schema AND c.relname = snapshot.source_name
+              -- A view that took the name later is of a role that never applied.
+              AND pg_has_role(c.relowner, k.nspowner, 'USAGE')
               AND has_schema_privilege(reader, n.oid, 'USAGE') AND has_table_privilege(reader, c.oid, 'SELECT'))
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.may_see(pgslo_catalog.snapshot, name) IS 'Whether somebody may know of a snapshot: who took it, who may read its view, and pgslo''s owner.';

@@ -187,7 +187,12 @@ def removal(catalog: Catalog, definitions: Iterable[str]) -> Plan:
         one.names[0] for one in catalog.installed if one.kind == "view" and one.definition not in leaving
     }
     emptied = {one.names[0] for one in gone if one.kind == "view"} - staying
-    gone += [one for one in catalog.installed if one.kind == "schema" and one.names[0] in emptied]
+    # A schema that holds objects of others stays with them.
+    gone += [
+        one
+        for one in catalog.installed
+        if one.kind == "schema" and one.names[0] in emptied and not one.dependants
+    ]
     steps = [_ahead(_removal(one)) for one in sorted(gone, key=_leaving)]
     return Plan(steps=tuple(steps), state=_state(catalog, steps, ()))
 

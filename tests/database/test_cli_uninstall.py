@@ -310,7 +310,6 @@ def test_a_row_that_comes_into_quarantine_meanwhile_is_not_lost(
             "trigger mine on table features.users",
         ),
         ("CREATE TABLE pgslo_gen.mine (id integer)", "table pgslo_gen.mine"),
-        ("CREATE TABLE guarded.mine (id integer)", "guarded"),
     ],
 )
 def test_what_others_stand_on_is_not_taken_away(
@@ -323,6 +322,15 @@ def test_what_others_stand_on_is_not_taken_away(
     assert result.exit_code == root.ERROR, result.output
     assert named in result.stderr
     assert contents(connection) == before
+
+
+def test_a_schema_that_holds_objects_of_others_stays(run: Run, connection: psycopg.Connection[Any]) -> None:
+    run("apply", "--yes")
+    connection.execute("CREATE TABLE guarded.mine (id integer)")
+    assert run("uninstall", "--all", "--yes").exit_code == root.OK
+    assert connection.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'guarded'::regnamespace"
+    ).fetchall() == [("mine",)]
 
 
 def test_the_runtime_stays_when_a_definition_came_meanwhile(

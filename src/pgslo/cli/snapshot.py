@@ -14,6 +14,7 @@ from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.cli.status import rights_on
 from pgslo.database import Connection
 from pgslo.definition import names
+from pgslo.display import printable
 from pgslo.errors import DatabaseError, Location, PgsloError
 from pgslo.sql import Sql
 
@@ -243,7 +244,8 @@ def query(session: Session, name: str) -> None:
         with database.errors():
             row = conn.execute("SELECT pgslo.snapshot_query(%s)", (name,)).fetchone()
     assert row is not None
-    output.say(row[0])
+    # With its line breaks: the condition may end in a comment.
+    click.echo(printable(row[0]))
 
 
 @snapshot.command()

@@ -217,3 +217,35 @@ def test_a_view_that_took_the_place_of_a_guarded_view_is_another(scene: World) -
     )
     found = {(one.what, one.thing) for one in operations.find_drift(scene.admin) if not one.is_hint}
     assert found == {("missing", "view guarded.ex"), ("schema", "schema guarded")}
+
+
+def test_uninstall_leaves_a_schema_with_objects_of_another_role(scene: World) -> None:
+    scene.run("superuser", "GRANT ALL ON SCHEMA guarded TO $mallory")
+    scene.run(
+        "mallory", f"CREATE VIEW guarded.mine AS SELECT 1 AS a; COMMENT ON VIEW guarded.mine IS {COMMENT};"
+    )
+
+    def make() -> Any:
+        return database.plan_removal(scene.admin, ["features.ex"])
+
+    assert installation.apply(scene.admin, make(), make) == ()
+    assert scene.run(
+        "superuser", "SELECT relname::text FROM pg_class WHERE relnamespace = 'guarded'::regnamespace"
+    ) == [("mine",)]
+
+
+def test_many_and_long_forgeries_do_not_fill_the_screen(scene: World) -> None:
+    scene.run(
+        "mallory",
+        """
+        DO $do$ BEGIN
+            FOR n IN 1..150 LOOP
+                EXECUTE format('CREATE VIEW evil.v%s AS SELECT 1 AS a', n);
+                EXECUTE format('COMMENT ON VIEW evil.v%s IS %L', n, 'pgslo 0123456789abcdef ' || repeat('x', 10000));
+            END LOOP;
+        END $do$
+        """,
+    )
+    found = operations.find_drift(scene.session("auditor"))
+    assert len(found) == 100
+    assert max(len(f"{one.definition}{one.thing}{one.said}{one.to_do}") for one in found) < 500

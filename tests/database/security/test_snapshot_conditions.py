@@ -6,6 +6,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from click.testing import CliRunner
+
+from pgslo.cli import main
 
 #: As conftest.py has it.
 World = Any
@@ -194,6 +197,26 @@ def test_a_reference_is_not_read_from_a_view_that_took_the_place(scene: World) -
             with pytest.raises(psycopg.Error, match=r"guarded\.ex is no guarded view"):
                 scene.run(part, statement)
     assert scene.run("trainer", "TABLE tr.loot") == []
+
+
+def test_a_snapshot_is_not_shown_to_readers_of_a_view_that_took_the_name(scene: World) -> None:
+    scene.run("trainer", "SELECT pgslo.create_snapshot('copy', 'guarded', 'ex')")
+    scene.run("superuser", "DROP SCHEMA guarded CASCADE; CREATE SCHEMA guarded AUTHORIZATION $mallory")
+    scene.run("mallory", "CREATE VIEW guarded.ex AS SELECT 1 AS id")
+    assert scene.run("mallory", "SELECT name FROM pgslo.snapshot") == []
+    for call in ("pgslo.snapshot_diff('copy', 'copy')", "pgslo.snapshot_query('copy')"):
+        with pytest.raises(psycopg.errors.UndefinedObject):
+            scene.run("mallory", f"SELECT {call}")
+    assert scene.run("trainer", "SELECT name FROM pgslo.snapshot") == [("copy",)]
+
+
+def test_the_command_prints_a_query_with_its_lines(scene: World, empty_dsn: str) -> None:
+    scene.run("superuser", "SELECT pgslo.create_snapshot('refx', 'guarded', 'ex', 'a < 2 -- small', true)")
+    result = CliRunner().invoke(main, ["snapshot", "query", "refx", "--dsn", empty_dsn])
+    assert result.exit_code == 0
+    assert scene.run("superuser", result.stdout) == scene.run(
+        "superuser", "SELECT id, day, a FROM guarded.ex WHERE a < 2"
+    )
 
 
 WRITES = (

@@ -1526,6 +1526,7 @@ BEGIN
         END;
     END LOOP;
     PERFORM pgslo_catalog.follow_assertions();
+    PERFORM pgslo_catalog.measure_quarantines();
     PERFORM pgslo_catalog.tend_incidents();
 END
 $$;
@@ -1654,8 +1655,10 @@ CREATE TABLE pgslo_catalog.definition (
     place_is_number boolean DEFAULT false NOT NULL,
     reader text,
     writer text,
+    max_bytes bigint DEFAULT 1073741824 NOT NULL,
     CONSTRAINT definition_budgeting_is_known CHECK ((budgeting = ANY (ARRAY['occurrences'::text, 'time_slices'::text]))),
     CONSTRAINT definition_max_age_is_positive CHECK ((max_age > '00:00:00'::interval)),
+    CONSTRAINT definition_max_bytes_is_an_amount CHECK ((max_bytes > 0)),
     CONSTRAINT definition_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'refuse'::text, 'silent'::text]))),
     CONSTRAINT definition_sensitivity_is_positive CHECK ((sensitivity > (0)::double precision)),
     CONSTRAINT definition_span_is_positive CHECK ((span > '00:00:00'::interval)),
@@ -1702,6 +1705,8 @@ COMMENT ON COLUMN pgslo_catalog.definition.place_is_number IS 'Whether the place
 COMMENT ON COLUMN pgslo_catalog.definition.reader IS 'Function that runs a query with the rights of the table''s owner, as pgslo_gen names it; NULL where that is pgslo''s owner.';
 
 COMMENT ON COLUMN pgslo_catalog.definition.writer IS 'Function that writes a released row with the rights of the table''s owner, as pgslo_gen names it.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.max_bytes IS 'Bytes of rows that may wait in quarantine; a row beyond is rejected.';
 
 CREATE FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -2126,6 +2131,51 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.blur_scores(cells bigint[]) IS 'Keeps scores to four digits where there are more than 10,000 different ones.';
 
+CREATE FUNCTION pgslo_catalog.bound_quarantine() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    target pgslo_catalog.definition;
+    measured pgslo_catalog.quarantine_size;
+BEGIN
+    NEW.row_key := left(NEW.row_key, 1000);
+    NEW.reasons := (
+        SELECT jsonb_agg(CASE
+            WHEN length(r.reason ->> 'shown') > 1000 THEN jsonb_set(r.reason, '{shown}', to_jsonb(left(r.reason ->> 'shown', 999) || U&'\2026'))
+            ELSE r.reason
+        END ORDER BY r.ordinal)
+        FROM jsonb_array_elements(NEW.reasons) WITH ORDINALITY AS r (reason, ordinal));
+    NEW.bytes := octet_length(NEW.image_text) + coalesce(pg_column_size(NEW.image), 0);
+
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.definition_id = NEW.definition_id;
+    SELECT s.* INTO measured FROM pgslo_catalog.quarantine_size s WHERE s.definition_id = NEW.definition_id;
+    -- The newest row that this transaction sees knows the total until then: no row is summed, and no counter is shared.
+    NEW.total := NEW.bytes + coalesce(
+        (SELECT q.total
+         FROM pgslo_catalog.quarantine q
+         WHERE q.definition_id = NEW.definition_id AND q.state = 'held' AND q.quarantine_id > coalesce(measured.up_to, 0)
+         ORDER BY q.quarantine_id DESC
+         LIMIT 1),
+        measured.bytes, 0);
+    IF NEW.total > target.max_bytes THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'configuration_limit_exceeded',
+            MESSAGE = format('quarantine of %s is full', target.name),
+            DETAIL = format('A row violates rule "%s" and cannot be quarantined: %s of rows would wait, and at most %s may.',
+                            NEW.reasons #>> '{0,rule}', pg_size_pretty(NEW.total), pg_size_pretty(target.max_bytes)),
+            HINT = format('Write rows that satisfy the rule, or ask %s to release or discard rows in quarantine.',
+                          coalesce('the owner, ' || target.owner || ',', 'the owner')),
+            SCHEMA = split_part(target.name, '.', 1),
+            TABLE = split_part(target.name, '.', 2),
+            CONSTRAINT = NEW.reasons #>> '{0,rule}';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.bound_quarantine() IS 'Rejects a row that its definition''s quarantine has no room for, and cuts its texts.';
+
 CREATE FUNCTION pgslo_catalog.bounded(definition text, batches pgslo_catalog.measured[]) RETURNS pgslo_catalog.measured[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2448,6 +2498,7 @@ CREATE TABLE pgslo_catalog.snapshot (
     library_version text,
     taken_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     taken_by text NOT NULL,
+    CONSTRAINT condition_is_at_most_10000_characters CHECK ((length(condition) <= 10000)),
     CONSTRAINT snapshot_is_sealed_whole CHECK (((rows IS NULL) = (content_hash IS NULL)))
 );
 
@@ -2982,6 +3033,26 @@ CREATE FUNCTION pgslo_catalog.conversions_of(type regtype, relation regclass) RE
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.conversions_of(type regtype, relation regclass) IS 'Return the types, casts and domain constraints of strangers that a value of a column may meet.';
+
+CREATE FUNCTION pgslo_catalog.cut_texts() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    whole jsonb := to_jsonb(NEW);
+    cut jsonb := '{}';
+BEGIN
+    -- Arguments: a column, its longest text in characters, and so on.
+    FOR n IN 0 .. TG_NARGS - 2 BY 2 LOOP
+        IF length(whole ->> TG_ARGV[n]) > TG_ARGV[n + 1]::integer THEN
+            cut := cut || jsonb_build_object(TG_ARGV[n], left(whole ->> TG_ARGV[n], TG_ARGV[n + 1]::integer - 1) || U&'\2026');
+        END IF;
+    END LOOP;
+    RETURN jsonb_populate_record(NEW, cut);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.cut_texts() IS 'Cuts texts of a new row that are longer than pgslo keeps them.';
 
 CREATE FUNCTION pgslo_catalog.day_of_check() RETURNS text
     LANGUAGE plpgsql STABLE
@@ -5242,7 +5313,8 @@ CREATE TABLE pgslo_catalog.incident (
     about text[],
     opened_by_tick boolean DEFAULT false NOT NULL,
     CONSTRAINT incident_is_resolved_with_a_resolution CHECK (((resolved_at IS NULL) = (resolution IS NULL))),
-    CONSTRAINT incident_resolution_is_known CHECK ((resolution = ANY (ARRAY['met'::text, 'healed'::text, 'retired'::text, 'real'::text, 'false_alarm'::text])))
+    CONSTRAINT incident_resolution_is_known CHECK ((resolution = ANY (ARRAY['met'::text, 'healed'::text, 'retired'::text, 'real'::text, 'false_alarm'::text]))),
+    CONSTRAINT note_is_at_most_4000_characters CHECK ((length(note) <= 4000))
 );
 
 COMMENT ON TABLE pgslo_catalog.incident IS 'Runs of missed batches of one rule.';
@@ -5588,6 +5660,45 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.mean_interval(summed numeric, squares numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) IS 'Interval of a mean by the central limit theorem; endless below two values.';
+
+CREATE FUNCTION pgslo_catalog.measure_quarantine(definition_id bigint) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    INSERT INTO pgslo_catalog.quarantine_size AS s (definition_id, bytes, up_to)
+    SELECT measure_quarantine.definition_id, coalesce(sum(q.bytes), 0), coalesce(max(q.quarantine_id), 0)
+    FROM pgslo_catalog.quarantine q
+    WHERE q.definition_id = measure_quarantine.definition_id AND q.state = 'held'
+    ON CONFLICT ON CONSTRAINT quarantine_size_is_kept_once
+    DO UPDATE SET bytes = excluded.bytes, up_to = excluded.up_to, measured_at = clock_timestamp()
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.measure_quarantine(definition_id bigint) IS 'Sums the bytes of a definition''s rows in quarantine.';
+
+CREATE FUNCTION pgslo_catalog.measure_quarantines() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT pgslo_catalog.measure_quarantine(d.definition_id)
+    FROM pgslo_catalog.definition d
+    LEFT JOIN pgslo_catalog.quarantine_size s USING (definition_id)
+    LEFT JOIN LATERAL (
+        SELECT q.quarantine_id
+        FROM pgslo_catalog.quarantine q
+        WHERE q.definition_id = d.definition_id AND q.state = 'held'
+        ORDER BY q.quarantine_id DESC
+        LIMIT 1
+    ) newest ON true
+    -- Nothing to sum where no row came and none was decided about. An hour for transactions that were open then.
+    WHERE coalesce(newest.quarantine_id, 0) <> coalesce(s.up_to, 0)
+       OR s.bytes > 0 AND s.measured_at < clock_timestamp() - interval '1 hour'
+       OR EXISTS (
+           SELECT FROM pgslo_catalog.quarantine q
+           WHERE q.definition_id = d.definition_id AND q.state <> 'held'
+             AND q.decided_at > s.measured_at - interval '1 hour')
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.measure_quarantines() IS 'Sums the bytes in quarantine of each definition that has new rows there.';
 
 CREATE FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text, OUT example text) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -7520,6 +7631,9 @@ BEGIN
         settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, batch_column = excluded.batch_column, sensitivity = excluded.sensitivity, holidays = excluded.holidays,
         tallies = excluded.tallies, max_age = excluded.max_age, age_of = excluded.age_of, target = excluded.target, span = excluded.span, budgeting = excluded.budgeting, judge = excluded.judge, place_is_number = excluded.place_is_number, reader = excluded.reader, writer = excluded.writer, registered_at = clock_timestamp(), registered_by = session_user
     RETURNING d.definition_id INTO id;
+    UPDATE pgslo_catalog.definition d
+    SET max_bytes = coalesce((document ->> 'max_bytes')::bigint, 1073741824)
+    WHERE d.definition_id = id;
     IF former <> (document ->> 'relation')::regclass THEN
         PERFORM pgslo_catalog.follow_table(id, former);
     END IF;
@@ -8929,7 +9043,8 @@ CREATE VIEW pgslo_catalog.known_definition WITH (security_barrier='true') AS
     judge,
     place_is_number,
     reader,
-    writer
+    writer,
+    max_bytes
    FROM pgslo_catalog.definition d
   WHERE (definition_id IN ( SELECT k.id
            FROM pgslo_catalog.known_to(CURRENT_USER) k(id)));
@@ -9195,7 +9310,12 @@ CREATE TABLE pgslo_catalog.delivery (
     sent_at timestamp with time zone,
     error text,
     sender text DEFAULT ''::text NOT NULL,
-    CONSTRAINT delivery_event_is_known CHECK ((event = ANY (ARRAY['opened'::text, 'repeated'::text, 'resolved'::text])))
+    CONSTRAINT delivery_body_is_at_most_50000_characters CHECK ((length(body) <= 50000)),
+    CONSTRAINT delivery_event_is_known CHECK ((event = ANY (ARRAY['opened'::text, 'repeated'::text, 'resolved'::text]))),
+    CONSTRAINT delivery_is_about_at_most_10000_incidents CHECK ((cardinality(incidents) <= 10000)),
+    CONSTRAINT delivery_key_is_at_most_300_characters CHECK ((length(delivery_key) <= 300)),
+    CONSTRAINT delivery_recipient_is_at_most_200_characters CHECK ((length(recipient) <= 200)),
+    CONSTRAINT delivery_subject_is_at_most_1000_characters CHECK ((length(subject) <= 1000))
 );
 
 COMMENT ON TABLE pgslo_catalog.delivery IS 'Messages about incidents, written down before they are sent.';
@@ -9464,6 +9584,8 @@ CREATE TABLE pgslo_catalog.quarantine (
     decided_by text,
     old_key jsonb,
     changes jsonb,
+    bytes bigint,
+    total bigint,
     CONSTRAINT quarantine_is_decided_once_it_is_not_held CHECK (((state = 'held'::text) = (decided_at IS NULL))),
     CONSTRAINT quarantine_operation_is_known CHECK ((operation = ANY (ARRAY['INSERT'::text, 'UPDATE'::text]))),
     CONSTRAINT quarantine_state_is_known CHECK ((state = ANY (ARRAY['held'::text, 'released'::text, 'dropped'::text])))
@@ -9480,6 +9602,10 @@ COMMENT ON COLUMN pgslo_catalog.quarantine.columns IS 'Number and name of each c
 COMMENT ON COLUMN pgslo_catalog.quarantine.old_key IS 'Key of the row that a quarantined UPDATE was to change, as it was before, by column name.';
 
 COMMENT ON COLUMN pgslo_catalog.quarantine.changes IS 'Columns that were changed when the row was released, by decided_by.';
+
+COMMENT ON COLUMN pgslo_catalog.quarantine.bytes IS 'Bytes of the row''s image, before compression.';
+
+COMMENT ON COLUMN pgslo_catalog.quarantine.total IS 'Bytes of the definition''s rows in quarantine as this row was written, as far as its transaction saw them.';
 
 CREATE VIEW pgslo.quarantine AS
  SELECT q.quarantine_id,
@@ -9500,6 +9626,32 @@ CREATE VIEW pgslo.quarantine AS
      JOIN pgslo_catalog.definition d USING (definition_id));
 
 COMMENT ON VIEW pgslo.quarantine IS 'Rows kept out of their tables. May hold personal data.';
+
+CREATE TABLE pgslo_catalog.quarantine_size (
+    definition_id bigint NOT NULL,
+    bytes bigint NOT NULL,
+    up_to bigint NOT NULL,
+    measured_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.quarantine_size IS 'Bytes of rows in quarantine, summed by tick() and by decisions about rows.';
+
+COMMENT ON COLUMN pgslo_catalog.quarantine_size.up_to IS 'Number of the newest row that was summed.';
+
+CREATE VIEW pgslo.quarantine_size WITH (security_barrier='true') AS
+ SELECT d.name AS definition,
+    COALESCE(newest.total, s.bytes, (0)::bigint) AS bytes,
+    d.max_bytes,
+    ((COALESCE(newest.total, s.bytes, (0)::bigint))::numeric / (d.max_bytes)::numeric) AS fraction
+   FROM ((pgslo_catalog.known_definition d
+     LEFT JOIN pgslo_catalog.quarantine_size s USING (definition_id))
+     LEFT JOIN LATERAL ( SELECT q.total
+           FROM pgslo_catalog.quarantine q
+          WHERE ((q.definition_id = d.definition_id) AND (q.state = 'held'::text) AND (q.quarantine_id > COALESCE(s.up_to, (0)::bigint)))
+          ORDER BY q.quarantine_id DESC
+         LIMIT 1) newest ON (true));
+
+COMMENT ON VIEW pgslo.quarantine_size IS 'How much waits in quarantine of each definition, and how much may.';
 
 CREATE TABLE pgslo_catalog.applied (
     definition_id bigint NOT NULL,
@@ -10211,7 +10363,8 @@ ALTER TABLE pgslo_catalog.quarantine ALTER COLUMN quarantine_id ADD GENERATED AL
 
 CREATE TABLE pgslo_catalog.recipient (
     recipient text NOT NULL,
-    since timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+    since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT recipient_is_at_most_200_characters CHECK ((length(recipient) <= 200))
 );
 
 COMMENT ON TABLE pgslo_catalog.recipient IS 'Routes that pgslo watch delivers to, and since when; what was over before is no news to them.';
@@ -10466,6 +10619,9 @@ ALTER TABLE ONLY pgslo_catalog.profile
 ALTER TABLE ONLY pgslo_catalog.quarantine
     ADD CONSTRAINT quarantine_has_an_id PRIMARY KEY (quarantine_id);
 
+ALTER TABLE ONLY pgslo_catalog.quarantine_size
+    ADD CONSTRAINT quarantine_size_is_kept_once PRIMARY KEY (definition_id);
+
 ALTER TABLE ONLY pgslo_catalog.recipient
     ADD CONSTRAINT recipient_is_known_once PRIMARY KEY (recipient);
 
@@ -10596,6 +10752,8 @@ CREATE INDEX profile_batch_idx ON pgslo_catalog.profile USING btree (definition_
 
 CREATE INDEX profile_place_idx ON pgslo_catalog.profile USING btree (definition_id, column_name, place);
 
+CREATE INDEX quarantine_decided_idx ON pgslo_catalog.quarantine USING btree (definition_id, decided_at) WHERE (state <> 'held'::text);
+
 CREATE INDEX quarantine_held_idx ON pgslo_catalog.quarantine USING btree (definition_id, quarantine_id) WHERE (state = 'held'::text);
 
 CREATE INDEX repair_definition_idx ON pgslo_catalog.repair USING btree (definition_id, repair_id);
@@ -10609,6 +10767,22 @@ CREATE INDEX sample_rule_idx ON pgslo_catalog.sample USING btree (rule_id, batch
 CREATE INDEX verdict_definition_idx ON pgslo_catalog.verdict USING btree (definition_id, place);
 
 CREATE INDEX verdict_place_idx ON pgslo_catalog.verdict USING btree (rule_id, place);
+
+CREATE TRIGGER bound_quarantine BEFORE INSERT ON pgslo_catalog.quarantine FOR EACH ROW WHEN ((new.bytes IS NULL)) EXECUTE FUNCTION pgslo_catalog.bound_quarantine();
+
+CREATE TRIGGER cut_texts BEFORE INSERT OR UPDATE ON pgslo_catalog.broken_group FOR EACH ROW WHEN (((length(new.group_shown) > 1000) OR (length(new.said) > 2000))) EXECUTE FUNCTION pgslo_catalog.cut_texts('group_shown', '1000', 'said', '2000');
+
+CREATE TRIGGER cut_texts BEFORE INSERT OR UPDATE ON pgslo_catalog.delivery FOR EACH ROW WHEN ((length(new.error) > 1000)) EXECUTE FUNCTION pgslo_catalog.cut_texts('error', '1000');
+
+CREATE TRIGGER cut_texts BEFORE INSERT OR UPDATE ON pgslo_catalog.repair FOR EACH ROW WHEN (((length(new.row_key) > 1000) OR (length(new.old_value) > 8000) OR (length(new.new_value) > 8000))) EXECUTE FUNCTION pgslo_catalog.cut_texts('row_key', '1000', 'old_value', '8000', 'new_value', '8000');
+
+CREATE TRIGGER cut_texts BEFORE INSERT OR UPDATE ON pgslo_catalog.rule_break FOR EACH ROW WHEN ((length(new.error_message) > 1000)) EXECUTE FUNCTION pgslo_catalog.cut_texts('error_message', '1000');
+
+CREATE TRIGGER cut_texts BEFORE INSERT OR UPDATE ON pgslo_catalog.sample FOR EACH ROW WHEN (((length(new.row_key) > 1000) OR (length(new.shown) > 1000))) EXECUTE FUNCTION pgslo_catalog.cut_texts('row_key', '1000', 'shown', '1000');
+
+CREATE TRIGGER cut_texts BEFORE INSERT OR UPDATE ON pgslo_catalog.task_run FOR EACH ROW WHEN (((length(new.host) > 255) OR (length(new.output) > 10000))) EXECUTE FUNCTION pgslo_catalog.cut_texts('host', '255', 'output', '10000');
+
+CREATE TRIGGER cut_texts BEFORE INSERT OR UPDATE ON pgslo_catalog.verdict FOR EACH ROW WHEN ((length(new.said) > 2000)) EXECUTE FUNCTION pgslo_catalog.cut_texts('said', '2000');
 
 CREATE TRIGGER note_insert AFTER INSERT ON pgslo_catalog.incident FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
 
@@ -10674,6 +10848,9 @@ ALTER TABLE ONLY pgslo_catalog.profile
 
 ALTER TABLE ONLY pgslo_catalog.quarantine
     ADD CONSTRAINT quarantine_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.quarantine_size
+    ADD CONSTRAINT quarantine_size_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.repair
     ADD CONSTRAINT repair_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
@@ -10818,6 +10995,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.batches_at_once() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.blur_scores(cells bigint[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.bound_quarantine() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.bounded(definition text, batches pgslo_catalog.measured[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds text[], faults text[], partners integer[], batch text, seed bigint, OUT broken text[], OUT changed double precision[]) FROM PUBLIC;
@@ -10865,6 +11044,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.content_hash(columns jsonb, rows bigint, su
 REVOKE ALL ON FUNCTION pgslo_catalog.content_of(snapshot pgslo_catalog.snapshot, table_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.conversions_of(type regtype, relation regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.cut_texts() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.day_of_check() FROM PUBLIC;
 
@@ -11063,6 +11244,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.may_see_groups(check_function text) FROM PU
 REVOKE ALL ON FUNCTION pgslo_catalog.may_see_values(reader name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.mean_interval(summed numeric, squares numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.measure_quarantine(definition_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.measure_quarantines() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text, OUT example text) FROM PUBLIC;
 
@@ -11313,6 +11498,8 @@ GRANT SELECT ON TABLE pgslo.page TO PUBLIC;
 GRANT SELECT ON TABLE pgslo.post_processing TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.prediction_problem TO PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.quarantine_size TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.reader TO PUBLIC;
 

@@ -2,7 +2,7 @@
 WITH made AS (
     SELECT t.object_id, t.names, t.on_relation, t.definition FROM pgslo_catalog.generated t WHERE t.kind = 'trigger' AND t.is_ours
 )
-SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_name,
+SELECT d.name AS definition, d.writes, size.bytes AS quarantine_bytes, size.max_bytes AS quarantine_max_bytes, n.nspname || '.' || c.relname AS table_name,
     a.table_name AS applied_name, a.table_owner AS applied_owner,
     pg_catalog.pg_get_userbyid(c.relowner)::text AS table_owner, a.applied_at, a.columns AS applied_columns, a.objects AS applied_objects,
     (SELECT jsonb_agg(jsonb_build_object('table', t.attrelid::bigint, 'number', t.attnum, 'name', t.attname, 'type', pg_catalog.format_type(t.atttypid, t.atttypmod),
@@ -82,6 +82,7 @@ SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_na
             WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL
               AND d.batch_by = '(r.' || pg_catalog.pg_get_indexdef(i.indexrelid, 1, true) || ')') AS batch_has_index
 FROM pgslo_catalog.definition d
+JOIN pgslo.quarantine_size size ON size.definition = d.name
 LEFT JOIN pg_catalog.pg_class c ON c.oid = d.relation LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pgslo_catalog.applied a USING (definition_id)
 ORDER BY d.name

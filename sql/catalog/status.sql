@@ -1,4 +1,5 @@
 -- How each defined table is, for everybody who may use the schema pgslo.
-SELECT s.definition, s.owner, s.writes, s.rules, s.open_incidents, s.broken_rules, s.quarantined_rows, s.schema_difference, s.last_recorded_at, s.waiting_batches
-FROM pgslo.status s
+SELECT s.definition, q.bytes AS quarantine_bytes, q.max_bytes AS quarantine_max_bytes, q.fraction::float8 AS quarantine_fraction,
+     s.owner, s.writes, s.rules, s.open_incidents, s.broken_rules, s.quarantined_rows, s.schema_difference, s.last_recorded_at, s.waiting_batches
+FROM pgslo.status s JOIN pgslo.quarantine_size q USING (definition)
 ORDER BY s.definition

@@ -25,6 +25,9 @@ BEGIN
         settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, batch_column = excluded.batch_column, sensitivity = excluded.sensitivity, holidays = excluded.holidays,
         tallies = excluded.tallies, max_age = excluded.max_age, age_of = excluded.age_of, target = excluded.target, span = excluded.span, budgeting = excluded.budgeting, judge = excluded.judge, place_is_number = excluded.place_is_number, reader = excluded.reader, writer = excluded.writer, registered_at = clock_timestamp(), registered_by = session_user
     RETURNING d.definition_id INTO id;
+    UPDATE pgslo_catalog.definition d
+    SET max_bytes = coalesce((document ->> 'max_bytes')::bigint, 1073741824)
+    WHERE d.definition_id = id;
     IF former <> (document ->> 'relation')::regclass THEN
         PERFORM pgslo_catalog.follow_table(id, former);
     END IF;

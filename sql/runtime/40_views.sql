@@ -268,6 +268,7 @@ BEGIN
         END;
     END LOOP;
     PERFORM pgslo_catalog.follow_assertions();
+    PERFORM pgslo_catalog.measure_quarantines();
     PERFORM pgslo_catalog.tend_incidents();
 END
 $pgslo$;

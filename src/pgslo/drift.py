@@ -13,6 +13,7 @@ from pgslo.catalog import Forgery, Installed, ViewSchema, identity
 from pgslo.compile import view_schemas
 
 What = Literal[
+    "quarantine full",
     "gone", "table renamed", "table replaced", "missing", "edited", "foreign", "switched off", "unarmed", "detached", "column renamed", "column retyped",
     "column gone", "type changed", "broken", "unseen rows", "other owner", "not observed", "paused", "unknown", "snapshot", "schema", "forged",
 ]  # fmt: skip
@@ -75,6 +76,8 @@ class Facts:
     batch_place: str | None
     batch_has_index: bool
     newest_in_table: Decimal | None
+    quarantine_bytes: int
+    quarantine_max_bytes: int
 
 
 def find(
@@ -353,6 +356,11 @@ def _now(facts: Facts, pauses: Sequence[Mapping[str, Any]]) -> Iterator[Finding]
         rule, _, error = broken.partition(": ")
         to_do = "pgslo plan says what no longer fits; writes live meanwhile"
         yield Finding(name, "broken", f"rule {rule}", f"it can no longer be judged: {error}", to_do)
+    if facts.quarantine_bytes >= 0.8 * facts.quarantine_max_bytes:
+        share = facts.quarantine_bytes / facts.quarantine_max_bytes
+        said = f"{share * 100:.0f} % of its bound is used; once it is full, rows that would be quarantined are rejected"
+        to_do = "release or drop rows, or raise quarantine: {max_bytes: …}"
+        yield Finding(name, "quarantine full", f"table {facts.table_name}", said, to_do, is_hint=share < 1)
     for table in facts.subscribed:
         said = f"{table} is written by a subscription, whose rows no trigger of pgslo sees"
         to_do = "hold the publisher's table to the rules; constraints hold here as well"

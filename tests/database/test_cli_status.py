@@ -129,6 +129,7 @@ def test_status_for_programs(run: Run) -> None:
     assert [table["definition"] for table in document["tables"]] == ["features.events", "features.stats"]
     assert document["tables"][1].keys() == {
         *("definition", "owner", "writes", "rules", "open_incidents", "broken_rules", "quarantined_rows"),
+        *("quarantine_bytes", "quarantine_max_bytes", "quarantine_fraction"),
         *("schema_difference", "last_recorded_at", "waiting_batches"),
     }
     (incident,) = document["incidents"]

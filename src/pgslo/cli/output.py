@@ -152,6 +152,15 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def size(number: int) -> str:
+    """An amount of storage in PostgreSQL's units: ``812 MB``."""
+    amount, units = float(number), ["bytes", "kB", "MB", "GB", "TB"]
+    while amount >= 10_000 and len(units) > 1:
+        amount /= 1024
+        units.pop(0)
+    return f"{amount:,.0f} {units[0]}"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`` did you mean "apply"?``, or an empty text."""
     close = difflib.get_close_matches(word, list(known), n=1)

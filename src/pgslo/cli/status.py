@@ -20,6 +20,9 @@ Row = dict[str, Any]
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
+#: Share of a quarantine's bound from which operators are told.
+_NEARLY_FULL = 0.8
+
 
 @click.command()
 @click.argument("tables", nargs=-1)
@@ -64,7 +67,8 @@ def status(session: Session, tables: tuple[str, ...], *, as_json: bool) -> int:
         _show_budgets(budgets, incidents)
         _show_other(shown, broken, idle, unguarded, stray)
     differ = any(row["schema_difference"] for row in shown)
-    return BREACH if incidents or broken or idle or unguarded or differ else OK
+    is_full = any(row["quarantine_fraction"] >= 1 for row in shown)
+    return BREACH if incidents or broken or idle or unguarded or differ or is_full else OK
 
 
 def rights_on(conn: Connection) -> Row:
@@ -306,6 +310,24 @@ def _fact(word: str, text: str | None) -> None:
         output.say(f"  {word + ':':12}{one_line(text)}")
 
 
+def _show_room(row: Row) -> None:
+    """A quarantine that is full, or nearly."""
+    is_full = row["quarantine_fraction"] >= 1
+    output.say()
+    output.say(
+        f"{row['definition']}: quarantine is {'full' if is_full else 'nearly full'}",
+        fg="red" if is_full else "yellow",
+        bold=True,
+    )
+    held, bound = (output.size(row[key]) for key in ("quarantine_bytes", "quarantine_max_bytes"))
+    _fact("size", f"{held} of at most {bound} ({row['quarantine_fraction'] * 100:.0f} %)")
+    _fact("effect", "once it is full, rows that would be quarantined are rejected")
+    _fact(
+        "to do",
+        f"pgslo quarantine list --table {row['definition']}, then release or drop; or raise max_bytes",
+    )
+
+
 def _show_other(
     rows: Sequence[Row],
     broken: Sequence[Row],
@@ -337,6 +359,9 @@ def _show_other(
         output.say(f"{row['definition']}: {row['what']}: {row['thing']}", fg="red", bold=True)
         _fact("found", row["said"])
         _fact("to do", row["to_do"])
+    for row in rows:
+        if row["quarantine_fraction"] >= _NEARLY_FULL:
+            _show_room(row)
     for row in rows:
         if row["quarantined_rows"]:
             count = output.counted(row["quarantined_rows"], "row")

@@ -22,6 +22,8 @@ from pgslo.sql import Sql
 
 #: How long after its last write a batch is taken as complete, unless the definition says otherwise.
 _SETTLE = timedelta(minutes=10)
+#: The bound of a quarantine that the runtime takes where the document names none.
+_MAX_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ def registration(
         "batch_place": compiler.batching.place.text if compiler.batching.by_value else None,
         "schema": json.loads(writes.wanted_schema(schema)) if isinstance(schema, rules.Schema) else None,
         "on_read": definition.on_read,
+        **({"max_bytes": definition.max_bytes} if definition.max_bytes != _MAX_BYTES else {}),
         "settle": seconds(definition.settle or _SETTLE),
         "batch_is_of_row": measured.of_row,
         "recount": measured.recount,

@@ -70,7 +70,7 @@ from pgslo.definition.shapes import (
     describe,
 )
 from pgslo.definition.source import Node, Scalar
-from pgslo.definition.spans import Day, Duration, Step, Stretch
+from pgslo.definition.spans import Bytes, Day, Duration, Step, Stretch
 from pgslo.errors import DefinitionError
 
 _TYPE = re.compile(r'[\w ".,()\[\]]{1,200}\Z')
@@ -480,6 +480,7 @@ OBJECTIVE_KEYS: dict[str, Shape] = {
     "window": Duration(),
     "budgeting": OneOf("way of budgeting", ("occurrences", "time_slices")),
 }
+QUARANTINE_KEYS: dict[str, Shape] = {"max_bytes": Bytes()}
 BATCH_KEYS: dict[str, Shape] = {"by": Condition(), "every": Duration(), "show_names": Boolean()}
 TASK_KEYS: dict[str, Shape] = {
     "contact": Text("a contact", 200),
@@ -515,6 +516,7 @@ FILE_KEYS = (
     *PLAIN_KEYS,
     "batch",
     "objective",
+    "quarantine",
     "schema",
     *FILE_FORMS,
     "columns",

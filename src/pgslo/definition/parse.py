@@ -19,6 +19,7 @@ from pgslo.definition.forms import (
     OBJECTIVE_KEYS,
     OPTIONS,
     PLAIN_KEYS,
+    QUARANTINE_KEYS,
     ROW_FORMS,
     SCHEMA_FORM,
     SNAPSHOT_KEYS,
@@ -174,6 +175,8 @@ class _Reader:
                 written.put("batch", self._batch(node), node)
             case "objective":
                 self._objective(written, node)
+            case "quarantine":
+                self._quarantine(written, node)
             case "schema":
                 self._file_rule(SCHEMA_FORM, key, node)
             case kind if kind in FILE_FORMS:
@@ -339,6 +342,16 @@ class _Reader:
                     "For example {snapshot: delays_*, max_age: 1 day}",
                 )
         return WantedSnapshot(**written.values) if "snapshot" in written.values else None
+
+    def _quarantine(self, written: Written, node: Node) -> None:
+        """How many bytes of rows may wait in quarantine."""
+        mapping = self._mapping(node, "For example {max_bytes: 1 GB}")
+        if mapping is None:
+            return
+        self._check_keys(mapping, tuple(QUARANTINE_KEYS), "key")
+        for key, value in mapping.entries:
+            if key.text in QUARANTINE_KEYS:
+                self._put(written, key.text, QUARANTINE_KEYS[key.text], value)
 
     def _objective(self, written: Written, node: Node) -> None:
         mapping = self._mapping(node, "For example {target: 0.99, window: 28 days}")

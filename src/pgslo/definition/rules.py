@@ -522,6 +522,7 @@ class Definition(BaseModel):
         watch: Whether bounds are learned for columns that have none.
         unwatched: Columns that are left out of that.
         settle: How long after its last write a batch is taken as complete; ``None``: ten minutes.
+        max_bytes: Bytes of rows that may wait in quarantine; a row beyond is rejected.
         target: Objective of each rule that has none of its own: share of batches, or of the time, that meet it.
         window: Over which the target is to be reached.
         budgeting: Whether batches are counted, or the time that they stand for.
@@ -548,6 +549,7 @@ class Definition(BaseModel):
     watch: bool = True
     unwatched: tuple[str, ...] = ()
     settle: timedelta | None = None
+    max_bytes: int = Field(default=2**30, gt=0)
     sensitivity: float = Field(default=1.0, gt=0)
     holidays: tuple[str, ...] = ()
     target: float | None = Field(default=None, ge=0, le=1)

@@ -21,6 +21,9 @@ _UNITS = {
 }
 _SPAN = r"[0-9]{1,6} +(?:second|minute|hour|day|week)s?"
 _DURATION = re.compile(rf"{_SPAN}(?: +{_SPAN})*\Z")
+_BYTE_UNITS = {"kB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
+_AMOUNT = "([0-9]{1,6}) *(kB|MB|GB|TB)"
+_BYTES = re.compile(rf"{_AMOUNT}\Z")
 MAX_DURATION = timedelta(days=3_660)
 _DAY = r"([0-9]{4}-)?[0-9]{2}-[0-9]{2}"
 #: In which 29 February is a day.
@@ -98,6 +101,27 @@ class Duration:
     def schema(self) -> dict[str, Any]:
         """The same as JSON Schema."""
         return {"type": "string", "pattern": rf"^{_SPAN}( +{_SPAN})*$"}
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """An amount of storage, in PostgreSQL's units: ``64 MB``, ``1 GB``; 1 kB is 1,024 bytes."""
+
+    def read(self, node: Node) -> int:
+        """The number of bytes."""
+        written = a_scalar(node, "an amount such as 1 GB")
+        found = _BYTES.match(written.text.strip())
+        if not found or int(found[1]) == 0:
+            raise DefinitionError(
+                f'"{written.text}" is not an amount of storage',
+                hint="Write a whole number and a unit: 512 kB, 64 MB, 1 GB, 2 TB.",
+                location=node.location,
+            )
+        return int(found[1]) * _BYTE_UNITS[found[2]]
+
+    def schema(self) -> dict[str, Any]:
+        """The same as JSON Schema."""
+        return {"type": "string", "pattern": rf"^{_AMOUNT}$"}
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ def test_views_are_security_barriers(emp):
         "incident": "rule",
         "page": "rules::text",
         "status": "definition",
-    "quarantine_size": "definition",
+        "quarantine_size": "definition",
         "reader": "name",
     }.items():
         emp.run("mallory", f"SELECT count(*) FROM pgslo.{view} WHERE evil.leak({column})")

@@ -7906,8 +7906,17 @@ CREATE FUNCTION pgslo_catalog.salt(definition text) RETURNS text
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    found text := (SELECT s.salt FROM pgslo_catalog.own_salt s WHERE s.definition = salt.definition);
 BEGIN
-    RETURN (SELECT concat(s.value, ' ', (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = salt.definition), ' ') FROM pgslo_catalog.secret s);
+    IF found IS NULL THEN
+        -- Without it, all keys would have one name.
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('cannot name batches of %s', salt.definition),
+            DETAIL = 'It has no definition, or its table belongs to another role.';
+    END IF;
+    RETURN found;
 END
 $$;
 
@@ -10263,6 +10272,25 @@ CREATE TABLE pgslo_catalog.native_not_null (
 
 COMMENT ON TABLE pgslo_catalog.native_not_null IS 'Columns that pgslo made NOT NULL, and makes nullable again when the rule goes.';
 
+CREATE TABLE pgslo_catalog.secret (
+    value text DEFAULT concat(gen_random_uuid(), gen_random_uuid()) NOT NULL,
+    sole boolean DEFAULT true NOT NULL,
+    CONSTRAINT secret_is_the_only_one CHECK (sole)
+);
+
+COMMENT ON TABLE pgslo_catalog.secret IS 'Random text of this installation, readable by its owner alone.';
+
+CREATE VIEW pgslo_catalog.own_salt WITH (security_barrier='true') AS
+ SELECT d.name AS definition,
+    encode(sha256(convert_to(concat(s.value, ' ', d.definition_id), 'UTF8'::name)), 'hex'::text) AS salt
+   FROM (((pgslo_catalog.definition d
+     CROSS JOIN pgslo_catalog.secret s)
+     LEFT JOIN pg_class c ON ((c.oid = (d.relation)::oid)))
+     JOIN pg_namespace n ON ((n.nspname = 'pgslo_catalog'::name)))
+  WHERE (pg_has_role(n.nspowner, 'USAGE'::text) OR pg_has_role(c.relowner, 'USAGE'::text));
+
+COMMENT ON VIEW pgslo_catalog.own_salt IS 'What names of batches are hashed with, of definitions whose table belongs to the role that asks.';
+
 CREATE TABLE pgslo_catalog.pair_batch (
     definition_id bigint NOT NULL,
     batch text NOT NULL,
@@ -10419,14 +10447,6 @@ ALTER TABLE pgslo_catalog.sample ALTER COLUMN sample_id ADD GENERATED ALWAYS AS 
     NO MAXVALUE
     CACHE 1
 );
-
-CREATE TABLE pgslo_catalog.secret (
-    value text DEFAULT concat(gen_random_uuid(), gen_random_uuid()) NOT NULL,
-    sole boolean DEFAULT true NOT NULL,
-    CONSTRAINT secret_is_the_only_one CHECK (sole)
-);
-
-COMMENT ON TABLE pgslo_catalog.secret IS 'Random text of this installation, readable by its owner alone.';
 
 CREATE TABLE pgslo_catalog.session_lock (
     name text NOT NULL,
@@ -11512,3 +11532,5 @@ GRANT SELECT ON TABLE pgslo.status TO PUBLIC;
 GRANT SELECT ON TABLE pgslo.task_run TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.verdict TO PUBLIC;
+
+GRANT SELECT ON TABLE pgslo_catalog.own_salt TO PUBLIC;

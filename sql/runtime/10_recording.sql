@@ -604,12 +604,32 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.iso(anyelement) IS 'A batch''s name: the same text for the same value whatever the session''s settings.';
 
+-- Functions that run with the rights of a table's owner name its batches as well. That role may know what they are hashed
+-- with, and neither the secret nor the salt of another role's table.
+CREATE OR REPLACE VIEW pgslo_catalog.own_salt WITH (security_barrier) AS
+SELECT d.name AS definition, encode(sha256(convert_to(concat(s.value, ' ', d.definition_id), 'UTF8')), 'hex') AS salt
+FROM pgslo_catalog.definition d
+CROSS JOIN pgslo_catalog.secret s
+LEFT JOIN pg_class c ON c.oid = d.relation
+JOIN pg_namespace n ON n.nspname = 'pgslo_catalog'
+WHERE pg_has_role(n.nspowner, 'USAGE') OR pg_has_role(c.relowner, 'USAGE');
+COMMENT ON VIEW pgslo_catalog.own_salt IS 'What names of batches are hashed with, of definitions whose table belongs to the role that asks.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.salt(definition text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+DECLARE
+    found text := (SELECT s.salt FROM pgslo_catalog.own_salt s WHERE s.definition = salt.definition);
 BEGIN
-    RETURN (SELECT concat(s.value, ' ', (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = salt.definition), ' ') FROM pgslo_catalog.secret s);
+    IF found IS NULL THEN
+        -- Without it, all keys would have one name.
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('cannot name batches of %s', salt.definition),
+            DETAIL = 'It has no definition, or its table belongs to another role.';
+    END IF;
+    RETURN found;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.salt(text) IS 'Return what names of batches of a definition are hashed with.';

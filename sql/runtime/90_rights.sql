@@ -7,7 +7,7 @@ GRANT EXECUTE ON FUNCTION pgslo_catalog.schema_difference(regclass, jsonb), pgsl
 GRANT EXECUTE ON FUNCTION pgslo.healthy_batches(text, text[], timestamptz), pgslo.readiness(text), pgslo.ready(text), pgslo.snapshot_diff(text, text), pgslo.snapshot_query(text), pgslo.check_own_rights(name) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION pgslo_catalog.known_to(name), pgslo_catalog.break_said(pgslo_catalog.rule_break, name) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION pgslo_catalog.may_see(pgslo_catalog.snapshot, name) TO PUBLIC;
-GRANT SELECT ON pgslo.snapshot, pgslo.task_run TO PUBLIC;
+GRANT SELECT ON pgslo.snapshot, pgslo.task_run, pgslo_catalog.own_salt TO PUBLIC;
 GRANT SELECT ON pgslo.quarantine_size, pgslo.incident, pgslo.rule, pgslo.status, pgslo.batch, pgslo.verdict, pgslo.page, pgslo.reader, pgslo.incident_event, pgslo.budget, pgslo.measured_precision, pgslo.column_history, pgslo.assertion, pgslo.assertion_dependency TO PUBLIC;
 GRANT SELECT ON pgslo.ml_metric, pgslo.prediction_problem, pgslo.post_processing TO PUBLIC;
 GRANT EXECUTE ON FUNCTION pgslo_catalog.metric(bigint[], text, float8) TO PUBLIC;

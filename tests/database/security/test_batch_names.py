@@ -241,3 +241,34 @@ def test_a_salt_is_of_one_definition_and_nobody_reads_it(world):
     )
     (secret,) = world.run("installer", "SELECT value FROM pgslo_catalog.secret")[0]
     assert secret not in generated
+
+
+def test_functions_of_the_tables_owner_name_batches_alike(world):
+    """They run without rights on pgslo's tables, and tell the owner what this table's names are hashed with, no other's."""
+    world.run("superuser", "GRANT $mallory TO $installer; GRANT USAGE ON SCHEMA evil TO $writer, $reader")
+    world.run(
+        "mallory",
+        "CREATE TABLE evil.emp (id int PRIMARY KEY, email text, salary int, seq int); GRANT ALL ON evil.emp TO $writer",
+    )
+    world.run(
+        "mallory", "INSERT INTO evil.emp SELECT n, 'joe@example.com', 1, n FROM generate_series(1, 5) n"
+    )
+    world.apply(
+        EMP.format(writes="bulk", by="email", more="", rules=MONO).replace("features.emp", "evil.emp")
+    )
+    world.run("writer", "INSERT INTO evil.emp VALUES (6, 'joe@example.com', 2, 6)")
+    world.run("writer", "DELETE FROM evil.emp WHERE id <= 3")
+    closed = world.run(
+        "operator", "SELECT batch_name, rule, said FROM pgslo.close_batch('evil.emp', 'joe@example.com')"
+    )
+    assert {row[0] for row in closed} == set(names(world))
+    assert ("mono", "0 rows out of order; the objective is at most 0") in [row[1:] for row in closed]
+    assert [rows for (rows,) in world.run("auditor", "SELECT rows FROM pgslo.batch")] == [3]
+    assert world.run("installer", "SELECT broken FROM pgslo.rule WHERE broken IS NOT NULL") == []
+    # No role has a right on the schema but owners of guarded tables, and auditors.
+    (own,) = world.run("mallory", "SELECT definition, salt FROM pgslo_catalog.own_salt")
+    assert own == ("evil.emp", world.run("installer", "SELECT pgslo_catalog.salt('evil.emp')")[0][0])
+    assert world.run("installer", "SELECT value FROM pgslo_catalog.secret")[0][0] not in own[1]
+    assert world.run("auditor", "SELECT * FROM pgslo_catalog.own_salt") == []
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        world.run("reader", "SELECT * FROM pgslo_catalog.own_salt")

@@ -40,7 +40,6 @@ VIEWS = {
     "assertion": "definition",
     "assertion_dependency": "definition",
     "measured_precision": "definition",
-    "quarantine_size": "definition",
 }
 UNHEALTHY = "data of features.emp is unhealthy"
 

@@ -119,3 +119,26 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.checked_domain(regclass)
     IS 'Return which column of a table has a domain whose constraints are a stranger''s: they run when its values are read from text.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.has_new_types(definition text, relation regclass, known text[]) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    new record;
+BEGIN
+    SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type INTO new
+    FROM pg_attribute a
+    WHERE a.attrelid = has_new_types.relation AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
+      AND format_type(a.atttypid, a.atttypmod) <> ALL (has_new_types.known)
+    ORDER BY a.attnum LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM pgslo_catalog.record_break(has_new_types.definition, NULL, '42804',
+        format('column "%s" of %s has type %s since the last apply', new.name, has_new_types.relation, new.type));
+    RETURN true;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.has_new_types(text, regclass, text[])
+    IS 'Return whether a column has a type of a user that it did not have at apply, and record that rows can no longer be judged.';

@@ -150,6 +150,7 @@ class _Touching:
     source: Sql
     function: Sql
     definition: Sql
+    guards: tuple[Sql, ...]
     assertions: tuple[_Noted, ...]
 
 
@@ -348,6 +349,7 @@ def _touching(held: list[_Held], definition: Definition, compiler: WriteCompiler
             source=source,
             function=sql.identifier(naming.GENERATED_SCHEMA, function),
             definition=sql.literal(definition.name),
+            guards=compiler.guards(relation, returns=Sql("NULL")),
             assertions=tuple(_noted(one, touch, commit) for one, touch in found),
         )
         made.append(

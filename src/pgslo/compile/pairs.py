@@ -49,6 +49,7 @@ class _Write:
     source: Sql
     function: Sql
     definition: Sql
+    guards: tuple[Sql, ...]
     rows: Sql
 
 
@@ -322,6 +323,7 @@ class Compiler:
                 source=self.compiler.source(),
                 function=sql.identifier(naming.GENERATED_SCHEMA, function),
                 definition=sql.literal(self.definition.name),
+                guards=self.compiler.guards(side.relation, returns=Sql("NULL")),
                 rows=self._rows(side, source, sign),
             )
             yield self.compiler.function(

@@ -123,6 +123,7 @@ class _Write:
     source: Sql
     function: Sql
     definition: Sql
+    guards: tuple[Sql, ...]
     version: Sql
     type: Sql
     score: Sql
@@ -396,6 +397,7 @@ class Compiler:
             source=Sql(f"{compiler.source()}, {self.score.name} {self.score.type}"),
             function=self.function,
             definition=sql.literal(self.definition.name),
+            guards=compiler.guards(compiler.relation, returns=NEW),
             version=sql.literal(version(self.processing)),
             type=self.type,
             score=score,

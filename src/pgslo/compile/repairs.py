@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 class _Repairs:
     source: Sql
     function: Sql
+    guards: tuple[Sql, ...]
     repairs: tuple[Sql, ...]
 
 
@@ -107,6 +108,7 @@ def artifacts(compiler: WriteCompiler, repairs: tuple[rules.Rule, ...]) -> tuple
     context = _Repairs(
         source=compiler.source(repairs),
         function=sql.identifier(naming.GENERATED_SCHEMA, name),
+        guards=compiler.guards(relation, returns=NEW),
         repairs=tuple(_repair(compiler, rule) for rule in repairs),
     )
     trigger = naming.trigger(naming.REPAIR_ORDER, "repair", "row")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pgslo import naming, sql
 from pgslo.catalog import Catalog, Name, Relation
@@ -20,6 +21,8 @@ from pgslo.expression.session import Settings
 from pgslo.sql import Sql
 
 _NO_ARGUMENTS = Sql("")
+#: What an AFTER trigger function returns.
+_NO_ROW = Sql("NULL")
 #: Templates of the triggers that PostgreSQL clones to partitions.
 _FOR_EACH_ROW = frozenset({"trigger_row", "trigger_after_row"})
 
@@ -95,6 +98,14 @@ class Header:
     batch_raw: Sql
     batch_name: Sql
     batch_place: Sql
+    guards: tuple[Sql, ...]
+
+
+@dataclass(frozen=True)
+class _TypesGuard:
+    definition: Sql
+    known: Sql
+    row: Sql
 
 
 @dataclass(frozen=True)
@@ -275,7 +286,7 @@ class WriteCompiler:
         function = self.function_name("quarantine")
         described = self.described(diverting, NEW)
         context = _WriteQuarantine(
-            **self.header(function, NEW, diverting),
+            **self.header(function, NEW, diverting, returns=NEW),
             first=described[0].passes,
             others=tuple(one.passes for one in described[1:]),
             rules=described,
@@ -481,7 +492,9 @@ class WriteCompiler:
         # A comment line in SQL: nothing in it may end the line.
         return Sql(promises.one_line(f"the definition of {self.definition.name}{columns}"))
 
-    def header(self, function: str, row: Sql, of: tuple[rules.Rule, ...]) -> dict[str, Sql]:
+    def header(
+        self, function: str, row: Sql, of: tuple[rules.Rule, ...], *, returns: Sql = _NO_ROW
+    ) -> dict[str, Any]:
         """The fields of :class:`Header` for a function on ``row`` that judges these rules."""
         raw = self.batching.raw_new if row == NEW else self.batching.raw_row
         return {
@@ -496,7 +509,30 @@ class WriteCompiler:
             "batch_raw": raw,
             "batch_name": self.batching.name,
             "batch_place": self.batching.place,
+            "guards": self.guards(self.relation, returns=returns),
         }
+
+    def guards(self, relation: Relation, *, returns: Sql) -> tuple[Sql, ...]:
+        """The first statement of a trigger function on a table whose owner has fewer rights than pgslo's owner.
+
+        Whoever owns a table can give its columns other types after apply, and owners of types define their casts.
+
+        Args:
+            relation: The table that the trigger is on.
+            returns: What the function returns then: the row, or nothing.
+        """
+        if relation.owner in ("", self.subject.catalog.keeper):
+            return ()
+        known = sorted(
+            {
+                column.type
+                for column in relation.columns
+                if not column.plain or column.type != column.base_type
+            }
+        )
+        listed = Sql(f"ARRAY[{sql.join(', ', (sql.literal(one) for one in known))}]::text[]")
+        context = _TypesGuard(sql.literal(self.definition.name), listed, returns)
+        return (sql.render("types_guard", context),)
 
     def row_key(self, row: Sql) -> Sql:
         """An expression that prints a row's key as PostgreSQL does: ``(a, b) = (1, 2)``."""

@@ -1,0 +1,91 @@
+"""The owner of a guarded table cannot make pgslo run casts of a type that a column got after apply."""
+
+from __future__ import annotations
+
+import pytest
+
+#: Every cast that PostgreSQL would look for, with a witness of who runs it.
+TYPE = """
+CREATE TABLE evil.loot (who text);
+GRANT ALL ON evil.loot TO PUBLIC;
+GRANT USAGE ON SCHEMA evil TO PUBLIC;
+CREATE TYPE evil.mood AS ENUM ('ok', '5');
+CREATE FUNCTION evil.as_text(evil.mood) RETURNS text LANGUAGE plpgsql AS $$BEGIN
+  INSERT INTO evil.loot VALUES (current_user); RETURN 'ok'; END$$;
+CREATE FUNCTION evil.as_number(evil.mood) RETURNS int LANGUAGE plpgsql AS $$BEGIN
+  INSERT INTO evil.loot VALUES (current_user); RETURN 5; END$$;
+CREATE CAST (evil.mood AS text) WITH FUNCTION evil.as_text(evil.mood) AS IMPLICIT;
+CREATE CAST (evil.mood AS int) WITH FUNCTION evil.as_number(evil.mood) AS IMPLICIT;
+"""
+DEFINITION = """
+table: evil.tab
+key: [id]
+writes: {writes}
+batch: {{by: day}}
+columns:
+  amount:
+    - range: {{min: 0, max: 100, on_breach: {action}}}
+    - range: {{name: small, min: 0, max: 50, on_breach: flag}}
+  grp: [pattern: {{matches: "^[a-z]+$", on_breach: warn}}]
+assertions:
+  - same: {{all_equal: amount, group_by: grp, on_breach: flag}}
+readers: [$reader]
+"""
+
+
+@pytest.fixture
+def owned(world):
+    """Mallory owns the guarded table; the installer is a member of her role."""
+    world.run("superuser", "GRANT $mallory TO $installer")
+    world.run(
+        "mallory",
+        TYPE
+        + "CREATE TABLE evil.tab (id int PRIMARY KEY, day date, amount int, grp text); CREATE INDEX ON evil.tab (grp)",
+    )
+    world.run("mallory", "GRANT ALL ON evil.tab TO $writer")
+    return world
+
+
+@pytest.mark.parametrize("writes", ["bulk", "stream"])
+@pytest.mark.parametrize("action", ["reject", "quarantine", "warn"])
+def test_a_column_of_a_new_type_is_not_judged_until_the_next_apply(owned, writes, action):
+    owned.apply(DEFINITION.format(writes=writes, action=action))
+    owned.run("writer", "INSERT INTO evil.tab VALUES (1, '2026-01-01', 5, 'abc')")
+
+    owned.run(
+        "mallory",
+        "ALTER TABLE evil.tab DROP COLUMN amount CASCADE, DROP COLUMN grp CASCADE;"
+        "ALTER TABLE evil.tab ADD COLUMN amount evil.mood, ADD COLUMN grp evil.mood",
+    )
+    owned.run("writer", "INSERT INTO evil.tab VALUES (2, '2026-01-02', 'ok', '5')")
+    owned.run("writer", "UPDATE evil.tab SET amount = '5' WHERE id = 2; DELETE FROM evil.tab WHERE id = 2")
+    owned.run("installer", "SELECT pgslo.tick()")
+
+    who = {row[0] for row in owned.run("mallory", "SELECT who FROM evil.loot")}
+    assert who <= {owned.names["mallory"]}
+    (broken,) = owned.run(
+        "installer", "SELECT DISTINCT error_code FROM pgslo_catalog.rule_break WHERE rule_id IS NULL"
+    )
+    assert broken == ("42804",)
+
+
+def test_a_built_in_type_is_judged_as_before(owned):
+    owned.apply(DEFINITION.format(writes="bulk", action="warn"))
+    owned.run("superuser", "DROP VIEW guarded.tab, guarded.tab_strict, guarded.tab_status")
+    owned.run("mallory", "ALTER TABLE evil.tab ALTER COLUMN amount TYPE bigint")
+    owned.run("writer", "INSERT INTO evil.tab VALUES (1, '2026-01-01', 999, 'abc')")
+    assert ("small",) in owned.run("installer", "SELECT rule FROM pgslo.incident")
+
+
+def test_a_type_of_the_owner_of_the_table_is_refused_in_conditions(owned):
+    owned.run("mallory", "ALTER TABLE evil.tab ADD COLUMN mood evil.mood")
+    with pytest.raises(Exception, match=r"has type evil\.mood, which role"):
+        owned.apply(
+            """
+            table: evil.tab
+            key: [id]
+            writes: bulk
+            batch: {by: day}
+            rules: [fine: {expression: "mood = 'ok'", on_breach: flag}]
+            """
+        )

@@ -41,7 +41,7 @@ COMMENT ON TABLE pgslo_catalog.snapshot_room IS 'Tables that a reader may fill n
 CREATE FUNCTION pgslo_catalog.require_end() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-AS $pgslo$
+AS $body$
 BEGIN
     IF EXISTS (SELECT FROM pgslo_catalog.snapshot_room r WHERE r.table_name = NEW.table_name) THEN
         RAISE EXCEPTION USING
@@ -52,7 +52,7 @@ BEGIN
     END IF;
     RETURN NULL;
 END
-$pgslo$;
+$body$;
 COMMENT ON FUNCTION pgslo_catalog.require_end() IS 'Refuse to commit a table of rows that a reader may still fill.';
 
 CREATE CONSTRAINT TRIGGER require_end AFTER INSERT ON pgslo_catalog.snapshot_room

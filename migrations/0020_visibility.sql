@@ -6,7 +6,6 @@ CREATE TABLE pgslo_catalog.secret (
     sole boolean NOT NULL DEFAULT true CONSTRAINT secret_has_one_row PRIMARY KEY CONSTRAINT secret_is_the_only_one CHECK (sole)
 );
 COMMENT ON TABLE pgslo_catalog.secret IS 'Random text of this installation, readable by its owner alone.';
-INSERT INTO pgslo_catalog.secret DEFAULT VALUES;
 
 ALTER TABLE pgslo_catalog.verdict ADD COLUMN example text;
 COMMENT ON COLUMN pgslo_catalog.verdict.example IS 'The first violation or the error message, which hold values of rows: for stewards.';

@@ -212,7 +212,7 @@ def test_a_stranger_can_call_nothing_that_writes(guarded: Connection, role: Role
         "pgslo_catalog.record_sample('features.example', 'r_flag', 'b', 'k', 'x')",
         "pgslo_catalog.record_break('features.example', 'r_flag', '22000', 'x')",
         "pgslo_catalog.record_repair('features.example', 'r', 'c', 'k', 'a', 'b')",
-        "pgslo_catalog.record_quarantine('features.example', 'features.example', 'INSERT', 'k', ROW(1), '{r_flag}', '{x}')",
+        "pgslo_catalog.record_quarantine('features.example', 'features.example', 'INSERT', 'k', ROW(1), '{r_flag}', '{x}', NULL)",
         "pgslo_catalog.reject('features.example', 's', 't', 'r', 'c', 'p', 's', 'k', 'o', '{}')",
         "pgslo_catalog.warn_writer('features.example', 's', 't', '{r}', 'o')",
         "pgslo_catalog.announce('features.example', '{warn}', 'warn')",

@@ -46,7 +46,7 @@ def grants(session: Session, function: str, role: str, *, execute: bool) -> None
                 for text in texts:
                     conn.execute(text.encode())
     for text in texts:
-        output.say(f"{text};")
+        output.script(f"{text};\n")
 
 
 def statements(function: str, role: str) -> list[str]:

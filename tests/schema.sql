@@ -4113,6 +4113,29 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.guarded_view(source_schema text, source_name text, OUT source regclass, OUT definition text) IS 'Return a view that apply made and registered, and its definition; an error where it is another.';
 
+CREATE FUNCTION pgslo_catalog.has_new_types(definition text, relation regclass, known text[]) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    new record;
+BEGIN
+    SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type INTO new
+    FROM pg_attribute a
+    WHERE a.attrelid = has_new_types.relation AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
+      AND format_type(a.atttypid, a.atttypmod) <> ALL (has_new_types.known)
+    ORDER BY a.attnum LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM pgslo_catalog.record_break(has_new_types.definition, NULL, '42804',
+        format('column "%s" of %s has type %s since the last apply', new.name, has_new_types.relation, new.type));
+    RETURN true;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.has_new_types(definition text, relation regclass, known text[]) IS 'Return whether a column has a type of a user that it did not have at apply, and record that rows can no longer be judged.';
+
 CREATE FUNCTION pgslo_catalog.has_open_incident(rule pgslo_catalog.rule) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7615,6 +7638,8 @@ DECLARE
     id bigint;
     former regclass := (SELECT d.relation FROM pgslo_catalog.definition d WHERE d.name = document ->> 'name');
 BEGIN
+    -- Not when pgslo is installed: a dump of an extension brings its own.
+    INSERT INTO pgslo_catalog.secret DEFAULT VALUES ON CONFLICT DO NOTHING;
     INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, schema_wanted, on_read, fingerprint,
         settle, batch_is_of_row, recount, batch_column, sensitivity, holidays, tallies, max_age, age_of, target, span, budgeting, judge, place_is_number, reader, writer)
     VALUES (
@@ -11130,6 +11155,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.grids_apart(now double precision[], referen
 REVOKE ALL ON FUNCTION pgslo_catalog.groups_said(groups bigint, is_whole boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.guarded_view(source_schema text, source_name text, OUT source regclass, OUT definition text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.has_new_types(definition text, relation regclass, known text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.has_open_incident(rule pgslo_catalog.rule) FROM PUBLIC;
 

@@ -85,6 +85,7 @@ CLOSED = {
         "assertion_guard",
         "snapshot_column",
         "secret",
+        "quarantine_size",
     ),
 }
 

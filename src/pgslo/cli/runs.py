@@ -157,11 +157,13 @@ class _Runner:
             self._said = ""
             self._run(conn, *row)
 
-    def _tell(self, text: str) -> None:
+    def _tell(self, *lines: str) -> None:
         """Say something when it is news."""
+        text = "\n".join(lines)
         if text != self._said:
             self._said = text
-            output.message(text)
+            for line in lines:
+                output.message(line)
 
     def _tell_why(self, conn: Connection) -> None:
         """Say what keeps batches from being run, when it is not that there is none."""
@@ -171,7 +173,7 @@ class _Runner:
             point for point in points if not point["is_ready"] and point["about"] in ("column", "table")
         ]
         if missing:
-            self._tell("\n".join(["not run:", *(f"  {described(point)}" for point in missing)]))
+            self._tell("not run:", *(f"  {described(point)}" for point in missing))
 
     def _give_up_lost_runs(self, conn: Connection) -> None:
         """Free batches whose watch ended before their command did: they are tried again."""

@@ -24,8 +24,8 @@ test: lint  ## check everything: the code, then the behaviour, on a private Post
 test-matrix: .venv/dev  ## run the tests that need a database on PostgreSQL 14, 15, 16, 17 and 18
 	.ci/matrix
 
-fuzz: .venv/dev  ## try 5,000 definitions at random, and as many tables; for the night
-	PGSLO_FUZZ_CASES=5000 $(BIN)/pytest -n 2 -o faulthandler_timeout=0 tests/database/test_any_definition.py tests/database/test_observers.py
+fuzz: .venv/dev  ## try 5,000 definitions at random, as many tables, and 2,000 sets of hostile objects; for the night
+	PGSLO_FUZZ_CASES=5000 $(BIN)/pytest -n 2 -o faulthandler_timeout=0 tests/database/test_any_definition.py tests/database/test_observers.py tests/database/security/test_any_stranger.py
 
 lint: .venv/dev  ## check the code without running it
 	$(BIN)/ruff check

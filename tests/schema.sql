@@ -1610,7 +1610,7 @@ BEGIN
             UNION
             SELECT p.oid, p.prosrc
             FROM reached r
-            CROSS JOIN LATERAL regexp_matches(r.prosrc, 'pgslo_catalog[.](\w+)[(]', 'g') AS found (names)
+            CROSS JOIN LATERAL regexp_matches(r.prosrc, E'pgslo_catalog[.](\\w+)[(]', 'g') AS found (names)
             JOIN pg_proc p ON p.pronamespace = 'pgslo_catalog'::regnamespace AND p.proname = found.names[1] AND NOT p.prosecdef
         )
         SELECT r.oid FROM reached r WHERE r.oid <> admit_owner.function ORDER BY r.oid
@@ -2142,7 +2142,7 @@ BEGIN
     NEW.row_key := left(NEW.row_key, 1000);
     NEW.reasons := (
         SELECT jsonb_agg(CASE
-            WHEN length(r.reason ->> 'shown') > 1000 THEN jsonb_set(r.reason, '{shown}', to_jsonb(left(r.reason ->> 'shown', 999) || U&'\2026'))
+            WHEN length(r.reason ->> 'shown') > 1000 THEN jsonb_set(r.reason, '{shown}', to_jsonb(left(r.reason ->> 'shown', 997) || '...'))
             ELSE r.reason
         END ORDER BY r.ordinal)
         FROM jsonb_array_elements(NEW.reasons) WITH ORDINALITY AS r (reason, ordinal));
@@ -2397,7 +2397,7 @@ BEGIN
         WHERE i.indrelid = (can_find_batches.definition).relation AND i.indisvalid AND i.indpred IS NULL
           AND pg_get_indexdef(i.indexrelid, 1, true) IN (
               quote_ident((can_find_batches.definition).batch_column),
-              regexp_replace((can_find_batches.definition).batch_by, '^\(r\.(.*)\)$', '\1')));
+              regexp_replace((can_find_batches.definition).batch_by, E'^\\(r\\.(.*)\\)$', E'\\1')));
 END
 $_$;
 
@@ -3045,7 +3045,7 @@ BEGIN
     -- Arguments: a column, its longest text in characters, and so on.
     FOR n IN 0 .. TG_NARGS - 2 BY 2 LOOP
         IF length(whole ->> TG_ARGV[n]) > TG_ARGV[n + 1]::integer THEN
-            cut := cut || jsonb_build_object(TG_ARGV[n], left(whole ->> TG_ARGV[n], TG_ARGV[n + 1]::integer - 1) || U&'\2026');
+            cut := cut || jsonb_build_object(TG_ARGV[n], left(whole ->> TG_ARGV[n], TG_ARGV[n + 1]::integer - 3) || '...');
         END IF;
     END LOOP;
     RETURN jsonb_populate_record(NEW, cut);
@@ -3116,7 +3116,7 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
                regexp_replace(regexp_replace(regexp_replace(left(c.value, 24) COLLATE "C", '[a-z]+', 'a', 'g'), '[A-Z]+', 'A', 'g'), '[0-9]+', '9', 'g') AS shape
         FROM counted c
         JOIN watched w USING (col)
-        CROSS JOIN LATERAL (SELECT c.value COLLATE "C" ~ '^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?$' AS is_number) n
+        CROSS JOIN LATERAL (SELECT c.value COLLATE "C" ~ E'^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,2})?$' AS is_number) n
         CROSS JOIN LATERAL (SELECT CASE WHEN n.is_number AND w.kind IS DISTINCT FROM 'time' THEN c.value::float8 END AS number, n.is_number) v
     ), text_of AS MATERIALIZED (
         SELECT k.col, sum(k.n)::float8 AS present, count(*)::float8 AS distinct, max(k.n)::float8 AS top, count(*) FILTER (WHERE k.n = 1)::float8 AS single,
@@ -4310,7 +4310,7 @@ CREATE FUNCTION pgslo_catalog.is_date(value text) RETURNS boolean
     SET "DateStyle" TO 'ISO, YMD'
     AS $_$
 BEGIN
-    RETURN value ~ '^\d{4}-\d{2}-\d{2}$' AND value::date IS NOT NULL;
+    RETURN value ~ E'^\\d{4}-\\d{2}-\\d{2}$' AND value::date IS NOT NULL;
 EXCEPTION WHEN data_exception THEN
     RETURN false;
 END
@@ -4321,7 +4321,7 @@ COMMENT ON FUNCTION pgslo_catalog.is_date(value text) IS 'Whether the text is a 
 CREATE FUNCTION pgslo_catalog.is_e164(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
-    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) '^\+[1-9][0-9]+$' AND pg_catalog.length(value) OPERATOR(pg_catalog.>=) 8 AND pg_catalog.length(value) OPERATOR(pg_catalog.<=) 16
+    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) E'^\\+[1-9][0-9]+$' AND pg_catalog.length(value) OPERATOR(pg_catalog.>=) 8 AND pg_catalog.length(value) OPERATOR(pg_catalog.<=) 16
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_e164(value text) IS 'Whether the text is a telephone number as in E.164.';
@@ -4329,8 +4329,8 @@ COMMENT ON FUNCTION pgslo_catalog.is_e164(value text) IS 'Whether the text is a 
 CREATE FUNCTION pgslo_catalog.is_email(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
-    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) '^[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@[A-Za-z0-9](-*[A-Za-z0-9])*(\.[A-Za-z0-9](-*[A-Za-z0-9])*)+$'
-       AND (pg_catalog.length(value) OPERATOR(pg_catalog.<) 66 OR value COLLATE pg_catalog."C" OPERATOR(pg_catalog.!~) '^[^@]{65}|@(.*\.)?[^.]{64}')
+    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) E'^[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@[A-Za-z0-9](-*[A-Za-z0-9])*(\\.[A-Za-z0-9](-*[A-Za-z0-9])*)+$'
+       AND (pg_catalog.length(value) OPERATOR(pg_catalog.<) 66 OR value COLLATE pg_catalog."C" OPERATOR(pg_catalog.!~) E'^[^@]{65}|@(.*\\.)?[^.]{64}')
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_email(value text) IS 'Whether the text is an e-mail address, as HTML''s input type reads it, with a dot in the domain and at most 64 characters before the @.';
@@ -4352,7 +4352,7 @@ COMMENT ON FUNCTION pgslo_catalog.is_holiday(holidays text[], place numeric) IS 
 CREATE FUNCTION pgslo_catalog.is_hostname(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
-    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) '^[A-Za-z0-9](-*[A-Za-z0-9])*(\.[A-Za-z0-9](-*[A-Za-z0-9])*)*$'
+    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) E'^[A-Za-z0-9](-*[A-Za-z0-9])*(\\.[A-Za-z0-9](-*[A-Za-z0-9])*)*$'
        AND pg_catalog.length(value) OPERATOR(pg_catalog.<) 254
        AND (pg_catalog.length(value) OPERATOR(pg_catalog.<) 64 OR value COLLATE pg_catalog."C" OPERATOR(pg_catalog.!~) '[^.]{64}')
 $_$;
@@ -4514,7 +4514,7 @@ CREATE FUNCTION pgslo_catalog.is_time(value text) RETURNS boolean
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
-    RETURN value ~ '^\d{2}:\d{2}(:\d{2}(\.\d+)?)?$' AND value::time IS NOT NULL;
+    RETURN value ~ E'^\\d{2}:\\d{2}(:\\d{2}(\\.\\d+)?)?$' AND value::time IS NOT NULL;
 EXCEPTION WHEN data_exception THEN
     RETURN false;
 END
@@ -4528,7 +4528,7 @@ CREATE FUNCTION pgslo_catalog.is_timestamp(value text) RETURNS boolean
     SET "DateStyle" TO 'ISO, YMD'
     AS $_$
 BEGIN
-    RETURN value ~ '^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?$' AND value::timestamptz IS NOT NULL;
+    RETURN value ~ E'^\\d{4}-\\d{2}-\\d{2}[T ]\\d{2}:\\d{2}(:\\d{2}(\\.\\d+)?)?(Z|[+-]\\d{2}(:?\\d{2})?)?$' AND value::timestamptz IS NOT NULL;
 EXCEPTION WHEN data_exception THEN
     RETURN false;
 END
@@ -4640,7 +4640,7 @@ COMMENT ON FUNCTION pgslo_catalog.is_unchanged(one pgslo_catalog.profile, other 
 CREATE FUNCTION pgslo_catalog.is_url(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
-    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) '^https?://[^\s/?#]+([/?#]\S*)?$'
+    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) E'^https?://[^\\s/?#]+([/?#]\\S*)?$'
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_url(value text) IS 'Whether the text is an http or https address.';
@@ -6291,7 +6291,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'undefined_object',
             MESSAGE = format('batches of %s cannot be found without reading all of it; create an index on (%s)', target.name,
-                             coalesce(quote_ident(target.batch_column), regexp_replace(target.batch_by, '\mr\.', '', 'g')));
+                             coalesce(quote_ident(target.batch_column), regexp_replace(target.batch_by, E'\\mr\\.', '', 'g')));
     END IF;
     IF newest_batch.up_to < 'Infinity' THEN
         EXECUTE format('SELECT pg_typeof(%s) FROM (SELECT (NULL::%s).*) AS r', value, target.relation) INTO kind;
@@ -6324,7 +6324,7 @@ CREATE FUNCTION pgslo_catalog.newest_batches(definition pgslo_catalog.definition
 DECLARE
     key text := (newest_batches.definition).batch_by;
     -- The clock's batches are cut from a value that an index may hold, while none holds what it is cut to.
-    cut text := (regexp_match(key, '^date_bin\(''[^'']*'', (.+), ''2001-01-01 00:00:00\+00''\)$'))[1];
+    cut text := (regexp_match(key, E'^date_bin\\(''[^'']*'', (.+), ''2001-01-01 00:00:00\\+00''\\)$'))[1];
     value text := coalesce(cut, key);
     question text;
 BEGIN
@@ -8025,7 +8025,7 @@ CREATE FUNCTION pgslo_catalog.seconds_of(value text) RETURNS double precision
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 DECLARE
-    part text[] := regexp_match(value COLLATE "C", '^([12][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(?:[ T]([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9](?:\.[0-9]{1,6})?))?)?$');
+    part text[] := regexp_match(value COLLATE "C", E'^([12][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(?:[ T]([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9](?:\\.[0-9]{1,6})?))?)?$');
 BEGIN
     -- The month's first day plus days cannot fail, whatever the text is: 31 February is 3 March.
     RETURN extract(epoch FROM make_date(part[1]::integer, part[2]::integer, 1)) + 86400 * (part[3]::integer - 1)
@@ -8232,7 +8232,7 @@ BEGIN
     IF name IS NULL THEN
         RETURN 'NULL';
     -- Names that stand for something else, or that another key's name may be.
-    ELSIF name IN ('', '*', 'NULL', 'unknown') OR name ~ '^text [0-9a-f]{32}$' OR length(name) = 195 AND name ~ '\.\.\.[0-9a-f]{32}$' THEN
+    ELSIF name IN ('', '*', 'NULL', 'unknown') OR name ~ '^text [0-9a-f]{32}$' OR length(name) = 195 AND name ~ E'\\.\\.\\.[0-9a-f]{32}$' THEN
         RETURN pgslo_catalog.text_name(name, shown_name.salt);
     ELSIF length(name) > 200 THEN
         -- An index over it takes 2,700 bytes.
@@ -8614,9 +8614,9 @@ CREATE FUNCTION pgslo_catalog.text_name(value text, salt text) RETURNS text
     AS $_$
 BEGIN
     RETURN CASE
-        WHEN text_name.value ~ '^[+-]?\d{1,18}(\.\d{1,18})?$'
-            OR text_name.value ~ '^\d{4}-\d{2}(-\d{2}([ T]\d{2}(:?\d{2}(:?\d{2}(\.\d{1,6})?)?)?( ?(Z|[+-]\d{2}(:?\d{2})?))?)?)?$'
-            OR text_name.value ~ '^\d{4}-?(W\d{2}|Q\d)$'
+        WHEN text_name.value ~ E'^[+-]?\\d{1,18}(\\.\\d{1,18})?$'
+            OR text_name.value ~ E'^\\d{4}-\\d{2}(-\\d{2}([ T]\\d{2}(:?\\d{2}(:?\\d{2}(\\.\\d{1,6})?)?)?( ?(Z|[+-]\\d{2}(:?\\d{2})?))?)?)?$'
+            OR text_name.value ~ E'^\\d{4}-?(W\\d{2}|Q\\d)$'
         THEN text_name.value
         ELSE 'text ' || left(encode(sha256(convert_to(text_name.salt || text_name.value, 'UTF8')), 'hex'), 32)
     END;

@@ -16,7 +16,7 @@ BEGIN
             UNION
             SELECT p.oid, p.prosrc
             FROM reached r
-            CROSS JOIN LATERAL regexp_matches(r.prosrc, 'pgslo_catalog[.](\w+)[(]', 'g') AS found (names)
+            CROSS JOIN LATERAL regexp_matches(r.prosrc, E'pgslo_catalog[.](\\w+)[(]', 'g') AS found (names)
             JOIN pg_proc p ON p.pronamespace = 'pgslo_catalog'::regnamespace AND p.proname = found.names[1] AND NOT p.prosecdef
         )
         SELECT r.oid FROM reached r WHERE r.oid <> admit_owner.function ORDER BY r.oid

@@ -640,9 +640,9 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
     RETURN CASE
-        WHEN text_name.value ~ '^[+-]?\d{1,18}(\.\d{1,18})?$'
-            OR text_name.value ~ '^\d{4}-\d{2}(-\d{2}([ T]\d{2}(:?\d{2}(:?\d{2}(\.\d{1,6})?)?)?( ?(Z|[+-]\d{2}(:?\d{2})?))?)?)?$'
-            OR text_name.value ~ '^\d{4}-?(W\d{2}|Q\d)$'
+        WHEN text_name.value ~ E'^[+-]?\\d{1,18}(\\.\\d{1,18})?$'
+            OR text_name.value ~ E'^\\d{4}-\\d{2}(-\\d{2}([ T]\\d{2}(:?\\d{2}(:?\\d{2}(\\.\\d{1,6})?)?)?( ?(Z|[+-]\\d{2}(:?\\d{2})?))?)?)?$'
+            OR text_name.value ~ E'^\\d{4}-?(W\\d{2}|Q\\d)$'
         THEN text_name.value
         ELSE 'text ' || left(encode(sha256(convert_to(text_name.salt || text_name.value, 'UTF8')), 'hex'), 32)
     END;
@@ -680,7 +680,7 @@ BEGIN
     IF name IS NULL THEN
         RETURN 'NULL';
     -- Names that stand for something else, or that another key's name may be.
-    ELSIF name IN ('', '*', 'NULL', 'unknown') OR name ~ '^text [0-9a-f]{32}$' OR length(name) = 195 AND name ~ '\.\.\.[0-9a-f]{32}$' THEN
+    ELSIF name IN ('', '*', 'NULL', 'unknown') OR name ~ '^text [0-9a-f]{32}$' OR length(name) = 195 AND name ~ E'\\.\\.\\.[0-9a-f]{32}$' THEN
         RETURN pgslo_catalog.text_name(name, shown_name.salt);
     ELSIF length(name) > 200 THEN
         -- An index over it takes 2,700 bytes.

@@ -7,8 +7,8 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 CREATE OR REPLACE FUNCTION pgslo_catalog.is_email(value text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $pgslo$
-    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) '^[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@[A-Za-z0-9](-*[A-Za-z0-9])*(\.[A-Za-z0-9](-*[A-Za-z0-9])*)+$'
-       AND (pg_catalog.length(value) OPERATOR(pg_catalog.<) 66 OR value COLLATE pg_catalog."C" OPERATOR(pg_catalog.!~) '^[^@]{65}|@(.*\.)?[^.]{64}')
+    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) E'^[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@[A-Za-z0-9](-*[A-Za-z0-9])*(\\.[A-Za-z0-9](-*[A-Za-z0-9])*)+$'
+       AND (pg_catalog.length(value) OPERATOR(pg_catalog.<) 66 OR value COLLATE pg_catalog."C" OPERATOR(pg_catalog.!~) E'^[^@]{65}|@(.*\\.)?[^.]{64}')
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.is_email(text) IS 'Whether the text is an e-mail address, as HTML''s input type reads it, with a dot in the domain and at most 64 characters before the @.';
 
@@ -23,14 +23,14 @@ COMMENT ON FUNCTION pgslo_catalog.is_uuid(text) IS 'Whether the text is a UUID i
 CREATE OR REPLACE FUNCTION pgslo_catalog.is_url(value text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $pgslo$
-    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) '^https?://[^\s/?#]+([/?#]\S*)?$'
+    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) E'^https?://[^\\s/?#]+([/?#]\\S*)?$'
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.is_url(text) IS 'Whether the text is an http or https address.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.is_hostname(value text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $pgslo$
-    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) '^[A-Za-z0-9](-*[A-Za-z0-9])*(\.[A-Za-z0-9](-*[A-Za-z0-9])*)*$'
+    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) E'^[A-Za-z0-9](-*[A-Za-z0-9])*(\\.[A-Za-z0-9](-*[A-Za-z0-9])*)*$'
        AND pg_catalog.length(value) OPERATOR(pg_catalog.<) 254
        AND (pg_catalog.length(value) OPERATOR(pg_catalog.<) 64 OR value COLLATE pg_catalog."C" OPERATOR(pg_catalog.!~) '[^.]{64}')
 $pgslo$;
@@ -46,7 +46,7 @@ COMMENT ON FUNCTION pgslo_catalog.is_slug(text) IS 'Whether the text is a slug: 
 CREATE OR REPLACE FUNCTION pgslo_catalog.is_e164(value text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $pgslo$
-    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) '^\+[1-9][0-9]+$' AND pg_catalog.length(value) OPERATOR(pg_catalog.>=) 8 AND pg_catalog.length(value) OPERATOR(pg_catalog.<=) 16
+    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) E'^\\+[1-9][0-9]+$' AND pg_catalog.length(value) OPERATOR(pg_catalog.>=) 8 AND pg_catalog.length(value) OPERATOR(pg_catalog.<=) 16
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.is_e164(text) IS 'Whether the text is a telephone number as in E.164.';
 
@@ -63,7 +63,7 @@ SET search_path = pg_catalog, pg_temp
 SET datestyle = 'ISO, YMD'
 AS $pgslo$
 BEGIN
-    RETURN value ~ '^\d{4}-\d{2}-\d{2}$' AND value::date IS NOT NULL;
+    RETURN value ~ E'^\\d{4}-\\d{2}-\\d{2}$' AND value::date IS NOT NULL;
 EXCEPTION WHEN data_exception THEN
     RETURN false;
 END
@@ -75,7 +75,7 @@ LANGUAGE plpgsql IMMUTABLE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    RETURN value ~ '^\d{2}:\d{2}(:\d{2}(\.\d+)?)?$' AND value::time IS NOT NULL;
+    RETURN value ~ E'^\\d{2}:\\d{2}(:\\d{2}(\\.\\d+)?)?$' AND value::time IS NOT NULL;
 EXCEPTION WHEN data_exception THEN
     RETURN false;
 END
@@ -88,7 +88,7 @@ SET search_path = pg_catalog, pg_temp
 SET datestyle = 'ISO, YMD'
 AS $pgslo$
 BEGIN
-    RETURN value ~ '^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?$' AND value::timestamptz IS NOT NULL;
+    RETURN value ~ E'^\\d{4}-\\d{2}-\\d{2}[T ]\\d{2}:\\d{2}(:\\d{2}(\\.\\d+)?)?(Z|[+-]\\d{2}(:?\\d{2})?)?$' AND value::timestamptz IS NOT NULL;
 EXCEPTION WHEN data_exception THEN
     RETURN false;
 END

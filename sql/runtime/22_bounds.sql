@@ -49,7 +49,7 @@ BEGIN
     NEW.row_key := left(NEW.row_key, 1000);
     NEW.reasons := (
         SELECT jsonb_agg(CASE
-            WHEN length(r.reason ->> 'shown') > 1000 THEN jsonb_set(r.reason, '{shown}', to_jsonb(left(r.reason ->> 'shown', 999) || U&'\2026'))
+            WHEN length(r.reason ->> 'shown') > 1000 THEN jsonb_set(r.reason, '{shown}', to_jsonb(left(r.reason ->> 'shown', 997) || '...'))
             ELSE r.reason
         END ORDER BY r.ordinal)
         FROM jsonb_array_elements(NEW.reasons) WITH ORDINALITY AS r (reason, ordinal));
@@ -97,7 +97,7 @@ BEGIN
     -- Arguments: a column, its longest text in characters, and so on.
     FOR n IN 0 .. TG_NARGS - 2 BY 2 LOOP
         IF length(whole ->> TG_ARGV[n]) > TG_ARGV[n + 1]::integer THEN
-            cut := cut || jsonb_build_object(TG_ARGV[n], left(whole ->> TG_ARGV[n], TG_ARGV[n + 1]::integer - 1) || U&'\2026');
+            cut := cut || jsonb_build_object(TG_ARGV[n], left(whole ->> TG_ARGV[n], TG_ARGV[n + 1]::integer - 3) || '...');
         END IF;
     END LOOP;
     RETURN jsonb_populate_record(NEW, cut);

@@ -41,7 +41,7 @@ AS $pgslo$
 DECLARE
     key text := (newest_batches.definition).batch_by;
     -- The clock's batches are cut from a value that an index may hold, while none holds what it is cut to.
-    cut text := (regexp_match(key, '^date_bin\(''[^'']*'', (.+), ''2001-01-01 00:00:00\+00''\)$'))[1];
+    cut text := (regexp_match(key, E'^date_bin\\(''[^'']*'', (.+), ''2001-01-01 00:00:00\\+00''\\)$'))[1];
     value text := coalesce(cut, key);
     question text;
 BEGIN

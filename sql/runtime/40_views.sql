@@ -131,7 +131,7 @@ BEGIN
         WHERE i.indrelid = (can_find_batches.definition).relation AND i.indisvalid AND i.indpred IS NULL
           AND pg_get_indexdef(i.indexrelid, 1, true) IN (
               quote_ident((can_find_batches.definition).batch_column),
-              regexp_replace((can_find_batches.definition).batch_by, '^\(r\.(.*)\)$', '\1')));
+              regexp_replace((can_find_batches.definition).batch_by, E'^\\(r\\.(.*)\\)$', E'\\1')));
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.can_find_batches(pgslo_catalog.definition) IS 'Whether a table''s batches can be looked up by an index, or it is small.';
@@ -164,7 +164,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'undefined_object',
             MESSAGE = format('batches of %s cannot be found without reading all of it; create an index on (%s)', target.name,
-                             coalesce(quote_ident(target.batch_column), regexp_replace(target.batch_by, '\mr\.', '', 'g')));
+                             coalesce(quote_ident(target.batch_column), regexp_replace(target.batch_by, E'\\mr\\.', '', 'g')));
     END IF;
     IF newest_batch.up_to < 'Infinity' THEN
         EXECUTE format('SELECT pg_typeof(%s) FROM (SELECT (NULL::%s).*) AS r', value, target.relation) INTO kind;

@@ -128,7 +128,7 @@ DECLARE
     noted text := current_setting('pgslo.touched', true);
 BEGIN
     -- A text that is no place of a row counts as not set.
-    IF noted ~ '^\(\d{1,9},\d{1,4}\)' AND cardinality(NEW.buckets) = 1 THEN
+    IF noted ~ E'^\\(\\d{1,9},\\d{1,4}\\)' AND cardinality(NEW.buckets) = 1 THEN
         -- The way of nearly every transaction: it has this row alone, of one guard row.
         DELETE FROM pgslo_gen.features__staff__touched AS t
         WHERE t.ctid = concat(split_part(noted, ')', 1), ')')::tid AND t.xid = NEW.xid AND t.assertion = NEW.assertion AND t.keys = NEW.keys;
@@ -151,7 +151,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__settle() IS 'pgslo 9c8ef83f5faaa958 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__settle() IS 'pgslo 2fe5f0f9a0c0dd74 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__settle() FROM PUBLIC;
 
 -- create function features__staff__assert: notes which groups a statement touches.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 #: Every cast that PostgreSQL would look for, with a witness of who runs it.
@@ -89,3 +90,39 @@ def test_a_type_of_the_owner_of_the_table_is_refused_in_conditions(owned):
             rules: [fine: {expression: "mood = 'ok'", on_breach: flag}]
             """
         )
+
+
+@pytest.mark.parametrize("writes", ["bulk", "stream"])
+def test_a_type_that_another_column_had_at_apply_is_new_as_well(owned, writes):
+    owned.run("mallory", "ALTER TABLE evil.tab ADD COLUMN extra evil.mood")
+    owned.apply(DEFINITION.format(writes=writes, action="reject"))
+    owned.run(
+        "mallory",
+        "ALTER TABLE evil.tab DROP COLUMN amount CASCADE; ALTER TABLE evil.tab ADD COLUMN amount evil.mood",
+    )
+    owned.run("writer", "INSERT INTO evil.tab (id, day, amount) VALUES (2, '2026-01-02', 'ok')")
+    assert {row[0] for row in owned.run("mallory", "SELECT who FROM evil.loot")} <= {owned.names["mallory"]}
+
+
+def test_a_type_made_under_the_name_of_a_dropped_one_is_new(owned):
+    owned.run(
+        "mallory",
+        "CREATE DOMAIN evil.dom AS int;"
+        "ALTER TABLE evil.tab DROP COLUMN amount; ALTER TABLE evil.tab ADD COLUMN amount evil.dom",
+    )
+    owned.apply(DEFINITION.format(writes="bulk", action="reject"))
+    owned.run(
+        "mallory",
+        "ALTER TABLE evil.tab DROP COLUMN amount CASCADE; DROP DOMAIN evil.dom;"
+        "ALTER TYPE evil.mood RENAME TO dom; ALTER TABLE evil.tab ADD COLUMN amount evil.dom",
+    )
+    owned.run("writer", "INSERT INTO evil.tab (id, day, amount) VALUES (2, '2026-01-02', 'ok')")
+    assert {row[0] for row in owned.run("mallory", "SELECT who FROM evil.loot")} <= {owned.names["mallory"]}
+
+
+def test_a_setting_of_the_writer_makes_no_type_new(owned):
+    owned.run("mallory", "ALTER TABLE evil.tab ADD COLUMN extra evil.mood")
+    owned.apply(DEFINITION.format(writes="bulk", action="reject"))
+    session = owned.session("writer", quote_all_identifiers="on")
+    with pytest.raises(psycopg.errors.CheckViolation):
+        session.execute("INSERT INTO evil.tab VALUES (1, '2026-01-01', 999, 'abc')")

@@ -154,7 +154,7 @@ tasks: {t1: {contact: "#x", reads: [n, mood], view: serving.t1}}
 MOODS = """
 table: features.moods
 writes: bulk
-batch: {by: mood}
+batch: {by: mood, show_names: true}
 columns: {n: [range: {min: 0, max: 9, on_breach: reject}]}
 readers: [$reader, $trainer]
 """

@@ -33,8 +33,7 @@ def guarded(world: Any) -> Any:
     )
     world.run("installer", "GRANT INSERT, SELECT ON features.ex TO $writer")
     rules = "\n".join(
-        f'  "{one}": [format: {{format: {one}, on_breach: reject, name: f_{one}}}]'
-        for one in FORMATS
+        f'  "{one}": [format: {{format: {one}, on_breach: reject, name: f_{one}}}]' for one in FORMATS
     )
     world.apply(
         f"""

@@ -17,7 +17,7 @@ INSERT INTO pgslo_catalog.rule_lock (rule_id) SELECT r.rule_id FROM pgslo_catalo
 CREATE TABLE pgslo_catalog.session_lock (
     name text NOT NULL CONSTRAINT session_lock_has_a_name PRIMARY KEY,
     process_id integer,
-    session_role oid,
+    session_role bigint,
     key bigint,
     held_since timestamptz
 );

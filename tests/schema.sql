@@ -10486,7 +10486,7 @@ ALTER TABLE pgslo_catalog.sample ALTER COLUMN sample_id ADD GENERATED ALWAYS AS 
 CREATE TABLE pgslo_catalog.session_lock (
     name text NOT NULL,
     process_id integer,
-    session_role oid,
+    session_role bigint,
     key bigint,
     held_since timestamp with time zone
 );

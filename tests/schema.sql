@@ -4287,7 +4287,7 @@ BEGIN
         WHERE k.locktype = 'advisory' AND k.granted AND k.mode = 'ExclusiveLock' AND k.objsubid = 1
           AND k.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
           AND k.classid = (held.key >> 32 & 4294967295)::oid AND k.objid = (held.key & 4294967295)::oid
-          AND k.pid = held.process_id AND a.usesysid = held.session_role
+          AND k.pid = held.process_id AND a.usesysid::bigint = held.session_role
     ) THEN
         RETURN CASE WHEN held.process_id <> pg_backend_pid() THEN pgslo_catalog.session_of(held.process_id) END;
     END IF;
@@ -4297,7 +4297,7 @@ BEGIN
         RETURN 'another session';
     END IF;
     UPDATE pgslo_catalog.session_lock l
-    SET process_id = pg_backend_pid(), session_role = (SELECT a.usesysid FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()),
+    SET process_id = pg_backend_pid(), session_role = (SELECT a.usesysid::bigint FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()),
         key = drawn, held_since = clock_timestamp()
     WHERE l.name = hold_for_session.name;
     RETURN NULL;

@@ -509,6 +509,10 @@ def _refuse_foreign(conn: Connection, compiled: Sequence[Compiled], catalog: Cat
     ours = {one.names for one in catalog.installed if one.kind == "view"}
     new = {one.names: each for each in compiled for one in each.artifacts if one.kind == "view"}
     taken = fetch(conn, "occupied", {"names": json.dumps([list(name) for name in new if name not in ours])})
+    if taken and runtime.read(conn).is_there:
+        # Another session may have applied the same since the catalogue was read.
+        made = {one.names for one in installed(conn) if one.kind == "view"}
+        taken = [row for row in taken if (row["schema_name"], row["name"]) not in made]
     errors = [
         *view_schemas.refusals([each.definition for each in compiled], schemas),
         *(view_schemas.occupied(new[row["schema_name"], row["name"]].definition, **row) for row in taken),

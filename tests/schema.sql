@@ -295,6 +295,7 @@ COMMENT ON FUNCTION pgslo.begin_run(task text, host text, process_id bigint, OUT
 CREATE FUNCTION pgslo.begin_snapshot(name text, source_schema text, source_name text, condition text, as_reference boolean, healthy_only boolean) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET quote_all_identifiers TO 'off'
     AS $_$
 DECLARE
     reader name := pgslo_catalog.caller();
@@ -489,6 +490,7 @@ COMMENT ON FUNCTION pgslo.drop_snapshot(name text) IS 'Takes a snapshot away: fo
 CREATE FUNCTION pgslo.end_check(name text) RETURNS TABLE(about text, was text, is_now text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET quote_all_identifiers TO 'off'
     AS $$
 DECLARE
     known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(end_check.name);
@@ -2963,6 +2965,7 @@ COMMENT ON FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.defini
 CREATE FUNCTION pgslo_catalog.content_hash(columns jsonb, rows bigint, sums numeric[]) RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET quote_all_identifiers TO 'off'
     AS $$
     SELECT encode(sha256(convert_to(concat_ws(E'\n', 'pgslo 1',
         (SELECT string_agg(format('%I %s', c.value ->> 'name', c.value ->> 'type'), E'\n' ORDER BY c.ordinality) FROM jsonb_array_elements(content_hash.columns) WITH ORDINALITY AS c),
@@ -8010,6 +8013,7 @@ COMMENT ON FUNCTION pgslo_catalog.say_left(definition text, error_code text, err
 CREATE FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET quote_all_identifiers TO 'off'
     AS $$
     SELECT string_agg(difference.text, '; ' ORDER BY difference.text)
     FROM (

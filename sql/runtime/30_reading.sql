@@ -5,6 +5,7 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 CREATE OR REPLACE FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
 AS $pgslo$
     SELECT string_agg(difference.text, '; ' ORDER BY difference.text)
     FROM (

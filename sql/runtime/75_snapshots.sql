@@ -179,6 +179,8 @@ COMMENT ON FUNCTION pgslo_catalog.content_of(pgslo_catalog.snapshot, text) IS 'T
 CREATE OR REPLACE FUNCTION pgslo_catalog.content_hash(columns jsonb, rows bigint, sums numeric[]) RETURNS text
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
+-- %I quotes names by it.
+SET quote_all_identifiers = off
 AS $pgslo$
     SELECT encode(sha256(convert_to(concat_ws(E'\n', 'pgslo 1',
         (SELECT string_agg(format('%I %s', c.value ->> 'name', c.value ->> 'type'), E'\n' ORDER BY c.ordinality) FROM jsonb_array_elements(content_hash.columns) WITH ORDINALITY AS c),
@@ -281,6 +283,7 @@ COMMENT ON FUNCTION pgslo_catalog.make_table(text, jsonb, boolean, name) IS 'A t
 CREATE OR REPLACE FUNCTION pgslo.begin_snapshot(name text, source_schema text, source_name text, condition text, as_reference boolean, healthy_only boolean) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
 AS $pgslo$
 DECLARE
     reader name := pgslo_catalog.caller();
@@ -512,6 +515,7 @@ COMMENT ON FUNCTION pgslo.begin_check(text) IS 'Part of verify_snapshot(): what 
 CREATE OR REPLACE FUNCTION pgslo.end_check(name text) RETURNS TABLE (about text, was text, is_now text)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
 AS $pgslo$
 DECLARE
     known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(end_check.name);

@@ -601,10 +601,15 @@ class Case:
             snapshot = f"{kind}_{name}"
             text = f"SELECT pgslo.create_snapshot('{snapshot}', 'guarded', '{name}', {condition}, {as_reference})"
             self.attempt("trainer", text)
-            self.check(text, allowed=own)
+            # Policies of the table run as the role that reads it, here as on the twin.
+            self.check(text, allowed=own, twin=lambda: self.read_twin("trainer"))
             for part in ("trainer", "installer"):
                 self.attempt(part, f"SELECT * FROM pgslo.verify_snapshot('{snapshot}')")
-                self.check(f"{part} verifies {snapshot} where {condition}", allowed=own)
+                self.check(
+                    f"{part} verifies {snapshot} where {condition}",
+                    allowed=own,
+                    twin=lambda part=part: self.read_twin(part),
+                )
         for text in (
             f"SELECT * FROM pgslo.snapshot_diff('copy_{name}', 'reference_{name}')",
             f"SELECT pgslo.drop_snapshot('copy_{name}')",
@@ -650,11 +655,12 @@ class Case:
                 self.fail(f"pgslo {' '.join(arguments)}: {result.exception!r}")
             # suggest reads the table as the role that asks.
             self.check(
-                f"pgslo {' '.join(arguments)}", twin=self.read_twin if arguments[0] == "suggest" else None
+                f"pgslo {' '.join(arguments)}",
+                twin=(lambda: self.read_twin("installer")) if arguments[0] == "suggest" else None,
             )
 
-    def read_twin(self) -> None:
-        self.attack.attempt("installer", f"SELECT * FROM {self.twin}")
+    def read_twin(self, part: str) -> None:
+        self.attack.attempt(part, f"SELECT * FROM {self.twin}")
 
     def eavesdrop(self) -> None:
         """Read as the stranger what everybody may read."""

@@ -7,7 +7,7 @@ table: features.ex
 owner: sam
 key: [id]
 writes: bulk
-batch: {by: name}
+batch: {by: name, show_names: true}
 row_count: {min: 2}
 """
 

@@ -67,7 +67,7 @@ BEGIN
         INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)
         SELECT DISTINCT id, f.batch, f.place, 0, 'recount'
         FROM pgslo_catalog.fragment f
-        WHERE f.definition_id = id AND f.tallies ? 'unmeasured rows' AND f.place > '-Infinity';
+        WHERE f.definition_id = id AND f.tallies ?| ARRAY['unmeasured rows', 'unsampled rows'] AND f.place > '-Infinity';
     END IF;
 
     PERFORM pgslo_catalog.register_predictions(id, document);

@@ -193,6 +193,15 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.merged(pgslo_catalog.measured[], integer) IS 'What was counted rule by rule, as one entry for each batch.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.unsampled(batches pgslo_catalog.measured[]) RETURNS pgslo_catalog.measured[]
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT array_agg(ROW(b.batch, b.place, b.rows, b.present, b.tallies || b.rows::numeric, b.failed, NULL)::pgslo_catalog.measured ORDER BY b.ordinal)
+    FROM unnest(unsampled.batches) WITH ORDINALITY AS b (batch, place, rows, present, tallies, failed, sample, ordinal)
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.unsampled(pgslo_catalog.measured[]) IS 'Return batches with one more tally: their rows, none of which were sampled.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.batches_at_once() RETURNS integer
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
@@ -243,6 +252,9 @@ DECLARE
     has_failures boolean;
     is_missed boolean;
     missed text[] := '{}';
+    -- Each incident that opens and resolves in one statement makes the next one dearer.
+    resolved integer := 0;
+    most constant integer := 100;
 BEGIN
     IF cardinality(record_statement.batches) > pgslo_catalog.batches_at_once() THEN
         record_statement.batches := pgslo_catalog.bounded(record_statement.definition, record_statement.batches);
@@ -250,7 +262,8 @@ BEGIN
     END IF;
     -- Batch by batch: one that is later in the same statement is later for its incidents as well.
     FOR batch IN
-        SELECT w.batch AS name, w.place, w.rows, w.present, w.tallies, w.failed, w.sample
+        SELECT w.batch AS name, w.place, w.rows, w.present, w.tallies, w.failed, w.sample,
+               lead(w.batch) OVER (ORDER BY w.place) IS NULL AS is_last
         FROM (SELECT b.batch, coalesce(b.place, pgslo_catalog.arrival(id, b.batch)) AS place, b.rows, b.present, b.tallies, b.failed, s.sample
               FROM unnest(record_statement.batches) AS b LEFT JOIN unnest(record_statement.samples) AS s ON s.batch = b.batch) w
         ORDER BY w.place
@@ -280,7 +293,10 @@ BEGIN
             IF is_missed AND judged.opened_place IS NULL THEN
                 PERFORM pgslo_catalog.open_incident(judged.rule, batch.name, batch.place);
             ELSIF NOT is_missed AND judged.opened_place < batch.place
+                -- Beyond a number, incidents of the statement stay open until its last batch.
+                AND (resolved < most OR batch.is_last)
                 AND (judged.failed > 0 OR NOT pgslo_catalog.batch_is_missed(judged.rule, batch.name)) THEN
+                resolved := resolved + 1;
                 PERFORM pgslo_catalog.resolve_incident(judged.rule, batch.name, batch.place);
             END IF;
         END LOOP;
@@ -400,63 +416,77 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.record_repair(text, text, text, text, text, text) IS 'Keeps the value that a repair replaced.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.is_referential(relation regclass, old_row record, new_row record) RETURNS boolean
+CREATE OR REPLACE FUNCTION pgslo_catalog.changed_columns(relation regclass, old_row record, new_row record) RETURNS text[]
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    compared text := (
+    changed text[];
+BEGIN
+    -- Compared as they are stored: no operator, no text, no setting of the session.
+    EXECUTE format('SELECT array_remove(ARRAY[%s], NULL)', (
         SELECT string_agg(
-            format('%s IS DISTINCT FROM %s',
-                   pgslo_catalog.jsonb_of(format('($1).%I', a.attname), a.atttypid),
-                   pgslo_catalog.jsonb_of(format('($2).%I', a.attname), a.atttypid)), ' OR ')
+            format('CASE WHEN record_image_ne(ROW(($1).%1$I), ROW(($2).%1$I)) THEN %1$L::text END', a.attname), ', ' ORDER BY a.attnum)
+        FROM pg_attribute a
+        WHERE a.attrelid = changed_columns.relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''))
+    INTO changed USING changed_columns.old_row, changed_columns.new_row;
+    RETURN changed;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.changed_columns(regclass, record, record)
+    IS 'Return the columns of a table that an update changes, but for generated ones.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.is_referential(
+    definition text, relation regclass, violated text[], old_row record, new_row record
+) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    changed text[] := pgslo_catalog.changed_columns(is_referential.relation, is_referential.old_row, is_referential.new_row);
+    -- Columns that a foreign key sets: SET NULL, SET DEFAULT, CASCADE.
+    acted_on text[] := ARRAY(
+        SELECT a.attname
         FROM pg_constraint k
-        CROSS JOIN unnest(k.conkey) AS c (attnum)
-        JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = c.attnum
+        JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
         WHERE k.conrelid = is_referential.relation AND k.contype = 'f'
           AND (k.confdeltype IN ('n', 'd') OR k.confupdtype IN ('c', 'n', 'd')));
-    differs boolean := false;
+    refusing record;
 BEGIN
-    IF compared IS NOT NULL THEN
-        EXECUTE format('SELECT %s', compared) INTO differs USING is_referential.old_row, is_referential.new_row;
+    IF NOT changed && acted_on THEN
+        RETURN false;
     END IF;
-    RETURN differs;
-EXCEPTION WHEN data_exception THEN
-    RETURN true;  -- A value has no form in jsonb; better a row too many than one that points nowhere.
+    FOR refusing IN
+        SELECT r.name, r.promise, coalesce(r.owner, d.owner, 'unknown') AS owner, c.name AS changed_column,
+               c.name = ANY (acted_on) AS is_acted_on, n.nspname AS schema_name, t.relname AS table_name
+        FROM pgslo_catalog.definition d
+        JOIN pgslo_catalog.rule r USING (definition_id)
+        CROSS JOIN unnest(changed) AS c (name)
+        JOIN pg_class t ON t.oid = is_referential.relation
+        JOIN pg_namespace n ON n.oid = t.relnamespace
+        WHERE d.name = is_referential.definition AND r.name = ANY (is_referential.violated) AND c.name = ANY (r.columns)
+        ORDER BY c.name = ANY (acted_on), r.rule_id, c.name
+    LOOP
+        IF NOT refusing.is_acted_on THEN
+            RETURN false;  -- No foreign key changes that column.
+        END IF;
+        -- A foreign key and a trigger that imitates one look alike, and a row held back would point nowhere.
+        RAISE EXCEPTION USING
+            ERRCODE = 'check_violation',
+            MESSAGE = format('new row for %s violates rule "%s"', is_referential.definition, refusing.name),
+            DETAIL = format('A foreign key, or a trigger, changes column "%s"; the rule wants: %s. Such an update cannot be quarantined.',
+                refusing.changed_column, refusing.promise),
+            HINT = format('Change or delete the row first, or ask the owner of the rule, %s.', refusing.owner),
+            SCHEMA = refusing.schema_name,
+            TABLE = refusing.table_name,
+            COLUMN = refusing.changed_column,
+            CONSTRAINT = refusing.name;
+    END LOOP;
+    RETURN true;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.is_referential(regclass, record, record) IS 'Whether an update may be what a foreign key of the table does by itself: SET NULL, SET DEFAULT or CASCADE.';
-
-CREATE OR REPLACE FUNCTION pgslo_catalog.changes_others(definition text, relation regclass, rules text[], old_row record, new_row record) RETURNS boolean
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $pgslo$
-DECLARE
-    compared text := (
-        SELECT string_agg(
-            format('%s IS DISTINCT FROM %s',
-                   pgslo_catalog.jsonb_of(format('($1).%I', a.attname), a.atttypid),
-                   pgslo_catalog.jsonb_of(format('($2).%I', a.attname), a.atttypid)), ' OR ')
-        FROM pg_attribute a
-        WHERE a.attrelid = changes_others.relation AND a.attnum > 0 AND NOT a.attisdropped
-          AND EXISTS (
-              SELECT FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id)
-              WHERE d.name = changes_others.definition AND r.name = ANY (changes_others.rules) AND a.attname = ANY (r.columns))
-          AND NOT EXISTS (
-              SELECT FROM pg_constraint k
-              WHERE k.conrelid = a.attrelid AND k.contype = 'f' AND a.attnum = ANY (k.conkey)
-                AND (k.confdeltype IN ('n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))));
-    differs boolean := false;
-BEGIN
-    IF compared IS NOT NULL THEN
-        EXECUTE format('SELECT %s', compared) INTO differs USING changes_others.old_row, changes_others.new_row;
-    END IF;
-    RETURN differs;
-EXCEPTION WHEN data_exception THEN
-    RETURN false;
-END
-$pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.changes_others(text, regclass, text[], record, record) IS 'Whether an update changes a column that one of the rules reads and that no foreign key of the table sets.';
+COMMENT ON FUNCTION pgslo_catalog.is_referential(text, regclass, text[], record, record) IS
+    'Return whether a nested update has to be stored: it sets columns of foreign keys, none that a violated rule reads. An error if one does.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.columns_of(relation regclass) RETURNS jsonb
 LANGUAGE sql STABLE

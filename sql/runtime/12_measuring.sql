@@ -300,7 +300,7 @@ BEGIN
     SET closed_at = coalesce(b.closed_at, clock_timestamp()), revision = b.revision + 1
     WHERE b.definition_id = (judge_closed.definition).definition_id AND b.name = judge_closed.batch
     RETURNING b.* INTO closed;
-    IF closed.tallies ? 'unmeasured rows' THEN
+    IF closed.tallies ?| ARRAY['unmeasured rows', 'unsampled rows'] THEN
         -- What it looked like is not known, and nothing may be compared with it.
         DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = closed.definition_id AND p.batch = closed.name;
     -- Nothing is measured where nothing is learned and no rule is about batches.

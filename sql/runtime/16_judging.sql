@@ -118,7 +118,14 @@ BEGIN
     RETURN CASE
         WHEN measure ->> 'form' = 'change' THEN pgslo_catalog.unmeasured(unmeasured.batch, measure -> 'of')
         WHEN measure ->> 'form' IN ('age', 'failures', 'passing') OR measure ->> 'form' = 'rows' AND NOT measure ? 'tally' THEN 0
-        ELSE coalesce(((unmeasured.batch).tallies ->> 'unmeasured rows')::bigint, 0) END;
+        ELSE coalesce(((unmeasured.batch).tallies ->> 'unmeasured rows')::bigint, 0)
+            -- Sums need no sample; distances, quantiles and the like are of sampled rows.
+            + CASE
+                WHEN measure ->> 'form' IN ('distance', 'unchanged')
+                    OR measure ->> 'form' = 'statistic' AND measure ->> 'of' NOT IN ('sum', 'mean', 'zero_share', 'negative_share', 'stddev')
+                THEN coalesce(((unmeasured.batch).tallies ->> 'unsampled rows')::bigint, 0)
+                ELSE 0 END
+        END;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.unmeasured(pgslo_catalog.batch, jsonb) IS 'How many rows came or went while columns could not be measured, if that makes a difference to a measure.';

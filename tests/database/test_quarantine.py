@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 #: Column definitions by name, each with values that some text form, session setting or jsonb would spoil.
@@ -442,7 +443,6 @@ def test_two_operators_cannot_release_one_row_twice(connection, connect):
 @pytest.mark.parametrize(
     ("action", "change", "expected"),
     [
-        ("ON DELETE SET NULL", "DELETE FROM features.parent WHERE id = 1", [(1, None), (2, 2)]),
         ("ON DELETE SET DEFAULT", "DELETE FROM features.parent WHERE id = 1", [(1, 2), (2, 2)]),
         ("ON DELETE CASCADE", "DELETE FROM features.parent WHERE id = 1", [(2, 2)]),
         ("ON UPDATE CASCADE", "UPDATE features.parent SET id = 9 WHERE id = 1", [(1, 9), (2, 2)]),
@@ -469,3 +469,23 @@ def test_what_a_foreign_key_does_is_never_diverted(session, action, change, expe
     assert session.run("UPDATE features.example SET parent = NULL WHERE id = 2").count == 0
     assert session.run("UPDATE features.example SET v = 998 WHERE id = 2").count == 0
     assert len(session.held()) == 2
+
+
+def test_what_a_foreign_key_does_is_refused_if_a_rule_about_its_column_is_violated(session):
+    """As by NOT NULL: the row can neither be stored nor held back."""
+    session.run("CREATE TABLE features.parent (id int PRIMARY KEY)")
+    session.run("INSERT INTO features.parent VALUES (1)")
+    session.run(
+        "CREATE TABLE features.example (id int PRIMARY KEY, parent int REFERENCES features.parent ON DELETE SET NULL)"
+    )
+    session.guard(
+        """
+        table: features.example
+        columns:
+          parent: [{not_null: {on_breach: quarantine}}]
+        """
+    )
+    session.run("INSERT INTO features.example VALUES (1, 1)")
+    with pytest.raises(psycopg.errors.CheckViolation, match="parent_not_null"):
+        session.run("DELETE FROM features.parent WHERE id = 1")
+    assert rows(session, "id, parent") == [(1, 1)]

@@ -119,12 +119,15 @@ def _template(server: Server, _admin: psycopg.Connection[Any]) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def make_database(
     server: Server, _admin: psycopg.Connection[Any], _template: str
-) -> Callable[[], contextlib.AbstractContextManager[str]]:
-    """``with make_database() as dsn``: a database with the runtime for several tests, which clean up after themselves."""
+) -> Callable[..., contextlib.AbstractContextManager[str]]:
+    """``with make_database() as dsn``: a database with the runtime for several tests, which clean up after themselves.
+
+    With ``template``, a copy of that database, to which nobody is connected; ``template0`` is an empty one.
+    """
 
     @contextlib.contextmanager
-    def make() -> Iterator[str]:
-        with _database(_admin, template=_template) as name:
+    def make(*, template: str = _template) -> Iterator[str]:
+        with _database(_admin, template=template) as name:
             yield server.dsn(name)
 
     return make

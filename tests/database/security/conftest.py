@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,36 +67,76 @@ class World:
                 session.close()
 
 
+@pytest.fixture(scope="session")
+def _world_template(
+    _admin: Connection, make_database: Callable[..., AbstractContextManager[str]]
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """The name of a database in which ``installer`` installed pgslo, and the roles of its parts: each test has a copy."""
+    names = {part: f"{part}_{uuid.uuid4().hex[:8]}" for part in ROLES}
+    for name in names.values():
+        _admin.execute(f"CREATE ROLE {name}".encode())
+    with make_database(template="template0") as dsn:
+        with psycopg.connect(dsn, autocommit=True) as superuser:
+            made = World(superuser, names, psycopg.connect)
+            superuser.execute(
+                made.sql(
+                    """
+                    DO $$BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO $installer', current_database()); END$$;
+                    CREATE SCHEMA features AUTHORIZATION $installer;
+                    CREATE SCHEMA evil AUTHORIZATION $mallory;
+                    CREATE SCHEMA tr AUTHORIZATION $trainer;
+                    GRANT USAGE ON SCHEMA features TO $writer, $reader;
+                    """
+                ).encode()
+            )
+            superuser.execute(made.sql("SET SESSION AUTHORIZATION $installer").encode())
+            runtime.install(superuser)
+            for part in GRANTED:
+                for statement in grants.statements(part, names[part]):
+                    superuser.execute(statement.encode())
+            name = superuser.info.dbname
+        yield name, names
+    for name in names.values():
+        _admin.execute(f"DROP ROLE {name}".encode())
+
+
 @pytest.fixture
-def world(empty_connection: Connection, empty_dsn: str, role: Callable[[str], str]) -> Iterator[World]:
+def world_dsn(
+    _world_template: tuple[str, dict[str, str]],
+    _admin: Connection,
+    make_database: Callable[..., AbstractContextManager[str]],
+    role: object,
+) -> Iterator[str]:
+    """A connection string, as a superuser, for the database of ``world``."""
+    del role  # asked for only to be dropped later
+    template, names = _world_template
+    with make_database(template=template) as dsn:
+        # A copy of a database has none of its privileges on the database itself.
+        name = psycopg.conninfo.conninfo_to_dict(dsn)["dbname"]
+        _admin.execute(f"GRANT CREATE ON DATABASE {name} TO {names['installer']}".encode())
+        yield dsn
+    # What a test gave one role of another belongs to no database.
+    for granted, member in _admin.execute(
+        """SELECT m.roleid::regrole::text, m.member::regrole::text FROM pg_auth_members m
+           WHERE ARRAY[m.roleid::regrole::text, m.member::regrole::text] && %s""",
+        [list(names.values())],
+    ).fetchall():
+        _admin.execute(f"REVOKE {granted} FROM {member}".encode())
+
+
+@pytest.fixture
+def world(_world_template: tuple[str, dict[str, str]], world_dsn: str) -> Iterator[World]:
     """A database in which ``installer`` installed pgslo, with one role for each part."""
-    names = {part: role(part) for part in ROLES}
     opened: list[Connection] = []
 
     def connect(user: str, **settings: str) -> Connection:
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
-        session = psycopg.connect(empty_dsn, autocommit=True, options=options)
+        session = psycopg.connect(world_dsn, autocommit=True, options=options)
         opened.append(session)
         session.execute(f'SET SESSION AUTHORIZATION "{user}"'.encode())
         return session
 
-    made = World(empty_connection, names, connect)
-    empty_connection.execute(
-        made.sql(
-            """
-            DO $$BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO $installer', current_database()); END$$;
-            CREATE SCHEMA features AUTHORIZATION $installer;
-            CREATE SCHEMA evil AUTHORIZATION $mallory;
-            CREATE SCHEMA tr AUTHORIZATION $trainer;
-            GRANT USAGE ON SCHEMA features TO $writer, $reader;
-            """
-        ).encode()
-    )
-    with connect(names["installer"]) as installer:
-        runtime.install(installer)
-        for part in GRANTED:
-            for statement in grants.statements(part, names[part]):
-                installer.execute(statement.encode())
-    yield made
+    with psycopg.connect(world_dsn, autocommit=True) as superuser:
+        yield World(superuser, dict(_world_template[1]), connect)
     for session in opened:
         session.close()

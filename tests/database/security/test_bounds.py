@@ -122,9 +122,9 @@ def test_no_setting_of_a_session_moves_the_bound(pay):
         pay.run("writer", "UPDATE pgslo_catalog.quarantine_size SET bytes = -1000000")
 
 
-def test_operators_are_told_before_and_when_it_is_full(pay, empty_dsn, tmp_path, monkeypatch):
+def test_operators_are_told_before_and_when_it_is_full(pay, world_dsn, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PGSLO_DSN", empty_dsn)
+    monkeypatch.setenv("PGSLO_DSN", world_dsn)
     pay.run("writer", BAD.format(1, 10))
     assert "quarantine is" not in CliRunner().invoke(main, ["status"]).stdout
     while pay.run("superuser", "SELECT fraction < 0.8 FROM pgslo.quarantine_size")[0][0]:

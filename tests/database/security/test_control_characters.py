@@ -42,7 +42,7 @@ readers: [$reader]
 
 
 @pytest.fixture
-def hostile(world, empty_dsn, tmp_path, monkeypatch):
+def hostile(world, world_dsn, tmp_path, monkeypatch):
     """A table with hostile text in every place that a writer, an owner or an operator fills."""
     quoted = COLUMN.replace('"', '""')
     world.run(
@@ -63,7 +63,7 @@ def hostile(world, empty_dsn, tmp_path, monkeypatch):
     world.run("installer", "SELECT pgslo.tick()")
     world.admin.execute("SELECT pgslo.acknowledge(min(incident_id), %s) FROM pgslo.incident", (EVIL,))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PGSLO_DSN", empty_dsn)
+    monkeypatch.setenv("PGSLO_DSN", world_dsn)
     Path("slos").mkdir()
     Path("slos/ex.yml").write_text(world.sql(DEFINITION), encoding="utf-8")
     Path("pgslo.toml").write_text('[notify.all]\nto = "json://127.0.0.1:1/"\n', encoding="utf-8")
@@ -200,9 +200,9 @@ def test_lint_of_a_hostile_file(tmp_path, monkeypatch, form):
 
 
 @pytest.mark.usefixtures("hostile")
-def test_warnings_of_the_client_are_printable(empty_dsn):
+def test_warnings_of_the_client_are_printable(world_dsn):
 
-    with warnings.catch_warnings(record=True) as seen, psycopg.connect(empty_dsn) as conn:
+    with warnings.catch_warnings(record=True) as seen, psycopg.connect(world_dsn) as conn:
         warnings.simplefilter("always")
         pgslo.client.watch(conn)
         conn.execute("SELECT count(a), count(note) FROM guarded.ex").fetchall()

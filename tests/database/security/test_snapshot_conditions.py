@@ -210,9 +210,9 @@ def test_a_snapshot_is_not_shown_to_readers_of_a_view_that_took_the_name(scene: 
     assert scene.run("trainer", "SELECT name FROM pgslo.snapshot") == [("copy",)]
 
 
-def test_the_command_prints_a_query_with_its_lines(scene: World, empty_dsn: str) -> None:
+def test_the_command_prints_a_query_with_its_lines(scene: World, world_dsn: str) -> None:
     scene.run("superuser", "SELECT pgslo.create_snapshot('refx', 'guarded', 'ex', 'a < 2 -- small', true)")
-    result = CliRunner().invoke(main, ["snapshot", "query", "refx", "--dsn", empty_dsn])
+    result = CliRunner().invoke(main, ["snapshot", "query", "refx", "--dsn", world_dsn])
     assert result.exit_code == 0
     assert scene.run("superuser", result.stdout) == scene.run(
         "superuser", "SELECT id, day, a FROM guarded.ex WHERE a < 2"

@@ -1457,10 +1457,8 @@ CREATE FUNCTION pgslo.tick() RETURNS void
     SET client_min_messages TO 'warning'
     AS $$
 DECLARE
-    target pgslo_catalog.definition;
-    open record;
-    newest record;
-    last_place numeric;
+    due record;
+    is_tended boolean := false;
 BEGIN
     IF NOT pgslo_catalog.try_turn('tick') THEN
         RAISE WARNING USING
@@ -1472,68 +1470,34 @@ BEGIN
     END IF;
     PERFORM pgslo_catalog.join_incidents();
     PERFORM pgslo_catalog.open_left_over();
-    FOR target IN SELECT d.* FROM pgslo_catalog.definition d ORDER BY d.definition_id LOOP
-        BEGIN
-            PERFORM pgslo_catalog.follow(target, NULL, 50);
-        EXCEPTION WHEN OTHERS THEN
-            -- The other tables go on.
-            PERFORM pgslo_catalog.say_left(target.name, SQLSTATE, SQLERRM);
-        END;
-        BEGIN
-            PERFORM pgslo_catalog.judge_age(target);
-        EXCEPTION WHEN OTHERS THEN
-            PERFORM pgslo_catalog.say_left(target.name, SQLSTATE, SQLERRM);
-        END;
-    END LOOP;
-    -- A bulk-loaded table's own writes resolve its incidents, but for what they left to a writer who then rolled back.
-    FOR open IN
-        SELECT r AS rule, later.batch, later.place
-        FROM pgslo_catalog.incident i
-        JOIN pgslo_catalog.definition d USING (definition_id)
-        JOIN pgslo_catalog.rule r USING (rule_id)
-        CROSS JOIN LATERAL (
-            -- What was written since stands among the newest, or it is late and its batch is judged again by itself.
-            SELECT f.batch, f.place
-            FROM (
-                SELECT n.batch, n.place, n.written_at FROM pgslo_catalog.fragment n
-                WHERE n.definition_id = i.definition_id AND n.place > i.opened_place AND n.place <= pgslo_catalog.last_place(d)
-                ORDER BY n.place DESC LIMIT 100
-            ) f
-            WHERE f.written_at >= i.opened_at
-            ORDER BY f.place DESC LIMIT 1
-        ) later
-        WHERE i.resolved_at IS NULL AND r.scope = 'row' AND d.writes = 'bulk'
-        ORDER BY i.incident_id
+    -- Code of owners of tables may be slow, by mistake or on purpose. The tables of pgslo's owner come first, and those that
+    -- took until statement_timeout the last time come last: what was done by then is kept.
+    FOR due IN
+        SELECT d AS definition, g.given_up_at IS NOT NULL OR d.reader IS NOT NULL AS is_late
+        FROM pgslo_catalog.definition d LEFT JOIN pgslo_catalog.given_up g USING (definition_id)
+        ORDER BY g.given_up_at NULLS FIRST, d.reader IS NOT NULL, d.definition_id
     LOOP
-        PERFORM pgslo_catalog.resolve_incident(open.rule, open.batch, open.place, true);
+        IF due.is_late AND NOT is_tended THEN
+            PERFORM pgslo_catalog.measure_quarantines();
+            PERFORM pgslo_catalog.tend_incidents();
+            is_tended := true;
+        END IF;
+        IF NOT pgslo_catalog.look_after(due.definition) THEN
+            RETURN;
+        END IF;
     END LOOP;
-    -- A streamed table writes nothing down for rows that pass.
-    FOR open IN
-        SELECT i AS incident, r AS rule, d AS definition, d.name
-        FROM pgslo_catalog.incident i JOIN pgslo_catalog.definition d USING (definition_id) JOIN pgslo_catalog.rule r USING (rule_id)
-        WHERE i.resolved_at IS NULL AND r.scope = 'row' AND d.writes = 'stream'
-        ORDER BY i.incident_id
-    LOOP
-        BEGIN
-            last_place := pgslo_catalog.last_place(open.definition);
-            newest := pgslo_catalog.newest_batch(open.definition);
-            IF newest.place > last_place THEN
-                newest := pgslo_catalog.newest_batch(open.definition, last_place);
-            END IF;
-            IF newest.place > pgslo_catalog.last_missed(open.incident, open.rule) THEN
-                PERFORM pgslo_catalog.resolve_incident(open.rule, newest.name, newest.place, true);
-            END IF;
-        EXCEPTION WHEN OTHERS THEN
-            PERFORM pgslo_catalog.say_left(open.name, SQLSTATE, SQLERRM);
-        END;
-    END LOOP;
-    PERFORM pgslo_catalog.follow_assertions();
-    PERFORM pgslo_catalog.measure_quarantines();
-    PERFORM pgslo_catalog.tend_incidents();
+    BEGIN
+        PERFORM pgslo_catalog.measure_quarantines();
+        PERFORM pgslo_catalog.tend_incidents();
+    EXCEPTION WHEN query_canceled THEN
+        IF NOT is_tended THEN
+            RAISE;
+        END IF;
+    END;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.tick() IS 'Closes and judges batches that are due, resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron.';
+COMMENT ON FUNCTION pgslo.tick() IS 'Closes and judges batches that are due, resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron, with a statement_timeout.';
 
 CREATE FUNCTION pgslo.verify_snapshot(name text) RETURNS TABLE(about text, was text, is_now text)
     LANGUAGE plpgsql
@@ -3597,7 +3561,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Brings the batches of a definition up to date, judging at most so many.';
 
-CREATE FUNCTION pgslo_catalog.follow_assertions() RETURNS void
+CREATE FUNCTION pgslo_catalog.follow_assertions(definition pgslo_catalog.definition) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3607,7 +3571,13 @@ BEGIN
     FOR touched IN
         WITH taken AS (
             DELETE FROM pgslo_catalog.touched t
-            WHERE t.touched_id IN (SELECT w.touched_id FROM pgslo_catalog.touched w ORDER BY w.touched_id LIMIT 10000 FOR UPDATE SKIP LOCKED)
+            WHERE t.touched_id IN (
+                SELECT w.touched_id
+                FROM pgslo_catalog.touched w
+                WHERE w.check_function IN (
+                    SELECT a.check_function FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r USING (rule_id)
+                    WHERE r.definition_id = (follow_assertions.definition).definition_id)
+                ORDER BY w.touched_id LIMIT 10000 FOR UPDATE SKIP LOCKED)
             RETURNING t.check_function, t.keys
         )
         SELECT a.rule_id, a.check_function, array_agg(DISTINCT k.key) AS keys
@@ -3621,14 +3591,13 @@ BEGIN
         EXCEPTION WHEN OTHERS THEN
             -- Noted again for the next time.
             INSERT INTO pgslo_catalog.touched (check_function, keys) VALUES (touched.check_function, touched.keys);
-            PERFORM pgslo_catalog.say_left(d.name, SQLSTATE, SQLERRM)
-            FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id WHERE r.rule_id = touched.rule_id;
+            PERFORM pgslo_catalog.say_left((follow_assertions.definition).name, SQLSTATE, SQLERRM);
         END;
     END LOOP;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.follow_assertions() IS 'What tick() does for assertions that do not reject: judges what finished transactions touched.';
+COMMENT ON FUNCTION pgslo_catalog.follow_assertions(definition pgslo_catalog.definition) IS 'What tick() does for assertions that do not reject: judges what finished transactions touched.';
 
 CREATE FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
     LANGUAGE plpgsql
@@ -5493,6 +5462,37 @@ CREATE FUNCTION pgslo_catalog.locked_by(locker xid) RETURNS text
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.locked_by(locker xid) IS 'The transaction that locked a row last, in words; its number is the row''s xmax.';
+
+CREATE FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Each goes on when another one fails.
+    FOR step IN 1..4 LOOP
+        BEGIN
+            CASE step
+                WHEN 1 THEN PERFORM pgslo_catalog.follow(look_after.definition, NULL, 50);
+                WHEN 2 THEN PERFORM pgslo_catalog.judge_age(look_after.definition);
+                WHEN 3 THEN PERFORM pgslo_catalog.resolve_met(look_after.definition);
+                WHEN 4 THEN PERFORM pgslo_catalog.follow_assertions(look_after.definition);
+            END CASE;
+        EXCEPTION
+            WHEN query_canceled THEN
+                PERFORM pgslo_catalog.say_left((look_after.definition).name, SQLSTATE, SQLERRM);
+                INSERT INTO pgslo_catalog.given_up AS g (definition_id) VALUES ((look_after.definition).definition_id)
+                ON CONFLICT ON CONSTRAINT given_up_is_kept_once DO UPDATE SET given_up_at = excluded.given_up_at;
+                RETURN false;
+            WHEN OTHERS THEN
+                PERFORM pgslo_catalog.say_left((look_after.definition).name, SQLSTATE, SQLERRM);
+        END;
+    END LOOP;
+    DELETE FROM pgslo_catalog.given_up g WHERE g.definition_id = (look_after.definition).definition_id;
+    RETURN true;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition) IS 'What tick() does for one table. False: statement_timeout, or a person, ended it.';
 
 CREATE FUNCTION pgslo_catalog.make_table(table_name text, columns jsonb, for_good boolean, reader name) RETURNS void
     LANGUAGE plpgsql
@@ -7940,6 +7940,61 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean) IS 'Resolve the rule''s open incident if this batch is newer than every batch that missed it and not in the future, and return whether it did; never waits and never fails the write.';
 
+CREATE FUNCTION pgslo_catalog.resolve_met(definition pgslo_catalog.definition) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    open record;
+    last_place numeric := pgslo_catalog.last_place(resolve_met.definition);
+    newest record;
+BEGIN
+    IF (resolve_met.definition).writes = 'bulk' THEN
+        -- A bulk-loaded table's own writes resolve its incidents, but for what they left to a writer who then rolled back.
+        FOR open IN
+            SELECT r AS rule, later.batch, later.place
+            FROM pgslo_catalog.incident i
+            JOIN pgslo_catalog.rule r USING (rule_id)
+            CROSS JOIN LATERAL (
+                -- What was written since stands among the newest, or it is late and its batch is judged again by itself.
+                SELECT f.batch, f.place
+                FROM (
+                    SELECT n.batch, n.place, n.written_at FROM pgslo_catalog.fragment n
+                    WHERE n.definition_id = i.definition_id AND n.place > i.opened_place AND n.place <= last_place
+                    ORDER BY n.place DESC LIMIT 100
+                ) f
+                WHERE f.written_at >= i.opened_at
+                ORDER BY f.place DESC LIMIT 1
+            ) later
+            WHERE i.definition_id = (resolve_met.definition).definition_id AND i.resolved_at IS NULL AND r.scope = 'row'
+            ORDER BY i.incident_id
+        LOOP
+            PERFORM pgslo_catalog.resolve_incident(open.rule, open.batch, open.place, true);
+        END LOOP;
+        RETURN;
+    END IF;
+    -- A streamed table writes nothing down for rows that pass.
+    FOR open IN
+        SELECT i AS incident, r AS rule
+        FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
+        WHERE i.definition_id = (resolve_met.definition).definition_id AND i.resolved_at IS NULL AND r.scope = 'row'
+        ORDER BY i.incident_id
+    LOOP
+        IF newest IS NULL THEN
+            newest := pgslo_catalog.newest_batch(resolve_met.definition);
+            IF newest.place > last_place THEN
+                newest := pgslo_catalog.newest_batch(resolve_met.definition, last_place);
+            END IF;
+        END IF;
+        IF newest.place > pgslo_catalog.last_missed(open.incident, open.rule) THEN
+            PERFORM pgslo_catalog.resolve_incident(open.rule, newest.name, newest.place, true);
+        END IF;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.resolve_met(definition pgslo_catalog.definition) IS 'Resolves incidents of rules about rows that later batches met.';
+
 CREATE FUNCTION pgslo_catalog.room_of(snapshot_id bigint) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8018,7 +8073,10 @@ BEGIN
             ERRCODE = '01SL2',
             MESSAGE = format('pgslo.tick() could not judge batches of %s', say_left.definition),
             DETAIL = format('SQLSTATE %s: %s.', say_left.error_code, say_left.error_message),
-            HINT = 'They are judged the next time.';
+            HINT = CASE say_left.error_code
+                WHEN '57014' THEN 'They come last the next time. Look for slow functions in constraints and indexes of the table, or raise statement_timeout.'
+                ELSE 'They are judged the next time.'
+            END;
         RETURN;
     END IF;
     PERFORM pgslo_catalog.record_break(say_left.definition, NULL, say_left.error_code, say_left.error_message);
@@ -10310,6 +10368,13 @@ ALTER TABLE pgslo_catalog.fragment ALTER COLUMN fragment_id ADD GENERATED ALWAYS
     CACHE 1
 );
 
+CREATE TABLE pgslo_catalog.given_up (
+    definition_id bigint NOT NULL,
+    given_up_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.given_up IS 'Definitions during which tick() was cancelled, by statement_timeout or by a person: they come last until it gets through.';
+
 ALTER TABLE pgslo_catalog.incident_event ALTER COLUMN incident_event_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.incident_event_incident_event_id_seq
     START WITH 1
@@ -10670,6 +10735,9 @@ ALTER TABLE ONLY pgslo_catalog.delivery
 ALTER TABLE ONLY pgslo_catalog.fragment
     ADD CONSTRAINT fragment_has_an_id PRIMARY KEY (fragment_id);
 
+ALTER TABLE ONLY pgslo_catalog.given_up
+    ADD CONSTRAINT given_up_is_kept_once PRIMARY KEY (definition_id);
+
 ALTER TABLE ONLY pgslo_catalog.incident_event
     ADD CONSTRAINT incident_event_has_an_id PRIMARY KEY (incident_event_id);
 
@@ -10911,6 +10979,9 @@ ALTER TABLE ONLY pgslo_catalog.broken_group
 
 ALTER TABLE ONLY pgslo_catalog.delivery
     ADD CONSTRAINT delivery_belongs_to_a_recipient FOREIGN KEY (recipient) REFERENCES pgslo_catalog.recipient(recipient) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.given_up
+    ADD CONSTRAINT given_up_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.incident
     ADD CONSTRAINT incident_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
@@ -11172,7 +11243,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.fault_kinds(OUT ordinal integer, OUT name t
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.follow_assertions() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.follow_assertions(definition pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
 
@@ -11318,6 +11389,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.level_of(mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.locked_by(locker xid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.make_table(table_name text, columns jsonb, for_good boolean, reader name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.mark_taken(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) FROM PUBLIC;
@@ -11457,6 +11530,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.def
 REVOKE ALL ON FUNCTION pgslo_catalog.require_end() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.resolve_met(definition pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.room_of(snapshot_id bigint) FROM PUBLIC;
 

@@ -140,7 +140,10 @@ BEGIN
             ERRCODE = '01SL2',
             MESSAGE = format('pgslo.tick() could not judge batches of %s', say_left.definition),
             DETAIL = format('SQLSTATE %s: %s.', say_left.error_code, say_left.error_message),
-            HINT = 'They are judged the next time.';
+            HINT = CASE say_left.error_code
+                WHEN '57014' THEN 'They come last the next time. Look for slow functions in constraints and indexes of the table, or raise statement_timeout.'
+                ELSE 'They are judged the next time.'
+            END;
         RETURN;
     END IF;
     PERFORM pgslo_catalog.record_break(say_left.definition, NULL, say_left.error_code, say_left.error_message);

@@ -348,7 +348,7 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_assertion(bigint, text[], boolean) IS 'Looks at groups, and again at those known to be broken, as everybody sees them; gives the day''s verdict, which the incident follows. NULL when it cannot be judged.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.follow_assertions() RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.follow_assertions(definition pgslo_catalog.definition) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -358,7 +358,13 @@ BEGIN
     FOR touched IN
         WITH taken AS (
             DELETE FROM pgslo_catalog.touched t
-            WHERE t.touched_id IN (SELECT w.touched_id FROM pgslo_catalog.touched w ORDER BY w.touched_id LIMIT 10000 FOR UPDATE SKIP LOCKED)
+            WHERE t.touched_id IN (
+                SELECT w.touched_id
+                FROM pgslo_catalog.touched w
+                WHERE w.check_function IN (
+                    SELECT a.check_function FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r USING (rule_id)
+                    WHERE r.definition_id = (follow_assertions.definition).definition_id)
+                ORDER BY w.touched_id LIMIT 10000 FOR UPDATE SKIP LOCKED)
             RETURNING t.check_function, t.keys
         )
         SELECT a.rule_id, a.check_function, array_agg(DISTINCT k.key) AS keys
@@ -372,13 +378,12 @@ BEGIN
         EXCEPTION WHEN OTHERS THEN
             -- Noted again for the next time.
             INSERT INTO pgslo_catalog.touched (check_function, keys) VALUES (touched.check_function, touched.keys);
-            PERFORM pgslo_catalog.say_left(d.name, SQLSTATE, SQLERRM)
-            FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id WHERE r.rule_id = touched.rule_id;
+            PERFORM pgslo_catalog.say_left((follow_assertions.definition).name, SQLSTATE, SQLERRM);
         END;
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.follow_assertions() IS 'What tick() does for assertions that do not reject: judges what finished transactions touched.';
+COMMENT ON FUNCTION pgslo_catalog.follow_assertions(pgslo_catalog.definition) IS 'What tick() does for assertions that do not reject: judges what finished transactions touched.';
 
 -- What apply does.
 

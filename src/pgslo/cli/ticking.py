@@ -8,9 +8,12 @@ from pgslo import database, naming
 from pgslo.cli import output
 from pgslo.database import Connection
 
+#: Milliseconds that one call may take where the session sets no limit: the code of a table's owner may never end.
+LONGEST = 600_000
+
 
 def tick(conn: Connection) -> int:
-    """Run ``pgslo.tick()`` and show its warnings.
+    """Run ``pgslo.tick()`` and show its warnings. Without a ``statement_timeout`` of the session, it ends after ten minutes.
 
     Returns:
         How many warnings there were; 0: everything that was due is done.
@@ -27,7 +30,9 @@ def tick(conn: Connection) -> int:
 
     conn.add_notice_handler(keep)
     try:
-        with database.errors():
+        with database.errors(), conn.transaction():
+            if conn.execute("SHOW statement_timeout").fetchone() == ("0",):
+                conn.execute(f"SET LOCAL statement_timeout = {LONGEST}".encode())
             conn.execute("SELECT pgslo.tick()")
     finally:
         conn.remove_notice_handler(keep)

@@ -1,0 +1,135 @@
+-- What is done every minute. One table after the other, so that what one table costs or breaks stays with it.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.resolve_met(definition pgslo_catalog.definition) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    open record;
+    last_place numeric := pgslo_catalog.last_place(resolve_met.definition);
+    newest record;
+BEGIN
+    IF (resolve_met.definition).writes = 'bulk' THEN
+        -- A bulk-loaded table's own writes resolve its incidents, but for what they left to a writer who then rolled back.
+        FOR open IN
+            SELECT r AS rule, later.batch, later.place
+            FROM pgslo_catalog.incident i
+            JOIN pgslo_catalog.rule r USING (rule_id)
+            CROSS JOIN LATERAL (
+                -- What was written since stands among the newest, or it is late and its batch is judged again by itself.
+                SELECT f.batch, f.place
+                FROM (
+                    SELECT n.batch, n.place, n.written_at FROM pgslo_catalog.fragment n
+                    WHERE n.definition_id = i.definition_id AND n.place > i.opened_place AND n.place <= last_place
+                    ORDER BY n.place DESC LIMIT 100
+                ) f
+                WHERE f.written_at >= i.opened_at
+                ORDER BY f.place DESC LIMIT 1
+            ) later
+            WHERE i.definition_id = (resolve_met.definition).definition_id AND i.resolved_at IS NULL AND r.scope = 'row'
+            ORDER BY i.incident_id
+        LOOP
+            PERFORM pgslo_catalog.resolve_incident(open.rule, open.batch, open.place, true);
+        END LOOP;
+        RETURN;
+    END IF;
+    -- A streamed table writes nothing down for rows that pass.
+    FOR open IN
+        SELECT i AS incident, r AS rule
+        FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
+        WHERE i.definition_id = (resolve_met.definition).definition_id AND i.resolved_at IS NULL AND r.scope = 'row'
+        ORDER BY i.incident_id
+    LOOP
+        IF newest IS NULL THEN
+            newest := pgslo_catalog.newest_batch(resolve_met.definition);
+            IF newest.place > last_place THEN
+                newest := pgslo_catalog.newest_batch(resolve_met.definition, last_place);
+            END IF;
+        END IF;
+        IF newest.place > pgslo_catalog.last_missed(open.incident, open.rule) THEN
+            PERFORM pgslo_catalog.resolve_incident(open.rule, newest.name, newest.place, true);
+        END IF;
+    END LOOP;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.resolve_met(pgslo_catalog.definition) IS 'Resolves incidents of rules about rows that later batches met.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- Each goes on when another one fails.
+    FOR step IN 1..4 LOOP
+        BEGIN
+            CASE step
+                WHEN 1 THEN PERFORM pgslo_catalog.follow(look_after.definition, NULL, 50);
+                WHEN 2 THEN PERFORM pgslo_catalog.judge_age(look_after.definition);
+                WHEN 3 THEN PERFORM pgslo_catalog.resolve_met(look_after.definition);
+                WHEN 4 THEN PERFORM pgslo_catalog.follow_assertions(look_after.definition);
+            END CASE;
+        EXCEPTION
+            WHEN query_canceled THEN
+                PERFORM pgslo_catalog.say_left((look_after.definition).name, SQLSTATE, SQLERRM);
+                INSERT INTO pgslo_catalog.given_up AS g (definition_id) VALUES ((look_after.definition).definition_id)
+                ON CONFLICT ON CONSTRAINT given_up_is_kept_once DO UPDATE SET given_up_at = excluded.given_up_at;
+                RETURN false;
+            WHEN OTHERS THEN
+                PERFORM pgslo_catalog.say_left((look_after.definition).name, SQLSTATE, SQLERRM);
+        END;
+    END LOOP;
+    DELETE FROM pgslo_catalog.given_up g WHERE g.definition_id = (look_after.definition).definition_id;
+    RETURN true;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.look_after(pgslo_catalog.definition) IS 'What tick() does for one table. False: statement_timeout, or a person, ended it.';
+
+CREATE OR REPLACE FUNCTION pgslo.tick() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+-- A lock on one table must not hold up the others; what could not be judged is said, and judged the next time.
+SET lock_timeout = '2s'
+SET client_min_messages = 'warning'
+AS $pgslo$
+DECLARE
+    due record;
+    is_tended boolean := false;
+BEGIN
+    IF NOT pgslo_catalog.try_turn('tick') THEN
+        RAISE WARNING USING
+            ERRCODE = '01SL2',
+            MESSAGE = 'another session is running pgslo.tick(); nothing was done',
+            DETAIL = format('The turn to judge batches has %s.', pgslo_catalog.turn_holder('tick')),
+            HINT = 'It ends with that transaction. If that is idle, end it: SELECT pg_terminate_backend(<process>);';
+        RETURN;
+    END IF;
+    PERFORM pgslo_catalog.join_incidents();
+    PERFORM pgslo_catalog.open_left_over();
+    -- Code of owners of tables may be slow, by mistake or on purpose. The tables of pgslo's owner come first, and those that
+    -- took until statement_timeout the last time come last: what was done by then is kept.
+    FOR due IN
+        SELECT d AS definition, g.given_up_at IS NOT NULL OR d.reader IS NOT NULL AS is_late
+        FROM pgslo_catalog.definition d LEFT JOIN pgslo_catalog.given_up g USING (definition_id)
+        ORDER BY g.given_up_at NULLS FIRST, d.reader IS NOT NULL, d.definition_id
+    LOOP
+        IF due.is_late AND NOT is_tended THEN
+            PERFORM pgslo_catalog.measure_quarantines();
+            PERFORM pgslo_catalog.tend_incidents();
+            is_tended := true;
+        END IF;
+        IF NOT pgslo_catalog.look_after(due.definition) THEN
+            RETURN;
+        END IF;
+    END LOOP;
+    BEGIN
+        PERFORM pgslo_catalog.measure_quarantines();
+        PERFORM pgslo_catalog.tend_incidents();
+    EXCEPTION WHEN query_canceled THEN
+        IF NOT is_tended THEN
+            RAISE;
+        END IF;
+    END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.tick() IS 'Closes and judges batches that are due, resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron, with a statement_timeout.';

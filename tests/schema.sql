@@ -477,7 +477,7 @@ BEGIN
     DELETE FROM pgslo_catalog.snapshot s WHERE s.snapshot_id = known.snapshot_id;
     -- With the last one goes what was made with the first.
     IF NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'pgslo_snapshot')
-        AND EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'pgslo_snapshot' AND n.nspowner = current_user::regrole) THEN
+        AND EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'pgslo_snapshot' AND n.nspowner = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)) THEN
         DROP FUNCTION IF EXISTS pgslo_snapshot.refuse_change();
         DROP SCHEMA pgslo_snapshot;
     END IF;
@@ -496,7 +496,7 @@ DECLARE
     known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(end_check.name);
     room text := CASE WHEN known.is_copy THEN known.name ELSE pgslo_catalog.room_of(known.snapshot_id) END;
     keeper regclass := (SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'pgslo_snapshot' AND c.relname = room AND c.relkind = 'r'
-                        AND c.relowner = current_user::regrole);
+                        AND c.relowner = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user));
     columns_now jsonb;
 BEGIN
     IF known.content_hash IS NULL OR keeper IS NULL THEN
@@ -5225,7 +5225,7 @@ BEGIN
             $text$;
         REVOKE ALL ON FUNCTION pgslo_snapshot.refuse_change() FROM PUBLIC;
         COMMENT ON FUNCTION pgslo_snapshot.refuse_change() IS 'Refuses to change a snapshot''s rows.';
-    ELSIF keeper <> current_user::regrole THEN
+    ELSIF keeper <> (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_schema',
             MESSAGE = 'schema pgslo_snapshot belongs to somebody else',
@@ -5429,7 +5429,7 @@ CREATE FUNCTION pgslo_catalog.leave_room(room text) RETURNS void
     AS $$
 BEGIN
     -- The schema may be another role's by now, and a table in it that role's.
-    IF EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'pgslo_snapshot' AND n.nspowner = current_user::regrole) THEN
+    IF EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'pgslo_snapshot' AND n.nspowner = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)) THEN
         EXECUTE format('DROP TABLE IF EXISTS pgslo_snapshot.%I', leave_room.room);
     END IF;
     DELETE FROM pgslo_catalog.snapshot_room r WHERE r.table_name = leave_room.room;

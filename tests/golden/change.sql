@@ -19,6 +19,7 @@ SET search_path = pg_catalog, pg_temp
 -- An error rather than a count of what policies show.
 SET row_security = off
 AS $pgslo$
+#variable_conflict use_variable
 DECLARE
     batches pgslo_catalog.measured[];
 BEGIN
@@ -53,7 +54,7 @@ BEGIN
     RETURN batches;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo 2ce76b07007106da features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo c9765322df9ffef3 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) FROM PUBLIC;
@@ -64,6 +65,7 @@ CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__take_measure() RETURN
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+#variable_conflict use_variable
 DECLARE
     columns text[] := ARRAY['user_id', 'age', 'clicks', 'score', 'spend', 'country', 'plan', 'email', 'phone', 'shop', 'sku', 'campaign', 'signed_up_at', 'last_seen_at']::text[];
     tallies text[] := ARRAY['finite of age', 'sum of age']::text[];
@@ -112,7 +114,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 4dfed48d01175082 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 55adc6b07ed6ae90 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement judges every rule and measures its batches.
@@ -121,6 +123,7 @@ CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__write_statement() RET
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+#variable_conflict use_variable
 DECLARE
     rules text[] := ARRAY[]::text[];
     columns text[] := ARRAY['user_id', 'age', 'clicks', 'score', 'spend', 'country', 'plan', 'email', 'phone', 'shop', 'sku', 'campaign', 'signed_up_at', 'last_seen_at']::text[];
@@ -208,10 +211,6 @@ BEGIN
                 GROUP BY 1
             ) AS b;
         EXCEPTION WHEN OTHERS THEN
-            -- What the batches look like is then known of their other rows alone, which is as good as nothing.
-            samples := NULL;
-            tallies := tallies || 'unsampled rows'::text;
-            batches := pgslo_catalog.unsampled(batches);
             IF SQLSTATE NOT LIKE '22%' THEN
                 PERFORM pgslo_catalog.record_break('features.user_stats', 'learned', SQLSTATE, SQLERRM);
             END IF;
@@ -238,7 +237,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo aea759cc50c53b84 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 9af8e44525188c73 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

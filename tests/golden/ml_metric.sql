@@ -21,6 +21,7 @@ SET search_path = pg_catalog, pg_temp
 -- An error rather than a count of what policies show.
 SET row_security = off
 AS $pgslo$
+#variable_conflict use_variable
 DECLARE
     batches pgslo_catalog.measured[];
 BEGIN
@@ -55,7 +56,7 @@ BEGIN
     RETURN batches;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo 13aa684fa6ad677d features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo 4fecd955bb02439b features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) FROM PUBLIC;
@@ -66,6 +67,7 @@ CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__take_measure() RETURN
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+#variable_conflict use_variable
 DECLARE
     columns text[] := ARRAY['user_id', 'age', 'clicks', 'score', 'spend', 'country', 'plan', 'email', 'phone', 'shop', 'sku', 'campaign', 'signed_up_at', 'last_seen_at']::text[];
     tallies text[] := ARRAY[]::text[];
@@ -114,7 +116,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 2b87724c5346ff7b features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 8964f14c436c7c47 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement judges every rule and measures its batches.
@@ -123,6 +125,7 @@ CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__write_statement() RET
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+#variable_conflict use_variable
 DECLARE
     rules text[] := ARRAY[]::text[];
     columns text[] := ARRAY['user_id', 'age', 'clicks', 'score', 'spend', 'country', 'plan', 'email', 'phone', 'shop', 'sku', 'campaign', 'signed_up_at', 'last_seen_at']::text[];
@@ -210,10 +213,6 @@ BEGIN
                 GROUP BY 1
             ) AS b;
         EXCEPTION WHEN OTHERS THEN
-            -- What the batches look like is then known of their other rows alone, which is as good as nothing.
-            samples := NULL;
-            tallies := tallies || 'unsampled rows'::text;
-            batches := pgslo_catalog.unsampled(batches);
             IF SQLSTATE NOT LIKE '22%' THEN
                 PERFORM pgslo_catalog.record_break('features.user_stats', 'learned', SQLSTATE, SQLERRM);
             END IF;
@@ -240,7 +239,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo bc4e53d7553a8b94 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo f0071957d068362e features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

@@ -18,6 +18,7 @@ CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__quarantine() RETURNS 
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+#variable_conflict use_variable
 DECLARE
     row_key text;
     violated text[];
@@ -71,7 +72,9 @@ BEGIN
         RETURN NEW;
     END IF;
     IF TG_OP = 'UPDATE' AND pg_trigger_depth() > 1 THEN
-        IF pgslo_catalog.is_referential('features.user_stats', TG_RELID::regclass, violated, OLD, NEW) THEN
+        IF pgslo_catalog.is_referential(TG_RELID::regclass, OLD, NEW)
+            AND NOT pgslo_catalog.changes_others('features.user_stats', TG_RELID::regclass, violated, OLD, NEW)
+        THEN
             RETURN NEW;  -- What a foreign key does has to be stored: left as it was, the row would point nowhere.
         END IF;
     END IF;
@@ -87,7 +90,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 6ba1d645857d924d features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 0a66643c7fc7940e features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__take_measure: what a statement takes away is taken from its batches.
@@ -96,6 +99,7 @@ CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__take_measure() RETURN
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+#variable_conflict use_variable
 DECLARE
     columns text[] := ARRAY[]::text[];
     tallies text[] := ARRAY[]::text[];
@@ -146,7 +150,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 4ebfee46e834e7c1 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo f99ebae665200ffd features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -155,6 +159,7 @@ CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__write_statement() RET
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+#variable_conflict use_variable
 DECLARE
     rules text[] := ARRAY['country_pattern', 'campaign_pattern', 'phone_pattern']::text[];
     columns text[] := ARRAY[]::text[];
@@ -472,7 +477,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 612408b159fe3d25 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 5e99d3523ca87012 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.
@@ -504,6 +509,7 @@ SET search_path = pg_catalog, pg_temp
 -- An error rather than a count of what policies show.
 SET row_security = off
 AS $pgslo$
+#variable_conflict use_variable
 DECLARE
     r record;
     passes boolean;
@@ -530,7 +536,7 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) IS 'pgslo 1fab2c990d897f6d features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) IS 'pgslo 935e30dd43e4c259 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) FROM PUBLIC;

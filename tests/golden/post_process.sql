@@ -16,6 +16,7 @@ SET search_path = pg_catalog, pg_temp
 -- What the model gave is carried as text, and must not lose digits.
 SET extra_float_digits = 3
 AS $pgslo$
+#variable_conflict use_variable
 DECLARE
     given record := NEW;
     gave double precision;
@@ -120,7 +121,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN NEW;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__churn_score__post_process() IS 'pgslo c9b9cf3d22b54ef4 features.churn_score';
+COMMENT ON FUNCTION pgslo_gen.features__churn_score__post_process() IS 'pgslo 7f584faddd9ea968 features.churn_score';
 REVOKE ALL ON FUNCTION pgslo_gen.features__churn_score__post_process() FROM PUBLIC;
 
 -- create registration features.churn_score: tells the runtime names, owners and promises for its messages.

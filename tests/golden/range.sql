@@ -19,6 +19,7 @@ CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__repair() RETURNS trig
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+#variable_conflict use_variable
 DECLARE
     sent record;
     old_value text;
@@ -50,7 +51,7 @@ BEGIN
     RETURN NEW;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo 647c1a8eb441ec66 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo 7fb56842e5ef367c features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__repair() FROM PUBLIC;
 
 -- create function features__user_stats__quarantine: all quarantining rules in one condition; a look at each only when it fails.
@@ -59,6 +60,7 @@ CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__quarantine() RETURNS 
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+#variable_conflict use_variable
 DECLARE
     row_key text;
     violated text[];
@@ -112,7 +114,9 @@ BEGIN
         RETURN NEW;
     END IF;
     IF TG_OP = 'UPDATE' AND pg_trigger_depth() > 1 THEN
-        IF pgslo_catalog.is_referential('features.user_stats', TG_RELID::regclass, violated, OLD, NEW) THEN
+        IF pgslo_catalog.is_referential(TG_RELID::regclass, OLD, NEW)
+            AND NOT pgslo_catalog.changes_others('features.user_stats', TG_RELID::regclass, violated, OLD, NEW)
+        THEN
             RETURN NEW;  -- What a foreign key does has to be stored: left as it was, the row would point nowhere.
         END IF;
     END IF;
@@ -128,7 +132,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 7c00bbeb3dc7b2d0 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 8770850625fb855e features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__take_measure: what a statement takes away is taken from its batches.
@@ -137,6 +141,7 @@ CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__take_measure() RETURN
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+#variable_conflict use_variable
 DECLARE
     columns text[] := ARRAY[]::text[];
     tallies text[] := ARRAY[]::text[];
@@ -187,7 +192,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 2c891a86e543e8b5 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo d64a71bdc4e65a29 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -196,6 +201,7 @@ CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__write_statement() RET
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+#variable_conflict use_variable
 DECLARE
     rules text[] := ARRAY['age_range', 'score_range', 'signed_up_at_range']::text[];
     columns text[] := ARRAY[]::text[];
@@ -513,7 +519,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 43d168846a2e269a features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo d7ba52345fa679f3 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.
@@ -545,6 +551,7 @@ SET search_path = pg_catalog, pg_temp
 -- An error rather than a count of what policies show.
 SET row_security = off
 AS $pgslo$
+#variable_conflict use_variable
 DECLARE
     r record;
     passes boolean;
@@ -571,7 +578,7 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) IS 'pgslo 7c3949df0a2c937a features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) IS 'pgslo 912c95b56586e01c features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) FROM PUBLIC;

@@ -32,7 +32,7 @@ HAVING sum(s.salary) > t.budget
 CROSS JOIN LATERAL (
     SELECT string_agg(left(w.pgslo_row, 200), ', ') AS pgslo_rows
     FROM (
-        SELECT q::text AS pgslo_row
+        SELECT (q.*)::text AS pgslo_row
         FROM (
 SELECT t.team, sum(s.salary)
 FROM features.team t JOIN features.staff s ON s.team = t.team
@@ -51,7 +51,7 @@ FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_
 CROSS JOIN LATERAL (
     SELECT string_agg(left(w.pgslo_row, 200), ', ') AS pgslo_rows
     FROM (
-        SELECT q::text AS pgslo_row
+        SELECT (q.*)::text AS pgslo_row
         FROM (
 SELECT t.team, sum(s.salary)
 FROM features.team t JOIN features.staff s ON s.team = t.team
@@ -66,7 +66,7 @@ WHERE v.pgslo_rows IS NOT NULL;
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__teams_within_budget__breaches(text[]) IS 'pgslo 30fd1548251cf6a9 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__teams_within_budget__breaches(text[]) IS 'pgslo d29a7787480f2796 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__teams_within_budget__breaches(text[]) FROM PUBLIC;
 
 -- create function features__staff__is_broken: looks at touched groups.
@@ -90,7 +90,7 @@ FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_
 CROSS JOIN LATERAL (
     SELECT string_agg(left(w.pgslo_row, 200), ', ') AS pgslo_rows
     FROM (
-        SELECT q::text AS pgslo_row
+        SELECT (q.*)::text AS pgslo_row
         FROM (
 SELECT t.team, sum(s.salary)
 FROM features.team t JOIN features.staff s ON s.team = t.team
@@ -111,7 +111,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 4b53af47d1871f6b features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 7c64c457bcc97eb2 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) FROM PUBLIC;
 
 -- create function features__staff__settle_all: holds all that a transaction touched when it commits.
@@ -411,7 +411,7 @@ SELECT pgslo_catalog.declare_assertion('{
    ]
   }
  ],
- "fingerprint": "42075a86bc021145"
+ "fingerprint": "5f0cb4ab8741e396"
 }'::jsonb);
 
 -- create table features__staff__touched: keeps what a transaction touched until it commits.

@@ -153,18 +153,22 @@ def as_revision(
 ) -> str:
     """A plan as a revision of Alembic."""
     scripts = runtime.wanted(runtime.read(conn))
-    # The transaction is Alembic's: what comes after in it keeps its own limit.
-    limits_end = "SET LOCAL lock_timeout TO DEFAULT;\n"
+    # The transaction is Alembic's: what comes after in it keeps its own settings.
+    keep, ends = (
+        show.keep_path(is_local=True),
+        f"SET LOCAL lock_timeout TO DEFAULT;\n{show.restore_path(is_local=True)}",
+    )
     together = show.script_together(plan, runtime.statements(scripts) if scripts else ())
     alone = show.scripts_alone(plan)
     remembering = show.script_remembering(plan)
     if not alone:
         together, remembering = "\n".join((together, *remembering)), ()
+    remembering = tuple(map(show.in_transaction, remembering))
     return revision.revision(
         revision.Scripts(
-            together=together + "\n" + limits_end,
+            together=f"{keep}{together}\n{ends}",
             alone=(*alone, *remembering),
-            revert="".join((*_not_taken_back(plan), "\n", _taking_back(plan), limits_end)),
+            revert="".join((*_not_taken_back(plan), "\n", keep, _taking_back(plan), ends)),
         ),
         [
             *(f"source: {source}" for source in sources),
@@ -228,10 +232,7 @@ def _not_taken_back(plan: Plan) -> list[str]:
 
 
 def _taking_back(plan: Plan) -> str:
-    head = (
-        f"SET LOCAL lock_timeout = {installation.LOCK_TIMEOUT};\n"
-        f"SELECT pg_catalog.pg_advisory_xact_lock({naming.INSTALL_LOCK});\n"
-    )
+    head = f"{show.settings()}SELECT pg_catalog.pg_advisory_xact_lock({naming.INSTALL_LOCK});\n"
     undone = [step for step in reversed(plan.steps) if step.undo]
     early = "".join(f"{one.text.text};\n" for step in undone for one in step.undo if one.early)
     return head + early + "".join(_undo(step) for step in undone)

@@ -14,6 +14,8 @@ from pgslo.display import one_line
 from pgslo.installation import LOCK_TIMEOUT
 from pgslo.plan import Plan, Step, order_statements
 
+#: Text of an author or of a rule finds PostgreSQL's own operators and functions alone, whatever the session has set.
+_PATH = "pg_catalog, pg_temp"
 _KINDS = {"not_null": "NOT NULL of", "foreign_key": "foreign key", "unique_index": "unique index"}
 
 
@@ -187,7 +189,7 @@ def as_sql(plan: Plan, runtime_texts: Sequence[str]) -> str:
         parts.append(
             "-- What follows stands alone, statement by statement; it fails where rows that are there break a rule.\n"
         )
-    return "\n".join((*parts, *alone, *script_remembering(plan)))
+    return "\n".join((*parts, *alone, *map(in_transaction, script_remembering(plan))))
 
 
 def script_together(plan: Plan, runtime_texts: Sequence[str]) -> str:
@@ -204,12 +206,12 @@ def script_together(plan: Plan, runtime_texts: Sequence[str]) -> str:
                 "DO $$ BEGIN",
                 f"    IF NOT pg_catalog.pg_try_advisory_xact_lock({naming.INSTALL_LOCK}) THEN RAISE 'another installer is at work'; END IF;",
                 "END $$;",
-                _limit(),
+                settings(),
             )
         )
     ]
     if runtime_texts:
-        parts.append("\n".join(("-- install the runtime", *runtime_texts, _limit())))
+        parts.append("\n".join(("-- install the runtime", *runtime_texts, settings())))
     shown: Step | None = None
     for step, statement in order_statements(plan):
         if not statement.later:
@@ -220,10 +222,33 @@ def script_together(plan: Plan, runtime_texts: Sequence[str]) -> str:
 
 def scripts_alone(plan: Plan) -> tuple[str, ...]:
     """What of a plan stands alone, each with a transaction of its own or outside any."""
-    return tuple(
-        _script(step, statement, heading=True)
-        for step, statement in order_statements(plan)
-        if statement.later
+    scripts: list[str] = []
+    for step, statement in order_statements(plan):
+        if statement.alone:
+            # Outside of transactions a setting is the session's: it is put back.
+            scripts += [
+                f"-- for the next statement\n{keep_path(is_local=False)}SET search_path = {_PATH};\n",
+                _script(step, statement, heading=True),
+                f"-- as it was\n{restore_path(is_local=False)}",
+            ]
+        elif statement.later:
+            scripts.append(_script(step, statement, heading=True))
+    return tuple(scripts)
+
+
+def keep_path(*, is_local: bool) -> str:
+    """A statement that keeps the session's search_path for :func:`restore_path`."""
+    return (
+        "SELECT pg_catalog.set_config('pgslo.search_path', pg_catalog.current_setting('search_path'), "
+        f"{str(is_local).lower()});\n"
+    )
+
+
+def restore_path(*, is_local: bool) -> str:
+    """A statement that sets the search_path that :func:`keep_path` kept."""
+    return (
+        "SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('pgslo.search_path'), "
+        f"{str(is_local).lower()});\n"
     )
 
 
@@ -235,6 +260,11 @@ def script_remembering(plan: Plan) -> tuple[str, ...]:
     return (f"-- keep how it was left, for pgslo drift\n{installation.remembering(names)};\n",)
 
 
+def in_transaction(script: str) -> str:
+    """A script with a transaction of its own, and what apply sets in it."""
+    return f"-- a transaction of its own\nBEGIN;\n{settings()}{script}COMMIT;\n"
+
+
 def migration_as_sql(scripts: Sequence[runtime.Script]) -> str:
     """A script that does what migrate does."""
     if not scripts:
@@ -243,7 +273,7 @@ def migration_as_sql(scripts: Sequence[runtime.Script]) -> str:
         (
             f"-- pgslo {runtime.library_version()}: the runtime\n-- Run it with: psql -X -v ON_ERROR_STOP=1 -f FILE",
             f"BEGIN;\nSELECT pg_catalog.pg_advisory_xact_lock({naming.INSTALL_LOCK});",
-            _limit(),
+            settings(),
             *runtime.statements(scripts),
             "COMMIT;\n",
         )
@@ -255,8 +285,9 @@ def verification(definition: str) -> str:
     return f"SELECT 1 / count(*) FROM pgslo.status WHERE definition = {sql.literal(definition)};\n"  # noqa: S608 - a literal
 
 
-def _limit() -> str:
-    return f"SET LOCAL lock_timeout = {LOCK_TIMEOUT};\n"
+def settings() -> str:
+    """What apply sets in each transaction, as statements."""
+    return f"SET LOCAL search_path = {_PATH};\nSET LOCAL lock_timeout = {LOCK_TIMEOUT};\n"
 
 
 def _script(step: Step, statement: Statement, *, heading: bool) -> str:
@@ -270,5 +301,5 @@ def _script(step: Step, statement: Statement, *, heading: bool) -> str:
         lines += [f"-- undo: {one_line(undo.text.text)}" for undo in step.undo]
     text = f"{statement.text};"
     if statement.later and not statement.alone:
-        text = f"BEGIN;\n{_limit()}{text}\nCOMMIT;"
+        text = f"BEGIN;\n{settings()}{text}\nCOMMIT;"
     return "\n".join((*lines, text, ""))

@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 
@@ -21,6 +22,8 @@ from pgslo.notify import Delivery, Incident, Route
 
 CHANNEL = "pgslo_incident_v1"
 _LONGEST_WAIT = 60.0
+#: Every role may send a notification: rounds begin no closer together than this, in seconds.
+_SHORTEST_ROUND = 1.0
 
 
 @click.command()
@@ -30,7 +33,7 @@ _LONGEST_WAIT = 60.0
     default=30,
     show_default=True,
     metavar="SECONDS",
-    help="Look at least so often; a change that the database tells of is looked at in the same second.",
+    help="Look at least so often; a change that the database notifies of is looked at within a second.",
 )
 @click.option("--tick", is_flag=True, help="Run pgslo.tick() each time, instead of cron or pg_cron.")
 @click.option("--once", is_flag=True, help="Look once, send or run what is due, and end.")
@@ -117,18 +120,35 @@ def _watch(
                 output.message("watching" if first else "connected again")
                 first, wait = False, 0.0
                 while not stop.is_set():
+                    began = time.monotonic()
                     rounds.look(conn)
                     with database.errors():
-                        # Woken by a change, by the clock, or to stop.
-                        for _ in range(every):
-                            if stop.is_set() or any(conn.notifies(timeout=1, stop_after=1)):
-                                break
+                        _wait(conn, stop, every=every, took=time.monotonic() - began)
         except DatabaseError as exc:
             if first:
                 raise
             wait = min(max(wait * 2, 1.0), _LONGEST_WAIT)
             output.warning(f"{exc.message}; trying again in {wait:.0f} s")
             stop.wait(wait)
+
+
+def _wait(conn: Connection, stop: threading.Event, *, every: int, took: float) -> None:
+    """Wait for a change, for the clock, or to be stopped.
+
+    Args:
+        conn: A session that listens.
+        stop: Set to end the watch.
+        every: The longest wait, in seconds.
+        took: How long the last round took, in seconds. A flood of notifications keeps the database at work for half of
+            the time at most, and all that came meanwhile cause one round.
+    """
+    earliest = time.monotonic() + min(max(_SHORTEST_ROUND - took, took), every)
+    for _ in range(every):
+        if stop.is_set() or any(conn.notifies(timeout=1, stop_after=1)):
+            break
+    stop.wait(max(earliest - time.monotonic(), 0))
+    for _ in conn.notifies(timeout=0):
+        pass
 
 
 @contextlib.contextmanager

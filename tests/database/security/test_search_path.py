@@ -6,6 +6,8 @@ On PostgreSQL 14, and in databases that came from there, that schema is public.
 from __future__ import annotations
 
 import contextlib
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,3 +76,56 @@ def test_the_library_calls_no_function_of_public(trapped: Any) -> None:
         assert "does not exist" not in result.output, arguments
         assert "not unique" not in result.output, arguments
     assert trapped.run("superuser", "SELECT who, what FROM evil.loot") == []
+
+
+RENDERED = """
+table: features.ex
+key: [id]
+writes: bulk
+batch: {by: day}
+columns:
+  a: [unique: {on_breach: reject, where: "b = 'x'"}]
+  b: [expression: {expression: "b = 'x' OR b <> ''", on_breach: reject}]
+"""
+BENT = """
+CREATE FUNCTION public.bent(text, text) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT true';
+CREATE OPERATOR public.= (LEFTARG = text, RIGHTARG = text, FUNCTION = public.bent);
+CREATE OPERATOR public.<> (LEFTARG = text, RIGHTARG = text, FUNCTION = public.bent);
+"""
+USES = """
+SELECT pg_describe_object(d.classid, d.objid, d.objsubid) FROM pg_depend d
+WHERE d.refclassid = 'pg_operator'::regclass AND d.refobjid IN (SELECT o.oid FROM pg_operator o WHERE o.oprname IN ('=', '<>') AND o.oprnamespace = 'public'::regnamespace)
+   OR d.refclassid = 'pg_proc'::regclass AND d.refobjid = 'public.bent(text, text)'::regprocedure AND d.classid <> 'pg_operator'::regclass
+"""
+
+
+@pytest.mark.parametrize("layout", ["plain", "revert"])
+def test_a_rendered_plan_finds_the_same_operators_in_every_session(
+    trapped: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str
+) -> None:
+    trapped.run("mallory", BENT)
+    trapped.run("superuser", "ALTER TABLE features.ex ADD b text")
+    monkeypatch.chdir(tmp_path)
+    tmp_path.joinpath("slos").mkdir()
+    tmp_path.joinpath("slos/ex.yml").write_text(RENDERED, encoding="utf-8")
+    assert CliRunner().invoke(main, ["render", "--to", "made"]).exit_code == 3
+    session = trapped.session("installer")
+    # What ~/.psqlrc, ALTER ROLE … SET or an earlier migration left.
+    session.execute("SET search_path = public, pg_catalog")
+    scripts = ["pgslo.up.sql", *(["pgslo.down.sql"] if layout == "revert" else [])]
+    for script in scripts:
+        for statement in split(tmp_path.joinpath("made", script).read_text(encoding="utf-8")):
+            session.execute(statement.encode(), prepare=False)
+    assert trapped.run("superuser", USES) == []
+    assert session.execute("SHOW search_path").fetchone() == ("public, pg_catalog",)
+
+
+def split(script: str) -> list[str]:
+    """The parts that psql sends: the transaction, then what stands after it."""
+    together, _, after = script.partition("\nCOMMIT;\n")
+    parts = [
+        part
+        for part in re.split(r"\n\n(?=-- )", after)
+        if re.sub(r"^--.*$", "", part, flags=re.MULTILINE).strip()
+    ]
+    return [f"{together}\nCOMMIT;", *parts]

@@ -210,6 +210,10 @@ BEGIN
                 GROUP BY 1
             ) AS b;
         EXCEPTION WHEN OTHERS THEN
+            -- What the batches look like is then known of their other rows alone, which is as good as nothing.
+            samples := NULL;
+            tallies := tallies || 'unsampled rows'::text;
+            batches := pgslo_catalog.unsampled(batches);
             IF SQLSTATE NOT LIKE '22%' THEN
                 PERFORM pgslo_catalog.record_break('features.user_stats', 'learned', SQLSTATE, SQLERRM);
             END IF;
@@ -236,7 +240,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo f0071957d068362e features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 33d5c54825bfae46 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

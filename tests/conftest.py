@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import psycopg
@@ -39,10 +41,15 @@ _FAST = {
     "max_connections": "100",
     "max_prepared_transactions": "10",
     "wal_level": "logical",
+    "max_wal_size": "256MB",
     # Nothing happens between two statements of a test but what the test does.
     "autovacuum": "off",
     "jit": "off",
 }
+
+
+#: A file system in memory, on Linux.
+_MEMORY = Path("/dev/shm")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,6 +58,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="rewrite tests/golden/*.sql, and the transcripts in the pages of rules, instead of comparing them",
     )
+
+
+def _in_memory(folder: Path, *, least: int = 6 << 30) -> bool:
+    """Whether a folder can hold a server of each worker. A database has 900 files, which a disk takes a while to make."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return False
+    room = os.statvfs(folder)
+    return room.f_bavail * room.f_frsize >= least
 
 
 class Server(Protocol):
@@ -81,9 +96,13 @@ def server() -> Iterator[Server]:
     """A server, without pgslo."""
     if given := os.environ.get("PGSLO_TEST_DSN"):
         yield GivenServer(given)
-    else:
-        with embedded.serve(settings=_FAST) as own:
-            yield own
+        return
+    with contextlib.ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            if _in_memory(_MEMORY):
+                patch.setattr(tempfile, "tempdir", str(_MEMORY))
+            own = stack.enter_context(embedded.serve(settings=_FAST))
+        yield own
 
 
 @pytest.fixture(scope="session")

@@ -146,6 +146,13 @@ BEGIN
             END;
         RETURN;
     END IF;
+    IF say_left.error_code = 'SL004' THEN
+        RAISE WARNING USING
+            ERRCODE = '01SL2',
+            MESSAGE = format('pgslo.tick() could not judge batches of %s: %s', say_left.definition, say_left.error_message),
+            DETAIL = 'Prepared statements and locks that it left in this session were removed.',
+            HINT = 'Ask the owner of the table what functions its indexes, constraints, policies and statistics call.';
+    END IF;
     PERFORM pgslo_catalog.record_break(say_left.definition, NULL, say_left.error_code, say_left.error_message);
 END
 $pgslo$;

@@ -111,6 +111,7 @@ BEGIN
         WHEN error_said.error_code = '25006' THEN 'cannot write in a read-only transaction'
         WHEN error_said.error_code = '2201B' THEN 'invalid regular expression'
         WHEN error_said.error_code = '42501' THEN 'permission denied'
+        WHEN error_said.error_code = 'SL004' THEN 'code of the table changes the session that reads it'
         WHEN error_said.error_code = '42703' THEN 'undefined column'
         WHEN error_said.error_code = '42704' THEN 'undefined object'
         WHEN error_said.error_code = '42804' THEN 'datatype mismatch'

@@ -207,7 +207,9 @@ BEGIN
             PERFORM pgslo_catalog.judge_rows(judge_unjudged.definition, due.rule, due.batch, due.place);
         EXCEPTION WHEN OTHERS THEN
             -- The notes stay, and the next tick() tries again.
-            IF pgslo_catalog.is_transient(SQLSTATE) THEN
+            IF SQLSTATE = 'SL004' THEN
+                RAISE;
+            ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
                 PERFORM pgslo_catalog.warn_unjudged((judge_unjudged.definition).name, ARRAY[due.name], SQLSTATE, true);
                 EXIT;
             END IF;

@@ -227,7 +227,9 @@ BEGIN
         BEGIN
             SELECT m.* INTO found FROM pgslo_catalog.measured(target, judged, rule) AS m;
         EXCEPTION WHEN OTHERS THEN
-            IF pgslo_catalog.is_transient(SQLSTATE) THEN
+            IF SQLSTATE = 'SL004' THEN
+                RAISE;
+            ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
                 PERFORM pgslo_catalog.record_unjudged(target.name, ARRAY[rule.name], ARRAY[judged.name], ARRAY[judged.place], SQLSTATE, SQLERRM);
                 SELECT NULL::float8 AS value, NULL::bigint AS rows, 'it has not been judged yet' AS said, NULL::text AS example INTO found;
             ELSE
@@ -481,6 +483,7 @@ AS $pgslo$
 DECLARE
     target pgslo_catalog.definition;
     began timestamptz := clock_timestamp();
+    session_before text[];
 BEGIN
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = close_batch.definition;
     IF NOT FOUND THEN
@@ -492,7 +495,17 @@ BEGIN
     -- Whoever knows the key may give that in place of the name.
     close_batch.batch := pgslo_catalog.name_of(target, close_batch.batch);
     PERFORM pgslo_catalog.wait_for_turn('tick');
-    PERFORM pgslo_catalog.follow(target, close_batch.batch, 2147483647);
+    IF target.reader IS NOT NULL THEN
+        session_before := pgslo_catalog.session_state(true);
+    END IF;
+    BEGIN
+        PERFORM pgslo_catalog.follow(target, close_batch.batch, 2147483647);
+    EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
+        PERFORM pgslo_catalog.restore_session(session_before, true);
+        RAISE;
+    END;
+    -- Functions that every read calls compare no locks.
+    PERFORM pgslo_catalog.check_session(session_before, true, target.name, '00000');
     IF close_batch.batch <> '*' AND NOT EXISTS (SELECT FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.name = close_batch.batch) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'no_data_found',

@@ -109,7 +109,7 @@ BEGIN
                 END LOOP;
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            IF pgslo_catalog.is_transient(SQLSTATE) THEN
+            IF pgslo_catalog.is_transient(SQLSTATE) OR SQLSTATE = 'SL004' THEN
                 RAISE;
             END IF;
             -- A column is gone, which is told at writes, or policies hide rows: what was recorded is added up, as it was before.

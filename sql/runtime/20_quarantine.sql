@@ -217,7 +217,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
     UPDATE pgslo_catalog.quarantine q
-    SET state = 'dropped', decided_at = clock_timestamp(), decided_by = session_user, image = NULL, image_text = '',
+    SET state = 'dropped', decided_at = clock_timestamp(), decided_by = pgslo_catalog.caller(), image = NULL, image_text = '',
         reasons = (SELECT jsonb_agg(reason - 'shown') FROM jsonb_array_elements(q.reasons) AS reason)
     WHERE q.quarantine_id = discard.quarantine_id AND q.state = 'held';
     IF NOT FOUND THEN

@@ -59,6 +59,13 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.def
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+DECLARE
+    name text := (look_after.definition).name;
+    -- Functions that every read calls compare no locks.
+    session_before text[] := CASE
+        WHEN (look_after.definition).reader IS NOT NULL THEN pgslo_catalog.session_state(true)
+    END;
+    was_canceled boolean := false;
 BEGIN
     -- Each goes on when another one fails.
     FOR step IN 1..4 LOOP
@@ -71,16 +78,22 @@ BEGIN
             END CASE;
         EXCEPTION
             WHEN query_canceled THEN
-                PERFORM pgslo_catalog.say_left((look_after.definition).name, SQLSTATE, SQLERRM);
+                PERFORM pgslo_catalog.say_left(name, SQLSTATE, SQLERRM);
                 INSERT INTO pgslo_catalog.given_up AS g (definition_id) VALUES ((look_after.definition).definition_id)
                 ON CONFLICT ON CONSTRAINT given_up_is_kept_once DO UPDATE SET given_up_at = excluded.given_up_at;
-                RETURN false;
+                was_canceled := true;
             WHEN OTHERS THEN
-                PERFORM pgslo_catalog.say_left((look_after.definition).name, SQLSTATE, SQLERRM);
+                PERFORM pgslo_catalog.say_left(name, SQLSTATE, SQLERRM);
         END;
+        EXIT WHEN was_canceled;
     END LOOP;
-    DELETE FROM pgslo_catalog.given_up g WHERE g.definition_id = (look_after.definition).definition_id;
-    RETURN true;
+    IF pgslo_catalog.restore_session(session_before, true) IS NOT NULL THEN
+        PERFORM pgslo_catalog.say_left(name, 'SL004', format('code of %s changes the session that reads it', name));
+    END IF;
+    IF NOT was_canceled THEN
+        DELETE FROM pgslo_catalog.given_up g WHERE g.definition_id = (look_after.definition).definition_id;
+    END IF;
+    RETURN NOT was_canceled;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.look_after(pgslo_catalog.definition) IS 'What tick() does for one table. False: statement_timeout, or a person, ended it.';

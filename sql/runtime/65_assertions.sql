@@ -323,7 +323,9 @@ BEGIN
         FROM pgslo_catalog.broken_groups(judged.check_function, looked_at, 10000) AS b;
         GET DIAGNOSTICS broken = ROW_COUNT;
     EXCEPTION WHEN OTHERS THEN
-        IF pgslo_catalog.is_transient(SQLSTATE) THEN
+        IF SQLSTATE = 'SL004' THEN
+            RAISE;
+        ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
             -- What was touched is noted again, for the next tick().
             INSERT INTO pgslo_catalog.touched (check_function, keys) VALUES (judged.check_function, looked_at);
             PERFORM pgslo_catalog.record_unjudged(about.name, ARRAY[rule.name], ARRAY[pgslo_catalog.day_of_check()],

@@ -83,6 +83,7 @@ def connect(dsn: str | None) -> Iterator[Connection]:
             autocommit=True,
             application_name="pgslo",
             client_encoding="UTF8",  # as statements are sent, whatever the database's own
+            prepare_threshold=None,  # the owner of a table could replace statements by name (docs/explanation/security.md)
         )
     except psycopg.Error as exc:
         raise DatabaseError(

@@ -271,7 +271,11 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 #variable_conflict use_column
 BEGIN
-    -- no rows from SELECT u.user_id FROM features.user_stats u WHERE u.plan = 'pro' AND u.spend IS NULL. Read-only, whatever a view that it reads may call, and undone; the count stays.
+    -- no rows from SELECT u.user_id FROM features.user_stats u WHERE u.plan = 'pro' AND u.spend IS NULL. Read-only, whatever a view that it reads may call.
+    -- What code of other roles does meanwhile is undone, settings as well; the result stays. What is not undone is removed.
+    DECLARE
+        pgslo_before text[] := pgslo_catalog.session_state(TRUE);
+    BEGIN
     BEGIN
         PERFORM set_config('transaction_read_only', 'on', true);
         SELECT count(*) INTO failed
@@ -280,13 +284,21 @@ BEGIN
 SELECT u.user_id FROM features.user_stats u WHERE u.plan = 'pro' AND u.spend IS NULL
             ) AS q LIMIT 10000
         ) AS w;
-        RAISE EXCEPTION USING ERRCODE = 'SL000', MESSAGE = 'the query has been counted';
-    EXCEPTION WHEN SQLSTATE 'SL000' THEN
-        NULL;
+    RAISE EXCEPTION USING ERRCODE = 'SL000', MESSAGE = 'the table has been read';
+    EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
+        PERFORM pgslo_catalog.check_session(pgslo_before, TRUE, 'features.user_stats', SQLSTATE);
+        IF SQLSTATE <> 'SL000' THEN
+            RAISE;
+        END IF;
+    END;
+    EXCEPTION WHEN query_canceled THEN
+        -- A timeout strikes once: the handler above may have been what it struck.
+        PERFORM pgslo_catalog.restore_session(pgslo_before, TRUE);
+        RAISE;
     END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) IS 'pgslo 16d9e7091d718e84 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) IS 'pgslo 3b91b72ca5d14293 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) FROM PUBLIC;

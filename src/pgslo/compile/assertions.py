@@ -101,6 +101,8 @@ class _Check:
     of_all: Sql
     of_touched: Sql
     undoing: tuple[Undoing, ...]
+    begin: Sql
+    end: Sql
 
 
 @dataclass(frozen=True)
@@ -311,7 +313,9 @@ def _check_function(one: _Held, definition: Definition, compiler: WriteCompiler)
         promise=Sql(promises.one_line(promises.promise(one.rule))),
         of_all=one.parts.of_all,
         of_touched=one.parts.of_touched,
-        undoing=compiler.undoing,
+        undoing=compiler.quickly_undoing,
+        begin=compiler.undo(with_locks=False).begin,
+        end=compiler.undo(with_locks=False).end,
     )
     template = "assertion_check_hidden" if one.parts.hidden else "assertion_check"
     return compiler.function(

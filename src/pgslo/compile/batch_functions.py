@@ -126,6 +126,8 @@ class _SameAs(_OfRows):
 @dataclass(frozen=True)
 class _QueryRule(_Function):
     query: Sql
+    begin: Sql
+    end: Sql
 
 
 def query(rule: rules.QueryRule, compiler: WriteCompiler) -> Parts:
@@ -134,7 +136,9 @@ def query(rule: rules.QueryRule, compiler: WriteCompiler) -> Parts:
     text = rule.query.sql()
     probe = (sql.render("probe_query", _Query(text)), rule.query.location)
     function = _function_name(rule, compiler)
-    context = _QueryRule(**_header(rule, compiler, function), query=text)
+    context = _QueryRule(
+        **_header(rule, compiler, function), query=text, begin=compiler.undo().begin, end=compiler.undo().end
+    )
     return _made(rule, compiler, function, sql.render("rules/query", context), (probe,))
 
 

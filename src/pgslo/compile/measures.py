@@ -429,8 +429,8 @@ def _freshness(rule: rules.Freshness, compiler: WriteCompiler) -> Parts:
         newest=batch_columns.of_row(column)
         if column.base_type == "timestamp with time zone"
         else sql.render("newest", _Column(sql.identifier(column.name))),
-        undoing=compiler.undoing,
-        direct=() if compiler.undoing else (_Direct(),),
+        undoing=compiler.quickly_undoing,
+        direct=() if compiler.quickly_undoing else (_Direct(),),
     )
     made = compiler.function(
         function,

@@ -161,8 +161,18 @@ class _Given:
 
 
 @dataclass(frozen=True)
+class _Begun:
+    with_locks: Sql
+
+
+@dataclass(frozen=True)
+class _Ended(_Begun):
+    table: Sql
+
+
+@dataclass(frozen=True)
 class Undoing:
-    """The begin and the end of a block in which the owner's code may run: what it does is undone, settings as well."""
+    """The begin and the end of a block in which code of other roles may run: what it does is undone, settings as well."""
 
     begin: Sql
     end: Sql
@@ -173,6 +183,8 @@ class _ForOwner:
     source: Sql
     function: Sql
     names: Sql
+    begin: Sql
+    end: Sql
 
 
 @dataclass(frozen=True)
@@ -182,7 +194,6 @@ class _Lookup:
     arguments: Sql
     promise: Sql
     condition: Sql
-    undoing: tuple[Undoing, ...]
 
 
 class WriteCompiler:
@@ -204,12 +215,27 @@ class WriteCompiler:
         own = rule.owner if rule else None
         return own or self.definition.owner or "unknown"
 
+    def undo(self, *, with_locks: bool = True) -> Undoing:
+        """The block for what may run code of other roles.
+
+        Args:
+            with_locks: Whether locks of the session are compared as well, which costs more than a look-up.
+        """
+        locks = sql.literal(with_locks)
+        relation = sql.literal(f"{self.relation.schema}.{self.relation.name}")
+        return Undoing(
+            sql.render("undo_begin", _Begun(locks)), sql.render("undo_end", _Ended(locks, relation))
+        )
+
     @property
     def undoing(self) -> tuple[Undoing, ...]:
         """One block where the table belongs to another role than pgslo; none otherwise."""
-        if not self.subject.is_of_another:
-            return ()
-        return (Undoing(sql.render("undo_begin", _Nothing()), sql.render("undo_end", _Nothing())),)
+        return (self.undo(),) if self.subject.is_of_another else ()
+
+    @property
+    def quickly_undoing(self) -> tuple[Undoing, ...]:
+        """Likewise, for what every read or every transaction of a writer runs."""
+        return (self.undo(with_locks=False),) if self.subject.is_of_another else ()
 
     def for_owner(self, *, writes: bool) -> tuple[Artifact, ...]:
         """What lets the runtime read, or also write, a table of another role with that role's rights.
@@ -228,7 +254,11 @@ class WriteCompiler:
             # Named in a comment: the owner is granted EXECUTE on what is called.
             called = f"{self.batching.name}, {self.batching.place}, {self.batching.raw_row}"
             context = _ForOwner(
-                self.source(), sql.identifier(naming.GENERATED_SCHEMA, name), Sql(promises.one_line(called))
+                self.source(),
+                sql.identifier(naming.GENERATED_SCHEMA, name),
+                Sql(promises.one_line(called)),
+                self.undo().begin,
+                self.undo().end,
             )
             text = sql.render(f"{what}_as_owner", context)
             made.append(self.function(name, text, reason, arguments=Sql("text"), reads_table=True))
@@ -251,7 +281,6 @@ class WriteCompiler:
                 found.types,
                 Sql(promises.one_line(promises.promise(rule))),
                 found.condition,
-                self.undoing,
             )
             made.append(
                 self.function(

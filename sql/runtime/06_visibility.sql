@@ -13,6 +13,9 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$ SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog' $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.keeper() IS 'Return the role that owns pgslo.';
 
+-- The next three are called by views, and so with the rights of whoever reads: they name no object of pgslo, and read
+-- catalogues that every role may read.
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.may_see_values(reader name) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -21,22 +24,33 @@ BEGIN
     RETURN EXISTS (
         SELECT FROM pg_roles r
         WHERE r.rolname = may_see_values.reader
-          AND (pg_has_role(r.oid, pgslo_catalog.keeper(), 'USAGE') OR has_table_privilege(r.oid, 'pgslo.sample', 'SELECT')));
+          AND EXISTS (
+              SELECT FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid
+              WHERE n.nspname = 'pgslo_catalog' AND pg_has_role(r.oid, n.nspowner, 'USAGE')
+                 OR n.nspname = 'pgslo' AND c.relname = 'sample' AND has_table_privilege(r.oid, c.oid, 'SELECT')));
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.may_see_values(name) IS 'Whether a role may see values of rows of every table: stewards, and members of pgslo''s owner.';
+COMMENT ON FUNCTION pgslo_catalog.may_see_values(name) IS
+    'Whether a role may see values of rows of every table: stewards, and members of pgslo''s owner.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.may_know_all(reader name) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    -- Auditors and operators read the state itself; whoever delivers messages reads those.
-    RETURN pgslo_catalog.may_see_values(may_know_all.reader)
-        OR EXISTS (SELECT FROM pg_roles r WHERE r.rolname = may_know_all.reader AND (has_table_privilege(r.oid, 'pgslo_catalog.incident', 'SELECT') OR has_table_privilege(r.oid, 'pgslo.delivery', 'SELECT')));
+    -- Stewards read samples, auditors and operators the state itself; whoever delivers messages reads those.
+    RETURN EXISTS (
+        SELECT FROM pg_roles r
+        WHERE r.rolname = may_know_all.reader
+          AND EXISTS (
+              SELECT FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid
+              WHERE n.nspname = 'pgslo_catalog' AND pg_has_role(r.oid, n.nspowner, 'USAGE')
+                 OR (n.nspname, c.relname) IN (('pgslo', 'sample'), ('pgslo', 'delivery'), ('pgslo_catalog', 'incident'))
+                    AND has_table_privilege(r.oid, c.oid, 'SELECT')));
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.may_know_all(name) IS 'Whether a role may know of every table: auditors, operators, stewards, and members of pgslo''s owner.';
+COMMENT ON FUNCTION pgslo_catalog.may_know_all(name) IS
+    'Whether a role may know of every table: auditors, operators, stewards, and members of pgslo''s owner.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.may_read(relation oid, reader name) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -54,12 +68,16 @@ BEGIN
                    JOIN pg_class v ON v.oid = w.ev_class
                    WHERE p.refclassid = 'pg_class'::regclass AND p.refobjid = t.oid AND p.classid = 'pg_rewrite'::regclass
                      -- A view of another owner, whatever its comment, is not a guarded one.
-                     AND v.relkind = 'v' AND v.relowner IN (pgslo_catalog.keeper(), t.relowner)
+                     AND v.relkind = 'v'
+                     AND (v.relowner = t.relowner
+                          OR v.relowner = (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog'))
                      AND obj_description(v.oid, 'pg_class') ~ '^pgslo [0-9a-f]{16} '
-                     AND has_schema_privilege(r.oid, v.relnamespace, 'USAGE') AND has_any_column_privilege(r.oid, v.oid, 'SELECT'))));
+                     AND has_schema_privilege(r.oid, v.relnamespace, 'USAGE')
+                     AND has_any_column_privilege(r.oid, v.oid, 'SELECT'))));
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.may_read(oid, name) IS 'Whether a role may read a table or one of its guarded views.';
+COMMENT ON FUNCTION pgslo_catalog.may_read(oid, name) IS
+    'Whether a role may read a table or one of its guarded views.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.may_know(definition_name text, reader name) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -72,24 +90,13 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.may_know(text, name) IS 'Whether a role may know of a definition: of what it promises, and how it is.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.known_to(reader name) RETURNS SETOF bigint
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $pgslo$
-BEGIN
-    IF pgslo_catalog.may_know_all(known_to.reader) THEN
-        RETURN QUERY SELECT d.definition_id FROM pgslo_catalog.definition d;
-    ELSE
-        RETURN QUERY SELECT d.definition_id FROM pgslo_catalog.definition d WHERE pgslo_catalog.may_read(d.relation, known_to.reader);
-    END IF;
-END
-$pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.known_to(name) IS 'Return the definitions that a role may know of; views ask it once per query.';
-
 -- Views for everybody join this one in place of the table. They are security barriers, as it is, because a condition of the
--- reader's own must not see rows before this one has left them out.
+-- reader's own must not see rows before this one has left them out. Asked once per query.
 CREATE OR REPLACE VIEW pgslo_catalog.known_definition WITH (security_barrier) AS
-SELECT d.* FROM pgslo_catalog.definition d WHERE d.definition_id IN (SELECT k.id FROM pgslo_catalog.known_to(current_user) AS k (id));
+SELECT d.* FROM pgslo_catalog.definition d
+WHERE d.definition_id = ANY (ARRAY(
+    SELECT k.definition_id FROM pgslo_catalog.definition k
+    WHERE (SELECT pgslo_catalog.may_know_all(current_user)) OR pgslo_catalog.may_read(k.relation, current_user)));
 COMMENT ON VIEW pgslo_catalog.known_definition IS 'Definitions that the reader may know of.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.error_said(is_gated boolean, error_code text, error_message text) RETURNS text
@@ -136,6 +143,7 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
+    -- Both texts are those of the row that is given: it tells nothing to a role that cannot read the row itself.
     RETURN CASE WHEN pgslo_catalog.may_see_values(break_said.reader) THEN (break_said.broken).error_message ELSE (break_said.broken).said END;
 END
 $pgslo$;

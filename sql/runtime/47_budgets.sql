@@ -1,46 +1,36 @@
 -- Error budgets: how much of what an objective allows is left.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.judged_batches(definition_id bigint, since timestamptz)
-RETURNS TABLE (rule_id bigint, batch text, written_at timestamptz, is_missed boolean)
-LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $pgslo$
-    -- A batch belongs to the time it was first written, or one that is judged again would count anew.
-    SELECT w.rule_id, w.batch, w.written_at, w.is_missed AND NOT EXISTS (
-        SELECT FROM pgslo_catalog.incident i
-        WHERE i.rule_id = w.rule_id AND i.resolution = 'false_alarm' AND w.place BETWEEN i.opened_place AND i.resolved_place)
-    FROM (
-        SELECT v.rule_id, v.batch, v.place, coalesce(b.first_written_at, v.judged_at) AS written_at, v.verdict = 'missed' AS is_missed
-        FROM pgslo_catalog.verdict v
-        LEFT JOIN pgslo_catalog.batch b ON b.definition_id = v.definition_id AND b.name = v.batch
-        WHERE v.definition_id = judged_batches.definition_id AND v.verdict <> 'unknown'
-        UNION ALL
-        SELECT r.rule_id, b.name, b.place, b.first_written_at, pgslo_catalog.is_missed(r, b.rows, coalesce((b.failures ->> r.name)::bigint, 0))
-        FROM pgslo_catalog.batch b
-        JOIN pgslo_catalog.rule r ON r.definition_id = b.definition_id AND r.scope = 'row'
-        WHERE b.definition_id = judged_batches.definition_id AND b.closed_at IS NOT NULL
-          AND NOT EXISTS (SELECT FROM pgslo_catalog.verdict v WHERE v.rule_id = r.rule_id AND v.batch = b.name)
-          AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break k WHERE k.rule_id = r.rule_id)
-    ) w
-    JOIN pgslo_catalog.rule r ON r.rule_id = w.rule_id AND r.retired_at IS NULL
-    WHERE w.written_at >= judged_batches.since
-$pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.judged_batches(bigint, timestamptz) IS 'Batches that met or missed each rule since a time; what could not be judged does not count, nor do misses in what was a false alarm.';
+CREATE OR REPLACE VIEW pgslo_catalog.judged_batch AS
+-- A batch belongs to the time it was first written, or one that is judged again would count anew.
+SELECT r.definition_id, w.rule_id, w.batch, w.written_at, w.is_missed AND NOT EXISTS (
+    SELECT FROM pgslo_catalog.incident i
+    WHERE i.rule_id = w.rule_id AND i.resolution = 'false_alarm'
+      AND w.place BETWEEN i.opened_place AND i.resolved_place) AS is_missed
+FROM (
+    SELECT v.definition_id, v.rule_id, v.batch, v.place, coalesce(b.first_written_at, v.judged_at) AS written_at,
+           v.verdict = 'missed' AS is_missed
+    FROM pgslo_catalog.verdict v
+    LEFT JOIN pgslo_catalog.batch b ON b.definition_id = v.definition_id AND b.name = v.batch
+    WHERE v.verdict <> 'unknown'
+    UNION ALL
+    SELECT b.definition_id, r.rule_id, b.name, b.place, b.first_written_at,
+           pgslo_catalog.is_missed(r, b.rows, coalesce((b.failures ->> r.name)::bigint, 0))
+    FROM pgslo_catalog.batch b
+    JOIN pgslo_catalog.rule r ON r.definition_id = b.definition_id AND r.scope = 'row'
+    WHERE b.closed_at IS NOT NULL
+      AND NOT EXISTS (SELECT FROM pgslo_catalog.verdict v WHERE v.rule_id = r.rule_id AND v.batch = b.name)
+      AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break k WHERE k.rule_id = r.rule_id)
+) w
+JOIN pgslo_catalog.rule r ON r.rule_id = w.rule_id AND r.definition_id = w.definition_id AND r.retired_at IS NULL;
+COMMENT ON VIEW pgslo_catalog.judged_batch IS
+    'Batches that met or missed each rule; what could not be judged does not count, nor do misses in what was a false alarm.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.missed_seconds(rules bigint[], since timestamptz, now timestamptz) RETURNS numeric
-LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $pgslo$
-    SELECT coalesce(extract(epoch FROM sum(upper(span) - lower(span))), 0)
-    FROM (
-        SELECT range_agg(tstzrange(greatest(i.opened_at, missed_seconds.since), least(coalesce(i.resolved_at, missed_seconds.now), missed_seconds.now))) AS spans
-        FROM pgslo_catalog.incident i
-        WHERE i.rule_id = ANY (missed_seconds.rules) AND i.resolution IS DISTINCT FROM 'false_alarm'
-          AND i.opened_at < missed_seconds.now AND coalesce(i.resolved_at, missed_seconds.now) > missed_seconds.since
-    ) open CROSS JOIN LATERAL unnest(open.spans) AS span
-$pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.missed_seconds(bigint[], timestamptz, timestamptz) IS 'Seconds in which any of these rules had an open incident; two at once count once.';
+CREATE OR REPLACE VIEW pgslo_catalog.open_span AS
+SELECT i.rule_id, i.opened_at, coalesce(i.resolved_at, 'infinity') AS resolved_at
+FROM pgslo_catalog.incident i
+WHERE i.resolution IS DISTINCT FROM 'false_alarm';
+COMMENT ON VIEW pgslo_catalog.open_span IS 'When incidents of each rule were open, without false alarms.';
 
 CREATE OR REPLACE VIEW pgslo.budget WITH (security_barrier) AS
 WITH wanted AS (
@@ -61,8 +51,8 @@ WITH wanted AS (
                count(*) FILTER (WHERE b.is_missed AND b.written_at >= w.now - w.span / 10)::numeric AS lately_missed
         FROM (
             SELECT j.batch, min(j.written_at) AS written_at, bool_or(j.is_missed) AS is_missed
-            FROM pgslo_catalog.judged_batches(w.definition_id, w.now - w.span) j
-            WHERE j.rule_id = ANY (w.rules)
+            FROM pgslo_catalog.judged_batch j
+            WHERE j.definition_id = w.definition_id AND j.written_at >= w.now - w.span AND j.rule_id = ANY (w.rules)
             GROUP BY j.batch
         ) b
     ) c
@@ -75,10 +65,20 @@ WITH wanted AS (
         SELECT least(min(b.first_written_at), w.now) AS began FROM pgslo_catalog.batch b WHERE b.definition_id = w.definition_id
     ) d
     CROSS JOIN LATERAL (
-        SELECT coalesce(extract(epoch FROM w.now - greatest(d.began, w.now - w.span)), 0) AS judged,
-               pgslo_catalog.missed_seconds(w.rules, greatest(d.began, w.now - w.span), w.now) AS missed,
-               coalesce(extract(epoch FROM w.now - greatest(d.began, w.now - w.span / 10)), 0) AS lately_judged,
-               pgslo_catalog.missed_seconds(w.rules, greatest(d.began, w.now - w.span / 10), w.now) AS lately_missed
+        SELECT max(e.judged) FILTER (WHERE NOT e.is_lately) AS judged, max(e.missed) FILTER (WHERE NOT e.is_lately) AS missed,
+               max(e.judged) FILTER (WHERE e.is_lately) AS lately_judged, max(e.missed) FILTER (WHERE e.is_lately) AS lately_missed
+        FROM (
+            SELECT s.is_lately, coalesce(extract(epoch FROM w.now - s.since), 0) AS judged, (
+                -- Two open at once count once.
+                SELECT coalesce(extract(epoch FROM sum(upper(u.span) - lower(u.span))), 0)
+                FROM (
+                    SELECT range_agg(tstzrange(greatest(o.opened_at, s.since), least(o.resolved_at, w.now))) AS spans
+                    FROM pgslo_catalog.open_span o
+                    WHERE o.rule_id = ANY (w.rules) AND o.opened_at < w.now AND o.resolved_at > s.since
+                ) AS o CROSS JOIN LATERAL unnest(o.spans) AS u (span)) AS missed
+            FROM (VALUES (false, greatest(d.began, w.now - w.span)), (true, greatest(d.began, w.now - w.span / 10)))
+                AS s (is_lately, since)
+        ) e
     ) t
     WHERE w.budgeting = 'time_slices'
 )

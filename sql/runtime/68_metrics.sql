@@ -65,8 +65,8 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.mean_interval(numeric, numeric, numeric, float8) IS 'Interval of a mean by the central limit theorem; endless below two values.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.auc(cells bigint[], z float8, OUT value float8, OUT low float8, OUT high float8)
-LANGUAGE plpgsql STABLE
+CREATE OR REPLACE FUNCTION pgslo_catalog.auc(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], z float8, OUT value float8, OUT low float8, OUT high float8)
+LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
@@ -83,8 +83,7 @@ BEGIN
         SELECT g.*, sum(g.negative) OVER (ORDER BY g.score) - g.negative AS below
         FROM (
             SELECT p.score, sum(p.positive) AS positive, sum(p.negative) AS negative, bool_or(c.coarse) AS coarse
-            FROM pgslo_catalog.pair_score p JOIN pgslo_catalog.pair_cell c USING (pair_cell_id)
-            WHERE c.pair_cell_id = ANY (auc.cells)
+            FROM unnest(auc.scores) AS p JOIN unnest(auc.cells) AS c USING (pair_cell_id)
             GROUP BY p.score
         ) AS g
     ) AS s;
@@ -100,10 +99,10 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.auc(bigint[], float8) IS 'Area under the ROC curve: the share of pairs of a positive and a negative that are in order, ties counting half. Interval: Hanley and McNeil, Radiology 143 (1982) 29-36; where scores are kept to four digits it is wider by half of the ties.';
+COMMENT ON FUNCTION pgslo_catalog.auc(pgslo_catalog.pair_cell[], pgslo_catalog.pair_score[], float8) IS 'Area under the ROC curve: the share of pairs of a positive and a negative that are in order, ties counting half. Interval: Hanley and McNeil, Radiology 143 (1982) 29-36; where scores are kept to four digits it is wider by half of the ties.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.calibration_error(cells bigint[], z float8, OUT value float8, OUT low float8, OUT high float8)
-LANGUAGE plpgsql STABLE
+CREATE OR REPLACE FUNCTION pgslo_catalog.calibration_error(scores pgslo_catalog.pair_score[], z float8, OUT value float8, OUT low float8, OUT high float8)
+LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
@@ -114,18 +113,20 @@ BEGIN
                calibration_error.z * sqrt(greatest(0, g.score / g.n * (1 - g.score / g.n) / g.n)) AS half
         FROM (
             SELECT sum(p.positive + p.negative)::float8 AS n, sum(p.positive)::float8 AS positive, sum(p.score * (p.positive + p.negative)) AS score
-            FROM pgslo_catalog.pair_score p
-            WHERE p.pair_cell_id = ANY (calibration_error.cells)
+            FROM unnest(calibration_error.scores) AS p
             GROUP BY least(floor(p.score * 10), 9)
             HAVING sum(p.positive + p.negative) > 0
         ) AS g
     ) AS b;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.calibration_error(bigint[], float8) IS 'Expected calibration error over ten bins of equal width. Interval: what each bin''s gap is by chance if it is calibrated, taken off and added.';
+COMMENT ON FUNCTION pgslo_catalog.calibration_error(pgslo_catalog.pair_score[], float8) IS 'Expected calibration error over ten bins of equal width. Interval: what each bin''s gap is by chance if it is calibrated, taken off and added.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.metric(cells bigint[], of text, confidence float8, OUT value float8, OUT low float8, OUT high float8, OUT pairs bigint)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+CREATE OR REPLACE FUNCTION pgslo_catalog.metric(
+    cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, confidence float8,
+    OUT value float8, OUT low float8, OUT high float8, OUT pairs bigint)
+-- A view calls it with the rights of whoever reads, and it calls others by name. It reads nothing but what it is given.
+LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
@@ -139,7 +140,7 @@ BEGIN
            sum(c.error) AS error, sum(c.error_squared) AS error_squared, sum(c.error_fourth) AS error_fourth, sum(c.absolute) AS absolute,
            sum(c.relative) AS relative, sum(c.relative_squared) AS relative_squared
     INTO s
-    FROM pgslo_catalog.pair_cell c WHERE c.pair_cell_id = ANY (metric.cells);
+    FROM unnest(metric.cells) AS c;
     CASE
         WHEN metric.of IN ('label_coverage', 'default_share', 'abstain_share') THEN
             pairs := s.predictions;
@@ -176,10 +177,10 @@ BEGIN
             SELECT 2 * w.low / (1 + w.low), 2 * w.high / (1 + w.high) INTO low, high FROM pgslo_catalog.wilson(s.tp, s.tp + s.fp + s.fn, z) AS w;
         WHEN metric.of = 'auc' THEN
             pairs := s.scored;
-            SELECT a.value, a.low, a.high INTO value, low, high FROM pgslo_catalog.auc(metric.cells, z) AS a;
+            SELECT a.value, a.low, a.high INTO value, low, high FROM pgslo_catalog.auc(metric.cells, metric.scores, z) AS a;
         WHEN metric.of = 'calibration_error' THEN
             pairs := s.scored;
-            SELECT a.value, a.low, a.high INTO value, low, high FROM pgslo_catalog.calibration_error(metric.cells, z) AS a;
+            SELECT a.value, a.low, a.high INTO value, low, high FROM pgslo_catalog.calibration_error(metric.scores, z) AS a;
         WHEN metric.of = 'log_loss' THEN
             pairs := s.scored;
             value := s.loss / nullif(s.scored, 0);
@@ -211,4 +212,5 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.metric(bigint[], text, float8) IS 'A metric of the pairs of some cells together, and its interval; NULL where there are none.';
+COMMENT ON FUNCTION pgslo_catalog.metric(pgslo_catalog.pair_cell[], pgslo_catalog.pair_score[], text, float8) IS
+    'A metric of the pairs of some cells together, and its interval; NULL where there are none.';

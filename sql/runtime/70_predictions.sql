@@ -280,7 +280,7 @@ BEGIN
         WHERE b.definition_id = judged.definition_id AND b.place <= judge_metric.place
         ORDER BY b.place DESC LIMIT (measure ->> 'over')::integer
     ), grouped AS (
-        SELECT array_agg(c.pair_cell_id) AS cells, g.values
+        SELECT array_agg(c) AS cells, array_agg(c.pair_cell_id) AS numbers, g.values
         FROM pgslo_catalog.pair_cell c
         CROSS JOIN LATERAL (
             SELECT ARRAY(SELECT CASE WHEN p.place = 0 THEN c.model ELSE c.segment[p.place] END FROM unnest(places) WITH ORDINALITY AS p (place, n) ORDER BY p.n) AS values
@@ -291,7 +291,11 @@ BEGIN
         -- The more groups there are, the more of them would be beyond the bound by chance: Bonferroni.
         SELECT g.values, m.*, m.high < (judge_metric.rule).warn_low OR m.low > (judge_metric.rule).warn_high AS missed
         FROM grouped g
-        CROSS JOIN LATERAL pgslo_catalog.metric(g.cells, measure ->> 'of', 1 - (1 - confidence) / (SELECT count(*) FROM grouped)) AS m
+        CROSS JOIN LATERAL pgslo_catalog.metric(
+            g.cells,
+            CASE WHEN measure ->> 'of' IN ('auc', 'calibration_error')
+                 THEN ARRAY(SELECT s FROM pgslo_catalog.pair_score s WHERE s.pair_cell_id = ANY (g.numbers)) END,
+            measure ->> 'of', 1 - (1 - confidence) / (SELECT count(*) FROM grouped)) AS m
         WHERE m.value IS NOT NULL
     )
     SELECT m.*, count(*) OVER () AS groups, count(*) FILTER (WHERE m.missed) OVER () AS misses
@@ -431,7 +435,11 @@ FROM pgslo_catalog.pair_cell c
 JOIN pgslo_catalog.known_definition d USING (definition_id)
 CROSS JOIN unnest(ARRAY['accuracy', 'precision', 'recall', 'f1', 'auc', 'log_loss', 'brier', 'calibration_error', 'mae', 'rmse', 'mape', 'bias',
                         'label_coverage', 'label_delay', 'default_share', 'abstain_share', 'expected_accuracy']) AS m (name)
-CROSS JOIN LATERAL pgslo_catalog.metric(ARRAY[c.pair_cell_id], m.name, 0.95) AS v
+CROSS JOIN LATERAL pgslo_catalog.metric(
+    ARRAY[c],
+    CASE WHEN m.name IN ('auc', 'calibration_error')
+         THEN ARRAY(SELECT s FROM pgslo_catalog.pair_score s WHERE s.pair_cell_id = c.pair_cell_id) END,
+    m.name, 0.95) AS v
 WHERE v.value IS NOT NULL
   AND CASE
       WHEN m.name IN ('mae', 'rmse', 'mape', 'bias') THEN d.pairs ->> 'regression' = 'true'

@@ -232,7 +232,8 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    known bigint[] := ARRAY(SELECT pgslo_catalog.known_to(need_task.reader));
+    known bigint[] := ARRAY(
+        SELECT d.definition_id FROM pgslo_catalog.definition d WHERE pgslo_catalog.may_know(d.name, need_task.reader));
 BEGIN
     IF EXISTS (SELECT FROM pgslo_catalog.task t WHERE t.name = need_task.task)
         AND NOT EXISTS (SELECT FROM pgslo_catalog.task t WHERE t.name = need_task.task AND t.definition_id <> ALL (known)) THEN

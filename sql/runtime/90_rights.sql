@@ -3,14 +3,16 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pgslo, pgslo_catalog FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pgslo.guard(text, text[], text), pgslo.status_of(text), pgslo.explain(bigint), pgslo.version() TO PUBLIC;
-GRANT EXECUTE ON FUNCTION pgslo_catalog.schema_difference(regclass, jsonb), pgslo_catalog.judged_batches(bigint, timestamptz), pgslo_catalog.missed_seconds(bigint[], timestamptz, timestamptz) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION pgslo_catalog.schema_difference(regclass, jsonb) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION pgslo.healthy_batches(text, text[], timestamptz), pgslo.readiness(text), pgslo.ready(text), pgslo.snapshot_diff(text, text), pgslo.snapshot_query(text), pgslo.check_own_rights(name) TO PUBLIC;
-GRANT EXECUTE ON FUNCTION pgslo_catalog.known_to(name), pgslo_catalog.break_said(pgslo_catalog.rule_break, name) TO PUBLIC;
+-- Views call these with the rights of whoever reads. They compute from their arguments and from PostgreSQL's catalogues alone.
+GRANT EXECUTE ON FUNCTION pgslo_catalog.may_see_values(name), pgslo_catalog.may_know_all(name), pgslo_catalog.may_read(oid, name),
+    pgslo_catalog.break_said(pgslo_catalog.rule_break, name), pgslo_catalog.is_missed(pgslo_catalog.rule, bigint, bigint),
+    pgslo_catalog.metric(pgslo_catalog.pair_cell[], pgslo_catalog.pair_score[], text, float8) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION pgslo_catalog.may_see(pgslo_catalog.snapshot, name) TO PUBLIC;
 GRANT SELECT ON pgslo.snapshot, pgslo.task_run, pgslo_catalog.own_salt TO PUBLIC;
 GRANT SELECT ON pgslo.quarantine_size, pgslo.incident, pgslo.rule, pgslo.status, pgslo.batch, pgslo.verdict, pgslo.page, pgslo.reader, pgslo.incident_event, pgslo.budget, pgslo.measured_precision, pgslo.column_history, pgslo.assertion, pgslo.assertion_dependency TO PUBLIC;
 GRANT SELECT ON pgslo.ml_metric, pgslo.prediction_problem, pgslo.post_processing TO PUBLIC;
-GRANT EXECUTE ON FUNCTION pgslo_catalog.metric(bigint[], text, float8) TO PUBLIC;
 
 -- Functions that were made again have lost what owners of tables need.
 SELECT pgslo_catalog.admit_owner(p.oid::regprocedure)

@@ -140,11 +140,12 @@ def test_every_definer_function_pins_its_path_and_few_are_public(connection: psy
         "pgslo.status_of(text)",
         "pgslo.version()",
         "pgslo_catalog.break_said(pgslo_catalog.rule_break,name)",
-        "pgslo_catalog.judged_batches(bigint,timestamp with time zone)",
-        "pgslo_catalog.known_to(name)",
+        "pgslo_catalog.is_missed(pgslo_catalog.rule,bigint,bigint)",
+        "pgslo_catalog.may_know_all(name)",
+        "pgslo_catalog.may_read(oid,name)",
         "pgslo_catalog.may_see(pgslo_catalog.snapshot,name)",
-        "pgslo_catalog.metric(bigint[],text,double precision)",
-        "pgslo_catalog.missed_seconds(bigint[],timestamp with time zone,timestamp with time zone)",
+        "pgslo_catalog.may_see_values(name)",
+        "pgslo_catalog.metric(pgslo_catalog.pair_cell[],pgslo_catalog.pair_score[],text,double precision)",
         "pgslo_catalog.schema_difference(regclass,jsonb)",
     ]
 

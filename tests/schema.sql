@@ -296,6 +296,8 @@ CREATE FUNCTION pgslo.begin_snapshot(name text, source_schema text, source_name 
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET quote_all_identifiers TO 'off'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "TimeZone" TO 'UTC'
     AS $_$
 DECLARE
     reader name := pgslo_catalog.caller();
@@ -304,6 +306,7 @@ DECLARE
     target pgslo_catalog.definition;
     begun pgslo_catalog.snapshot;
     healthy numeric[];
+    statement text;
 BEGIN
     IF begin_snapshot.name !~ '^[A-Za-z][A-Za-z0-9_.-]{0,62}$' OR begin_snapshot.name = 'refuse_change' THEN
         RAISE EXCEPTION USING
@@ -317,6 +320,7 @@ BEGIN
     IF NOT has_table_privilege(reader, source, 'SELECT') THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('permission denied for view %s', begin_snapshot.source_name);
     END IF;
+    PERFORM pgslo_catalog.check_condition(begin_snapshot.condition);
     PERFORM pgslo_catalog.keep_snapshots();
     begun.columns := (
         SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
@@ -330,7 +334,9 @@ BEGIN
         VALUES (begin_snapshot.name, NOT begin_snapshot.as_reference, target.name, target.fingerprint, begin_snapshot.source_schema, begin_snapshot.source_name, begin_snapshot.condition,
                 begun.columns, target.batch_by, target.batch_place, pgslo.version(), reader)
         RETURNING s.* INTO begun;
-        PERFORM pgslo_catalog.make_table(begun.name, begun.columns, begun.is_copy, reader);
+        begun.is_checked := pgslo_catalog.can_be_read(begun);
+        PERFORM pgslo_catalog.make_table(begun.name, begun.columns, begun.is_copy,
+            CASE WHEN NOT begun.is_checked OR begun.condition IS NOT NULL THEN reader END);
     EXCEPTION WHEN unique_violation OR duplicate_table THEN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_object',
@@ -360,13 +366,20 @@ BEGIN
         begun.left_out := ARRAY(SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.place <> ALL (healthy) ORDER BY b.place);
     END IF;
     UPDATE pgslo_catalog.snapshot s
-    SET batch_by = begun.batch_by, batch_place = CASE WHEN begun.batch_by IS NOT NULL THEN s.batch_place END, left_out = begun.left_out
+    SET batch_by = begun.batch_by, batch_place = CASE WHEN begun.batch_by IS NOT NULL THEN s.batch_place END, left_out = begun.left_out,
+        is_checked = begun.is_checked
     WHERE s.snapshot_id = begun.snapshot_id;
-    RETURN format('INSERT INTO pgslo_snapshot.%I %s', begun.name, pgslo_catalog.reading(begun, healthy));
+    statement := format('INSERT INTO pgslo_snapshot.%I %s', begun.name, pgslo_catalog.reading(begun, healthy));
+    IF begun.is_checked AND begun.condition IS NULL THEN
+        -- Every word of it is pgslo's, and no other role may add rows.
+        EXECUTE statement;
+        RETURN 'SELECT';
+    END IF;
+    RETURN statement;
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo.begin_snapshot(name text, source_schema text, source_name text, condition text, as_reference boolean, healthy_only boolean) IS 'Part of create_snapshot(): makes room, and says what the caller has to run.';
+COMMENT ON FUNCTION pgslo.begin_snapshot(name text, source_schema text, source_name text, condition text, as_reference boolean, healthy_only boolean) IS 'Part of create_snapshot(): makes room, fills it where pgslo can, and says what the caller has to run.';
 
 CREATE FUNCTION pgslo.check_own_rights(reader name) RETURNS void
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -392,7 +405,6 @@ CREATE FUNCTION pgslo.close_batch(definition text, batch text DEFAULT '*'::text)
 DECLARE
     target pgslo_catalog.definition;
     began timestamptz := clock_timestamp();
-    session_before text[];
 BEGIN
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = close_batch.definition;
     IF NOT FOUND THEN
@@ -404,17 +416,7 @@ BEGIN
     -- Whoever knows the key may give that in place of the name.
     close_batch.batch := pgslo_catalog.name_of(target, close_batch.batch);
     PERFORM pgslo_catalog.wait_for_turn('tick');
-    IF target.reader IS NOT NULL THEN
-        session_before := pgslo_catalog.session_state(true);
-    END IF;
-    BEGIN
-        PERFORM pgslo_catalog.follow(target, close_batch.batch, 2147483647);
-    EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
-        PERFORM pgslo_catalog.restore_session(session_before, true);
-        RAISE;
-    END;
-    -- Functions that every read calls compare no locks.
-    PERFORM pgslo_catalog.check_session(session_before, true, target.name, '00000');
+    PERFORM pgslo_catalog.follow(target, close_batch.batch, 2147483647);
     IF close_batch.batch <> '*' AND NOT EXISTS (SELECT FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.name = close_batch.batch) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'no_data_found',
@@ -454,7 +456,7 @@ CREATE FUNCTION pgslo.discard(quarantine_id bigint) RETURNS text
     AS $$
 BEGIN
     UPDATE pgslo_catalog.quarantine q
-    SET state = 'dropped', decided_at = clock_timestamp(), decided_by = pgslo_catalog.caller(), image = NULL, image_text = '',
+    SET state = 'dropped', decided_at = clock_timestamp(), decided_by = session_user, image = NULL, image_text = '',
         reasons = (SELECT jsonb_agg(reason - 'shown') FROM jsonb_array_elements(q.reasons) AS reason)
     WHERE q.quarantine_id = discard.quarantine_id AND q.state = 'held';
     IF NOT FOUND THEN
@@ -1334,13 +1336,20 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = format('snapshot "%s" is not yours to seal', begun.name);
     END IF;
     EXECUTE format('REVOKE INSERT ON TABLE pgslo_snapshot.%I FROM %I', begun.name, reader);
+    IF begun.is_checked AND begun.condition IS NOT NULL THEN
+        -- A role that may fill the table may fill it with anything.
+        begun.is_checked := pgslo_catalog.can_be_read(begun);
+        IF begun.is_checked THEN
+            PERFORM pgslo_catalog.check_rows(begun);
+        END IF;
+    END IF;
     DELETE FROM pgslo_catalog.snapshot_room r WHERE r.table_name = begun.name;
     INSERT INTO pgslo_catalog.snapshot_batch (snapshot_id, batch, place, rows, sums)
     SELECT begun.snapshot_id, c.batch, c.place, c.rows, c.sums FROM pgslo_catalog.content_of(begun, begun.name) AS c;
     SELECT * INTO known FROM pgslo_catalog.whole_of(begun.snapshot_id);
     INSERT INTO pgslo_catalog.snapshot_column SELECT * FROM pgslo_catalog.profile_rows(begun, begun.name, known.rows);
     UPDATE pgslo_catalog.snapshot s
-    SET rows = known.rows, content_hash = pgslo_catalog.content_hash(s.columns, known.rows, known.sums),
+    SET rows = known.rows, is_checked = begun.is_checked, content_hash = pgslo_catalog.content_hash(s.columns, known.rows, known.sums),
         (newest_batch, newest_place) = (SELECT b.batch, b.place FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = s.snapshot_id AND s.batch_by IS NOT NULL AND b.place <= pgslo_catalog.last_place(target) ORDER BY b.place DESC LIMIT 1),
         incidents = coalesce((
             SELECT jsonb_agg(jsonb_build_object('incident', i.incident_id, 'rule', r.name, 'columns', r.columns, 'since', i.opened_at, 'batch', i.opened_batch) ORDER BY i.incident_id)
@@ -1954,8 +1963,65 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.at_place(grid double precision[], place double precision) IS 'The value at a place between 0 and 40 of a grid of quantiles.';
 
-CREATE FUNCTION pgslo_catalog.auc(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) RETURNS record
-    LANGUAGE plpgsql STABLE
+CREATE TABLE pgslo_catalog.pair_cell (
+    pair_cell_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    batch text NOT NULL,
+    model text NOT NULL,
+    segment text[] NOT NULL,
+    coarse boolean DEFAULT false NOT NULL,
+    predictions numeric NOT NULL,
+    defaulted numeric NOT NULL,
+    abstained numeric NOT NULL,
+    expecting numeric NOT NULL,
+    expected numeric NOT NULL,
+    expected_noise numeric NOT NULL,
+    labelled numeric NOT NULL,
+    delayed numeric NOT NULL,
+    delay numeric NOT NULL,
+    decided numeric NOT NULL,
+    hits numeric NOT NULL,
+    true_positive numeric NOT NULL,
+    false_positive numeric NOT NULL,
+    false_negative numeric NOT NULL,
+    scored numeric NOT NULL,
+    loss numeric NOT NULL,
+    loss_squared numeric NOT NULL,
+    brier numeric NOT NULL,
+    brier_squared numeric NOT NULL,
+    error numeric NOT NULL,
+    error_squared numeric NOT NULL,
+    error_fourth numeric NOT NULL,
+    absolute numeric NOT NULL,
+    relative numeric NOT NULL,
+    relative_squared numeric NOT NULL,
+    label_without_prediction numeric NOT NULL,
+    two_labels numeric NOT NULL,
+    label_before_prediction numeric NOT NULL,
+    unknown_label numeric NOT NULL,
+    unknown_class numeric NOT NULL,
+    score_missing numeric NOT NULL,
+    score_outside numeric NOT NULL,
+    model_missing numeric NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.pair_cell IS 'Sums over predictions and their labels, by batch, model and segment; written by tick() alone. They are exact numbers: what is taken away leaves nothing behind.';
+
+COMMENT ON COLUMN pgslo_catalog.pair_cell.batch IS 'The prediction''s; empty for labels that have none.';
+
+COMMENT ON COLUMN pgslo_catalog.pair_cell.coarse IS 'Whether scores are kept to four digits, because more than 10,000 different ones came.';
+
+CREATE TABLE pgslo_catalog.pair_score (
+    pair_cell_id bigint NOT NULL,
+    score double precision NOT NULL,
+    positive bigint NOT NULL,
+    negative bigint NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.pair_score IS 'Pairs by score: what AUC and calibration error are made of. No foreign key: looking the cell up for each score would double the cost of late labels.';
+
+CREATE FUNCTION pgslo_catalog.auc(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
@@ -1972,8 +2038,7 @@ BEGIN
         SELECT g.*, sum(g.negative) OVER (ORDER BY g.score) - g.negative AS below
         FROM (
             SELECT p.score, sum(p.positive) AS positive, sum(p.negative) AS negative, bool_or(c.coarse) AS coarse
-            FROM pgslo_catalog.pair_score p JOIN pgslo_catalog.pair_cell c USING (pair_cell_id)
-            WHERE c.pair_cell_id = ANY (auc.cells)
+            FROM unnest(auc.scores) AS p JOIN unnest(auc.cells) AS c USING (pair_cell_id)
             GROUP BY p.score
         ) AS g
     ) AS s;
@@ -1990,7 +2055,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.auc(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) IS 'Area under the ROC curve: the share of pairs of a positive and a negative that are in order, ties counting half. Interval: Hanley and McNeil, Radiology 143 (1982) 29-36; where scores are kept to four digits it is wider by half of the ties.';
+COMMENT ON FUNCTION pgslo_catalog.auc(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) IS 'Area under the ROC curve: the share of pairs of a positive and a negative that are in order, ties counting half. Interval: Hanley and McNeil, Radiology 143 (1982) 29-36; where scores are kept to four digits it is wider by half of the ties.';
 
 CREATE FUNCTION pgslo_catalog.await_labels(rule pgslo_catalog.rule, batch text, place numeric, until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -2281,6 +2346,7 @@ CREATE FUNCTION pgslo_catalog.break_said(broken pgslo_catalog.rule_break, reader
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
+    -- Both texts are those of the row that is given: it tells nothing to a role that cannot read the row itself.
     RETURN CASE WHEN pgslo_catalog.may_see_values(break_said.reader) THEN (break_said.broken).error_message ELSE (break_said.broken).said END;
 END
 $$;
@@ -2328,8 +2394,8 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, part double precision, strength double precision, other text) IS 'A value as a fault leaves it; other is the value that takes its place, or the length to which it is cut.';
 
-CREATE FUNCTION pgslo_catalog.calibration_error(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) RETURNS record
-    LANGUAGE plpgsql STABLE
+CREATE FUNCTION pgslo_catalog.calibration_error(scores pgslo_catalog.pair_score[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
@@ -2340,8 +2406,7 @@ BEGIN
                calibration_error.z * sqrt(greatest(0, g.score / g.n * (1 - g.score / g.n) / g.n)) AS half
         FROM (
             SELECT sum(p.positive + p.negative)::float8 AS n, sum(p.positive)::float8 AS positive, sum(p.score * (p.positive + p.negative)) AS score
-            FROM pgslo_catalog.pair_score p
-            WHERE p.pair_cell_id = ANY (calibration_error.cells)
+            FROM unnest(calibration_error.scores) AS p
             GROUP BY least(floor(p.score * 10), 9)
             HAVING sum(p.positive + p.negative) > 0
         ) AS g
@@ -2349,7 +2414,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.calibration_error(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) IS 'Expected calibration error over ten bins of equal width. Interval: what each bin''s gap is by chance if it is calibrated, taken off and added.';
+COMMENT ON FUNCTION pgslo_catalog.calibration_error(scores pgslo_catalog.pair_score[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) IS 'Expected calibration error over ten bins of equal width. Interval: what each bin''s gap is by chance if it is calibrated, taken off and added.';
 
 CREATE FUNCTION pgslo_catalog.caller() RETURNS name
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -2357,6 +2422,81 @@ CREATE FUNCTION pgslo_catalog.caller() RETURNS name
     AS $$ SELECT coalesce(nullif(current_setting('role'), 'none')::name, session_user) $$;
 
 COMMENT ON FUNCTION pgslo_catalog.caller() IS 'Return the role that asks, also inside a function that runs with its owner''s rights.';
+
+CREATE TABLE pgslo_catalog.snapshot (
+    snapshot_id bigint NOT NULL,
+    name text NOT NULL,
+    is_copy boolean NOT NULL,
+    definition text NOT NULL,
+    definition_fingerprint text NOT NULL,
+    source_schema text NOT NULL,
+    source_name text NOT NULL,
+    condition text,
+    left_out numeric[],
+    columns jsonb NOT NULL,
+    batch_by text,
+    batch_place text,
+    rows bigint,
+    content_hash text,
+    newest_batch text,
+    newest_place numeric,
+    incidents jsonb,
+    library_version text,
+    taken_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    taken_by text NOT NULL,
+    is_checked boolean,
+    CONSTRAINT condition_is_at_most_10000_characters CHECK ((length(condition) <= 10000)),
+    CONSTRAINT snapshot_is_sealed_whole CHECK (((rows IS NULL) = (content_hash IS NULL)))
+);
+
+COMMENT ON TABLE pgslo_catalog.snapshot IS 'What was read through a guarded view at a time: a copy of the rows, or how to read them again.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.is_copy IS 'Whether the rows are kept, in the schema pgslo_snapshot under this name; else they are read again when they are wanted.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.definition IS 'Name of the definition of the view; the snapshot outlives it.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.definition_fingerprint IS 'Which version of the definition was applied then.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.left_out IS 'Places of batches that were left out as unhealthy; NULL: none was looked for.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.columns IS 'Name and type of each column, in order.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.batch_by IS 'A row''s batch, as SQL over row r, where the view''s columns say it.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.batch_place IS 'Where a batch stands among the others, as SQL over b.raw.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.content_hash IS 'Of columns and rows in any order; NULL while it is being taken.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.incidents IS 'Incidents that were open then on columns of the view or on the table.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.is_checked IS 'Whether pgslo read the rows itself, or found each of them in the view; false: they are those that the taker gave.';
+
+CREATE FUNCTION pgslo_catalog.can_be_read(snapshot pgslo_catalog.snapshot) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    keeper oid := pgslo_catalog.keeper();
+BEGIN
+    -- Where policies show each reader other rows, only the reader can read them. Where a table, or a part of one, belongs to
+    -- another role, its indexes and constraints would run code of that role.
+    RETURN EXISTS (
+        SELECT FROM pgslo_catalog.definition d
+        JOIN pg_namespace n ON n.nspname = snapshot.source_schema
+        JOIN pg_class v ON v.relnamespace = n.oid AND v.relname = snapshot.source_name
+        WHERE d.name = snapshot.definition AND v.relowner = keeper AND has_schema_privilege(keeper, n.oid, 'USAGE')
+          AND NOT EXISTS (
+              WITH RECURSIVE part AS (
+                  SELECT d.relation::oid AS oid
+                  UNION
+                  SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
+              )
+              SELECT FROM part LEFT JOIN pg_class t ON t.oid = part.oid
+              WHERE t.oid IS NULL OR t.relowner <> keeper OR t.relrowsecurity OR t.relkind NOT IN ('r', 'p')));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.can_be_read(snapshot pgslo_catalog.snapshot) IS 'Whether pgslo''s owner reads the same rows from a snapshot''s view as its taker, and runs no code of another role.';
 
 CREATE FUNCTION pgslo_catalog.can_find_batches(definition pgslo_catalog.definition) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -2409,6 +2549,54 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.changed_columns(relation regclass, old_row record, new_row record) IS 'Return the columns of a table that an update changes, but for generated ones.';
 
+CREATE FUNCTION pgslo_catalog.check_condition(condition text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    one text;
+    before text := '';
+    depth integer := 0;
+    wrong text;
+BEGIN
+    -- PostgreSQL's own tokens, the longest first: a string with escapes, another string, a quoted name, a word, the rest
+    -- one by one. A quote or a backslash that is left over belongs to a string that does not end, or ends somewhere else
+    -- with another standard_conforming_strings.
+    FOR one IN
+        SELECT m.token[1]
+        FROM regexp_matches(check_condition.condition,
+            E'([eE]\'(?:[^\'\\\\]|\\\\.|\'\')*\'|\'[^\'\\\\]*\'|"[^"]*"|[^\\x01-\\x2f\\x3a-\\x40\\x5b-\\x5e\\x60\\x7b-\\x7f]+|--|/\\*|.)',
+            'g') AS m (token)
+    LOOP
+        CONTINUE WHEN one ~ E'^[ \t\n\r\f\v]$';
+        depth := depth + CASE one WHEN '(' THEN 1 WHEN ')' THEN -1 ELSE 0 END;
+        wrong := CASE
+            WHEN depth < 0 THEN 'It closes a parenthesis that it does not open.'
+            WHEN one IN ('--', '/*') THEN 'It holds a comment.'
+            WHEN one IN (';', '$') THEN format('It holds %s outside of a string.', one)
+            WHEN one IN ('''', '"', E'\\') THEN
+                'It holds a string or a name that does not end, or a backslash in a string without E.'
+            WHEN before <> '.' AND lower(one) IN ('select', 'values', 'table', 'union', 'intersect', 'except')
+                THEN 'It holds a query.'
+        END;
+        EXIT WHEN wrong IS NOT NULL;
+        before := one;
+    END LOOP;
+    IF wrong IS NULL AND depth > 0 THEN
+        wrong := 'It opens a parenthesis that it does not close.';
+    END IF;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'invalid condition of a snapshot',
+            DETAIL = wrong,
+            HINT = 'Write one condition over the columns of the view.';
+    END IF;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.check_condition(condition text) IS 'Refuse a condition that is not one expression: it is in parentheses in a query, and must not leave them.';
+
 CREATE FUNCTION pgslo_catalog.check_may_run(task text) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2442,51 +2630,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.check_mute(until timestamp with time zone) IS 'Refuses a mute that would be over before it begins.';
 
-CREATE TABLE pgslo_catalog.snapshot (
-    snapshot_id bigint NOT NULL,
-    name text NOT NULL,
-    is_copy boolean NOT NULL,
-    definition text NOT NULL,
-    definition_fingerprint text NOT NULL,
-    source_schema text NOT NULL,
-    source_name text NOT NULL,
-    condition text,
-    left_out numeric[],
-    columns jsonb NOT NULL,
-    batch_by text,
-    batch_place text,
-    rows bigint,
-    content_hash text,
-    newest_batch text,
-    newest_place numeric,
-    incidents jsonb,
-    library_version text,
-    taken_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    taken_by text NOT NULL,
-    CONSTRAINT condition_is_at_most_10000_characters CHECK ((length(condition) <= 10000)),
-    CONSTRAINT snapshot_is_sealed_whole CHECK (((rows IS NULL) = (content_hash IS NULL)))
-);
-
-COMMENT ON TABLE pgslo_catalog.snapshot IS 'What was read through a guarded view at a time: a copy of the rows, or how to read them again.';
-
-COMMENT ON COLUMN pgslo_catalog.snapshot.is_copy IS 'Whether the rows are kept, in the schema pgslo_snapshot under this name; else they are read again when they are wanted.';
-
-COMMENT ON COLUMN pgslo_catalog.snapshot.definition IS 'Name of the definition of the view; the snapshot outlives it.';
-
-COMMENT ON COLUMN pgslo_catalog.snapshot.definition_fingerprint IS 'Which version of the definition was applied then.';
-
-COMMENT ON COLUMN pgslo_catalog.snapshot.left_out IS 'Places of batches that were left out as unhealthy; NULL: none was looked for.';
-
-COMMENT ON COLUMN pgslo_catalog.snapshot.columns IS 'Name and type of each column, in order.';
-
-COMMENT ON COLUMN pgslo_catalog.snapshot.batch_by IS 'A row''s batch, as SQL over row r, where the view''s columns say it.';
-
-COMMENT ON COLUMN pgslo_catalog.snapshot.batch_place IS 'Where a batch stands among the others, as SQL over b.raw.';
-
-COMMENT ON COLUMN pgslo_catalog.snapshot.content_hash IS 'Of columns and rows in any order; NULL while it is being taken.';
-
-COMMENT ON COLUMN pgslo_catalog.snapshot.incidents IS 'Incidents that were open then on columns of the view or on the table.';
-
 CREATE FUNCTION pgslo_catalog.check_rereading(snapshot pgslo_catalog.snapshot) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2506,27 +2649,31 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.check_rereading(snapshot pgslo_catalog.snapshot) IS 'Refuse to read a reference again with the rights of another role than its taker''s, or from a view that is not pgslo''s.';
 
-CREATE FUNCTION pgslo_catalog.check_session(before text[], with_locks boolean, relation text, error_code text) RETURNS void
+CREATE FUNCTION pgslo_catalog.check_rows(snapshot pgslo_catalog.snapshot) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "TimeZone" TO 'UTC'
+    AS $_$
 DECLARE
-    difference text := pgslo_catalog.restore_session(check_session.before, check_session.with_locks);
+    is_foreign boolean;
 BEGIN
-    -- Handlers of OTHERS do not catch a failed assertion, which must not end what goes on to other tables. A cancel must.
-    IF check_session.error_code = 'P0004' OR difference IS NOT NULL AND check_session.error_code <> '57014' THEN
+    EXECUTE format(
+        'SELECT EXISTS (SELECT %1$s FROM pgslo_snapshot.%2$I AS r EXCEPT ALL SELECT %1$s FROM %3$I.%4$I AS r)',
+        pgslo_catalog.row_text(snapshot.columns), snapshot.name, snapshot.source_schema, snapshot.source_name)
+    INTO is_foreign;
+    IF is_foreign THEN
         RAISE EXCEPTION USING
-            ERRCODE = 'SL004',
-            MESSAGE = format(CASE check_session.error_code
-                WHEN 'P0004' THEN 'code of %s raises assert_failure'
-                ELSE 'code of %s changes the session that reads it' END, check_session.relation),
-            DETAIL = coalesce(difference, 'It changed no prepared statement and no lock.'),
-            HINT = 'Ask the owner of the table what functions its indexes, constraints, policies and statistics call.';
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('snapshot "%s" has rows that are not in %I.%I', snapshot.name, snapshot.source_schema,
+                             snapshot.source_name),
+            DETAIL = 'They were not read from the view, or another transaction changed or removed them meanwhile.',
+            HINT = 'Take it in a transaction of isolation level REPEATABLE READ.';
     END IF;
 END
-$$;
+$_$;
 
-COMMENT ON FUNCTION pgslo_catalog.check_session(before text[], with_locks boolean, relation text, error_code text) IS 'Restore the session after code of another role has run in it, and raise an error if that changed it.';
+COMMENT ON FUNCTION pgslo_catalog.check_rows(snapshot pgslo_catalog.snapshot) IS 'Refuse a snapshot that has rows which are not in its view.';
 
 CREATE FUNCTION pgslo_catalog.checked_domain(relation regclass) RETURNS text
     LANGUAGE sql STABLE
@@ -3380,7 +3527,6 @@ BEGIN
         WHEN error_said.error_code = '25006' THEN 'cannot write in a read-only transaction'
         WHEN error_said.error_code = '2201B' THEN 'invalid regular expression'
         WHEN error_said.error_code = '42501' THEN 'permission denied'
-        WHEN error_said.error_code = 'SL004' THEN 'code of the table changes the session that reads it'
         WHEN error_said.error_code = '42703' THEN 'undefined column'
         WHEN error_said.error_code = '42704' THEN 'undefined object'
         WHEN error_said.error_code = '42804' THEN 'datatype mismatch'
@@ -4843,9 +4989,7 @@ BEGIN
         FROM pgslo_catalog.broken_groups(judged.check_function, looked_at, 10000) AS b;
         GET DIAGNOSTICS broken = ROW_COUNT;
     EXCEPTION WHEN OTHERS THEN
-        IF SQLSTATE = 'SL004' THEN
-            RAISE;
-        ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
+        IF pgslo_catalog.is_transient(SQLSTATE) THEN
             -- What was touched is noted again, for the next tick().
             INSERT INTO pgslo_catalog.touched (check_function, keys) VALUES (judged.check_function, looked_at);
             PERFORM pgslo_catalog.record_unjudged(about.name, ARRAY[rule.name], ARRAY[pgslo_catalog.day_of_check()],
@@ -4898,9 +5042,7 @@ BEGIN
         BEGIN
             SELECT m.* INTO found FROM pgslo_catalog.measured(target, judged, rule) AS m;
         EXCEPTION WHEN OTHERS THEN
-            IF SQLSTATE = 'SL004' THEN
-                RAISE;
-            ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
+            IF pgslo_catalog.is_transient(SQLSTATE) THEN
                 PERFORM pgslo_catalog.record_unjudged(target.name, ARRAY[rule.name], ARRAY[judged.name], ARRAY[judged.place], SQLSTATE, SQLERRM);
                 SELECT NULL::float8 AS value, NULL::bigint AS rows, 'it has not been judged yet' AS said, NULL::text AS example INTO found;
             ELSE
@@ -5064,7 +5206,7 @@ BEGIN
         WHERE b.definition_id = judged.definition_id AND b.place <= judge_metric.place
         ORDER BY b.place DESC LIMIT (measure ->> 'over')::integer
     ), grouped AS (
-        SELECT array_agg(c.pair_cell_id) AS cells, g.values
+        SELECT array_agg(c) AS cells, array_agg(c.pair_cell_id) AS numbers, g.values
         FROM pgslo_catalog.pair_cell c
         CROSS JOIN LATERAL (
             SELECT ARRAY(SELECT CASE WHEN p.place = 0 THEN c.model ELSE c.segment[p.place] END FROM unnest(places) WITH ORDINALITY AS p (place, n) ORDER BY p.n) AS values
@@ -5075,7 +5217,11 @@ BEGIN
         -- The more groups there are, the more of them would be beyond the bound by chance: Bonferroni.
         SELECT g.values, m.*, m.high < (judge_metric.rule).warn_low OR m.low > (judge_metric.rule).warn_high AS missed
         FROM grouped g
-        CROSS JOIN LATERAL pgslo_catalog.metric(g.cells, measure ->> 'of', 1 - (1 - confidence) / (SELECT count(*) FROM grouped)) AS m
+        CROSS JOIN LATERAL pgslo_catalog.metric(
+            g.cells,
+            CASE WHEN measure ->> 'of' IN ('auc', 'calibration_error')
+                 THEN ARRAY(SELECT s FROM pgslo_catalog.pair_score s WHERE s.pair_cell_id = ANY (g.numbers)) END,
+            measure ->> 'of', 1 - (1 - confidence) / (SELECT count(*) FROM grouped)) AS m
         WHERE m.value IS NOT NULL
     )
     SELECT m.*, count(*) OVER () AS groups, count(*) FILTER (WHERE m.missed) OVER () AS misses
@@ -5173,9 +5319,7 @@ BEGIN
             PERFORM pgslo_catalog.judge_rows(judge_unjudged.definition, due.rule, due.batch, due.place);
         EXCEPTION WHEN OTHERS THEN
             -- The notes stay, and the next tick() tries again.
-            IF SQLSTATE = 'SL004' THEN
-                RAISE;
-            ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
+            IF pgslo_catalog.is_transient(SQLSTATE) THEN
                 PERFORM pgslo_catalog.warn_unjudged((judge_unjudged.definition).name, ARRAY[due.name], SQLSTATE, true);
                 EXIT;
             END IF;
@@ -5186,33 +5330,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.judge_unjudged(definition pgslo_catalog.definition) IS 'Judge what could not be judged when it was written; what cannot be judged now either stays noted.';
-
-CREATE FUNCTION pgslo_catalog.judged_batches(definition_id bigint, since timestamp with time zone) RETURNS TABLE(rule_id bigint, batch text, written_at timestamp with time zone, is_missed boolean)
-    LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    -- A batch belongs to the time it was first written, or one that is judged again would count anew.
-    SELECT w.rule_id, w.batch, w.written_at, w.is_missed AND NOT EXISTS (
-        SELECT FROM pgslo_catalog.incident i
-        WHERE i.rule_id = w.rule_id AND i.resolution = 'false_alarm' AND w.place BETWEEN i.opened_place AND i.resolved_place)
-    FROM (
-        SELECT v.rule_id, v.batch, v.place, coalesce(b.first_written_at, v.judged_at) AS written_at, v.verdict = 'missed' AS is_missed
-        FROM pgslo_catalog.verdict v
-        LEFT JOIN pgslo_catalog.batch b ON b.definition_id = v.definition_id AND b.name = v.batch
-        WHERE v.definition_id = judged_batches.definition_id AND v.verdict <> 'unknown'
-        UNION ALL
-        SELECT r.rule_id, b.name, b.place, b.first_written_at, pgslo_catalog.is_missed(r, b.rows, coalesce((b.failures ->> r.name)::bigint, 0))
-        FROM pgslo_catalog.batch b
-        JOIN pgslo_catalog.rule r ON r.definition_id = b.definition_id AND r.scope = 'row'
-        WHERE b.definition_id = judged_batches.definition_id AND b.closed_at IS NOT NULL
-          AND NOT EXISTS (SELECT FROM pgslo_catalog.verdict v WHERE v.rule_id = r.rule_id AND v.batch = b.name)
-          AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break k WHERE k.rule_id = r.rule_id)
-    ) w
-    JOIN pgslo_catalog.rule r ON r.rule_id = w.rule_id AND r.retired_at IS NULL
-    WHERE w.written_at >= judged_batches.since
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.judged_batches(definition_id bigint, since timestamp with time zone) IS 'Batches that met or missed each rule since a time; what could not be judged does not count, nor do misses in what was a false alarm.';
 
 CREATE FUNCTION pgslo_catalog.keep_functions(definition text) RETURNS SETOF text
     LANGUAGE plpgsql
@@ -5329,21 +5446,6 @@ CREATE FUNCTION pgslo_catalog.kinds_of(definition_id bigint, columns text[], sam
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.kinds_of(definition_id bigint, columns text[], sample text[]) IS 'What the columns of a sample hold, as far as faults go by it.';
-
-CREATE FUNCTION pgslo_catalog.known_to(reader name) RETURNS SETOF bigint
-    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    IF pgslo_catalog.may_know_all(known_to.reader) THEN
-        RETURN QUERY SELECT d.definition_id FROM pgslo_catalog.definition d;
-    ELSE
-        RETURN QUERY SELECT d.definition_id FROM pgslo_catalog.definition d WHERE pgslo_catalog.may_read(d.relation, known_to.reader);
-    END IF;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.known_to(reader name) IS 'Return the definitions that a role may know of; views ask it once per query.';
 
 CREATE TABLE pgslo_catalog.incident (
     incident_id bigint NOT NULL,
@@ -5507,13 +5609,6 @@ CREATE FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition) RE
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-DECLARE
-    name text := (look_after.definition).name;
-    -- Functions that every read calls compare no locks.
-    session_before text[] := CASE
-        WHEN (look_after.definition).reader IS NOT NULL THEN pgslo_catalog.session_state(true)
-    END;
-    was_canceled boolean := false;
 BEGIN
     -- Each goes on when another one fails.
     FOR step IN 1..4 LOOP
@@ -5526,22 +5621,16 @@ BEGIN
             END CASE;
         EXCEPTION
             WHEN query_canceled THEN
-                PERFORM pgslo_catalog.say_left(name, SQLSTATE, SQLERRM);
+                PERFORM pgslo_catalog.say_left((look_after.definition).name, SQLSTATE, SQLERRM);
                 INSERT INTO pgslo_catalog.given_up AS g (definition_id) VALUES ((look_after.definition).definition_id)
                 ON CONFLICT ON CONSTRAINT given_up_is_kept_once DO UPDATE SET given_up_at = excluded.given_up_at;
-                was_canceled := true;
+                RETURN false;
             WHEN OTHERS THEN
-                PERFORM pgslo_catalog.say_left(name, SQLSTATE, SQLERRM);
+                PERFORM pgslo_catalog.say_left((look_after.definition).name, SQLSTATE, SQLERRM);
         END;
-        EXIT WHEN was_canceled;
     END LOOP;
-    IF pgslo_catalog.restore_session(session_before, true) IS NOT NULL THEN
-        PERFORM pgslo_catalog.say_left(name, 'SL004', format('code of %s changes the session that reads it', name));
-    END IF;
-    IF NOT was_canceled THEN
-        DELETE FROM pgslo_catalog.given_up g WHERE g.definition_id = (look_after.definition).definition_id;
-    END IF;
-    RETURN NOT was_canceled;
+    DELETE FROM pgslo_catalog.given_up g WHERE g.definition_id = (look_after.definition).definition_id;
+    RETURN true;
 END
 $$;
 
@@ -5556,12 +5645,14 @@ BEGIN
         (SELECT string_agg(format('%I %s%s', c.value ->> 'name', c.value ->> 'type', coalesce(' COLLATE ' || (c.value ->> 'collation'), '')), ', ' ORDER BY c.ordinality)
          FROM jsonb_array_elements(make_table.columns) WITH ORDINALITY AS c));
     EXECUTE format('REVOKE ALL ON TABLE pgslo_snapshot.%I FROM PUBLIC', make_table.table_name);
-    EXECUTE format('GRANT INSERT ON TABLE pgslo_snapshot.%I TO %I', make_table.table_name, make_table.reader);
+    IF make_table.reader IS NOT NULL THEN
+        EXECUTE format('GRANT INSERT ON TABLE pgslo_snapshot.%I TO %I', make_table.table_name, make_table.reader);
+    END IF;
     INSERT INTO pgslo_catalog.snapshot_room (table_name) VALUES (make_table.table_name);
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.make_table(table_name text, columns jsonb, for_good boolean, reader name) IS 'A table that a reader may fill, for as long as its transaction lasts.';
+COMMENT ON FUNCTION pgslo_catalog.make_table(table_name text, columns jsonb, for_good boolean, reader name) IS 'A table that a reader, or where that is NULL pgslo alone, may fill, for as long as its transaction lasts.';
 
 CREATE FUNCTION pgslo_catalog.mark_taken(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) RETURNS void
     LANGUAGE plpgsql
@@ -5636,9 +5727,15 @@ CREATE FUNCTION pgslo_catalog.may_know_all(reader name) RETURNS boolean
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- Auditors and operators read the state itself; whoever delivers messages reads those.
-    RETURN pgslo_catalog.may_see_values(may_know_all.reader)
-        OR EXISTS (SELECT FROM pg_roles r WHERE r.rolname = may_know_all.reader AND (has_table_privilege(r.oid, 'pgslo_catalog.incident', 'SELECT') OR has_table_privilege(r.oid, 'pgslo.delivery', 'SELECT')));
+    -- Stewards read samples, auditors and operators the state itself; whoever delivers messages reads those.
+    RETURN EXISTS (
+        SELECT FROM pg_roles r
+        WHERE r.rolname = may_know_all.reader
+          AND EXISTS (
+              SELECT FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid
+              WHERE n.nspname = 'pgslo_catalog' AND pg_has_role(r.oid, n.nspowner, 'USAGE')
+                 OR (n.nspname, c.relname) IN (('pgslo', 'sample'), ('pgslo', 'delivery'), ('pgslo_catalog', 'incident'))
+                    AND has_table_privilege(r.oid, c.oid, 'SELECT')));
 END
 $$;
 
@@ -5660,9 +5757,12 @@ BEGIN
                    JOIN pg_class v ON v.oid = w.ev_class
                    WHERE p.refclassid = 'pg_class'::regclass AND p.refobjid = t.oid AND p.classid = 'pg_rewrite'::regclass
                      -- A view of another owner, whatever its comment, is not a guarded one.
-                     AND v.relkind = 'v' AND v.relowner IN (pgslo_catalog.keeper(), t.relowner)
+                     AND v.relkind = 'v'
+                     AND (v.relowner = t.relowner
+                          OR v.relowner = (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog'))
                      AND obj_description(v.oid, 'pg_class') ~ '^pgslo [0-9a-f]{16} '
-                     AND has_schema_privilege(r.oid, v.relnamespace, 'USAGE') AND has_any_column_privilege(r.oid, v.oid, 'SELECT'))));
+                     AND has_schema_privilege(r.oid, v.relnamespace, 'USAGE')
+                     AND has_any_column_privilege(r.oid, v.oid, 'SELECT'))));
 END
 $$;
 
@@ -5734,7 +5834,10 @@ BEGIN
     RETURN EXISTS (
         SELECT FROM pg_roles r
         WHERE r.rolname = may_see_values.reader
-          AND (pg_has_role(r.oid, pgslo_catalog.keeper(), 'USAGE') OR has_table_privilege(r.oid, 'pgslo.sample', 'SELECT')));
+          AND EXISTS (
+              SELECT FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid
+              WHERE n.nspname = 'pgslo_catalog' AND pg_has_role(r.oid, n.nspowner, 'USAGE')
+                 OR n.nspname = 'pgslo' AND c.relname = 'sample' AND has_table_privilege(r.oid, c.oid, 'SELECT')));
 END
 $$;
 
@@ -6056,8 +6159,8 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.measured[], rules integer) IS 'What was counted rule by rule, as one entry for each batch.';
 
-CREATE FUNCTION pgslo_catalog.metric(cells bigint[], of text, confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision, OUT pairs bigint) RETURNS record
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
+CREATE FUNCTION pgslo_catalog.metric(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision, OUT pairs bigint) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
@@ -6071,7 +6174,7 @@ BEGIN
            sum(c.error) AS error, sum(c.error_squared) AS error_squared, sum(c.error_fourth) AS error_fourth, sum(c.absolute) AS absolute,
            sum(c.relative) AS relative, sum(c.relative_squared) AS relative_squared
     INTO s
-    FROM pgslo_catalog.pair_cell c WHERE c.pair_cell_id = ANY (metric.cells);
+    FROM unnest(metric.cells) AS c;
     CASE
         WHEN metric.of IN ('label_coverage', 'default_share', 'abstain_share') THEN
             pairs := s.predictions;
@@ -6108,10 +6211,10 @@ BEGIN
             SELECT 2 * w.low / (1 + w.low), 2 * w.high / (1 + w.high) INTO low, high FROM pgslo_catalog.wilson(s.tp, s.tp + s.fp + s.fn, z) AS w;
         WHEN metric.of = 'auc' THEN
             pairs := s.scored;
-            SELECT a.value, a.low, a.high INTO value, low, high FROM pgslo_catalog.auc(metric.cells, z) AS a;
+            SELECT a.value, a.low, a.high INTO value, low, high FROM pgslo_catalog.auc(metric.cells, metric.scores, z) AS a;
         WHEN metric.of = 'calibration_error' THEN
             pairs := s.scored;
-            SELECT a.value, a.low, a.high INTO value, low, high FROM pgslo_catalog.calibration_error(metric.cells, z) AS a;
+            SELECT a.value, a.low, a.high INTO value, low, high FROM pgslo_catalog.calibration_error(metric.scores, z) AS a;
         WHEN metric.of = 'log_loss' THEN
             pairs := s.scored;
             value := s.loss / nullif(s.scored, 0);
@@ -6144,7 +6247,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.metric(cells bigint[], of text, confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision, OUT pairs bigint) IS 'A metric of the pairs of some cells together, and its interval; NULL where there are none.';
+COMMENT ON FUNCTION pgslo_catalog.metric(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision, OUT pairs bigint) IS 'A metric of the pairs of some cells together, and its interval; NULL where there are none.';
 
 CREATE FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -6221,21 +6324,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'The newest missed batch of an incident, in a sentence.';
-
-CREATE FUNCTION pgslo_catalog.missed_seconds(rules bigint[], since timestamp with time zone, now timestamp with time zone) RETURNS numeric
-    LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT coalesce(extract(epoch FROM sum(upper(span) - lower(span))), 0)
-    FROM (
-        SELECT range_agg(tstzrange(greatest(i.opened_at, missed_seconds.since), least(coalesce(i.resolved_at, missed_seconds.now), missed_seconds.now))) AS spans
-        FROM pgslo_catalog.incident i
-        WHERE i.rule_id = ANY (missed_seconds.rules) AND i.resolution IS DISTINCT FROM 'false_alarm'
-          AND i.opened_at < missed_seconds.now AND coalesce(i.resolved_at, missed_seconds.now) > missed_seconds.since
-    ) open CROSS JOIN LATERAL unnest(open.spans) AS span
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.missed_seconds(rules bigint[], since timestamp with time zone, now timestamp with time zone) IS 'Seconds in which any of these rules had an open incident; two at once count once.';
 
 CREATE FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision, counted jsonb, weight double precision) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -6323,7 +6411,8 @@ CREATE FUNCTION pgslo_catalog.need_task(task text, reader name) RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    known bigint[] := ARRAY(SELECT pgslo_catalog.known_to(need_task.reader));
+    known bigint[] := ARRAY(
+        SELECT d.definition_id FROM pgslo_catalog.definition d WHERE pgslo_catalog.may_know(d.name, need_task.reader));
 BEGIN
     IF EXISTS (SELECT FROM pgslo_catalog.task t WHERE t.name = need_task.task)
         AND NOT EXISTS (SELECT FROM pgslo_catalog.task t WHERE t.name = need_task.task AND t.definition_id <> ALL (known)) THEN
@@ -7225,7 +7314,6 @@ CREATE FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places nu
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    -- The condition stands on lines of its own: it may end in a comment.
     SELECT format(E'SELECT %s FROM %I.%I AS r WHERE (\n%s\n)%s',
         (SELECT string_agg(format('r.%I', c.value ->> 'name'), ', ' ORDER BY c.ordinality) FROM jsonb_array_elements(snapshot.columns) WITH ORDINALITY AS c),
         snapshot.source_schema, snapshot.source_name, coalesce(snapshot.condition, 'true'),
@@ -7593,7 +7681,7 @@ BEGIN
                 END LOOP;
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            IF pgslo_catalog.is_transient(SQLSTATE) OR SQLSTATE = 'SL004' THEN
+            IF pgslo_catalog.is_transient(SQLSTATE) THEN
                 RAISE;
             END IF;
             -- A column is gone, which is told at writes, or policies hide rows: what was recorded is added up, as it was before.
@@ -8048,61 +8136,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.resolve_met(definition pgslo_catalog.definition) IS 'Resolves incidents of rules about rows that later batches met.';
 
-CREATE FUNCTION pgslo_catalog.restore_session(before text[], with_locks boolean) RETURNS text
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'error'
-    AS $$
-DECLARE
-    found record;
-    is_removed boolean;
-    added text[] := '{}';
-    lost text[];
-BEGIN
-    IF restore_session.before IS NULL
-        OR pgslo_catalog.session_state(restore_session.with_locks) = restore_session.before
-    THEN
-        RETURN NULL;
-    END IF;
-    lost := ARRAY(
-        SELECT b.identity FROM unnest(restore_session.before) AS b (identity)
-        EXCEPT ALL
-        SELECT o.identity FROM pgslo_catalog.session_objects(restore_session.with_locks) AS o);
-    FOR found IN
-        SELECT o.identity, o.removal FROM pgslo_catalog.session_objects(restore_session.with_locks) AS o
-        WHERE o.identity <> ALL (restore_session.before)
-    LOOP
-        IF starts_with(found.removal, 'DEALLOCATE') THEN
-            EXECUTE found.removal;
-            added := array_append(added, split_part(found.identity, E'\t', 1));
-            CONTINUE;
-        END IF;
-        -- As often as it was taken. A lock of the transaction ends with it.
-        EXECUTE found.removal INTO is_removed;
-        IF is_removed THEN
-            added := array_append(added, split_part(found.identity, E'\t', 1));
-        END IF;
-        WHILE is_removed LOOP
-            EXECUTE found.removal INTO is_removed;
-        END LOOP;
-    END LOOP;
-    lost := ARRAY(SELECT split_part(l.identity, E'\t', 1) FROM unnest(lost) AS l (identity));
-    RETURN CASE
-        WHEN added = '{}' AND lost = '{}' THEN NULL
-        WHEN lost = '{}' THEN format('Removed from the session: %s.', array_to_string(added[:10], ', '))
-        WHEN added = '{}' THEN format('Lost: %s.', array_to_string(lost[:10], ', '))
-        ELSE format('Removed from the session: %s. Lost: %s.',
-                    array_to_string(added[:10], ', '), array_to_string(lost[:10], ', '))
-    END;
-EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
-    -- One that cannot be listed, for example, because its text is too long: then none stays.
-    EXECUTE 'DEALLOCATE ALL';
-    RAISE;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.restore_session(before text[], with_locks boolean) IS 'Remove what an earlier session_state(), if there is one, has not; return what differs, in words, or NULL.';
-
 CREATE FUNCTION pgslo_catalog.room_of(snapshot_id bigint) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8187,13 +8220,6 @@ BEGIN
             END;
         RETURN;
     END IF;
-    IF say_left.error_code = 'SL004' THEN
-        RAISE WARNING USING
-            ERRCODE = '01SL2',
-            MESSAGE = format('pgslo.tick() could not judge batches of %s: %s', say_left.definition, say_left.error_message),
-            DETAIL = 'Prepared statements and locks that it left in this session were removed.',
-            HINT = 'Ask the owner of the table what functions its indexes, constraints, policies and statistics call.';
-    END IF;
     PERFORM pgslo_catalog.record_break(say_left.definition, NULL, say_left.error_code, say_left.error_message);
 END
 $$;
@@ -8268,31 +8294,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.sent(relation oid, columns text[]) IS 'Return those of a table''s columns whose values in a new row only the writer can have given.';
 
-CREATE FUNCTION pgslo_catalog.session_objects(with_locks boolean) RETURNS TABLE(identity text, removal text)
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    -- A statement of the same name has another time, unless the same message of the client prepared it.
-    RETURN QUERY
-    SELECT concat_ws(E'\t', concat('prepared statement "', p.name, '"'), extract(epoch FROM p.prepare_time), p.from_sql,
-               CASE WHEN p.prepare_time >= statement_timestamp() THEN concat(p.parameter_types, p.statement) END),
-           format('DEALLOCATE PREPARE %I', p.name)
-    FROM pg_prepared_statements p
-    UNION ALL
-    SELECT concat_ws(E'\t', format('advisory lock (%s, %s)', l.classid, l.objid), l.objsubid, l.mode),
-           format('SELECT pg_advisory_unlock%s(%s)', CASE l.mode WHEN 'ShareLock' THEN '_shared' END,
-               CASE l.objsubid
-                   WHEN 1 THEN (l.classid::bigint << 32 | l.objid::bigint)::text
-                   ELSE format('%s, %s', l.classid::bigint::bit(32)::integer, l.objid::bigint::bit(32)::integer)
-               END)
-    FROM pg_locks l
-    WHERE session_objects.with_locks AND l.locktype = 'advisory' AND l.granted AND l.pid = pg_backend_pid();
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.session_objects(with_locks boolean) IS 'Return what a rollback leaves in a session: prepared statements and advisory locks, and what removes each.';
-
 CREATE FUNCTION pgslo_catalog.session_of(process_id integer) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8306,19 +8307,6 @@ CREATE FUNCTION pgslo_catalog.session_of(process_id integer) RETURNS text
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.session_of(process_id integer) IS 'A session in words: its process, and what the catalogue shows of it.';
-
-CREATE FUNCTION pgslo_catalog.session_state(with_locks boolean) RETURNS text[]
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    RETURN ARRAY(
-        SELECT o.identity FROM pgslo_catalog.session_objects(session_state.with_locks) AS o
-        ORDER BY o.identity COLLATE "C");
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.session_state(with_locks boolean) IS 'Return the prepared statements of the session and, if asked for, its advisory locks; for restore_session().';
 
 CREATE FUNCTION pgslo_catalog.settings() RETURNS text[]
     LANGUAGE sql STABLE
@@ -9339,8 +9327,9 @@ CREATE VIEW pgslo_catalog.known_definition WITH (security_barrier='true') AS
     writer,
     max_bytes
    FROM pgslo_catalog.definition d
-  WHERE (definition_id IN ( SELECT k.id
-           FROM pgslo_catalog.known_to(CURRENT_USER) k(id)));
+  WHERE (definition_id = ANY (ARRAY( SELECT k.definition_id
+           FROM pgslo_catalog.definition k
+          WHERE (( SELECT pgslo_catalog.may_know_all(CURRENT_USER) AS may_know_all) OR pgslo_catalog.may_read((k.relation)::oid, CURRENT_USER)))));
 
 COMMENT ON VIEW pgslo_catalog.known_definition IS 'Definitions that the reader may know of.';
 
@@ -9421,6 +9410,75 @@ CREATE VIEW pgslo.broken_group AS
 
 COMMENT ON VIEW pgslo.broken_group IS 'Groups that break an assertion, as far as is known. May hold personal data.';
 
+CREATE TABLE pgslo_catalog.verdict (
+    verdict_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    rule_id bigint NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL,
+    verdict text NOT NULL,
+    value double precision,
+    low double precision,
+    high double precision,
+    score double precision,
+    said text NOT NULL,
+    judged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    example text,
+    CONSTRAINT verdict_is_known CHECK ((verdict = ANY (ARRAY['met'::text, 'missed'::text, 'unknown'::text])))
+);
+
+COMMENT ON TABLE pgslo_catalog.verdict IS 'Whether a batch met a rule; a batch that is judged again has its verdict replaced.';
+
+COMMENT ON COLUMN pgslo_catalog.verdict.score IS 'How far from what is expected: 1 is at the bound, more is beyond it.';
+
+COMMENT ON COLUMN pgslo_catalog.verdict.said IS 'The verdict in a sentence, without its full stop.';
+
+COMMENT ON COLUMN pgslo_catalog.verdict.example IS 'The first violation or the error message, which hold values of rows: for stewards.';
+
+CREATE VIEW pgslo_catalog.judged_batch AS
+ SELECT r.definition_id,
+    w.rule_id,
+    w.batch,
+    w.written_at,
+    (w.is_missed AND (NOT (EXISTS ( SELECT
+           FROM pgslo_catalog.incident i
+          WHERE ((i.rule_id = w.rule_id) AND (i.resolution = 'false_alarm'::text) AND ((w.place >= i.opened_place) AND (w.place <= i.resolved_place))))))) AS is_missed
+   FROM (( SELECT v.definition_id,
+            v.rule_id,
+            v.batch,
+            v.place,
+            COALESCE(b.first_written_at, v.judged_at) AS written_at,
+            (v.verdict = 'missed'::text) AS is_missed
+           FROM (pgslo_catalog.verdict v
+             LEFT JOIN pgslo_catalog.batch b ON (((b.definition_id = v.definition_id) AND (b.name = v.batch))))
+          WHERE (v.verdict <> 'unknown'::text)
+        UNION ALL
+         SELECT b.definition_id,
+            r_1.rule_id,
+            b.name,
+            b.place,
+            b.first_written_at,
+            pgslo_catalog.is_missed(r_1.*, b.rows, COALESCE(((b.failures ->> r_1.name))::bigint, (0)::bigint)) AS is_missed
+           FROM (pgslo_catalog.batch b
+             JOIN pgslo_catalog.rule r_1 ON (((r_1.definition_id = b.definition_id) AND (r_1.scope = 'row'::text))))
+          WHERE ((b.closed_at IS NOT NULL) AND (NOT (EXISTS ( SELECT
+                   FROM pgslo_catalog.verdict v
+                  WHERE ((v.rule_id = r_1.rule_id) AND (v.batch = b.name))))) AND (NOT (EXISTS ( SELECT
+                   FROM pgslo_catalog.rule_break k
+                  WHERE (k.rule_id = r_1.rule_id)))))) w
+     JOIN pgslo_catalog.rule r ON (((r.rule_id = w.rule_id) AND (r.definition_id = w.definition_id) AND (r.retired_at IS NULL))));
+
+COMMENT ON VIEW pgslo_catalog.judged_batch IS 'Batches that met or missed each rule; what could not be judged does not count, nor do misses in what was a false alarm.';
+
+CREATE VIEW pgslo_catalog.open_span AS
+ SELECT rule_id,
+    opened_at,
+    COALESCE(resolved_at, 'infinity'::timestamp with time zone) AS resolved_at
+   FROM pgslo_catalog.incident i
+  WHERE (resolution IS DISTINCT FROM 'false_alarm'::text);
+
+COMMENT ON VIEW pgslo_catalog.open_span IS 'When incidents of each rule were open, without false alarms.';
+
 CREATE VIEW pgslo.budget WITH (security_barrier='true') AS
  WITH wanted AS (
          SELECT d.definition_id,
@@ -9474,8 +9532,8 @@ CREATE VIEW pgslo.budget WITH (security_barrier='true') AS
                    FROM ( SELECT j.batch,
                             min(j.written_at) AS written_at,
                             bool_or(j.is_missed) AS is_missed
-                           FROM pgslo_catalog.judged_batches(w.definition_id, (w.now - w.span)) j(rule_id, batch, written_at, is_missed)
-                          WHERE (j.rule_id = ANY (w.rules))
+                           FROM pgslo_catalog.judged_batch j
+                          WHERE ((j.definition_id = w.definition_id) AND (j.written_at >= (w.now - w.span)) AND (j.rule_id = ANY (w.rules)))
                           GROUP BY j.batch) b) c_1)
           WHERE (w.budgeting = 'occurrences'::text)
         UNION ALL
@@ -9497,10 +9555,18 @@ CREATE VIEW pgslo.budget WITH (security_barrier='true') AS
              CROSS JOIN LATERAL ( SELECT LEAST(min(b.first_written_at), w.now) AS began
                    FROM pgslo_catalog.batch b
                   WHERE (b.definition_id = w.definition_id)) d)
-             CROSS JOIN LATERAL ( SELECT COALESCE(EXTRACT(epoch FROM (w.now - GREATEST(d.began, (w.now - w.span)))), (0)::numeric) AS judged,
-                    pgslo_catalog.missed_seconds(w.rules, GREATEST(d.began, (w.now - w.span)), w.now) AS missed,
-                    COALESCE(EXTRACT(epoch FROM (w.now - GREATEST(d.began, (w.now - (w.span / (10)::double precision))))), (0)::numeric) AS lately_judged,
-                    pgslo_catalog.missed_seconds(w.rules, GREATEST(d.began, (w.now - (w.span / (10)::double precision))), w.now) AS lately_missed) t)
+             CROSS JOIN LATERAL ( SELECT max(e.judged) FILTER (WHERE (NOT e.is_lately)) AS judged,
+                    max(e.missed) FILTER (WHERE (NOT e.is_lately)) AS missed,
+                    max(e.judged) FILTER (WHERE e.is_lately) AS lately_judged,
+                    max(e.missed) FILTER (WHERE e.is_lately) AS lately_missed
+                   FROM ( SELECT s.is_lately,
+                            COALESCE(EXTRACT(epoch FROM (w.now - s.since)), (0)::numeric) AS judged,
+                            ( SELECT COALESCE(EXTRACT(epoch FROM sum((upper(u.span) - lower(u.span)))), (0)::numeric) AS "coalesce"
+                                   FROM (( SELECT range_agg(tstzrange(GREATEST(o_1.opened_at, s.since), LEAST(o_1.resolved_at, w.now))) AS spans
+   FROM pgslo_catalog.open_span o_1
+  WHERE ((o_1.rule_id = ANY (w.rules)) AND (o_1.opened_at < w.now) AND (o_1.resolved_at > s.since))) o
+                                     CROSS JOIN LATERAL unnest(o.spans) u(span))) AS missed
+                           FROM ( VALUES (false,GREATEST(d.began, (w.now - w.span))), (true,GREATEST(d.began, (w.now - (w.span / (10)::double precision))))) s(is_lately, since)) e) t)
           WHERE (w.budgeting = 'time_slices'::text)
         )
  SELECT definition,
@@ -9541,31 +9607,6 @@ CREATE VIEW pgslo.budget WITH (security_barrier='true') AS
    FROM counted c;
 
 COMMENT ON VIEW pgslo.budget IS 'Error budgets of objectives, by rule and, where rule is NULL, of the table: what was judged and missed in the window, what is left, and how fast it goes.';
-
-CREATE TABLE pgslo_catalog.verdict (
-    verdict_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    rule_id bigint NOT NULL,
-    batch text NOT NULL,
-    place numeric NOT NULL,
-    verdict text NOT NULL,
-    value double precision,
-    low double precision,
-    high double precision,
-    score double precision,
-    said text NOT NULL,
-    judged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    example text,
-    CONSTRAINT verdict_is_known CHECK ((verdict = ANY (ARRAY['met'::text, 'missed'::text, 'unknown'::text])))
-);
-
-COMMENT ON TABLE pgslo_catalog.verdict IS 'Whether a batch met a rule; a batch that is judged again has its verdict replaced.';
-
-COMMENT ON COLUMN pgslo_catalog.verdict.score IS 'How far from what is expected: 1 is at the bound, more is beyond it.';
-
-COMMENT ON COLUMN pgslo_catalog.verdict.said IS 'The verdict in a sentence, without its full stop.';
-
-COMMENT ON COLUMN pgslo_catalog.verdict.example IS 'The first violation or the error message, which hold values of rows: for stewards.';
 
 CREATE VIEW pgslo.column_history WITH (security_barrier='true') AS
  SELECT d.name AS definition,
@@ -9722,54 +9763,6 @@ CREATE VIEW pgslo.measured_precision WITH (security_barrier='true') AS
 
 COMMENT ON VIEW pgslo.measured_precision IS 'How often a rule''s incidents were real, of those that somebody resolved as real or as false alarm.';
 
-CREATE TABLE pgslo_catalog.pair_cell (
-    pair_cell_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    batch text NOT NULL,
-    model text NOT NULL,
-    segment text[] NOT NULL,
-    coarse boolean DEFAULT false NOT NULL,
-    predictions numeric NOT NULL,
-    defaulted numeric NOT NULL,
-    abstained numeric NOT NULL,
-    expecting numeric NOT NULL,
-    expected numeric NOT NULL,
-    expected_noise numeric NOT NULL,
-    labelled numeric NOT NULL,
-    delayed numeric NOT NULL,
-    delay numeric NOT NULL,
-    decided numeric NOT NULL,
-    hits numeric NOT NULL,
-    true_positive numeric NOT NULL,
-    false_positive numeric NOT NULL,
-    false_negative numeric NOT NULL,
-    scored numeric NOT NULL,
-    loss numeric NOT NULL,
-    loss_squared numeric NOT NULL,
-    brier numeric NOT NULL,
-    brier_squared numeric NOT NULL,
-    error numeric NOT NULL,
-    error_squared numeric NOT NULL,
-    error_fourth numeric NOT NULL,
-    absolute numeric NOT NULL,
-    relative numeric NOT NULL,
-    relative_squared numeric NOT NULL,
-    label_without_prediction numeric NOT NULL,
-    two_labels numeric NOT NULL,
-    label_before_prediction numeric NOT NULL,
-    unknown_label numeric NOT NULL,
-    unknown_class numeric NOT NULL,
-    score_missing numeric NOT NULL,
-    score_outside numeric NOT NULL,
-    model_missing numeric NOT NULL
-);
-
-COMMENT ON TABLE pgslo_catalog.pair_cell IS 'Sums over predictions and their labels, by batch, model and segment; written by tick() alone. They are exact numbers: what is taken away leaves nothing behind.';
-
-COMMENT ON COLUMN pgslo_catalog.pair_cell.batch IS 'The prediction''s; empty for labels that have none.';
-
-COMMENT ON COLUMN pgslo_catalog.pair_cell.coarse IS 'Whether scores are kept to four digits, because more than 10,000 different ones came.';
-
 CREATE VIEW pgslo.ml_metric WITH (security_barrier='true') AS
  SELECT d.name AS definition,
     c.batch,
@@ -9783,7 +9776,13 @@ CREATE VIEW pgslo.ml_metric WITH (security_barrier='true') AS
    FROM (((pgslo_catalog.pair_cell c
      JOIN pgslo_catalog.known_definition d USING (definition_id))
      CROSS JOIN unnest(ARRAY['accuracy'::text, 'precision'::text, 'recall'::text, 'f1'::text, 'auc'::text, 'log_loss'::text, 'brier'::text, 'calibration_error'::text, 'mae'::text, 'rmse'::text, 'mape'::text, 'bias'::text, 'label_coverage'::text, 'label_delay'::text, 'default_share'::text, 'abstain_share'::text, 'expected_accuracy'::text]) m(name))
-     CROSS JOIN LATERAL pgslo_catalog.metric(ARRAY[c.pair_cell_id], m.name, (0.95)::double precision) v(value, low, high, pairs))
+     CROSS JOIN LATERAL pgslo_catalog.metric(ARRAY[c.*],
+        CASE
+            WHEN (m.name = ANY (ARRAY['auc'::text, 'calibration_error'::text])) THEN ARRAY( SELECT s.*::pgslo_catalog.pair_score AS s
+               FROM pgslo_catalog.pair_score s
+              WHERE (s.pair_cell_id = c.pair_cell_id))
+            ELSE NULL::pgslo_catalog.pair_score[]
+        END, m.name, (0.95)::double precision) v(value, low, high, pairs))
   WHERE ((v.value IS NOT NULL) AND
         CASE
             WHEN (m.name = ANY (ARRAY['mae'::text, 'rmse'::text, 'mape'::text, 'bias'::text])) THEN ((d.pairs ->> 'regression'::text) = 'true'::text)
@@ -10351,7 +10350,8 @@ CREATE VIEW pgslo.snapshot WITH (security_barrier='true') AS
         CASE
             WHEN is_copy THEN format('pgslo_snapshot.%I'::text, name)
             ELSE NULL::text
-        END AS table_name
+        END AS table_name,
+    is_checked
    FROM pgslo_catalog.snapshot s
   WHERE ((content_hash IS NOT NULL) AND pgslo_catalog.may_see(s.*, CURRENT_USER));
 
@@ -10623,15 +10623,6 @@ ALTER TABLE pgslo_catalog.pair_fragment ALTER COLUMN pair_fragment_id ADD GENERA
     NO MAXVALUE
     CACHE 1
 );
-
-CREATE TABLE pgslo_catalog.pair_score (
-    pair_cell_id bigint NOT NULL,
-    score double precision NOT NULL,
-    positive bigint NOT NULL,
-    negative bigint NOT NULL
-);
-
-COMMENT ON TABLE pgslo_catalog.pair_score IS 'Pairs by score: what AUC and calibration error are made of. No foreign key: looking the cell up for each score would double the cost of late labels.';
 
 CREATE TABLE pgslo_catalog.pause (
     pause_id bigint NOT NULL,
@@ -11300,7 +11291,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.assertion_rule(definition text, assertion t
 
 REVOKE ALL ON FUNCTION pgslo_catalog.at_place(grid double precision[], place double precision) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.auc(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.auc(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.await_labels(rule pgslo_catalog.rule, batch text, place numeric, until timestamp with time zone) FROM PUBLIC;
 
@@ -11324,9 +11315,11 @@ REVOKE ALL ON FUNCTION pgslo_catalog.broken_groups(check_function text, keys tex
 
 REVOKE ALL ON FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, part double precision, strength double precision, other text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.calibration_error(cells bigint[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.calibration_error(scores pgslo_catalog.pair_score[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.caller() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.can_be_read(snapshot pgslo_catalog.snapshot) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.can_find_batches(definition pgslo_catalog.definition) FROM PUBLIC;
 
@@ -11334,13 +11327,15 @@ REVOKE ALL ON FUNCTION pgslo_catalog.chance(what text, seed bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.changed_columns(relation regclass, old_row record, new_row record) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.check_condition(condition text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.check_may_run(task text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.check_mute(until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.check_rereading(snapshot pgslo_catalog.snapshot) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.check_session(before text[], with_locks boolean, relation text, error_code text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.check_rows(snapshot pgslo_catalog.snapshot) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.checked_domain(relation regclass) FROM PUBLIC;
 
@@ -11462,8 +11457,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_ipv6(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_json(value text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.is_missed(rule pgslo_catalog.rule, rows bigint, failed bigint) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_of_value(error_code text) FROM PUBLIC;
@@ -11556,15 +11549,9 @@ REVOKE ALL ON FUNCTION pgslo_catalog.may_count(relation oid, columns text[]) FRO
 
 REVOKE ALL ON FUNCTION pgslo_catalog.may_know(definition_name text, reader name) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.may_know_all(reader name) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.may_read(relation oid, reader name) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.may_run(task text, reader name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.may_see_groups(check_function text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.may_see_values(reader name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.mean_interval(summed numeric, squares numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
 
@@ -11688,8 +11675,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, b
 
 REVOKE ALL ON FUNCTION pgslo_catalog.resolve_met(definition pgslo_catalog.definition) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.restore_session(before text[], with_locks boolean) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.room_of(snapshot_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.row_text(columns jsonb) FROM PUBLIC;
@@ -11706,11 +11691,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.seconds_of(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.sent(relation oid, columns text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.session_objects(with_locks boolean) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.session_of(process_id integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.session_state(with_locks boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.settings() FROM PUBLIC;
 

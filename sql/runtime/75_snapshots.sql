@@ -119,7 +119,6 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    -- The condition stands on lines of its own: it may end in a comment.
     SELECT format(E'SELECT %s FROM %I.%I AS r WHERE (\n%s\n)%s',
         (SELECT string_agg(format('r.%I', c.value ->> 'name'), ', ' ORDER BY c.ordinality) FROM jsonb_array_elements(snapshot.columns) WITH ORDINALITY AS c),
         snapshot.source_schema, snapshot.source_name, coalesce(snapshot.condition, 'true'),
@@ -265,6 +264,108 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.profile_rows(pgslo_catalog.snapshot, text, bigint) IS 'Each column of a table of rows in numbers, by what learned bounds go by.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.check_condition(condition text) RETURNS void
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    one text;
+    before text := '';
+    depth integer := 0;
+    wrong text;
+BEGIN
+    -- PostgreSQL's own tokens, the longest first: a string with escapes, another string, a quoted name, a word, the rest
+    -- one by one. A quote or a backslash that is left over belongs to a string that does not end, or ends somewhere else
+    -- with another standard_conforming_strings.
+    FOR one IN
+        SELECT m.token[1]
+        FROM regexp_matches(check_condition.condition,
+            E'([eE]\'(?:[^\'\\\\]|\\\\.|\'\')*\'|\'[^\'\\\\]*\'|"[^"]*"|[^\\x01-\\x2f\\x3a-\\x40\\x5b-\\x5e\\x60\\x7b-\\x7f]+|--|/\\*|.)',
+            'g') AS m (token)
+    LOOP
+        CONTINUE WHEN one ~ E'^[ \t\n\r\f\v]$';
+        depth := depth + CASE one WHEN '(' THEN 1 WHEN ')' THEN -1 ELSE 0 END;
+        wrong := CASE
+            WHEN depth < 0 THEN 'It closes a parenthesis that it does not open.'
+            WHEN one IN ('--', '/*') THEN 'It holds a comment.'
+            WHEN one IN (';', '$') THEN format('It holds %s outside of a string.', one)
+            WHEN one IN ('''', '"', E'\\') THEN
+                'It holds a string or a name that does not end, or a backslash in a string without E.'
+            WHEN before <> '.' AND lower(one) IN ('select', 'values', 'table', 'union', 'intersect', 'except')
+                THEN 'It holds a query.'
+        END;
+        EXIT WHEN wrong IS NOT NULL;
+        before := one;
+    END LOOP;
+    IF wrong IS NULL AND depth > 0 THEN
+        wrong := 'It opens a parenthesis that it does not close.';
+    END IF;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'invalid condition of a snapshot',
+            DETAIL = wrong,
+            HINT = 'Write one condition over the columns of the view.';
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.check_condition(text) IS
+    'Refuse a condition that is not one expression: it is in parentheses in a query, and must not leave them.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.can_be_read(snapshot pgslo_catalog.snapshot) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    keeper oid := pgslo_catalog.keeper();
+BEGIN
+    -- Where policies show each reader other rows, only the reader can read them. Where a table, or a part of one, belongs to
+    -- another role, its indexes and constraints would run code of that role.
+    RETURN EXISTS (
+        SELECT FROM pgslo_catalog.definition d
+        JOIN pg_namespace n ON n.nspname = snapshot.source_schema
+        JOIN pg_class v ON v.relnamespace = n.oid AND v.relname = snapshot.source_name
+        WHERE d.name = snapshot.definition AND v.relowner = keeper AND has_schema_privilege(keeper, n.oid, 'USAGE')
+          AND NOT EXISTS (
+              WITH RECURSIVE part AS (
+                  SELECT d.relation::oid AS oid
+                  UNION
+                  SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
+              )
+              SELECT FROM part LEFT JOIN pg_class t ON t.oid = part.oid
+              WHERE t.oid IS NULL OR t.relowner <> keeper OR t.relrowsecurity OR t.relkind NOT IN ('r', 'p')));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.can_be_read(pgslo_catalog.snapshot) IS
+    'Whether pgslo''s owner reads the same rows from a snapshot''s view as its taker, and runs no code of another role.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.check_rows(snapshot pgslo_catalog.snapshot) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+-- The same text for the same value in both.
+SET datestyle = 'ISO, YMD'
+SET timezone = 'UTC'
+AS $pgslo$
+DECLARE
+    is_foreign boolean;
+BEGIN
+    EXECUTE format(
+        'SELECT EXISTS (SELECT %1$s FROM pgslo_snapshot.%2$I AS r EXCEPT ALL SELECT %1$s FROM %3$I.%4$I AS r)',
+        pgslo_catalog.row_text(snapshot.columns), snapshot.name, snapshot.source_schema, snapshot.source_name)
+    INTO is_foreign;
+    IF is_foreign THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('snapshot "%s" has rows that are not in %I.%I', snapshot.name, snapshot.source_schema,
+                             snapshot.source_name),
+            DETAIL = 'They were not read from the view, or another transaction changed or removed them meanwhile.',
+            HINT = 'Take it in a transaction of isolation level REPEATABLE READ.';
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.check_rows(pgslo_catalog.snapshot) IS
+    'Refuse a snapshot that has rows which are not in its view.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.make_table(table_name text, columns jsonb, for_good boolean, reader name) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -274,16 +375,20 @@ BEGIN
         (SELECT string_agg(format('%I %s%s', c.value ->> 'name', c.value ->> 'type', coalesce(' COLLATE ' || (c.value ->> 'collation'), '')), ', ' ORDER BY c.ordinality)
          FROM jsonb_array_elements(make_table.columns) WITH ORDINALITY AS c));
     EXECUTE format('REVOKE ALL ON TABLE pgslo_snapshot.%I FROM PUBLIC', make_table.table_name);
-    EXECUTE format('GRANT INSERT ON TABLE pgslo_snapshot.%I TO %I', make_table.table_name, make_table.reader);
+    IF make_table.reader IS NOT NULL THEN
+        EXECUTE format('GRANT INSERT ON TABLE pgslo_snapshot.%I TO %I', make_table.table_name, make_table.reader);
+    END IF;
     INSERT INTO pgslo_catalog.snapshot_room (table_name) VALUES (make_table.table_name);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.make_table(text, jsonb, boolean, name) IS 'A table that a reader may fill, for as long as its transaction lasts.';
+COMMENT ON FUNCTION pgslo_catalog.make_table(text, jsonb, boolean, name) IS 'A table that a reader, or where that is NULL pgslo alone, may fill, for as long as its transaction lasts.';
 
 CREATE OR REPLACE FUNCTION pgslo.begin_snapshot(name text, source_schema text, source_name text, condition text, as_reference boolean, healthy_only boolean) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET quote_all_identifiers = off
+SET datestyle = 'ISO, YMD'
+SET timezone = 'UTC'
 AS $pgslo$
 DECLARE
     reader name := pgslo_catalog.caller();
@@ -292,6 +397,7 @@ DECLARE
     target pgslo_catalog.definition;
     begun pgslo_catalog.snapshot;
     healthy numeric[];
+    statement text;
 BEGIN
     IF begin_snapshot.name !~ '^[A-Za-z][A-Za-z0-9_.-]{0,62}$' OR begin_snapshot.name = 'refuse_change' THEN
         RAISE EXCEPTION USING
@@ -305,6 +411,7 @@ BEGIN
     IF NOT has_table_privilege(reader, source, 'SELECT') THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('permission denied for view %s', begin_snapshot.source_name);
     END IF;
+    PERFORM pgslo_catalog.check_condition(begin_snapshot.condition);
     PERFORM pgslo_catalog.keep_snapshots();
     begun.columns := (
         SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
@@ -318,7 +425,9 @@ BEGIN
         VALUES (begin_snapshot.name, NOT begin_snapshot.as_reference, target.name, target.fingerprint, begin_snapshot.source_schema, begin_snapshot.source_name, begin_snapshot.condition,
                 begun.columns, target.batch_by, target.batch_place, pgslo.version(), reader)
         RETURNING s.* INTO begun;
-        PERFORM pgslo_catalog.make_table(begun.name, begun.columns, begun.is_copy, reader);
+        begun.is_checked := pgslo_catalog.can_be_read(begun);
+        PERFORM pgslo_catalog.make_table(begun.name, begun.columns, begun.is_copy,
+            CASE WHEN NOT begun.is_checked OR begun.condition IS NOT NULL THEN reader END);
     EXCEPTION WHEN unique_violation OR duplicate_table THEN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_object',
@@ -348,12 +457,20 @@ BEGIN
         begun.left_out := ARRAY(SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.place <> ALL (healthy) ORDER BY b.place);
     END IF;
     UPDATE pgslo_catalog.snapshot s
-    SET batch_by = begun.batch_by, batch_place = CASE WHEN begun.batch_by IS NOT NULL THEN s.batch_place END, left_out = begun.left_out
+    SET batch_by = begun.batch_by, batch_place = CASE WHEN begun.batch_by IS NOT NULL THEN s.batch_place END, left_out = begun.left_out,
+        is_checked = begun.is_checked
     WHERE s.snapshot_id = begun.snapshot_id;
-    RETURN format('INSERT INTO pgslo_snapshot.%I %s', begun.name, pgslo_catalog.reading(begun, healthy));
+    statement := format('INSERT INTO pgslo_snapshot.%I %s', begun.name, pgslo_catalog.reading(begun, healthy));
+    IF begun.is_checked AND begun.condition IS NULL THEN
+        -- Every word of it is pgslo's, and no other role may add rows.
+        EXECUTE statement;
+        RETURN 'SELECT';
+    END IF;
+    RETURN statement;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.begin_snapshot(text, text, text, text, boolean, boolean) IS 'Part of create_snapshot(): makes room, and says what the caller has to run.';
+COMMENT ON FUNCTION pgslo.begin_snapshot(text, text, text, text, boolean, boolean) IS
+    'Part of create_snapshot(): makes room, fills it where pgslo can, and says what the caller has to run.';
 
 CREATE OR REPLACE FUNCTION pgslo.seal_snapshot(name text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
@@ -372,13 +489,20 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = format('snapshot "%s" is not yours to seal', begun.name);
     END IF;
     EXECUTE format('REVOKE INSERT ON TABLE pgslo_snapshot.%I FROM %I', begun.name, reader);
+    IF begun.is_checked AND begun.condition IS NOT NULL THEN
+        -- A role that may fill the table may fill it with anything.
+        begun.is_checked := pgslo_catalog.can_be_read(begun);
+        IF begun.is_checked THEN
+            PERFORM pgslo_catalog.check_rows(begun);
+        END IF;
+    END IF;
     DELETE FROM pgslo_catalog.snapshot_room r WHERE r.table_name = begun.name;
     INSERT INTO pgslo_catalog.snapshot_batch (snapshot_id, batch, place, rows, sums)
     SELECT begun.snapshot_id, c.batch, c.place, c.rows, c.sums FROM pgslo_catalog.content_of(begun, begun.name) AS c;
     SELECT * INTO known FROM pgslo_catalog.whole_of(begun.snapshot_id);
     INSERT INTO pgslo_catalog.snapshot_column SELECT * FROM pgslo_catalog.profile_rows(begun, begun.name, known.rows);
     UPDATE pgslo_catalog.snapshot s
-    SET rows = known.rows, content_hash = pgslo_catalog.content_hash(s.columns, known.rows, known.sums),
+    SET rows = known.rows, is_checked = begun.is_checked, content_hash = pgslo_catalog.content_hash(s.columns, known.rows, known.sums),
         (newest_batch, newest_place) = (SELECT b.batch, b.place FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = s.snapshot_id AND s.batch_by IS NOT NULL AND b.place <= pgslo_catalog.last_place(target) ORDER BY b.place DESC LIMIT 1),
         incidents = coalesce((
             SELECT jsonb_agg(jsonb_build_object('incident', i.incident_id, 'rule', r.name, 'columns', r.columns, 'since', i.opened_at, 'batch', i.opened_batch) ORDER BY i.incident_id)
@@ -674,7 +798,7 @@ SELECT s.name, CASE WHEN s.is_copy THEN 'copy' ELSE 'reference' END AS form, s.d
        format('%I.%I', s.source_schema, s.source_name) AS source, s.condition, s.columns, s.rows, s.content_hash,
        (SELECT count(*) FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = s.snapshot_id AND s.batch_by IS NOT NULL) AS batches, s.newest_batch,
        s.left_out IS NOT NULL AS healthy_only, coalesce(cardinality(s.left_out), 0) AS batches_left_out, s.incidents, s.library_version, s.taken_at, s.taken_by,
-       CASE WHEN s.is_copy THEN format('pgslo_snapshot.%I', s.name) END AS table_name
+       CASE WHEN s.is_copy THEN format('pgslo_snapshot.%I', s.name) END AS table_name, s.is_checked
 FROM pgslo_catalog.snapshot s
 WHERE s.content_hash IS NOT NULL AND pgslo_catalog.may_see(s, current_user);
 COMMENT ON VIEW pgslo.snapshot IS 'Snapshots of views that the reader may read.';

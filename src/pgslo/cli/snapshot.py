@@ -122,6 +122,10 @@ def _show(taken: dict[str, Any]) -> None:
         output.say(
             "  reference: no row is kept; it can be read again until somebody changes a batch in it, which verify tells"
         )
+    if not taken["is_checked"]:
+        output.say(
+            f"  not checked: the rows are those that {taken['taken_by']} gave; pgslo cannot read the view for all roles"
+        )
     for incident in taken["incidents"]:
         columns = ", ".join(incident["columns"]) or "the table"
         output.warning(

@@ -211,7 +211,7 @@ def test_a_snapshot_is_not_shown_to_readers_of_a_view_that_took_the_name(scene: 
 
 
 def test_the_command_prints_a_query_with_its_lines(scene: World, world_dsn: str) -> None:
-    scene.run("superuser", "SELECT pgslo.create_snapshot('refx', 'guarded', 'ex', 'a < 2 -- small', true)")
+    scene.run("superuser", "SELECT pgslo.create_snapshot('refx', 'guarded', 'ex', E'a < 2\\nAND true', true)")
     result = CliRunner().invoke(main, ["snapshot", "query", "refx", "--dsn", world_dsn])
     assert result.exit_code == 0
     assert scene.run("superuser", result.stdout) == scene.run(

@@ -413,7 +413,7 @@ def test_a_trainer_takes_with_his_own_rights_and_readers_of_the_view_see_it(
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="permission denied for view churn"):
         take(people["trainer"], "other", view="churn", schema="serving")
     # Not even by a condition.
-    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+    with pytest.raises(psycopg.errors.InvalidParameterValue):
         take(people["trainer"], "sly", condition="true) UNION ALL SELECT * FROM features.stats WHERE (true")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         people["trainer"].execute("INSERT INTO pgslo_snapshot.mine SELECT * FROM guarded.stats")

@@ -33,7 +33,7 @@ def left(world):
 
 
 def test_a_snapshot_that_is_begun_and_not_sealed_is_not_committed(ex):
-    begin = "SELECT pgslo.begin_snapshot('pile', 'guarded', 'ex', NULL, false, false)"
+    begin = "SELECT pgslo.begin_snapshot('pile', 'guarded', 'ex', 'true', false, false)"
     with pytest.raises(
         psycopg.errors.ObjectNotInPrerequisiteState, match='snapshot table "pile" is not complete'
     ):

@@ -405,6 +405,7 @@ CREATE FUNCTION pgslo.close_batch(definition text, batch text DEFAULT '*'::text)
 DECLARE
     target pgslo_catalog.definition;
     began timestamptz := clock_timestamp();
+    session_before text[];
 BEGIN
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = close_batch.definition;
     IF NOT FOUND THEN
@@ -416,7 +417,17 @@ BEGIN
     -- Whoever knows the key may give that in place of the name.
     close_batch.batch := pgslo_catalog.name_of(target, close_batch.batch);
     PERFORM pgslo_catalog.wait_for_turn('tick');
-    PERFORM pgslo_catalog.follow(target, close_batch.batch, 2147483647);
+    IF target.reader IS NOT NULL THEN
+        session_before := pgslo_catalog.session_state(true);
+    END IF;
+    BEGIN
+        PERFORM pgslo_catalog.follow(target, close_batch.batch, 2147483647);
+    EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
+        PERFORM pgslo_catalog.restore_session(session_before, true);
+        RAISE;
+    END;
+    -- Functions that every read calls compare no locks.
+    PERFORM pgslo_catalog.check_session(session_before, true, target.name, '00000');
     IF close_batch.batch <> '*' AND NOT EXISTS (SELECT FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.name = close_batch.batch) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'no_data_found',
@@ -456,7 +467,7 @@ CREATE FUNCTION pgslo.discard(quarantine_id bigint) RETURNS text
     AS $$
 BEGIN
     UPDATE pgslo_catalog.quarantine q
-    SET state = 'dropped', decided_at = clock_timestamp(), decided_by = session_user, image = NULL, image_text = '',
+    SET state = 'dropped', decided_at = clock_timestamp(), decided_by = pgslo_catalog.caller(), image = NULL, image_text = '',
         reasons = (SELECT jsonb_agg(reason - 'shown') FROM jsonb_array_elements(q.reasons) AS reason)
     WHERE q.quarantine_id = discard.quarantine_id AND q.state = 'held';
     IF NOT FOUND THEN
@@ -2675,6 +2686,28 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.check_rows(snapshot pgslo_catalog.snapshot) IS 'Refuse a snapshot that has rows which are not in its view.';
 
+CREATE FUNCTION pgslo_catalog.check_session(before text[], with_locks boolean, relation text, error_code text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    difference text := pgslo_catalog.restore_session(check_session.before, check_session.with_locks);
+BEGIN
+    -- Handlers of OTHERS do not catch a failed assertion, which must not end what goes on to other tables. A cancel must.
+    IF check_session.error_code = 'P0004' OR difference IS NOT NULL AND check_session.error_code <> '57014' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'SL004',
+            MESSAGE = format(CASE check_session.error_code
+                WHEN 'P0004' THEN 'code of %s raises assert_failure'
+                ELSE 'code of %s changes the session that reads it' END, check_session.relation),
+            DETAIL = coalesce(difference, 'It changed no prepared statement and no lock.'),
+            HINT = 'Ask the owner of the table what functions its indexes, constraints, policies and statistics call.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.check_session(before text[], with_locks boolean, relation text, error_code text) IS 'Restore the session after code of another role has run in it, and raise an error if that changed it.';
+
 CREATE FUNCTION pgslo_catalog.checked_domain(relation regclass) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3527,6 +3560,7 @@ BEGIN
         WHEN error_said.error_code = '25006' THEN 'cannot write in a read-only transaction'
         WHEN error_said.error_code = '2201B' THEN 'invalid regular expression'
         WHEN error_said.error_code = '42501' THEN 'permission denied'
+        WHEN error_said.error_code = 'SL004' THEN 'code of the table changes the session that reads it'
         WHEN error_said.error_code = '42703' THEN 'undefined column'
         WHEN error_said.error_code = '42704' THEN 'undefined object'
         WHEN error_said.error_code = '42804' THEN 'datatype mismatch'
@@ -4989,7 +5023,9 @@ BEGIN
         FROM pgslo_catalog.broken_groups(judged.check_function, looked_at, 10000) AS b;
         GET DIAGNOSTICS broken = ROW_COUNT;
     EXCEPTION WHEN OTHERS THEN
-        IF pgslo_catalog.is_transient(SQLSTATE) THEN
+        IF SQLSTATE = 'SL004' THEN
+            RAISE;
+        ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
             -- What was touched is noted again, for the next tick().
             INSERT INTO pgslo_catalog.touched (check_function, keys) VALUES (judged.check_function, looked_at);
             PERFORM pgslo_catalog.record_unjudged(about.name, ARRAY[rule.name], ARRAY[pgslo_catalog.day_of_check()],
@@ -5042,7 +5078,9 @@ BEGIN
         BEGIN
             SELECT m.* INTO found FROM pgslo_catalog.measured(target, judged, rule) AS m;
         EXCEPTION WHEN OTHERS THEN
-            IF pgslo_catalog.is_transient(SQLSTATE) THEN
+            IF SQLSTATE = 'SL004' THEN
+                RAISE;
+            ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
                 PERFORM pgslo_catalog.record_unjudged(target.name, ARRAY[rule.name], ARRAY[judged.name], ARRAY[judged.place], SQLSTATE, SQLERRM);
                 SELECT NULL::float8 AS value, NULL::bigint AS rows, 'it has not been judged yet' AS said, NULL::text AS example INTO found;
             ELSE
@@ -5319,7 +5357,9 @@ BEGIN
             PERFORM pgslo_catalog.judge_rows(judge_unjudged.definition, due.rule, due.batch, due.place);
         EXCEPTION WHEN OTHERS THEN
             -- The notes stay, and the next tick() tries again.
-            IF pgslo_catalog.is_transient(SQLSTATE) THEN
+            IF SQLSTATE = 'SL004' THEN
+                RAISE;
+            ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
                 PERFORM pgslo_catalog.warn_unjudged((judge_unjudged.definition).name, ARRAY[due.name], SQLSTATE, true);
                 EXIT;
             END IF;
@@ -5609,6 +5649,13 @@ CREATE FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition) RE
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    name text := (look_after.definition).name;
+    -- Functions that every read calls compare no locks.
+    session_before text[] := CASE
+        WHEN (look_after.definition).reader IS NOT NULL THEN pgslo_catalog.session_state(true)
+    END;
+    was_canceled boolean := false;
 BEGIN
     -- Each goes on when another one fails.
     FOR step IN 1..4 LOOP
@@ -5621,16 +5668,22 @@ BEGIN
             END CASE;
         EXCEPTION
             WHEN query_canceled THEN
-                PERFORM pgslo_catalog.say_left((look_after.definition).name, SQLSTATE, SQLERRM);
+                PERFORM pgslo_catalog.say_left(name, SQLSTATE, SQLERRM);
                 INSERT INTO pgslo_catalog.given_up AS g (definition_id) VALUES ((look_after.definition).definition_id)
                 ON CONFLICT ON CONSTRAINT given_up_is_kept_once DO UPDATE SET given_up_at = excluded.given_up_at;
-                RETURN false;
+                was_canceled := true;
             WHEN OTHERS THEN
-                PERFORM pgslo_catalog.say_left((look_after.definition).name, SQLSTATE, SQLERRM);
+                PERFORM pgslo_catalog.say_left(name, SQLSTATE, SQLERRM);
         END;
+        EXIT WHEN was_canceled;
     END LOOP;
-    DELETE FROM pgslo_catalog.given_up g WHERE g.definition_id = (look_after.definition).definition_id;
-    RETURN true;
+    IF pgslo_catalog.restore_session(session_before, true) IS NOT NULL THEN
+        PERFORM pgslo_catalog.say_left(name, 'SL004', format('code of %s changes the session that reads it', name));
+    END IF;
+    IF NOT was_canceled THEN
+        DELETE FROM pgslo_catalog.given_up g WHERE g.definition_id = (look_after.definition).definition_id;
+    END IF;
+    RETURN NOT was_canceled;
 END
 $$;
 
@@ -7681,7 +7734,7 @@ BEGIN
                 END LOOP;
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            IF pgslo_catalog.is_transient(SQLSTATE) THEN
+            IF pgslo_catalog.is_transient(SQLSTATE) OR SQLSTATE = 'SL004' THEN
                 RAISE;
             END IF;
             -- A column is gone, which is told at writes, or policies hide rows: what was recorded is added up, as it was before.
@@ -8136,6 +8189,61 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.resolve_met(definition pgslo_catalog.definition) IS 'Resolves incidents of rules about rows that later batches met.';
 
+CREATE FUNCTION pgslo_catalog.restore_session(before text[], with_locks boolean) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'error'
+    AS $$
+DECLARE
+    found record;
+    is_removed boolean;
+    added text[] := '{}';
+    lost text[];
+BEGIN
+    IF restore_session.before IS NULL
+        OR pgslo_catalog.session_state(restore_session.with_locks) = restore_session.before
+    THEN
+        RETURN NULL;
+    END IF;
+    lost := ARRAY(
+        SELECT b.identity FROM unnest(restore_session.before) AS b (identity)
+        EXCEPT ALL
+        SELECT o.identity FROM pgslo_catalog.session_objects(restore_session.with_locks) AS o);
+    FOR found IN
+        SELECT o.identity, o.removal FROM pgslo_catalog.session_objects(restore_session.with_locks) AS o
+        WHERE o.identity <> ALL (restore_session.before)
+    LOOP
+        IF starts_with(found.removal, 'DEALLOCATE') THEN
+            EXECUTE found.removal;
+            added := array_append(added, split_part(found.identity, E'\t', 1));
+            CONTINUE;
+        END IF;
+        -- As often as it was taken. A lock of the transaction ends with it.
+        EXECUTE found.removal INTO is_removed;
+        IF is_removed THEN
+            added := array_append(added, split_part(found.identity, E'\t', 1));
+        END IF;
+        WHILE is_removed LOOP
+            EXECUTE found.removal INTO is_removed;
+        END LOOP;
+    END LOOP;
+    lost := ARRAY(SELECT split_part(l.identity, E'\t', 1) FROM unnest(lost) AS l (identity));
+    RETURN CASE
+        WHEN added = '{}' AND lost = '{}' THEN NULL
+        WHEN lost = '{}' THEN format('Removed from the session: %s.', array_to_string(added[:10], ', '))
+        WHEN added = '{}' THEN format('Lost: %s.', array_to_string(lost[:10], ', '))
+        ELSE format('Removed from the session: %s. Lost: %s.',
+                    array_to_string(added[:10], ', '), array_to_string(lost[:10], ', '))
+    END;
+EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
+    -- One that cannot be listed, for example, because its text is too long: then none stays.
+    EXECUTE 'DEALLOCATE ALL';
+    RAISE;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.restore_session(before text[], with_locks boolean) IS 'Remove what an earlier session_state(), if there is one, has not; return what differs, in words, or NULL.';
+
 CREATE FUNCTION pgslo_catalog.room_of(snapshot_id bigint) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8220,6 +8328,13 @@ BEGIN
             END;
         RETURN;
     END IF;
+    IF say_left.error_code = 'SL004' THEN
+        RAISE WARNING USING
+            ERRCODE = '01SL2',
+            MESSAGE = format('pgslo.tick() could not judge batches of %s: %s', say_left.definition, say_left.error_message),
+            DETAIL = 'Prepared statements and locks that it left in this session were removed.',
+            HINT = 'Ask the owner of the table what functions its indexes, constraints, policies and statistics call.';
+    END IF;
     PERFORM pgslo_catalog.record_break(say_left.definition, NULL, say_left.error_code, say_left.error_message);
 END
 $$;
@@ -8294,6 +8409,31 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.sent(relation oid, columns text[]) IS 'Return those of a table''s columns whose values in a new row only the writer can have given.';
 
+CREATE FUNCTION pgslo_catalog.session_objects(with_locks boolean) RETURNS TABLE(identity text, removal text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- A statement of the same name has another time, unless the same message of the client prepared it.
+    RETURN QUERY
+    SELECT concat_ws(E'\t', concat('prepared statement "', p.name, '"'), extract(epoch FROM p.prepare_time), p.from_sql,
+               CASE WHEN p.prepare_time >= statement_timestamp() THEN concat(p.parameter_types, p.statement) END),
+           format('DEALLOCATE PREPARE %I', p.name)
+    FROM pg_prepared_statements p
+    UNION ALL
+    SELECT concat_ws(E'\t', format('advisory lock (%s, %s)', l.classid, l.objid), l.objsubid, l.mode),
+           format('SELECT pg_advisory_unlock%s(%s)', CASE l.mode WHEN 'ShareLock' THEN '_shared' END,
+               CASE l.objsubid
+                   WHEN 1 THEN (l.classid::bigint << 32 | l.objid::bigint)::text
+                   ELSE format('%s, %s', l.classid::bigint::bit(32)::integer, l.objid::bigint::bit(32)::integer)
+               END)
+    FROM pg_locks l
+    WHERE session_objects.with_locks AND l.locktype = 'advisory' AND l.granted AND l.pid = pg_backend_pid();
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.session_objects(with_locks boolean) IS 'Return what a rollback leaves in a session: prepared statements and advisory locks, and what removes each.';
+
 CREATE FUNCTION pgslo_catalog.session_of(process_id integer) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8307,6 +8447,19 @@ CREATE FUNCTION pgslo_catalog.session_of(process_id integer) RETURNS text
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.session_of(process_id integer) IS 'A session in words: its process, and what the catalogue shows of it.';
+
+CREATE FUNCTION pgslo_catalog.session_state(with_locks boolean) RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN ARRAY(
+        SELECT o.identity FROM pgslo_catalog.session_objects(session_state.with_locks) AS o
+        ORDER BY o.identity COLLATE "C");
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.session_state(with_locks boolean) IS 'Return the prepared statements of the session and, if asked for, its advisory locks; for restore_session().';
 
 CREATE FUNCTION pgslo_catalog.settings() RETURNS text[]
     LANGUAGE sql STABLE
@@ -11337,6 +11490,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.check_rereading(snapshot pgslo_catalog.snap
 
 REVOKE ALL ON FUNCTION pgslo_catalog.check_rows(snapshot pgslo_catalog.snapshot) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.check_session(before text[], with_locks boolean, relation text, error_code text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.checked_domain(relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn integer, seed bigint, OUT chosen text[], OUT partners integer[]) FROM PUBLIC;
@@ -11675,6 +11830,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, b
 
 REVOKE ALL ON FUNCTION pgslo_catalog.resolve_met(definition pgslo_catalog.definition) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.restore_session(before text[], with_locks boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.room_of(snapshot_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.row_text(columns jsonb) FROM PUBLIC;
@@ -11691,7 +11848,11 @@ REVOKE ALL ON FUNCTION pgslo_catalog.seconds_of(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.sent(relation oid, columns text[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.session_objects(with_locks boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.session_of(process_id integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.session_state(with_locks boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.settings() FROM PUBLIC;
 

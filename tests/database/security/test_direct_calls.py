@@ -80,7 +80,7 @@ def callable_by(world, part):
 def test_every_function_that_others_may_call_is_listed_with_a_reason(owned):
     for part in ("mallory", "reader", "writer", "trainer", "steward", "operator", "auditor"):
         for schema, name, runs_as_owner in callable_by(owned, part):
-            assert schema == "pgslo_catalog" or part == "mallory" and not name.startswith("features__"), (
+            assert schema == "pgslo_catalog" or (part == "mallory" and not name.startswith("features__")), (
                 part,
                 name,
             )

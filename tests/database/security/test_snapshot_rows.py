@@ -67,7 +67,7 @@ def test_rows_that_are_not_in_the_view_are_not_sealed(scene, row, as_reference):
     session.execute(query.encode())
     session.execute(f"INSERT INTO pgslo_snapshot.s VALUES {row}".encode())
     with pytest.raises(
-        psycopg.errors.ObjectNotInPrerequisiteState, match="has rows that are not in guarded.ex"
+        psycopg.errors.ObjectNotInPrerequisiteState, match=r"has rows that are not in guarded\.ex"
     ):
         session.execute("SELECT pgslo.seal_snapshot('s')")
     session.execute("ROLLBACK")

@@ -35,8 +35,8 @@ DECLARE
     key_column text;
     old_key text;
     change text;
-    settings_before text[];
-    path_after text;
+    said text;
+    about text;
 BEGIN
     SELECT q.* INTO held FROM pgslo_catalog.quarantine q WHERE q.quarantine_id = release.quarantine_id FOR UPDATE;
     IF NOT FOUND OR held.state <> 'held' THEN
@@ -62,12 +62,16 @@ BEGIN
     END IF;
 
     -- With the rights of its owner, if that is another role.
-    unknown := CASE WHEN target.writer IS NULL THEN pgslo_catalog.checked_domain(target.relation) END;
+    IF target.writer IS NULL THEN
+        -- So that nobody adds a trigger between this look and the write.
+        EXECUTE format('LOCK TABLE %s IN ROW EXCLUSIVE MODE', target.relation);
+        unknown := pgslo_catalog.strange_code(target.relation, is_update);
+    END IF;
     IF unknown IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = format('cannot release row %s', release.quarantine_id),
-            DETAIL = format('In %s, %s; its constraints would run with the rights of pgslo''s owner.', target.name, unknown),
+            DETAIL = format('In %s, %s; its code would run with the rights of pgslo''s owner.', target.name, unknown),
             HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; '
                           'write it by hand and discard this one.', release.quarantine_id);
     END IF;
@@ -175,23 +179,17 @@ BEGIN
             (SELECT string_agg('r.' || n.name, ', ' ORDER BY n.ordinal) FROM unnest(names) WITH ORDINALITY AS n (name, ordinal)),
             source);
     END IF;
-    IF target.writer IS NULL THEN
-        EXECUTE change;
-        GET DIAGNOSTICS written = ROW_COUNT;
-    ELSE
-        settings_before := pgslo_catalog.settings();
-        EXECUTE format('SELECT pgslo_gen.%I($1)', target.writer) INTO written USING change;
-        -- A trigger of the table's owner may have left another search_path: until it is set again, nothing is looked up by it.
-        path_after := pg_catalog.current_setting('search_path');
-        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-        IF path_after <> 'pg_catalog, pg_temp' OR settings_before <> pgslo_catalog.settings() THEN
-            RAISE EXCEPTION USING
-                ERRCODE = 'insufficient_privilege',
-                MESSAGE = format('cannot release row %s', release.quarantine_id),
-                DETAIL = format('A trigger of %s changes settings of the session.', target.name),
-                HINT = format('Write the row as role %s, and discard this one.', (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = target.relation));
-        END IF;
-    END IF;
+    BEGIN
+        written := pgslo_catalog.write_released(target, change);
+    EXCEPTION WHEN SQLSTATE 'SL004' THEN
+        GET STACKED DIAGNOSTICS said = MESSAGE_TEXT, about = PG_EXCEPTION_DETAIL;
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('cannot release row %s', release.quarantine_id),
+            DETAIL = format('%s: %s', said, about),
+            HINT = format('Write the row as role %s, and discard this one.',
+                          (SELECT quote_ident(pg_get_userbyid(c.relowner)) FROM pg_class c WHERE c.oid = target.relation));
+    END;
 
     IF written <> 1 THEN
         SELECT q.* INTO again FROM pgslo_catalog.quarantine q WHERE q.quarantine_id > newest AND q.definition_id = held.definition_id ORDER BY q.quarantine_id DESC LIMIT 1;

@@ -261,7 +261,8 @@ class WriteCompiler:
                 self.undo().end,
             )
             text = sql.render(f"{what}_as_owner", context)
-            made.append(self.function(name, text, reason, arguments=Sql("text"), reads_table=True))
+            arguments = Sql("text, text" if what == "write" else "text")
+            made.append(self.function(name, text, reason, arguments=arguments, reads_table=True))
         return tuple(made)
 
     def lookups(self, choices: tuple[Choice, ...]) -> tuple[Artifact, ...]:

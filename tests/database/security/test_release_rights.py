@@ -142,3 +142,129 @@ def test_row_security_of_the_owner_holds(paid):
     )
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"):
         paid.run("steward", """SELECT pgslo.release(1, '{"amount": 5}')""")
+
+
+#: Mallory holds TRIGGER and REFERENCES on the table, and her schema is open to all.
+SPIES = """
+CREATE TABLE evil.ran_as (who text);
+GRANT ALL ON evil.ran_as TO PUBLIC;
+CREATE FUNCTION evil.note() RETURNS void LANGUAGE plpgsql AS $$BEGIN INSERT INTO evil.ran_as VALUES (current_user); END$$;
+CREATE FUNCTION evil.look() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM evil.note(); RETURN NEW; END$$;
+CREATE FUNCTION evil.is_so(int) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN PERFORM evil.note(); RETURN true; END$$;
+GRANT USAGE ON SCHEMA evil TO PUBLIC;
+"""
+STRANGE = {
+    "trigger": (
+        "CREATE TRIGGER z BEFORE INSERT OR UPDATE ON features.pay FOR EACH ROW EXECUTE FUNCTION evil.look()",
+        'trigger "z" on features.pay calls code of role',
+    ),
+    "trigger of a statement": (
+        "CREATE TRIGGER z AFTER INSERT OR UPDATE ON features.pay EXECUTE FUNCTION evil.look()",
+        'trigger "z" on features.pay calls code of role',
+    ),
+    "condition of a trigger": (
+        """CREATE TRIGGER z BEFORE INSERT OR UPDATE ON features.pay FOR EACH ROW WHEN (evil.is_so(NEW.id))
+           EXECUTE FUNCTION suppress_redundant_updates_trigger()""",
+        'trigger "z" on features.pay calls code of role',
+    ),
+    "foreign key that cascades": (
+        """CREATE TABLE evil.child (id int REFERENCES features.pay ON UPDATE CASCADE);
+           INSERT INTO evil.child VALUES (7);
+           CREATE TRIGGER z AFTER UPDATE ON evil.child FOR EACH ROW EXECUTE FUNCTION evil.look()""",
+        "table evil.child belongs to role",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", STRANGE)
+def test_a_release_runs_no_code_of_another_role_as_pgslo_s_owner(paid, way):
+    paid.run(
+        "installer",
+        "GRANT ALL ON features.pay TO $mallory; GRANT USAGE ON SCHEMA features TO $mallory",
+    )
+    paid.run("mallory", SPIES)
+    paid.run("writer", "UPDATE features.pay SET id = 70, amount = 9999 WHERE id = 7")
+    made, said = STRANGE[way]
+    paid.run("mallory", made)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="cannot release row 1") as refused:
+        paid.run("steward", """SELECT pgslo.release(1, '{"amount": 5}')""")
+    assert said in str(refused.value.diag.message_detail)
+    assert paid.run("mallory", "SELECT who FROM evil.ran_as") == []
+
+
+PARTS = """
+CREATE TABLE features.part (id int, day date, amount int) PARTITION BY RANGE (day);
+CREATE TABLE features.part_1 PARTITION OF features.part FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+GRANT ALL ON features.part TO $writer;
+"""
+
+
+@pytest.mark.parametrize("way", ["trigger on a partition", "owner of a partition"])
+def test_a_release_runs_no_code_on_a_partition_as_pgslo_s_owner(world, way):
+    world.run("installer", PARTS)
+    world.run("mallory", SPIES)
+    world.apply(
+        "{table: features.part, key: [id], writes: bulk, batch: {by: day}, columns: {amount: [range: {max: 5, on_breach: quarantine}]}}"
+    )
+    world.run("writer", "INSERT INTO features.part VALUES (1, '2026-02-01', 99)")
+    world.run(
+        "installer",
+        "GRANT USAGE ON SCHEMA features TO $mallory; GRANT TRIGGER ON features.part_1 TO $mallory",
+    )
+    if way == "owner of a partition":
+        world.run("superuser", "ALTER TABLE features.part_1 OWNER TO $mallory")
+        world.run("mallory", "ALTER TABLE features.part_1 ADD CHECK (evil.is_so(id))")
+    else:
+        world.run(
+            "mallory",
+            "CREATE TRIGGER z BEFORE INSERT ON features.part_1 FOR EACH ROW EXECUTE FUNCTION evil.look()",
+        )
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="cannot release row 1"):
+        world.run("steward", """SELECT pgslo.release(1, '{"amount": 5}')""")
+    assert world.run("mallory", "SELECT who FROM evil.ran_as") == []
+
+
+def test_a_release_runs_no_function_of_a_range_type_as_pgslo_s_owner(world):
+    world.run("mallory", SPIES)
+    world.run(
+        "mallory",
+        """CREATE FUNCTION evil.apart(int, int) RETURNS float8 IMMUTABLE LANGUAGE plpgsql AS $$BEGIN
+             PERFORM evil.note(); RETURN ($1 - $2)::float8; END$$;
+           CREATE TYPE evil.span AS RANGE (subtype = int, subtype_diff = evil.apart)""",
+    )
+    world.run(
+        "installer",
+        """CREATE TABLE features.s (id int PRIMARY KEY, day date, amount int, over evil.span);
+           CREATE INDEX ON features.s USING gist (over);
+           GRANT ALL ON features.s TO $writer""",
+    )
+    world.apply(
+        "{table: features.s, key: [id], writes: bulk, batch: {by: day}, columns: {amount: [range: {max: 5, on_breach: quarantine}]}}"
+    )
+    world.run("writer", "INSERT INTO features.s VALUES (1, '2026-02-01', 99, '[1,3)')")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="cannot release row 1") as refused:
+        world.run("steward", """SELECT pgslo.release(1, '{"amount": 5}')""")
+    assert 'column "over" of features.s has range type evil.span' in str(refused.value.diag.message_detail)
+
+
+def test_triggers_of_trusted_roles_and_cascades_within_them_run(paid):
+    paid.run(
+        "installer",
+        """CREATE FUNCTION features.touch() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.who := 'touched'; RETURN NEW; END$$;
+           CREATE TRIGGER updated BEFORE INSERT OR UPDATE ON features.pay FOR EACH ROW EXECUTE FUNCTION features.touch();
+           CREATE TABLE features.child (id int REFERENCES features.pay ON UPDATE CASCADE DEFERRABLE INITIALLY DEFERRED);
+           INSERT INTO features.child VALUES (7)""",
+    )
+    paid.run("writer", "UPDATE features.pay SET id = 70, amount = 9999 WHERE id = 7")
+    paid.run("steward", """SELECT pgslo.release(1, '{"amount": 5}')""")
+    assert rows(paid) == [(42, 2, "fred"), (70, 5, "touched")]
+    assert paid.run("installer", "SELECT id FROM features.child") == [(70,)]
+
+
+def test_a_discard_is_recorded_with_the_role_that_acts(paid):
+    paid.run("writer", "INSERT INTO features.pay VALUES (8, '2026-01-01', 9999, 'eve')")
+    paid.run("superuser", "GRANT $steward TO $operator")
+    session = paid.session("operator")
+    session.execute(paid.sql("SET ROLE $steward").encode())
+    session.execute("SELECT pgslo.discard(1)")
+    assert paid.run("steward", "SELECT decided_by FROM pgslo.quarantine") == [(paid.names["steward"],)]

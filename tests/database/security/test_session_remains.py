@@ -282,3 +282,142 @@ def test_functions_of_tables_of_pgslo_s_owner_pay_nothing(world):
 def test_the_command_line_prepares_nothing(empty_dsn):
     with database.connect(empty_dsn) as conn:
         assert conn.prepare_threshold is None
+
+
+#: A BEFORE trigger, which works while a row is released.
+TRIGGER = """
+CREATE FUNCTION evil.meanwhile() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM evil.act(); RETURN NEW; END$$;
+CREATE TRIGGER a BEFORE INSERT ON evil.tab FOR EACH ROW EXECUTE FUNCTION evil.meanwhile();
+"""
+REMAINS = {
+    "prepared statement": REPLACE,
+    "session lock": "SELECT pg_advisory_lock(5)",
+    "temporary view": "CREATE TEMP VIEW quarantine AS SELECT 1 AS a",
+    "temporary table": "CREATE TEMP TABLE quarantine (a int)",
+    "temporary type": "CREATE TYPE pg_temp.jsonb AS ENUM ('x')",
+    "dropped temporary table": "DISCARD TEMP",
+    "holdable cursor": "DECLARE c CURSOR WITH HOLD FOR SELECT evil.act()",
+    "cursor": "DECLARE c CURSOR FOR SELECT evil.act()",
+    "on_read": "SELECT set_config('pgslo.on_read', 'silent', false)",
+    "local on_read": "SELECT set_config('pgslo.on_read', 'silent', true)",
+}
+LEFT = """
+SELECT ARRAY(SELECT name || statement FROM pg_prepared_statements WHERE statement ~ 'mallory'),
+       ARRAY(SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()),
+       ARRAY(SELECT relname FROM pg_class WHERE relnamespace = pg_my_temp_schema() ORDER BY 1),
+       ARRAY(SELECT typname FROM pg_type WHERE typnamespace = pg_my_temp_schema() AND typtype = 'e'),
+       ARRAY(SELECT name FROM pg_cursors WHERE name = 'c'), nullif(current_setting('pgslo.on_read', true), '')
+"""
+
+
+def quarantined(world):
+    world.apply(BULK)
+    world.run("writer", "INSERT INTO evil.tab VALUES (3, '2026-01-01', 999, now())")
+
+
+@pytest.mark.parametrize("remains", REMAINS)
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_release_leaves_nothing_in_the_steward_s_session(owned, remains, fails):
+    quarantined(owned)
+    owned.run("mallory", TRIGGER)
+    owned.run("mallory", f"INSERT INTO evil.what VALUES ($code${REMAINS[remains]}$code$)")
+    if fails:
+        owned.run("mallory", "INSERT INTO evil.what VALUES ('DO ''BEGIN RAISE query_canceled; END''')")
+    session = prepared(owned, "steward")
+    session.execute("CREATE TEMP TABLE mine (a int)")
+    before = session.execute(LEFT).fetchone()
+    with pytest.raises(psycopg.Error) as refused:
+        session.execute("SELECT pgslo.release(1, '{\"amount\": 7}')")
+    if not fails:
+        assert refused.value.sqlstate == "42501"
+        assert refused.value.diag.message_primary == "cannot release row 1"
+        assert (
+            refused.value.diag.message_hint
+            == f"Write the row as role {owned.names['mallory']}, and discard this one."
+        )
+    assert session.execute(LEFT).fetchone() == before
+    assert was_run(owned)
+    assert owned.run("mallory", "SELECT id FROM evil.tab") == []
+
+
+def test_a_session_that_has_such_things_itself_releases(owned):
+    quarantined(owned)
+    owned.run(
+        "mallory",
+        """CREATE FUNCTION evil.touch() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.seen := '2026-01-01'; RETURN NEW; END$$;
+           CREATE TRIGGER updated_at BEFORE INSERT OR UPDATE ON evil.tab FOR EACH ROW EXECUTE FUNCTION evil.touch()""",
+    )
+    session = prepared(owned, "steward")
+    session.execute(
+        "CREATE TEMP VIEW mine AS SELECT 1; SELECT pg_advisory_lock(3); SET pgslo.on_read = 'refuse'"
+    )
+    session.execute("DECLARE c CURSOR WITH HOLD FOR SELECT 1")
+    session.execute("SELECT pgslo.release(1, '{\"amount\": 7}')")
+    assert session.execute("EXECUTE _pg3_0").fetchone() == ("of the session",)
+    assert owned.run("mallory", "SELECT amount, extract(year FROM seen)::int FROM evil.tab") == [(7, 2026)]
+
+
+DEFERRED = {
+    "on the table": "CREATE CONSTRAINT TRIGGER z AFTER INSERT ON evil.tab DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION evil.late()",
+    "initially immediate": """
+        CREATE CONSTRAINT TRIGGER z AFTER INSERT ON evil.tab DEFERRABLE INITIALLY IMMEDIATE FOR EACH ROW EXECUTE FUNCTION evil.late();
+        INSERT INTO evil.what VALUES ('SET CONSTRAINTS ALL DEFERRED')""",
+    "on another table": """
+        CREATE CONSTRAINT TRIGGER z AFTER INSERT ON evil.other DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION evil.late();
+        INSERT INTO evil.what VALUES ('INSERT INTO evil.other VALUES (1)')""",
+    "after a failed block": """
+        CREATE CONSTRAINT TRIGGER z AFTER INSERT ON evil.other DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION evil.late();
+        INSERT INTO evil.what VALUES
+          ('DO ''BEGIN INSERT INTO evil.other VALUES (2); RAISE EXCEPTION USING ERRCODE = ''''P0001''''; EXCEPTION WHEN OTHERS THEN NULL; END'''),
+          ('INSERT INTO evil.other VALUES (1)')""",
+    "of a table that is made": """
+        INSERT INTO evil.what VALUES ('CREATE TABLE evil.made (id int); CREATE CONSTRAINT TRIGGER z AFTER INSERT ON evil.made
+          DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION evil.late(); INSERT INTO evil.made VALUES (1)')""",
+    "exclusion": """
+        INSERT INTO evil.what VALUES ('INSERT INTO evil.unlike VALUES (1), (1)')""",
+    "foreign key": """
+        INSERT INTO evil.what VALUES ('INSERT INTO evil.child VALUES (1)')""",
+}
+LATE = """
+CREATE TABLE evil.ran_as (who text);
+GRANT ALL ON evil.ran_as TO PUBLIC;
+CREATE FUNCTION evil.late() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO evil.ran_as VALUES (current_user); RETURN NULL; END$$;
+CREATE FUNCTION evil.seen(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$BEGIN PERFORM evil.note(); RETURN 1; END$$;
+CREATE FUNCTION evil.note() RETURNS void LANGUAGE plpgsql AS $$BEGIN INSERT INTO evil.ran_as VALUES (current_user); END$$;
+CREATE TABLE evil.other (id int);
+CREATE TABLE evil.unlike (id int, EXCLUDE ((evil.seen(id)) WITH =) DEFERRABLE INITIALLY DEFERRED);
+CREATE TABLE evil.child (id int REFERENCES evil.parent DEFERRABLE INITIALLY DEFERRED);
+"""
+
+
+@pytest.mark.parametrize("way", DEFERRED)
+def test_a_release_leaves_no_trigger_to_the_end_of_the_transaction(owned, way):
+    owned.run("mallory", "CREATE TABLE evil.parent (id int PRIMARY KEY); INSERT INTO evil.parent VALUES (1)")
+    owned.run("mallory", LATE)
+    quarantined(owned)
+    owned.run("mallory", TRIGGER + DEFERRED[way])
+    session = owned.session("steward")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="cannot release row 1") as refused:
+        session.execute("SELECT pgslo.release(1, '{\"amount\": 7}')")
+    assert "deferrable trigger of another role" in str(refused.value.diag.message_detail)
+    assert owned.run("mallory", "SELECT who FROM evil.ran_as") == []
+
+
+def test_constraints_of_the_table_are_checked_by_the_release(owned):
+    """Deferred foreign keys and unique constraints of the table itself, as frameworks make them."""
+    owned.run("mallory", "CREATE TABLE evil.parent (id int PRIMARY KEY); INSERT INTO evil.parent VALUES (1)")
+    owned.run(
+        "mallory",
+        """ALTER TABLE evil.tab ADD ref int REFERENCES evil.parent DEFERRABLE INITIALLY DEFERRED,
+             ADD UNIQUE (id, amount) DEFERRABLE INITIALLY DEFERRED, ADD UNIQUE (id, ref)""",
+    )
+    owned.apply(BULK)
+    for number, ref in enumerate((1, 1, 2), 1):
+        owned.run("writer", f"INSERT INTO evil.tab VALUES ({number}, '2026-01-01', 999, now(), {ref})")
+    session = owned.session("steward")
+    with session.transaction():
+        session.execute("SELECT pgslo.release(1, '{\"amount\": 7}')")
+        session.execute("SELECT pgslo.release(2, '{\"amount\": 7}')")
+    with pytest.raises(psycopg.errors.ForeignKeyViolation), session.transaction():
+        session.execute("SELECT pgslo.release(3, '{\"amount\": 7}')")
+    assert owned.run("mallory", "SELECT id FROM evil.tab ORDER BY 1") == [(1,), (2,)]

@@ -1,0 +1,230 @@
+-- Writing a row from quarantine: whose code runs with which rights, and what it leaves in the session of the steward.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.trusted_roles() RETURNS oid[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT array_agg(r.oid) FROM pg_roles r WHERE r.rolsuper OR r.oid = pgslo_catalog.keeper()
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.trusted_roles() IS 'Return the superusers and the owner of pgslo.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.reached_tables(relation regclass, cascades boolean) RETURNS SETOF oid
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    WITH RECURSIVE reached AS (
+        SELECT reached_tables.relation::oid AS oid
+        UNION
+        SELECT n.oid
+        FROM reached r
+        CROSS JOIN LATERAL (
+            SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = r.oid
+            UNION ALL
+            -- An update that moves a row to another partition deletes it from its own.
+            SELECT k.conrelid FROM pg_constraint k
+            WHERE reached_tables.cascades AND k.contype = 'f' AND k.confrelid = r.oid
+              AND (k.confupdtype IN ('c', 'n', 'd') OR k.confdeltype IN ('c', 'n', 'd'))
+        ) AS n (oid)
+    )
+    SELECT r.oid FROM reached r
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.reached_tables(regclass, boolean)
+    IS 'Return a table, its partitions and, if asked for, the tables to which foreign keys cascade its updates.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    trusted oid[] := pgslo_catalog.trusted_roles();
+    reached oid[] := ARRAY(
+        SELECT t.oid FROM pgslo_catalog.reached_tables(strange_code.relation, strange_code.cascades) AS t (oid));
+BEGIN
+    RETURN (
+        SELECT min(s.said)
+        FROM (
+            SELECT pgslo_catalog.checked_domain(r.oid) FROM unnest(reached) AS r (oid)
+            UNION ALL
+            SELECT format('table %s belongs to role "%s"', c.oid::regclass, pg_get_userbyid(c.relowner))
+            FROM pg_class c
+            WHERE c.oid = ANY (reached) AND c.relowner <> ALL (trusted)
+            UNION ALL
+            SELECT format('trigger "%s" on %s calls code of role "%s"',
+                          g.tgname, g.tgrelid::regclass, pg_get_userbyid(w.owner))
+            FROM pg_trigger g
+            CROSS JOIN LATERAL (
+                SELECT p.proowner FROM pg_proc p WHERE p.oid = g.tgfoid
+                -- Its WHEN condition.
+                UNION ALL
+                SELECT coalesce(f.proowner, o.oprowner, t.typowner)
+                FROM pg_depend d
+                LEFT JOIN pg_proc f ON d.refclassid = 'pg_proc'::regclass AND f.oid = d.refobjid
+                LEFT JOIN pg_operator o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid
+                LEFT JOIN pg_type t ON d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid
+                WHERE d.classid = 'pg_trigger'::regclass AND d.objid = g.oid AND d.refobjid >= 16384
+            ) AS w (owner)
+            WHERE g.tgrelid = ANY (reached) AND g.tgenabled <> 'D' AND w.owner <> ALL (trusted)
+              -- Of INSERT; or of INSERT, DELETE and UPDATE.
+              AND g.tgtype & CASE WHEN strange_code.cascades THEN 28 ELSE 4 END <> 0
+            UNION ALL
+            SELECT format('column "%s" of %s has range type %s with a function of role "%s"',
+                          a.attname, a.attrelid::regclass, format_type(g.rngtypid, NULL), pg_get_userbyid(f.proowner))
+            FROM pg_attribute a
+            CROSS JOIN LATERAL pgslo_catalog.parts_of(a.atttypid) AS p
+            JOIN pg_range g ON g.rngtypid = p.oid
+            JOIN pg_proc f ON f.oid = g.rngsubdiff
+            WHERE a.attrelid = ANY (reached) AND a.attnum > 0 AND NOT a.attisdropped AND f.proowner <> ALL (trusted)
+        ) AS s (said));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.strange_code(regclass, boolean)
+    IS 'Return whose code would run with the rights of pgslo''s owner when a row is written, in words, or NULL.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.leftovers() RETURNS text[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT ARRAY(
+        SELECT format('temporary relation "%s" (%s)', c.relname, c.oid)
+        FROM pg_class c WHERE c.relnamespace = pg_my_temp_schema()
+        UNION ALL
+        SELECT format('temporary type "%s" (%s)', t.typname, t.oid)
+        FROM pg_type t WHERE t.typnamespace = pg_my_temp_schema()
+        UNION ALL
+        SELECT format('temporary function "%s" (%s)', p.proname, p.oid)
+        FROM pg_proc p WHERE p.pronamespace = pg_my_temp_schema()
+        UNION ALL
+        SELECT format('cursor "%s" (%s)', c.name, extract(epoch FROM c.creation_time)) FROM pg_cursors c
+        UNION ALL
+        SELECT format('setting pgslo.on_read = %s', current_setting('pgslo.on_read', true))
+        ORDER BY 1)
+    || pgslo_catalog.settings()
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.leftovers()
+    IS 'Return what a trigger can leave in a session and a rollback takes back: temporary objects, cursors, settings.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.rows_written(tables oid[]) RETURNS bigint
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT sum(pg_stat_get_xact_tuples_inserted(t.oid) + pg_stat_get_xact_tuples_updated(t.oid)
+               + pg_stat_get_xact_tuples_deleted(t.oid))
+    FROM unnest(rows_written.tables) AS t (oid)
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.rows_written(oid[]) IS 'Return how many rows of tables this transaction wrote.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.deferring(relation regclass)
+RETURNS TABLE (said text, written bigint, checked bigint)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    trusted oid[] := pgslo_catalog.trusted_roles();
+    family oid[] := ARRAY(SELECT t.oid FROM pgslo_catalog.reached_tables(deferring.relation, false) AS t (oid));
+BEGIN
+    -- settling() checks the constraints of the table for the one row.
+    RETURN QUERY
+    SELECT format('trigger "%s" on %s', g.tgname, g.tgrelid::regclass),
+           pgslo_catalog.rows_written(CASE WHEN w.is_settled THEN family ELSE ARRAY[c.oid] END),
+           w.is_settled::integer::bigint
+    FROM pg_trigger g
+    JOIN pg_class c ON c.oid = g.tgrelid
+    JOIN pg_proc p ON p.oid = g.tgfoid
+    LEFT JOIN pg_class o ON o.oid = g.tgconstrrelid
+    CROSS JOIN LATERAL (
+        SELECT c.oid = ANY (family) AND c.relowner <> ALL (trusted) AND p.pronamespace = 'pg_catalog'::regnamespace
+            AND (starts_with(p.proname, 'RI_FKey_') OR p.proname = 'unique_key_recheck')
+    ) AS w (is_settled)
+    WHERE g.tgdeferrable AND g.tgenabled <> 'D'
+      AND (c.relowner <> ALL (trusted) OR p.proowner <> ALL (trusted) OR o.relowner <> ALL (trusted));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.deferring(regclass)
+    IS 'Return deferrable triggers of other roles, or on or about their tables, and the rows that were written and checked.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.settling(relation regclass) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT format('SET CONSTRAINTS %s IMMEDIATE', string_agg(DISTINCT format('%I.%I', n.nspname, k.conname), ', '))
+    FROM pgslo_catalog.reached_tables(settling.relation, false) AS t (oid)
+    JOIN pg_trigger g ON g.tgrelid = t.oid AND g.tgdeferrable
+    JOIN pg_constraint k ON k.oid = g.tgconstraint AND k.contype <> 't'
+    JOIN pg_namespace n ON n.oid = k.connamespace
+    HAVING count(*) > 0
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.settling(regclass)
+    IS 'Return the statement that checks deferred constraints of a table, NULL if it has none.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.write_released(target pgslo_catalog.definition, change text) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    relation regclass := (write_released.target).relation;
+    writer text := (write_released.target).writer;
+    written bigint;
+    session_before text[] := pgslo_catalog.session_state(true);
+    leftovers_before text[];
+    deferring_before jsonb;
+    path_after text;
+    difference text;
+BEGIN
+    -- Two blocks, as in functions that read the table: a timeout strikes once, perhaps while the handler runs.
+    BEGIN
+    BEGIN
+        -- Inside, where the numbers of written rows are those of this subtransaction and of the ones around it.
+        SELECT coalesce(jsonb_object_agg(w.said, w.written), '{}') INTO deferring_before
+        FROM pgslo_catalog.deferring(relation) AS w;
+        IF writer IS NULL THEN
+            EXECUTE change;
+            GET DIAGNOSTICS written = ROW_COUNT;
+        ELSE
+            leftovers_before := pgslo_catalog.leftovers();
+            EXECUTE format('SELECT pgslo_gen.%I($1, $2)', writer)
+            INTO written USING change, pgslo_catalog.settling(relation);
+            -- A trigger of the table's owner may have left another search_path, by which nothing may be looked up.
+            path_after := pg_catalog.current_setting('search_path');
+            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+            difference := CASE
+                WHEN path_after <> 'pg_catalog, pg_temp' THEN 'search_path'
+                WHEN leftovers_before <> pgslo_catalog.leftovers() THEN (
+                    SELECT min(coalesce(l.said, b.said))
+                    FROM unnest(pgslo_catalog.leftovers()) AS l (said)
+                    FULL JOIN unnest(leftovers_before) AS b (said) ON b.said = l.said
+                    WHERE l.said IS NULL OR b.said IS NULL)
+            END;
+            IF difference IS NOT NULL THEN
+                RAISE EXCEPTION USING
+                    ERRCODE = 'SL004',
+                    MESSAGE = format('a trigger of %s changes the session', (write_released.target).name),
+                    DETAIL = format('It changes: %s.', difference);
+            END IF;
+        END IF;
+        PERFORM pgslo_catalog.check_session(session_before, true, (write_released.target).name, '00000');
+        SELECT min(w.said) INTO difference
+        FROM pgslo_catalog.deferring(relation) AS w
+        WHERE w.written > coalesce((deferring_before ->> w.said)::bigint, 0) + w.checked
+           OR NOT current_setting('track_counts')::boolean;
+        IF difference IS NOT NULL THEN
+            -- Before PostgreSQL 18 as the role that ends the transaction, and always after what is checked here.
+            RAISE EXCEPTION USING
+                ERRCODE = 'SL004',
+                MESSAGE = format('a deferrable trigger of another role would run after the write to %s',
+                    (write_released.target).name),
+                DETAIL = format('It is %s, which may be deferred until the transaction ends.', difference);
+        END IF;
+    EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
+        PERFORM pgslo_catalog.check_session(session_before, true, (write_released.target).name, SQLSTATE);
+        RAISE;
+    END;
+    EXCEPTION WHEN query_canceled THEN
+        PERFORM pgslo_catalog.restore_session(session_before, true);
+        RAISE;
+    END;
+    RETURN written;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.write_released(pgslo_catalog.definition, text)
+    IS 'Write a row with the rights of the owner of its table, and refuse what code of that owner leaves in the session.';

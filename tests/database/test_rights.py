@@ -86,6 +86,7 @@ CLOSED = {
         "snapshot_column",
         "secret",
         "quarantine_size",
+        "given_up",
     ),
 }
 

@@ -126,6 +126,9 @@ BEGIN
             END IF;
             source := format('jsonb_populate_record(%L::%s, %L::jsonb)', held.image_text, held.relation, release.changes);
         EXCEPTION WHEN OTHERS THEN
+            IF SQLSTATE = 'SL004' THEN
+                RAISE;
+            END IF;
             source := NULL;  -- A column's type changed, and does not read the old text.
         END;
     END IF;

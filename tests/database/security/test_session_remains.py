@@ -340,6 +340,22 @@ def test_a_release_leaves_nothing_in_the_steward_s_session(owned, remains, fails
     assert owned.run("mallory", "SELECT id FROM evil.tab") == []
 
 
+def test_reading_the_row_for_a_release_is_no_way_around(owned):
+    owned.run(
+        "mallory",
+        "CREATE DOMAIN evil.small AS int CHECK (evil.one(VALUE) = 1); ALTER TABLE evil.tab ADD s evil.small",
+    )
+    owned.apply(BULK)
+    owned.run("writer", "INSERT INTO evil.tab VALUES (3, '2026-01-01', 999, now(), 1)")
+    owned.run("mallory", f"INSERT INTO evil.what VALUES ($code${REPLACE}$code$)")
+    session = prepared(owned, "steward")
+    with pytest.raises(psycopg.Error) as refused:
+        session.execute("SELECT pgslo.release(1, '{\"amount\": 7}')")
+    assert refused.value.sqlstate == "SL004"
+    assert hostile(session) == {}
+    assert was_run(owned)
+
+
 def test_a_session_that_has_such_things_itself_releases(owned):
     quarantined(owned)
     owned.run(

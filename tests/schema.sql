@@ -40,6 +40,30 @@ CREATE TYPE pgslo_catalog.pair_image AS (
 
 COMMENT ON TYPE pgslo_catalog.pair_image IS 'A row of predictions or of labels as far as metrics look at it: added (sign 1) or taken away (-1).';
 
+CREATE FUNCTION pgslo.accept_pause(definition text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    accepted bigint;
+BEGIN
+    WITH done AS (
+        UPDATE pgslo_catalog.pause p SET accepted_at = clock_timestamp(), accepted_by = pgslo_catalog.caller()
+        FROM pgslo_catalog.definition d
+        WHERE d.definition_id = p.definition_id AND d.name = accept_pause.definition
+          AND p.settled_at IS NOT NULL AND p.accepted_at IS NULL
+          AND EXISTS (SELECT FROM pgslo_catalog.rule_break k WHERE k.pause_id = p.pause_id)
+        RETURNING p.pause_id
+    ), gone AS (
+        DELETE FROM pgslo_catalog.rule_break k WHERE k.pause_id IN (SELECT o.pause_id FROM done o)
+    )
+    SELECT count(*) INTO accepted FROM done;
+    RETURN accepted;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.accept_pause(definition text) IS 'Accept rows that were written during pauses of a table and that no rule judged; returns the number of pauses.';
+
 CREATE FUNCTION pgslo.acknowledge(incident_id bigint, note text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -949,7 +973,7 @@ BEGIN
         WHERE pause.definition IS NULL OR d.name = pause.definition
         ORDER BY d.name
     LOOP
-        INSERT INTO pgslo_catalog.pause (definition_id) VALUES (wanted.definition_id) ON CONFLICT DO NOTHING;
+        PERFORM pgslo_catalog.begin_pause(wanted.name, NULL);
         PERFORM pgslo_catalog.silence(k.name) FROM pgslo_catalog.keep_functions(wanted.name) AS k (name);
         RETURN NEXT wanted.name;
     END LOOP;
@@ -1087,8 +1111,8 @@ DECLARE
     key_column text;
     old_key text;
     change text;
-    said text;
-    about text;
+    settings_before text[];
+    path_after text;
 BEGIN
     SELECT q.* INTO held FROM pgslo_catalog.quarantine q WHERE q.quarantine_id = release.quarantine_id FOR UPDATE;
     IF NOT FOUND OR held.state <> 'held' THEN
@@ -1114,16 +1138,12 @@ BEGIN
     END IF;
 
     -- With the rights of its owner, if that is another role.
-    IF target.writer IS NULL THEN
-        -- So that nobody adds a trigger between this look and the write.
-        EXECUTE format('LOCK TABLE %s IN ROW EXCLUSIVE MODE', target.relation);
-        unknown := pgslo_catalog.strange_code(target.relation, is_update);
-    END IF;
+    unknown := CASE WHEN target.writer IS NULL THEN pgslo_catalog.checked_domain(target.relation) END;
     IF unknown IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = format('cannot release row %s', release.quarantine_id),
-            DETAIL = format('In %s, %s; its code would run with the rights of pgslo''s owner.', target.name, unknown),
+            DETAIL = format('In %s, %s; its constraints would run with the rights of pgslo''s owner.', target.name, unknown),
             HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; '
                           'write it by hand and discard this one.', release.quarantine_id);
     END IF;
@@ -1234,17 +1254,23 @@ BEGIN
             (SELECT string_agg('r.' || n.name, ', ' ORDER BY n.ordinal) FROM unnest(names) WITH ORDINALITY AS n (name, ordinal)),
             source);
     END IF;
-    BEGIN
-        written := pgslo_catalog.write_released(target, change);
-    EXCEPTION WHEN SQLSTATE 'SL004' THEN
-        GET STACKED DIAGNOSTICS said = MESSAGE_TEXT, about = PG_EXCEPTION_DETAIL;
-        RAISE EXCEPTION USING
-            ERRCODE = 'insufficient_privilege',
-            MESSAGE = format('cannot release row %s', release.quarantine_id),
-            DETAIL = format('%s: %s', said, about),
-            HINT = format('Write the row as role %s, and discard this one.',
-                          (SELECT quote_ident(pg_get_userbyid(c.relowner)) FROM pg_class c WHERE c.oid = target.relation));
-    END;
+    IF target.writer IS NULL THEN
+        EXECUTE change;
+        GET DIAGNOSTICS written = ROW_COUNT;
+    ELSE
+        settings_before := pgslo_catalog.settings();
+        EXECUTE format('SELECT pgslo_gen.%I($1)', target.writer) INTO written USING change;
+        -- A trigger of the table's owner may have left another search_path: until it is set again, nothing is looked up by it.
+        path_after := pg_catalog.current_setting('search_path');
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        IF path_after <> 'pg_catalog, pg_temp' OR settings_before <> pgslo_catalog.settings() THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'insufficient_privilege',
+                MESSAGE = format('cannot release row %s', release.quarantine_id),
+                DETAIL = format('A trigger of %s changes settings of the session.', target.name),
+                HINT = format('Write the row as role %s, and discard this one.', (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = target.relation));
+        END IF;
+    END IF;
 
     IF written <> 1 THEN
         SELECT q.* INTO again FROM pgslo_catalog.quarantine q WHERE q.quarantine_id > newest AND q.definition_id = held.definition_id ORDER BY q.quarantine_id DESC LIMIT 1;
@@ -1312,7 +1338,7 @@ BEGIN
     FOR wanted IN
         SELECT DISTINCT d.definition_id, d.name
         FROM pgslo_catalog.definition d JOIN pgslo_catalog.pause p USING (definition_id)
-        WHERE resume.definition IS NULL OR d.name = resume.definition
+        WHERE p.resumed_at IS NULL AND (resume.definition IS NULL OR d.name = resume.definition)
         ORDER BY d.name
     LOOP
         FOR kept IN
@@ -1323,7 +1349,21 @@ BEGIN
             END IF;
         END LOOP;
         PERFORM pgslo_catalog.want_pairs_anew(wanted.name);
-        DELETE FROM pgslo_catalog.pause p WHERE p.definition_id = wanted.definition_id;
+        UPDATE pgslo_catalog.rule_break k
+        SET said = s.said, error_message = s.said
+        FROM pgslo_catalog.pause p
+        CROSS JOIN LATERAL (
+            SELECT format('rows written between %s and %s UTC were not judged, it was switched off by role %s',
+                          to_char(p.paused_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
+                          to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), p.paused_by) AS said) AS s
+        WHERE k.pause_id = p.pause_id AND p.definition_id = wanted.definition_id AND p.resumed_at IS NULL;
+        UPDATE pgslo_catalog.pause p SET resumed_at = clock_timestamp(), resumed_by = pgslo_catalog.caller()
+        WHERE p.definition_id = wanted.definition_id AND p.resumed_at IS NULL;
+        -- The next tick() counts each batch from the table: nothing was recorded meanwhile.
+        INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)
+        SELECT d.definition_id, '', '-Infinity', 0, 'recount'
+        FROM pgslo_catalog.definition d
+        WHERE d.definition_id = wanted.definition_id AND d.writes = 'bulk' AND d.recount IS NOT NULL;
         RETURN NEXT wanted.name;
     END LOOP;
 END
@@ -2160,6 +2200,30 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.batches_at_once() IS 'The number of batches that one statement may write to and have each of them recorded.';
 
+CREATE FUNCTION pgslo_catalog.begin_pause(definition text, rule text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    begun pgslo_catalog.pause;
+BEGIN
+    INSERT INTO pgslo_catalog.pause (definition_id, rule_name, paused_by, since)
+    SELECT d.definition_id, begin_pause.rule, pgslo_catalog.caller(), pg_snapshot_xmin(pg_current_snapshot())
+    FROM pgslo_catalog.definition d WHERE d.name = begin_pause.definition
+    ON CONFLICT DO NOTHING
+    RETURNING * INTO begun;
+    -- Readers are warned as of any rule that is not in force, and no batch counts as met meanwhile.
+    INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message, said, pause_id)
+    SELECT begun.definition_id, r.rule_id, '55000', s.said, s.said, begun.pause_id
+    FROM pgslo_catalog.rule r
+    CROSS JOIN (SELECT format('switched off by role %s', begun.paused_by) AS said) AS s
+    WHERE r.definition_id = begun.definition_id AND r.retired_at IS NULL AND coalesce(r.name = begun.rule_name, true)
+      AND (r.mechanism LIKE '% trigger' OR r.mechanism = 'at commit');
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.begin_pause(definition text, rule text) IS 'Record that a rule, or all of a table, is switched off, once; readers are warned from then on.';
+
 CREATE FUNCTION pgslo_catalog.blur_scores(cells bigint[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2338,7 +2402,8 @@ CREATE TABLE pgslo_catalog.rule_break (
     broke_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     batch text,
     place numeric,
-    said text DEFAULT ''::text NOT NULL
+    said text DEFAULT ''::text NOT NULL,
+    pause_id bigint
 );
 
 COMMENT ON TABLE pgslo_catalog.rule_break IS 'Rules that can no longer be judged, for example after a column was renamed; writes went on.';
@@ -2352,6 +2417,8 @@ COMMENT ON COLUMN pgslo_catalog.rule_break.batch IS 'The batch with rows that we
 COMMENT ON COLUMN pgslo_catalog.rule_break.place IS 'Place of that batch among the others.';
 
 COMMENT ON COLUMN pgslo_catalog.rule_break.said IS 'The error without a value of a row: for everybody who may know of the table.';
+
+COMMENT ON COLUMN pgslo_catalog.rule_break.pause_id IS 'The pause because of which rows were not judged; NULL: an error.';
 
 CREATE FUNCTION pgslo_catalog.break_said(broken pgslo_catalog.rule_break, reader name) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
@@ -2785,7 +2852,7 @@ BEGIN
          WHERE target.writes = 'bulk' ORDER BY n.place DESC LIMIT 1)
         UNION ALL
         (SELECT format('%s switched off since %s UTC by %s', CASE WHEN u.rule_name IS NULL THEN 'every rule is' ELSE format('rule "%s" is', u.rule_name) END, to_char(u.paused_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), u.paused_by)
-         FROM pgslo_catalog.pause u WHERE u.definition_id = target.definition_id ORDER BY u.pause_id)
+         FROM pgslo_catalog.pause u WHERE u.definition_id = target.definition_id AND u.resumed_at IS NULL ORDER BY u.pause_id)
     ) AS p;
     FOREACH one IN ARRAY column_readiness.reads LOOP
         found_any := false;
@@ -3260,34 +3327,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.declare_assertion(document jsonb) IS 'Takes an assertion in, or its newer form: what it depends on, and the guard rows of its groups.';
-
-CREATE FUNCTION pgslo_catalog.deferring(relation regclass) RETURNS TABLE(said text, written bigint, checked bigint)
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    trusted oid[] := pgslo_catalog.trusted_roles();
-    family oid[] := ARRAY(SELECT t.oid FROM pgslo_catalog.reached_tables(deferring.relation, false) AS t (oid));
-BEGIN
-    -- settling() checks the constraints of the table for the one row.
-    RETURN QUERY
-    SELECT format('trigger "%s" on %s', g.tgname, g.tgrelid::regclass),
-           pgslo_catalog.rows_written(CASE WHEN w.is_settled THEN family ELSE ARRAY[c.oid] END),
-           w.is_settled::integer::bigint
-    FROM pg_trigger g
-    JOIN pg_class c ON c.oid = g.tgrelid
-    JOIN pg_proc p ON p.oid = g.tgfoid
-    LEFT JOIN pg_class o ON o.oid = g.tgconstrrelid
-    CROSS JOIN LATERAL (
-        SELECT c.oid = ANY (family) AND c.relowner <> ALL (trusted) AND p.pronamespace = 'pg_catalog'::regnamespace
-            AND (starts_with(p.proname, 'RI_FKey_') OR p.proname = 'unique_key_recheck')
-    ) AS w (is_settled)
-    WHERE g.tgdeferrable AND g.tgenabled <> 'D'
-      AND (c.relowner <> ALL (trusted) OR p.proowner <> ALL (trusted) OR o.relowner <> ALL (trusted));
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.deferring(relation regclass) IS 'Return deferrable triggers of other roles, or on or about their tables, and the rows that were written and checked.';
 
 CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) RETURNS void
     LANGUAGE sql
@@ -3796,6 +3835,7 @@ BEGIN
     ELSIF (follow.definition).recount IS NOT NULL AND (follow.definition).batch_by IS NOT NULL THEN
         judged := pgslo_catalog.follow_stream(follow.definition, follow.at_once, follow.at_most);
     END IF;
+    PERFORM pgslo_catalog.settle_pauses(follow.definition);
     PERFORM pgslo_catalog.judge_unjudged(follow.definition);
     PERFORM pgslo_catalog.follow_pairs(follow.definition);
     RETURN judged;
@@ -5649,29 +5689,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.leave_room(room text) IS 'Drop a table into which a reference was read again.';
 
-CREATE FUNCTION pgslo_catalog.leftovers() RETURNS text[]
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT ARRAY(
-        SELECT format('temporary relation "%s" (%s)', c.relname, c.oid)
-        FROM pg_class c WHERE c.relnamespace = pg_my_temp_schema()
-        UNION ALL
-        SELECT format('temporary type "%s" (%s)', t.typname, t.oid)
-        FROM pg_type t WHERE t.typnamespace = pg_my_temp_schema()
-        UNION ALL
-        SELECT format('temporary function "%s" (%s)', p.proname, p.oid)
-        FROM pg_proc p WHERE p.pronamespace = pg_my_temp_schema()
-        UNION ALL
-        SELECT format('cursor "%s" (%s)', c.name, extract(epoch FROM c.creation_time)) FROM pg_cursors c
-        UNION ALL
-        SELECT format('setting pgslo.on_read = %s', current_setting('pgslo.on_read', true))
-        ORDER BY 1)
-    || pgslo_catalog.settings()
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.leftovers() IS 'Return what a trigger can leave in a session and a rollback takes back: temporary objects, cursors, settings.';
-
 CREATE FUNCTION pgslo_catalog.level_of(mask bigint) RETURNS smallint
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7052,7 +7069,9 @@ BEGIN
     SELECT '01SL2', NULL, r.name, (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)),
            format('rule "%s" of %s can no longer be judged', r.name, d.name),
            format('%s. Since %s UTC.', pgslo_catalog.break_said(b, pgslo_catalog.caller()), to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
-           format('Tell the owner, %s: pgslo plan shows what changed.', coalesce(r.owner, d.owner, 'unknown'))
+           CASE WHEN b.pause_id IS NULL
+                THEN format('Tell the owner, %s: pgslo plan shows what changed.', coalesce(r.owner, d.owner, 'unknown'))
+                ELSE format('SELECT * FROM pgslo.pause; the owner is %s.', coalesce(r.owner, d.owner, 'unknown')) END
     FROM pgslo_catalog.definition d
     JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id
     JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id AND r.retired_at IS NULL
@@ -7396,29 +7415,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.quantile_noise(grid double precision[], place integer, present double precision) IS 'How far a quantile goes by chance, read off the distribution itself.';
 
-CREATE FUNCTION pgslo_catalog.reached_tables(relation regclass, cascades boolean) RETURNS SETOF oid
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    WITH RECURSIVE reached AS (
-        SELECT reached_tables.relation::oid AS oid
-        UNION
-        SELECT n.oid
-        FROM reached r
-        CROSS JOIN LATERAL (
-            SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = r.oid
-            UNION ALL
-            -- An update that moves a row to another partition deletes it from its own.
-            SELECT k.conrelid FROM pg_constraint k
-            WHERE reached_tables.cascades AND k.contype = 'f' AND k.confrelid = r.oid
-              AND (k.confupdtype IN ('c', 'n', 'd') OR k.confdeltype IN ('c', 'n', 'd'))
-        ) AS n (oid)
-    )
-    SELECT r.oid FROM reached r
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.reached_tables(relation regclass, cascades boolean) IS 'Return a table, its partitions and, if asked for, the tables to which foreign keys cascade its updates.';
-
 CREATE FUNCTION pgslo_catalog.readable(relation oid, columns text[]) RETURNS text[]
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7471,7 +7467,7 @@ BEGIN
     FROM pgslo_catalog.definition d
     LEFT JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.name = record_break.rule
     WHERE d.name = record_break.definition AND (record_break.rule IS NULL OR r.rule_id IS NOT NULL)
-      AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.definition_id = d.definition_id AND b.rule_id IS NOT DISTINCT FROM r.rule_id AND b.batch IS NULL);
+      AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.definition_id = d.definition_id AND b.rule_id IS NOT DISTINCT FROM r.rule_id AND b.batch IS NULL AND b.pause_id IS NULL);
 EXCEPTION WHEN OTHERS THEN
     -- Called where something failed already; the write must not fail for the note.
     PERFORM pgslo_catalog.warn_unjudged(record_break.definition, array_remove(ARRAY[record_break.rule], NULL), record_break.error_code, false);
@@ -7989,7 +7985,7 @@ BEGIN
     -- Batches that rules have still to judge are judged by tick(), if the table says which rows they have.
     DELETE FROM pgslo_catalog.rule_break b
     WHERE b.definition_id = id
-      AND (b.batch IS NULL OR document ->> 'judge' IS NULL
+      AND (b.batch IS NULL AND b.pause_id IS NULL OR b.pause_id IS NULL AND document ->> 'judge' IS NULL
            OR EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.rule_id = b.rule_id AND r.retired_at IS NOT NULL));
     IF FOUND AND document ->> 'recount' IS NOT NULL THEN
         INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)
@@ -8336,17 +8332,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.row_text(columns jsonb) IS 'A row as text, as SQL over row r.';
 
-CREATE FUNCTION pgslo_catalog.rows_written(tables oid[]) RETURNS bigint
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT sum(pg_stat_get_xact_tuples_inserted(t.oid) + pg_stat_get_xact_tuples_updated(t.oid)
-               + pg_stat_get_xact_tuples_deleted(t.oid))
-    FROM unnest(rows_written.tables) AS t (oid)
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.rows_written(tables oid[]) IS 'Return how many rows of tables this transaction wrote.';
-
 CREATE FUNCTION pgslo_catalog.salt(definition text) RETURNS text
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8556,6 +8541,53 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.settings() IS 'Every setting of the session.';
 
+CREATE FUNCTION pgslo_catalog.settle_pauses(definition pgslo_catalog.definition) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    followed pgslo_catalog.definition := settle_pauses.definition;
+    due pgslo_catalog.pause;
+    batches text[];
+    places numeric[];
+BEGIN
+    FOR due IN
+        SELECT p.* FROM pgslo_catalog.pause p
+        WHERE p.definition_id = followed.definition_id AND p.resumed_at IS NOT NULL AND p.settled_at IS NULL
+        ORDER BY p.pause_id
+    LOOP
+        IF due.until IS NULL THEN
+            due.until := pg_current_xact_id();
+            UPDATE pgslo_catalog.pause p SET until = due.until WHERE p.pause_id = due.pause_id;
+        END IF;
+        -- Rows of a transaction that began during the pause and has not ended are not seen yet.
+        CONTINUE WHEN pg_snapshot_xmin(pg_current_snapshot()) < due.until;
+        SELECT array_agg(w.batch), array_agg(w.place) INTO batches, places
+        FROM pgslo_catalog.written_since(followed, due.since) AS w;
+        IF batches IS NOT NULL AND followed.batch_by IS NOT NULL AND followed.judge IS NOT NULL THEN
+            -- These rules judge the batches from the table, with what else could not be judged.
+            INSERT INTO pgslo_catalog.rule_break
+                (definition_id, rule_id, error_code, error_message, said, batch, place, pause_id)
+            SELECT k.definition_id, k.rule_id, k.error_code, k.error_message, k.said,
+                   pgslo_catalog.name_of(followed, coalesce(u.batch, 'unknown')),
+                   coalesce(u.place, pgslo_catalog.arrival(followed.definition_id, u.batch), '-Infinity'), k.pause_id
+            FROM pgslo_catalog.rule_break k
+            JOIN pgslo_catalog.rule r ON r.rule_id = k.rule_id AND r.scope = 'row' AND r.on_breach IN ('warn', 'flag')
+            CROSS JOIN unnest(batches, places) AS u (batch, place)
+            WHERE k.pause_id = due.pause_id AND k.batch IS NULL;
+        END IF;
+        DELETE FROM pgslo_catalog.rule_break k
+        WHERE k.pause_id = due.pause_id AND k.batch IS NULL
+          AND (batches IS NULL OR EXISTS (
+              SELECT FROM pgslo_catalog.rule_break o
+              WHERE o.pause_id = k.pause_id AND o.rule_id = k.rule_id AND o.batch IS NOT NULL));
+        UPDATE pgslo_catalog.pause p SET settled_at = clock_timestamp() WHERE p.pause_id = due.pause_id;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.settle_pauses(definition pgslo_catalog.definition) IS 'Find the batches that were written while rules were switched off, for the rules that judge them from the table.';
+
 CREATE FUNCTION pgslo_catalog.settle_replayed(twin pgslo_catalog.definition, batch pgslo_catalog.batch, missed text[], feedback boolean) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8602,20 +8634,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.settle_together(noted text) IS 'Settles what a transaction touched of several definitions, in order.';
-
-CREATE FUNCTION pgslo_catalog.settling(relation regclass) RETURNS text
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT format('SET CONSTRAINTS %s IMMEDIATE', string_agg(DISTINCT format('%I.%I', n.nspname, k.conname), ', '))
-    FROM pgslo_catalog.reached_tables(settling.relation, false) AS t (oid)
-    JOIN pg_trigger g ON g.tgrelid = t.oid AND g.tgdeferrable
-    JOIN pg_constraint k ON k.oid = g.tgconstraint AND k.contype <> 't'
-    JOIN pg_namespace n ON n.oid = k.connamespace
-    HAVING count(*) > 0
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.settling(relation regclass) IS 'Return the statement that checks deferred constraints of a table, NULL if it has none.';
 
 CREATE FUNCTION pgslo_catalog.share_below(grid double precision[], value double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -8913,55 +8931,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) IS 'The value of a measure that needs one batch alone; NULL when it has none.';
 
-CREATE FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean) RETURNS text
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    trusted oid[] := pgslo_catalog.trusted_roles();
-    reached oid[] := ARRAY(
-        SELECT t.oid FROM pgslo_catalog.reached_tables(strange_code.relation, strange_code.cascades) AS t (oid));
-BEGIN
-    RETURN (
-        SELECT min(s.said)
-        FROM (
-            SELECT pgslo_catalog.checked_domain(r.oid) FROM unnest(reached) AS r (oid)
-            UNION ALL
-            SELECT format('table %s belongs to role "%s"', c.oid::regclass, pg_get_userbyid(c.relowner))
-            FROM pg_class c
-            WHERE c.oid = ANY (reached) AND c.relowner <> ALL (trusted)
-            UNION ALL
-            SELECT format('trigger "%s" on %s calls code of role "%s"',
-                          g.tgname, g.tgrelid::regclass, pg_get_userbyid(w.owner))
-            FROM pg_trigger g
-            CROSS JOIN LATERAL (
-                SELECT p.proowner FROM pg_proc p WHERE p.oid = g.tgfoid
-                -- Its WHEN condition.
-                UNION ALL
-                SELECT coalesce(f.proowner, o.oprowner, t.typowner)
-                FROM pg_depend d
-                LEFT JOIN pg_proc f ON d.refclassid = 'pg_proc'::regclass AND f.oid = d.refobjid
-                LEFT JOIN pg_operator o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid
-                LEFT JOIN pg_type t ON d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid
-                WHERE d.classid = 'pg_trigger'::regclass AND d.objid = g.oid AND d.refobjid >= 16384
-            ) AS w (owner)
-            WHERE g.tgrelid = ANY (reached) AND g.tgenabled <> 'D' AND w.owner <> ALL (trusted)
-              -- Of INSERT; or of INSERT, DELETE and UPDATE.
-              AND g.tgtype & CASE WHEN strange_code.cascades THEN 28 ELSE 4 END <> 0
-            UNION ALL
-            SELECT format('column "%s" of %s has range type %s with a function of role "%s"',
-                          a.attname, a.attrelid::regclass, format_type(g.rngtypid, NULL), pg_get_userbyid(f.proowner))
-            FROM pg_attribute a
-            CROSS JOIN LATERAL pgslo_catalog.parts_of(a.atttypid) AS p
-            JOIN pg_range g ON g.rngtypid = p.oid
-            JOIN pg_proc f ON f.oid = g.rngsubdiff
-            WHERE a.attrelid = ANY (reached) AND a.attnum > 0 AND NOT a.attisdropped AND f.proowner <> ALL (trusted)
-        ) AS s (said));
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean) IS 'Return whose code would run with the rights of pgslo''s owner when a row is written, in words, or NULL.';
-
 CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) RETURNS SETOF record
     LANGUAGE sql IMMUTABLE ROWS 52 PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9206,15 +9175,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.touched_unknown(definition text, rule text, error_code text, error_message text) IS 'The groups that a statement touched when they could not be computed: all, or none if the table is not what the assertion was written for.';
-
-CREATE FUNCTION pgslo_catalog.trusted_roles() RETURNS oid[]
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT array_agg(r.oid) FROM pg_roles r WHERE r.rolsuper OR r.oid = pgslo_catalog.keeper()
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.trusted_roles() IS 'Return the superusers and the owner of pgslo.';
 
 CREATE FUNCTION pgslo_catalog.try_turn(name text) RETURNS boolean
     LANGUAGE plpgsql
@@ -9585,77 +9545,37 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) IS 'Interval of a share: Wilson, Probable inference, JASA 22 (1927) 209-212.';
 
-CREATE FUNCTION pgslo_catalog.write_released(target pgslo_catalog.definition, change text) RETURNS bigint
+CREATE FUNCTION pgslo_catalog.written_since(definition pgslo_catalog.definition, since xid8) RETURNS TABLE(batch text, place numeric)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET row_security TO 'off'
     AS $_$
 DECLARE
-    relation regclass := (write_released.target).relation;
-    writer text := (write_released.target).writer;
-    written bigint;
-    session_before text[] := pgslo_catalog.session_state(true);
-    leftovers_before text[];
-    deferring_before jsonb;
-    path_after text;
-    difference text;
+    target pgslo_catalog.definition := written_since.definition;
+    is_known boolean := coalesce(written_since.since <= pg_snapshot_xmax(pg_current_snapshot()), false);
+    question text;
 BEGIN
-    -- Two blocks, as in functions that read the table: a timeout strikes once, perhaps while the handler runs.
-    BEGIN
-    BEGIN
-        -- Inside, where the numbers of written rows are those of this subtransaction and of the ones around it.
-        SELECT coalesce(jsonb_object_agg(w.said, w.written), '{}') INTO deferring_before
-        FROM pgslo_catalog.deferring(relation) AS w;
-        IF writer IS NULL THEN
-            EXECUTE change;
-            GET DIAGNOSTICS written = ROW_COUNT;
-        ELSE
-            leftovers_before := pgslo_catalog.leftovers();
-            EXECUTE format('SELECT pgslo_gen.%I($1, $2)', writer)
-            INTO written USING change, pgslo_catalog.settling(relation);
-            -- A trigger of the table's owner may have left another search_path, by which nothing may be looked up.
-            path_after := pg_catalog.current_setting('search_path');
-            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-            difference := CASE
-                WHEN path_after <> 'pg_catalog, pg_temp' THEN 'search_path'
-                WHEN leftovers_before <> pgslo_catalog.leftovers() THEN (
-                    SELECT min(coalesce(l.said, b.said))
-                    FROM unnest(pgslo_catalog.leftovers()) AS l (said)
-                    FULL JOIN unnest(leftovers_before) AS b (said) ON b.said = l.said
-                    WHERE l.said IS NULL OR b.said IS NULL)
-            END;
-            IF difference IS NOT NULL THEN
-                RAISE EXCEPTION USING
-                    ERRCODE = 'SL004',
-                    MESSAGE = format('a trigger of %s changes the session', (write_released.target).name),
-                    DETAIL = format('It changes: %s.', difference);
-            END IF;
-        END IF;
-        PERFORM pgslo_catalog.check_session(session_before, true, (write_released.target).name, '00000');
-        SELECT min(w.said) INTO difference
-        FROM pgslo_catalog.deferring(relation) AS w
-        WHERE w.written > coalesce((deferring_before ->> w.said)::bigint, 0) + w.checked
-           OR NOT current_setting('track_counts')::boolean;
-        IF difference IS NOT NULL THEN
-            -- Before PostgreSQL 18 as the role that ends the transaction, and always after what is checked here.
-            RAISE EXCEPTION USING
-                ERRCODE = 'SL004',
-                MESSAGE = format('a deferrable trigger of another role would run after the write to %s',
-                    (write_released.target).name),
-                DETAIL = format('It is %s, which may be deferred until the transaction ends.', difference);
-        END IF;
-    EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
-        PERFORM pgslo_catalog.check_session(session_before, true, (write_released.target).name, SQLSTATE);
-        RAISE;
-    END;
-    EXCEPTION WHEN query_canceled THEN
-        PERFORM pgslo_catalog.restore_session(session_before, true);
-        RAISE;
-    END;
-    RETURN written;
+    question := format('SELECT DISTINCT %s, %s FROM (SELECT %s AS raw FROM %s AS r WHERE %s) AS b',
+        CASE WHEN target.batch_by IS NULL THEN 'NULL::text' ELSE 'pgslo_catalog.iso(b.raw)' END,
+        CASE WHEN target.batch_by IS NULL THEN 'NULL::numeric' ELSE target.batch_place END,
+        coalesce(target.batch_by, 'NULL::text'), target.relation,
+        -- The number of another cluster, after a restore, tells nothing: then every row counts.
+        CASE WHEN is_known THEN format('age(r.xmin) <= age(%L::xid8::xid)', written_since.since) ELSE 'true' END);
+    PERFORM pgslo_catalog.pin_table(target, target.reader);
+    IF target.reader IS NULL THEN
+        RETURN QUERY EXECUTE question;
+    ELSE
+        RETURN QUERY EXECUTE format('SELECT n.name, n.place FROM pgslo_gen.%I($1) AS n (name text, place numeric)', target.reader)
+        USING question;
+    END IF;
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.write_released(target pgslo_catalog.definition, change text) IS 'Write a row with the rights of the owner of its table, and refuse what code of that owner leaves in the session.';
+COMMENT ON FUNCTION pgslo_catalog.written_since(definition pgslo_catalog.definition, since xid8) IS 'Return the keys of batches with rows that transactions from this one on wrote; NULL where rows do not say their batch.';
 
 CREATE TABLE pgslo_catalog.assertion (
     rule_id bigint NOT NULL,
@@ -10204,6 +10124,58 @@ CREATE VIEW pgslo.page AS
   GROUP BY definition, opened_batch;
 
 COMMENT ON VIEW pgslo.page IS 'Incidents of a table that opened with the same batch: columns that broke together are one page.';
+
+CREATE TABLE pgslo_catalog.pause (
+    pause_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    rule_name text,
+    paused_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    paused_by text DEFAULT SESSION_USER NOT NULL,
+    since xid8,
+    resumed_at timestamp with time zone,
+    resumed_by text,
+    until xid8,
+    settled_at timestamp with time zone,
+    accepted_at timestamp with time zone,
+    accepted_by text
+);
+
+COMMENT ON TABLE pgslo_catalog.pause IS 'What is and was switched off for a while, by whom.';
+
+COMMENT ON COLUMN pgslo_catalog.pause.rule_name IS 'NULL: every rule of the table.';
+
+COMMENT ON COLUMN pgslo_catalog.pause.since IS 'No earlier transaction wrote a row during the pause; NULL: not known.';
+
+COMMENT ON COLUMN pgslo_catalog.pause.resumed_at IS 'NULL: it is switched off now.';
+
+COMMENT ON COLUMN pgslo_catalog.pause.until IS 'No later transaction wrote a row during the pause.';
+
+COMMENT ON COLUMN pgslo_catalog.pause.settled_at IS 'When tick() had found the batches that were written meanwhile.';
+
+COMMENT ON COLUMN pgslo_catalog.pause.accepted_at IS 'When rows that no rule judged were accepted as they are.';
+
+CREATE VIEW pgslo.pause WITH (security_barrier='true') AS
+ SELECT d.name AS definition,
+    p.rule_name AS rule,
+    p.paused_at,
+    p.paused_by,
+    p.resumed_at,
+    p.resumed_by,
+        CASE
+            WHEN (p.resumed_at IS NULL) THEN 'not judged'::text
+            WHEN (p.settled_at IS NULL) THEN 'waiting for tick'::text
+            WHEN (EXISTS ( SELECT
+               FROM pgslo_catalog.rule_break k
+              WHERE (k.pause_id = p.pause_id))) THEN 'not judged'::text
+            WHEN (p.accepted_at IS NOT NULL) THEN 'accepted'::text
+            ELSE 'judged'::text
+        END AS rows_written,
+    p.accepted_at,
+    p.accepted_by
+   FROM (pgslo_catalog.pause p
+     JOIN pgslo_catalog.known_definition d USING (definition_id));
+
+COMMENT ON VIEW pgslo.pause IS 'When rules were switched off, by whom, and what became of the rows that were written meanwhile.';
 
 CREATE TABLE pgslo_catalog.post_processing (
     post_processing_id bigint NOT NULL,
@@ -10775,7 +10747,10 @@ CREATE VIEW pgslo.status WITH (security_barrier='true') AS
                 UNION
                  SELECT b.name
                    FROM pgslo_catalog.batch b
-                  WHERE ((b.definition_id = d.definition_id) AND (d.writes = 'bulk'::text) AND (b.closed_at IS NULL) AND (b.rows > 0) AND (b.last_written_at < ((clock_timestamp() - d.settle) - '00:02:00'::interval)))) w) AS waiting_batches
+                  WHERE ((b.definition_id = d.definition_id) AND (d.writes = 'bulk'::text) AND (b.closed_at IS NULL) AND (b.rows > 0) AND (b.last_written_at < ((clock_timestamp() - d.settle) - '00:02:00'::interval)))) w) AS waiting_batches,
+    ( SELECT min(p.paused_at) AS min
+           FROM pgslo_catalog.pause p
+          WHERE ((p.definition_id = d.definition_id) AND (p.resumed_at IS NULL))) AS paused_at
    FROM pgslo_catalog.known_definition d;
 
 COMMENT ON VIEW pgslo.status IS 'One line for every defined table.';
@@ -11006,18 +10981,6 @@ ALTER TABLE pgslo_catalog.pair_fragment ALTER COLUMN pair_fragment_id ADD GENERA
     NO MAXVALUE
     CACHE 1
 );
-
-CREATE TABLE pgslo_catalog.pause (
-    pause_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    rule_name text,
-    paused_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    paused_by text DEFAULT SESSION_USER NOT NULL
-);
-
-COMMENT ON TABLE pgslo_catalog.pause IS 'What is switched off for now.';
-
-COMMENT ON COLUMN pgslo_catalog.pause.rule_name IS 'NULL: every rule of the table.';
 
 ALTER TABLE pgslo_catalog.pause ALTER COLUMN pause_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.pause_pause_id_seq
@@ -11430,7 +11393,7 @@ CREATE INDEX pair_batch_place_idx ON pgslo_catalog.pair_batch USING btree (defin
 
 CREATE INDEX pair_fragment_definition_idx ON pgslo_catalog.pair_fragment USING btree (definition_id);
 
-CREATE UNIQUE INDEX pause_is_made_once ON pgslo_catalog.pause USING btree (definition_id, COALESCE(rule_name, ''::text));
+CREATE UNIQUE INDEX pause_is_made_once ON pgslo_catalog.pause USING btree (definition_id, COALESCE(rule_name, ''::text)) WHERE (resumed_at IS NULL);
 
 CREATE INDEX paused_function_definition_idx ON pgslo_catalog.paused_function USING btree (definition_id);
 
@@ -11584,6 +11547,8 @@ ALTER TABLE ONLY pgslo_catalog.watched_column
 
 GRANT USAGE ON SCHEMA pgslo TO PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo.accept_pause(definition text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo.acknowledge(incident_id bigint, note text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.audit(definition text) FROM PUBLIC;
@@ -11684,6 +11649,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.batch_so_far(definition_id bigint, batch te
 
 REVOKE ALL ON FUNCTION pgslo_catalog.batches_at_once() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.begin_pause(definition text, rule text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.blur_scores(cells bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.bound_quarantine() FROM PUBLIC;
@@ -11749,8 +11716,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.cut_texts() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.day_of_check() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.declare_assertion(document jsonb) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.deferring(relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) FROM PUBLIC;
 
@@ -11920,8 +11885,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.least_batches() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.leave_room(room text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.leftovers() FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.level_of(mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.locked_by(locker xid) FROM PUBLIC;
@@ -12014,8 +11977,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.quantile(grid double precision[], share dou
 
 REVOKE ALL ON FUNCTION pgslo_catalog.quantile_noise(grid double precision[], place integer, present double precision) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.reached_tables(relation regclass, cascades boolean) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.readable(relation oid, columns text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[]) FROM PUBLIC;
@@ -12072,8 +12033,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.room_of(snapshot_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.row_text(columns jsonb) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.rows_written(tables oid[]) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.salt(definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.sample_mask(rows bigint) FROM PUBLIC;
@@ -12094,11 +12053,11 @@ REVOKE ALL ON FUNCTION pgslo_catalog.session_state(with_locks boolean) FROM PUBL
 
 REVOKE ALL ON FUNCTION pgslo_catalog.settings() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.settle_pauses(definition pgslo_catalog.definition) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.settle_replayed(twin pgslo_catalog.definition, batch pgslo_catalog.batch, missed text[], feedback boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.settle_together(noted text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.settling(relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.share_below(grid double precision[], value double precision) FROM PUBLIC;
 
@@ -12121,8 +12080,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.snapshot_readiness(task text, what text, wa
 REVOKE ALL ON FUNCTION pgslo_catalog.span_shown(span interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) FROM PUBLIC;
 
@@ -12149,8 +12106,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.touch(check_function text, keys text[]) FRO
 REVOKE ALL ON FUNCTION pgslo_catalog.touch_and_observe(check_function text, keys text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.touched_unknown(definition text, rule text, error_code text, error_message text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.trusted_roles() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.try_turn(name text) FROM PUBLIC;
 
@@ -12194,7 +12149,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigin
 
 REVOKE ALL ON FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.write_released(target pgslo_catalog.definition, change text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.written_since(definition pgslo_catalog.definition, since xid8) FROM PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.assertion TO PUBLIC;
 
@@ -12215,6 +12170,8 @@ GRANT SELECT ON TABLE pgslo.measured_precision TO PUBLIC;
 GRANT SELECT ON TABLE pgslo.ml_metric TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.page TO PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.pause TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.post_processing TO PUBLIC;
 

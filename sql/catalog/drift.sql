@@ -13,7 +13,7 @@ SELECT d.name AS definition, d.writes, size.bytes AS quarantine_bytes, size.max_
           UNION SELECT unnest(d.key_columns) ORDER BY 1) AS used_columns,
     ARRAY(SELECT DISTINCT coalesce(r.name, 'batch') || ': ' || b.said
           FROM pgslo_catalog.rule_break b LEFT JOIN pgslo_catalog.rule r USING (rule_id)
-          WHERE b.definition_id = d.definition_id AND r.retired_at IS NULL AND b.batch IS NULL ORDER BY 1) AS broken,
+          WHERE b.definition_id = d.definition_id AND r.retired_at IS NULL AND b.batch IS NULL AND b.pause_id IS NULL ORDER BY 1) AS broken,
     EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.scope = 'assertion' AND r.mechanism <> 'native') AS asserts,
     -- Statement triggers of the whole table, or of the table of its labels, that a partition lacks.
     (SELECT coalesce(jsonb_agg(jsonb_build_array(p.relid::regclass::text, g.tgname) ORDER BY p.relid::regclass::text, g.tgname), '[]')

@@ -44,5 +44,5 @@ JOIN pg_catalog.pg_attribute a ON a.attrelid = d.relation AND a.attnum = k.conke
 JOIN pg_catalog.pg_class c ON c.oid = d.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 UNION ALL
 SELECT 'registration', ARRAY[d.name], NULL, 'pgslo ' || d.fingerprint || ' ' || d.name, NULL, true,
-       NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.definition_id = d.definition_id AND (b.batch IS NULL OR d.judge IS NULL)), '{}', NULL, false, ''
+       NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.definition_id = d.definition_id AND b.pause_id IS NULL AND (b.batch IS NULL OR d.judge IS NULL)), '{}', NULL, false, ''
 FROM pgslo_catalog.definition d

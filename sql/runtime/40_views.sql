@@ -50,7 +50,8 @@ SELECT d.name AS definition, d.owner, d.writes,
             UNION
             SELECT b.name FROM pgslo_catalog.batch b
             WHERE b.definition_id = d.definition_id AND d.writes = 'bulk' AND b.closed_at IS NULL AND b.rows > 0
-              AND b.last_written_at < clock_timestamp() - d.settle - interval '2 minutes') AS w) AS waiting_batches
+              AND b.last_written_at < clock_timestamp() - d.settle - interval '2 minutes') AS w) AS waiting_batches,
+       (SELECT min(p.paused_at) FROM pgslo_catalog.pause p WHERE p.definition_id = d.definition_id AND p.resumed_at IS NULL) AS paused_at
 FROM pgslo_catalog.known_definition d;
 COMMENT ON VIEW pgslo.status IS 'One line for every defined table.';
 

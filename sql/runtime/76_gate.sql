@@ -111,7 +111,7 @@ BEGIN
          WHERE target.writes = 'bulk' ORDER BY n.place DESC LIMIT 1)
         UNION ALL
         (SELECT format('%s switched off since %s UTC by %s', CASE WHEN u.rule_name IS NULL THEN 'every rule is' ELSE format('rule "%s" is', u.rule_name) END, to_char(u.paused_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), u.paused_by)
-         FROM pgslo_catalog.pause u WHERE u.definition_id = target.definition_id ORDER BY u.pause_id)
+         FROM pgslo_catalog.pause u WHERE u.definition_id = target.definition_id AND u.resumed_at IS NULL ORDER BY u.pause_id)
     ) AS p;
     FOREACH one IN ARRAY column_readiness.reads LOOP
         found_any := false;

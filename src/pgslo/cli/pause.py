@@ -20,8 +20,8 @@ from pgslo.errors import PgsloError
 def pause(session: Session, table: str | None, rule: str | None, *, everything: bool) -> None:
     """Switch rules off for now, without locking a table.
 
-    Every session's next statement is no longer held to them: those of TABLE, or RULE of TABLE alone, which needs the table's definition file. Constraints (NOT NULL, unique, foreign keys) stay. Nothing is
-    recorded meanwhile. pgslo resume switches everything on again.
+    Every session's next statement is no longer held to them: those of TABLE, or RULE of TABLE alone, which needs the table's definition file. Constraints (NOT NULL, unique, foreign keys) stay. Readers are
+    warned meanwhile. pgslo resume switches everything on again.
     """
     _check_target(table, everything=everything)
     with session.connect() as conn:
@@ -47,7 +47,7 @@ def pause(session: Session, table: str | None, rule: str | None, *, everything: 
 def resume(session: Session, table: str | None, *, everything: bool) -> None:
     """Switch on again what was paused.
 
-    Of TABLE, or of all. Rows written meanwhile were not judged.
+    Of TABLE, or of all. Rows written meanwhile are judged by the next tick where the table says which they are.
     """
     _check_target(table, everything=everything)
     with session.connect() as conn:

@@ -136,7 +136,11 @@ def test_the_record_stays_and_is_shown_to_who_may_know_of_the_table(ex):
     session.execute("SELECT pgslo.pause('features.ex')")
     assert ex.run("reader", "SELECT count(*), count(resumed_at) FROM pgslo.pause") == [(2, 1)]
     assert ex.run("mallory", "SELECT * FROM pgslo.pause") == []
-    for statement in ("DELETE FROM pgslo.pause", "DELETE FROM pgslo_catalog.pause", "UPDATE pgslo_catalog.pause SET paused_by = 'x'"):
+    for statement in (
+        "DELETE FROM pgslo.pause",
+        "DELETE FROM pgslo_catalog.pause",
+        "UPDATE pgslo_catalog.pause SET paused_by = 'x'",
+    ):
         with pytest.raises(psycopg.Error):
             ex.run("operator", statement)
 

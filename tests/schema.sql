@@ -1111,8 +1111,8 @@ DECLARE
     key_column text;
     old_key text;
     change text;
-    settings_before text[];
-    path_after text;
+    said text;
+    about text;
 BEGIN
     SELECT q.* INTO held FROM pgslo_catalog.quarantine q WHERE q.quarantine_id = release.quarantine_id FOR UPDATE;
     IF NOT FOUND OR held.state <> 'held' THEN
@@ -1138,12 +1138,16 @@ BEGIN
     END IF;
 
     -- With the rights of its owner, if that is another role.
-    unknown := CASE WHEN target.writer IS NULL THEN pgslo_catalog.checked_domain(target.relation) END;
+    IF target.writer IS NULL THEN
+        -- So that nobody adds a trigger between this look and the write.
+        EXECUTE format('LOCK TABLE %s IN ROW EXCLUSIVE MODE', target.relation);
+        unknown := pgslo_catalog.strange_code(target.relation, is_update);
+    END IF;
     IF unknown IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = format('cannot release row %s', release.quarantine_id),
-            DETAIL = format('In %s, %s; its constraints would run with the rights of pgslo''s owner.', target.name, unknown),
+            DETAIL = format('In %s, %s; its code would run with the rights of pgslo''s owner.', target.name, unknown),
             HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; '
                           'write it by hand and discard this one.', release.quarantine_id);
     END IF;
@@ -1254,23 +1258,17 @@ BEGIN
             (SELECT string_agg('r.' || n.name, ', ' ORDER BY n.ordinal) FROM unnest(names) WITH ORDINALITY AS n (name, ordinal)),
             source);
     END IF;
-    IF target.writer IS NULL THEN
-        EXECUTE change;
-        GET DIAGNOSTICS written = ROW_COUNT;
-    ELSE
-        settings_before := pgslo_catalog.settings();
-        EXECUTE format('SELECT pgslo_gen.%I($1)', target.writer) INTO written USING change;
-        -- A trigger of the table's owner may have left another search_path: until it is set again, nothing is looked up by it.
-        path_after := pg_catalog.current_setting('search_path');
-        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-        IF path_after <> 'pg_catalog, pg_temp' OR settings_before <> pgslo_catalog.settings() THEN
-            RAISE EXCEPTION USING
-                ERRCODE = 'insufficient_privilege',
-                MESSAGE = format('cannot release row %s', release.quarantine_id),
-                DETAIL = format('A trigger of %s changes settings of the session.', target.name),
-                HINT = format('Write the row as role %s, and discard this one.', (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = target.relation));
-        END IF;
-    END IF;
+    BEGIN
+        written := pgslo_catalog.write_released(target, change);
+    EXCEPTION WHEN SQLSTATE 'SL004' THEN
+        GET STACKED DIAGNOSTICS said = MESSAGE_TEXT, about = PG_EXCEPTION_DETAIL;
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('cannot release row %s', release.quarantine_id),
+            DETAIL = format('%s: %s', said, about),
+            HINT = format('Write the row as role %s, and discard this one.',
+                          (SELECT quote_ident(pg_get_userbyid(c.relowner)) FROM pg_class c WHERE c.oid = target.relation));
+    END;
 
     IF written <> 1 THEN
         SELECT q.* INTO again FROM pgslo_catalog.quarantine q WHERE q.quarantine_id > newest AND q.definition_id = held.definition_id ORDER BY q.quarantine_id DESC LIMIT 1;
@@ -3327,6 +3325,34 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.declare_assertion(document jsonb) IS 'Takes an assertion in, or its newer form: what it depends on, and the guard rows of its groups.';
+
+CREATE FUNCTION pgslo_catalog.deferring(relation regclass) RETURNS TABLE(said text, written bigint, checked bigint)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    trusted oid[] := pgslo_catalog.trusted_roles();
+    family oid[] := ARRAY(SELECT t.oid FROM pgslo_catalog.reached_tables(deferring.relation, false) AS t (oid));
+BEGIN
+    -- settling() checks the constraints of the table for the one row.
+    RETURN QUERY
+    SELECT format('trigger "%s" on %s', g.tgname, g.tgrelid::regclass),
+           pgslo_catalog.rows_written(CASE WHEN w.is_settled THEN family ELSE ARRAY[c.oid] END),
+           w.is_settled::integer::bigint
+    FROM pg_trigger g
+    JOIN pg_class c ON c.oid = g.tgrelid
+    JOIN pg_proc p ON p.oid = g.tgfoid
+    LEFT JOIN pg_class o ON o.oid = g.tgconstrrelid
+    CROSS JOIN LATERAL (
+        SELECT c.oid = ANY (family) AND c.relowner <> ALL (trusted) AND p.pronamespace = 'pg_catalog'::regnamespace
+            AND (starts_with(p.proname, 'RI_FKey_') OR p.proname = 'unique_key_recheck')
+    ) AS w (is_settled)
+    WHERE g.tgdeferrable AND g.tgenabled <> 'D'
+      AND (c.relowner <> ALL (trusted) OR p.proowner <> ALL (trusted) OR o.relowner <> ALL (trusted));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.deferring(relation regclass) IS 'Return deferrable triggers of other roles, or on or about their tables, and the rows that were written and checked.';
 
 CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) RETURNS void
     LANGUAGE sql
@@ -5689,6 +5715,29 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.leave_room(room text) IS 'Drop a table into which a reference was read again.';
 
+CREATE FUNCTION pgslo_catalog.leftovers() RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT ARRAY(
+        SELECT format('temporary relation "%s" (%s)', c.relname, c.oid)
+        FROM pg_class c WHERE c.relnamespace = pg_my_temp_schema()
+        UNION ALL
+        SELECT format('temporary type "%s" (%s)', t.typname, t.oid)
+        FROM pg_type t WHERE t.typnamespace = pg_my_temp_schema()
+        UNION ALL
+        SELECT format('temporary function "%s" (%s)', p.proname, p.oid)
+        FROM pg_proc p WHERE p.pronamespace = pg_my_temp_schema()
+        UNION ALL
+        SELECT format('cursor "%s" (%s)', c.name, extract(epoch FROM c.creation_time)) FROM pg_cursors c
+        UNION ALL
+        SELECT format('setting pgslo.on_read = %s', current_setting('pgslo.on_read', true))
+        ORDER BY 1)
+    || pgslo_catalog.settings()
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.leftovers() IS 'Return what a trigger can leave in a session and a rollback takes back: temporary objects, cursors, settings.';
+
 CREATE FUNCTION pgslo_catalog.level_of(mask bigint) RETURNS smallint
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7415,6 +7464,29 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.quantile_noise(grid double precision[], place integer, present double precision) IS 'How far a quantile goes by chance, read off the distribution itself.';
 
+CREATE FUNCTION pgslo_catalog.reached_tables(relation regclass, cascades boolean) RETURNS SETOF oid
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH RECURSIVE reached AS (
+        SELECT reached_tables.relation::oid AS oid
+        UNION
+        SELECT n.oid
+        FROM reached r
+        CROSS JOIN LATERAL (
+            SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = r.oid
+            UNION ALL
+            -- An update that moves a row to another partition deletes it from its own.
+            SELECT k.conrelid FROM pg_constraint k
+            WHERE reached_tables.cascades AND k.contype = 'f' AND k.confrelid = r.oid
+              AND (k.confupdtype IN ('c', 'n', 'd') OR k.confdeltype IN ('c', 'n', 'd'))
+        ) AS n (oid)
+    )
+    SELECT r.oid FROM reached r
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.reached_tables(relation regclass, cascades boolean) IS 'Return a table, its partitions and, if asked for, the tables to which foreign keys cascade its updates.';
+
 CREATE FUNCTION pgslo_catalog.readable(relation oid, columns text[]) RETURNS text[]
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8332,6 +8404,17 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.row_text(columns jsonb) IS 'A row as text, as SQL over row r.';
 
+CREATE FUNCTION pgslo_catalog.rows_written(tables oid[]) RETURNS bigint
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT sum(pg_stat_get_xact_tuples_inserted(t.oid) + pg_stat_get_xact_tuples_updated(t.oid)
+               + pg_stat_get_xact_tuples_deleted(t.oid))
+    FROM unnest(rows_written.tables) AS t (oid)
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.rows_written(tables oid[]) IS 'Return how many rows of tables this transaction wrote.';
+
 CREATE FUNCTION pgslo_catalog.salt(definition text) RETURNS text
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8635,6 +8718,20 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.settle_together(noted text) IS 'Settles what a transaction touched of several definitions, in order.';
 
+CREATE FUNCTION pgslo_catalog.settling(relation regclass) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT format('SET CONSTRAINTS %s IMMEDIATE', string_agg(DISTINCT format('%I.%I', n.nspname, k.conname), ', '))
+    FROM pgslo_catalog.reached_tables(settling.relation, false) AS t (oid)
+    JOIN pg_trigger g ON g.tgrelid = t.oid AND g.tgdeferrable
+    JOIN pg_constraint k ON k.oid = g.tgconstraint AND k.contype <> 't'
+    JOIN pg_namespace n ON n.oid = k.connamespace
+    HAVING count(*) > 0
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.settling(relation regclass) IS 'Return the statement that checks deferred constraints of a table, NULL if it has none.';
+
 CREATE FUNCTION pgslo_catalog.share_below(grid double precision[], value double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8931,6 +9028,55 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) IS 'The value of a measure that needs one batch alone; NULL when it has none.';
 
+CREATE FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    trusted oid[] := pgslo_catalog.trusted_roles();
+    reached oid[] := ARRAY(
+        SELECT t.oid FROM pgslo_catalog.reached_tables(strange_code.relation, strange_code.cascades) AS t (oid));
+BEGIN
+    RETURN (
+        SELECT min(s.said)
+        FROM (
+            SELECT pgslo_catalog.checked_domain(r.oid) FROM unnest(reached) AS r (oid)
+            UNION ALL
+            SELECT format('table %s belongs to role "%s"', c.oid::regclass, pg_get_userbyid(c.relowner))
+            FROM pg_class c
+            WHERE c.oid = ANY (reached) AND c.relowner <> ALL (trusted)
+            UNION ALL
+            SELECT format('trigger "%s" on %s calls code of role "%s"',
+                          g.tgname, g.tgrelid::regclass, pg_get_userbyid(w.owner))
+            FROM pg_trigger g
+            CROSS JOIN LATERAL (
+                SELECT p.proowner FROM pg_proc p WHERE p.oid = g.tgfoid
+                -- Its WHEN condition.
+                UNION ALL
+                SELECT coalesce(f.proowner, o.oprowner, t.typowner)
+                FROM pg_depend d
+                LEFT JOIN pg_proc f ON d.refclassid = 'pg_proc'::regclass AND f.oid = d.refobjid
+                LEFT JOIN pg_operator o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid
+                LEFT JOIN pg_type t ON d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid
+                WHERE d.classid = 'pg_trigger'::regclass AND d.objid = g.oid AND d.refobjid >= 16384
+            ) AS w (owner)
+            WHERE g.tgrelid = ANY (reached) AND g.tgenabled <> 'D' AND w.owner <> ALL (trusted)
+              -- Of INSERT; or of INSERT, DELETE and UPDATE.
+              AND g.tgtype & CASE WHEN strange_code.cascades THEN 28 ELSE 4 END <> 0
+            UNION ALL
+            SELECT format('column "%s" of %s has range type %s with a function of role "%s"',
+                          a.attname, a.attrelid::regclass, format_type(g.rngtypid, NULL), pg_get_userbyid(f.proowner))
+            FROM pg_attribute a
+            CROSS JOIN LATERAL pgslo_catalog.parts_of(a.atttypid) AS p
+            JOIN pg_range g ON g.rngtypid = p.oid
+            JOIN pg_proc f ON f.oid = g.rngsubdiff
+            WHERE a.attrelid = ANY (reached) AND a.attnum > 0 AND NOT a.attisdropped AND f.proowner <> ALL (trusted)
+        ) AS s (said));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean) IS 'Return whose code would run with the rights of pgslo''s owner when a row is written, in words, or NULL.';
+
 CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) RETURNS SETOF record
     LANGUAGE sql IMMUTABLE ROWS 52 PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9175,6 +9321,15 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.touched_unknown(definition text, rule text, error_code text, error_message text) IS 'The groups that a statement touched when they could not be computed: all, or none if the table is not what the assertion was written for.';
+
+CREATE FUNCTION pgslo_catalog.trusted_roles() RETURNS oid[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT array_agg(r.oid) FROM pg_roles r WHERE r.rolsuper OR r.oid = pgslo_catalog.keeper()
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.trusted_roles() IS 'Return the superusers and the owner of pgslo.';
 
 CREATE FUNCTION pgslo_catalog.try_turn(name text) RETURNS boolean
     LANGUAGE plpgsql
@@ -9544,6 +9699,78 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) IS 'Interval of a share: Wilson, Probable inference, JASA 22 (1927) 209-212.';
+
+CREATE FUNCTION pgslo_catalog.write_released(target pgslo_catalog.definition, change text) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    relation regclass := (write_released.target).relation;
+    writer text := (write_released.target).writer;
+    written bigint;
+    session_before text[] := pgslo_catalog.session_state(true);
+    leftovers_before text[];
+    deferring_before jsonb;
+    path_after text;
+    difference text;
+BEGIN
+    -- Two blocks, as in functions that read the table: a timeout strikes once, perhaps while the handler runs.
+    BEGIN
+    BEGIN
+        -- Inside, where the numbers of written rows are those of this subtransaction and of the ones around it.
+        SELECT coalesce(jsonb_object_agg(w.said, w.written), '{}') INTO deferring_before
+        FROM pgslo_catalog.deferring(relation) AS w;
+        IF writer IS NULL THEN
+            EXECUTE change;
+            GET DIAGNOSTICS written = ROW_COUNT;
+        ELSE
+            leftovers_before := pgslo_catalog.leftovers();
+            EXECUTE format('SELECT pgslo_gen.%I($1, $2)', writer)
+            INTO written USING change, pgslo_catalog.settling(relation);
+            -- A trigger of the table's owner may have left another search_path, by which nothing may be looked up.
+            path_after := pg_catalog.current_setting('search_path');
+            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+            difference := CASE
+                WHEN path_after <> 'pg_catalog, pg_temp' THEN 'search_path'
+                WHEN leftovers_before <> pgslo_catalog.leftovers() THEN (
+                    SELECT min(coalesce(l.said, b.said))
+                    FROM unnest(pgslo_catalog.leftovers()) AS l (said)
+                    FULL JOIN unnest(leftovers_before) AS b (said) ON b.said = l.said
+                    WHERE l.said IS NULL OR b.said IS NULL)
+            END;
+            IF difference IS NOT NULL THEN
+                RAISE EXCEPTION USING
+                    ERRCODE = 'SL004',
+                    MESSAGE = format('a trigger of %s changes the session', (write_released.target).name),
+                    DETAIL = format('It changes: %s.', difference);
+            END IF;
+        END IF;
+        PERFORM pgslo_catalog.check_session(session_before, true, (write_released.target).name, '00000');
+        SELECT min(w.said) INTO difference
+        FROM pgslo_catalog.deferring(relation) AS w
+        WHERE w.written > coalesce((deferring_before ->> w.said)::bigint, 0) + w.checked
+           OR NOT current_setting('track_counts')::boolean;
+        IF difference IS NOT NULL THEN
+            -- Before PostgreSQL 18 as the role that ends the transaction, and always after what is checked here.
+            RAISE EXCEPTION USING
+                ERRCODE = 'SL004',
+                MESSAGE = format('a deferrable trigger of another role would run after the write to %s',
+                    (write_released.target).name),
+                DETAIL = format('It is %s, which may be deferred until the transaction ends.', difference);
+        END IF;
+    EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
+        PERFORM pgslo_catalog.check_session(session_before, true, (write_released.target).name, SQLSTATE);
+        RAISE;
+    END;
+    EXCEPTION WHEN query_canceled THEN
+        PERFORM pgslo_catalog.restore_session(session_before, true);
+        RAISE;
+    END;
+    RETURN written;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.write_released(target pgslo_catalog.definition, change text) IS 'Write a row with the rights of the owner of its table, and refuse what code of that owner leaves in the session.';
 
 CREATE FUNCTION pgslo_catalog.written_since(definition pgslo_catalog.definition, since xid8) RETURNS TABLE(batch text, place numeric)
     LANGUAGE plpgsql
@@ -11717,6 +11944,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.day_of_check() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.declare_assertion(document jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.deferring(relation regclass) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.distance(definition pgslo_catalog.definition, batch pgslo_catalog.batch, measure jsonb, OUT value double precision, OUT said text) FROM PUBLIC;
@@ -11885,6 +12114,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.least_batches() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.leave_room(room text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.leftovers() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.level_of(mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.locked_by(locker xid) FROM PUBLIC;
@@ -11977,6 +12208,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.quantile(grid double precision[], share dou
 
 REVOKE ALL ON FUNCTION pgslo_catalog.quantile_noise(grid double precision[], place integer, present double precision) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.reached_tables(relation regclass, cascades boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.readable(relation oid, columns text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[]) FROM PUBLIC;
@@ -12033,6 +12266,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.room_of(snapshot_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.row_text(columns jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.rows_written(tables oid[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.salt(definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.sample_mask(rows bigint) FROM PUBLIC;
@@ -12059,6 +12294,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.settle_replayed(twin pgslo_catalog.definiti
 
 REVOKE ALL ON FUNCTION pgslo_catalog.settle_together(noted text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.settling(relation regclass) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.share_below(grid double precision[], value double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.share_shown(part numeric, whole numeric) FROM PUBLIC;
@@ -12080,6 +12317,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.snapshot_readiness(task text, what text, wa
 REVOKE ALL ON FUNCTION pgslo_catalog.span_shown(span interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) FROM PUBLIC;
 
@@ -12106,6 +12345,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.touch(check_function text, keys text[]) FRO
 REVOKE ALL ON FUNCTION pgslo_catalog.touch_and_observe(check_function text, keys text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.touched_unknown(definition text, rule text, error_code text, error_message text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.trusted_roles() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.try_turn(name text) FROM PUBLIC;
 
@@ -12148,6 +12389,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.watched_columns(definition_id bigint) FROM 
 REVOKE ALL ON FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigint, OUT sums numeric[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.write_released(target pgslo_catalog.definition, change text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.written_since(definition pgslo_catalog.definition, since xid8) FROM PUBLIC;
 

@@ -41,7 +41,17 @@ FUNCTIONS = {
     "stranger": set(),
     "auditor": set(),
     "operator": {
-        *("tick", "close_batch", "pause", "resume", "acknowledge", "mute", "mute_rule", "resolve"),
+        *(
+            "tick",
+            "close_batch",
+            "pause",
+            "resume",
+            "accept_pause",
+            "acknowledge",
+            "mute",
+            "mute_rule",
+            "resolve",
+        ),
         *("subscribe", "watch_deliveries", "queue_delivery", "begin_delivery", "end_delivery"),
         "recount_pairs",
     },

@@ -4710,7 +4710,9 @@ CREATE FUNCTION pgslo_catalog.is_of_value(error_code text) RETURNS boolean
     AS $$
 BEGIN
     -- 42501 is about rights. 42804 is a plan of this session for a column that has another type now.
-    RETURN NOT pgslo_catalog.is_transient(is_of_value.error_code) AND is_of_value.error_code NOT IN ('42501', '42804');
+    -- 42809, 42P01 and 3F000 are of a table that rows are looked up in and that was replaced or dropped.
+    RETURN NOT pgslo_catalog.is_transient(is_of_value.error_code)
+        AND is_of_value.error_code NOT IN ('42501', '42804', '42809', '42P01', '3F000');
 END
 $$;
 
@@ -7027,6 +7029,68 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) IS 'Seconds after which batches are alike again, by how far they are apart; NULL when no such period is known.';
 
+CREATE FUNCTION pgslo_catalog.pin_number(name text, number oid) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    owner name;
+BEGIN
+    -- The caller has locked what has the name now, so that it keeps its name, its kind and its owner.
+    SELECT pg_get_userbyid(c.relowner) INTO owner
+    FROM pg_class c
+    WHERE c.oid = pin_number.number AND c.oid = to_regclass(pin_number.name) AND c.relkind IN ('r', 'p');
+    IF owner IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'wrong_object_type',
+            MESSAGE = format('%s is not the table that rows were looked up in when the definition was applied', pin_number.name),
+            DETAIL = 'It was dropped, renamed or replaced; nothing is read by its name.',
+            HINT = 'Run pgslo apply.';
+    ELSIF owner <> current_user THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('%s belongs to another role than when the definition was applied', pin_number.name),
+            DETAIL = format('It belongs to role %s; it would be looked up with the rights of role %s.', owner, current_user),
+            HINT = 'Run pgslo apply.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.pin_number(name text, number oid) IS 'Refuse unless the table of that name has that number, and belongs to the role whose function looks rows up in it.';
+
+CREATE FUNCTION pgslo_catalog.pin_others(definition pgslo_catalog.definition) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN
+        SELECT format('%I.%I', o.schema_name, o.name) AS qualified
+        FROM pgslo_catalog.other_relation o
+        WHERE o.definition_id = (pin_others.definition).definition_id AND o.kind IN ('r', 'p', 'v') AND o.is_replaceable
+        ORDER BY o.schema_name, o.name
+    LOOP
+        BEGIN
+            EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', one.qualified);
+        EXCEPTION WHEN insufficient_privilege OR undefined_table OR invalid_schema_name OR wrong_object_type THEN
+            NULL;  -- It is looked at all the same.
+        END;
+    END LOOP;
+    SELECT m.* INTO one FROM pgslo_catalog.moved_relation m
+    WHERE m.definition_id = (pin_others.definition).definition_id ORDER BY m.schema_name, m.name LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = CASE WHEN one.is_gone THEN 'undefined_table' ELSE 'wrong_object_type' END,
+            MESSAGE = format('%I.%I %s', one.schema_name, one.name, one.said),
+            DETAIL = format('The definition of %s reads it; nothing is read by its name.', (pin_others.definition).name),
+            HINT = 'Run pgslo apply.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.pin_others(definition pgslo_catalog.definition) IS 'Hold the other relations that a definition reads, and refuse if one is not what it was at apply.';
+
 CREATE FUNCTION pgslo_catalog.pin_table(definition pgslo_catalog.definition, function text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7060,6 +7124,9 @@ BEGIN
             MESSAGE = format('%s belongs to another role than when its definition was applied', (pin_table.definition).name),
             DETAIL = format('It belongs to role %s; its functions would run with the rights of role %s.', pg_get_userbyid(owner), coalesce(pg_get_userbyid(runs_as), current_user)),
             HINT = 'Run pgslo apply.';
+    END IF;
+    IF by_name AND pin_table.function IS DISTINCT FROM (pin_table.definition).recount AND pin_table.function IS DISTINCT FROM (pin_table.definition).age_of THEN
+        PERFORM pgslo_catalog.pin_others(pin_table.definition);
     END IF;
 END
 $$;
@@ -8066,6 +8133,12 @@ BEGIN
         WHERE f.definition_id = id AND f.tallies ?| ARRAY['unmeasured rows', 'unsampled rows'] AND f.place > '-Infinity';
     END IF;
 
+    DELETE FROM pgslo_catalog.other_relation o WHERE o.definition_id = id;
+    INSERT INTO pgslo_catalog.other_relation (definition_id, schema_name, name, number, kind, owner, is_replaceable)
+    SELECT id, n.nspname, c.relname, c.oid, c.relkind, pg_get_userbyid(c.relowner), (w -> 2)::boolean
+    FROM jsonb_array_elements(document -> 'reads') AS w
+    JOIN pg_namespace n ON n.nspname = w ->> 0
+    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w ->> 1;
     PERFORM pgslo_catalog.register_predictions(id, document);
     DELETE FROM pgslo_catalog.watched_column c WHERE c.definition_id = id;
     INSERT INTO pgslo_catalog.watched_column (definition_id, ordinal, column_name, kind)
@@ -11141,6 +11214,37 @@ CREATE TABLE pgslo_catalog.migration (
 
 COMMENT ON TABLE pgslo_catalog.migration IS 'Migrations of the runtime that ran here, each once.';
 
+CREATE TABLE pgslo_catalog.other_relation (
+    definition_id bigint NOT NULL,
+    schema_name name NOT NULL,
+    name name NOT NULL,
+    number regclass NOT NULL,
+    kind text NOT NULL,
+    owner name NOT NULL,
+    is_replaceable boolean NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.other_relation IS 'Relations that definitions read besides their own tables, as they were at apply.';
+
+COMMENT ON COLUMN pgslo_catalog.other_relation.is_replaceable IS 'Whether another role owns it, or its schema, and could put another relation in its place.';
+
+CREATE VIEW pgslo_catalog.moved_relation AS
+ SELECT o.definition_id,
+    o.schema_name,
+    o.name,
+    (c.oid IS NULL) AS is_gone,
+        CASE
+            WHEN (c.oid IS NULL) THEN 'was dropped or renamed'::text
+            WHEN (((c.relkind)::text <> o.kind) OR (o.is_replaceable AND (c.oid <> (o.number)::oid))) THEN 'was replaced by another relation'::text
+            ELSE format('belongs to role %s now, and belonged to role %s'::text, pg_get_userbyid(c.relowner), o.owner)
+        END AS said
+   FROM ((pgslo_catalog.other_relation o
+     LEFT JOIN pg_namespace n ON ((n.nspname = o.schema_name)))
+     LEFT JOIN pg_class c ON (((c.relnamespace = n.oid) AND (c.relname = o.name))))
+  WHERE ((c.oid IS NULL) OR ((c.relkind)::text <> o.kind) OR (o.is_replaceable AND (c.oid <> (o.number)::oid)) OR (pg_get_userbyid(c.relowner) <> o.owner));
+
+COMMENT ON VIEW pgslo_catalog.moved_relation IS 'Relations that definitions read besides their own tables, and that are not what they were at apply.';
+
 CREATE TABLE pgslo_catalog.native_not_null (
     relation regclass NOT NULL,
     column_name text NOT NULL
@@ -11467,6 +11571,9 @@ ALTER TABLE ONLY pgslo_catalog.migration
 ALTER TABLE ONLY pgslo_catalog.native_not_null
     ADD CONSTRAINT native_not_null_is_set_once PRIMARY KEY (relation, column_name);
 
+ALTER TABLE ONLY pgslo_catalog.other_relation
+    ADD CONSTRAINT other_relation_is_listed_once PRIMARY KEY (definition_id, schema_name, name);
+
 ALTER TABLE ONLY pgslo_catalog.pair_batch
     ADD CONSTRAINT pair_batch_is_known_once PRIMARY KEY (definition_id, batch);
 
@@ -11708,6 +11815,9 @@ ALTER TABLE ONLY pgslo_catalog.incident
 
 ALTER TABLE ONLY pgslo_catalog.incident_event
     ADD CONSTRAINT incident_event_belongs_to_an_incident FOREIGN KEY (incident_id) REFERENCES pgslo_catalog.incident(incident_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.other_relation
+    ADD CONSTRAINT other_relation_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.pair_batch
     ADD CONSTRAINT pair_batch_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
@@ -12187,6 +12297,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.overdrawn(definition_id bigint) FROM PUBLIC
 REVOKE ALL ON FUNCTION pgslo_catalog.parts_of(type regtype) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.pin_number(name text, number oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.pin_others(definition pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.pin_table(definition pgslo_catalog.definition, function text) FROM PUBLIC;
 

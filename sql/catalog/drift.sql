@@ -48,6 +48,8 @@ SELECT d.name AS definition, d.writes, size.bytes AS quarantine_bytes, size.max_
      JOIN pg_catalog.pg_class o ON o.oid = p.relation CROSS JOIN LATERAL unnest(p.columns) AS k (name)
      WHERE r.definition_id = d.definition_id AND p.relation IS DISTINCT FROM d.relation
        AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute t WHERE t.attrelid = p.relation AND t.attname = k.name AND t.attnum > 0 AND NOT t.attisdropped)) AS lost_columns,
+    (SELECT coalesce(jsonb_agg(jsonb_build_array(m.schema_name || '.' || m.name, m.said) ORDER BY m.schema_name, m.name), '[]')
+     FROM pgslo_catalog.moved_relation m WHERE m.definition_id = d.definition_id) AS moved_relations,
     -- Row triggers are cloned to partitions, and a clone can be switched off by itself.
     (SELECT coalesce(jsonb_agg(jsonb_build_array(g.tgrelid::regclass::text, g.tgname) ORDER BY g.tgrelid::regclass::text, g.tgname), '[]')
      FROM pg_catalog.pg_trigger g

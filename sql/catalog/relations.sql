@@ -8,7 +8,7 @@ WITH wanted AS (
     JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w ->> 1
     JOIN pg_catalog.pg_roles s ON s.oid = n.nspowner
 )
-SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::bigint AS rows, w.relispartition AS is_partition, w.relrowsecurity AS row_security,
+SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::bigint AS rows, w.relispartition AS is_partition, w.relrowsecurity AS row_security, w.oid::bigint AS number,
     w.owner, w.schema_owner,
     (WITH RECURSIVE below AS (
          SELECT h.inhrelid FROM pg_catalog.pg_inherits h WHERE h.inhparent = w.oid

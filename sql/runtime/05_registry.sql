@@ -70,6 +70,12 @@ BEGIN
         WHERE f.definition_id = id AND f.tallies ?| ARRAY['unmeasured rows', 'unsampled rows'] AND f.place > '-Infinity';
     END IF;
 
+    DELETE FROM pgslo_catalog.other_relation o WHERE o.definition_id = id;
+    INSERT INTO pgslo_catalog.other_relation (definition_id, schema_name, name, number, kind, owner, is_replaceable)
+    SELECT id, n.nspname, c.relname, c.oid, c.relkind, pg_get_userbyid(c.relowner), (w -> 2)::boolean
+    FROM jsonb_array_elements(document -> 'reads') AS w
+    JOIN pg_namespace n ON n.nspname = w ->> 0
+    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w ->> 1;
     PERFORM pgslo_catalog.register_predictions(id, document);
     DELETE FROM pgslo_catalog.watched_column c WHERE c.definition_id = id;
     INSERT INTO pgslo_catalog.watched_column (definition_id, ordinal, column_name, kind)

@@ -52,6 +52,79 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.give_function(text, name) IS 'Make the owner of a table the owner of a generated function that reads or writes it.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.pin_number(name text, number oid) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    owner name;
+BEGIN
+    -- The caller has locked what has the name now, so that it keeps its name, its kind and its owner.
+    SELECT pg_get_userbyid(c.relowner) INTO owner
+    FROM pg_class c
+    WHERE c.oid = pin_number.number AND c.oid = to_regclass(pin_number.name) AND c.relkind IN ('r', 'p');
+    IF owner IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'wrong_object_type',
+            MESSAGE = format('%s is not the table that rows were looked up in when the definition was applied', pin_number.name),
+            DETAIL = 'It was dropped, renamed or replaced; nothing is read by its name.',
+            HINT = 'Run pgslo apply.';
+    ELSIF owner <> current_user THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('%s belongs to another role than when the definition was applied', pin_number.name),
+            DETAIL = format('It belongs to role %s; it would be looked up with the rights of role %s.', owner, current_user),
+            HINT = 'Run pgslo apply.';
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.pin_number(text, oid) IS 'Refuse unless the table of that name has that number, and belongs to the role whose function looks rows up in it.';
+
+CREATE OR REPLACE VIEW pgslo_catalog.moved_relation AS
+SELECT o.definition_id, o.schema_name, o.name, c.oid IS NULL AS is_gone,
+       CASE
+           WHEN c.oid IS NULL THEN 'was dropped or renamed'
+           WHEN c.relkind <> o.kind OR o.is_replaceable AND c.oid <> o.number THEN 'was replaced by another relation'
+           ELSE format('belongs to role %s now, and belonged to role %s', pg_get_userbyid(c.relowner), o.owner)
+       END AS said
+FROM pgslo_catalog.other_relation o
+LEFT JOIN pg_namespace n ON n.nspname = o.schema_name
+LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = o.name
+WHERE c.oid IS NULL OR c.relkind <> o.kind OR o.is_replaceable AND c.oid <> o.number OR pg_get_userbyid(c.relowner) <> o.owner;
+COMMENT ON VIEW pgslo_catalog.moved_relation IS 'Relations that definitions read besides their own tables, and that are not what they were at apply.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.pin_others(definition pgslo_catalog.definition) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN
+        SELECT format('%I.%I', o.schema_name, o.name) AS qualified
+        FROM pgslo_catalog.other_relation o
+        WHERE o.definition_id = (pin_others.definition).definition_id AND o.kind IN ('r', 'p', 'v') AND o.is_replaceable
+        ORDER BY o.schema_name, o.name
+    LOOP
+        BEGIN
+            EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', one.qualified);
+        EXCEPTION WHEN insufficient_privilege OR undefined_table OR invalid_schema_name OR wrong_object_type THEN
+            NULL;  -- It is looked at all the same.
+        END;
+    END LOOP;
+    SELECT m.* INTO one FROM pgslo_catalog.moved_relation m
+    WHERE m.definition_id = (pin_others.definition).definition_id ORDER BY m.schema_name, m.name LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = CASE WHEN one.is_gone THEN 'undefined_table' ELSE 'wrong_object_type' END,
+            MESSAGE = format('%I.%I %s', one.schema_name, one.name, one.said),
+            DETAIL = format('The definition of %s reads it; nothing is read by its name.', (pin_others.definition).name),
+            HINT = 'Run pgslo apply.';
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.pin_others(pgslo_catalog.definition) IS 'Hold the other relations that a definition reads, and refuse if one is not what it was at apply.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.pin_table(definition pgslo_catalog.definition, function text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -85,6 +158,9 @@ BEGIN
             MESSAGE = format('%s belongs to another role than when its definition was applied', (pin_table.definition).name),
             DETAIL = format('It belongs to role %s; its functions would run with the rights of role %s.', pg_get_userbyid(owner), coalesce(pg_get_userbyid(runs_as), current_user)),
             HINT = 'Run pgslo apply.';
+    END IF;
+    IF by_name AND pin_table.function IS DISTINCT FROM (pin_table.definition).recount AND pin_table.function IS DISTINCT FROM (pin_table.definition).age_of THEN
+        PERFORM pgslo_catalog.pin_others(pin_table.definition);
     END IF;
 END
 $pgslo$;

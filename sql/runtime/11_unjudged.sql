@@ -18,7 +18,9 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
     -- 42501 is about rights. 42804 is a plan of this session for a column that has another type now.
-    RETURN NOT pgslo_catalog.is_transient(is_of_value.error_code) AND is_of_value.error_code NOT IN ('42501', '42804');
+    -- 42809, 42P01 and 3F000 are of a table that rows are looked up in and that was replaced or dropped.
+    RETURN NOT pgslo_catalog.is_transient(is_of_value.error_code)
+        AND is_of_value.error_code NOT IN ('42501', '42804', '42809', '42P01', '3F000');
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.is_of_value(text) IS

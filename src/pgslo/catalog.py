@@ -81,6 +81,7 @@ class Relation:
         owner: Name of the role that owns it.
         schema_owner: Owner of its schema, who can replace it; empty for a superuser and for the database's owner.
         foreign_parts: Partitions and inheritance children of another owner: their name and that role.
+        number: Its oid, which another relation under its name does not have.
     """
 
     schema: str
@@ -101,6 +102,7 @@ class Relation:
     schema_owner: str = ""
     foreign_parts: tuple[tuple[Name, str], ...] = ()
     rows: int = -1
+    number: int = 0
 
     def column(self, name: str) -> Column | None:
         """The column of that name, or ``None``."""
@@ -130,6 +132,7 @@ class Reach:
         is_trusted: Whether that owner is ``reader`` itself or a superuser.
         may_read: Whether ``reader`` has SELECT on it, or on a column of it, and USAGE on its schema.
         may_refer: Whether ``reader`` has REFERENCES on it, or on a column of it, and USAGE on its schema.
+        may_act: Whether the role that asks, or pgslo's owner, is a member of its owner, and can give it functions.
     """
 
     reader: str
@@ -138,6 +141,7 @@ class Reach:
     is_trusted: bool
     may_read: bool
     may_refer: bool
+    may_act: bool = True
 
 
 Kind = Literal[

@@ -240,7 +240,13 @@ def _reaches(conn: Connection, definitions: Sequence[Definition]) -> dict[tuple[
         return {}
     return {
         ((row["schema_name"], row["name"]), (row["other_schema"], row["other_name"])): Reach(
-            row["reader"], row["kind"], row["owner"], row["is_trusted"], row["may_read"], row["may_refer"]
+            row["reader"],
+            row["kind"],
+            row["owner"],
+            row["is_trusted"],
+            row["may_read"],
+            row["may_refer"],
+            row["may_act"],
         )
         for row in fetch(conn, "reaches", {"pairs": json.dumps(pairs)})
     }
@@ -289,6 +295,7 @@ def _relation(row: dict[str, Any]) -> Relation:
         schema_owner=row["schema_owner"],
         foreign_parts=tuple(((schema, name), owner) for schema, name, owner in row["foreign_parts"]),
         rows=row["rows"],
+        number=row["number"],
     )
 
 

@@ -63,6 +63,7 @@ class Facts:
     detached: Sequence[str]
     other_tables: Sequence[Sequence[str]]
     lost_columns: Sequence[Sequence[str]]
+    moved_relations: Sequence[Sequence[str]]
     switched_off: Sequence[Sequence[str]]
     subscribed: Sequence[str]
     replica_roles: Sequence[str]
@@ -105,6 +106,7 @@ def find(
         *_owners(facts),
         *_objects(facts, installed, paused=paused),
         *_others(facts),
+        *_moved(facts),
         *_columns(facts),
         *_conversions(facts),
         *_now(facts, pauses),
@@ -263,6 +265,16 @@ def _others(facts: Facts) -> Iterator[Finding]:
             "pgslo plan says where it stands in the definition; write what it is called now, then pgslo apply"
         )
         yield Finding(facts.definition, "column gone", f"column {column} of {table}", said, to_do)
+
+
+def _moved(facts: Facts) -> Iterator[Finding]:
+    """Relations that its rules read by name, and that are not what they were."""
+    lost = [".".join(one) for one in _lost(facts)]
+    for name, said in facts.moved_relations:
+        if name not in lost:
+            what: What = "other owner" if said.startswith("belongs") else "foreign"
+            told = f"it {said}; rules that read it are not evaluated until the definition is applied again"
+            yield Finding(facts.definition, what, f"relation {name}", told, "pgslo plan, then pgslo apply")
 
 
 def _split(table: str | None, former: Sequence[str]) -> list[str]:

@@ -528,6 +528,13 @@ SELECT pgslo_catalog.register('{
  "judge": null,
  "batch_column": "feature_date",
  "sensitivity": 1.0,
+ "reads": [
+  [
+   "features",
+   "churn",
+   false
+  ]
+ ],
  "pairs": {
   "function": "features__user_stats__pairs_now",
   "regression": false,
@@ -761,7 +768,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "51d2304a07a234f2"
+ "fingerprint": "866aec7e7c2ae197"
 }'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.

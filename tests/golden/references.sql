@@ -490,6 +490,18 @@ SELECT pgslo_catalog.register('{
  "judge": "features__user_stats__judge",
  "batch_column": "feature_date",
  "sensitivity": 1.0,
+ "reads": [
+  [
+   "dim",
+   "campaign",
+   false
+  ],
+  [
+   "dim",
+   "product",
+   false
+  ]
+ ],
  "watched": [],
  "rules": [
   {
@@ -564,7 +576,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "b54309c3cb902924"
+ "fingerprint": "c6d8fa5438a99f95"
 }'::jsonb);
 
 -- create foreign_key pgslo__country_references ON features.user_stats: only a foreign key holds against deletes in the other table; its error is PostgreSQL's own (23503).

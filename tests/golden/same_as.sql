@@ -308,6 +308,13 @@ SELECT pgslo_catalog.register('{
  "judge": null,
  "batch_column": "feature_date",
  "sensitivity": 1.0,
+ "reads": [
+  [
+   "dim",
+   "product",
+   false
+  ]
+ ],
  "watched": [
   {
    "name": "user_id",
@@ -397,7 +404,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "59f452dfca8832a4"
+ "fingerprint": "0aaa084af5fe164e"
 }'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.

@@ -123,7 +123,7 @@ class CommitCompiler:
         compiler, touched = self._compiler, table(self._touched)
         settle, is_broken = compiler.function_name("settle"), compiler.function_name("is_broken")
         # In the transactions of all writers: where another role could replace the table, its owner's function looks.
-        of_another = compiler.subject.is_of_another
+        of_another = compiler.subject.is_of_another or compiler.reads_replaceable()
         context = _IsBroken(
             source,
             self._is_broken,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pgslo import naming, sql
-from pgslo.catalog import BOOLEAN, TEMPORAL, TEXT, Catalog, Column, Relation
+from pgslo.catalog import BOOLEAN, TEMPORAL, TEXT, Catalog, Column, Name, Relation
 from pgslo.compile import texts
 from pgslo.compile.constants import ARRAY, COMPOSITE, ENUM, GEOMETRIC, RANGE, UNBOUNDED, constant
 from pgslo.definition import names, rules
@@ -194,12 +194,16 @@ class Lookup:
         types: Types of its arguments.
         values: Its arguments, where a row is judged.
         condition: The condition over its arguments.
+        owner: The role with whose rights it runs.
+        pinned: The table that it looks up, if another role could put another relation in its place.
     """
 
     function: str
     types: Sql
     values: Sql
     condition: Sql
+    owner: str
+    pinned: Relation | None
 
 
 class _Arguments:
@@ -405,7 +409,9 @@ def _compared(column: Column, left: Sql, operator: Sql, right: Sql) -> Sql:
 
 def passes(rule: rules.Rule, subject: Subject, row: Sql, *, by_owner: bool = False) -> Sql:
     """The condition under which a row passes; unknown (NULL) passes, as in a check constraint."""
-    found = None if by_owner else lookup(rule, subject, row)
+    found = lookup(rule, subject, row)
+    if by_owner and found is not None and found.pinned is None:
+        found = None
     judged = condition(rule, subject, row) if found is None else _called(found)
     if rule.where is None:
         return sql.render("passes", Passes(judged, Sql("")))
@@ -413,11 +419,17 @@ def passes(rule: rules.Rule, subject: Subject, row: Sql, *, by_owner: bool = Fal
 
 
 def lookup(rule: rules.Rule, subject: Subject, row: Sql) -> Lookup | None:
-    """A condition that looks rows up, as a function, where the table belongs to another role; ``None`` otherwise.
+    """A condition that looks rows up, as a function, where another role could replace the table; ``None`` otherwise.
 
     A trigger runs with the rights of the role that applied it. It must not read relations that others can replace.
+
+    Raises:
+        CatalogError: The table that is referred to belongs to a role that can be given no function.
     """
-    if not (isinstance(rule, rules.References | rules.Unique) and subject.is_of_another):
+    if not isinstance(rule, rules.References | rules.Unique):
+        return None
+    pinned = foreign_target(rule, subject) if isinstance(rule, rules.References) else None
+    if pinned is None and not subject.is_of_another:
         return None
     given = _Arguments()
     stated = condition(rule, subject, row, given)
@@ -426,7 +438,47 @@ def lookup(rule: rules.Rule, subject: Subject, row: Sql) -> Lookup | None:
         Sql(", ".join(given.found.values())),
         Sql(", ".join(given.found)),
         stated,
+        pinned.owner if pinned and pinned.owner not in _trusted(pinned, subject) else subject.relation.owner,
+        pinned,
     )
+
+
+def is_replaceable(target: Relation, subject: Subject) -> bool:
+    """Whether another role than pgslo's owner and the table's decides what reading another relation runs."""
+    trusted = _trusted(target, subject)
+    return target.owner not in trusted or target.schema_owner not in trusted
+
+
+def _trusted(target: Relation, subject: Subject) -> tuple[str, ...]:
+    """Roles whose code the rules of a table may run: pgslo's owner, the table's, and the other's if it is a superuser."""
+    own: Name = (subject.relation.schema, subject.relation.name)
+    reach = subject.catalog.reaches.get((own, (target.schema, target.name)))
+    known = (target.owner,) if reach is None or reach.is_trusted else ()
+    return ("", subject.relation.owner, subject.catalog.keeper, *known)
+
+
+def foreign_target(rule: rules.References, subject: Subject) -> Relation | None:
+    """The table that a rule refers to, if another role owns or can replace it than pgslo's owner and its own table's.
+
+    Raises:
+        CatalogError: Nobody who applies the definition may act as its owner.
+    """
+    target = subject.catalog.relations.get(reference(rule))
+    if target is None:
+        return None
+    if not is_replaceable(target, subject):
+        return None
+    if target.owner in _trusted(target, subject):
+        return target
+    reach = subject.catalog.reaches[((subject.relation.schema, subject.relation.name), reference(rule))]
+    if not reach.may_act:
+        raise CatalogError(
+            f'"{rule.table}" belongs to role {target.owner}, with whose rights it has to be looked up',
+            detail="With other rights, policies and indexes of that role would run its code as the role that applies.",
+            hint=f"GRANT {target.owner} to the role that applies, or use on_breach: reject, which is a foreign key",
+            location=rule.place("table"),
+        )
+    return target
 
 
 def _called(found: Lookup) -> Sql:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pgslo import naming
 from pgslo.catalog import Catalog, Name, Reach, Relation
-from pgslo.compile.conditions import reference
+from pgslo.compile.conditions import Subject, is_replaceable, reference
 from pgslo.definition import assertions as forms
 from pgslo.definition import names, rules
 from pgslo.definition.rules import Definition
@@ -104,6 +104,20 @@ def hazards(definition: Definition, relation: Relation, catalog: Catalog) -> Ite
         yield f"schema {relation.schema} belongs to role {relation.schema_owner}, who can replace the table"
     for name, owner in relation.foreign_parts:
         yield f"{'.'.join(name)} belongs to role {owner}: its triggers run with the rights of whoever writes or releases rows"
+
+
+def others(definition: Definition, subject: Subject) -> list[list[str | bool]]:
+    """Return the relations that functions read besides the definition's table, for the runtime.
+
+    Returns:
+        Of each its schema, its name, and whether another role could put another relation in its place.
+    """
+    found: dict[Name, bool] = {}
+    for one in reads(definition):
+        other = subject.catalog.relations.get(one.name)
+        if not one.by_key:
+            found[one.name] = other is None or is_replaceable(other, subject)
+    return [[*name, replaceable] for name, replaceable in found.items()]
 
 
 def _reach(definition: Definition, one: Read, catalog: Catalog) -> Reach | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pgslo import sql
-from pgslo.compile import conditions, measures, measuring, pairs, post_processing, promises, writes
+from pgslo.compile import conditions, measures, measuring, pairs, post_processing, promises, reading, writes
 from pgslo.compile.arrival import Batching
 from pgslo.compile.artifact import Artifact, Statement
 from pgslo.compile.constants import seconds
@@ -91,6 +91,7 @@ def registration(
         **_freshness(over_batches),
         **_for_owner(compiler, choices),
         **post_processing.registered(definition),
+        **({"reads": read} if (read := reading.others(definition, compiler.subject)) else {}),
         **({"pairs": paired.document()} if paired else {}),
         "watched": [{"name": one.column.name, "kind": one.kind} for one in measured.watched if counted],
         "rules": [

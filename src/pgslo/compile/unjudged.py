@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pgslo import naming, sql
-from pgslo.compile import session_settings
+from pgslo.compile import conditions, session_settings
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.batch_functions import rows_of_batch
 from pgslo.compile.conditions import ROW
 from pgslo.compile.mechanisms import Choice
 from pgslo.compile.writes import Described, Undoing, WriteCompiler
+from pgslo.definition import rules
 from pgslo.sql import Sql
 
 #: Those that refuse a row fail its write instead of leaving it unjudged.
@@ -42,7 +43,9 @@ def judge(compiler: WriteCompiler, choices: tuple[Choice, ...]) -> Artifact | No
     judged = tuple(
         choice.rule
         for choice in choices
-        if choice.mechanism in ("row trigger", "statement trigger") and choice.rule.on_breach in _ON_BREACH
+        if choice.mechanism in ("row trigger", "statement trigger")
+        and choice.rule.on_breach in _ON_BREACH
+        and not _is_out_of_reach(choice.rule, compiler)
     )
     if batch is None or batch.by is None or not judged:
         return None
@@ -64,3 +67,11 @@ def judge(compiler: WriteCompiler, choices: tuple[Choice, ...]) -> Artifact | No
         reads_table=True,
         settings=session_settings.ALL,
     )
+
+
+def _is_out_of_reach(rule: rules.Rule, compiler: WriteCompiler) -> bool:
+    """Whether a third role's function looks rows up, which the owner of the table may not call."""
+    if not compiler.subject.is_of_another:
+        return False
+    found = conditions.lookup(rule, compiler.subject, ROW)
+    return found is not None and found.pinned is not None

@@ -9,7 +9,7 @@ from typing import Any
 
 from pgslo import naming, sql
 from pgslo.catalog import Catalog, Name, Relation
-from pgslo.compile import conditions, declared, promises, session_settings, texts
+from pgslo.compile import conditions, declared, promises, reading, session_settings, texts
 from pgslo.compile.arrival import arrival, batching
 from pgslo.compile.artifact import Artifact, Statement, table
 from pgslo.compile.conditions import NEW, ROW, Subject
@@ -188,12 +188,20 @@ class _ForOwner:
 
 
 @dataclass(frozen=True)
+class _Pinned:
+    table: Sql
+    name: Sql
+    number: Sql
+
+
+@dataclass(frozen=True)
 class _Lookup:
     source: Sql
     function: Sql
     arguments: Sql
     promise: Sql
     condition: Sql
+    pins: tuple[_Pinned, ...]
 
 
 class WriteCompiler:
@@ -227,15 +235,19 @@ class WriteCompiler:
             sql.render("undo_begin", _Begun(locks)), sql.render("undo_end", _Ended(locks, relation))
         )
 
+    def runs_others(self) -> bool:
+        """Whether the table, or another that its rules read, is one whose owner is less trusted than pgslo's."""
+        return self.subject.is_of_another or self.reads_replaceable()
+
     @property
     def undoing(self) -> tuple[Undoing, ...]:
-        """One block where the table belongs to another role than pgslo; none otherwise."""
-        return (self.undo(),) if self.subject.is_of_another else ()
+        """One block where code of another role than pgslo's owner may run; none otherwise."""
+        return (self.undo(),) if self.runs_others() else ()
 
     @property
     def quickly_undoing(self) -> tuple[Undoing, ...]:
         """Likewise, for what every read or every transaction of a writer runs."""
-        return (self.undo(with_locks=False),) if self.subject.is_of_another else ()
+        return (self.undo(with_locks=False),) if self.runs_others() else ()
 
     def for_owner(self, *, writes: bool) -> tuple[Artifact, ...]:
         """What lets the runtime read, or also write, a table of another role with that role's rights.
@@ -266,7 +278,7 @@ class WriteCompiler:
         return tuple(made)
 
     def lookups(self, choices: tuple[Choice, ...]) -> tuple[Artifact, ...]:
-        """Functions of the table's owner by which triggers look rows up in tables that another role can replace."""
+        """Functions by which triggers look rows up in tables that another role can replace, with the owner's rights."""
         made = []
         for choice in choices:
             rule = choice.rule
@@ -282,6 +294,7 @@ class WriteCompiler:
                 found.types,
                 Sql(promises.one_line(promises.promise(rule))),
                 found.condition,
+                _pins(found.pinned),
             )
             made.append(
                 self.function(
@@ -290,6 +303,7 @@ class WriteCompiler:
                     f'looks rows up for rule "{rule.name}" with the rights of the table\'s owner',
                     arguments=found.types,
                     reads_table=True,
+                    owner=found.owner,
                 )
             )
         return tuple(made)
@@ -430,6 +444,7 @@ class WriteCompiler:
         *,
         arguments: Sql = _NO_ARGUMENTS,
         reads_table: bool = False,
+        owner: str | None = None,
         settings: frozenset[Settings] = frozenset(),
     ) -> Artifact:
         """A generated function, revoked from PUBLIC so that no other role can attach it to a table.
@@ -440,12 +455,13 @@ class WriteCompiler:
             reason: Why there is one.
             arguments: Types of its arguments.
             reads_table: Whether it names tables that others could replace: the owner of the definition's table owns it.
+            owner: The role that owns it instead.
             settings: Settings of a session that its conditions depend on; it gets its own.
         """
         qualified = Sql(f"{sql.identifier(naming.GENERATED_SCHEMA, name)}({arguments})")
         called = Sql(f"FUNCTION {qualified}")
         catalog = self.subject.catalog
-        owner = self.relation.owner if reads_table else catalog.keeper
+        owner = (owner or self.relation.owner) if reads_table else catalog.keeper
         made = Artifact(
             kind="function",
             names=(name,),
@@ -453,6 +469,7 @@ class WriteCompiler:
             create=(
                 Statement(text),
                 *session_settings.statements(qualified, settings),
+                *self._without_policies(qualified, reads_table=reads_table),
                 Statement(sql.render("revoke", _Function(qualified))),
             ),
             reason=reason,
@@ -466,6 +483,16 @@ class WriteCompiler:
         context = _Given(sql.literal(str(qualified)), sql.literal(owner))
         given = Statement(sql.render("give_function", context))
         return replace(made, create=(*made.create, given), known_as=made.fingerprint)
+
+    def reads_replaceable(self) -> bool:
+        """Whether another role decides what reading the other relations of the definition runs."""
+        return any(replaceable for *_, replaceable in reading.others(self.definition, self.subject))
+
+    def _without_policies(self, function: Sql, *, reads_table: bool) -> tuple[Statement, ...]:
+        """A policy of a relation that another role owns is an error, and no code that runs."""
+        if not reads_table or not self.reads_replaceable():
+            return ()
+        return (Statement(sql.render("session_policies", _Function(function))),)
 
     def trigger(
         self,
@@ -640,6 +667,13 @@ class WriteCompiler:
             samples=sql.literal(rule.samples),
             refuses=sql.literal(refuses(rule)),
         )
+
+
+def _pins(relation: Relation | None) -> tuple[_Pinned, ...]:
+    if relation is None:
+        return ()
+    name = table((relation.schema, relation.name))
+    return (_Pinned(name, sql.literal(str(name)), sql.literal(relation.number)),)
 
 
 def refuses(rule: rules.Rule) -> bool:

@@ -281,6 +281,13 @@ SELECT pgslo_catalog.register('{
  "judge": null,
  "batch_column": null,
  "sensitivity": 1.0,
+ "reads": [
+  [
+   "features",
+   "team",
+   false
+  ]
+ ],
  "watched": [],
  "rules": [
   {
@@ -306,7 +313,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "44743547865bb5d6"
+ "fingerprint": "f83c5fce3c4d2d07"
 }'::jsonb);
 
 -- create assertion features.staff.open_teams_have_people: tells the runtime what the assertion depends on; then what is there is held to it.

@@ -289,6 +289,13 @@ SELECT pgslo_catalog.register('{
  "judge": null,
  "batch_column": null,
  "sensitivity": 1.0,
+ "reads": [
+  [
+   "features",
+   "team",
+   false
+  ]
+ ],
  "watched": [],
  "rules": [
   {
@@ -314,7 +321,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "7a69b1e65d6ab309"
+ "fingerprint": "fc5be44ba7d3887d"
 }'::jsonb);
 
 -- create assertion features.staff.teams_are_known: tells the runtime what the assertion depends on; then what is there is held to it.

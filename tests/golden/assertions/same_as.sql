@@ -175,6 +175,13 @@ SELECT pgslo_catalog.register('{
  "judge": null,
  "batch_column": null,
  "sensitivity": 1.0,
+ "reads": [
+  [
+   "features",
+   "team",
+   false
+  ]
+ ],
  "watched": [],
  "rules": [
   {
@@ -201,7 +208,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "0280e6cb501fe749"
+ "fingerprint": "8c6393da566bd83f"
 }'::jsonb);
 
 -- create assertion features.staff.salary_is_the_budget: tells the runtime what the assertion depends on; then what is there is held to it.

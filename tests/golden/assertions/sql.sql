@@ -346,6 +346,13 @@ SELECT pgslo_catalog.register('{
  "judge": null,
  "batch_column": null,
  "sensitivity": 1.0,
+ "reads": [
+  [
+   "features",
+   "team",
+   false
+  ]
+ ],
  "watched": [],
  "rules": [
   {
@@ -369,7 +376,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "3f42c5bc52670576"
+ "fingerprint": "0c6e76a9f7e5a358"
 }'::jsonb);
 
 -- create assertion features.staff.teams_within_budget: tells the runtime what the assertion depends on; then what is there is held to it.

@@ -57,7 +57,7 @@ SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::
                       AND NOT EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = 'pgslo_catalog' AND n.nspowner = o.oid)
                     ORDER BY o.rolname
                     LIMIT 1),
-                'not_null', a.attnotnull, 'generated', a.attgenerated) ORDER BY a.attnum), '[]')
+                'type_number', a.atttypid::bigint, 'not_null', a.attnotnull, 'generated', a.attgenerated) ORDER BY a.attnum), '[]')
      FROM pg_catalog.pg_attribute a
      CROSS JOIN LATERAL (
          -- A domain is judged by the type below it.

@@ -123,24 +123,17 @@ COMMENT ON FUNCTION pgslo_catalog.checked_domain(regclass)
 CREATE OR REPLACE FUNCTION pgslo_catalog.has_new_types(definition text, relation regclass, known text[]) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-SET quote_all_identifiers = off
 AS $pgslo$
 DECLARE
     new record;
     whole regclass := coalesce(pg_partition_root(has_new_types.relation), has_new_types.relation);
-    -- By the numbers of the types: a type can be dropped and another one made under its name. A restored dump has other
-    -- numbers, and other tables than the definition's own are not listed.
-    listed jsonb := (
-        SELECT a.columns FROM pgslo_catalog.applied a JOIN pgslo_catalog.definition d USING (definition_id)
-        WHERE d.name = has_new_types.definition AND d.relation = whole AND a.columns #>> '{0,table}' = whole::oid::text);
 BEGIN
+    -- By the numbers of the types: a type can be dropped and another one made under its name. A restored dump has other
+    -- numbers, and nothing says whose types these are until the next apply.
     SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type INTO new
     FROM pg_attribute a
     WHERE a.attrelid = whole AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
-      AND CASE
-          WHEN listed IS NULL THEN format_type(a.atttypid, a.atttypmod) <> ALL (has_new_types.known)
-          ELSE NOT listed @> jsonb_build_array(jsonb_build_object('name', a.attname, 'type_id', a.atttypid::bigint))
-      END
+      AND format('%s %s', a.attname, a.atttypid) <> ALL (has_new_types.known)
     ORDER BY a.attnum LIMIT 1;
     IF NOT FOUND THEN
         RETURN false;

@@ -27,6 +27,7 @@ class Column:
         plain: Whether the base type is PostgreSQL's own, so that only PostgreSQL's casts convert its values.
         stranger: The role that owns the type, or a type that it is made of, and is neither a superuser nor the owner
             of pgslo, nor the role that asks; ``None`` if there is none. The owner of the table may be one.
+        type_number: The oid of its type, which another type under its name does not have.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Column:
     generated: Literal["", "s", "v"] = ""
     plain: bool = True
     stranger: str | None = None
+    type_number: int = 0
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,10 @@ class _Schema:
     owner: Sql
 
 
+#: Objects of a lower number came with PostgreSQL.
+_FIRST_OWN_NUMBER = 16384
+
+
 @dataclass(frozen=True)
 class _Function:
     function: Sql
@@ -580,13 +584,12 @@ class WriteCompiler:
         """
         if relation.owner in ("", self.subject.catalog.keeper):
             return ()
-        known = sorted(
-            {
-                column.type
-                for column in relation.columns
-                if not column.plain or column.type != column.base_type
-            }
-        )
+        # By the numbers of types: a type can be dropped and another one made under its name.
+        known = [
+            f"{column.name} {column.type_number}"
+            for column in relation.columns
+            if column.type_number >= _FIRST_OWN_NUMBER
+        ]
         listed = Sql(f"ARRAY[{sql.join(', ', (sql.literal(one) for one in known))}]::text[]")
         context = _TypesGuard(sql.literal(self.definition.name), listed, returns)
         return (sql.render("types_guard", context),)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+import rights
+from lived_in import run
+from tests.database.test_dump_restore import program
 
 #: Every cast that PostgreSQL would look for, with a witness of who runs it.
 TYPE = """
@@ -126,3 +129,96 @@ def test_a_setting_of_the_writer_makes_no_type_new(owned):
     session = owned.session("writer", quote_all_identifiers="on")
     with pytest.raises(psycopg.errors.CheckViolation):
         session.execute("INSERT INTO evil.tab VALUES (1, '2026-01-01', 999, 'abc')")
+
+
+#: A type that mallory makes under the name of the one that the column had at apply.
+SAME_NAME = """
+ALTER TABLE evil.other DROP COLUMN amount;
+DROP DOMAIN evil.dom;
+ALTER TYPE evil.mood RENAME TO dom;
+ALTER TABLE evil.other ADD COLUMN amount evil.dom
+"""
+
+
+def test_a_type_of_the_same_name_is_new_in_the_other_table_of_an_assertion(owned):
+    owned.run(
+        "mallory",
+        """CREATE DOMAIN evil.dom AS int;
+           CREATE TABLE evil.other (id int PRIMARY KEY, grp text, amount evil.dom);
+           CREATE INDEX ON evil.other (grp); GRANT ALL ON evil.other TO $writer""",
+    )
+    owned.apply(
+        """
+        table: evil.tab
+        key: [id]
+        writes: bulk
+        batch: {by: day}
+        assertions:
+          - listed: {none_without: {table: evil.other, on: {grp: grp}, where: "amount > 0"}, on_breach: flag}
+        """
+    )
+    owned.run("mallory", SAME_NAME)
+    owned.run("writer", "INSERT INTO evil.other VALUES (1, 'abc', 'ok')")
+    owned.run("writer", "DELETE FROM evil.other")
+    assert {row[0] for row in owned.run("mallory", "SELECT who FROM evil.loot")} <= {owned.names["mallory"]}
+    assert ("42804",) in owned.run("installer", "SELECT error_code FROM pgslo_catalog.rule_break")
+
+
+def test_a_type_of_the_same_name_is_new_in_a_table_of_labels(owned):
+    owned.run(
+        "mallory",
+        """CREATE DOMAIN evil.dom AS int;
+           CREATE TABLE evil.pred (id int PRIMARY KEY, day date, score float8, at timestamptz);
+           CREATE TABLE evil.other (id int PRIMARY KEY, known_at timestamptz, amount evil.dom);
+           GRANT ALL ON evil.other, evil.pred TO $writer""",
+    )
+    owned.apply(
+        """
+        table: evil.pred
+        kind: predictions
+        writes: bulk
+        batch: {by: day}
+        predictions: {score: score, at: at}
+        labels: {table: evil.other, on: id, label: amount, at: known_at, positive: 1, maturity: 2 days}
+        """
+    )
+    owned.run("writer", "INSERT INTO evil.other VALUES (1, '2026-01-02', 1)")
+    assert owned.run("installer", "SELECT count(*) > 0 FROM pgslo_catalog.pair_fragment") == [(True,)]
+    owned.run("mallory", SAME_NAME)
+    owned.run("writer", "INSERT INTO evil.other VALUES (2, '2026-01-02', 'ok')")
+    assert {row[0] for row in owned.run("mallory", "SELECT who FROM evil.loot")} <= {owned.names["mallory"]}
+    assert ("42804",) in owned.run("installer", "SELECT error_code FROM pgslo_catalog.rule_break")
+
+
+@pytest.mark.parametrize("writes", ["bulk", "stream"])
+def test_after_a_restore_no_type_of_a_user_is_known_until_the_next_apply(owned, empty_dsn, tmp_path, writes):
+    """Whoever restores makes the types, in the order of the dump: their names say nothing."""
+    owned.run("mallory", "ALTER TABLE evil.tab ADD COLUMN extra evil.mood")
+    owned.apply(DEFINITION.format(writes=writes, action="reject"))
+    dump, name = tmp_path / "dump.sql", f"restored_{owned.names['mallory']}"
+    admin = owned.admin
+    run(program("pg_dump"), f"--file={dump}", empty_dsn)
+    admin.execute(f'CREATE DATABASE "{name}"'.encode())
+    dsn = psycopg.conninfo.make_conninfo(empty_dsn, dbname=name)
+    try:
+        # The types of a new database may get the numbers of the old one by chance.
+        with psycopg.connect(dsn, autocommit=True) as restored:
+            restored.execute("CREATE SCHEMA spent; CREATE TYPE spent.one AS ENUM ()")
+        run(program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(dump), dsn)
+        with psycopg.connect(dsn, autocommit=True) as restored:
+            restored.execute(f'SET SESSION AUTHORIZATION "{owned.names["writer"]}"'.encode())
+            restored.execute(
+                "INSERT INTO evil.tab (id, day, amount, grp) VALUES (1, '2026-01-01', 999, 'abc')"
+            )
+            restored.execute("RESET SESSION AUTHORIZATION")
+            breaks = restored.execute("SELECT error_code FROM pgslo_catalog.rule_break").fetchall()
+            assert breaks == [("42804",)]
+            restored.execute(f'SET SESSION AUTHORIZATION "{owned.names["installer"]}"'.encode())
+            rights.apply(restored, owned.sql(DEFINITION.format(writes=writes, action="reject")))
+            restored.execute(f'SET SESSION AUTHORIZATION "{owned.names["writer"]}"'.encode())
+            with pytest.raises(psycopg.errors.CheckViolation):
+                restored.execute(
+                    "INSERT INTO evil.tab (id, day, amount, grp) VALUES (2, '2026-01-01', 999, 'abc')"
+                )
+    finally:
+        admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())

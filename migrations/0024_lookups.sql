@@ -20,3 +20,6 @@ CREATE TABLE pgslo_catalog.other_relation (
 );
 COMMENT ON TABLE pgslo_catalog.other_relation IS 'Relations that definitions read besides their own tables, as they were at apply.';
 COMMENT ON COLUMN pgslo_catalog.other_relation.is_replaceable IS 'Whether another role owns it, or its schema, and could put another relation in its place.';
+
+-- The turn of installers; the others come when they are first taken.
+INSERT INTO pgslo_catalog.session_lock (name) VALUES ('install');

@@ -4248,6 +4248,23 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) IS 'Forgets the sums over the pairs of a definition.';
 
+CREATE FUNCTION pgslo_catalog.free_for_session(name text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    drawn bigint := (SELECT l.key FROM pgslo_catalog.session_lock l WHERE l.name = free_for_session.name AND l.process_id = pg_backend_pid());
+BEGIN
+    UPDATE pgslo_catalog.session_lock l SET process_id = NULL, session_role = NULL, key = NULL, held_since = NULL
+    WHERE l.name = free_for_session.name AND l.process_id = pg_backend_pid();
+    IF drawn IS NOT NULL THEN
+        PERFORM pg_advisory_unlock(drawn);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.free_for_session(name text) IS 'Let go of a lock that hold_for_session() took for this session.';
+
 CREATE FUNCTION pgslo_catalog.give_function(function text, owner name) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12096,6 +12113,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.forget(definition text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.forget_assertion(definition text, assertion text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.free_for_session(name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.give_function(function text, owner name) FROM PUBLIC;
 

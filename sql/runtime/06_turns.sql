@@ -129,6 +129,22 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.hold_for_session(text) IS
     'Take a lock until the session ends: NULL, or the session that holds it, in words, without a wait. It is free again once the holder has ended, however it ended.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.free_for_session(name text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    drawn bigint := (SELECT l.key FROM pgslo_catalog.session_lock l WHERE l.name = free_for_session.name AND l.process_id = pg_backend_pid());
+BEGIN
+    UPDATE pgslo_catalog.session_lock l SET process_id = NULL, session_role = NULL, key = NULL, held_since = NULL
+    WHERE l.name = free_for_session.name AND l.process_id = pg_backend_pid();
+    IF drawn IS NOT NULL THEN
+        PERFORM pg_advisory_unlock(drawn);
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.free_for_session(text) IS 'Let go of a lock that hold_for_session() took for this session.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.say_left(definition text, error_code text, error_message text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

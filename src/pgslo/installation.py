@@ -34,6 +34,8 @@ _LOCK_TIMEOUT_OF_MANY = 25
 _LEAST_LOCK_TIMEOUT = 5
 #: How long apply tries again to get its locks, in seconds.
 LOCK_PATIENCE = 300.0
+#: The same for the advisory lock of the first installation, which every role can hold.
+FIRST_PATIENCE = 30.0
 #: Longest that a statement under strong locks may take, in milliseconds: none of them reads a table.
 STATEMENT_TIMEOUT = 60_000
 
@@ -186,6 +188,8 @@ def _apply_together(
         _prepare(conn, lock=first)
         if plan.runtime_scripts:
             runtime.install(conn)
+            # With the runtime, others see whose turn it is.
+            conn.execute(query("hold_turn"))
             _prepare(conn, lock=first)
         locked_at: float | None = None
         for step, statement in statements:
@@ -281,14 +285,15 @@ def installing(conn: Connection, *, on_wait: Callable[[], None] = lambda: None) 
     # Asking again and again instead of waiting in the server: who waits there holds a snapshot, for which the
     # other's CREATE INDEX CONCURRENTLY waits in turn; one of the two would be cancelled as a deadlock.
     tries = 0
-    until = time.monotonic() + LOCK_PATIENCE
+    since = time.monotonic()
     while (other := _other_installer(conn)) is not None:
+        holder, patience = other
         if tries == 0:
             on_wait()
-        if time.monotonic() > until:
+        if time.monotonic() > since + patience:
             raise DatabaseError(
-                f"another installer was at work for {LOCK_PATIENCE:g} seconds",
-                detail=f"The lock of installers is held by {other}.",
+                f"another installer was at work for {patience:g} seconds",
+                detail=f"The lock of installers is held by {holder}.",
                 hint="try again when that session has ended; if it is no installer, end it: SELECT pg_terminate_backend(<process>)",
                 sqlstate="55P03",
             )
@@ -299,6 +304,9 @@ def installing(conn: Connection, *, on_wait: Callable[[], None] = lambda: None) 
     finally:
         with contextlib.suppress(psycopg.Error):
             conn.execute("SELECT pg_catalog.pg_advisory_unlock(%s)", (naming.INSTALL_LOCK,))
+        with contextlib.suppress(psycopg.Error):
+            if _has_turns(conn):
+                conn.execute(query("free_turn"))
 
 
 def check_direct(conn: Connection) -> None:
@@ -319,15 +327,27 @@ def check_direct(conn: Connection) -> None:
         )
 
 
-def _other_installer(conn: Connection) -> str | None:
-    """Take the lock of installers; the session that holds it, in words, if another one does."""
+def _has_turns(conn: Connection) -> bool:
+    row = conn.execute(query("install_turn")).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _other_installer(conn: Connection) -> tuple[str, float] | None:
+    """Take the turn of installers; the session that has it, in words, and how long it is waited for, if another one does."""
     with errors():
-        # Every role can hold this key. That delays an installation, which names the session then and ends.
+        if _has_turns(conn):
+            row = conn.execute(query("hold_turn")).fetchone()
+            return (row[0], LOCK_PATIENCE) if row and row[0] is not None else None
+        # Every role can hold this key. That delays the first installation, which names the session then and ends.
         taken = conn.execute("SELECT pg_catalog.pg_try_advisory_lock(%s)", (naming.INSTALL_LOCK,)).fetchone()
         if taken and taken[0]:
-            return None
+            if not _has_turns(conn):
+                return None
+            # Another one installed it meanwhile, and may not have ended.
+            conn.execute("SELECT pg_catalog.pg_advisory_unlock(%s)", (naming.INSTALL_LOCK,))
+            return "another session", LOCK_PATIENCE
         held = conn.execute(query("install_lock"), {"key": naming.INSTALL_LOCK}).fetchone()
-    return held[0] if held else "another session"
+    return held[0] if held else "another session", min(FIRST_PATIENCE, LOCK_PATIENCE)
 
 
 def drop_runtime(conn: Connection) -> None:

@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner, Result
 from psycopg import sql
 
-from pgslo import installation, naming
+from pgslo import installation
 from pgslo.cli import main, root
 
 Run = Callable[..., Result]
@@ -374,7 +374,7 @@ def test_rows_that_break_a_rule_already_are_told_and_new_ones_are_held_to_it(
 def test_ctrl_c_while_waiting_changes_nothing(run: Run, connection: psycopg.Connection[Any]) -> None:
     del run  # asked for only for its project
     before = snapshot(connection)
-    connection.execute("SELECT pg_advisory_lock(%s)", (naming.INSTALL_LOCK,))
+    connection.execute("SELECT pgslo_catalog.hold_for_session('install')")
     process = subprocess.Popen(
         [sys.executable, "-m", "pgslo", "apply", "--yes"],
         stdout=subprocess.DEVNULL,
@@ -387,7 +387,7 @@ def test_ctrl_c_while_waiting_changes_nothing(run: Run, connection: psycopg.Conn
     _, said = process.communicate(timeout=30)
     assert process.returncode == root.INTERRUPTED
     assert said.lstrip() == "interrupted\n"
-    connection.execute("SELECT pg_advisory_unlock_all()")
+    connection.execute("SELECT pgslo_catalog.free_for_session('install')")
     assert snapshot(connection) == before
 
 

@@ -197,7 +197,8 @@ def test_after_a_restore_no_type_of_a_user_is_known_until_the_next_apply(owned, 
     owned.apply(DEFINITION.format(writes=writes, action="reject"))
     dump, name = tmp_path / "dump.sql", f"restored_{owned.names['mallory']}"
     admin = owned.admin
-    run(program("pg_dump"), f"--file={dump}", empty_dsn)
+    source = psycopg.conninfo.make_conninfo(empty_dsn, dbname=admin.info.dbname)
+    run(program("pg_dump"), f"--file={dump}", source)
     admin.execute(f'CREATE DATABASE "{name}"'.encode())
     dsn = psycopg.conninfo.make_conninfo(empty_dsn, dbname=name)
     try:

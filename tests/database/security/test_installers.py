@@ -1,0 +1,150 @@
+"""Nobody keeps installers out by a lock that every role can take, and commands that could do nothing say so."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from pgslo import database, definition, installation, naming
+from pgslo.cli import main
+from pgslo.errors import DatabaseError
+
+TABLE = "CREATE TABLE features.ex (id int PRIMARY KEY, day date, a int); GRANT ALL ON features.ex TO $writer"
+EX = """
+table: features.ex
+key: [id]
+writes: bulk
+batch: {by: day}
+row_count: {min: 1}
+"""
+HOLD = f"SELECT pg_advisory_lock({naming.INSTALL_LOCK})"
+
+
+def apply(session: Any) -> None:
+    loaded = [definition.load(EX, path="slos/ex.yml")]
+
+    def plan() -> Any:
+        return database.plan_definitions(session, loaded)
+
+    installation.apply(session, plan(), plan)
+
+
+def invoke(world: Any, dsn: str, *arguments: str) -> Any:
+    """Run a command as the operator."""
+    options = f"-c role={world.names['operator']}"
+    return CliRunner().invoke(
+        main,
+        [
+            "--dsn",
+            psycopg.conninfo.make_conninfo(dsn, dbname=world.admin.info.dbname, options=options),
+            *arguments,
+        ],
+    )
+
+
+def test_a_stranger_who_holds_the_key_of_the_first_installation_stops_no_later_one(world: Any) -> None:
+    world.run("installer", TABLE)
+    world.session("mallory").execute(HOLD)
+    began = time.monotonic()
+    apply(world.session("installer"))
+    assert time.monotonic() - began < 20
+    assert world.run("installer", "SELECT name FROM pgslo_catalog.definition") == [("features.ex",)]
+
+
+def test_the_first_installation_is_delayed_for_a_short_time_and_names_the_holder(
+    empty_connection: Any, empty_dsn: str, role: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installation, "FIRST_PATIENCE", 0.3)
+    empty_connection.execute(
+        "CREATE SCHEMA features; CREATE TABLE features.ex (id int PRIMARY KEY, day date)"
+    )
+    mallory = role("mallory")
+    with psycopg.connect(empty_dsn, autocommit=True) as holder:
+        holder.execute(HOLD)
+        with pytest.raises(DatabaseError, match=r"another installer was at work for 0\.3 seconds") as refused:
+            apply(empty_connection)
+        assert f"process {holder.info.backend_pid}" in (refused.value.detail or "")
+    del mallory
+    apply(empty_connection)
+    # It is nobody's turn any more, and no key is held.
+    assert empty_connection.execute("SELECT process_id FROM pgslo_catalog.session_lock").fetchall() == [
+        (None,)
+    ]
+    assert empty_connection.execute(
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+    ).fetchone() == (0,)
+
+
+def test_one_installer_at_a_time(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installation, "LOCK_PATIENCE", 0.3)
+    first, second = world.session("installer"), world.session("installer")
+    with installation.installing(first):
+        with (
+            pytest.raises(DatabaseError, match="another installer was at work") as refused,
+            installation.installing(second),
+        ):
+            pass
+        assert f"process {first.info.backend_pid}" in (refused.value.detail or "")
+    with installation.installing(second):
+        pass
+    # One that ended in the middle holds nothing.
+    dying = world.session("installer")
+    with installation.installing(dying):
+        dying.close()
+        time.sleep(0.2)
+        with installation.installing(second):
+            pass
+
+
+def test_no_other_role_takes_the_turn(world: Any) -> None:
+    for part in ("mallory", "writer", "reader", "steward", "operator", "trainer", "auditor"):
+        for call in ("hold_for_session('install')", "free_for_session('install')"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                world.run(part, f"SELECT pgslo_catalog.{call}")
+
+
+@pytest.mark.parametrize("command", [("tick",), ("watch", "--once", "--tick")])
+def test_a_command_that_finds_another_at_work_ends_with_1(
+    world: Any, empty_dsn: str, command: tuple[str, ...]
+) -> None:
+    world.run("installer", TABLE)
+    apply(world.session("installer"))
+    busy = world.session("operator")
+    busy.execute("BEGIN")
+    busy.execute("SELECT pgslo.tick()")
+    result = invoke(world, empty_dsn, *command)
+    assert result.exit_code == 1, result.output
+    assert "another session is running pgslo.tick()" in result.stderr
+    assert f"process {busy.info.backend_pid}" in result.stderr
+    busy.execute("ROLLBACK")
+    result = invoke(world, empty_dsn, *command)
+    assert result.exit_code == 0, result.output
+
+
+def test_a_tick_that_runs_out_of_time_leaves_the_rest_to_the_next(world: Any, empty_dsn: str) -> None:
+    """After 20 seconds a table; here, after none."""
+    world.run("installer", TABLE)
+    apply(world.session("installer"))
+    world.run(
+        "writer", "INSERT INTO features.ex SELECT n, date '2026-01-01' + n, 1 FROM generate_series(1, 6) n"
+    )
+    left = "SELECT pgslo_catalog.follow_until(NULL) - clock_timestamp() BETWEEN interval '10 seconds' AND interval '20 seconds'"
+    assert world.run("installer", left) == [(True,)]
+    ((kept,),) = world.run(
+        "installer", "SELECT pg_get_functiondef('pgslo_catalog.follow_until(text)'::regprocedure)"
+    )
+    world.run(
+        "installer",
+        """CREATE OR REPLACE FUNCTION pgslo_catalog.follow_until(at_once text) RETURNS timestamptz LANGUAGE sql VOLATILE
+           SET search_path = pg_catalog, pg_temp AS $$SELECT clock_timestamp()$$""",
+    )
+    closed = "SELECT count(*) FROM pgslo_catalog.batch WHERE closed_at IS NOT NULL"
+    assert invoke(world, empty_dsn, "tick").exit_code == 0
+    assert world.run("installer", closed) == [(0,)]
+    world.run("installer", kept)
+    assert invoke(world, empty_dsn, "tick").exit_code == 0
+    assert world.run("installer", closed) == [(5,)]

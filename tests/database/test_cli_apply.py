@@ -68,7 +68,7 @@ def write(text: str, name: str = "slos/user_stats.yml") -> None:
 
 
 def snapshot(connection: psycopg.Connection[Any]) -> set[str]:
-    """Every row of the catalogues that say what a database is made of, and of pgslo's own."""
+    """Every row of the catalogues that say what a database is made of, and of pgslo's own but for whose turn it was."""
     tables = (
         *("class", "attribute", "proc", "trigger", "namespace", "constraint", "type", "rewrite", "index"),
         *("description", "depend", "shdepend", "default_acl", "attrdef"),
@@ -80,7 +80,7 @@ def snapshot(connection: psycopg.Connection[Any]) -> set[str]:
         )
         rows |= {f"{table} {row[0]}" for row in connection.execute(query)}
     for (name,) in connection.execute(
-        "SELECT oid::regclass::text FROM pg_class WHERE relnamespace = to_regnamespace('pgslo_catalog') AND relkind = 'r'"
+        "SELECT oid::regclass::text FROM pg_class WHERE relnamespace = to_regnamespace('pgslo_catalog') AND relkind = 'r' AND relname <> 'session_lock'"
     ).fetchall():
         rows |= {f"{name} {row[0]}" for row in connection.execute(f"SELECT t::text FROM {name} t")}
     return rows

@@ -1960,6 +1960,7 @@ CREATE TABLE pgslo_catalog.rule (
     missed_before_open integer DEFAULT 1 NOT NULL,
     met_before_resolve integer DEFAULT 1 NOT NULL,
     muted_until timestamp with time zone,
+    rests_on jsonb,
     CONSTRAINT rule_at_least_is_a_fraction CHECK (((at_least >= (0)::numeric) AND (at_least <= (1)::numeric))),
     CONSTRAINT rule_at_most_is_a_count CHECK ((at_most >= 0)),
     CONSTRAINT rule_on_breach_is_known CHECK ((on_breach = ANY (ARRAY['warn'::text, 'flag'::text, 'quarantine'::text, 'repair'::text, 'reject'::text]))),
@@ -1986,6 +1987,8 @@ COMMENT ON COLUMN pgslo_catalog.rule.missed_before_open IS 'Batches in a row tha
 COMMENT ON COLUMN pgslo_catalog.rule.met_before_resolve IS 'Batches in a row that have to meet it before the incident resolves.';
 
 COMMENT ON COLUMN pgslo_catalog.rule.muted_until IS 'Nobody is told of its incidents before.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.rests_on IS 'Of a native rule: what has to be there, whoever made it, as kind (not_null, unique, foreign_key), columns, and table of a foreign key.';
 
 CREATE FUNCTION pgslo_catalog.assertion_rule(definition text, assertion text) RETURNS pgslo_catalog.rule
     LANGUAGE plpgsql STABLE
@@ -2812,6 +2815,26 @@ CREATE FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn in
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn integer, seed bigint, OUT chosen text[], OUT partners integer[]) IS 'A fault for each column in its turn, NULL where none fits, and the column of the same kind that it would be swapped with.';
+
+CREATE FUNCTION pgslo_catalog.column_numbers(relation regclass, names text[]) RETURNS smallint[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- A column that was renamed since the last apply keeps its number.
+    SELECT array_agg(coalesce(a.attnum, known.number) ORDER BY n.place)
+    FROM unnest(column_numbers.names) WITH ORDINALITY AS n (name, place)
+    LEFT JOIN pg_attribute a ON a.attrelid = column_numbers.relation AND a.attname = n.name AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN LATERAL (
+        SELECT (c.said ->> 'number')::smallint AS number
+        FROM pgslo_catalog.applied p
+        JOIN pgslo_catalog.definition d USING (definition_id)
+        CROSS JOIN jsonb_array_elements(p.columns) AS c (said)
+        WHERE d.relation = column_numbers.relation AND (c.said ->> 'table')::bigint = d.relation::oid::bigint AND c.said ->> 'name' = n.name
+        LIMIT 1
+    ) AS known ON a.attnum IS NULL
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.column_numbers(relation regclass, names text[]) IS 'Numbers of columns by the names that a definition gives them; NULL for one that is not known.';
 
 CREATE FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
     LANGUAGE plpgsql STABLE
@@ -4200,6 +4223,54 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text, is_tick boolean) IS 'Opens, heals or resolves the incident of a rule over batches after a batch was judged; the verdict is written down already.';
+
+CREATE FUNCTION pgslo_catalog.foreign_key_fault(relation regclass, rests_on jsonb, OUT said text, OUT to_do text) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    numbers smallint[] := pgslo_catalog.column_numbers(foreign_key_fault.relation, ARRAY(SELECT jsonb_array_elements_text(rests_on -> 'columns')));
+    target regclass := to_regclass(format('%I.%I', rests_on #>> '{table,0}', rests_on #>> '{table,1}'));
+    key record;
+BEGIN
+    FOR key IN
+        WITH RECURSIVE whole AS (
+            SELECT k.oid AS root, k.oid FROM pg_constraint k
+            WHERE k.conrelid = foreign_key_fault.relation AND k.contype = 'f' AND k.conkey = numbers
+              -- A key follows its table when that is renamed.
+              AND (target IS NULL OR k.confrelid = target)
+            UNION ALL
+            SELECT w.root, part.oid FROM whole w JOIN pg_constraint part ON part.conparentid = w.oid
+        )
+        SELECT quote_ident(k.conname) AS name,
+               -- PostgreSQL 18 and later.
+               bool_and(coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true)) AS is_enforced,
+               (SELECT min(g.tgrelid::regclass::text) FROM whole w JOIN pg_trigger g ON g.tgconstraint = w.oid
+                WHERE w.root = k.oid AND g.tgenabled NOT IN ('O', 'A')) AS switched_off
+        FROM whole w JOIN pg_constraint k ON k.oid = w.root
+        GROUP BY k.oid, k.conname
+        ORDER BY k.conname
+    LOOP
+        IF key.is_enforced AND key.switched_off IS NULL THEN
+            said := NULL;
+            to_do := NULL;
+            RETURN;
+        END IF;
+        said := CASE WHEN key.is_enforced THEN format('triggers of foreign key %s on %s are disabled', key.name, key.switched_off)
+                     ELSE format('foreign key %s is NOT ENFORCED', key.name) END;
+        to_do := CASE WHEN key.is_enforced THEN format('ALTER TABLE %s ENABLE TRIGGER ALL, as a superuser', key.switched_off)
+                      ELSE format('ALTER TABLE %s ALTER CONSTRAINT %s ENFORCED, or pgslo apply', foreign_key_fault.relation, key.name) END;
+    END LOOP;
+    IF said IS NULL THEN
+        said := format('there is no foreign key on (%s) that references %I.%I',
+            (SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.place) FROM jsonb_array_elements_text(rests_on -> 'columns') WITH ORDINALITY AS c (name, place)),
+            rests_on #>> '{table,0}', rests_on #>> '{table,1}');
+        to_do := 'pgslo apply creates one';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.foreign_key_fault(relation regclass, rests_on jsonb, OUT said text, OUT to_do text) IS 'Why no foreign key holds what a rule wants, and what to do; NULL where one does.';
 
 CREATE FUNCTION pgslo_catalog.forget(definition text) RETURNS void
     LANGUAGE plpgsql
@@ -6556,6 +6627,39 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.name_of(definition pgslo_catalog.definition, batch text) IS 'Return the name of a batch that is given by its name or by its key.';
 
+CREATE FUNCTION pgslo_catalog.native_fault(relation regclass, rests_on jsonb, OUT said text, OUT to_do text) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    names text[] := ARRAY(SELECT jsonb_array_elements_text(rests_on -> 'columns'));
+    numbers smallint[] := pgslo_catalog.column_numbers(native_fault.relation, names);
+BEGIN
+    IF array_position(numbers, NULL) IS NOT NULL THEN
+        said := format('column %I does not exist', names[array_position(numbers, NULL)]);
+        to_do := 'take the rule out of the definition, then pgslo apply';
+    ELSIF rests_on ->> 'kind' = 'not_null' THEN
+        SELECT format('column %I accepts NULL', a.attname), 'pgslo apply makes it NOT NULL' INTO said, to_do
+        FROM pg_attribute a WHERE a.attrelid = native_fault.relation AND a.attnum = numbers[1] AND NOT a.attnotnull;
+    ELSIF rests_on ->> 'kind' = 'unique' THEN
+        IF NOT EXISTS (
+            SELECT FROM pg_index i
+            WHERE i.indrelid = native_fault.relation AND i.indisunique AND i.indisvalid AND i.indisready AND i.indimmediate
+              AND i.indpred IS NULL AND i.indexprs IS NULL
+              AND (SELECT array_agg(k.number ORDER BY k.number) FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (number, place) WHERE k.place <= i.indnkeyatts)
+                = (SELECT array_agg(n.number ORDER BY n.number) FROM unnest(numbers) AS n (number))
+        ) THEN
+            said := format('there is no valid unique index on (%s)', (SELECT string_agg(quote_ident(n.name), ', ' ORDER BY n.place) FROM unnest(names) WITH ORDINALITY AS n (name, place)));
+            to_do := 'pgslo apply creates one';
+        END IF;
+    ELSE
+        SELECT f.said, f.to_do INTO said, to_do FROM pgslo_catalog.foreign_key_fault(native_fault.relation, native_fault.rests_on) AS f;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.native_fault(relation regclass, rests_on jsonb, OUT said text, OUT to_do text) IS 'Why PostgreSQL does not enforce a rule that rests on NOT NULL, a unique index or a foreign key, and what to do; NULL where it does.';
+
 CREATE FUNCTION pgslo_catalog.need_history(definition text) RETURNS pgslo_catalog.definition
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8108,19 +8212,20 @@ BEGIN
     END IF;
 
     INSERT INTO pgslo_catalog.rule AS r (definition_id, name, kind, columns, on_breach, at_least, at_most, samples, mechanism, promise, owner, description, tags, scope, measure,
-        warn_low, warn_high, reject_low, reject_high, target, span, missed_before_open, met_before_resolve)
+        warn_low, warn_high, reject_low, reject_high, target, span, missed_before_open, met_before_resolve, rests_on)
     SELECT id, w ->> 'name', w ->> 'kind', ARRAY(SELECT jsonb_array_elements_text(w -> 'columns')), w ->> 'on_breach',
            (w ->> 'at_least')::numeric, (w ->> 'at_most')::bigint, (w ->> 'samples')::bigint, w ->> 'mechanism', w ->> 'promise',
            w ->> 'owner', w ->> 'description', ARRAY(SELECT jsonb_array_elements_text(w -> 'tags')), w ->> 'scope', nullif(w -> 'measure', 'null'),
            (w ->> 'warn_low')::float8, (w ->> 'warn_high')::float8, (w ->> 'reject_low')::float8, (w ->> 'reject_high')::float8,
-           (w ->> 'target')::numeric, (w ->> 'span')::interval, coalesce((w ->> 'missed_before_open')::integer, 1), coalesce((w ->> 'met_before_resolve')::integer, 1)
+           (w ->> 'target')::numeric, (w ->> 'span')::interval, coalesce((w ->> 'missed_before_open')::integer, 1), coalesce((w ->> 'met_before_resolve')::integer, 1), w -> 'rests_on'
     FROM jsonb_array_elements(document -> 'rules') AS w
     ON CONFLICT (definition_id, name) DO UPDATE SET
         kind = excluded.kind, columns = excluded.columns, on_breach = excluded.on_breach, at_least = excluded.at_least, at_most = excluded.at_most,
         samples = excluded.samples, mechanism = excluded.mechanism, promise = excluded.promise, owner = excluded.owner,
         description = excluded.description, tags = excluded.tags, scope = excluded.scope, measure = excluded.measure, warn_low = excluded.warn_low, warn_high = excluded.warn_high,
         reject_low = excluded.reject_low, reject_high = excluded.reject_high,
-        target = excluded.target, span = excluded.span, missed_before_open = excluded.missed_before_open, met_before_resolve = excluded.met_before_resolve, retired_at = NULL;
+        target = excluded.target, span = excluded.span, missed_before_open = excluded.missed_before_open, met_before_resolve = excluded.met_before_resolve, rests_on = excluded.rests_on,
+        retired_at = NULL;
 
     INSERT INTO pgslo_catalog.rule_lock (rule_id) SELECT r.rule_id FROM pgslo_catalog.rule r WHERE r.definition_id = id
     ON CONFLICT ON CONSTRAINT rule_lock_is_of_one_rule DO NOTHING;
@@ -12040,6 +12145,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.checked_domain(relation regclass) FROM PUBL
 
 REVOKE ALL ON FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn integer, seed bigint, OUT chosen text[], OUT partners integer[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.column_numbers(relation regclass, names text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.columns_apart(one pgslo_catalog.snapshot_column, other pgslo_catalog.snapshot_column, OUT distance double precision, OUT by_chance double precision) FROM PUBLIC;
@@ -12107,6 +12214,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.follow_table(definition_id bigint, former r
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_until(at_once text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text, is_tick boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.foreign_key_fault(relation regclass, rests_on jsonb, OUT said text, OUT to_do text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.forget(definition text) FROM PUBLIC;
 
@@ -12277,6 +12386,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision
 REVOKE ALL ON FUNCTION pgslo_catalog.must_raise(error_code text, refuses boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.name_of(definition pgslo_catalog.definition, batch text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.native_fault(relation regclass, rests_on jsonb, OUT said text, OUT to_do text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.need_history(definition text) FROM PUBLIC;
 

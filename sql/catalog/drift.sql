@@ -14,6 +14,10 @@ SELECT d.name AS definition, d.writes, size.bytes AS quarantine_bytes, size.max_
     ARRAY(SELECT DISTINCT coalesce(r.name, 'batch') || ': ' || b.said
           FROM pgslo_catalog.rule_break b LEFT JOIN pgslo_catalog.rule r USING (rule_id)
           WHERE b.definition_id = d.definition_id AND r.retired_at IS NULL AND b.batch IS NULL AND b.pause_id IS NULL ORDER BY 1) AS broken,
+    -- What PostgreSQL has to enforce for a rule, and does not.
+    (SELECT coalesce(jsonb_agg(jsonb_build_array(r.name, f.said, f.to_do, r.rests_on -> 'object') ORDER BY r.rule_id), '[]')
+     FROM pgslo_catalog.rule r CROSS JOIN LATERAL pgslo_catalog.native_fault(c.oid, r.rests_on) AS f
+     WHERE c.oid IS NOT NULL AND r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.rests_on IS NOT NULL AND f.said IS NOT NULL) AS faults,
     EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.scope = 'assertion' AND r.mechanism <> 'native') AS asserts,
     -- Statement triggers of the whole table, or of the table of its labels, that a partition lacks.
     (SELECT coalesce(jsonb_agg(jsonb_build_array(p.relid::regclass::text, g.tgname) ORDER BY p.relid::regclass::text, g.tgname), '[]')

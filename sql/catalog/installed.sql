@@ -1,7 +1,7 @@
 -- Everything pgslo generated, with the fingerprint of what it was made from.
 SELECT g.kind, g.names, g.relation, 'pgslo ' || g.fingerprint || ' ' || g.definition AS comment, p.prosrc AS body,
-       coalesce(k.convalidated, i.indisvalid, true) AS validated,
-       t.tgenabled IS NULL OR t.tgenabled NOT IN ('D', 'R') AS enabled,
+       coalesce(k.convalidated OR NOT e.is_enforced, i.indisvalid, true) AS validated,
+       coalesce(t.tgenabled NOT IN ('D', 'R'), e.is_enforced, true) AS enabled,
        CASE g.kind WHEN 'view' THEN ARRAY(
            SELECT DISTINCT dependant.oid::regclass::text
            FROM pg_catalog.pg_depend d
@@ -25,6 +25,8 @@ LEFT JOIN pg_catalog.pg_proc p ON g.kind = 'function' AND p.oid = g.object_id
 LEFT JOIN pg_catalog.pg_trigger t ON g.kind = 'trigger' AND t.oid = g.object_id
 LEFT JOIN pg_catalog.pg_index i ON g.kind = 'unique_index' AND i.indexrelid = g.object_id
 LEFT JOIN pg_catalog.pg_constraint k ON g.kind IN ('foreign_key', 'exclusion') AND k.oid = g.object_id
+-- PostgreSQL 18 and later.
+LEFT JOIN LATERAL (SELECT coalesce((pg_catalog.to_jsonb(k) ->> 'conenforced')::boolean, true) AS is_enforced WHERE k.oid IS NOT NULL) e ON true
 LEFT JOIN pg_catalog.pg_class r ON r.oid = k.confrelid LEFT JOIN pg_catalog.pg_namespace s ON s.oid = r.relnamespace
 WHERE g.is_ours
 UNION ALL

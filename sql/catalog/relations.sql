@@ -97,7 +97,8 @@ SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::
                 'to', (SELECT jsonb_agg(a.attname ORDER BY k.place) FROM unnest(f.confkey) WITH ORDINALITY AS k (attnum, place)
                        JOIN pg_catalog.pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = k.attnum)) ORDER BY f.oid), '[]')
      FROM pg_catalog.pg_constraint f
-     WHERE f.conrelid = w.oid AND f.contype = 'f'
+     -- A key that is NOT ENFORCED, from PostgreSQL 18 on, keeps nothing.
+     WHERE f.conrelid = w.oid AND f.contype = 'f' AND coalesce((pg_catalog.to_jsonb(f) ->> 'conenforced')::boolean, true)
        AND NOT (f.conname ~ '^pgslo__' AND coalesce(pg_catalog.obj_description(f.oid, 'pg_constraint'), '') ~ '^pgslo [0-9a-f]{16} ')) AS foreign_keys,
     ARRAY(SELECT g.tgname::text FROM pg_catalog.pg_trigger g
           JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid JOIN pg_catalog.pg_namespace s ON s.oid = p.pronamespace

@@ -158,6 +158,7 @@ def wrapped(exc: psycopg.Error) -> DatabaseError:
         detail=diagnostic.message_detail,
         hint=hint,
         sqlstate=exc.sqlstate,
+        schema=diagnostic.schema_name,
     )
 
 

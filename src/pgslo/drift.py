@@ -14,7 +14,7 @@ from pgslo.compile import view_schemas
 
 What = Literal[
     "quarantine full",
-    "gone", "table renamed", "table replaced", "missing", "edited", "foreign", "switched off", "unarmed", "detached", "column renamed", "column retyped",
+    "gone", "table renamed", "table replaced", "missing", "edited", "foreign", "switched off", "not in force", "unarmed", "detached", "column renamed", "column retyped",
     "column gone", "type changed", "broken", "unseen rows", "other owner", "not observed", "paused", "unknown", "snapshot", "schema", "forged",
 ]  # fmt: skip
 
@@ -56,6 +56,7 @@ class Facts:
     columns: Sequence[Mapping[str, Any]] | None
     used_columns: Sequence[str]
     broken: Sequence[str]
+    faults: Sequence[Sequence[Any]]
     asserts: bool
     unarmed: Sequence[Sequence[str]]
     lost_tables: Sequence[Sequence[str]]
@@ -105,6 +106,7 @@ def find(
         *_table(facts),
         *_owners(facts),
         *_objects(facts, installed, paused=paused),
+        *_native(facts, installed),
         *_others(facts),
         *_moved(facts),
         *_columns(facts),
@@ -158,11 +160,11 @@ def find_forgeries(forgeries: Iterable[Forgery]) -> tuple[Finding, ...]:
 
 
 def unguarded(found: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Those after which writes are judged no longer, or readers have no guarded view, although nobody said so."""
+    """Those after which writes are judged no longer, or readers have no guarded view, although nobody wanted it."""
     return tuple(
         one
         for one in found
-        if one.what in ("gone", "table replaced")
+        if one.what in ("gone", "table replaced", "not in force")
         or (one.what == "missing" and one.thing.startswith(("trigger ", "view ")))
     )
 
@@ -227,6 +229,14 @@ def _objects(facts: Facts, installed: Sequence[Installed], *, paused: bool) -> I
             yield Finding(facts.definition, "other owner", thing, said, again)
         elif one.body is not None and _digest(one.body) != then["body"] and not paused:
             yield Finding(facts.definition, "edited", thing, "its body was edited by hand", again)
+
+
+def _native(facts: Facts, installed: Sequence[Installed]) -> Iterator[Finding]:
+    """Rules that PostgreSQL is to enforce by itself, and does not; an object of pgslo's that is missing is told as such."""
+    there = {(one.kind, one.names) for one in installed}
+    for rule, said, to_do, made in facts.faults:
+        if made is None or (made["kind"], tuple(made["names"])) in there:
+            yield Finding(facts.definition, "not in force", f"rule {rule}", said, to_do)
 
 
 def _again(facts: Facts, trigger: str, to_do: str) -> str:

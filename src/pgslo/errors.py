@@ -97,6 +97,7 @@ class DatabaseError(PgsloError):
 
     Attributes:
         sqlstate: The server's five-character code, or ``None`` when no server answered.
+        schema: The schema of the table that the error is about, where the server names one.
     """
 
     def __init__(
@@ -107,9 +108,11 @@ class DatabaseError(PgsloError):
         hint: str | None = None,
         location: Location | None = None,
         sqlstate: str | None = None,
+        schema: str | None = None,
     ) -> None:
         super().__init__(message, detail=detail, hint=hint, location=location)
         self.sqlstate = sqlstate
+        self.schema = schema
 
 
 class RuntimeMismatch(PgsloError):

@@ -40,6 +40,10 @@ FIRST_PATIENCE = 30.0
 STATEMENT_TIMEOUT = 60_000
 
 
+#: NOT NULL, foreign key, unique, CHECK and exclusion violations.
+_BY_ROWS = frozenset({"23502", "23503", "23505", "23514", "23P01"})
+
+
 @dataclass(frozen=True)
 class Unfinished:
     """A statement that could not be carried out after the rest was committed.
@@ -51,6 +55,11 @@ class Unfinished:
 
     step: Step
     error: DatabaseError
+
+    @property
+    def is_by_rows(self) -> bool:
+        """Whether rows of a user's table are why, rather than a constraint of pgslo's own state."""
+        return self.error.sqlstate in _BY_ROWS and not naming.is_reserved(self.error.schema or "")
 
 
 def apply(

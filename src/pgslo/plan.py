@@ -257,6 +257,8 @@ def _difference(artifact: Artifact, installed: Installed, *, is_replaced: bool) 
         return "the definition changed"
     if artifact.body is not None and installed.body is not None and artifact.body != installed.body:
         return "somebody edited the function"
+    if not installed.enabled and artifact.kind == "foreign_key":
+        return "it is NOT ENFORCED"
     if not installed.enabled and artifact.kind == "registration":
         return "a rule could not be judged; it fits the table again"
     if not installed.enabled:

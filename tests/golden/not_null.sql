@@ -579,7 +579,19 @@ SELECT pgslo_catalog.register('{
    "owner": null,
    "description": null,
    "tags": [],
-   "scope": "row"
+   "scope": "row",
+   "rests_on": {
+    "kind": "not_null",
+    "columns": [
+     "age"
+    ],
+    "object": {
+     "kind": "not_null",
+     "names": [
+      "age"
+     ]
+    }
+   }
   },
   {
    "name": "country_not_null",
@@ -652,7 +664,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "550c4bd4a66674e5"
+ "fingerprint": "f0cfebb76bfbccb2"
 }'::jsonb);
 
 -- create not_null age ON features.user_stats: NOT NULL costs a write nothing and no writer gets round it; its error is PostgreSQL's own (23502).

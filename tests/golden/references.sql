@@ -490,18 +490,6 @@ SELECT pgslo_catalog.register('{
  "judge": "features__user_stats__judge",
  "batch_column": "feature_date",
  "sensitivity": 1.0,
- "reads": [
-  [
-   "dim",
-   "campaign",
-   false
-  ],
-  [
-   "dim",
-   "product",
-   false
-  ]
- ],
  "watched": [],
  "rules": [
   {
@@ -519,7 +507,23 @@ SELECT pgslo_catalog.register('{
    "owner": null,
    "description": null,
    "tags": [],
-   "scope": "row"
+   "scope": "row",
+   "rests_on": {
+    "kind": "foreign_key",
+    "columns": [
+     "country"
+    ],
+    "table": [
+     "dim",
+     "country"
+    ],
+    "object": {
+     "kind": "foreign_key",
+     "names": [
+      "pgslo__country_references"
+     ]
+    }
+   }
   },
   {
    "name": "campaign_references",
@@ -576,7 +580,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "c6d8fa5438a99f95"
+ "fingerprint": "8244e75fdd77b537"
 }'::jsonb);
 
 -- create foreign_key pgslo__country_references ON features.user_stats: only a foreign key holds against deletes in the other table; its error is PostgreSQL's own (23503).

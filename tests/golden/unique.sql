@@ -561,7 +561,21 @@ SELECT pgslo_catalog.register('{
    "owner": null,
    "description": null,
    "tags": [],
-   "scope": "row"
+   "scope": "row",
+   "rests_on": {
+    "kind": "unique",
+    "columns": [
+     "phone",
+     "feature_date"
+    ],
+    "object": {
+     "kind": "unique_index",
+     "names": [
+      "features",
+      "pgslo__user_stats__one_phone_a_day"
+     ]
+    }
+   }
   },
   {
    "name": "one_sku_in_a_shop",
@@ -584,7 +598,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "a280659df6ec18ae"
+ "fingerprint": "c7b0f3c75808d93e"
 }'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.

@@ -150,7 +150,7 @@ def report(unfinished: tuple[Unfinished, ...]) -> int:
     if not unfinished:
         output.message("done", fg="green")
         return OK
-    broken = [one for one in unfinished if (one.error.sqlstate or "").startswith("23")]
+    broken = [one for one in unfinished if one.is_by_rows]
     for one in unfinished:
         output.warning(
             f"not finished: {show.name(one.step)}: {one.error.message}",

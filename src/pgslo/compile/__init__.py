@@ -164,6 +164,7 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
                 made.append(native.artifact(rule, definition, compiler.subject, choice.reason))
                 if made[-1] is None:
                     choice = Choice(rule, "native", "the table has it already; nothing is created")
+                choice = replace(choice, rests_on=native.rests_on(rule, made[-1]))
             probes += _probes(rule, compiler)
             choices.append(choice)
         except DefinitionErrors as group:

@@ -60,35 +60,51 @@ def constraint(rule: Assertion, compiler: WriteCompiler) -> tuple[Artifact | Non
     raise AssertionError(rule.kind)
 
 
+def rests_on(rule: Assertion, made: Artifact | None) -> dict[str, object] | None:
+    """What has to be in the database for a native assertion; ``None`` where pgslo's own constraint is all."""
+    if isinstance(rule, forms.AtMostOne | forms.NoneWithout):
+        return native.rests_on(_stated(rule), made)
+    return None
+
+
+def _stated(rule: forms.AtMostOne | forms.NoneWithout) -> rules.Rule:
+    """The rule over rows that says the same."""
+    if isinstance(rule, forms.AtMostOne):
+        return rules.Unique(
+            name=rule.name,
+            columns=rule.group_by,
+            where=rule.where,
+            location=rule.location,
+            places=rule.places,
+        )
+    return rules.References(
+        name=rule.name,
+        columns=tuple(one for one, _ in rule.on),
+        table=canonical(rule.table),
+        to=tuple(one for _, one in rule.on),
+        location=rule.location,
+        places=rule.places,
+    )
+
+
 def _unique(rule: forms.AtMostOne, compiler: WriteCompiler) -> tuple[Artifact | None, str] | str:
     missing = [name for name in compiler.relation.partition_key if name not in rule.group_by]
     if not rule.group_by or missing:
         return "a unique index needs columns" + (", the partition key among them" if missing else "")
     reason = "a unique index says the same, at every isolation level, and is what readers use besides"
-    stated = rules.Unique(
-        name=rule.name, columns=rule.group_by, where=rule.where, location=rule.location, places=rule.places
-    )
-    made = native.artifact(stated, compiler.definition, compiler.subject, reason)
+    made = native.artifact(_stated(rule), compiler.definition, compiler.subject, reason)
     return made, reason if made else "the table has it already; nothing is created"
 
 
 def _foreign_key(rule: forms.NoneWithout, compiler: WriteCompiler) -> tuple[Artifact | None, str] | str:
     if rule.where is not None or rule.among is not None:
         return "a foreign key is about all rows"
-    ours, theirs = tuple(one for one, _ in rule.on), tuple(one for _, one in rule.on)
+    theirs = tuple(one for _, one in rule.on)
     other = compiler.subject.catalog.relations[rule.table]
     if not other.has_unique(theirs):
         return f"a foreign key needs {', '.join(theirs)} to be unique in {'.'.join(rule.table)}"
     reason = "a foreign key says the same, at every isolation level"
-    stated = rules.References(
-        name=rule.name,
-        columns=ours,
-        table=canonical(rule.table),
-        to=theirs,
-        location=rule.location,
-        places=rule.places,
-    )
-    made = native.artifact(stated, compiler.definition, compiler.subject, reason)
+    made = native.artifact(_stated(rule), compiler.definition, compiler.subject, reason)
     return made, reason if made else "the table has it already; nothing is created"
 
 

@@ -249,7 +249,8 @@ def _hold(rule: Assertion, compiler: WriteCompiler) -> _Held:
     chosen = constraints.constraint(rule, compiler)
     if isinstance(chosen, tuple):
         made, reason = chosen
-        return _Held(rule, parts, function, Choice(rule, "native", reason), made)
+        choice = Choice(rule, "native", reason, constraints.rests_on(rule, made))
+        return _Held(rule, parts, function, choice, made)
     _check_lookups(rule, parts)
     if rule.on_breach != "reject":
         when = "when the transaction commits" if rule.is_deferred else "after each statement"
@@ -447,6 +448,7 @@ def _told(one: _Held) -> dict[str, Any]:
         "tags": rule.tags,
         "scope": "assertion",
         "measure": {"form": "assertion", "function": one.function},
+        **({"rests_on": one.choice.rests_on} if one.choice.rests_on else {}),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,11 +26,17 @@ Mechanism = Literal[
 
 @dataclass(frozen=True)
 class Choice:
-    """How a rule is enforced, and why in that way."""
+    """How a rule is enforced, and why in that way.
+
+    Attributes:
+        rests_on: What PostgreSQL has to have for a native rule, whoever made it, as the runtime is told; ``None`` where
+            an object of pgslo's own is all.
+    """
 
     rule: rules.Rule
     mechanism: Mechanism
     reason: str
+    rests_on: Mapping[str, object] | None = None
 
 
 def choose(rule: rules.Rule, subject: Subject, writes: Writes) -> Choice:

@@ -54,6 +54,33 @@ def artifact(rule: rules.Rule, definition: Definition, subject: Subject, reason:
             raise AssertionError(rule.kind)
 
 
+def rests_on(rule: rules.Rule, made: Artifact | None) -> dict[str, object] | None:
+    """What has to be in the database for a native rule, by what it says and not by its name; the runtime looks for it.
+
+    Args:
+        rule: The rule.
+        made: What pgslo makes for it; ``None`` when the table has it already.
+
+    Returns:
+        ``None`` for a unique index of some rows, which only pgslo makes.
+    """
+    wanted: dict[str, object]
+    match rule:
+        case rules.NotNull():
+            wanted = {"kind": "not_null", "columns": [rule.column]}
+        case rules.Unique(where=None):
+            wanted = {"kind": "unique", "columns": list(rule.columns)}
+        case rules.References():
+            wanted = {
+                "kind": "foreign_key",
+                "columns": list(rule.columns),
+                "table": list(conditions.reference(rule)),
+            }
+        case _:
+            return None
+    return wanted | ({"object": {"kind": made.kind, "names": list(made.names)}} if made else {})
+
+
 def _not_null(rule: rules.NotNull, definition: Definition, subject: Subject, reason: str) -> Artifact | None:
     relation = subject.relation
     assert rule.column is not None

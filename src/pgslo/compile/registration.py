@@ -155,6 +155,8 @@ def _registered(choice: Choice, measured: Measured | None) -> dict[str, object]:
         "tags": rule.tags,
         "scope": measured.scope if measured else "row",
     }
+    if choice.rests_on is not None:
+        told["rests_on"] = choice.rests_on
     if measured:
         told["measure"] = measured.measure
         told |= {"warn_low": measured.low, "warn_high": measured.high}

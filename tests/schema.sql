@@ -4824,56 +4824,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_plain(type regtype) IS 'Return whether a type, below its domains, is PostgreSQL''s own: only PostgreSQL''s casts convert its values.';
 
-CREATE FUNCTION pgslo_catalog.is_referential(definition text, relation regclass, violated text[], old_row record, new_row record) RETURNS boolean
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    changed text[] := pgslo_catalog.changed_columns(is_referential.relation, is_referential.old_row, is_referential.new_row);
-    -- Columns that a foreign key sets: SET NULL, SET DEFAULT, CASCADE.
-    acted_on text[] := ARRAY(
-        SELECT a.attname
-        FROM pg_constraint k
-        JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
-        WHERE k.conrelid = is_referential.relation AND k.contype = 'f'
-          AND (k.confdeltype IN ('n', 'd') OR k.confupdtype IN ('c', 'n', 'd')));
-    refusing record;
-BEGIN
-    IF NOT changed && acted_on THEN
-        RETURN false;
-    END IF;
-    FOR refusing IN
-        SELECT r.name, r.promise, coalesce(r.owner, d.owner, 'unknown') AS owner, c.name AS changed_column,
-               c.name = ANY (acted_on) AS is_acted_on, n.nspname AS schema_name, t.relname AS table_name
-        FROM pgslo_catalog.definition d
-        JOIN pgslo_catalog.rule r USING (definition_id)
-        CROSS JOIN unnest(changed) AS c (name)
-        JOIN pg_class t ON t.oid = is_referential.relation
-        JOIN pg_namespace n ON n.oid = t.relnamespace
-        WHERE d.name = is_referential.definition AND r.name = ANY (is_referential.violated) AND c.name = ANY (r.columns)
-        ORDER BY c.name = ANY (acted_on), r.rule_id, c.name
-    LOOP
-        IF NOT refusing.is_acted_on THEN
-            RETURN false;  -- No foreign key changes that column.
-        END IF;
-        -- A foreign key and a trigger that imitates one look alike, and a row held back would point nowhere.
-        RAISE EXCEPTION USING
-            ERRCODE = 'check_violation',
-            MESSAGE = format('new row for %s violates rule "%s"', is_referential.definition, refusing.name),
-            DETAIL = format('A foreign key, or a trigger, changes column "%s"; the rule wants: %s. Such an update cannot be quarantined.',
-                refusing.changed_column, refusing.promise),
-            HINT = format('Change or delete the row first, or ask the owner of the rule, %s.', refusing.owner),
-            SCHEMA = refusing.schema_name,
-            TABLE = refusing.table_name,
-            COLUMN = refusing.changed_column,
-            CONSTRAINT = refusing.name;
-    END LOOP;
-    RETURN true;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.is_referential(definition text, relation regclass, violated text[], old_row record, new_row record) IS 'Return whether a nested update has to be stored: it sets columns of foreign keys, none that a violated rule reads. An error if one does.';
-
 CREATE FUNCTION pgslo_catalog.is_slug(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
@@ -6597,6 +6547,70 @@ CREATE FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision, count
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision, counted jsonb, weight double precision) IS 'Usual shares of values once one more batch is known.';
+
+CREATE FUNCTION pgslo_catalog.must_be_stored(definition text, relation regclass, violated text[], old_row record, new_row record) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    changed text[] := pgslo_catalog.changed_columns(must_be_stored.relation, must_be_stored.old_row, must_be_stored.new_row);
+    -- Columns that a foreign key sets: SET NULL, SET DEFAULT, CASCADE.
+    acted_on text[] := ARRAY(
+        SELECT a.attname
+        FROM pg_constraint k
+        JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
+        WHERE k.conrelid = must_be_stored.relation AND k.contype = 'f'
+          AND (k.confdeltype IN ('n', 'd') OR k.confupdtype IN ('c', 'n', 'd')));
+    -- A row that moves to another partition is inserted there, and would be kept out of that one.
+    moves boolean := EXISTS (
+        SELECT FROM pg_partition_ancestors(must_be_stored.relation) AS above (oid)
+        JOIN pg_partitioned_table p ON p.partrelid = above.oid
+        CROSS JOIN unnest(p.partattrs::smallint[]) AS k (attnum)
+        LEFT JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = k.attnum
+        WHERE k.attnum = 0 OR a.attname = ANY (changed));
+    refusing record;
+BEGIN
+    -- The row that is there violates those rules as well. A rule that names no column may be about any.
+    IF NOT moves AND NOT EXISTS (
+        SELECT FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)
+        WHERE d.name = must_be_stored.definition AND r.name = ANY (must_be_stored.violated) AND (r.columns && changed OR r.columns = '{}')
+    ) THEN
+        RETURN true;
+    END IF;
+    IF pg_trigger_depth() < 2 OR NOT changed && acted_on THEN
+        RETURN false;
+    END IF;
+    FOR refusing IN
+        SELECT r.name, r.promise, coalesce(r.owner, d.owner, 'unknown') AS owner, c.name AS changed_column,
+               c.name = ANY (acted_on) AS is_acted_on, n.nspname AS schema_name, t.relname AS table_name
+        FROM pgslo_catalog.definition d
+        JOIN pgslo_catalog.rule r USING (definition_id)
+        CROSS JOIN unnest(changed) AS c (name)
+        JOIN pg_class t ON t.oid = must_be_stored.relation
+        JOIN pg_namespace n ON n.oid = t.relnamespace
+        WHERE d.name = must_be_stored.definition AND r.name = ANY (must_be_stored.violated) AND c.name = ANY (r.columns)
+        ORDER BY c.name = ANY (acted_on), r.rule_id, c.name
+    LOOP
+        IF NOT refusing.is_acted_on THEN
+            RETURN false;  -- No foreign key changes that column.
+        END IF;
+        -- A foreign key and a trigger that imitates one look alike, and a row held back would point nowhere.
+        RAISE EXCEPTION USING
+            ERRCODE = 'check_violation',
+            MESSAGE = format('new row for %s violates rule "%s"', must_be_stored.definition, refusing.name),
+            DETAIL = format('A foreign key, or a trigger, changes column "%s"; the rule wants: %s. Such an update cannot be quarantined.',
+                refusing.changed_column, refusing.promise),
+            HINT = format('Change or delete the row first, or ask the owner of the rule, %s.', refusing.owner),
+            SCHEMA = refusing.schema_name,
+            TABLE = refusing.table_name,
+            COLUMN = refusing.changed_column,
+            CONSTRAINT = refusing.name;
+    END LOOP;
+    RETURN true;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.must_be_stored(definition text, relation regclass, violated text[], old_row record, new_row record) IS 'Return whether an update of a row that violates quarantine rules is stored all the same: it changes no column that they read. An error if it may be what a foreign key does.';
 
 CREATE FUNCTION pgslo_catalog.must_raise(error_code text, refuses boolean) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -12277,8 +12291,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_owner(reader name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_plain(type regtype) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.is_referential(definition text, relation regclass, violated text[], old_row record, new_row record) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.is_slug(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_stranger(role oid, relation regclass) FROM PUBLIC;
@@ -12382,6 +12394,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.measured[], ru
 REVOKE ALL ON FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision, counted jsonb, weight double precision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.must_be_stored(definition text, relation regclass, violated text[], old_row record, new_row record) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.must_raise(error_code text, refuses boolean) FROM PUBLIC;
 

@@ -436,24 +436,38 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.changed_columns(regclass, record, record)
     IS 'Return the columns of a table that an update changes, but for generated ones.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.is_referential(
+CREATE OR REPLACE FUNCTION pgslo_catalog.must_be_stored(
     definition text, relation regclass, violated text[], old_row record, new_row record
 ) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    changed text[] := pgslo_catalog.changed_columns(is_referential.relation, is_referential.old_row, is_referential.new_row);
+    changed text[] := pgslo_catalog.changed_columns(must_be_stored.relation, must_be_stored.old_row, must_be_stored.new_row);
     -- Columns that a foreign key sets: SET NULL, SET DEFAULT, CASCADE.
     acted_on text[] := ARRAY(
         SELECT a.attname
         FROM pg_constraint k
         JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
-        WHERE k.conrelid = is_referential.relation AND k.contype = 'f'
+        WHERE k.conrelid = must_be_stored.relation AND k.contype = 'f'
           AND (k.confdeltype IN ('n', 'd') OR k.confupdtype IN ('c', 'n', 'd')));
+    -- A row that moves to another partition is inserted there, and would be kept out of that one.
+    moves boolean := EXISTS (
+        SELECT FROM pg_partition_ancestors(must_be_stored.relation) AS above (oid)
+        JOIN pg_partitioned_table p ON p.partrelid = above.oid
+        CROSS JOIN unnest(p.partattrs::smallint[]) AS k (attnum)
+        LEFT JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = k.attnum
+        WHERE k.attnum = 0 OR a.attname = ANY (changed));
     refusing record;
 BEGIN
-    IF NOT changed && acted_on THEN
+    -- The row that is there violates those rules as well. A rule that names no column may be about any.
+    IF NOT moves AND NOT EXISTS (
+        SELECT FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)
+        WHERE d.name = must_be_stored.definition AND r.name = ANY (must_be_stored.violated) AND (r.columns && changed OR r.columns = '{}')
+    ) THEN
+        RETURN true;
+    END IF;
+    IF pg_trigger_depth() < 2 OR NOT changed && acted_on THEN
         RETURN false;
     END IF;
     FOR refusing IN
@@ -462,9 +476,9 @@ BEGIN
         FROM pgslo_catalog.definition d
         JOIN pgslo_catalog.rule r USING (definition_id)
         CROSS JOIN unnest(changed) AS c (name)
-        JOIN pg_class t ON t.oid = is_referential.relation
+        JOIN pg_class t ON t.oid = must_be_stored.relation
         JOIN pg_namespace n ON n.oid = t.relnamespace
-        WHERE d.name = is_referential.definition AND r.name = ANY (is_referential.violated) AND c.name = ANY (r.columns)
+        WHERE d.name = must_be_stored.definition AND r.name = ANY (must_be_stored.violated) AND c.name = ANY (r.columns)
         ORDER BY c.name = ANY (acted_on), r.rule_id, c.name
     LOOP
         IF NOT refusing.is_acted_on THEN
@@ -473,7 +487,7 @@ BEGIN
         -- A foreign key and a trigger that imitates one look alike, and a row held back would point nowhere.
         RAISE EXCEPTION USING
             ERRCODE = 'check_violation',
-            MESSAGE = format('new row for %s violates rule "%s"', is_referential.definition, refusing.name),
+            MESSAGE = format('new row for %s violates rule "%s"', must_be_stored.definition, refusing.name),
             DETAIL = format('A foreign key, or a trigger, changes column "%s"; the rule wants: %s. Such an update cannot be quarantined.',
                 refusing.changed_column, refusing.promise),
             HINT = format('Change or delete the row first, or ask the owner of the rule, %s.', refusing.owner),
@@ -485,8 +499,8 @@ BEGIN
     RETURN true;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.is_referential(text, regclass, text[], record, record) IS
-    'Return whether a nested update has to be stored: it sets columns of foreign keys, none that a violated rule reads. An error if one does.';
+COMMENT ON FUNCTION pgslo_catalog.must_be_stored(text, regclass, text[], record, record) IS
+    'Return whether an update of a row that violates quarantine rules is stored all the same: it changes no column that they read. An error if it may be what a foreign key does.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.columns_of(relation regclass) RETURNS jsonb
 LANGUAGE sql STABLE

@@ -72,9 +72,9 @@ BEGIN
     IF violated = '{}' THEN
         RETURN NEW;
     END IF;
-    IF TG_OP = 'UPDATE' AND pg_trigger_depth() > 1 THEN
-        IF pgslo_catalog.is_referential('features.user_stats', TG_RELID::regclass, violated, OLD, NEW) THEN
-            RETURN NEW;  -- What a foreign key does has to be stored: left as it was, the row would point nowhere.
+    IF TG_OP = 'UPDATE' THEN
+        IF pgslo_catalog.must_be_stored('features.user_stats', TG_RELID::regclass, violated, OLD, NEW) THEN
+            RETURN NEW;  -- It changes no column that a violated rule reads.
         END IF;
     END IF;
     BEGIN
@@ -89,7 +89,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 58ac4b5f4c4b2933 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 9c0b7c2e30fd8da4 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__take_measure: what a statement takes away is taken from its batches.
@@ -794,4 +794,5 @@ COMMIT;
 ALTER TABLE features.user_stats VALIDATE CONSTRAINT pgslo__age__not_null;
 ALTER TABLE features.user_stats ALTER COLUMN age SET NOT NULL;
 ALTER TABLE features.user_stats DROP CONSTRAINT pgslo__age__not_null;
-INSERT INTO pgslo_catalog.native_not_null (relation, column_name) VALUES ('features.user_stats'::regclass, 'age');
+INSERT INTO pgslo_catalog.native_not_null (relation, column_name) VALUES ('features.user_stats'::regclass, 'age')
+ON CONFLICT ON CONSTRAINT native_not_null_is_set_once DO NOTHING;

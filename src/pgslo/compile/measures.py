@@ -12,7 +12,7 @@ from pgslo.compile import batch_columns, batch_functions, constants, pairs, prom
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.batch_functions import Parts
 from pgslo.compile.conditions import ROW, check_casts
-from pgslo.compile.measuring import Tally, is_watched
+from pgslo.compile.measuring import Tally, is_sampled, is_watched
 from pgslo.compile.mechanisms import Choice
 from pgslo.compile.writes import Undoing, WriteCompiler
 from pgslo.definition import bounds, names, rules
@@ -381,6 +381,8 @@ def _need_profile(rule: rules.BatchRule, column: Column, compiler: WriteCompiler
             f'"{rule.kind}" needs a profile of column "{column.name}", and none is kept: {why}',
             location=rule.place("column"),
         )
+    if not is_sampled(column):
+        raise batch_columns.unfit(rule, column, "of values of this type, only whether they are NULL is known")
 
 
 # Freshness

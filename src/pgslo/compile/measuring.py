@@ -168,6 +168,11 @@ def is_watched(definition: Definition, column: Column) -> bool:
     return not names_batch and column.name not in definition.unwatched and column.generated != "v"
 
 
+def is_sampled(column: Column) -> bool:
+    """Whether a profile knows a column's values, rather than whether they are NULL alone."""
+    return _form(Watched(column, _kind(column))) != "presence"
+
+
 def _kind(column: Column) -> Kind:
     if not column.plain:
         return "text"

@@ -102,15 +102,17 @@ DECLARE
     columns text[] := ARRAY[]::text[];
     tallies text[] := ARRAY[]::text[];
     rules text[] := ARRAY['country_accepted_values', 'plan_accepted_values', 'sku_accepted_values']::text[];
-    mask bigint;
+    mask bigint := 0;
     batches pgslo_catalog.measured[];
     error_code text;
     error_message text;
 BEGIN
     -- An observer: whatever happens in it, the write lives.
     BEGIN
-        mask := pgslo_catalog.sample_mask((SELECT count(*) FROM pgslo_old));
         BEGIN
+            mask := pgslo_catalog.sample_mask((
+                SELECT greatest(max(b.rows), sum(b.rows) / 100)
+                FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b)::bigint);
             SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
         INTO batches
         FROM (
@@ -148,7 +150,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo bf5a7c4d73aa4912 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 2d6ccf981bd0bf9b features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -168,6 +170,7 @@ DECLARE
     failed bigint[];
     raised_shown text[];
     raised_key text[];
+    raised_batch text[];
     example record;
     missed text[] := '{}';
     unjudged text[] := '{}';
@@ -271,6 +274,9 @@ BEGIN
                             batch_name := 'unknown';
                             batch_place := '-Infinity';
                         END;
+                        IF raised_shown[1] IS NOT NULL AND raised_batch[1] IS NULL THEN
+                            raised_batch[1] := batch_name;
+                        END IF;
                         batches := batches || ROW(batch_name, batch_place, 0, '{}', '{}', pgslo_catalog.failing_of(1, 3, 1), NULL)::pgslo_catalog.measured;
                     END LOOP;
                 END;
@@ -327,6 +333,9 @@ BEGIN
                             batch_name := 'unknown';
                             batch_place := '-Infinity';
                         END;
+                        IF raised_shown[2] IS NOT NULL AND raised_batch[2] IS NULL THEN
+                            raised_batch[2] := batch_name;
+                        END IF;
                         batches := batches || ROW(batch_name, batch_place, 0, '{}', '{}', pgslo_catalog.failing_of(2, 3, 1), NULL)::pgslo_catalog.measured;
                     END LOOP;
                 END;
@@ -383,6 +392,9 @@ BEGIN
                             batch_name := 'unknown';
                             batch_place := '-Infinity';
                         END;
+                        IF raised_shown[3] IS NOT NULL AND raised_batch[3] IS NULL THEN
+                            raised_batch[3] := batch_name;
+                        END IF;
                         batches := batches || ROW(batch_name, batch_place, 0, '{}', '{}', pgslo_catalog.failing_of(3, 3, 1), NULL)::pgslo_catalog.measured;
                     END LOOP;
                 END;
@@ -440,7 +452,7 @@ BEGIN
                     FROM pgslo_new AS r WHERE NOT ((r.plan IN ('free', 'pro')) IS NOT FALSE) LIMIT 10
                 ) AS b;
             ELSE
-                PERFORM pgslo_catalog.record_sample('features.user_stats', 'plan_accepted_values', batches[1].batch, raised_key[2], raised_shown[2]);
+                PERFORM pgslo_catalog.record_sample('features.user_stats', 'plan_accepted_values', raised_batch[2], raised_key[2], raised_shown[2]);
             END IF;
         EXCEPTION WHEN OTHERS THEN
             -- It is recorded that rows failed; which ones is not.
@@ -458,7 +470,7 @@ BEGIN
                     FROM pgslo_new AS r WHERE NOT (((r.shop = 1)) IS NOT TRUE OR (r.sku IN ('007', 'null', 'no')) IS NOT FALSE) LIMIT 10
                 ) AS b;
             ELSE
-                PERFORM pgslo_catalog.record_sample('features.user_stats', 'sku_accepted_values', batches[1].batch, raised_key[3], raised_shown[3]);
+                PERFORM pgslo_catalog.record_sample('features.user_stats', 'sku_accepted_values', raised_batch[3], raised_key[3], raised_shown[3]);
             END IF;
         EXCEPTION WHEN OTHERS THEN
             -- It is recorded that rows failed; which ones is not.
@@ -475,7 +487,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 3b4d200d5bc8eed1 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo a02b88989fcbe6b6 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

@@ -101,15 +101,17 @@ DECLARE
     columns text[] := ARRAY[]::text[];
     tallies text[] := ARRAY[]::text[];
     rules text[] := ARRAY['sku_iban', 'campaign_iban']::text[];
-    mask bigint;
+    mask bigint := 0;
     batches pgslo_catalog.measured[];
     error_code text;
     error_message text;
 BEGIN
     -- An observer: whatever happens in it, the write lives.
     BEGIN
-        mask := pgslo_catalog.sample_mask((SELECT count(*) FROM pgslo_old));
         BEGIN
+            mask := pgslo_catalog.sample_mask((
+                SELECT greatest(max(b.rows), sum(b.rows) / 100)
+                FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b)::bigint);
             SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
         INTO batches
         FROM (
@@ -150,7 +152,7 @@ AND length(r."campaign") <= 22)) IS NOT FALSE))]::bigint[] AS failed,
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo f9a7c691ee1a6ee1 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 24de7f80ad4cbf86 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -170,6 +172,7 @@ DECLARE
     failed bigint[];
     raised_shown text[];
     raised_key text[];
+    raised_batch text[];
     example record;
     missed text[] := '{}';
     unjudged text[] := '{}';
@@ -282,6 +285,9 @@ AND length(r."sku") <= 34)) IS NOT FALSE);
                             batch_name := 'unknown';
                             batch_place := '-Infinity';
                         END;
+                        IF raised_shown[1] IS NOT NULL AND raised_batch[1] IS NULL THEN
+                            raised_batch[1] := batch_name;
+                        END IF;
                         batches := batches || ROW(batch_name, batch_place, 0, '{}', '{}', pgslo_catalog.failing_of(1, 2, 1), NULL)::pgslo_catalog.measured;
                     END LOOP;
                 END;
@@ -344,6 +350,9 @@ AND length(r."campaign") <= 22)) IS NOT FALSE);
                             batch_name := 'unknown';
                             batch_place := '-Infinity';
                         END;
+                        IF raised_shown[2] IS NOT NULL AND raised_batch[2] IS NULL THEN
+                            raised_batch[2] := batch_name;
+                        END IF;
                         batches := batches || ROW(batch_name, batch_place, 0, '{}', '{}', pgslo_catalog.failing_of(2, 2, 1), NULL)::pgslo_catalog.measured;
                     END LOOP;
                 END;
@@ -405,7 +414,7 @@ AND left(r."campaign", 2) IN ('GB')
 AND length(r."campaign") <= 22)) IS NOT FALSE) LIMIT 10
                 ) AS b;
             ELSE
-                PERFORM pgslo_catalog.record_sample('features.user_stats', 'campaign_iban', batches[1].batch, raised_key[2], raised_shown[2]);
+                PERFORM pgslo_catalog.record_sample('features.user_stats', 'campaign_iban', raised_batch[2], raised_key[2], raised_shown[2]);
             END IF;
         EXCEPTION WHEN OTHERS THEN
             -- It is recorded that rows failed; which ones is not.
@@ -422,7 +431,7 @@ AND length(r."campaign") <= 22)) IS NOT FALSE) LIMIT 10
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 5a7e8d2cc2ff853d features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 6c1b612139bd91c5 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

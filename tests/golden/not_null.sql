@@ -103,15 +103,17 @@ DECLARE
     columns text[] := ARRAY[]::text[];
     tallies text[] := ARRAY[]::text[];
     rules text[] := ARRAY['country_not_null', 'email_not_null', 'phone_not_null']::text[];
-    mask bigint;
+    mask bigint := 0;
     batches pgslo_catalog.measured[];
     error_code text;
     error_message text;
 BEGIN
     -- An observer: whatever happens in it, the write lives.
     BEGIN
-        mask := pgslo_catalog.sample_mask((SELECT count(*) FROM pgslo_old));
         BEGIN
+            mask := pgslo_catalog.sample_mask((
+                SELECT greatest(max(b.rows), sum(b.rows) / 100)
+                FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b)::bigint);
             SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
         INTO batches
         FROM (
@@ -149,7 +151,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo b378002a958d0292 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 40a555aaa365e23b features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -169,6 +171,7 @@ DECLARE
     failed bigint[];
     raised_shown text[];
     raised_key text[];
+    raised_batch text[];
     example record;
     missed text[] := '{}';
     unjudged text[] := '{}';
@@ -272,6 +275,9 @@ BEGIN
                             batch_name := 'unknown';
                             batch_place := '-Infinity';
                         END;
+                        IF raised_shown[1] IS NOT NULL AND raised_batch[1] IS NULL THEN
+                            raised_batch[1] := batch_name;
+                        END IF;
                         batches := batches || ROW(batch_name, batch_place, 0, '{}', '{}', pgslo_catalog.failing_of(1, 3, 1), NULL)::pgslo_catalog.measured;
                     END LOOP;
                 END;
@@ -328,6 +334,9 @@ BEGIN
                             batch_name := 'unknown';
                             batch_place := '-Infinity';
                         END;
+                        IF raised_shown[2] IS NOT NULL AND raised_batch[2] IS NULL THEN
+                            raised_batch[2] := batch_name;
+                        END IF;
                         batches := batches || ROW(batch_name, batch_place, 0, '{}', '{}', pgslo_catalog.failing_of(2, 3, 1), NULL)::pgslo_catalog.measured;
                     END LOOP;
                 END;
@@ -384,6 +393,9 @@ BEGIN
                             batch_name := 'unknown';
                             batch_place := '-Infinity';
                         END;
+                        IF raised_shown[3] IS NOT NULL AND raised_batch[3] IS NULL THEN
+                            raised_batch[3] := batch_name;
+                        END IF;
                         batches := batches || ROW(batch_name, batch_place, 0, '{}', '{}', pgslo_catalog.failing_of(3, 3, 1), NULL)::pgslo_catalog.measured;
                     END LOOP;
                 END;
@@ -441,7 +453,7 @@ BEGIN
                     FROM pgslo_new AS r WHERE NOT ((r.email IS NOT NULL) IS NOT FALSE) LIMIT 10
                 ) AS b;
             ELSE
-                PERFORM pgslo_catalog.record_sample('features.user_stats', 'email_not_null', batches[1].batch, raised_key[2], raised_shown[2]);
+                PERFORM pgslo_catalog.record_sample('features.user_stats', 'email_not_null', raised_batch[2], raised_key[2], raised_shown[2]);
             END IF;
         EXCEPTION WHEN OTHERS THEN
             -- It is recorded that rows failed; which ones is not.
@@ -459,7 +471,7 @@ BEGIN
                     FROM pgslo_new AS r WHERE NOT ((r.phone IS NOT NULL) IS NOT FALSE) LIMIT 10
                 ) AS b;
             ELSE
-                PERFORM pgslo_catalog.record_sample('features.user_stats', 'phone_not_null', batches[1].batch, raised_key[3], raised_shown[3]);
+                PERFORM pgslo_catalog.record_sample('features.user_stats', 'phone_not_null', raised_batch[3], raised_key[3], raised_shown[3]);
             END IF;
         EXCEPTION WHEN OTHERS THEN
             -- It is recorded that rows failed; which ones is not.
@@ -476,7 +488,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 1c0c2a8efd39c2f1 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo da842c03370de0ae features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

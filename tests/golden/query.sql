@@ -68,15 +68,17 @@ DECLARE
     columns text[] := ARRAY['user_id', 'age', 'clicks', 'score', 'spend', 'country', 'plan', 'email', 'phone', 'shop', 'sku', 'campaign', 'signed_up_at', 'last_seen_at']::text[];
     tallies text[] := ARRAY[]::text[];
     rules text[] := ARRAY[]::text[];
-    mask bigint;
+    mask bigint := 0;
     batches pgslo_catalog.measured[];
     error_code text;
     error_message text;
 BEGIN
     -- An observer: whatever happens in it, the write lives.
     BEGIN
-        mask := pgslo_catalog.sample_mask((SELECT count(*) FROM pgslo_old));
         BEGIN
+            mask := pgslo_catalog.sample_mask((
+                SELECT greatest(max(b.rows), sum(b.rows) / 100)
+                FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b)::bigint);
             SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
         INTO batches
         FROM (
@@ -112,7 +114,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 8964f14c436c7c47 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo bc2dbac503c878a5 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement judges every rule and measures its batches.
@@ -132,6 +134,7 @@ DECLARE
     failed bigint[];
     raised_shown text[];
     raised_key text[];
+    raised_batch text[];
     example record;
     missed text[] := '{}';
     unjudged text[] := '{}';
@@ -199,7 +202,8 @@ BEGIN
     -- From here on an observer: whatever happens, the write lives.
     BEGIN
         BEGIN
-            mask := pgslo_catalog.sample_mask((SELECT sum(b.rows) FROM unnest(batches) AS b)::bigint);
+            -- As of its largest batch. Of very many batches fewer rows each, so that a statement has no more than 200,000.
+            mask := pgslo_catalog.sample_mask((SELECT greatest(max(b.rows), sum(b.rows) / 100) FROM unnest(batches) AS b)::bigint);
             SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), NULL, 0, '{}', '{}', '{}', b.sample)::pgslo_catalog.measured)
             INTO samples
             FROM (
@@ -239,7 +243,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 33d5c54825bfae46 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 7859305e032599ff features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

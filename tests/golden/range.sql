@@ -144,15 +144,17 @@ DECLARE
     columns text[] := ARRAY[]::text[];
     tallies text[] := ARRAY[]::text[];
     rules text[] := ARRAY['age_range', 'score_range', 'signed_up_at_range']::text[];
-    mask bigint;
+    mask bigint := 0;
     batches pgslo_catalog.measured[];
     error_code text;
     error_message text;
 BEGIN
     -- An observer: whatever happens in it, the write lives.
     BEGIN
-        mask := pgslo_catalog.sample_mask((SELECT count(*) FROM pgslo_old));
         BEGIN
+            mask := pgslo_catalog.sample_mask((
+                SELECT greatest(max(b.rows), sum(b.rows) / 100)
+                FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b)::bigint);
             SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
         INTO batches
         FROM (
@@ -190,7 +192,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo d64a71bdc4e65a29 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 4df5ac66b1995323 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -210,6 +212,7 @@ DECLARE
     failed bigint[];
     raised_shown text[];
     raised_key text[];
+    raised_batch text[];
     example record;
     missed text[] := '{}';
     unjudged text[] := '{}';
@@ -313,6 +316,9 @@ BEGIN
                             batch_name := 'unknown';
                             batch_place := '-Infinity';
                         END;
+                        IF raised_shown[1] IS NOT NULL AND raised_batch[1] IS NULL THEN
+                            raised_batch[1] := batch_name;
+                        END IF;
                         batches := batches || ROW(batch_name, batch_place, 0, '{}', '{}', pgslo_catalog.failing_of(1, 3, 1), NULL)::pgslo_catalog.measured;
                     END LOOP;
                 END;
@@ -369,6 +375,9 @@ BEGIN
                             batch_name := 'unknown';
                             batch_place := '-Infinity';
                         END;
+                        IF raised_shown[2] IS NOT NULL AND raised_batch[2] IS NULL THEN
+                            raised_batch[2] := batch_name;
+                        END IF;
                         batches := batches || ROW(batch_name, batch_place, 0, '{}', '{}', pgslo_catalog.failing_of(2, 3, 1), NULL)::pgslo_catalog.measured;
                     END LOOP;
                 END;
@@ -425,6 +434,9 @@ BEGIN
                             batch_name := 'unknown';
                             batch_place := '-Infinity';
                         END;
+                        IF raised_shown[3] IS NOT NULL AND raised_batch[3] IS NULL THEN
+                            raised_batch[3] := batch_name;
+                        END IF;
                         batches := batches || ROW(batch_name, batch_place, 0, '{}', '{}', pgslo_catalog.failing_of(3, 3, 1), NULL)::pgslo_catalog.measured;
                     END LOOP;
                 END;
@@ -482,7 +494,7 @@ BEGIN
                     FROM pgslo_new AS r WHERE NOT ((r.score >= '0.1'::real AND r.score <= '0.9'::real) IS NOT FALSE) LIMIT 10
                 ) AS b;
             ELSE
-                PERFORM pgslo_catalog.record_sample('features.user_stats', 'score_range', batches[1].batch, raised_key[2], raised_shown[2]);
+                PERFORM pgslo_catalog.record_sample('features.user_stats', 'score_range', raised_batch[2], raised_key[2], raised_shown[2]);
             END IF;
         EXCEPTION WHEN OTHERS THEN
             -- It is recorded that rows failed; which ones is not.
@@ -500,7 +512,7 @@ BEGIN
                     FROM pgslo_new AS r WHERE NOT (((r.plan = 'pro')) IS NOT TRUE OR (r.signed_up_at >= '2015-01-01 00:00:00+00') IS NOT FALSE) LIMIT 10
                 ) AS b;
             ELSE
-                PERFORM pgslo_catalog.record_sample('features.user_stats', 'signed_up_at_range', batches[1].batch, raised_key[3], raised_shown[3]);
+                PERFORM pgslo_catalog.record_sample('features.user_stats', 'signed_up_at_range', raised_batch[3], raised_key[3], raised_shown[3]);
             END IF;
         EXCEPTION WHEN OTHERS THEN
             -- It is recorded that rows failed; which ones is not.
@@ -517,7 +529,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo d7ba52345fa679f3 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo e9409a2fbf974fc5 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

@@ -161,15 +161,17 @@ DECLARE
     columns text[] := ARRAY[]::text[];
     tallies text[] := ARRAY[]::text[];
     rules text[] := ARRAY['country_accepted_values']::text[];
-    mask bigint;
+    mask bigint := 0;
     batches pgslo_catalog.measured[];
     error_code text;
     error_message text;
 BEGIN
     -- An observer: whatever happens in it, the write lives.
     BEGIN
-        mask := pgslo_catalog.sample_mask((SELECT count(*) FROM pgslo_old));
         BEGIN
+            mask := pgslo_catalog.sample_mask((
+                SELECT greatest(max(b.rows), sum(b.rows) / 100)
+                FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b)::bigint);
             SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
         INTO batches
         FROM (
@@ -205,7 +207,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 543c48462c4b051b features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo a6c17cac47928a11 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -225,6 +227,7 @@ DECLARE
     failed bigint[];
     raised_shown text[];
     raised_key text[];
+    raised_batch text[];
     example record;
     missed text[] := '{}';
     unjudged text[] := '{}';
@@ -326,6 +329,9 @@ BEGIN
                             batch_name := 'unknown';
                             batch_place := '-Infinity';
                         END;
+                        IF raised_shown[1] IS NOT NULL AND raised_batch[1] IS NULL THEN
+                            raised_batch[1] := batch_name;
+                        END IF;
                         batches := batches || ROW(batch_name, batch_place, 0, '{}', '{}', pgslo_catalog.failing_of(1, 1, 1), NULL)::pgslo_catalog.measured;
                     END LOOP;
                 END;
@@ -382,7 +388,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo efda942728f3b830 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 6504626438e2c3a1 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

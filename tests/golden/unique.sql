@@ -103,15 +103,17 @@ DECLARE
     columns text[] := ARRAY[]::text[];
     tallies text[] := ARRAY[]::text[];
     rules text[] := ARRAY['email_unique', 'campaign_unique_2']::text[];
-    mask bigint;
+    mask bigint := 0;
     batches pgslo_catalog.measured[];
     error_code text;
     error_message text;
 BEGIN
     -- An observer: whatever happens in it, the write lives.
     BEGIN
-        mask := pgslo_catalog.sample_mask((SELECT count(*) FROM pgslo_old));
         BEGIN
+            mask := pgslo_catalog.sample_mask((
+                SELECT greatest(max(b.rows), sum(b.rows) / 100)
+                FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b)::bigint);
             SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
         INTO batches
         FROM (
@@ -148,7 +150,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 8a7c73f41fc0bf11 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 29b8eba63bfe525a features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -168,6 +170,7 @@ DECLARE
     failed bigint[];
     raised_shown text[];
     raised_key text[];
+    raised_batch text[];
     example record;
     missed text[] := '{}';
     unjudged text[] := '{}';
@@ -270,6 +273,9 @@ BEGIN
                             batch_name := 'unknown';
                             batch_place := '-Infinity';
                         END;
+                        IF raised_shown[1] IS NOT NULL AND raised_batch[1] IS NULL THEN
+                            raised_batch[1] := batch_name;
+                        END IF;
                         batches := batches || ROW(batch_name, batch_place, 0, '{}', '{}', pgslo_catalog.failing_of(1, 2, 1), NULL)::pgslo_catalog.measured;
                     END LOOP;
                 END;
@@ -326,6 +332,9 @@ BEGIN
                             batch_name := 'unknown';
                             batch_place := '-Infinity';
                         END;
+                        IF raised_shown[2] IS NOT NULL AND raised_batch[2] IS NULL THEN
+                            raised_batch[2] := batch_name;
+                        END IF;
                         batches := batches || ROW(batch_name, batch_place, 0, '{}', '{}', pgslo_catalog.failing_of(2, 2, 1), NULL)::pgslo_catalog.measured;
                     END LOOP;
                 END;
@@ -370,7 +379,7 @@ BEGIN
                     FROM pgslo_new AS r WHERE NOT ((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE) LIMIT 10
                 ) AS b;
             ELSE
-                PERFORM pgslo_catalog.record_sample('features.user_stats', 'email_unique', batches[1].batch, raised_key[1], raised_shown[1]);
+                PERFORM pgslo_catalog.record_sample('features.user_stats', 'email_unique', raised_batch[1], raised_key[1], raised_shown[1]);
             END IF;
         EXCEPTION WHEN OTHERS THEN
             -- It is recorded that rows failed; which ones is not.
@@ -388,7 +397,7 @@ BEGIN
                     FROM pgslo_new AS r WHERE NOT ((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE) LIMIT 10
                 ) AS b;
             ELSE
-                PERFORM pgslo_catalog.record_sample('features.user_stats', 'campaign_unique_2', batches[1].batch, raised_key[2], raised_shown[2]);
+                PERFORM pgslo_catalog.record_sample('features.user_stats', 'campaign_unique_2', raised_batch[2], raised_key[2], raised_shown[2]);
             END IF;
         EXCEPTION WHEN OTHERS THEN
             -- It is recorded that rows failed; which ones is not.
@@ -405,7 +414,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 74502120ef8e3c81 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo cb0dc73e4288ce57 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

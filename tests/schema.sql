@@ -3945,6 +3945,13 @@ DECLARE
     until timestamptz := pgslo_catalog.follow_until(follow_loads.at_once);
 BEGIN
     IF emptied IS NOT NULL THEN
+        UPDATE pgslo_catalog.applied a
+        SET rows_emptied = a.rows_emptied + (
+            SELECT coalesce(sum(CASE f.operation WHEN 'truncate' THEN coalesce((f.tallies ->> 'emptied rows')::bigint, 0) ELSE f.rows END), 0)
+            FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = id AND f.fragment_id <= emptied AND f.written_at >= a.applied_at
+              AND f.operation <> 'recount' AND (f.rows > 0 OR f.operation = 'truncate' OR (follow_loads.definition).batch_is_of_row))
+        WHERE a.definition_id = id;
         DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.fragment_id <= emptied;
         UPDATE pgslo_catalog.batch b SET rows = 0, present = '{}', tallies = '{}', failures = '{}' WHERE b.definition_id = id;
     END IF;
@@ -7956,18 +7963,30 @@ CREATE FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass
     AS $$
 DECLARE
     target pgslo_catalog.definition;
+    note bigint;
+    emptied bigint;
 BEGIN
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = record_truncate.definition;
     -- Nobody else writes to the table meanwhile, so fragments with lower numbers are of earlier writes, all of them.
     INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)
-    VALUES (target.definition_id, '', '-Infinity', 0, CASE WHEN record_truncate.relation = target.relation THEN 'truncate' ELSE 'recount' END);
+    VALUES (target.definition_id, '', '-Infinity', 0, CASE WHEN record_truncate.relation = target.relation THEN 'truncate' ELSE 'recount' END)
+    RETURNING fragment_id INTO note;
     IF record_truncate.relation = target.relation THEN
         -- Those that tick() is at just now are left to it.
-        DELETE FROM pgslo_catalog.fragment f
-        WHERE f.fragment_id IN (
-            SELECT g.fragment_id FROM pgslo_catalog.fragment g
-            WHERE g.definition_id = target.definition_id AND g.operation <> 'truncate'
-            FOR UPDATE SKIP LOCKED);
+        WITH gone AS (
+            DELETE FROM pgslo_catalog.fragment f
+            WHERE f.fragment_id IN (
+                SELECT g.fragment_id FROM pgslo_catalog.fragment g
+                WHERE g.definition_id = target.definition_id AND g.operation <> 'truncate'
+                FOR UPDATE SKIP LOCKED)
+            RETURNING f.*
+        )
+        SELECT sum(g.rows) INTO emptied
+        FROM gone g JOIN pgslo_catalog.applied a USING (definition_id)
+        WHERE g.written_at >= a.applied_at AND g.operation <> 'recount' AND (g.rows > 0 OR target.batch_is_of_row);
+        -- The statistics system goes on counting them, and drift compares with it.
+        UPDATE pgslo_catalog.fragment f SET tallies = jsonb_build_object('emptied rows', emptied)
+        WHERE f.fragment_id = note AND emptied <> 0;
         DELETE FROM pgslo_catalog.rule_break b
         WHERE b.rule_break_id IN (
             SELECT k.rule_break_id FROM pgslo_catalog.rule_break k
@@ -10738,7 +10757,8 @@ CREATE TABLE pgslo_catalog.applied (
     library_version text NOT NULL,
     applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     applied_by text DEFAULT SESSION_USER NOT NULL,
-    table_owner text
+    table_owner text,
+    rows_emptied bigint DEFAULT 0 NOT NULL
 );
 
 COMMENT ON TABLE pgslo_catalog.applied IS 'How the last apply left a table and what was generated for it: drift is the difference.';
@@ -10752,6 +10772,8 @@ COMMENT ON COLUMN pgslo_catalog.applied.objects IS 'What was generated: kind, na
 COMMENT ON COLUMN pgslo_catalog.applied.rows_written IS 'Rows inserted and updated so far, as the statistics system counted them.';
 
 COMMENT ON COLUMN pgslo_catalog.applied.table_owner IS 'Owner of the table when the definition was applied.';
+
+COMMENT ON COLUMN pgslo_catalog.applied.rows_emptied IS 'Recorded rows, written since the last apply, that TRUNCATE removed: the statistics system still counts them.';
 
 CREATE VIEW pgslo_catalog.generated AS
  WITH trusted AS (

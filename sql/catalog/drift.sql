@@ -69,12 +69,19 @@ SELECT d.name AS definition, d.writes, size.bytes AS quarantine_bytes, size.max_
           LEFT JOIN pg_catalog.pg_roles o ON o.oid = s.setrole LEFT JOIN pg_catalog.pg_database b ON b.oid = s.setdatabase
           WHERE 'session_replication_role=replica' = ANY (s.setconfig) AND (s.setdatabase = 0 OR b.datname = current_database()) ORDER BY 1) AS replica_roles,
     a.rows_written AS rows_written_then,
+    -- After a crash all statistics begin anew, the ones of the whole server as well.
+    (SELECT max(r.stats_reset) FROM (
+         SELECT b.stats_reset FROM pg_catalog.pg_stat_database b WHERE b.datname = current_database()
+         UNION ALL SELECT w.stats_reset FROM pg_catalog.pg_stat_bgwriter w) r
+     WHERE r.stats_reset > a.applied_at) AS statistics_reset_at,
     (SELECT sum(CASE WHEN d.batch_is_of_row AND d.writes = 'bulk' THEN s.n_tup_ins - s.n_tup_del ELSE s.n_tup_ins + s.n_tup_upd END)::bigint
      FROM (SELECT c.oid AS relid UNION SELECT p.relid FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p) r
      JOIN pg_catalog.pg_stat_user_tables s ON s.relid = r.relid) AS rows_written_now,
-    (SELECT coalesce(sum(f.rows), 0)::bigint
-     FROM pgslo_catalog.fragment f
-     WHERE f.definition_id = d.definition_id AND f.operation NOT IN ('truncate', 'recount') AND (f.rows > 0 OR d.batch_is_of_row AND d.writes = 'bulk') AND f.written_at >= a.applied_at) AS rows_recorded,
+    a.rows_emptied
+        + (SELECT coalesce(sum(CASE f.operation WHEN 'truncate' THEN coalesce((f.tallies ->> 'emptied rows')::bigint, 0) ELSE f.rows END), 0)::bigint
+           FROM pgslo_catalog.fragment f
+           WHERE f.definition_id = d.definition_id AND f.operation <> 'recount' AND f.written_at >= a.applied_at
+             AND (f.rows > 0 OR f.operation = 'truncate' OR d.batch_is_of_row AND d.writes = 'bulk')) AS rows_recorded,
     -- A session reports what it wrote when it pleases, after at most ten seconds: these may be told of after the apply.
     (SELECT coalesce(sum(f.rows), 0)::bigint
      FROM pgslo_catalog.fragment f

@@ -70,6 +70,7 @@ class Facts:
     replica_roles: Sequence[str]
     rows_written_then: int | None
     rows_written_now: int | None
+    statistics_reset_at: Any
     rows_recorded: int
     rows_just_before: int
     newest_recorded: Decimal | None
@@ -396,21 +397,28 @@ def _now(facts: Facts, pauses: Sequence[Mapping[str, Any]]) -> Iterator[Finding]
 def _unseen(facts: Facts) -> Iterator[Finding]:
     """Compare what the table has with what was written down: the counters as a hint, the newest batch for sure."""
     then, now = facts.rows_written_then, facts.rows_written_now
-    if not facts.records_rows or then is None or now is None or now < then:
-        return
-    unseen = now - then - facts.rows_recorded
-    if unseen <= 0:
+    if not facts.records_rows or then is None or now is None:
         return
     newer = facts.newest_in_table is not None and (
         facts.newest_recorded is None or facts.newest_in_table > facts.newest_recorded
     )
+    unseen = now - then - facts.rows_recorded
     since = f"{facts.applied_at:%Y-%m-%d %H:%M} UTC"
     counted = f"{now - then:,} rows were written since {since}, {facts.rows_recorded:,} of them recorded"
+    innocent, to_do = (
+        "what was rolled back counts as written too",
+        "if much was not rolled back: look for a replica role, disabled triggers, a new partition",
+    )
+    if facts.statistics_reset_at is not None or now < then:
+        when = f" at {facts.statistics_reset_at:%Y-%m-%d %H:%M} UTC" if facts.statistics_reset_at else ""
+        counted = f"how many rows were written since {since} cannot be told"
+        innocent, to_do = f"the server's statistics were reset{when}", "pgslo learn --from-table counts the batches that are in the table"
+    elif unseen <= 0:
+        return
     if newer:
-        said = f"{counted}, and the table's newest batch is not among these"
+        said = f"{counted}, and the table's newest batch is not among the recorded ones"
         to_do = "find who wrote it (replica role, disabled triggers, a new partition), mend that, and load the batch again"
         yield Finding(facts.definition, "unseen rows", f"table {facts.table_name}", said, to_do)
-    elif unseen > facts.rows_just_before:
-        said = f"{counted}; what was rolled back counts as written too"
-        to_do = "if much was not rolled back: look for a replica role, disabled triggers, a new partition"
+    elif now < then or facts.statistics_reset_at is not None or unseen > facts.rows_just_before:
+        said = f"{counted}; {innocent}"
         yield Finding(facts.definition, "unseen rows", f"table {facts.table_name}", said, to_do, is_hint=True)

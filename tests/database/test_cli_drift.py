@@ -234,6 +234,52 @@ def test_what_is_deleted_and_loaded_again_is_no_unseen_row(
     assert found(run) == {("unseen rows", "table features.stats")}
 
 
+@pytest.mark.parametrize("tick", ["", "SELECT pgslo.tick()"])
+def test_what_truncate_removes_is_no_unseen_row(run: Run, connection: Connection, tick: str) -> None:
+    insert(connection, "2026-02-01")
+    assert run("apply", "--yes").exit_code == 0
+    for _ in range(3):
+        with connection.transaction():
+            connection.execute("TRUNCATE features.stats")
+            insert(connection, "2026-02-01")
+        connection.execute(tick)
+    settle(connection)
+    assert run("drift", "stats").stdout == "1 table as the last apply left them\n"
+    connection.execute("SET session_replication_role = replica")
+    insert(connection, "2026-02-02")
+    settle(connection)
+    assert found(run) == {("unseen rows", "table features.stats")}
+
+
+@pytest.mark.parametrize(
+    "reset",
+    [
+        "SELECT pg_stat_reset_single_table_counters('features.stats'::regclass)",
+        "SELECT pg_stat_reset()",
+    ],
+)
+def test_after_a_reset_of_statistics_nothing_is_said_to_be_well(
+    run: Run, connection: Connection, reset: str
+) -> None:
+    insert(connection, "2026-02-03")
+    settle(connection)
+    connection.execute(reset)
+    connection.execute("INSERT INTO features.stats VALUES (2, '2026-02-03', 30, 'us')")
+    settle(connection)
+    result = run("drift", "stats")
+    assert result.exit_code == 0
+    assert "cannot be told; the server's statistics were reset at 2" in result.stdout
+    # The newest batch needs no counter.
+    connection.execute("SET session_replication_role = replica")
+    insert(connection, "2026-02-04")
+    settle(connection)
+    assert ("unseen rows", "table features.stats") in {
+        (one["what"], one["thing"])
+        for one in json.loads(run("drift", "--json").stdout)["drift"]
+        if not one["is_hint"]
+    }
+
+
 def test_rows_whose_writer_reports_them_after_an_apply_are_not_unseen(
     run: Run, connection: Connection, dsn: str
 ) -> None:

@@ -19,7 +19,8 @@ SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::
      FROM below b
      JOIN pg_catalog.pg_class c ON c.oid = b.inhrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      JOIN pg_catalog.pg_roles r ON r.oid = c.relowner
-     WHERE c.relowner <> w.relowner AND NOT r.rolsuper) AS foreign_parts,
+     -- A member of the owner's role has that role's rights already.
+     WHERE NOT pg_catalog.pg_has_role(c.relowner, w.relowner, 'MEMBER')) AS foreign_parts,
     (SELECT coalesce(jsonb_agg(jsonb_build_object(
                 'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
                 'base_type', pg_catalog.format_type(t.oid, NULL), 'type_schema', tn.nspname, 'category', t.typcategory,

@@ -134,10 +134,12 @@ DECLARE
     qualified text;
     owner oid;
     runs_as oid;
+    has_parts boolean;
+    part record;
     -- What the runtime asks itself, it asks of the table by its number, whatever its name is now.
     by_name boolean := coalesce(pin_table.function NOT IN ((pin_table.definition).reader, (pin_table.definition).writer), pin_table.function IS NOT NULL);
 BEGIN
-    SELECT format('%I.%I', n.nspname, c.relname), c.relowner INTO qualified, owner
+    SELECT format('%I.%I', n.nspname, c.relname), c.relowner, c.relhassubclass INTO qualified, owner, has_parts
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.oid = relation AND c.relkind IN ('r', 'p') AND (NOT by_name OR n.nspname || '.' || c.relname = (pin_table.definition).name);
     IF FOUND THEN
@@ -161,6 +163,19 @@ BEGIN
     END IF;
     IF by_name AND pin_table.function IS DISTINCT FROM (pin_table.definition).recount AND pin_table.function IS DISTINCT FROM (pin_table.definition).age_of THEN
         PERFORM pgslo_catalog.pin_others(pin_table.definition);
+    END IF;
+    IF has_parts THEN
+        SELECT format('%I.%I', n.nspname, c.relname) AS name, quote_ident(pg_get_userbyid(c.relowner)) AS owner INTO part
+        FROM pgslo_catalog.reached_tables(relation, false) AS t (oid) JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE NOT pg_has_role(c.relowner, owner, 'MEMBER')
+        ORDER BY 1 LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'insufficient_privilege',
+                MESSAGE = format('%s, a part of %s, belongs to role %s', part.name, (pin_table.definition).name, part.owner),
+                DETAIL = format('Functions that its indexes and constraints call would run with the rights of role %s.', quote_ident(pg_get_userbyid(owner))),
+                HINT = format('ALTER TABLE %s OWNER TO %I;', part.name, pg_get_userbyid(owner));
+        END IF;
     END IF;
 END
 $pgslo$;

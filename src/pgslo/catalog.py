@@ -82,7 +82,8 @@ class Relation:
         row_security: Whether policies limit who sees which rows.
         owner: Name of the role that owns it.
         schema_owner: Owner of its schema, who can replace it; empty for a superuser and for the database's owner.
-        foreign_parts: Partitions and inheritance children of another owner: their name and that role.
+        foreign_parts: Partitions and inheritance children of a role that has not the rights of the owner: their name and
+            that role.
         number: Its oid, which another relation under its name does not have.
     """
 

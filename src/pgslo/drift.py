@@ -412,7 +412,10 @@ def _unseen(facts: Facts) -> Iterator[Finding]:
     if facts.statistics_reset_at is not None or now < then:
         when = f" at {facts.statistics_reset_at:%Y-%m-%d %H:%M} UTC" if facts.statistics_reset_at else ""
         counted = f"how many rows were written since {since} cannot be told"
-        innocent, to_do = f"the server's statistics were reset{when}", "pgslo learn --from-table counts the batches that are in the table"
+        innocent, to_do = (
+            f"the server's statistics were reset{when}",
+            "pgslo learn --from-table counts the batches that are in the table",
+        )
     elif unseen <= 0:
         return
     if newer:

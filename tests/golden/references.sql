@@ -499,6 +499,18 @@ SELECT pgslo_catalog.register('{
  "judge": "features__user_stats__judge",
  "batch_column": "feature_date",
  "sensitivity": 1.0,
+ "reads": [
+  [
+   "dim",
+   "campaign",
+   false
+  ],
+  [
+   "dim",
+   "product",
+   false
+  ]
+ ],
  "watched": [],
  "rules": [
   {
@@ -589,7 +601,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "8244e75fdd77b537"
+ "fingerprint": "965be85e4caa62c5"
 }'::jsonb);
 
 -- create foreign_key pgslo__country_references ON features.user_stats: only a foreign key holds against deletes in the other table; its error is PostgreSQL's own (23503).

@@ -65,7 +65,17 @@ def _reads(definition: Definition) -> Iterator[Read]:
 
 
 def check(definition: Definition, catalog: Catalog) -> Iterator[CatalogError]:
-    """Yield an error for each relation that the owner of the definition's table may not read."""
+    """Yield an error for each relation that the owner of the definition's table may not read, and for partitions of others."""
+    relation = catalog.relations.get((definition.schema_name, definition.table_name))
+    if relation is not None:
+        for part_name, owner in relation.foreign_parts:
+            part = ".".join(part_name)
+            yield CatalogError(
+                f"{part} belongs to role {owner}, who does not have the rights of {relation.owner}",
+                detail=f"Functions that its indexes and constraints call would run with the rights of {relation.owner}, who owns {definition.name}.",
+                hint=f"ALTER TABLE {part} OWNER TO {relation.owner}",
+                location=definition.place("table"),
+            )
     for one in reads(definition):
         schema, name = one.name
         if naming.is_reserved(schema):
@@ -102,8 +112,6 @@ def hazards(definition: Definition, relation: Relation, catalog: Catalog) -> Ite
             yield f"{by} reads {kind} {'.'.join(name)}: its functions run with the rights of role {reach.reader}"
     if relation.schema_owner not in ("", catalog.user, catalog.keeper):
         yield f"schema {relation.schema} belongs to role {relation.schema_owner}, who can replace the table"
-    for name, owner in relation.foreign_parts:
-        yield f"{'.'.join(name)} belongs to role {owner}: its triggers run with the rights of whoever writes or releases rows"
 
 
 def others(definition: Definition, subject: Subject) -> list[list[str | bool]]:

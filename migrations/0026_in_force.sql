@@ -7,3 +7,6 @@ COMMENT ON COLUMN pgslo_catalog.rule.rests_on IS
 
 ALTER TABLE pgslo_catalog.applied ADD COLUMN rows_emptied bigint NOT NULL DEFAULT 0;
 COMMENT ON COLUMN pgslo_catalog.applied.rows_emptied IS 'Recorded rows, written since the last apply, that TRUNCATE removed: the statistics system still counts them.';
+
+ALTER TABLE pgslo_catalog.fragment ADD COLUMN rows_emptied bigint;
+COMMENT ON COLUMN pgslo_catalog.fragment.rows_emptied IS 'Of a TRUNCATE: recorded rows, written since the last apply, that it removed.';

@@ -3947,7 +3947,7 @@ BEGIN
     IF emptied IS NOT NULL THEN
         UPDATE pgslo_catalog.applied a
         SET rows_emptied = a.rows_emptied + (
-            SELECT coalesce(sum(CASE f.operation WHEN 'truncate' THEN coalesce((f.tallies ->> 'emptied rows')::bigint, 0) ELSE f.rows END), 0)
+            SELECT coalesce(sum(CASE f.operation WHEN 'truncate' THEN coalesce(f.rows_emptied, 0) ELSE f.rows END), 0)
             FROM pgslo_catalog.fragment f
             WHERE f.definition_id = id AND f.fragment_id <= emptied AND f.written_at >= a.applied_at
               AND f.operation <> 'recount' AND (f.rows > 0 OR f.operation = 'truncate' OR (follow_loads.definition).batch_is_of_row))
@@ -6243,6 +6243,7 @@ CREATE TABLE pgslo_catalog.fragment (
     level smallint,
     sample_columns text[],
     sample text[],
+    rows_emptied bigint,
     CONSTRAINT fragment_operation_is_known CHECK ((operation = ANY (ARRAY['judged'::text, 'insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'recount'::text, 'merged'::text, 'recounted'::text])))
 );
 
@@ -6267,6 +6268,8 @@ COMMENT ON COLUMN pgslo_catalog.fragment.level IS 'The sample holds rows whose e
 COMMENT ON COLUMN pgslo_catalog.fragment.sample_columns IS 'Columns of the sample, after the hash.';
 
 COMMENT ON COLUMN pgslo_catalog.fragment.sample IS 'Rows as text, each its entity''s hash and its values. May hold personal data.';
+
+COMMENT ON COLUMN pgslo_catalog.fragment.rows_emptied IS 'Of a TRUNCATE: recorded rows, written since the last apply, that it removed.';
 
 CREATE FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch text) RETURNS pgslo_catalog.fragment
     LANGUAGE plpgsql
@@ -8000,8 +8003,7 @@ BEGIN
         FROM gone g JOIN pgslo_catalog.applied a USING (definition_id)
         WHERE g.written_at >= a.applied_at AND g.operation <> 'recount' AND (g.rows > 0 OR target.batch_is_of_row);
         -- The statistics system goes on counting them, and drift compares with it.
-        UPDATE pgslo_catalog.fragment f SET tallies = jsonb_build_object('emptied rows', emptied)
-        WHERE f.fragment_id = note AND emptied <> 0;
+        UPDATE pgslo_catalog.fragment f SET rows_emptied = emptied WHERE f.fragment_id = note AND emptied <> 0;
         DELETE FROM pgslo_catalog.rule_break b
         WHERE b.rule_break_id IN (
             SELECT k.rule_break_id FROM pgslo_catalog.rule_break k

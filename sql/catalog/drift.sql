@@ -78,7 +78,7 @@ SELECT d.name AS definition, d.writes, size.bytes AS quarantine_bytes, size.max_
      FROM (SELECT c.oid AS relid UNION SELECT p.relid FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p) r
      JOIN pg_catalog.pg_stat_user_tables s ON s.relid = r.relid) AS rows_written_now,
     a.rows_emptied
-        + (SELECT coalesce(sum(CASE f.operation WHEN 'truncate' THEN coalesce((f.tallies ->> 'emptied rows')::bigint, 0) ELSE f.rows END), 0)::bigint
+        + (SELECT coalesce(sum(CASE f.operation WHEN 'truncate' THEN coalesce(f.rows_emptied, 0) ELSE f.rows END), 0)::bigint
            FROM pgslo_catalog.fragment f
            WHERE f.definition_id = d.definition_id AND f.operation <> 'recount' AND f.written_at >= a.applied_at
              AND (f.rows > 0 OR f.operation = 'truncate' OR d.batch_is_of_row AND d.writes = 'bulk')) AS rows_recorded,

@@ -102,8 +102,7 @@ BEGIN
         FROM gone g JOIN pgslo_catalog.applied a USING (definition_id)
         WHERE g.written_at >= a.applied_at AND g.operation <> 'recount' AND (g.rows > 0 OR target.batch_is_of_row);
         -- The statistics system goes on counting them, and drift compares with it.
-        UPDATE pgslo_catalog.fragment f SET tallies = jsonb_build_object('emptied rows', emptied)
-        WHERE f.fragment_id = note AND emptied <> 0;
+        UPDATE pgslo_catalog.fragment f SET rows_emptied = emptied WHERE f.fragment_id = note AND emptied <> 0;
         DELETE FROM pgslo_catalog.rule_break b
         WHERE b.rule_break_id IN (
             SELECT k.rule_break_id FROM pgslo_catalog.rule_break k
@@ -350,7 +349,7 @@ BEGIN
     IF emptied IS NOT NULL THEN
         UPDATE pgslo_catalog.applied a
         SET rows_emptied = a.rows_emptied + (
-            SELECT coalesce(sum(CASE f.operation WHEN 'truncate' THEN coalesce((f.tallies ->> 'emptied rows')::bigint, 0) ELSE f.rows END), 0)
+            SELECT coalesce(sum(CASE f.operation WHEN 'truncate' THEN coalesce(f.rows_emptied, 0) ELSE f.rows END), 0)
             FROM pgslo_catalog.fragment f
             WHERE f.definition_id = id AND f.fragment_id <= emptied AND f.written_at >= a.applied_at
               AND f.operation <> 'recount' AND (f.rows > 0 OR f.operation = 'truncate' OR (follow_loads.definition).batch_is_of_row))

@@ -97,6 +97,7 @@ CLOSED = {
         "secret",
         "quarantine_size",
         "given_up",
+        "other_relation",
     ),
 }
 
@@ -233,7 +234,7 @@ def test_an_auditor_runs_drift_and_status(
     }.items():
         connection.execute(f"ALTER ROLE {people[function]} LOGIN PASSWORD 'x'")
         own = psycopg.conninfo.make_conninfo(dsn, user=people[function], password="x")
-        assert run("--dsn", own, "drift").exit_code == drift, function
+        assert run("--dsn", own, "drift").exit_code == drift, run("--dsn", own, "drift").output
         seen = root.ERROR if function == "stranger" else root.BREACH
         assert run("--dsn", own, "status").exit_code == seen, function
 

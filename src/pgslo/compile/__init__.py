@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -171,6 +171,7 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
             errors += group.errors
         except DefinitionError as error:
             errors.append(error)
+    errors += _unknown_columns(definition, compiler)
     asserted = assertions.Asserted()
     try:
         asserted = assertions.asserted(definition, compiler)
@@ -253,6 +254,19 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
         () if reads_others else asserted.validations,
         reads_others=reads_others,
     )
+
+
+def _unknown_columns(definition: Definition, compiler: WriteCompiler) -> Iterator[DefinitionError]:
+    """Yield an error for each column that is named where no rule looks it up, and that the table has not."""
+    named = (
+        *((name, f"columns.{name}") for name in definition.listed),
+        *((name, "unwatched") for name in definition.unwatched),
+    )
+    for name, place in named:
+        try:
+            compiler.subject.column(name, definition.place(place))
+        except DefinitionError as error:
+            yield error
 
 
 def _post_processed(compiler: WriteCompiler, probes: list[Probe]) -> tuple[Artifact, ...]:

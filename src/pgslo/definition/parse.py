@@ -182,7 +182,7 @@ class _Reader:
             case kind if kind in FILE_FORMS:
                 self._file_rule(FILE_FORMS[kind], key, node)
             case "columns":
-                self._columns(node)
+                self._columns(written, node)
             case "rules":
                 self._row_rules(node)
             case "assertions":
@@ -377,7 +377,7 @@ class _Reader:
         if written is not None:
             self._rules.add(form, key, written, column=None)
 
-    def _columns(self, node: Node) -> None:
+    def _columns(self, written: Written, node: Node) -> None:
         mapping = self._mapping(node, "For example age: [not_null]")
         for column, items in mapping.entries if mapping else ():
             try:
@@ -389,6 +389,9 @@ class _Reader:
                 hint = "Begin each rule with a dash: - not_null"
                 self._error(f"expected a list of rules, not {describe(items)}", items.location, hint)
                 continue
+            if not items.items:
+                written.values["listed"] = (*written.values.get("listed", ()), column.text)
+                written.places[f"columns.{column.text}"] = column.location
             for item in items.items:
                 self._column_rule(column, item)
 

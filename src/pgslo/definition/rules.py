@@ -521,6 +521,7 @@ class Definition(BaseModel):
         enforce: False: none of its rules is enforced, and no reader refused.
         watch: Whether bounds are learned for columns that have none.
         unwatched: Columns that are left out of that.
+        listed: Columns that are named without a rule.
         settle: How long after its last write a batch is taken as complete; ``None``: ten minutes.
         max_bytes: Bytes of rows that may wait in quarantine; a row beyond is rejected.
         target: Objective of each rule that has none of its own: share of batches, or of the time, that meet it.
@@ -548,6 +549,7 @@ class Definition(BaseModel):
     enforce: bool = True
     watch: bool = True
     unwatched: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
     settle: timedelta | None = None
     max_bytes: int = Field(default=2**30, gt=0)
     sensitivity: float = Field(default=1.0, gt=0)

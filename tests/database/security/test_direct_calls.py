@@ -16,7 +16,14 @@ PUBLIC = {
     "metric": "computes from the rows that it is given",
     "schema_difference": "reads columns that the catalogues show",
 }
-AUDITORS = {"conversions_of", "parts_of", "is_stranger", "native_fault", "foreign_key_fault", "column_numbers"}
+AUDITORS = {
+    "conversions_of",
+    "parts_of",
+    "is_stranger",
+    "native_fault",
+    "foreign_key_fault",
+    "column_numbers",
+}
 
 MINE = """
 CREATE TABLE evil.tab (id int PRIMARY KEY, day date, amount int, grp text);

@@ -14,7 +14,7 @@ from pgslo.compile import view_schemas
 
 What = Literal[
     "quarantine full",
-    "gone", "table renamed", "table replaced", "missing", "edited", "foreign", "switched off", "not in force", "unarmed", "detached", "column renamed", "column retyped",
+    "gone", "table renamed", "table replaced", "missing", "edited", "foreign", "switched off", "not in force", "no rights", "unarmed", "detached", "column renamed", "column retyped",
     "column gone", "type changed", "broken", "unseen rows", "other owner", "not observed", "paused", "unknown", "snapshot", "schema", "forged",
 ]  # fmt: skip
 
@@ -56,6 +56,9 @@ class Facts:
     columns: Sequence[Mapping[str, Any]] | None
     used_columns: Sequence[str]
     broken: Sequence[str]
+    blind_views: Sequence[Sequence[str]]
+    can_release: bool
+    keeper: str
     faults: Sequence[Sequence[Any]]
     asserts: bool
     unarmed: Sequence[Sequence[str]]
@@ -106,6 +109,7 @@ def find(
     return (
         *_table(facts),
         *_owners(facts),
+        *_rights(facts),
         *_objects(facts, installed, paused=paused),
         *_native(facts, installed),
         *_others(facts),
@@ -165,7 +169,7 @@ def unguarded(found: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(
         one
         for one in found
-        if one.what in ("gone", "table replaced", "not in force")
+        if one.what in ("gone", "table replaced", "not in force", "no rights")
         or (one.what == "missing" and one.thing.startswith(("trigger ", "view ")))
     )
 
@@ -203,6 +207,27 @@ def _owners(facts: Facts) -> Iterator[Finding]:
         said = f"it belongs to role {facts.table_owner} now, and belonged to role {facts.applied_owner}"
         said += "; batches are not counted and rows are not released until it is applied again"
         yield Finding(facts.definition, "other owner", f"table {facts.table_name}", said, "pgslo apply")
+
+
+def _rights(facts: Facts) -> Iterator[Finding]:
+    """Whether the owners of guarded views, and pgslo's, may do with the table what they do with it."""
+    owned = f"or make the role a member of {facts.table_owner} again"
+    for view, owner in facts.blind_views:
+        yield Finding(
+            facts.definition,
+            "no rights",
+            f"view {view}",
+            f"it belongs to role {owner}, who may not read {facts.table_name}: its readers get 42501",
+            f"GRANT SELECT ON {facts.table_name} TO {owner}, {owned}",
+        )
+    if not facts.can_release:
+        yield Finding(
+            facts.definition,
+            "no rights",
+            f"table {facts.table_name}",
+            f"role {facts.keeper}, who owns pgslo, may not write to it: rows in quarantine cannot be released",
+            f"GRANT INSERT, UPDATE ON {facts.table_name} TO {facts.keeper}, {owned}",
+        )
 
 
 def _objects(facts: Facts, installed: Sequence[Installed], *, paused: bool) -> Iterator[Finding]:

@@ -1,0 +1,68 @@
+"""Rights that guarded views and releases need are compared with those that their owners have now."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from pgslo import operations
+
+TAB = """
+table: evil.tab
+owner: mallory
+key: [id]
+batch: {by: day}
+readers: [$reader]
+columns: {age: [range: {min: 0, max: 120, on_breach: quarantine}]}
+"""
+
+
+def found(world):
+    """What drift finds, as a superuser sees it: kind and thing."""
+    return {(one.what, one.thing) for one in operations.find_drift(world.admin)}
+
+
+@pytest.fixture
+def tab(world):
+    world.run("superuser", "GRANT $mallory TO $installer")
+    world.run("mallory", "CREATE TABLE evil.tab (id int PRIMARY KEY, day date, age int)")
+    world.apply(TAB)
+    world.run("mallory", "INSERT INTO evil.tab VALUES (1, '2026-01-01', 30)")
+    assert found(world) == set()
+    return world
+
+
+VIEWS = {("no rights", f"view guarded.tab{companion}") for companion in ("", "_status", "_strict")}
+
+
+def test_a_role_that_is_taken_from_the_installer(tab):
+    tab.run("superuser", "REVOKE $mallory FROM $installer")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        tab.run("reader", "SELECT id FROM guarded.tab")
+    assert found(tab) >= {("no rights", "view guarded.tab")}
+    assert {what for what, _ in found(tab)} == {"no rights"}
+    # What it says to do.
+    tab.run("superuser", "GRANT SELECT ON evil.tab TO $installer; GRANT USAGE ON SCHEMA evil TO $installer")
+    assert found(tab) == set()
+    assert tab.run("reader", "SELECT id FROM guarded.tab") == [(1,)]
+
+
+def test_a_table_that_is_given_to_another_owner(world):
+    world.run("installer", "CREATE TABLE features.tab (id int PRIMARY KEY, day date, age int)")
+    world.apply(TAB.replace("evil.tab", "features.tab"))
+    assert found(world) == set()
+    world.run("superuser", "ALTER TABLE features.tab OWNER TO $mallory")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        world.run("reader", "SELECT id FROM guarded.tab")
+    assert found(world) >= {
+        ("no rights", "view guarded.tab"),
+        ("no rights", "table features.tab"),
+        ("other owner", "table features.tab"),
+    }
+    world.run("superuser", "GRANT SELECT, INSERT, UPDATE ON features.tab TO $installer")
+    assert found(world) == {("other owner", "table features.tab")}
+    assert world.run("reader", "SELECT id FROM guarded.tab") == []
+    # Applied again as a member of the new owner's role, all is as it was.
+    world.run("superuser", "GRANT $mallory TO $installer; GRANT USAGE ON SCHEMA features TO $mallory")
+    world.apply(TAB.replace("evil.tab", "features.tab"))
+    assert found(world) == set()

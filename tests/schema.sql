@@ -1086,7 +1086,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo.recount_pairs(definition text) IS 'Counts all pairs of predictions and labels anew from the tables, for writes that no trigger saw, and judges what changed; returns the predictions.';
 
-CREATE FUNCTION pgslo.release(quarantine_id bigint, changes jsonb DEFAULT '{}'::jsonb) RETURNS text
+CREATE FUNCTION pgslo.release(quarantine_id bigint, changes jsonb DEFAULT '{}'::jsonb, as_update text[] DEFAULT NULL::text[]) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "DateStyle" TO 'ISO, YMD'
@@ -1108,11 +1108,14 @@ DECLARE
     again pgslo_catalog.quarantine;
     newest bigint := coalesce((SELECT max(q.quarantine_id) FROM pgslo_catalog.quarantine q), 0);
     is_update boolean;
+    -- An upsert is kept before PostgreSQL looks for the row with its key.
+    is_upsert boolean := release.as_update IS NOT NULL;
     key_column text;
     old_key text;
     change text;
     said text;
     about text;
+    constraint_name text;
 BEGIN
     SELECT q.* INTO held FROM pgslo_catalog.quarantine q WHERE q.quarantine_id = release.quarantine_id FOR UPDATE;
     IF NOT FOUND OR held.state <> 'held' THEN
@@ -1123,7 +1126,8 @@ BEGIN
             HINT = 'SELECT * FROM pgslo.quarantine;';
     END IF;
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.definition_id = held.definition_id;
-    is_update := held.operation = 'UPDATE';
+    is_upsert := is_upsert AND held.operation = 'INSERT';
+    is_update := held.operation = 'UPDATE' OR is_upsert;
     PERFORM pgslo_catalog.pin_table(target, coalesce(target.writer, target.reader));
 
     SELECT min(k.name) INTO unknown
@@ -1137,6 +1141,19 @@ BEGIN
             MESSAGE = format('column "%s" of %s does not exist or is generated', unknown, target.name);
     END IF;
 
+    SELECT min(n.name) INTO unknown
+    FROM unnest(release.as_update) AS n (name)
+    WHERE NOT EXISTS (
+        SELECT FROM pg_attribute a
+        WHERE a.attrelid = target.relation AND a.attname = n.name AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.attidentity <> 'a'
+          AND a.attname <> ALL (target.key_columns));
+    IF unknown IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'undefined_column',
+            MESSAGE = format('column "%s" of %s cannot be updated', unknown, target.name),
+            DETAIL = 'It does not exist, is generated, or belongs to the key.';
+    END IF;
+    unknown := NULL;
     -- With the rights of its owner, if that is another role.
     IF target.writer IS NULL THEN
         -- So that nobody adds a trigger between this look and the write.
@@ -1151,7 +1168,7 @@ BEGIN
             HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; '
                           'write it by hand and discard this one.', release.quarantine_id);
     END IF;
-    IF is_update AND held.old_key IS NULL THEN
+    IF is_update AND held.old_key IS NULL AND NOT is_upsert THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('cannot determine the row of %s that row %s updates', target.name, release.quarantine_id),
@@ -1230,11 +1247,35 @@ BEGIN
         SELECT quote_ident(a.attname)
         FROM pg_attribute a
         WHERE a.attrelid = target.relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-          AND (held.operation = 'INSERT' OR a.attidentity <> 'a')
+          AND (NOT is_update OR a.attidentity <> 'a')
           AND (a.attname = ANY (known) OR release.changes ? a.attname)
+          AND (NOT is_upsert OR a.attname <> ALL (target.key_columns) AND (release.as_update = '{}' OR a.attname = ANY (release.as_update)))
         ORDER BY a.attnum);
+    IF names = '{}' THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_column', MESSAGE = format('%s has no column that can be updated', target.name);
+    END IF;
+    -- An upsert takes UPDATE on what it sets. Who releases an INSERT as one must not gain that by it.
+    SELECT min(n.name) INTO unknown
+    FROM pg_attribute a
+    JOIN unnest(names) AS n (name) ON n.name = quote_ident(a.attname)
+    WHERE is_upsert AND a.attrelid = target.relation AND a.attnum > 0
+      AND NOT coalesce(has_column_privilege((SELECT r.oid FROM pg_roles r WHERE r.rolname = held.writer), target.relation, a.attnum, 'UPDATE'), false)
+      AND NOT has_column_privilege(pgslo_catalog.caller(), target.relation, a.attnum, 'UPDATE');
+    IF unknown IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('cannot release row %s as an update of column %s', release.quarantine_id, unknown),
+            DETAIL = format('Neither its writer, role %s, nor role %s has UPDATE on it.', quote_ident(held.writer), quote_ident(pgslo_catalog.caller())),
+            HINT = 'Name the columns that the writer updates.';
+    END IF;
 
-    IF is_update THEN
+    IF is_upsert THEN
+        SELECT string_agg(CASE WHEN pgslo_catalog.is_plain(a.atttypid) THEN format('t.%1$I = r.%1$I', a.attname)
+                               ELSE format('%s = %s', pgslo_catalog.text_of(format('t.%I', a.attname), a.atttypid), pgslo_catalog.text_of(format('r.%I', a.attname), a.atttypid)) END, ' AND ')
+        INTO old_key
+        FROM pg_attribute a
+        WHERE a.attrelid = target.relation AND a.attname = ANY (target.key_columns) AND a.attnum > 0 AND NOT a.attisdropped;
+    ELSIF is_update THEN
         -- The row with the key that it had before: the image may hold another one, and so may the changes.
         -- Which operator compares values of a type that is not PostgreSQL's own, casts decide.
         SELECT CASE WHEN count(*) = count(a.attname) THEN string_agg(format('%s = %L',
@@ -1243,6 +1284,8 @@ BEGIN
         FROM jsonb_object_keys(held.old_key) AS k (name)
         LEFT JOIN jsonb_array_elements(columns_then) AS w (said) ON w.said ->> 1 = k.name
         LEFT JOIN pg_attribute a ON a.attrelid = target.relation AND a.attnum = (w.said ->> 0)::smallint AND NOT a.attisdropped;
+    END IF;
+    IF is_update THEN
         change := format(
             'UPDATE %s AS t SET (%s) = ROW(%s) FROM %s AS r WHERE %s',
             target.relation,
@@ -1260,7 +1303,18 @@ BEGIN
     END IF;
     BEGIN
         written := pgslo_catalog.write_released(target, change);
-    EXCEPTION WHEN SQLSTATE 'SL004' THEN
+    EXCEPTION
+    WHEN unique_violation THEN
+        GET STACKED DIAGNOSTICS said = MESSAGE_TEXT, about = PG_EXCEPTION_DETAIL, constraint_name = CONSTRAINT_NAME;
+        RAISE EXCEPTION USING
+            ERRCODE = 'unique_violation',
+            MESSAGE = said,
+            DETAIL = about,
+            HINT = CASE WHEN is_update THEN '' ELSE format('To update the row that is there, as ON CONFLICT DO UPDATE would: pgslo.release(%s, as_update => ''{column}'').', release.quarantine_id) END,
+            SCHEMA = split_part(target.name, '.', 1),
+            TABLE = substr(target.name, strpos(target.name, '.') + 1),
+            CONSTRAINT = constraint_name;
+    WHEN SQLSTATE 'SL004' THEN
         GET STACKED DIAGNOSTICS said = MESSAGE_TEXT, about = PG_EXCEPTION_DETAIL;
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
@@ -1277,6 +1331,7 @@ BEGIN
             MESSAGE = format('row %s still cannot be written to %s', release.quarantine_id, target.name),
             DETAIL = coalesce(
                 (SELECT string_agg(format('%s; rule "%s" wants: %s', reason ->> 'shown', reason ->> 'rule', reason ->> 'promise'), '; ') FROM jsonb_array_elements(again.reasons) reason) || '.',
+                CASE WHEN is_upsert THEN format('The row with key %s is not there to be updated.', held.row_key) END,
                 format('The row with key %s is not there to be updated.', (SELECT format('(%s) = (%s)', string_agg(k.name, ', ' ORDER BY k.ordinal), string_agg(held.old_key ->> k.name, ', ' ORDER BY k.ordinal)) FROM unnest(target.key_columns) WITH ORDINALITY AS k (name, ordinal)))),
             HINT = 'Repair it on the way: pgslo.release(id, ''{"column": value}''), or discard it: pgslo.discard(id).';
     END IF;
@@ -1287,7 +1342,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo.release(quarantine_id bigint, changes jsonb) IS 'Writes a quarantined row to its table, with changes if given; every rule judges it again.';
+COMMENT ON FUNCTION pgslo.release(quarantine_id bigint, changes jsonb, as_update text[]) IS 'Writes a quarantined row to its table, with changes if given; every rule judges it again. as_update: columns to set in the row that has its key, {} for all.';
 
 CREATE FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -12104,7 +12159,7 @@ REVOKE ALL ON FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, p
 
 REVOKE ALL ON FUNCTION pgslo.recount_pairs(definition text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo.release(quarantine_id bigint, changes jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo.release(quarantine_id bigint, changes jsonb, as_update text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text) FROM PUBLIC;
 

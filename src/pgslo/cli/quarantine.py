@@ -18,6 +18,7 @@ from pgslo.errors import DatabaseError, PgsloError
 
 OK, ERROR = 0, 1
 _STILL_BREAKS, _NOT_HELD = "23514", "P0002"
+_UNIQUE_VIOLATION = "23505"
 
 _id = click.IntRange(min=1, max=2**63 - 1)
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -164,18 +165,38 @@ def _facts(facts: dict[str, str]) -> None:
     metavar="COLUMN=VALUE",
     help='Change a column on the way; VALUE is JSON (3, null, "text") or plain text. May be given several times.',
 )
+@click.option(
+    "--update",
+    "columns",
+    multiple=True,
+    metavar="COLUMN",
+    help="Set this column in the row that has the key, instead of inserting a row; * for all. May be given several times.",
+)
 @_json
 @session_options
 @pass_session
-def release(session: Session, rows: tuple[int, ...], *, changes: tuple[str, ...], as_json: bool) -> int:
+def release(
+    session: Session,
+    rows: tuple[int, ...],
+    *,
+    changes: tuple[str, ...],
+    columns: tuple[str, ...],
+    as_json: bool,
+) -> int:
     """Write rows to their tables after all; every rule judges them again.
 
-    A row that still breaks a rule stays in quarantine. Ends with exit code 1 if any could not be released.
+    A row that still breaks a rule stays in quarantine. A row of an upsert, INSERT … ON CONFLICT DO UPDATE, is released with
+    --update if a row with its key is there. Ends with exit code 1 if any could not be released.
     """
     document = _document(changes)
+    if "*" in columns and len(columns) > 1:
+        raise click.UsageError("--update takes * alone, or columns.")
+    as_update = None if not columns else [] if "*" in columns else list(columns)
 
     def write(conn: Connection, row: int) -> str:
-        found = conn.execute("SELECT pgslo.release(%s, %s::jsonb)", (row, document)).fetchone()
+        found = conn.execute(
+            "SELECT pgslo.release(%s, %s::jsonb, %s::text[])", (row, document, as_update)
+        ).fetchone()
         return str(found[0]) if found else ""
 
     return _decide(session, rows, write, as_json=as_json)
@@ -250,6 +271,8 @@ def _decide(
                     raise  # the others would fail as well
                 if exc.sqlstate == _STILL_BREAKS:
                     exc.hint = f"change it on the way: pgslo quarantine release {row} --set column=value, or give it up: pgslo quarantine drop {row}"
+                elif exc.sqlstate == _UNIQUE_VIOLATION and exc.hint:
+                    exc.hint = f"to update the row that is there, as ON CONFLICT DO UPDATE would: pgslo quarantine release {row} --update column"
                 elif exc.sqlstate == _NOT_HELD:
                     exc.hint = "pgslo quarantine list"
                 outcome.append(

@@ -268,3 +268,24 @@ def test_a_discard_is_recorded_with_the_role_that_acts(paid):
     session.execute(paid.sql("SET ROLE $steward").encode())
     session.execute("SELECT pgslo.discard(1)")
     assert paid.run("steward", "SELECT decided_by FROM pgslo.quarantine") == [(paid.names["steward"],)]
+
+
+def test_no_insert_is_released_as_an_update_that_neither_may_make(world):
+    world.run("installer", "CREATE TABLE features.up (id int PRIMARY KEY, name text, age int)")
+    world.run(
+        "installer",
+        "GRANT INSERT, UPDATE (age) ON features.up TO $writer; INSERT INTO features.up VALUES (1, 'right', 30)",
+    )
+    world.apply(
+        """
+        table: features.up
+        key: [id]
+        columns: {age: [range: {max: 120, on_breach: quarantine}]}
+        """
+    )
+    world.run("writer", "INSERT INTO features.up VALUES (1, 'forged', 500)")
+    for columns in ("{}", "{name}", "{name,age}"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="as an update of column name"):
+            world.run("steward", f"""SELECT pgslo.release(1, '{{"age": 50}}', '{columns}')""")
+    world.run("steward", """SELECT pgslo.release(1, '{"age": 50}', '{age}')""")
+    assert world.run("installer", "SELECT * FROM features.up") == [(1, "right", 50)]

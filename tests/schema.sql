@@ -2700,7 +2700,7 @@ BEGIN
     FOR one IN
         SELECT m.token[1]
         FROM regexp_matches(check_condition.condition,
-            E'([eE]\'(?:[^\'\\\\]|\\\\.|\'\')*\'|\'[^\'\\\\]*\'|"[^"]*"|[^\\x01-\\x2f\\x3a-\\x40\\x5b-\\x5e\\x60\\x7b-\\x7f]+|--|/\\*|.)',
+            E'([eE]''(?:[^''\\\\]|\\\\.|'''')*''|''[^''\\\\]*''|"[^"]*"|[^\\x01-\\x2f\\x3a-\\x40\\x5b-\\x5e\\x60\\x7b-\\x7f]+|--|/\\*|.)',
             'g') AS m (token)
     LOOP
         CONTINUE WHEN one ~ E'^[ \t\n\r\f\v]$';
@@ -2711,7 +2711,7 @@ BEGIN
             WHEN one IN (';', '$') THEN format('It holds %s outside of a string.', one)
             WHEN one IN ('''', '"', E'\\') THEN
                 'It holds a string or a name that does not end, or a backslash in a string without E.'
-            WHEN before <> '.' AND lower(one) IN ('select', 'values', 'table', 'union', 'intersect', 'except')
+            WHEN before <> '.' AND lower(one COLLATE "C") IN ('select', 'values', 'table', 'union', 'intersect', 'except')
                 THEN 'It holds a query.'
         END;
         EXIT WHEN wrong IS NOT NULL;
@@ -4292,7 +4292,10 @@ CREATE FUNCTION pgslo_catalog.foreign_key_fault(relation regclass, rests_on json
     AS $$
 DECLARE
     numbers smallint[] := pgslo_catalog.column_numbers(foreign_key_fault.relation, ARRAY(SELECT jsonb_array_elements_text(rests_on -> 'columns')));
-    target regclass := to_regclass(format('%I.%I', rests_on #>> '{table,0}', rests_on #>> '{table,1}'));
+    -- Not by to_regclass(), which refuses whoever may not use the schema.
+    target oid := (
+        SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = rests_on #>> '{table,0}' AND c.relname = rests_on #>> '{table,1}');
     key record;
 BEGIN
     FOR key IN
@@ -10384,11 +10387,11 @@ CREATE VIEW pgslo.budget WITH (security_barrier='true') AS
                     max(e.missed) FILTER (WHERE e.is_lately) AS lately_missed
                    FROM ( SELECT s.is_lately,
                             COALESCE(EXTRACT(epoch FROM (w.now - s.since)), (0)::numeric) AS judged,
-                            ( SELECT COALESCE(EXTRACT(epoch FROM sum((upper(u.span) - lower(u.span)))), (0)::numeric) AS "coalesce"
+                            ( SELECT COALESCE(EXTRACT(epoch FROM sum((upper(span.span) - lower(span.span)))), (0)::numeric) AS "coalesce"
                                    FROM (( SELECT range_agg(tstzrange(GREATEST(o_1.opened_at, s.since), LEAST(o_1.resolved_at, w.now))) AS spans
    FROM pgslo_catalog.open_span o_1
   WHERE ((o_1.rule_id = ANY (w.rules)) AND (o_1.opened_at < w.now) AND (o_1.resolved_at > s.since))) o
-                                     CROSS JOIN LATERAL unnest(o.spans) u(span))) AS missed
+                                     CROSS JOIN LATERAL unnest(o.spans) span(span))) AS missed
                            FROM ( VALUES (false,GREATEST(d.began, (w.now - w.span))), (true,GREATEST(d.began, (w.now - (w.span / (10)::double precision))))) s(is_lately, since)) e) t)
           WHERE (w.budgeting = 'time_slices'::text)
         )

@@ -85,7 +85,9 @@ SELECT d.name AS definition, d.writes, size.bytes AS quarantine_bytes, size.max_
          SELECT b.stats_reset FROM pg_catalog.pg_stat_database b WHERE b.datname = current_database()
          UNION ALL SELECT w.stats_reset FROM pg_catalog.pg_stat_bgwriter w) r
      WHERE r.stats_reset > a.applied_at) AS statistics_reset_at,
-    (SELECT sum(CASE WHEN d.batch_is_of_row AND d.writes = 'bulk' THEN s.n_tup_ins - s.n_tup_del ELSE s.n_tup_ins + s.n_tup_upd END)::bigint
+    -- A standby has statistics of its own, which count no write.
+    (SELECT (sum(CASE WHEN d.batch_is_of_row AND d.writes = 'bulk' THEN s.n_tup_ins - s.n_tup_del ELSE s.n_tup_ins + s.n_tup_upd END)
+             FILTER (WHERE NOT pg_catalog.pg_is_in_recovery()))::bigint
      FROM (SELECT c.oid AS relid UNION SELECT p.relid FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p) r
      JOIN pg_catalog.pg_stat_user_tables s ON s.relid = r.relid) AS rows_written_now,
     a.rows_emptied

@@ -26,7 +26,10 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     numbers smallint[] := pgslo_catalog.column_numbers(foreign_key_fault.relation, ARRAY(SELECT jsonb_array_elements_text(rests_on -> 'columns')));
-    target regclass := to_regclass(format('%I.%I', rests_on #>> '{table,0}', rests_on #>> '{table,1}'));
+    -- Not by to_regclass(), which refuses whoever may not use the schema.
+    target oid := (
+        SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = rests_on #>> '{table,0}' AND c.relname = rests_on #>> '{table,1}');
     key record;
 BEGIN
     FOR key IN

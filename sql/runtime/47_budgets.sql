@@ -70,12 +70,12 @@ WITH wanted AS (
         FROM (
             SELECT s.is_lately, coalesce(extract(epoch FROM w.now - s.since), 0) AS judged, (
                 -- Two open at once count once.
-                SELECT coalesce(extract(epoch FROM sum(upper(u.span) - lower(u.span))), 0)
+                SELECT coalesce(extract(epoch FROM sum(upper(span) - lower(span))), 0)
                 FROM (
                     SELECT range_agg(tstzrange(greatest(o.opened_at, s.since), least(o.resolved_at, w.now))) AS spans
                     FROM pgslo_catalog.open_span o
                     WHERE o.rule_id = ANY (w.rules) AND o.opened_at < w.now AND o.resolved_at > s.since
-                ) AS o CROSS JOIN LATERAL unnest(o.spans) AS u (span)) AS missed
+                ) AS o CROSS JOIN LATERAL unnest(o.spans) AS span) AS missed
             FROM (VALUES (false, greatest(d.began, w.now - w.span)), (true, greatest(d.began, w.now - w.span / 10)))
                 AS s (is_lately, since)
         ) e

@@ -280,7 +280,7 @@ BEGIN
     FOR one IN
         SELECT m.token[1]
         FROM regexp_matches(check_condition.condition,
-            E'([eE]\'(?:[^\'\\\\]|\\\\.|\'\')*\'|\'[^\'\\\\]*\'|"[^"]*"|[^\\x01-\\x2f\\x3a-\\x40\\x5b-\\x5e\\x60\\x7b-\\x7f]+|--|/\\*|.)',
+            E'([eE]''(?:[^''\\\\]|\\\\.|'''')*''|''[^''\\\\]*''|"[^"]*"|[^\\x01-\\x2f\\x3a-\\x40\\x5b-\\x5e\\x60\\x7b-\\x7f]+|--|/\\*|.)',
             'g') AS m (token)
     LOOP
         CONTINUE WHEN one ~ E'^[ \t\n\r\f\v]$';
@@ -291,7 +291,7 @@ BEGIN
             WHEN one IN (';', '$') THEN format('It holds %s outside of a string.', one)
             WHEN one IN ('''', '"', E'\\') THEN
                 'It holds a string or a name that does not end, or a backslash in a string without E.'
-            WHEN before <> '.' AND lower(one) IN ('select', 'values', 'table', 'union', 'intersect', 'except')
+            WHEN before <> '.' AND lower(one COLLATE "C") IN ('select', 'values', 'table', 'union', 'intersect', 'except')
                 THEN 'It holds a query.'
         END;
         EXIT WHEN wrong IS NOT NULL;

@@ -121,7 +121,7 @@ def everything(connection: psycopg.Connection[Any]) -> list[str]:
            UNION ALL SELECT r::text FROM pgslo_catalog.runtime r
            UNION ALL SELECT d::text FROM pgslo_catalog.definition d
            UNION ALL SELECT r::text FROM pgslo_catalog.rule r
-           UNION ALL SELECT p::text FROM pgslo_catalog.pause p
+           UNION ALL SELECT p::text FROM pgslo_catalog.pause p WHERE p.resumed_at IS NULL
            ORDER BY 1"""
     )
     return [row[0] for row in found]

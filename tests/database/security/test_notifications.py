@@ -19,7 +19,7 @@ END$$;
 """
 
 
-def test_a_flood_of_notifications_ticks_once_a_second(world, empty_dsn, tmp_path):
+def test_a_flood_of_notifications_ticks_once_a_second(world, world_dsn, tmp_path):
     world.run("superuser", COUNTED)
     mallory = world.session("mallory")
     watch = subprocess.Popen(
@@ -27,7 +27,7 @@ def test_a_flood_of_notifications_ticks_once_a_second(world, empty_dsn, tmp_path
         stderr=subprocess.PIPE,
         text=True,
         cwd=tmp_path,
-        env={**os.environ, "PGSLO_DSN": empty_dsn},
+        env={**os.environ, "PGSLO_DSN": world_dsn},
     )
     try:
         assert watch.stderr is not None

@@ -93,6 +93,7 @@ def test_a_stranger_sees_no_definition_in_any_view(emp, subtests: pytest.Subtest
         "ml_metric",
         "prediction_problem",
         "post_processing",
+        "pause",
         "snapshot",
         "task_run",
     }

@@ -607,36 +607,36 @@ def upserted(session):
     return session
 
 
-def release(session, rest=""):
+def releasing(session, rest=""):
     """A statement that releases the one row that is held."""
     (held,) = session.values("SELECT quarantine_id FROM pgslo_catalog.quarantine WHERE state = 'held'")
     return f"SELECT pgslo.release({held}{rest})"
 
 
 def test_an_upsert_over_a_row_is_released_as_an_update(upserted):
-    refused = upserted.refused(release(upserted, """, '{"age": 50}'"""))
+    refused = upserted.refused(releasing(upserted, """, '{"age": 50}'"""))
     assert (refused.sqlstate, refused.rule) == ("23505", "example_pkey")
     assert refused.hint.startswith(
         "To update the row that is there, as ON CONFLICT DO UPDATE would: pgslo.release("
     )
-    assert upserted.values(release(upserted, """, '{"age": 50}', '{age,name}'""")) != []
+    assert upserted.values(releasing(upserted, """, '{"age": 50}', '{age,name}'""")) != []
     assert rows(upserted, "id, day::text, name, age") == [(1, "2026-01-01", "new", 50)]
 
 
 def test_an_upsert_of_all_columns(upserted):
-    upserted.run(release(upserted, """, '{"age": 50}', as_update => '{}'"""))
+    upserted.run(releasing(upserted, """, '{"age": 50}', as_update => '{}'"""))
     assert rows(upserted, "id, day::text, name, age") == [(1, "2026-01-02", "new", 50)]
 
 
 def test_an_upsert_that_still_violates_a_rule_stays(upserted):
-    refused = upserted.refused(release(upserted, ", '{}', '{age}'"))
+    refused = upserted.refused(releasing(upserted, ", '{}', '{age}'"))
     assert refused.sqlstate == "23514"
     assert rows(upserted, "age") == [(1,)]
 
 
 @pytest.mark.parametrize("column", ["id", "nothing"])
 def test_an_upsert_sets_no_key_and_no_column_that_is_not_there(upserted, column):
-    refused = upserted.refused(release(upserted, f", '{{}}', '{{{column}}}'"))
+    refused = upserted.refused(releasing(upserted, f", '{{}}', '{{{column}}}'"))
     assert (refused.sqlstate, refused.message) == (
         "42703",
         f'column "{column}" of features.example cannot be updated',
@@ -645,7 +645,7 @@ def test_an_upsert_sets_no_key_and_no_column_that_is_not_there(upserted, column)
 
 def test_an_upsert_whose_row_is_gone(upserted):
     upserted.run("DELETE FROM features.example")
-    refused = upserted.refused(release(upserted, """, '{"age": 5}', '{}'"""))
+    refused = upserted.refused(releasing(upserted, """, '{"age": 5}', '{}'"""))
     assert refused.detail == "The row with key (id) = (1) is not there to be updated."
-    upserted.run(release(upserted, """, '{"age": 5}'"""))
+    upserted.run(releasing(upserted, """, '{"age": 5}'"""))
     assert rows(upserted, "name, age") == [("new", 5)]

@@ -1116,6 +1116,8 @@ DECLARE
     said text;
     about text;
     constraint_name text;
+    -- Names of the key's columns now: one may have been renamed since the definition was applied.
+    key_names text[];
 BEGIN
     SELECT q.* INTO held FROM pgslo_catalog.quarantine q WHERE q.quarantine_id = release.quarantine_id FOR UPDATE;
     IF NOT FOUND OR held.state <> 'held' THEN
@@ -1129,6 +1131,11 @@ BEGIN
     is_upsert := is_upsert AND held.operation = 'INSERT';
     is_update := held.operation = 'UPDATE' OR is_upsert;
     PERFORM pgslo_catalog.pin_table(target, coalesce(target.writer, target.reader));
+    key_names := ARRAY(
+        SELECT coalesce(a.attname, k.name)
+        FROM unnest(target.key_columns, pgslo_catalog.column_numbers(target.relation, target.key_columns)) WITH ORDINALITY AS k (name, number, place)
+        LEFT JOIN pg_attribute a ON a.attrelid = target.relation AND a.attnum = k.number
+        ORDER BY k.place);
 
     SELECT min(k.name) INTO unknown
     FROM jsonb_object_keys(release.changes) AS k (name)
@@ -1146,7 +1153,7 @@ BEGIN
     WHERE NOT EXISTS (
         SELECT FROM pg_attribute a
         WHERE a.attrelid = target.relation AND a.attname = n.name AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.attidentity <> 'a'
-          AND a.attname <> ALL (target.key_columns));
+          AND a.attname <> ALL (key_names));
     IF unknown IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'undefined_column',
@@ -1176,7 +1183,7 @@ BEGIN
             HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.', release.quarantine_id);
     END IF;
     -- The key says which row is written. Who releases decides about the held row, not about another one.
-    SELECT k.name INTO key_column FROM unnest(target.key_columns) WITH ORDINALITY AS k (name, ordinal) WHERE release.changes ? k.name ORDER BY k.ordinal LIMIT 1;
+    SELECT k.name INTO key_column FROM unnest(key_names) WITH ORDINALITY AS k (name, ordinal) WHERE release.changes ? k.name ORDER BY k.ordinal LIMIT 1;
     IF key_column IS NOT NULL AND (is_update OR NOT has_table_privilege(pgslo_catalog.caller(), target.relation, 'INSERT')) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
@@ -1249,7 +1256,7 @@ BEGIN
         WHERE a.attrelid = target.relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
           AND (NOT is_update OR a.attidentity <> 'a')
           AND (a.attname = ANY (known) OR release.changes ? a.attname)
-          AND (NOT is_upsert OR a.attname <> ALL (target.key_columns) AND (release.as_update = '{}' OR a.attname = ANY (release.as_update)))
+          AND (NOT is_upsert OR a.attname <> ALL (key_names) AND (release.as_update = '{}' OR a.attname = ANY (release.as_update)))
         ORDER BY a.attnum);
     IF names = '{}' THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_column', MESSAGE = format('%s has no column that can be updated', target.name);
@@ -1274,7 +1281,7 @@ BEGIN
                                ELSE format('%s = %s', pgslo_catalog.text_of(format('t.%I', a.attname), a.atttypid), pgslo_catalog.text_of(format('r.%I', a.attname), a.atttypid)) END, ' AND ')
         INTO old_key
         FROM pg_attribute a
-        WHERE a.attrelid = target.relation AND a.attname = ANY (target.key_columns) AND a.attnum > 0 AND NOT a.attisdropped;
+        WHERE a.attrelid = target.relation AND a.attname = ANY (key_names) AND a.attnum > 0 AND NOT a.attisdropped;
     ELSIF is_update THEN
         -- The row with the key that it had before: the image may hold another one, and so may the changes.
         -- Which operator compares values of a type that is not PostgreSQL's own, casts decide.
@@ -1598,9 +1605,12 @@ BEGIN
     -- Code of owners of tables may be slow, by mistake or on purpose. The tables of pgslo's owner come first, and those that
     -- took until statement_timeout the last time come last: what was done by then is kept.
     FOR due IN
-        SELECT d AS definition, g.given_up_at IS NOT NULL OR d.reader IS NOT NULL AS is_late
-        FROM pgslo_catalog.definition d LEFT JOIN pgslo_catalog.given_up g USING (definition_id)
-        ORDER BY g.given_up_at NULLS FIRST, d.reader IS NOT NULL, d.definition_id
+        SELECT d AS definition, g.given_up_at IS NOT NULL OR d.reader IS NOT NULL OR o.reads_others AS is_late
+        FROM pgslo_catalog.definition d
+        LEFT JOIN pgslo_catalog.given_up g USING (definition_id)
+        CROSS JOIN LATERAL (
+            SELECT EXISTS (SELECT FROM pgslo_catalog.other_relation r WHERE r.definition_id = d.definition_id AND r.is_replaceable)) AS o (reads_others)
+        ORDER BY g.given_up_at NULLS FIRST, d.reader IS NOT NULL OR o.reads_others, d.definition_id
     LOOP
         IF due.is_late AND NOT is_tended THEN
             PERFORM pgslo_catalog.measure_quarantines();
@@ -2789,6 +2799,11 @@ CREATE FUNCTION pgslo_catalog.check_rows(snapshot pgslo_catalog.snapshot) RETURN
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "DateStyle" TO 'ISO, YMD'
     SET "TimeZone" TO 'UTC'
+    SET "IntervalStyle" TO 'postgres'
+    SET bytea_output TO 'hex'
+    SET extra_float_digits TO '1'
+    SET lc_monetary TO 'C'
+    SET xmloption TO 'content'
     AS $_$
 DECLARE
     is_foreign boolean;
@@ -2818,11 +2833,13 @@ DECLARE
     difference text := pgslo_catalog.restore_session(check_session.before, check_session.with_locks);
 BEGIN
     -- Handlers of OTHERS do not catch a failed assertion, which must not end what goes on to other tables. A cancel must.
-    IF check_session.error_code = 'P0004' OR difference IS NOT NULL AND check_session.error_code <> '57014' THEN
+    -- Nor may code of another role raise what these functions raise themselves when they are done.
+    IF check_session.error_code IN ('P0004', 'SL000') OR difference IS NOT NULL AND check_session.error_code <> '57014' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'SL004',
             MESSAGE = format(CASE check_session.error_code
                 WHEN 'P0004' THEN 'code of %s raises assert_failure'
+                WHEN 'SL000' THEN 'code of %s raises SQLSTATE SL000'
                 ELSE 'code of %s changes the session that reads it' END, check_session.relation),
             DETAIL = coalesce(difference, 'It changed no prepared statement and no lock.'),
             HINT = 'Ask the owner of the table what functions its indexes, constraints, policies and statistics call.';
@@ -2841,10 +2858,11 @@ CREATE FUNCTION pgslo_catalog.checked_domain(relation regclass) RETURNS text
     CROSS JOIN LATERAL pgslo_catalog.parts_of(a.atttypid) AS p
     WHERE a.attrelid = checked_domain.relation AND a.attnum > 0 AND NOT a.attisdropped
       AND pgslo_catalog.is_stranger(p.typowner, checked_domain.relation)
-      AND EXISTS (SELECT FROM pg_constraint k WHERE k.contypid = p.oid AND k.contype = 'c')
+      -- It may get a constraint at any moment.
+      AND (SELECT t.typtype FROM pg_type t WHERE t.oid = p.oid) = 'd'
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.checked_domain(relation regclass) IS 'Return which column of a table has a domain whose constraints are a stranger''s: they run when its values are read from text.';
+COMMENT ON FUNCTION pgslo_catalog.checked_domain(relation regclass) IS 'Return which column of a table has a domain of a stranger: its constraints run when values are read from text.';
 
 CREATE FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn integer, seed bigint, OUT chosen text[], OUT partners integer[]) RETURNS record
     LANGUAGE sql IMMUTABLE
@@ -7301,7 +7319,7 @@ DECLARE
     -- What the runtime asks itself, it asks of the table by its number, whatever its name is now.
     by_name boolean := coalesce(pin_table.function NOT IN ((pin_table.definition).reader, (pin_table.definition).writer), pin_table.function IS NOT NULL);
 BEGIN
-    SELECT format('%I.%I', n.nspname, c.relname), c.relowner, c.relhassubclass INTO qualified, owner, has_parts
+    SELECT format('%I.%I', n.nspname, c.relname) INTO qualified
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.oid = relation AND c.relkind IN ('r', 'p') AND (NOT by_name OR n.nspname || '.' || c.relname = (pin_table.definition).name);
     IF FOUND THEN
@@ -7315,6 +7333,7 @@ BEGIN
             DETAIL = 'The table was dropped, renamed or replaced; nothing is read by its name.',
             HINT = 'Run pgslo plan.';
     END IF;
+    SELECT c.relowner, c.relhassubclass INTO owner, has_parts FROM pg_class c WHERE c.oid = relation;
     SELECT p.proowner INTO runs_as FROM pg_proc p WHERE p.pronamespace = 'pgslo_gen'::regnamespace AND p.proname = pin_table.function;
     IF coalesce(runs_as, (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)) <> owner THEN
         RAISE EXCEPTION USING
@@ -10016,30 +10035,31 @@ BEGIN
         -- Inside, where the numbers of written rows are those of this subtransaction and of the ones around it.
         SELECT coalesce(jsonb_object_agg(w.said, w.written), '{}') INTO deferring_before
         FROM pgslo_catalog.deferring(relation) AS w;
+        leftovers_before := pgslo_catalog.leftovers();
         IF writer IS NULL THEN
             EXECUTE change;
             GET DIAGNOSTICS written = ROW_COUNT;
         ELSE
-            leftovers_before := pgslo_catalog.leftovers();
             EXECUTE format('SELECT pgslo_gen.%I($1, $2)', writer)
             INTO written USING change, pgslo_catalog.settling(relation);
-            -- A trigger of the table's owner may have left another search_path, by which nothing may be looked up.
-            path_after := pg_catalog.current_setting('search_path');
-            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-            difference := CASE
-                WHEN path_after <> 'pg_catalog, pg_temp' THEN 'search_path'
-                WHEN leftovers_before <> pgslo_catalog.leftovers() THEN (
-                    SELECT min(coalesce(l.said, b.said))
-                    FROM unnest(pgslo_catalog.leftovers()) AS l (said)
-                    FULL JOIN unnest(leftovers_before) AS b (said) ON b.said = l.said
-                    WHERE l.said IS NULL OR b.said IS NULL)
-            END;
-            IF difference IS NOT NULL THEN
-                RAISE EXCEPTION USING
-                    ERRCODE = 'SL004',
-                    MESSAGE = format('a trigger of %s changes the session', (write_released.target).name),
-                    DETAIL = format('It changes: %s.', difference);
-            END IF;
+        END IF;
+        -- A trigger, or code that a foreign key runs of the owner of the other table, may have left another search_path, by
+        -- which nothing may be looked up.
+        path_after := pg_catalog.current_setting('search_path');
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        difference := CASE
+            WHEN path_after <> 'pg_catalog, pg_temp' THEN 'search_path'
+            WHEN leftovers_before <> pgslo_catalog.leftovers() THEN (
+                SELECT min(coalesce(l.said, b.said))
+                FROM unnest(pgslo_catalog.leftovers()) AS l (said)
+                FULL JOIN unnest(leftovers_before) AS b (said) ON b.said = l.said
+                WHERE l.said IS NULL OR b.said IS NULL)
+        END;
+        IF difference IS NOT NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'SL004',
+                MESSAGE = format('a trigger of %s, or of a table that a foreign key relates to it, changes the session', (write_released.target).name),
+                DETAIL = format('It changes: %s.', difference);
         END IF;
         PERFORM pgslo_catalog.check_session(session_before, true, (write_released.target).name, '00000');
         SELECT min(w.said) INTO difference

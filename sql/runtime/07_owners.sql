@@ -139,7 +139,7 @@ DECLARE
     -- What the runtime asks itself, it asks of the table by its number, whatever its name is now.
     by_name boolean := coalesce(pin_table.function NOT IN ((pin_table.definition).reader, (pin_table.definition).writer), pin_table.function IS NOT NULL);
 BEGIN
-    SELECT format('%I.%I', n.nspname, c.relname), c.relowner, c.relhassubclass INTO qualified, owner, has_parts
+    SELECT format('%I.%I', n.nspname, c.relname) INTO qualified
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.oid = relation AND c.relkind IN ('r', 'p') AND (NOT by_name OR n.nspname || '.' || c.relname = (pin_table.definition).name);
     IF FOUND THEN
@@ -153,6 +153,7 @@ BEGIN
             DETAIL = 'The table was dropped, renamed or replaced; nothing is read by its name.',
             HINT = 'Run pgslo plan.';
     END IF;
+    SELECT c.relowner, c.relhassubclass INTO owner, has_parts FROM pg_class c WHERE c.oid = relation;
     SELECT p.proowner INTO runs_as FROM pg_proc p WHERE p.pronamespace = 'pgslo_gen'::regnamespace AND p.proname = pin_table.function;
     IF coalesce(runs_as, (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)) <> owner THEN
         RAISE EXCEPTION USING
@@ -287,11 +288,13 @@ DECLARE
     difference text := pgslo_catalog.restore_session(check_session.before, check_session.with_locks);
 BEGIN
     -- Handlers of OTHERS do not catch a failed assertion, which must not end what goes on to other tables. A cancel must.
-    IF check_session.error_code = 'P0004' OR difference IS NOT NULL AND check_session.error_code <> '57014' THEN
+    -- Nor may code of another role raise what these functions raise themselves when they are done.
+    IF check_session.error_code IN ('P0004', 'SL000') OR difference IS NOT NULL AND check_session.error_code <> '57014' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'SL004',
             MESSAGE = format(CASE check_session.error_code
                 WHEN 'P0004' THEN 'code of %s raises assert_failure'
+                WHEN 'SL000' THEN 'code of %s raises SQLSTATE SL000'
                 ELSE 'code of %s changes the session that reads it' END, check_session.relation),
             DETAIL = coalesce(difference, 'It changed no prepared statement and no lock.'),
             HINT = 'Ask the owner of the table what functions its indexes, constraints, policies and statistics call.';

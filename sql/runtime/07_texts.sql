@@ -115,10 +115,11 @@ AS $pgslo$
     CROSS JOIN LATERAL pgslo_catalog.parts_of(a.atttypid) AS p
     WHERE a.attrelid = checked_domain.relation AND a.attnum > 0 AND NOT a.attisdropped
       AND pgslo_catalog.is_stranger(p.typowner, checked_domain.relation)
-      AND EXISTS (SELECT FROM pg_constraint k WHERE k.contypid = p.oid AND k.contype = 'c')
+      -- It may get a constraint at any moment.
+      AND (SELECT t.typtype FROM pg_type t WHERE t.oid = p.oid) = 'd'
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.checked_domain(regclass)
-    IS 'Return which column of a table has a domain whose constraints are a stranger''s: they run when its values are read from text.';
+    IS 'Return which column of a table has a domain of a stranger: its constraints run when values are read from text.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.has_new_types(definition text, relation regclass, known text[]) RETURNS boolean
 LANGUAGE plpgsql

@@ -40,6 +40,8 @@ DECLARE
     said text;
     about text;
     constraint_name text;
+    -- Names of the key's columns now: one may have been renamed since the definition was applied.
+    key_names text[];
 BEGIN
     SELECT q.* INTO held FROM pgslo_catalog.quarantine q WHERE q.quarantine_id = release.quarantine_id FOR UPDATE;
     IF NOT FOUND OR held.state <> 'held' THEN
@@ -53,6 +55,11 @@ BEGIN
     is_upsert := is_upsert AND held.operation = 'INSERT';
     is_update := held.operation = 'UPDATE' OR is_upsert;
     PERFORM pgslo_catalog.pin_table(target, coalesce(target.writer, target.reader));
+    key_names := ARRAY(
+        SELECT coalesce(a.attname, k.name)
+        FROM unnest(target.key_columns, pgslo_catalog.column_numbers(target.relation, target.key_columns)) WITH ORDINALITY AS k (name, number, place)
+        LEFT JOIN pg_attribute a ON a.attrelid = target.relation AND a.attnum = k.number
+        ORDER BY k.place);
 
     SELECT min(k.name) INTO unknown
     FROM jsonb_object_keys(release.changes) AS k (name)
@@ -70,7 +77,7 @@ BEGIN
     WHERE NOT EXISTS (
         SELECT FROM pg_attribute a
         WHERE a.attrelid = target.relation AND a.attname = n.name AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.attidentity <> 'a'
-          AND a.attname <> ALL (target.key_columns));
+          AND a.attname <> ALL (key_names));
     IF unknown IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'undefined_column',
@@ -100,7 +107,7 @@ BEGIN
             HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.', release.quarantine_id);
     END IF;
     -- The key says which row is written. Who releases decides about the held row, not about another one.
-    SELECT k.name INTO key_column FROM unnest(target.key_columns) WITH ORDINALITY AS k (name, ordinal) WHERE release.changes ? k.name ORDER BY k.ordinal LIMIT 1;
+    SELECT k.name INTO key_column FROM unnest(key_names) WITH ORDINALITY AS k (name, ordinal) WHERE release.changes ? k.name ORDER BY k.ordinal LIMIT 1;
     IF key_column IS NOT NULL AND (is_update OR NOT has_table_privilege(pgslo_catalog.caller(), target.relation, 'INSERT')) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
@@ -173,7 +180,7 @@ BEGIN
         WHERE a.attrelid = target.relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
           AND (NOT is_update OR a.attidentity <> 'a')
           AND (a.attname = ANY (known) OR release.changes ? a.attname)
-          AND (NOT is_upsert OR a.attname <> ALL (target.key_columns) AND (release.as_update = '{}' OR a.attname = ANY (release.as_update)))
+          AND (NOT is_upsert OR a.attname <> ALL (key_names) AND (release.as_update = '{}' OR a.attname = ANY (release.as_update)))
         ORDER BY a.attnum);
     IF names = '{}' THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_column', MESSAGE = format('%s has no column that can be updated', target.name);
@@ -198,7 +205,7 @@ BEGIN
                                ELSE format('%s = %s', pgslo_catalog.text_of(format('t.%I', a.attname), a.atttypid), pgslo_catalog.text_of(format('r.%I', a.attname), a.atttypid)) END, ' AND ')
         INTO old_key
         FROM pg_attribute a
-        WHERE a.attrelid = target.relation AND a.attname = ANY (target.key_columns) AND a.attnum > 0 AND NOT a.attisdropped;
+        WHERE a.attrelid = target.relation AND a.attname = ANY (key_names) AND a.attnum > 0 AND NOT a.attisdropped;
     ELSIF is_update THEN
         -- The row with the key that it had before: the image may hold another one, and so may the changes.
         -- Which operator compares values of a type that is not PostgreSQL's own, casts decide.

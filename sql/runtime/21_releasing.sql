@@ -177,30 +177,31 @@ BEGIN
         -- Inside, where the numbers of written rows are those of this subtransaction and of the ones around it.
         SELECT coalesce(jsonb_object_agg(w.said, w.written), '{}') INTO deferring_before
         FROM pgslo_catalog.deferring(relation) AS w;
+        leftovers_before := pgslo_catalog.leftovers();
         IF writer IS NULL THEN
             EXECUTE change;
             GET DIAGNOSTICS written = ROW_COUNT;
         ELSE
-            leftovers_before := pgslo_catalog.leftovers();
             EXECUTE format('SELECT pgslo_gen.%I($1, $2)', writer)
             INTO written USING change, pgslo_catalog.settling(relation);
-            -- A trigger of the table's owner may have left another search_path, by which nothing may be looked up.
-            path_after := pg_catalog.current_setting('search_path');
-            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-            difference := CASE
-                WHEN path_after <> 'pg_catalog, pg_temp' THEN 'search_path'
-                WHEN leftovers_before <> pgslo_catalog.leftovers() THEN (
-                    SELECT min(coalesce(l.said, b.said))
-                    FROM unnest(pgslo_catalog.leftovers()) AS l (said)
-                    FULL JOIN unnest(leftovers_before) AS b (said) ON b.said = l.said
-                    WHERE l.said IS NULL OR b.said IS NULL)
-            END;
-            IF difference IS NOT NULL THEN
-                RAISE EXCEPTION USING
-                    ERRCODE = 'SL004',
-                    MESSAGE = format('a trigger of %s changes the session', (write_released.target).name),
-                    DETAIL = format('It changes: %s.', difference);
-            END IF;
+        END IF;
+        -- A trigger, or code that a foreign key runs of the owner of the other table, may have left another search_path, by
+        -- which nothing may be looked up.
+        path_after := pg_catalog.current_setting('search_path');
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        difference := CASE
+            WHEN path_after <> 'pg_catalog, pg_temp' THEN 'search_path'
+            WHEN leftovers_before <> pgslo_catalog.leftovers() THEN (
+                SELECT min(coalesce(l.said, b.said))
+                FROM unnest(pgslo_catalog.leftovers()) AS l (said)
+                FULL JOIN unnest(leftovers_before) AS b (said) ON b.said = l.said
+                WHERE l.said IS NULL OR b.said IS NULL)
+        END;
+        IF difference IS NOT NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'SL004',
+                MESSAGE = format('a trigger of %s, or of a table that a foreign key relates to it, changes the session', (write_released.target).name),
+                DETAIL = format('It changes: %s.', difference);
         END IF;
         PERFORM pgslo_catalog.check_session(session_before, true, (write_released.target).name, '00000');
         SELECT min(w.said) INTO difference

@@ -122,9 +122,12 @@ BEGIN
     -- Code of owners of tables may be slow, by mistake or on purpose. The tables of pgslo's owner come first, and those that
     -- took until statement_timeout the last time come last: what was done by then is kept.
     FOR due IN
-        SELECT d AS definition, g.given_up_at IS NOT NULL OR d.reader IS NOT NULL AS is_late
-        FROM pgslo_catalog.definition d LEFT JOIN pgslo_catalog.given_up g USING (definition_id)
-        ORDER BY g.given_up_at NULLS FIRST, d.reader IS NOT NULL, d.definition_id
+        SELECT d AS definition, g.given_up_at IS NOT NULL OR d.reader IS NOT NULL OR o.reads_others AS is_late
+        FROM pgslo_catalog.definition d
+        LEFT JOIN pgslo_catalog.given_up g USING (definition_id)
+        CROSS JOIN LATERAL (
+            SELECT EXISTS (SELECT FROM pgslo_catalog.other_relation r WHERE r.definition_id = d.definition_id AND r.is_replaceable)) AS o (reads_others)
+        ORDER BY g.given_up_at NULLS FIRST, d.reader IS NOT NULL OR o.reads_others, d.definition_id
     LOOP
         IF due.is_late AND NOT is_tended THEN
             PERFORM pgslo_catalog.measure_quarantines();

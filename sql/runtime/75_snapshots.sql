@@ -342,9 +342,14 @@ COMMENT ON FUNCTION pgslo_catalog.can_be_read(pgslo_catalog.snapshot) IS
 CREATE OR REPLACE FUNCTION pgslo_catalog.check_rows(snapshot pgslo_catalog.snapshot) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
--- The same text for the same value in both.
+-- The same text for the same value in both, and another one for another value.
 SET datestyle = 'ISO, YMD'
 SET timezone = 'UTC'
+SET intervalstyle = 'postgres'
+SET bytea_output = 'hex'
+SET extra_float_digits = 1
+SET lc_monetary = 'C'
+SET xmloption = 'content'
 AS $pgslo$
 DECLARE
     is_foreign boolean;

@@ -279,6 +279,7 @@ BEGIN
     -- What code of other roles does meanwhile is undone, settings as well; the result stays. What is not undone is removed.
     DECLARE
         pgslo_before text[] := pgslo_catalog.session_state(TRUE);
+        pgslo_done boolean := false;
     BEGIN
     BEGIN
         PERFORM set_config('transaction_read_only', 'on', true);
@@ -288,10 +289,11 @@ BEGIN
 SELECT u.user_id FROM features.user_stats u WHERE u.plan = 'pro' AND u.spend IS NULL
             ) AS q LIMIT 10000
         ) AS w;
+    pgslo_done := true;
     RAISE EXCEPTION USING ERRCODE = 'SL000', MESSAGE = 'the table has been read';
     EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
-        PERFORM pgslo_catalog.check_session(pgslo_before, TRUE, 'features.user_stats', SQLSTATE);
-        IF SQLSTATE <> 'SL000' THEN
+        PERFORM pgslo_catalog.check_session(pgslo_before, TRUE, 'features.user_stats', CASE WHEN pgslo_done THEN '00000' ELSE SQLSTATE END);
+        IF NOT pgslo_done THEN
             RAISE;
         END IF;
     END;
@@ -302,7 +304,7 @@ SELECT u.user_id FROM features.user_stats u WHERE u.plan = 'pro' AND u.spend IS 
     END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) IS 'pgslo 3b91b72ca5d14293 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) IS 'pgslo d1d792a50a663f0b features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) FROM PUBLIC;

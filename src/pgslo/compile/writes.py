@@ -206,6 +206,8 @@ class _Lookup:
     promise: Sql
     condition: Sql
     pins: tuple[_Pinned, ...]
+    begin: Sql
+    end: Sql
 
 
 class WriteCompiler:
@@ -299,6 +301,8 @@ class WriteCompiler:
                 Sql(promises.one_line(promises.promise(rule))),
                 found.condition,
                 _pins(found.pinned),
+                self.undo(with_locks=False).begin,
+                self.undo(with_locks=False).end,
             )
             made.append(
                 self.function(

@@ -83,7 +83,13 @@ BEGIN
         to_do := 'take the rule out of the definition, then pgslo apply';
     ELSIF rests_on ->> 'kind' = 'not_null' THEN
         SELECT format('column %I accepts NULL', a.attname), 'pgslo apply makes it NOT NULL' INTO said, to_do
-        FROM pg_attribute a WHERE a.attrelid = native_fault.relation AND a.attnum = numbers[1] AND NOT a.attnotnull;
+        FROM pg_attribute a WHERE a.attrelid = native_fault.relation AND a.attnum = numbers[1] AND NOT a.attnotnull
+          -- The check that stands in for it holds every row that is written.
+          AND NOT EXISTS (
+              SELECT FROM pg_constraint k
+              WHERE k.conrelid = a.attrelid AND k.contype = 'c' AND pg_get_expr(k.conbin, k.conrelid) = format('(%I IS NOT NULL)', a.attname)
+                -- PostgreSQL 18 and later.
+                AND coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true));
     ELSIF rests_on ->> 'kind' = 'unique' THEN
         IF NOT EXISTS (
             SELECT FROM pg_index i

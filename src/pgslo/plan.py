@@ -230,8 +230,8 @@ def _change(artifact: Artifact, installed: Installed | None, *, is_replaced: boo
             statements = tuple(replace(one, later=True, apart=True) for one in statements)
         return [_step("create", artifact, statements, artifact.reason)]
     is_another = artifact.kind == "assertion" and artifact.fingerprint != installed.fingerprint
-    if not installed.validated and not is_another:
-        return [_step("finish", artifact, _unfinished(artifact), "an earlier apply could not finish it")]
+    if not installed.validated and not is_another and (left := _unfinished(artifact)):
+        return [_step("finish", artifact, left, "an earlier apply could not finish it")]
     reason = _difference(artifact, installed, is_replaced=is_replaced)
     if reason is None and comment and installed.definition != artifact.definition:
         return [_step("replace", artifact, comment, "it belongs to the definition of the renamed table")]

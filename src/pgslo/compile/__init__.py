@@ -250,7 +250,12 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
         artifacts,
         (*chosen, *asserted.choices),
         tuple(probes),
-        (*notes, *asserted.notes, *reading.hazards(definition, relation, catalog)),
+        (
+            *notes,
+            *asserted.notes,
+            *(one.note for one in artifacts if one.note),
+            *reading.hazards(definition, relation, catalog),
+        ),
         () if reads_others else asserted.validations,
         reads_others=reads_others,
     )

@@ -57,6 +57,7 @@ class Artifact:
         definition: Name of the definition it is made for.
         create: What makes it, in order; for functions and triggers also what replaces an older one.
         reason: Why this mechanism, in a sentence.
+        note: What an author should know of it.
         commented: The object in the words of ``COMMENT ON``; ``None`` for what carries no comment.
         replaceable: Whether ``create`` works while an older one is there.
         known_as: The fingerprint, for what carries its own inside.
@@ -71,6 +72,7 @@ class Artifact:
     definition: str
     create: tuple[Statement, ...]
     reason: str
+    note: str = ""
     relation: Name | None = None
     commented: Sql | None = None
     replaceable: bool = False

@@ -457,6 +457,24 @@ def _trusted(target: Relation, subject: Subject) -> tuple[str, ...]:
     return ("", subject.relation.owner, subject.catalog.keeper, *known)
 
 
+def untrusted(target: Relation, subject: Subject) -> str | None:
+    """A role whose code would run as the role that applies, when that looks at the table of a rule and another; or ``None``.
+
+    Planning a query runs immutable functions of the indexes, checks and statistics of every table and part that it reads,
+    and SET NOT NULL those of checks.
+    """
+    relation, catalog = subject.relation, subject.catalog
+    reach = catalog.reaches.get(((relation.schema, relation.name), (target.schema, target.name)))
+    # A superuser, or the table's owner, who was looked at before.
+    known = (target.owner,) if reach is not None and reach.is_trusted else ()
+    trusted = ("", catalog.user, catalog.keeper)
+    for one, others in ((relation, ()), (target, known)):
+        for role in (one.owner, one.schema_owner, *(owner for _, owner in one.foreign_parts)):
+            if role not in (*trusted, *others):
+                return role
+    return None
+
+
 def foreign_target(rule: rules.References, subject: Subject) -> Relation | None:
     """The table that a rule refers to, if another role owns or can replace it than pgslo's owner and its own table's.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pgslo import naming, sql
 from pgslo.catalog import ForeignKey, Name, Relation
@@ -95,7 +95,7 @@ def _not_null(rule: rules.NotNull, definition: Definition, subject: Subject, rea
         return None
     context = NotNull.of(own, column.name)
     constraint = Constraint(context.table, context.constraint)
-    return Artifact(
+    made = Artifact(
         kind="not_null",
         names=(column.name,),
         relation=own,
@@ -124,6 +124,11 @@ def _not_null(rule: rules.NotNull, definition: Definition, subject: Subject, rea
         ),
         reason=reason,
     )
+    stranger = conditions.untrusted(relation, subject)
+    if stranger is None:
+        return made
+    # SET NOT NULL looks for a CHECK that proves it, and simplifies every CHECK as the role that applies.
+    return replace(made, create=made.create[:1], known_as=made.fingerprint, note=_unchecked(rule, stranger))
 
 
 def _unique(rule: rules.Unique, definition: Definition, subject: Subject, reason: str) -> Artifact | None:
@@ -200,6 +205,14 @@ def _foreign_key(
     where = f"{relation.schema}.{relation.name}"
     # A foreign key of a partitioned table may be NOT VALID from 18 on.
     at_once = relation.kind == "p" and subject.catalog.major < 18
+    stranger = conditions.untrusted(target, subject)
+    if at_once and stranger:
+        raise CatalogError(
+            f"a foreign key to {rule.table} would run functions of role {stranger} with the rights of the role that applies",
+            detail="Before PostgreSQL 18 a foreign key of a partitioned table is validated as it is made.",
+            hint="use on_breach: quarantine, flag or warn, which only look the value up",
+            location=rule.place("table"),
+        )
     constraint = Constraint(table(own), sql.identifier(name))
     context = _ForeignKey(
         table=table(own),
@@ -221,7 +234,7 @@ def _foreign_key(
     validate = Statement(
         sql.render("validate", constraint), "SHARE UPDATE EXCLUSIVE", where, later=True, hazards=(_SCAN,)
     )
-    return Artifact(
+    made = Artifact(
         kind="foreign_key",
         names=(name,),
         relation=own,
@@ -230,6 +243,22 @@ def _foreign_key(
         reason=reason,
         commented=Sql(f"CONSTRAINT {context.constraint} ON {context.table}"),
         refers_to=target_name,
+    )
+    if stranger is None:
+        return made
+    # Validation plans a join of both tables as the role that applies. The key is the same, whoever applies it.
+    return replace(
+        made,
+        create=(add,),
+        known_as=made.fingerprint,
+        note=_unchecked(rule, stranger),
+    )
+
+
+def _unchecked(rule: rules.Rule, stranger: str) -> str:
+    return (
+        f"{rule.name}: rows that are there are not checked, as that would run functions of role {stranger}"
+        " with the rights of the role that applies; new rows are"
     )
 
 

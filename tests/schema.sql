@@ -668,7 +668,7 @@ CREATE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE(topic text, fact
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH incident AS (
-        SELECT i, i.*, d.name, r, r.name AS rule_name, r.kind, r.columns, r.promise, r.on_breach, coalesce(r.owner, d.owner, 'unknown') AS owner,
+        SELECT i, i.*, d.name, d.relation, r, r.name AS rule_name, r.kind, r.columns, r.promise, r.on_breach, coalesce(r.owner, d.owner, 'unknown') AS owner,
                greatest(i.muted_until, r.muted_until) AS quiet_until
         FROM pgslo_catalog.incident i JOIN pgslo_catalog.definition d USING (definition_id) JOIN pgslo_catalog.rule r USING (rule_id)
         WHERE i.incident_id = explain.incident_id AND pgslo_catalog.may_know(d.name, pgslo_catalog.caller())
@@ -692,12 +692,15 @@ CREATE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE(topic text, fact
         ('columns', nullif(array_to_string(n.columns, ', '), '')),
         ('owner', n.owner),
         ('opened', format('%s, batch %s', pgslo_catalog.utc(n.opened_at), n.opened_batch)),
-        ('first bad batch', (SELECT v.said FROM pgslo_catalog.verdict v WHERE v.rule_id = n.rule_id AND v.batch = n.opened_batch)),
+        ('first bad batch', (SELECT v.said FROM pgslo_catalog.verdict v
+                             WHERE v.rule_id = n.rule_id AND v.batch = n.opened_batch AND pgslo_catalog.shows_figures(n.r, pgslo_catalog.caller()))),
         ('written by', format('%s%s, %s', w.role, ' with ' || w.application, pgslo_catalog.utc(w.at))),
         ('profile before', (SELECT string_agg(concat_ws(': ', nullif(p.column_name, '*'), pgslo_catalog.profile_said(p.before)), '; ' ORDER BY p.column_name)
-                            FROM pgslo_catalog.profiles_of(n.incident_id) p WHERE (p.before).batch IS NOT NULL)),
+                            FROM pgslo_catalog.profiles_of(n.incident_id) p
+                            WHERE (p.before).batch IS NOT NULL AND pgslo_catalog.may_see_figures(n.relation, array_remove(ARRAY[p.column_name], '*'), NULL, pgslo_catalog.caller()))),
         ('profile then', (SELECT string_agg(concat_ws(': ', nullif(p.column_name, '*'), pgslo_catalog.profile_said(p.after)), '; ' ORDER BY p.column_name)
-                          FROM pgslo_catalog.profiles_of(n.incident_id) p)),
+                          FROM pgslo_catalog.profiles_of(n.incident_id) p
+                          WHERE pgslo_catalog.may_see_figures(n.relation, array_remove(ARRAY[p.column_name], '*'), NULL, pgslo_catalog.caller()))),
         ('newest missed batch', pgslo_catalog.missed_batch(n.i, n.r)),
         ('broke together', (SELECT string_agg(format('incident %s, %s', o.incident_id, q.name), '; ' ORDER BY o.incident_id)
                             FROM pgslo_catalog.incident o JOIN pgslo_catalog.rule q USING (rule_id)
@@ -6055,6 +6058,38 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.may_read(relation oid, reader name) IS 'Whether a role may read a table or one of its guarded views.';
 
+CREATE FUNCTION pgslo_catalog.may_read_columns(relation oid, columns text[], reader name, only_views boolean DEFAULT false) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM pg_roles r
+        JOIN pg_class t ON t.oid = may_read_columns.relation
+        CROSS JOIN LATERAL (
+            SELECT t.oid, t.relnamespace WHERE NOT may_read_columns.only_views
+            UNION ALL
+            -- Guarded views, as in may_read(): their columns are called like the table's.
+            SELECT v.oid, v.relnamespace
+            FROM pg_depend p
+            JOIN pg_rewrite w ON w.oid = p.objid
+            JOIN pg_class v ON v.oid = w.ev_class
+            WHERE p.refclassid = 'pg_class'::regclass AND p.refobjid = t.oid AND p.classid = 'pg_rewrite'::regclass AND v.relkind = 'v'
+              AND (v.relowner = t.relowner
+                   OR v.relowner = (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog'))
+              AND obj_description(v.oid, 'pg_class') ~ '^pgslo [0-9a-f]{16} '
+        ) AS s
+        WHERE r.rolname = may_read_columns.reader
+          AND has_schema_privilege(r.oid, s.relnamespace, 'USAGE') AND has_any_column_privilege(r.oid, s.oid, 'SELECT')
+          AND NOT EXISTS (
+              SELECT FROM unnest(may_read_columns.columns) AS c (name)
+              LEFT JOIN pg_attribute a ON a.attrelid = s.oid AND a.attname = c.name AND a.attnum > 0 AND NOT a.attisdropped
+              WHERE NOT coalesce(has_column_privilege(r.oid, s.oid, a.attnum, 'SELECT'), false)));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.may_read_columns(relation oid, columns text[], reader name, only_views boolean) IS 'Whether a role may read all of these columns in a table or in one of its guarded views; only_views for the views alone.';
+
 CREATE FUNCTION pgslo_catalog.may_run(task text, reader name) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6093,6 +6128,34 @@ CREATE FUNCTION pgslo_catalog.may_see(snapshot pgslo_catalog.snapshot, reader na
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.may_see(snapshot pgslo_catalog.snapshot, reader name) IS 'Whether somebody may know of a snapshot: who took it, who may read its view, and pgslo''s owner.';
+
+CREATE FUNCTION pgslo_catalog.may_see_figures(relation oid, columns text[], pairs jsonb, reader name) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    needed text[] := may_see_figures.columns;
+    label jsonb := may_see_figures.pairs -> 'label';
+BEGIN
+    IF pgslo_catalog.may_know_all(may_see_figures.reader) THEN
+        RETURN true;
+    ELSIF may_see_figures.pairs IS NULL THEN
+        RETURN pgslo_catalog.may_read_columns(may_see_figures.relation, needed, may_see_figures.reader);
+    ELSIF jsonb_typeof(may_see_figures.pairs -> 'columns') IS DISTINCT FROM 'array' THEN
+        RETURN false;
+    END IF;
+    needed := needed || ARRAY(SELECT jsonb_array_elements_text(may_see_figures.pairs -> 'columns'));
+    -- A reader of the guarded view is told how good predictions are. Anybody else has to be able to read labels as well.
+    RETURN pgslo_catalog.may_read_columns(may_see_figures.relation, needed, may_see_figures.reader, true)
+        OR pgslo_catalog.may_read_columns(may_see_figures.relation, needed, may_see_figures.reader)
+           AND (coalesce(label, 'null') = 'null' OR EXISTS (
+               SELECT FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace
+               WHERE n.nspname = label ->> 0 AND t.relname = label ->> 1
+                 AND pgslo_catalog.may_read_columns(t.oid, ARRAY[label ->> 2], may_see_figures.reader)));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.may_see_figures(relation oid, columns text[], pairs jsonb, reader name) IS 'Whether a role may see what is measured of these columns of a table, and of its pairs of a prediction and a label unless those are NULL.';
 
 CREATE FUNCTION pgslo_catalog.may_see_groups(check_function text) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -6569,7 +6632,8 @@ BEGIN
         FROM pgslo_catalog.verdict v
         WHERE v.rule_id = rule.rule_id AND v.verdict = 'missed' AND v.place >= incident.opened_place AND v.place < below
         ORDER BY v.place DESC LIMIT 1;
-        RETURN format('Batch %s: %s. Since %s UTC, %s.', given.batch, given.said,
+        RETURN format('Batch %s: %s. Since %s UTC, %s.', given.batch,
+            CASE WHEN pgslo_catalog.shows_figures(rule, pgslo_catalog.caller()) THEN given.said ELSE format('the rule wants: %s', rule.promise) END,
             to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
             CASE given.missed WHEN 1 THEN '1 batch' WHEN 101 THEN 'more than 100 batches' ELSE given.missed || ' batches' END)
         WHERE given.batch IS NOT NULL;
@@ -9163,6 +9227,21 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.shown_name(value anyelement, salt text) IS 'Return the name of a batch whose definition has its keys shown.';
 
+CREATE FUNCTION pgslo_catalog.shows_figures(rule pgslo_catalog.rule, reader name) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN (
+        SELECT pgslo_catalog.may_see_figures(
+            d.relation, (shows_figures.rule).columns || ARRAY(SELECT jsonb_array_elements_text((shows_figures.rule).measure -> 'where')),
+            CASE WHEN (shows_figures.rule).kind = 'ml_metric' THEN coalesce(d.pairs, '{}') END, shows_figures.reader)
+        FROM pgslo_catalog.definition d WHERE d.definition_id = (shows_figures.rule).definition_id);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.shows_figures(rule pgslo_catalog.rule, reader name) IS 'Whether a role may see what a rule measured: pgslo_catalog.readable_rule for functions that run with their owner''s rights.';
+
 CREATE FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10460,7 +10539,23 @@ CREATE VIEW pgslo.budget WITH (security_barrier='true') AS
 
 COMMENT ON VIEW pgslo.budget IS 'Error budgets of objectives, by rule and, where rule is NULL, of the table: what was judged and missed in the window, what is left, and how fast it goes.';
 
+CREATE VIEW pgslo_catalog.readable_rule WITH (security_barrier='true') AS
+ SELECT r.rule_id
+   FROM (pgslo_catalog.rule r
+     JOIN pgslo_catalog.known_definition d USING (definition_id))
+  WHERE (( SELECT pgslo_catalog.may_know_all(CURRENT_USER) AS may_know_all) OR pgslo_catalog.may_see_figures((d.relation)::oid, (r.columns || ARRAY( SELECT jsonb_array_elements_text((r.measure -> 'where'::text)) AS jsonb_array_elements_text)),
+        CASE
+            WHEN (r.kind = 'ml_metric'::text) THEN COALESCE(d.pairs, '{}'::jsonb)
+            ELSE NULL::jsonb
+        END, CURRENT_USER));
+
+COMMENT ON VIEW pgslo_catalog.readable_rule IS 'Rules whose figures the reader may see, because they may read the columns that are measured.';
+
 CREATE VIEW pgslo.column_history WITH (security_barrier='true') AS
+ WITH readable AS MATERIALIZED (
+         SELECT k.rule_id
+           FROM pgslo_catalog.readable_rule k
+        )
  SELECT d.name AS definition,
     p.column_name,
     p.batch,
@@ -10473,7 +10568,8 @@ CREATE VIEW pgslo.column_history WITH (security_barrier='true') AS
    FROM (((pgslo_catalog.profile p
      JOIN pgslo_catalog.known_definition d USING (definition_id))
      LEFT JOIN pgslo_catalog.batch b ON (((b.definition_id = p.definition_id) AND (b.name = p.batch))))
-     LEFT JOIN LATERAL ( SELECT max(g.score) FILTER (WHERE (r.kind = 'learned'::text)) AS score,
+     LEFT JOIN LATERAL ( SELECT max(g.score) FILTER (WHERE ((r.kind = 'learned'::text) AND (r.rule_id IN ( SELECT k.rule_id
+                   FROM readable k)))) AS score,
             bool_or((g.verdict = 'missed'::text)) AS is_missed
            FROM (pgslo_catalog.verdict g
              JOIN pgslo_catalog.rule r USING (rule_id))
@@ -10616,6 +10712,43 @@ CREATE VIEW pgslo.measured_precision WITH (security_barrier='true') AS
 COMMENT ON VIEW pgslo.measured_precision IS 'How often a rule''s incidents were real, of those that somebody resolved as real or as false alarm.';
 
 CREATE VIEW pgslo.ml_metric WITH (security_barrier='true') AS
+ WITH readable AS MATERIALIZED (
+         SELECT k.definition_id,
+            k.name,
+            k.relation,
+            k.owner,
+            k.description,
+            k.key_columns,
+            k.writes,
+            k.batch_every,
+            k.batch_by,
+            k.batch_place,
+            k.schema_wanted,
+            k.on_read,
+            k.fingerprint,
+            k.registered_at,
+            k.registered_by,
+            k.settle,
+            k.batch_is_of_row,
+            k.recount,
+            k.batch_column,
+            k.max_age,
+            k.age_of,
+            k.tallies,
+            k.target,
+            k.span,
+            k.budgeting,
+            k.sensitivity,
+            k.pairs,
+            k.holidays,
+            k.judge,
+            k.place_is_number,
+            k.reader,
+            k.writer,
+            k.max_bytes
+           FROM pgslo_catalog.known_definition k
+          WHERE ((k.pairs IS NOT NULL) AND pgslo_catalog.may_see_figures((k.relation)::oid, '{}'::text[], k.pairs, CURRENT_USER))
+        )
  SELECT d.name AS definition,
     c.batch,
     c.model,
@@ -10626,7 +10759,7 @@ CREATE VIEW pgslo.ml_metric WITH (security_barrier='true') AS
     v.high,
     v.pairs
    FROM (((pgslo_catalog.pair_cell c
-     JOIN pgslo_catalog.known_definition d USING (definition_id))
+     JOIN readable d USING (definition_id))
      CROSS JOIN unnest(ARRAY['accuracy'::text, 'precision'::text, 'recall'::text, 'f1'::text, 'auc'::text, 'log_loss'::text, 'brier'::text, 'calibration_error'::text, 'mae'::text, 'rmse'::text, 'mape'::text, 'bias'::text, 'label_coverage'::text, 'label_delay'::text, 'default_share'::text, 'abstain_share'::text, 'expected_accuracy'::text]) m(name))
      CROSS JOIN LATERAL pgslo_catalog.metric(ARRAY[c.*],
         CASE
@@ -10643,7 +10776,7 @@ CREATE VIEW pgslo.ml_metric WITH (security_barrier='true') AS
             ELSE ((d.pairs ->> 'regression'::text) = 'false'::text)
         END);
 
-COMMENT ON VIEW pgslo.ml_metric IS 'Every metric of every batch, model and segment, with its 95 % interval, as tick() last added pairs up.';
+COMMENT ON VIEW pgslo.ml_metric IS 'Every metric of every batch, model and segment, with its 95 % interval, as tick() last added pairs up; for roles that may read what is measured.';
 
 CREATE VIEW pgslo.page AS
  SELECT min(incident_id) AS page,
@@ -10749,14 +10882,27 @@ CREATE VIEW pgslo.post_processing WITH (security_barrier='true') AS
 COMMENT ON VIEW pgslo.post_processing IS 'The steps behind each version that rows'' trails name; the newest is in force.';
 
 CREATE VIEW pgslo.prediction_problem WITH (security_barrier='true') AS
+ WITH known AS MATERIALIZED (
+         SELECT k.definition_id,
+            k.name,
+            pgslo_catalog.may_see_figures((k.relation)::oid, '{}'::text[], k.pairs, CURRENT_USER) AS is_readable
+           FROM pgslo_catalog.known_definition k
+          WHERE (k.pairs IS NOT NULL)
+        )
  SELECT d.name AS definition,
     c.batch,
-    c.model,
-    c.segment,
+        CASE
+            WHEN d.is_readable THEN c.model
+            ELSE NULL::text
+        END AS model,
+        CASE
+            WHEN d.is_readable THEN c.segment
+            ELSE NULL::text[]
+        END AS segment,
     p.problem,
     (p.rows)::bigint AS rows
    FROM ((pgslo_catalog.pair_cell c
-     JOIN pgslo_catalog.known_definition d USING (definition_id))
+     JOIN known d USING (definition_id))
      CROSS JOIN LATERAL ( VALUES ('label_without_prediction'::text,c.label_without_prediction), ('two_labels'::text,c.two_labels), ('label_before_prediction'::text,c.label_before_prediction), ('unknown_label'::text,c.unknown_label), ('unknown_class'::text,c.unknown_class), ('score_missing'::text,c.score_missing), ('score_outside'::text,c.score_outside), ('model_missing'::text,c.model_missing)) p(problem, rows))
   WHERE (p.rows <> (0)::numeric);
 
@@ -11359,23 +11505,43 @@ CREATE VIEW pgslo.task_run WITH (security_barrier='true') AS
 COMMENT ON VIEW pgslo.task_run IS 'What was run for which healthy batch, and what became of it.';
 
 CREATE VIEW pgslo.verdict WITH (security_barrier='true') AS
+ WITH readable AS MATERIALIZED (
+         SELECT k_1.rule_id
+           FROM pgslo_catalog.readable_rule k_1
+        )
  SELECT d.name AS definition,
     v.batch,
     r.name AS rule,
     r.kind,
     r.columns,
     v.verdict,
-    v.value,
-    v.low,
-    v.high,
-    v.score,
-    v.said,
+        CASE
+            WHEN (k.rule_id IS NOT NULL) THEN v.value
+            ELSE NULL::double precision
+        END AS value,
+        CASE
+            WHEN (k.rule_id IS NOT NULL) THEN v.low
+            ELSE NULL::double precision
+        END AS low,
+        CASE
+            WHEN (k.rule_id IS NOT NULL) THEN v.high
+            ELSE NULL::double precision
+        END AS high,
+        CASE
+            WHEN (k.rule_id IS NOT NULL) THEN v.score
+            ELSE NULL::double precision
+        END AS score,
+        CASE
+            WHEN (k.rule_id IS NOT NULL) THEN v.said
+            ELSE NULL::text
+        END AS said,
     v.judged_at
-   FROM ((pgslo_catalog.verdict v
+   FROM (((pgslo_catalog.verdict v
      JOIN pgslo_catalog.rule r USING (rule_id))
-     JOIN pgslo_catalog.known_definition d ON ((d.definition_id = v.definition_id)));
+     JOIN pgslo_catalog.known_definition d ON ((d.definition_id = v.definition_id)))
+     LEFT JOIN readable k ON ((k.rule_id = v.rule_id)));
 
-COMMENT ON VIEW pgslo.verdict IS 'Whether each batch met each rule about batches.';
+COMMENT ON VIEW pgslo.verdict IS 'Whether each batch met each rule about batches; figures only for roles that may read the columns that are measured.';
 
 CREATE TABLE pgslo_catalog.assertion_guard (
     check_function text NOT NULL,
@@ -12498,6 +12664,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.may_count(relation oid, columns text[]) FRO
 
 REVOKE ALL ON FUNCTION pgslo_catalog.may_know(definition_name text, reader name) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.may_read_columns(relation oid, columns text[], reader name, only_views boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.may_run(task text, reader name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.may_see_groups(check_function text) FROM PUBLIC;
@@ -12679,6 +12847,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.shares_apart(present double precision, coun
 REVOKE ALL ON FUNCTION pgslo_catalog.shown(value numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.shown_name(value anyelement, salt text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.shows_figures(rule pgslo_catalog.rule, reader name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) FROM PUBLIC;
 

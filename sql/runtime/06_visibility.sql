@@ -79,6 +79,67 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.may_read(oid, name) IS
     'Whether a role may read a table or one of its guarded views.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.may_read_columns(relation oid, columns text[], reader name, only_views boolean DEFAULT false) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM pg_roles r
+        JOIN pg_class t ON t.oid = may_read_columns.relation
+        CROSS JOIN LATERAL (
+            SELECT t.oid, t.relnamespace WHERE NOT may_read_columns.only_views
+            UNION ALL
+            -- Guarded views, as in may_read(): their columns are called like the table's.
+            SELECT v.oid, v.relnamespace
+            FROM pg_depend p
+            JOIN pg_rewrite w ON w.oid = p.objid
+            JOIN pg_class v ON v.oid = w.ev_class
+            WHERE p.refclassid = 'pg_class'::regclass AND p.refobjid = t.oid AND p.classid = 'pg_rewrite'::regclass AND v.relkind = 'v'
+              AND (v.relowner = t.relowner
+                   OR v.relowner = (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog'))
+              AND obj_description(v.oid, 'pg_class') ~ '^pgslo [0-9a-f]{16} '
+        ) AS s
+        WHERE r.rolname = may_read_columns.reader
+          AND has_schema_privilege(r.oid, s.relnamespace, 'USAGE') AND has_any_column_privilege(r.oid, s.oid, 'SELECT')
+          AND NOT EXISTS (
+              SELECT FROM unnest(may_read_columns.columns) AS c (name)
+              LEFT JOIN pg_attribute a ON a.attrelid = s.oid AND a.attname = c.name AND a.attnum > 0 AND NOT a.attisdropped
+              WHERE NOT coalesce(has_column_privilege(r.oid, s.oid, a.attnum, 'SELECT'), false)));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.may_read_columns(oid, text[], name, boolean) IS
+    'Whether a role may read all of these columns in a table or in one of its guarded views; only_views for the views alone.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.may_see_figures(relation oid, columns text[], pairs jsonb, reader name) RETURNS boolean
+-- A view calls it with the rights of whoever reads, and it calls others by name. It reads PostgreSQL's catalogues alone.
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    needed text[] := may_see_figures.columns;
+    label jsonb := may_see_figures.pairs -> 'label';
+BEGIN
+    IF pgslo_catalog.may_know_all(may_see_figures.reader) THEN
+        RETURN true;
+    ELSIF may_see_figures.pairs IS NULL THEN
+        RETURN pgslo_catalog.may_read_columns(may_see_figures.relation, needed, may_see_figures.reader);
+    ELSIF jsonb_typeof(may_see_figures.pairs -> 'columns') IS DISTINCT FROM 'array' THEN
+        RETURN false;
+    END IF;
+    needed := needed || ARRAY(SELECT jsonb_array_elements_text(may_see_figures.pairs -> 'columns'));
+    -- A reader of the guarded view is told how good predictions are. Anybody else has to be able to read labels as well.
+    RETURN pgslo_catalog.may_read_columns(may_see_figures.relation, needed, may_see_figures.reader, true)
+        OR pgslo_catalog.may_read_columns(may_see_figures.relation, needed, may_see_figures.reader)
+           AND (coalesce(label, 'null') = 'null' OR EXISTS (
+               SELECT FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace
+               WHERE n.nspname = label ->> 0 AND t.relname = label ->> 1
+                 AND pgslo_catalog.may_read_columns(t.oid, ARRAY[label ->> 2], may_see_figures.reader)));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.may_see_figures(oid, text[], jsonb, name) IS
+    'Whether a role may see what is measured of these columns of a table, and of its pairs of a prediction and a label unless those are NULL.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.may_know(definition_name text, reader name) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -98,6 +159,30 @@ WHERE d.definition_id = ANY (ARRAY(
     SELECT k.definition_id FROM pgslo_catalog.definition k
     WHERE (SELECT pgslo_catalog.may_know_all(current_user)) OR pgslo_catalog.may_read(k.relation, current_user)));
 COMMENT ON VIEW pgslo_catalog.known_definition IS 'Definitions that the reader may know of.';
+
+-- Views that show figures ask this one once per query, and show none of other rules.
+CREATE OR REPLACE VIEW pgslo_catalog.readable_rule WITH (security_barrier) AS
+SELECT r.rule_id
+FROM pgslo_catalog.rule r JOIN pgslo_catalog.known_definition d USING (definition_id)
+WHERE (SELECT pgslo_catalog.may_know_all(current_user))
+   -- A mean of rows that a condition chooses tells of the columns of that condition as well.
+   OR pgslo_catalog.may_see_figures(d.relation, r.columns || ARRAY(SELECT jsonb_array_elements_text(r.measure -> 'where')),
+                                    CASE WHEN r.kind = 'ml_metric' THEN coalesce(d.pairs, '{}') END, current_user);
+COMMENT ON VIEW pgslo_catalog.readable_rule IS 'Rules whose figures the reader may see, because they may read the columns that are measured.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.shows_figures(rule pgslo_catalog.rule, reader name) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN (
+        SELECT pgslo_catalog.may_see_figures(
+            d.relation, (shows_figures.rule).columns || ARRAY(SELECT jsonb_array_elements_text((shows_figures.rule).measure -> 'where')),
+            CASE WHEN (shows_figures.rule).kind = 'ml_metric' THEN coalesce(d.pairs, '{}') END, shows_figures.reader)
+        FROM pgslo_catalog.definition d WHERE d.definition_id = (shows_figures.rule).definition_id);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.shows_figures(pgslo_catalog.rule, name) IS 'Whether a role may see what a rule measured: pgslo_catalog.readable_rule for functions that run with their owner''s rights.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.error_said(is_gated boolean, error_code text, error_message text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

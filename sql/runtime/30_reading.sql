@@ -70,7 +70,8 @@ BEGIN
         FROM pgslo_catalog.verdict v
         WHERE v.rule_id = rule.rule_id AND v.verdict = 'missed' AND v.place >= incident.opened_place AND v.place < below
         ORDER BY v.place DESC LIMIT 1;
-        RETURN format('Batch %s: %s. Since %s UTC, %s.', given.batch, given.said,
+        RETURN format('Batch %s: %s. Since %s UTC, %s.', given.batch,
+            CASE WHEN pgslo_catalog.shows_figures(rule, pgslo_catalog.caller()) THEN given.said ELSE format('the rule wants: %s', rule.promise) END,
             to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
             CASE given.missed WHEN 1 THEN '1 batch' WHEN 101 THEN 'more than 100 batches' ELSE given.missed || ' batches' END)
         WHERE given.batch IS NOT NULL;

@@ -29,9 +29,14 @@ FROM pgslo_catalog.batch b JOIN pgslo_catalog.known_definition d USING (definiti
 COMMENT ON VIEW pgslo.batch IS 'Batches as tick() last added them up.';
 
 CREATE OR REPLACE VIEW pgslo.verdict WITH (security_barrier) AS
-SELECT d.name AS definition, v.batch, r.name AS rule, r.kind, r.columns, v.verdict, v.value, v.low, v.high, v.score, v.said, v.judged_at
-FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id) JOIN pgslo_catalog.known_definition d ON d.definition_id = v.definition_id;
-COMMENT ON VIEW pgslo.verdict IS 'Whether each batch met each rule about batches.';
+WITH readable AS MATERIALIZED (SELECT k.rule_id FROM pgslo_catalog.readable_rule k)
+SELECT d.name AS definition, v.batch, r.name AS rule, r.kind, r.columns, v.verdict,
+       CASE WHEN k.rule_id IS NOT NULL THEN v.value END AS value, CASE WHEN k.rule_id IS NOT NULL THEN v.low END AS low,
+       CASE WHEN k.rule_id IS NOT NULL THEN v.high END AS high, CASE WHEN k.rule_id IS NOT NULL THEN v.score END AS score,
+       CASE WHEN k.rule_id IS NOT NULL THEN v.said END AS said, v.judged_at
+FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id) JOIN pgslo_catalog.known_definition d ON d.definition_id = v.definition_id
+LEFT JOIN readable k ON k.rule_id = v.rule_id;
+COMMENT ON VIEW pgslo.verdict IS 'Whether each batch met each rule about batches; figures only for roles that may read the columns that are measured.';
 
 CREATE OR REPLACE VIEW pgslo.status WITH (security_barrier) AS
 SELECT d.name AS definition, d.owner, d.writes,

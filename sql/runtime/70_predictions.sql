@@ -430,9 +430,14 @@ COMMENT ON FUNCTION pgslo.recount_pairs(text) IS 'Counts all pairs of prediction
 -- What people ask for
 
 CREATE OR REPLACE VIEW pgslo.ml_metric WITH (security_barrier) AS
+-- Not even which metrics there are: without a label that is positive there is no recall.
+WITH readable AS MATERIALIZED (
+    SELECT k.* FROM pgslo_catalog.known_definition k
+    WHERE k.pairs IS NOT NULL AND pgslo_catalog.may_see_figures(k.relation, '{}', k.pairs, current_user)
+)
 SELECT d.name AS definition, c.batch, c.model, c.segment, m.name AS metric, v.value, v.low, v.high, v.pairs
 FROM pgslo_catalog.pair_cell c
-JOIN pgslo_catalog.known_definition d USING (definition_id)
+JOIN readable d USING (definition_id)
 CROSS JOIN unnest(ARRAY['accuracy', 'precision', 'recall', 'f1', 'auc', 'log_loss', 'brier', 'calibration_error', 'mae', 'rmse', 'mape', 'bias',
                         'label_coverage', 'label_delay', 'default_share', 'abstain_share', 'expected_accuracy']) AS m (name)
 CROSS JOIN LATERAL pgslo_catalog.metric(
@@ -446,12 +451,17 @@ WHERE v.value IS NOT NULL
       WHEN m.name IN ('label_coverage', 'label_delay') THEN d.pairs ->> 'labelled' = 'true'
       WHEN m.name IN ('default_share', 'abstain_share') THEN true
       ELSE d.pairs ->> 'regression' = 'false' END;
-COMMENT ON VIEW pgslo.ml_metric IS 'Every metric of every batch, model and segment, with its 95 % interval, as tick() last added pairs up.';
+COMMENT ON VIEW pgslo.ml_metric IS 'Every metric of every batch, model and segment, with its 95 % interval, as tick() last added pairs up; for roles that may read what is measured.';
 
 CREATE OR REPLACE VIEW pgslo.prediction_problem WITH (security_barrier) AS
-SELECT d.name AS definition, c.batch, c.model, c.segment, p.problem, p.rows::bigint AS rows
+WITH known AS MATERIALIZED (
+    SELECT k.definition_id, k.name, pgslo_catalog.may_see_figures(k.relation, '{}', k.pairs, current_user) AS is_readable
+    FROM pgslo_catalog.known_definition k WHERE k.pairs IS NOT NULL
+)
+SELECT d.name AS definition, c.batch, CASE WHEN d.is_readable THEN c.model END AS model, CASE WHEN d.is_readable THEN c.segment END AS segment,
+       p.problem, p.rows::bigint AS rows
 FROM pgslo_catalog.pair_cell c
-JOIN pgslo_catalog.known_definition d USING (definition_id)
+JOIN known d USING (definition_id)
 CROSS JOIN LATERAL (VALUES
     ('label_without_prediction', c.label_without_prediction), ('two_labels', c.two_labels), ('label_before_prediction', c.label_before_prediction),
     ('unknown_label', c.unknown_label), ('unknown_class', c.unknown_class), ('score_missing', c.score_missing), ('score_outside', c.score_outside),

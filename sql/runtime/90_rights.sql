@@ -7,6 +7,7 @@ GRANT EXECUTE ON FUNCTION pgslo_catalog.schema_difference(regclass, jsonb) TO PU
 GRANT EXECUTE ON FUNCTION pgslo.healthy_batches(text, text[], timestamptz), pgslo.readiness(text), pgslo.ready(text), pgslo.snapshot_diff(text, text), pgslo.snapshot_query(text), pgslo.check_own_rights(name) TO PUBLIC;
 -- Views call these with the rights of whoever reads. They compute from their arguments and from PostgreSQL's catalogues alone.
 GRANT EXECUTE ON FUNCTION pgslo_catalog.may_see_values(name), pgslo_catalog.may_know_all(name), pgslo_catalog.may_read(oid, name),
+    pgslo_catalog.may_see_figures(oid, text[], jsonb, name),
     pgslo_catalog.break_said(pgslo_catalog.rule_break, name), pgslo_catalog.is_missed(pgslo_catalog.rule, bigint, bigint),
     pgslo_catalog.metric(pgslo_catalog.pair_cell[], pgslo_catalog.pair_score[], text, float8) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION pgslo_catalog.may_see(pgslo_catalog.snapshot, name) TO PUBLIC;

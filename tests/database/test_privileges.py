@@ -196,6 +196,7 @@ def test_a_stranger_can_call_nothing_that_writes(guarded: Connection, role: Role
         "pgslo_catalog.may_know_all(name)",
         "pgslo_catalog.may_read(oid,name)",
         "pgslo_catalog.may_see(pgslo_catalog.snapshot,name)",
+        "pgslo_catalog.may_see_figures(oid,text[],jsonb,name)",
         "pgslo_catalog.may_see_values(name)",
         "pgslo_catalog.metric(pgslo_catalog.pair_cell[],pgslo_catalog.pair_score[],text,double precision)",
         "pgslo_catalog.schema_difference(regclass,jsonb)",

@@ -87,6 +87,7 @@ CLOSED = {
     ),
     *(
         "pair_fragment",
+        "pair_score",
         "unannounced",
         "recipient",
         "delivery",

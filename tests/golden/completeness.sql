@@ -406,7 +406,10 @@ SELECT pgslo_catalog.register('{
     "form": "share",
     "good": "present of email where 25ecb8d5",
     "among": "rows where 25ecb8d5",
-    "said": "not null"
+    "said": "not null",
+    "where": [
+     "plan"
+    ]
    },
    "warn_low": 0.9,
    "warn_high": null,
@@ -415,7 +418,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "8e1c1fcac649fa3b"
+ "fingerprint": "ad7871f6250a8d93"
 }'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.

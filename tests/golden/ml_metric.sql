@@ -553,6 +553,16 @@ SELECT pgslo_catalog.register('{
   "segments": [
    "country"
   ],
+  "columns": [
+   "score",
+   "plan",
+   "country"
+  ],
+  "label": [
+   "features",
+   "churn",
+   "churned"
+  ],
   "made_of": "808a3b6f1d0ed4b4"
  },
  "watched": [
@@ -772,7 +782,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "866aec7e7c2ae197"
+ "fingerprint": "a6ce797b2e6644d4"
 }'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.

@@ -450,7 +450,10 @@ SELECT pgslo_catalog.register('{
     "form": "failures",
     "function": "features__user_stats__rule_clicks_no_gap",
     "said": "gaps",
-    "said_of_one": "gap"
+    "said_of_one": "gap",
+    "where": [
+     "plan"
+    ]
    },
    "warn_low": null,
    "warn_high": 2.0,
@@ -459,7 +462,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "019358bc4263030c"
+ "fingerprint": "fe13c91001b680ea"
 }'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.

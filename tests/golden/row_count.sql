@@ -427,7 +427,10 @@ SELECT pgslo_catalog.register('{
    "scope": "batch",
    "measure": {
     "form": "rows",
-    "tally": "rows where 25ecb8d5"
+    "tally": "rows where 25ecb8d5",
+    "where": [
+     "plan"
+    ]
    },
    "warn_low": 1.0,
    "warn_high": null,
@@ -436,7 +439,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "193fbfb14edbc6ef"
+ "fingerprint": "7b9f436b31ae5017"
 }'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.

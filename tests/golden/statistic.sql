@@ -480,7 +480,10 @@ SELECT pgslo_catalog.register('{
     "said": "stddev",
     "count": "finite of spend where 25ecb8d5",
     "sum": "sum of spend where 25ecb8d5",
-    "squares": "squares of spend where 25ecb8d5"
+    "squares": "squares of spend where 25ecb8d5",
+    "where": [
+     "plan"
+    ]
    },
    "warn_low": null,
    "warn_high": 1000.0,
@@ -573,7 +576,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "37361be274051e40"
+ "fingerprint": "9851d6128652a21c"
 }'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.

@@ -136,7 +136,7 @@ def measure(rule: rules.Rule, compiler: WriteCompiler) -> Measured:
     return Measured(
         choice=Choice(rule, "at close", parts.reason + (_AND_REFUSED if rejects else "")),
         scope="table" if is_of_table else "batch",
-        measure=parts.measure,
+        measure=parts.measure | ({"where": list(rule.where.columns)} if rule.where else {}),
         low=low,
         high=high,
         reject_low=reject_low,

@@ -250,7 +250,7 @@ class Compiler:
 
     def document(self) -> dict[str, Any]:
         """How pairs are completed and measured."""
-        labels = self.labels
+        labels, columns = self.labels, self.columns
         return {
             "function": self.function,
             "regression": labels is not None and not self.classified,
@@ -265,6 +265,10 @@ class Compiler:
             "has_model": self.columns.model is not None,
             "model": self.columns.model,
             "segments": list(labels.segments) if labels else [],
+            # Who may read these may see metrics.
+            "columns": [one for one in (columns.score, columns.decided, columns.model) if one is not None]
+            + (list(labels.segments) if labels else []),
+            "label": [labels.schema_name, labels.table_name, labels.label] if labels else None,
             # What an image is made of: when it changes, everything is counted anew.
             "made_of": hashlib.sha256(f"{self._now()}{self._steps()}".encode()).hexdigest()[:16],
         }

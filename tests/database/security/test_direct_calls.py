@@ -11,6 +11,7 @@ PUBLIC = {
     "is_missed": "computes from its arguments",
     "may_know_all": "reads privileges that the catalogues show",
     "may_read": "reads privileges that the catalogues show",
+    "may_see_figures": "reads privileges that the catalogues show",
     "may_see": "compares the row that it is given with privileges that the catalogues show",
     "may_see_values": "reads privileges that the catalogues show",
     "metric": "computes from the rows that it is given",

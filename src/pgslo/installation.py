@@ -360,12 +360,14 @@ def _other_installer(conn: Connection) -> tuple[str, float] | None:
 
 
 def drop_runtime(conn: Connection) -> None:
-    """Take the runtime out, after the last definition.
+    """Take the runtime out, after the last definition; nothing where there is none.
 
     Raises:
         PgsloError: Somebody else's objects stand on it.
     """
     with installing(conn), errors(), conn.transaction():
+        if not runtime.read(conn).is_there:
+            return
         dependants = runtime_dependants(conn)
         if dependants:
             raise PgsloError(

@@ -61,7 +61,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def _in_memory(folder: Path, *, least: int = 6 << 30) -> bool:
-    """Whether a folder can hold a server of each worker. A database has 900 files, which a disk takes a while to make."""
+    """Whether a folder can hold a server of each worker: a disk takes a while to create the files of each test's database."""
     if not os.access(folder, os.W_OK | os.X_OK):
         return False
     room = os.statvfs(folder)

@@ -15,7 +15,7 @@ SELECT d.name AS definition, d.writes, size.bytes AS quarantine_bytes, size.max_
           FROM pgslo_catalog.rule_break b LEFT JOIN pgslo_catalog.rule r USING (rule_id)
           WHERE b.definition_id = d.definition_id AND r.retired_at IS NULL AND b.batch IS NULL AND b.pause_id IS NULL ORDER BY 1) AS broken,
     -- Guarded views whose owner may not read the table: their readers cannot read them.
-    (SELECT coalesce(jsonb_agg(jsonb_build_array(v.oid::regclass::text, pg_catalog.pg_get_userbyid(v.relowner)) ORDER BY v.oid::regclass::text), '[]')
+    (SELECT coalesce(jsonb_agg(jsonb_build_array(v.oid::regclass::text, pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(v.relowner))) ORDER BY v.oid::regclass::text), '[]')
      FROM pgslo_catalog.generated g JOIN pg_catalog.pg_class v ON v.oid = g.object_id
      WHERE g.kind = 'view' AND g.is_ours AND g.definition = d.name
        AND NOT (pg_catalog.has_schema_privilege(v.relowner, c.relnamespace, 'USAGE') AND pg_catalog.has_table_privilege(v.relowner, c.oid, 'SELECT'))) AS blind_views,
@@ -24,7 +24,8 @@ SELECT d.name AS definition, d.writes, size.bytes AS quarantine_bytes, size.max_
         OR NOT EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.on_breach = 'quarantine')
         OR (SELECT pg_catalog.has_table_privilege(k.nspowner, c.oid, 'INSERT') AND pg_catalog.has_table_privilege(k.nspowner, c.oid, 'UPDATE')
             FROM pg_catalog.pg_namespace k WHERE k.nspname = 'pgslo_catalog') AS can_release,
-    (SELECT pg_catalog.pg_get_userbyid(k.nspowner)::text FROM pg_catalog.pg_namespace k WHERE k.nspname = 'pgslo_catalog') AS keeper,
+    (SELECT pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(k.nspowner)) FROM pg_catalog.pg_namespace k WHERE k.nspname = 'pgslo_catalog') AS keeper,
+    CASE WHEN c.oid IS NOT NULL THEN pg_catalog.format('%I.%I', n.nspname, c.relname) END AS quoted_name,
     -- What PostgreSQL has to enforce for a rule, and does not.
     (SELECT coalesce(jsonb_agg(jsonb_build_array(r.name, f.said, f.to_do, r.rests_on -> 'object') ORDER BY r.rule_id), '[]')
      FROM pgslo_catalog.rule r CROSS JOIN LATERAL pgslo_catalog.native_fault(c.oid, r.rests_on) AS f

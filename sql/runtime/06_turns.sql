@@ -3,10 +3,10 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.caller() RETURNS name
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$ SELECT coalesce(nullif(current_setting('role'), 'none')::name, session_user) $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.caller() IS 'Who asks, also inside a function that runs with its owner''s rights.';
+COMMENT ON FUNCTION pgslo_catalog.caller() IS 'Return the role that asks, also inside a function that runs with its owner''s rights.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.session_of(process_id integer) RETURNS text
 LANGUAGE sql STABLE

@@ -59,6 +59,7 @@ class Facts:
     blind_views: Sequence[Sequence[str]]
     can_release: bool
     keeper: str
+    quoted_name: str | None
     faults: Sequence[Sequence[Any]]
     asserts: bool
     unarmed: Sequence[Sequence[str]]
@@ -218,7 +219,7 @@ def _rights(facts: Facts) -> Iterator[Finding]:
             "no rights",
             f"view {view}",
             f"it belongs to role {owner}, who may not read {facts.table_name}: its readers get 42501",
-            f"GRANT SELECT ON {facts.table_name} TO {owner}, {owned}",
+            f"GRANT SELECT ON {facts.quoted_name} TO {owner}, {owned}",
         )
     if not facts.can_release:
         yield Finding(
@@ -226,7 +227,7 @@ def _rights(facts: Facts) -> Iterator[Finding]:
             "no rights",
             f"table {facts.table_name}",
             f"role {facts.keeper}, who owns pgslo, may not write to it: rows in quarantine cannot be released",
-            f"GRANT INSERT, UPDATE ON {facts.table_name} TO {facts.keeper}, {owned}",
+            f"GRANT INSERT, UPDATE ON {facts.quoted_name} TO {facts.keeper}, {owned}",
         )
 
 
@@ -434,7 +435,8 @@ def _unseen(facts: Facts) -> Iterator[Finding]:
         "what was rolled back counts as written too",
         "if much was not rolled back: look for a replica role, disabled triggers, a new partition",
     )
-    if facts.statistics_reset_at is not None or now < then:
+    is_unknown = facts.statistics_reset_at is not None or now < then
+    if is_unknown:
         when = f" at {facts.statistics_reset_at:%Y-%m-%d %H:%M} UTC" if facts.statistics_reset_at else ""
         counted = f"how many rows were written since {since} cannot be told"
         innocent, to_do = (
@@ -447,6 +449,6 @@ def _unseen(facts: Facts) -> Iterator[Finding]:
         said = f"{counted}, and the table's newest batch is not among the recorded ones"
         to_do = "find who wrote it (replica role, disabled triggers, a new partition), mend that, and load the batch again"
         yield Finding(facts.definition, "unseen rows", f"table {facts.table_name}", said, to_do)
-    elif now < then or facts.statistics_reset_at is not None or unseen > facts.rows_just_before:
+    elif is_unknown or unseen > facts.rows_just_before:
         said = f"{counted}; {innocent}"
         yield Finding(facts.definition, "unseen rows", f"table {facts.table_name}", said, to_do, is_hint=True)

@@ -25,8 +25,6 @@ READ_REFUSED = "SL001"
 NO_DEFINITION = "SL002"
 #: ERROR: library and runtime do not fit.
 RUNTIME_MISMATCH = "SL003"
-#: ERROR: code of another role changed prepared statements or locks of the session that ran it.
-SESSION_CHANGED = "SL004"
 
 #: PostgreSQL cuts identifiers to NAMEDATALEN - 1 bytes.
 MAX_BYTES = 63

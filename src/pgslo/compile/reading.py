@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pgslo import naming
+from pgslo import naming, sql
 from pgslo.catalog import Catalog, Name, Reach, Relation
 from pgslo.compile.conditions import Subject, is_replaceable, reference
 from pgslo.definition import assertions as forms
@@ -73,7 +73,7 @@ def check(definition: Definition, catalog: Catalog) -> Iterator[CatalogError]:
             yield CatalogError(
                 f"{part} belongs to role {owner}, who does not have the rights of {relation.owner}",
                 detail=f"Functions that its indexes and constraints call would run with the rights of {relation.owner}, who owns {definition.name}.",
-                hint=f"ALTER TABLE {part} OWNER TO {relation.owner}",
+                hint=f"ALTER TABLE {sql.identifier(*part_name)} OWNER TO {sql.identifier(relation.owner)}",
                 location=definition.place("table"),
             )
     for one in reads(definition):

@@ -32,9 +32,6 @@ def tab(world):
     return world
 
 
-VIEWS = {("no rights", f"view guarded.tab{companion}") for companion in ("", "_status", "_strict")}
-
-
 def test_a_role_that_is_taken_from_the_installer(tab):
     tab.run("superuser", "REVOKE $mallory FROM $installer")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):

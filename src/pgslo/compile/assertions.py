@@ -101,8 +101,7 @@ class _Check:
     of_all: Sql
     of_touched: Sql
     undoing: tuple[Undoing, ...]
-    begin: Sql
-    end: Sql
+    undo: Undoing
 
 
 @dataclass(frozen=True)
@@ -315,8 +314,7 @@ def _check_function(one: _Held, definition: Definition, compiler: WriteCompiler)
         of_all=one.parts.of_all,
         of_touched=one.parts.of_touched,
         undoing=compiler.quickly_undoing,
-        begin=compiler.undo(with_locks=False).begin,
-        end=compiler.undo(with_locks=False).end,
+        undo=compiler.undo(with_locks=False),
     )
     template = "assertion_check_hidden" if one.parts.hidden else "assertion_check"
     return compiler.function(

@@ -126,8 +126,7 @@ class _SameAs(_OfRows):
 @dataclass(frozen=True)
 class _QueryRule(_Function):
     query: Sql
-    begin: Sql
-    end: Sql
+    undo: Undoing
 
 
 def query(rule: rules.QueryRule, compiler: WriteCompiler) -> Parts:
@@ -136,9 +135,7 @@ def query(rule: rules.QueryRule, compiler: WriteCompiler) -> Parts:
     text = rule.query.sql()
     probe = (sql.render("probe_query", _Query(text)), rule.query.location)
     function = _function_name(rule, compiler)
-    context = _QueryRule(
-        **_header(rule, compiler, function), query=text, begin=compiler.undo().begin, end=compiler.undo().end
-    )
+    context = _QueryRule(**_header(rule, compiler, function), query=text, undo=compiler.undo())
     return _made(rule, compiler, function, sql.render("rules/query", context), (probe,))
 
 

@@ -187,8 +187,7 @@ class _ForOwner:
     source: Sql
     function: Sql
     names: Sql
-    begin: Sql
-    end: Sql
+    undo: Undoing
 
 
 @dataclass(frozen=True)
@@ -206,8 +205,7 @@ class _Lookup:
     promise: Sql
     condition: Sql
     pins: tuple[_Pinned, ...]
-    begin: Sql
-    end: Sql
+    undo: Undoing
 
 
 class WriteCompiler:
@@ -275,8 +273,7 @@ class WriteCompiler:
                 self.source(),
                 sql.identifier(naming.GENERATED_SCHEMA, name),
                 Sql(promises.one_line(called)),
-                self.undo().begin,
-                self.undo().end,
+                self.undo(),
             )
             text = sql.render(f"{what}_as_owner", context)
             arguments = Sql("text, text" if what == "write" else "text")
@@ -301,8 +298,7 @@ class WriteCompiler:
                 Sql(promises.one_line(promises.promise(rule))),
                 found.condition,
                 _pins(found.pinned),
-                self.undo(with_locks=False).begin,
-                self.undo(with_locks=False).end,
+                self.undo(with_locks=False),
             )
             made.append(
                 self.function(

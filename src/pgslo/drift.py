@@ -437,10 +437,12 @@ def _unseen(facts: Facts) -> Iterator[Finding]:
     )
     is_unknown = facts.statistics_reset_at is not None or now < then
     if is_unknown:
-        when = f" at {facts.statistics_reset_at:%Y-%m-%d %H:%M} UTC" if facts.statistics_reset_at else ""
+        begun = facts.statistics_reset_at
         counted = f"how many rows were written since {since} cannot be told"
         innocent, to_do = (
-            f"the server's statistics were reset{when}",
+            f"the server counts only since {begun:%Y-%m-%d %H:%M} UTC"
+            if begun
+            else "the server counts anew since",
             "pgslo learn --from-table counts the batches that are in the table",
         )
     elif unseen <= 0:

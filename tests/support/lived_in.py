@@ -147,7 +147,11 @@ def goes_on(
     assert rows(restored) == was
     plan = database.plan_definitions(restored, definitions)
     assert plan.empty, plan
-    assert operations.find_drift(restored) == ()
+    found = [str(one) for one in operations.find_drift(restored)]
+    if restored.info.server_version < 150000:
+        # There a new database counts as one whose statistics were reset.
+        found = [one for one in found if "the server counts only since" not in one]
+    assert found == []
     assert triggers(restored) == fired
     assert all(name.endswith(" O") for name in fired)
 

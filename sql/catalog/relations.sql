@@ -21,6 +21,15 @@ SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::
      JOIN pg_catalog.pg_roles r ON r.oid = c.relowner
      -- A member of the owner's role has that role's rights already.
      WHERE NOT pg_catalog.pg_has_role(c.relowner, w.relowner, 'MEMBER')) AS foreign_parts,
+    (WITH RECURSIVE below AS (
+         SELECT h.inhrelid FROM pg_catalog.pg_inherits h WHERE h.inhparent = w.oid
+         UNION
+         SELECT h.inhrelid FROM below b JOIN pg_catalog.pg_inherits h ON h.inhparent = b.inhrelid
+     )
+     SELECT coalesce(jsonb_agg(jsonb_build_array(n.nspname, c.relname) ORDER BY n.nspname, c.relname), '[]')
+     FROM below b
+     JOIN pg_catalog.pg_class c ON c.oid = b.inhrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relkind = 'f') AS foreign_tables,
     (SELECT coalesce(jsonb_agg(jsonb_build_object(
                 'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
                 'base_type', pg_catalog.format_type(t.oid, NULL), 'type_schema', tn.nspname, 'category', t.typcategory,

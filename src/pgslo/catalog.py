@@ -84,6 +84,7 @@ class Relation:
         schema_owner: Owner of its schema, who can replace it; empty for a superuser and for the database's owner.
         foreign_parts: Partitions and inheritance children of a role that has not the rights of the owner: their name and
             that role.
+        foreign_tables: Partitions and inheritance children, at every level, that are foreign tables.
         number: Its oid, which another relation under its name does not have.
     """
 
@@ -104,6 +105,7 @@ class Relation:
     owner: str = ""
     schema_owner: str = ""
     foreign_parts: tuple[tuple[Name, str], ...] = ()
+    foreign_tables: tuple[Name, ...] = ()
     rows: int = -1
     number: int = 0
 

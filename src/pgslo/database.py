@@ -295,6 +295,7 @@ def _relation(row: dict[str, Any]) -> Relation:
         owner=row["owner"],
         schema_owner=row["schema_owner"],
         foreign_parts=tuple(((schema, name), owner) for schema, name, owner in row["foreign_parts"]),
+        foreign_tables=_names(row["foreign_tables"]),
         rows=row["rows"],
         number=row["number"],
     )

@@ -178,6 +178,8 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
         probes += [Probe(text, place) for text, place in asserted.probes]
     except DefinitionErrors as group:
         errors += group.errors
+    except DefinitionError as error:
+        errors.append(error)
     errors += reading.check(definition, catalog)
     if errors:
         # A column that is not there is no news the second time.

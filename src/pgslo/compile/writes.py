@@ -16,6 +16,7 @@ from pgslo.compile.conditions import NEW, ROW, Subject
 from pgslo.compile.mechanisms import Choice, Mechanism
 from pgslo.definition import rules
 from pgslo.definition.rules import Definition
+from pgslo.errors import CatalogError
 from pgslo.expression import session
 from pgslo.expression.session import Settings
 from pgslo.sql import Sql
@@ -25,6 +26,8 @@ _NO_ARGUMENTS = Sql("")
 _NO_ROW = Sql("NULL")
 #: Templates of the triggers that PostgreSQL clones to partitions.
 _FOR_EACH_ROW = frozenset({"trigger_row", "trigger_after_row"})
+#: Templates of the triggers that see all rows of a statement, in a transition table.
+_FOR_ALL_ROWS = frozenset({"trigger_statement", "trigger_taken", "trigger_changed"})
 
 # One context class for each template.
 
@@ -509,7 +512,13 @@ class WriteCompiler:
         *,
         apart: bool = False,
     ) -> Artifact:
-        """A trigger that calls a generated function; its text never changes with the rules."""
+        """A trigger that calls a generated function; its text never changes with the rules.
+
+        Raises:
+            CatalogError: The trigger would make every write to the table fail.
+        """
+        if template in _FOR_ALL_ROWS:
+            self._check_transition_tables(on)
         context = _Trigger(
             sql.identifier(name), Sql(event), table(on), sql.identifier(naming.GENERATED_SCHEMA, function)
         )
@@ -535,6 +544,22 @@ class WriteCompiler:
             replaceable=True,
             apart=apart,
             cloned=cloned,
+        )
+
+    def _check_transition_tables(self, on: Name) -> None:
+        """Refuse a table with foreign tables below it: every write to it fails once a trigger asks for transition tables."""
+        relation = self.subject.catalog.relations.get(on)
+        if relation is None or not relation.foreign_tables:
+            return
+        foreign = ".".join(relation.foreign_tables[0])
+        is_stream = self.writes.mode == "stream"
+        raise CatalogError(
+            f"{foreign} is a foreign table below {'.'.join(on)}: PostgreSQL cannot show a trigger all rows of a statement there",
+            detail="Rules over batches, groups and shares need such triggers; with them every write to the table would fail.",
+            hint="leave out the rules over batches, groups and shares, or take the foreign table out"
+            if is_stream
+            else "declare writes: stream, with rules about single rows alone, or take the foreign table out",
+            location=self.definition.place("table"),
         )
 
     def function_name(self, what: str) -> str:

@@ -1,0 +1,121 @@
+"""A partition that is a foreign table: rules about all rows of a statement would make each write fail, and are refused."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from pgslo import database, definition, installation
+from pgslo.errors import DefinitionErrors
+
+Connection = psycopg.Connection[Any]
+
+TABLES = """
+CREATE SCHEMA feat;
+CREATE TABLE feat.t (id bigint NOT NULL, day date NOT NULL, region text NOT NULL, a float8, b float8) PARTITION BY LIST (region);
+CREATE TABLE feat.t_us PARTITION OF feat.t FOR VALUES IN ('us');
+CREATE INDEX ON feat.t (day);
+CREATE TABLE feat.elsewhere (LIKE feat.t);
+CREATE EXTENSION postgres_fdw;
+"""
+HEAD = """
+table: feat.t
+owner: sam
+key: [id, day, region]
+batch: {by: day}
+"""
+ROWS = """
+writes: stream
+watch: false
+columns:
+  a: [range: {min: 0, on_breach: reject, name: r_rej}]
+  b: [range: {min: 0, on_breach: quarantine, name: r_q}]
+"""
+
+
+def refused(conn: Connection, text: str) -> str:
+    with pytest.raises(DefinitionErrors) as caught:
+        database.plan_definitions(conn, [load(text)])
+    return str(caught.value)
+
+
+def load(text: str) -> definition.Definition:
+    return definition.load(textwrap.dedent(text), path="slos/t.yml")
+
+
+def foreign(conn: Connection, statement: str) -> None:
+    """Make a foreign table that shows what feat.elsewhere of the same database holds."""
+    port = str(conn.info.port)
+    conn.execute(
+        sql.SQL(
+            "CREATE SERVER IF NOT EXISTS here FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host {}, port {}, dbname {})"
+        ).format(conn.info.host, port, conn.info.dbname)
+    )
+    conn.execute(
+        sql.SQL(
+            "CREATE USER MAPPING IF NOT EXISTS FOR CURRENT_USER SERVER here OPTIONS (user {}, password {})"
+        ).format(conn.info.user, conn.info.password)
+    )
+    conn.execute(f"{statement} SERVER here OPTIONS (schema_name 'feat', table_name 'elsewhere')".encode())
+
+
+@pytest.fixture
+def partitioned(connection: Connection) -> Connection:
+    connection.execute(TABLES)
+    foreign(connection, "CREATE FOREIGN TABLE feat.t_eu PARTITION OF feat.t FOR VALUES IN ('eu')")
+    return connection
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("writes: bulk\ncolumns: {a: [range: {min: 0, on_breach: warn}]}", "declare writes: stream"),
+        ("writes: stream\ncolumns: {a: [not_null: {at_least: 0.9}]}", "leave out the rules over batches"),
+        (
+            "writes: stream\nassertions: [even: {all_equal: a, group_by: day, on_breach: flag}]",
+            "leave out the rules over batches",
+        ),
+    ],
+    ids=["bulk", "share", "assertion"],
+)
+def test_rules_about_all_rows_of_a_statement_are_refused(
+    partitioned: Connection, text: str, hint: str
+) -> None:
+    said = refused(partitioned, HEAD + text)
+    assert "feat.t_eu is a foreign table below feat.t" in said
+    assert "every write to the table would fail" in said
+    assert hint in said
+    assert "slos/t.yml:2:8" in said
+
+
+def test_one_that_is_an_inheritance_child_is_refused_as_well(connection: Connection) -> None:
+    connection.execute(TABLES)
+    connection.execute("CREATE TABLE feat.whole (LIKE feat.t)")
+    foreign(connection, "CREATE FOREIGN TABLE feat.part () INHERITS (feat.whole)")
+    said = refused(
+        connection,
+        HEAD.replace("feat.t", "feat.whole")
+        + "writes: bulk\ncolumns: {a: [range: {min: 0, on_breach: warn}]}",
+    )
+    assert "feat.part is a foreign table below feat.whole" in said
+
+
+def test_rules_about_single_rows_hold_in_foreign_partitions(partitioned: Connection) -> None:
+    plan = database.plan_definitions(partitioned, [load(HEAD + ROWS)])
+    installation.apply(partitioned, plan, lambda: database.plan_definitions(partitioned, [load(HEAD + ROWS)]))
+    for region in ("us", "eu"):
+        with pytest.raises(psycopg.errors.CheckViolation):
+            partitioned.execute("INSERT INTO feat.t VALUES (1, '2026-11-29', %s, -1, 1)", (region,))
+        partitioned.execute(
+            "INSERT INTO feat.t VALUES (2, '2026-11-29', %s, 1, -1), (3, '2026-11-29', %s, 1, 1)",
+            (region, region),
+        )
+    assert partitioned.execute("SELECT region, id FROM feat.t ORDER BY region").fetchall() == [
+        ("eu", 3),
+        ("us", 3),
+    ]
+    assert partitioned.execute("SELECT count(*) FROM pgslo.quarantine").fetchone() == (2,)

@@ -134,10 +134,19 @@ def _check_tokens(text: str) -> None:
     found = tokens.read(without_dots(text))
     if not found[0].is_word("select", "with"):
         raise RefusalError(found[0].start, "a query has to begin with SELECT or WITH")
+    # For each bracket that is open, whether it is that of CAST (value AS type).
+    casts: list[bool] = []
+    before: Token | None = None
     for token, following in zip(found, (*found[1:], None), strict=True):
+        if token.is_mark("("):
+            casts.append(before is not None and before.is_word("cast"))
+        elif token.is_mark(")") and casts:
+            casts.pop()
+        before = token
         if token.is_word("for") and following is not None and following.is_word(*_LOCKS):
             raise RefusalError(token.start, "a query may not lock the rows it reads", hint="Leave FOR … out.")
-        if token.is_mark("::") and following is not None:
+        is_cast = token.is_mark("::") or (token.is_word("as") and casts[-1:] == [True])
+        if is_cast and following is not None:
             _check_type(following)
         if following is not None and following.is_mark("(") and token.kind in ("word", "quoted"):
             _check_function(text, token)
@@ -147,7 +156,7 @@ def _check_tokens(text: str) -> None:
 
 def _check_type(token: Token) -> None:
     if token.kind != "word" or token.name not in vocabulary.TYPES | vocabulary.TYPE_TAILS.keys():
-        raise RefusalError(token.start, f'a value may not be cast to "{token.text}"')
+        raise RefusalError(token.start, f'a value may not be cast to "{token.name or token.text}"')
 
 
 def _check_function(text: str, token: Token) -> None:

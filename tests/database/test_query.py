@@ -43,6 +43,8 @@ REFUSED = [
     ("SELECT CAST('features.user_stats' AS regclass)", 'a value may not be cast to "regclass"'),
     ("SELECT cast ((SELECT 1 AS n) AS features.own)", 'a value may not be cast to "features"'),
     ('SELECT CAST(1 AS "Own")', 'a value may not be cast to "Own"'),
+    ("SELECT ('/etc/passwd'::text).pg_read_file", '"pg_read_file" may not be taken from a value in brackets'),
+    ("SELECT (ARRAY[12])[1] . pg_terminate_backend", '"pg_terminate_backend" may not be taken from a value'),
     ("SELECT $1", "parameters and dollar quotes are not allowed"),
     ("SELECT u.no FROM features.user_stats u", "column u.no does not exist"),
     ("SELECT u.id FROM features.nothing u", 'relation "features.nothing" does not exist'),

@@ -6,7 +6,7 @@ where each name before a bracket has to be a function of a list, and sqlglot's t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import sqlglot
@@ -134,24 +134,27 @@ def _check_tokens(text: str) -> None:
     found = tokens.read(without_dots(text))
     if not found[0].is_word("select", "with"):
         raise RefusalError(found[0].start, "a query has to begin with SELECT or WITH")
-    # For each bracket that is open, whether it is that of CAST (value AS type).
-    casts: list[bool] = []
-    before: Token | None = None
+    for one in _types(found):
+        _check_type(one)
     for token, following in zip(found, (*found[1:], None), strict=True):
-        if token.is_mark("("):
-            casts.append(before is not None and before.is_word("cast"))
-        elif token.is_mark(")") and casts:
-            casts.pop()
-        before = token
         if token.is_word("for") and following is not None and following.is_word(*_LOCKS):
             raise RefusalError(token.start, "a query may not lock the rows it reads", hint="Leave FOR … out.")
-        is_cast = token.is_mark("::") or (token.is_word("as") and casts[-1:] == [True])
-        if is_cast and following is not None:
-            _check_type(following)
         if following is not None and following.is_mark("(") and token.kind in ("word", "quoted"):
             _check_function(text, token)
         elif token.kind in ("word", "quoted"):
             _check_name(text, token)
+
+
+def _types(found: Sequence[Token]) -> Iterator[Token]:
+    """Yield the first token of each type that a value is cast to: value::type and CAST (value AS type)."""
+    is_cast: list[bool] = []  # of each bracket that is open
+    for number, token in enumerate(found[:-1]):
+        if token.is_mark("("):
+            is_cast.append(number > 0 and found[number - 1].is_word("cast"))
+        elif token.is_mark(")") and is_cast:
+            is_cast.pop()
+        elif token.is_mark("::") or (token.is_word("as") and is_cast[-1:] == [True]):
+            yield found[number + 1]
 
 
 def _check_type(token: Token) -> None:
@@ -179,7 +182,16 @@ def _check_function(text: str, token: Token) -> None:
 
 def _check_name(text: str, token: Token) -> None:
     """Refuse what could name a relation of PostgreSQL's own or of pgslo, whatever its part in the query."""
-    if text[: token.start].rstrip().endswith("."):
+    before = text[: token.start].rstrip()
+    if before.endswith("."):
+        if before[:-1].rstrip().endswith((")", "]")):
+            # To PostgreSQL (value).name is also a call of the function of that name.
+            raise RefusalError(
+                token.start,
+                f'"{token.name}" may not be taken from a value in brackets',
+                detail="PostgreSQL would call a function of that name.",
+                hint="Read fields of a composite column in a view, and name the view.",
+            )
         return
     is_schema = text[token.end :].lstrip().startswith(".")
     if token.name.startswith("pg_") or (is_schema and naming.is_reserved(token.name)):

@@ -10,26 +10,7 @@ WITH wanted AS (
 )
 SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::bigint AS rows, w.relispartition AS is_partition, w.relrowsecurity AS row_security, w.oid::bigint AS number,
     w.owner, w.schema_owner,
-    (WITH RECURSIVE below AS (
-         SELECT h.inhrelid FROM pg_catalog.pg_inherits h WHERE h.inhparent = w.oid
-         UNION
-         SELECT h.inhrelid FROM below b JOIN pg_catalog.pg_inherits h ON h.inhparent = b.inhrelid
-     )
-     SELECT coalesce(jsonb_agg(jsonb_build_array(n.nspname, c.relname, r.rolname) ORDER BY n.nspname, c.relname), '[]')
-     FROM below b
-     JOIN pg_catalog.pg_class c ON c.oid = b.inhrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-     JOIN pg_catalog.pg_roles r ON r.oid = c.relowner
-     -- A member of the owner's role has that role's rights already.
-     WHERE NOT pg_catalog.pg_has_role(c.relowner, w.relowner, 'MEMBER')) AS foreign_parts,
-    (WITH RECURSIVE below AS (
-         SELECT h.inhrelid FROM pg_catalog.pg_inherits h WHERE h.inhparent = w.oid
-         UNION
-         SELECT h.inhrelid FROM below b JOIN pg_catalog.pg_inherits h ON h.inhparent = b.inhrelid
-     )
-     SELECT coalesce(jsonb_agg(jsonb_build_array(n.nspname, c.relname) ORDER BY n.nspname, c.relname), '[]')
-     FROM below b
-     JOIN pg_catalog.pg_class c ON c.oid = b.inhrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-     WHERE c.relkind = 'f') AS foreign_tables,
+    parts.of_others AS foreign_parts, parts.elsewhere AS foreign_tables,
     (SELECT coalesce(jsonb_agg(jsonb_build_object(
                 'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
                 'base_type', pg_catalog.format_type(t.oid, NULL), 'type_schema', tn.nspname, 'category', t.typcategory,
@@ -125,3 +106,19 @@ SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::
      FROM pg_catalog.pg_inherits h JOIN pg_catalog.pg_class c ON c.oid = h.inhrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE h.inhparent = w.oid AND NOT c.relispartition) AS children
 FROM wanted w
+CROSS JOIN LATERAL (
+    WITH RECURSIVE below AS (
+        SELECT h.inhrelid FROM pg_catalog.pg_inherits h WHERE h.inhparent = w.oid
+        UNION
+        SELECT h.inhrelid FROM below b JOIN pg_catalog.pg_inherits h ON h.inhparent = b.inhrelid
+    )
+    -- A member of the owner's role has that role's rights already.
+    SELECT coalesce(jsonb_agg(jsonb_build_array(n.nspname, c.relname, r.rolname) ORDER BY n.nspname, c.relname)
+                    FILTER (WHERE NOT pg_catalog.pg_has_role(c.relowner, w.relowner, 'MEMBER')), '[]') AS of_others,
+           coalesce(jsonb_agg(jsonb_build_array(n.nspname, c.relname) ORDER BY n.nspname, c.relname)
+                    FILTER (WHERE c.relkind = 'f'), '[]') AS elsewhere
+    FROM below b
+    JOIN pg_catalog.pg_class c ON c.oid = b.inhrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_roles r ON r.oid = c.relowner
+) AS parts

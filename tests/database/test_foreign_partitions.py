@@ -49,11 +49,10 @@ def load(text: str) -> definition.Definition:
 
 def foreign(conn: Connection, statement: str) -> None:
     """Make a foreign table that shows what feat.elsewhere of the same database holds."""
-    port = str(conn.info.port)
     conn.execute(
         sql.SQL(
             "CREATE SERVER IF NOT EXISTS here FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host {}, port {}, dbname {})"
-        ).format(conn.info.host, port, conn.info.dbname)
+        ).format(conn.info.host, str(conn.info.port), conn.info.dbname)
     )
     conn.execute(
         sql.SQL(
@@ -119,3 +118,33 @@ def test_rules_about_single_rows_hold_in_foreign_partitions(partitioned: Connect
         ("us", 3),
     ]
     assert partitioned.execute("SELECT count(*) FROM pgslo.quarantine").fetchone() == (2,)
+    with pytest.raises(psycopg.errors.CheckViolation):
+        partitioned.execute("INSERT INTO feat.t_eu VALUES (4, '2026-11-29', 'eu', -1, 1)")
+    # On its own server nothing of pgslo's is there.
+    partitioned.execute("INSERT INTO feat.elsewhere VALUES (5, '2026-11-29', 'eu', -1, 1)")
+
+
+def test_labels_in_a_table_with_a_foreign_partition_are_refused(partitioned: Connection) -> None:
+    partitioned.execute(
+        """
+        CREATE TABLE feat.guess (id bigint PRIMARY KEY, day date NOT NULL, score float8, made timestamptz);
+        CREATE INDEX ON feat.guess (day);
+        CREATE INDEX ON feat.t (id)
+        """
+    )
+    said = refused(
+        partitioned,
+        """
+        table: feat.guess
+        kind: predictions
+        owner: sam
+        writes: bulk
+        watch: false
+        batch: {by: day}
+        predictions: {score: score, at: made}
+        labels: {table: feat.t, on: [id], label: a, at: day, maturity: 1 day}
+        rules: [off: {ml_metric: {of: mae, max: 1}}]
+        """,
+    )
+    assert "feat.t_eu is a foreign table below feat.t" in said
+    assert "leave out the rules over batches, groups, shares and labels" in said

@@ -174,12 +174,10 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
     errors += _unknown_columns(definition, compiler)
     asserted = assertions.Asserted()
     try:
-        asserted = assertions.asserted(definition, compiler)
+        asserted = _collect(lambda: assertions.asserted(definition, compiler))
         probes += [Probe(text, place) for text, place in asserted.probes]
     except DefinitionErrors as group:
         errors += group.errors
-    except DefinitionError as error:
-        errors.append(error)
     errors += reading.check(definition, catalog)
     if errors:
         # A column that is not there is no news the second time.

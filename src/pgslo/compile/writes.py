@@ -552,13 +552,13 @@ class WriteCompiler:
         if relation is None or not relation.foreign_tables:
             return
         foreign = ".".join(relation.foreign_tables[0])
-        is_stream = self.writes.mode == "stream"
+        needs_stream = relation == self.relation and self.writes.mode == "bulk"
         raise CatalogError(
             f"{foreign} is a foreign table below {'.'.join(on)}: PostgreSQL cannot show a trigger all rows of a statement there",
-            detail="Rules over batches, groups and shares need such triggers; with them every write to the table would fail.",
-            hint="leave out the rules over batches, groups and shares, or take the foreign table out"
-            if is_stream
-            else "declare writes: stream, with rules about single rows alone, or take the foreign table out",
+            detail="Rules over batches, groups, shares and labels need such triggers; with them every write to the table would fail.",
+            hint="declare writes: stream, with rules about single rows alone, or take the foreign table out"
+            if needs_stream
+            else "leave out the rules over batches, groups, shares and labels, or take the foreign table out",
             location=self.definition.place("table"),
         )
 

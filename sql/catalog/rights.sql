@@ -8,7 +8,7 @@ SELECT n.oid IS NOT NULL AND EXISTS (SELECT FROM pg_catalog.pg_class r WHERE r.r
            OR EXISTS (SELECT FROM pg_catalog.pg_class s
                       WHERE (s.relnamespace = n.oid AND s.relname IN ('sample', 'delivery') OR s.relnamespace = c.oid AND s.relname = 'incident')
                         AND has_table_privilege(s.oid, 'SELECT')) AS may_know_all,
-       coalesce(has_function_privilege(p.oid, 'EXECUTE'), false) AND NOT pg_catalog.pg_is_in_recovery() AS may_tick,
+       coalesce(has_function_privilege(p.oid, 'EXECUTE'), false) AND current_setting('transaction_read_only') = 'off' AS may_tick,
        coalesce((SELECT bool_and(has_function_privilege(f.oid, 'EXECUTE')) FROM pg_catalog.pg_proc f
                  WHERE f.pronamespace = n.oid AND f.proname IN ('subscribe', 'watch_deliveries', 'queue_delivery', 'begin_delivery', 'end_delivery')), false)
            AND coalesce((SELECT has_table_privilege(v.oid, 'SELECT') FROM pg_catalog.pg_class v WHERE v.relnamespace = n.oid AND v.relname = 'delivery'), false) AS may_deliver,

@@ -56,6 +56,20 @@ Connection = psycopg.Connection[TupleRow]
 PROBE_TIMEOUT = 5_000
 #: What PostgreSQL says where there is no such schema, table, column or function.
 _MISSING = frozenset({"3F000", "42P01", "42703", "42883"})
+_READ_ONLY = "25006"
+_MAKE_WRITABLE = (
+    "if that is not on purpose, allow writes for one run: PGOPTIONS='-c default_transaction_read_only=off'"
+)
+#: Sources of a setting, by ``pg_settings.source``.
+_SOURCES = {
+    "configuration file": "the server's configuration",
+    "command line": "the server's command line",
+    "database": "ALTER DATABASE … SET",
+    "user": "ALTER ROLE … SET",
+    "database user": "ALTER ROLE … IN DATABASE … SET",
+    "global": "ALTER ROLE ALL SET",
+    "client": "the options of the connection: the connection string, PGOPTIONS or a service file",
+}
 #: Groups that break a new assertion, in its error.
 _SHOWN_GROUPS = 5
 #: The migration that brought what operators need.
@@ -106,6 +120,34 @@ def connect(dsn: str | None) -> Iterator[Connection]:
                 yield conn
 
 
+def check_writable(conn: Connection, *, reason: str | None = None) -> None:
+    """Refuse a server or a session that cannot change the database, before a command begins.
+
+    Args:
+        conn: An autocommit connection.
+        reason: Why the command writes, where its purpose is to read.
+
+    Raises:
+        DatabaseError: The server is a standby, or new transactions of the session are read-only.
+    """
+    with errors():
+        (session,) = fetch(conn, "writable")
+    if session["is_standby"]:
+        raise DatabaseError(
+            "this is a standby: it can be read and planned, not changed",
+            detail=reason,
+            hint="connect to the primary",
+            sqlstate=_READ_ONLY,
+        )
+    if session["is_read_only"]:
+        raise DatabaseError(
+            "this session is read-only: default_transaction_read_only is on",
+            detail=f"The setting comes from {_SOURCES.get(session['source'], session['source'])}.",
+            hint=_MAKE_WRITABLE,
+            sqlstate=_READ_ONLY,
+        )
+
+
 @contextlib.contextmanager
 def _telling_versions_apart(conn: Connection) -> Iterator[None]:
     """Say that library and runtime do not fit, where something is missing and that is why."""
@@ -153,6 +195,8 @@ def wrapped(exc: psycopg.Error) -> DatabaseError:
     hint = diagnostic.message_hint
     if isinstance(exc, psycopg.errors.InsufficientPrivilege) and hint is None:
         hint = "run it as the table's owner, or as a role that may create schemas and triggers"
+    elif exc.sqlstate == _READ_ONLY and hint is None:
+        hint = f"connect to the primary; on it, {_MAKE_WRITABLE}"
     return DatabaseError(
         diagnostic.message_primary or str(exc).strip(),
         detail=diagnostic.message_detail,

@@ -62,7 +62,7 @@ def apply(
         expect, body = read_reviewed(plan_file)
     found = project.load(session.configuration, paths)
     definitions = tuple(shadowed(one) for one in found.definitions) if shadow else found.definitions
-    with session.connect() as conn:
+    with session.connect(writes=True) as conn:
 
         def make() -> Plan:
             return database.plan_definitions(conn, definitions)

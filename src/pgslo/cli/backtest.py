@@ -27,6 +27,8 @@ _PROGRESS = re.compile(r"batch (\d+) of (\d+)\Z")
 _LEAST = 22
 #: False alarms that are told in full.
 _SHOWN = 5
+#: Why it is refused on a standby.
+_WRITES = "The replay stores its profiles in the database until it is rolled back."
 #: Below it a kind of fault is told to get past.
 _LOW = 0.5
 
@@ -95,7 +97,7 @@ def backtest(
 
     TABLE is a table with a definition, or a definition file, applied or not. Its newest batches are learned anew, one by one, in a transaction that is rolled
     back; in each, a known fault is put into every column, one at a time, and judged by the learned bounds as they are in the database. Neither the
-    table nor what pgslo knows of it is touched. Rules that you wrote yourself are not replayed.
+    table nor what pgslo knows of it is touched. Rules that you wrote yourself are not replayed. It runs on the primary, not on a standby.
     """
     if plot is not None and plot.suffix not in (".svg", ".html"):
         raise click.UsageError("--plot wants a name that ends in .svg or .html")
@@ -105,7 +107,11 @@ def backtest(
         "faults": [name.strip().replace("-", "_") for name in faults.split(",")] if faults else None,
         "feedback": feedback,
     }
-    with session.connect() as conn, definition_to_try(conn, session, table) as name, database.errors():
+    with (
+        session.connect(writes=True, reason=_WRITES) as conn,
+        definition_to_try(conn, session, table) as name,
+        database.errors(),
+    ):
         (row,) = database.fetch(conn, "sensitivity", {"definition": name})
         used = sensitivity or float(row["sensitivity"])
         judged = _replay(conn, {**asked, "definition": name, "sensitivity": used})

@@ -40,7 +40,7 @@ def grants(session: Session, function: str, role: str, *, execute: bool) -> None
     """
     texts = statements(function, role)
     if execute:
-        with session.connect() as conn:
+        with session.connect(writes=True) as conn:
             rights_on(conn)
             with conn.transaction():
                 for text in texts:

@@ -200,7 +200,7 @@ def mute(
     table, _, name = rule.rpartition(".")
     if not table:
         raise click.UsageError("--rule takes a table and a rule, for example features.user_stats.age_range.")
-    with session.connect() as conn:
+    with session.connect(writes=True) as conn:
         rights_on(conn)
         definition = matching(database.fetch(conn, "status"), (table,))[0]["definition"]
         said = conn.execute(
@@ -258,7 +258,7 @@ def _decide(
 ) -> int:
     """Do the same to each incident, in a transaction of its own; what fails does not stop the rest."""
     outcome: list[dict[str, Any]] = []
-    with session.connect() as conn:
+    with session.connect(writes=True) as conn:
         rights_on(conn)
         for number in dict.fromkeys(numbers):
             try:

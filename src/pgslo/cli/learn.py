@@ -41,7 +41,7 @@ def learn(session: Session, table: str, *, from_table: bool, batches: int, as_js
     readers are not held up. Then it says what is usual in each column, what is still unknown and why, and how many batches are needed.
     Opens no incident.
     """
-    with session.connect() as conn:
+    with session.connect(writes=from_table) as conn:
         name = definition_of(conn, session, table)
         taken = _take(conn, name, batches) if from_table else None
         known = database.fetch(conn, "learned", {"definition": name})

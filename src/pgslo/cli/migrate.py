@@ -21,7 +21,7 @@ def migrate(session: Session, *, as_sql: bool, check: bool) -> int:
 
     Does what apply would do first: creates the schemas and functions, or upgrades those of an older pgslo, in one transaction. No table of yours is touched.
     """
-    with session.connect() as conn:
+    with session.connect(writes=not (as_sql or check)) as conn:
         installed = runtime.read(conn)
         scripts = runtime.wanted(installed)
         names = ", ".join(script.name for script in scripts)

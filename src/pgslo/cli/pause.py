@@ -24,7 +24,7 @@ def pause(session: Session, table: str | None, rule: str | None, *, everything: 
     warned meanwhile. pgslo resume switches everything on again.
     """
     _check_target(table, everything=everything)
-    with session.connect() as conn:
+    with session.connect(writes=True) as conn:
         rights_on(conn)
         name = resolve(table, database.definitions_installed(conn)) if table else None
         if rule is None:
@@ -50,7 +50,7 @@ def resume(session: Session, table: str | None, *, everything: bool) -> None:
     Of TABLE, or of all. Rows written meanwhile are judged by the next tick where the table says which they are.
     """
     _check_target(table, everything=everything)
-    with session.connect() as conn:
+    with session.connect(writes=True) as conn:
         rights_on(conn)
         name = resolve(table, database.definitions_installed(conn)) if table else None
         resumed = operations.resume(conn, name)

@@ -257,7 +257,7 @@ def _decide(
 ) -> int:
     """Do the same to each row, in a transaction of its own; what fails does not stop the rest."""
     outcome: list[dict[str, Any]] = []
-    with session.connect() as conn:
+    with session.connect(writes=True) as conn:
         rights_on(conn)
         for row in dict.fromkeys(rows):
             try:

@@ -72,7 +72,7 @@ def follow(session: Session, job: Job, stop: threading.Event, *, every: int, onc
     wait = 0.0
     while True:
         try:
-            with session.connect() as conn:
+            with session.connect(writes=True) as conn:
                 runner.begin(conn)
                 wait = 0.0
                 while True:

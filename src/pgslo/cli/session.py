@@ -40,11 +40,21 @@ class Session:
         return read(self.config)
 
     @contextlib.contextmanager
-    def connect(self) -> Iterator[Connection]:
-        """A connection; the server's warnings are shown as they come."""
+    def connect(self, *, writes: bool = False, reason: str | None = None) -> Iterator[Connection]:
+        """Connect to the database, and show the server's warnings as they come.
+
+        Args:
+            writes: Whether the command changes the database. A standby and a read-only session are refused then.
+            reason: Why a command that seems only to read writes as well.
+
+        Raises:
+            DatabaseError: There is no connection, or the command writes and the server or the session is read-only.
+        """
         from pgslo import database  # the driver takes a while to load
 
         with database.connect(self.dsn or self.configuration.dsn) as conn:
+            if writes:
+                database.check_writable(conn, reason=reason)
             conn.add_notice_handler(output.notice)
             yield conn
 

@@ -21,6 +21,8 @@ from pgslo.sql import Sql
 OK, ERROR, BREACH = 0, 1, 4
 _HASH_SHOWN = 12
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+#: Why verify is refused on a standby.
+_REREADS = "The rows of a snapshot reference are read into a table."
 #: Both ends of what a time of Python can be, in hours.
 _HOURS = (-17_259_000.0, 70_389_000.0)
 
@@ -62,7 +64,7 @@ def create(
     """
     schema, relation = _view(view)
     condition = _condition(where)
-    with session.connect() as conn:
+    with session.connect(writes=True) as conn:
         rights_on(conn)
         with database.errors(), conn.transaction():
             # Rows, incidents and the definition as of one moment.
@@ -142,7 +144,7 @@ def list_(session: Session, *, as_json: bool) -> None:
     """List the snapshots of views that you may read, newest first."""
     with session.connect() as conn:
         rights_on(conn)
-        found = database.fetch(conn, "snapshots", {"name": None})
+        found = _known(conn)
     if as_json:
         output.document(snapshots=found)
         return
@@ -264,6 +266,8 @@ def verify(session: Session, names: tuple[str, ...], *, as_json: bool) -> int:
     """
     with session.connect() as conn:
         rights_on(conn)
+        if any(row["form"] == "reference" and row["name"] in names for row in _known(conn)):
+            database.check_writable(conn, reason=_REREADS)
         told = {name: _differences(conn, name) for name in dict.fromkeys(names)}
     if as_json:
         output.document(snapshots=[{"name": name, "differences": found} for name, found in told.items()])
@@ -274,6 +278,10 @@ def verify(session: Session, names: tuple[str, ...], *, as_json: bool) -> int:
             for one in found:
                 output.say(f"{name}: {one['about']}: was {one['was']}, is {one['is_now']}", fg="red")
     return BREACH if any(told.values()) else OK
+
+
+def _known(conn: Connection) -> list[dict[str, Any]]:
+    return database.fetch(conn, "snapshots", {"name": None})
 
 
 def _differences(conn: Connection, name: str) -> list[dict[str, Any]]:
@@ -292,7 +300,7 @@ def drop(session: Session, names: Sequence[str], *, yes: bool) -> int:
     if not output.confirm(f"Drop {', '.join(names)}? Their rows cannot be had back.", yes=yes):
         return ERROR
     failed = False
-    with session.connect() as conn:
+    with session.connect(writes=True) as conn:
         rights_on(conn)
         for name in dict.fromkeys(names):
             try:

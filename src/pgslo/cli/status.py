@@ -407,7 +407,7 @@ def tick(session: Session) -> int:
     cron, or SELECT pgslo.tick() from pg_cron; pgslo watch --tick does it as well. Ends with exit code 1 if something that was due could not be done, for
     example because another session is at it.
     """
-    with session.connect() as conn:
+    with session.connect(writes=True) as conn:
         rights_on(conn)
         before = _open(conn)
         warnings = ticking.tick(conn)

@@ -35,7 +35,7 @@ def uninstall(
     if everything == bool(tables):
         raise click.UsageError("Name the tables whose definitions are to go, or give --all.")
     output.check_answerable("uninstall", yes=yes)
-    with session.connect() as conn:
+    with session.connect(writes=True) as conn:
         (rights,) = database.fetch(conn, "rights")
         if not rights["is_installed"]:
             output.say("nothing to do: pgslo is not installed in this database")

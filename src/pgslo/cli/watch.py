@@ -93,7 +93,7 @@ def watch(
             hint='pgslo.toml has no route: [notify.oncall], and below it to = "…"; or watch with --tick',
         )
     if once:
-        with session.connect() as conn:
+        with session.connect(writes=True) as conn:
             _check_rights(conn)
             undone = _Rounds(routes, tick=tick).look(conn)
         return 1 if undone else 0
@@ -112,7 +112,7 @@ def _watch(
     rounds = _Rounds(routes, tick=tick)
     while not stop.is_set():
         try:
-            with session.connect() as conn:
+            with session.connect(writes=True) as conn:
                 if first:
                     _check_rights(conn)
                 with database.errors():

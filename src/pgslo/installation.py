@@ -203,14 +203,14 @@ def _apply_together(
         locked_at: float | None = None
         for step, statement in statements:
             on_statement(step, statement)
-            text = statement.text.text
+            commands = [command.text for command in statement.commands]
             if locked_at is not None:
-                # Whoever waits for the locks that are held waits for those to come as well. Sent along: each round trip is waited for too.
+                # Whoever waits for the locks that are held waits for those to come as well.
                 left = LOCK_TIMEOUT - round((time.monotonic() - locked_at) * 1000)
-                text = f"SET LOCAL lock_timeout = {max(left, _LEAST_LOCK_TIMEOUT)};\n{text}"
+                commands = [f"SET LOCAL lock_timeout = {max(left, _LEAST_LOCK_TIMEOUT)}", *commands]
             elif statement.lock or step.kind == "view":
                 locked_at = time.monotonic()
-            conn.execute(text.encode(), prepare=False)
+            _execute(conn, commands)
 
 
 def _apply_alone(conn: Connection, statement: Statement) -> None:
@@ -225,7 +225,18 @@ def _apply_alone(conn: Connection, statement: Statement) -> None:
         with conn.transaction():
             # A validation reads the whole table, under a lock that lets others read and write.
             _prepare(conn, statement=0)
-            conn.execute(statement.text.text.encode(), prepare=False)
+            _execute(conn, [command.text for command in statement.commands])
+
+
+def _execute(conn: Connection, commands: Sequence[str]) -> None:
+    """Run commands in order inside a transaction: each in a message of its own, all in one round trip.
+
+    Others wait for the locks as long as the round trips take. With libpq before 14 each command takes its own.
+    """
+    together = len(commands) > 1 and psycopg.capabilities.has_pipeline()
+    with conn.pipeline() if together else contextlib.nullcontext():
+        for command in commands:
+            conn.execute(command.encode(), prepare=False)
 
 
 def _prepare(conn: Connection, *, lock: int = LOCK_TIMEOUT, statement: int = STATEMENT_TIMEOUT) -> None:

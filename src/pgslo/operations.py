@@ -135,6 +135,6 @@ def trying(conn: database.Connection, definition: Definition) -> Iterator[None]:
         for kind in ("function", "registration"):
             for artifact in compiled.artifacts:
                 if artifact.kind == kind:
-                    for statement in artifact.create:
-                        conn.execute(statement.text.text.encode(), prepare=False)
+                    for command in (one for statement in artifact.create for one in statement.commands):
+                        conn.execute(command.text.encode(), prepare=False)
         yield

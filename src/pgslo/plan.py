@@ -330,7 +330,7 @@ def _state(catalog: Catalog, steps: Sequence[Step], runtime_scripts: tuple[str, 
         ),
         *sorted(repr(_stable(relation)) for relation in catalog.relations.values()),
         *(
-            f"{step.action} {step.kind} {step.identity} {''.join(statement.text.text for statement in step.statements)}"
+            f"{step.action} {step.kind} {step.identity} {''.join(statement.script for statement in step.statements)}"
             for step in steps
         ),
         *runtime_scripts,

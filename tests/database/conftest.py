@@ -203,7 +203,7 @@ class Session:
         for _, statement in plan.order_statements(made):
             # An index cannot be built concurrently inside a transaction; nothing else of it differs.
             self.connection.execute(
-                statement.text.text.replace("INDEX CONCURRENTLY", "INDEX").encode(), prepare=False
+                statement.script.replace("INDEX CONCURRENTLY", "INDEX").encode(), prepare=False
             )
         return made
 

@@ -231,4 +231,4 @@ def executable(plan: Plan) -> Iterator[str]:
     alone = [step for step, statement in order_statements(plan) if statement.alone]
     for step, statement in order_statements(plan):
         if step not in alone:
-            yield statement.text.text
+            yield statement.script

@@ -85,7 +85,7 @@ def plan_of(conn: Connection, path: Path) -> Plan:
 def statements(plan: Plan) -> Iterator[str]:
     """The statements of a plan, also those that stand outside of transactions."""
     for _, statement in order_statements(plan):
-        yield statement.text.text.replace(" CONCURRENTLY", "")
+        yield statement.script.replace(" CONCURRENTLY", "")
 
 
 @pytest.fixture(scope="module")

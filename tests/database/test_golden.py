@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
+import pglast
 import pytest
 
 from pgslo import plan
@@ -19,6 +20,9 @@ def test_golden_is_what_is_generated(tables, goldens, kind):
     made = tables.plan(definition, kinds=OWN)
     assert made.runtime_scripts == ()
     goldens.check(GOLDEN / f"{kind}.sql", "\n".join(_document(kind, made)) + "\n")
+    for step in made.steps:
+        for command in (one for each in (*step.statements, *step.undo) for one in each.commands):
+            assert len(pglast.split(command.text)) == 1, f"{step.identity}: a message holds one command"
 
 
 def _document(kind: str, made: plan.Plan) -> Iterator[str]:
@@ -43,4 +47,4 @@ def _steps(pairs: list[tuple[plan.Step, plan.Statement]]) -> Iterator[str]:
         hazards = dict.fromkeys(hazard for one in statements for hazard in one.hazards)
         if locks:
             yield f"-- Locks: {', '.join(locks)} ({'; '.join(hazards)})."
-        yield from (f"{one.text};" for one in statements)
+        yield from (f"{one.script};" for one in statements)

@@ -65,13 +65,13 @@ def differences(conn: Connection, made: plan.Plan) -> Iterator[tuple[str, dict[s
     """Carry a plan out, each statement in a transaction of its own; where what is told is not what is taken."""
     for _, statement in plan.order_statements(made):
         if statement.alone:
-            conn.execute(statement.text.text.encode(), prepare=False)
+            conn.execute(statement.script.encode(), prepare=False)
             continue
         with conn.transaction():
-            conn.execute(statement.text.text.encode(), prepare=False)
+            conn.execute(statement.script.encode(), prepare=False)
             found = taken(conn)
         if found != told(statement):
-            yield statement.text.text, told(statement), found
+            yield statement.script, told(statement), found
 
 
 def told(statement: plan.Statement) -> dict[str, str]:

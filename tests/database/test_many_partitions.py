@@ -130,7 +130,7 @@ def test_row_triggers_go_while_others_write_all_the_time(parts: Connection, conn
         one.start()
     ran: list[str] = []
     try:
-        installation.apply(parts, removal(parts), lambda: removal(parts), on_statement=lambda _step, statement: ran.append(statement.text.text))  # fmt: skip
+        installation.apply(parts, removal(parts), lambda: removal(parts), on_statement=lambda _step, statement: ran.append(statement.script))  # fmt: skip
     finally:
         stopping.set()
         for one in writers:

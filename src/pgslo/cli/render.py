@@ -234,13 +234,13 @@ def _not_taken_back(plan: Plan) -> list[str]:
 def _taking_back(plan: Plan) -> str:
     head = f"{show.settings()}SELECT pg_catalog.pg_advisory_xact_lock({naming.INSTALL_LOCK});\n"
     undone = [step for step in reversed(plan.steps) if step.undo]
-    early = "".join(f"{one.text.text};\n" for step in undone for one in step.undo if one.early)
+    early = "".join(f"{one.script};\n" for step in undone for one in step.undo if one.early)
     return head + early + "".join(_undo(step) for step in undone)
 
 
 def _undo(step: Step) -> str:
     return f"\n-- undo: {show.name(step)}\n" + "".join(
-        f"{one.text.text};\n" for one in step.undo if not one.early
+        f"{one.script};\n" for one in step.undo if not one.early
     )
 
 

@@ -72,7 +72,7 @@ def _step(number: int, step: Step) -> None:
         for hazard in statement.hazards:
             _fact("hazard", hazard, fg="yellow")
     for statement in step.undo:
-        _fact("undo", one_line(statement.text.text))
+        _fact("undo", one_line(statement.script))
 
 
 def _fact(word: str, text: str, **style: Any) -> None:
@@ -138,7 +138,7 @@ def as_data(plan: Plan) -> dict[str, Any]:
                 "lock": step.lock or None,
                 "hazards": list(step.hazards),
                 "statements": [_statement(statement) for statement in step.statements],
-                "undo": [statement.text.text for statement in step.undo],
+                "undo": [statement.script for statement in step.undo],
             }
             for step in plan.steps
         ],
@@ -162,7 +162,7 @@ def as_data(plan: Plan) -> dict[str, Any]:
 
 def _statement(statement: Statement) -> dict[str, Any]:
     return {
-        "sql": statement.text.text,
+        "sql": statement.script,
         "lock": statement.lock or None,
         "on": statement.on or None,
         "in_transaction": not (statement.ahead or statement.later),
@@ -298,8 +298,8 @@ def _script(step: Step, statement: Statement, *, heading: bool) -> str:
         lines.append(f"-- lock: {statement.lock} on {one_line(statement.on)}")
     lines += [f"-- hazard: {one_line(hazard)}" for hazard in statement.hazards]
     if heading:
-        lines += [f"-- undo: {one_line(undo.text.text)}" for undo in step.undo]
-    text = f"{statement.text};"
+        lines += [f"-- undo: {one_line(undo.script)}" for undo in step.undo]
+    text = f"{statement.script};"
     if statement.later and not statement.alone:
         text = f"BEGIN;\n{settings()}{text}\nCOMMIT;"
     return "\n".join((*lines, text, ""))

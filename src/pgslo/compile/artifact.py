@@ -19,10 +19,11 @@ _BODY = re.compile(re.escape(sql.BODY_QUOTE) + r"(.*)" + re.escape(sql.BODY_QUOT
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement, and what a DBA wants to know of it.
+    """One SQL command, or several that succeed or fail together, with locks and hazards.
 
     Attributes:
-        text: The SQL, without a semicolon at its end.
+        text: The first SQL command, without a semicolon at its end.
+        then: Commands that run after it, in the same transaction and under the same lock.
         lock: Strongest table lock it takes.
         on: The table, or tables, the lock is on; empty when it locks none.
         early: Whether it runs before the others, because it may take long and locks nothing that they lock.
@@ -44,6 +45,17 @@ class Statement:
     ahead: bool = False
     clones: bool = False
     hazards: tuple[str, ...] = ()
+    then: tuple[Sql, ...] = ()
+
+    @property
+    def commands(self) -> tuple[Sql, ...]:
+        """Its commands in order, each a message of its own: engines that forward a message to other nodes expect one."""
+        return (self.text, *self.then)
+
+    @property
+    def script(self) -> str:
+        """All its commands as text, without a semicolon at the end."""
+        return ";\n".join(command.text for command in self.commands)
 
 
 @dataclass(frozen=True)
@@ -97,7 +109,7 @@ class Artifact:
         """Sixteen hexadecimal digits of the SHA-256 of the text it is made from."""
         if self.known_as is not None:
             return self.known_as
-        text = "\0".join(statement.text.text for statement in self.create)
+        text = "\0".join(statement.script for statement in self.create)
         return hashlib.sha256(f"{self.kind}\0{text}".encode()).hexdigest()[:16]
 
     @property
@@ -203,7 +215,9 @@ def drop(
         return (Statement(first, "ACCESS EXCLUSIVE", on, hazards=waits), dropped)
     if kind == "not_null" and validated:
         context = NotNull.of(relation, names[0])
-        return (Statement(sql.render("not_null_drop", context), "ACCESS EXCLUSIVE", on, hazards=waits),)
+        forgotten = (sql.render("not_null_forget", context),)
+        text = sql.render("not_null_drop", context)
+        return (Statement(text, "ACCESS EXCLUSIVE", on, hazards=waits, then=forgotten),)
     constraint = NotNull.of(relation, names[0]).constraint if kind == "not_null" else name
     text = sql.render("drop_constraint", Constraint(table(relation), constraint))
     return (Statement(text, "ACCESS EXCLUSIVE", on, hazards=waits),)

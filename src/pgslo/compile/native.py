@@ -120,6 +120,7 @@ def _not_null(rule: rules.NotNull, definition: Definition, subject: Subject, rea
                 where,
                 later=True,
                 hazards=("for a moment: the check proves it, nothing is read",),
+                then=(sql.render("drop_constraint", constraint), sql.render("not_null_note", context)),
             ),
         ),
         reason=reason,

@@ -54,8 +54,8 @@ def test_rows_written_between_plan_and_trigger_are_found(conn, connect):
     made = database.plan_definitions(conn, loaded)
     for _, statement in order_statements(made):
         if not statement.later:
-            conn.execute(statement.text.text.encode(), prepare=False)
-            if "declare_assertion" in statement.text.text:
+            conn.execute(statement.script.encode(), prepare=False)
+            if "declare_assertion" in statement.script:
                 with connect() as other:
                     other.execute("INSERT INTO ml.weight VALUES (1, 5, 0.5)")
                     other.commit()

@@ -279,7 +279,7 @@ def test_uninstall_leaves_nothing_on_the_label_table(session):
     session.guard(DEFINITION)
     removal = database.plan_removal(session.connection, ["features.prediction"])
     for _, statement in plan.order_statements(removal):
-        session.connection.execute(statement.text.text.encode(), prepare=False)
+        session.connection.execute(statement.script.encode(), prepare=False)
     assert session.values("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'pgslo%'") == [0]
     assert session.values("SELECT count(*) FROM pg_proc WHERE pronamespace = 'pgslo_gen'::regnamespace") == [
         0

@@ -4405,6 +4405,21 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) IS 'Forgets the sums over the pairs of a definition.';
 
+CREATE FUNCTION pgslo_catalog.forget_plans() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- PL/pgSQL keeps the types that fields of a record had when a condition was planned. After ALTER TABLE the condition
+    -- raises 42804 until the session ends, and no other command makes PostgreSQL plan it again.
+    DISCARD PLANS;
+EXCEPTION WHEN insufficient_privilege THEN
+    NULL;  -- Logical replication may apply changes as a restricted operation: the rule is recorded as broken.
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.forget_plans() IS 'Have this session plan its conditions again, with the types that columns have now.';
+
 CREATE FUNCTION pgslo_catalog.free_for_session(name text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5512,6 +5527,7 @@ DECLARE
     is_judged boolean;
 BEGIN
     PERFORM pgslo_catalog.pin_table(judge_rows.definition, (judge_rows.definition).judge);
+    PERFORM pgslo_catalog.forget_plans();
     -- One statement, so one snapshot: the rows that it counts are those whose fragments and notes it sees.
     EXECUTE format(
         $query$
@@ -12525,6 +12541,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.forget(definition text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.forget_assertion(definition text, assertion text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.forget_plans() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.free_for_session(name text) FROM PUBLIC;
 

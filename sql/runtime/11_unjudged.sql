@@ -38,6 +38,21 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.must_raise(text, boolean) IS
     'Whether the writer gets an error because a rule, one that refuses rows or not, could not be judged.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.forget_plans() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- PL/pgSQL keeps the types that fields of a record had when a condition was planned. After ALTER TABLE the condition
+    -- raises 42804 until the session ends, and no other command makes PostgreSQL plan it again.
+    DISCARD PLANS;
+EXCEPTION WHEN insufficient_privilege THEN
+    NULL;  -- Logical replication may apply changes as a restricted operation: the rule is recorded as broken.
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.forget_plans() IS
+    'Have this session plan its conditions again, with the types that columns have now.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.warn_unjudged(
     definition text, rules text[], error_code text, later boolean
 ) RETURNS void
@@ -150,6 +165,7 @@ DECLARE
     is_judged boolean;
 BEGIN
     PERFORM pgslo_catalog.pin_table(judge_rows.definition, (judge_rows.definition).judge);
+    PERFORM pgslo_catalog.forget_plans();
     -- One statement, so one snapshot: the rows that it counts are those whose fragments and notes it sees.
     EXECUTE format(
         $query$

@@ -31,9 +31,28 @@ BEGIN
         THEN
             RETURN NEW;
         END IF;
-    EXCEPTION WHEN OTHERS THEN
-        NULL;  -- Found out below, rule by rule.
+    EXCEPTION
+        WHEN datatype_mismatch THEN
+            PERFORM pgslo_catalog.forget_plans();  -- Else no row of this session takes this path after ALTER TABLE.
+        WHEN OTHERS THEN
+            NULL;  -- Found out below, rule by rule.
     END;
+
+    -- After ALTER TABLE plans on NEW fail until they are forgotten. These two are as old as any below.
+    FOR attempt IN 1..2 LOOP
+        BEGIN
+            IF record_image_eq(ROW(NEW.*), NEW) THEN
+                PERFORM NEW.user_id, NEW.feature_date, NEW.clicks, NEW.spend;
+                EXIT;
+            END IF;
+        EXCEPTION
+            WHEN undefined_column THEN
+                EXIT;  -- The rules that read it are broken.
+            WHEN OTHERS THEN
+                NULL;
+        END;
+        PERFORM pgslo_catalog.forget_plans();
+    END LOOP;
 
     -- Not where they are declared: rows that pass would pay for it.
     violated := '{}';
@@ -87,7 +106,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo d155728bb1b8d552 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo e787928998acac65 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__take_measure: what a statement takes away is taken from its batches.
@@ -256,6 +275,7 @@ AND length(r."sku") <= 34)) IS NOT FALSE) GROUP BY 1) AS b);
 AND left(r."sku", 2) IN ('DE', 'FR')
 AND length(r."sku") <= 34)) IS NOT FALSE);
                 -- A row for which the condition raises fails; which one it is shows only row by row.
+                PERFORM pgslo_catalog.forget_plans();
                 DECLARE
                     r record;
                     passes boolean;
@@ -321,6 +341,7 @@ AND length(r."campaign") <= 22)) IS NOT FALSE) GROUP BY 1) AS b);
 AND left(r."campaign", 2) IN ('GB')
 AND length(r."campaign") <= 22)) IS NOT FALSE);
                 -- A row for which the condition raises fails; which one it is shows only row by row.
+                PERFORM pgslo_catalog.forget_plans();
                 DECLARE
                     r record;
                     passes boolean;
@@ -431,7 +452,7 @@ AND length(r."campaign") <= 22)) IS NOT FALSE) LIMIT 10
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 6c1b612139bd91c5 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo f75178e29337d8c1 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

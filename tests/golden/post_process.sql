@@ -23,35 +23,38 @@ DECLARE
     was double precision;
     trail text[];
     sent text;
+    is_planned_again boolean;
 BEGIN
-    IF TG_OP = 'INSERT' THEN
-        -- Who sends what the model gave, or a row of this table with its trail, has it done anew from that.
-        gave := CASE WHEN NEW.raw_score IS NULL AND NEW.trail IS NULL THEN NEW.score ELSE NEW.raw_score END;
-    ELSIF NEW.raw_score IS DISTINCT FROM OLD.raw_score THEN
-        gave := NEW.raw_score;
-    ELSIF NEW.score IS DISTINCT FROM OLD.score THEN
-        gave := NEW.score;
-        -- What ON CONFLICT DO UPDATE calls excluded went through this trigger already. Anybody may set the setting: what
-        -- it says was given is processed as if it were written, and where it cannot be read it counts as not set.
-        sent := current_setting('pgslo.sent', true);
-        IF sent = concat_ws(' ', TG_RELID, extract(epoch FROM statement_timestamp()), coalesce(NEW.score::text, 'null'), split_part(sent, ' ', 4), concat('(user_id) = (', left(NEW.user_id::text, 100), ')')) THEN
-            BEGIN
-                gave := nullif(split_part(sent, ' ', 4), 'null')::double precision;
-            EXCEPTION WHEN data_exception THEN
+    LOOP
+        BEGIN
+            IF TG_OP = 'INSERT' THEN
+                -- Who sends what the model gave, or a row of this table with its trail, has it done anew from that.
+                gave := CASE WHEN NEW.raw_score IS NULL AND NEW.trail IS NULL THEN NEW.score ELSE NEW.raw_score END;
+            ELSIF NEW.raw_score IS DISTINCT FROM OLD.raw_score THEN
+                gave := NEW.raw_score;
+            ELSIF NEW.score IS DISTINCT FROM OLD.score THEN
                 gave := NEW.score;
-            END;
-        END IF;
-    ELSIF (NEW.trail IS NOT NULL OR OLD.trail IS NULL) AND NEW.churns IS NOT DISTINCT FROM OLD.churns THEN
-        -- History stays as it was made, also after the steps changed.
-        NEW.trail := OLD.trail;
-        RETURN NEW;
-    ELSE
-        gave := NEW.raw_score;
-    END IF;
-    trail := ARRAY['v:b9122638'];
-    NEW.raw_score := gave;
-    NEW.score := gave;
-    NEW.churns := NULL;
+                -- What ON CONFLICT DO UPDATE calls excluded went through this trigger already. Anybody may set the setting: what
+                -- it says was given is processed as if it were written, and where it cannot be read it counts as not set.
+                sent := current_setting('pgslo.sent', true);
+                IF sent = concat_ws(' ', TG_RELID, extract(epoch FROM statement_timestamp()), coalesce(NEW.score::text, 'null'), split_part(sent, ' ', 4), concat('(user_id) = (', left(NEW.user_id::text, 100), ')')) THEN
+                    BEGIN
+                        gave := nullif(split_part(sent, ' ', 4), 'null')::double precision;
+                    EXCEPTION WHEN data_exception THEN
+                        gave := NEW.score;
+                    END;
+                END IF;
+            ELSIF (NEW.trail IS NOT NULL OR OLD.trail IS NULL) AND NEW.churns IS NOT DISTINCT FROM OLD.churns THEN
+                -- History stays as it was made, also after the steps changed.
+                NEW.trail := OLD.trail;
+                RETURN NEW;
+            ELSE
+                gave := NEW.raw_score;
+            END IF;
+            trail := ARRAY['v:b9122638'];
+            NEW.raw_score := gave;
+            NEW.score := gave;
+            NEW.churns := NULL;
     was := NEW.score;
     NEW.score := CASE WHEN NEW.score IS NULL OR NEW.score = 'NaN' THEN coalesce((SELECT o.raw_score FROM features.churn_score AS o WHERE o.country = NEW.country AND o.raw_score IS NOT NULL AND o.raw_score <> 'NaN' ORDER BY o.scored_at DESC NULLS LAST LIMIT 1), 0.1::double precision) ELSE NEW.score END;
     IF NEW.score IS DISTINCT FROM was THEN
@@ -94,34 +97,43 @@ BEGIN
         NEW.churns := NULL;
         trail := trail || 'abstain'::text;
     END IF;
-    NEW.trail := trail;
-    PERFORM set_config('pgslo.sent', CASE WHEN TG_OP = 'INSERT'
-        THEN concat_ws(' ', TG_RELID, extract(epoch FROM statement_timestamp()), coalesce(NEW.score::text, 'null'), coalesce(gave::text, 'null'), concat('(user_id) = (', left(NEW.user_id::text, 100), ')')) ELSE '' END, true);
-    RETURN NEW;
-EXCEPTION WHEN OTHERS THEN
-    IF pgslo_catalog.must_raise(SQLSTATE, TRUE) THEN
-        RAISE;  -- A lock that was not granted, for example.
-    END IF;
-    -- What a value is to blame for says the row's own trail.
-    IF SQLSTATE NOT LIKE '22%' THEN
-        PERFORM pgslo_catalog.record_break('features.churn_score', NULL, SQLSTATE, SQLERRM);
-    END IF;
-    NEW := given;
-    -- A step that fails leaves what the model gave, and says so; a column that is not there any more leaves the row as it was sent.
-    BEGIN
-        IF trail IS NOT NULL THEN
-            NEW.raw_score := gave;
-            NEW.score := gave;
-            NEW.churns := NULL;
-            NEW.trail := ARRAY['v:b9122638', 'failed'];
-        END IF;
-    EXCEPTION WHEN OTHERS THEN
-        NEW := given;
-    END;
-    RETURN NEW;
+            NEW.trail := trail;
+            PERFORM set_config('pgslo.sent', CASE WHEN TG_OP = 'INSERT'
+                THEN concat_ws(' ', TG_RELID, extract(epoch FROM statement_timestamp()), coalesce(NEW.score::text, 'null'), coalesce(gave::text, 'null'), concat('(user_id) = (', left(NEW.user_id::text, 100), ')')) ELSE '' END, true);
+            RETURN NEW;
+        EXCEPTION WHEN OTHERS THEN
+            IF pgslo_catalog.must_raise(SQLSTATE, TRUE) THEN
+                RAISE;  -- A lock that was not granted, for example.
+            END IF;
+            IF SQLSTATE = '42804' AND is_planned_again IS NULL THEN
+                is_planned_again := TRUE;
+                trail := NULL;
+                PERFORM pgslo_catalog.forget_plans();  -- Those from before ALTER TABLE.
+                NEW := given;
+                CONTINUE;
+            END IF;
+            -- What a value is to blame for says the row's own trail.
+            IF SQLSTATE NOT LIKE '22%' THEN
+                PERFORM pgslo_catalog.record_break('features.churn_score', NULL, SQLSTATE, SQLERRM);
+            END IF;
+            NEW := given;
+            -- A step that fails leaves what the model gave, and says so; a column that is not there any more leaves the row as it was sent.
+            BEGIN
+                IF trail IS NOT NULL THEN
+                    NEW.raw_score := gave;
+                    NEW.score := gave;
+                    NEW.churns := NULL;
+                    NEW.trail := ARRAY['v:b9122638', 'failed'];
+                END IF;
+            EXCEPTION WHEN OTHERS THEN
+                NEW := given;
+            END;
+            RETURN NEW;
+        END;
+    END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__churn_score__post_process() IS 'pgslo 7f584faddd9ea968 features.churn_score';
+COMMENT ON FUNCTION pgslo_gen.features__churn_score__post_process() IS 'pgslo 66e15f630352064f features.churn_score';
 REVOKE ALL ON FUNCTION pgslo_gen.features__churn_score__post_process() FROM PUBLIC;
 
 -- create registration features.churn_score: tells the runtime names, owners and promises for its messages.

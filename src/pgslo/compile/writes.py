@@ -115,6 +115,7 @@ class _TypesGuard:
 class _WriteRow(Header):
     first: Sql
     others: tuple[Sql, ...]
+    fields: Sql
     rejecting: tuple[Described, ...]
     noting: tuple[Described, ...]
 
@@ -123,6 +124,7 @@ class _WriteRow(Header):
 class _WriteQuarantine(Header):
     first: Sql
     others: tuple[Sql, ...]
+    fields: Sql
     rules: tuple[Described, ...]
     old_key: Sql
 
@@ -340,6 +342,7 @@ class WriteCompiler:
             **self.header(function, NEW, diverting, returns=NEW),
             first=described[0].passes,
             others=tuple(one.passes for one in described[1:]),
+            fields=self._fields(diverting),
             rules=described,
             old_key=sql.join(
                 ", ",
@@ -370,6 +373,7 @@ class WriteCompiler:
             **self.header(function, NEW, judging),
             first=described[0].passes,
             others=tuple(one.passes for one in described[1:]),
+            fields=self._fields(judging),
             rejecting=with_breach(judging, described, "reject"),
             noting=with_breach(judging, described, "warn", "flag"),
         )
@@ -569,14 +573,24 @@ class WriteCompiler:
     def source(self, of: tuple[rules.Rule, ...] = ()) -> Sql:
         """What a function is made from, in words: when a column's type changes they do, and the function is replaced.
 
-        Sessions keep their plans of PL/pgSQL conditions, with the types of that time, until then.
+        Until then a session that wrote before plans its PL/pgSQL conditions again, where PostgreSQL lets it.
         """
-        by = self.definition.batch.by.columns if self.definition.batch and self.definition.batch.by else ()
-        read = dict.fromkeys((*self.key, *by, *(name for rule in of for name in conditions.columns(rule))))
+        read = self._read(of)
         typed = [f"{one.name} {one.type}" for one in self.relation.columns if of and one.name in read]
         columns = f" with {', '.join(typed)}" if typed else ""
         # A comment line in SQL: nothing in it may end the line.
         return Sql(promises.one_line(f"the definition of {self.definition.name}{columns}"))
+
+    def _read(self, of: tuple[rules.Rule, ...]) -> tuple[str, ...]:
+        """The columns that a function reads which judges these rules and tells rows and batches apart."""
+        by = self.definition.batch.by.columns if self.definition.batch and self.definition.batch.by else ()
+        return tuple(
+            dict.fromkeys((*self.key, *by, *(name for rule in of for name in conditions.columns(rule))))
+        )
+
+    def _fields(self, of: tuple[rules.Rule, ...]) -> Sql:
+        """The fields of the written row that such a function reads."""
+        return sql.join(", ", (Sql(f"{NEW}.{sql.identifier(name)}") for name in self._read(of)))
 
     def header(
         self, function: str, row: Sql, of: tuple[rules.Rule, ...], *, returns: Sql = _NO_ROW

@@ -1594,6 +1594,13 @@ CREATE FUNCTION pgslo.tick() RETURNS void
 DECLARE
     due record;
     is_tended boolean := false;
+    is_done boolean;
+    session_before text[];
+    left_behind text;
+    table_owner oid;
+    began timestamptz;
+    longest interval := '0';
+    slowest_owner oid;
 BEGIN
     IF NOT pgslo_catalog.try_turn('tick') THEN
         RAISE WARNING USING
@@ -1608,19 +1615,58 @@ BEGIN
     -- Code of owners of tables may be slow, by mistake or on purpose. The tables of pgslo's owner come first, and those that
     -- took until statement_timeout the last time come last: what was done by then is kept.
     FOR due IN
-        SELECT d AS definition, g.given_up_at IS NOT NULL OR d.reader IS NOT NULL OR o.reads_others AS is_late
+        SELECT d AS definition, c.relowner, s.is_strange, g.given_up_at IS NOT NULL OR s.is_strange AS is_late
         FROM pgslo_catalog.definition d
+        LEFT JOIN pg_class c ON c.oid = d.relation
         LEFT JOIN pgslo_catalog.given_up g USING (definition_id)
         CROSS JOIN LATERAL (
-            SELECT EXISTS (SELECT FROM pgslo_catalog.other_relation r WHERE r.definition_id = d.definition_id AND r.is_replaceable)) AS o (reads_others)
-        ORDER BY g.given_up_at NULLS FIRST, d.reader IS NOT NULL OR o.reads_others, d.definition_id
+            SELECT d.reader IS NOT NULL OR EXISTS (
+                SELECT FROM pgslo_catalog.other_relation r WHERE r.definition_id = d.definition_id AND r.is_replaceable)
+        ) AS s (is_strange)
+        ORDER BY g.given_up_at NULLS FIRST, s.is_strange, max(g.given_up_at) OVER (PARTITION BY c.relowner) NULLS FIRST,
+                 c.relowner, d.definition_id
     LOOP
         IF due.is_late AND NOT is_tended THEN
             PERFORM pgslo_catalog.measure_quarantines();
             PERFORM pgslo_catalog.tend_incidents();
+            session_before := pgslo_catalog.session_state(true);
             is_tended := true;
         END IF;
-        IF NOT pgslo_catalog.look_after(due.definition) THEN
+        -- An owner's tables follow each other, and their time counts together.
+        IF due.relowner IS DISTINCT FROM table_owner THEN
+            table_owner := due.relowner;
+            began := clock_timestamp();
+        END IF;
+        BEGIN
+            is_done := pgslo_catalog.look_after(due.definition);
+            IF is_done THEN
+                DELETE FROM pgslo_catalog.given_up g WHERE g.definition_id = (due.definition).definition_id;
+            END IF;
+            left_behind := pgslo_catalog.restore_session(session_before, true);
+        EXCEPTION WHEN query_canceled THEN
+            -- Code that took nearly all the time has the cancel strike where it is handled nowhere else.
+            PERFORM pgslo_catalog.say_left((due.definition).name, SQLSTATE, SQLERRM);
+            left_behind := pgslo_catalog.restore_session(session_before, true);
+            is_done := false;
+        END;
+        IF left_behind IS NOT NULL THEN
+            PERFORM pgslo_catalog.say_left((due.definition).name, 'SL004',
+                format('code of %s changes the session that reads it', (due.definition).name));
+        END IF;
+        IF due.is_strange AND clock_timestamp() - began > longest THEN
+            longest := clock_timestamp() - began;
+            slowest_owner := table_owner;
+        END IF;
+        IF NOT is_done THEN
+            -- The table that was cancelled need not be of the owner whose code took the time.
+            INSERT INTO pgslo_catalog.given_up AS g (definition_id)
+            SELECT d.definition_id
+            FROM pgslo_catalog.definition d LEFT JOIN pg_class c ON c.oid = d.relation
+            WHERE CASE
+                WHEN slowest_owner <> table_owner THEN c.relowner = slowest_owner AND d.reader IS NOT NULL
+                ELSE d.definition_id = (due.definition).definition_id
+            END
+            ON CONFLICT ON CONSTRAINT given_up_is_kept_once DO UPDATE SET given_up_at = excluded.given_up_at;
             RETURN;
         END IF;
     END LOOP;
@@ -5904,11 +5950,6 @@ CREATE FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition) RE
     AS $$
 DECLARE
     name text := (look_after.definition).name;
-    -- Functions that every read calls compare no locks.
-    session_before text[] := CASE
-        WHEN (look_after.definition).reader IS NOT NULL THEN pgslo_catalog.session_state(true)
-    END;
-    was_canceled boolean := false;
 BEGIN
     -- Each goes on when another one fails.
     FOR step IN 1..4 LOOP
@@ -5922,21 +5963,12 @@ BEGIN
         EXCEPTION
             WHEN query_canceled THEN
                 PERFORM pgslo_catalog.say_left(name, SQLSTATE, SQLERRM);
-                INSERT INTO pgslo_catalog.given_up AS g (definition_id) VALUES ((look_after.definition).definition_id)
-                ON CONFLICT ON CONSTRAINT given_up_is_kept_once DO UPDATE SET given_up_at = excluded.given_up_at;
-                was_canceled := true;
+                RETURN false;
             WHEN OTHERS THEN
                 PERFORM pgslo_catalog.say_left(name, SQLSTATE, SQLERRM);
         END;
-        EXIT WHEN was_canceled;
     END LOOP;
-    IF pgslo_catalog.restore_session(session_before, true) IS NOT NULL THEN
-        PERFORM pgslo_catalog.say_left(name, 'SL004', format('code of %s changes the session that reads it', name));
-    END IF;
-    IF NOT was_canceled THEN
-        DELETE FROM pgslo_catalog.given_up g WHERE g.definition_id = (look_after.definition).definition_id;
-    END IF;
-    RETURN NOT was_canceled;
+    RETURN true;
 END
 $$;
 
@@ -9042,10 +9074,20 @@ BEGIN
     LOOP
         IF due.until IS NULL THEN
             due.until := pg_current_xact_id();
-            UPDATE pgslo_catalog.pause p SET until = due.until WHERE p.pause_id = due.pause_id;
+            -- A statement that began during the pause goes on with the functions of that time. Until it stores its first
+            -- row, nothing but its lock tells of it.
+            due.writers := ARRAY(
+                SELECT DISTINCT l.virtualtransaction
+                FROM pg_locks l
+                WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_backend_pid()
+                  AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+                  AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'ShareUpdateExclusiveLock', 'ShareLock')
+                  AND l.relation IN (SELECT t.oid FROM pgslo_catalog.reached_tables(followed.relation, false) AS t (oid)));
+            UPDATE pgslo_catalog.pause p SET until = due.until, writers = due.writers WHERE p.pause_id = due.pause_id;
         END IF;
         -- Rows of a transaction that began during the pause and has not ended are not seen yet.
-        CONTINUE WHEN pg_snapshot_xmin(pg_current_snapshot()) < due.until;
+        CONTINUE WHEN pg_snapshot_xmin(pg_current_snapshot()) < due.until
+            OR EXISTS (SELECT FROM pg_locks l WHERE l.virtualtransaction = ANY (due.writers));
         SELECT array_agg(w.batch), array_agg(w.place) INTO batches, places
         FROM pgslo_catalog.written_since(followed, due.since) AS w;
         IF batches IS NOT NULL AND followed.batch_by IS NOT NULL AND followed.judge IS NOT NULL THEN
@@ -10835,7 +10877,8 @@ CREATE TABLE pgslo_catalog.pause (
     until xid8,
     settled_at timestamp with time zone,
     accepted_at timestamp with time zone,
-    accepted_by text
+    accepted_by text,
+    writers text[] DEFAULT '{}'::text[] NOT NULL
 );
 
 COMMENT ON TABLE pgslo_catalog.pause IS 'What is and was switched off for a while, by whom.';
@@ -10851,6 +10894,8 @@ COMMENT ON COLUMN pgslo_catalog.pause.until IS 'No later transaction wrote a row
 COMMENT ON COLUMN pgslo_catalog.pause.settled_at IS 'When tick() had found the batches that were written meanwhile.';
 
 COMMENT ON COLUMN pgslo_catalog.pause.accepted_at IS 'When rows that no rule judged were accepted as they are.';
+
+COMMENT ON COLUMN pgslo_catalog.pause.writers IS 'Virtual transactions that were writing to the table when the first tick after the pause saw it.';
 
 CREATE VIEW pgslo.pause WITH (security_barrier='true') AS
  SELECT d.name AS definition,

@@ -110,10 +110,20 @@ BEGIN
     LOOP
         IF due.until IS NULL THEN
             due.until := pg_current_xact_id();
-            UPDATE pgslo_catalog.pause p SET until = due.until WHERE p.pause_id = due.pause_id;
+            -- A statement that began during the pause goes on with the functions of that time. Until it stores its first
+            -- row, nothing but its lock tells of it.
+            due.writers := ARRAY(
+                SELECT DISTINCT l.virtualtransaction
+                FROM pg_locks l
+                WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_backend_pid()
+                  AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+                  AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'ShareUpdateExclusiveLock', 'ShareLock')
+                  AND l.relation IN (SELECT t.oid FROM pgslo_catalog.reached_tables(followed.relation, false) AS t (oid)));
+            UPDATE pgslo_catalog.pause p SET until = due.until, writers = due.writers WHERE p.pause_id = due.pause_id;
         END IF;
         -- Rows of a transaction that began during the pause and has not ended are not seen yet.
-        CONTINUE WHEN pg_snapshot_xmin(pg_current_snapshot()) < due.until;
+        CONTINUE WHEN pg_snapshot_xmin(pg_current_snapshot()) < due.until
+            OR EXISTS (SELECT FROM pg_locks l WHERE l.virtualtransaction = ANY (due.writers));
         SELECT array_agg(w.batch), array_agg(w.place) INTO batches, places
         FROM pgslo_catalog.written_since(followed, due.since) AS w;
         IF batches IS NOT NULL AND followed.batch_by IS NOT NULL AND followed.judge IS NOT NULL THEN

@@ -45,6 +45,27 @@ REFUSED = [
     ('SELECT CAST(1 AS "Own")', 'a value may not be cast to "Own"'),
     ("SELECT ('/etc/passwd'::text).pg_read_file", '"pg_read_file" may not be taken from a value in brackets'),
     ("SELECT (ARRAY[12])[1] . pg_terminate_backend", '"pg_terminate_backend" may not be taken from a value'),
+    (
+        "SELECT v.pg_read_file FROM unnest(ARRAY['/etc/passwd']) AS v",
+        '"pg_read_file" may not be taken from "v"',
+    ),
+    ("SELECT unnest . pg_read_file FROM unnest(ARRAY['/etc/passwd'])", 'may not be taken from "unnest"'),
+    (
+        "SELECT 1 FROM generate_series(1, 9) v WHERE v.pg_sleep IS NULL",
+        '"pg_sleep" may not be taken from "v"',
+    ),
+    (
+        'SELECT "V"."pg_sleep" FROM ROWS FROM (generate_series(1, 9)) "V"',
+        '"pg_sleep" may not be taken from "V"',
+    ),
+    ("SELECT v.pg_sleep FROM (generate_series(1, 9) v CROSS JOIN unnest(ARRAY[1]) w)", 'be taken from "v"'),
+    (
+        "SELECT v.pg_read_file FROM CAST('/etc/passwd' AS text) AS v (x)",
+        '"pg_read_file" may not be taken from "v"',
+    ),
+    ("SELECT v.pg_read_file FROM coalesce('/etc/passwd', 'a') v", '"pg_read_file" may not be taken from "v"'),
+    ("SELECT v.pg_read_file FROM current_user AS v", '"pg_read_file" may not be taken from "v"'),
+    ("SELECT v.x FROM (SELECT 1 AS n) s, LATERAL unnest(ARRAY[s.n]) v", '"x" may not be taken from "v"'),
     ("SELECT $1", "parameters and dollar quotes are not allowed"),
     ("SELECT u.no FROM features.user_stats u", "column u.no does not exist"),
     ("SELECT u.id FROM features.nothing u", 'relation "features.nothing" does not exist'),
@@ -68,6 +89,8 @@ def test_refused(session, query, message):
         "WITH d AS (SELECT u.day, count(*) AS n FROM features.user_stats u GROUP BY u.day) SELECT d.day FROM d WHERE d.n > 10 ORDER BY d.day",
         "SELECT a.id FROM features.user_stats a WHERE NOT EXISTS (SELECT 1 FROM features.user_stats b WHERE b.id = a.id + 1) AND a.id * 1.5 > 3",
         "SELECT u.id FROM features.user_stats u UNION ALL SELECT v.id FROM features.user_stats v WHERE v.day IN ('2026-01-01', '2026-01-02')",
+        "SELECT v.v, w.ordinality, x.value FROM generate_series(1, 1) AS v, unnest(ARRAY[1]) WITH ORDINALITY w, jsonb_each('{}') x",
+        "SELECT max(u.id) AS u, count(*) d FROM features.user_stats u, (SELECT 1 AS n) d WHERE u.id > d.n HAVING count(*) > 9",
         "SELECT w.id FROM (SELECT u.id, row_number() OVER (PARTITION BY u.day ORDER BY u.id) AS n FROM features.user_stats u) w WHERE w.n > 3;",
     ],
 )

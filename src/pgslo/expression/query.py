@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from pgslo import naming
 from pgslo.errors import DefinitionError, Location
-from pgslo.expression import tokens, vocabulary
+from pgslo.expression import calls, tokens, vocabulary
 from pgslo.expression.tokens import RefusalError, Token
 from pgslo.sql import Sql
 
@@ -136,6 +136,7 @@ def _check_tokens(text: str) -> None:
         raise RefusalError(found[0].start, "a query has to begin with SELECT or WITH")
     for one in _types(found):
         _check_type(one)
+    calls.check_fields(text, found, names_no_function=_WORDS_BEFORE_BRACKETS)
     for token, following in zip(found, (*found[1:], None), strict=True):
         if token.is_word("for") and following is not None and following.is_word(*_LOCKS):
             raise RefusalError(token.start, "a query may not lock the rows it reads", hint="Leave FOR … out.")

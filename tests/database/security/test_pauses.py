@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+
 import psycopg
 import pytest
 
@@ -157,3 +159,30 @@ def test_of_a_table_of_another_role(world):
     world.run("writer", "INSERT INTO evil.ex VALUES (2, '2026-01-01', 999, 1)")
     world.run("operator", "SELECT pgslo.resume('evil.ex'); SELECT pgslo.tick()")
     assert world.run("installer", "SELECT rule FROM pgslo.incident") == [("small",)]
+
+
+@pytest.mark.parametrize("writes", ["bulk", "stream"])
+def test_a_statement_that_began_during_a_pause_is_waited_for_though_it_has_stored_nothing_yet(ex, writes):
+    """It goes on with the functions of the pause, and has no transaction number until it stores its first row."""
+    apply(ex, writes=writes, action="quarantine")
+    ex.run("operator", "SELECT pgslo.pause('features.ex')")
+    # The first row meets another and is not stored; then the statement waits.
+    late = """
+        INSERT INTO features.ex
+        SELECT g, '2026-01-01', 1, 999
+        FROM generate_series(1, 2) g, LATERAL (SELECT CASE g WHEN 2 THEN pg_advisory_xact_lock(42)::text END OFFSET 0) w
+        ON CONFLICT DO NOTHING"""
+    gate, writer = ex.session("mallory"), ex.session("writer")
+    gate.execute("SELECT pg_advisory_lock(42)")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        running = pool.submit(writer.execute, late)
+        while not ex.run("installer", "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+            assert not running.done()
+        ex.run("operator", "SELECT pgslo.resume('features.ex')")
+        ex.run("operator", "SELECT pgslo.tick()")
+        gate.execute("SELECT pg_advisory_unlock(42)")
+        assert running.result().rowcount == 1
+    ex.run("operator", "SELECT pgslo.tick()")
+    assert ex.run("installer", "SELECT id FROM features.ex ORDER BY id") == [(1,), (2,)]
+    assert ex.run("installer", "SELECT rows_written FROM pgslo.pause") == [("not judged",)]
+    assert [rule for rule, _ in warned(ex, "b")] == ["kept_out"]

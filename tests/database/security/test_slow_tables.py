@@ -136,3 +136,47 @@ def test_the_command_ends_by_itself(slow, world_dsn, monkeypatch):
     result = CliRunner().invoke(main, ["tick", "--dsn", world_dsn])
     assert result.exit_code == 1, result.output
     assert "could not judge batches of evil.slow" in result.output
+
+
+def nap_until(seconds: float, first: str = "") -> str:
+    """Sleep until so long before ``statement_timeout``, once."""
+    return f"""CREATE OR REPLACE FUNCTION evil.nap(id int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $f$
+               DECLARE rest interval := statement_timestamp() + current_setting('statement_timeout')::interval
+                                        - clock_timestamp() - make_interval(secs => {seconds});
+               BEGIN
+                   IF rest > '0' THEN {first} PERFORM pg_sleep_for(rest); END IF;
+                   RETURN true;
+               END $f$"""
+
+
+@pytest.mark.parametrize("writes", ["bulk"], indirect=True)
+def test_code_that_ends_just_before_the_timeout_undoes_nothing(slow):
+    """The cancel then strikes in pgslo's own statements: here while it gives thousands of locks of that code back."""
+    locks = "PERFORM pg_advisory_lock(42, n) FROM generate_series(1, 4000) n;"
+    slow.run("mallory", nap_until(0.1, first=locks))
+    session = slow.session("operator", statement_timeout="3s")
+    session.execute("SELECT pgslo.tick()")
+    assert not is_due(slow, "bulk")
+    assert slow.run("installer", GIVEN_UP) == [("evil.slow",)]
+    assert session.execute("SELECT count(*) FROM pg_locks WHERE classid = 42").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("writes", ["bulk"], indirect=True)
+def test_who_took_the_time_is_given_up_not_who_was_cancelled(slow):
+    """Code of one owner ends in time, and the cancel strikes during the table of another."""
+    slow.run("superuser", "GRANT $trainer TO $installer; CREATE SCHEMA fair AUTHORIZATION $trainer")
+    slow.run("trainer", nap(0.25).replace("evil.", "fair."))
+    slow.run(
+        "trainer",
+        """CREATE TABLE fair.t (id int PRIMARY KEY, day date);
+           CREATE INDEX ON fair.t (day);
+           CREATE INDEX ON fair.t (day) WHERE fair.nap(2)""",
+    )
+    slow.apply(SLOW.format(writes="bulk").replace("evil.slow", "fair.t"))
+    slow.run("trainer", "INSERT INTO fair.t VALUES (1, '2020-01-01'), (2, '2020-01-02')")
+    let_an_hour_pass(slow)
+    slow.run("mallory", nap_until(0.2))
+    assert [message for message, _ in tick(slow)] == ["pgslo.tick() could not judge batches of fair.t"]
+    assert slow.run("installer", GIVEN_UP) == [("evil.slow",)]
+    tick(slow)
+    assert ("fair.t", "row_count") in slow.run("installer", OPEN)

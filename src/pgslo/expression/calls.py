@@ -1,0 +1,131 @@
+"""Functions that a query calls without brackets: to PostgreSQL, ``alias.name`` is also ``name(alias)``.
+
+The alias of a table stands for a row, which no function that could do harm takes. The alias of a function in FROM stands
+for the value that it returns: ``SELECT v.pg_read_file FROM unnest(ARRAY['/etc/passwd']) AS v``.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pgslo.expression.tokens import RefusalError, Token
+
+#: Values that FROM takes as it takes functions.
+_VALUES = (
+    "current_catalog",
+    "current_date",
+    "current_role",
+    "current_schema",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "localtime",
+    "localtimestamp",
+    "session_user",
+    "system_user",
+    "user",
+)
+#: Columns that functions in FROM have whatever their alias.
+_COLUMNS = frozenset({"key", "ordinality", "value"})
+
+
+@dataclass
+class _Bracket:
+    """A bracket that is open: the number of its token, and the last of SELECT and FROM that stood in it."""
+
+    start: int = 0
+    clause: str = ""
+
+
+def check_fields(text: str, found: Sequence[Token], *, names_no_function: frozenset[str]) -> None:
+    """Refuse ``alias.name`` where the alias is of a function and has no column of that name.
+
+    Args:
+        text: The query.
+        found: Its tokens without dots.
+        names_no_function: Words that may stand before a bracket and call nothing.
+
+    Raises:
+        RefusalError: Such a field is read.
+    """
+    columns: dict[str, frozenset[str]] = {}
+    for alias, listed in _aliases(found, names_no_function):
+        columns[alias] = columns.get(alias, listed) & listed
+    for qualifier, token in itertools.pairwise(found):
+        if text[qualifier.end : token.start].strip() != "." or token.kind not in ("word", "quoted"):
+            continue
+        if qualifier.name in columns and token.name not in columns[qualifier.name] | _COLUMNS | {
+            qualifier.name
+        }:
+            raise RefusalError(
+                token.start,
+                f'"{token.name}" may not be taken from "{qualifier.name}", which is no table',
+                detail="PostgreSQL would call a function of that name.",
+                hint=f"Name the columns: AS {qualifier.name} ({token.name}). Or give a table of that name another alias.",
+            )
+
+
+def _aliases(
+    found: Sequence[Token], names_no_function: frozenset[str]
+) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield the aliases of functions in FROM, each with its list of columns."""
+    opened = [_Bracket()]
+    for number, token in enumerate(found):
+        if token.is_word("select", "from"):
+            opened[-1].clause = token.name
+        elif token.is_mark("("):
+            opened.append(_Bracket(number))
+        elif token.is_mark(")") and len(opened) > 1:
+            start = opened.pop().start
+            if opened[-1].clause != "select" and _is_call(found, start, number, names_no_function):
+                yield found[start - 1].name, frozenset()
+                yield from _alias(found, number + 1)
+        elif token.is_word(*_VALUES) and opened[-1].clause != "select":
+            yield token.name, frozenset()
+            yield from _alias(found, number + 1)
+
+
+def _is_call(found: Sequence[Token], start: int, end: int, names_no_function: frozenset[str]) -> bool:
+    """Whether the bracket holds what is given to a function, or functions: not rows, and no list of columns."""
+    before = found[:start]
+    if not before:
+        return False
+    name = before[-1]
+    if len(before) > 1:
+        if before[-2].is_word("rows") and name.is_word("from"):
+            return True
+        if before[-2].is_word("as", "ordinality") or before[-2].is_mark(")"):
+            return False  # alias (columns)
+    if _begins_a_query(found[end + 1 : end + 5]):
+        return False  # WITH name (columns) AS (…)
+    return name.kind in ("word", "quoted") and (name.is_word("cast") or name.name not in names_no_function)
+
+
+def _begins_a_query(after: Sequence[Token]) -> bool:
+    """Whether AS (…) follows. ``materialized`` may be an alias, but no alias is followed by a bracket with SELECT."""
+    words = itertools.takewhile(lambda token: not token.is_mark("("), after)
+    number = len(list(words))
+    if not 0 < number < len(after) or not after[0].is_word("as"):
+        return False
+    return number == 1 or any(token.is_word("select", "with") for token in after[number + 1 : number + 2])
+
+
+def _alias(found: Sequence[Token], start: int) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield the alias that begins there, if one does."""
+    rest = list(found[start:])
+    if len(rest) > 1 and rest[0].is_word("with") and rest[1].is_word("ordinality"):
+        rest = rest[2:]
+    if rest and rest[0].is_word("as"):
+        rest = rest[1:]
+    if not rest or rest[0].kind not in ("word", "quoted"):
+        return
+    columns = set()
+    if len(rest) > 1 and rest[1].is_mark("("):
+        for before, token in itertools.pairwise(rest[1:]):
+            if token.is_mark(")"):
+                break
+            if before.is_mark("(", ","):
+                columns.add(token.name)
+    yield rest[0].name, frozenset(columns)

@@ -86,6 +86,7 @@ class Relation:
             that role.
         foreign_tables: Partitions and inheritance children, at every level, that are foreign tables.
         number: Its oid, which another relation under its name does not have.
+        is_hypertable: Whether TimescaleDB keeps its rows in chunks; the columns that decide which are its partition key.
     """
 
     schema: str
@@ -108,6 +109,7 @@ class Relation:
     foreign_tables: tuple[Name, ...] = ()
     rows: int = -1
     number: int = 0
+    is_hypertable: bool = False
 
     def column(self, name: str) -> Column | None:
         """The column of that name, or ``None``."""
@@ -247,6 +249,68 @@ class Forgery:
 
 
 @dataclass(frozen=True)
+class Engine:
+    """What the server is, as far as it decides where pgslo runs.
+
+    Attributes:
+        version: As ``version()`` prints it.
+        database: Name of the database.
+        has_plpgsql: Whether the database has the language.
+        is_limitless: Whether it is a Limitless Database of Aurora, by its settings.
+        extensions: Of citus and timescaledb, those that the database has.
+    """
+
+    version: str = ""
+    database: str = ""
+    has_plpgsql: bool = True
+    is_limitless: bool = False
+    extensions: frozenset[str] = frozenset()
+
+    @property
+    def is_yugabyte(self) -> bool:
+        """Whether it is YugabyteDB: ``PostgreSQL 15.2-YB-2025.1.0.0-b0 on …``."""
+        return "-YB-" in self.version
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a Citus cluster keeps the rows of a table.
+
+    Attributes:
+        kind: ``distributed``: on several nodes, or on one by its schema. ``reference``: a copy on each node.
+            ``managed``: on the coordinator, under another name.
+        column: The distribution column; empty if there is none.
+        colocation: Number of the group of tables that are distributed together.
+    """
+
+    kind: Literal["distributed", "reference", "managed"]
+    column: str = ""
+    colocation: int = 0
+
+    @property
+    def by(self) -> str:
+        """How the rows are distributed, for a message."""
+        return f" by {self.column}" if self.column else " by its schema"
+
+
+@dataclass(frozen=True)
+class Citus:
+    """The Citus cluster that the server is a node of.
+
+    Attributes:
+        is_worker: Whether this node is not the coordinator.
+        coordinator: Host and port of the coordinator; empty if this node does not know it.
+        has_unsafe_triggers: Whether ``citus.enable_unsafe_triggers`` is on in this session.
+        tables: Those that the definitions name and that Citus manages.
+    """
+
+    is_worker: bool
+    coordinator: str = ""
+    has_unsafe_triggers: bool = False
+    tables: Mapping[Name, Placement] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Catalog:
     """What the compiler and the planner know of a database.
 
@@ -260,6 +324,7 @@ class Catalog:
         keeper: The owner of pgslo, or the role that is about to install it.
         reaches: What owners of defined tables may do with other relations, by the table and the other relation.
         gist_types: Types whose values an exclusion constraint can hold to be equal, or not, by the extension btree_gist.
+        citus: The Citus cluster, where the database has that extension.
     """
 
     server_version: int
@@ -276,6 +341,12 @@ class Catalog:
     user: str = ""
     keeper: str = ""
     reaches: Mapping[tuple[Name, Name], Reach] = field(default_factory=dict)
+    engine: Engine = Engine()
+    citus: Citus | None = None
+
+    def placement(self, name: Name) -> Placement | None:
+        """Where Citus keeps the rows of a table; ``None`` for a table that it does not manage."""
+        return self.citus.tables.get(name) if self.citus else None
 
     @property
     def major(self) -> int:

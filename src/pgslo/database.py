@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,12 +15,15 @@ from psycopg.rows import TupleRow, dict_row
 from pgslo import assets, runtime
 from pgslo.catalog import (
     Catalog,
+    Citus,
     Column,
+    Engine,
     ForeignKey,
     Forgery,
     Index,
     Installed,
     Name,
+    Placement,
     Reach,
     Relation,
     ViewSchema,
@@ -30,6 +33,7 @@ from pgslo.compile import (
     Probe,
     assertions,
     compile_definition,
+    placement,
     read_comment,
     reading,
     value_probe,
@@ -106,6 +110,7 @@ def connect(dsn: str | None) -> Iterator[Connection]:
             hint="give --dsn or set PGSLO_DSN, or PGHOST, PGDATABASE … as for psql; pgslo local start makes a server to try things on",
         ) from None
     with conn:
+        _check_version(conn)
         version = conn.info.server_version
         if version < runtime.OLDEST_SERVER:
             raise DatabaseError(
@@ -120,6 +125,64 @@ def connect(dsn: str | None) -> Iterator[Connection]:
                 yield conn
 
 
+def _check_version(conn: Connection) -> None:
+    """Refuse an engine that only speaks PostgreSQL's protocol, before its number of a version is taken for PostgreSQL's.
+
+    Raises:
+        DatabaseError: pgslo does not run there.
+    """
+    with errors():
+        (version,) = conn.execute("SELECT pg_catalog.version()").fetchone() or ("",)
+    if (refused := placement.refused_version(version)) is not None:
+        raise refused
+
+
+def check_node(conn: Connection) -> Engine:
+    """Refuse an engine, and a node of a cluster, on which nothing can be applied.
+
+    Raises:
+        DatabaseError: pgslo does not run there.
+    """
+    (row,) = fetch(conn, "engine")
+    engine = Engine(**{**row, "extensions": frozenset(row["extensions"])})
+    refused = placement.refused_engine(engine) or placement.refused_worker(_read_citus(conn, engine, set()))
+    if refused is not None:
+        raise refused
+    return engine
+
+
+def _read_citus(conn: Connection, engine: Engine, named: set[Name]) -> Citus | None:
+    """What Citus knows of these tables, where the database has it."""
+    if "citus" not in engine.extensions:
+        return None
+    (node,) = fetch(conn, "citus_node")
+    tables = fetch(conn, "citus_tables", {"names": json.dumps(sorted(named))}) if named else []
+    return Citus(
+        **node,
+        tables={
+            (row["schema_name"], row["name"]): Placement(row["kind"], row["column"], row["colocation"])
+            for row in tables
+        },
+    )
+
+
+def _hypertables(
+    conn: Connection, engine: Engine, relations: Mapping[Name, Relation]
+) -> dict[Name, Relation]:
+    """The relations, with the columns of a hypertable that decide about chunks as its partition key.
+
+    Its chunks are not children that rows are written to.
+    """
+    found = dict(relations)
+    if "timescaledb" in engine.extensions and relations:
+        for row in fetch(conn, "hypertables", {"names": json.dumps(sorted(relations))}):
+            name = (row["schema_name"], row["name"])
+            found[name] = replace(
+                found[name], is_hypertable=True, partition_key=tuple(row["columns"]), children=()
+            )
+    return found
+
+
 def check_writable(conn: Connection, *, reason: str | None = None) -> None:
     """Refuse a server or a session that cannot change the database, before a command begins.
 
@@ -128,7 +191,7 @@ def check_writable(conn: Connection, *, reason: str | None = None) -> None:
         reason: Why the command writes, where its purpose is to read.
 
     Raises:
-        DatabaseError: The server is a standby, or new transactions of the session are read-only.
+        DatabaseError: The server is a standby, new transactions of the session are read-only, or as :func:`check_node`.
     """
     with errors():
         (session,) = fetch(conn, "writable")
@@ -146,6 +209,8 @@ def check_writable(conn: Connection, *, reason: str | None = None) -> None:
             hint=_MAKE_WRITABLE,
             sqlstate=_READ_ONLY,
         )
+    with errors():
+        check_node(conn)
 
 
 @contextlib.contextmanager
@@ -237,7 +302,12 @@ def by_own_names(conn: Connection) -> Iterator[None]:
 
 
 def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog:
-    """Read what the compiler and the planner need to know, and change nothing."""
+    """Read what the compiler and the planner need to know, and change nothing.
+
+    Raises:
+        DatabaseError: As :func:`check_node`.
+    """
+    engine = check_node(conn)
     named: set[Name] = set()
     for definition in definitions:
         named.add((definition.schema_name, definition.table_name))
@@ -254,7 +324,9 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
     with by_own_names(conn), conn.cursor(row_factory=dict_row) as cursor:
         server = cursor.execute(query("server")).fetchone() or {}
         rows = cursor.execute(query("relations"), {"names": json.dumps(sorted(named))}).fetchall()
-    relations = {(row["schema_name"], row["name"]): _relation(row) for row in rows}
+    relations = _hypertables(
+        conn, engine, {(row["schema_name"], row["name"]): _relation(row) for row in rows}
+    )
     state = runtime.read(conn)
     return Catalog(
         server_version=server["server_version"],
@@ -271,6 +343,8 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
         keeper=server["keeper"],
         reaches=_reaches(conn, definitions),
         gist_types=frozenset(server["gist_types"]),
+        engine=engine,
+        citus=_read_citus(conn, engine, named),
     )
 
 
@@ -300,7 +374,7 @@ def _reaches(conn: Connection, definitions: Sequence[Definition]) -> dict[tuple[
 def read_relation(conn: Connection, name: Name) -> Relation | None:
     """Read what a table looks like, or ``None`` when there is none."""
     rows = fetch(conn, "relations", {"names": json.dumps([name])})
-    return _relation(rows[0]) if rows else None
+    return _hypertables(conn, check_node(conn), {name: _relation(rows[0])})[name] if rows else None
 
 
 def _renamed(conn: Connection) -> dict[Name, str]:
@@ -535,7 +609,7 @@ def plan_definitions(conn: Connection, definitions: Sequence[Definition]) -> Pla
 
     Raises:
         DefinitionErrors: A definition does not fit the database.
-        PlanError: As :func:`pgslo.plan.make`.
+        PlanError: As :func:`pgslo.plan.make` and :func:`pgslo.compile.placement.refuse_triggers`.
         RuntimeMismatch: Library and installed runtime do not fit.
     """
     catalog = read_catalog(conn, definitions)
@@ -546,6 +620,7 @@ def plan_definitions(conn: Connection, definitions: Sequence[Definition]) -> Pla
     state = runtime.read(conn)
     scripts = tuple(script.name for script in runtime.wanted(state))
     made = make(compiled, catalog, runtime_scripts=scripts)
+    placement.refuse_triggers(_triggered(made), catalog)
     planned = {definition.name for definition in definitions}
     forged = [one for one in forgeries(conn) if one.definition in planned] if state.is_there else []
     notes = (*made.notes, *(_forgery_note(one) for one in forged), *_owner_note(conn))
@@ -643,9 +718,19 @@ def plan_removal(conn: Connection, definitions: Sequence[str]) -> Plan:
     """Plan the way out for definitions by name.
 
     Raises:
-        PlanError: As :func:`pgslo.plan.removal`.
+        PlanError: As :func:`pgslo.plan.removal` and :func:`pgslo.compile.placement.refuse_triggers`.
     """
-    return removal(read_catalog(conn, ()), definitions)
+    catalog = read_catalog(conn, ())
+    made = removal(catalog, definitions)
+    if catalog.citus is not None:
+        tables = _triggered(made)
+        placement.refuse_triggers(tables, replace(catalog, citus=_read_citus(conn, catalog.engine, tables)))
+    return made
+
+
+def _triggered(plan: Plan) -> set[Name]:
+    """Tables whose triggers a plan creates, replaces or drops."""
+    return {step.relation for step in plan.steps if step.kind == "trigger" and step.relation is not None}
 
 
 def definitions_installed(conn: Connection) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pgslo import naming, sql
-from pgslo.catalog import Catalog, Installed
+from pgslo.catalog import Catalog, Installed, Name
 from pgslo.compile import Artifact, Choice, Compiled, Statement, drop
 from pgslo.errors import PlanError
 from pgslo.sql import Sql
@@ -28,6 +28,7 @@ class Step:
         statements: In order.
         undo: Statements that take the change back, in order; empty where the older form is not known.
         reason: Why this object, or why it changes.
+        relation: The table that the object is on, for what is on one.
     """
 
     action: Action
@@ -37,6 +38,7 @@ class Step:
     statements: tuple[Statement, ...]
     undo: tuple[Statement, ...]
     reason: str
+    relation: Name | None = None
 
     @property
     def lock(self) -> str:
@@ -302,12 +304,22 @@ def _removal(installed: Installed) -> Step:
         ),
         undo=(),
         reason="no definition wants it any more",
+        relation=installed.relation,
     )
 
 
 def _step(action: Action, artifact: Artifact, statements: tuple[Statement, ...], reason: str) -> Step:
     undo = artifact.drop if action == "create" else ()
-    return Step(action, artifact.kind, artifact.identity, artifact.definition, statements, undo, reason)
+    return Step(
+        action,
+        artifact.kind,
+        artifact.identity,
+        artifact.definition,
+        statements,
+        undo,
+        reason,
+        artifact.relation,
+    )
 
 
 def _refuse_dependants(installed: Installed) -> None:

@@ -79,6 +79,7 @@ def rights_on(conn: Connection) -> Row:
     """
     (rights,) = database.fetch(conn, "rights")
     if not rights["is_installed"]:
+        database.check_node(conn)
         raise PgsloError(
             f"pgslo is not installed in database {rights['database']}",
             hint="pgslo apply installs it with the first definition",

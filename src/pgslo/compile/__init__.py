@@ -17,12 +17,14 @@ from pgslo.compile import (
     mechanisms,
     native,
     pairs,
+    placement,
     post_processing,
     reading,
     repairs,
     unjudged,
     views,
 )
+from pgslo.compile.arrival import unseen_children
 from pgslo.compile.artifact import Artifact, Lock, Statement, drop, read_comment, table
 from pgslo.compile.assertions import Validation
 from pgslo.compile.conditions import Subject
@@ -173,12 +175,16 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
             errors.append(error)
     errors += _unknown_columns(definition, compiler)
     asserted = assertions.Asserted()
-    try:
-        asserted = _collect(lambda: assertions.asserted(definition, compiler))
-        probes += [Probe(text, place) for text, place in asserted.probes]
-    except DefinitionErrors as group:
-        errors += group.errors
+    if refused := tuple(placement.check_assertions(definition, catalog)):
+        errors += refused
+    else:
+        try:
+            asserted = _collect(lambda: assertions.asserted(definition, compiler))
+            probes += [Probe(text, place) for text, place in asserted.probes]
+        except DefinitionErrors as group:
+            errors += group.errors
     errors += reading.check(definition, catalog)
+    errors += placement.check(definition, catalog, (*choices, *asserted.choices))
     if errors:
         # A column that is not there is no news the second time.
         raise DefinitionErrors(tuple({str(error): error for error in errors}.values()))
@@ -239,6 +245,9 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
         *(one for one in triggers if one.kind != "function"),
         *guarded,
     )
+    errors += placement.check_triggers(definition, catalog, artifacts)
+    if errors:
+        raise DefinitionErrors(tuple(errors))
     changed = post_processing.note(definition, catalog)
     notes = (*_notes(compiler, chosen, measured), *((changed,) if changed else ()))
     reads_others = reading.reads_others(definition, relation, catalog)
@@ -255,6 +264,7 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
             *asserted.notes,
             *(one.note for one in artifacts if one.note),
             *reading.hazards(definition, relation, catalog),
+            *placement.notes(definition, catalog),
         ),
         () if reads_others else asserted.validations,
         reads_others=reads_others,
@@ -512,8 +522,7 @@ def _notes(compiler: WriteCompiler, choices: tuple[Choice, ...], measured: Measu
             "batches are named by a hash, because their key may be personal; show_names: true under batch names them by it"
         )
     if relation.children:
-        children = ", ".join(".".join(child) for child in relation.children)
-        notes.append(f"rows written straight to inheritance children are not seen: {children}")
+        notes.append(unseen_children(relation))
     diverting = [choice.rule.name for choice in choices if choice.rule.on_breach in ("quarantine", "repair")]
     later = [name for name in relation.before_row_triggers if name > "pgslo_"]
     if diverting and later:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pgslo import sql
-from pgslo.catalog import NUMERIC, TEMPORAL, Name
+from pgslo.catalog import NUMERIC, TEMPORAL, Name, Relation
 from pgslo.compile import texts
 from pgslo.compile.conditions import NEW, ROW, Subject, check_casts
 from pgslo.compile.constants import seconds
@@ -20,6 +20,9 @@ _STREAM_BATCH = "3600 seconds"
 
 _TEXT = Sql("text")
 _NO_NAME = Sql("")
+
+#: Children that a note names.
+_NAMED_CHILDREN = 3
 
 #: Types besides times and numbers whose values name batches as they are.
 _PLAIN = frozenset({"boolean", "uuid", "interval"})
@@ -212,3 +215,11 @@ class _Raw:
 class _Named:
     raw: Sql
     definition: Sql
+
+
+def unseen_children(relation: Relation) -> str:
+    """Return the note that rows written to the inheritance children of a table are not judged."""
+    named = ", ".join(".".join(child) for child in relation.children[:_NAMED_CHILDREN])
+    left = len(relation.children) - _NAMED_CHILDREN
+    more = f" and {left:,} more" if left > 0 else ""
+    return f"rows written straight to inheritance children are not seen: {named}{more}"

@@ -143,6 +143,10 @@ def _exclusion(
             return f"an exclusion constraint needs the extension btree_gist for {grouping}, of type {column.type}"
     if relation.kind == "p":
         return "a partitioned table has no exclusion constraints over all partitions"
+    if relation.is_hypertable:
+        return "a hypertable has no exclusion constraints over all chunks"
+    if catalog.engine.is_yugabyte:
+        return "YugabyteDB has no exclusion constraints"
     is_there = any(
         one.kind == "exclusion" and one.names == (name,) and one.relation == own for one in catalog.installed
     )

@@ -11,6 +11,7 @@ from pgslo import naming, sql
 from pgslo.catalog import Name, Relation
 from pgslo.compile import assertion_constraints as constraints
 from pgslo.compile import promises, session_settings
+from pgslo.compile.arrival import unseen_children
 from pgslo.compile.artifact import Artifact, Statement, table
 from pgslo.compile.assertion_commit import CommitCompiler, Looked
 from pgslo.compile.assertion_forms import FormCompiler
@@ -530,6 +531,5 @@ def _notes(one: _Held, compiler: WriteCompiler) -> tuple[str, ...]:
     for touch in one.parts.touches:
         relation = touch.relation
         if relation.children and relation is not compiler.relation:
-            children = ", ".join(".".join(child) for child in relation.children)
-            notes.append(f"rows written straight to inheritance children are not seen: {children}")
+            notes.append(unseen_children(relation))
     return tuple(notes)

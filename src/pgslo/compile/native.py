@@ -137,9 +137,9 @@ def _unique(rule: rules.Unique, definition: Definition, subject: Subject, reason
     if rule.where is None and relation.has_unique(rule.columns):
         return None
     missing = [name for name in relation.partition_key if name not in rule.columns]
-    if relation.kind == "p" and missing:
+    if missing:
         raise CatalogError(
-            f"rows of a partitioned table cannot be unique without its partition key ({', '.join(relation.partition_key)})",
+            f"rows of a {'hypertable' if relation.is_hypertable else 'partitioned table'} cannot be unique without its partition key ({', '.join(relation.partition_key)})",
             hint=f"add {', '.join(missing)} to the columns, or use on_breach: warn with an index to look rows up",
             location=rule.location,
         )
@@ -149,11 +149,11 @@ def _unique(rule: rules.Unique, definition: Definition, subject: Subject, reason
             hint="say the zone, as in AT TIME ZONE 'UTC', or use on_breach: quarantine, flag or warn",
             location=rule.where.location,
         )
-    partitioned = relation.kind == "p"
+    partitioned = relation.kind == "p" or relation.is_hypertable
     name = naming.fit("pgslo", relation.name, rule.name)
     where = f"{relation.schema}.{relation.name}"
     context = _UniqueIndex(
-        # An index of a partitioned table cannot be built concurrently.
+        # An index of a partitioned table, or of a hypertable, cannot be built concurrently.
         concurrently=Sql("" if partitioned else " CONCURRENTLY"),
         index=sql.identifier(name),
         table=table((relation.schema, relation.name)),

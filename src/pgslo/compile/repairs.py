@@ -142,7 +142,8 @@ def _repair(compiler: WriteCompiler, rule: rules.Rule) -> Sql:
     check_stored(column, rule.location)
     if column.name in compiler.relation.partition_key:
         raise CatalogError(
-            f'column "{column.name}" says which partition a row belongs to, and PostgreSQL lets no trigger change that',
+            f'column "{column.name}" says which {"chunk" if compiler.relation.is_hypertable else "partition"} a row belongs to,'
+            " and no trigger can change that",
             hint="use on_breach: reject or quarantine",
             location=rule.location,
         )

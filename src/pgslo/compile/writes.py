@@ -528,7 +528,7 @@ class WriteCompiler:
         )
         stands = Sql(f"{sql.identifier(name)} ON {table(on)}")
         where = f"{on[0]}.{on[1]}"
-        cloned = template in _FOR_EACH_ROW and bool(self.relation.partition_key)
+        cloned = template in _FOR_EACH_ROW and self.relation.kind == "p"
         return Artifact(
             kind="trigger",
             names=(name,),
@@ -552,6 +552,13 @@ class WriteCompiler:
 
     def _check_transition_tables(self, on: Name) -> None:
         """Refuse a table with foreign tables below it: every write to it fails once a trigger asks for transition tables."""
+        if self.subject.catalog.engine.is_yugabyte:
+            raise CatalogError(
+                "YugabyteDB cannot show a trigger all rows of a statement",
+                detail="Rules over batches, groups, shares and labels need such triggers, and so do learned bounds.",
+                hint="declare writes: stream and watch: false, with rules about single rows alone",
+                location=self.definition.place("table"),
+            )
         relation = self.subject.catalog.relations.get(on)
         if relation is None or not relation.foreign_tables:
             return

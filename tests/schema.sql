@@ -445,6 +445,7 @@ BEGIN
         session_before := pgslo_catalog.session_state(true);
     END IF;
     BEGIN
+        PERFORM pgslo_catalog.follow_parts(target, 'infinity');
         PERFORM pgslo_catalog.follow(target, close_batch.batch, 2147483647);
     EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
         PERFORM pgslo_catalog.restore_session(session_before, true);
@@ -858,8 +859,10 @@ BEGIN
     -- Beside tick(), which would count the same batches; writers and readers do not wait for it.
     PERFORM pgslo_catalog.wait_for_turn('tick');
     FOR one IN
-        SELECT c.* FROM unnest(pgslo_catalog.replace_counts(target, learn_batches.batches[1], learn_batches.batches[cardinality(learn_batches.batches)], mask)) AS c
-        WHERE c.batch = ANY (learn_batches.batches) ORDER BY c.place
+        SELECT c.*
+        FROM unnest(pgslo_catalog.replace_counts(target, learn_batches.batches[1],
+            learn_batches.batches[cardinality(learn_batches.batches)], mask, learn_batches.batches, false)) AS c
+        ORDER BY c.place
     LOOP
         PERFORM pgslo_catalog.take_count(target, one, mask);
         UPDATE pgslo_catalog.batch b SET closed_at = coalesce(b.closed_at, clock_timestamp()), revision = greatest(b.revision, 1)
@@ -2315,6 +2318,44 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.batches_at_once() IS 'The number of batches that one statement may write to and have each of them recorded.';
 
+CREATE FUNCTION pgslo_catalog.batches_in_part(definition pgslo_catalog.definition, part oid) RETURNS TABLE(batch text, place numeric, rows bigint)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET row_security TO 'off'
+    AS $_$
+DECLARE
+    target pgslo_catalog.definition := batches_in_part.definition;
+    name text;
+    question text;
+BEGIN
+    -- It locks the parts as well, so that none of them is renamed or given away from here on.
+    PERFORM pgslo_catalog.pin_table(target, target.reader);
+    SELECT format('%I.%I', n.nspname, c.relname) INTO name
+    FROM pgslo_catalog.present_parts(target.relation) AS p
+    JOIN pg_class c ON c.oid = p.number JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE p.number = batches_in_part.part;
+    IF name IS NULL THEN
+        RETURN;  -- It left meanwhile, which the next tick() finds.
+    END IF;
+    question := format(
+        'SELECT pgslo_catalog.iso(b.raw), %s, b.rows FROM (SELECT %s AS raw, count(*) AS rows FROM ONLY %s AS r GROUP BY 1) AS b',
+        target.batch_place, target.batch_by, name);
+    IF target.reader IS NULL THEN
+        RETURN QUERY EXECUTE question;
+    ELSE
+        RETURN QUERY EXECUTE format(
+            'SELECT n.name, n.place, n.rows FROM pgslo_gen.%I($1) AS n (name text, place numeric, rows bigint)', target.reader)
+        USING question;
+    END IF;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.batches_in_part(definition pgslo_catalog.definition, part oid) IS 'Return the batches of the rows in a partition or child, read with the rights of the table''s owner.';
+
 CREATE FUNCTION pgslo_catalog.begin_pause(definition text, rule text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2699,10 +2740,7 @@ CREATE FUNCTION pgslo_catalog.can_find_batches(definition pgslo_catalog.definiti
 BEGIN
     -- 16 MB are read faster than anybody notices.
     RETURN 16 * 1024 * 1024 > (
-        SELECT sum(pg_relation_size(c.oid))
-        FROM pg_class c
-        WHERE c.oid = (can_find_batches.definition).relation
-           OR c.oid IN (SELECT p.relid FROM pg_partition_tree((can_find_batches.definition).relation) p)
+        SELECT sum(pg_relation_size(p.number)) FROM pgslo_catalog.present_parts((can_find_batches.definition).relation) AS p
     ) OR EXISTS (
         SELECT FROM pg_index i
         WHERE i.indrelid = (can_find_batches.definition).relation AND i.indisvalid AND i.indpred IS NULL
@@ -3114,6 +3152,64 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.common_distance(by text, one jsonb, other jsonb) IS 'How far a distribution, as rows by value, is from another.';
 
+CREATE FUNCTION pgslo_catalog.compare_parts(definition pgslo_catalog.definition) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    target pgslo_catalog.definition := compare_parts.definition;
+    id bigint := target.definition_id;
+    changed record;
+    is_due boolean := false;
+BEGIN
+    FOR changed IN
+        SELECT coalesce(k.number, p.number) AS number, p.number IS NULL AS is_gone, p.file, k.places,
+               coalesce(k.is_newly_armed, true) AND (c.relkind = 'f' OR pg_relation_size(c.oid) > 0) AS has_rows,
+               -- After TRUNCATE of the whole table, its parts are empty but for what was recorded since.
+               k.file <> p.file AND NOT EXISTS (
+                   SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'truncate') AS is_rewritten
+        FROM (SELECT w.* FROM pgslo_catalog.known_part w WHERE w.definition_id = id) AS k
+        FULL JOIN pgslo_catalog.present_parts(target.relation) AS p USING (number)
+        LEFT JOIN pg_class c ON c.oid = p.number
+        WHERE k.file IS DISTINCT FROM p.file OR k.is_newly_armed
+        ORDER BY 1
+    LOOP
+        IF changed.places IS NULL THEN
+            changed.places := pgslo_catalog.part_places(target, changed.number);
+        END IF;
+        IF target.batch_by IS NULL THEN
+            is_due := is_due OR changed.is_gone OR changed.is_rewritten OR changed.has_rows;
+        ELSE
+            INSERT INTO pgslo_catalog.due_count (definition_id, batch, place)
+            SELECT id, b.batch, b.place
+            FROM pgslo_catalog.known_batches(id, changed.places) AS b
+            WHERE changed.is_gone OR changed.is_rewritten
+            ON CONFLICT ON CONSTRAINT due_count_is_due_once DO NOTHING;
+            IF changed.has_rows THEN
+                INSERT INTO pgslo_catalog.due_count (definition_id, batch, place)
+                SELECT id, b.batch, b.place
+                FROM pgslo_catalog.unrecorded_batches(target, changed.number, changed.places) AS b
+                ORDER BY b.place DESC LIMIT pgslo_catalog.batches_at_once()
+                ON CONFLICT ON CONSTRAINT due_count_is_due_once DO NOTHING;
+            END IF;
+        END IF;
+        IF changed.is_gone THEN
+            DELETE FROM pgslo_catalog.known_part k WHERE k.definition_id = id AND k.number = changed.number;
+        ELSE
+            INSERT INTO pgslo_catalog.known_part (definition_id, number, file, is_armed, places)
+            VALUES (id, changed.number, changed.file, pgslo_catalog.is_armed(target.relation, changed.number), changed.places)
+            ON CONFLICT ON CONSTRAINT known_part_is_known_once DO UPDATE SET file = excluded.file, is_newly_armed = false;
+        END IF;
+    END LOOP;
+    IF is_due AND target.writes = 'bulk' THEN
+        -- Batches without an order, which only a scan of the whole table finds.
+        PERFORM pgslo_catalog.recount_batches(target, NULL, true);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.compare_parts(definition pgslo_catalog.definition) IS 'Compare the partitions and children of a table with those seen last, and record the batches that have to be counted.';
+
 CREATE FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch text, place numeric) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3412,6 +3508,48 @@ CREATE FUNCTION pgslo_catalog.conversions_of(type regtype, relation regclass) RE
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.conversions_of(type regtype, relation regclass) IS 'Return the types, casts and domain constraints of strangers that a value of a column may meet.';
+
+CREATE FUNCTION pgslo_catalog.count_due(definition pgslo_catalog.definition, until timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    target pgslo_catalog.definition := count_due.definition;
+    id bigint := target.definition_id;
+    size numeric := (SELECT sum(pg_relation_size(p.number)) FROM pgslo_catalog.present_parts(target.relation) AS p);
+    -- One scan of a small table takes no time, and without an index several would take longer than one.
+    in_one boolean := size < 16 * 1024 * 1024 OR NOT pgslo_catalog.can_find_batches(target) AND NOT EXISTS (
+        SELECT FROM pg_partitioned_table p JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0]
+        WHERE p.partrelid = target.relation AND a.attname = target.batch_column);
+    at_most integer := 1;
+    below numeric;
+    batches text[];
+    mask bigint := pgslo_catalog.sample_mask((SELECT max(b.rows) FROM pgslo_catalog.batch b WHERE b.definition_id = id));
+BEGIN
+    LOOP
+        -- The newest, and those before it up to one that need not be counted.
+        below := CASE WHEN NOT in_one THEN (
+            SELECT max(b.place) FROM pgslo_catalog.batch b
+            WHERE b.definition_id = id AND b.rows > 0
+              AND b.place < (SELECT max(c.place) FROM pgslo_catalog.due_count c WHERE c.definition_id = id)
+              AND NOT EXISTS (SELECT FROM pgslo_catalog.due_count c WHERE c.definition_id = id AND c.batch = b.name)) END;
+        SELECT array_agg(w.batch ORDER BY w.place) INTO batches
+        FROM (
+            SELECT c.batch, c.place FROM pgslo_catalog.due_count c
+            WHERE c.definition_id = id AND c.place > coalesce(below, '-Infinity')
+            ORDER BY c.place DESC LIMIT CASE WHEN NOT in_one THEN at_most END
+        ) AS w;
+        EXIT WHEN batches IS NULL;
+        PERFORM pgslo_catalog.take_counts(target,
+            pgslo_catalog.replace_counts(target, batches[1], batches[cardinality(batches)], mask, batches, true), mask);
+        DELETE FROM pgslo_catalog.due_count c WHERE c.definition_id = id AND c.batch = ANY (batches);
+        EXIT WHEN clock_timestamp() > count_due.until;
+        at_most := least(2 * at_most, 64);
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.count_due(definition pgslo_catalog.definition, until timestamp with time zone) IS 'Count batches that are due from the table, the newest first, until a time; the others are left for the next time.';
 
 CREATE FUNCTION pgslo_catalog.cut_texts() RETURNS trigger
     LANGUAGE plpgsql
@@ -4007,7 +4145,8 @@ BEGIN
         judged := pgslo_catalog.follow_stream(follow.definition, follow.at_once, follow.at_most);
     END IF;
     PERFORM pgslo_catalog.settle_pauses(follow.definition);
-    PERFORM pgslo_catalog.judge_unjudged(follow.definition);
+    PERFORM pgslo_catalog.judge_unjudged(follow.definition,
+        CASE WHEN follow.at_once IS NULL THEN clock_timestamp() + interval '1 second' ELSE 'infinity' END);
     PERFORM pgslo_catalog.follow_pairs(follow.definition);
     RETURN judged;
 END
@@ -4189,6 +4328,32 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.follow_pairs(definition pgslo_catalog.definition) IS 'Completes pairs, and judges the metrics of batches that changed and are closed, or whose labels are due.';
+
+CREATE FUNCTION pgslo_catalog.follow_parts(definition pgslo_catalog.definition, until timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    target pgslo_catalog.definition := follow_parts.definition;
+BEGIN
+    IF target.recount IS NULL THEN
+        RETURN;
+    END IF;
+    IF NOT EXISTS (
+        SELECT FROM pgslo_catalog.known_part k
+        WHERE k.definition_id = target.definition_id AND k.number = target.relation::oid
+    ) THEN
+        PERFORM pgslo_catalog.note_parts(target.definition_id);
+        RETURN;
+    END IF;
+    PERFORM pgslo_catalog.compare_parts(target);
+    IF EXISTS (SELECT FROM pgslo_catalog.due_count c WHERE c.definition_id = target.definition_id) THEN
+        PERFORM pgslo_catalog.count_due(target, follow_parts.until);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.follow_parts(definition pgslo_catalog.definition, until timestamp with time zone) IS 'Count the batches of rows that came or left with a partition or a child of a table.';
 
 CREATE FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
     LANGUAGE plpgsql
@@ -4669,6 +4834,9 @@ BEGIN
           AND EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = i.definition_id AND f.batch = i.opened_batch AND f.operation IN ('update', 'delete', 'merged', 'recount', 'recounted'))
         ORDER BY i.incident_id
     LOOP
+        -- A batch that is not judged yet may still have the bad rows.
+        CONTINUE WHEN EXISTS (
+            SELECT FROM pgslo_catalog.rule_break b WHERE b.rule_id = (open.rule).rule_id AND b.batch IS NOT NULL);
         CONTINUE WHEN pgslo_catalog.batch_is_missed(open.rule, open.opened_batch) OR EXISTS (
             SELECT FROM (
                 SELECT DISTINCT f.batch FROM pgslo_catalog.fragment f
@@ -4802,6 +4970,18 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.hold_for_session(name text) IS 'Take a lock until the session ends: NULL, or the session that holds it, in words, without a wait. It is free again once the holder has ended, however it ended.';
+
+CREATE FUNCTION pgslo_catalog.is_armed(relation regclass, part oid) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT NOT EXISTS (
+        SELECT FROM pg_trigger g JOIN pg_proc f ON f.oid = g.tgfoid
+        WHERE g.tgrelid = is_armed.relation AND g.tgtype & 1 = 0 AND f.pronamespace = 'pgslo_gen'::regnamespace
+          AND NOT EXISTS (SELECT FROM pg_trigger o WHERE o.tgrelid = is_armed.part AND o.tgname = g.tgname AND o.tgfoid = g.tgfoid))
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_armed(relation regclass, part oid) IS 'Return whether a part has each statement trigger that pgslo made on the whole table.';
 
 CREATE FUNCTION pgslo_catalog.is_base64(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -5608,7 +5788,7 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.judge_rows(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, place numeric) IS 'Judge a batch by a rule about rows, from the table, and open its incident; false if its rows are not found.';
 
-CREATE FUNCTION pgslo_catalog.judge_unjudged(definition pgslo_catalog.definition) RETURNS void
+CREATE FUNCTION pgslo_catalog.judge_unjudged(definition pgslo_catalog.definition, until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -5621,8 +5801,9 @@ BEGIN
         FROM pgslo_catalog.rule_break b JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id
         WHERE b.definition_id = id AND b.batch IS NOT NULL AND r.retired_at IS NULL AND r.scope <> 'assertion'
         GROUP BY r, r.scope, r.name, b.batch
-        ORDER BY min(b.rule_break_id)
+        ORDER BY min(b.place) DESC, min(b.rule_break_id)
     LOOP
+        EXIT WHEN clock_timestamp() > judge_unjudged.until;
         IF due.scope <> 'row' THEN
             DELETE FROM pgslo_catalog.rule_break b WHERE b.definition_id = id AND b.rule_id = (due.rule).rule_id AND b.batch = due.batch;
             PERFORM pgslo_catalog.judge_batch(id, due.batch);
@@ -5645,7 +5826,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.judge_unjudged(definition pgslo_catalog.definition) IS 'Judge what could not be judged when it was written; what cannot be judged now either stays noted.';
+COMMENT ON FUNCTION pgslo_catalog.judge_unjudged(definition pgslo_catalog.definition, until timestamp with time zone) IS 'Evaluate rules for batches that are not judged yet, the newest first; the rest stays recorded for the next time.';
 
 CREATE FUNCTION pgslo_catalog.keep_functions(definition text) RETURNS SETOF text
     LANGUAGE plpgsql
@@ -5762,6 +5943,24 @@ CREATE FUNCTION pgslo_catalog.kinds_of(definition_id bigint, columns text[], sam
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.kinds_of(definition_id bigint, columns text[], sample text[]) IS 'What the columns of a sample hold, as far as faults go by it.';
+
+CREATE FUNCTION pgslo_catalog.known_batches(definition_id bigint, places numrange) RETURNS TABLE(batch text, place numeric)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT k.name, min(k.place)
+    FROM (
+        SELECT b.name, b.place FROM pgslo_catalog.batch b
+        WHERE b.definition_id = known_batches.definition_id AND b.rows <> 0
+        UNION ALL
+        SELECT f.batch, f.place FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = known_batches.definition_id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate')
+    ) AS k (name, place)
+    WHERE k.place > '-Infinity' AND k.place < 'Infinity' AND k.place <@ known_batches.places
+    GROUP BY k.name
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.known_batches(definition_id bigint, places numrange) IS 'Return the batches of an order in which rows are recorded.';
 
 CREATE TABLE pgslo_catalog.incident (
     incident_id bigint NOT NULL,
@@ -5952,9 +6151,10 @@ DECLARE
     name text := (look_after.definition).name;
 BEGIN
     -- Each goes on when another one fails.
-    FOR step IN 1..4 LOOP
+    FOR step IN 0..4 LOOP
         BEGIN
             CASE step
+                WHEN 0 THEN PERFORM pgslo_catalog.follow_parts(look_after.definition, clock_timestamp() + interval '1 second');
                 WHEN 1 THEN PERFORM pgslo_catalog.follow(look_after.definition, NULL, 50);
                 WHEN 2 THEN PERFORM pgslo_catalog.judge_age(look_after.definition);
                 WHEN 3 THEN PERFORM pgslo_catalog.resolve_met(look_after.definition);
@@ -7123,6 +7323,39 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.note_incident() IS 'Writes the history of an incident, whoever changes it, and leaves it to tick() to tell of it.';
 
+CREATE FUNCTION pgslo_catalog.note_parts(definition_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    target pgslo_catalog.definition;
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.definition_id = note_parts.definition_id;
+    IF EXISTS (
+        SELECT FROM pgslo_catalog.known_part k
+        WHERE k.definition_id = target.definition_id AND k.number = target.relation::oid
+    ) THEN
+        -- tick() counts what came and left. The definition may have other batches now.
+        UPDATE pgslo_catalog.known_part k
+        SET places = pgslo_catalog.part_places(target, k.number), is_armed = a.is_armed,
+            is_newly_armed = k.is_newly_armed OR a.is_armed AND NOT k.is_armed
+        FROM pgslo_catalog.present_parts(target.relation) AS p
+        CROSS JOIN LATERAL pgslo_catalog.is_armed(target.relation, p.number) AS a (is_armed)
+        WHERE k.definition_id = target.definition_id AND k.number = p.number;
+        RETURN;
+    END IF;
+    -- Nothing was recorded, or of another table: after a restore all tables have other numbers.
+    DELETE FROM pgslo_catalog.known_part k WHERE k.definition_id = target.definition_id;
+    INSERT INTO pgslo_catalog.known_part (definition_id, number, file, is_armed, places)
+    SELECT target.definition_id, p.number, p.file, pgslo_catalog.is_armed(target.relation, p.number),
+           pgslo_catalog.part_places(target, p.number)
+    FROM pgslo_catalog.present_parts(target.relation) AS p
+    ON CONFLICT ON CONSTRAINT known_part_is_known_once DO NOTHING;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.note_parts(definition_id bigint) IS 'Record the partitions and children of a table, unless they are recorded.';
+
 CREATE FUNCTION pgslo_catalog.noted_functions(noted text) RETURNS text[]
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7316,6 +7549,54 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.overdrawn(definition_id bigint) IS 'Batches of which more rows were taken away than are known: some were there before pgslo, or came unseen.';
 
+CREATE FUNCTION pgslo_catalog.part_places(definition pgslo_catalog.definition, part oid) RETURNS numrange
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    AS $_$
+DECLARE
+    target pgslo_catalog.definition := part_places.definition;
+    -- Types of PostgreSQL's own, so that no conversion of another role runs.
+    literal text := E'(''[^''\\\\]+''::(?:date|timestamp without time zone|timestamp with time zone|smallint|integer|bigint|numeric)|[0-9.]+)';
+    bound text[];
+    cut numeric;
+    uncut numeric;
+    places numrange := '(,)';
+BEGIN
+    IF target.batch_column IS NULL OR target.batch_by IS NULL THEN
+        RETURN places;
+    END IF;
+    FOR bound IN
+        SELECT regexp_match(btrim(term.text, '()'), format('^(.+) (>=|>|=|<=|<) %s$', literal))
+        FROM (
+            SELECT pg_get_partition_constraintdef(part_places.part)
+            UNION ALL
+            SELECT pg_get_expr(k.conbin, k.conrelid) FROM pg_constraint k
+            WHERE k.conrelid = part_places.part AND k.contype = 'c' AND k.convalidated
+        ) AS condition (text)
+        CROSS JOIN LATERAL regexp_split_to_table(condition.text, ' AND ') AS term (text)
+        -- A conjunction of comparisons; in any other condition a comparison may not be true of each row.
+        WHERE condition.text !~ E' OR |NOT \\(|CASE|[[:alnum:]_"]\\('
+    LOOP
+        CONTINUE WHEN bound IS NULL OR bound[1] <> quote_ident(target.batch_column) OR bound[3] LIKE '%infinity%';
+        EXECUTE format(
+            'SELECT %1$s, (SELECT %1$s FROM (SELECT r.%2$I AS raw) AS b) FROM (SELECT %3$s AS %2$I) AS r, LATERAL (SELECT %4$s AS raw) AS b',
+            target.batch_place, target.batch_column, bound[3], target.batch_by)
+        INTO cut, uncut;
+        places := places * CASE
+            WHEN bound[2] IN ('>=', '>') THEN numrange(cut, NULL)
+            WHEN bound[2] = '<' THEN numrange(NULL, cut, CASE WHEN cut = uncut THEN '()' ELSE '(]' END)
+            WHEN bound[2] = '<=' THEN numrange(NULL, cut, '(]')
+            ELSE numrange(cut, cut, '[]')
+        END;
+    END LOOP;
+    RETURN places;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.part_places(definition pgslo_catalog.definition, part oid) IS 'Return the order of the batches that partition bounds and CHECK constraints of a part allow; all where these are not about the batch.';
+
 CREATE FUNCTION pgslo_catalog.parts_of(type regtype) RETURNS SETOF pg_type
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7491,6 +7772,22 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.place_of_check() IS 'Where that day stands among the others: seconds since 1970.';
+
+CREATE FUNCTION pgslo_catalog.present_parts(relation regclass) RETURNS TABLE(number oid, file oid)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH RECURSIVE part AS (
+        SELECT present_parts.relation::oid AS oid
+        UNION
+        SELECT i.inhrelid FROM part p JOIN pg_inherits i ON i.inhparent = p.oid WHERE NOT i.inhdetachpending
+    )
+    SELECT c.oid, CASE WHEN c.oid = present_parts.relation THEN 0 ELSE c.relfilenode END
+    FROM part p JOIN pg_class c ON c.oid = p.oid
+    WHERE c.relkind IN ('r', 'f') OR c.oid = present_parts.relation
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.present_parts(relation regclass) IS 'Return a table and the partitions and children with rows of it, and the number of their files.';
 
 CREATE FUNCTION pgslo_catalog.problem(definition text, columns text[]) RETURNS TABLE(code text, incident_id bigint, rule text, column_name text, message text, detail text, hint text)
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -8180,6 +8477,12 @@ DECLARE
     emptied bigint;
 BEGIN
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = record_truncate.definition;
+    IF record_truncate.relation <> target.relation AND EXISTS (
+        SELECT FROM pgslo_catalog.known_part k
+        WHERE k.definition_id = target.definition_id AND k.number = record_truncate.relation::oid
+    ) THEN
+        RETURN;  -- tick() finds its new file.
+    END IF;
     -- Nobody else writes to the table meanwhile, so fragments with lower numbers are of earlier writes, all of them.
     INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)
     VALUES (target.definition_id, '', '-Infinity', 0, CASE WHEN record_truncate.relation = target.relation THEN 'truncate' ELSE 'recount' END)
@@ -8233,7 +8536,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_unjudged(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) IS 'Note that rows of these batches are not judged by these rules, and warn the writer; never fails the write.';
 
-CREATE FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.definition, batches text[]) RETURNS void
+CREATE FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.definition, batches text[], judges boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -8242,35 +8545,14 @@ DECLARE
     mask bigint := pgslo_catalog.sample_mask((SELECT max(b.rows) FROM pgslo_catalog.batch b WHERE b.definition_id = id));
     -- One by itself, by an index if there is one; several in one scan.
     single text := CASE WHEN cardinality(recount_batches.batches) = 1 THEN recount_batches.batches[1] END;
-    counted pgslo_catalog.measured[] := pgslo_catalog.replace_counts(recount_batches.definition, single, single, mask);
-    one pgslo_catalog.measured;
-    before pgslo_catalog.batch;
-    after pgslo_catalog.batch;
 BEGIN
-    UPDATE pgslo_catalog.batch b SET rows = 0, present = '{}', tallies = '{}', failures = '{}'
-    WHERE b.definition_id = id AND b.name NOT IN (SELECT c.batch FROM unnest(counted) AS c)
-      AND (recount_batches.batches IS NULL OR b.name = ANY (recount_batches.batches));
-    FOR one IN
-        SELECT c.* FROM unnest(counted) AS c
-        WHERE recount_batches.batches IS NULL OR c.batch = ANY (recount_batches.batches)
-        ORDER BY c.place
-    LOOP
-        SELECT b.* INTO before FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;
-        PERFORM pgslo_catalog.take_count(recount_batches.definition, one, mask);
-        UPDATE pgslo_catalog.batch b SET failures = coalesce(f.failures, '{}')
-        FROM pgslo_catalog.fragment f
-        WHERE f.definition_id = id AND f.batch = one.batch AND f.operation = 'recounted' AND b.definition_id = id AND b.name = one.batch
-        RETURNING b.* INTO after;
-        IF before.closed_at IS NOT NULL AND (before.rows, before.present, before.tallies) IS DISTINCT FROM (after.rows, after.present, after.tallies) THEN
-            PERFORM pgslo_catalog.judge_closed(recount_batches.definition, one.batch,
-                pgslo_catalog.watched_columns(id),
-                one.sample, pgslo_catalog.level_of(mask));
-        END IF;
-    END LOOP;
+    PERFORM pgslo_catalog.take_counts(recount_batches.definition,
+        pgslo_catalog.replace_counts(recount_batches.definition, single, single, mask, recount_batches.batches, recount_batches.judges),
+        mask);
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.definition, batches text[]) IS 'Counts batches of a loaded table from the table, all if none are named, and judges those again that come to something else than they did.';
+COMMENT ON FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.definition, batches text[], judges boolean) IS 'Count batches from the table, all if none are named, and evaluate those again whose counts changed.';
 
 CREATE FUNCTION pgslo_catalog.recount_unknown(definition pgslo_catalog.definition) RETURNS integer
     LANGUAGE plpgsql
@@ -8281,6 +8563,7 @@ DECLARE
     overdrawn text[];
     due text;
     counted integer := 0;
+    until timestamptz := clock_timestamp() + interval '1 second';
 BEGIN
     -- Nearly always there is nothing new. What comes below, planned for many, would read what was recorded of all batches to find that.
     IF NOT EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted')) THEN
@@ -8310,8 +8593,11 @@ BEGIN
         END;
     END IF;
     FOR due IN
-        SELECT f.batch FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch <> '' ORDER BY f.place
+        SELECT f.batch FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch <> ''
+        ORDER BY f.place DESC
     LOOP
+        EXIT WHEN clock_timestamp() > until;
         -- Columns could not be measured for a while, and can be again. A big table without an index is not read for that: what is not known stays so.
         DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch = due;
         IF pgslo_catalog.can_find_batches(recount_unknown.definition) THEN
@@ -8616,47 +8902,87 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric, opened_by_tick boolean) IS 'Takes up again what a person resolved, when the next batch misses as well; true when no other incident has to be opened.';
 
-CREATE FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.definition, first text, last text, mask bigint) RETURNS pgslo_catalog.measured[]
+CREATE FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.definition, first text, last text, mask bigint, batches text[], judges boolean) RETURNS pgslo_catalog.measured[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 DECLARE
-    columns text[] := pgslo_catalog.watched_columns((replace_counts.definition).definition_id);
+    target pgslo_catalog.definition := replace_counts.definition;
+    columns text[] := pgslo_catalog.watched_columns(target.definition_id);
     counted pgslo_catalog.measured[];
 BEGIN
-    PERFORM pgslo_catalog.pin_table(replace_counts.definition, (replace_counts.definition).recount);
+    PERFORM pgslo_catalog.pin_table(target, target.recount);
     -- One statement, so one snapshot: what it counts in the table is what the fragments it removes stood for.
     EXECUTE format(
         $query$
-        WITH counted AS MATERIALIZED (
-            SELECT c.* FROM unnest(pgslo_gen.%I($1, $2, $3)) AS c
+        WITH known AS MATERIALIZED (
+            SELECT k.batch, min(k.place) AS place
+            FROM (
+                SELECT b.name AS batch, b.place FROM pgslo_catalog.batch b WHERE b.definition_id = $4 AND b.rows <> 0
+                UNION ALL
+                SELECT f.batch, f.place FROM pgslo_catalog.fragment f
+                WHERE f.definition_id = $4 AND f.operation NOT IN ('recount', 'truncate')
+                  AND (f.rows <> 0 OR f.failures IS NOT NULL)
+            ) AS k
+            -- No scan of some batches finds the rows of a batch whose order is unknown.
+            WHERE $8 IS NULL OR k.batch = ANY ($8) AND k.place > '-Infinity'
+            GROUP BY k.batch
+        ), present AS MATERIALIZED (
+            SELECT c.* FROM unnest(pgslo_gen.%I($1, $2, $3)) AS c WHERE $8 IS NULL OR c.batch = ANY ($8)
+        ), counted AS MATERIALIZED (
+            SELECT p.* FROM present p
+            UNION ALL
+            SELECT k.batch, k.place, 0, '{}', '{}', '{}', NULL FROM known k
+            WHERE ($8 IS NULL OR $9) AND NOT EXISTS (SELECT FROM present p WHERE p.batch = k.batch)
         ), gone AS (
             DELETE FROM pgslo_catalog.fragment f
-            WHERE $6 = 'bulk' AND f.definition_id = $4 AND ($1 IS NULL OR f.batch IN (SELECT c.batch FROM counted c))
-            RETURNING f.batch, f.rows, f.failures
+            WHERE ($6 = 'bulk' OR $9 AND $10) AND f.definition_id = $4
+              AND ($1 IS NULL AND $8 IS NULL OR f.batch IN (SELECT c.batch FROM counted c))
+            RETURNING f.batch, f.rows, f.failures, f.written_at
         ), kept AS (
             SELECT g.batch, sum(g.rows) AS rows, nullif(pgslo_catalog.added_up(array_agg(g.failures)), '{}') AS failures,
-                   sum(g.rows) FILTER (WHERE g.rows > 0) AS rows_added, nullif(pgslo_catalog.added_up(array_agg(g.failures) FILTER (WHERE g.rows > 0)), '{}') AS failures_added
+                   sum(g.rows) FILTER (WHERE g.rows > 0) AS rows_added, max(g.written_at) AS written_at,
+                   nullif(pgslo_catalog.added_up(array_agg(g.failures) FILTER (WHERE g.rows > 0)), '{}') AS failures_added
             FROM gone g GROUP BY g.batch
         ), written AS (
-            INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample)
+            INSERT INTO pgslo_catalog.fragment
+                (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample, written_at)
             SELECT $4, c.batch, coalesce(c.place, pgslo_catalog.arrival($4, c.batch)), c.rows,
-                   -- Failing rows are not judged again: they are the same where the rows are as many as before, and known where all of them were written since.
-                   CASE c.rows WHEN k.rows THEN k.failures WHEN k.rows_added THEN k.failures_added END, 'recounted', coalesce(pgslo_catalog.signed($5, c.present, 1), '{}'),
-                   coalesce(pgslo_catalog.signed($7, c.tallies, 1), '{}'), pgslo_catalog.level_of($3), $5, c.sample
-            FROM counted c LEFT JOIN kept k ON k.batch = c.batch
-            WHERE $6 = 'bulk'
+                   -- Failing rows are the same where the rows are as many as before, and known where all of them were written since.
+                   CASE WHEN NOT j.is_due THEN
+                       CASE c.rows WHEN k.rows THEN k.failures WHEN k.rows_added THEN k.failures_added END END,
+                   'recounted', coalesce(pgslo_catalog.signed($5, c.present, 1), '{}'),
+                   coalesce(pgslo_catalog.signed($7, c.tallies, 1), '{}'), pgslo_catalog.level_of($3), $5, c.sample,
+                   -- A batch that only lost rows is not newer for that.
+                   CASE WHEN c.rows <= k.rows THEN k.written_at ELSE clock_timestamp() END
+            FROM counted c
+            LEFT JOIN kept k ON k.batch = c.batch
+            CROSS JOIN LATERAL (SELECT $9 AND $10 AND ($8 IS NOT NULL OR c.rows IS DISTINCT FROM k.rows) AS is_due) AS j
+            WHERE $6 = 'bulk' OR $9 AND $10
+            RETURNING batch, place, rows
+        ), settled AS (
+            DELETE FROM pgslo_catalog.rule_break b USING written w
+            WHERE $9 AND w.rows = 0 AND b.definition_id = $4 AND b.batch = w.batch
+        ), due AS (
+            INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message, said, batch, place)
+            SELECT $4, r.rule_id, '55000', m.said, m.said, w.batch, w.place
+            FROM written w
+            JOIN pgslo_catalog.rule r ON r.definition_id = $4 AND r.scope = 'row' AND r.on_breach IN ('warn', 'flag')
+                AND r.mechanism LIKE '%% trigger' AND r.retired_at IS NULL
+            CROSS JOIN (SELECT 'rows came or left without a trigger' AS said) AS m
+            WHERE $9 AND $10 AND w.rows > 0
+              AND ($8 IS NOT NULL OR w.rows IS DISTINCT FROM (SELECT k.rows FROM kept k WHERE k.batch = w.batch))
         )
         SELECT array_agg(c::pgslo_catalog.measured ORDER BY c.place) FROM counted c
-        $query$, (replace_counts.definition).recount)
+        $query$, target.recount)
     INTO counted
-    USING replace_counts.first, replace_counts.last, replace_counts.mask, (replace_counts.definition).definition_id, columns, (replace_counts.definition).writes,
-        (replace_counts.definition).tallies;
+    USING replace_counts.first, replace_counts.last, replace_counts.mask, target.definition_id, columns, target.writes,
+        target.tallies, replace_counts.batches, replace_counts.judges, target.judge IS NOT NULL;
     RETURN counted;
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.definition, first text, last text, mask bigint) IS 'Counts batches from the table, or all if none are named, in place of what writers recorded of them.';
+COMMENT ON FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.definition, first text, last text, mask bigint, batches text[], judges boolean) IS 'Count batches from the table in place of what writers recorded of them; with judges, rules evaluate their rows again.';
 
 CREATE FUNCTION pgslo_catalog.require_end() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -8731,9 +9057,12 @@ BEGIN
                 FROM (
                     SELECT n.batch, n.place, n.written_at FROM pgslo_catalog.fragment n
                     WHERE n.definition_id = i.definition_id AND n.place > i.opened_place AND n.place <= last_place
+                      AND n.rows > 0
                     ORDER BY n.place DESC LIMIT 100
                 ) f
                 WHERE f.written_at >= i.opened_at
+                  AND NOT EXISTS (
+                      SELECT FROM pgslo_catalog.rule_break b WHERE b.rule_id = i.rule_id AND b.batch = f.batch)
                 ORDER BY f.place DESC LIMIT 1
             ) later
             WHERE i.definition_id = (resolve_met.definition).definition_id AND i.resolved_at IS NULL AND r.scope = 'row'
@@ -9647,6 +9976,36 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) IS 'Writes down what a batch comes to, as counted from the table.';
 
+CREATE FUNCTION pgslo_catalog.take_counts(definition pgslo_catalog.definition, counted pgslo_catalog.measured[], mask bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (take_counts.definition).definition_id;
+    one pgslo_catalog.measured;
+    before pgslo_catalog.batch;
+    after pgslo_catalog.batch;
+BEGIN
+    FOR one IN SELECT c.* FROM unnest(take_counts.counted) AS c ORDER BY c.place LOOP
+        SELECT b.* INTO before FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;
+        PERFORM pgslo_catalog.take_count(take_counts.definition, one, take_counts.mask);
+        UPDATE pgslo_catalog.batch b SET failures = coalesce(f.failures, '{}')
+        FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = id AND f.batch = one.batch AND f.operation = 'recounted'
+          AND b.definition_id = id AND b.name = one.batch;
+        SELECT b.* INTO after FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;
+        IF before.closed_at IS NOT NULL
+            AND (before.rows, before.present, before.tallies) IS DISTINCT FROM (after.rows, after.present, after.tallies)
+        THEN
+            PERFORM pgslo_catalog.judge_closed(take_counts.definition, one.batch,
+                pgslo_catalog.watched_columns(id), one.sample, pgslo_catalog.level_of(take_counts.mask));
+        END IF;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.take_counts(definition pgslo_catalog.definition, counted pgslo_catalog.measured[], mask bigint) IS 'Record the counts of batches, and evaluate closed batches again whose counts changed.';
+
 CREATE FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9911,6 +10270,31 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.unmeasured(batch pgslo_catalog.batch, measure jsonb) IS 'How many rows came or went while columns could not be measured, if that makes a difference to a measure.';
+
+CREATE FUNCTION pgslo_catalog.unrecorded_batches(definition pgslo_catalog.definition, part oid, places numrange) RETURNS TABLE(batch text, place numeric)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (unrecorded_batches.definition).definition_id;
+BEGIN
+    RETURN QUERY
+    SELECT n.batch, n.place
+    FROM pgslo_catalog.batches_in_part(unrecorded_batches.definition, unrecorded_batches.part) AS n
+    WHERE n.place > '-Infinity' AND n.place < 'Infinity'
+      -- All rows of the batch are in this part and were recorded: it was made and written to through the table.
+      AND NOT ((unrecorded_batches.definition).writes = 'bulk' AND n.rows = (
+                  SELECT coalesce(sum(f.rows), 0) FROM pgslo_catalog.fragment f
+                  WHERE f.definition_id = id AND f.batch = n.batch)
+               AND NOT EXISTS (
+                  SELECT FROM pgslo_catalog.present_parts((unrecorded_batches.definition).relation) AS p
+                  LEFT JOIN pgslo_catalog.known_part k ON k.definition_id = id AND k.number = p.number
+                  WHERE p.number <> unrecorded_batches.part AND n.place <@ coalesce(k.places, '(,)')
+                    AND pg_relation_size(p.number) > 0));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.unrecorded_batches(definition pgslo_catalog.definition, part oid, places numrange) IS 'Return the batches of a partition or child whose rows may not be recorded.';
 
 CREATE FUNCTION pgslo_catalog.unregister(definition text) RETURNS void
     LANGUAGE plpgsql
@@ -11649,6 +12033,14 @@ ALTER TABLE pgslo_catalog.delivery ALTER COLUMN delivery_id ADD GENERATED ALWAYS
     CACHE 1
 );
 
+CREATE TABLE pgslo_catalog.due_count (
+    definition_id bigint NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.due_count IS 'Batches that tick() has to count from the table, because rows came or left without a trigger.';
+
 ALTER TABLE pgslo_catalog.fragment ALTER COLUMN fragment_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.fragment_fragment_id_seq
     START WITH 1
@@ -11682,6 +12074,27 @@ ALTER TABLE pgslo_catalog.incident ALTER COLUMN incident_id ADD GENERATED ALWAYS
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE pgslo_catalog.known_part (
+    definition_id bigint NOT NULL,
+    number oid NOT NULL,
+    file oid NOT NULL,
+    is_armed boolean NOT NULL,
+    is_newly_armed boolean DEFAULT false NOT NULL,
+    places numrange NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.known_part IS 'Partitions and children of a defined table, and that table, as tick() or the first apply saw them last.';
+
+COMMENT ON COLUMN pgslo_catalog.known_part.number IS 'Its OID. No regclass, because a dump must load without it; after a restore, all parts are recorded again.';
+
+COMMENT ON COLUMN pgslo_catalog.known_part.file IS 'Its relfilenode, which TRUNCATE changes; 0 for the defined table.';
+
+COMMENT ON COLUMN pgslo_catalog.known_part.is_armed IS 'Whether it has each statement trigger that the defined table has.';
+
+COMMENT ON COLUMN pgslo_catalog.known_part.is_newly_armed IS 'Whether apply gave it these triggers after tick() saw it: rows of the time before are not recorded.';
+
+COMMENT ON COLUMN pgslo_catalog.known_part.places IS 'Order of the batches that its partition bounds, or CHECK constraints, allow.';
 
 CREATE TABLE pgslo_catalog.migration (
     name text NOT NULL,
@@ -12032,6 +12445,9 @@ ALTER TABLE ONLY pgslo_catalog.delivery
 ALTER TABLE ONLY pgslo_catalog.delivery
     ADD CONSTRAINT delivery_is_made_once UNIQUE (sender, delivery_key);
 
+ALTER TABLE ONLY pgslo_catalog.due_count
+    ADD CONSTRAINT due_count_is_due_once PRIMARY KEY (definition_id, batch);
+
 ALTER TABLE ONLY pgslo_catalog.fragment
     ADD CONSTRAINT fragment_has_an_id PRIMARY KEY (fragment_id);
 
@@ -12043,6 +12459,9 @@ ALTER TABLE ONLY pgslo_catalog.incident_event
 
 ALTER TABLE ONLY pgslo_catalog.incident
     ADD CONSTRAINT incident_has_an_id PRIMARY KEY (incident_id);
+
+ALTER TABLE ONLY pgslo_catalog.known_part
+    ADD CONSTRAINT known_part_is_known_once PRIMARY KEY (definition_id, number);
 
 ALTER TABLE ONLY pgslo_catalog.migration
     ADD CONSTRAINT migration_runs_once PRIMARY KEY (name);
@@ -12283,6 +12702,9 @@ ALTER TABLE ONLY pgslo_catalog.broken_group
 ALTER TABLE ONLY pgslo_catalog.delivery
     ADD CONSTRAINT delivery_belongs_to_a_recipient FOREIGN KEY (recipient) REFERENCES pgslo_catalog.recipient(recipient) ON DELETE CASCADE;
 
+ALTER TABLE ONLY pgslo_catalog.due_count
+    ADD CONSTRAINT due_count_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY pgslo_catalog.given_up
     ADD CONSTRAINT given_up_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
@@ -12294,6 +12716,9 @@ ALTER TABLE ONLY pgslo_catalog.incident
 
 ALTER TABLE ONLY pgslo_catalog.incident_event
     ADD CONSTRAINT incident_event_belongs_to_an_incident FOREIGN KEY (incident_id) REFERENCES pgslo_catalog.incident(incident_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.known_part
+    ADD CONSTRAINT known_part_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.other_relation
     ADD CONSTRAINT other_relation_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
@@ -12465,6 +12890,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.batch_so_far(definition_id bigint, batch te
 
 REVOKE ALL ON FUNCTION pgslo_catalog.batches_at_once() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.batches_in_part(definition pgslo_catalog.definition, part oid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.begin_pause(definition text, rule text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.blur_scores(cells bigint[]) FROM PUBLIC;
@@ -12519,6 +12946,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.columns_of(relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.common_distance(by text, one jsonb, other jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.compare_parts(definition pgslo_catalog.definition) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch text, place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.definition) FROM PUBLIC;
@@ -12528,6 +12957,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.content_hash(columns jsonb, rows bigint, su
 REVOKE ALL ON FUNCTION pgslo_catalog.content_of(snapshot pgslo_catalog.snapshot, table_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.conversions_of(type regtype, relation regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.count_due(definition pgslo_catalog.definition, until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.cut_texts() FROM PUBLIC;
 
@@ -12570,6 +13001,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.follow_assertions(definition pgslo_catalog.
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_pairs(definition pgslo_catalog.definition) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.follow_parts(definition pgslo_catalog.definition, until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
 
@@ -12616,6 +13049,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.hidden_name(value anyelement, salt text) FR
 REVOKE ALL ON FUNCTION pgslo_catalog.hold_assertion(check_function text, keys text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.hold_for_session(name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_armed(relation regclass, part oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_base64(value text) FROM PUBLIC;
 
@@ -12683,7 +13118,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.judge_metric(rule pgslo_catalog.rule, batch
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_rows(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.judge_unjudged(definition pgslo_catalog.definition) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.judge_unjudged(definition pgslo_catalog.definition, until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.keep_functions(definition text) FROM PUBLIC;
 
@@ -12696,6 +13131,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.key_excerpt(definition text, operation text
 REVOKE ALL ON FUNCTION pgslo_catalog.key_text(value anyelement) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.kinds_of(definition_id bigint, columns text[], sample text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.known_batches(definition_id bigint, places numrange) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
 
@@ -12771,6 +13208,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.normal_quantile(share double precision) FRO
 
 REVOKE ALL ON FUNCTION pgslo_catalog.note_incident() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.note_parts(definition_id bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.noted_functions(noted text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) FROM PUBLIC;
@@ -12785,6 +13224,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.open_one(incident_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.overdrawn(definition_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.part_places(definition pgslo_catalog.definition, part oid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.parts_of(type regtype) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) FROM PUBLIC;
@@ -12796,6 +13237,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.pin_others(definition pgslo_catalog.definit
 REVOKE ALL ON FUNCTION pgslo_catalog.pin_table(definition pgslo_catalog.definition, function text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.place_of_check() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.present_parts(relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.problem(definition text, columns text[]) FROM PUBLIC;
 
@@ -12839,7 +13282,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_truncate(definition text, relation r
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_unjudged(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.definition, batches text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.definition, batches text[], judges boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.recount_unknown(definition pgslo_catalog.definition) FROM PUBLIC;
 
@@ -12857,7 +13300,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.reject_schema(definition text, schema_name 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric, opened_by_tick boolean) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.definition, first text, last text, mask bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.definition, first text, last text, mask bigint, batches text[], judges boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.require_end() FROM PUBLIC;
 
@@ -12935,6 +13378,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.tables_ready(task text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.take_counts(definition pgslo_catalog.definition, counted pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.tell_guards() FROM PUBLIC;
@@ -12966,6 +13411,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.unchanged(batch pgslo_catalog.batch, column
 REVOKE ALL ON FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unmeasured(batch pgslo_catalog.batch, measure jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.unrecorded_batches(definition pgslo_catalog.definition, part oid, places numrange) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unregister(definition text) FROM PUBLIC;
 

@@ -200,7 +200,9 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_rows(pgslo_catalog.definition, pgslo_catalog.rule, text, numeric) IS
     'Judge a batch by a rule about rows, from the table, and open its incident; false if its rows are not found.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.judge_unjudged(definition pgslo_catalog.definition) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.judge_unjudged(
+    definition pgslo_catalog.definition, until timestamptz
+) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -213,8 +215,9 @@ BEGIN
         FROM pgslo_catalog.rule_break b JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id
         WHERE b.definition_id = id AND b.batch IS NOT NULL AND r.retired_at IS NULL AND r.scope <> 'assertion'
         GROUP BY r, r.scope, r.name, b.batch
-        ORDER BY min(b.rule_break_id)
+        ORDER BY min(b.place) DESC, min(b.rule_break_id)
     LOOP
+        EXIT WHEN clock_timestamp() > judge_unjudged.until;
         IF due.scope <> 'row' THEN
             DELETE FROM pgslo_catalog.rule_break b WHERE b.definition_id = id AND b.rule_id = (due.rule).rule_id AND b.batch = due.batch;
             PERFORM pgslo_catalog.judge_batch(id, due.batch);
@@ -236,8 +239,8 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.judge_unjudged(pgslo_catalog.definition) IS
-    'Judge what could not be judged when it was written; what cannot be judged now either stays noted.';
+COMMENT ON FUNCTION pgslo_catalog.judge_unjudged(pgslo_catalog.definition, timestamptz) IS
+    'Evaluate rules for batches that are not judged yet, the newest first; the rest stays recorded for the next time.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.warn_unsampled(definition text, rule text, error_code text) RETURNS void
 LANGUAGE plpgsql

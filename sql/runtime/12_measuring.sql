@@ -84,6 +84,12 @@ DECLARE
     emptied bigint;
 BEGIN
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = record_truncate.definition;
+    IF record_truncate.relation <> target.relation AND EXISTS (
+        SELECT FROM pgslo_catalog.known_part k
+        WHERE k.definition_id = target.definition_id AND k.number = record_truncate.relation::oid
+    ) THEN
+        RETURN;  -- tick() finds its new file.
+    END IF;
     -- Nobody else writes to the table meanwhile, so fragments with lower numbers are of earlier writes, all of them.
     INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)
     VALUES (target.definition_id, '', '-Infinity', 0, CASE WHEN record_truncate.relation = target.relation THEN 'truncate' ELSE 'recount' END)
@@ -487,7 +493,8 @@ BEGIN
         judged := pgslo_catalog.follow_stream(follow.definition, follow.at_once, follow.at_most);
     END IF;
     PERFORM pgslo_catalog.settle_pauses(follow.definition);
-    PERFORM pgslo_catalog.judge_unjudged(follow.definition);
+    PERFORM pgslo_catalog.judge_unjudged(follow.definition,
+        CASE WHEN follow.at_once IS NULL THEN clock_timestamp() + interval '1 second' ELSE 'infinity' END);
     PERFORM pgslo_catalog.follow_pairs(follow.definition);
     RETURN judged;
 END
@@ -518,6 +525,7 @@ BEGIN
         session_before := pgslo_catalog.session_state(true);
     END IF;
     BEGIN
+        PERFORM pgslo_catalog.follow_parts(target, 'infinity');
         PERFORM pgslo_catalog.follow(target, close_batch.batch, 2147483647);
     EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
         PERFORM pgslo_catalog.restore_session(session_before, true);

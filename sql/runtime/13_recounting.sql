@@ -40,7 +40,41 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.overdrawn(bigint) IS 'Batches of which more rows were taken away than are known: some were there before pgslo, or came unseen.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.definition, batches text[]) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.take_counts(
+    definition pgslo_catalog.definition, counted pgslo_catalog.measured[], mask bigint
+) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    id bigint := (take_counts.definition).definition_id;
+    one pgslo_catalog.measured;
+    before pgslo_catalog.batch;
+    after pgslo_catalog.batch;
+BEGIN
+    FOR one IN SELECT c.* FROM unnest(take_counts.counted) AS c ORDER BY c.place LOOP
+        SELECT b.* INTO before FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;
+        PERFORM pgslo_catalog.take_count(take_counts.definition, one, take_counts.mask);
+        UPDATE pgslo_catalog.batch b SET failures = coalesce(f.failures, '{}')
+        FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = id AND f.batch = one.batch AND f.operation = 'recounted'
+          AND b.definition_id = id AND b.name = one.batch;
+        SELECT b.* INTO after FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;
+        IF before.closed_at IS NOT NULL
+            AND (before.rows, before.present, before.tallies) IS DISTINCT FROM (after.rows, after.present, after.tallies)
+        THEN
+            PERFORM pgslo_catalog.judge_closed(take_counts.definition, one.batch,
+                pgslo_catalog.watched_columns(id), one.sample, pgslo_catalog.level_of(take_counts.mask));
+        END IF;
+    END LOOP;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.take_counts(pgslo_catalog.definition, pgslo_catalog.measured[], bigint) IS
+    'Record the counts of batches, and evaluate closed batches again whose counts changed.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.recount_batches(
+    definition pgslo_catalog.definition, batches text[], judges boolean DEFAULT false
+) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -49,34 +83,14 @@ DECLARE
     mask bigint := pgslo_catalog.sample_mask((SELECT max(b.rows) FROM pgslo_catalog.batch b WHERE b.definition_id = id));
     -- One by itself, by an index if there is one; several in one scan.
     single text := CASE WHEN cardinality(recount_batches.batches) = 1 THEN recount_batches.batches[1] END;
-    counted pgslo_catalog.measured[] := pgslo_catalog.replace_counts(recount_batches.definition, single, single, mask);
-    one pgslo_catalog.measured;
-    before pgslo_catalog.batch;
-    after pgslo_catalog.batch;
 BEGIN
-    UPDATE pgslo_catalog.batch b SET rows = 0, present = '{}', tallies = '{}', failures = '{}'
-    WHERE b.definition_id = id AND b.name NOT IN (SELECT c.batch FROM unnest(counted) AS c)
-      AND (recount_batches.batches IS NULL OR b.name = ANY (recount_batches.batches));
-    FOR one IN
-        SELECT c.* FROM unnest(counted) AS c
-        WHERE recount_batches.batches IS NULL OR c.batch = ANY (recount_batches.batches)
-        ORDER BY c.place
-    LOOP
-        SELECT b.* INTO before FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;
-        PERFORM pgslo_catalog.take_count(recount_batches.definition, one, mask);
-        UPDATE pgslo_catalog.batch b SET failures = coalesce(f.failures, '{}')
-        FROM pgslo_catalog.fragment f
-        WHERE f.definition_id = id AND f.batch = one.batch AND f.operation = 'recounted' AND b.definition_id = id AND b.name = one.batch
-        RETURNING b.* INTO after;
-        IF before.closed_at IS NOT NULL AND (before.rows, before.present, before.tallies) IS DISTINCT FROM (after.rows, after.present, after.tallies) THEN
-            PERFORM pgslo_catalog.judge_closed(recount_batches.definition, one.batch,
-                pgslo_catalog.watched_columns(id),
-                one.sample, pgslo_catalog.level_of(mask));
-        END IF;
-    END LOOP;
+    PERFORM pgslo_catalog.take_counts(recount_batches.definition,
+        pgslo_catalog.replace_counts(recount_batches.definition, single, single, mask, recount_batches.batches, recount_batches.judges),
+        mask);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.recount_batches(pgslo_catalog.definition, text[]) IS 'Counts batches of a loaded table from the table, all if none are named, and judges those again that come to something else than they did.';
+COMMENT ON FUNCTION pgslo_catalog.recount_batches(pgslo_catalog.definition, text[], boolean) IS
+    'Count batches from the table, all if none are named, and evaluate those again whose counts changed.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.recount_unknown(definition pgslo_catalog.definition) RETURNS integer
 LANGUAGE plpgsql
@@ -87,6 +101,7 @@ DECLARE
     overdrawn text[];
     due text;
     counted integer := 0;
+    until timestamptz := clock_timestamp() + interval '1 second';
 BEGIN
     -- Nearly always there is nothing new. What comes below, planned for many, would read what was recorded of all batches to find that.
     IF NOT EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted')) THEN
@@ -116,8 +131,11 @@ BEGIN
         END;
     END IF;
     FOR due IN
-        SELECT f.batch FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch <> '' ORDER BY f.place
+        SELECT f.batch FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch <> ''
+        ORDER BY f.place DESC
     LOOP
+        EXIT WHEN clock_timestamp() > until;
         -- Columns could not be measured for a while, and can be again. A big table without an index is not read for that: what is not known stays so.
         DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch = due;
         IF pgslo_catalog.can_find_batches(recount_unknown.definition) THEN
@@ -130,43 +148,86 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.recount_unknown(pgslo_catalog.definition) IS 'Counts those batches of a loaded table from the table that cannot be told by what was recorded; returns how many were judged for it.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.definition, first text, last text, mask bigint) RETURNS pgslo_catalog.measured[]
+CREATE OR REPLACE FUNCTION pgslo_catalog.replace_counts(
+    definition pgslo_catalog.definition, first text, last text, mask bigint, batches text[], judges boolean
+) RETURNS pgslo_catalog.measured[]
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    columns text[] := pgslo_catalog.watched_columns((replace_counts.definition).definition_id);
+    target pgslo_catalog.definition := replace_counts.definition;
+    columns text[] := pgslo_catalog.watched_columns(target.definition_id);
     counted pgslo_catalog.measured[];
 BEGIN
-    PERFORM pgslo_catalog.pin_table(replace_counts.definition, (replace_counts.definition).recount);
+    PERFORM pgslo_catalog.pin_table(target, target.recount);
     -- One statement, so one snapshot: what it counts in the table is what the fragments it removes stood for.
     EXECUTE format(
         $query$
-        WITH counted AS MATERIALIZED (
-            SELECT c.* FROM unnest(pgslo_gen.%I($1, $2, $3)) AS c
+        WITH known AS MATERIALIZED (
+            SELECT k.batch, min(k.place) AS place
+            FROM (
+                SELECT b.name AS batch, b.place FROM pgslo_catalog.batch b WHERE b.definition_id = $4 AND b.rows <> 0
+                UNION ALL
+                SELECT f.batch, f.place FROM pgslo_catalog.fragment f
+                WHERE f.definition_id = $4 AND f.operation NOT IN ('recount', 'truncate')
+                  AND (f.rows <> 0 OR f.failures IS NOT NULL)
+            ) AS k
+            -- No scan of some batches finds the rows of a batch whose order is unknown.
+            WHERE $8 IS NULL OR k.batch = ANY ($8) AND k.place > '-Infinity'
+            GROUP BY k.batch
+        ), present AS MATERIALIZED (
+            SELECT c.* FROM unnest(pgslo_gen.%I($1, $2, $3)) AS c WHERE $8 IS NULL OR c.batch = ANY ($8)
+        ), counted AS MATERIALIZED (
+            SELECT p.* FROM present p
+            UNION ALL
+            SELECT k.batch, k.place, 0, '{}', '{}', '{}', NULL FROM known k
+            WHERE ($8 IS NULL OR $9) AND NOT EXISTS (SELECT FROM present p WHERE p.batch = k.batch)
         ), gone AS (
             DELETE FROM pgslo_catalog.fragment f
-            WHERE $6 = 'bulk' AND f.definition_id = $4 AND ($1 IS NULL OR f.batch IN (SELECT c.batch FROM counted c))
-            RETURNING f.batch, f.rows, f.failures
+            WHERE ($6 = 'bulk' OR $9 AND $10) AND f.definition_id = $4
+              AND ($1 IS NULL AND $8 IS NULL OR f.batch IN (SELECT c.batch FROM counted c))
+            RETURNING f.batch, f.rows, f.failures, f.written_at
         ), kept AS (
             SELECT g.batch, sum(g.rows) AS rows, nullif(pgslo_catalog.added_up(array_agg(g.failures)), '{}') AS failures,
-                   sum(g.rows) FILTER (WHERE g.rows > 0) AS rows_added, nullif(pgslo_catalog.added_up(array_agg(g.failures) FILTER (WHERE g.rows > 0)), '{}') AS failures_added
+                   sum(g.rows) FILTER (WHERE g.rows > 0) AS rows_added, max(g.written_at) AS written_at,
+                   nullif(pgslo_catalog.added_up(array_agg(g.failures) FILTER (WHERE g.rows > 0)), '{}') AS failures_added
             FROM gone g GROUP BY g.batch
         ), written AS (
-            INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample)
+            INSERT INTO pgslo_catalog.fragment
+                (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample, written_at)
             SELECT $4, c.batch, coalesce(c.place, pgslo_catalog.arrival($4, c.batch)), c.rows,
-                   -- Failing rows are not judged again: they are the same where the rows are as many as before, and known where all of them were written since.
-                   CASE c.rows WHEN k.rows THEN k.failures WHEN k.rows_added THEN k.failures_added END, 'recounted', coalesce(pgslo_catalog.signed($5, c.present, 1), '{}'),
-                   coalesce(pgslo_catalog.signed($7, c.tallies, 1), '{}'), pgslo_catalog.level_of($3), $5, c.sample
-            FROM counted c LEFT JOIN kept k ON k.batch = c.batch
-            WHERE $6 = 'bulk'
+                   -- Failing rows are the same where the rows are as many as before, and known where all of them were written since.
+                   CASE WHEN NOT j.is_due THEN
+                       CASE c.rows WHEN k.rows THEN k.failures WHEN k.rows_added THEN k.failures_added END END,
+                   'recounted', coalesce(pgslo_catalog.signed($5, c.present, 1), '{}'),
+                   coalesce(pgslo_catalog.signed($7, c.tallies, 1), '{}'), pgslo_catalog.level_of($3), $5, c.sample,
+                   -- A batch that only lost rows is not newer for that.
+                   CASE WHEN c.rows <= k.rows THEN k.written_at ELSE clock_timestamp() END
+            FROM counted c
+            LEFT JOIN kept k ON k.batch = c.batch
+            CROSS JOIN LATERAL (SELECT $9 AND $10 AND ($8 IS NOT NULL OR c.rows IS DISTINCT FROM k.rows) AS is_due) AS j
+            WHERE $6 = 'bulk' OR $9 AND $10
+            RETURNING batch, place, rows
+        ), settled AS (
+            DELETE FROM pgslo_catalog.rule_break b USING written w
+            WHERE $9 AND w.rows = 0 AND b.definition_id = $4 AND b.batch = w.batch
+        ), due AS (
+            INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message, said, batch, place)
+            SELECT $4, r.rule_id, '55000', m.said, m.said, w.batch, w.place
+            FROM written w
+            JOIN pgslo_catalog.rule r ON r.definition_id = $4 AND r.scope = 'row' AND r.on_breach IN ('warn', 'flag')
+                AND r.mechanism LIKE '%% trigger' AND r.retired_at IS NULL
+            CROSS JOIN (SELECT 'rows came or left without a trigger' AS said) AS m
+            WHERE $9 AND $10 AND w.rows > 0
+              AND ($8 IS NOT NULL OR w.rows IS DISTINCT FROM (SELECT k.rows FROM kept k WHERE k.batch = w.batch))
         )
         SELECT array_agg(c::pgslo_catalog.measured ORDER BY c.place) FROM counted c
-        $query$, (replace_counts.definition).recount)
+        $query$, target.recount)
     INTO counted
-    USING replace_counts.first, replace_counts.last, replace_counts.mask, (replace_counts.definition).definition_id, columns, (replace_counts.definition).writes,
-        (replace_counts.definition).tallies;
+    USING replace_counts.first, replace_counts.last, replace_counts.mask, target.definition_id, columns, target.writes,
+        target.tallies, replace_counts.batches, replace_counts.judges, target.judge IS NOT NULL;
     RETURN counted;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.replace_counts(pgslo_catalog.definition, text, text, bigint) IS 'Counts batches from the table, or all if none are named, in place of what writers recorded of them.';
+COMMENT ON FUNCTION pgslo_catalog.replace_counts(pgslo_catalog.definition, text, text, bigint, text[], boolean) IS
+    'Count batches from the table in place of what writers recorded of them; with judges, rules evaluate their rows again.';

@@ -111,8 +111,10 @@ BEGIN
     -- Beside tick(), which would count the same batches; writers and readers do not wait for it.
     PERFORM pgslo_catalog.wait_for_turn('tick');
     FOR one IN
-        SELECT c.* FROM unnest(pgslo_catalog.replace_counts(target, learn_batches.batches[1], learn_batches.batches[cardinality(learn_batches.batches)], mask)) AS c
-        WHERE c.batch = ANY (learn_batches.batches) ORDER BY c.place
+        SELECT c.*
+        FROM unnest(pgslo_catalog.replace_counts(target, learn_batches.batches[1],
+            learn_batches.batches[cardinality(learn_batches.batches)], mask, learn_batches.batches, false)) AS c
+        ORDER BY c.place
     LOOP
         PERFORM pgslo_catalog.take_count(target, one, mask);
         UPDATE pgslo_catalog.batch b SET closed_at = coalesce(b.closed_at, clock_timestamp()), revision = greatest(b.revision, 1)

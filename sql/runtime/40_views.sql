@@ -128,10 +128,7 @@ AS $pgslo$
 BEGIN
     -- 16 MB are read faster than anybody notices.
     RETURN 16 * 1024 * 1024 > (
-        SELECT sum(pg_relation_size(c.oid))
-        FROM pg_class c
-        WHERE c.oid = (can_find_batches.definition).relation
-           OR c.oid IN (SELECT p.relid FROM pg_partition_tree((can_find_batches.definition).relation) p)
+        SELECT sum(pg_relation_size(p.number)) FROM pgslo_catalog.present_parts((can_find_batches.definition).relation) AS p
     ) OR EXISTS (
         SELECT FROM pg_index i
         WHERE i.indrelid = (can_find_batches.definition).relation AND i.indisvalid AND i.indpred IS NULL

@@ -210,6 +210,9 @@ BEGIN
           AND EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = i.definition_id AND f.batch = i.opened_batch AND f.operation IN ('update', 'delete', 'merged', 'recount', 'recounted'))
         ORDER BY i.incident_id
     LOOP
+        -- A batch that is not judged yet may still have the bad rows.
+        CONTINUE WHEN EXISTS (
+            SELECT FROM pgslo_catalog.rule_break b WHERE b.rule_id = (open.rule).rule_id AND b.batch IS NOT NULL);
         CONTINUE WHEN pgslo_catalog.batch_is_missed(open.rule, open.opened_batch) OR EXISTS (
             SELECT FROM (
                 SELECT DISTINCT f.batch FROM pgslo_catalog.fragment f

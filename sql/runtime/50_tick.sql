@@ -22,9 +22,12 @@ BEGIN
                 FROM (
                     SELECT n.batch, n.place, n.written_at FROM pgslo_catalog.fragment n
                     WHERE n.definition_id = i.definition_id AND n.place > i.opened_place AND n.place <= last_place
+                      AND n.rows > 0
                     ORDER BY n.place DESC LIMIT 100
                 ) f
                 WHERE f.written_at >= i.opened_at
+                  AND NOT EXISTS (
+                      SELECT FROM pgslo_catalog.rule_break b WHERE b.rule_id = i.rule_id AND b.batch = f.batch)
                 ORDER BY f.place DESC LIMIT 1
             ) later
             WHERE i.definition_id = (resolve_met.definition).definition_id AND i.resolved_at IS NULL AND r.scope = 'row'
@@ -63,9 +66,10 @@ DECLARE
     name text := (look_after.definition).name;
 BEGIN
     -- Each goes on when another one fails.
-    FOR step IN 1..4 LOOP
+    FOR step IN 0..4 LOOP
         BEGIN
             CASE step
+                WHEN 0 THEN PERFORM pgslo_catalog.follow_parts(look_after.definition, clock_timestamp() + interval '1 second');
                 WHEN 1 THEN PERFORM pgslo_catalog.follow(look_after.definition, NULL, 50);
                 WHEN 2 THEN PERFORM pgslo_catalog.judge_age(look_after.definition);
                 WHEN 3 THEN PERFORM pgslo_catalog.resolve_met(look_after.definition);

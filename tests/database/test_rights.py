@@ -98,6 +98,8 @@ CLOSED = {
         "secret",
         "quarantine_size",
         "given_up",
+        "known_part",
+        "due_count",
         "other_relation",
     ),
 }

@@ -420,3 +420,38 @@ def test_the_ordinary_table_stays_as_it_is(world):
     )
     assert set(functions(world).values()) == {world.names["installer"]}
     assert not [name for name in functions(world) if name.endswith("_as_owner")]
+
+
+def test_rows_of_partitions_that_come_and_go_are_counted_with_the_rights_of_the_owner(owned):
+    owned.run(
+        "mallory",
+        """CREATE TABLE evil.pt (id int, day date, amount int) PARTITION BY RANGE (day);
+           CREATE TABLE evil.pt_1 PARTITION OF evil.pt FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+           CREATE TABLE evil.pt_2 (LIKE evil.pt, CHECK (evil.spy(1) = 1 AND day >= '2026-02-01' AND day < '2026-03-01'));
+           INSERT INTO evil.pt_2 SELECT i, '2026-02-05', -1 FROM generate_series(1, 20) i;
+           CREATE INDEX ON evil.pt_2 ((evil.spy(id))) WHERE evil.spy(2) = 2""",
+    )
+    owned.apply(
+        """
+table: evil.pt
+key: [id]
+writes: bulk
+batch: {by: day}
+columns: {amount: [range: {min: 0, on_breach: flag}]}
+"""
+    )
+    owned.run("mallory", "INSERT INTO evil.pt SELECT i, '2026-01-05', 1 FROM generate_series(1, 20) i")
+    owned.run("operator", "SELECT pgslo.tick()")
+    owned.run("mallory", "ALTER TABLE evil.pt ATTACH PARTITION evil.pt_2 FOR VALUES FROM ('2026-02-01') TO ('2026-03-01')")  # fmt: skip
+    owned.run("superuser", "SELECT setval('evil.as_mallory', 1, false)")
+    owned.run("operator", "SELECT pgslo.tick()")
+    assert ran(owned) == (True, False)
+    counted = "SELECT name, rows FROM pgslo_catalog.batch WHERE rows <> 0 ORDER BY 1"
+    assert owned.run("installer", counted) == [("2026-01-05", 20), ("2026-02-05", 20)]
+    missed = "SELECT opened_batch FROM pgslo.incident WHERE rule = 'amount_range' AND resolved_at IS NULL"
+    assert owned.run("installer", missed) == [("2026-02-05",)]
+    owned.run("mallory", "DROP TABLE evil.pt_1; TRUNCATE evil.pt_2")
+    owned.run("operator", "SELECT pgslo.tick()")
+    assert ran(owned) == (True, False)
+    assert owned.run("installer", counted) == []
+    assert owned.run("installer", missed) == []

@@ -499,6 +499,13 @@ def _with_reads(definition: Definition, relation: Relation) -> Definition:
     return definition.model_copy(update={"tasks": tuple(tasks)})
 
 
+def _depends_on_the_stored_row(rule: rules.Rule) -> bool:
+    """Whether a part of a row, as an upsert may send it, can violate a quarantine rule that the merged row satisfies."""
+    if rule.on_breach != "quarantine":
+        return False
+    return isinstance(rule, rules.NotNull) or len(conditions.columns(rule)) > 1
+
+
 def _notes(compiler: WriteCompiler, choices: tuple[Choice, ...], measured: Measuring) -> tuple[str, ...]:
     relation, column = compiler.relation, compiler.batching.column
     notes = []
@@ -528,5 +535,11 @@ def _notes(compiler: WriteCompiler, choices: tuple[Choice, ...], measured: Measu
     if diverting and later:
         notes.append(
             f"trigger {later[0]} fires after pgslo's BEFORE ROW triggers and may change the rows they let through ({', '.join(diverting)})"
+        )
+    partial = [choice.rule.name for choice in choices if _depends_on_the_stored_row(choice.rule)]
+    if partial:
+        notes.append(
+            f"rows of INSERT ... ON CONFLICT DO UPDATE are quarantined as they were sent ({', '.join(partial)}): columns that the"
+            " statement does not name have their defaults, not the stored values"
         )
     return tuple(notes)

@@ -82,6 +82,7 @@ class Installed:
         extension: Version of the extension that it belongs to, or ``None`` where it was installed as plain SQL.
         is_there: Whether its tables are, though they may be empty, as after a restore of the schema alone.
         schemas: Owners of those of its schemas that exist, by name.
+        encoding: Of the database, as PostgreSQL calls it.
     """
 
     version: str | None
@@ -90,14 +91,16 @@ class Installed:
     extension: str | None = None
     is_there: bool = False
     schemas: Mapping[str, str] = field(default_factory=dict)
+    encoding: str = "UTF8"
 
 
 def read(conn: psycopg.Connection[TupleRow]) -> Installed:
     """What is installed, without changing anything."""
     schemas: dict[str, str] = dict(conn.execute(_SCHEMAS).fetchall())
+    encoding = conn.info.parameter_status("server_encoding") or "UTF8"
     found = conn.execute("SELECT pg_catalog.to_regclass('pgslo_catalog.runtime') IS NOT NULL").fetchone()
     if not found or not found[0]:
-        return Installed(None, {}, None, schemas=schemas)
+        return Installed(None, {}, None, schemas=schemas, encoding=encoding)
     ran: dict[str, str] = dict(conn.execute("SELECT name, sha256 FROM pgslo_catalog.migration").fetchall())
     row = conn.execute("SELECT version, sha256 FROM pgslo_catalog.runtime").fetchone()
     member = conn.execute("SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'pgslo'").fetchone()
@@ -108,6 +111,7 @@ def read(conn: psycopg.Connection[TupleRow]) -> Installed:
         extension=member[0] if member else None,
         is_there=True,
         schemas=schemas,
+        encoding=encoding,
     )
 
 
@@ -151,6 +155,20 @@ def _refuse_strangers(installed: Installed) -> None:
         )
 
 
+def _refuse_encoding(installed: Installed) -> None:
+    """Refuse a database in which PostgreSQL counts bytes instead of characters.
+
+    Raises:
+        RuntimeMismatch: It is such a database.
+    """
+    if installed.encoding == "SQL_ASCII":
+        raise RuntimeMismatch(
+            "a database with encoding SQL_ASCII is not supported",
+            detail="PostgreSQL counts bytes there: an excerpt of a value could end inside a character and could not be read.",
+            hint="create a database with ENCODING 'UTF8', and restore a dump of this one there",
+        )
+
+
 def is_newer(version: str, other: str) -> bool:
     """Whether a version came out after another one."""
     return _numbers(version) > _numbers(other)
@@ -165,8 +183,10 @@ def wanted(installed: Installed) -> tuple[Script, ...]:
     """Scripts that have to run to bring a database up to this library; empty when it is there.
 
     Raises:
-        RuntimeMismatch: A newer library was here, or a migration that ran is not the one this library knows.
+        RuntimeMismatch: A newer library was here, a migration that ran is not the one this library knows, or the
+            encoding of the database is not supported.
     """
+    _refuse_encoding(installed)
     _refuse_strangers(installed)
     refuse_newer(installed)
     known = {script.name: script for script in migrations()}

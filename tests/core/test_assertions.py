@@ -125,6 +125,7 @@ def of(text, group_by=()):
 
 
 DERIVED = [
+    ("SELECT x.c FROM m.a AS x (a, b, c, d) WHERE x.c > 3", {A: (("id", "k", "v", "n"), MORE)}),
     ("SELECT a.id FROM m.a a WHERE a.v > 3", {A: (("id", "v"), MORE)}),
     ("SELECT 1 FROM m.a", {A: ((), ("INSERT",))}),
     ("SELECT a.id FROM m.a a JOIN m.b b ON b.k = a.k", {A: (("id", "k"), MORE), B: (("id", "k"), MORE)}),
@@ -171,6 +172,7 @@ def test_groups(text, wanted):
 
 
 UNDERIVABLE = [
+    ("SELECT x.k FROM m.a AS x (k, id) WHERE x.id > 3", "gives columns other names"),
     ("SELECT a.n AS k FROM m.a a", "may be NULL"),
     ("SELECT a.v + 1 AS k FROM m.a a", "is not a column of one of its tables"),
     ("SELECT a.v FROM m.a a", 'its result has no column "k"'),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from pgslo.expression import calls, tokens
+from pgslo.expression import calls, lists, tokens
 from pgslo.expression.query import without_dots
 
 WORDS = frozenset({"as", "from", "lateral", "in", "join", "on", "select", "values", "with", "cast", "exists"})
 
 
 def check(text: str) -> None:
-    calls.check_fields(text, tokens.read(without_dots(text)), names_no_function=WORDS)
+    found = tokens.read(without_dots(text))
+    calls.check_fields(text, found, names_no_function=WORDS, listed=lists.named(text, found))
 
 
 @pytest.mark.parametrize(

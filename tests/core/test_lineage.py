@@ -59,3 +59,9 @@ def test_a_query_about_something_else_is_an_error(text):
 def test_what_cannot_be_read_is_an_error(text):
     with pytest.raises(DefinitionError):
         read(text)
+
+
+def test_an_alias_with_other_names_for_columns_reads_all_of_them():
+    query = "SELECT s.a FROM features.stats AS s (a, b) WHERE s.b > 1"
+    read = columns_read(query, names={("features", "stats")}, columns=("id", "age"), location=HERE)
+    assert read == ("id", "age")

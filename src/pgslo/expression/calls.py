@@ -39,20 +39,23 @@ class _Bracket:
     clause: str = ""
 
 
-def check_fields(text: str, found: Sequence[Token], *, names_no_function: frozenset[str]) -> None:
+def check_fields(
+    text: str, found: Sequence[Token], *, names_no_function: frozenset[str], listed: frozenset[int]
+) -> None:
     """Refuse ``alias.name`` where the alias is of a function and has no column of that name.
 
     Args:
         text: The query.
         found: Its tokens without dots.
         names_no_function: Words that may stand before a bracket and call nothing.
+        listed: Starts of the aliases and queries of WITH that a list of columns follows.
 
     Raises:
         RefusalError: Such a field is read.
     """
     columns: dict[str, frozenset[str]] = {}
-    for alias, listed in _aliases(found, names_no_function):
-        columns[alias] = columns.get(alias, listed) & listed
+    for alias, named in _aliases(found, names_no_function, listed):
+        columns[alias] = columns.get(alias, named) & named
     for qualifier, token in itertools.pairwise(found):
         if text[qualifier.end : token.start].strip() != "." or token.kind not in ("word", "quoted"):
             continue
@@ -68,7 +71,7 @@ def check_fields(text: str, found: Sequence[Token], *, names_no_function: frozen
 
 
 def _aliases(
-    found: Sequence[Token], names_no_function: frozenset[str]
+    found: Sequence[Token], names_no_function: frozenset[str], listed: frozenset[int]
 ) -> Iterator[tuple[str, frozenset[str]]]:
     """Yield the aliases of functions in FROM, each with its list of columns."""
     opened = [_Bracket()]
@@ -79,7 +82,8 @@ def _aliases(
             opened.append(_Bracket(number))
         elif token.is_mark(")") and len(opened) > 1:
             start = opened.pop().start
-            if opened[-1].clause != "select" and _is_call(found, start, number, names_no_function):
+            is_list = start > 0 and found[start - 1].start in listed
+            if opened[-1].clause != "select" and not is_list and _is_call(found, start, names_no_function):
                 yield found[start - 1].name, frozenset()
                 yield from _alias(found, number + 1)
         elif token.is_word(*_VALUES) and opened[-1].clause != "select":
@@ -87,7 +91,7 @@ def _aliases(
             yield from _alias(found, number + 1)
 
 
-def _is_call(found: Sequence[Token], start: int, end: int, names_no_function: frozenset[str]) -> bool:
+def _is_call(found: Sequence[Token], start: int, names_no_function: frozenset[str]) -> bool:
     """Whether the bracket holds what is given to a function, or functions: not rows, and no list of columns."""
     before = found[:start]
     if not before:
@@ -98,18 +102,7 @@ def _is_call(found: Sequence[Token], start: int, end: int, names_no_function: fr
             return True
         if before[-2].is_word("as", "ordinality") or before[-2].is_mark(")"):
             return False  # alias (columns)
-    if _begins_a_query(found[end + 1 : end + 5]):
-        return False  # WITH name (columns) AS (…)
     return name.kind in ("word", "quoted") and (name.is_word("cast") or name.name not in names_no_function)
-
-
-def _begins_a_query(after: Sequence[Token]) -> bool:
-    """Whether AS (…) follows. ``materialized`` may be an alias, but no alias is followed by a bracket with SELECT."""
-    words = itertools.takewhile(lambda token: not token.is_mark("("), after)
-    number = len(list(words))
-    if not 0 < number < len(after) or not after[0].is_word("as"):
-        return False
-    return number == 1 or any(token.is_word("select", "with") for token in after[number + 1 : number + 2])
 
 
 def _alias(found: Sequence[Token], start: int) -> Iterator[tuple[str, frozenset[str]]]:

@@ -250,6 +250,9 @@ class _Groups:
                 raise UnderivableError("it reads from a query in its FROM")
             if source.args.get("method") or source.args.get("side") in ("RIGHT", "FULL"):
                 raise UnderivableError("it has a NATURAL, RIGHT or FULL JOIN")
+            alias = source.this.args.get("alias")
+            if alias is not None and alias.args.get("columns"):
+                raise UnderivableError("it gives columns other names in its FROM")
             tables.append(source.this)
         scope = _Scope(select, tuple(tables), around)
         self._scopes[id(select)] = scope

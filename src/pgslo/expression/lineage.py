@@ -43,7 +43,9 @@ def columns_read(
     for statement in statements:
         aliases = _aliases(statement, names)
         named = named or bool(aliases)
-        if aliases:
+        if aliases and _renames(statement, names):
+            found |= set(columns)
+        elif aliases:
             found |= _of_statement(statement, aliases, columns)
     if not named:
         raise DefinitionError(
@@ -58,11 +60,24 @@ def _aliases(statement: exp.Expr, names: Collection[Name]) -> set[str]:
     """What the table is called in a statement."""
     return {
         _folded(table.args["alias"].this) if table.args.get("alias") else _folded(table.this)
+        for table in _named(statement, names)
+    }
+
+
+def _named(statement: exp.Expr, names: Collection[Name]) -> list[exp.Table]:
+    return [
+        table
         for table in statement.find_all(exp.Table)
         if isinstance(table.this, exp.Identifier)
         and isinstance(table.args.get("db"), exp.Identifier)
         and (_folded(table.args["db"]), _folded(table.this)) in names
-    }
+    ]
+
+
+def _renames(statement: exp.Expr, names: Collection[Name]) -> bool:
+    """Whether an alias of the table gives its columns other names: FROM features.stats AS s (a, b)."""
+    aliases = (table.args.get("alias") for table in _named(statement, names))
+    return any(alias is not None and alias.args.get("columns") for alias in aliases)
 
 
 def _of_statement(statement: exp.Expr, aliases: set[str], columns: Collection[str]) -> set[str]:

@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from pgslo import naming
 from pgslo.errors import DefinitionError, Location
-from pgslo.expression import calls, tokens, vocabulary
+from pgslo.expression import calls, lists, tokens, vocabulary
 from pgslo.expression.tokens import RefusalError, Token
 from pgslo.sql import Sql
 
@@ -136,11 +136,13 @@ def _check_tokens(text: str) -> None:
         raise RefusalError(found[0].start, "a query has to begin with SELECT or WITH")
     for one in _types(found):
         _check_type(one)
-    calls.check_fields(text, found, names_no_function=_WORDS_BEFORE_BRACKETS)
+    listed = lists.named(text, found)
+    calls.check_fields(text, found, names_no_function=_WORDS_BEFORE_BRACKETS, listed=listed)
     for token, following in zip(found, (*found[1:], None), strict=True):
         if token.is_word("for") and following is not None and following.is_word(*_LOCKS):
             raise RefusalError(token.start, "a query may not lock the rows it reads", hint="Leave FOR … out.")
-        if following is not None and following.is_mark("(") and token.kind in ("word", "quoted"):
+        is_called = following is not None and following.is_mark("(") and token.start not in listed
+        if is_called and token.kind in ("word", "quoted"):
             _check_function(text, token)
         elif token.kind in ("word", "quoted"):
             _check_name(text, token)
@@ -164,10 +166,11 @@ def _check_type(token: Token) -> None:
 
 
 def _check_function(text: str, token: Token) -> None:
-    if token.kind == "word" and token.name in _WORDS_BEFORE_BRACKETS | vocabulary.TYPES:
-        return
-    if token.kind == "quoted" or (token.start > 0 and text[token.start - 1] == "."):
+    # After a dot, with blanks or without, every word is a name, also a reserved one: features . all (1).
+    if token.kind == "quoted" or text[: token.start].rstrip().endswith("."):
         raise RefusalError(token.start, "functions are named without quotes and without a schema")
+    if token.name in _WORDS_BEFORE_BRACKETS | vocabulary.TYPES:
+        return
     if token.name in vocabulary.CHANGING:
         raise RefusalError(
             token.start,

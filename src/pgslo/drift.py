@@ -170,8 +170,8 @@ def unguarded(found: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(
         one
         for one in found
-        if one.what in ("gone", "table replaced", "not in force", "no rights")
-        or (one.what == "missing" and one.thing.startswith(("trigger ", "view ")))
+        if one.what in ("gone", "table replaced", "not in force", "no rights", "unarmed")
+        or (one.what in ("missing", "foreign") and one.thing.startswith(("trigger ", "view ")))
     )
 
 
@@ -420,6 +420,18 @@ def _now(facts: Facts, pauses: Sequence[Mapping[str, Any]]) -> Iterator[Finding]
     yield from _unseen(facts)
 
 
+def unseen(facts: Facts) -> int | None:
+    """Rows written since the last apply that no trigger recorded, rows rolled back among them; ``None``: unknown."""
+    then, now = facts.rows_written_then, facts.rows_written_now
+    if not facts.records_rows or then is None or now is None or now < then:
+        return None
+    if facts.statistics_reset_at is not None:
+        return None
+    rows = now - then - facts.rows_recorded
+    # A session reports what it wrote up to ten seconds late.
+    return rows if rows > facts.rows_just_before else 0
+
+
 def _unseen(facts: Facts) -> Iterator[Finding]:
     """Compare what the table has with what was written down: the counters as a hint, the newest batch for sure."""
     then, now = facts.rows_written_then, facts.rows_written_now
@@ -428,7 +440,7 @@ def _unseen(facts: Facts) -> Iterator[Finding]:
     newer = facts.newest_in_table is not None and (
         facts.newest_recorded is None or facts.newest_in_table > facts.newest_recorded
     )
-    unseen = now - then - facts.rows_recorded
+    surplus = now - then - facts.rows_recorded
     since = f"{facts.applied_at:%Y-%m-%d %H:%M} UTC"
     counted = f"{now - then:,} rows were written since {since}, {facts.rows_recorded:,} of them recorded"
     innocent, to_do = (
@@ -445,12 +457,12 @@ def _unseen(facts: Facts) -> Iterator[Finding]:
             else "the server counts anew since",
             "pgslo learn --from-table counts the batches that are in the table",
         )
-    elif unseen <= 0:
+    elif surplus <= 0:
         return
     if newer:
         said = f"{counted}, and the table's newest batch is not among the recorded ones"
         to_do = "find who wrote it (replica role, disabled triggers, a new partition), mend that, and load the batch again"
         yield Finding(facts.definition, "unseen rows", f"table {facts.table_name}", said, to_do)
-    elif is_unknown or unseen > facts.rows_just_before:
+    elif is_unknown or surplus > facts.rows_just_before:
         said = f"{counted}; {innocent}"
         yield Finding(facts.definition, "unseen rows", f"table {facts.table_name}", said, to_do, is_hint=True)

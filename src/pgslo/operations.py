@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from pgslo import database, drift, installation, runtime, sql
+from pgslo import database, drift, installation, runtime, sql, standing
 from pgslo.definition.rules import Definition, Rule
 from pgslo.errors import PgsloError
 from pgslo.sql import Sql
@@ -20,20 +20,29 @@ _SNAPSHOTS = "0008_snapshots"
 
 def find_drift(conn: database.Connection) -> tuple[drift.Finding, ...]:
     """What moved in the database since the last apply of each definition."""
+    return examine(conn)[0]
+
+
+def examine(conn: database.Connection) -> tuple[tuple[drift.Finding, ...], tuple[standing.Standing, ...]]:
+    """What moved since the last apply of each definition, and how each rule stands."""
     found: list[drift.Finding] = []
+    standings: list[standing.Standing] = []
     now = database.installed(conn)
     pauses = database.paused(conn)
     replaced = database.replaced(conn)
+    rules = database.fetch(conn, "standing")
     for row in database.fetch(conn, "drift"):
+        name = row["definition"]
         newest = _newest_place(conn, row)
-        found += drift.find(
-            drift.Facts(**row, is_replaced=row["definition"] in replaced, newest_in_table=newest), now, pauses
-        )
+        facts = drift.Facts(**row, is_replaced=name in replaced, newest_in_table=newest)
+        moved = drift.find(facts, now, pauses)
+        found += moved
+        standings += standing.of_table(facts, [rule for rule in rules if rule["definition"] == name], moved)
     if _SNAPSHOTS in runtime.read(conn).migrations:
         found += drift.find_snapshots(database.fetch(conn, "snapshot_drift"))
     found += drift.find_schemas(database.installed_schemas(conn, now))
     found += drift.find_forgeries(database.forgeries(conn))
-    return tuple(found)
+    return tuple(found), tuple(standings)
 
 
 def _newest_place(conn: database.Connection, row: dict[str, Any]) -> Any:

@@ -119,6 +119,7 @@ def test_status_for_programs(run: Run) -> None:
             "tables",
             "incidents",
             "budgets",
+            "rules",
             "broken_rules",
             "switched_off",
             "unguarded",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from pgslo import database, drift, operations
+from pgslo import database, drift, operations, standing
 from pgslo.cli import output, project, ticking
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.database import Connection
@@ -26,10 +27,11 @@ _NEARLY_FULL = 0.8
 
 @click.command()
 @click.argument("tables", nargs=-1)
+@click.option("--rules", "show_rules", is_flag=True, help="Show each rule, and whether it is in force.")
 @_json
 @session_options
 @pass_session
-def status(session: Session, tables: tuple[str, ...], *, as_json: bool) -> int:
+def status(session: Session, tables: tuple[str, ...], *, show_rules: bool, as_json: bool) -> int:
     """Show how the defined tables are.
 
     TABLES are names such as features.user_stats; without any, all are shown. Ends with exit code 4 when something is
@@ -46,7 +48,7 @@ def status(session: Session, tables: tuple[str, ...], *, as_json: bool) -> int:
         incidents = [row for row in read_incidents(conn) if row["definition"] in names]
         broken = [row for row in database.fetch(conn, "broken_rules") if row["definition"] in names]
         idle = _idle(conn, names) if rights["may_plan"] else []
-        unguarded = _unguarded(conn, names) if rights["may_plan"] else []
+        unguarded, standings = _examine(conn, names, rights)
         installed = [row["definition"] for row in database.fetch(conn, "status")]
         budgets = [row for row in database.fetch(conn, "budgets") if row["definition"] in names]
     stray = [] if tables else _without_file(session, installed)
@@ -55,6 +57,7 @@ def status(session: Session, tables: tuple[str, ...], *, as_json: bool) -> int:
             tables=shown,
             incidents=[plain(row) for row in incidents],
             budgets=budgets,
+            rules=[dataclasses.asdict(one) for one in standings],
             broken_rules=broken,
             switched_off=idle,
             unguarded=unguarded,
@@ -62,6 +65,8 @@ def status(session: Session, tables: tuple[str, ...], *, as_json: bool) -> int:
         )
     else:
         _show_tables(shown, budgets)
+        if show_rules:
+            _show_rules(standings)
         for row in incidents:
             _show_incident(row, budgets)
         _show_budgets(budgets, incidents)
@@ -174,24 +179,22 @@ def _idle(conn: Connection, names: Sequence[str]) -> list[Row]:
     ]
 
 
-def _unguarded(conn: Connection, names: Sequence[str]) -> list[Row]:
-    """What was dropped or replaced, so that nothing is judged or told any more; none for a role that may not see."""
-    try:
-        with database.errors():
-            found = operations.find_drift(conn)
-    except DatabaseError:
-        return []
-    return [
-        {
-            "definition": one.definition,
-            "what": one.what,
-            "thing": one.thing,
-            "said": one.said,
-            "to_do": one.to_do,
-        }
-        for one in drift.unguarded(found)
-        if one.definition in names
-    ]
+def _examine(
+    conn: Connection, names: Sequence[str], rights: Row
+) -> tuple[list[Row], tuple[standing.Standing, ...]]:
+    """What was dropped or replaced, so that nothing is judged or told any more, and how each rule stands."""
+    refusal = f"role {rights['role']} may not see the state: pgslo grants auditor {rights['role']}"
+    if rights["may_plan"]:
+        try:
+            with database.errors():
+                found, standings = operations.examine(conn)
+        except DatabaseError as exc:
+            refusal = exc.message
+        else:
+            moved = [dataclasses.asdict(one) for one in drift.unguarded(found) if one.definition in names]
+            return moved, tuple(one for one in standings if one.definition in names)
+    stated = [row for row in database.fetch(conn, "stated_rules") if row["definition"] in names]
+    return [], tuple(standing.untold(row, refusal) for row in stated)
 
 
 def _without_file(session: Session, installed: Sequence[str]) -> list[str]:
@@ -273,6 +276,27 @@ def _show_tables(rows: Sequence[Row], budgets: Sequence[Row]) -> None:
             for row in rows
         ],
         numbers=frozenset({2, 3, 4, 5, 6}),
+    )
+
+
+def _show_rules(standings: Sequence[standing.Standing]) -> None:
+    """Each rule, whether it is in force, and why not."""
+    output.say()
+    output.table(
+        ("table", "rule", "on breach", "mechanism", "in force", "unseen rows", "why"),
+        [
+            (
+                one.definition,
+                one.rule,
+                one.on_breach,
+                one.mechanism,
+                one.in_force,
+                "unknown" if one.rows_unseen is None else f"{one.rows_unseen:,}",
+                one_line("; ".join(one.why)),
+            )
+            for one in standings
+        ],
+        numbers=frozenset({5}),
     )
 
 

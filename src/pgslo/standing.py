@@ -1,0 +1,158 @@
+"""Whether each rule is in force, on what it rests, and what it has not seen. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pgslo import naming
+from pgslo.drift import Facts, Finding, unseen
+
+InForce = Literal["yes", "no", "unknown"]
+
+#: Which triggers, by the number in their names, carry the rules of a mechanism.
+_ORDERS: Mapping[str, tuple[int, ...]] = {
+    "repair trigger": (naming.REPAIR_ORDER,),
+    "schema trigger": (naming.ENFORCE_ORDER,),
+    "row trigger": (naming.MEASURE_ORDER,),
+    "statement trigger": (naming.MEASURE_ORDER,),
+    "at close": (naming.TAKEN_ORDER, naming.MEASURE_ORDER, naming.EMPTIED_ORDER, naming.PAIR_ORDER),
+    "at commit": (naming.ASSERT_ORDER, naming.SETTLE_ORDER),
+}
+_TRIGGER = re.compile(r"^trigger (?P<name>pgslo_(?P<order>\d+)_(?P<what>\w+?)) ON ", re.ASCII)
+#: Findings about all rules of a table, after which none is in force.
+_WHOLE = frozenset({"gone", "table replaced"})
+#: Findings about a trigger after which writes pass it.
+_PASSED = frozenset({"missing", "foreign", "switched off", "unarmed"})
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one rule stands.
+
+    Attributes:
+        definition: The table's definition.
+        rule: The rule's name.
+        on_breach: What becomes of rows or batches that violate it.
+        mechanism: How it is enforced.
+        in_force: Whether every write is held to it now; ``unknown`` where that cannot be told, or depends on who writes.
+        why: Sentences: why it is not in force, or why that is unknown.
+        rests_on: The objects in the database without which it is not in force.
+        rows_unseen: Rows written since the last apply that no trigger saw; 0 for rules of PostgreSQL's own, ``None``
+            where it cannot be told.
+    """
+
+    definition: str
+    rule: str
+    on_breach: str
+    mechanism: str
+    in_force: InForce
+    why: tuple[str, ...]
+    rests_on: tuple[str, ...]
+    rows_unseen: int | None
+
+
+def of_table(
+    facts: Facts, rules: Sequence[Mapping[str, Any]], findings: Iterable[Finding]
+) -> tuple[Standing, ...]:
+    """How the rules of one definition stand.
+
+    Args:
+        facts: The table then and now.
+        rules: Rows of ``sql/catalog/standing.sql`` about this definition.
+        findings: What :func:`pgslo.drift.find` found of this definition.
+    """
+    found = tuple(findings)
+    return tuple(_standing(facts, rule, found) for rule in rules)
+
+
+def untold(rule: Mapping[str, Any], why: str) -> Standing:
+    """A rule whose state a role may not see."""
+    return Standing(
+        rule["definition"], rule["rule"], rule["on_breach"], rule["mechanism"], "unknown", (why,), (), None
+    )
+
+
+def _standing(facts: Facts, rule: Mapping[str, Any], findings: Sequence[Finding]) -> Standing:
+    against = tuple(dict.fromkeys((*_faults(facts, rule), *_against(rule, findings))))
+    doubts = () if against else tuple(dict.fromkeys(_doubts(rule, findings)))
+    return Standing(
+        facts.definition,
+        rule["rule"],
+        rule["on_breach"],
+        rule["mechanism"],
+        "no" if against else "unknown" if doubts else "yes",
+        against or doubts,
+        tuple(_rests_on(facts, rule)),
+        0 if rule["mechanism"] in ("native", "on read") else unseen(facts),
+    )
+
+
+def _faults(facts: Facts, rule: Mapping[str, Any]) -> Iterator[str]:
+    """Sentences about what PostgreSQL has to enforce for a rule, and does not."""
+    return (said for name, said, _, _ in facts.faults if name == rule["rule"])
+
+
+def _against(rule: Mapping[str, Any], findings: Sequence[Finding]) -> Iterator[str]:
+    """Sentences about what keeps a rule from being in force."""
+    name, mechanism = rule["rule"], rule["mechanism"]
+    by_trigger = mechanism in _ORDERS
+    for one in findings:
+        trigger = _TRIGGER.match(f"{one.thing} ")
+        if one.what in _WHOLE:
+            yield f"{one.thing}: {one.said}"
+        elif one.what == "broken":
+            if one.thing == f"rule {name}":
+                yield one.said
+        elif one.what == "paused":
+            if one.thing in ("every rule", f"rule {name}") and by_trigger:
+                yield one.said
+        elif one.what in ("column gone", "column renamed"):
+            if by_trigger and one.thing.removeprefix("column ") in rule["columns"]:
+                yield f"{one.thing}: {one.said}"
+        elif one.what in _PASSED and (
+            _carries(rule, trigger) if trigger else mechanism == "on read" and one.thing.startswith("view ")
+        ):
+            yield f"{one.thing}: {one.said}"
+
+
+def _doubts(rule: Mapping[str, Any], findings: Sequence[Finding]) -> Iterator[str]:
+    """Sentences about what may keep a rule from being in force."""
+    for one in findings:
+        is_function = one.what in ("edited", "foreign", "missing") and one.thing.startswith("function ")
+        if rule["mechanism"] in _ORDERS and (
+            is_function or one.what in ("unknown", "other owner", "not observed")
+        ):
+            yield f"{one.thing}: {one.said}"
+
+
+def _carries(rule: Mapping[str, Any], trigger: re.Match[str]) -> bool:
+    """Whether a rule is enforced by this trigger."""
+    if rule["mechanism"] == "row trigger" and rule["on_breach"] == "quarantine":
+        return trigger["what"].startswith("quarantine")
+    return int(trigger["order"]) in _ORDERS.get(rule["mechanism"], ())
+
+
+def _rests_on(facts: Facts, rule: Mapping[str, Any]) -> Iterator[str]:
+    """The objects that a rule needs, as the last apply left them."""
+    rest = rule["rests_on"]
+    if rest is not None:
+        columns = ", ".join(rest["columns"])
+        match rest["kind"]:
+            case "not_null":
+                yield f"NOT NULL of column {columns}"
+            case "unique":
+                yield f"a unique index on ({columns})"
+            case _:
+                yield f"a foreign key on ({columns}) that references {'.'.join(rest['table'])}"
+    told: dict[str, None] = {}
+    for one in facts.applied_objects or ():
+        thing = f"{one['kind']} {one['names'][-1] if one['kind'] == 'trigger' else '.'.join(one['names'])}"
+        trigger = _TRIGGER.match(f"{thing} ON ")
+        if (trigger and _carries(rule, trigger)) or (
+            rule["mechanism"] == "on read" and one["kind"] == "view"
+        ):
+            told[thing] = None
+    yield from told

@@ -26,11 +26,11 @@ if not settings.configured:
     django.setup()
 
 
-class Person(models.Model):
+class Person(models.Model):  # noqa: DJ008 - nobody prints it
     day = models.DateField(default=DAY)
     age = models.IntegerField(null=True)
     score = models.FloatField(null=True, default=1.0)
-    name = models.TextField(null=True, default="a")
+    name = models.TextField(default="a")
 
     class Meta:
         app_label = "features"

@@ -21,6 +21,8 @@ Row = dict[str, Any]
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
+#: Milliseconds that status waits for batches to be closed.
+_LONGEST_TICK = 2_000
 #: Share of a quarantine's bound from which operators are told.
 _NEARLY_FULL = 0.8
 
@@ -114,8 +116,7 @@ def check_sight(rights: Row, shown: Sequence[Row]) -> None:
 def _tick(conn: Connection) -> None:
     """Resolve what is over; that it fails is no reason not to show the rest."""
     try:
-        with database.errors():
-            conn.execute("SELECT pgslo.tick()")
+        ticking.tick(conn, longest=_LONGEST_TICK)
     except DatabaseError as exc:
         output.warning(
             f"incidents could not be brought up to date: {exc.message}", detail=exc.detail, hint=exc.hint

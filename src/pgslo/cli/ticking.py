@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+from collections.abc import Iterator
+
 from psycopg.errors import Diagnostic
 
 from pgslo import database, naming
@@ -10,10 +14,17 @@ from pgslo.database import Connection
 
 #: Milliseconds that one call may take where the session sets no limit: the code of a table's owner may never end.
 LONGEST = 600_000
+#: A message, its detail and its hint.
+_Warning = tuple[str, str | None, str | None]
 
 
-def tick(conn: Connection) -> int:
-    """Run ``pgslo.tick()`` and show its warnings. Without a ``statement_timeout`` of the session, it ends after ten minutes.
+def tick(conn: Connection, *, longest: int | None = None) -> int:
+    """Run ``pgslo.tick()`` and show its warnings.
+
+    Args:
+        conn: A connection of :meth:`pgslo.cli.session.Session.connect`, of a role that may.
+        longest: Milliseconds that it may take, for a command that reads; ``None``: as long as the session's
+            ``statement_timeout`` allows, or ten minutes where there is none.
 
     Returns:
         How many warnings there were; 0: everything that was due is done.
@@ -21,21 +32,45 @@ def tick(conn: Connection) -> int:
     Raises:
         DatabaseError: It failed.
     """
-    warned: list[tuple[str, str | None, str | None]] = []
+    began = time.monotonic()
+    with _warnings(conn) as warned, database.errors(), conn.transaction():
+        limit = _limit(conn, longest)
+        if limit is not None:
+            conn.execute(f"SET LOCAL statement_timeout = {limit}".encode())
+        conn.execute("SELECT pgslo.tick()")
+    if longest is not None and (time.monotonic() - began) * 1000 >= longest:
+        output.message(f"batches were closed for {longest / 1000:g} s; pgslo tick closes the rest")
+        return len(warned)
+    for message, detail, hint in warned:
+        output.warning(message, detail=detail, hint=hint)
+    return len(warned)
+
+
+@contextlib.contextmanager
+def _warnings(conn: Connection) -> Iterator[list[_Warning]]:
+    """Keep the warnings of ``tick()`` instead of showing them as they come."""
+    kept: list[_Warning] = []
 
     def keep(notice: Diagnostic) -> None:
         # Empty once the handler has returned.
         if notice.sqlstate == naming.NOT_JUDGED:
-            warned.append((notice.message_primary or "", notice.message_detail, notice.message_hint))
+            kept.append((notice.message_primary or "", notice.message_detail, notice.message_hint))
+        else:
+            output.notice(notice)
 
+    conn.remove_notice_handler(output.notice)
     conn.add_notice_handler(keep)
     try:
-        with database.errors(), conn.transaction():
-            if conn.execute("SHOW statement_timeout").fetchone() == ("0",):
-                conn.execute(f"SET LOCAL statement_timeout = {LONGEST}".encode())
-            conn.execute("SELECT pgslo.tick()")
+        yield kept
     finally:
         conn.remove_notice_handler(keep)
-    for message, detail, hint in warned:
-        output.warning(message, detail=detail, hint=hint)
-    return len(warned)
+        conn.add_notice_handler(output.notice)
+
+
+def _limit(conn: Connection, longest: int | None) -> int | None:
+    """The ``statement_timeout`` to set, in milliseconds; ``None`` if the session's own is to hold."""
+    (row,) = database.fetch(conn, "statement_timeout")
+    own: int = row["milliseconds"]
+    if own == 0:
+        return LONGEST if longest is None else longest
+    return longest if longest is not None and longest < own else None

@@ -5151,6 +5151,17 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_plain(type regtype) IS 'Return whether a type, below its domains, is PostgreSQL''s own: only PostgreSQL''s casts convert its values.';
 
+CREATE FUNCTION pgslo_catalog.is_replica() RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN current_setting('session_replication_role') = 'replica';
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_replica() IS 'Return whether a subscription, or a session of the replica role, writes: no error of a rule may end it.';
+
 CREATE FUNCTION pgslo_catalog.is_slug(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
@@ -8622,6 +8633,9 @@ DECLARE
     summed pgslo_catalog.batch;
     found record;
 BEGIN
+    IF pgslo_catalog.is_replica() THEN
+        RETURN;  -- A subscription would stop for good: the batch is judged when it closes.
+    END IF;
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = refuse_batch.definition;
     IF cardinality(refuse_batch.batches) > pgslo_catalog.batches_at_once() THEN
         RAISE EXCEPTION USING
@@ -8835,6 +8849,10 @@ CREATE FUNCTION pgslo_catalog.reject(definition text, schema_name text, table_na
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
+    -- A subscription would stop for good: the row is stored and counts as failing.
+    IF pgslo_catalog.is_replica() THEN
+        RETURN;
+    END IF;
     RAISE EXCEPTION USING
         ERRCODE = 'check_violation',
         MESSAGE = format('new row for %s violates rule "%s"', reject.definition, reject.rule),
@@ -8848,13 +8866,17 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.reject(definition text, schema_name text, table_name text, rule text, column_name text, promise text, shown text, row_key text, owner text, also text[]) IS 'Refuses a write as a check constraint does, so that every driver raises its integrity error.';
+COMMENT ON FUNCTION pgslo_catalog.reject(definition text, schema_name text, table_name text, rule text, column_name text, promise text, shown text, row_key text, owner text, also text[]) IS 'Refuse a write as a check constraint does; return where session_replication_role is replica.';
 
 CREATE FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
+    IF pgslo_catalog.is_replica() THEN
+        PERFORM pgslo_catalog.record_break(reject_schema.definition, reject_schema.rule, '55000', reject_schema.difference);
+        RETURN;
+    END IF;
     RAISE EXCEPTION USING
         ERRCODE = 'check_violation',
         MESSAGE = format('columns of %s violate rule "%s"', reject_schema.definition, reject_schema.rule),
@@ -12653,23 +12675,43 @@ CREATE INDEX verdict_place_idx ON pgslo_catalog.verdict USING btree (rule_id, pl
 
 CREATE TRIGGER bound_quarantine BEFORE INSERT ON pgslo_catalog.quarantine FOR EACH ROW WHEN ((new.bytes IS NULL)) EXECUTE FUNCTION pgslo_catalog.bound_quarantine();
 
+ALTER TABLE pgslo_catalog.quarantine ENABLE ALWAYS TRIGGER bound_quarantine;
+
 CREATE TRIGGER cut_texts BEFORE INSERT OR UPDATE ON pgslo_catalog.broken_group FOR EACH ROW WHEN (((length(new.group_shown) > 1000) OR (length(new.said) > 2000))) EXECUTE FUNCTION pgslo_catalog.cut_texts('group_shown', '1000', 'said', '2000');
+
+ALTER TABLE pgslo_catalog.broken_group ENABLE ALWAYS TRIGGER cut_texts;
 
 CREATE TRIGGER cut_texts BEFORE INSERT OR UPDATE ON pgslo_catalog.delivery FOR EACH ROW WHEN ((length(new.error) > 1000)) EXECUTE FUNCTION pgslo_catalog.cut_texts('error', '1000');
 
+ALTER TABLE pgslo_catalog.delivery ENABLE ALWAYS TRIGGER cut_texts;
+
 CREATE TRIGGER cut_texts BEFORE INSERT OR UPDATE ON pgslo_catalog.repair FOR EACH ROW WHEN (((length(new.row_key) > 1000) OR (length(new.old_value) > 8000) OR (length(new.new_value) > 8000))) EXECUTE FUNCTION pgslo_catalog.cut_texts('row_key', '1000', 'old_value', '8000', 'new_value', '8000');
+
+ALTER TABLE pgslo_catalog.repair ENABLE ALWAYS TRIGGER cut_texts;
 
 CREATE TRIGGER cut_texts BEFORE INSERT OR UPDATE ON pgslo_catalog.rule_break FOR EACH ROW WHEN ((length(new.error_message) > 1000)) EXECUTE FUNCTION pgslo_catalog.cut_texts('error_message', '1000');
 
+ALTER TABLE pgslo_catalog.rule_break ENABLE ALWAYS TRIGGER cut_texts;
+
 CREATE TRIGGER cut_texts BEFORE INSERT OR UPDATE ON pgslo_catalog.sample FOR EACH ROW WHEN (((length(new.row_key) > 1000) OR (length(new.shown) > 1000))) EXECUTE FUNCTION pgslo_catalog.cut_texts('row_key', '1000', 'shown', '1000');
+
+ALTER TABLE pgslo_catalog.sample ENABLE ALWAYS TRIGGER cut_texts;
 
 CREATE TRIGGER cut_texts BEFORE INSERT OR UPDATE ON pgslo_catalog.task_run FOR EACH ROW WHEN (((length(new.host) > 255) OR (length(new.output) > 10000))) EXECUTE FUNCTION pgslo_catalog.cut_texts('host', '255', 'output', '10000');
 
+ALTER TABLE pgslo_catalog.task_run ENABLE ALWAYS TRIGGER cut_texts;
+
 CREATE TRIGGER cut_texts BEFORE INSERT OR UPDATE ON pgslo_catalog.verdict FOR EACH ROW WHEN ((length(new.said) > 2000)) EXECUTE FUNCTION pgslo_catalog.cut_texts('said', '2000');
+
+ALTER TABLE pgslo_catalog.verdict ENABLE ALWAYS TRIGGER cut_texts;
 
 CREATE TRIGGER note_insert AFTER INSERT ON pgslo_catalog.incident FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
 
+ALTER TABLE pgslo_catalog.incident ENABLE ALWAYS TRIGGER note_insert;
+
 CREATE TRIGGER note_update AFTER UPDATE OF acknowledged_at, muted_until, resolved_at ON pgslo_catalog.incident FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
+
+ALTER TABLE pgslo_catalog.incident ENABLE ALWAYS TRIGGER note_update;
 
 CREATE CONSTRAINT TRIGGER observe AFTER INSERT ON pgslo_catalog.touched DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.observe_touched();
 
@@ -12677,9 +12719,15 @@ CREATE CONSTRAINT TRIGGER require_end AFTER INSERT ON pgslo_catalog.snapshot_roo
 
 CREATE TRIGGER tell_guards AFTER UPDATE OF name ON pgslo_catalog.definition FOR EACH ROW WHEN ((old.name <> new.name)) EXECUTE FUNCTION pgslo_catalog.tell_guards_anew();
 
+ALTER TABLE pgslo_catalog.definition ENABLE ALWAYS TRIGGER tell_guards;
+
 CREATE TRIGGER tell_guards BEFORE INSERT OR UPDATE OF resolved_at ON pgslo_catalog.incident FOR EACH ROW WHEN ((new.resolved_at IS NULL)) EXECUTE FUNCTION pgslo_catalog.tell_guards();
 
+ALTER TABLE pgslo_catalog.incident ENABLE ALWAYS TRIGGER tell_guards;
+
 CREATE TRIGGER tell_guards AFTER UPDATE OF columns ON pgslo_catalog.rule FOR EACH ROW WHEN ((old.columns <> new.columns)) EXECUTE FUNCTION pgslo_catalog.tell_guards_anew();
+
+ALTER TABLE pgslo_catalog.rule ENABLE ALWAYS TRIGGER tell_guards;
 
 ALTER TABLE ONLY pgslo_catalog.applied
     ADD CONSTRAINT applied_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
@@ -13077,6 +13125,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_of_value(error_code text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.is_owner(reader name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_plain(type regtype) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_replica() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_slug(value text) FROM PUBLIC;
 

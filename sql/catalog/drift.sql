@@ -70,7 +70,8 @@ SELECT d.name AS definition, d.writes, size.bytes AS quarantine_bytes, size.max_
     (SELECT coalesce(jsonb_agg(jsonb_build_array(g.tgrelid::regclass::text, g.tgname) ORDER BY g.tgrelid::regclass::text, g.tgname), '[]')
      FROM pg_catalog.pg_trigger g
      JOIN pg_catalog.pg_proc f ON f.oid = g.tgfoid AND f.pronamespace = 'pgslo_gen'::regnamespace
-     WHERE g.tgname ~ '^pgslo_' AND g.tgenabled IN ('D', 'R')
+     LEFT JOIN pg_catalog.pg_trigger parent ON parent.oid = g.tgparentid
+     WHERE g.tgname ~ '^pgslo_' AND (g.tgenabled IN ('D', 'R') OR g.tgenabled <> 'A' AND parent.tgenabled = 'A')
        AND (EXISTS (SELECT FROM made m WHERE m.object_id = g.oid AND m.definition = d.name)
             OR g.tgrelid IN (SELECT c.oid UNION ALL SELECT p.relid::oid FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p))) AS switched_off,
     ARRAY(SELECT s.srrelid::regclass::text

@@ -19,7 +19,8 @@ SELECT g.kind, g.names, g.relation, 'pgslo ' || g.fingerprint || ' ' || g.defini
        ELSE '{}' END AS dependants,
        CASE WHEN k.contype = 'f' THEN ARRAY[s.nspname::text, r.relname::text] END AS refers_to,
        t.oid IS NOT NULL AND EXISTS (SELECT FROM pg_catalog.pg_trigger clone WHERE clone.tgparentid = t.oid) AS cloned,
-       CASE WHEN g.kind IN ('function', 'table', 'view', 'schema') THEN g.owner::text ELSE '' END AS owner
+       CASE WHEN g.kind IN ('function', 'table', 'view', 'schema') THEN g.owner::text ELSE '' END AS owner,
+       coalesce(t.tgenabled = 'A', false) AS fires_always
 FROM pgslo_catalog.generated g
 LEFT JOIN pg_catalog.pg_proc p ON g.kind = 'function' AND p.oid = g.object_id
 LEFT JOIN pg_catalog.pg_trigger t ON g.kind = 'trigger' AND t.oid = g.object_id
@@ -30,7 +31,7 @@ LEFT JOIN LATERAL (SELECT coalesce((pg_catalog.to_jsonb(k) ->> 'conenforced')::b
 LEFT JOIN pg_catalog.pg_class r ON r.oid = k.confrelid LEFT JOIN pg_catalog.pg_namespace s ON s.oid = r.relnamespace
 WHERE g.is_ours
 UNION ALL
-SELECT 'not_null', ARRAY[u.column_name], ARRAY[n.nspname::text, c.relname::text], u.comment, NULL, true, true, '{}', NULL, false, ''
+SELECT 'not_null', ARRAY[u.column_name], ARRAY[n.nspname::text, c.relname::text], u.comment, NULL, true, true, '{}', NULL, false, '', false
 FROM (
     SELECT s.relation, s.column_name, 'pgslo 0000000000000000 ' || d.name AS comment
     FROM pgslo_catalog.native_not_null s JOIN pgslo_catalog.definition d ON d.relation = s.relation
@@ -39,12 +40,12 @@ JOIN pg_catalog.pg_attribute a ON a.attrelid = u.relation AND a.attname = u.colu
 JOIN pg_catalog.pg_class c ON c.oid = u.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 UNION ALL
 SELECT 'not_null', ARRAY[a.attname::text], ARRAY[n.nspname::text, c.relname::text],
-       'pgslo 0000000000000000 ' || d.name, NULL, false, true, '{}', NULL, false, ''
+       'pgslo 0000000000000000 ' || d.name, NULL, false, true, '{}', NULL, false, '', false
 FROM pgslo_catalog.definition d
 JOIN pg_catalog.pg_constraint k ON k.conrelid = d.relation AND k.contype = 'c' AND k.conname ~ '^pgslo__' AND cardinality(k.conkey) = 1
 JOIN pg_catalog.pg_attribute a ON a.attrelid = d.relation AND a.attnum = k.conkey[1]
 JOIN pg_catalog.pg_class c ON c.oid = d.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 UNION ALL
 SELECT 'registration', ARRAY[d.name], NULL, 'pgslo ' || d.fingerprint || ' ' || d.name, NULL, true,
-       NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.definition_id = d.definition_id AND b.pause_id IS NULL AND (b.batch IS NULL OR d.judge IS NULL)), '{}', NULL, false, ''
+       NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.definition_id = d.definition_id AND b.pause_id IS NULL AND (b.batch IS NULL OR d.judge IS NULL)), '{}', NULL, false, '', false
 FROM pgslo_catalog.definition d

@@ -548,11 +548,26 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.record_quarantine(text, regclass, text, text, record, text[], text[], text[]) IS 'Keeps a row that is not let into its table, whole, with every reason.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.is_replica() RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN current_setting('session_replication_role') = 'replica';
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.is_replica() IS
+    'Return whether a subscription, or a session of the replica role, writes: no error of a rule may end it.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.reject(definition text, schema_name text, table_name text, rule text, column_name text, promise text, shown text, row_key text, owner text, also text[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
+    -- A subscription would stop for good: the row is stored and counts as failing.
+    IF pgslo_catalog.is_replica() THEN
+        RETURN;
+    END IF;
     RAISE EXCEPTION USING
         ERRCODE = 'check_violation',
         MESSAGE = format('new row for %s violates rule "%s"', reject.definition, reject.rule),
@@ -565,13 +580,17 @@ BEGIN
         CONSTRAINT = reject.rule;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.reject(text, text, text, text, text, text, text, text, text, text[]) IS 'Refuses a write as a check constraint does, so that every driver raises its integrity error.';
+COMMENT ON FUNCTION pgslo_catalog.reject(text, text, text, text, text, text, text, text, text, text[]) IS 'Refuse a write as a check constraint does; return where session_replication_role is replica.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
+    IF pgslo_catalog.is_replica() THEN
+        PERFORM pgslo_catalog.record_break(reject_schema.definition, reject_schema.rule, '55000', reject_schema.difference);
+        RETURN;
+    END IF;
     RAISE EXCEPTION USING
         ERRCODE = 'check_violation',
         MESSAGE = format('columns of %s violate rule "%s"', reject_schema.definition, reject_schema.rule),

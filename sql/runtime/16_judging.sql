@@ -553,6 +553,9 @@ DECLARE
     summed pgslo_catalog.batch;
     found record;
 BEGIN
+    IF pgslo_catalog.is_replica() THEN
+        RETURN;  -- A subscription would stop for good: the batch is judged when it closes.
+    END IF;
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = refuse_batch.definition;
     IF cardinality(refuse_batch.batches) > pgslo_catalog.batches_at_once() THEN
         RAISE EXCEPTION USING

@@ -126,6 +126,15 @@ EXECUTE FUNCTION pgslo_catalog.cut_texts('error', '1000');
 CREATE OR REPLACE TRIGGER cut_texts BEFORE INSERT OR UPDATE ON pgslo_catalog.task_run
 FOR EACH ROW WHEN (length(NEW.host) > 255 OR length(NEW.output) > 10000)
 EXECUTE FUNCTION pgslo_catalog.cut_texts('host', '255', 'output', '10000');
+-- Also where session_replication_role is replica: a subscription writes there.
+ALTER TABLE pgslo_catalog.quarantine ENABLE ALWAYS TRIGGER bound_quarantine;
+ALTER TABLE pgslo_catalog.repair ENABLE ALWAYS TRIGGER cut_texts;
+ALTER TABLE pgslo_catalog.sample ENABLE ALWAYS TRIGGER cut_texts;
+ALTER TABLE pgslo_catalog.rule_break ENABLE ALWAYS TRIGGER cut_texts;
+ALTER TABLE pgslo_catalog.verdict ENABLE ALWAYS TRIGGER cut_texts;
+ALTER TABLE pgslo_catalog.broken_group ENABLE ALWAYS TRIGGER cut_texts;
+ALTER TABLE pgslo_catalog.delivery ENABLE ALWAYS TRIGGER cut_texts;
+ALTER TABLE pgslo_catalog.task_run ENABLE ALWAYS TRIGGER cut_texts;
 
 CREATE OR REPLACE VIEW pgslo.quarantine_size WITH (security_barrier) AS
 SELECT d.name AS definition, coalesce(newest.total, s.bytes, 0) AS bytes, d.max_bytes,

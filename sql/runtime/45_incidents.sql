@@ -69,6 +69,12 @@ CREATE OR REPLACE TRIGGER tell_guards AFTER UPDATE OF columns ON pgslo_catalog.r
     FOR EACH ROW WHEN (OLD.columns <> NEW.columns) EXECUTE FUNCTION pgslo_catalog.tell_guards_anew();
 CREATE OR REPLACE TRIGGER tell_guards AFTER UPDATE OF name ON pgslo_catalog.definition
     FOR EACH ROW WHEN (OLD.name <> NEW.name) EXECUTE FUNCTION pgslo_catalog.tell_guards_anew();
+-- Also where session_replication_role is replica: a subscription writes there.
+ALTER TABLE pgslo_catalog.incident ENABLE ALWAYS TRIGGER note_insert;
+ALTER TABLE pgslo_catalog.incident ENABLE ALWAYS TRIGGER note_update;
+ALTER TABLE pgslo_catalog.incident ENABLE ALWAYS TRIGGER tell_guards;
+ALTER TABLE pgslo_catalog.rule ENABLE ALWAYS TRIGGER tell_guards;
+ALTER TABLE pgslo_catalog.definition ENABLE ALWAYS TRIGGER tell_guards;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text, is_tick boolean DEFAULT true) RETURNS void
 LANGUAGE plpgsql

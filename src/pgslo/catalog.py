@@ -189,6 +189,7 @@ class Installed:
         refers_to: The table that a foreign key refers to.
         cloned: Whether partitions have clones of it, as of a row trigger.
         owner: Of what has an owner of its own; empty for other kinds.
+        fires_always: For a trigger: whether it also fires where ``session_replication_role`` is replica.
     """
 
     kind: Kind
@@ -203,6 +204,7 @@ class Installed:
     refers_to: Name | None = None
     cloned: bool = False
     owner: str = ""
+    fires_always: bool = False
 
     @property
     def identity(self) -> str:

@@ -449,6 +449,7 @@ def installed(conn: Connection) -> tuple[Installed, ...]:
                     refers_to=tuple(row["refers_to"]) if row["refers_to"] else None,
                     cloned=row["cloned"],
                     owner=row["owner"],
+                    fires_always=row["fires_always"],
                 )
             )
     ours = {".".join(one.names) for one in found if one.kind == "view"}

@@ -254,6 +254,9 @@ def _objects(facts: Facts, installed: Sequence[Installed], *, paused: bool) -> I
         elif one.owner != (then.get("owner") or one.owner):
             said = f"it belongs to role {one.owner} now, and runs with the rights of that role"
             yield Finding(facts.definition, "other owner", thing, said, again)
+        elif then.get("fires_always") and not one.fires_always and one.enabled:
+            said = "it no longer fires where session_replication_role is replica, as for a subscription"
+            yield Finding(facts.definition, "switched off", thing, said, again)
         elif one.body is not None and _digest(one.body) != then["body"] and not paused:
             yield Finding(facts.definition, "edited", thing, "its body was edited by hand", again)
 
@@ -410,11 +413,17 @@ def _now(facts: Facts, pauses: Sequence[Mapping[str, Any]]) -> Iterator[Finding]
         said = f"{share * 100:.0f} % of its bound is used; once it is full, rows that would be quarantined are rejected"
         to_do = "release or drop rows, or raise quarantine: {max_bytes: …}"
         yield Finding(name, "quarantine full", f"table {facts.table_name}", said, to_do, is_hint=share < 1)
+    fires_always = _fires_always(facts)
     for table in facts.subscribed:
+        if fires_always and facts.writes == "stream" and not facts.records_rows:
+            continue
         said = f"{table} is written by a subscription, whose rows no trigger of pgslo sees"
-        to_do = "hold the publisher's table to the rules; constraints hold here as well"
+        to_do = "declare fires: always and writes: stream, or evaluate the rules at the publisher; constraints hold here as well"
+        if fires_always:
+            said = f"{table} is written by a subscription, which fires no statement trigger: only row triggers see its rows"
+            to_do = "declare writes: stream, with rules about single rows alone"
         yield Finding(name, "not observed", f"table {table}", said, to_do)
-    for who in facts.replica_roles:
+    for who in () if fires_always else facts.replica_roles:
         said = f"session_replication_role is replica for {who}: what they write, no trigger sees"
         yield Finding(name, "not observed", who, said, "ALTER … RESET session_replication_role")
     yield from _unseen(facts)
@@ -430,6 +439,19 @@ def unseen(facts: Facts) -> int | None:
     rows = now - then - facts.rows_recorded
     # A session reports what it wrote up to ten seconds late.
     return rows if rows > facts.rows_just_before else 0
+
+
+def _fires_always(facts: Facts) -> bool:
+    """Whether the last apply made each trigger that observes rows fire in replica sessions as well."""
+    observing = f"pgslo_{naming.MEASURE_ORDER}_"
+    triggers = [
+        one
+        for one in facts.applied_objects or ()
+        if one["kind"] == "trigger" and ".".join(one["relation"]) == facts.applied_name
+    ]
+    return any(one.get("fires_always") for one in triggers) and all(
+        one.get("fires_always") for one in triggers if one["names"][0].startswith(observing)
+    )
 
 
 def _unseen(facts: Facts) -> Iterator[Finding]:

@@ -265,6 +265,8 @@ def _difference(artifact: Artifact, installed: Installed, *, is_replaced: bool) 
         return "a rule could not be judged; it fits the table again"
     if not installed.enabled:
         return "somebody switched the trigger off"
+    if artifact.fires_always and not installed.fires_always:
+        return "the trigger does not fire where session_replication_role is replica"
     return None
 
 
@@ -337,7 +339,7 @@ def _state(catalog: Catalog, steps: Sequence[Step], runtime_scripts: tuple[str, 
         str(catalog.server_version),
         str(catalog.runtime_sha256),
         *sorted(
-            f"{one.kind} {one.identity} {one.fingerprint} {one.validated} {one.enabled} {one.owner} {hash_text(one.body or '')}"
+            f"{one.kind} {one.identity} {one.fingerprint} {one.validated} {one.enabled} {one.fires_always} {one.owner} {hash_text(one.body or '')}"
             for one in catalog.installed
         ),
         *sorted(repr(_stable(relation)) for relation in catalog.relations.values()),

@@ -506,6 +506,33 @@ def _depends_on_the_stored_row(rule: rules.Rule) -> bool:
     return isinstance(rule, rules.NotNull) or len(conditions.columns(rule)) > 1
 
 
+def _replicated(compiler: WriteCompiler, choices: tuple[Choice, ...]) -> list[str]:
+    """What becomes of rules that refuse rows where an error would stop replication."""
+
+    def named(*mechanisms: str) -> str:
+        return ", ".join(
+            choice.rule.name
+            for choice in choices
+            if choice.mechanism in mechanisms
+            and (choice.rule.on_breach == "reject" or choice.rule.reject_below is not None)
+        )
+
+    notes = []
+    if flagged := named("row trigger", "statement trigger", "schema trigger", "at close"):
+        notes.append(
+            f"rows of a subscription, and of session_replication_role = replica, are not rejected but flagged: {flagged}"
+        )
+    if held := named("native"):
+        notes.append(f"constraints hold for a subscription as well, which stops at a violation: {held}")
+    if compiler.writes.mode == "bulk":
+        notes.append(
+            "a subscription fires no statement trigger: its rows are evaluated with writes: stream only, and not counted here"
+        )
+    if compiler.definition.assertions:
+        notes.append("assertions are not evaluated for rows of a subscription; pgslo.audit() does that")
+    return notes
+
+
 def _notes(compiler: WriteCompiler, choices: tuple[Choice, ...], measured: Measuring) -> tuple[str, ...]:
     relation, column = compiler.relation, compiler.batching.column
     notes = []
@@ -530,6 +557,8 @@ def _notes(compiler: WriteCompiler, choices: tuple[Choice, ...], measured: Measu
         )
     if relation.children:
         notes.append(unseen_children(relation))
+    if compiler.definition.fires == "always":
+        notes += _replicated(compiler, choices)
     diverting = [choice.rule.name for choice in choices if choice.rule.on_breach in ("quarantine", "repair")]
     later = [name for name in relation.before_row_triggers if name > "pgslo_"]
     if diverting and later:

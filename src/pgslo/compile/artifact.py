@@ -77,6 +77,7 @@ class Artifact:
         apart: Whether, where there is none yet, it may be made after the others are in force.
         cloned: Whether PostgreSQL gives partitions clones of it.
         owner: For a function that reads or writes the definition's table by name: the role that has to own it.
+        fires_always: For a trigger: whether it also fires where ``session_replication_role`` is replica.
     """
 
     kind: Kind
@@ -93,6 +94,7 @@ class Artifact:
     apart: bool = False
     cloned: bool = False
     owner: str = ""
+    fires_always: bool = False
 
     @property
     def identity(self) -> str:

@@ -367,6 +367,8 @@ class Compiler:
                     name,
                     own,
                     "a BEFORE ROW trigger holds for every writer; PostgreSQL clones it to every partition",
+                    # The publisher has processed the score.
+                    replicated=False,
                 ),
             )
         if not self.processing.stored:

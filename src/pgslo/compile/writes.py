@@ -135,6 +135,12 @@ class _Value:
 
 
 @dataclass(frozen=True)
+class _FiresAlways:
+    table: Sql
+    trigger: Sql
+
+
+@dataclass(frozen=True)
 class _Trigger:
     trigger: Sql
     event: Sql
@@ -515,8 +521,19 @@ class WriteCompiler:
         reason: str,
         *,
         apart: bool = False,
+        replicated: bool = True,
     ) -> Artifact:
         """A trigger that calls a generated function; its text never changes with the rules.
+
+        Args:
+            template: What creates it.
+            name: Its name.
+            event: What fires it.
+            function: The function's name.
+            on: The table.
+            reason: Why there is one.
+            apart: Whether it may be created after the others are in force.
+            replicated: Whether ``fires: always`` is about it.
 
         Raises:
             CatalogError: The trigger would make every write to the table fail.
@@ -529,25 +546,29 @@ class WriteCompiler:
         stands = Sql(f"{sql.identifier(name)} ON {table(on)}")
         where = f"{on[0]}.{on[1]}"
         cloned = template in _FOR_EACH_ROW and self.relation.kind == "p"
+        fires_always = replicated and self.definition.fires == "always"
+        created = Statement(
+            sql.render(template, context),
+            "SHARE ROW EXCLUSIVE",
+            where,
+            hazards=("waits for running writes, and lets no new one begin meanwhile",),
+            clones=cloned,
+        )
+        # Partitions have clones of a row trigger, and no statement trigger of that name that ALTER TABLE would find.
+        only = Sql(str(context.table) if cloned else f"ONLY {context.table}")
+        always = replace(created, text=sql.render("fires_always", _FiresAlways(only, context.trigger)))
         return Artifact(
             kind="trigger",
             names=(name,),
             relation=on,
             definition=self.definition.name,
-            create=(
-                Statement(
-                    sql.render(template, context),
-                    "SHARE ROW EXCLUSIVE",
-                    where,
-                    hazards=("waits for running writes, and lets no new one begin meanwhile",),
-                    clones=cloned,
-                ),
-            ),
+            create=(created, always) if fires_always else (created,),
             reason=reason,
             commented=Sql(f"TRIGGER {stands}"),
             replaceable=True,
             apart=apart,
             cloned=cloned,
+            fires_always=fires_always,
         )
 
     def _check_transition_tables(self, on: Name) -> None:

@@ -51,6 +51,7 @@ _DESCRIPTIONS = {
     "owner": "Who is told and who answers.",
     "key": "Columns that name a row in messages; without them, the primary key.",
     "writes": "How rows arrive; without it, pgslo chooses and the plan says why.",
+    "fires": "always: rows of a subscription and of the replica role are evaluated as well, and not rejected.",
     "guarded": "Schema of the guarded views; without it, guarded.",
     "readers": "Roles that may read the guarded views.",
     "on_read": "What readers of a column get while a promise about it is broken.",

@@ -500,6 +500,7 @@ PLAIN_KEYS: dict[str, Shape] = {
     "owner": Text("an owner", 200),
     "key": ListOf(Name(), single=True),
     "writes": OneOf("choice", ("bulk", "stream")),
+    "fires": OneOf("choice", ("origin", "always")),
     "guarded": Name("schema"),
     "readers": ListOf(Name("role"), single=True),
     "on_read": OneOf("choice", get_args(OnRead)),

@@ -516,6 +516,7 @@ class Definition(BaseModel):
         table_name: The table's name likewise.
         key: Columns that name a row in messages; empty: the primary key is taken.
         writes: How rows arrive; ``None``: the compiler chooses and says why.
+        fires: ``always``: triggers on its rows also fire for a subscription and where ``session_replication_role`` is replica.
         guarded: Schema of the guarded views.
         readers: Roles that may read the guarded views.
         enforce: False: none of its rules is enforced, and no reader refused.
@@ -542,6 +543,7 @@ class Definition(BaseModel):
     owner: str | None = None
     key: tuple[str, ...] = ()
     writes: Literal["bulk", "stream"] | None = None
+    fires: Literal["origin", "always"] = "origin"
     batch: Batch | None = None
     guarded: str = "guarded"
     readers: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 from pgslo import database, sql
 from pgslo.catalog import NUMERIC, TEXT, Column, Name, Relation
 from pgslo.compile import texts
+from pgslo.compile.constants import ENUM
 from pgslo.database import Connection
 from pgslo.errors import PgsloError
 from pgslo.sql import Sql
@@ -28,7 +29,7 @@ _LEAST_ROWS = 1_000
 _KEYS = 3
 _LINKED = 2_000
 #: Values of these are looked into; of others only whether they are there.
-_WORDS = {"text", "character varying", "character", "citext", "uuid", "inet", "boolean"}
+_WORDS = {"text", "character varying", "character", "uuid", "inet", "boolean"}
 
 
 @dataclass(frozen=True)
@@ -469,6 +470,8 @@ _LEAST_STEPS = 100
 
 
 def _kind(column: Column) -> str:
+    if column.type_schema != "pg_catalog" and column.category != ENUM:
+        return "presence"  # No rule compares its values: its operators are not PostgreSQL's own.
     if column.category == NUMERIC and column.plain and column.base_type != "money":
         return "number"
     if column.category == TEXT or column.base_type in _WORDS:

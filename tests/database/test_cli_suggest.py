@@ -11,6 +11,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from pgslo import inspection
 from pgslo.cli import main
 
 TABLES = """
@@ -210,3 +211,39 @@ def test_whoever_may_not_read_is_told_so(run: Run, connection: psycopg.Connectio
         assert "permission denied" in result.stderr
     finally:
         connection.execute("DROP OWNED BY suggest_stranger; DROP ROLE suggest_stranger")
+
+
+#: A type of an extension, as citext: it looks like text, and its operators are its own.
+WORDS = """
+CREATE TYPE public.word;
+CREATE FUNCTION public.word_in(cstring) RETURNS public.word LANGUAGE internal IMMUTABLE STRICT AS 'textin';
+CREATE FUNCTION public.word_out(public.word) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'textout';
+CREATE TYPE public.word (INPUT = public.word_in, OUTPUT = public.word_out, LIKE = text, CATEGORY = 'S');
+CREATE CAST (text AS public.word) WITHOUT FUNCTION AS ASSIGNMENT;
+CREATE TABLE shop.words (id bigint PRIMARY KEY, ds date NOT NULL, country public.word, status text);
+INSERT INTO shop.words SELECT n, DATE '2026-01-01' + n / 200, (ARRAY['us', 'de', 'fr'])[1 + n % 3], (ARRAY['new', 'paid'])[1 + n % 2] FROM generate_series(1, 5000) AS n;
+"""
+
+
+def test_a_column_of_a_type_of_an_extension(run: Run, connection: psycopg.Connection[Any]):
+    connection.execute(WORDS)
+    _, found = suggested(run, "shop.words")
+    assert "accepted_values" in str(found["columns"]["status"])
+    assert [list(rule) for rule in found["columns"]["country"]] == [["completeness"]]
+    assert run("suggest", "shop.words", "-o", "slos/words.yml").exit_code == 0
+    assert run("plan", "slos/words.yml").exit_code == 3
+
+
+def test_a_rule_that_does_not_fit_is_left_out(
+    run: Run, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+):
+    """Also where the error is at the column, and not at the rule."""
+    connection.execute(WORDS)
+    kind = inspection._kind
+    monkeypatch.setattr(
+        inspection, "_kind", lambda column: "text" if column.name == "country" else kind(column)
+    )
+    text, found = suggested(run, "shop.words")
+    assert "accepted_values" in str(found["columns"]["status"])
+    assert [list(rule) for rule in found["columns"]["country"]] == [["completeness"]]
+    assert '# Left out: column "country" has type public.word' in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -77,20 +78,30 @@ def _fitting(conn: Connection, relation: Relation, text: str) -> str:
             database.compile_all(conn, [made], database.read_catalog(conn, [made]))
         except DefinitionErrors as exc:
             error = exc.errors[0]
-            if not _is_a_rule(text, error):
+            line = _rule_at(text, error)
+            if line is None:
                 raise _as_of_table(relation, error) from exc
-            assert error.location is not None
-            text = without(text, error.location.line, error.message)
+            text = without(text, line, error.message)
         else:
             return text
     raise PgsloError("no rule that was found fits the table")
 
 
-def _is_a_rule(text: str, error: DefinitionError) -> bool:
+def _rule_at(text: str, error: DefinitionError) -> int | None:
+    """The line of the rule that an error is about, counted from 1; ``None`` if it is about the table.
+
+    An error about the type of a column is at the column: its last rule goes first, until the error has gone.
+    """
     if error.location is None or error.location.line < 1:
-        return False
-    line = text.split("\n")[error.location.line - 1]
-    return line.startswith(("    - ", "freshness:", "batch:", "key:"))
+        return None
+    lines = text.split("\n")
+    line = error.location.line
+    if lines[line - 1].startswith(("    - ", "freshness:", "batch:", "key:")):
+        return line
+    if not re.match(r"  [^\s#].*:$", lines[line - 1]):
+        return None
+    end = next((n for n in range(line, len(lines)) if not lines[n].startswith("    ")), len(lines))
+    return next((n + 1 for n in range(end - 1, line - 1, -1) if lines[n].startswith("    - ")), None)
 
 
 def _as_of_table(relation: Relation, error: DefinitionError) -> PgsloError:

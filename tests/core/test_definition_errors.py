@@ -135,6 +135,14 @@ WRONG = [
     ("repair: {trim: true, on_breach: reject}", 4, 39, "its action cannot be changed", None),
     ("repair: {trim: true, at_least: 0.5}", 4, 38, '"at_least" does not fit "repair"', None),
     # Options
+    (
+        'compare: {operator: ">", to: 3}',
+        4,
+        34,
+        "expected a column, not the value 3",
+        "by range or expression",
+    ),
+    ('compare: {operator: ">", to: true}', 4, 36, "not the value true", 'in quotes: "true"'),
     ("not_null: {on_breach: block}", 4, 29, 'action "block" does not exist', "reject"),
     ("not_null: {on_breach: repair}", 4, 29, "does not say how to repair", "repair: {default: 0}"),
     (

@@ -178,3 +178,12 @@ def test_unknown_columns(session):
     ]
     assert errors[0].endswith('hint: did you mean "alpha"?')
     assert errors[1].endswith("hint: its columns are id, alpha")
+
+
+def test_a_value_where_a_column_is_named_has_a_hint(session):
+    session.run("CREATE TABLE features.example (id integer PRIMARY KEY, a date)")
+    (error,) = session.errors(
+        "table: features.example\ncolumns: {a: [compare: {operator: '>', to: '2026-01-01'}]}"
+    )
+    assert 'column "2026-01-01" of features.example does not exist' in error
+    assert "a value is compared by range or expression" in error

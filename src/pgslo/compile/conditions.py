@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,10 @@ NEW, ROW = Sql("NEW"), Sql("r")
 _MANIFOLD_CATEGORIES = {ARRAY, COMPOSITE, GEOMETRIC, RANGE}
 _MANIFOLD_TYPES = {"json", "jsonb", "xml", "tsvector", "tsquery"}
 _ZONED = {"timestamp with time zone", "time with time zone"}
+
+
+#: How a value begins that stands where a column is named: a number, a date, a text of SQL.
+_VALUE = re.compile(r"[-+.0-9']")
 
 
 @dataclass(frozen=True)
@@ -47,9 +52,12 @@ class Subject:
         if found is None:
             known = [column.name for column in self.relation.columns]
             close = difflib.get_close_matches(name, known, n=1)
+            hint = f'did you mean "{close[0]}"?' if close else f"its columns are {', '.join(known)}"
+            if _VALUE.match(name) and not close:
+                hint = f"{hint}; a value is compared by range or expression"
             raise CatalogError(
                 f'column "{name}" of {self.relation.schema}.{self.relation.name} does not exist',
-                hint=f'did you mean "{close[0]}"?' if close else f"its columns are {', '.join(known)}",
+                hint=hint,
                 location=location,
             )
         return found

@@ -171,6 +171,7 @@ def _bounds(rule: type[Rule], shape: Shape, example: str) -> Form:
     )
 
 
+_COMPARED = Name(instead="compare with a value by range or expression")
 _OPERATOR = OneOf("operator", get_args(Operator))
 _STATISTICS = (*get_args(TalliedName), *get_args(SampledName))
 _LIMITS: dict[str, Shape] = {"min": Measure(), "max": Measure()}
@@ -210,7 +211,7 @@ COLUMN_FORMS: dict[str, Form] = {
     "compare": Form(
         Compare,
         'compare: {operator: ">=", to: event_at}',
-        parameters={"operator": _OPERATOR, "to": Name()},
+        parameters={"operator": _OPERATOR, "to": _COMPARED},
         required=("operator", "to"),
     ),
     "references": Form(
@@ -310,7 +311,7 @@ ROW_FORMS: dict[str, Form] = {
     "compare": Form(
         Compare,
         'compare: {left: label_at, operator: ">=", right: event_at}',
-        parameters={"left": Name(), "operator": _OPERATOR, "right": Name()},
+        parameters={"left": _COMPARED, "operator": _OPERATOR, "right": _COMPARED},
         required=("left", "operator", "right"),
     ),
     "references": Form(

@@ -251,13 +251,25 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Name:
-    """The name of a column, schema or role, as the catalogue spells it."""
+    """The name of a column, schema or role, as the catalogue spells it.
+
+    Attributes:
+        what: What it names.
+        instead: Where authors write values by mistake: the hint to what takes values.
+    """
 
     what: str = "column"
+    instead: str = ""
 
     def read(self, node: Node) -> str:
         """The name."""
         scalar = a_scalar(node, f"the name of a {self.what}")
+        if self.instead and not isinstance(scalar.value, str):
+            raise DefinitionError(
+                f"expected a {self.what}, not the value {scalar.text}",
+                hint=f'{self.instead}; a {self.what} of that name is written in quotes: "{scalar.text}"',
+                location=node.location,
+            )
         try:
             # A column may well be called 2020 or null; where a name is wanted, it is one.
             return names.check(scalar.text)
@@ -266,7 +278,8 @@ class Name:
 
     def schema(self) -> dict[str, Any]:
         """The same as JSON Schema."""
-        return {"type": ["string", "number", "boolean"], "minLength": 1, "maxLength": MAX_BYTES}
+        types: Any = "string" if self.instead else ["string", "number", "boolean"]
+        return {"type": types, "minLength": 1, "maxLength": MAX_BYTES}
 
 
 @dataclass(frozen=True)

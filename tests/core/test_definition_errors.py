@@ -138,7 +138,7 @@ WRONG = [
     (
         'compare: {operator: ">", to: 3}',
         4,
-        34,
+        36,
         "expected a column, not the value 3",
         "by range or expression",
     ),

@@ -168,6 +168,27 @@ def test_a_rule_that_still_fits_holds_beside_one_that_does_not(connection, conne
     assert {rule for (rule,) in connection.execute(broken)} <= {"s_reject", "s_quarantine"}
 
 
+@pytest.mark.parametrize("writes", ["bulk", "stream"])
+def test_keys_and_batches_are_told_after_a_change_of_their_types(connection, connect, apply, writes):
+    connection.execute(TABLE.replace("PARTITION BY RANGE (day);", ";").partition("CREATE TABLE ml.t_part")[0])
+    apply(DEFINITION.format(writes=writes))
+    connection.execute(VIEWS)
+    writer = connect()
+    insert = "INSERT INTO ml.t (id, day, v) VALUES (%s, '2026-01-01', %s)"
+    for number, change in enumerate(("ADD extra int", "ALTER id TYPE bigint", "ALTER day TYPE timestamp")):
+        connection.execute(f"ALTER TABLE ml.t {change}")
+        writer.execute(insert, (2 * number, 0), prepare=False)
+        writer.execute(insert, (2 * number + 1, -5), prepare=False)
+    keys = [f"(id, day) = ({number}, 2026-01-01{' 00:00:00' * (number > 3)})" for number in range(6)]
+    sampled = (
+        "SELECT row_key, batch FROM pgslo_catalog.sample JOIN pgslo_catalog.rule USING (rule_id) ORDER BY 1"
+    )
+    batches = ["2026-01-01", "2026-01-01", "2026-01-01T00:00:00"]
+    assert connection.execute(sampled).fetchall() == list(zip(keys[::2], batches, strict=True))
+    held = "SELECT row_key FROM pgslo.quarantine ORDER BY 1"
+    assert [key for (key,) in connection.execute(held)] == keys[1::2]
+
+
 def test_predictions_are_processed_in_sessions_that_wrote_before_a_change(connection, connect, apply):
     connection.execute(
         """CREATE SCHEMA ml;

@@ -266,13 +266,26 @@ BEGIN
                 -- It raises over no row at all if the table is not what the rule was written for.
                 PERFORM FROM pgslo_new AS r WHERE FALSE AND ((r.country NOT IN ('unknown', 'n/a', '')) IS NOT FALSE);
                 -- A row for which the condition raises fails; which one it is shows only row by row.
-                PERFORM pgslo_catalog.forget_plans();
                 DECLARE
                     r record;
                     passes boolean;
                     batch_name text;
                     batch_place numeric;
                 BEGIN
+                    -- After ALTER TABLE plans on r fail until they are forgotten. These are as old as any below.
+                    FOR attempt IN 1..2 LOOP
+                        BEGIN
+                            SELECT n.* INTO r FROM pgslo_new AS n LIMIT 1;
+                            PERFORM r.country, r.user_id, r.feature_date;
+                            PERFORM r.feature_date;
+                            EXIT;
+                        EXCEPTION
+                            WHEN datatype_mismatch THEN
+                                PERFORM pgslo_catalog.forget_plans();
+                            WHEN OTHERS THEN
+                                EXIT;  -- A column was renamed, for example.
+                        END;
+                    END LOOP;
                     FOR r IN SELECT n.* FROM pgslo_new AS n LOOP
                         BEGIN
                             passes := ((r.country NOT IN ('unknown', 'n/a', '')) IS NOT FALSE);
@@ -326,13 +339,26 @@ BEGIN
                 -- It raises over no row at all if the table is not what the rule was written for.
                 PERFORM FROM pgslo_new AS r WHERE FALSE AND ((r.email NOT IN ('test@example.com')) IS NOT FALSE);
                 -- A row for which the condition raises fails; which one it is shows only row by row.
-                PERFORM pgslo_catalog.forget_plans();
                 DECLARE
                     r record;
                     passes boolean;
                     batch_name text;
                     batch_place numeric;
                 BEGIN
+                    -- After ALTER TABLE plans on r fail until they are forgotten. These are as old as any below.
+                    FOR attempt IN 1..2 LOOP
+                        BEGIN
+                            SELECT n.* INTO r FROM pgslo_new AS n LIMIT 1;
+                            PERFORM r.email, r.user_id, r.feature_date;
+                            PERFORM r.feature_date;
+                            EXIT;
+                        EXCEPTION
+                            WHEN datatype_mismatch THEN
+                                PERFORM pgslo_catalog.forget_plans();
+                            WHEN OTHERS THEN
+                                EXIT;  -- A column was renamed, for example.
+                        END;
+                    END LOOP;
                     FOR r IN SELECT n.* FROM pgslo_new AS n LOOP
                         BEGIN
                             passes := ((r.email NOT IN ('test@example.com')) IS NOT FALSE);
@@ -386,13 +412,26 @@ BEGIN
                 -- It raises over no row at all if the table is not what the rule was written for.
                 PERFORM FROM pgslo_new AS r WHERE FALSE AND ((r.score NOT IN ('-1'::real, '0.1'::real)) IS NOT FALSE);
                 -- A row for which the condition raises fails; which one it is shows only row by row.
-                PERFORM pgslo_catalog.forget_plans();
                 DECLARE
                     r record;
                     passes boolean;
                     batch_name text;
                     batch_place numeric;
                 BEGIN
+                    -- After ALTER TABLE plans on r fail until they are forgotten. These are as old as any below.
+                    FOR attempt IN 1..2 LOOP
+                        BEGIN
+                            SELECT n.* INTO r FROM pgslo_new AS n LIMIT 1;
+                            PERFORM r.score, r.user_id, r.feature_date;
+                            PERFORM r.feature_date;
+                            EXIT;
+                        EXCEPTION
+                            WHEN datatype_mismatch THEN
+                                PERFORM pgslo_catalog.forget_plans();
+                            WHEN OTHERS THEN
+                                EXIT;  -- A column was renamed, for example.
+                        END;
+                    END LOOP;
                     FOR r IN SELECT n.* FROM pgslo_new AS n LOOP
                         BEGIN
                             passes := ((r.score NOT IN ('-1'::real, '0.1'::real)) IS NOT FALSE);
@@ -509,7 +548,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo e1e3861ffbaf30b7 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 9cc7e13d34b81a15 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

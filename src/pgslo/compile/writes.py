@@ -68,6 +68,7 @@ class Described:
         shown: Values of the failing row's columns, as text; of a rule that rejects, those that the writer may see.
         row_key: The key of the failing row, in the same way.
         raised: The error that the condition raised, in the same way.
+        fields: The fields of the row that the rule and the key read, and then those by which its batch is told.
     """
 
     label: Sql
@@ -84,6 +85,7 @@ class Described:
     warns: Sql
     samples: Sql
     refuses: Sql
+    fields: tuple[Sql, ...]
 
 
 @dataclass(frozen=True)
@@ -348,7 +350,7 @@ class WriteCompiler:
             **self.header(function, NEW, diverting, returns=NEW),
             first=described[0].passes,
             others=tuple(one.passes for one in described[1:]),
-            fields=self._fields(diverting),
+            fields=_fields(NEW, self._read(diverting)),
             rules=described,
             old_key=sql.join(
                 ", ",
@@ -379,7 +381,7 @@ class WriteCompiler:
             **self.header(function, NEW, judging),
             first=described[0].passes,
             others=tuple(one.passes for one in described[1:]),
-            fields=self._fields(judging),
+            fields=_fields(NEW, self._read(judging)),
             rejecting=with_breach(judging, described, "reject"),
             noting=with_breach(judging, described, "warn", "flag"),
         )
@@ -611,14 +613,12 @@ class WriteCompiler:
 
     def _read(self, of: tuple[rules.Rule, ...]) -> tuple[str, ...]:
         """The columns that a function reads which judges these rules and tells rows and batches apart."""
-        by = self.definition.batch.by.columns if self.definition.batch and self.definition.batch.by else ()
-        return tuple(
-            dict.fromkeys((*self.key, *by, *(name for rule in of for name in conditions.columns(rule))))
-        )
+        own = (name for rule in of for name in conditions.columns(rule))
+        return tuple(dict.fromkeys((*self.key, *self._batch_columns(), *own)))
 
-    def _fields(self, of: tuple[rules.Rule, ...]) -> Sql:
-        """The fields of the written row that such a function reads."""
-        return sql.join(", ", (Sql(f"{NEW}.{sql.identifier(name)}") for name in self._read(of)))
+    def _batch_columns(self) -> tuple[str, ...]:
+        batch = self.definition.batch
+        return batch.by.columns if batch and batch.by else ()
 
     def header(
         self, function: str, row: Sql, of: tuple[rules.Rule, ...], *, returns: Sql = _NO_ROW
@@ -736,7 +736,16 @@ class WriteCompiler:
             warns=Sql(f"ARRAY[{sql.literal(rule.name)}]" if rule.on_breach == "warn" else "'{}'::text[]"),
             samples=sql.literal(rule.samples),
             refuses=sql.literal(refuses(rule)),
+            fields=tuple(
+                _fields(row, names)
+                for names in (tuple(dict.fromkeys((*columns, *self.key))), self._batch_columns())
+                if names
+            ),
         )
+
+
+def _fields(row: Sql, names: tuple[str, ...]) -> Sql:
+    return sql.join(", ", (Sql(f"{row}.{sql.identifier(name)}") for name in names))
 
 
 def _pins(relation: Relation | None) -> tuple[_Pinned, ...]:

@@ -2078,6 +2078,8 @@ CREATE TABLE pgslo_catalog.rule (
     met_before_resolve integer DEFAULT 1 NOT NULL,
     muted_until timestamp with time zone,
     rests_on jsonb,
+    clocked_at timestamp with time zone,
+    took interval,
     CONSTRAINT rule_at_least_is_a_fraction CHECK (((at_least >= (0)::numeric) AND (at_least <= (1)::numeric))),
     CONSTRAINT rule_at_most_is_a_count CHECK ((at_most >= 0)),
     CONSTRAINT rule_on_breach_is_known CHECK ((on_breach = ANY (ARRAY['warn'::text, 'flag'::text, 'quarantine'::text, 'repair'::text, 'reject'::text]))),
@@ -2106,6 +2108,10 @@ COMMENT ON COLUMN pgslo_catalog.rule.met_before_resolve IS 'Batches in a row tha
 COMMENT ON COLUMN pgslo_catalog.rule.muted_until IS 'Nobody is told of its incidents before.';
 
 COMMENT ON COLUMN pgslo_catalog.rule.rests_on IS 'Of a native rule: what has to be there, whoever made it, as kind (not_null, unique, foreign_key), columns, and table of a foreign key.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.clocked_at IS 'When tick() last evaluated a rule that reads more than a batch.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.took IS 'How long that took: from 0.1 seconds on, the next time is 20 times as long after it.';
 
 CREATE FUNCTION pgslo_catalog.assertion_rule(definition text, assertion text) RETURNS pgslo_catalog.rule
     LANGUAGE plpgsql STABLE
@@ -4138,12 +4144,14 @@ CREATE FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_onc
     AS $$
 DECLARE
     judged integer := 0;
+    began timestamptz := clock_timestamp();
 BEGIN
     IF (follow.definition).writes = 'bulk' THEN
         judged := pgslo_catalog.follow_loads(follow.definition, follow.at_once, follow.at_most);
     ELSIF (follow.definition).recount IS NOT NULL AND (follow.definition).batch_by IS NOT NULL THEN
         judged := pgslo_catalog.follow_stream(follow.definition, follow.at_once, follow.at_most);
     END IF;
+    PERFORM pgslo_catalog.judge_by_clock(follow.definition, follow.at_once, began);
     PERFORM pgslo_catalog.settle_pauses(follow.definition);
     PERFORM pgslo_catalog.judge_unjudged(follow.definition,
         CASE WHEN follow.at_once IS NULL THEN clock_timestamp() + interval '1 second' ELSE 'infinity' END);
@@ -5526,7 +5534,6 @@ DECLARE
     judged pgslo_catalog.batch;
     rule pgslo_catalog.rule;
     found record;
-    verdict text;
 BEGIN
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.definition_id = judge_batch.definition_id;
     SELECT b.* INTO judged FROM pgslo_catalog.batch b WHERE b.definition_id = judge_batch.definition_id AND b.name = judge_batch.batch;
@@ -5541,27 +5548,7 @@ BEGIN
         WHERE r.definition_id = judge_batch.definition_id AND r.scope NOT IN ('row', 'assertion') AND r.kind NOT IN ('learned', 'ml_metric') AND r.retired_at IS NULL
         ORDER BY r.rule_id
     LOOP
-        BEGIN
-            SELECT m.* INTO found FROM pgslo_catalog.measured(target, judged, rule) AS m;
-        EXCEPTION WHEN OTHERS THEN
-            IF SQLSTATE = 'SL004' THEN
-                RAISE;
-            ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
-                PERFORM pgslo_catalog.record_unjudged(target.name, ARRAY[rule.name], ARRAY[judged.name], ARRAY[judged.place], SQLSTATE, SQLERRM);
-                SELECT NULL::float8 AS value, NULL::bigint AS rows, 'it has not been judged yet' AS said, NULL::text AS example INTO found;
-            ELSE
-                PERFORM pgslo_catalog.record_break(target.name, rule.name, SQLSTATE, SQLERRM);
-                SELECT NULL::float8 AS value, NULL::bigint AS rows, format('it can no longer be judged: %s', pgslo_catalog.error_said(false, SQLSTATE, SQLERRM)) AS said,
-                       SQLERRM AS example
-                INTO found;
-            END IF;
-        END;
-        verdict := CASE
-            WHEN found.value IS NULL OR found.value = 'NaN' THEN 'unknown'
-            WHEN found.value < rule.warn_low OR found.value > rule.warn_high OR found.value < rule.reject_low OR found.value > rule.reject_high THEN 'missed'
-            ELSE 'met'
-        END;
-        PERFORM pgslo_catalog.give_verdict(rule, judged, verdict, found.value, coalesce(rule.warn_low, rule.reject_low), coalesce(rule.warn_high, rule.reject_high), NULL, found.said, example => found.example);
+        PERFORM pgslo_catalog.judge_rule(target, judged, rule);
     END LOOP;
     FOR found IN
         SELECT r AS rule, j.*
@@ -5588,6 +5575,44 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.judge_batch(definition_id bigint, batch text) IS 'Judges a batch by every rule about batches, and opens or resolves their incidents.';
+
+CREATE FUNCTION pgslo_catalog.judge_by_clock(definition pgslo_catalog.definition, at_once text, since timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (judge_by_clock.definition).definition_id;
+    last_place numeric := pgslo_catalog.last_place(judge_by_clock.definition);
+    newest pgslo_catalog.batch;
+    due pgslo_catalog.rule;
+    began timestamptz;
+BEGIN
+    FOR due IN
+        SELECT r.* FROM pgslo_catalog.rule r
+        WHERE r.definition_id = id AND r.retired_at IS NULL AND r.measure ->> 'by_clock' = 'true'
+          -- A slow one takes a twentieth of the time at most.
+          AND (judge_by_clock.at_once IS NOT NULL OR r.took IS NULL OR r.took < '100ms' OR r.clocked_at + 20 * r.took < clock_timestamp())
+        ORDER BY r.rule_id
+    LOOP
+        IF newest.name IS NULL THEN
+            SELECT b.* INTO newest FROM pgslo_catalog.batch b
+            WHERE b.definition_id = id AND b.closed_at IS NOT NULL AND b.place <= last_place
+            ORDER BY b.rows > 0 DESC, b.place DESC LIMIT 1;
+            EXIT WHEN newest.name IS NULL;
+        END IF;
+        -- A batch without rows says nothing about its rows, but a table without rows does.
+        CONTINUE WHEN newest.rows <= 0 AND due.kind = 'same_as';
+        CONTINUE WHEN EXISTS (
+            SELECT FROM pgslo_catalog.verdict v
+            WHERE v.rule_id = due.rule_id AND v.batch = newest.name AND v.judged_at >= judge_by_clock.since AND v.said <> 'the batch was emptied');
+        began := clock_timestamp();
+        PERFORM pgslo_catalog.judge_rule(judge_by_clock.definition, newest, due);
+        UPDATE pgslo_catalog.rule r SET clocked_at = clock_timestamp(), took = clock_timestamp() - began WHERE r.rule_id = due.rule_id;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.judge_by_clock(definition pgslo_catalog.definition, at_once text, since timestamp with time zone) IS 'Judges rules that read more than a batch, under the name of the newest, unless they were judged since.';
 
 CREATE FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.definition, batch text, columns text[], sample text[], level smallint) RETURNS void
     LANGUAGE plpgsql
@@ -5798,6 +5823,43 @@ END
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.judge_rows(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, place numeric) IS 'Judge a batch by a rule about rows, from the table, and open its incident; false if its rows are not found.';
+
+CREATE FUNCTION pgslo_catalog.judge_rule(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    name text := (judge_rule.definition).name;
+    judged pgslo_catalog.batch := judge_rule.batch;
+    held pgslo_catalog.rule := judge_rule.rule;
+    found record;
+    verdict text;
+BEGIN
+    BEGIN
+        SELECT m.* INTO found FROM pgslo_catalog.measured(judge_rule.definition, judged, held) AS m;
+    EXCEPTION WHEN OTHERS THEN
+        IF SQLSTATE = 'SL004' THEN
+            RAISE;
+        ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
+            PERFORM pgslo_catalog.record_unjudged(name, ARRAY[held.name], ARRAY[judged.name], ARRAY[judged.place], SQLSTATE, SQLERRM);
+            SELECT NULL::float8 AS value, NULL::bigint AS rows, 'it has not been judged yet' AS said, NULL::text AS example INTO found;
+        ELSE
+            PERFORM pgslo_catalog.record_break(name, held.name, SQLSTATE, SQLERRM);
+            SELECT NULL::float8 AS value, NULL::bigint AS rows, format('it can no longer be judged: %s', pgslo_catalog.error_said(false, SQLSTATE, SQLERRM)) AS said,
+                   SQLERRM AS example
+            INTO found;
+        END IF;
+    END;
+    verdict := CASE
+        WHEN found.value IS NULL OR found.value = 'NaN' THEN 'unknown'
+        WHEN found.value < held.warn_low OR found.value > held.warn_high OR found.value < held.reject_low OR found.value > held.reject_high THEN 'missed'
+        ELSE 'met'
+    END;
+    PERFORM pgslo_catalog.give_verdict(held, judged, verdict, found.value, coalesce(held.warn_low, held.reject_low), coalesce(held.warn_high, held.reject_high), NULL, found.said, example => found.example);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.judge_rule(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule) IS 'Judges a batch by one rule, and opens or resolves its incident.';
 
 CREATE FUNCTION pgslo_catalog.judge_unjudged(definition pgslo_catalog.definition, until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -6527,11 +6589,11 @@ DECLARE
     failed bigint;
 BEGIN
     rows := (measured.batch).rows;
-    IF (measured.batch).place = '-Infinity' AND form <> 'age' THEN
+    IF (measured.batch).place = '-Infinity' AND form NOT IN ('age', 'table_rows') THEN
         said := 'the batch of these rows cannot be told: its expression has no value';
         RETURN;
     END IF;
-    IF form NOT IN ('rows', 'age', 'failures') AND rows <= 0 THEN
+    IF form NOT IN ('rows', 'age', 'failures', 'table_rows') AND rows <= 0 THEN
         said := 'the batch has no rows';
         RETURN;
     END IF;
@@ -6602,6 +6664,11 @@ BEGIN
                 ELSE format('column "%s" has the same values in %s; the objective is at most %s', measure ->> 'column', CASE value WHEN 0 THEN '1 batch' ELSE value + 1 || ' batches in a row' END, high + 1) END;
         WHEN form = 'age' THEN
             SELECT a.value, a.said INTO value, said FROM pgslo_catalog.age(measured.definition) AS a;
+        WHEN form = 'table_rows' THEN
+            PERFORM pgslo_catalog.pin_table(measured.definition, measure ->> 'function');
+            EXECUTE format('SELECT f.rows FROM pgslo_gen.%I($1) AS f', measure ->> 'function') INTO value USING (measured.batch).name;
+            said := format('the table has %s %s; %s', pgslo_catalog.shown(value::numeric), CASE value WHEN 1 THEN 'row' ELSE 'rows' END,
+                pgslo_catalog.wanted(low, high, 1, ''));
         WHEN form = 'failures' THEN
             PERFORM pgslo_catalog.pin_table(measured.definition, measure ->> 'function');
             EXECUTE format('SELECT f.rows, f.failed, f.example FROM pgslo_gen.%I($1) AS f', measure ->> 'function')
@@ -10279,7 +10346,7 @@ CREATE FUNCTION pgslo_catalog.unmeasured(batch pgslo_catalog.batch, measure json
 BEGIN
     RETURN CASE
         WHEN measure ->> 'form' = 'change' THEN pgslo_catalog.unmeasured(unmeasured.batch, measure -> 'of')
-        WHEN measure ->> 'form' IN ('age', 'failures', 'passing') OR measure ->> 'form' = 'rows' AND NOT measure ? 'tally' THEN 0
+        WHEN measure ->> 'form' IN ('age', 'failures', 'passing', 'table_rows') OR measure ->> 'form' = 'rows' AND NOT measure ? 'tally' THEN 0
         ELSE coalesce(((unmeasured.batch).tallies ->> 'unmeasured rows')::bigint, 0)
             -- Sums need no sample; distances, quantiles and the like are of sampled rows.
             + CASE
@@ -13158,6 +13225,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.judge_assertion(rule_id bigint, keys text[]
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_batch(definition_id bigint, batch text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.judge_by_clock(definition pgslo_catalog.definition, at_once text, since timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.definition, batch text, columns text[], sample text[], level smallint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, place numeric, alone boolean) FROM PUBLIC;
@@ -13167,6 +13236,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch t
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_metric(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_rows(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.judge_rule(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_unjudged(definition pgslo_catalog.definition, until timestamp with time zone) FROM PUBLIC;
 

@@ -217,6 +217,80 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.watched_columns(bigint) IS 'Columns whose profile is kept, in the order in which samples have them.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.judge_rule(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    name text := (judge_rule.definition).name;
+    judged pgslo_catalog.batch := judge_rule.batch;
+    held pgslo_catalog.rule := judge_rule.rule;
+    found record;
+    verdict text;
+BEGIN
+    BEGIN
+        SELECT m.* INTO found FROM pgslo_catalog.measured(judge_rule.definition, judged, held) AS m;
+    EXCEPTION WHEN OTHERS THEN
+        IF SQLSTATE = 'SL004' THEN
+            RAISE;
+        ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
+            PERFORM pgslo_catalog.record_unjudged(name, ARRAY[held.name], ARRAY[judged.name], ARRAY[judged.place], SQLSTATE, SQLERRM);
+            SELECT NULL::float8 AS value, NULL::bigint AS rows, 'it has not been judged yet' AS said, NULL::text AS example INTO found;
+        ELSE
+            PERFORM pgslo_catalog.record_break(name, held.name, SQLSTATE, SQLERRM);
+            SELECT NULL::float8 AS value, NULL::bigint AS rows, format('it can no longer be judged: %s', pgslo_catalog.error_said(false, SQLSTATE, SQLERRM)) AS said,
+                   SQLERRM AS example
+            INTO found;
+        END IF;
+    END;
+    verdict := CASE
+        WHEN found.value IS NULL OR found.value = 'NaN' THEN 'unknown'
+        WHEN found.value < held.warn_low OR found.value > held.warn_high OR found.value < held.reject_low OR found.value > held.reject_high THEN 'missed'
+        ELSE 'met'
+    END;
+    PERFORM pgslo_catalog.give_verdict(held, judged, verdict, found.value, coalesce(held.warn_low, held.reject_low), coalesce(held.warn_high, held.reject_high), NULL, found.said, example => found.example);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.judge_rule(pgslo_catalog.definition, pgslo_catalog.batch, pgslo_catalog.rule) IS 'Judges a batch by one rule, and opens or resolves its incident.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.judge_by_clock(definition pgslo_catalog.definition, at_once text, since timestamptz) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    id bigint := (judge_by_clock.definition).definition_id;
+    last_place numeric := pgslo_catalog.last_place(judge_by_clock.definition);
+    newest pgslo_catalog.batch;
+    due pgslo_catalog.rule;
+    began timestamptz;
+BEGIN
+    FOR due IN
+        SELECT r.* FROM pgslo_catalog.rule r
+        WHERE r.definition_id = id AND r.retired_at IS NULL AND r.measure ->> 'by_clock' = 'true'
+          -- A slow one takes a twentieth of the time at most.
+          AND (judge_by_clock.at_once IS NOT NULL OR r.took IS NULL OR r.took < '100ms' OR r.clocked_at + 20 * r.took < clock_timestamp())
+        ORDER BY r.rule_id
+    LOOP
+        IF newest.name IS NULL THEN
+            SELECT b.* INTO newest FROM pgslo_catalog.batch b
+            WHERE b.definition_id = id AND b.closed_at IS NOT NULL AND b.place <= last_place
+            ORDER BY b.rows > 0 DESC, b.place DESC LIMIT 1;
+            EXIT WHEN newest.name IS NULL;
+        END IF;
+        -- A batch without rows says nothing about its rows, but a table without rows does.
+        CONTINUE WHEN newest.rows <= 0 AND due.kind = 'same_as';
+        CONTINUE WHEN EXISTS (
+            SELECT FROM pgslo_catalog.verdict v
+            WHERE v.rule_id = due.rule_id AND v.batch = newest.name AND v.judged_at >= judge_by_clock.since AND v.said <> 'the batch was emptied');
+        began := clock_timestamp();
+        PERFORM pgslo_catalog.judge_rule(judge_by_clock.definition, newest, due);
+        UPDATE pgslo_catalog.rule r SET clocked_at = clock_timestamp(), took = clock_timestamp() - began WHERE r.rule_id = due.rule_id;
+    END LOOP;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.judge_by_clock(pgslo_catalog.definition, text, timestamptz)
+    IS 'Judges rules that read more than a batch, under the name of the newest, unless they were judged since.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.judge_batch(definition_id bigint, batch text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -226,7 +300,6 @@ DECLARE
     judged pgslo_catalog.batch;
     rule pgslo_catalog.rule;
     found record;
-    verdict text;
 BEGIN
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.definition_id = judge_batch.definition_id;
     SELECT b.* INTO judged FROM pgslo_catalog.batch b WHERE b.definition_id = judge_batch.definition_id AND b.name = judge_batch.batch;
@@ -241,27 +314,7 @@ BEGIN
         WHERE r.definition_id = judge_batch.definition_id AND r.scope NOT IN ('row', 'assertion') AND r.kind NOT IN ('learned', 'ml_metric') AND r.retired_at IS NULL
         ORDER BY r.rule_id
     LOOP
-        BEGIN
-            SELECT m.* INTO found FROM pgslo_catalog.measured(target, judged, rule) AS m;
-        EXCEPTION WHEN OTHERS THEN
-            IF SQLSTATE = 'SL004' THEN
-                RAISE;
-            ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
-                PERFORM pgslo_catalog.record_unjudged(target.name, ARRAY[rule.name], ARRAY[judged.name], ARRAY[judged.place], SQLSTATE, SQLERRM);
-                SELECT NULL::float8 AS value, NULL::bigint AS rows, 'it has not been judged yet' AS said, NULL::text AS example INTO found;
-            ELSE
-                PERFORM pgslo_catalog.record_break(target.name, rule.name, SQLSTATE, SQLERRM);
-                SELECT NULL::float8 AS value, NULL::bigint AS rows, format('it can no longer be judged: %s', pgslo_catalog.error_said(false, SQLSTATE, SQLERRM)) AS said,
-                       SQLERRM AS example
-                INTO found;
-            END IF;
-        END;
-        verdict := CASE
-            WHEN found.value IS NULL OR found.value = 'NaN' THEN 'unknown'
-            WHEN found.value < rule.warn_low OR found.value > rule.warn_high OR found.value < rule.reject_low OR found.value > rule.reject_high THEN 'missed'
-            ELSE 'met'
-        END;
-        PERFORM pgslo_catalog.give_verdict(rule, judged, verdict, found.value, coalesce(rule.warn_low, rule.reject_low), coalesce(rule.warn_high, rule.reject_high), NULL, found.said, example => found.example);
+        PERFORM pgslo_catalog.judge_rule(target, judged, rule);
     END LOOP;
     FOR found IN
         SELECT r AS rule, j.*
@@ -486,12 +539,14 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     judged integer := 0;
+    began timestamptz := clock_timestamp();
 BEGIN
     IF (follow.definition).writes = 'bulk' THEN
         judged := pgslo_catalog.follow_loads(follow.definition, follow.at_once, follow.at_most);
     ELSIF (follow.definition).recount IS NOT NULL AND (follow.definition).batch_by IS NOT NULL THEN
         judged := pgslo_catalog.follow_stream(follow.definition, follow.at_once, follow.at_most);
     END IF;
+    PERFORM pgslo_catalog.judge_by_clock(follow.definition, follow.at_once, began);
     PERFORM pgslo_catalog.settle_pauses(follow.definition);
     PERFORM pgslo_catalog.judge_unjudged(follow.definition,
         CASE WHEN follow.at_once IS NULL THEN clock_timestamp() + interval '1 second' ELSE 'infinity' END);

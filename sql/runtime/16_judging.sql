@@ -12,6 +12,9 @@
 --   unchanged   batches in a row whose values of "column" are those of the one before
 --   age         seconds since the newest data
 --   failures    what the generated "function" counts; "said" is what it counts, "said_of_one" a single one
+--   table_rows  rows of the whole table, which the generated "function" counts
+--
+-- Rules with "by_clock" read more than the batch: tick() evaluates them again without a write.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.shown(value numeric) RETURNS text
@@ -117,7 +120,7 @@ AS $pgslo$
 BEGIN
     RETURN CASE
         WHEN measure ->> 'form' = 'change' THEN pgslo_catalog.unmeasured(unmeasured.batch, measure -> 'of')
-        WHEN measure ->> 'form' IN ('age', 'failures', 'passing') OR measure ->> 'form' = 'rows' AND NOT measure ? 'tally' THEN 0
+        WHEN measure ->> 'form' IN ('age', 'failures', 'passing', 'table_rows') OR measure ->> 'form' = 'rows' AND NOT measure ? 'tally' THEN 0
         ELSE coalesce(((unmeasured.batch).tallies ->> 'unmeasured rows')::bigint, 0)
             -- Sums need no sample; distances, quantiles and the like are of sampled rows.
             + CASE
@@ -395,11 +398,11 @@ DECLARE
     failed bigint;
 BEGIN
     rows := (measured.batch).rows;
-    IF (measured.batch).place = '-Infinity' AND form <> 'age' THEN
+    IF (measured.batch).place = '-Infinity' AND form NOT IN ('age', 'table_rows') THEN
         said := 'the batch of these rows cannot be told: its expression has no value';
         RETURN;
     END IF;
-    IF form NOT IN ('rows', 'age', 'failures') AND rows <= 0 THEN
+    IF form NOT IN ('rows', 'age', 'failures', 'table_rows') AND rows <= 0 THEN
         said := 'the batch has no rows';
         RETURN;
     END IF;
@@ -470,6 +473,11 @@ BEGIN
                 ELSE format('column "%s" has the same values in %s; the objective is at most %s', measure ->> 'column', CASE value WHEN 0 THEN '1 batch' ELSE value + 1 || ' batches in a row' END, high + 1) END;
         WHEN form = 'age' THEN
             SELECT a.value, a.said INTO value, said FROM pgslo_catalog.age(measured.definition) AS a;
+        WHEN form = 'table_rows' THEN
+            PERFORM pgslo_catalog.pin_table(measured.definition, measure ->> 'function');
+            EXECUTE format('SELECT f.rows FROM pgslo_gen.%I($1) AS f', measure ->> 'function') INTO value USING (measured.batch).name;
+            said := format('the table has %s %s; %s', pgslo_catalog.shown(value::numeric), CASE value WHEN 1 THEN 'row' ELSE 'rows' END,
+                pgslo_catalog.wanted(low, high, 1, ''));
         WHEN form = 'failures' THEN
             PERFORM pgslo_catalog.pin_table(measured.definition, measure ->> 'function');
             EXECUTE format('SELECT f.rows, f.failed, f.example FROM pgslo_gen.%I($1) AS f', measure ->> 'function')

@@ -408,7 +408,8 @@ SELECT pgslo_catalog.register('{
     "form": "failures",
     "function": "features__user_stats__rule_pro_users_spend",
     "said": "rows returned",
-    "said_of_one": "row returned"
+    "said_of_one": "row returned",
+    "by_clock": true
    },
    "warn_low": null,
    "warn_high": 0.0,
@@ -417,7 +418,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "21aefe007e80e6e5"
+ "fingerprint": "3f983a660b3aa865"
 }'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.

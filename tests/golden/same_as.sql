@@ -399,7 +399,8 @@ SELECT pgslo_catalog.register('{
     "form": "failures",
     "function": "features__user_stats__rule_product_is_known",
     "said": "rows without the same row in dim.product",
-    "said_of_one": "row without the same row in dim.product"
+    "said_of_one": "row without the same row in dim.product",
+    "by_clock": true
    },
    "warn_low": null,
    "warn_high": 1.0,
@@ -408,7 +409,7 @@ SELECT pgslo_catalog.register('{
   }
  ],
  "tasks": [],
- "fingerprint": "0aaa084af5fe164e"
+ "fingerprint": "920d500026833695"
 }'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.

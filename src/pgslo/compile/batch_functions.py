@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from pgslo.sql import Sql
 _ALL_ROWS = Sql("TRUE")
 _TABLE = Sql("t")
 _BATCH = Sql("text")
+_BY_COUNTING = "a function of its own counts the table, by the clock as well; writes pay nothing"
 _BY_FUNCTION = "a function of its own reads the batch's rows when it is closed; writes pay nothing"
 
 
@@ -124,6 +125,13 @@ class _SameAs(_OfRows):
 
 
 @dataclass(frozen=True)
+class _TableRows(_Function):
+    table: Sql
+    about: Sql
+    undoing: tuple[Undoing, ...]
+
+
+@dataclass(frozen=True)
 class _QueryRule(_Function):
     query: Sql
     undo: Undoing
@@ -181,11 +189,31 @@ def _made(
         settings=session_settings.ALL,
     )
     return Parts(
-        {"form": "failures", "function": function, **_failures(rule)},
+        {"form": "failures", "function": function, **_failures(rule), **_by_clock(rule)},
         _BY_FUNCTION,
         artifacts=(artifact,),
         probes=probes,
     )
+
+
+def table_rows(rule: rules.RowCount, compiler: WriteCompiler) -> Parts:
+    """What a number of rows of the whole table comes to."""
+    function = _function_name(rule, compiler)
+    context = _TableRows(
+        **_header(rule, compiler, function),
+        table=compiler.table,
+        about=rule.where.qualified(ROW) if rule.where is not None else _ALL_ROWS,
+        undoing=compiler.undoing,
+    )
+    parts = _made(rule, compiler, function, sql.render("table_rows", context), ())
+    return replace(
+        parts, measure={"form": "table_rows", "function": function, "by_clock": True}, reason=_BY_COUNTING
+    )
+
+
+def _by_clock(rule: rules.BatchRule) -> dict[str, bool]:
+    """Whether the rule reads more than the batch, so that its verdict changes without a write to the table."""
+    return {"by_clock": True} if isinstance(rule, rules.QueryRule | rules.SameAs) else {}
 
 
 def _failures(rule: rules.BatchRule) -> dict[str, str]:

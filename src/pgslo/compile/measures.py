@@ -195,6 +195,8 @@ def _parts(rule: rules.BatchRule, compiler: WriteCompiler) -> Parts:
     match rule:
         case rules.Completeness():
             return _completeness(rule, compiler)
+        case rules.RowCount(of="table"):
+            return batch_functions.table_rows(rule, compiler)
         case rules.RowCount():
             counted = _rows(rule)
             tallies = _tallies_of_rows(rule, compiler)

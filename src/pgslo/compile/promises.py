@@ -103,6 +103,8 @@ def _over_batches(rule: rules.BatchRule) -> str:
     match rule:
         case rules.Completeness():
             return f"{rule.column} not null in {_range(_percent(_low(rule)), _percent(_high(rule)))} of a batch's rows"
+        case rules.RowCount(of="table"):
+            return f"{_range(_number(_low(rule)), _number(_high(rule)))} rows in the table"
         case rules.RowCount(relative_to=None):
             return f"{_range(_number(_low(rule)), _number(_high(rule)))} rows in a batch"
         case rules.RowCount():

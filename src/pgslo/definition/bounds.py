@@ -129,7 +129,7 @@ def _check_rejecting(rule: BatchRule) -> Iterator[DefinitionError]:
     match rule:
         case Completeness():
             return
-        case RowCount(relative_to=None):
+        case RowCount(relative_to=None, of="batch"):
             if low is not None:
                 yield _not_yet(
                     rule, key_low, "A batch has all of its rows only when it is closed.", "reject_above"
@@ -174,6 +174,12 @@ def _check_parameters(rule: BatchRule) -> Iterator[DefinitionError]:
                 location=rule.place("trained_on"),
             )
     if isinstance(rule, RowCount) and rule.low is not None and rule.low < 0:
-        yield DefinitionError("a batch cannot have less than no rows", location=rule.place("min"))
+        yield DefinitionError(f"a {rule.of} cannot have less than no rows", location=rule.place("min"))
+    if isinstance(rule, RowCount) and rule.of == "table" and rule.relative_to is not None:
+        yield DefinitionError(
+            '"relative_to" compares batches, and "of: table" counts the whole table',
+            hint="Keep one.",
+            location=rule.place("relative_to"),
+        )
     if isinstance(rule, Drift | Skew) and rule.high is not None and rule.high < 0:
         yield DefinitionError("a distance is never below zero", location=rule.place("max"))

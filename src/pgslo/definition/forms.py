@@ -182,7 +182,12 @@ _DISTANCE = OneOf("distance", get_args(DistanceName))
 _ROW_COUNT = Form(
     RowCount,
     "row_count: {min: 1000}",
-    parameters={"min": Measure(), "max": Measure(), "relative_to": Earlier()},
+    parameters={
+        "of": OneOf("object", ("batch", "table")),
+        "min": Measure(),
+        "max": Measure(),
+        "relative_to": Earlier(),
+    },
     one_of=_ANY_BOUND,
 )
 _FRESHNESS = Form(

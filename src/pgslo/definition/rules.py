@@ -271,9 +271,15 @@ class Completeness(BatchRule):
 
 
 class RowCount(BatchRule):
-    """A batch has so many rows, or so many for each row of earlier batches."""
+    """A batch has so many rows, or so many for each row of earlier batches; or the whole table has so many.
+
+    Attributes:
+        of: What has the rows: ``batch`` or ``table``.
+        relative_to: The earlier batches.
+    """
 
     kind = "row_count"
+    of: Literal["batch", "table"] = "batch"
     relative_to: str | None = None
 
 

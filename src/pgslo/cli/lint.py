@@ -10,8 +10,12 @@ import click
 
 from pgslo.cli import output, project
 from pgslo.cli.session import Session, pass_session, session_options
+from pgslo.definition import Definition
 from pgslo.display import one_line
 from pgslo.errors import DefinitionErrors, Location, PgsloError
+
+#: Definitions that are named in a note.
+_LISTED = 3
 
 
 @click.command()
@@ -37,11 +41,12 @@ def lint(session: Session, paths: tuple[Path, ...], form: str) -> int:
         rules = sum(len(one.rules) + len(one.assertions) for one in found.definitions)
         definitions = output.counted(len(found.definitions), "definition")
         output.say(f"{definitions} with {output.counted(rules, 'rule')}: no errors")
+        _tell(found.definitions)
         return 0
     files = [str(output.shown_path(path)) for path in project.find_files(session.configuration, paths)]
     errors: tuple[PgsloError, ...] = ()
     try:
-        project.load(session.configuration, paths)
+        _tell(project.load(session.configuration, paths).definitions)
     except DefinitionErrors as exc:
         errors = exc.errors
     except PgsloError as exc:
@@ -50,6 +55,19 @@ def lint(session: Session, paths: tuple[Path, ...], form: str) -> int:
         errors = (exc,)
     _REPORTS[form](files, errors)
     return 1 if errors else 0
+
+
+def _tell(definitions: Sequence[Definition]) -> None:
+    """Say what plan asks of the tables, and lint cannot know."""
+    keyless = [one.name for one in definitions if not one.key and not one.keyless]
+    if not keyless:
+        return
+    listed = ", ".join(keyless[:_LISTED]) + (" …" if len(keyless) > _LISTED else "")
+    names = "names" if len(keyless) == 1 else "name"
+    output.message(
+        f"{output.counted(len(keyless), 'definition')} {names} no key, so plan expects a primary key: {listed}; "
+        "otherwise write key: [column, …], or key: none where no columns tell rows apart"
+    )
 
 
 def _place(error: PgsloError) -> Location:

@@ -12,6 +12,7 @@ from pgslo.compile import (
     assertions,
     conditions,
     declared,
+    keys,
     measures,
     measuring,
     mechanisms,
@@ -174,6 +175,7 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
         except DefinitionError as error:
             errors.append(error)
     errors += _unknown_columns(definition, compiler)
+    errors += keys.check(definition)
     asserted = assertions.Asserted()
     if refused := tuple(placement.check_assertions(definition, catalog)):
         errors += refused
@@ -361,27 +363,7 @@ def _relation(definition: Definition, catalog: Catalog) -> tuple[Relation, tuple
                 ),
             )
         )
-    key = definition.key or relation.primary_key
-    if not key:
-        raise DefinitionErrors(
-            (
-                CatalogError(
-                    f"{definition.name} has no primary key, and the definition names no key",
-                    detail="A key tells people which row a message is about.",
-                    hint="add key: [column, …] to the definition",
-                    location=place,
-                ),
-            )
-        )
-    subject = Subject(relation, catalog)
-    errors = []
-    for name in key:
-        try:
-            subject.column(name, definition.places.get("key", definition.location))
-        except CatalogError as error:
-            errors.append(error)
-    if errors:
-        raise DefinitionErrors(tuple(errors))
+    key = keys.of(definition, relation, Subject(relation, catalog))
     return relation, key
 
 

@@ -24,6 +24,8 @@ from pgslo.sql import Sql
 _NO_ARGUMENTS = Sql("")
 #: What an AFTER trigger function returns.
 _NO_ROW = Sql("NULL")
+#: The key of a row of a table that has none.
+_NO_KEY = Sql("'(none)'")
 #: Templates of the triggers that PostgreSQL clones to partitions.
 _FOR_EACH_ROW = frozenset({"trigger_row", "trigger_after_row"})
 #: Templates of the triggers that see all rows of a statement, in a transition table.
@@ -633,7 +635,7 @@ class WriteCompiler:
             "table_name": sql.literal(self.relation.name),
             "owner": sql.literal(self.owner()),
             "row_key": self.row_key(row),
-            "writer_key": self._excerpt("writer_key", self.key, row),
+            "writer_key": self.writer_key(row),
             "batch_raw": raw,
             "batch_name": self.batching.name,
             "batch_place": self.batching.place,
@@ -663,6 +665,8 @@ class WriteCompiler:
 
     def row_key(self, row: Sql) -> Sql:
         """An expression that prints a row's key as PostgreSQL does: ``(a, b) = (1, 2)``."""
+        if not self.key:
+            return _NO_KEY
         labels = [", "] * len(self.key)
         labels[0] = f"({', '.join(self.key)}) = ("
         return sql.render(
@@ -674,6 +678,10 @@ class WriteCompiler:
                 ),
             ),
         )
+
+    def writer_key(self, row: Sql) -> Sql:
+        """The same for the writer, who may not see every value."""
+        return self._excerpt("writer_key", self.key, row) if self.key else _NO_KEY
 
     def text(self, name: str, row: Sql) -> Sql:
         """A column's value in a row as text, for people."""
@@ -712,7 +720,7 @@ class WriteCompiler:
         if rule.on_breach == "reject":
             # An error is for the writer, who may lack the right to read; what is kept is for stewards.
             shown = self._excerpt("writer_shown", columns, row)
-            row_key = self._excerpt("writer_key", self.key, row)
+            row_key = self.writer_key(row)
             raised = self._excerpt("writer_raised", columns, row)
         else:
             shown = sql.render(

@@ -169,6 +169,9 @@ class _Reader:
         match key.text:
             case "kind":
                 self._put(written, "kind", prediction_forms.KIND, node)
+            case "key" if isinstance(node, Scalar) and node.text == "none":
+                written.put("keyless", True, node)  # noqa: FBT003 - a value of the definition
+                written.places["key"] = node.location
             case part if part in prediction_forms.PARTS:
                 self._prediction_part(written, part, node)
             case "batch":

@@ -521,6 +521,7 @@ class Definition(BaseModel):
         schema_name: The table's schema as the catalogue spells it.
         table_name: The table's name likewise.
         key: Columns that name a row in messages; empty: the primary key is taken.
+        keyless: Whether no columns tell rows apart: ``key: none``.
         writes: How rows arrive; ``None``: the compiler chooses and says why.
         fires: ``always``: triggers on its rows also fire for a subscription and where ``session_replication_role`` is replica.
         guarded: Schema of the guarded views.
@@ -548,6 +549,7 @@ class Definition(BaseModel):
     description: str | None = None
     owner: str | None = None
     key: tuple[str, ...] = ()
+    keyless: bool = False
     writes: Literal["bulk", "stream"] | None = None
     fires: Literal["origin", "always"] = "origin"
     batch: Batch | None = None

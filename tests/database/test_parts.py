@@ -279,6 +279,32 @@ def test_bounds_say_which_batches_a_partition_may_have(connection: Connection, a
     assert not is_open(connection)
 
 
+def test_failing_rows_alone_are_counted(connection: Connection, apply: Apply) -> None:
+    connection.execute(
+        "CREATE SCHEMA t; CREATE TABLE t.pt (id bigint, day date, age int) PARTITION BY RANGE (day)"
+    )
+    for month in (3, 4):
+        add_partition(connection, month)
+    apply(
+        "{table: t.pt, owner: me, key: [id], writes: bulk, batch: {by: day}, watch: false,"
+        " columns: {age: [range: {min: 0, on_breach: flag, name: r_flag}]}}"
+    )
+    insert(connection, "2026-03-05")
+    insert(connection, "2026-04-05", age=-1)
+    tick(connection)
+    assert is_open(connection)
+    connection.execute("ALTER TABLE t.pt DETACH PARTITION t.pt_4")
+    tick(connection)
+    assert counted(connection) == {"2026-03-05": 50}
+    assert not is_open(connection)
+    connection.execute(
+        "ALTER TABLE t.pt ATTACH PARTITION t.pt_4 FOR VALUES FROM ('2026-04-01') TO ('2026-05-01')"
+    )
+    tick(connection)
+    assert counted(connection) == in_table(connection)
+    assert is_open(connection)
+
+
 def test_batches_that_are_named_by_a_hash(connection: Connection, apply: Apply) -> None:
     connection.execute(
         """CREATE SCHEMA t;

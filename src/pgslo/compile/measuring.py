@@ -223,7 +223,9 @@ def measuring(
     of_row = definition.batch is not None and definition.batch.by is not None
     columns = watched(definition, relation) if profiles else ()
     made: list[Artifact] = []
-    recount = compiler.function_name("recount") if of_row and profiles else None
+    # Where triggers count failing rows alone, those that leave with a partition are counted as well.
+    is_counted = profiles or (compiler.writes.mode == "bulk" and bool(judged))
+    recount = compiler.function_name("recount") if of_row and is_counted else None
     if recount is not None:
         made.append(_recount(compiler, recount, columns, tallies))
     triggers = _Triggers(compiler, columns, judged, tallies, profiles=profiles, refuses=refuses)

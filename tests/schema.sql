@@ -4624,7 +4624,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) IS 'Forgets the sums over the pairs of a definition.';
 
-CREATE FUNCTION pgslo_catalog.forget_plans() RETURNS void
+CREATE FUNCTION pgslo_catalog.forget_plans(refuses boolean) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -4633,11 +4633,19 @@ BEGIN
     -- raises 42804 until the session ends, and no other command makes PostgreSQL plan it again.
     DISCARD PLANS;
 EXCEPTION WHEN insufficient_privilege THEN
-    NULL;  -- Logical replication may apply changes as a restricted operation: the rule is recorded as broken.
+    -- PostgreSQL refreshes materialized views as a restricted operation, and a subscription may apply changes as one.
+    -- The worker of a subscription begins again after an error, and then has no plans.
+    IF forget_plans.refuses THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = 'cannot evaluate rules in this session: a column was changed since it planned them',
+            DETAIL = 'PostgreSQL does not let a security-restricted operation discard plans.',
+            HINT = 'Try again in a new session.';
+    END IF;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.forget_plans() IS 'Have this session plan its conditions again, with the types that columns have now.';
+COMMENT ON FUNCTION pgslo_catalog.forget_plans(refuses boolean) IS 'Have this session plan its conditions again, with the types that columns have now; refuses: raise an error if it cannot.';
 
 CREATE FUNCTION pgslo_catalog.free_for_session(name text) RETURNS void
     LANGUAGE plpgsql
@@ -5789,7 +5797,7 @@ DECLARE
     is_judged boolean;
 BEGIN
     PERFORM pgslo_catalog.pin_table(judge_rows.definition, (judge_rows.definition).judge);
-    PERFORM pgslo_catalog.forget_plans();
+    PERFORM pgslo_catalog.forget_plans(TRUE);
     -- One statement, so one snapshot: the rows that it counts are those whose fragments and notes it sees.
     EXECUTE format(
         $query$
@@ -13135,7 +13143,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.forget_assertion(definition text, assertion
 
 REVOKE ALL ON FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.forget_plans() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.forget_plans(refuses boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.free_for_session(name text) FROM PUBLIC;
 

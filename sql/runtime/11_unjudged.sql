@@ -38,7 +38,7 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.must_raise(text, boolean) IS
     'Whether the writer gets an error because a rule, one that refuses rows or not, could not be judged.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.forget_plans() RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.forget_plans(refuses boolean) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -47,11 +47,19 @@ BEGIN
     -- raises 42804 until the session ends, and no other command makes PostgreSQL plan it again.
     DISCARD PLANS;
 EXCEPTION WHEN insufficient_privilege THEN
-    NULL;  -- Logical replication may apply changes as a restricted operation: the rule is recorded as broken.
+    -- PostgreSQL refreshes materialized views as a restricted operation, and a subscription may apply changes as one.
+    -- The worker of a subscription begins again after an error, and then has no plans.
+    IF forget_plans.refuses THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = 'cannot evaluate rules in this session: a column was changed since it planned them',
+            DETAIL = 'PostgreSQL does not let a security-restricted operation discard plans.',
+            HINT = 'Try again in a new session.';
+    END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.forget_plans() IS
-    'Have this session plan its conditions again, with the types that columns have now.';
+COMMENT ON FUNCTION pgslo_catalog.forget_plans(boolean) IS
+    'Have this session plan its conditions again, with the types that columns have now; refuses: raise an error if it cannot.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.warn_unjudged(
     definition text, rules text[], error_code text, later boolean
@@ -165,7 +173,7 @@ DECLARE
     is_judged boolean;
 BEGIN
     PERFORM pgslo_catalog.pin_table(judge_rows.definition, (judge_rows.definition).judge);
-    PERFORM pgslo_catalog.forget_plans();
+    PERFORM pgslo_catalog.forget_plans(TRUE);
     -- One statement, so one snapshot: the rows that it counts are those whose fragments and notes it sees.
     EXECUTE format(
         $query$

@@ -161,7 +161,11 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def test_a_subscriber_judges_what_it_applies(
-    connection: Connection, empty_dsn: str, empty_connection: Connection, apply: Apply
+    connection: Connection,
+    empty_dsn: str,
+    empty_connection: Connection,
+    apply: Apply,
+    role: Callable[[str], str],
 ) -> None:
     publisher = empty_connection
     if publisher.execute("SHOW wal_level").fetchone() != ("logical",):
@@ -171,6 +175,10 @@ def test_a_subscriber_judges_what_it_applies(
     slot = f"slot_{os.getpid()}_{time.monotonic_ns()}"
     publisher.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (slot,))
     connection.execute(TABLE)
+    # Applied with the rights of this role, as a restricted operation since PostgreSQL 16.
+    owner = role("owner")
+    connection.execute(f"ALTER TABLE feat.t OWNER TO {owner}; GRANT USAGE ON SCHEMA feat TO {owner}".encode())
+    connection.execute(f"ALTER TABLE feat.t_1 OWNER TO {owner}".encode())
     apply(text("stream"))
     publisher.execute("INSERT INTO feat.t (id, day, d) VALUES (0, '2026-01-05', -5)")
     where = psycopg.conninfo.make_conninfo(empty_dsn).replace("'", "''")
@@ -196,6 +204,12 @@ def test_a_subscriber_judges_what_it_applies(
             "r_rej",
         }
         assert [one.what for one in operations.find_drift(connection) if not one.is_hint] == []
+        # The worker planned its conditions before the change.
+        connection.execute("DROP VIEW guarded.t, guarded.t_strict, guarded.t_status")
+        connection.execute("ALTER TABLE feat.t ALTER b TYPE bigint")
+        publisher.execute(f"INSERT INTO feat.t (id, day, b) VALUES ({next(ids)}, '2026-01-05', -7)".encode())
+        until(lambda: rows(connection, "SELECT count(*) FROM pgslo.quarantine") == [(2,)])
+        assert rows(connection, "SELECT DISTINCT b FROM feat.t") == [(None,)]
     finally:
         connection.execute(f"ALTER SUBSCRIPTION {slot} DISABLE".encode())
         connection.execute(f"ALTER SUBSCRIPTION {slot} SET (slot_name = NONE)".encode())

@@ -108,7 +108,7 @@ BEGIN
             IF SQLSTATE = '42804' AND is_planned_again IS NULL THEN
                 is_planned_again := TRUE;
                 trail := NULL;
-                PERFORM pgslo_catalog.forget_plans();  -- Those from before ALTER TABLE.
+                PERFORM pgslo_catalog.forget_plans(TRUE);  -- Those from before ALTER TABLE.
                 NEW := given;
                 CONTINUE;
             END IF;
@@ -133,7 +133,7 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__churn_score__post_process() IS 'pgslo 66e15f630352064f features.churn_score';
+COMMENT ON FUNCTION pgslo_gen.features__churn_score__post_process() IS 'pgslo 653f17e55b33bda8 features.churn_score';
 REVOKE ALL ON FUNCTION pgslo_gen.features__churn_score__post_process() FROM PUBLIC;
 
 -- create registration features.churn_score: tells the runtime names, owners and promises for its messages.

@@ -52,7 +52,7 @@ BEGIN
             END IF;
             is_planned_again := SQLSTATE = '42804' AND is_planned_again IS NULL;
             IF is_planned_again THEN
-                PERFORM pgslo_catalog.forget_plans();  -- Those from before ALTER TABLE.
+                PERFORM pgslo_catalog.forget_plans(TRUE);  -- Those from before ALTER TABLE.
             END IF;
             BEGIN
                 NEW.age := sent.age;
@@ -93,7 +93,7 @@ BEGIN
             END IF;
             is_planned_again := SQLSTATE = '42804' AND is_planned_again IS NULL;
             IF is_planned_again THEN
-                PERFORM pgslo_catalog.forget_plans();  -- Those from before ALTER TABLE.
+                PERFORM pgslo_catalog.forget_plans(TRUE);  -- Those from before ALTER TABLE.
             END IF;
             BEGIN
                 NEW.score := sent.score;
@@ -133,7 +133,7 @@ BEGIN
             END IF;
             is_planned_again := SQLSTATE = '42804' AND is_planned_again IS NULL;
             IF is_planned_again THEN
-                PERFORM pgslo_catalog.forget_plans();  -- Those from before ALTER TABLE.
+                PERFORM pgslo_catalog.forget_plans(TRUE);  -- Those from before ALTER TABLE.
             END IF;
             BEGIN
                 NEW.spend := sent.spend;
@@ -175,7 +175,7 @@ BEGIN
             END IF;
             is_planned_again := SQLSTATE = '42804' AND is_planned_again IS NULL;
             IF is_planned_again THEN
-                PERFORM pgslo_catalog.forget_plans();  -- Those from before ALTER TABLE.
+                PERFORM pgslo_catalog.forget_plans(TRUE);  -- Those from before ALTER TABLE.
             END IF;
             BEGIN
                 NEW.country := sent.country;
@@ -215,7 +215,7 @@ BEGIN
             END IF;
             is_planned_again := SQLSTATE = '42804' AND is_planned_again IS NULL;
             IF is_planned_again THEN
-                PERFORM pgslo_catalog.forget_plans();  -- Those from before ALTER TABLE.
+                PERFORM pgslo_catalog.forget_plans(TRUE);  -- Those from before ALTER TABLE.
             END IF;
             BEGIN
                 NEW.last_seen_at := sent.last_seen_at;
@@ -233,7 +233,7 @@ BEGIN
     RETURN NEW;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo 340300c981ef151c features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo a619dfd5c2fc1a1d features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__repair() FROM PUBLIC;
 
 -- create function features__user_stats__recount: counts batches from the table itself, for rows that were there before pgslo or came unseen.
@@ -451,7 +451,7 @@ BEGIN
                             EXIT;
                         EXCEPTION
                             WHEN datatype_mismatch THEN
-                                PERFORM pgslo_catalog.forget_plans();
+                                PERFORM pgslo_catalog.forget_plans(TRUE);
                             WHEN OTHERS THEN
                                 EXIT;  -- A column was renamed, for example.
                         END;
@@ -536,7 +536,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 103919cded8d65e4 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo d85ef5b5820e1004 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

@@ -35,7 +35,7 @@ BEGIN
         END IF;
     EXCEPTION
         WHEN datatype_mismatch THEN
-            PERFORM pgslo_catalog.forget_plans();  -- Else no row of this session takes this path after ALTER TABLE.
+            PERFORM pgslo_catalog.forget_plans(FALSE);  -- Else no row of this session takes this path after ALTER TABLE.
         WHEN OTHERS THEN
             NULL;  -- Found out below, rule by rule.
     END;
@@ -53,7 +53,7 @@ BEGIN
             WHEN OTHERS THEN
                 NULL;
         END;
-        PERFORM pgslo_catalog.forget_plans();
+        PERFORM pgslo_catalog.forget_plans(TRUE);
     END LOOP;
 
     -- Not where they are declared: rows that pass would pay for it.
@@ -108,7 +108,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 2a3e57ea0e68a742 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 86b29e7b2ec70f54 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__recount: counts batches from the table itself, for rows that were there before pgslo or came unseen.
@@ -328,7 +328,7 @@ BEGIN
                             EXIT;
                         EXCEPTION
                             WHEN datatype_mismatch THEN
-                                PERFORM pgslo_catalog.forget_plans();
+                                PERFORM pgslo_catalog.forget_plans(TRUE);
                             WHEN OTHERS THEN
                                 EXIT;  -- A column was renamed, for example.
                         END;
@@ -401,7 +401,7 @@ BEGIN
                             EXIT;
                         EXCEPTION
                             WHEN datatype_mismatch THEN
-                                PERFORM pgslo_catalog.forget_plans();
+                                PERFORM pgslo_catalog.forget_plans(TRUE);
                             WHEN OTHERS THEN
                                 EXIT;  -- A column was renamed, for example.
                         END;
@@ -509,7 +509,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 2391b17fbeb8663e features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 14fcee68da28fac2 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

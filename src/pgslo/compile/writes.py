@@ -120,6 +120,7 @@ class _WriteRow(Header):
     first: Sql
     others: tuple[Sql, ...]
     fields: Sql
+    refuses: Sql
     rejecting: tuple[Described, ...]
     noting: tuple[Described, ...]
 
@@ -384,6 +385,7 @@ class WriteCompiler:
             first=described[0].passes,
             others=tuple(one.passes for one in described[1:]),
             fields=_fields(NEW, self._read(judging)),
+            refuses=sql.literal(any(refuses(rule) for rule in judging)),
             rejecting=with_breach(judging, described, "reject"),
             noting=with_breach(judging, described, "warn", "flag"),
         )

@@ -27,10 +27,13 @@ CREATE TABLE pgslo_catalog.due_count (
         CONSTRAINT due_count_belongs_to_a_definition REFERENCES pgslo_catalog.definition ON DELETE CASCADE,
     batch text NOT NULL,
     place numeric NOT NULL,
+    is_emptied boolean NOT NULL,
     CONSTRAINT due_count_is_due_once PRIMARY KEY (definition_id, batch)
 );
 COMMENT ON TABLE pgslo_catalog.due_count IS
     'Batches that tick() has to count from the table, because rows came or left without a trigger.';
+COMMENT ON COLUMN pgslo_catalog.due_count.is_emptied IS
+    'Whether TRUNCATE removed rows of it, which the statistics system still counts.';
 
 -- squawk-ignore ban-drop-function
 DROP FUNCTION IF EXISTS pgslo_catalog.replace_counts(pgslo_catalog.definition, text, text, bigint);

@@ -3186,14 +3186,14 @@ BEGIN
         IF target.batch_by IS NULL THEN
             is_due := is_due OR changed.is_gone OR changed.is_rewritten OR changed.has_rows;
         ELSE
-            INSERT INTO pgslo_catalog.due_count (definition_id, batch, place)
-            SELECT id, b.batch, b.place
+            INSERT INTO pgslo_catalog.due_count AS c (definition_id, batch, place, is_emptied)
+            SELECT id, b.batch, b.place, NOT changed.is_gone
             FROM pgslo_catalog.known_batches(id, changed.places) AS b
             WHERE changed.is_gone OR changed.is_rewritten
-            ON CONFLICT ON CONSTRAINT due_count_is_due_once DO NOTHING;
+            ON CONFLICT ON CONSTRAINT due_count_is_due_once DO UPDATE SET is_emptied = c.is_emptied OR excluded.is_emptied;
             IF changed.has_rows THEN
-                INSERT INTO pgslo_catalog.due_count (definition_id, batch, place)
-                SELECT id, b.batch, b.place
+                INSERT INTO pgslo_catalog.due_count (definition_id, batch, place, is_emptied)
+                SELECT id, b.batch, b.place, false
                 FROM pgslo_catalog.unrecorded_batches(target, changed.number, changed.places) AS b
                 ORDER BY b.place DESC LIMIT pgslo_catalog.batches_at_once()
                 ON CONFLICT ON CONSTRAINT due_count_is_due_once DO NOTHING;
@@ -3530,6 +3530,8 @@ DECLARE
     at_most integer := 1;
     below numeric;
     batches text[];
+    emptied text[];
+    recorded bigint;
     mask bigint := pgslo_catalog.sample_mask((SELECT max(b.rows) FROM pgslo_catalog.batch b WHERE b.definition_id = id));
 BEGIN
     LOOP
@@ -3546,8 +3548,15 @@ BEGIN
             ORDER BY c.place DESC LIMIT CASE WHEN NOT in_one THEN at_most END
         ) AS w;
         EXIT WHEN batches IS NULL;
+        emptied := ARRAY(
+            SELECT c.batch FROM pgslo_catalog.due_count c
+            WHERE c.definition_id = id AND c.batch = ANY (batches) AND c.is_emptied);
+        recorded := pgslo_catalog.recorded_rows(id, emptied);
         PERFORM pgslo_catalog.take_counts(target,
             pgslo_catalog.replace_counts(target, batches[1], batches[cardinality(batches)], mask, batches, true), mask);
+        recorded := recorded - pgslo_catalog.recorded_rows(id, emptied);
+        UPDATE pgslo_catalog.applied a SET rows_emptied = a.rows_emptied + recorded
+        WHERE a.definition_id = id AND recorded > 0;
         DELETE FROM pgslo_catalog.due_count c WHERE c.definition_id = id AND c.batch = ANY (batches);
         EXIT WHEN clock_timestamp() > count_due.until;
         at_most := least(2 * at_most, 64);
@@ -8622,6 +8631,18 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_unjudged(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) IS 'Note that rows of these batches are not judged by these rules, and warn the writer; never fails the write.';
 
+CREATE FUNCTION pgslo_catalog.recorded_rows(definition_id bigint, batches text[]) RETURNS bigint
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT coalesce(sum(f.rows), 0)::bigint
+    FROM pgslo_catalog.fragment f JOIN pgslo_catalog.applied a USING (definition_id)
+    WHERE f.definition_id = recorded_rows.definition_id AND f.batch = ANY (recorded_rows.batches)
+      AND f.written_at >= a.applied_at
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.recorded_rows(definition_id bigint, batches text[]) IS 'Return the rows of batches that were recorded since the last apply, as drift compares them with statistics.';
+
 CREATE FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.definition, batches text[], judges boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12133,10 +12154,13 @@ ALTER TABLE pgslo_catalog.delivery ALTER COLUMN delivery_id ADD GENERATED ALWAYS
 CREATE TABLE pgslo_catalog.due_count (
     definition_id bigint NOT NULL,
     batch text NOT NULL,
-    place numeric NOT NULL
+    place numeric NOT NULL,
+    is_emptied boolean NOT NULL
 );
 
 COMMENT ON TABLE pgslo_catalog.due_count IS 'Batches that tick() has to count from the table, because rows came or left without a trigger.';
+
+COMMENT ON COLUMN pgslo_catalog.due_count.is_emptied IS 'Whether TRUNCATE removed rows of it, which the statistics system still counts.';
 
 ALTER TABLE pgslo_catalog.fragment ALTER COLUMN fragment_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.fragment_fragment_id_seq
@@ -13410,6 +13434,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_statement(definition text, operation
 REVOKE ALL ON FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_unjudged(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.recorded_rows(definition_id bigint, batches text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.definition, batches text[], judges boolean) FROM PUBLIC;
 

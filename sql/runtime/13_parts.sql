@@ -223,14 +223,14 @@ BEGIN
         IF target.batch_by IS NULL THEN
             is_due := is_due OR changed.is_gone OR changed.is_rewritten OR changed.has_rows;
         ELSE
-            INSERT INTO pgslo_catalog.due_count (definition_id, batch, place)
-            SELECT id, b.batch, b.place
+            INSERT INTO pgslo_catalog.due_count AS c (definition_id, batch, place, is_emptied)
+            SELECT id, b.batch, b.place, NOT changed.is_gone
             FROM pgslo_catalog.known_batches(id, changed.places) AS b
             WHERE changed.is_gone OR changed.is_rewritten
-            ON CONFLICT ON CONSTRAINT due_count_is_due_once DO NOTHING;
+            ON CONFLICT ON CONSTRAINT due_count_is_due_once DO UPDATE SET is_emptied = c.is_emptied OR excluded.is_emptied;
             IF changed.has_rows THEN
-                INSERT INTO pgslo_catalog.due_count (definition_id, batch, place)
-                SELECT id, b.batch, b.place
+                INSERT INTO pgslo_catalog.due_count (definition_id, batch, place, is_emptied)
+                SELECT id, b.batch, b.place, false
                 FROM pgslo_catalog.unrecorded_batches(target, changed.number, changed.places) AS b
                 ORDER BY b.place DESC LIMIT pgslo_catalog.batches_at_once()
                 ON CONFLICT ON CONSTRAINT due_count_is_due_once DO NOTHING;
@@ -253,6 +253,18 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.compare_parts(pgslo_catalog.definition) IS
     'Compare the partitions and children of a table with those seen last, and record the batches that have to be counted.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.recorded_rows(definition_id bigint, batches text[]) RETURNS bigint
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT coalesce(sum(f.rows), 0)::bigint
+    FROM pgslo_catalog.fragment f JOIN pgslo_catalog.applied a USING (definition_id)
+    WHERE f.definition_id = recorded_rows.definition_id AND f.batch = ANY (recorded_rows.batches)
+      AND f.written_at >= a.applied_at
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.recorded_rows(bigint, text[]) IS
+    'Return the rows of batches that were recorded since the last apply, as drift compares them with statistics.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.count_due(definition pgslo_catalog.definition, until timestamptz) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -268,6 +280,8 @@ DECLARE
     at_most integer := 1;
     below numeric;
     batches text[];
+    emptied text[];
+    recorded bigint;
     mask bigint := pgslo_catalog.sample_mask((SELECT max(b.rows) FROM pgslo_catalog.batch b WHERE b.definition_id = id));
 BEGIN
     LOOP
@@ -284,8 +298,15 @@ BEGIN
             ORDER BY c.place DESC LIMIT CASE WHEN NOT in_one THEN at_most END
         ) AS w;
         EXIT WHEN batches IS NULL;
+        emptied := ARRAY(
+            SELECT c.batch FROM pgslo_catalog.due_count c
+            WHERE c.definition_id = id AND c.batch = ANY (batches) AND c.is_emptied);
+        recorded := pgslo_catalog.recorded_rows(id, emptied);
         PERFORM pgslo_catalog.take_counts(target,
             pgslo_catalog.replace_counts(target, batches[1], batches[cardinality(batches)], mask, batches, true), mask);
+        recorded := recorded - pgslo_catalog.recorded_rows(id, emptied);
+        UPDATE pgslo_catalog.applied a SET rows_emptied = a.rows_emptied + recorded
+        WHERE a.definition_id = id AND recorded > 0;
         DELETE FROM pgslo_catalog.due_count c WHERE c.definition_id = id AND c.batch = ANY (batches);
         EXIT WHEN clock_timestamp() > count_due.until;
         at_most := least(2 * at_most, 64);

@@ -476,7 +476,7 @@ def _unseen(facts: Facts) -> Iterator[Finding]:
         innocent, to_do = (
             f"the server counts only since {begun:%Y-%m-%d %H:%M} UTC"
             if begun
-            else "the server counts anew since",
+            else "partitions with rows left, or statistics were reset",
             "pgslo learn --from-table counts the batches that are in the table",
         )
     elif surplus <= 0:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
 import pytest
+
+from pgslo import operations
 
 Connection = psycopg.Connection[Any]
 Apply = Callable[[str], Sequence[object]]
@@ -36,6 +39,13 @@ COUNTED_AT = "SELECT name, counted_at FROM pgslo_catalog.batch WHERE rows > 0 OR
 
 def rows(connection: Connection, query: str) -> list[tuple[Any, ...]]:
     return connection.execute(query.encode()).fetchall()
+
+
+def until(connection: Connection, query: str, number: int) -> None:
+    deadline = time.monotonic() + 30
+    while rows(connection, query) != [(number,)]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def tick(connection: Connection) -> None:
@@ -277,6 +287,42 @@ def test_bounds_say_which_batches_a_partition_may_have(connection: Connection, a
     tick(connection)
     assert counted(connection) == {}
     assert not is_open(connection)
+
+
+def test_rows_that_came_or_left_are_no_unseen_rows(connection: Connection, apply: Apply) -> None:
+    connection.execute(
+        "CREATE SCHEMA t; CREATE TABLE t.pt (id bigint, day date, age int) PARTITION BY RANGE (day)"
+    )
+    for month in (3, 4, 5):
+        add_partition(connection, month)
+    apply(DEFINITION.format(writes="bulk"))
+    for month in (3, 4, 5):
+        insert(connection, f"2026-0{month}-05")
+    connection.execute("CREATE TABLE t.filled (LIKE t.pt)")
+    insert(connection, "2026-06-05", table="t.filled")
+    tick(connection)
+    until(connection, "SELECT sum(n_tup_ins) FROM pg_stat_user_tables WHERE schemaname = 't'", 200)
+
+    def recorded() -> list[tuple[Any, ...]]:
+        return rows(
+            connection,
+            """SELECT a.rows_emptied + (SELECT sum(f.rows) FROM pgslo_catalog.fragment f WHERE f.written_at >= a.applied_at)
+               FROM pgslo_catalog.applied a""",
+        )
+
+    assert recorded() == [(150,)]
+    connection.execute("TRUNCATE t.pt_4")
+    tick(connection)
+    assert recorded() == [(150,)]
+    connection.execute("DROP TABLE t.pt_3")
+    tick(connection)
+    assert recorded() == [(100,)]
+    connection.execute(
+        "ALTER TABLE t.pt ATTACH PARTITION t.filled FOR VALUES FROM ('2026-06-01') TO ('2026-07-01')"
+    )
+    tick(connection)
+    assert recorded() == [(150,)]
+    assert [one.what for one in operations.find_drift(connection) if one.what != "unarmed"] == []
 
 
 def test_failing_rows_alone_are_counted(connection: Connection, apply: Apply) -> None:

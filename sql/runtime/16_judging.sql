@@ -50,13 +50,41 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.span_shown(interval) IS 'A span in the largest unit that measures it.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.bound_shown(value float8, factor numeric) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    -- Fifteen digits, as the summary of the rule has them: promises.py, number().
+    exact numeric := trim_scale(bound_shown.value::numeric * bound_shown.factor);
+BEGIN
+    IF exact <> 0 AND (abs(exact) >= 1e15 OR abs(exact) < 1e-15) THEN
+        RETURN regexp_replace(btrim(to_char(exact, '9.99999999999999EEEE')) COLLATE "C", '[.]?0+e', 'e');
+    END IF;
+    RETURN CASE WHEN exact < 0 THEN '-' ELSE '' END
+        || to_char(trunc(abs(exact)), 'FM999,999,999,999,990')
+        || coalesce(substring(exact::text COLLATE "C" FROM '[.][0-9]+$'), '');
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.bound_shown(float8, numeric) IS 'Return a bound as its author wrote it, with thousands separators, multiplied by a factor.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.rows_shown(rows numeric) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN CASE rows_shown.rows WHEN 1 THEN '1 row' ELSE pgslo_catalog.shown(rows_shown.rows) || ' rows' END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.rows_shown(numeric) IS 'Return a number of rows in words.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.wanted(low float8, high float8, factor numeric, unit text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    least_text text := pgslo_catalog.shown(wanted.low::numeric * wanted.factor) || wanted.unit;
-    most_text text := pgslo_catalog.shown(wanted.high::numeric * wanted.factor) || wanted.unit;
+    least_text text := pgslo_catalog.bound_shown(wanted.low, wanted.factor) || wanted.unit;
+    most_text text := pgslo_catalog.bound_shown(wanted.high, wanted.factor) || wanted.unit;
 BEGIN
     RETURN 'the objective is ' || CASE
         WHEN least_text IS NULL THEN 'at most ' || most_text
@@ -408,7 +436,7 @@ BEGIN
     END IF;
     looked_at := pgslo_catalog.unmeasured(measured.batch, measure);
     IF looked_at > 0 THEN
-        said := format('%s came or went while columns could not be measured', CASE looked_at WHEN 1 THEN '1 row' ELSE pgslo_catalog.shown(looked_at) || ' rows' END);
+        said := format('%s came or went while columns could not be measured', pgslo_catalog.rows_shown(looked_at));
         RETURN;
     END IF;
     CASE
@@ -418,16 +446,16 @@ BEGIN
                 WHEN 'rows' THEN
                     said := CASE
                         WHEN value IS NULL THEN 'rows were taken away that came before pgslo counted them'
-                        ELSE format('%s %s; %s', pgslo_catalog.shown(value::numeric), CASE WHEN value = 1 THEN 'row' ELSE 'rows' END, pgslo_catalog.wanted(low, high, 1, '')) END;
+                        ELSE format('%s; %s', pgslo_catalog.rows_shown(value::numeric), pgslo_catalog.wanted(low, high, 1, '')) END;
                 WHEN 'statistic' THEN
                     said := CASE
                         WHEN value IS NULL THEN format('the %2$s of column "%1$s" cannot be told: it has no values, or too many rows for a sample to say', measure ->> 'column', measure ->> 'said')
-                        ELSE format('the %s of %s rows is %s; %s', measure ->> 'said', pgslo_catalog.shown(rows), pgslo_catalog.shown(value::numeric), pgslo_catalog.wanted(low, high, 1, '')) END;
+                        ELSE format('the %s of %s is %s; %s', measure ->> 'said', pgslo_catalog.rows_shown(rows), pgslo_catalog.shown(value::numeric), pgslo_catalog.wanted(low, high, 1, '')) END;
                 ELSE
                     whole := CASE WHEN measure ->> 'among' IS NULL THEN rows ELSE ((measured.batch).tallies ->> (measure ->> 'among'))::numeric END;
                     said := CASE
                         WHEN value IS NULL THEN 'the batch has no rows that it is about'
-                        ELSE format('%s of %s rows %s; %s', pgslo_catalog.share_shown(value::numeric, 1), pgslo_catalog.shown(whole),
+                        ELSE format('%s of %s %s; %s', pgslo_catalog.share_shown(value::numeric, 1), pgslo_catalog.rows_shown(whole),
                                     CASE form WHEN 'passing' THEN 'pass' ELSE 'are ' || coalesce(measure ->> 'said', 'not null') END, pgslo_catalog.wanted(low, high, 100, ' %')) END;
             END CASE;
         WHEN form = 'change' THEN
@@ -441,7 +469,7 @@ BEGIN
                 value := NULL;
                 said := 'there is no earlier batch to compare with';
             ELSE
-                said := CASE WHEN measure ->> 'said' = 'rows' THEN format('%s rows', pgslo_catalog.shown(value::numeric))
+                said := CASE WHEN measure ->> 'said' = 'rows' THEN pgslo_catalog.rows_shown(value::numeric)
                              ELSE format('the %s is %s', measure ->> 'said', pgslo_catalog.shown(value::numeric)) END
                     || format(' after %s in %s', pgslo_catalog.shown(reference::numeric),
                         CASE measure ->> 'relative_to' WHEN 'previous' THEN 'the previous batch' WHEN 'same weekday' THEN 'the batch of a week before'
@@ -476,7 +504,7 @@ BEGIN
         WHEN form = 'table_rows' THEN
             PERFORM pgslo_catalog.pin_table(measured.definition, measure ->> 'function');
             EXECUTE format('SELECT f.rows FROM pgslo_gen.%I($1) AS f', measure ->> 'function') INTO value USING (measured.batch).name;
-            said := format('the table has %s %s; %s', pgslo_catalog.shown(value::numeric), CASE value WHEN 1 THEN 'row' ELSE 'rows' END,
+            said := format('the table has %s; %s', pgslo_catalog.rows_shown(value::numeric),
                 pgslo_catalog.wanted(low, high, 1, ''));
         WHEN form = 'failures' THEN
             PERFORM pgslo_catalog.pin_table(measured.definition, measure ->> 'function');

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 
 from pgslo.definition import assertions, rules
 
@@ -16,9 +17,9 @@ def promise(rule: rules.Rule) -> str:
         return _over_batches(rule) + _where(rule)
     text = _promise(rule) + _where(rule)
     if rule.at_least is not None:
-        text += f", in at least {rule.at_least * 100:g} % of a batch's rows"
+        text += f", in at least {number(rule.at_least, 100)} % of a batch's rows"
     if rule.at_most is not None:
-        text += f", with at most {rule.at_most} failing rows in a batch"
+        text += f", with at most {rule.at_most:,} failing rows in a batch"
     return text
 
 
@@ -99,6 +100,10 @@ def called(of: str, quantile: float | None) -> str:
     return f"{quantile:g} quantile" if of == "quantile" and quantile is not None else of.replace("_", " ")
 
 
+#: Bounds from the first to below the second are written out; others as a power of ten.
+_SHORTEST, _LONGEST = Decimal("1e-15"), Decimal("1e15")
+
+
 def _over_batches(rule: rules.BatchRule) -> str:
     match rule:
         case rules.Completeness():
@@ -122,10 +127,7 @@ def _over_batches(rule: rules.BatchRule) -> str:
             if rule.absolute:
                 bound = _range(_number(low), _number(high))
             else:
-                bound = _range(
-                    None if low is None else f"{low * 100:+g} %",
-                    None if high is None else f"{high * 100:+g} %",
-                )
+                bound = _range(_signed_percent(low), _signed_percent(high))
             return f"{of} changing by {bound} from {_earlier(rule.relative_to)}"
         case rules.Drift():
             against = (
@@ -157,7 +159,7 @@ def _over_batches(rule: rules.BatchRule) -> str:
             text = f"no rows from {one_line(rule.query.text)[:200]}"
         case _:
             raise AssertionError(rule.kind)
-    return f"{text}, with at most {rule.at_most} exceptions" if rule.at_most else text
+    return f"{text}, with at most {rule.at_most:,} exceptions" if rule.at_most else text
 
 
 _METRICS = {
@@ -204,12 +206,25 @@ def _high(rule: rules.BatchRule) -> float | None:
     return rule.high if rule.high is not None else rule.reject_above
 
 
+def number(value: float, factor: int = 1) -> str:
+    """Return a bound with thousands separators, multiplied by a factor; ``pgslo_catalog.bound_shown()`` says the same."""
+    exact = Decimal(f"{value:.15g}") * factor
+    if exact and not _SHORTEST <= abs(exact) < _LONGEST:
+        return f"{exact.normalize():e}"
+    text = f"{exact:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def _number(value: float | None) -> str | None:
-    return None if value is None else f"{value:,.12g}"
+    return None if value is None else number(value)
 
 
 def _percent(value: float | None) -> str | None:
-    return None if value is None else f"{value * 100:g} %"
+    return None if value is None else f"{number(value, 100)} %"
+
+
+def _signed_percent(value: float | None) -> str | None:
+    return None if value is None else f"{'+' if value >= 0 else ''}{number(value, 100)} %"
 
 
 def _range(low: str | None, high: str | None) -> str:

@@ -164,8 +164,8 @@ def test_each_figure_needs_its_own_columns(pay):
 def test_figures_are_shown_to_readers_of_the_guarded_view_and_to_those_who_may_know_all(pay, part):
     told = verdicts(pay, part)
     assert told["mean_pay"][:2] == told["mean_of_joe"][:2] == ("missed", 123456.7)
-    assert told["mean_pay"][2].startswith("the mean of 1 rows is 123,456.7")
-    assert "Batch 2026-01-01: the mean of 1 rows is 123,456.7" in shown(pay, part)
+    assert told["mean_pay"][2].startswith("the mean of 1 row is 123,456.7")
+    assert "Batch 2026-01-01: the mean of 1 row is 123,456.7" in shown(pay, part)
 
 
 def test_a_drift_score_is_no_figure_for_a_reader_of_another_column(pay):

@@ -338,3 +338,15 @@ def test_a_rule_that_only_warns_never_fails_a_write_where_plans_cannot_be_forgot
         connect().execute("SELECT pgslo.tick()")
         assert connection.execute(failed).fetchone() == (3,)
         assert connection.execute(noted).fetchone() == (0,)
+
+
+@pytest.mark.parametrize("writes", ["bulk", "stream"])
+def test_a_rule_without_columns_in_a_table_without_a_key(connection, connect, apply, writes):
+    connection.execute("CREATE SCHEMA ml; CREATE TABLE ml.t (v int)")
+    rule = """[never: {expression: "1 = 2", on_breach: reject}]"""
+    apply(f"{{table: ml.t, owner: sam, key: none, writes: {writes}, rules: {rule}}}")
+    writer = connect()
+    for change in ("ADD extra int", "ADD more int"):
+        connection.execute(f"ALTER TABLE ml.t {change}")
+        with pytest.raises(psycopg.errors.CheckViolation):
+            writer.execute("INSERT INTO ml.t (v) VALUES (1)")

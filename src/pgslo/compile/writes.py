@@ -755,7 +755,8 @@ class WriteCompiler:
 
 
 def _fields(row: Sql, names: tuple[str, ...]) -> Sql:
-    return sql.join(", ", (Sql(f"{row}.{sql.identifier(name)}") for name in names))
+    # A table without a key may have a rule that reads no column.
+    return sql.join(", ", (Sql(f"{row}.{sql.identifier(name)}") for name in names)) if names else Sql("NULL")
 
 
 def _pins(relation: Relation | None) -> tuple[_Pinned, ...]:

@@ -588,7 +588,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
     IF pgslo_catalog.is_replica() THEN
-        PERFORM pgslo_catalog.record_break(reject_schema.definition, reject_schema.rule, '55000', reject_schema.difference);
+        PERFORM pgslo_catalog.record_break(reject_schema.definition, reject_schema.rule, '23514', reject_schema.difference);
         RETURN;
     END IF;
     RAISE EXCEPTION USING

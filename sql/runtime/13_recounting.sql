@@ -215,8 +215,12 @@ BEGIN
             INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message, said, batch, place)
             SELECT $4, r.rule_id, '55000', m.said, m.said, w.batch, w.place
             FROM written w
-            JOIN pgslo_catalog.rule r ON r.definition_id = $4 AND r.scope = 'row' AND r.on_breach IN ('warn', 'flag')
+            JOIN pgslo_catalog.rule r ON r.definition_id = $4 AND r.scope = 'row'
                 AND r.mechanism LIKE '%% trigger' AND r.retired_at IS NULL
+                AND (r.on_breach IN ('warn', 'flag')
+                     -- Rows of a subscription are not rejected, but flagged.
+                     OR r.on_breach = 'reject' AND EXISTS (
+                         SELECT FROM kept k WHERE k.batch = w.batch AND k.failures ? r.name))
             CROSS JOIN (SELECT 'rows came or left without a trigger' AS said) AS m
             WHERE $9 AND $10 AND w.rows > 0
               AND ($8 IS NOT NULL OR w.rows IS DISTINCT FROM (SELECT k.rows FROM kept k WHERE k.batch = w.batch))

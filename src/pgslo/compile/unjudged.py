@@ -14,7 +14,7 @@ from pgslo.compile.writes import Described, Undoing, WriteCompiler
 from pgslo.definition import rules
 from pgslo.sql import Sql
 
-#: Those that refuse a row fail its write instead of leaving it unjudged.
+#: Those that refuse a row fail its write instead of leaving it unjudged, but for rows of a subscription.
 _ON_BREACH = ("warn", "flag")
 _BATCH_AND_RULE = Sql("text, text")
 
@@ -44,7 +44,8 @@ def judge(compiler: WriteCompiler, choices: tuple[Choice, ...]) -> Artifact | No
         choice.rule
         for choice in choices
         if choice.mechanism in ("row trigger", "statement trigger")
-        and choice.rule.on_breach in _ON_BREACH
+        and choice.rule.on_breach
+        in (*_ON_BREACH, *(("reject",) if compiler.definition.fires == "always" else ()))
         and not _is_out_of_reach(choice.rule, compiler)
     )
     if batch is None or batch.by is None or not judged:

@@ -341,7 +341,7 @@ BEGIN
     SELECT v.source, v.definition INTO source, defined
     FROM pgslo_catalog.guarded_view(begin_snapshot.source_schema, begin_snapshot.source_name) AS v;
     SELECT d.* INTO STRICT target FROM pgslo_catalog.definition d WHERE d.name = defined;
-    IF NOT has_table_privilege(reader, source, 'SELECT') THEN
+    IF NOT has_table_privilege(reader, source, 'SELECT') OR NOT has_schema_privilege(reader, begin_snapshot.source_schema, 'USAGE') THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('permission denied for view %s', begin_snapshot.source_name);
     END IF;
     PERFORM pgslo_catalog.check_condition(begin_snapshot.condition);
@@ -1487,14 +1487,21 @@ BEGIN
         format('Snapshot of %I.%I%s, taken by pgslo %s at %s UTC for %s: %s rows, content hash %s, definition %s.', begun.source_schema, begun.source_name,
             coalesce(format(' where %s', begun.condition), ''), begun.library_version, to_char(begun.taken_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), begun.taken_by,
             begun.rows, begun.content_hash, begun.definition_fingerprint));
-    SELECT c.relacl, c.relowner, c.reloptions, t.relrowsecurity INTO source
+    SELECT c.relacl, c.relowner, n.oid AS schema, n.nspacl, t.relrowsecurity INTO source
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN pg_class t
     WHERE n.nspname = begun.source_schema AND c.relname = begun.source_name AND t.oid = target.relation;
     -- Who may read the view may read what was in it; but where each reader sees rows of his own, it holds the taker's.
     FOR one IN
         SELECT DISTINCT CASE WHEN g.grantee = 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END
         FROM (
-            SELECT a.grantee FROM aclexplode(coalesce(source.relacl, acldefault('r', source.relowner))) AS a
+            SELECT u.grantee
+            FROM aclexplode(coalesce(source.relacl, acldefault('r', source.relowner))) AS a
+            CROSS JOIN LATERAL (
+                SELECT a.grantee WHERE a.grantee <> 0 AND has_schema_privilege(a.grantee, source.schema, 'USAGE')
+                UNION ALL
+                -- All may read the view who may use its schema.
+                SELECT s.grantee FROM aclexplode(source.nspacl) AS s WHERE a.grantee = 0 AND s.privilege_type = 'USAGE'
+            ) AS u
             WHERE a.privilege_type = 'SELECT' AND NOT source.relrowsecurity
             UNION ALL SELECT r.oid FROM pg_roles r WHERE r.rolname = reader
         ) AS g
@@ -6438,6 +6445,8 @@ BEGIN
               AND obj_description(v.oid, 'pg_class') ~ '^pgslo [0-9a-f]{16} '
         ) AS s
         WHERE r.rolname = may_read_columns.reader
+          -- Row security may hide rows that are measured.
+          AND (NOT t.relrowsecurity OR r.rolsuper OR r.rolbypassrls OR pg_has_role(r.oid, t.relowner, 'USAGE') AND NOT t.relforcerowsecurity)
           AND has_schema_privilege(r.oid, s.relnamespace, 'USAGE') AND has_any_column_privilege(r.oid, s.oid, 'SELECT')
           AND NOT EXISTS (
               SELECT FROM unnest(may_read_columns.columns) AS c (name)
@@ -6446,7 +6455,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.may_read_columns(relation oid, columns text[], reader name, only_views boolean) IS 'Whether a role may read all of these columns in a table or in one of its guarded views; only_views for the views alone.';
+COMMENT ON FUNCTION pgslo_catalog.may_read_columns(relation oid, columns text[], reader name, only_views boolean) IS 'Whether a role may read all of these columns of every row in a table or in one of its guarded views; only_views for the views alone.';
 
 CREATE FUNCTION pgslo_catalog.may_run(task text, reader name) RETURNS boolean
     LANGUAGE sql STABLE
@@ -6482,7 +6491,13 @@ CREATE FUNCTION pgslo_catalog.may_see(snapshot pgslo_catalog.snapshot, reader na
             WHERE n.nspname = snapshot.source_schema AND c.relname = snapshot.source_name
               -- A view that took the name later is of a role that never applied.
               AND pg_has_role(c.relowner, k.nspowner, 'USAGE')
-              AND has_schema_privilege(reader, n.oid, 'USAGE') AND has_table_privilege(reader, c.oid, 'SELECT'))
+              AND has_schema_privilege(reader, n.oid, 'USAGE') AND has_table_privilege(reader, c.oid, 'SELECT')
+              -- Where each reader sees rows of his own, it holds the taker's.
+              AND NOT EXISTS (
+                  SELECT FROM pg_rewrite w
+                  JOIN pg_depend p ON p.classid = 'pg_rewrite'::regclass AND p.objid = w.oid AND p.refclassid = 'pg_class'::regclass
+                  JOIN pg_class t ON t.oid = p.refobjid
+                  WHERE w.ev_class = c.oid AND t.relrowsecurity))
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.may_see(snapshot pgslo_catalog.snapshot, reader name) IS 'Whether somebody may know of a snapshot: who took it, who may read its view, and pgslo''s owner.';
@@ -6495,8 +6510,11 @@ DECLARE
     needed text[] := may_see_figures.columns;
     label jsonb := may_see_figures.pairs -> 'label';
 BEGIN
-    IF pgslo_catalog.may_know_all(may_see_figures.reader) THEN
+    IF pgslo_catalog.may_see_values(may_see_figures.reader) THEN
         RETURN true;
+    ELSIF needed = '{}' AND may_see_figures.pairs IS NULL THEN
+        -- How many rows there are, and how many fail.
+        RETURN pgslo_catalog.may_know_all(may_see_figures.reader) OR pgslo_catalog.may_read(may_see_figures.relation, may_see_figures.reader);
     ELSIF may_see_figures.pairs IS NULL THEN
         RETURN pgslo_catalog.may_read_columns(may_see_figures.relation, needed, may_see_figures.reader);
     ELSIF jsonb_typeof(may_see_figures.pairs -> 'columns') IS DISTINCT FROM 'array' THEN
@@ -11138,7 +11156,7 @@ CREATE VIEW pgslo_catalog.readable_rule WITH (security_barrier='true') AS
  SELECT r.rule_id
    FROM (pgslo_catalog.rule r
      JOIN pgslo_catalog.known_definition d USING (definition_id))
-  WHERE (( SELECT pgslo_catalog.may_know_all(CURRENT_USER) AS may_know_all) OR pgslo_catalog.may_see_figures((d.relation)::oid, (r.columns || ARRAY( SELECT jsonb_array_elements_text((r.measure -> 'where'::text)) AS jsonb_array_elements_text)),
+  WHERE (( SELECT pgslo_catalog.may_see_values(CURRENT_USER) AS may_see_values) OR pgslo_catalog.may_see_figures((d.relation)::oid, (r.columns || ARRAY( SELECT jsonb_array_elements_text((r.measure -> 'where'::text)) AS jsonb_array_elements_text)),
         CASE
             WHEN (r.kind = 'ml_metric'::text) THEN COALESCE(d.pairs, '{}'::jsonb)
             ELSE NULL::jsonb

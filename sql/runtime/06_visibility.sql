@@ -95,6 +95,8 @@ BEGIN
               AND obj_description(v.oid, 'pg_class') ~ '^pgslo [0-9a-f]{16} '
         ) AS s
         WHERE r.rolname = may_read_columns.reader
+          -- Row security may hide rows that are measured.
+          AND (NOT t.relrowsecurity OR r.rolsuper OR r.rolbypassrls OR pg_has_role(r.oid, t.relowner, 'USAGE') AND NOT t.relforcerowsecurity)
           AND has_schema_privilege(r.oid, s.relnamespace, 'USAGE') AND has_any_column_privilege(r.oid, s.oid, 'SELECT')
           AND NOT EXISTS (
               SELECT FROM unnest(may_read_columns.columns) AS c (name)
@@ -103,7 +105,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.may_read_columns(oid, text[], name, boolean) IS
-    'Whether a role may read all of these columns in a table or in one of its guarded views; only_views for the views alone.';
+    'Whether a role may read all of these columns of every row in a table or in one of its guarded views; only_views for the views alone.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.may_see_figures(relation oid, columns text[], pairs jsonb, reader name) RETURNS boolean
 -- A view calls it with the rights of whoever reads, and it calls others by name. It reads PostgreSQL's catalogues alone.
@@ -114,8 +116,11 @@ DECLARE
     needed text[] := may_see_figures.columns;
     label jsonb := may_see_figures.pairs -> 'label';
 BEGIN
-    IF pgslo_catalog.may_know_all(may_see_figures.reader) THEN
+    IF pgslo_catalog.may_see_values(may_see_figures.reader) THEN
         RETURN true;
+    ELSIF needed = '{}' AND may_see_figures.pairs IS NULL THEN
+        -- How many rows there are, and how many fail.
+        RETURN pgslo_catalog.may_know_all(may_see_figures.reader) OR pgslo_catalog.may_read(may_see_figures.relation, may_see_figures.reader);
     ELSIF may_see_figures.pairs IS NULL THEN
         RETURN pgslo_catalog.may_read_columns(may_see_figures.relation, needed, may_see_figures.reader);
     ELSIF jsonb_typeof(may_see_figures.pairs -> 'columns') IS DISTINCT FROM 'array' THEN
@@ -158,7 +163,7 @@ COMMENT ON VIEW pgslo_catalog.known_definition IS 'Definitions that the reader m
 CREATE OR REPLACE VIEW pgslo_catalog.readable_rule WITH (security_barrier) AS
 SELECT r.rule_id
 FROM pgslo_catalog.rule r JOIN pgslo_catalog.known_definition d USING (definition_id)
-WHERE (SELECT pgslo_catalog.may_know_all(current_user))
+WHERE (SELECT pgslo_catalog.may_see_values(current_user))
    -- A mean of rows that a condition chooses tells of the columns of that condition as well.
    OR pgslo_catalog.may_see_figures(d.relation, r.columns || ARRAY(SELECT jsonb_array_elements_text(r.measure -> 'where')),
                                     CASE WHEN r.kind = 'ml_metric' THEN coalesce(d.pairs, '{}') END, current_user);

@@ -53,7 +53,13 @@ AS $pgslo$
             WHERE n.nspname = snapshot.source_schema AND c.relname = snapshot.source_name
               -- A view that took the name later is of a role that never applied.
               AND pg_has_role(c.relowner, k.nspowner, 'USAGE')
-              AND has_schema_privilege(reader, n.oid, 'USAGE') AND has_table_privilege(reader, c.oid, 'SELECT'))
+              AND has_schema_privilege(reader, n.oid, 'USAGE') AND has_table_privilege(reader, c.oid, 'SELECT')
+              -- Where each reader sees rows of his own, it holds the taker's.
+              AND NOT EXISTS (
+                  SELECT FROM pg_rewrite w
+                  JOIN pg_depend p ON p.classid = 'pg_rewrite'::regclass AND p.objid = w.oid AND p.refclassid = 'pg_class'::regclass
+                  JOIN pg_class t ON t.oid = p.refobjid
+                  WHERE w.ev_class = c.oid AND t.relrowsecurity))
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.may_see(pgslo_catalog.snapshot, name) IS 'Whether somebody may know of a snapshot: who took it, who may read its view, and pgslo''s owner.';
 
@@ -413,7 +419,7 @@ BEGIN
     SELECT v.source, v.definition INTO source, defined
     FROM pgslo_catalog.guarded_view(begin_snapshot.source_schema, begin_snapshot.source_name) AS v;
     SELECT d.* INTO STRICT target FROM pgslo_catalog.definition d WHERE d.name = defined;
-    IF NOT has_table_privilege(reader, source, 'SELECT') THEN
+    IF NOT has_table_privilege(reader, source, 'SELECT') OR NOT has_schema_privilege(reader, begin_snapshot.source_schema, 'USAGE') THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('permission denied for view %s', begin_snapshot.source_name);
     END IF;
     PERFORM pgslo_catalog.check_condition(begin_snapshot.condition);
@@ -527,14 +533,21 @@ BEGIN
         format('Snapshot of %I.%I%s, taken by pgslo %s at %s UTC for %s: %s rows, content hash %s, definition %s.', begun.source_schema, begun.source_name,
             coalesce(format(' where %s', begun.condition), ''), begun.library_version, to_char(begun.taken_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), begun.taken_by,
             begun.rows, begun.content_hash, begun.definition_fingerprint));
-    SELECT c.relacl, c.relowner, c.reloptions, t.relrowsecurity INTO source
+    SELECT c.relacl, c.relowner, n.oid AS schema, n.nspacl, t.relrowsecurity INTO source
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN pg_class t
     WHERE n.nspname = begun.source_schema AND c.relname = begun.source_name AND t.oid = target.relation;
     -- Who may read the view may read what was in it; but where each reader sees rows of his own, it holds the taker's.
     FOR one IN
         SELECT DISTINCT CASE WHEN g.grantee = 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END
         FROM (
-            SELECT a.grantee FROM aclexplode(coalesce(source.relacl, acldefault('r', source.relowner))) AS a
+            SELECT u.grantee
+            FROM aclexplode(coalesce(source.relacl, acldefault('r', source.relowner))) AS a
+            CROSS JOIN LATERAL (
+                SELECT a.grantee WHERE a.grantee <> 0 AND has_schema_privilege(a.grantee, source.schema, 'USAGE')
+                UNION ALL
+                -- All may read the view who may use its schema.
+                SELECT s.grantee FROM aclexplode(source.nspacl) AS s WHERE a.grantee = 0 AND s.privilege_type = 'USAGE'
+            ) AS u
             WHERE a.privilege_type = 'SELECT' AND NOT source.relrowsecurity
             UNION ALL SELECT r.oid FROM pg_roles r WHERE r.rolname = reader
         ) AS g

@@ -34,6 +34,8 @@ _LOCK_TIMEOUT_OF_MANY = 25
 _LEAST_LOCK_TIMEOUT = 5
 #: How long apply tries again to get its locks, in seconds.
 LOCK_PATIENCE = 300.0
+#: How many tables an error names.
+_MOST_NAMED = 5
 #: The same for the advisory lock of the first installation, which every role can hold.
 FIRST_PATIENCE = 30.0
 #: Longest that a statement under strong locks may take, in milliseconds: none of them reads a table.
@@ -103,12 +105,16 @@ def apply(
 
         def by_itself(step: Step, statement: Statement) -> None:
             on_statement(step, statement)
-            _patiently(conn, [(step, statement)], functools.partial(_apply_alone, conn, statement), on_busy)
+            _patiently(
+                conn, _locked([(step, statement)]), functools.partial(_apply_alone, conn, statement), on_busy
+            )
 
         for step, statement in ordered:
             if statement.ahead:
                 by_itself(step, statement)
-        _patiently(conn, together, lambda: _apply_together(conn, together, plan, on_statement), on_busy)
+        _patiently(
+            conn, _locked(together), lambda: _apply_together(conn, together, plan, on_statement), on_busy
+        )
         unfinished: list[Unfinished] = []
         for step, statement in ordered:
             if not statement.later or any(one.step == step for one in unfinished):
@@ -176,14 +182,23 @@ def rehearse(conn: Connection, plan: Plan, replan: Callable[[], Plan]) -> tuple[
             with rolled_back():
                 _apply_together(conn, together, plan, lambda _step, _statement: None)
 
-        _patiently(conn, together, work)
+        _patiently(conn, _locked(together), work)
     return tuple(dict.fromkeys(step for step, one in ordered if one.later and not one.apart))
 
 
 def migrate(conn: Connection) -> bool:
     """Bring the runtime up to this library; returns whether anything had to be done."""
-    with installing(conn), errors():
-        return runtime.install(conn)
+    changed = False
+
+    def work() -> None:
+        nonlocal changed
+        with errors(), conn.transaction():
+            _prepare(conn)
+            changed = runtime.install(conn)
+
+    with installing(conn):
+        _patiently(conn, [row["name"] for row in fetch(conn, "own_tables")], work)
+    return changed
 
 
 def _apply_together(
@@ -248,7 +263,7 @@ def _prepare(conn: Connection, *, lock: int = LOCK_TIMEOUT, statement: int = STA
 
 def _patiently(
     conn: Connection,
-    statements: Sequence[tuple[Step, Statement]],
+    tables: list[str],
     work: Callable[[], None],
     on_busy: Callable[[str], None] = lambda _tables: None,
 ) -> None:
@@ -262,9 +277,9 @@ def _patiently(
             if exc.sqlstate != "55P03":
                 raise
             if time.monotonic() + pause > until:
-                raise _never_free(conn, _locked(statements)) from exc
+                raise _never_free(conn, tables) from exc
             if pause == first:
-                on_busy(_and(_locked(statements)))
+                on_busy(_and(tables))
             # Never in step with what comes at regular times; those who queued behind have their turn.
             time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
             pause = min(pause * 1.5, 2.0)
@@ -281,9 +296,10 @@ def _and(tables: Sequence[str]) -> str:
 
 
 def _never_free(conn: Connection, tables: list[str]) -> DatabaseError:
+    shown = _and(tables) if len(tables) <= _MOST_NAMED else f"{len(tables)} tables"
     holders = [row["holder"] for row in fetch(conn, "lock_holders", {"tables": tables})]
     return DatabaseError(
-        f"no moment came in {LOCK_PATIENCE:g} seconds in which {_and(tables)} could be locked",
+        f"no moment came in {LOCK_PATIENCE:g} seconds in which {shown} could be locked",
         detail=f"Transactions hold locks there: {'; '.join(holders)}." if holders else None,
         hint="try again when they have ended; waiting in line for them would make everybody else wait as well",
         sqlstate="55P03",

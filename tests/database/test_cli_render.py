@@ -132,7 +132,10 @@ def test_the_files_run_by_hand_go_there_and_back(run: Run, dsn: str, connection:
         assert state(run) == before
     with pytest.raises(psycopg.errors.DivisionByZero):
         by_hand(dsn, "c/verify/pgslo.sql")
-    assert Path("b/V7__pgslo.sql.conf").read_text(encoding="utf-8") == "executeInTransaction=false\n"
+    assert (
+        Path("b/V7__pgslo.sql.conf").read_text(encoding="utf-8")
+        == "executeInTransaction=false\nplaceholderReplacement=false\n"
+    )
 
 
 ENVIRONMENT = """

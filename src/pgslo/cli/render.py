@@ -90,14 +90,15 @@ def _as_scripts(
     layout: str, name: str, number: str, *, forward: str, backward: str, verification: str
 ) -> dict[str, str]:
     # The scripts have transactions of their own.
-    no_transaction = "executeInTransaction=false\n"
+    # ${…} in a name or a description is text.
+    settings = "executeInTransaction=false\nplaceholderReplacement=false\n"
     return {
         "plain": {f"{name}.up.sql": forward, f"{name}.down.sql": backward},
         "flyway": {
             f"V{number}__{name}.sql": forward,
-            f"V{number}__{name}.sql.conf": no_transaction,
+            f"V{number}__{name}.sql.conf": settings,
             f"U{number}__{name}.sql": backward,
-            f"U{number}__{name}.sql.conf": no_transaction,
+            f"U{number}__{name}.sql.conf": settings,
         },
         "sqitch": {
             f"deploy/{name}.sql": forward,

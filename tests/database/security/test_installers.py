@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -148,3 +149,32 @@ def test_a_tick_that_runs_out_of_time_leaves_the_rest_to_the_next(world: Any, em
     world.run("installer", kept)
     assert invoke(world, empty_dsn, "tick").exit_code == 0
     assert world.run("installer", closed) == [(5,)]
+
+
+def test_a_reader_who_leaves_a_transaction_open_does_not_stop_writers_during_an_upgrade(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The upgrade gives way again and again, and says in the end who was in its way."""
+    monkeypatch.setattr(installation, "LOCK_PATIENCE", 3.0)
+    world.run("installer", TABLE)
+    apply(world.session("installer"))
+    world.run("installer", "UPDATE pgslo_catalog.runtime SET sha256 = 'older'")
+    reader = world.session("mallory")
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM pgslo.snapshot")
+    writer, operator = (world.session(part, statement_timeout="1s") for part in ("writer", "operator"))
+    installer = world.session("installer")
+    with ThreadPoolExecutor(1) as pool:
+        upgrade = pool.submit(installation.migrate, installer)
+        written = 0
+        while not upgrade.done():
+            writer.execute("INSERT INTO features.ex VALUES (%s, '2026-01-01', 1)", (written,))
+            operator.execute("SELECT pgslo.tick()")
+            written += 1
+        with pytest.raises(DatabaseError, match="no moment came in 3 seconds") as refused:
+            upgrade.result()
+    assert f"process {reader.info.backend_pid}" in (refused.value.detail or "")
+    assert written > 3
+    reader.execute("ROLLBACK")
+    assert installation.migrate(installer)
+    assert not installation.migrate(installer)

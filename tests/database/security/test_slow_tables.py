@@ -154,7 +154,7 @@ def test_code_that_ends_just_before_the_timeout_undoes_nothing(slow):
     """The cancel then strikes in pgslo's own statements: here while it gives thousands of locks of that code back."""
     locks = "PERFORM pg_advisory_lock(42, n) FROM generate_series(1, 4000) n;"
     slow.run("mallory", nap_until(0.1, first=locks))
-    session = slow.session("operator", statement_timeout="3s")
+    session = slow.session("operator", statement_timeout="6s")
     session.execute("SELECT pgslo.tick()")
     assert not is_due(slow, "bulk")
     assert slow.run("installer", GIVEN_UP) == [("evil.slow",)]

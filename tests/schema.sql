@@ -344,6 +344,7 @@ BEGIN
     IF NOT has_table_privilege(reader, source, 'SELECT') OR NOT has_schema_privilege(reader, begin_snapshot.source_schema, 'USAGE') THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('permission denied for view %s', begin_snapshot.source_name);
     END IF;
+    PERFORM pgslo_catalog.check_types(target);
     PERFORM pgslo_catalog.check_condition(begin_snapshot.condition);
     PERFORM pgslo_catalog.keep_snapshots();
     begun.columns := (
@@ -1816,6 +1817,7 @@ CREATE TABLE pgslo_catalog.definition (
     reader text,
     writer text,
     max_bytes bigint DEFAULT 1073741824 NOT NULL,
+    known_types text[],
     CONSTRAINT definition_budgeting_is_known CHECK ((budgeting = ANY (ARRAY['occurrences'::text, 'time_slices'::text]))),
     CONSTRAINT definition_max_age_is_positive CHECK ((max_age > '00:00:00'::interval)),
     CONSTRAINT definition_max_bytes_is_an_amount CHECK ((max_bytes > 0)),
@@ -1867,6 +1869,8 @@ COMMENT ON COLUMN pgslo_catalog.definition.reader IS 'Function that runs a query
 COMMENT ON COLUMN pgslo_catalog.definition.writer IS 'Function that writes a released row with the rights of the table''s owner, as pgslo_gen names it.';
 
 COMMENT ON COLUMN pgslo_catalog.definition.max_bytes IS 'Bytes of rows that may wait in quarantine; a row beyond is rejected.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.known_types IS 'Name and type number of each column with a type of a user at apply; NULL for a table of the owner of pgslo.';
 
 CREATE FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -2899,6 +2903,8 @@ CREATE FUNCTION pgslo_catalog.check_rereading(snapshot pgslo_catalog.snapshot) R
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    defined text;
 BEGIN
     IF snapshot.condition IS NOT NULL AND snapshot.taken_by <> pgslo_catalog.caller() THEN
         RAISE EXCEPTION USING
@@ -2908,7 +2914,8 @@ BEGIN
             HINT = format('SET ROLE %I;', snapshot.taken_by);
     END IF;
     -- The view of that name may be another by now.
-    PERFORM pgslo_catalog.guarded_view(snapshot.source_schema, snapshot.source_name);
+    SELECT v.definition INTO defined FROM pgslo_catalog.guarded_view(snapshot.source_schema, snapshot.source_name) AS v;
+    PERFORM pgslo_catalog.check_types(d) FROM pgslo_catalog.definition d WHERE d.name = defined;
 END
 $$;
 
@@ -2968,6 +2975,29 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.check_session(before text[], with_locks boolean, relation text, error_code text) IS 'Restore the session after code of another role has run in it, and raise an error if that changed it.';
+
+CREATE FUNCTION pgslo_catalog.check_types(definition pgslo_catalog.definition) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    difference text;
+BEGIN
+    IF (check_types.definition).known_types IS NULL THEN
+        RETURN;  -- The table belongs to the owner of pgslo.
+    END IF;
+    difference := pgslo_catalog.new_type((check_types.definition).relation, (check_types.definition).known_types);
+    IF difference IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'datatype_mismatch',
+            MESSAGE = difference,
+            DETAIL = format('Casts and operators of the type may be functions of another role; %s is not read.', (check_types.definition).name),
+            HINT = 'Run pgslo apply.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.check_types(definition pgslo_catalog.definition) IS 'Refuse to read a table of another role that has a column of a type that it did not have at apply.';
 
 CREATE FUNCTION pgslo_catalog.checked_domain(relation regclass) RETURNS text
     LANGUAGE sql STABLE
@@ -4839,21 +4869,13 @@ CREATE FUNCTION pgslo_catalog.has_new_types(definition text, relation regclass, 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    new record;
-    whole regclass := coalesce(pg_partition_root(has_new_types.relation), has_new_types.relation);
+    difference text := pgslo_catalog.new_type(
+        coalesce(pg_partition_root(has_new_types.relation), has_new_types.relation), has_new_types.known);
 BEGIN
-    -- By the numbers of the types: a type can be dropped and another one made under its name. A restored dump has other
-    -- numbers, and nothing says whose types these are until the next apply.
-    SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type INTO new
-    FROM pg_attribute a
-    WHERE a.attrelid = whole AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
-      AND format('%s %s', a.attname, a.atttypid) <> ALL (has_new_types.known)
-    ORDER BY a.attnum LIMIT 1;
-    IF NOT FOUND THEN
+    IF difference IS NULL THEN
         RETURN false;
     END IF;
-    PERFORM pgslo_catalog.record_break(has_new_types.definition, NULL, '42804',
-        format('column "%s" of %s has type %s since the last apply', new.name, whole, new.type));
+    PERFORM pgslo_catalog.record_break(has_new_types.definition, NULL, '42804', difference);
     RETURN true;
 END
 $$;
@@ -7267,6 +7289,24 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.need_task(task text, reader name) IS 'Raise an error unless a role may know of every table that a task reads.';
 
+CREATE FUNCTION pgslo_catalog.new_type(relation regclass, known text[]) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- By the numbers of the types: a type can be dropped and another one made under its name. A restored dump has other
+    -- numbers, and nothing says whose types these are until the next apply.
+    RETURN (
+        SELECT format('column "%s" of %s has type %s since the last apply', a.attname, new_type.relation, format_type(a.atttypid, a.atttypmod))
+        FROM pg_attribute a
+        WHERE a.attrelid = new_type.relation AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
+          AND format('%s %s', a.attname, a.atttypid) <> ALL (new_type.known)
+        ORDER BY a.attnum LIMIT 1);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.new_type(relation regclass, known text[]) IS 'Return which column of a table has a type of a user that it did not have at apply.';
+
 CREATE FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, up_to numeric DEFAULT 'Infinity'::numeric, OUT name text, OUT place numeric) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7296,8 +7336,15 @@ BEGIN
             MESSAGE = format('batches of %s cannot be found without reading all of it; create an index on (%s)', target.name,
                              coalesce(quote_ident(target.batch_column), regexp_replace(target.batch_by, E'\\mr\\.', '', 'g')));
     END IF;
+    PERFORM pgslo_catalog.pin_table(target, target.reader);
     IF newest_batch.up_to < 'Infinity' THEN
-        EXECUTE format('SELECT pg_typeof(%s) FROM (SELECT (NULL::%s).*) AS r', value, target.relation) INTO kind;
+        -- As its owner: a column may have got another type since apply, and the cast may be a function of that role.
+        question := format('SELECT pg_typeof(%s) FROM (SELECT (NULL::%s).*) AS r', value, target.relation);
+        IF target.reader IS NULL THEN
+            EXECUTE question INTO kind;
+        ELSE
+            EXECUTE format('SELECT n.kind FROM pgslo_gen.%I($1) AS n (kind regtype)', target.reader) INTO kind USING question;
+        END IF;
         -- The place of a date, or of a time stamp without a zone, is its epoch in UTC.
         bound := format(CASE kind WHEN 'timestamptz'::regtype THEN ' WHERE %s <= to_timestamp(%s)' ELSE ' WHERE %s <= to_timestamp(%s) AT TIME ZONE ''UTC''' END,
                         value, newest_batch.up_to::float8);
@@ -7309,7 +7356,6 @@ BEGIN
     ELSE
         question := format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT max(%s) AS raw FROM %s AS r%s) AS b', target.batch_place, target.batch_by, target.relation, bound);
     END IF;
-    PERFORM pgslo_catalog.pin_table(target, target.reader);
     IF target.reader IS NULL THEN
         EXECUTE question INTO name, place;
     ELSE
@@ -7874,6 +7920,7 @@ BEGIN
             DETAIL = format('It belongs to role %s; its functions would run with the rights of role %s.', pg_get_userbyid(owner), coalesce(pg_get_userbyid(runs_as), current_user)),
             HINT = 'Run pgslo apply.';
     END IF;
+    PERFORM pgslo_catalog.check_types(pin_table.definition);
     IF by_name AND pin_table.function IS DISTINCT FROM (pin_table.definition).recount AND pin_table.function IS DISTINCT FROM (pin_table.definition).age_of THEN
         PERFORM pgslo_catalog.pin_others(pin_table.definition);
     END IF;
@@ -7893,7 +7940,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.pin_table(definition pgslo_catalog.definition, function text) IS 'Hold a table by its name until the transaction ends, and refuse if it was replaced, or belongs to another role than its functions.';
+COMMENT ON FUNCTION pgslo_catalog.pin_table(definition pgslo_catalog.definition, function text) IS 'Hold a table by its name until the transaction ends, and refuse if it was replaced, belongs to another role than its functions, or has a column of a new type.';
 
 CREATE FUNCTION pgslo_catalog.place_of_check() RETURNS numeric
     LANGUAGE plpgsql STABLE
@@ -8884,7 +8931,8 @@ BEGIN
         tallies = excluded.tallies, max_age = excluded.max_age, age_of = excluded.age_of, target = excluded.target, span = excluded.span, budgeting = excluded.budgeting, judge = excluded.judge, place_is_number = excluded.place_is_number, reader = excluded.reader, writer = excluded.writer, registered_at = clock_timestamp(), registered_by = session_user
     RETURNING d.definition_id INTO id;
     UPDATE pgslo_catalog.definition d
-    SET max_bytes = coalesce((document ->> 'max_bytes')::bigint, 1073741824)
+    SET max_bytes = coalesce((document ->> 'max_bytes')::bigint, 1073741824),
+        known_types = CASE WHEN document ? 'types' THEN ARRAY(SELECT jsonb_array_elements_text(document -> 'types')) END
     WHERE d.definition_id = id;
     IF former <> (document ->> 'relation')::regclass THEN
         PERFORM pgslo_catalog.follow_table(id, former);
@@ -10869,7 +10917,8 @@ CREATE VIEW pgslo_catalog.known_definition WITH (security_barrier='true') AS
     place_is_number,
     reader,
     writer,
-    max_bytes
+    max_bytes,
+    known_types
    FROM pgslo_catalog.definition d
   WHERE (definition_id = ANY (ARRAY( SELECT k.definition_id
            FROM pgslo_catalog.definition k
@@ -11358,7 +11407,8 @@ CREATE VIEW pgslo.ml_metric WITH (security_barrier='true') AS
             k.place_is_number,
             k.reader,
             k.writer,
-            k.max_bytes
+            k.max_bytes,
+            k.known_types
            FROM pgslo_catalog.known_definition k
           WHERE ((k.pairs IS NOT NULL) AND pgslo_catalog.may_see_figures((k.relation)::oid, '{}'::text[], k.pairs, CURRENT_USER))
         )
@@ -13134,6 +13184,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.check_rows(snapshot pgslo_catalog.snapshot)
 
 REVOKE ALL ON FUNCTION pgslo_catalog.check_session(before text[], with_locks boolean, relation text, error_code text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.check_types(definition pgslo_catalog.definition) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.checked_domain(relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn integer, seed bigint, OUT chosen text[], OUT partners integer[]) FROM PUBLIC;
@@ -13405,6 +13457,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.native_fault(relation regclass, rests_on js
 REVOKE ALL ON FUNCTION pgslo_catalog.need_history(definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.need_task(task text, reader name) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.new_type(relation regclass, known text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, up_to numeric, OUT name text, OUT place numeric) FROM PUBLIC;
 

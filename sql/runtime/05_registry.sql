@@ -28,7 +28,8 @@ BEGIN
         tallies = excluded.tallies, max_age = excluded.max_age, age_of = excluded.age_of, target = excluded.target, span = excluded.span, budgeting = excluded.budgeting, judge = excluded.judge, place_is_number = excluded.place_is_number, reader = excluded.reader, writer = excluded.writer, registered_at = clock_timestamp(), registered_by = session_user
     RETURNING d.definition_id INTO id;
     UPDATE pgslo_catalog.definition d
-    SET max_bytes = coalesce((document ->> 'max_bytes')::bigint, 1073741824)
+    SET max_bytes = coalesce((document ->> 'max_bytes')::bigint, 1073741824),
+        known_types = CASE WHEN document ? 'types' THEN ARRAY(SELECT jsonb_array_elements_text(document -> 'types')) END
     WHERE d.definition_id = id;
     IF former <> (document ->> 'relation')::regclass THEN
         PERFORM pgslo_catalog.follow_table(id, former);

@@ -125,6 +125,29 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.pin_others(pgslo_catalog.definition) IS 'Hold the other relations that a definition reads, and refuse if one is not what it was at apply.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.check_types(definition pgslo_catalog.definition) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    difference text;
+BEGIN
+    IF (check_types.definition).known_types IS NULL THEN
+        RETURN;  -- The table belongs to the owner of pgslo.
+    END IF;
+    difference := pgslo_catalog.new_type((check_types.definition).relation, (check_types.definition).known_types);
+    IF difference IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'datatype_mismatch',
+            MESSAGE = difference,
+            DETAIL = format('Casts and operators of the type may be functions of another role; %s is not read.', (check_types.definition).name),
+            HINT = 'Run pgslo apply.';
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.check_types(pgslo_catalog.definition)
+    IS 'Refuse to read a table of another role that has a column of a type that it did not have at apply.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.pin_table(definition pgslo_catalog.definition, function text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -162,6 +185,7 @@ BEGIN
             DETAIL = format('It belongs to role %s; its functions would run with the rights of role %s.', pg_get_userbyid(owner), coalesce(pg_get_userbyid(runs_as), current_user)),
             HINT = 'Run pgslo apply.';
     END IF;
+    PERFORM pgslo_catalog.check_types(pin_table.definition);
     IF by_name AND pin_table.function IS DISTINCT FROM (pin_table.definition).recount AND pin_table.function IS DISTINCT FROM (pin_table.definition).age_of THEN
         PERFORM pgslo_catalog.pin_others(pin_table.definition);
     END IF;
@@ -180,7 +204,7 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.pin_table(pgslo_catalog.definition, text) IS 'Hold a table by its name until the transaction ends, and refuse if it was replaced, or belongs to another role than its functions.';
+COMMENT ON FUNCTION pgslo_catalog.pin_table(pgslo_catalog.definition, text) IS 'Hold a table by its name until the transaction ends, and refuse if it was replaced, belongs to another role than its functions, or has a column of a new type.';
 
 -- What code of another role leaves in a session, although it was undone.
 

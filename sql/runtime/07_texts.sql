@@ -121,26 +121,36 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.checked_domain(regclass)
     IS 'Return which column of a table has a domain of a stranger: its constraints run when values are read from text.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.new_type(relation regclass, known text[]) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- By the numbers of the types: a type can be dropped and another one made under its name. A restored dump has other
+    -- numbers, and nothing says whose types these are until the next apply.
+    RETURN (
+        SELECT format('column "%s" of %s has type %s since the last apply', a.attname, new_type.relation, format_type(a.atttypid, a.atttypmod))
+        FROM pg_attribute a
+        WHERE a.attrelid = new_type.relation AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
+          AND format('%s %s', a.attname, a.atttypid) <> ALL (new_type.known)
+        ORDER BY a.attnum LIMIT 1);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.new_type(regclass, text[])
+    IS 'Return which column of a table has a type of a user that it did not have at apply.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.has_new_types(definition text, relation regclass, known text[]) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    new record;
-    whole regclass := coalesce(pg_partition_root(has_new_types.relation), has_new_types.relation);
+    difference text := pgslo_catalog.new_type(
+        coalesce(pg_partition_root(has_new_types.relation), has_new_types.relation), has_new_types.known);
 BEGIN
-    -- By the numbers of the types: a type can be dropped and another one made under its name. A restored dump has other
-    -- numbers, and nothing says whose types these are until the next apply.
-    SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type INTO new
-    FROM pg_attribute a
-    WHERE a.attrelid = whole AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
-      AND format('%s %s', a.attname, a.atttypid) <> ALL (has_new_types.known)
-    ORDER BY a.attnum LIMIT 1;
-    IF NOT FOUND THEN
+    IF difference IS NULL THEN
         RETURN false;
     END IF;
-    PERFORM pgslo_catalog.record_break(has_new_types.definition, NULL, '42804',
-        format('column "%s" of %s has type %s since the last apply', new.name, whole, new.type));
+    PERFORM pgslo_catalog.record_break(has_new_types.definition, NULL, '42804', difference);
     RETURN true;
 END
 $pgslo$;

@@ -169,8 +169,15 @@ BEGIN
             MESSAGE = format('batches of %s cannot be found without reading all of it; create an index on (%s)', target.name,
                              coalesce(quote_ident(target.batch_column), regexp_replace(target.batch_by, E'\\mr\\.', '', 'g')));
     END IF;
+    PERFORM pgslo_catalog.pin_table(target, target.reader);
     IF newest_batch.up_to < 'Infinity' THEN
-        EXECUTE format('SELECT pg_typeof(%s) FROM (SELECT (NULL::%s).*) AS r', value, target.relation) INTO kind;
+        -- As its owner: a column may have got another type since apply, and the cast may be a function of that role.
+        question := format('SELECT pg_typeof(%s) FROM (SELECT (NULL::%s).*) AS r', value, target.relation);
+        IF target.reader IS NULL THEN
+            EXECUTE question INTO kind;
+        ELSE
+            EXECUTE format('SELECT n.kind FROM pgslo_gen.%I($1) AS n (kind regtype)', target.reader) INTO kind USING question;
+        END IF;
         -- The place of a date, or of a time stamp without a zone, is its epoch in UTC.
         bound := format(CASE kind WHEN 'timestamptz'::regtype THEN ' WHERE %s <= to_timestamp(%s)' ELSE ' WHERE %s <= to_timestamp(%s) AT TIME ZONE ''UTC''' END,
                         value, newest_batch.up_to::float8);
@@ -182,7 +189,6 @@ BEGIN
     ELSE
         question := format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT max(%s) AS raw FROM %s AS r%s) AS b', target.batch_place, target.batch_by, target.relation, bound);
     END IF;
-    PERFORM pgslo_catalog.pin_table(target, target.reader);
     IF target.reader IS NULL THEN
         EXECUTE question INTO name, place;
     ELSE

@@ -107,6 +107,8 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.check_rereading(snapshot pgslo_catalog.
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+DECLARE
+    defined text;
 BEGIN
     IF snapshot.condition IS NOT NULL AND snapshot.taken_by <> pgslo_catalog.caller() THEN
         RAISE EXCEPTION USING
@@ -116,7 +118,8 @@ BEGIN
             HINT = format('SET ROLE %I;', snapshot.taken_by);
     END IF;
     -- The view of that name may be another by now.
-    PERFORM pgslo_catalog.guarded_view(snapshot.source_schema, snapshot.source_name);
+    SELECT v.definition INTO defined FROM pgslo_catalog.guarded_view(snapshot.source_schema, snapshot.source_name) AS v;
+    PERFORM pgslo_catalog.check_types(d) FROM pgslo_catalog.definition d WHERE d.name = defined;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.check_rereading(pgslo_catalog.snapshot) IS 'Refuse to read a reference again with the rights of another role than its taker''s, or from a view that is not pgslo''s.';
@@ -422,6 +425,7 @@ BEGIN
     IF NOT has_table_privilege(reader, source, 'SELECT') OR NOT has_schema_privilege(reader, begin_snapshot.source_schema, 'USAGE') THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('permission denied for view %s', begin_snapshot.source_name);
     END IF;
+    PERFORM pgslo_catalog.check_types(target);
     PERFORM pgslo_catalog.check_condition(begin_snapshot.condition);
     PERFORM pgslo_catalog.keep_snapshots();
     begun.columns := (

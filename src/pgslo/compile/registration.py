@@ -205,7 +205,11 @@ def _for_owner(compiler: WriteCompiler, choices: tuple[Choice, ...]) -> dict[str
     """The functions by which the runtime reads and writes a table of another role with that role's rights."""
     writes = any(choice.rule.on_breach == "quarantine" for choice in choices)
     names = [one.names[0] for one in compiler.for_owner(writes=writes)]
-    return dict(zip(("reader", "writer"), names, strict=False))
+    known = compiler.known_types(compiler.relation)
+    return {
+        **({} if known is None else {"types": known}),
+        **dict(zip(("reader", "writer"), names, strict=False)),
+    }
 
 
 def _document(document: object) -> Sql:

@@ -653,17 +653,25 @@ class WriteCompiler:
             relation: The table that the trigger is on.
             returns: What the function returns then: the row, or nothing.
         """
-        if relation.owner in ("", self.subject.catalog.keeper):
+        known = self.known_types(relation)
+        if known is None:
             return ()
-        # By the numbers of types: a type can be dropped and another one made under its name.
-        known = [
-            f"{column.name} {column.type_number}"
-            for column in relation.columns
-            if column.type_number >= _FIRST_OWN_NUMBER
-        ]
         listed = Sql(f"ARRAY[{sql.join(', ', (sql.literal(one) for one in known))}]::text[]")
         context = _TypesGuard(sql.literal(self.definition.name), listed, returns)
         return (sql.render("types_guard", context),)
+
+    def known_types(self, relation: Relation) -> tuple[str, ...] | None:
+        """Name and type number of each column with a type of a user; None where pgslo's owner owns the table.
+
+        By numbers: a type can be dropped and another one made under its name.
+        """
+        if relation.owner in ("", self.subject.catalog.keeper):
+            return None
+        return tuple(
+            f"{column.name} {column.type_number}"
+            for column in relation.columns
+            if column.type_number >= _FIRST_OWN_NUMBER
+        )
 
     def row_key(self, row: Sql) -> Sql:
         """An expression that prints a row's key as PostgreSQL does: ``(a, b) = (1, 2)``."""

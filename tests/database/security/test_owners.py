@@ -333,7 +333,11 @@ def test_release_runs_no_other_code_of_the_owner_with_other_rights(owned, made):
     owned.run("superuser", "GRANT SELECT ON features.secret TO $mallory")
     owned.run("mallory", made)
     owned.run("superuser", "SELECT setval('evil.as_other', 1, false)")
-    owned.run("steward", "SELECT pgslo.release(1, '{\"amount\": 7}')")
+    if made.startswith("CREATE DOMAIN"):
+        with pytest.raises(psycopg.errors.DatatypeMismatch, match="since the last apply"):
+            owned.run("steward", "SELECT pgslo.release(1, '{\"amount\": 7}')")
+    else:
+        owned.run("steward", "SELECT pgslo.release(1, '{\"amount\": 7}')")
     assert not ran(owned)[1]
 
 

@@ -450,7 +450,15 @@ BEGIN
         PERFORM pgslo_catalog.follow(target, close_batch.batch, 2147483647);
     EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
         PERFORM pgslo_catalog.restore_session(session_before, true);
-        RAISE;
+        -- What a conversion, a constraint or code of the table raises may hold a value of a row.
+        IF SQLSTATE ~ '^(SL|40|42|5[3-8])' OR pgslo_catalog.may_see_values(pgslo_catalog.caller()) THEN
+            RAISE;
+        END IF;
+        RAISE EXCEPTION USING
+            ERRCODE = SQLSTATE,
+            MESSAGE = format('could not evaluate batches of %s', target.name),
+            DETAIL = format('%s.', pgslo_catalog.error_said(false, SQLSTATE, SQLERRM)),
+            HINT = 'A steward sees the message of the error.';
     END;
     -- Functions that every read calls compare no locks.
     PERFORM pgslo_catalog.check_session(session_before, true, target.name, '00000');
@@ -2649,7 +2657,7 @@ CREATE FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, pa
         WHEN 'stale' THEN other
         WHEN 'swapped' THEN other
         WHEN 'frozen' THEN CASE WHEN value IS NOT NULL THEN other END
-        WHEN 'unit_change' THEN round(value::numeric * (ARRAY[1000, 100, 1.609344, 0.3048, 0.01, 0.001])[1 + floor(6 * strength)::integer], least(coalesce(scale(value::numeric), 0) + 3, 1000))::text
+        WHEN 'unit_change' THEN CASE WHEN abs(value::numeric) > 1e250 THEN value ELSE round(value::numeric * (ARRAY[1000, 100, 1.609344, 0.3048, 0.01, 0.001])[1 + floor(6 * strength)::integer], least(coalesce(scale(value::numeric), 0) + 3, 1000))::text END
         WHEN 'default_filled' THEN CASE WHEN part >= 0.15 + 0.6 * strength THEN value ELSE
             CASE kind WHEN 'number' THEN (ARRAY['0', '-1', '9999'])[1 + floor(3 * strength)::integer]
                       WHEN 'time' THEN '0.000000' ELSE (ARRAY['', 'unknown', 'N/A'])[1 + floor(3 * strength)::integer] END END
@@ -3725,7 +3733,7 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
         SELECT c.col, c.value, count(*) AS n FROM cell c WHERE c.col > 0 AND c.value IS NOT NULL GROUP BY c.col, c.value
     ), known AS MATERIALIZED (
         SELECT c.col, c.value, c.n, v.number,
-               CASE WHEN v.number IS NULL THEN CASE WHEN w.kind = 'time' THEN CASE WHEN v.is_number THEN c.value::float8 END ELSE pgslo_catalog.seconds_of(c.value) END END AS seconds,
+               CASE WHEN v.number IS NULL THEN CASE WHEN w.kind = 'time' THEN CASE WHEN v.is_number THEN pgslo_catalog.number_of(c.value) END ELSE pgslo_catalog.seconds_of(c.value) END END AS seconds,
                length(c.value) AS length, length(c.value) - length(translate(c.value, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', '')) AS upper,
                length(c.value) - length(translate(c.value, '0123456789', '')) AS digit, length(c.value) - length(replace(c.value, ' ', '')) AS space,
                length(translate(c.value, 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ', '')) AS punctuation,
@@ -3733,8 +3741,8 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
                regexp_replace(regexp_replace(regexp_replace(left(c.value, 24) COLLATE "C", '[a-z]+', 'a', 'g'), '[A-Z]+', 'A', 'g'), '[0-9]+', '9', 'g') AS shape
         FROM counted c
         JOIN watched w USING (col)
-        CROSS JOIN LATERAL (SELECT c.value COLLATE "C" ~ E'^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,2})?$' AS is_number) n
-        CROSS JOIN LATERAL (SELECT CASE WHEN n.is_number AND w.kind IS DISTINCT FROM 'time' THEN c.value::float8 END AS number, n.is_number) v
+        CROSS JOIN LATERAL (SELECT c.value COLLATE "C" ~ E'^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,3})?$' AS is_number) n
+        CROSS JOIN LATERAL (SELECT CASE WHEN n.is_number AND w.kind IS DISTINCT FROM 'time' THEN pgslo_catalog.number_of(c.value) END AS number, n.is_number) v
     ), text_of AS MATERIALIZED (
         SELECT k.col, sum(k.n)::float8 AS present, count(*)::float8 AS distinct, max(k.n)::float8 AS top, count(*) FILTER (WHERE k.n = 1)::float8 AS single,
                coalesce(sum(k.n) FILTER (WHERE k.value = ''), 0)::float8 AS empty, sum(k.n * k.length)::float8 AS characters, sum(k.n * k.length * k.length)::float8 AS length2,
@@ -3743,11 +3751,18 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
                coalesce(sum(k.n) FILTER (WHERE k.number IS NOT NULL), 0)::float8 AS numbers, coalesce(sum(k.n) FILTER (WHERE k.seconds IS NOT NULL), 0)::float8 AS times
         FROM known k GROUP BY k.col
     ), valued AS MATERIALIZED (
-        SELECT k.col, k.n, k.decimals, t.numbers >= t.times AS is_number, round(k.seconds) AS seconds,
-               CASE WHEN t.numbers >= t.times THEN k.number ELSE (k.seconds - batch.place::float8) / 3600 END AS x
-        FROM known k JOIN text_of t USING (col) WHERE CASE WHEN t.numbers >= t.times THEN k.number ELSE k.seconds END IS NOT NULL
+        SELECT k.col, k.n, k.decimals, t.numbers >= t.times AS is_number, round(k.seconds) AS seconds, v.x,
+               -- Squares and quotients of these do not overflow.
+               CASE WHEN abs(v.x) < 1e-100 THEN 0 ELSE least(greatest(v.x, -1e100), 1e100) END AS near
+        FROM known k
+        JOIN text_of t USING (col)
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN t.numbers >= t.times THEN k.number
+                        ELSE (k.seconds - least(greatest(batch.place, -1e12), 1e12)::float8) / 3600 END AS x
+        ) v
+        WHERE v.x IS NOT NULL
     ), number_of AS MATERIALIZED (
-        SELECT v.col, bool_or(v.is_number) AS is_number, count(*)::float8 AS m, avg(v.x) AS mean, stddev_pop(v.x) AS deviation,
+        SELECT v.col, bool_or(v.is_number) AS is_number, count(*)::float8 AS m, avg(v.near) AS mean, stddev_pop(v.near) AS deviation,
                percentile_cont(ARRAY[0, .025, .05, .075, .1, .125, .15, .175, .2, .225, .25, .275, .3, .325, .35, .375, .4, .425, .45, .475, .5, .525, .55, .575, .6, .625,
                                      .65, .675, .7, .725, .75, .775, .8, .825, .85, .875, .9, .925, .95, .975, 1]::float8[]) WITHIN GROUP (ORDER BY v.x) AS grid,
                avg(ln(abs(v.x))) FILTER (WHERE v.x <> 0) AS log_mean, stddev_pop(ln(abs(v.x))) FILTER (WHERE v.x <> 0) AS log_deviation, count(*) FILTER (WHERE v.x <> 0)::float8 AS not_zero,
@@ -3765,7 +3780,7 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
     ), long_of AS (
         SELECT k.col, sum(k.n) / t.present AS at_length_max FROM known k JOIN text_of t USING (col) WHERE k.length = t.length_max GROUP BY k.col, t.present
     ), common_of AS (
-        SELECT c.col, jsonb_object_agg(c.value, c.n) AS common
+        SELECT c.col, jsonb_object_agg(left(c.value, 100), c.n) AS common
         FROM (SELECT k.col, k.value, k.n, row_number() OVER (PARTITION BY k.col ORDER BY k.n DESC, k.value COLLATE "C") AS place FROM known k) c WHERE c.place <= 200 GROUP BY c.col
     ), shape_of AS (
         SELECT s.col, jsonb_object_agg(s.shape, s.n) AS shapes
@@ -3798,7 +3813,7 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
                t.upper / greatest(t.characters, 1), t.digit / greatest(t.characters, 1), t.space / greatest(t.characters, 1), t.punctuation / greatest(t.characters, 1),
                t.numbers / t.present, t.times / t.present,
                n.mean, CASE WHEN n.is_number THEN n.log_mean END, CASE WHEN n.deviation > 0 THEN ln(n.deviation) END,
-               n.grid[1], n.grid[3], n.grid[11], n.grid[21], n.grid[31], n.grid[39], n.grid[41],
+               q.near[1], q.near[3], q.near[11], q.near[21], q.near[31], q.near[39], q.near[41],
                CASE WHEN n.is_number THEN n.zero END, CASE WHEN n.is_number THEN n.negative END, CASE WHEN n.is_number THEN n.whole END,
                CASE WHEN n.is_number THEN n.tens END, CASE WHEN n.is_number THEN n.hundreds END, CASE WHEN n.is_number THEN n.decimals END, e.at_maximum, e.at_minimum,
                CASE WHEN NOT n.is_number THEN n.midnight END, CASE WHEN NOT n.is_number THEN n.on_hour END, CASE WHEN NOT n.is_number THEN n.on_minute END, CASE WHEN NOT n.is_number THEN n.hour END,
@@ -3808,8 +3823,8 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
                0.5 / sqrt(greatest(s.rows, 1)), h.share, 2 * h.share, h.share, h.share, h.share,
                sqrt(greatest(t.length2 / t.present - (t.characters / t.present) ^ 2, 0) / t.present), NULL, NULL, h.share, h.share, h.share, h.share, h.share, h.share, h.share,
                n.deviation / sqrt(n.m), n.log_deviation / sqrt(n.not_zero), 1 / sqrt(2 * n.m),
-               pgslo_catalog.quantile_noise(n.grid, 0, n.m), pgslo_catalog.quantile_noise(n.grid, 2, n.m), pgslo_catalog.quantile_noise(n.grid, 10, n.m), pgslo_catalog.quantile_noise(n.grid, 20, n.m),
-               pgslo_catalog.quantile_noise(n.grid, 30, n.m), pgslo_catalog.quantile_noise(n.grid, 38, n.m), pgslo_catalog.quantile_noise(n.grid, 40, n.m),
+               pgslo_catalog.quantile_noise(q.near, 0, n.m), pgslo_catalog.quantile_noise(q.near, 2, n.m), pgslo_catalog.quantile_noise(q.near, 10, n.m), pgslo_catalog.quantile_noise(q.near, 20, n.m),
+               pgslo_catalog.quantile_noise(q.near, 30, n.m), pgslo_catalog.quantile_noise(q.near, 38, n.m), pgslo_catalog.quantile_noise(q.near, 40, n.m),
                h.share, h.share, h.share, h.share, h.share, n.decimals_deviation / sqrt(n.m), h.share, h.share, h.share, h.share, h.share, n.hour_deviation / sqrt(n.m),
                NULL, NULL, h.share, h.share, h.share, h.share, NULL, h.share, h.share, h.share, h.share, h.share, h.share, h.share
            ]::float8[],
@@ -3824,6 +3839,10 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
     LEFT JOIN shape_of p USING (col)
     LEFT JOIN prefix_of x USING (col)
     CROSS JOIN LATERAL (SELECT 0.5 / sqrt(t.present) AS share) h
+    CROSS JOIN LATERAL (
+        SELECT array_agg(CASE WHEN abs(g.x) < 1e-100 THEN 0 ELSE least(greatest(g.x, -1e100), 1e100) END ORDER BY g.i) AS near
+        FROM unnest(n.grid) WITH ORDINALITY AS g (x, i)
+    ) q
     UNION ALL
     SELECT definition.definition_id, batch.name, batch.place, '*', batch.rows, batch.rows, describe_batch.level, s.sampled::integer,
            array_fill(NULL::float8, ARRAY[5]) || t.once / nullif(t.rows, 0) || array_fill(NULL::float8, ARRAY[32])
@@ -3888,7 +3907,8 @@ BEGIN
     IF (measure -> 'ordered')::boolean THEN
         -- Quantile by quantile, the mean of the batches it is compared with.
         grid := ARRAY(
-            SELECT avg(g.v) FROM unnest(others) AS o CROSS JOIN LATERAL unnest(o.grid) WITH ORDINALITY AS g (v, n) GROUP BY g.n ORDER BY g.n);
+            -- avg() adds up squares as well, which may overflow.
+            SELECT sum(g.v) / count(g.v) FROM unnest(others) AS o CROSS JOIN LATERAL unnest(o.grid) WITH ORDINALITY AS g (v, n) GROUP BY g.n ORDER BY g.n);
         value := pgslo_catalog.grid_distance(measure ->> 'by', own.grid, grid);
     ELSE
         common := (
@@ -4203,6 +4223,22 @@ CREATE FUNCTION pgslo_catalog.fault_kinds(OUT ordinal integer, OUT name text, OU
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.fault_kinds(OUT ordinal integer, OUT name text, OUT kinds text[], OUT words text) IS 'The faults that a backtest puts into batches, and what they are about.';
+
+CREATE FUNCTION pgslo_catalog.float_of(value numeric) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- numeric reaches farther than float8, in both directions; sums and quotients of a few of these do not overflow.
+    RETURN CASE
+        WHEN abs(float_of.value) < 1e-250 THEN 0
+        WHEN abs(float_of.value) > 1e250 AND float_of.value <> 'NaN' THEN sign(float_of.value) * 1e250
+        ELSE float_of.value
+    END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.float_of(value numeric) IS 'Return a number as float8: beyond 1e250 the bound, below 1e-250 zero. Never fails.';
 
 CREATE FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
     LANGUAGE plpgsql
@@ -4822,7 +4858,8 @@ CREATE FUNCTION pgslo_catalog.grids_apart(now double precision[], reference doub
         WINDOW w AS (ORDER BY c.v)
     )
     SELECT (SELECT least(max(abs(s.a - s.b)), max(abs(s.a_below - s.b_below))) / 41.0 FROM step s),
-           (SELECT avg(abs(p.x - p.y)) FROM point p WHERE p.i BETWEEN 2 AND 40)
+           -- avg() adds up squares as well, which may overflow.
+           (SELECT sum(abs(p.x - p.y)) / count(*) FROM point p WHERE p.i BETWEEN 2 AND 40)
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.grids_apart(now double precision[], reference double precision[], OUT distribution double precision, OUT moved double precision) IS 'The largest distance of two distributions (Kolmogorov and Smirnov''s) and how far values moved (Wasserstein''s), from their quantiles.';
@@ -5686,6 +5723,7 @@ CREATE FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.definition, 
     AS $$
 DECLARE
     closed pgslo_catalog.batch;
+    unprofiled text;
 BEGIN
     UPDATE pgslo_catalog.batch b
     SET closed_at = coalesce(b.closed_at, clock_timestamp()), revision = b.revision + 1
@@ -5696,9 +5734,26 @@ BEGIN
         DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = closed.definition_id AND p.batch = closed.name;
     -- Nothing is measured where nothing is learned and no rule is about batches.
     ELSIF judge_closed.columns <> '{}' THEN
-        PERFORM pgslo_catalog.profile_batch(judge_closed.definition, closed, judge_closed.columns, judge_closed.sample, judge_closed.level, closed.present);
+        -- Whatever is in the sample, the rules that do not read the profile have their verdicts.
+        BEGIN
+            PERFORM pgslo_catalog.profile_batch(
+                judge_closed.definition, closed, judge_closed.columns, judge_closed.sample, judge_closed.level, closed.present);
+        EXCEPTION WHEN OTHERS THEN
+            IF SQLSTATE = 'SL004' OR SQLSTATE ~ '^(40|55|57)' THEN
+                RAISE;  -- Of the moment: the batch stays open for the next tick().
+            END IF;
+            unprofiled := SQLSTATE;
+            PERFORM pgslo_catalog.record_unprofiled(closed, SQLSTATE, SQLERRM);
+        END;
     END IF;
     PERFORM pgslo_catalog.judge_batch(closed.definition_id, closed.name);
+    IF unprofiled IS NOT NULL THEN
+        PERFORM pgslo_catalog.give_verdict(r, closed, 'unknown', NULL, NULL, NULL, NULL,
+            format('it can no longer be judged: %s', pgslo_catalog.error_said(false, unprofiled, NULL)))
+        FROM pgslo_catalog.rule r
+        WHERE r.definition_id = closed.definition_id AND r.kind = 'learned' AND r.retired_at IS NULL
+        ORDER BY r.rule_id;
+    END IF;
 END
 $$;
 
@@ -6699,8 +6754,10 @@ BEGIN
                                     CASE form WHEN 'passing' THEN 'pass' ELSE 'are ' || coalesce(measure ->> 'said', 'not null') END, pgslo_catalog.wanted(low, high, 100, ' %')) END;
             END CASE;
         WHEN form = 'change' THEN
-            SELECT avg(pgslo_catalog.statistic(e, measure -> 'of')) AS mean, count(*) AS batches INTO found
-            FROM pgslo_catalog.earlier(measured.batch, measure ->> 'relative_to') AS e;
+            -- avg() adds up squares as well, which may overflow.
+            SELECT sum(s.value) / nullif(count(s.value), 0) AS mean, count(*) AS batches INTO found
+            FROM pgslo_catalog.earlier(measured.batch, measure ->> 'relative_to') AS e
+            CROSS JOIN LATERAL (SELECT pgslo_catalog.statistic(e, measure -> 'of') AS value) AS s;
             value := pgslo_catalog.statistic(measured.batch, measure -> 'of');
             reference := found.mean;
             IF value IS NULL THEN
@@ -6715,13 +6772,13 @@ BEGIN
                         CASE measure ->> 'relative_to' WHEN 'previous' THEN 'the previous batch' WHEN 'same weekday' THEN 'the batch of a week before'
                              ELSE format('the mean of the %s before', CASE found.batches WHEN 1 THEN 'batch' ELSE found.batches || ' batches' END) END);
                 IF measure ->> 'ratio' = 'true' THEN
-                    value := value / nullif(reference, 0);
+                    value := pgslo_catalog.quotient(value, reference);
                     said := said || '; ' || pgslo_catalog.wanted(low, high, 1, ' times as many');
                 ELSIF measure ->> 'absolute' = 'true' THEN
                     value := value - reference;
                     said := said || '; ' || replace(pgslo_catalog.wanted(low, high, 1, ''), 'is ', 'is a change of ');
                 ELSE
-                    value := (value - reference) / nullif(abs(reference), 0);
+                    value := pgslo_catalog.quotient(value - reference, abs(reference));
                     said := said || '; ' || replace(pgslo_catalog.wanted(low, high, 100, ' %'), 'is ', 'is a change of ');
                 END IF;
                 IF value IS NULL THEN
@@ -7552,6 +7609,21 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.noted_functions(noted text) IS 'The functions that the setting pgslo.touched names; none if it cannot be read.';
 
+CREATE FUNCTION pgslo_catalog.number_of(value text) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- At most 100 digits and an exponent of two are within the range of float8.
+    IF length(number_of.value) <= 100 AND number_of.value !~ '[eE][+-]?[0-9]{3}' THEN
+        RETURN number_of.value::float8;
+    END IF;
+    RETURN pgslo_catalog.float_of(number_of.value::numeric);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.number_of(value text) IS 'Return a decimal number with at most three digits of exponent; beyond 1e250 the bound, below 1e-250 zero. Never fails.';
+
 CREATE FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7808,7 +7880,7 @@ CREATE FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) RETU
     -- Batches that are an hour apart follow the day, those that are a day apart the week.
     SELECT CASE WHEN g.gap BETWEEN 3000 AND 4200 THEN 86400 WHEN g.gap BETWEEN 77760 AND 95040 THEN 604800 END
     FROM (
-        SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY (d.gap)::float8) AS gap
+        SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY least(d.gap, 1e12)::float8) AS gap
         FROM (
             SELECT lag(p.place) OVER (ORDER BY p.place DESC) - p.place AS gap
             FROM pgslo_catalog.profile p
@@ -8175,7 +8247,10 @@ BEGIN
                 mine.noise[45] := apart[7];
                 IF mine.grid IS NOT NULL AND mine.usual_grid IS NOT NULL THEN
                     scale := coalesce(nullif(mine.usual_grid[39] - mine.usual_grid[3], 0), nullif(greatest(abs(mine.usual_grid[1]), abs(mine.usual_grid[41])), 0), 1);
-                    SELECT min(d.distribution) AS distribution, least(min(d.moved) / scale, 1e6) AS moved INTO one
+                    SELECT min(d.distribution) AS distribution,
+                           CASE WHEN min(d.moved) >= 1e6 * scale THEN 1e6 WHEN min(d.moved) < 1e-6 * scale THEN 0
+                                ELSE min(d.moved) / scale END AS moved
+                    INTO one
                     FROM (
                         SELECT mine.usual_grid[1:41] AS grid
                         UNION ALL
@@ -8356,6 +8431,22 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.quantile_noise(grid double precision[], place integer, present double precision) IS 'How far a quantile goes by chance, read off the distribution itself.';
 
+CREATE FUNCTION pgslo_catalog.quotient(part double precision, whole double precision) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN CASE
+        WHEN quotient.whole = 0 THEN NULL
+        WHEN abs(quotient.part) BETWEEN 1e-100 AND 1e100 AND abs(quotient.whole) BETWEEN 1e-100 AND 1e100
+            THEN quotient.part / quotient.whole
+        ELSE pgslo_catalog.float_of(quotient.part::numeric / quotient.whole::numeric)
+    END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.quotient(part double precision, whole double precision) IS 'Return a quotient within the bounds of float_of(); NULL if the divisor is 0.';
+
 CREATE FUNCTION pgslo_catalog.reached_tables(relation regclass, cascades boolean) RETURNS SETOF oid
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8413,6 +8504,21 @@ CREATE FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places nu
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[]) IS 'The query that reads a snapshot''s rows from its view, those of these batches alone where they are given.';
+
+CREATE FUNCTION pgslo_catalog.reads_profile(measure jsonb) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN CASE measure ->> 'form'
+        WHEN 'change' THEN pgslo_catalog.reads_profile(measure -> 'of')
+        WHEN 'statistic' THEN measure ->> 'of' NOT IN ('sum', 'mean', 'zero_share', 'negative_share', 'stddev')
+        ELSE coalesce(measure ->> 'form' IN ('distance', 'unchanged'), false)
+    END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.reads_profile(measure jsonb) IS 'Return whether a measure is read from the profile of a batch.';
 
 CREATE FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) RETURNS void
     LANGUAGE plpgsql
@@ -8715,6 +8821,26 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_unjudged(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) IS 'Note that rows of these batches are not judged by these rules, and warn the writer; never fails the write.';
+
+CREATE FUNCTION pgslo_catalog.record_unprofiled(batch pgslo_catalog.batch, error_code text, error_message text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (record_unprofiled.batch).definition_id;
+BEGIN
+    DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = id AND p.batch = (record_unprofiled.batch).name;
+    -- As where rows could not be sampled: nothing is compared with this batch. Until its rows are counted again.
+    UPDATE pgslo_catalog.batch b SET tallies = b.tallies || jsonb_build_object('unsampled rows', greatest(b.rows, 1))
+    WHERE b.definition_id = id AND b.name = (record_unprofiled.batch).name;
+    PERFORM pgslo_catalog.record_break(d.name, r.name, record_unprofiled.error_code, record_unprofiled.error_message)
+    FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id)
+    WHERE r.definition_id = id AND r.retired_at IS NULL
+      AND (r.kind = 'learned' AND r.columns = '{}' OR pgslo_catalog.reads_profile(r.measure));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.record_unprofiled(batch pgslo_catalog.batch, error_code text, error_message text) IS 'Record that a batch has no profile because of an error, and that rules which read it cannot be evaluated.';
 
 CREATE FUNCTION pgslo_catalog.recorded_rows(definition_id bigint, batches text[]) RETURNS bigint
     LANGUAGE sql STABLE
@@ -9735,6 +9861,8 @@ BEGIN
     RETURN CASE
         WHEN last IS NULL THEN 0
         WHEN last > steps THEN 1
+        -- A quotient of so different numbers would underflow.
+        WHEN share_below.value - grid[last] < 1e-16 * (grid[last + 1] - grid[last]) THEN (last - 1)::float8 / steps
         ELSE (last - 1 + (share_below.value - grid[last]) / (grid[last + 1] - grid[last])) / steps
     END;
 END
@@ -10010,12 +10138,15 @@ BEGIN
     END CASE;
     CASE measure ->> 'of'
         WHEN 'sum' THEN
-            RETURN CASE WHEN counted > 0 THEN summed END;
+            RETURN CASE WHEN counted > 0 THEN pgslo_catalog.float_of(summed) END;
         WHEN 'mean', 'zero_share', 'negative_share' THEN
-            RETURN summed / nullif(counted, 0);
+            RETURN pgslo_catalog.float_of(summed / nullif(counted, 0));
         WHEN 'stddev' THEN
             squares := coalesce(((statistic.batch).tallies ->> (measure ->> 'squares'))::numeric, 0);
-            RETURN CASE WHEN counted > 1 THEN sqrt(greatest(0, (squares - summed * summed / counted) / (counted - 1))) END;
+            RETURN CASE
+                WHEN counted > 1
+                THEN pgslo_catalog.float_of(sqrt(greatest(0, (squares - summed * summed / counted) / (counted - 1))))
+            END;
         ELSE
             profile := pgslo_catalog.profiled((statistic.batch).definition_id, (statistic.batch).name, measure ->> 'column');
     END CASE;
@@ -10480,8 +10611,7 @@ BEGIN
         ELSE coalesce(((unmeasured.batch).tallies ->> 'unmeasured rows')::bigint, 0)
             -- Sums need no sample; distances, quantiles and the like are of sampled rows.
             + CASE
-                WHEN measure ->> 'form' IN ('distance', 'unchanged')
-                    OR measure ->> 'form' = 'statistic' AND measure ->> 'of' NOT IN ('sum', 'mean', 'zero_share', 'negative_share', 'stddev')
+                WHEN pgslo_catalog.reads_profile(measure)
                 THEN coalesce(((unmeasured.batch).tallies ->> 'unsampled rows')::bigint, 0)
                 ELSE 0 END
         END;
@@ -13248,6 +13378,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.failing_of(ordinal integer, rules integer, 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.fault_kinds(OUT ordinal integer, OUT name text, OUT kinds text[], OUT words text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.float_of(value numeric) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_assertions(definition pgslo_catalog.definition) FROM PUBLIC;
@@ -13474,6 +13606,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.note_parts(definition_id bigint) FROM PUBLI
 
 REVOKE ALL ON FUNCTION pgslo_catalog.noted_functions(noted text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.number_of(value text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.observe_touched() FROM PUBLIC;
@@ -13518,11 +13652,15 @@ REVOKE ALL ON FUNCTION pgslo_catalog.quantile(grid double precision[], share dou
 
 REVOKE ALL ON FUNCTION pgslo_catalog.quantile_noise(grid double precision[], place integer, present double precision) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.quotient(part double precision, whole double precision) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.reached_tables(relation regclass, cascades boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.readable(relation oid, columns text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.reads_profile(measure jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) FROM PUBLIC;
 
@@ -13543,6 +13681,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_statement(definition text, operation
 REVOKE ALL ON FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_unjudged(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.record_unprofiled(batch pgslo_catalog.batch, error_code text, error_message text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.recorded_rows(definition_id bigint, batches text[]) FROM PUBLIC;
 

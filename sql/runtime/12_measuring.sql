@@ -361,12 +361,35 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.give_verdict(pgslo_catalog.rule, pgslo_catalog.batch, text, float8, float8, float8, float8, text, boolean, text) IS 'Writes a verdict down, in place of an earlier one on the same batch, and lets its incident follow.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.record_unprofiled(
+    batch pgslo_catalog.batch, error_code text, error_message text
+) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    id bigint := (record_unprofiled.batch).definition_id;
+BEGIN
+    DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = id AND p.batch = (record_unprofiled.batch).name;
+    -- As where rows could not be sampled: nothing is compared with this batch. Until its rows are counted again.
+    UPDATE pgslo_catalog.batch b SET tallies = b.tallies || jsonb_build_object('unsampled rows', greatest(b.rows, 1))
+    WHERE b.definition_id = id AND b.name = (record_unprofiled.batch).name;
+    PERFORM pgslo_catalog.record_break(d.name, r.name, record_unprofiled.error_code, record_unprofiled.error_message)
+    FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id)
+    WHERE r.definition_id = id AND r.retired_at IS NULL
+      AND (r.kind = 'learned' AND r.columns = '{}' OR pgslo_catalog.reads_profile(r.measure));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.record_unprofiled(pgslo_catalog.batch, text, text) IS
+    'Record that a batch has no profile because of an error, and that rules which read it cannot be evaluated.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.definition, batch text, columns text[], sample text[], level smallint) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     closed pgslo_catalog.batch;
+    unprofiled text;
 BEGIN
     UPDATE pgslo_catalog.batch b
     SET closed_at = coalesce(b.closed_at, clock_timestamp()), revision = b.revision + 1
@@ -377,9 +400,26 @@ BEGIN
         DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = closed.definition_id AND p.batch = closed.name;
     -- Nothing is measured where nothing is learned and no rule is about batches.
     ELSIF judge_closed.columns <> '{}' THEN
-        PERFORM pgslo_catalog.profile_batch(judge_closed.definition, closed, judge_closed.columns, judge_closed.sample, judge_closed.level, closed.present);
+        -- Whatever is in the sample, the rules that do not read the profile have their verdicts.
+        BEGIN
+            PERFORM pgslo_catalog.profile_batch(
+                judge_closed.definition, closed, judge_closed.columns, judge_closed.sample, judge_closed.level, closed.present);
+        EXCEPTION WHEN OTHERS THEN
+            IF SQLSTATE = 'SL004' OR SQLSTATE ~ '^(40|55|57)' THEN
+                RAISE;  -- Of the moment: the batch stays open for the next tick().
+            END IF;
+            unprofiled := SQLSTATE;
+            PERFORM pgslo_catalog.record_unprofiled(closed, SQLSTATE, SQLERRM);
+        END;
     END IF;
     PERFORM pgslo_catalog.judge_batch(closed.definition_id, closed.name);
+    IF unprofiled IS NOT NULL THEN
+        PERFORM pgslo_catalog.give_verdict(r, closed, 'unknown', NULL, NULL, NULL, NULL,
+            format('it can no longer be judged: %s', pgslo_catalog.error_said(false, unprofiled, NULL)))
+        FROM pgslo_catalog.rule r
+        WHERE r.definition_id = closed.definition_id AND r.kind = 'learned' AND r.retired_at IS NULL
+        ORDER BY r.rule_id;
+    END IF;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_closed(pgslo_catalog.definition, text, text[], text[], smallint) IS 'Closes a batch: its profile is taken, and it is judged.';
@@ -584,7 +624,15 @@ BEGIN
         PERFORM pgslo_catalog.follow(target, close_batch.batch, 2147483647);
     EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
         PERFORM pgslo_catalog.restore_session(session_before, true);
-        RAISE;
+        -- What a conversion, a constraint or code of the table raises may hold a value of a row.
+        IF SQLSTATE ~ '^(SL|40|42|5[3-8])' OR pgslo_catalog.may_see_values(pgslo_catalog.caller()) THEN
+            RAISE;
+        END IF;
+        RAISE EXCEPTION USING
+            ERRCODE = SQLSTATE,
+            MESSAGE = format('could not evaluate batches of %s', target.name),
+            DETAIL = format('%s.', pgslo_catalog.error_said(false, SQLSTATE, SQLERRM)),
+            HINT = 'A steward sees the message of the error.';
     END;
     -- Functions that every read calls compare no locks.
     PERFORM pgslo_catalog.check_session(session_before, true, target.name, '00000');

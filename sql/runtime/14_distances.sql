@@ -1,6 +1,38 @@
 -- How far one distribution is from another: PSI, Jensen-Shannon, total variation, Kolmogorov-Smirnov, by quantiles or by value.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.float_of(value numeric) RETURNS float8
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- numeric reaches farther than float8, in both directions; sums and quotients of a few of these do not overflow.
+    RETURN CASE
+        WHEN abs(float_of.value) < 1e-250 THEN 0
+        WHEN abs(float_of.value) > 1e250 AND float_of.value <> 'NaN' THEN sign(float_of.value) * 1e250
+        ELSE float_of.value
+    END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.float_of(numeric) IS
+    'Return a number as float8: beyond 1e250 the bound, below 1e-250 zero. Never fails.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.quotient(part float8, whole float8) RETURNS float8
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN CASE
+        WHEN quotient.whole = 0 THEN NULL
+        WHEN abs(quotient.part) BETWEEN 1e-100 AND 1e100 AND abs(quotient.whole) BETWEEN 1e-100 AND 1e100
+            THEN quotient.part / quotient.whole
+        ELSE pgslo_catalog.float_of(quotient.part::numeric / quotient.whole::numeric)
+    END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.quotient(float8, float8) IS
+    'Return a quotient within the bounds of float_of(); NULL if the divisor is 0.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.share_below(grid float8[], value float8) RETURNS float8
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -13,6 +45,8 @@ BEGIN
     RETURN CASE
         WHEN last IS NULL THEN 0
         WHEN last > steps THEN 1
+        -- A quotient of so different numbers would underflow.
+        WHEN share_below.value - grid[last] < 1e-16 * (grid[last + 1] - grid[last]) THEN (last - 1)::float8 / steps
         ELSE (last - 1 + (share_below.value - grid[last]) / (grid[last + 1] - grid[last])) / steps
     END;
 END

@@ -141,6 +141,20 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.quantile(float8[], float8) IS 'A quantile, between those of a grid on a straight line.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.reads_profile(measure jsonb) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN CASE measure ->> 'form'
+        WHEN 'change' THEN pgslo_catalog.reads_profile(measure -> 'of')
+        WHEN 'statistic' THEN measure ->> 'of' NOT IN ('sum', 'mean', 'zero_share', 'negative_share', 'stddev')
+        ELSE coalesce(measure ->> 'form' IN ('distance', 'unchanged'), false)
+    END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.reads_profile(jsonb) IS 'Return whether a measure is read from the profile of a batch.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.unmeasured(batch pgslo_catalog.batch, measure jsonb) RETURNS bigint
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -152,8 +166,7 @@ BEGIN
         ELSE coalesce(((unmeasured.batch).tallies ->> 'unmeasured rows')::bigint, 0)
             -- Sums need no sample; distances, quantiles and the like are of sampled rows.
             + CASE
-                WHEN measure ->> 'form' IN ('distance', 'unchanged')
-                    OR measure ->> 'form' = 'statistic' AND measure ->> 'of' NOT IN ('sum', 'mean', 'zero_share', 'negative_share', 'stddev')
+                WHEN pgslo_catalog.reads_profile(measure)
                 THEN coalesce(((unmeasured.batch).tallies ->> 'unsampled rows')::bigint, 0)
                 ELSE 0 END
         END;
@@ -195,12 +208,15 @@ BEGIN
     END CASE;
     CASE measure ->> 'of'
         WHEN 'sum' THEN
-            RETURN CASE WHEN counted > 0 THEN summed END;
+            RETURN CASE WHEN counted > 0 THEN pgslo_catalog.float_of(summed) END;
         WHEN 'mean', 'zero_share', 'negative_share' THEN
-            RETURN summed / nullif(counted, 0);
+            RETURN pgslo_catalog.float_of(summed / nullif(counted, 0));
         WHEN 'stddev' THEN
             squares := coalesce(((statistic.batch).tallies ->> (measure ->> 'squares'))::numeric, 0);
-            RETURN CASE WHEN counted > 1 THEN sqrt(greatest(0, (squares - summed * summed / counted) / (counted - 1))) END;
+            RETURN CASE
+                WHEN counted > 1
+                THEN pgslo_catalog.float_of(sqrt(greatest(0, (squares - summed * summed / counted) / (counted - 1))))
+            END;
         ELSE
             profile := pgslo_catalog.profiled((statistic.batch).definition_id, (statistic.batch).name, measure ->> 'column');
     END CASE;
@@ -292,7 +308,8 @@ BEGIN
     IF (measure -> 'ordered')::boolean THEN
         -- Quantile by quantile, the mean of the batches it is compared with.
         grid := ARRAY(
-            SELECT avg(g.v) FROM unnest(others) AS o CROSS JOIN LATERAL unnest(o.grid) WITH ORDINALITY AS g (v, n) GROUP BY g.n ORDER BY g.n);
+            -- avg() adds up squares as well, which may overflow.
+            SELECT sum(g.v) / count(g.v) FROM unnest(others) AS o CROSS JOIN LATERAL unnest(o.grid) WITH ORDINALITY AS g (v, n) GROUP BY g.n ORDER BY g.n);
         value := pgslo_catalog.grid_distance(measure ->> 'by', own.grid, grid);
     ELSE
         common := (
@@ -459,8 +476,10 @@ BEGIN
                                     CASE form WHEN 'passing' THEN 'pass' ELSE 'are ' || coalesce(measure ->> 'said', 'not null') END, pgslo_catalog.wanted(low, high, 100, ' %')) END;
             END CASE;
         WHEN form = 'change' THEN
-            SELECT avg(pgslo_catalog.statistic(e, measure -> 'of')) AS mean, count(*) AS batches INTO found
-            FROM pgslo_catalog.earlier(measured.batch, measure ->> 'relative_to') AS e;
+            -- avg() adds up squares as well, which may overflow.
+            SELECT sum(s.value) / nullif(count(s.value), 0) AS mean, count(*) AS batches INTO found
+            FROM pgslo_catalog.earlier(measured.batch, measure ->> 'relative_to') AS e
+            CROSS JOIN LATERAL (SELECT pgslo_catalog.statistic(e, measure -> 'of') AS value) AS s;
             value := pgslo_catalog.statistic(measured.batch, measure -> 'of');
             reference := found.mean;
             IF value IS NULL THEN
@@ -475,13 +494,13 @@ BEGIN
                         CASE measure ->> 'relative_to' WHEN 'previous' THEN 'the previous batch' WHEN 'same weekday' THEN 'the batch of a week before'
                              ELSE format('the mean of the %s before', CASE found.batches WHEN 1 THEN 'batch' ELSE found.batches || ' batches' END) END);
                 IF measure ->> 'ratio' = 'true' THEN
-                    value := value / nullif(reference, 0);
+                    value := pgslo_catalog.quotient(value, reference);
                     said := said || '; ' || pgslo_catalog.wanted(low, high, 1, ' times as many');
                 ELSIF measure ->> 'absolute' = 'true' THEN
                     value := value - reference;
                     said := said || '; ' || replace(pgslo_catalog.wanted(low, high, 1, ''), 'is ', 'is a change of ');
                 ELSE
-                    value := (value - reference) / nullif(abs(reference), 0);
+                    value := pgslo_catalog.quotient(value - reference, abs(reference));
                     said := said || '; ' || replace(pgslo_catalog.wanted(low, high, 100, ' %'), 'is ', 'is a change of ');
                 END IF;
                 IF value IS NULL THEN

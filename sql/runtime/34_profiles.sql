@@ -111,6 +111,21 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.seconds_of(text) IS 'Seconds since 1970 of a time in ISO form, read as UTC; NULL when it is none.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.number_of(value text) RETURNS float8
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- At most 100 digits and an exponent of two are within the range of float8.
+    IF length(number_of.value) <= 100 AND number_of.value !~ '[eE][+-]?[0-9]{3}' THEN
+        RETURN number_of.value::float8;
+    END IF;
+    RETURN pgslo_catalog.float_of(number_of.value::numeric);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.number_of(text) IS
+    'Return a decimal number with at most three digits of exponent; beyond 1e250 the bound, below 1e-250 zero. Never fails.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.at_place(grid float8[], place float8) RETURNS float8
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -145,7 +160,7 @@ AS $pgslo$
         SELECT c.col, c.value, count(*) AS n FROM cell c WHERE c.col > 0 AND c.value IS NOT NULL GROUP BY c.col, c.value
     ), known AS MATERIALIZED (
         SELECT c.col, c.value, c.n, v.number,
-               CASE WHEN v.number IS NULL THEN CASE WHEN w.kind = 'time' THEN CASE WHEN v.is_number THEN c.value::float8 END ELSE pgslo_catalog.seconds_of(c.value) END END AS seconds,
+               CASE WHEN v.number IS NULL THEN CASE WHEN w.kind = 'time' THEN CASE WHEN v.is_number THEN pgslo_catalog.number_of(c.value) END ELSE pgslo_catalog.seconds_of(c.value) END END AS seconds,
                length(c.value) AS length, length(c.value) - length(translate(c.value, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', '')) AS upper,
                length(c.value) - length(translate(c.value, '0123456789', '')) AS digit, length(c.value) - length(replace(c.value, ' ', '')) AS space,
                length(translate(c.value, 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ', '')) AS punctuation,
@@ -153,8 +168,8 @@ AS $pgslo$
                regexp_replace(regexp_replace(regexp_replace(left(c.value, 24) COLLATE "C", '[a-z]+', 'a', 'g'), '[A-Z]+', 'A', 'g'), '[0-9]+', '9', 'g') AS shape
         FROM counted c
         JOIN watched w USING (col)
-        CROSS JOIN LATERAL (SELECT c.value COLLATE "C" ~ E'^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,2})?$' AS is_number) n
-        CROSS JOIN LATERAL (SELECT CASE WHEN n.is_number AND w.kind IS DISTINCT FROM 'time' THEN c.value::float8 END AS number, n.is_number) v
+        CROSS JOIN LATERAL (SELECT c.value COLLATE "C" ~ E'^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,3})?$' AS is_number) n
+        CROSS JOIN LATERAL (SELECT CASE WHEN n.is_number AND w.kind IS DISTINCT FROM 'time' THEN pgslo_catalog.number_of(c.value) END AS number, n.is_number) v
     ), text_of AS MATERIALIZED (
         SELECT k.col, sum(k.n)::float8 AS present, count(*)::float8 AS distinct, max(k.n)::float8 AS top, count(*) FILTER (WHERE k.n = 1)::float8 AS single,
                coalesce(sum(k.n) FILTER (WHERE k.value = ''), 0)::float8 AS empty, sum(k.n * k.length)::float8 AS characters, sum(k.n * k.length * k.length)::float8 AS length2,
@@ -163,11 +178,18 @@ AS $pgslo$
                coalesce(sum(k.n) FILTER (WHERE k.number IS NOT NULL), 0)::float8 AS numbers, coalesce(sum(k.n) FILTER (WHERE k.seconds IS NOT NULL), 0)::float8 AS times
         FROM known k GROUP BY k.col
     ), valued AS MATERIALIZED (
-        SELECT k.col, k.n, k.decimals, t.numbers >= t.times AS is_number, round(k.seconds) AS seconds,
-               CASE WHEN t.numbers >= t.times THEN k.number ELSE (k.seconds - batch.place::float8) / 3600 END AS x
-        FROM known k JOIN text_of t USING (col) WHERE CASE WHEN t.numbers >= t.times THEN k.number ELSE k.seconds END IS NOT NULL
+        SELECT k.col, k.n, k.decimals, t.numbers >= t.times AS is_number, round(k.seconds) AS seconds, v.x,
+               -- Squares and quotients of these do not overflow.
+               CASE WHEN abs(v.x) < 1e-100 THEN 0 ELSE least(greatest(v.x, -1e100), 1e100) END AS near
+        FROM known k
+        JOIN text_of t USING (col)
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN t.numbers >= t.times THEN k.number
+                        ELSE (k.seconds - least(greatest(batch.place, -1e12), 1e12)::float8) / 3600 END AS x
+        ) v
+        WHERE v.x IS NOT NULL
     ), number_of AS MATERIALIZED (
-        SELECT v.col, bool_or(v.is_number) AS is_number, count(*)::float8 AS m, avg(v.x) AS mean, stddev_pop(v.x) AS deviation,
+        SELECT v.col, bool_or(v.is_number) AS is_number, count(*)::float8 AS m, avg(v.near) AS mean, stddev_pop(v.near) AS deviation,
                percentile_cont(ARRAY[0, .025, .05, .075, .1, .125, .15, .175, .2, .225, .25, .275, .3, .325, .35, .375, .4, .425, .45, .475, .5, .525, .55, .575, .6, .625,
                                      .65, .675, .7, .725, .75, .775, .8, .825, .85, .875, .9, .925, .95, .975, 1]::float8[]) WITHIN GROUP (ORDER BY v.x) AS grid,
                avg(ln(abs(v.x))) FILTER (WHERE v.x <> 0) AS log_mean, stddev_pop(ln(abs(v.x))) FILTER (WHERE v.x <> 0) AS log_deviation, count(*) FILTER (WHERE v.x <> 0)::float8 AS not_zero,
@@ -185,7 +207,7 @@ AS $pgslo$
     ), long_of AS (
         SELECT k.col, sum(k.n) / t.present AS at_length_max FROM known k JOIN text_of t USING (col) WHERE k.length = t.length_max GROUP BY k.col, t.present
     ), common_of AS (
-        SELECT c.col, jsonb_object_agg(c.value, c.n) AS common
+        SELECT c.col, jsonb_object_agg(left(c.value, 100), c.n) AS common
         FROM (SELECT k.col, k.value, k.n, row_number() OVER (PARTITION BY k.col ORDER BY k.n DESC, k.value COLLATE "C") AS place FROM known k) c WHERE c.place <= 200 GROUP BY c.col
     ), shape_of AS (
         SELECT s.col, jsonb_object_agg(s.shape, s.n) AS shapes
@@ -218,7 +240,7 @@ AS $pgslo$
                t.upper / greatest(t.characters, 1), t.digit / greatest(t.characters, 1), t.space / greatest(t.characters, 1), t.punctuation / greatest(t.characters, 1),
                t.numbers / t.present, t.times / t.present,
                n.mean, CASE WHEN n.is_number THEN n.log_mean END, CASE WHEN n.deviation > 0 THEN ln(n.deviation) END,
-               n.grid[1], n.grid[3], n.grid[11], n.grid[21], n.grid[31], n.grid[39], n.grid[41],
+               q.near[1], q.near[3], q.near[11], q.near[21], q.near[31], q.near[39], q.near[41],
                CASE WHEN n.is_number THEN n.zero END, CASE WHEN n.is_number THEN n.negative END, CASE WHEN n.is_number THEN n.whole END,
                CASE WHEN n.is_number THEN n.tens END, CASE WHEN n.is_number THEN n.hundreds END, CASE WHEN n.is_number THEN n.decimals END, e.at_maximum, e.at_minimum,
                CASE WHEN NOT n.is_number THEN n.midnight END, CASE WHEN NOT n.is_number THEN n.on_hour END, CASE WHEN NOT n.is_number THEN n.on_minute END, CASE WHEN NOT n.is_number THEN n.hour END,
@@ -228,8 +250,8 @@ AS $pgslo$
                0.5 / sqrt(greatest(s.rows, 1)), h.share, 2 * h.share, h.share, h.share, h.share,
                sqrt(greatest(t.length2 / t.present - (t.characters / t.present) ^ 2, 0) / t.present), NULL, NULL, h.share, h.share, h.share, h.share, h.share, h.share, h.share,
                n.deviation / sqrt(n.m), n.log_deviation / sqrt(n.not_zero), 1 / sqrt(2 * n.m),
-               pgslo_catalog.quantile_noise(n.grid, 0, n.m), pgslo_catalog.quantile_noise(n.grid, 2, n.m), pgslo_catalog.quantile_noise(n.grid, 10, n.m), pgslo_catalog.quantile_noise(n.grid, 20, n.m),
-               pgslo_catalog.quantile_noise(n.grid, 30, n.m), pgslo_catalog.quantile_noise(n.grid, 38, n.m), pgslo_catalog.quantile_noise(n.grid, 40, n.m),
+               pgslo_catalog.quantile_noise(q.near, 0, n.m), pgslo_catalog.quantile_noise(q.near, 2, n.m), pgslo_catalog.quantile_noise(q.near, 10, n.m), pgslo_catalog.quantile_noise(q.near, 20, n.m),
+               pgslo_catalog.quantile_noise(q.near, 30, n.m), pgslo_catalog.quantile_noise(q.near, 38, n.m), pgslo_catalog.quantile_noise(q.near, 40, n.m),
                h.share, h.share, h.share, h.share, h.share, n.decimals_deviation / sqrt(n.m), h.share, h.share, h.share, h.share, h.share, n.hour_deviation / sqrt(n.m),
                NULL, NULL, h.share, h.share, h.share, h.share, NULL, h.share, h.share, h.share, h.share, h.share, h.share, h.share
            ]::float8[],
@@ -244,6 +266,10 @@ AS $pgslo$
     LEFT JOIN shape_of p USING (col)
     LEFT JOIN prefix_of x USING (col)
     CROSS JOIN LATERAL (SELECT 0.5 / sqrt(t.present) AS share) h
+    CROSS JOIN LATERAL (
+        SELECT array_agg(CASE WHEN abs(g.x) < 1e-100 THEN 0 ELSE least(greatest(g.x, -1e100), 1e100) END ORDER BY g.i) AS near
+        FROM unnest(n.grid) WITH ORDINALITY AS g (x, i)
+    ) q
     UNION ALL
     SELECT definition.definition_id, batch.name, batch.place, '*', batch.rows, batch.rows, describe_batch.level, s.sampled::integer,
            array_fill(NULL::float8, ARRAY[5]) || t.once / nullif(t.rows, 0) || array_fill(NULL::float8, ARRAY[32])

@@ -51,7 +51,8 @@ AS $pgslo$
         WINDOW w AS (ORDER BY c.v)
     )
     SELECT (SELECT least(max(abs(s.a - s.b)), max(abs(s.a_below - s.b_below))) / 41.0 FROM step s),
-           (SELECT avg(abs(p.x - p.y)) FROM point p WHERE p.i BETWEEN 2 AND 40)
+           -- avg() adds up squares as well, which may overflow.
+           (SELECT sum(abs(p.x - p.y)) / count(*) FROM point p WHERE p.i BETWEEN 2 AND 40)
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.grids_apart(float8[], float8[]) IS 'The largest distance of two distributions (Kolmogorov and Smirnov''s) and how far values moved (Wasserstein''s), from their quantiles.';
 
@@ -80,7 +81,7 @@ AS $pgslo$
     -- Batches that are an hour apart follow the day, those that are a day apart the week.
     SELECT CASE WHEN g.gap BETWEEN 3000 AND 4200 THEN 86400 WHEN g.gap BETWEEN 77760 AND 95040 THEN 604800 END
     FROM (
-        SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY (d.gap)::float8) AS gap
+        SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY least(d.gap, 1e12)::float8) AS gap
         FROM (
             SELECT lag(p.place) OVER (ORDER BY p.place DESC) - p.place AS gap
             FROM pgslo_catalog.profile p
@@ -209,7 +210,10 @@ BEGIN
                 mine.noise[45] := apart[7];
                 IF mine.grid IS NOT NULL AND mine.usual_grid IS NOT NULL THEN
                     scale := coalesce(nullif(mine.usual_grid[39] - mine.usual_grid[3], 0), nullif(greatest(abs(mine.usual_grid[1]), abs(mine.usual_grid[41])), 0), 1);
-                    SELECT min(d.distribution) AS distribution, least(min(d.moved) / scale, 1e6) AS moved INTO one
+                    SELECT min(d.distribution) AS distribution,
+                           CASE WHEN min(d.moved) >= 1e6 * scale THEN 1e6 WHEN min(d.moved) < 1e-6 * scale THEN 0
+                                ELSE min(d.moved) / scale END AS moved
+                    INTO one
                     FROM (
                         SELECT mine.usual_grid[1:41] AS grid
                         UNION ALL

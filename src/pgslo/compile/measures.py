@@ -293,7 +293,9 @@ def _statistic(
         _need_profile(rule, column, compiler)
         return counted | {"quantile": {"min": 0, "max": 1, "median": 0.5}.get(of, quantile)}, ()
     value = batch_columns.of_row(column)
-    number = sql.render("tally_number", _Value(value))
+    # Sums and squares of a numeric without a precision could overflow, and take those of other columns with them.
+    unlimited = column.base_type == "numeric" and not column.type.startswith("numeric(")
+    number = sql.render("tally_number_bounded" if unlimited else "tally_number", _Value(value))
     finite = sql.render("tally_finite" if constants.is_float(column) else "tally_present", _Value(value))
     count = _tally(rule, "finite", column.name, finite, _one(), always=False)
     summed = {
@@ -312,7 +314,7 @@ def _statistic(
             "squares",
             column.name,
             finite,
-            sql.render("tally_square", _Value(value)),
+            sql.render("tally_square", _Value(number)),
             always=False,
         )
         tallies = (*tallies, squares)

@@ -1116,6 +1116,10 @@ DECLARE
     columns_now jsonb;
     names text[];
     known text[];
+    -- Names of columns now by their names then, but for those that were dropped.
+    called jsonb;
+    -- The columns that an UPDATE changed, by their names now.
+    changed text[];
     renamed jsonb;
     unknown text;
     source text;
@@ -1228,6 +1232,12 @@ BEGIN
         END IF;
     END IF;
 
+    -- Numbers are those of the relation that the row was written to, which may be a partition.
+    SELECT jsonb_object_agg(w.said ->> 1, coalesce(a.attname, w.said ->> 1)) INTO called
+    FROM jsonb_array_elements(columns_then) AS w (said)
+    LEFT JOIN pg_attribute a ON a.attrelid = held.relation AND a.attnum = (w.said ->> 0)::smallint
+    WHERE a.attisdropped IS NOT TRUE;
+
     -- The text form is exact, and read by place; it fits as long as the columns are the same, by whatever names.
     known := ARRAY(SELECT c ->> 1 FROM jsonb_array_elements(columns_now) AS c);
     IF jsonb_path_query_array(columns_then, '$[*][0]') = jsonb_path_query_array(columns_now, '$[*][0]') THEN
@@ -1255,26 +1265,28 @@ BEGIN
                 DETAIL = 'The table''s columns changed since, and the row holds a value that can only be read by place.',
                 HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.', release.quarantine_id);
         END IF;
-        -- Columns that are still there, by what they are called now.
-        SELECT array_agg(called.name), jsonb_object_agg(called.name, held.image -> (w.said ->> 1))
+        SELECT array_agg(c.name_now), jsonb_object_agg(c.name_now, held.image -> c.name_then)
         INTO known, renamed
-        FROM jsonb_array_elements(columns_then) AS w (said)
-        LEFT JOIN pg_attribute a ON a.attrelid = held.relation AND a.attnum = (w.said ->> 0)::smallint
-        CROSS JOIN LATERAL (SELECT CASE WHEN a.attnum IS NULL THEN w.said ->> 1 ELSE a.attname END) AS called (name)
-        WHERE a.attisdropped IS NOT TRUE;
+        FROM jsonb_each_text(called) AS c (name_then, name_now);
         source := format('jsonb_populate_record(NULL::%s, %L::jsonb)', target.relation, renamed || release.changes);
     END IF;
 
+    changed := ARRAY(SELECT called ->> c.name FROM unnest(held.changed) AS c (name));
     names := ARRAY(
         SELECT quote_ident(a.attname)
         FROM pg_attribute a
         WHERE a.attrelid = target.relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
           AND (NOT is_update OR a.attidentity <> 'a')
           AND (a.attname = ANY (known) OR release.changes ? a.attname)
+          -- Others may have changed the row since, with rights that neither the writer nor the steward has.
+          AND (NOT is_update OR is_upsert OR a.attname = ANY (changed) OR release.changes ? a.attname)
           AND (NOT is_upsert OR a.attname <> ALL (key_names) AND (release.as_update = '{}' OR a.attname = ANY (release.as_update)))
         ORDER BY a.attnum);
     IF names = '{}' THEN
-        RAISE EXCEPTION USING ERRCODE = 'undefined_column', MESSAGE = format('%s has no column that can be updated', target.name);
+        RAISE EXCEPTION USING
+            ERRCODE = 'undefined_column',
+            MESSAGE = format('row %s changes no column of %s that can be updated', release.quarantine_id, target.name),
+            HINT = 'Discard it: pgslo.discard(id).';
     END IF;
     -- An upsert takes UPDATE on what it sets. Who releases an INSERT as one must not gain that by it.
     SELECT min(n.name) INTO unknown
@@ -1304,8 +1316,7 @@ BEGIN
                    CASE WHEN pgslo_catalog.is_plain(a.atttypid) THEN format('t.%I', a.attname) ELSE pgslo_catalog.text_of(format('t.%I', a.attname), a.atttypid) END,
                    held.old_key ->> k.name), ' AND ' ORDER BY k.name) FILTER (WHERE a.attname IS NOT NULL) END INTO old_key
         FROM jsonb_object_keys(held.old_key) AS k (name)
-        LEFT JOIN jsonb_array_elements(columns_then) AS w (said) ON w.said ->> 1 = k.name
-        LEFT JOIN pg_attribute a ON a.attrelid = target.relation AND a.attnum = (w.said ->> 0)::smallint AND NOT a.attisdropped;
+        LEFT JOIN pg_attribute a ON a.attrelid = target.relation AND a.attname = called ->> k.name AND a.attnum > 0 AND NOT a.attisdropped;
     END IF;
     IF is_update THEN
         change := format(
@@ -8597,7 +8608,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) IS 'Appends what a statement added to its batches (sign 1; 0 when its rows are counted elsewhere) or took away (-1).';
 
-CREATE FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[], old_key text[]) RETURNS void
+CREATE FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[], old_key text[], changed text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "DateStyle" TO 'ISO, YMD'
@@ -8621,9 +8632,10 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
         by_column := NULL;  -- json may hold \u0000, which jsonb does not take
     END;
-    INSERT INTO pgslo_catalog.quarantine (definition_id, relation, columns, operation, row_key, image, image_text, old_key, reasons)
+    INSERT INTO pgslo_catalog.quarantine (definition_id, relation, columns, operation, row_key, image, image_text, old_key, changed, reasons)
     SELECT d.definition_id, record_quarantine.relation, pgslo_catalog.columns_of(record_quarantine.relation), record_quarantine.operation, record_quarantine.row_key, by_column, concat(row_image),
            (SELECT jsonb_object_agg(k.name, k.value) FROM unnest(d.key_columns, record_quarantine.old_key) AS k (name, value) WHERE record_quarantine.old_key IS NOT NULL),
+           record_quarantine.changed,
            (SELECT jsonb_agg(jsonb_build_object('rule', r.name, 'promise', r.promise, 'shown', n.shown) ORDER BY n.ordinal)
             FROM unnest(record_quarantine.rules, record_quarantine.shown) WITH ORDINALITY AS n (name, shown, ordinal)
             JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.name = n.name)
@@ -8631,7 +8643,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[], old_key text[]) IS 'Keeps a row that is not let into its table, whole, with every reason.';
+COMMENT ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[], old_key text[], changed text[]) IS 'Keep a row that is not stored in its table, whole, with every reason; changed: the columns that an UPDATE changes.';
 
 CREATE FUNCTION pgslo_catalog.record_repair(definition text, rule text, column_name text, row_key text, old_value text, new_value text) RETURNS void
     LANGUAGE sql
@@ -11724,6 +11736,7 @@ CREATE TABLE pgslo_catalog.quarantine (
     changes jsonb,
     bytes bigint,
     total bigint,
+    changed text[],
     CONSTRAINT quarantine_is_decided_once_it_is_not_held CHECK (((state = 'held'::text) = (decided_at IS NULL))),
     CONSTRAINT quarantine_operation_is_known CHECK ((operation = ANY (ARRAY['INSERT'::text, 'UPDATE'::text]))),
     CONSTRAINT quarantine_state_is_known CHECK ((state = ANY (ARRAY['held'::text, 'released'::text, 'dropped'::text])))
@@ -11744,6 +11757,8 @@ COMMENT ON COLUMN pgslo_catalog.quarantine.changes IS 'Columns that were changed
 COMMENT ON COLUMN pgslo_catalog.quarantine.bytes IS 'Bytes of the row''s image, before compression.';
 
 COMMENT ON COLUMN pgslo_catalog.quarantine.total IS 'Bytes of the definition''s rows in quarantine as this row was written, as far as its transaction saw them.';
+
+COMMENT ON COLUMN pgslo_catalog.quarantine.changed IS 'Columns that a quarantined UPDATE changes, as they were named then.';
 
 CREATE VIEW pgslo.quarantine AS
  SELECT q.quarantine_id,
@@ -13668,7 +13683,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_lost(definition text, rules text[], 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[], old_key text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[], old_key text[], changed text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_repair(definition text, rule text, column_name text, row_key text, old_value text, new_value text) FROM PUBLIC;
 

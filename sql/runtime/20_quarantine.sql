@@ -25,6 +25,10 @@ DECLARE
     columns_now jsonb;
     names text[];
     known text[];
+    -- Names of columns now by their names then, but for those that were dropped.
+    called jsonb;
+    -- The columns that an UPDATE changed, by their names now.
+    changed text[];
     renamed jsonb;
     unknown text;
     source text;
@@ -137,6 +141,12 @@ BEGIN
         END IF;
     END IF;
 
+    -- Numbers are those of the relation that the row was written to, which may be a partition.
+    SELECT jsonb_object_agg(w.said ->> 1, coalesce(a.attname, w.said ->> 1)) INTO called
+    FROM jsonb_array_elements(columns_then) AS w (said)
+    LEFT JOIN pg_attribute a ON a.attrelid = held.relation AND a.attnum = (w.said ->> 0)::smallint
+    WHERE a.attisdropped IS NOT TRUE;
+
     -- The text form is exact, and read by place; it fits as long as the columns are the same, by whatever names.
     known := ARRAY(SELECT c ->> 1 FROM jsonb_array_elements(columns_now) AS c);
     IF jsonb_path_query_array(columns_then, '$[*][0]') = jsonb_path_query_array(columns_now, '$[*][0]') THEN
@@ -164,26 +174,28 @@ BEGIN
                 DETAIL = 'The table''s columns changed since, and the row holds a value that can only be read by place.',
                 HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.', release.quarantine_id);
         END IF;
-        -- Columns that are still there, by what they are called now.
-        SELECT array_agg(called.name), jsonb_object_agg(called.name, held.image -> (w.said ->> 1))
+        SELECT array_agg(c.name_now), jsonb_object_agg(c.name_now, held.image -> c.name_then)
         INTO known, renamed
-        FROM jsonb_array_elements(columns_then) AS w (said)
-        LEFT JOIN pg_attribute a ON a.attrelid = held.relation AND a.attnum = (w.said ->> 0)::smallint
-        CROSS JOIN LATERAL (SELECT CASE WHEN a.attnum IS NULL THEN w.said ->> 1 ELSE a.attname END) AS called (name)
-        WHERE a.attisdropped IS NOT TRUE;
+        FROM jsonb_each_text(called) AS c (name_then, name_now);
         source := format('jsonb_populate_record(NULL::%s, %L::jsonb)', target.relation, renamed || release.changes);
     END IF;
 
+    changed := ARRAY(SELECT called ->> c.name FROM unnest(held.changed) AS c (name));
     names := ARRAY(
         SELECT quote_ident(a.attname)
         FROM pg_attribute a
         WHERE a.attrelid = target.relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
           AND (NOT is_update OR a.attidentity <> 'a')
           AND (a.attname = ANY (known) OR release.changes ? a.attname)
+          -- Others may have changed the row since, with rights that neither the writer nor the steward has.
+          AND (NOT is_update OR is_upsert OR a.attname = ANY (changed) OR release.changes ? a.attname)
           AND (NOT is_upsert OR a.attname <> ALL (key_names) AND (release.as_update = '{}' OR a.attname = ANY (release.as_update)))
         ORDER BY a.attnum);
     IF names = '{}' THEN
-        RAISE EXCEPTION USING ERRCODE = 'undefined_column', MESSAGE = format('%s has no column that can be updated', target.name);
+        RAISE EXCEPTION USING
+            ERRCODE = 'undefined_column',
+            MESSAGE = format('row %s changes no column of %s that can be updated', release.quarantine_id, target.name),
+            HINT = 'Discard it: pgslo.discard(id).';
     END IF;
     -- An upsert takes UPDATE on what it sets. Who releases an INSERT as one must not gain that by it.
     SELECT min(n.name) INTO unknown
@@ -213,8 +225,7 @@ BEGIN
                    CASE WHEN pgslo_catalog.is_plain(a.atttypid) THEN format('t.%I', a.attname) ELSE pgslo_catalog.text_of(format('t.%I', a.attname), a.atttypid) END,
                    held.old_key ->> k.name), ' AND ' ORDER BY k.name) FILTER (WHERE a.attname IS NOT NULL) END INTO old_key
         FROM jsonb_object_keys(held.old_key) AS k (name)
-        LEFT JOIN jsonb_array_elements(columns_then) AS w (said) ON w.said ->> 1 = k.name
-        LEFT JOIN pg_attribute a ON a.attrelid = target.relation AND a.attnum = (w.said ->> 0)::smallint AND NOT a.attisdropped;
+        LEFT JOIN pg_attribute a ON a.attrelid = target.relation AND a.attname = called ->> k.name AND a.attnum > 0 AND NOT a.attisdropped;
     END IF;
     IF is_update THEN
         change := format(

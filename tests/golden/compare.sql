@@ -25,6 +25,7 @@ DECLARE
     violated_shown text[];
     shown text;
     old_key text[];
+    changed text[];
 BEGIN
     -- The way of nearly every row: all rules in one condition.
     BEGIN
@@ -34,7 +35,7 @@ BEGIN
         END IF;
     EXCEPTION
         WHEN datatype_mismatch THEN
-            PERFORM pgslo_catalog.forget_plans(FALSE);  -- Else no row of this session takes this path after ALTER TABLE.
+            PERFORM pgslo_catalog.forget_plans();  -- Else no row of this session takes this path after ALTER TABLE.
         WHEN OTHERS THEN
             NULL;  -- Found out below, rule by rule.
     END;
@@ -52,7 +53,7 @@ BEGIN
             WHEN OTHERS THEN
                 NULL;
         END;
-        PERFORM pgslo_catalog.forget_plans(TRUE);
+        PERFORM pgslo_catalog.forget_plans();
     END LOOP;
 
     -- Not where they are declared: rows that pass would pay for it.
@@ -94,6 +95,7 @@ BEGIN
         IF pgslo_catalog.must_be_stored('features.user_stats', TG_RELID::regclass, violated, OLD, NEW) THEN
             RETURN NEW;  -- It changes no column that a violated rule reads.
         END IF;
+        changed := pgslo_catalog.changed_columns(TG_RELID::regclass, OLD, NEW);
     END IF;
     BEGIN
         row_key := concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')');
@@ -103,11 +105,12 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
         NULL;
     END;
-    PERFORM pgslo_catalog.record_quarantine('features.user_stats', TG_RELID::regclass, TG_OP, row_key, NEW, violated, violated_shown, old_key);
+    PERFORM pgslo_catalog.record_quarantine(
+        'features.user_stats', TG_RELID::regclass, TG_OP, row_key, NEW, violated, violated_shown, old_key, changed);
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 60dfa2523cb83519 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 71700f4b2d43995d features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__recount: counts batches from the table itself, for rows that were there before pgslo or came unseen.
@@ -329,7 +332,7 @@ BEGIN
                             EXIT;
                         EXCEPTION
                             WHEN datatype_mismatch THEN
-                                PERFORM pgslo_catalog.forget_plans(TRUE);
+                                PERFORM pgslo_catalog.forget_plans();
                             WHEN OTHERS THEN
                                 EXIT;  -- A column was renamed, for example.
                         END;
@@ -402,7 +405,7 @@ BEGIN
                             EXIT;
                         EXCEPTION
                             WHEN datatype_mismatch THEN
-                                PERFORM pgslo_catalog.forget_plans(TRUE);
+                                PERFORM pgslo_catalog.forget_plans();
                             WHEN OTHERS THEN
                                 EXIT;  -- A column was renamed, for example.
                         END;
@@ -475,7 +478,7 @@ BEGIN
                             EXIT;
                         EXCEPTION
                             WHEN datatype_mismatch THEN
-                                PERFORM pgslo_catalog.forget_plans(TRUE);
+                                PERFORM pgslo_catalog.forget_plans();
                             WHEN OTHERS THEN
                                 EXIT;  -- A column was renamed, for example.
                         END;
@@ -596,7 +599,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 4cd83bfcad26d585 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo c4d013da690c49f8 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

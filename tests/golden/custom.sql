@@ -24,6 +24,7 @@ DECLARE
     violated_shown text[];
     shown text;
     old_key text[];
+    changed text[];
 BEGIN
     -- The way of nearly every row: all rules in one condition.
     BEGIN
@@ -33,7 +34,7 @@ BEGIN
         END IF;
     EXCEPTION
         WHEN datatype_mismatch THEN
-            PERFORM pgslo_catalog.forget_plans(FALSE);  -- Else no row of this session takes this path after ALTER TABLE.
+            PERFORM pgslo_catalog.forget_plans();  -- Else no row of this session takes this path after ALTER TABLE.
         WHEN OTHERS THEN
             NULL;  -- Found out below, rule by rule.
     END;
@@ -51,7 +52,7 @@ BEGIN
             WHEN OTHERS THEN
                 NULL;
         END;
-        PERFORM pgslo_catalog.forget_plans(TRUE);
+        PERFORM pgslo_catalog.forget_plans();
     END LOOP;
 
     -- Not where they are declared: rows that pass would pay for it.
@@ -93,6 +94,7 @@ BEGIN
         IF pgslo_catalog.must_be_stored('features.user_stats', TG_RELID::regclass, violated, OLD, NEW) THEN
             RETURN NEW;  -- It changes no column that a violated rule reads.
         END IF;
+        changed := pgslo_catalog.changed_columns(TG_RELID::regclass, OLD, NEW);
     END IF;
     BEGIN
         row_key := concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')');
@@ -102,11 +104,12 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
         NULL;
     END;
-    PERFORM pgslo_catalog.record_quarantine('features.user_stats', TG_RELID::regclass, TG_OP, row_key, NEW, violated, violated_shown, old_key);
+    PERFORM pgslo_catalog.record_quarantine(
+        'features.user_stats', TG_RELID::regclass, TG_OP, row_key, NEW, violated, violated_shown, old_key, changed);
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 79a6dad9cb51b21a features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 3a6be0313b8a59f5 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__recount: counts batches from the table itself, for rows that were there before pgslo or came unseen.
@@ -338,7 +341,7 @@ AND length(r."sku") <= 34)) IS NOT FALSE);
                             EXIT;
                         EXCEPTION
                             WHEN datatype_mismatch THEN
-                                PERFORM pgslo_catalog.forget_plans(TRUE);
+                                PERFORM pgslo_catalog.forget_plans();
                             WHEN OTHERS THEN
                                 EXIT;  -- A column was renamed, for example.
                         END;
@@ -417,7 +420,7 @@ AND length(r."campaign") <= 22)) IS NOT FALSE);
                             EXIT;
                         EXCEPTION
                             WHEN datatype_mismatch THEN
-                                PERFORM pgslo_catalog.forget_plans(TRUE);
+                                PERFORM pgslo_catalog.forget_plans();
                             WHEN OTHERS THEN
                                 EXIT;  -- A column was renamed, for example.
                         END;
@@ -526,7 +529,7 @@ AND length(r."campaign") <= 22)) IS NOT FALSE) LIMIT 10
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo b9a76acf6808e40e features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 64fbba10a00abf1b features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

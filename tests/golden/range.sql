@@ -51,7 +51,7 @@ BEGIN
             END IF;
             is_planned_again := SQLSTATE = '42804' AND is_planned_again IS NULL;
             IF is_planned_again THEN
-                PERFORM pgslo_catalog.forget_plans(TRUE);  -- Those from before ALTER TABLE.
+                PERFORM pgslo_catalog.forget_plans();  -- Those from before ALTER TABLE.
             END IF;
             BEGIN
                 NEW.spend := sent.spend;
@@ -69,7 +69,7 @@ BEGIN
     RETURN NEW;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo 57f4e480239774b4 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo 7f77b35ea1fb56fa features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__repair() FROM PUBLIC;
 
 -- create function features__user_stats__quarantine: all quarantining rules in one condition; a look at each only when it fails.
@@ -85,6 +85,7 @@ DECLARE
     violated_shown text[];
     shown text;
     old_key text[];
+    changed text[];
 BEGIN
     -- The way of nearly every row: all rules in one condition.
     BEGIN
@@ -94,7 +95,7 @@ BEGIN
         END IF;
     EXCEPTION
         WHEN datatype_mismatch THEN
-            PERFORM pgslo_catalog.forget_plans(FALSE);  -- Else no row of this session takes this path after ALTER TABLE.
+            PERFORM pgslo_catalog.forget_plans();  -- Else no row of this session takes this path after ALTER TABLE.
         WHEN OTHERS THEN
             NULL;  -- Found out below, rule by rule.
     END;
@@ -112,7 +113,7 @@ BEGIN
             WHEN OTHERS THEN
                 NULL;
         END;
-        PERFORM pgslo_catalog.forget_plans(TRUE);
+        PERFORM pgslo_catalog.forget_plans();
     END LOOP;
 
     -- Not where they are declared: rows that pass would pay for it.
@@ -154,6 +155,7 @@ BEGIN
         IF pgslo_catalog.must_be_stored('features.user_stats', TG_RELID::regclass, violated, OLD, NEW) THEN
             RETURN NEW;  -- It changes no column that a violated rule reads.
         END IF;
+        changed := pgslo_catalog.changed_columns(TG_RELID::regclass, OLD, NEW);
     END IF;
     BEGIN
         row_key := concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')');
@@ -163,11 +165,12 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
         NULL;
     END;
-    PERFORM pgslo_catalog.record_quarantine('features.user_stats', TG_RELID::regclass, TG_OP, row_key, NEW, violated, violated_shown, old_key);
+    PERFORM pgslo_catalog.record_quarantine(
+        'features.user_stats', TG_RELID::regclass, TG_OP, row_key, NEW, violated, violated_shown, old_key, changed);
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 9cd4be1200e588f8 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 711265ccab31436e features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__recount: counts batches from the table itself, for rows that were there before pgslo or came unseen.
@@ -389,7 +392,7 @@ BEGIN
                             EXIT;
                         EXCEPTION
                             WHEN datatype_mismatch THEN
-                                PERFORM pgslo_catalog.forget_plans(TRUE);
+                                PERFORM pgslo_catalog.forget_plans();
                             WHEN OTHERS THEN
                                 EXIT;  -- A column was renamed, for example.
                         END;
@@ -462,7 +465,7 @@ BEGIN
                             EXIT;
                         EXCEPTION
                             WHEN datatype_mismatch THEN
-                                PERFORM pgslo_catalog.forget_plans(TRUE);
+                                PERFORM pgslo_catalog.forget_plans();
                             WHEN OTHERS THEN
                                 EXIT;  -- A column was renamed, for example.
                         END;
@@ -535,7 +538,7 @@ BEGIN
                             EXIT;
                         EXCEPTION
                             WHEN datatype_mismatch THEN
-                                PERFORM pgslo_catalog.forget_plans(TRUE);
+                                PERFORM pgslo_catalog.forget_plans();
                             WHEN OTHERS THEN
                                 EXIT;  -- A column was renamed, for example.
                         END;
@@ -656,7 +659,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 78cdd8ef294f8e0c features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 6f826268fda86b23 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

@@ -1303,6 +1303,20 @@ BEGIN
             HINT = 'Name the columns that the writer updates.';
     END IF;
 
+    -- Before the write, whose errors say which keys there are.
+    change := CASE WHEN is_update THEN 'UPDATE' ELSE 'INSERT' END;
+    unknown := pgslo_catalog.unchecked_policy(target.relation, held.relation, held.writer, held.operation);
+    IF unknown IS NOT NULL AND NOT pgslo_catalog.may_write(pgslo_catalog.caller(), target.relation, names, change) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('cannot release row %s', release.quarantine_id),
+            DETAIL = format('PostgreSQL did not check %s: the row was quarantined before.', unknown),
+            HINT = format('A role with %s on %s to which no policy applies can release it. Or discard it: pgslo.discard(%s).',
+                          change, target.name, release.quarantine_id),
+            SCHEMA = split_part(target.name, '.', 1),
+            TABLE = substr(target.name, strpos(target.name, '.') + 1);
+    END IF;
+
     IF is_upsert THEN
         SELECT string_agg(CASE WHEN pgslo_catalog.is_plain(a.atttypid) THEN format('t.%1$I = r.%1$I', a.attname)
                                ELSE format('%s = %s', pgslo_catalog.text_of(format('t.%I', a.attname), a.atttypid), pgslo_catalog.text_of(format('r.%I', a.attname), a.atttypid)) END, ' AND ')
@@ -6657,6 +6671,27 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.may_see_values(reader name) IS 'Whether a role may see values of rows of every table: stewards, and members of pgslo''s owner.';
 
+CREATE FUNCTION pgslo_catalog.may_write(role name, relation regclass, names text[], operation text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT EXISTS (
+        SELECT FROM pg_roles r
+        WHERE r.rolname = may_write.role
+          AND NOT EXISTS (
+              SELECT FROM pgslo_catalog.reached_tables(may_write.relation, false) AS t (oid)
+              JOIN pg_class c ON c.oid = t.oid
+              WHERE c.relrowsecurity AND NOT (r.rolsuper OR r.rolbypassrls)
+                AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE')))
+          AND NOT EXISTS (
+              SELECT FROM pg_attribute a
+              WHERE a.attrelid = may_write.relation AND a.attnum > 0 AND NOT a.attisdropped
+                AND quote_ident(a.attname) = ANY (may_write.names)
+                AND NOT has_column_privilege(r.oid, may_write.relation, a.attnum, may_write.operation)))
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.may_write(role name, relation regclass, names text[], operation text) IS 'Return whether a role may write any row to columns of a table: it has the privileges, and no policy applies to it.';
+
 CREATE FUNCTION pgslo_catalog.mean_interval(summed numeric, squares numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) RETURNS record
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10586,6 +10621,50 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.unchanged(batch pgslo_catalog.batch, column_name text, at_most integer) IS 'How many batches in a row, up to this one, repeat a column''s values.';
 
+CREATE FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written_to regclass, writer text, operation text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH RECURSIVE family AS (
+        SELECT unchecked_policy.relation::oid AS oid
+        UNION
+        SELECT f.oid FROM pg_partition_ancestors(unchecked_policy.written_to) AS f (oid)
+        UNION
+        SELECT unchecked_policy.written_to::oid
+    ), above AS (
+        SELECT f.oid FROM family f
+        UNION
+        SELECT v.oid
+        FROM above a
+        JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = a.oid AND d.classid = 'pg_rewrite'::regclass
+        JOIN pg_rewrite w ON w.oid = d.objid
+        JOIN pg_class v ON v.oid = w.ev_class AND v.relkind = 'v'
+        -- Through other views their owner, and so whoever may write to the view, cannot write to the table.
+        WHERE has_any_column_privilege(v.relowner, a.oid, 'INSERT, UPDATE')
+    )
+    SELECT min(s.said)
+    FROM (
+        SELECT format('row-level security of %s', c.oid::regclass)
+        FROM family f JOIN pg_class c USING (oid)
+        WHERE c.relrowsecurity
+        UNION ALL
+        SELECT format('the check option of view %s', a.oid::regclass)
+        FROM above a JOIN pg_class v USING (oid)
+        WHERE EXISTS (SELECT FROM unnest(v.reloptions) AS o (text) WHERE starts_with(o.text, 'check_option='))
+        UNION ALL
+        SELECT format('whether the row belongs to %s, because role %s has no %s on %s', c.oid::regclass,
+                      quote_ident(unchecked_policy.writer), unchecked_policy.operation, unchecked_policy.relation)
+        FROM pg_class c
+        WHERE c.oid = unchecked_policy.written_to AND c.oid <> unchecked_policy.relation
+          AND NOT EXISTS (
+              SELECT FROM pg_roles r
+              WHERE r.rolname = unchecked_policy.writer
+                AND has_any_column_privilege(r.oid, unchecked_policy.relation, unchecked_policy.operation))
+    ) AS s (said)
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written_to regclass, writer text, operation text) IS 'Return what PostgreSQL checks of a writer only after a row trigger kept the row, in words, or NULL.';
+
 CREATE FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone) RETURNS TABLE(incident_id bigint, rule text, columns_hit text[], first_place numeric, end_place numeric, with_end boolean, is_open boolean)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -13577,6 +13656,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.may_run(task text, reader name) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION pgslo_catalog.may_see_groups(check_function text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.may_write(role name, relation regclass, names text[], operation text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.mean_interval(summed numeric, squares numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.measure_quarantine(definition_id bigint) FROM PUBLIC;
@@ -13828,6 +13909,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.turn_holder(name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.twin_of(target pgslo_catalog.definition, sensitivity double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unchanged(batch pgslo_catalog.batch, column_name text, at_most integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written_to regclass, writer text, operation text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone) FROM PUBLIC;
 

@@ -212,6 +212,20 @@ BEGIN
             HINT = 'Name the columns that the writer updates.';
     END IF;
 
+    -- Before the write, whose errors say which keys there are.
+    change := CASE WHEN is_update THEN 'UPDATE' ELSE 'INSERT' END;
+    unknown := pgslo_catalog.unchecked_policy(target.relation, held.relation, held.writer, held.operation);
+    IF unknown IS NOT NULL AND NOT pgslo_catalog.may_write(pgslo_catalog.caller(), target.relation, names, change) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('cannot release row %s', release.quarantine_id),
+            DETAIL = format('PostgreSQL did not check %s: the row was quarantined before.', unknown),
+            HINT = format('A role with %s on %s to which no policy applies can release it. Or discard it: pgslo.discard(%s).',
+                          change, target.name, release.quarantine_id),
+            SCHEMA = split_part(target.name, '.', 1),
+            TABLE = substr(target.name, strpos(target.name, '.') + 1);
+    END IF;
+
     IF is_upsert THEN
         SELECT string_agg(CASE WHEN pgslo_catalog.is_plain(a.atttypid) THEN format('t.%1$I = r.%1$I', a.attname)
                                ELSE format('%s = %s', pgslo_catalog.text_of(format('t.%I', a.attname), a.atttypid), pgslo_catalog.text_of(format('r.%I', a.attname), a.atttypid)) END, ' AND ')

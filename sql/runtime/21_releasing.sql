@@ -81,6 +81,73 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.strange_code(regclass, boolean)
     IS 'Return whose code would run with the rights of pgslo''s owner when a row is written, in words, or NULL.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.unchecked_policy(
+    relation regclass, written_to regclass, writer text, operation text
+) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    WITH RECURSIVE family AS (
+        SELECT unchecked_policy.relation::oid AS oid
+        UNION
+        SELECT f.oid FROM pg_partition_ancestors(unchecked_policy.written_to) AS f (oid)
+        UNION
+        SELECT unchecked_policy.written_to::oid
+    ), above AS (
+        SELECT f.oid FROM family f
+        UNION
+        SELECT v.oid
+        FROM above a
+        JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = a.oid AND d.classid = 'pg_rewrite'::regclass
+        JOIN pg_rewrite w ON w.oid = d.objid
+        JOIN pg_class v ON v.oid = w.ev_class AND v.relkind = 'v'
+        -- Through other views their owner, and so whoever may write to the view, cannot write to the table.
+        WHERE has_any_column_privilege(v.relowner, a.oid, 'INSERT, UPDATE')
+    )
+    SELECT min(s.said)
+    FROM (
+        SELECT format('row-level security of %s', c.oid::regclass)
+        FROM family f JOIN pg_class c USING (oid)
+        WHERE c.relrowsecurity
+        UNION ALL
+        SELECT format('the check option of view %s', a.oid::regclass)
+        FROM above a JOIN pg_class v USING (oid)
+        WHERE EXISTS (SELECT FROM unnest(v.reloptions) AS o (text) WHERE starts_with(o.text, 'check_option='))
+        UNION ALL
+        SELECT format('whether the row belongs to %s, because role %s has no %s on %s', c.oid::regclass,
+                      quote_ident(unchecked_policy.writer), unchecked_policy.operation, unchecked_policy.relation)
+        FROM pg_class c
+        WHERE c.oid = unchecked_policy.written_to AND c.oid <> unchecked_policy.relation
+          AND NOT EXISTS (
+              SELECT FROM pg_roles r
+              WHERE r.rolname = unchecked_policy.writer
+                AND has_any_column_privilege(r.oid, unchecked_policy.relation, unchecked_policy.operation))
+    ) AS s (said)
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.unchecked_policy(regclass, regclass, text, text)
+    IS 'Return what PostgreSQL checks of a writer only after a row trigger kept the row, in words, or NULL.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.may_write(role name, relation regclass, names text[], operation text) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT EXISTS (
+        SELECT FROM pg_roles r
+        WHERE r.rolname = may_write.role
+          AND NOT EXISTS (
+              SELECT FROM pgslo_catalog.reached_tables(may_write.relation, false) AS t (oid)
+              JOIN pg_class c ON c.oid = t.oid
+              WHERE c.relrowsecurity AND NOT (r.rolsuper OR r.rolbypassrls)
+                AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE')))
+          AND NOT EXISTS (
+              SELECT FROM pg_attribute a
+              WHERE a.attrelid = may_write.relation AND a.attnum > 0 AND NOT a.attisdropped
+                AND quote_ident(a.attname) = ANY (may_write.names)
+                AND NOT has_column_privilege(r.oid, may_write.relation, a.attnum, may_write.operation)))
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.may_write(name, regclass, text[], text)
+    IS 'Return whether a role may write any row to columns of a table: it has the privileges, and no policy applies to it.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.leftovers() RETURNS text[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp

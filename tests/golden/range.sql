@@ -51,7 +51,7 @@ BEGIN
             END IF;
             is_planned_again := SQLSTATE = '42804' AND is_planned_again IS NULL;
             IF is_planned_again THEN
-                PERFORM pgslo_catalog.forget_plans();  -- Those from before ALTER TABLE.
+                PERFORM pgslo_catalog.forget_plans(TRUE);  -- Those from before ALTER TABLE.
             END IF;
             BEGIN
                 NEW.spend := sent.spend;
@@ -69,7 +69,7 @@ BEGIN
     RETURN NEW;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo 7f77b35ea1fb56fa features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo 57f4e480239774b4 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__repair() FROM PUBLIC;
 
 -- create function features__user_stats__quarantine: all quarantining rules in one condition; a look at each only when it fails.
@@ -95,7 +95,7 @@ BEGIN
         END IF;
     EXCEPTION
         WHEN datatype_mismatch THEN
-            PERFORM pgslo_catalog.forget_plans();  -- Else no row of this session takes this path after ALTER TABLE.
+            PERFORM pgslo_catalog.forget_plans(FALSE);  -- Else no row of this session takes this path after ALTER TABLE.
         WHEN OTHERS THEN
             NULL;  -- Found out below, rule by rule.
     END;
@@ -113,7 +113,7 @@ BEGIN
             WHEN OTHERS THEN
                 NULL;
         END;
-        PERFORM pgslo_catalog.forget_plans();
+        PERFORM pgslo_catalog.forget_plans(TRUE);
     END LOOP;
 
     -- Not where they are declared: rows that pass would pay for it.
@@ -170,7 +170,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 711265ccab31436e features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo c4d03c7def65fa4f features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__recount: counts batches from the table itself, for rows that were there before pgslo or came unseen.
@@ -392,7 +392,7 @@ BEGIN
                             EXIT;
                         EXCEPTION
                             WHEN datatype_mismatch THEN
-                                PERFORM pgslo_catalog.forget_plans();
+                                PERFORM pgslo_catalog.forget_plans(TRUE);
                             WHEN OTHERS THEN
                                 EXIT;  -- A column was renamed, for example.
                         END;
@@ -465,7 +465,7 @@ BEGIN
                             EXIT;
                         EXCEPTION
                             WHEN datatype_mismatch THEN
-                                PERFORM pgslo_catalog.forget_plans();
+                                PERFORM pgslo_catalog.forget_plans(TRUE);
                             WHEN OTHERS THEN
                                 EXIT;  -- A column was renamed, for example.
                         END;
@@ -538,7 +538,7 @@ BEGIN
                             EXIT;
                         EXCEPTION
                             WHEN datatype_mismatch THEN
-                                PERFORM pgslo_catalog.forget_plans();
+                                PERFORM pgslo_catalog.forget_plans(TRUE);
                             WHEN OTHERS THEN
                                 EXIT;  -- A column was renamed, for example.
                         END;
@@ -659,7 +659,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 6f826268fda86b23 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 78cdd8ef294f8e0c features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

@@ -36,7 +36,7 @@ BEGIN
         END IF;
     EXCEPTION
         WHEN datatype_mismatch THEN
-            PERFORM pgslo_catalog.forget_plans();  -- Else no row of this session takes this path after ALTER TABLE.
+            PERFORM pgslo_catalog.forget_plans(FALSE);  -- Else no row of this session takes this path after ALTER TABLE.
         WHEN OTHERS THEN
             NULL;  -- Found out below, rule by rule.
     END;
@@ -54,7 +54,7 @@ BEGIN
             WHEN OTHERS THEN
                 NULL;
         END;
-        PERFORM pgslo_catalog.forget_plans();
+        PERFORM pgslo_catalog.forget_plans(TRUE);
     END LOOP;
 
     -- Not where they are declared: rows that pass would pay for it.
@@ -111,7 +111,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo c4a7ad2451c3ee47 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 7ae11098d0bc6fe4 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__recount: counts batches from the table itself, for rows that were there before pgslo or came unseen.
@@ -331,7 +331,7 @@ BEGIN
                             EXIT;
                         EXCEPTION
                             WHEN datatype_mismatch THEN
-                                PERFORM pgslo_catalog.forget_plans();
+                                PERFORM pgslo_catalog.forget_plans(TRUE);
                             WHEN OTHERS THEN
                                 EXIT;  -- A column was renamed, for example.
                         END;
@@ -404,7 +404,7 @@ BEGIN
                             EXIT;
                         EXCEPTION
                             WHEN datatype_mismatch THEN
-                                PERFORM pgslo_catalog.forget_plans();
+                                PERFORM pgslo_catalog.forget_plans(TRUE);
                             WHEN OTHERS THEN
                                 EXIT;  -- A column was renamed, for example.
                         END;
@@ -512,7 +512,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 2391b17fbeb8663e features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 14fcee68da28fac2 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

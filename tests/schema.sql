@@ -4955,6 +4955,19 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.has_open_incident(rule pgslo_catalog.rule) IS 'Whether a rule has an open incident, as this transaction sees it.';
 
+CREATE FUNCTION pgslo_catalog.has_unknown_rows(definition_id bigint) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM pgslo_catalog.rule_break b
+        WHERE b.definition_id = has_unknown_rows.definition_id AND b.batch = 'unknown' AND b.pause_id IS NULL);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.has_unknown_rows(definition_id bigint) IS 'Return whether rows were not judged whose batch is unknown.';
+
 CREATE FUNCTION pgslo_catalog.heal_incidents() RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5948,7 +5961,9 @@ BEGIN
             -- Fewer rows than were recorded: the name of the batch does not find them.
             SELECT CASE $4 WHEN 'bulk' THEN c.failed ELSE greatest(c.failed, k.failed) END - k.failed AS more
             FROM counted c CROSS JOIN known k
-            WHERE c.rows >= k.rows OR $4 <> 'bulk' AND c.rows > 0
+            WHERE (c.rows >= k.rows OR $4 <> 'bulk' AND c.rows > 0)
+              -- Rows whose batch could not be named are in no batch of that name.
+              AND ($1 <> 'unknown' OR c.rows > 0)
         ), gone AS (
             DELETE FROM pgslo_catalog.rule_break b USING judged
             WHERE b.definition_id = $3 AND b.rule_id = $5 AND b.batch = $1
@@ -7204,6 +7219,51 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision, counted jsonb, weight double precision) IS 'Usual shares of values once one more batch is known.';
 
+CREATE TABLE pgslo_catalog.other_relation (
+    definition_id bigint NOT NULL,
+    schema_name name NOT NULL,
+    name name NOT NULL,
+    number regclass NOT NULL,
+    kind text NOT NULL,
+    owner name NOT NULL,
+    is_replaceable boolean NOT NULL,
+    known_types text[]
+);
+
+COMMENT ON TABLE pgslo_catalog.other_relation IS 'Relations that definitions read besides their own tables, as they were at apply.';
+
+COMMENT ON COLUMN pgslo_catalog.other_relation.is_replaceable IS 'Whether another role owns it, or its schema, and could put another relation in its place.';
+
+COMMENT ON COLUMN pgslo_catalog.other_relation.known_types IS 'Name and type number of each column with a type of a user at apply; NULL where the relation is not replaceable.';
+
+CREATE FUNCTION pgslo_catalog.moved(other pgslo_catalog.other_relation, OUT is_gone boolean, OUT said text) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    present record;
+BEGIN
+    SELECT c.oid, c.relkind, pg_get_userbyid(c.relowner) AS owner INTO present
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = (moved.other).schema_name AND c.relname = (moved.other).name;
+    is_gone := NOT FOUND;
+    said := CASE
+        WHEN is_gone THEN 'was dropped or renamed'
+        WHEN present.relkind <> (moved.other).kind OR (moved.other).is_replaceable AND present.oid <> (moved.other).number
+            THEN 'was replaced by another relation'
+        WHEN present.owner <> (moved.other).owner
+            THEN format('belongs to role %s now, and belonged to role %s', present.owner, (moved.other).owner)
+        WHEN (moved.other).known_types IS NOT NULL AND EXISTS (
+            SELECT FROM pg_attribute a
+            WHERE a.attrelid = present.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
+              AND format('%s %s', a.attname, a.atttypid) <> ALL ((moved.other).known_types))
+            THEN 'has a column of a type that it did not have at apply'
+    END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.moved(other pgslo_catalog.other_relation, OUT is_gone boolean, OUT said text) IS 'Return what differs between a relation that a definition reads besides its own table and the same at apply; NULL if nothing.';
+
 CREATE FUNCTION pgslo_catalog.must_be_stored(definition text, relation regclass, violated text[], old_row record, new_row record) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7987,8 +8047,11 @@ BEGIN
             NULL;  -- It is looked at all the same.
         END;
     END LOOP;
-    SELECT m.* INTO one FROM pgslo_catalog.moved_relation m
-    WHERE m.definition_id = (pin_others.definition).definition_id ORDER BY m.schema_name, m.name LIMIT 1;
+    -- No view: a session may refuse them.
+    SELECT o.schema_name, o.name, m.is_gone, m.said INTO one
+    FROM pgslo_catalog.other_relation o CROSS JOIN LATERAL pgslo_catalog.moved(o) AS m
+    WHERE o.definition_id = (pin_others.definition).definition_id AND m.said IS NOT NULL
+    ORDER BY o.schema_name, o.name LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = CASE WHEN one.is_gone THEN 'undefined_table' ELSE 'wrong_object_type' END,
@@ -8936,7 +8999,17 @@ BEGIN
     END IF;
     IF EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch = '') THEN
         -- A partition was emptied, or another table took the name: what is in each batch, the table alone can tell.
-        PERFORM pgslo_catalog.recount_batches(recount_unknown.definition, NULL);
+        -- Where rows of an unknown batch were not judged, all rows are.
+        PERFORM pgslo_catalog.recount_batches(recount_unknown.definition, NULL, pgslo_catalog.has_unknown_rows(id));
+    ELSIF pgslo_catalog.has_unknown_rows(id) THEN
+        BEGIN
+            PERFORM pgslo_catalog.recount_batches(recount_unknown.definition, NULL, true);
+        EXCEPTION WHEN OTHERS THEN
+            IF pgslo_catalog.is_transient(SQLSTATE) OR SQLSTATE = 'SL004' THEN
+                RAISE;
+            END IF;
+            -- They stay unjudged, and readers are warned.
+        END;
     END IF;
     overdrawn := pgslo_catalog.overdrawn(id);
     IF overdrawn <> '{}' THEN
@@ -9148,9 +9221,17 @@ BEGIN
         WHERE f.definition_id = id AND f.tallies ?| ARRAY['unmeasured rows', 'unsampled rows'] AND f.place > '-Infinity';
     END IF;
 
+    INSERT INTO pgslo_catalog.own_salt AS o (definition, relation, salt)
+    SELECT d.name, d.relation, encode(sha256(convert_to(concat(s.value, ' ', d.definition_id), 'UTF8')), 'hex')
+    FROM pgslo_catalog.definition d CROSS JOIN pgslo_catalog.secret s WHERE d.definition_id = id
+    ON CONFLICT ON CONSTRAINT own_salt_is_kept_once DO UPDATE SET relation = excluded.relation, salt = excluded.salt;
+
     DELETE FROM pgslo_catalog.other_relation o WHERE o.definition_id = id;
-    INSERT INTO pgslo_catalog.other_relation (definition_id, schema_name, name, number, kind, owner, is_replaceable)
-    SELECT id, n.nspname, c.relname, c.oid, c.relkind, pg_get_userbyid(c.relowner), (w -> 2)::boolean
+    INSERT INTO pgslo_catalog.other_relation (definition_id, schema_name, name, number, kind, owner, is_replaceable, known_types)
+    SELECT id, n.nspname, c.relname, c.oid, c.relkind, pg_get_userbyid(c.relowner), (w -> 2)::boolean,
+           CASE WHEN (w -> 2)::boolean THEN ARRAY(
+               SELECT format('%s %s', a.attname, a.atttypid) FROM pg_attribute a
+               WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384) END
     FROM jsonb_array_elements(document -> 'reads') AS w
     JOIN pg_namespace n ON n.nspname = w ->> 0
     JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w ->> 1;
@@ -9287,6 +9368,9 @@ DECLARE
     target pgslo_catalog.definition := replace_counts.definition;
     columns text[] := pgslo_catalog.watched_columns(target.definition_id);
     counted pgslo_catalog.measured[];
+    -- Rows of an unknown batch were not judged: they may be in any, also in one with as many rows as before.
+    has_unknown boolean := replace_counts.judges AND target.judge IS NOT NULL AND replace_counts.batches IS NULL
+        AND replace_counts.first IS NULL AND pgslo_catalog.has_unknown_rows(target.definition_id);
 BEGIN
     PERFORM pgslo_catalog.pin_table(target, target.recount);
     -- One statement, so one snapshot: what it counts in the table is what the fragments it removes stood for.
@@ -9334,12 +9418,13 @@ BEGIN
                    CASE WHEN c.rows <= k.rows THEN k.written_at ELSE clock_timestamp() END
             FROM counted c
             LEFT JOIN kept k ON k.batch = c.batch
-            CROSS JOIN LATERAL (SELECT $9 AND $10 AND ($8 IS NOT NULL OR c.rows IS DISTINCT FROM k.rows) AS is_due) AS j
+            CROSS JOIN LATERAL (SELECT $9 AND $10 AND ($11 OR $8 IS NOT NULL OR c.rows IS DISTINCT FROM k.rows) AS is_due) AS j
             WHERE $6 = 'bulk' OR $9 AND $10
             RETURNING batch, place, rows
         ), settled AS (
-            DELETE FROM pgslo_catalog.rule_break b USING written w
-            WHERE $9 AND w.rows = 0 AND b.definition_id = $4 AND b.batch = w.batch
+            DELETE FROM pgslo_catalog.rule_break b
+            WHERE $9 AND b.definition_id = $4
+              AND (b.batch IN (SELECT w.batch FROM written w WHERE w.rows = 0) OR $11 AND b.batch = 'unknown' AND b.pause_id IS NULL)
         ), due AS (
             INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message, said, batch, place)
             SELECT $4, r.rule_id, '55000', m.said, m.said, w.batch, w.place
@@ -9352,13 +9437,14 @@ BEGIN
                          SELECT FROM kept k WHERE k.batch = w.batch AND k.failures ? r.name))
             CROSS JOIN (SELECT 'rows came or left without a trigger' AS said) AS m
             WHERE $9 AND $10 AND w.rows > 0
-              AND ($8 IS NOT NULL OR w.rows IS DISTINCT FROM (SELECT k.rows FROM kept k WHERE k.batch = w.batch))
+              AND ($11 OR $8 IS NOT NULL OR w.rows IS DISTINCT FROM (SELECT k.rows FROM kept k WHERE k.batch = w.batch))
         )
         SELECT array_agg(c::pgslo_catalog.measured ORDER BY c.place) FROM counted c
         $query$, target.recount)
     INTO counted
     USING replace_counts.first, replace_counts.last, replace_counts.mask, target.definition_id, columns, target.writes,
-        target.tallies, replace_counts.batches, replace_counts.judges, target.judge IS NOT NULL;
+        target.tallies, replace_counts.batches, replace_counts.judges, target.judge IS NOT NULL,
+        has_unknown;
     RETURN counted;
 END
 $_$;
@@ -9572,6 +9658,7 @@ COMMENT ON FUNCTION pgslo_catalog.rows_written(tables oid[]) IS 'Return how many
 CREATE FUNCTION pgslo_catalog.salt(definition text) RETURNS text
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET row_security TO 'on'
     AS $$
 DECLARE
     found text := (SELECT s.salt FROM pgslo_catalog.own_salt s WHERE s.definition = salt.definition);
@@ -12554,34 +12641,15 @@ CREATE TABLE pgslo_catalog.migration (
 
 COMMENT ON TABLE pgslo_catalog.migration IS 'Migrations of the runtime that ran here, each once.';
 
-CREATE TABLE pgslo_catalog.other_relation (
-    definition_id bigint NOT NULL,
-    schema_name name NOT NULL,
-    name name NOT NULL,
-    number regclass NOT NULL,
-    kind text NOT NULL,
-    owner name NOT NULL,
-    is_replaceable boolean NOT NULL
-);
-
-COMMENT ON TABLE pgslo_catalog.other_relation IS 'Relations that definitions read besides their own tables, as they were at apply.';
-
-COMMENT ON COLUMN pgslo_catalog.other_relation.is_replaceable IS 'Whether another role owns it, or its schema, and could put another relation in its place.';
-
 CREATE VIEW pgslo_catalog.moved_relation AS
  SELECT o.definition_id,
     o.schema_name,
     o.name,
-    (c.oid IS NULL) AS is_gone,
-        CASE
-            WHEN (c.oid IS NULL) THEN 'was dropped or renamed'::text
-            WHEN (((c.relkind)::text <> o.kind) OR (o.is_replaceable AND (c.oid <> (o.number)::oid))) THEN 'was replaced by another relation'::text
-            ELSE format('belongs to role %s now, and belonged to role %s'::text, pg_get_userbyid(c.relowner), o.owner)
-        END AS said
-   FROM ((pgslo_catalog.other_relation o
-     LEFT JOIN pg_namespace n ON ((n.nspname = o.schema_name)))
-     LEFT JOIN pg_class c ON (((c.relnamespace = n.oid) AND (c.relname = o.name))))
-  WHERE ((c.oid IS NULL) OR ((c.relkind)::text <> o.kind) OR (o.is_replaceable AND (c.oid <> (o.number)::oid)) OR (pg_get_userbyid(c.relowner) <> o.owner));
+    m.is_gone,
+    m.said
+   FROM (pgslo_catalog.other_relation o
+     CROSS JOIN LATERAL pgslo_catalog.moved(o.*) m(is_gone, said))
+  WHERE (m.said IS NOT NULL);
 
 COMMENT ON VIEW pgslo_catalog.moved_relation IS 'Relations that definitions read besides their own tables, and that are not what they were at apply.';
 
@@ -12592,24 +12660,13 @@ CREATE TABLE pgslo_catalog.native_not_null (
 
 COMMENT ON TABLE pgslo_catalog.native_not_null IS 'Columns that pgslo made NOT NULL, and makes nullable again when the rule goes.';
 
-CREATE TABLE pgslo_catalog.secret (
-    value text DEFAULT concat(gen_random_uuid(), gen_random_uuid()) NOT NULL,
-    sole boolean DEFAULT true NOT NULL,
-    CONSTRAINT secret_is_the_only_one CHECK (sole)
+CREATE TABLE pgslo_catalog.own_salt (
+    definition text NOT NULL,
+    relation regclass NOT NULL,
+    salt text NOT NULL
 );
 
-COMMENT ON TABLE pgslo_catalog.secret IS 'Random text of this installation, readable by its owner alone.';
-
-CREATE VIEW pgslo_catalog.own_salt WITH (security_barrier='true') AS
- SELECT d.name AS definition,
-    encode(sha256(convert_to(concat(s.value, ' ', d.definition_id), 'UTF8'::name)), 'hex'::text) AS salt
-   FROM (((pgslo_catalog.definition d
-     CROSS JOIN pgslo_catalog.secret s)
-     LEFT JOIN pg_class c ON ((c.oid = (d.relation)::oid)))
-     JOIN pg_namespace n ON ((n.nspname = 'pgslo_catalog'::name)))
-  WHERE (pg_has_role(n.nspowner, 'USAGE'::text) OR pg_has_role(c.relowner, 'USAGE'::text));
-
-COMMENT ON VIEW pgslo_catalog.own_salt IS 'What names of batches are hashed with, of definitions whose table belongs to the role that asks.';
+COMMENT ON TABLE pgslo_catalog.own_salt IS 'Salt of the names of batches by definition. A row is visible to the owner of the table and to the owner of pgslo.';
 
 CREATE TABLE pgslo_catalog.pair_batch (
     definition_id bigint NOT NULL,
@@ -12746,6 +12803,14 @@ ALTER TABLE pgslo_catalog.sample ALTER COLUMN sample_id ADD GENERATED ALWAYS AS 
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE pgslo_catalog.secret (
+    value text DEFAULT concat(gen_random_uuid(), gen_random_uuid()) NOT NULL,
+    sole boolean DEFAULT true NOT NULL,
+    CONSTRAINT secret_is_the_only_one CHECK (sole)
+);
+
+COMMENT ON TABLE pgslo_catalog.secret IS 'Random text of this installation, readable by its owner alone.';
 
 CREATE TABLE pgslo_catalog.session_lock (
     name text NOT NULL,
@@ -12919,6 +12984,9 @@ ALTER TABLE ONLY pgslo_catalog.native_not_null
 
 ALTER TABLE ONLY pgslo_catalog.other_relation
     ADD CONSTRAINT other_relation_is_listed_once PRIMARY KEY (definition_id, schema_name, name);
+
+ALTER TABLE ONLY pgslo_catalog.own_salt
+    ADD CONSTRAINT own_salt_is_kept_once PRIMARY KEY (definition);
 
 ALTER TABLE ONLY pgslo_catalog.pair_batch
     ADD CONSTRAINT pair_batch_is_known_once PRIMARY KEY (definition_id, batch);
@@ -13197,6 +13265,9 @@ ALTER TABLE ONLY pgslo_catalog.known_part
 ALTER TABLE ONLY pgslo_catalog.other_relation
     ADD CONSTRAINT other_relation_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY pgslo_catalog.own_salt
+    ADD CONSTRAINT own_salt_belongs_to_a_definition FOREIGN KEY (definition) REFERENCES pgslo_catalog.definition(name) ON UPDATE CASCADE ON DELETE CASCADE;
+
 ALTER TABLE ONLY pgslo_catalog.pair_batch
     ADD CONSTRAINT pair_batch_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
@@ -13259,6 +13330,14 @@ ALTER TABLE ONLY pgslo_catalog.verdict
 
 ALTER TABLE ONLY pgslo_catalog.watched_column
     ADD CONSTRAINT watched_column_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
+ALTER TABLE pgslo_catalog.own_salt ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY own_salt_is_of_the_owner ON pgslo_catalog.own_salt FOR SELECT USING ((pg_has_role(( SELECT n.nspowner
+   FROM pg_namespace n
+  WHERE (n.nspname = 'pgslo_catalog'::name)), 'USAGE'::text) OR pg_has_role(( SELECT c.relowner
+   FROM pg_class c
+  WHERE (c.oid = (own_salt.relation)::oid)), 'USAGE'::text)));
 
 GRANT USAGE ON SCHEMA pgslo TO PUBLIC;
 
@@ -13520,6 +13599,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.has_new_types(definition text, relation reg
 
 REVOKE ALL ON FUNCTION pgslo_catalog.has_open_incident(rule pgslo_catalog.rule) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.has_unknown_rows(definition_id bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.heal_incidents() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.healthy(definition pgslo_catalog.definition, columns text[], as_of timestamp with time zone) FROM PUBLIC;
@@ -13673,6 +13754,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.measured[], ru
 REVOKE ALL ON FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision, counted jsonb, weight double precision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.moved(other pgslo_catalog.other_relation, OUT is_gone boolean, OUT said text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.must_be_stored(definition text, relation regclass, violated text[], old_row record, new_row record) FROM PUBLIC;
 

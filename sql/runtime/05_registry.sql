@@ -72,9 +72,17 @@ BEGIN
         WHERE f.definition_id = id AND f.tallies ?| ARRAY['unmeasured rows', 'unsampled rows'] AND f.place > '-Infinity';
     END IF;
 
+    INSERT INTO pgslo_catalog.own_salt AS o (definition, relation, salt)
+    SELECT d.name, d.relation, encode(sha256(convert_to(concat(s.value, ' ', d.definition_id), 'UTF8')), 'hex')
+    FROM pgslo_catalog.definition d CROSS JOIN pgslo_catalog.secret s WHERE d.definition_id = id
+    ON CONFLICT ON CONSTRAINT own_salt_is_kept_once DO UPDATE SET relation = excluded.relation, salt = excluded.salt;
+
     DELETE FROM pgslo_catalog.other_relation o WHERE o.definition_id = id;
-    INSERT INTO pgslo_catalog.other_relation (definition_id, schema_name, name, number, kind, owner, is_replaceable)
-    SELECT id, n.nspname, c.relname, c.oid, c.relkind, pg_get_userbyid(c.relowner), (w -> 2)::boolean
+    INSERT INTO pgslo_catalog.other_relation (definition_id, schema_name, name, number, kind, owner, is_replaceable, known_types)
+    SELECT id, n.nspname, c.relname, c.oid, c.relkind, pg_get_userbyid(c.relowner), (w -> 2)::boolean,
+           CASE WHEN (w -> 2)::boolean THEN ARRAY(
+               SELECT format('%s %s', a.attname, a.atttypid) FROM pg_attribute a
+               WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384) END
     FROM jsonb_array_elements(document -> 'reads') AS w
     JOIN pg_namespace n ON n.nspname = w ->> 0
     JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w ->> 1;

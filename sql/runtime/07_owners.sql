@@ -80,17 +80,38 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.pin_number(text, oid) IS 'Refuse unless the table of that name has that number, and belongs to the role whose function looks rows up in it.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.moved(other pgslo_catalog.other_relation, OUT is_gone boolean, OUT said text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    present record;
+BEGIN
+    SELECT c.oid, c.relkind, pg_get_userbyid(c.relowner) AS owner INTO present
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = (moved.other).schema_name AND c.relname = (moved.other).name;
+    is_gone := NOT FOUND;
+    said := CASE
+        WHEN is_gone THEN 'was dropped or renamed'
+        WHEN present.relkind <> (moved.other).kind OR (moved.other).is_replaceable AND present.oid <> (moved.other).number
+            THEN 'was replaced by another relation'
+        WHEN present.owner <> (moved.other).owner
+            THEN format('belongs to role %s now, and belonged to role %s', present.owner, (moved.other).owner)
+        WHEN (moved.other).known_types IS NOT NULL AND EXISTS (
+            SELECT FROM pg_attribute a
+            WHERE a.attrelid = present.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
+              AND format('%s %s', a.attname, a.atttypid) <> ALL ((moved.other).known_types))
+            THEN 'has a column of a type that it did not have at apply'
+    END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.moved(pgslo_catalog.other_relation)
+    IS 'Return what differs between a relation that a definition reads besides its own table and the same at apply; NULL if nothing.';
+
 CREATE OR REPLACE VIEW pgslo_catalog.moved_relation AS
-SELECT o.definition_id, o.schema_name, o.name, c.oid IS NULL AS is_gone,
-       CASE
-           WHEN c.oid IS NULL THEN 'was dropped or renamed'
-           WHEN c.relkind <> o.kind OR o.is_replaceable AND c.oid <> o.number THEN 'was replaced by another relation'
-           ELSE format('belongs to role %s now, and belonged to role %s', pg_get_userbyid(c.relowner), o.owner)
-       END AS said
-FROM pgslo_catalog.other_relation o
-LEFT JOIN pg_namespace n ON n.nspname = o.schema_name
-LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = o.name
-WHERE c.oid IS NULL OR c.relkind <> o.kind OR o.is_replaceable AND c.oid <> o.number OR pg_get_userbyid(c.relowner) <> o.owner;
+SELECT o.definition_id, o.schema_name, o.name, m.is_gone, m.said
+FROM pgslo_catalog.other_relation o CROSS JOIN LATERAL pgslo_catalog.moved(o) AS m
+WHERE m.said IS NOT NULL;
 COMMENT ON VIEW pgslo_catalog.moved_relation IS 'Relations that definitions read besides their own tables, and that are not what they were at apply.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.pin_others(definition pgslo_catalog.definition) RETURNS void
@@ -112,8 +133,11 @@ BEGIN
             NULL;  -- It is looked at all the same.
         END;
     END LOOP;
-    SELECT m.* INTO one FROM pgslo_catalog.moved_relation m
-    WHERE m.definition_id = (pin_others.definition).definition_id ORDER BY m.schema_name, m.name LIMIT 1;
+    -- No view: a session may refuse them.
+    SELECT o.schema_name, o.name, m.is_gone, m.said INTO one
+    FROM pgslo_catalog.other_relation o CROSS JOIN LATERAL pgslo_catalog.moved(o) AS m
+    WHERE o.definition_id = (pin_others.definition).definition_id AND m.said IS NOT NULL
+    ORDER BY o.schema_name, o.name LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = CASE WHEN one.is_gone THEN 'undefined_table' ELSE 'wrong_object_type' END,

@@ -672,20 +672,12 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.iso(anyelement) IS 'A batch''s name: the same text for the same value whatever the session''s settings.';
 
--- Functions that run with the rights of a table's owner name its batches as well. That role may know what they are hashed
--- with, and neither the secret nor the salt of another role's table.
-CREATE OR REPLACE VIEW pgslo_catalog.own_salt WITH (security_barrier) AS
-SELECT d.name AS definition, encode(sha256(convert_to(concat(s.value, ' ', d.definition_id), 'UTF8')), 'hex') AS salt
-FROM pgslo_catalog.definition d
-CROSS JOIN pgslo_catalog.secret s
-LEFT JOIN pg_class c ON c.oid = d.relation
-JOIN pg_namespace n ON n.nspname = 'pgslo_catalog'
-WHERE pg_has_role(n.nspowner, 'USAGE') OR pg_has_role(c.relowner, 'USAGE');
-COMMENT ON VIEW pgslo_catalog.own_salt IS 'What names of batches are hashed with, of definitions whose table belongs to the role that asks.';
-
+-- Functions that run with the rights of a table's owner name its batches as well. A policy shows that role the salt of its
+-- own tables alone.
 CREATE OR REPLACE FUNCTION pgslo_catalog.salt(definition text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET row_security = on
 AS $pgslo$
 DECLARE
     found text := (SELECT s.salt FROM pgslo_catalog.own_salt s WHERE s.definition = salt.definition);

@@ -186,7 +186,9 @@ BEGIN
             -- Fewer rows than were recorded: the name of the batch does not find them.
             SELECT CASE $4 WHEN 'bulk' THEN c.failed ELSE greatest(c.failed, k.failed) END - k.failed AS more
             FROM counted c CROSS JOIN known k
-            WHERE c.rows >= k.rows OR $4 <> 'bulk' AND c.rows > 0
+            WHERE (c.rows >= k.rows OR $4 <> 'bulk' AND c.rows > 0)
+              -- Rows whose batch could not be named are in no batch of that name.
+              AND ($1 <> 'unknown' OR c.rows > 0)
         ), gone AS (
             DELETE FROM pgslo_catalog.rule_break b USING judged
             WHERE b.definition_id = $3 AND b.rule_id = $5 AND b.batch = $1

@@ -92,6 +92,18 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.recount_batches(pgslo_catalog.definition, text[], boolean) IS
     'Count batches from the table, all if none are named, and evaluate those again whose counts changed.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.has_unknown_rows(definition_id bigint) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM pgslo_catalog.rule_break b
+        WHERE b.definition_id = has_unknown_rows.definition_id AND b.batch = 'unknown' AND b.pause_id IS NULL);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.has_unknown_rows(bigint) IS 'Return whether rows were not judged whose batch is unknown.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.recount_unknown(definition pgslo_catalog.definition) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -109,7 +121,17 @@ BEGIN
     END IF;
     IF EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch = '') THEN
         -- A partition was emptied, or another table took the name: what is in each batch, the table alone can tell.
-        PERFORM pgslo_catalog.recount_batches(recount_unknown.definition, NULL);
+        -- Where rows of an unknown batch were not judged, all rows are.
+        PERFORM pgslo_catalog.recount_batches(recount_unknown.definition, NULL, pgslo_catalog.has_unknown_rows(id));
+    ELSIF pgslo_catalog.has_unknown_rows(id) THEN
+        BEGIN
+            PERFORM pgslo_catalog.recount_batches(recount_unknown.definition, NULL, true);
+        EXCEPTION WHEN OTHERS THEN
+            IF pgslo_catalog.is_transient(SQLSTATE) OR SQLSTATE = 'SL004' THEN
+                RAISE;
+            END IF;
+            -- They stay unjudged, and readers are warned.
+        END;
     END IF;
     overdrawn := pgslo_catalog.overdrawn(id);
     IF overdrawn <> '{}' THEN
@@ -158,6 +180,9 @@ DECLARE
     target pgslo_catalog.definition := replace_counts.definition;
     columns text[] := pgslo_catalog.watched_columns(target.definition_id);
     counted pgslo_catalog.measured[];
+    -- Rows of an unknown batch were not judged: they may be in any, also in one with as many rows as before.
+    has_unknown boolean := replace_counts.judges AND target.judge IS NOT NULL AND replace_counts.batches IS NULL
+        AND replace_counts.first IS NULL AND pgslo_catalog.has_unknown_rows(target.definition_id);
 BEGIN
     PERFORM pgslo_catalog.pin_table(target, target.recount);
     -- One statement, so one snapshot: what it counts in the table is what the fragments it removes stood for.
@@ -205,12 +230,13 @@ BEGIN
                    CASE WHEN c.rows <= k.rows THEN k.written_at ELSE clock_timestamp() END
             FROM counted c
             LEFT JOIN kept k ON k.batch = c.batch
-            CROSS JOIN LATERAL (SELECT $9 AND $10 AND ($8 IS NOT NULL OR c.rows IS DISTINCT FROM k.rows) AS is_due) AS j
+            CROSS JOIN LATERAL (SELECT $9 AND $10 AND ($11 OR $8 IS NOT NULL OR c.rows IS DISTINCT FROM k.rows) AS is_due) AS j
             WHERE $6 = 'bulk' OR $9 AND $10
             RETURNING batch, place, rows
         ), settled AS (
-            DELETE FROM pgslo_catalog.rule_break b USING written w
-            WHERE $9 AND w.rows = 0 AND b.definition_id = $4 AND b.batch = w.batch
+            DELETE FROM pgslo_catalog.rule_break b
+            WHERE $9 AND b.definition_id = $4
+              AND (b.batch IN (SELECT w.batch FROM written w WHERE w.rows = 0) OR $11 AND b.batch = 'unknown' AND b.pause_id IS NULL)
         ), due AS (
             INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message, said, batch, place)
             SELECT $4, r.rule_id, '55000', m.said, m.said, w.batch, w.place
@@ -223,13 +249,14 @@ BEGIN
                          SELECT FROM kept k WHERE k.batch = w.batch AND k.failures ? r.name))
             CROSS JOIN (SELECT 'rows came or left without a trigger' AS said) AS m
             WHERE $9 AND $10 AND w.rows > 0
-              AND ($8 IS NOT NULL OR w.rows IS DISTINCT FROM (SELECT k.rows FROM kept k WHERE k.batch = w.batch))
+              AND ($11 OR $8 IS NOT NULL OR w.rows IS DISTINCT FROM (SELECT k.rows FROM kept k WHERE k.batch = w.batch))
         )
         SELECT array_agg(c::pgslo_catalog.measured ORDER BY c.place) FROM counted c
         $query$, target.recount)
     INTO counted
     USING replace_counts.first, replace_counts.last, replace_counts.mask, target.definition_id, columns, target.writes,
-        target.tallies, replace_counts.batches, replace_counts.judges, target.judge IS NOT NULL;
+        target.tallies, replace_counts.batches, replace_counts.judges, target.judge IS NOT NULL,
+        has_unknown;
     RETURN counted;
 END
 $pgslo$;

@@ -24,6 +24,7 @@ AUDITORS = {
     "native_fault",
     "foreign_key_fault",
     "column_numbers",
+    "moved",
 }
 
 MINE = """

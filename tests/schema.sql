@@ -961,7 +961,8 @@ CREATE FUNCTION pgslo.mute_rule(definition text, rule text, until timestamp with
     AS $$
 BEGIN
     PERFORM pgslo_catalog.check_mute(mute_rule.until);
-    UPDATE pgslo_catalog.rule r SET muted_until = mute_rule.until
+    UPDATE pgslo_catalog.rule r
+    SET muted_until = mute_rule.until, muted_at = clock_timestamp(), muted_by = pgslo_catalog.caller()
     FROM pgslo_catalog.definition d
     WHERE d.definition_id = r.definition_id AND d.name = mute_rule.definition AND r.name = mute_rule.rule AND r.retired_at IS NULL;
     IF NOT FOUND THEN
@@ -2124,6 +2125,8 @@ CREATE TABLE pgslo_catalog.rule (
     rests_on jsonb,
     clocked_at timestamp with time zone,
     took interval,
+    muted_at timestamp with time zone,
+    muted_by text,
     CONSTRAINT rule_at_least_is_a_fraction CHECK (((at_least >= (0)::numeric) AND (at_least <= (1)::numeric))),
     CONSTRAINT rule_at_most_is_a_count CHECK ((at_most >= 0)),
     CONSTRAINT rule_on_breach_is_known CHECK ((on_breach = ANY (ARRAY['warn'::text, 'flag'::text, 'quarantine'::text, 'repair'::text, 'reject'::text]))),
@@ -2156,6 +2159,10 @@ COMMENT ON COLUMN pgslo_catalog.rule.rests_on IS 'Of a native rule: what has to 
 COMMENT ON COLUMN pgslo_catalog.rule.clocked_at IS 'When tick() last evaluated a rule that reads more than a batch.';
 
 COMMENT ON COLUMN pgslo_catalog.rule.took IS 'How long that took: from 0.1 seconds on, the next time is 20 times as long after it.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.muted_at IS 'When a role last muted the rule, or ended a mute.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.muted_by IS 'The role that did so.';
 
 CREATE FUNCTION pgslo_catalog.assertion_rule(definition text, assertion text) RETURNS pgslo_catalog.rule
     LANGUAGE plpgsql STABLE
@@ -2924,13 +2931,19 @@ BEGIN
     IF check_mute.until <= clock_timestamp() THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('%s UTC is over', to_char(check_mute.until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+            MESSAGE = format('%s is over', coalesce(to_char(nullif(check_mute.until, '-infinity') AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI UTC'), '-infinity')),
             HINT = 'Give a time to come, for example now() + interval ''2 days'', or NULL to end a mute.';
+    END IF;
+    IF check_mute.until > clock_timestamp() + interval '1 year' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'a mute ends within a year',
+            HINT = 'Give an earlier time, for example now() + interval ''2 days''; a rule that you do not need can be removed from its definition.';
     END IF;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.check_mute(until timestamp with time zone) IS 'Refuses a mute that would be over before it begins.';
+COMMENT ON FUNCTION pgslo_catalog.check_mute(until timestamp with time zone) IS 'Refuse a mute that would be over before it begins, or would last for more than a year.';
 
 CREATE FUNCTION pgslo_catalog.check_rereading(snapshot pgslo_catalog.snapshot) RETURNS void
     LANGUAGE plpgsql STABLE
@@ -12312,7 +12325,10 @@ CREATE VIEW pgslo.rule WITH (security_barrier='true') AS
            FROM pgslo_catalog.rule_break b
           WHERE (b.rule_id = r.rule_id)
           ORDER BY (b.batch IS NOT NULL), b.rule_break_id
-         LIMIT 1) AS broken
+         LIMIT 1) AS broken,
+    r.muted_until,
+    r.muted_at,
+    r.muted_by
    FROM (pgslo_catalog.rule r
      JOIN pgslo_catalog.known_definition d USING (definition_id));
 

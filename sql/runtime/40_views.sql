@@ -19,7 +19,8 @@ CREATE OR REPLACE VIEW pgslo.rule WITH (security_barrier) AS
 SELECT d.name AS definition, r.name AS rule, r.kind, r.columns, r.on_breach, r.mechanism, r.promise, coalesce(r.owner, d.owner) AS owner,
        r.description, r.tags, r.retired_at,
        (SELECT coalesce('not evaluated for batch ' || b.batch || ': ', '') || pgslo_catalog.break_said(b, current_user)
-        FROM pgslo_catalog.rule_break b WHERE b.rule_id = r.rule_id ORDER BY b.batch IS NOT NULL, b.rule_break_id LIMIT 1) AS broken
+        FROM pgslo_catalog.rule_break b WHERE b.rule_id = r.rule_id ORDER BY b.batch IS NOT NULL, b.rule_break_id LIMIT 1) AS broken,
+       r.muted_until, r.muted_at, r.muted_by
 FROM pgslo_catalog.rule r JOIN pgslo_catalog.known_definition d USING (definition_id);
 COMMENT ON VIEW pgslo.rule IS 'What is promised, how it is enforced, and whether it can be judged.';
 

@@ -381,12 +381,18 @@ BEGIN
     IF check_mute.until <= clock_timestamp() THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('%s UTC is over', to_char(check_mute.until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+            MESSAGE = format('%s is over', coalesce(to_char(nullif(check_mute.until, '-infinity') AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI UTC'), '-infinity')),
             HINT = 'Give a time to come, for example now() + interval ''2 days'', or NULL to end a mute.';
+    END IF;
+    IF check_mute.until > clock_timestamp() + interval '1 year' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'a mute ends within a year',
+            HINT = 'Give an earlier time, for example now() + interval ''2 days''; a rule that you do not need can be removed from its definition.';
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.check_mute(timestamptz) IS 'Refuses a mute that would be over before it begins.';
+COMMENT ON FUNCTION pgslo_catalog.check_mute(timestamptz) IS 'Refuse a mute that would be over before it begins, or would last for more than a year.';
 
 CREATE OR REPLACE FUNCTION pgslo.mute(incident_id bigint, until timestamptz, note text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
@@ -409,7 +415,8 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
     PERFORM pgslo_catalog.check_mute(mute_rule.until);
-    UPDATE pgslo_catalog.rule r SET muted_until = mute_rule.until
+    UPDATE pgslo_catalog.rule r
+    SET muted_until = mute_rule.until, muted_at = clock_timestamp(), muted_by = pgslo_catalog.caller()
     FROM pgslo_catalog.definition d
     WHERE d.definition_id = r.definition_id AND d.name = mute_rule.definition AND r.name = mute_rule.rule AND r.retired_at IS NULL;
     IF NOT FOUND THEN

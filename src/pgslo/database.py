@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import psycopg
+from psycopg.abc import Buffer
 from psycopg.pq import ExecStatus
 from psycopg.rows import TupleRow, dict_row
+from psycopg.types.datetime import TimestamptzLoader
 
 from pgslo import assets, runtime
 from pgslo.catalog import (
@@ -121,8 +124,25 @@ def connect(dsn: str | None) -> Iterator[Connection]:
         with errors():
             # The driver reads no other, and a role may prefer one.
             conn.execute("SET datestyle = 'ISO'")
+            conn.adapters.register_loader("timestamptz", _MomentLoader)
             with _telling_versions_apart(conn):
                 yield conn
+
+
+class _MomentLoader(TimestamptzLoader):
+    """A time that Python cannot hold, such as infinity or the year 20000, is read as the last or first one that it can."""
+
+    def load(self, data: Buffer) -> dt.datetime:
+        try:
+            return super().load(data)
+        except psycopg.DataError:
+            text = bytes(data)
+            is_before = text.startswith(b"-") or text.endswith(b"BC")
+            return (
+                dt.datetime.min.replace(tzinfo=dt.UTC)
+                if is_before
+                else dt.datetime.max.replace(tzinfo=dt.UTC)
+            )
 
 
 def _check_version(conn: Connection) -> None:

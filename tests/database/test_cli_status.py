@@ -121,6 +121,7 @@ def test_status_for_programs(run: Run) -> None:
             "budgets",
             "rules",
             "broken_rules",
+            "muted_rules",
             "switched_off",
             "unguarded",
             "without_file",

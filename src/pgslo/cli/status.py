@@ -49,6 +49,7 @@ def status(session: Session, tables: tuple[str, ...], *, show_rules: bool, as_js
         names = [row["definition"] for row in shown]
         incidents = [row for row in read_incidents(conn) if row["definition"] in names]
         broken = [row for row in database.fetch(conn, "broken_rules") if row["definition"] in names]
+        muted = [row for row in database.fetch(conn, "muted") if row["definition"] in names]
         idle = _idle(conn, names) if rights["may_plan"] else []
         unguarded, standings = _examine(conn, names, rights)
         installed = [row["definition"] for row in database.fetch(conn, "status")]
@@ -61,6 +62,7 @@ def status(session: Session, tables: tuple[str, ...], *, show_rules: bool, as_js
             budgets=budgets,
             rules=[dataclasses.asdict(one) for one in standings],
             broken_rules=broken,
+            muted_rules=muted,
             switched_off=idle,
             unguarded=unguarded,
             without_file=stray,
@@ -72,6 +74,7 @@ def status(session: Session, tables: tuple[str, ...], *, show_rules: bool, as_js
         for row in incidents:
             _show_incident(row, budgets)
         _show_budgets(budgets, incidents)
+        _show_muted(muted)
         _show_other(shown, broken, idle, unguarded, stray)
     differ = any(row["schema_difference"] for row in shown)
     is_full = any(row["quarantine_fraction"] >= 1 for row in shown)
@@ -334,6 +337,16 @@ def _show_incident(row: Row, budgets: Sequence[Row]) -> None:
 def _fact(word: str, text: str | None) -> None:
     if text:
         output.say(f"  {word + ':':12}{one_line(text)}")
+
+
+def _show_muted(rows: Sequence[Row]) -> None:
+    """Muted rules: of their incidents no message is sent."""
+    for row in rows:
+        output.say()
+        output.say(f"{row['definition']}: rule {row['rule']} is muted", fg="yellow", bold=True)
+        _fact("muted", f"until {moment(row['muted_until'])}")
+        _fact("by", f"{row['muted_by'] or 'unknown'}, {moment(row['muted_at'])}")
+        _fact("to do", f"to be notified again: pgslo incidents mute --rule {row['definition']}.{row['rule']}")
 
 
 def _show_room(row: Row) -> None:

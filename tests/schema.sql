@@ -2049,38 +2049,34 @@ CREATE FUNCTION pgslo_catalog.announce_events() RETURNS bigint
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    taken bigint[];
-    told record;
-    number bigint := 0;
+    number bigint;
 BEGIN
-    WITH gone AS (
-        DELETE FROM pgslo_catalog.unannounced u
-        WHERE u.incident_event_id IN (SELECT w.incident_event_id FROM pgslo_catalog.unannounced w ORDER BY w.incident_event_id FOR UPDATE SKIP LOCKED)
-        RETURNING u.incident_event_id
-    )
-    SELECT array_agg(g.incident_event_id) INTO taken FROM gone g;
-    -- Nearly always there are none. Joined in one query, a plan that was made for many would read all events to find that.
-    IF taken IS NULL THEN
+    -- Nearly always there are none.
+    IF NOT EXISTS (SELECT FROM pgslo_catalog.unannounced u) THEN
         RETURN 0;
     END IF;
-    FOR told IN
-        SELECT e.incident_id, e.event, d.name AS definition, r.name AS rule, e.incident_event_id
-        FROM unnest(taken) AS t (incident_event_id)
-        JOIN pgslo_catalog.incident_event e USING (incident_event_id)
-        JOIN pgslo_catalog.incident i USING (incident_id)
-        JOIN pgslo_catalog.definition d USING (definition_id)
-        JOIN pgslo_catalog.rule r USING (rule_id)
-        ORDER BY e.incident_event_id
-    LOOP
-        PERFORM pg_notify('pgslo_incident_v1', jsonb_build_object(
-            'version', 1, 'incident', told.incident_id, 'event', told.event, 'definition', told.definition, 'rule', told.rule)::text);
-        number := number + 1;
-    END LOOP;
+    -- Any role can fill the queue. A transaction that notifies fails at COMMIT once it is full.
+    IF pg_notification_queue_usage() > 0.5 THEN
+        RAISE WARNING USING
+            MESSAGE = 'sessions that listen are not notified of changes of incidents',
+            DETAIL = format('The notification queue of the server is %s %% full.', round(100 * pg_notification_queue_usage()::numeric)),
+            HINT = 'End the session that listens and has the oldest open transaction: the server''s log names it. '
+                   'pgslo watch sends messages all the same.';
+        RETURN 0;
+    END IF;
+    DELETE FROM pgslo_catalog.unannounced u
+    WHERE u.incident_event_id IN (
+        SELECT w.incident_event_id FROM pgslo_catalog.unannounced w ORDER BY w.incident_event_id FOR UPDATE SKIP LOCKED);
+    GET DIAGNOSTICS number = ROW_COUNT;
+    IF number > 0 THEN
+        -- Any role can listen: it learns that an incident changed, and no more.
+        PERFORM pg_notify('pgslo_incident_v1', '{"version": 1}');
+    END IF;
     RETURN number;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.announce_events() IS 'NOTIFY for each change of an incident that nobody was told of; never called inside a write.';
+COMMENT ON FUNCTION pgslo_catalog.announce_events() IS 'Notify sessions that listen that incidents changed, and return how many events there were; never called inside a write.';
 
 CREATE FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) RETURNS numeric
     LANGUAGE plpgsql

@@ -316,13 +316,20 @@ def test_evidence_holds_the_failing_rows_of_this_incident(stats):
 
 def listen(connection):
     connection.execute("LISTEN pgslo_incident_v1")
+    seen = [0]
 
     def told():
-        return [
-            (said["event"], said["incident"])
-            for notice in connection.notifies(timeout=0.2)
-            for said in [json.loads(notice.payload)]
-        ]
+        payloads = [json.loads(notice.payload) for notice in connection.notifies(timeout=0.2)]
+        assert all(payload == {"version": 1} for payload in payloads)
+        if not payloads:
+            return []
+        # A notification has nothing but its version: who listens reads the events.
+        events = connection.execute(
+            "SELECT incident_event_id, event, incident_id FROM pgslo.incident_event WHERE incident_event_id > %s ORDER BY 1",
+            [seen[-1]],
+        ).fetchall()
+        seen.extend(number for number, _, _ in events)
+        return [(event, incident) for _, event, incident in events]
 
     return told
 

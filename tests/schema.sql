@@ -109,6 +109,7 @@ COMMENT ON FUNCTION pgslo.audit(definition text) IS 'Holds every group of a tabl
 CREATE FUNCTION pgslo.backtest(definition text, batches integer DEFAULT 120, seed bigint DEFAULT 1, faults text[] DEFAULT NULL::text[], sensitivity double precision DEFAULT NULL::double precision, feedback boolean DEFAULT true) RETURNS TABLE(batch text, batch_rows bigint, column_name text, fault text, changed double precision, verdict text, score double precision, said text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET gin_fuzzy_search_limit TO '0'
     AS $_$
 DECLARE
     target pgslo_catalog.definition := pgslo_catalog.need_history(backtest.definition);
@@ -426,6 +427,7 @@ COMMENT ON FUNCTION pgslo.check_own_rights(reader name) IS 'Part of create_snaps
 CREATE FUNCTION pgslo.close_batch(definition text, batch text DEFAULT '*'::text) RETURNS TABLE(batch_name text, rule text, columns text[], verdict text, value double precision, low double precision, high double precision, score double precision, said text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET gin_fuzzy_search_limit TO '0'
     AS $$
 DECLARE
     target pgslo_catalog.definition;
@@ -833,6 +835,7 @@ COMMENT ON FUNCTION pgslo.history(definition text, batches integer) IS 'The newe
 CREATE FUNCTION pgslo.learn(definition text, batches integer DEFAULT 400) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET gin_fuzzy_search_limit TO '0'
     AS $$
 DECLARE
     names text[];
@@ -853,6 +856,7 @@ COMMENT ON FUNCTION pgslo.learn(definition text, batches integer) IS 'Takes the 
 CREATE FUNCTION pgslo.learn_batches(definition text, batches text[], largest bigint) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET gin_fuzzy_search_limit TO '0'
     AS $$
 DECLARE
     target pgslo_catalog.definition := pgslo_catalog.need_history(learn_batches.definition);
@@ -1633,6 +1637,7 @@ COMMENT ON FUNCTION pgslo.subscribe(recipient text) IS 'Makes a recipient known,
 CREATE FUNCTION pgslo.tick() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET gin_fuzzy_search_limit TO '0'
     SET lock_timeout TO '2s'
     SET client_min_messages TO 'warning'
     AS $$
@@ -2375,6 +2380,9 @@ CREATE FUNCTION pgslo_catalog.batches_in_part(definition pgslo_catalog.definitio
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
+    SET timezone_abbreviations TO 'Default'
+    SET array_nulls TO 'on'
+    SET gin_fuzzy_search_limit TO '0'
     SET "DateStyle" TO 'ISO, YMD'
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
@@ -3557,6 +3565,8 @@ CREATE FUNCTION pgslo_catalog.content_of(snapshot pgslo_catalog.snapshot, table_
     SET "DateStyle" TO 'ISO, YMD'
     SET "IntervalStyle" TO 'postgres'
     SET "TimeZone" TO 'UTC'
+    SET timezone_abbreviations TO 'Default'
+    SET array_nulls TO 'on'
     SET bytea_output TO 'hex'
     SET extra_float_digits TO '1'
     SET lc_monetary TO 'C'
@@ -7483,6 +7493,9 @@ CREATE FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, 
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
+    SET timezone_abbreviations TO 'Default'
+    SET array_nulls TO 'on'
+    SET gin_fuzzy_search_limit TO '0'
     SET "DateStyle" TO 'ISO, YMD'
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
@@ -7919,6 +7932,9 @@ CREATE FUNCTION pgslo_catalog.part_places(definition pgslo_catalog.definition, p
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
+    SET timezone_abbreviations TO 'Default'
+    SET array_nulls TO 'on'
+    SET gin_fuzzy_search_limit TO '0'
     SET "DateStyle" TO 'ISO, YMD'
     AS $_$
 DECLARE
@@ -11155,6 +11171,9 @@ CREATE FUNCTION pgslo_catalog.written_since(definition pgslo_catalog.definition,
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
+    SET timezone_abbreviations TO 'Default'
+    SET array_nulls TO 'on'
+    SET gin_fuzzy_search_limit TO '0'
     SET "DateStyle" TO 'ISO, YMD'
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'

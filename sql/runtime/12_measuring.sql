@@ -600,6 +600,7 @@ CREATE OR REPLACE FUNCTION pgslo.close_batch(definition text, batch text DEFAULT
 RETURNS TABLE (batch_name text, rule text, columns text[], verdict text, value float8, low float8, high float8, score float8, said text)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET gin_fuzzy_search_limit = 0
 AS $pgslo$
 DECLARE
     target pgslo_catalog.definition;

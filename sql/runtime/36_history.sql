@@ -96,6 +96,7 @@ COMMENT ON FUNCTION pgslo.history(text, integer) IS 'The newest batches that are
 CREATE OR REPLACE FUNCTION pgslo.learn_batches(definition text, batches text[], largest bigint) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET gin_fuzzy_search_limit = 0
 AS $pgslo$
 DECLARE
     target pgslo_catalog.definition := pgslo_catalog.need_history(learn_batches.definition);
@@ -131,6 +132,7 @@ COMMENT ON FUNCTION pgslo.learn_batches(text, text[], bigint) IS 'Takes the prof
 CREATE OR REPLACE FUNCTION pgslo.learn(definition text, batches integer DEFAULT 400) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET gin_fuzzy_search_limit = 0
 AS $pgslo$
 DECLARE
     names text[];

@@ -219,6 +219,7 @@ CREATE OR REPLACE FUNCTION pgslo.backtest(definition text, batches integer DEFAU
 RETURNS TABLE (batch text, batch_rows bigint, column_name text, fault text, changed float8, verdict text, score float8, said text)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET gin_fuzzy_search_limit = 0
 AS $pgslo$
 DECLARE
     target pgslo_catalog.definition := pgslo_catalog.need_history(backtest.definition);

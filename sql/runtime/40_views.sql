@@ -145,6 +145,9 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 -- As the functions that write batches down evaluate an author's expression.
 SET timezone = 'UTC'
+SET timezone_abbreviations = 'Default'
+SET array_nulls = on
+SET gin_fuzzy_search_limit = 0
 SET datestyle = 'ISO, YMD'
 SET intervalstyle = 'postgres'
 SET extra_float_digits = 1

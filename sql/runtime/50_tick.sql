@@ -91,6 +91,7 @@ COMMENT ON FUNCTION pgslo_catalog.look_after(pgslo_catalog.definition) IS 'What 
 CREATE OR REPLACE FUNCTION pgslo.tick() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET gin_fuzzy_search_limit = 0
 -- A lock on one table must not hold up the others; what could not be judged is said, and judged the next time.
 SET lock_timeout = '2s'
 SET client_min_messages = 'warning'

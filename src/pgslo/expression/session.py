@@ -10,7 +10,8 @@ from typing import Literal
 from pgslo.expression import tokens, vocabulary
 from pgslo.expression.gate import Expression
 
-#: ``times``: TimeZone, DateStyle, IntervalStyle. ``texts``: extra_float_digits, bytea_output, lc_* and what NULL equals.
+#: ``times``: TimeZone and its abbreviations, DateStyle, IntervalStyle.
+#: ``texts``: extra_float_digits, bytea_output, lc_*, what NULL equals, and NULL in arrays that are read from text.
 Settings = Literal["times", "texts"]
 
 _TIMES = re.compile(r"date|time|interval|ts(?:tz)?(?:multi)?range")
@@ -92,8 +93,21 @@ def _settings(expression: Expression, types: Mapping[str, str]) -> Iterable[Sett
     prints = (
         casts or called & _PRINTING or any(token.kind == "operator" and "||" in token.text for token in found)
     )
-    if (printed and prints) or called & _BY_LOCALE or _equals_null(found):
+    if (
+        (printed and prints)
+        or called & _BY_LOCALE
+        or _equals_null(found)
+        or _reads_arrays(found, read, casts=casts)
+    ):
         yield "texts"
+
+
+def _reads_arrays(found: tuple[tokens.Token, ...], read: list[str], *, casts: bool) -> bool:
+    """Whether it may read an array from text, in which ``array_nulls`` decides what NULL is."""
+    has_arrays = any("[" in one for one in read) or any(
+        token.is_mark("[") or token.is_word("array") for token in found
+    )
+    return has_arrays and (casts or _has_string(found))
 
 
 def _has_string(found: tuple[tokens.Token, ...]) -> bool:

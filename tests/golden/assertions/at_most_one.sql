@@ -14,6 +14,7 @@ COMMENT ON SCHEMA guarded IS 'pgslo 61cd671e7cbae7be guarded views';
 CREATE OR REPLACE FUNCTION pgslo_gen.features__staff__one_lead__breaches(keys text[]) RETURNS TABLE (group_key text, group_shown text, said text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET gin_fuzzy_search_limit = 0
 -- Planned once for any groups: a plan for just these costs more than it saves.
 SET plan_cache_mode = 'force_generic_plan'
 AS $pgslo$
@@ -35,7 +36,7 @@ WHERE v.pgslo_rows > 1;
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__one_lead__breaches(text[]) IS 'pgslo 4627994e30101cc4 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__one_lead__breaches(text[]) IS 'pgslo 13525bbdb376229a features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__one_lead__breaches(text[]) FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.

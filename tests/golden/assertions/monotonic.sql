@@ -14,6 +14,7 @@ COMMENT ON SCHEMA guarded IS 'pgslo 61cd671e7cbae7be guarded views';
 CREATE OR REPLACE FUNCTION pgslo_gen.features__staff__versions_rise__breaches(keys text[]) RETURNS TABLE (group_key text, group_shown text, said text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET gin_fuzzy_search_limit = 0
 -- Planned once for any groups: a plan for just these costs more than it saves.
 SET plan_cache_mode = 'force_generic_plan'
 AS $pgslo$
@@ -49,8 +50,8 @@ WHERE v.pgslo_breaks > 0;
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__versions_rise__breaches(text[]) IS 'pgslo 0e42ad792d467424 features.staff';
-ALTER FUNCTION pgslo_gen.features__staff__versions_rise__breaches(text[]) SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
+COMMENT ON FUNCTION pgslo_gen.features__staff__versions_rise__breaches(text[]) IS 'pgslo f7ea34a59ec63c19 features.staff';
+ALTER FUNCTION pgslo_gen.features__staff__versions_rise__breaches(text[]) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__versions_rise__breaches(text[]) FROM PUBLIC;
 
 -- create function features__staff__is_broken: looks at touched groups.
@@ -89,8 +90,8 @@ EXCEPTION WHEN OTHERS THEN
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 29ce6d02c66315b6 features.staff';
-ALTER FUNCTION pgslo_gen.features__staff__is_broken(text[], text) SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 2e1d58ca99631af3 features.staff';
+ALTER FUNCTION pgslo_gen.features__staff__is_broken(text[], text) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) FROM PUBLIC;
 
 -- create function features__staff__settle_all: holds all that a transaction touched when it commits.
@@ -224,8 +225,8 @@ INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets) VALUES
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 5f5138ce05d7d25c features.staff';
-ALTER FUNCTION pgslo_gen.features__staff__assert() SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
+COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 0824df0d3dafb0ee features.staff';
+ALTER FUNCTION pgslo_gen.features__staff__assert() SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.

@@ -14,6 +14,7 @@ COMMENT ON SCHEMA guarded IS 'pgslo 61cd671e7cbae7be guarded views';
 CREATE OR REPLACE FUNCTION pgslo_gen.features__staff__one_job_at_a_time__breaches(keys text[]) RETURNS TABLE (group_key text, group_shown text, said text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET gin_fuzzy_search_limit = 0
 -- Planned once for any groups: a plan for just these costs more than it saves.
 SET plan_cache_mode = 'force_generic_plan'
 AS $pgslo$
@@ -51,8 +52,8 @@ WHERE v.pgslo_overlaps > 0;
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__one_job_at_a_time__breaches(text[]) IS 'pgslo 83d7431e5e6b1354 features.staff';
-ALTER FUNCTION pgslo_gen.features__staff__one_job_at_a_time__breaches(text[]) SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
+COMMENT ON FUNCTION pgslo_gen.features__staff__one_job_at_a_time__breaches(text[]) IS 'pgslo 805aa4b83839371d features.staff';
+ALTER FUNCTION pgslo_gen.features__staff__one_job_at_a_time__breaches(text[]) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__one_job_at_a_time__breaches(text[]) FROM PUBLIC;
 
 -- create function features__staff__is_broken: looks at touched groups.
@@ -92,8 +93,8 @@ EXCEPTION WHEN OTHERS THEN
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 8166d0b838d96706 features.staff';
-ALTER FUNCTION pgslo_gen.features__staff__is_broken(text[], text) SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo a2b3d3fe39944d55 features.staff';
+ALTER FUNCTION pgslo_gen.features__staff__is_broken(text[], text) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) FROM PUBLIC;
 
 -- create function features__staff__settle_all: holds all that a transaction touched when it commits.
@@ -227,8 +228,8 @@ INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets) VALUES
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 676da4a116f958d3 features.staff';
-ALTER FUNCTION pgslo_gen.features__staff__assert() SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
+COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo e16aaa321dca6505 features.staff';
+ALTER FUNCTION pgslo_gen.features__staff__assert() SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.

@@ -14,6 +14,7 @@ COMMENT ON SCHEMA guarded IS 'pgslo 61cd671e7cbae7be guarded views';
 CREATE OR REPLACE FUNCTION pgslo_gen.features__staff__teams_are_known__breaches(keys text[]) RETURNS TABLE (group_key text, group_shown text, said text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET gin_fuzzy_search_limit = 0
 -- Planned once for any groups: a plan for just these costs more than it saves.
 SET plan_cache_mode = 'force_generic_plan'
 AS $pgslo$
@@ -33,7 +34,7 @@ WHERE EXISTS (SELECT FROM features.staff AS r WHERE r.team = g.g0 AND TRUE) AND 
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__teams_are_known__breaches(text[]) IS 'pgslo d4f0119c299840f2 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__teams_are_known__breaches(text[]) IS 'pgslo 4dc269df88bae919 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__teams_are_known__breaches(text[]) FROM PUBLIC;
 
 -- create function features__staff__is_broken: looks at touched groups.

@@ -14,6 +14,7 @@ COMMENT ON SCHEMA guarded IS 'pgslo 61cd671e7cbae7be guarded views';
 CREATE OR REPLACE FUNCTION pgslo_gen.features__staff__teams_within_budget__breaches(keys text[]) RETURNS TABLE (group_key text, group_shown text, said text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET gin_fuzzy_search_limit = 0
 -- Planned once for any groups: a plan for just these costs more than it saves.
 SET plan_cache_mode = 'force_generic_plan'
 AS $pgslo$
@@ -66,7 +67,7 @@ WHERE v.pgslo_rows IS NOT NULL;
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__teams_within_budget__breaches(text[]) IS 'pgslo d29a7787480f2796 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__teams_within_budget__breaches(text[]) IS 'pgslo 5eb240a641332f95 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__teams_within_budget__breaches(text[]) FROM PUBLIC;
 
 -- create function features__staff__is_broken: looks at touched groups.

@@ -2182,11 +2182,15 @@ $$;
 COMMENT ON FUNCTION pgslo_catalog.assertion_rule(definition text, assertion text) IS 'The rule of an assertion.';
 
 CREATE FUNCTION pgslo_catalog.at_place(grid double precision[], place double precision) RETURNS double precision
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT grid[floor(p.x)::integer + 1] + (p.x - floor(p.x)) * (grid[ceil(p.x)::integer + 1] - grid[floor(p.x)::integer + 1])
-    FROM (SELECT least(greatest(place, 0), 40) AS x) p
+DECLARE
+    x float8 := least(greatest(at_place.place, 0), 40);
+    low float8 := at_place.grid[floor(x)::integer + 1];
+BEGIN
+    RETURN low + (x - floor(x)) * (at_place.grid[ceil(x)::integer + 1] - low);
+END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.at_place(grid double precision[], place double precision) IS 'The value at a place between 0 and 40 of a grid of quantiles.';
@@ -4419,7 +4423,8 @@ BEGIN
     IF judged > 0 THEN
         UPDATE pgslo_catalog.fragment f SET sample = NULL
         WHERE f.definition_id = id AND f.operation = 'merged' AND f.sample IS NOT NULL
-          AND EXISTS (SELECT FROM pgslo_catalog.batch c WHERE c.definition_id = id AND c.name = f.batch AND c.closed_at IS NOT NULL)
+          -- By key, whatever is known of the tables: a join may read all batches for each fragment.
+          AND (SELECT c.closed_at IS NOT NULL FROM pgslo_catalog.batch c WHERE c.definition_id = id AND c.name = f.batch)
           AND f.place < (SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = id ORDER BY b.place DESC OFFSET 14 LIMIT 1);
     END IF;
     RETURN judged;
@@ -4888,9 +4893,11 @@ $$;
 COMMENT ON FUNCTION pgslo_catalog.grid_distance(by text, one double precision[], other double precision[]) IS 'How far a distribution, as quantiles, is from another.';
 
 CREATE FUNCTION pgslo_catalog.grids_apart(now double precision[], reference double precision[], OUT distribution double precision, OUT moved double precision) RETURNS record
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+#variable_conflict use_column
+BEGIN
     WITH point AS MATERIALIZED (SELECT n.x, r.x AS y, n.i FROM unnest(now) WITH ORDINALITY AS n (x, i) JOIN unnest(reference) WITH ORDINALITY AS r (x, i) USING (i)),
     step AS MATERIALIZED (
         SELECT max(a) AS a, max(b) AS b, lag(max(a), 1, 0::bigint) OVER w AS a_below, lag(max(b), 1, 0::bigint) OVER w AS b_below
@@ -4904,6 +4911,8 @@ CREATE FUNCTION pgslo_catalog.grids_apart(now double precision[], reference doub
     SELECT (SELECT least(max(abs(s.a - s.b)), max(abs(s.a_below - s.b_below))) / 41.0 FROM step s),
            -- avg() adds up squares as well, which may overflow.
            (SELECT sum(abs(p.x - p.y)) / count(*) FROM point p WHERE p.i BETWEEN 2 AND 40)
+    INTO grids_apart.distribution, grids_apart.moved;
+END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.grids_apart(now double precision[], reference double precision[], OUT distribution double precision, OUT moved double precision) IS 'The largest distance of two distributions (Kolmogorov and Smirnov''s) and how far values moved (Wasserstein''s), from their quantiles.';
@@ -7220,20 +7229,25 @@ $$;
 COMMENT ON FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'The newest missed batch of an incident, in a sentence.';
 
 CREATE FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision, counted jsonb, weight double precision) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT coalesce(jsonb_object_agg(m.key, m.share), '{}')
-    FROM (
-        SELECT e.key, sum(e.share)::float4 AS share
+#variable_conflict use_column
+BEGIN
+    RETURN (
+        SELECT coalesce(jsonb_object_agg(m.key, m.share), '{}')
         FROM (
-            SELECT j.key, (1 - weight) * j.value::float8 AS share FROM jsonb_each(usual) j
-            UNION ALL SELECT j.key, weight * j.value::float8 / present FROM jsonb_each(counted) j
-        ) e
-        GROUP BY e.key
-        HAVING sum(e.share) >= 1e-6
-        ORDER BY sum(e.share) DESC LIMIT 1000
-    ) m
+            SELECT e.key, sum(e.share)::float4 AS share
+            FROM (
+                SELECT j.key, (1 - weight) * j.value::float8 AS share FROM jsonb_each(usual) j
+                UNION ALL SELECT j.key, weight * j.value::float8 / present FROM jsonb_each(counted) j
+            ) e
+            GROUP BY e.key
+            HAVING sum(e.share) >= 1e-6
+            ORDER BY sum(e.share) DESC LIMIT 1000
+        ) m
+    );
+END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision, counted jsonb, weight double precision) IS 'Usual shares of values once one more batch is known.';
@@ -7915,11 +7929,16 @@ BEGIN
     RETURN ARRAY(
         SELECT s.batch
         FROM (
-            SELECT f.batch, f.place, sum(f.rows) OVER (PARTITION BY f.batch ORDER BY f.fragment_id) AS known
-            FROM pgslo_catalog.fragment f
-            WHERE f.definition_id = overdrawn.definition_id AND f.batch IN (
-                SELECT g.batch FROM pgslo_catalog.fragment g
-                WHERE g.definition_id = overdrawn.definition_id AND g.operation NOT IN ('merged', 'recounted'))
+            SELECT w.batch, k.place, sum(k.rows) OVER (PARTITION BY w.batch ORDER BY k.fragment_id) AS known
+            FROM (
+                SELECT DISTINCT g.batch FROM pgslo_catalog.fragment g
+                WHERE g.definition_id = overdrawn.definition_id AND g.operation NOT IN ('merged', 'recounted')
+            ) w
+            -- By key, whatever is known of the table: a join may read all fragments for each of them.
+            CROSS JOIN LATERAL (
+                SELECT f.place, f.rows, f.fragment_id FROM pgslo_catalog.fragment f
+                WHERE f.definition_id = overdrawn.definition_id AND f.batch = w.batch OFFSET 0
+            ) k
         ) s
         GROUP BY s.batch
         HAVING min(s.known) < 0 AND min(s.place) > '-Infinity' AND max(s.place) < 'Infinity');
@@ -8556,11 +8575,16 @@ $$;
 COMMENT ON FUNCTION pgslo_catalog.quantile(grid double precision[], share double precision) IS 'A quantile, between those of a grid on a straight line.';
 
 CREATE FUNCTION pgslo_catalog.quantile_noise(grid double precision[], place integer, present double precision) RETURNS double precision
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT (pgslo_catalog.at_place(grid, place + r.x) - pgslo_catalog.at_place(grid, place - r.x)) / 2
-    FROM (SELECT 40 * sqrt(greatest(place / 40.0 * (1 - place / 40.0), 0.02) / present)::float8 AS x) r
+DECLARE
+    share float8 := quantile_noise.place / 40.0;
+    x float8 := 40 * sqrt(greatest(share * (1 - share), 0.02) / quantile_noise.present);
+BEGIN
+    RETURN (pgslo_catalog.at_place(quantile_noise.grid, quantile_noise.place + x)
+        - pgslo_catalog.at_place(quantile_noise.grid, quantile_noise.place - x)) / 2;
+END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.quantile_noise(grid double precision[], place integer, present double precision) IS 'How far a quantile goes by chance, read off the distribution itself.';
@@ -10046,36 +10070,41 @@ $$;
 COMMENT ON FUNCTION pgslo_catalog.share_shown(part numeric, whole numeric) IS 'A share in percent, for people.';
 
 CREATE FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, presents double precision[], counts jsonb[]) RETURNS double precision[]
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    -- new, lost, largest change, half the sum of changes, growth, decline, noise of the sum; each against what it resembles most:
-    -- what is usual, or one of up to three batches.
-    WITH every AS MATERIALIZED (
-        SELECT e.key, max(e.share) FILTER (WHERE e.of = 0) AS now, max(e.share) FILTER (WHERE e.of = 1) AS usual,
-               coalesce(max(e.share) FILTER (WHERE e.of = 0), 0) AS a, coalesce(max(e.share) FILTER (WHERE e.of = 1), 0) AS b,
-               CASE WHEN cardinality(presents) >= 1 THEN coalesce(max(e.share) FILTER (WHERE e.of = 2), 0) END AS c,
-               CASE WHEN cardinality(presents) >= 2 THEN coalesce(max(e.share) FILTER (WHERE e.of = 3), 0) END AS d,
-               CASE WHEN cardinality(presents) >= 3 THEN coalesce(max(e.share) FILTER (WHERE e.of = 4), 0) END AS f
-        FROM (
-            SELECT 0 AS of, j.key, j.value::float8 / present AS share FROM jsonb_each(counted) j
-            UNION ALL SELECT 1, j.key, j.value::float8 FROM jsonb_each(usual) j
-            UNION ALL SELECT 1 + r.i, j.key, j.value::float8 / r.present
-            FROM unnest(presents, counts) WITH ORDINALITY AS r (present, counted, i) CROSS JOIN LATERAL jsonb_each(r.counted) j
-        ) e
-        GROUP BY e.key
-    )
-    SELECT ARRAY[
-        coalesce(sum(e.now) FILTER (WHERE e.usual IS NULL), 0),
-        coalesce(sum(e.usual) FILTER (WHERE e.now IS NULL AND e.usual * present >= 3), 0),
-        least(max(abs(e.a - e.b)), max(abs(e.a - e.c)), max(abs(e.a - e.d)), max(abs(e.a - e.f))),
-        least(sum(abs(e.a - e.b)), sum(abs(e.a - e.c)), sum(abs(e.a - e.d)), sum(abs(e.a - e.f))) / 2,
-        -- As arc sine of the root: a rare value's share goes less far by chance than a common one's.
-        greatest(max(asin(sqrt(least(e.a, 1))) - asin(sqrt(least(greatest(e.b, e.c, e.d, e.f), 1)))), 0),
-        greatest(max(asin(sqrt(least(e.b, e.c, e.d, e.f, 1))) - asin(sqrt(least(e.a, 1)))), 0),
-        0.4 * coalesce(sum(sqrt(e.usual * (1 - e.usual))) FILTER (WHERE e.usual < 1), 0) / sqrt(present)
-    ]
-    FROM every e
+#variable_conflict use_column
+BEGIN
+    RETURN (
+        -- new, lost, largest change, half the sum of changes, growth, decline, noise of the sum; each against what it resembles most:
+        -- what is usual, or one of up to three batches.
+        WITH every AS MATERIALIZED (
+            SELECT e.key, max(e.share) FILTER (WHERE e.of = 0) AS now, max(e.share) FILTER (WHERE e.of = 1) AS usual,
+                   coalesce(max(e.share) FILTER (WHERE e.of = 0), 0) AS a, coalesce(max(e.share) FILTER (WHERE e.of = 1), 0) AS b,
+                   CASE WHEN cardinality(presents) >= 1 THEN coalesce(max(e.share) FILTER (WHERE e.of = 2), 0) END AS c,
+                   CASE WHEN cardinality(presents) >= 2 THEN coalesce(max(e.share) FILTER (WHERE e.of = 3), 0) END AS d,
+                   CASE WHEN cardinality(presents) >= 3 THEN coalesce(max(e.share) FILTER (WHERE e.of = 4), 0) END AS f
+            FROM (
+                SELECT 0 AS of, j.key, j.value::float8 / present AS share FROM jsonb_each(counted) j
+                UNION ALL SELECT 1, j.key, j.value::float8 FROM jsonb_each(usual) j
+                UNION ALL SELECT 1 + r.i, j.key, j.value::float8 / r.present
+                FROM unnest(presents, counts) WITH ORDINALITY AS r (present, counted, i) CROSS JOIN LATERAL jsonb_each(r.counted) j
+            ) e
+            GROUP BY e.key
+        )
+        SELECT ARRAY[
+            coalesce(sum(e.now) FILTER (WHERE e.usual IS NULL), 0),
+            coalesce(sum(e.usual) FILTER (WHERE e.now IS NULL AND e.usual * present >= 3), 0),
+            least(max(abs(e.a - e.b)), max(abs(e.a - e.c)), max(abs(e.a - e.d)), max(abs(e.a - e.f))),
+            least(sum(abs(e.a - e.b)), sum(abs(e.a - e.c)), sum(abs(e.a - e.d)), sum(abs(e.a - e.f))) / 2,
+            -- As arc sine of the root: a rare value's share goes less far by chance than a common one's.
+            greatest(max(asin(sqrt(least(e.a, 1))) - asin(sqrt(least(greatest(e.b, e.c, e.d, e.f), 1)))), 0),
+            greatest(max(asin(sqrt(least(e.b, e.c, e.d, e.f, 1))) - asin(sqrt(least(e.a, 1)))), 0),
+            0.4 * coalesce(sum(sqrt(e.usual * (1 - e.usual))) FILTER (WHERE e.usual < 1), 0) / sqrt(present)
+        ]
+        FROM every e
+    );
+END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, presents double precision[], counts jsonb[]) IS 'How the shares of values differ from the usual ones and from those of batches that this one may be like.';

@@ -505,7 +505,8 @@ BEGIN
     IF judged > 0 THEN
         UPDATE pgslo_catalog.fragment f SET sample = NULL
         WHERE f.definition_id = id AND f.operation = 'merged' AND f.sample IS NOT NULL
-          AND EXISTS (SELECT FROM pgslo_catalog.batch c WHERE c.definition_id = id AND c.name = f.batch AND c.closed_at IS NOT NULL)
+          -- By key, whatever is known of the tables: a join may read all batches for each fragment.
+          AND (SELECT c.closed_at IS NOT NULL FROM pgslo_catalog.batch c WHERE c.definition_id = id AND c.name = f.batch)
           AND f.place < (SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = id ORDER BY b.place DESC OFFSET 14 LIMIT 1);
     END IF;
     RETURN judged;

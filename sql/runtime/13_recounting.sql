@@ -28,11 +28,16 @@ BEGIN
     RETURN ARRAY(
         SELECT s.batch
         FROM (
-            SELECT f.batch, f.place, sum(f.rows) OVER (PARTITION BY f.batch ORDER BY f.fragment_id) AS known
-            FROM pgslo_catalog.fragment f
-            WHERE f.definition_id = overdrawn.definition_id AND f.batch IN (
-                SELECT g.batch FROM pgslo_catalog.fragment g
-                WHERE g.definition_id = overdrawn.definition_id AND g.operation NOT IN ('merged', 'recounted'))
+            SELECT w.batch, k.place, sum(k.rows) OVER (PARTITION BY w.batch ORDER BY k.fragment_id) AS known
+            FROM (
+                SELECT DISTINCT g.batch FROM pgslo_catalog.fragment g
+                WHERE g.definition_id = overdrawn.definition_id AND g.operation NOT IN ('merged', 'recounted')
+            ) w
+            -- By key, whatever is known of the table: a join may read all fragments for each of them.
+            CROSS JOIN LATERAL (
+                SELECT f.place, f.rows, f.fragment_id FROM pgslo_catalog.fragment f
+                WHERE f.definition_id = overdrawn.definition_id AND f.batch = w.batch OFFSET 0
+            ) k
         ) s
         GROUP BY s.batch
         HAVING min(s.known) < 0 AND min(s.place) > '-Infinity' AND max(s.place) < 'Infinity');

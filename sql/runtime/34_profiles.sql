@@ -127,20 +127,29 @@ COMMENT ON FUNCTION pgslo_catalog.number_of(text) IS
     'Return a decimal number with at most three digits of exponent; beyond 1e250 the bound, below 1e-250 zero. Never fails.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.at_place(grid float8[], place float8) RETURNS float8
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    SELECT grid[floor(p.x)::integer + 1] + (p.x - floor(p.x)) * (grid[ceil(p.x)::integer + 1] - grid[floor(p.x)::integer + 1])
-    FROM (SELECT least(greatest(place, 0), 40) AS x) p
+DECLARE
+    x float8 := least(greatest(at_place.place, 0), 40);
+    low float8 := at_place.grid[floor(x)::integer + 1];
+BEGIN
+    RETURN low + (x - floor(x)) * (at_place.grid[ceil(x)::integer + 1] - low);
+END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.at_place(float8[], float8) IS 'The value at a place between 0 and 40 of a grid of quantiles.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.quantile_noise(grid float8[], place integer, present float8) RETURNS float8
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    SELECT (pgslo_catalog.at_place(grid, place + r.x) - pgslo_catalog.at_place(grid, place - r.x)) / 2
-    FROM (SELECT 40 * sqrt(greatest(place / 40.0 * (1 - place / 40.0), 0.02) / present)::float8 AS x) r
+DECLARE
+    share float8 := quantile_noise.place / 40.0;
+    x float8 := 40 * sqrt(greatest(share * (1 - share), 0.02) / quantile_noise.present);
+BEGIN
+    RETURN (pgslo_catalog.at_place(quantile_noise.grid, quantile_noise.place + x)
+        - pgslo_catalog.at_place(quantile_noise.grid, quantile_noise.place - x)) / 2;
+END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.quantile_noise(float8[], integer, float8) IS 'How far a quantile goes by chance, read off the distribution itself.';
 

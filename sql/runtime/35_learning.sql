@@ -3,43 +3,50 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.shares_apart(present float8, counted jsonb, usual jsonb, presents float8[], counts jsonb[]) RETURNS float8[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    -- new, lost, largest change, half the sum of changes, growth, decline, noise of the sum; each against what it resembles most:
-    -- what is usual, or one of up to three batches.
-    WITH every AS MATERIALIZED (
-        SELECT e.key, max(e.share) FILTER (WHERE e.of = 0) AS now, max(e.share) FILTER (WHERE e.of = 1) AS usual,
-               coalesce(max(e.share) FILTER (WHERE e.of = 0), 0) AS a, coalesce(max(e.share) FILTER (WHERE e.of = 1), 0) AS b,
-               CASE WHEN cardinality(presents) >= 1 THEN coalesce(max(e.share) FILTER (WHERE e.of = 2), 0) END AS c,
-               CASE WHEN cardinality(presents) >= 2 THEN coalesce(max(e.share) FILTER (WHERE e.of = 3), 0) END AS d,
-               CASE WHEN cardinality(presents) >= 3 THEN coalesce(max(e.share) FILTER (WHERE e.of = 4), 0) END AS f
-        FROM (
-            SELECT 0 AS of, j.key, j.value::float8 / present AS share FROM jsonb_each(counted) j
-            UNION ALL SELECT 1, j.key, j.value::float8 FROM jsonb_each(usual) j
-            UNION ALL SELECT 1 + r.i, j.key, j.value::float8 / r.present
-            FROM unnest(presents, counts) WITH ORDINALITY AS r (present, counted, i) CROSS JOIN LATERAL jsonb_each(r.counted) j
-        ) e
-        GROUP BY e.key
-    )
-    SELECT ARRAY[
-        coalesce(sum(e.now) FILTER (WHERE e.usual IS NULL), 0),
-        coalesce(sum(e.usual) FILTER (WHERE e.now IS NULL AND e.usual * present >= 3), 0),
-        least(max(abs(e.a - e.b)), max(abs(e.a - e.c)), max(abs(e.a - e.d)), max(abs(e.a - e.f))),
-        least(sum(abs(e.a - e.b)), sum(abs(e.a - e.c)), sum(abs(e.a - e.d)), sum(abs(e.a - e.f))) / 2,
-        -- As arc sine of the root: a rare value's share goes less far by chance than a common one's.
-        greatest(max(asin(sqrt(least(e.a, 1))) - asin(sqrt(least(greatest(e.b, e.c, e.d, e.f), 1)))), 0),
-        greatest(max(asin(sqrt(least(e.b, e.c, e.d, e.f, 1))) - asin(sqrt(least(e.a, 1)))), 0),
-        0.4 * coalesce(sum(sqrt(e.usual * (1 - e.usual))) FILTER (WHERE e.usual < 1), 0) / sqrt(present)
-    ]
-    FROM every e
+#variable_conflict use_column
+BEGIN
+    RETURN (
+        -- new, lost, largest change, half the sum of changes, growth, decline, noise of the sum; each against what it resembles most:
+        -- what is usual, or one of up to three batches.
+        WITH every AS MATERIALIZED (
+            SELECT e.key, max(e.share) FILTER (WHERE e.of = 0) AS now, max(e.share) FILTER (WHERE e.of = 1) AS usual,
+                   coalesce(max(e.share) FILTER (WHERE e.of = 0), 0) AS a, coalesce(max(e.share) FILTER (WHERE e.of = 1), 0) AS b,
+                   CASE WHEN cardinality(presents) >= 1 THEN coalesce(max(e.share) FILTER (WHERE e.of = 2), 0) END AS c,
+                   CASE WHEN cardinality(presents) >= 2 THEN coalesce(max(e.share) FILTER (WHERE e.of = 3), 0) END AS d,
+                   CASE WHEN cardinality(presents) >= 3 THEN coalesce(max(e.share) FILTER (WHERE e.of = 4), 0) END AS f
+            FROM (
+                SELECT 0 AS of, j.key, j.value::float8 / present AS share FROM jsonb_each(counted) j
+                UNION ALL SELECT 1, j.key, j.value::float8 FROM jsonb_each(usual) j
+                UNION ALL SELECT 1 + r.i, j.key, j.value::float8 / r.present
+                FROM unnest(presents, counts) WITH ORDINALITY AS r (present, counted, i) CROSS JOIN LATERAL jsonb_each(r.counted) j
+            ) e
+            GROUP BY e.key
+        )
+        SELECT ARRAY[
+            coalesce(sum(e.now) FILTER (WHERE e.usual IS NULL), 0),
+            coalesce(sum(e.usual) FILTER (WHERE e.now IS NULL AND e.usual * present >= 3), 0),
+            least(max(abs(e.a - e.b)), max(abs(e.a - e.c)), max(abs(e.a - e.d)), max(abs(e.a - e.f))),
+            least(sum(abs(e.a - e.b)), sum(abs(e.a - e.c)), sum(abs(e.a - e.d)), sum(abs(e.a - e.f))) / 2,
+            -- As arc sine of the root: a rare value's share goes less far by chance than a common one's.
+            greatest(max(asin(sqrt(least(e.a, 1))) - asin(sqrt(least(greatest(e.b, e.c, e.d, e.f), 1)))), 0),
+            greatest(max(asin(sqrt(least(e.b, e.c, e.d, e.f, 1))) - asin(sqrt(least(e.a, 1)))), 0),
+            0.4 * coalesce(sum(sqrt(e.usual * (1 - e.usual))) FILTER (WHERE e.usual < 1), 0) / sqrt(present)
+        ]
+        FROM every e
+    );
+END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.shares_apart(float8, jsonb, jsonb, float8[], jsonb[]) IS 'How the shares of values differ from the usual ones and from those of batches that this one may be like.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.grids_apart(now float8[], reference float8[], OUT distribution float8, OUT moved float8)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+#variable_conflict use_column
+BEGIN
     WITH point AS MATERIALIZED (SELECT n.x, r.x AS y, n.i FROM unnest(now) WITH ORDINALITY AS n (x, i) JOIN unnest(reference) WITH ORDINALITY AS r (x, i) USING (i)),
     step AS MATERIALIZED (
         SELECT max(a) AS a, max(b) AS b, lag(max(a), 1, 0::bigint) OVER w AS a_below, lag(max(b), 1, 0::bigint) OVER w AS b_below
@@ -53,24 +60,31 @@ AS $pgslo$
     SELECT (SELECT least(max(abs(s.a - s.b)), max(abs(s.a_below - s.b_below))) / 41.0 FROM step s),
            -- avg() adds up squares as well, which may overflow.
            (SELECT sum(abs(p.x - p.y)) / count(*) FROM point p WHERE p.i BETWEEN 2 AND 40)
+    INTO grids_apart.distribution, grids_apart.moved;
+END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.grids_apart(float8[], float8[]) IS 'The largest distance of two distributions (Kolmogorov and Smirnov''s) and how far values moved (Wasserstein''s), from their quantiles.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.mixed(usual jsonb, present float8, counted jsonb, weight float8) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    SELECT coalesce(jsonb_object_agg(m.key, m.share), '{}')
-    FROM (
-        SELECT e.key, sum(e.share)::float4 AS share
+#variable_conflict use_column
+BEGIN
+    RETURN (
+        SELECT coalesce(jsonb_object_agg(m.key, m.share), '{}')
         FROM (
-            SELECT j.key, (1 - weight) * j.value::float8 AS share FROM jsonb_each(usual) j
-            UNION ALL SELECT j.key, weight * j.value::float8 / present FROM jsonb_each(counted) j
-        ) e
-        GROUP BY e.key
-        HAVING sum(e.share) >= 1e-6
-        ORDER BY sum(e.share) DESC LIMIT 1000
-    ) m
+            SELECT e.key, sum(e.share)::float4 AS share
+            FROM (
+                SELECT j.key, (1 - weight) * j.value::float8 AS share FROM jsonb_each(usual) j
+                UNION ALL SELECT j.key, weight * j.value::float8 / present FROM jsonb_each(counted) j
+            ) e
+            GROUP BY e.key
+            HAVING sum(e.share) >= 1e-6
+            ORDER BY sum(e.share) DESC LIMIT 1000
+        ) m
+    );
+END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.mixed(jsonb, float8, jsonb, float8) IS 'Usual shares of values once one more batch is known.';
 

@@ -256,6 +256,15 @@ DECLARE
     resolved integer := 0;
     most constant integer := 100;
 BEGIN
+    IF cardinality(record_statement.batches) > 2000 THEN
+        RAISE WARNING USING
+            ERRCODE = '01SL2',
+            MESSAGE = format('statement writes to %s batches of %s', cardinality(record_statement.batches), record_statement.definition),
+            DETAIL = 'Each batch is added up and evaluated by itself.',
+            HINT = 'The batch key is nearly a row key if that is usual: have the owner name a coarser one in the definition, such as a date.',
+            SCHEMA = split_part(record_statement.definition, '.', 1),
+            TABLE = substr(record_statement.definition, strpos(record_statement.definition, '.') + 1);
+    END IF;
     IF cardinality(record_statement.batches) > pgslo_catalog.batches_at_once() THEN
         record_statement.batches := pgslo_catalog.bounded(record_statement.definition, record_statement.batches);
         record_statement.samples := NULL;

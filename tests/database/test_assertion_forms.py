@@ -79,7 +79,7 @@ CASES = {
             "DELETE FROM features.team WHERE team = 'b'",
         ],
         "DELETE FROM features.team",
-        "Group (team) = (a): features.team has no row for (id) = (1)",
+        "Group (team) = (a): features.team has no row for (team) = (a), needed by (id) = (1)",
     ),
     "no_overlap": (
         [

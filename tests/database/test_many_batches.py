@@ -85,3 +85,13 @@ def test_a_row_whose_condition_raises_is_shown_under_its_own_batch(session):
         ("2026-01-02", "(id) = (2)"),
         ("2026-02-02", "(id) = (13)"),
     )
+
+
+@pytest.mark.parametrize(("days", "is_told"), [(2000, False), (2001, True)])
+def test_a_batch_key_that_is_nearly_a_row_key(once, days, is_told):
+    told = once.run(
+        f"INSERT INTO features.once SELECT d, date '2000-01-01' + d, 'a' FROM generate_series(1, {days}) d"
+    ).notices
+    assert [notice.message for notice in told] == (
+        ["statement writes to 2001 batches of features.once"] if is_told else []
+    )

@@ -23,18 +23,18 @@ BEGIN
     -- Groups that break the promise: no row without one of features.team by team
     IF $1 IS NULL THEN
         RETURN QUERY
-        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('%s has no row for %s', 'features.team', (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
+        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('%s has no row for %s, needed by %s', 'features.team', concat('(team) = (', left(g.g0::text, 100), ')'), (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
 FROM (SELECT DISTINCT r.team::text AS g0 FROM features.staff AS r WHERE TRUE AND r.team IS NOT NULL) AS g
 WHERE EXISTS (SELECT FROM features.staff AS r WHERE r.team = g.g0 AND TRUE) AND NOT EXISTS (SELECT FROM features.team AS o WHERE o.team = g.g0 AND TRUE);
     ELSE
         RETURN QUERY
-        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('%s has no row for %s', 'features.team', (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
+        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('%s has no row for %s, needed by %s', 'features.team', concat('(team) = (', left(g.g0::text, 100), ')'), (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
 FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_key)) AS g
 WHERE EXISTS (SELECT FROM features.staff AS r WHERE r.team = g.g0 AND TRUE) AND NOT EXISTS (SELECT FROM features.team AS o WHERE o.team = g.g0 AND TRUE);
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__teams_are_known__breaches(text[]) IS 'pgslo 4dc269df88bae919 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__teams_are_known__breaches(text[]) IS 'pgslo f877c5c9a93ddc60 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__teams_are_known__breaches(text[]) FROM PUBLIC;
 
 -- create function features__staff__is_broken: looks at touched groups.
@@ -53,7 +53,7 @@ BEGIN
     IF $2 = 'features__staff__teams_are_known__breaches' THEN
         -- teams_are_known: no row without one of features.team by team
         RETURN EXISTS (SELECT FROM (
-        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('%s has no row for %s', 'features.team', (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
+        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('%s has no row for %s, needed by %s', 'features.team', concat('(team) = (', left(g.g0::text, 100), ')'), (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
 FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_key)) AS g
 WHERE EXISTS (SELECT FROM features.staff AS r WHERE r.team = g.g0 AND TRUE) AND NOT EXISTS (SELECT FROM features.team AS o WHERE o.team = g.g0 AND TRUE)
         ) AS w);
@@ -65,7 +65,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo b58bedfb5f40e651 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo e49393d2035bac7b features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) FROM PUBLIC;
 
 -- create function features__staff__settle_all: holds all that a transaction touched when it commits.
@@ -359,7 +359,7 @@ SELECT pgslo_catalog.declare_assertion('{
    ]
   }
  ],
- "fingerprint": "0e90bb0d7cf800aa"
+ "fingerprint": "3e7cfd7c392002f4"
 }'::jsonb);
 
 -- create table features__staff__touched: keeps what a transaction touched until it commits.

@@ -4,8 +4,8 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 CREATE TABLE pgslo_catalog.known_part (
     definition_id bigint NOT NULL
         CONSTRAINT known_part_belongs_to_a_definition REFERENCES pgslo_catalog.definition ON DELETE CASCADE,
-    number oid NOT NULL,
-    file oid NOT NULL,
+    number bigint NOT NULL,
+    file bigint NOT NULL,
     is_armed boolean NOT NULL,
     is_newly_armed boolean NOT NULL DEFAULT false,
     places numrange NOT NULL,
@@ -14,7 +14,7 @@ CREATE TABLE pgslo_catalog.known_part (
 COMMENT ON TABLE pgslo_catalog.known_part IS
     'Partitions and children of a defined table, and that table, as tick() or the first apply saw them last.';
 COMMENT ON COLUMN pgslo_catalog.known_part.number IS
-    'Its OID. No regclass, because a dump must load without it; after a restore, all parts are recorded again.';
+    'Its OID. No regclass, because a dump must load without it, and no oid, because pg_upgrade must; after a restore, all parts are recorded again.';
 COMMENT ON COLUMN pgslo_catalog.known_part.file IS 'Its relfilenode, which TRUNCATE changes; 0 for the defined table.';
 COMMENT ON COLUMN pgslo_catalog.known_part.is_armed IS 'Whether it has each statement trigger that the defined table has.';
 COMMENT ON COLUMN pgslo_catalog.known_part.is_newly_armed IS

@@ -12681,8 +12681,8 @@ ALTER TABLE pgslo_catalog.incident ALTER COLUMN incident_id ADD GENERATED ALWAYS
 
 CREATE TABLE pgslo_catalog.known_part (
     definition_id bigint NOT NULL,
-    number oid NOT NULL,
-    file oid NOT NULL,
+    number bigint NOT NULL,
+    file bigint NOT NULL,
     is_armed boolean NOT NULL,
     is_newly_armed boolean DEFAULT false NOT NULL,
     places numrange NOT NULL
@@ -12690,7 +12690,7 @@ CREATE TABLE pgslo_catalog.known_part (
 
 COMMENT ON TABLE pgslo_catalog.known_part IS 'Partitions and children of a defined table, and that table, as tick() or the first apply saw them last.';
 
-COMMENT ON COLUMN pgslo_catalog.known_part.number IS 'Its OID. No regclass, because a dump must load without it; after a restore, all parts are recorded again.';
+COMMENT ON COLUMN pgslo_catalog.known_part.number IS 'Its OID. No regclass, because a dump must load without it, and no oid, because pg_upgrade must; after a restore, all parts are recorded again.';
 
 COMMENT ON COLUMN pgslo_catalog.known_part.file IS 'Its relfilenode, which TRUNCATE changes; 0 for the defined table.';
 

@@ -6034,8 +6034,8 @@ BEGIN
             SELECT NULL::float8 AS value, NULL::bigint AS rows, 'it has not been judged yet' AS said, NULL::text AS example INTO found;
         ELSE
             PERFORM pgslo_catalog.record_break(name, held.name, SQLSTATE, SQLERRM);
-            SELECT NULL::float8 AS value, NULL::bigint AS rows, format('it can no longer be judged: %s', pgslo_catalog.error_said(false, SQLSTATE, SQLERRM)) AS said,
-                   SQLERRM AS example
+            SELECT NULL::float8 AS value, NULL::bigint AS rows,
+                   format('it can no longer be judged: %s', pgslo_catalog.error_said(false, SQLSTATE, SQLERRM)) AS said, SQLERRM AS example
             INTO found;
         END IF;
     END;
@@ -6044,7 +6044,8 @@ BEGIN
         WHEN found.value < held.warn_low OR found.value > held.warn_high OR found.value < held.reject_low OR found.value > held.reject_high THEN 'missed'
         ELSE 'met'
     END;
-    PERFORM pgslo_catalog.give_verdict(held, judged, verdict, found.value, coalesce(held.warn_low, held.reject_low), coalesce(held.warn_high, held.reject_high), NULL, found.said, example => found.example);
+    PERFORM pgslo_catalog.give_verdict(held, judged, verdict, found.value, coalesce(held.warn_low, held.reject_low),
+        coalesce(held.warn_high, held.reject_high), NULL, found.said, example => found.example);
 END
 $$;
 
@@ -8865,7 +8866,7 @@ BEGIN
         RAISE WARNING USING
             ERRCODE = '01SL2',
             MESSAGE = format('statement writes to %s batches of %s', cardinality(record_statement.batches), record_statement.definition),
-            DETAIL = 'Each batch is added up and evaluated by itself.',
+            DETAIL = 'Each batch is added up and evaluated separately.',
             HINT = 'The batch key is nearly a row key if that is usual: have the owner name a coarser one in the definition, such as a date.',
             SCHEMA = split_part(record_statement.definition, '.', 1),
             TABLE = substr(record_statement.definition, strpos(record_statement.definition, '.') + 1);

@@ -260,7 +260,7 @@ BEGIN
         RAISE WARNING USING
             ERRCODE = '01SL2',
             MESSAGE = format('statement writes to %s batches of %s', cardinality(record_statement.batches), record_statement.definition),
-            DETAIL = 'Each batch is added up and evaluated by itself.',
+            DETAIL = 'Each batch is added up and evaluated separately.',
             HINT = 'The batch key is nearly a row key if that is usual: have the owner name a coarser one in the definition, such as a date.',
             SCHEMA = split_part(record_statement.definition, '.', 1),
             TABLE = substr(record_statement.definition, strpos(record_statement.definition, '.') + 1);

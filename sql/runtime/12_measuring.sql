@@ -238,8 +238,8 @@ BEGIN
             SELECT NULL::float8 AS value, NULL::bigint AS rows, 'it has not been judged yet' AS said, NULL::text AS example INTO found;
         ELSE
             PERFORM pgslo_catalog.record_break(name, held.name, SQLSTATE, SQLERRM);
-            SELECT NULL::float8 AS value, NULL::bigint AS rows, format('it can no longer be judged: %s', pgslo_catalog.error_said(false, SQLSTATE, SQLERRM)) AS said,
-                   SQLERRM AS example
+            SELECT NULL::float8 AS value, NULL::bigint AS rows,
+                   format('it can no longer be judged: %s', pgslo_catalog.error_said(false, SQLSTATE, SQLERRM)) AS said, SQLERRM AS example
             INTO found;
         END IF;
     END;
@@ -248,10 +248,12 @@ BEGIN
         WHEN found.value < held.warn_low OR found.value > held.warn_high OR found.value < held.reject_low OR found.value > held.reject_high THEN 'missed'
         ELSE 'met'
     END;
-    PERFORM pgslo_catalog.give_verdict(held, judged, verdict, found.value, coalesce(held.warn_low, held.reject_low), coalesce(held.warn_high, held.reject_high), NULL, found.said, example => found.example);
+    PERFORM pgslo_catalog.give_verdict(held, judged, verdict, found.value, coalesce(held.warn_low, held.reject_low),
+        coalesce(held.warn_high, held.reject_high), NULL, found.said, example => found.example);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.judge_rule(pgslo_catalog.definition, pgslo_catalog.batch, pgslo_catalog.rule) IS 'Judges a batch by one rule, and opens or resolves its incident.';
+COMMENT ON FUNCTION pgslo_catalog.judge_rule(pgslo_catalog.definition, pgslo_catalog.batch, pgslo_catalog.rule)
+    IS 'Judges a batch by one rule, and opens or resolves its incident.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.judge_by_clock(definition pgslo_catalog.definition, at_once text, since timestamptz) RETURNS void
 LANGUAGE plpgsql

@@ -130,6 +130,7 @@ class _WriteQuarantine(Header):
     first: Sql
     others: tuple[Sql, ...]
     fields: Sql
+    refuses: Sql
     rules: tuple[Described, ...]
     old_key: Sql
 
@@ -354,6 +355,7 @@ class WriteCompiler:
             first=described[0].passes,
             others=tuple(one.passes for one in described[1:]),
             fields=_fields(NEW, self._read(diverting)),
+            refuses=sql.literal(any(refuses(rule) for rule in diverting)),
             rules=described,
             old_key=sql.join(
                 ", ",

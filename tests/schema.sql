@@ -1699,10 +1699,14 @@ BEGIN
             left_behind := pgslo_catalog.restore_session(session_before, true);
             is_done := false;
         END;
-        IF left_behind IS NOT NULL THEN
-            PERFORM pgslo_catalog.say_left((due.definition).name, 'SL004',
-                format('code of %s changes the session that reads it', (due.definition).name));
-        END IF;
+        BEGIN
+            IF left_behind IS NOT NULL THEN
+                PERFORM pgslo_catalog.say_left((due.definition).name, 'SL004',
+                    format('code of %s changes the session that reads it', (due.definition).name));
+            END IF;
+        EXCEPTION WHEN query_canceled THEN
+            is_done := false;
+        END;
         IF due.is_strange AND clock_timestamp() - began > longest THEN
             longest := clock_timestamp() - began;
             slowest_owner := table_owner;
@@ -8864,7 +8868,7 @@ DECLARE
 BEGIN
     IF cardinality(record_statement.batches) > 2000 THEN
         RAISE WARNING USING
-            ERRCODE = '01SL2',
+            ERRCODE = '01000',
             MESSAGE = format('statement writes to %s batches of %s', cardinality(record_statement.batches), record_statement.definition),
             DETAIL = 'Each batch is added up and evaluated separately.',
             HINT = 'The batch key is nearly a row key if that is usual: have the owner name a coarser one in the definition, such as a date.',

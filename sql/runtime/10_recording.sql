@@ -258,7 +258,7 @@ DECLARE
 BEGIN
     IF cardinality(record_statement.batches) > 2000 THEN
         RAISE WARNING USING
-            ERRCODE = '01SL2',
+            ERRCODE = '01000',
             MESSAGE = format('statement writes to %s batches of %s', cardinality(record_statement.batches), record_statement.definition),
             DETAIL = 'Each batch is added up and evaluated separately.',
             HINT = 'The batch key is nearly a row key if that is usual: have the owner name a coarser one in the definition, such as a date.',

@@ -154,10 +154,14 @@ BEGIN
             left_behind := pgslo_catalog.restore_session(session_before, true);
             is_done := false;
         END;
-        IF left_behind IS NOT NULL THEN
-            PERFORM pgslo_catalog.say_left((due.definition).name, 'SL004',
-                format('code of %s changes the session that reads it', (due.definition).name));
-        END IF;
+        BEGIN
+            IF left_behind IS NOT NULL THEN
+                PERFORM pgslo_catalog.say_left((due.definition).name, 'SL004',
+                    format('code of %s changes the session that reads it', (due.definition).name));
+            END IF;
+        EXCEPTION WHEN query_canceled THEN
+            is_done := false;
+        END;
         IF due.is_strange AND clock_timestamp() - began > longest THEN
             longest := clock_timestamp() - began;
             slowest_owner := table_owner;

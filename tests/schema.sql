@@ -4565,7 +4565,9 @@ BEGIN
         IF (known.name IS NOT NULL OR one.batch = follow_stream.at_once)
             AND (one.place < newest.place OR one.batch = follow_stream.at_once OR follow_stream.at_once = '*'
                  OR before.rows = one.rows AND before.last_written_at + (follow_stream.definition).settle < clock_timestamp())
-            AND (before.closed_at IS NULL OR before.rows <> one.rows OR before.present <> (SELECT b.present FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch))
+            AND (before.closed_at IS NULL
+                 OR (SELECT (b.rows, b.present, b.tallies) IS DISTINCT FROM (before.rows, before.present, before.tallies)
+                     FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch))
         THEN
             PERFORM pgslo_catalog.judge_closed(follow_stream.definition, one.batch,
                 pgslo_catalog.watched_columns(id),
@@ -5714,6 +5716,8 @@ BEGIN
         -- Rows that are deleted because they are old are no news.
         UPDATE pgslo_catalog.verdict v SET verdict = 'unknown', said = 'the batch was emptied', example = NULL, judged_at = clock_timestamp()
         WHERE v.definition_id = judge_batch.definition_id AND v.batch = judge_batch.batch;
+        DELETE FROM pgslo_catalog.rule_break b
+        WHERE b.definition_id = judge_batch.definition_id AND b.batch = judge_batch.batch AND b.error_code = '22000';
         RETURN;
     END IF;
     FOR rule IN
@@ -6028,6 +6032,7 @@ DECLARE
     found record;
     verdict text;
 BEGIN
+    DELETE FROM pgslo_catalog.rule_break b WHERE b.rule_id = held.rule_id AND b.batch = judged.name AND b.pause_id IS NULL;
     BEGIN
         SELECT m.* INTO found FROM pgslo_catalog.measured(judge_rule.definition, judged, held) AS m;
     EXCEPTION WHEN OTHERS THEN
@@ -6043,6 +6048,9 @@ BEGIN
             INTO found;
         END IF;
     END;
+    IF found.value IS NULL AND judged.rows > 0 AND pgslo_catalog.raising(judged, held.measure) > 0 THEN
+        PERFORM pgslo_catalog.record_raising(name, held, judged, found.said);
+    END IF;
     verdict := CASE
         WHEN found.value IS NULL OR found.value = 'NaN' THEN 'unknown'
         WHEN found.value < held.warn_low OR found.value > held.warn_high OR found.value < held.reject_low OR found.value > held.reject_high THEN 'missed'
@@ -6067,6 +6075,8 @@ BEGIN
         SELECT r AS rule, r.scope, r.name, b.batch, min(b.place) AS place
         FROM pgslo_catalog.rule_break b JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id
         WHERE b.definition_id = id AND b.batch IS NOT NULL AND r.retired_at IS NULL AND r.scope <> 'assertion'
+          -- A batch for which an expression raises an error is evaluated again once its rows change.
+          AND (r.scope = 'row' OR pgslo_catalog.is_transient(b.error_code))
         GROUP BY r, r.scope, r.name, b.batch
         ORDER BY min(b.place) DESC, min(b.rule_break_id)
     LOOP
@@ -6826,6 +6836,11 @@ BEGIN
     looked_at := pgslo_catalog.unmeasured(measured.batch, measure);
     IF looked_at > 0 THEN
         said := format('%s came or went while columns could not be measured', pgslo_catalog.rows_shown(looked_at));
+        RETURN;
+    END IF;
+    looked_at := pgslo_catalog.raising(measured.batch, measure);
+    IF looked_at > 0 THEN
+        said := format('the expression of the rule raises an error for %s', pgslo_catalog.rows_shown(looked_at));
         RETURN;
     END IF;
     CASE
@@ -8610,6 +8625,21 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.quotient(part double precision, whole double precision) IS 'Return a quotient within the bounds of float_of(); NULL if the divisor is 0.';
 
+CREATE FUNCTION pgslo_catalog.raising(batch pgslo_catalog.batch, measure jsonb) RETURNS numeric
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    whole jsonb := CASE WHEN measure ->> 'form' = 'change' THEN measure -> 'of' ELSE measure END;
+BEGIN
+    RETURN coalesce((
+        SELECT max(abs(((raising.batch).tallies ->> ('raising ' || (whole ->> n.name)))::numeric))
+        FROM unnest(ARRAY['tally', 'good', 'among', 'count', 'sum', 'squares']) AS n (name)), 0);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.raising(batch pgslo_catalog.batch, measure jsonb) IS 'Return the number of rows for which the sums of a measure raise an error.';
+
 CREATE FUNCTION pgslo_catalog.reached_tables(relation regclass, cascades boolean) RETURNS SETOF oid
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8796,6 +8826,23 @@ END
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[], old_key text[], changed text[]) IS 'Keep a row that is not stored in its table, whole, with every reason; changed: the columns that an UPDATE changes.';
+
+CREATE FUNCTION pgslo_catalog.record_raising(definition text, rule pgslo_catalog.rule, batch pgslo_catalog.batch, said text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Every read looks at these notes, and who writes rows decides how many batches there are.
+    IF 100 > (SELECT count(*) FROM pgslo_catalog.rule_break b
+              WHERE b.rule_id = (record_raising.rule).rule_id AND b.error_code = '22000')
+    THEN
+        PERFORM pgslo_catalog.mark_unjudged(record_raising.definition, ARRAY[(record_raising.rule).name],
+            ARRAY[(record_raising.batch).name], ARRAY[(record_raising.batch).place], '22000', record_raising.said);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.record_raising(definition text, rule pgslo_catalog.rule, batch pgslo_catalog.batch, said text) IS 'Have readers warned that a rule has no value for a batch, because its expression raises an error for a row.';
 
 CREATE FUNCTION pgslo_catalog.record_repair(definition text, rule text, column_name text, row_key text, old_value text, new_value text) RETURNS void
     LANGUAGE sql
@@ -9275,7 +9322,7 @@ BEGIN
     -- Batches that rules have still to judge are judged by tick(), if the table says which rows they have.
     DELETE FROM pgslo_catalog.rule_break b
     WHERE b.definition_id = id
-      AND (b.batch IS NULL AND b.pause_id IS NULL OR b.pause_id IS NULL AND document ->> 'judge' IS NULL
+      AND (b.pause_id IS NULL AND (b.batch IS NULL OR b.error_code = '22000' OR document ->> 'judge' IS NULL)
            OR EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.rule_id = b.rule_id AND r.retired_at IS NOT NULL));
     IF FOUND AND document ->> 'recount' IS NOT NULL THEN
         INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)
@@ -9506,7 +9553,7 @@ BEGIN
         $query$, target.recount)
     INTO counted
     USING replace_counts.first, replace_counts.last, replace_counts.mask, target.definition_id, columns, target.writes,
-        target.tallies, replace_counts.batches, replace_counts.judges, target.judge IS NOT NULL,
+        pgslo_catalog.tally_slots(target.tallies), replace_counts.batches, replace_counts.judges, target.judge IS NOT NULL,
         has_unknown;
     RETURN counted;
 END
@@ -10318,7 +10365,9 @@ DECLARE
 BEGIN
     IF (statistic.batch).rows <= 0 THEN
         RETURN CASE WHEN measure ->> 'form' = 'rows' AND (statistic.batch).rows = 0 THEN 0 END;
-    ELSIF pgslo_catalog.unmeasured(statistic.batch, statistic.measure) > 0 THEN
+    ELSIF pgslo_catalog.unmeasured(statistic.batch, statistic.measure) > 0
+        OR pgslo_catalog.raising(statistic.batch, statistic.measure) > 0
+    THEN
         RETURN NULL;
     END IF;
     CASE measure ->> 'form'
@@ -10487,6 +10536,35 @@ CREATE FUNCTION pgslo_catalog.summary_names() RETURNS text[]
 
 COMMENT ON FUNCTION pgslo_catalog.summary_names() IS 'Names of the numbers in a profile''s summary, in order.';
 
+CREATE FUNCTION pgslo_catalog.summed(batches pgslo_catalog.measured[], slots integer) RETURNS pgslo_catalog.measured[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH part AS (
+        SELECT b.* FROM unnest(summed.batches) AS b
+    ), total AS (
+        SELECT n.batch, array_agg(n.total ORDER BY n.ordinal) AS tallies
+        FROM (
+            SELECT p.batch, t.ordinal, sum(t.value) AS total
+            FROM part p
+            CROSS JOIN LATERAL unnest(p.tallies || array_fill(NULL::numeric, ARRAY[summed.slots])) WITH ORDINALITY AS t (value, ordinal)
+            WHERE t.ordinal <= summed.slots
+            GROUP BY p.batch, t.ordinal
+        ) n
+        GROUP BY n.batch
+    )
+    SELECT array_agg(ROW(p.batch, p.place, p.rows, p.present, t.tallies, p.failed, s.sample)::pgslo_catalog.measured)
+    FROM (
+        -- An empty array is the least of all: one entry of a batch says what was counted in it.
+        SELECT part.batch, min(part.place) AS place, sum(part.rows)::bigint AS rows, max(part.present) AS present, max(part.failed) AS failed
+        FROM part GROUP BY part.batch
+    ) p
+    JOIN total t ON t.batch = p.batch
+    LEFT JOIN LATERAL (SELECT part.sample FROM part WHERE part.batch = p.batch AND part.sample IS NOT NULL LIMIT 1) s ON true
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.summed(batches pgslo_catalog.measured[], slots integer) IS 'Return what was counted row by row as one entry for each batch, with so many sums.';
+
 CREATE FUNCTION pgslo_catalog.tables_ready(task text) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10519,7 +10597,7 @@ DECLARE
 BEGIN
     INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, tallies, first_written_at, last_written_at, counted_at)
     VALUES ((take_count.definition).definition_id, (counted).batch, place, (counted).rows, coalesce(pgslo_catalog.signed(columns, (counted).present, 1), '{}'),
-            coalesce(pgslo_catalog.signed((take_count.definition).tallies, (counted).tallies, 1), '{}'), clock_timestamp(), clock_timestamp(), clock_timestamp())
+            coalesce(pgslo_catalog.signed(pgslo_catalog.tally_slots((take_count.definition).tallies), (counted).tallies, 1), '{}'), clock_timestamp(), clock_timestamp(), clock_timestamp())
     ON CONFLICT ON CONSTRAINT batch_name_is_unique_in_its_definition DO UPDATE SET
         rows = excluded.rows, present = excluded.present, tallies = excluded.tallies, counted_at = excluded.counted_at,
         last_written_at = CASE WHEN b.rows = excluded.rows THEN b.last_written_at ELSE excluded.last_written_at END;
@@ -10577,6 +10655,16 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) IS 'Waits until no other transaction that touched such a group is committing, and keeps others waiting until this one is done.';
+
+CREATE FUNCTION pgslo_catalog.tally_slots(tallies text[]) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT tally_slots.tallies || array_agg('raising ' || t.name ORDER BY t.ordinal)
+    FROM unnest(tally_slots.tallies) WITH ORDINALITY AS t (name, ordinal)
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.tally_slots(tallies text[]) IS 'Return names of sums, followed by names of the number of rows for which each of them raises an error.';
 
 CREATE FUNCTION pgslo_catalog.tell_guards() RETURNS trigger
     LANGUAGE plpgsql
@@ -13907,6 +13995,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.quantile_noise(grid double precision[], pla
 
 REVOKE ALL ON FUNCTION pgslo_catalog.quotient(part double precision, whole double precision) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.raising(batch pgslo_catalog.batch, measure jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.reached_tables(relation regclass, cascades boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.readable(relation oid, columns text[]) FROM PUBLIC;
@@ -13922,6 +14012,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_lost(definition text, rules text[], 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[], old_key text[], changed text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.record_raising(definition text, rule pgslo_catalog.rule, batch pgslo_catalog.batch, said text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_repair(definition text, rule text, column_name text, row_key text, old_value text, new_value text) FROM PUBLIC;
 
@@ -14033,6 +14125,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name
 
 REVOKE ALL ON FUNCTION pgslo_catalog.summary_names() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.summed(batches pgslo_catalog.measured[], slots integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.tables_ready(task text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) FROM PUBLIC;
@@ -14040,6 +14134,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definit
 REVOKE ALL ON FUNCTION pgslo_catalog.take_counts(definition pgslo_catalog.definition, counted pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.tally_slots(tallies text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.tell_guards() FROM PUBLIC;
 

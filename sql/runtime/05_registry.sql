@@ -63,7 +63,7 @@ BEGIN
     -- Batches that rules have still to judge are judged by tick(), if the table says which rows they have.
     DELETE FROM pgslo_catalog.rule_break b
     WHERE b.definition_id = id
-      AND (b.batch IS NULL AND b.pause_id IS NULL OR b.pause_id IS NULL AND document ->> 'judge' IS NULL
+      AND (b.pause_id IS NULL AND (b.batch IS NULL OR b.error_code = '22000' OR document ->> 'judge' IS NULL)
            OR EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.rule_id = b.rule_id AND r.retired_at IS NOT NULL));
     IF FOUND AND document ->> 'recount' IS NOT NULL THEN
         INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)

@@ -193,6 +193,45 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.merged(pgslo_catalog.measured[], integer) IS 'What was counted rule by rule, as one entry for each batch.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.tally_slots(tallies text[]) RETURNS text[]
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT tally_slots.tallies || array_agg('raising ' || t.name ORDER BY t.ordinal)
+    FROM unnest(tally_slots.tallies) WITH ORDINALITY AS t (name, ordinal)
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.tally_slots(text[]) IS
+    'Return names of sums, followed by names of the number of rows for which each of them raises an error.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.summed(batches pgslo_catalog.measured[], slots integer) RETURNS pgslo_catalog.measured[]
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    WITH part AS (
+        SELECT b.* FROM unnest(summed.batches) AS b
+    ), total AS (
+        SELECT n.batch, array_agg(n.total ORDER BY n.ordinal) AS tallies
+        FROM (
+            SELECT p.batch, t.ordinal, sum(t.value) AS total
+            FROM part p
+            CROSS JOIN LATERAL unnest(p.tallies || array_fill(NULL::numeric, ARRAY[summed.slots])) WITH ORDINALITY AS t (value, ordinal)
+            WHERE t.ordinal <= summed.slots
+            GROUP BY p.batch, t.ordinal
+        ) n
+        GROUP BY n.batch
+    )
+    SELECT array_agg(ROW(p.batch, p.place, p.rows, p.present, t.tallies, p.failed, s.sample)::pgslo_catalog.measured)
+    FROM (
+        -- An empty array is the least of all: one entry of a batch says what was counted in it.
+        SELECT part.batch, min(part.place) AS place, sum(part.rows)::bigint AS rows, max(part.present) AS present, max(part.failed) AS failed
+        FROM part GROUP BY part.batch
+    ) p
+    JOIN total t ON t.batch = p.batch
+    LEFT JOIN LATERAL (SELECT part.sample FROM part WHERE part.batch = p.batch AND part.sample IS NOT NULL LIMIT 1) s ON true
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.summed(pgslo_catalog.measured[], integer) IS
+    'Return what was counted row by row as one entry for each batch, with so many sums.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.unsampled(batches pgslo_catalog.measured[]) RETURNS pgslo_catalog.measured[]
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp

@@ -224,6 +224,8 @@ BEGIN
         SELECT r AS rule, r.scope, r.name, b.batch, min(b.place) AS place
         FROM pgslo_catalog.rule_break b JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id
         WHERE b.definition_id = id AND b.batch IS NOT NULL AND r.retired_at IS NULL AND r.scope <> 'assertion'
+          -- A batch for which an expression raises an error is evaluated again once its rows change.
+          AND (r.scope = 'row' OR pgslo_catalog.is_transient(b.error_code))
         GROUP BY r, r.scope, r.name, b.batch
         ORDER BY min(b.place) DESC, min(b.rule_break_id)
     LOOP

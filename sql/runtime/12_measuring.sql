@@ -217,6 +217,25 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.watched_columns(bigint) IS 'Columns whose profile is kept, in the order in which samples have them.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.record_raising(
+    definition text, rule pgslo_catalog.rule, batch pgslo_catalog.batch, said text
+) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- Every read looks at these notes, and who writes rows decides how many batches there are.
+    IF 100 > (SELECT count(*) FROM pgslo_catalog.rule_break b
+              WHERE b.rule_id = (record_raising.rule).rule_id AND b.error_code = '22000')
+    THEN
+        PERFORM pgslo_catalog.mark_unjudged(record_raising.definition, ARRAY[(record_raising.rule).name],
+            ARRAY[(record_raising.batch).name], ARRAY[(record_raising.batch).place], '22000', record_raising.said);
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.record_raising(text, pgslo_catalog.rule, pgslo_catalog.batch, text) IS
+    'Have readers warned that a rule has no value for a batch, because its expression raises an error for a row.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.judge_rule(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -228,6 +247,7 @@ DECLARE
     found record;
     verdict text;
 BEGIN
+    DELETE FROM pgslo_catalog.rule_break b WHERE b.rule_id = held.rule_id AND b.batch = judged.name AND b.pause_id IS NULL;
     BEGIN
         SELECT m.* INTO found FROM pgslo_catalog.measured(judge_rule.definition, judged, held) AS m;
     EXCEPTION WHEN OTHERS THEN
@@ -243,6 +263,9 @@ BEGIN
             INTO found;
         END IF;
     END;
+    IF found.value IS NULL AND judged.rows > 0 AND pgslo_catalog.raising(judged, held.measure) > 0 THEN
+        PERFORM pgslo_catalog.record_raising(name, held, judged, found.said);
+    END IF;
     verdict := CASE
         WHEN found.value IS NULL OR found.value = 'NaN' THEN 'unknown'
         WHEN found.value < held.warn_low OR found.value > held.warn_high OR found.value < held.reject_low OR found.value > held.reject_high THEN 'missed'
@@ -309,6 +332,8 @@ BEGIN
         -- Rows that are deleted because they are old are no news.
         UPDATE pgslo_catalog.verdict v SET verdict = 'unknown', said = 'the batch was emptied', example = NULL, judged_at = clock_timestamp()
         WHERE v.definition_id = judge_batch.definition_id AND v.batch = judge_batch.batch;
+        DELETE FROM pgslo_catalog.rule_break b
+        WHERE b.definition_id = judge_batch.definition_id AND b.batch = judge_batch.batch AND b.error_code = '22000';
         RETURN;
     END IF;
     FOR rule IN
@@ -563,7 +588,9 @@ BEGIN
         IF (known.name IS NOT NULL OR one.batch = follow_stream.at_once)
             AND (one.place < newest.place OR one.batch = follow_stream.at_once OR follow_stream.at_once = '*'
                  OR before.rows = one.rows AND before.last_written_at + (follow_stream.definition).settle < clock_timestamp())
-            AND (before.closed_at IS NULL OR before.rows <> one.rows OR before.present <> (SELECT b.present FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch))
+            AND (before.closed_at IS NULL
+                 OR (SELECT (b.rows, b.present, b.tallies) IS DISTINCT FROM (before.rows, before.present, before.tallies)
+                     FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch))
         THEN
             PERFORM pgslo_catalog.judge_closed(follow_stream.definition, one.batch,
                 pgslo_catalog.watched_columns(id),

@@ -11,7 +11,7 @@ DECLARE
 BEGIN
     INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, tallies, first_written_at, last_written_at, counted_at)
     VALUES ((take_count.definition).definition_id, (counted).batch, place, (counted).rows, coalesce(pgslo_catalog.signed(columns, (counted).present, 1), '{}'),
-            coalesce(pgslo_catalog.signed((take_count.definition).tallies, (counted).tallies, 1), '{}'), clock_timestamp(), clock_timestamp(), clock_timestamp())
+            coalesce(pgslo_catalog.signed(pgslo_catalog.tally_slots((take_count.definition).tallies), (counted).tallies, 1), '{}'), clock_timestamp(), clock_timestamp(), clock_timestamp())
     ON CONFLICT ON CONSTRAINT batch_name_is_unique_in_its_definition DO UPDATE SET
         rows = excluded.rows, present = excluded.present, tallies = excluded.tallies, counted_at = excluded.counted_at,
         last_written_at = CASE WHEN b.rows = excluded.rows THEN b.last_written_at ELSE excluded.last_written_at END;
@@ -260,7 +260,7 @@ BEGIN
         $query$, target.recount)
     INTO counted
     USING replace_counts.first, replace_counts.last, replace_counts.mask, target.definition_id, columns, target.writes,
-        target.tallies, replace_counts.batches, replace_counts.judges, target.judge IS NOT NULL,
+        pgslo_catalog.tally_slots(target.tallies), replace_counts.batches, replace_counts.judges, target.judge IS NOT NULL,
         has_unknown;
     RETURN counted;
 END

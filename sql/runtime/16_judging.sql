@@ -174,6 +174,21 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.unmeasured(pgslo_catalog.batch, jsonb) IS 'How many rows came or went while columns could not be measured, if that makes a difference to a measure.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.raising(batch pgslo_catalog.batch, measure jsonb) RETURNS numeric
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    whole jsonb := CASE WHEN measure ->> 'form' = 'change' THEN measure -> 'of' ELSE measure END;
+BEGIN
+    RETURN coalesce((
+        SELECT max(abs(((raising.batch).tallies ->> ('raising ' || (whole ->> n.name)))::numeric))
+        FROM unnest(ARRAY['tally', 'good', 'among', 'count', 'sum', 'squares']) AS n (name)), 0);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.raising(pgslo_catalog.batch, jsonb) IS
+    'Return the number of rows for which the sums of a measure raise an error.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) RETURNS float8
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -186,7 +201,9 @@ DECLARE
 BEGIN
     IF (statistic.batch).rows <= 0 THEN
         RETURN CASE WHEN measure ->> 'form' = 'rows' AND (statistic.batch).rows = 0 THEN 0 END;
-    ELSIF pgslo_catalog.unmeasured(statistic.batch, statistic.measure) > 0 THEN
+    ELSIF pgslo_catalog.unmeasured(statistic.batch, statistic.measure) > 0
+        OR pgslo_catalog.raising(statistic.batch, statistic.measure) > 0
+    THEN
         RETURN NULL;
     END IF;
     CASE measure ->> 'form'
@@ -454,6 +471,11 @@ BEGIN
     looked_at := pgslo_catalog.unmeasured(measured.batch, measure);
     IF looked_at > 0 THEN
         said := format('%s came or went while columns could not be measured', pgslo_catalog.rows_shown(looked_at));
+        RETURN;
+    END IF;
+    looked_at := pgslo_catalog.raising(measured.batch, measure);
+    IF looked_at > 0 THEN
+        said := format('the expression of the rule raises an error for %s', pgslo_catalog.rows_shown(looked_at));
         RETURN;
     END IF;
     CASE

@@ -95,15 +95,34 @@ BEGIN
             GROUP BY 1
         ) AS b;
         EXCEPTION WHEN OTHERS THEN
-            -- What cannot be counted by column can still be counted. Rows that went unmeasured leave their batch as little known as rows that came.
             error_code := SQLSTATE;
             error_message := SQLERRM;
-            columns := '{}';
-            tallies := ARRAY['unmeasured rows'];
-            SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}', ARRAY[-b.rows], '{}', NULL)::pgslo_catalog.measured)
-            INTO batches
-            FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b;
-            -- Nor is it known which of them failed.
+            BEGIN
+                BEGIN
+                    SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
+        INTO batches
+        FROM (
+            SELECT (r.feature_date) AS raw,
+                   count(*) AS rows,
+                   ARRAY[count(r.user_id), count(r.age), count(r.clicks), count(r.score), count(r.spend), count(r.country), count(r.plan), count(r.email), count(r.phone), count(r.shop), count(r.sku), count(r.campaign), count(r.signed_up_at), count(r.last_seen_at)]::bigint[] AS present,
+                   ARRAY[sum(CASE WHEN r.age IS NOT NULL THEN 1 END), sum(CASE WHEN r.age IS NOT NULL THEN r.age::numeric END)]::numeric[] AS tallies,
+                   ARRAY[]::bigint[] AS failed,
+                   array_agg(ARRAY[hashint8extended(r.user_id::bigint, 0)::text, r.user_id::text, r.age::text, r.clicks::text, r.score::text, r.spend::text, left(r.country::text, 100), left(r.plan::text, 100), left(r.email::text, 100), left(r.phone::text, 100), r.shop::text, left(r.sku::text, 100), left(r.campaign::text, 100), extract(epoch FROM r.signed_up_at)::text, extract(epoch FROM r.last_seen_at)::text]) FILTER (WHERE hashint8extended(r.user_id::bigint, 0) & mask = 0) AS sample
+            FROM pgslo_old AS r
+            GROUP BY 1
+        ) AS b;
+                EXCEPTION WHEN OTHERS THEN
+                    RAISE;
+                END;
+            EXCEPTION WHEN OTHERS THEN
+                -- What cannot be counted by column can still be counted. Rows that went unmeasured leave their batch as little known as rows that came.
+                columns := '{}';
+                tallies := ARRAY['unmeasured rows'];
+                SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}', ARRAY[-b.rows], '{}', NULL)::pgslo_catalog.measured)
+                INTO batches
+                FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b;
+            END;
+            -- It is not known which of them failed.
             PERFORM pgslo_catalog.mark_taken('features.user_stats', rules, ARRAY(SELECT b.batch FROM unnest(batches) AS b),
                 ARRAY(SELECT b.place FROM unnest(batches) AS b), error_code, error_message);
         END;
@@ -117,7 +136,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo cce6c06cacf66e94 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 426b67e672842057 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement judges every rule and measures its batches.
@@ -168,7 +187,8 @@ BEGIN
     IF batches IS NULL THEN
         -- Rule by rule, so that one that cannot be judged does not take the others with it.
         BEGIN
-            SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
+            BEGIN
+                SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
         INTO batches
         FROM (
             SELECT (r.feature_date) AS raw,
@@ -180,6 +200,9 @@ BEGIN
             FROM pgslo_new AS r
             GROUP BY 1
         ) AS b;
+            EXCEPTION WHEN OTHERS THEN
+                RAISE;
+            END;
         EXCEPTION WHEN OTHERS THEN
             -- What cannot be counted by column can still be counted; the batch is known not to have been measured whole.
             columns := '{}';
@@ -246,7 +269,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 610958a1c2a190b9 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 567f502c02f39274 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

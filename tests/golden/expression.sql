@@ -199,15 +199,34 @@ BEGIN
             GROUP BY 1
         ) AS b;
         EXCEPTION WHEN OTHERS THEN
-            -- What cannot be counted by column can still be counted. Rows that went unmeasured leave their batch as little known as rows that came.
             error_code := SQLSTATE;
             error_message := SQLERRM;
-            columns := '{}';
-            tallies := ARRAY['unmeasured rows'];
-            SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}', ARRAY[-b.rows], '{}', NULL)::pgslo_catalog.measured)
-            INTO batches
-            FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b;
-            -- Nor is it known which of them failed.
+            BEGIN
+                BEGIN
+                    SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
+        INTO batches
+        FROM (
+            SELECT (r.feature_date) AS raw,
+                   count(*) AS rows,
+                   ARRAY[]::bigint[] AS present,
+                   ARRAY[]::numeric[] AS tallies,
+                   ARRAY[]::bigint[] AS failed,
+                   NULL::text[] AS sample
+            FROM pgslo_old AS r
+            GROUP BY 1
+        ) AS b;
+                EXCEPTION WHEN OTHERS THEN
+                    RAISE;
+                END;
+            EXCEPTION WHEN OTHERS THEN
+                -- What cannot be counted by column can still be counted. Rows that went unmeasured leave their batch as little known as rows that came.
+                columns := '{}';
+                tallies := ARRAY['unmeasured rows'];
+                SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}', ARRAY[-b.rows], '{}', NULL)::pgslo_catalog.measured)
+                INTO batches
+                FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b;
+            END;
+            -- It is not known which of them failed.
             PERFORM pgslo_catalog.mark_taken('features.user_stats', rules, ARRAY(SELECT b.batch FROM unnest(batches) AS b),
                 ARRAY(SELECT b.place FROM unnest(batches) AS b), error_code, error_message);
         END;
@@ -221,7 +240,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 42b268939095c897 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 61880396fb7cc2cb features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -274,7 +293,8 @@ BEGIN
     IF batches IS NULL THEN
         -- Rule by rule, so that one that cannot be judged does not take the others with it.
         BEGIN
-            SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
+            BEGIN
+                SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
         INTO batches
         FROM (
             SELECT (r.feature_date) AS raw,
@@ -286,6 +306,9 @@ BEGIN
             FROM pgslo_new AS r
             GROUP BY 1
         ) AS b;
+            EXCEPTION WHEN OTHERS THEN
+                RAISE;
+            END;
         EXCEPTION WHEN OTHERS THEN
             -- What cannot be counted by column can still be counted; the batch is known not to have been measured whole.
             columns := '{}';
@@ -600,7 +623,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 7aee0f80930e973b features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo e5f11b6d89243586 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

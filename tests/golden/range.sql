@@ -259,15 +259,34 @@ BEGIN
             GROUP BY 1
         ) AS b;
         EXCEPTION WHEN OTHERS THEN
-            -- What cannot be counted by column can still be counted. Rows that went unmeasured leave their batch as little known as rows that came.
             error_code := SQLSTATE;
             error_message := SQLERRM;
-            columns := '{}';
-            tallies := ARRAY['unmeasured rows'];
-            SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}', ARRAY[-b.rows], '{}', NULL)::pgslo_catalog.measured)
-            INTO batches
-            FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b;
-            -- Nor is it known which of them failed.
+            BEGIN
+                BEGIN
+                    SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
+        INTO batches
+        FROM (
+            SELECT (r.feature_date) AS raw,
+                   count(*) AS rows,
+                   ARRAY[]::bigint[] AS present,
+                   ARRAY[]::numeric[] AS tallies,
+                   ARRAY[]::bigint[] AS failed,
+                   NULL::text[] AS sample
+            FROM pgslo_old AS r
+            GROUP BY 1
+        ) AS b;
+                EXCEPTION WHEN OTHERS THEN
+                    RAISE;
+                END;
+            EXCEPTION WHEN OTHERS THEN
+                -- What cannot be counted by column can still be counted. Rows that went unmeasured leave their batch as little known as rows that came.
+                columns := '{}';
+                tallies := ARRAY['unmeasured rows'];
+                SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}', ARRAY[-b.rows], '{}', NULL)::pgslo_catalog.measured)
+                INTO batches
+                FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b;
+            END;
+            -- It is not known which of them failed.
             PERFORM pgslo_catalog.mark_taken('features.user_stats', rules, ARRAY(SELECT b.batch FROM unnest(batches) AS b),
                 ARRAY(SELECT b.place FROM unnest(batches) AS b), error_code, error_message);
         END;
@@ -281,7 +300,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 4df5ac66b1995323 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 87eb8d92a6032883 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -334,7 +353,8 @@ BEGIN
     IF batches IS NULL THEN
         -- Rule by rule, so that one that cannot be judged does not take the others with it.
         BEGIN
-            SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
+            BEGIN
+                SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
         INTO batches
         FROM (
             SELECT (r.feature_date) AS raw,
@@ -346,6 +366,9 @@ BEGIN
             FROM pgslo_new AS r
             GROUP BY 1
         ) AS b;
+            EXCEPTION WHEN OTHERS THEN
+                RAISE;
+            END;
         EXCEPTION WHEN OTHERS THEN
             -- What cannot be counted by column can still be counted; the batch is known not to have been measured whole.
             columns := '{}';
@@ -660,7 +683,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 78cdd8ef294f8e0c features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo c116731878c621e7 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

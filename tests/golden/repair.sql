@@ -320,15 +320,34 @@ BEGIN
             GROUP BY 1
         ) AS b;
         EXCEPTION WHEN OTHERS THEN
-            -- What cannot be counted by column can still be counted. Rows that went unmeasured leave their batch as little known as rows that came.
             error_code := SQLSTATE;
             error_message := SQLERRM;
-            columns := '{}';
-            tallies := ARRAY['unmeasured rows'];
-            SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}', ARRAY[-b.rows], '{}', NULL)::pgslo_catalog.measured)
-            INTO batches
-            FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b;
-            -- Nor is it known which of them failed.
+            BEGIN
+                BEGIN
+                    SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
+        INTO batches
+        FROM (
+            SELECT (r.feature_date) AS raw,
+                   count(*) AS rows,
+                   ARRAY[]::bigint[] AS present,
+                   ARRAY[]::numeric[] AS tallies,
+                   ARRAY[]::bigint[] AS failed,
+                   NULL::text[] AS sample
+            FROM pgslo_old AS r
+            GROUP BY 1
+        ) AS b;
+                EXCEPTION WHEN OTHERS THEN
+                    RAISE;
+                END;
+            EXCEPTION WHEN OTHERS THEN
+                -- What cannot be counted by column can still be counted. Rows that went unmeasured leave their batch as little known as rows that came.
+                columns := '{}';
+                tallies := ARRAY['unmeasured rows'];
+                SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}', ARRAY[-b.rows], '{}', NULL)::pgslo_catalog.measured)
+                INTO batches
+                FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b;
+            END;
+            -- It is not known which of them failed.
             PERFORM pgslo_catalog.mark_taken('features.user_stats', rules, ARRAY(SELECT b.batch FROM unnest(batches) AS b),
                 ARRAY(SELECT b.place FROM unnest(batches) AS b), error_code, error_message);
         END;
@@ -342,7 +361,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo a6c17cac47928a11 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 815cd6da6c2b66ba features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -393,7 +412,8 @@ BEGIN
     IF batches IS NULL THEN
         -- Rule by rule, so that one that cannot be judged does not take the others with it.
         BEGIN
-            SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
+            BEGIN
+                SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
         INTO batches
         FROM (
             SELECT (r.feature_date) AS raw,
@@ -405,6 +425,9 @@ BEGIN
             FROM pgslo_new AS r
             GROUP BY 1
         ) AS b;
+            EXCEPTION WHEN OTHERS THEN
+                RAISE;
+            END;
         EXCEPTION WHEN OTHERS THEN
             -- What cannot be counted by column can still be counted; the batch is known not to have been measured whole.
             columns := '{}';
@@ -537,7 +560,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo d85ef5b5820e1004 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo f81251748ed0b154 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

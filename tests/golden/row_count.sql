@@ -24,7 +24,9 @@ AS $pgslo$
 #variable_conflict use_variable
 DECLARE
     batches pgslo_catalog.measured[];
+    counted_rows refcursor;
 BEGIN
+    BEGIN
     IF first IS NULL THEN
         -- The whole table.
         SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
@@ -53,10 +55,74 @@ BEGIN
             GROUP BY 1
         ) AS b;
     END IF;
+    EXCEPTION WHEN OTHERS THEN
+        IF first IS NULL THEN
+            PERFORM CASE WHEN (r.plan = 'pro') THEN 1 END FROM features.user_stats AS r LIMIT 0;  -- It raises an error if the table does not fit.
+            SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
+        INTO batches
+        FROM (
+            SELECT (r.feature_date) AS raw,
+                   count(*) AS rows,
+                   ARRAY[count(r.user_id), count(r.age), count(r.clicks), count(r.score), count(r.spend), count(r.country), count(r.plan), count(r.email), count(r.phone), count(r.shop), count(r.sku), count(r.campaign), count(r.signed_up_at), count(r.last_seen_at)]::bigint[] AS present,
+                   ARRAY[]::numeric[] AS tallies,
+                   ARRAY[]::bigint[] AS failed,
+                   array_agg(ARRAY[hashint8extended(r.user_id::bigint, 0)::text, r.user_id::text, r.age::text, r.clicks::text, r.score::text, r.spend::text, left(r.country::text, 100), left(r.plan::text, 100), left(r.email::text, 100), left(r.phone::text, 100), r.shop::text, left(r.sku::text, 100), left(r.campaign::text, 100), extract(epoch FROM r.signed_up_at)::text, extract(epoch FROM r.last_seen_at)::text]) FILTER (WHERE hashint8extended(r.user_id::bigint, 0) & mask = 0) AS sample
+            FROM features.user_stats AS r
+            GROUP BY 1
+        ) AS b;
+            OPEN counted_rows FOR SELECT r.* FROM features.user_stats AS r;
+        ELSE
+            PERFORM CASE WHEN (r.plan = 'pro') THEN 1 END FROM features.user_stats AS r WHERE (r.feature_date) >= first::date AND (r.feature_date) <= last::date LIMIT 0;  -- It raises an error if the table does not fit.
+            SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
+        INTO batches
+        FROM (
+            SELECT (r.feature_date) AS raw,
+                   count(*) AS rows,
+                   ARRAY[count(r.user_id), count(r.age), count(r.clicks), count(r.score), count(r.spend), count(r.country), count(r.plan), count(r.email), count(r.phone), count(r.shop), count(r.sku), count(r.campaign), count(r.signed_up_at), count(r.last_seen_at)]::bigint[] AS present,
+                   ARRAY[]::numeric[] AS tallies,
+                   ARRAY[]::bigint[] AS failed,
+                   array_agg(ARRAY[hashint8extended(r.user_id::bigint, 0)::text, r.user_id::text, r.age::text, r.clicks::text, r.score::text, r.spend::text, left(r.country::text, 100), left(r.plan::text, 100), left(r.email::text, 100), left(r.phone::text, 100), r.shop::text, left(r.sku::text, 100), left(r.campaign::text, 100), extract(epoch FROM r.signed_up_at)::text, extract(epoch FROM r.last_seen_at)::text]) FILTER (WHERE hashint8extended(r.user_id::bigint, 0) & mask = 0) AS sample
+            FROM features.user_stats AS r WHERE (r.feature_date) >= first::date AND (r.feature_date) <= last::date
+            GROUP BY 1
+        ) AS b;
+            OPEN counted_rows FOR SELECT r.* FROM features.user_stats AS r WHERE (r.feature_date) >= first::date AND (r.feature_date) <= last::date;
+        END IF;
+        -- Row by row: if a sum raises an error for a row, the other sums and the other rows are known.
+            DECLARE
+                r record;
+                sums numeric[];
+                batch_name text;
+                batch_place numeric;
+                most integer := 1000;
+            BEGIN
+                LOOP
+                    FETCH counted_rows INTO r;
+                    EXIT WHEN NOT FOUND;
+                    BEGIN
+                        sums := ARRAY[CASE WHEN (r.plan = 'pro') THEN 1 END]::numeric[];
+                    EXCEPTION WHEN OTHERS THEN
+                        sums := ARRAY[NULL]::numeric[];
+                        BEGIN
+                            sums[1] := CASE WHEN (r.plan = 'pro') THEN 1 END;
+                        EXCEPTION WHEN OTHERS THEN
+                            sums[2] := 1;
+                        END;
+                    END;
+                    SELECT pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity') INTO batch_name, batch_place FROM (SELECT (r.feature_date) AS raw) AS b;
+                    batches := batches || ROW(batch_name, batch_place, 0, '{}', sums, '{}', NULL)::pgslo_catalog.measured;
+                    IF cardinality(batches) > most THEN
+                        batches := pgslo_catalog.summed(batches, 2);
+                        most := 1000 + 2 * cardinality(batches);
+                    END IF;
+                END LOOP;
+                batches := pgslo_catalog.summed(batches, 2);
+            END;
+            CLOSE counted_rows;
+    END;
     RETURN batches;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo f3c7b7e871e6316f features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo c2d272675e2d133e features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off SET array_nulls = on;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) FROM PUBLIC;
@@ -76,6 +142,7 @@ DECLARE
     batches pgslo_catalog.measured[];
     error_code text;
     error_message text;
+    counted_rows refcursor;
 BEGIN
     -- An observer: whatever happens in it, the write lives.
     BEGIN
@@ -96,15 +163,82 @@ BEGIN
             GROUP BY 1
         ) AS b;
         EXCEPTION WHEN OTHERS THEN
-            -- What cannot be counted by column can still be counted. Rows that went unmeasured leave their batch as little known as rows that came.
             error_code := SQLSTATE;
             error_message := SQLERRM;
-            columns := '{}';
-            tallies := ARRAY['unmeasured rows'];
-            SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}', ARRAY[-b.rows], '{}', NULL)::pgslo_catalog.measured)
-            INTO batches
-            FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b;
-            -- Nor is it known which of them failed.
+            BEGIN
+                BEGIN
+                    SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
+        INTO batches
+        FROM (
+            SELECT (r.feature_date) AS raw,
+                   count(*) AS rows,
+                   ARRAY[count(r.user_id), count(r.age), count(r.clicks), count(r.score), count(r.spend), count(r.country), count(r.plan), count(r.email), count(r.phone), count(r.shop), count(r.sku), count(r.campaign), count(r.signed_up_at), count(r.last_seen_at)]::bigint[] AS present,
+                   ARRAY[sum(CASE WHEN (r.plan = 'pro') THEN 1 END)]::numeric[] AS tallies,
+                   ARRAY[]::bigint[] AS failed,
+                   array_agg(ARRAY[hashint8extended(r.user_id::bigint, 0)::text, r.user_id::text, r.age::text, r.clicks::text, r.score::text, r.spend::text, left(r.country::text, 100), left(r.plan::text, 100), left(r.email::text, 100), left(r.phone::text, 100), r.shop::text, left(r.sku::text, 100), left(r.campaign::text, 100), extract(epoch FROM r.signed_up_at)::text, extract(epoch FROM r.last_seen_at)::text]) FILTER (WHERE hashint8extended(r.user_id::bigint, 0) & mask = 0) AS sample
+            FROM pgslo_old AS r
+            GROUP BY 1
+        ) AS b;
+                EXCEPTION WHEN OTHERS THEN
+                    PERFORM CASE WHEN (r.plan = 'pro') THEN 1 END FROM pgslo_old AS r LIMIT 0;  -- It raises an error if the table does not fit.
+            SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
+        INTO batches
+        FROM (
+            SELECT (r.feature_date) AS raw,
+                   count(*) AS rows,
+                   ARRAY[count(r.user_id), count(r.age), count(r.clicks), count(r.score), count(r.spend), count(r.country), count(r.plan), count(r.email), count(r.phone), count(r.shop), count(r.sku), count(r.campaign), count(r.signed_up_at), count(r.last_seen_at)]::bigint[] AS present,
+                   ARRAY[]::numeric[] AS tallies,
+                   ARRAY[]::bigint[] AS failed,
+                   array_agg(ARRAY[hashint8extended(r.user_id::bigint, 0)::text, r.user_id::text, r.age::text, r.clicks::text, r.score::text, r.spend::text, left(r.country::text, 100), left(r.plan::text, 100), left(r.email::text, 100), left(r.phone::text, 100), r.shop::text, left(r.sku::text, 100), left(r.campaign::text, 100), extract(epoch FROM r.signed_up_at)::text, extract(epoch FROM r.last_seen_at)::text]) FILTER (WHERE hashint8extended(r.user_id::bigint, 0) & mask = 0) AS sample
+            FROM pgslo_old AS r
+            GROUP BY 1
+        ) AS b;
+            OPEN counted_rows FOR SELECT r.* FROM pgslo_old AS r;
+                    -- Row by row: if a sum raises an error for a row, the other sums and the other rows are known.
+            DECLARE
+                r record;
+                sums numeric[];
+                batch_name text;
+                batch_place numeric;
+                most integer := 1000;
+            BEGIN
+                LOOP
+                    FETCH counted_rows INTO r;
+                    EXIT WHEN NOT FOUND;
+                    BEGIN
+                        sums := ARRAY[CASE WHEN (r.plan = 'pro') THEN 1 END]::numeric[];
+                    EXCEPTION WHEN OTHERS THEN
+                        IF SQLSTATE = '42804' THEN
+                            PERFORM pgslo_catalog.forget_plans(FALSE);  -- A column was changed since this session planned it.
+                        END IF;
+                        sums := ARRAY[NULL]::numeric[];
+                        BEGIN
+                            sums[1] := CASE WHEN (r.plan = 'pro') THEN 1 END;
+                        EXCEPTION WHEN OTHERS THEN
+                            sums[2] := CASE WHEN SQLSTATE LIKE '22%' THEN 1 ELSE -1 END;
+                        END;
+                    END;
+                    SELECT pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity') INTO batch_name, batch_place FROM (SELECT (r.feature_date) AS raw) AS b;
+                    batches := batches || ROW(batch_name, batch_place, 0, '{}', sums, '{}', NULL)::pgslo_catalog.measured;
+                    IF cardinality(batches) > most THEN
+                        batches := pgslo_catalog.summed(batches, 2);
+                        most := 1000 + 2 * cardinality(batches);
+                    END IF;
+                END LOOP;
+                batches := pgslo_catalog.summed(batches, 2);
+            END;
+            CLOSE counted_rows;
+            tallies := pgslo_catalog.tally_slots(tallies);
+                END;
+            EXCEPTION WHEN OTHERS THEN
+                -- What cannot be counted by column can still be counted. Rows that went unmeasured leave their batch as little known as rows that came.
+                columns := '{}';
+                tallies := ARRAY['unmeasured rows'];
+                SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, '{}', ARRAY[-b.rows], '{}', NULL)::pgslo_catalog.measured)
+                INTO batches
+                FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b;
+            END;
+            -- It is not known which of them failed.
             PERFORM pgslo_catalog.mark_taken('features.user_stats', rules, ARRAY(SELECT b.batch FROM unnest(batches) AS b),
                 ARRAY(SELECT b.place FROM unnest(batches) AS b), error_code, error_message);
         END;
@@ -123,7 +257,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo bc41adab996d2d39 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 995a473ebbe890b1 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement judges every rule and measures its batches.
@@ -150,6 +284,7 @@ DECLARE
     unjudged_state text;
     unjudged_message text;
     warns text[];
+    counted_rows refcursor;
 BEGIN
     -- One pass over what the statement wrote.
     BEGIN
@@ -174,7 +309,8 @@ BEGIN
     IF batches IS NULL THEN
         -- Rule by rule, so that one that cannot be judged does not take the others with it.
         BEGIN
-            SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
+            BEGIN
+                SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
         INTO batches
         FROM (
             SELECT (r.feature_date) AS raw,
@@ -186,6 +322,57 @@ BEGIN
             FROM pgslo_new AS r
             GROUP BY 1
         ) AS b;
+            EXCEPTION WHEN OTHERS THEN
+                PERFORM CASE WHEN (r.plan = 'pro') THEN 1 END FROM pgslo_new AS r LIMIT 0;  -- It raises an error if the table does not fit.
+            SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
+        INTO batches
+        FROM (
+            SELECT (r.feature_date) AS raw,
+                   count(*) AS rows,
+                   ARRAY[count(r.user_id), count(r.age), count(r.clicks), count(r.score), count(r.spend), count(r.country), count(r.plan), count(r.email), count(r.phone), count(r.shop), count(r.sku), count(r.campaign), count(r.signed_up_at), count(r.last_seen_at)]::bigint[] AS present,
+                   ARRAY[]::numeric[] AS tallies,
+                   ARRAY[]::bigint[] AS failed,
+                   NULL::text[] AS sample
+            FROM pgslo_new AS r
+            GROUP BY 1
+        ) AS b;
+            OPEN counted_rows FOR SELECT r.* FROM pgslo_new AS r;
+                -- Row by row: if a sum raises an error for a row, the other sums and the other rows are known.
+            DECLARE
+                r record;
+                sums numeric[];
+                batch_name text;
+                batch_place numeric;
+                most integer := 1000;
+            BEGIN
+                LOOP
+                    FETCH counted_rows INTO r;
+                    EXIT WHEN NOT FOUND;
+                    BEGIN
+                        sums := ARRAY[CASE WHEN (r.plan = 'pro') THEN 1 END]::numeric[];
+                    EXCEPTION WHEN OTHERS THEN
+                        IF SQLSTATE = '42804' THEN
+                            PERFORM pgslo_catalog.forget_plans(FALSE);  -- A column was changed since this session planned it.
+                        END IF;
+                        sums := ARRAY[NULL]::numeric[];
+                        BEGIN
+                            sums[1] := CASE WHEN (r.plan = 'pro') THEN 1 END;
+                        EXCEPTION WHEN OTHERS THEN
+                            sums[2] := 1;
+                        END;
+                    END;
+                    SELECT pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity') INTO batch_name, batch_place FROM (SELECT (r.feature_date) AS raw) AS b;
+                    batches := batches || ROW(batch_name, batch_place, 0, '{}', sums, '{}', NULL)::pgslo_catalog.measured;
+                    IF cardinality(batches) > most THEN
+                        batches := pgslo_catalog.summed(batches, 2);
+                        most := 1000 + 2 * cardinality(batches);
+                    END IF;
+                END LOOP;
+                batches := pgslo_catalog.summed(batches, 2);
+            END;
+            CLOSE counted_rows;
+            tallies := pgslo_catalog.tally_slots(tallies);
+            END;
         EXCEPTION WHEN OTHERS THEN
             -- What cannot be counted by column can still be counted; the batch is known not to have been measured whole.
             columns := '{}';
@@ -255,7 +442,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo c7aa13a82625887f features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 71752a82c09c4644 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

@@ -335,7 +335,7 @@ def _tally(
         stated.append(rule.where.qualified(ROW))
     name = f"{what} of {column}" if column else what
     text = sql.render("tally_if", _If(sql.join(" AND ", stated), value))
-    return Tally(f"{name}{_about(rule)}", text)
+    return Tally(f"{name}{_about(rule)}", text, (rule.where,) if rule.where is not None else ())
 
 
 def _about(rule: rules.Rule) -> str:

@@ -15,6 +15,8 @@ from pgslo.compile.constants import ARRAY, COMPOSITE, GEOMETRIC, RANGE
 from pgslo.compile.writes import Described, Header, Undoing, WriteCompiler, with_breach
 from pgslo.definition import rules
 from pgslo.definition.rules import Definition
+from pgslo.expression import Expression
+from pgslo.expression.session import Settings
 from pgslo.sql import Sql
 
 Kind = Literal["number", "time", "text"]
@@ -74,6 +76,54 @@ class _Count:
 
 
 @dataclass(frozen=True)
+class _Open:
+    rows: Sql
+    values: Sql
+    count: Sql
+
+
+@dataclass(frozen=True)
+class _Raising:
+    """A sum that may raise an error, and its place in the array of sums and of rows for which they raise one."""
+
+    ordinal: Sql
+    raising: Sql
+    value: Sql
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """Stands for what triggers do alone: they record sums by name, and run in sessions that keep plans."""
+
+
+@dataclass(frozen=True)
+class _CountApart:
+    values: Sql
+    plain: Sql
+    raising: tuple[_Raising, ...]
+    slots: Sql
+    raised: Sql
+    recorded: tuple[_Recorded, ...]
+    batch_raw: Sql
+    batch_name: Sql
+    batch_place: Sql
+
+
+@dataclass(frozen=True)
+class _CountedApart:
+    """What counts batches where a sum raises an error for a row: some rows or all of the table, and each sum by itself."""
+
+    open: Sql
+    open_all: Sql
+    count: Sql
+
+
+@dataclass(frozen=True)
+class _Nothing:
+    pass
+
+
+@dataclass(frozen=True)
 class _Refusing:
     """Stands for the step that refuses batches."""
 
@@ -86,8 +136,10 @@ class _Statement(Header):
     rule_count: Sql
     column_names: Sql
     tally_names: Sql
+    cursors: tuple[Sql, ...]
     count: Sql
     count_measures: Sql
+    apart: tuple[_CountedApart, ...]
     sampling: tuple[_Sampled, ...]
     rules: tuple[Described, ...]
     rejecting: tuple[Described, ...]
@@ -102,7 +154,10 @@ class _Taken(Header):
     rule_names: Sql
     column_names: Sql
     tally_names: Sql
+    cursors: tuple[Sql, ...]
     count: Sql
+    count_measures: Sql
+    apart: tuple[_CountedApart, ...]
     refusing: tuple[_Refusing, ...]
 
 
@@ -110,8 +165,10 @@ class _Taken(Header):
 class _Recount:
     source: Sql
     function: Sql
+    cursors: tuple[Sql, ...]
     count: Sql
     count_all: Sql
+    apart: tuple[_CountedApart, ...]
     undoing: tuple[Undoing, ...]
 
 
@@ -136,10 +193,12 @@ class Tally:
     Attributes:
         name: By which the rule asks for it.
         value: What is added up, over row ``r``; a number, or NULL for what does not count.
+        reads: The expressions of the definition in ``value``.
     """
 
     name: str
     value: Sql
+    reads: tuple[Expression, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -267,7 +326,9 @@ class _Triggers:
             column_names=_texts(one.column.name for one in self.columns),
             tally_names=_texts(one.name for one in self.tallies),
             count=_count(compiler, self.columns, self.tallies, _NEW_ROWS, self.judged, sample=_NO_SAMPLE),
+            cursors=_cursors(self.tallies),
             count_measures=_count(compiler, self.columns, self.tallies, _NEW_ROWS, (), sample=_NO_SAMPLE),
+            apart=_apart(compiler, self.columns, self.tallies, _NEW_ROWS, sample=_NO_SAMPLE, raised=_one()),
             sampling=(_sampled(compiler, self.columns),) if self.profiles else (),
             rules=described,
             rejecting=with_breach(self.judged, described, "reject"),
@@ -285,7 +346,7 @@ class _Triggers:
                 function,
                 sql.render("write_statement", context),
                 reason,
-                settings=compiler.settings(self.judged),
+                settings=self._settings(),
             ),
             *self._attached(function, "trigger_statement", events if updates else events[:1]),
         ]
@@ -300,7 +361,17 @@ class _Triggers:
             rule_names=_texts(rule.name for rule in self.judged),
             column_names=_texts(one.column.name for one in self.columns),
             tally_names=_texts(one.name for one in self.tallies),
+            cursors=_cursors(self.tallies),
             count=_count(compiler, self.columns, self.tallies, _OLD_ROWS, self.judged, sample=sample),
+            count_measures=_count(compiler, self.columns, self.tallies, _OLD_ROWS, (), sample=sample),
+            apart=_apart(
+                compiler,
+                self.columns,
+                self.tallies,
+                _OLD_ROWS,
+                sample=sample,
+                raised=sql.render("taken_raised", _Nothing()),
+            ),
             refusing=(_Refusing(),) if self.refuses else (),
         )
         # Before what an UPDATE wrote is judged: a row that it mends must not count as failing any more.
@@ -310,10 +381,15 @@ class _Triggers:
                 function,
                 sql.render("take_measure", context),
                 "what a statement takes away is taken from its batches",
-                settings=compiler.settings(self.judged),
+                settings=self._settings(),
             ),
             *self._attached(function, "trigger_taken", events),
         ]
+
+    def _settings(self) -> frozenset[Settings]:
+        """What the functions need to count the same in every session."""
+        read = tuple(one for tally in self.tallies for one in tally.reads)
+        return self.compiler.settings((*self.judged, *read))
 
     def emptied(self) -> list[Artifact]:
         """TRUNCATE."""
@@ -403,12 +479,14 @@ def _recount(
         bounded = sql.render("recount_source_named", _SourceNamed(compiler.table, named))
     else:
         bounded = sql.render("recount_source_every" if batch.every is not None else "recount_source", place)
-    sample = _sample(compiler, columns)
+    sample, whole = _sample(compiler, columns), Sql(f"{compiler.table} AS r")
     context = _Recount(
         source=compiler.source(),
         function=sql.identifier(naming.GENERATED_SCHEMA, name),
+        cursors=_cursors(tallies),
         count=_count(compiler, columns, tallies, bounded, (), sample=sample),
-        count_all=_count(compiler, columns, tallies, Sql(f"{compiler.table} AS r"), (), sample=sample),
+        count_all=_count(compiler, columns, tallies, whole, (), sample=sample),
+        apart=_apart(compiler, columns, tallies, bounded, sample=sample),
         undoing=compiler.undoing,
     )
     return compiler.function(
@@ -450,6 +528,61 @@ def _count(
         source=source,
     )
     return sql.render("count_batches", context)
+
+
+def _cursors(tallies: tuple[Tally, ...]) -> tuple[Sql, ...]:
+    """The declarations that :func:`_apart` needs."""
+    return (sql.render("counted_rows", _Nothing()),) if any(one.reads for one in tallies) else ()
+
+
+def _apart(
+    compiler: WriteCompiler,
+    columns: tuple[Watched, ...],
+    tallies: tuple[Tally, ...],
+    rows: Sql,
+    *,
+    sample: Sql,
+    raised: Sql | None = None,
+) -> tuple[_CountedApart, ...]:
+    """What counts batches where a sum raises an error for a row; nothing if no sum can.
+
+    Args:
+        compiler: Of the definition.
+        columns: Whose values are counted.
+        tallies: Sums over the rows.
+        rows: The rows, or some rows of the table.
+        sample: What is sampled of them.
+        raised: In a trigger, what a row adds to the rows for which a sum raises an error.
+    """
+    if not any(one.reads for one in tallies):
+        return ()
+    values = sql.join(", ", (one.value for one in tallies))
+    opened = [
+        sql.render(
+            "open_counted", _Open(source, values, _count(compiler, columns, (), source, (), sample=sample))
+        )
+        for source in (rows, Sql(f"{compiler.table} AS r"))
+    ]
+    context = _CountApart(
+        values=values,
+        plain=sql.join(", ", (sql.literal(None) if one.reads else one.value for one in tallies)),
+        raising=tuple(
+            _Raising(sql.literal(ordinal), sql.literal(len(tallies) + ordinal), one.value)
+            for ordinal, one in enumerate(tallies, start=1)
+            if one.reads
+        ),
+        slots=sql.literal(2 * len(tallies)),
+        raised=raised or _one(),
+        recorded=(_Recorded(),) if raised else (),
+        batch_raw=compiler.batching.raw_row,
+        batch_name=compiler.batching.name,
+        batch_place=compiler.batching.place,
+    )
+    return (_CountedApart(opened[0], opened[1], sql.render("count_apart", context)),)
+
+
+def _one() -> Sql:
+    return sql.render("tally_one", _Nothing())
 
 
 #: Rules stand one below the other, as their author wrote them.

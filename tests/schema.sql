@@ -450,6 +450,7 @@ BEGIN
     BEGIN
         PERFORM pgslo_catalog.follow_parts(target, 'infinity');
         PERFORM pgslo_catalog.follow(target, close_batch.batch, 2147483647);
+        PERFORM pgslo_catalog.end_missed(target);
     EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
         PERFORM pgslo_catalog.restore_session(session_before, true);
         -- What a conversion, a constraint or code of the table raises may hold a value of a row.
@@ -1424,6 +1425,11 @@ BEGIN
     ORDER BY w.place <= last_place DESC, w.place DESC
     LIMIT 1;
     PERFORM pgslo_catalog.end_incident(known.incident_id, resolve.resolution, newest.batch, newest.place, resolve.note);
+    IF resolve.resolution = 'false_alarm' THEN
+        UPDATE pgslo_catalog.missed_batch m
+        SET ended_at = clock_timestamp(), ended_as = 'false_alarm', ended_by = pgslo_catalog.caller(), reason = resolve.note
+        WHERE m.rule_id = known.rule_id AND m.ended_at IS NULL;
+    END IF;
     PERFORM pgslo_catalog.learn_from(i) FROM pgslo_catalog.incident i WHERE i.incident_id = known.incident_id;
     PERFORM pgslo_catalog.announce_events();
     RETURN format('incident %s resolved as %s', known.incident_id, CASE resolve.resolution WHEN 'real' THEN 'real' ELSE 'false alarm' END);
@@ -1661,6 +1667,7 @@ BEGIN
         RETURN;
     END IF;
     PERFORM pgslo_catalog.join_incidents();
+    PERFORM pgslo_catalog.name_missed();
     PERFORM pgslo_catalog.open_left_over();
     -- Code of owners of tables may be slow, by mistake or on purpose. The tables of pgslo's owner come first, and those that
     -- took until statement_timeout the last time come last: what was done by then is kept.
@@ -4042,6 +4049,69 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) IS 'Resolve an open incident that no other transaction has, and return whether it did.';
 
+CREATE FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (end_missed.definition).definition_id;
+    known text := (end_missed.definition).name;
+BEGIN
+    -- Nearly always there are none.
+    IF NOT EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.definition = known AND m.ended_at IS NULL) THEN
+        RETURN;
+    END IF;
+    -- Of two that writers recorded at once, the first stays. Rows that another transaction has are left to the next time.
+    DELETE FROM pgslo_catalog.missed_batch m
+    WHERE m.missed_id IN (
+        SELECT u.missed_id FROM pgslo_catalog.missed_batch u
+        WHERE u.definition = known AND u.ended_at IS NULL AND EXISTS (
+            SELECT FROM pgslo_catalog.missed_batch k
+            WHERE k.rule_id = u.rule_id AND k.batch = u.batch AND k.ended_at IS NULL AND k.missed_id < u.missed_id)
+        FOR UPDATE SKIP LOCKED);
+    WITH ended AS MATERIALIZED (
+        SELECT m.missed_id, CASE
+            WHEN r.retired_at IS NOT NULL THEN 'retired'
+            -- Recorded by a writer that did not see yet that a role had called it one.
+            WHEN EXISTS (
+                SELECT FROM pgslo_catalog.missed_batch k
+                WHERE k.rule_id = m.rule_id AND k.batch = m.batch AND k.ended_as = 'false_alarm' AND k.ended_at >= m.missed_at) THEN 'false_alarm'
+            WHEN s.rows <= 0 AND NOT pgslo_catalog.misses_rows(r.measure) THEN 'removed'
+            -- Rows that were not evaluated may still be bad.
+            WHEN EXISTS (
+                SELECT FROM pgslo_catalog.rule_break b
+                WHERE b.rule_id = m.rule_id AND b.batch IN (m.batch, 'unknown')) THEN NULL
+            WHEN r.scope = 'row' AND NOT s.is_uncounted AND NOT pgslo_catalog.is_missed(r, s.rows, s.failed) THEN 'corrected'
+            WHEN r.scope = 'batch' AND EXISTS (
+                SELECT FROM pgslo_catalog.verdict v
+                WHERE v.rule_id = m.rule_id AND v.batch = m.batch AND v.verdict = 'met') THEN 'corrected'
+        END AS ended_as
+        FROM pgslo_catalog.missed_batch m
+        JOIN pgslo_catalog.rule r USING (rule_id)
+        CROSS JOIN LATERAL (
+            -- A row trigger sees rows that fail alone: how many a batch of a streamed table has, tick() counts.
+            SELECT CASE WHEN (end_missed.definition).writes = 'bulk' THEN coalesce(sum(f.rows), 0)
+                        ELSE (SELECT b.rows FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = m.batch) END::bigint AS rows,
+                   coalesce(sum((f.failures ->> r.name)::bigint), 0)::bigint AS failed,
+                   -- Counted from the table, which does not say how many of its rows fail.
+                   coalesce(bool_or(f.operation = 'recounted' AND f.failures IS NULL), false)
+                       AND (end_missed.definition).judge IS NULL AS is_uncounted
+            FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = id AND f.batch = m.batch
+        ) s
+        WHERE m.definition = known AND m.ended_at IS NULL
+    )
+    UPDATE pgslo_catalog.missed_batch m SET ended_at = clock_timestamp(), ended_as = e.ended_as
+    FROM ended e
+    WHERE m.missed_id = e.missed_id AND m.missed_id IN (
+        SELECT u.missed_id FROM pgslo_catalog.missed_batch u JOIN ended w USING (missed_id)
+        WHERE w.ended_as IS NOT NULL AND u.ended_at IS NULL
+        FOR UPDATE OF u SKIP LOCKED);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition) IS 'End missed batches of a definition whose rows were corrected or removed, or whose rule is retired.';
+
 CREATE FUNCTION pgslo_catalog.enough_batches() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4641,6 +4711,11 @@ BEGIN
         WHERE w.verdict = 'missed';
         IF first.run >= (follow_verdict.rule).missed_before_open THEN
             PERFORM pgslo_catalog.open_incident(follow_verdict.rule, first.batch, first.place, follow_verdict.is_tick);
+            PERFORM pgslo_catalog.record_missed(follow_verdict.rule, v.batch, v.place)
+            FROM pgslo_catalog.verdict v
+            WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.place >= first.place AND v.verdict = 'missed'
+              AND (v.place <= last_place OR follow_verdict.place > last_place)
+            ORDER BY v.place, v.verdict_id;
             -- Not the one who runs tick(), but who wrote what opened it.
             UPDATE pgslo_catalog.incident i
             SET writer = b.writer, application = b.application, written_at = b.last_written_at
@@ -4652,6 +4727,9 @@ BEGIN
               AND b.definition_id = i.definition_id AND b.name = i.opened_batch;
         END IF;
         RETURN;
+    END IF;
+    IF follow_verdict.verdict = 'missed' AND follow_verdict.place >= open.opened_place THEN
+        PERFORM pgslo_catalog.record_missed(follow_verdict.rule, follow_verdict.batch, follow_verdict.place);
     END IF;
 
     IF follow_verdict.verdict <> 'met' OR open.incident_id IS NULL OR follow_verdict.place < open.opened_place THEN
@@ -4747,6 +4825,9 @@ BEGIN
     DELETE FROM pgslo_catalog.verdict v WHERE v.definition_id = id;
     DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = id;
     DELETE FROM pgslo_catalog.batch b WHERE b.definition_id = id;
+    DELETE FROM pgslo_catalog.missed_batch m
+    USING pgslo_catalog.rule r
+    WHERE m.rule_id = r.rule_id AND r.definition_id = id AND m.ended_at IS NOT NULL;
     DELETE FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.resolved_at IS NOT NULL;
     DELETE FROM pgslo_catalog.repair r WHERE r.definition_id = id;
 END
@@ -6014,6 +6095,7 @@ BEGIN
         (judge_rows.definition).writes, (judge_rows.rule).rule_id, judge_rows.place;
     IF is_judged AND pgslo_catalog.batch_is_missed(judge_rows.rule, judge_rows.batch) THEN
         PERFORM pgslo_catalog.open_incident(judge_rows.rule, judge_rows.batch, judge_rows.place, true);
+        PERFORM pgslo_catalog.record_missed(judge_rows.rule, judge_rows.batch, judge_rows.place);
     END IF;
     RETURN coalesce(is_judged, false);
 END
@@ -6428,7 +6510,7 @@ DECLARE
     name text := (look_after.definition).name;
 BEGIN
     -- Each goes on when another one fails.
-    FOR step IN 0..4 LOOP
+    FOR step IN 0..5 LOOP
         BEGIN
             CASE step
                 WHEN 0 THEN PERFORM pgslo_catalog.follow_parts(look_after.definition, clock_timestamp() + interval '1 second');
@@ -6436,6 +6518,7 @@ BEGIN
                 WHEN 2 THEN PERFORM pgslo_catalog.judge_age(look_after.definition);
                 WHEN 3 THEN PERFORM pgslo_catalog.resolve_met(look_after.definition);
                 WHEN 4 THEN PERFORM pgslo_catalog.follow_assertions(look_after.definition);
+                WHEN 5 THEN PERFORM pgslo_catalog.end_missed(look_after.definition);
             END CASE;
         EXCEPTION
             WHEN query_canceled THEN
@@ -7248,6 +7331,17 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'The newest missed batch of an incident, in a sentence.';
 
+CREATE FUNCTION pgslo_catalog.misses_rows(measure jsonb) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN coalesce(measure ->> 'form' = 'rows' OR measure ->> 'form' = 'change' AND measure #>> '{of,form}' = 'rows', false);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.misses_rows(measure jsonb) IS 'Whether a measure is about how many rows a batch has: one without rows may miss it.';
+
 CREATE FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision, counted jsonb, weight double precision) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7392,6 +7486,28 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.must_raise(error_code text, refuses boolean) IS 'Whether the writer gets an error because a rule, one that refuses rows or not, could not be judged.';
+
+CREATE FUNCTION pgslo_catalog.name_missed(definition_id bigint DEFAULT NULL::bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Also names of a definition that another transaction renamed while a writer recorded its batch.
+    UPDATE pgslo_catalog.missed_batch m SET definition = n.definition, about = n.about
+    FROM (
+        SELECT u.missed_id, d.name AS definition, CASE WHEN r.columns = '{}' THEN ARRAY['*'] ELSE r.columns END AS about
+        FROM pgslo_catalog.missed_batch u
+        JOIN pgslo_catalog.rule r USING (rule_id)
+        JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+        WHERE u.ended_at IS NULL AND (name_missed.definition_id IS NULL OR u.definition_id = name_missed.definition_id)
+          AND (u.definition <> d.name OR u.about <> CASE WHEN r.columns = '{}' THEN ARRAY['*'] ELSE r.columns END)
+        FOR UPDATE OF u SKIP LOCKED
+    ) n
+    WHERE m.missed_id = n.missed_id;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.name_missed(definition_id bigint) IS 'Record in batches that are missed whom they concern, of a definition or of all: guards look there.';
 
 CREATE FUNCTION pgslo_catalog.name_of(definition pgslo_catalog.definition, batch text) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -7904,6 +8020,7 @@ BEGIN
         CONTINUE WHEN NOT pgslo_catalog.batch_is_missed(missed.rule, missed.batch);
         BEGIN
             all_done := pgslo_catalog.open_incident(missed.rule, missed.batch, missed.place, true) AND all_done;
+            PERFORM pgslo_catalog.record_missed(missed.rule, missed.batch, missed.place);
         EXCEPTION WHEN OTHERS THEN
             PERFORM pgslo_catalog.say_left((SELECT d.name FROM pgslo_catalog.definition d WHERE d.definition_id = (missed.rule).definition_id), SQLSTATE, SQLERRM);
             all_done := false;
@@ -8790,6 +8907,29 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) IS 'Appends what a statement added to its batches (sign 1; 0 when its rows are counted elsewhere) or took away (-1).';
 
+CREATE FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch text, place numeric) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Nothing is locked and nothing is unique: no writer waits for another one. Of a false alarm, more of the same is none.
+    INSERT INTO pgslo_catalog.missed_batch (definition_id, rule_id, definition, about, batch, place)
+    SELECT d.definition_id, (record_missed.rule).rule_id, d.name,
+           CASE WHEN (record_missed.rule).columns = '{}' THEN ARRAY['*'] ELSE (record_missed.rule).columns END,
+           record_missed.batch, record_missed.place
+    FROM pgslo_catalog.definition d
+    WHERE d.definition_id = (record_missed.rule).definition_id
+      -- The others are about the table as it is now.
+      AND (record_missed.rule).scope IN ('row', 'batch') AND NOT coalesce((record_missed.rule).measure ? 'by_clock', false)
+      AND NOT EXISTS (
+          SELECT FROM pgslo_catalog.missed_batch m
+          WHERE m.rule_id = (record_missed.rule).rule_id AND m.batch = record_missed.batch
+            AND (m.ended_at IS NULL OR m.ended_as = 'false_alarm'));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch text, place numeric) IS 'Record that a batch misses a rule, unless that is recorded; never waits and never fails the write.';
+
 CREATE FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[], old_key text[], changed text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8875,15 +9015,22 @@ BEGIN
         SELECT r.*
         FROM pgslo_catalog.rule r
         WHERE r.definition_id = id AND r.name = ANY (record_row.rules)
-          AND NOT EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.rule_id = r.rule_id AND i.resolved_at IS NULL)
+          AND NOT (
+              EXISTS (
+                  SELECT FROM pgslo_catalog.incident i
+                  WHERE i.definition_id = id AND i.rule_id = r.rule_id AND i.resolved_at IS NULL)
+              AND EXISTS (
+                  SELECT FROM pgslo_catalog.missed_batch m
+                  WHERE m.rule_id = r.rule_id AND m.batch = record_row.batch AND m.ended_at IS NULL))
         ORDER BY r.rule_id
     LOOP
         PERFORM pgslo_catalog.open_incident(rule, record_row.batch, known);
+        PERFORM pgslo_catalog.record_missed(rule, record_row.batch, known);
     END LOOP;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_row(definition text, batch text, place numeric, row_key text, rules text[], shown text[]) IS 'Appends one failing row of a streamed table and opens incidents.';
+COMMENT ON FUNCTION pgslo_catalog.record_row(definition text, batch text, place numeric, row_key text, rules text[], shown text[]) IS 'Appends one failing row of a streamed table, records its batch as missed and opens incidents.';
 
 CREATE FUNCTION pgslo_catalog.record_sample(definition text, rule text, batch text, row_key text, shown text) RETURNS void
     LANGUAGE sql
@@ -8955,6 +9102,7 @@ BEGIN
             is_missed := judged.failed > 0 AND (judged.is_plain OR pgslo_catalog.batch_is_missed(judged.rule, batch.name));
             IF is_missed THEN
                 missed := missed || judged.name;
+                PERFORM pgslo_catalog.record_missed(judged.rule, batch.name, batch.place);
             END IF;
             IF is_missed AND judged.opened_place IS NULL THEN
                 PERFORM pgslo_catalog.open_incident(judged.rule, batch.name, batch.place);
@@ -9318,6 +9466,11 @@ BEGIN
     UPDATE pgslo_catalog.incident i SET resolved_at = clock_timestamp(), resolution = 'retired'
     FROM pgslo_catalog.rule r
     WHERE r.rule_id = i.rule_id AND r.definition_id = id AND r.retired_at IS NOT NULL AND i.resolved_at IS NULL;
+    UPDATE pgslo_catalog.missed_batch m SET ended_at = clock_timestamp(), ended_as = 'retired'
+    WHERE m.ended_at IS NULL AND m.missed_id IN (
+        SELECT u.missed_id FROM pgslo_catalog.missed_batch u JOIN pgslo_catalog.rule r USING (rule_id)
+        WHERE u.definition_id = id AND u.ended_at IS NULL AND r.retired_at IS NOT NULL
+        FOR UPDATE OF u SKIP LOCKED);
     -- What was broken is judged anew under the new definition, and batches that were written meanwhile are counted from the table.
     -- Batches that rules have still to judge are judged by tick(), if the table says which rows they have.
     DELETE FROM pgslo_catalog.rule_break b
@@ -10688,11 +10841,12 @@ BEGIN
     -- Setting it to what it is has the trigger above look again.
     UPDATE pgslo_catalog.incident i SET resolved_at = NULL
     WHERE i.resolved_at IS NULL AND i.definition_id = NEW.definition_id;
+    PERFORM pgslo_catalog.name_missed(NEW.definition_id);
     RETURN NULL;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.tell_guards_anew() IS 'Notes in open incidents whom they concern once a rule or a name has changed.';
+COMMENT ON FUNCTION pgslo_catalog.tell_guards_anew() IS 'Notes in open incidents and in missed batches whom they concern once a rule or a name has changed.';
 
 CREATE FUNCTION pgslo_catalog.tend_incidents() RETURNS void
     LANGUAGE plpgsql
@@ -12803,6 +12957,44 @@ CREATE TABLE pgslo_catalog.migration (
 
 COMMENT ON TABLE pgslo_catalog.migration IS 'Migrations of the runtime that ran here, each once.';
 
+CREATE TABLE pgslo_catalog.missed_batch (
+    missed_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    rule_id bigint NOT NULL,
+    incident_id bigint,
+    definition text NOT NULL,
+    about text[] NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL,
+    missed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    ended_at timestamp with time zone,
+    ended_as text,
+    ended_by text,
+    reason text,
+    CONSTRAINT missed_batch_end_is_known CHECK ((ended_as = ANY (ARRAY['corrected'::text, 'removed'::text, 'accepted'::text, 'false_alarm'::text, 'retired'::text]))),
+    CONSTRAINT missed_batch_ends_as_something CHECK (((ended_at IS NULL) = (ended_as IS NULL))),
+    CONSTRAINT reason_is_at_most_4000_characters CHECK ((length(reason) <= 4000))
+);
+
+COMMENT ON TABLE pgslo_catalog.missed_batch IS 'Batches that missed a rule. Two writers at once may record one twice, because neither waits: tick() makes one of them.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.incident_id IS 'NULL until tick() sets it.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.definition IS 'The name of its definition.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.about IS 'Columns whose readers are warned; * for a rule about the table as a whole.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.ended_as IS 'Why it is not missed any more: its rows were corrected or removed, a role accepted it or called it a false alarm, the rule is retired.';
+
+ALTER TABLE pgslo_catalog.missed_batch ALTER COLUMN missed_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgslo_catalog.missed_batch_missed_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE VIEW pgslo_catalog.moved_relation AS
  SELECT o.definition_id,
     o.schema_name,
@@ -13141,6 +13333,9 @@ ALTER TABLE ONLY pgslo_catalog.known_part
 ALTER TABLE ONLY pgslo_catalog.migration
     ADD CONSTRAINT migration_runs_once PRIMARY KEY (name);
 
+ALTER TABLE ONLY pgslo_catalog.missed_batch
+    ADD CONSTRAINT missed_batch_has_an_id PRIMARY KEY (missed_id);
+
 ALTER TABLE ONLY pgslo_catalog.native_not_null
     ADD CONSTRAINT native_not_null_is_set_once PRIMARY KEY (relation, column_name);
 
@@ -13297,6 +13492,12 @@ CREATE INDEX incident_last_idx ON pgslo_catalog.incident USING btree (rule_id, i
 
 CREATE INDEX incident_page_idx ON pgslo_catalog.incident USING btree (definition_id, opened_batch);
 
+CREATE INDEX missed_batch_incident_idx ON pgslo_catalog.missed_batch USING btree (incident_id);
+
+CREATE INDEX missed_batch_rule_idx ON pgslo_catalog.missed_batch USING btree (rule_id, batch);
+
+CREATE INDEX missed_batch_stored_idx ON pgslo_catalog.missed_batch USING btree (definition) WHERE (ended_at IS NULL);
+
 CREATE INDEX pair_batch_due_idx ON pgslo_catalog.pair_batch USING btree (definition_id) WHERE (early_due OR late_due);
 
 CREATE INDEX pair_batch_place_idx ON pgslo_catalog.pair_batch USING btree (definition_id, place);
@@ -13423,6 +13624,12 @@ ALTER TABLE ONLY pgslo_catalog.incident_event
 
 ALTER TABLE ONLY pgslo_catalog.known_part
     ADD CONSTRAINT known_part_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.missed_batch
+    ADD CONSTRAINT missed_batch_belongs_to_a_rule FOREIGN KEY (rule_id) REFERENCES pgslo_catalog.rule(rule_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.missed_batch
+    ADD CONSTRAINT missed_batch_is_of_an_incident FOREIGN KEY (incident_id) REFERENCES pgslo_catalog.incident(incident_id) ON DELETE SET NULL;
 
 ALTER TABLE ONLY pgslo_catalog.other_relation
     ADD CONSTRAINT other_relation_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
@@ -13697,6 +13904,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.earlier(batch pgslo_catalog.batch, relative
 
 REVOKE ALL ON FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.enough_batches() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.error_excerpt(definition text, columns text[], error_code text, error_message text) FROM PUBLIC;
@@ -13915,6 +14124,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.measured[], ru
 
 REVOKE ALL ON FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.misses_rows(measure jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision, counted jsonb, weight double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.moved(other pgslo_catalog.other_relation, OUT is_gone boolean, OUT said text) FROM PUBLIC;
@@ -13922,6 +14133,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.moved(other pgslo_catalog.other_relation, O
 REVOKE ALL ON FUNCTION pgslo_catalog.must_be_stored(definition text, relation regclass, violated text[], old_row record, new_row record) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.must_raise(error_code text, refuses boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.name_missed(definition_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.name_of(definition pgslo_catalog.definition, batch text) FROM PUBLIC;
 
@@ -14010,6 +14223,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_break(definition text, rule text, er
 REVOKE ALL ON FUNCTION pgslo_catalog.record_lost(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[], old_key text[], changed text[]) FROM PUBLIC;
 

@@ -59,6 +59,11 @@ BEGIN
     UPDATE pgslo_catalog.incident i SET resolved_at = clock_timestamp(), resolution = 'retired'
     FROM pgslo_catalog.rule r
     WHERE r.rule_id = i.rule_id AND r.definition_id = id AND r.retired_at IS NOT NULL AND i.resolved_at IS NULL;
+    UPDATE pgslo_catalog.missed_batch m SET ended_at = clock_timestamp(), ended_as = 'retired'
+    WHERE m.ended_at IS NULL AND m.missed_id IN (
+        SELECT u.missed_id FROM pgslo_catalog.missed_batch u JOIN pgslo_catalog.rule r USING (rule_id)
+        WHERE u.definition_id = id AND u.ended_at IS NULL AND r.retired_at IS NOT NULL
+        FOR UPDATE OF u SKIP LOCKED);
     -- What was broken is judged anew under the new definition, and batches that were written meanwhile are counted from the table.
     -- Batches that rules have still to judge are judged by tick(), if the table says which rows they have.
     DELETE FROM pgslo_catalog.rule_break b
@@ -130,6 +135,9 @@ BEGIN
     DELETE FROM pgslo_catalog.verdict v WHERE v.definition_id = id;
     DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = id;
     DELETE FROM pgslo_catalog.batch b WHERE b.definition_id = id;
+    DELETE FROM pgslo_catalog.missed_batch m
+    USING pgslo_catalog.rule r
+    WHERE m.rule_id = r.rule_id AND r.definition_id = id AND m.ended_at IS NOT NULL;
     DELETE FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.resolved_at IS NOT NULL;
     DELETE FROM pgslo_catalog.repair r WHERE r.definition_id = id;
 END

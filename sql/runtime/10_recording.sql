@@ -75,6 +75,29 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.open_incident(pgslo_catalog.rule, text, numeric, boolean) IS
     'Open an incident unless the rule has an open one, and return whether it has one now; never waits and never fails the write. tick() opens it also beside a transaction that opened one and has not ended.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch text, place numeric) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- Nothing is locked and nothing is unique: no writer waits for another one. Of a false alarm, more of the same is none.
+    INSERT INTO pgslo_catalog.missed_batch (definition_id, rule_id, definition, about, batch, place)
+    SELECT d.definition_id, (record_missed.rule).rule_id, d.name,
+           CASE WHEN (record_missed.rule).columns = '{}' THEN ARRAY['*'] ELSE (record_missed.rule).columns END,
+           record_missed.batch, record_missed.place
+    FROM pgslo_catalog.definition d
+    WHERE d.definition_id = (record_missed.rule).definition_id
+      -- The others are about the table as it is now.
+      AND (record_missed.rule).scope IN ('row', 'batch') AND NOT coalesce((record_missed.rule).measure ? 'by_clock', false)
+      AND NOT EXISTS (
+          SELECT FROM pgslo_catalog.missed_batch m
+          WHERE m.rule_id = (record_missed.rule).rule_id AND m.batch = record_missed.batch
+            AND (m.ended_at IS NULL OR m.ended_as = 'false_alarm'));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.record_missed(pgslo_catalog.rule, text, numeric) IS
+    'Record that a batch misses a rule, unless that is recorded; never waits and never fails the write.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS numeric
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -337,6 +360,7 @@ BEGIN
             is_missed := judged.failed > 0 AND (judged.is_plain OR pgslo_catalog.batch_is_missed(judged.rule, batch.name));
             IF is_missed THEN
                 missed := missed || judged.name;
+                PERFORM pgslo_catalog.record_missed(judged.rule, batch.name, batch.place);
             END IF;
             IF is_missed AND judged.opened_place IS NULL THEN
                 PERFORM pgslo_catalog.open_incident(judged.rule, batch.name, batch.place);
@@ -374,14 +398,21 @@ BEGIN
         SELECT r.*
         FROM pgslo_catalog.rule r
         WHERE r.definition_id = id AND r.name = ANY (record_row.rules)
-          AND NOT EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.rule_id = r.rule_id AND i.resolved_at IS NULL)
+          AND NOT (
+              EXISTS (
+                  SELECT FROM pgslo_catalog.incident i
+                  WHERE i.definition_id = id AND i.rule_id = r.rule_id AND i.resolved_at IS NULL)
+              AND EXISTS (
+                  SELECT FROM pgslo_catalog.missed_batch m
+                  WHERE m.rule_id = r.rule_id AND m.batch = record_row.batch AND m.ended_at IS NULL))
         ORDER BY r.rule_id
     LOOP
         PERFORM pgslo_catalog.open_incident(rule, record_row.batch, known);
+        PERFORM pgslo_catalog.record_missed(rule, record_row.batch, known);
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.record_row(text, text, numeric, text, text[], text[]) IS 'Appends one failing row of a streamed table and opens incidents.';
+COMMENT ON FUNCTION pgslo_catalog.record_row(text, text, numeric, text, text[], text[]) IS 'Appends one failing row of a streamed table, records its batch as missed and opens incidents.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_sample(definition text, rule text, batch text, row_key text, shown text) RETURNS void
 LANGUAGE sql

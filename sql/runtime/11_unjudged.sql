@@ -203,6 +203,7 @@ BEGIN
         (judge_rows.definition).writes, (judge_rows.rule).rule_id, judge_rows.place;
     IF is_judged AND pgslo_catalog.batch_is_missed(judge_rows.rule, judge_rows.batch) THEN
         PERFORM pgslo_catalog.open_incident(judge_rows.rule, judge_rows.batch, judge_rows.place, true);
+        PERFORM pgslo_catalog.record_missed(judge_rows.rule, judge_rows.batch, judge_rows.place);
     END IF;
     RETURN coalesce(is_judged, false);
 END

@@ -109,6 +109,7 @@ BEGIN
         CONTINUE WHEN NOT pgslo_catalog.batch_is_missed(missed.rule, missed.batch);
         BEGIN
             all_done := pgslo_catalog.open_incident(missed.rule, missed.batch, missed.place, true) AND all_done;
+            PERFORM pgslo_catalog.record_missed(missed.rule, missed.batch, missed.place);
         EXCEPTION WHEN OTHERS THEN
             PERFORM pgslo_catalog.say_left((SELECT d.name FROM pgslo_catalog.definition d WHERE d.definition_id = (missed.rule).definition_id), SQLSTATE, SQLERRM);
             all_done := false;

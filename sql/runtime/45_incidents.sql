@@ -50,6 +50,28 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.tell_guards() IS 'Notes in an incident that opens whom it concerns, for guards to see at a glance.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.name_missed(definition_id bigint DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- Also names of a definition that another transaction renamed while a writer recorded its batch.
+    UPDATE pgslo_catalog.missed_batch m SET definition = n.definition, about = n.about
+    FROM (
+        SELECT u.missed_id, d.name AS definition, CASE WHEN r.columns = '{}' THEN ARRAY['*'] ELSE r.columns END AS about
+        FROM pgslo_catalog.missed_batch u
+        JOIN pgslo_catalog.rule r USING (rule_id)
+        JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+        WHERE u.ended_at IS NULL AND (name_missed.definition_id IS NULL OR u.definition_id = name_missed.definition_id)
+          AND (u.definition <> d.name OR u.about <> CASE WHEN r.columns = '{}' THEN ARRAY['*'] ELSE r.columns END)
+        FOR UPDATE OF u SKIP LOCKED
+    ) n
+    WHERE m.missed_id = n.missed_id;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.name_missed(bigint) IS
+    'Record in batches that are missed whom they concern, of a definition or of all: guards look there.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.tell_guards_anew() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -58,10 +80,12 @@ BEGIN
     -- Setting it to what it is has the trigger above look again.
     UPDATE pgslo_catalog.incident i SET resolved_at = NULL
     WHERE i.resolved_at IS NULL AND i.definition_id = NEW.definition_id;
+    PERFORM pgslo_catalog.name_missed(NEW.definition_id);
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.tell_guards_anew() IS 'Notes in open incidents whom they concern once a rule or a name has changed.';
+COMMENT ON FUNCTION pgslo_catalog.tell_guards_anew() IS
+    'Notes in open incidents and in missed batches whom they concern once a rule or a name has changed.';
 
 CREATE OR REPLACE TRIGGER tell_guards BEFORE INSERT OR UPDATE OF resolved_at ON pgslo_catalog.incident
     FOR EACH ROW WHEN (NEW.resolved_at IS NULL) EXECUTE FUNCTION pgslo_catalog.tell_guards();
@@ -108,6 +132,11 @@ BEGIN
         WHERE w.verdict = 'missed';
         IF first.run >= (follow_verdict.rule).missed_before_open THEN
             PERFORM pgslo_catalog.open_incident(follow_verdict.rule, first.batch, first.place, follow_verdict.is_tick);
+            PERFORM pgslo_catalog.record_missed(follow_verdict.rule, v.batch, v.place)
+            FROM pgslo_catalog.verdict v
+            WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.place >= first.place AND v.verdict = 'missed'
+              AND (v.place <= last_place OR follow_verdict.place > last_place)
+            ORDER BY v.place, v.verdict_id;
             -- Not the one who runs tick(), but who wrote what opened it.
             UPDATE pgslo_catalog.incident i
             SET writer = b.writer, application = b.application, written_at = b.last_written_at
@@ -119,6 +148,9 @@ BEGIN
               AND b.definition_id = i.definition_id AND b.name = i.opened_batch;
         END IF;
         RETURN;
+    END IF;
+    IF follow_verdict.verdict = 'missed' AND follow_verdict.place >= open.opened_place THEN
+        PERFORM pgslo_catalog.record_missed(follow_verdict.rule, follow_verdict.batch, follow_verdict.place);
     END IF;
 
     IF follow_verdict.verdict <> 'met' OR open.incident_id IS NULL OR follow_verdict.place < open.opened_place THEN
@@ -230,6 +262,79 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.heal_incidents() IS 'Resolves incidents of rules over rows whose bad rows are gone.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.misses_rows(measure jsonb) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN coalesce(measure ->> 'form' = 'rows' OR measure ->> 'form' = 'change' AND measure #>> '{of,form}' = 'rows', false);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.misses_rows(jsonb) IS 'Whether a measure is about how many rows a batch has: one without rows may miss it.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    id bigint := (end_missed.definition).definition_id;
+    known text := (end_missed.definition).name;
+BEGIN
+    -- Nearly always there are none.
+    IF NOT EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.definition = known AND m.ended_at IS NULL) THEN
+        RETURN;
+    END IF;
+    -- Of two that writers recorded at once, the first stays. Rows that another transaction has are left to the next time.
+    DELETE FROM pgslo_catalog.missed_batch m
+    WHERE m.missed_id IN (
+        SELECT u.missed_id FROM pgslo_catalog.missed_batch u
+        WHERE u.definition = known AND u.ended_at IS NULL AND EXISTS (
+            SELECT FROM pgslo_catalog.missed_batch k
+            WHERE k.rule_id = u.rule_id AND k.batch = u.batch AND k.ended_at IS NULL AND k.missed_id < u.missed_id)
+        FOR UPDATE SKIP LOCKED);
+    WITH ended AS MATERIALIZED (
+        SELECT m.missed_id, CASE
+            WHEN r.retired_at IS NOT NULL THEN 'retired'
+            -- Recorded by a writer that did not see yet that a role had called it one.
+            WHEN EXISTS (
+                SELECT FROM pgslo_catalog.missed_batch k
+                WHERE k.rule_id = m.rule_id AND k.batch = m.batch AND k.ended_as = 'false_alarm' AND k.ended_at >= m.missed_at) THEN 'false_alarm'
+            WHEN s.rows <= 0 AND NOT pgslo_catalog.misses_rows(r.measure) THEN 'removed'
+            -- Rows that were not evaluated may still be bad.
+            WHEN EXISTS (
+                SELECT FROM pgslo_catalog.rule_break b
+                WHERE b.rule_id = m.rule_id AND b.batch IN (m.batch, 'unknown')) THEN NULL
+            WHEN r.scope = 'row' AND NOT s.is_uncounted AND NOT pgslo_catalog.is_missed(r, s.rows, s.failed) THEN 'corrected'
+            WHEN r.scope = 'batch' AND EXISTS (
+                SELECT FROM pgslo_catalog.verdict v
+                WHERE v.rule_id = m.rule_id AND v.batch = m.batch AND v.verdict = 'met') THEN 'corrected'
+        END AS ended_as
+        FROM pgslo_catalog.missed_batch m
+        JOIN pgslo_catalog.rule r USING (rule_id)
+        CROSS JOIN LATERAL (
+            -- A row trigger sees rows that fail alone: how many a batch of a streamed table has, tick() counts.
+            SELECT CASE WHEN (end_missed.definition).writes = 'bulk' THEN coalesce(sum(f.rows), 0)
+                        ELSE (SELECT b.rows FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = m.batch) END::bigint AS rows,
+                   coalesce(sum((f.failures ->> r.name)::bigint), 0)::bigint AS failed,
+                   -- Counted from the table, which does not say how many of its rows fail.
+                   coalesce(bool_or(f.operation = 'recounted' AND f.failures IS NULL), false)
+                       AND (end_missed.definition).judge IS NULL AS is_uncounted
+            FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = id AND f.batch = m.batch
+        ) s
+        WHERE m.definition = known AND m.ended_at IS NULL
+    )
+    UPDATE pgslo_catalog.missed_batch m SET ended_at = clock_timestamp(), ended_as = e.ended_as
+    FROM ended e
+    WHERE m.missed_id = e.missed_id AND m.missed_id IN (
+        SELECT u.missed_id FROM pgslo_catalog.missed_batch u JOIN ended w USING (missed_id)
+        WHERE w.ended_as IS NOT NULL AND u.ended_at IS NULL
+        FOR UPDATE OF u SKIP LOCKED);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.end_missed(pgslo_catalog.definition) IS
+    'End missed batches of a definition whose rows were corrected or removed, or whose rule is retired.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.announce_events() RETURNS bigint
 LANGUAGE plpgsql
@@ -455,6 +560,11 @@ BEGIN
     ORDER BY w.place <= last_place DESC, w.place DESC
     LIMIT 1;
     PERFORM pgslo_catalog.end_incident(known.incident_id, resolve.resolution, newest.batch, newest.place, resolve.note);
+    IF resolve.resolution = 'false_alarm' THEN
+        UPDATE pgslo_catalog.missed_batch m
+        SET ended_at = clock_timestamp(), ended_as = 'false_alarm', ended_by = pgslo_catalog.caller(), reason = resolve.note
+        WHERE m.rule_id = known.rule_id AND m.ended_at IS NULL;
+    END IF;
     PERFORM pgslo_catalog.learn_from(i) FROM pgslo_catalog.incident i WHERE i.incident_id = known.incident_id;
     PERFORM pgslo_catalog.announce_events();
     RETURN format('incident %s resolved as %s', known.incident_id, CASE resolve.resolution WHEN 'real' THEN 'real' ELSE 'false alarm' END);

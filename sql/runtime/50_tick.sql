@@ -66,7 +66,7 @@ DECLARE
     name text := (look_after.definition).name;
 BEGIN
     -- Each goes on when another one fails.
-    FOR step IN 0..4 LOOP
+    FOR step IN 0..5 LOOP
         BEGIN
             CASE step
                 WHEN 0 THEN PERFORM pgslo_catalog.follow_parts(look_after.definition, clock_timestamp() + interval '1 second');
@@ -74,6 +74,7 @@ BEGIN
                 WHEN 2 THEN PERFORM pgslo_catalog.judge_age(look_after.definition);
                 WHEN 3 THEN PERFORM pgslo_catalog.resolve_met(look_after.definition);
                 WHEN 4 THEN PERFORM pgslo_catalog.follow_assertions(look_after.definition);
+                WHEN 5 THEN PERFORM pgslo_catalog.end_missed(look_after.definition);
             END CASE;
         EXCEPTION
             WHEN query_canceled THEN
@@ -116,6 +117,7 @@ BEGIN
         RETURN;
     END IF;
     PERFORM pgslo_catalog.join_incidents();
+    PERFORM pgslo_catalog.name_missed();
     PERFORM pgslo_catalog.open_left_over();
     -- Code of owners of tables may be slow, by mistake or on purpose. The tables of pgslo's owner come first, and those that
     -- took until statement_timeout the last time come last: what was done by then is kept.

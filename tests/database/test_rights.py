@@ -101,6 +101,7 @@ CLOSED = {
         "known_part",
         "due_count",
         "other_relation",
+        "missed_batch",
     ),
 }
 

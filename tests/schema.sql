@@ -1871,7 +1871,7 @@ CREATE TABLE pgslo_catalog.definition (
     CONSTRAINT definition_budgeting_is_known CHECK ((budgeting = ANY (ARRAY['occurrences'::text, 'time_slices'::text]))),
     CONSTRAINT definition_max_age_is_positive CHECK ((max_age > '00:00:00'::interval)),
     CONSTRAINT definition_max_bytes_is_an_amount CHECK ((max_bytes > 0)),
-    CONSTRAINT definition_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'refuse'::text, 'silent'::text]))),
+    CONSTRAINT definition_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'insist'::text, 'refuse'::text, 'silent'::text]))),
     CONSTRAINT definition_sensitivity_is_positive CHECK ((sensitivity > (0)::double precision)),
     CONSTRAINT definition_span_is_positive CHECK ((span > '00:00:00'::interval)),
     CONSTRAINT definition_target_is_a_fraction CHECK (((target >= (0)::numeric) AND (target <= (1)::numeric))),
@@ -1982,6 +1982,8 @@ CREATE FUNCTION pgslo_catalog.announce(definition text, columns text[], on_read 
     AS $$
 DECLARE
     wish text := nullif(current_setting('pgslo.on_read', true), '');
+    -- What happens in this session: warn, insist, refuse or silent.
+    mode text;
     found record;
     -- A guarded view may be read through a view of another role, by one that may read neither.
     is_known boolean;
@@ -1996,16 +1998,27 @@ DECLARE
     key text;
     remembered text;
 BEGIN
-    IF wish NOT IN ('warn', 'refuse', 'silent') THEN
+    IF wish NOT IN ('warn', 'insist', 'refuse', 'silent') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('invalid value for parameter "pgslo.on_read": "%s"', wish),
-            HINT = 'Available values: warn, refuse, silent.';
+            HINT = 'Available values: warn, insist, refuse, silent.';
     END IF;
     -- A pooled connection may keep the setting of another client, who must not silence this one: it counts where the
-    -- view is silent anyway.
-    IF announce.on_read = 'silent' AND coalesce(wish, 'silent') = 'silent' THEN
+    -- view is silent anyway. Status views are silent, and insisting leaves them so: their column reports.
+    mode := CASE
+        WHEN 'refuse' IN (announce.on_read, wish) THEN 'refuse'
+        WHEN wish = 'warn' THEN 'warn'
+        WHEN announce.on_read = 'silent' THEN 'silent'
+        WHEN 'insist' IN (announce.on_read, wish) THEN 'insist'
+        ELSE 'warn'
+    END;
+    IF mode = 'silent' THEN
         RETURN true;
+    END IF;
+    -- psql shows every warning above the result.
+    IF mode = 'insist' AND (current_setting('pgslo.heard', true) = 'on' OR current_setting('application_name') = 'psql') THEN
+        mode := 'warn';
     END IF;
     secret := (SELECT s.value FROM pgslo_catalog.secret s);
     memory := 'pgslo_warned ' || md5(concat(secret, pg_backend_pid(), ' ', extract(epoch FROM transaction_timestamp())));
@@ -2023,7 +2036,12 @@ BEGIN
             found.detail := 'This role may not see details, because it may read neither the table nor a guarded view of it.';
             found.hint := format('Ask the owner, %s.', coalesce((SELECT d.owner FROM pgslo_catalog.definition d WHERE d.name = announce.definition), 'unknown'));
         END IF;
-        IF announce.on_read = 'refuse' OR wish = 'refuse' THEN
+        IF mode <> 'warn' THEN
+            IF mode = 'insist' THEN
+                found.hint :=
+                    'Call pgslo.client.watch in Python, or SET pgslo.heard = ''on'' in a client that shows warnings. '
+                    'To read without this check, SET pgslo.on_read = ''warn''. ' || found.hint;
+            END IF;
             RAISE EXCEPTION USING
                 ERRCODE = 'SL001',
                 MESSAGE = format('read refused: %s', found.message),
@@ -6470,7 +6488,8 @@ CREATE FUNCTION pgslo_catalog.leftovers() RETURNS text[]
         UNION ALL
         SELECT format('cursor "%s" (%s)', c.name, extract(epoch FROM c.creation_time)) FROM pg_cursors c
         UNION ALL
-        SELECT format('setting pgslo.on_read = %s', current_setting('pgslo.on_read', true))
+        SELECT format('setting %s = %s', s.name, current_setting(s.name, true))
+        FROM (VALUES ('pgslo.on_read'), ('pgslo.heard')) AS s (name)
         ORDER BY 1)
     || pgslo_catalog.settings()
 $$;
@@ -12507,7 +12526,7 @@ CREATE TABLE pgslo_catalog.task (
     on_read text NOT NULL,
     reads_from text DEFAULT 'definition'::text NOT NULL,
     gate jsonb,
-    CONSTRAINT task_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'refuse'::text, 'silent'::text]))),
+    CONSTRAINT task_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'insist'::text, 'refuse'::text, 'silent'::text]))),
     CONSTRAINT task_reads_are_from_somewhere CHECK ((reads_from = ANY (ARRAY['definition'::text, 'sql'::text])))
 );
 

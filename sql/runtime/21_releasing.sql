@@ -164,7 +164,8 @@ AS $pgslo$
         UNION ALL
         SELECT format('cursor "%s" (%s)', c.name, extract(epoch FROM c.creation_time)) FROM pg_cursors c
         UNION ALL
-        SELECT format('setting pgslo.on_read = %s', current_setting('pgslo.on_read', true))
+        SELECT format('setting %s = %s', s.name, current_setting(s.name, true))
+        FROM (VALUES ('pgslo.on_read'), ('pgslo.heard')) AS s (name)
         ORDER BY 1)
     || pgslo_catalog.settings()
 $pgslo$;

@@ -213,6 +213,8 @@ SET client_min_messages = 'warning'
 AS $pgslo$
 DECLARE
     wish text := nullif(current_setting('pgslo.on_read', true), '');
+    -- What happens in this session: warn, insist, refuse or silent.
+    mode text;
     found record;
     -- A guarded view may be read through a view of another role, by one that may read neither.
     is_known boolean;
@@ -227,16 +229,27 @@ DECLARE
     key text;
     remembered text;
 BEGIN
-    IF wish NOT IN ('warn', 'refuse', 'silent') THEN
+    IF wish NOT IN ('warn', 'insist', 'refuse', 'silent') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('invalid value for parameter "pgslo.on_read": "%s"', wish),
-            HINT = 'Available values: warn, refuse, silent.';
+            HINT = 'Available values: warn, insist, refuse, silent.';
     END IF;
     -- A pooled connection may keep the setting of another client, who must not silence this one: it counts where the
-    -- view is silent anyway.
-    IF announce.on_read = 'silent' AND coalesce(wish, 'silent') = 'silent' THEN
+    -- view is silent anyway. Status views are silent, and insisting leaves them so: their column reports.
+    mode := CASE
+        WHEN 'refuse' IN (announce.on_read, wish) THEN 'refuse'
+        WHEN wish = 'warn' THEN 'warn'
+        WHEN announce.on_read = 'silent' THEN 'silent'
+        WHEN 'insist' IN (announce.on_read, wish) THEN 'insist'
+        ELSE 'warn'
+    END;
+    IF mode = 'silent' THEN
         RETURN true;
+    END IF;
+    -- psql shows every warning above the result.
+    IF mode = 'insist' AND (current_setting('pgslo.heard', true) = 'on' OR current_setting('application_name') = 'psql') THEN
+        mode := 'warn';
     END IF;
     secret := (SELECT s.value FROM pgslo_catalog.secret s);
     memory := 'pgslo_warned ' || md5(concat(secret, pg_backend_pid(), ' ', extract(epoch FROM transaction_timestamp())));
@@ -254,7 +267,12 @@ BEGIN
             found.detail := 'This role may not see details, because it may read neither the table nor a guarded view of it.';
             found.hint := format('Ask the owner, %s.', coalesce((SELECT d.owner FROM pgslo_catalog.definition d WHERE d.name = announce.definition), 'unknown'));
         END IF;
-        IF announce.on_read = 'refuse' OR wish = 'refuse' THEN
+        IF mode <> 'warn' THEN
+            IF mode = 'insist' THEN
+                found.hint :=
+                    'Call pgslo.client.watch in Python, or SET pgslo.heard = ''on'' in a client that shows warnings. '
+                    'To read without this check, SET pgslo.on_read = ''warn''. ' || found.hint;
+            END IF;
             RAISE EXCEPTION USING
                 ERRCODE = 'SL001',
                 MESSAGE = format('read refused: %s', found.message),

@@ -324,7 +324,7 @@ def test_a_misspelt_wish_is_an_error(reader):
         "22023",
         'invalid value for parameter "pgslo.on_read": "refused"',
     )
-    assert error.hint == "Available values: warn, refuse, silent."
+    assert error.hint == "Available values: warn, insist, refuse, silent."
 
 
 @pytest.mark.parametrize("on_read", ["warn", "refuse", "silent"])

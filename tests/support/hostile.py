@@ -64,7 +64,7 @@ FUNCTIONS = (
 #: What any role may set for itself, and pgslo reads or PostgreSQL prints values by.
 SETTINGS = (
     ("pgslo.touched", "x"), ("pgslo.touched", "{"), ("pgslo.touched", "(0,1)x"), ("pgslo.touched", "{a,b}"), ("pgslo.touched", "(9"),
-    ("pgslo.sent", "x"), ("pgslo.sent", "{1,2,3,4,5}"), ("pgslo.sent", "{"), ("pgslo.on_read", "silent"), ("pgslo.warned_writer", "x"),
+    ("pgslo.sent", "x"), ("pgslo.sent", "{1,2,3,4,5}"), ("pgslo.sent", "{"), ("pgslo.on_read", "silent"), ("pgslo.heard", "on"), ("pgslo.warned_writer", "x"),
     ("datestyle", "SQL, DMY"), ("datestyle", "German"), ("intervalstyle", "sql_standard"), ("timezone", "Etc/GMT-14"), ("timezone", "Etc/GMT+12"),
     ("bytea_output", "escape"), ("extra_float_digits", "-15"), ("standard_conforming_strings", "off"), ("backslash_quote", "on"),
     ("xmloption", "document"), ("lc_monetary", "C"), ("plpgsql.variable_conflict", "use_variable"), ("plpgsql.variable_conflict", "use_column"),

@@ -56,6 +56,7 @@ class Session:
             if writes:
                 database.check_writable(conn, reason=reason)
             conn.add_notice_handler(output.notice)
+            conn.execute("SET pgslo.heard = 'on'")  # on_read: insist
             yield conn
 
 

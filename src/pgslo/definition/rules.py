@@ -14,7 +14,7 @@ from pgslo.errors import Location
 from pgslo.expression import Expression, Query
 
 OnBreach = Literal["warn", "flag", "quarantine", "repair", "reject"]
-OnRead = Literal["warn", "refuse", "silent"]
+OnRead = Literal["warn", "insist", "refuse", "silent"]
 Number = int | decimal.Decimal
 #: A constant as the author wrote it; text also stands for dates and times, PostgreSQL reads it by the column's type.
 Scalar = bool | int | decimal.Decimal | str

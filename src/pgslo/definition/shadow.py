@@ -46,4 +46,4 @@ def _shadow(rule: Rule) -> Rule | None:
 
 
 def _told(on_read: OnRead) -> OnRead:
-    return "warn" if on_read == "refuse" else on_read
+    return "warn" if on_read in ("refuse", "insist") else on_read

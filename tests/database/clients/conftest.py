@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 import pytest
+from bookings import Bookings, create
 
 DEFINITION = """
 table: features.stats
@@ -85,3 +86,12 @@ def stats(
     )
     apply(DEFINITION.format(mode=request.param))
     return Stats(dsn, connection, request.param)
+
+
+@pytest.fixture(scope="session")
+def bookings(make_database: Any) -> Iterator[Bookings]:
+    """Guarded tables for reading alone."""
+    with make_database() as dsn:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            create(connection)
+        yield Bookings(dsn)

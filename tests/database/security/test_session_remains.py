@@ -300,13 +300,15 @@ REMAINS = {
     "cursor": "DECLARE c CURSOR FOR SELECT evil.act()",
     "on_read": "SELECT set_config('pgslo.on_read', 'silent', false)",
     "local on_read": "SELECT set_config('pgslo.on_read', 'silent', true)",
+    "heard": "SELECT set_config('pgslo.heard', 'on', false)",
 }
 LEFT = """
 SELECT ARRAY(SELECT name || statement FROM pg_prepared_statements WHERE statement ~ 'mallory'),
        ARRAY(SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()),
        ARRAY(SELECT relname FROM pg_class WHERE relnamespace = pg_my_temp_schema() ORDER BY 1),
        ARRAY(SELECT typname FROM pg_type WHERE typnamespace = pg_my_temp_schema() AND typtype = 'e'),
-       ARRAY(SELECT name FROM pg_cursors WHERE name = 'c'), nullif(current_setting('pgslo.on_read', true), '')
+       ARRAY(SELECT name FROM pg_cursors WHERE name = 'c'), nullif(current_setting('pgslo.on_read', true), ''),
+       nullif(current_setting('pgslo.heard', true), '')
 """
 
 

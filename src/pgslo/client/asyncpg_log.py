@@ -1,0 +1,83 @@
+"""Warnings on asyncpg connections, through their log listeners."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from types import FrameType
+from typing import Any
+
+from pgslo import naming
+from pgslo.client.callers import CARRIERS, RUNNERS, issue
+from pgslo.client.messages import Reaction, SLOWarning
+
+
+class Listener:
+    """A log listener on one asyncpg connection.
+
+    asyncpg calls it while the statement is awaited, so that a result cannot be kept from its reader.
+    """
+
+    def __init__(self, connection: Any, on_warning: Reaction, skip_modules: tuple[str, ...]) -> None:
+        if on_warning == "raise":
+            raise ValueError(
+                "on_warning=\"raise\" needs psycopg 3; with asyncpg, SET pgslo.on_read = 'refuse' instead"
+            )
+        self._connection = connection
+        self._on_warning = on_warning
+        self._skipped = (*CARRIERS, *RUNNERS, *skip_modules)
+        self._tasks: set[Any] = set()  # the event loop keeps weak references only
+        connection.add_log_listener(self._listen)
+
+    def stop(self) -> None:
+        """Remove the listener."""
+        if not self._connection.is_closed():
+            self._connection.remove_log_listener(self._listen)
+
+    async def hear(self) -> None:
+        """State in the session that warnings are shown."""
+        await self._connection.execute("SET pgslo.heard = 'on'")
+
+    async def hear_no_more(self) -> None:
+        """Take that back; a failed transaction does so by itself."""
+        if not self._connection.is_closed():
+            await self._connection.execute("RESET pgslo.heard")
+
+    def _listen(self, _: object, notice: Any) -> None:
+        if notice.sqlstate not in (naming.OBJECTIVE_MISSED, naming.NOT_JUDGED):
+            return
+        warning = SLOWarning(
+            notice.message or "",
+            sqlstate=notice.sqlstate,
+            detail=notice.detail,
+            hint=notice.hint,
+            schema=notice.schema_name or None,
+            table=notice.table_name or None,
+            column=notice.column_name or None,
+            rule=notice.constraint_name or None,
+        )
+        if callable(self._on_warning):
+            answer = self._on_warning(warning)
+            if inspect.isawaitable(answer):
+                task = asyncio.ensure_future(answer)
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+        else:
+            issue(warning, self._reader())
+
+    def _reader(self) -> FrameType | None:
+        """The innermost line of the reader's own in the task that awaits this connection."""
+        prefixes = tuple(f"{module}." for module in self._skipped)
+        connection = getattr(self._connection, "_con", self._connection)
+        for task in asyncio.all_tasks():
+            reader = None
+            awaited: Any = task.get_coro()
+            while (
+                frame := getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
+            ) is not None:
+                if frame.f_locals.get("self") is connection:
+                    return reader
+                if not f"{frame.f_globals.get('__name__', '')}.".startswith(prefixes):
+                    reader = frame
+                awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
+        return None

@@ -50,12 +50,13 @@ class Notebook:
         self._shown = None
 
     def _show(self, warning: SLOWarning) -> None:
-        from IPython.display import display  # type: ignore[import-not-found, unused-ignore]
+        from IPython import display as ipython  # type: ignore[import-not-found, unused-ignore]
 
         if str(warning) in map(str, self._table.rows):
             return
         self._table.rows.append(warning)
         if self._shown is None:
+            display: Any = ipython.display
             self._shown = display(self._table, display_id=True)
         else:
             self._shown.update(self._table)

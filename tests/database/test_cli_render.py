@@ -284,10 +284,13 @@ def test_a_rule_in_shadow_lets_every_write_live_and_the_others_are_kept(
         connection.execute("INSERT INTO features.stats VALUES (4, 999, 'us', 0)")
 
 
-def test_a_file_in_shadow_refuses_neither_writes_nor_reads(run: Run, connection: Connection) -> None:
+@pytest.mark.parametrize("on_read", ["refuse", "insist"])
+def test_a_file_in_shadow_refuses_neither_writes_nor_reads(
+    run: Run, connection: Connection, on_read: str
+) -> None:
     bounds = "  score:\n    - completeness: {reject_below: 0.5}\n"
     text = STATS.replace(
-        "writes: stream\n", "writes: bulk\nenforce: false\non_read: refuse\nbatch: statement\n"
+        "writes: stream\n", f"writes: bulk\nenforce: false\non_read: {on_read}\nbatch: statement\n"
     )
     text = text.partition("  score:")[0] + bounds
     Path("slos/stats.yml").write_text(text, encoding="utf-8")

@@ -64,6 +64,7 @@ def test_bulk_create(stats):
     assert (stats.stored(), stats.held()) == ([], 0)
 
 
+@pytest.mark.parametrize("stats", ["stream"], indirect=True)  # the server's part is the same in both
 def test_bulk_create_without_assertions(stats):
     """Under ``python -O`` the objects get keys of other rows, without an error."""
     text = f"""

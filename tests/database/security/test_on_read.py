@@ -19,6 +19,7 @@ readers: [$reader]
 tasks:
   quiet: {contact: "#x", reads: [a], view: serving.quiet, on_read: silent}
   loud: {contact: "#x", reads: [a], view: serving.loud, on_read: refuse}
+  insisting: {contact: "#x", reads: [a], view: serving.insisting, on_read: insist}
 """
 
 
@@ -30,7 +31,8 @@ def unhealthy(world):
     world.apply(EX)
     world.run(
         "installer",
-        "GRANT USAGE ON SCHEMA serving TO $reader; GRANT SELECT ON serving.quiet, serving.loud TO $reader",
+        "GRANT USAGE ON SCHEMA serving TO $reader;"
+        "GRANT SELECT ON serving.quiet, serving.loud, serving.insisting TO $reader",
     )
     world.run("writer", "INSERT INTO features.ex VALUES (1, '2026-01-01', 999)")
     return world
@@ -140,3 +142,40 @@ def test_a_statement_still_warns_once(unhealthy):
         ) == ["a_range"]
     assert session.execute("SELECT count(*) FROM pg_cursors").fetchone() == (1,)
     session.execute("COMMIT")
+
+
+def test_no_other_role_states_for_a_reader_that_warnings_are_shown(unhealthy):
+    session = unhealthy.session("reader")
+    with pytest.raises(psycopg.Error) as refused:
+        session.execute("SELECT a FROM serving.insisting")
+    assert refused.value.sqlstate == "SL001"
+    assert "pgslo.client.watch" in str(refused.value.diag.message_hint)
+    for attempt in (
+        "ALTER ROLE $reader SET pgslo.heard = 'on'",
+        "ALTER ROLE $reader SET pgslo.on_read = 'warn'",
+        "ALTER ROLE $reader SET application_name = 'psql'",
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            unhealthy.run("mallory", attempt)
+    session.execute("SET pgslo.heard = 'on'")
+    assert warnings(session, "SELECT a FROM serving.insisting") == ["a_range"]
+
+
+def test_insisting_shows_no_detail_to_a_role_that_may_not_know(unhealthy):
+    """A view over the guarded one, read by a role without rights to either."""
+    unhealthy.run(
+        "installer",
+        "CREATE VIEW serving.over AS SELECT * FROM serving.insisting; GRANT USAGE ON SCHEMA serving TO $mallory;"
+        "GRANT SELECT ON serving.over TO $mallory",
+    )
+    session = unhealthy.session("mallory")
+    with pytest.raises(psycopg.Error) as refused:
+        session.execute("SELECT a FROM serving.over")
+    diag = refused.value.diag
+    assert (diag.sqlstate, diag.message_primary) == (
+        "SL001",
+        "read refused: data of features.ex is unhealthy",
+    )
+    assert "pgslo.client.watch" in str(diag.message_hint)
+    assert "explain" not in str(diag.message_hint)
+    assert (diag.column_name or "", diag.constraint_name or "") == ("", "")

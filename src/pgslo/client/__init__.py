@@ -13,6 +13,9 @@ from pgslo.client.watching import Watch, watch, watch_all
 
 __all__ = ["Reaction", "SLOBreach", "SLOWarning", "Watch", "watch", "watch_all"]
 
+for _public in (SLOBreach, SLOWarning, Watch):
+    _public.__module__ = __name__  # tracebacks show the name that programs import
+
 match os.environ.get("PGSLO_WATCH", ""):
     case "1" | "warn":
         watch_all()

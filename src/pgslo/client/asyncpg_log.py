@@ -75,7 +75,9 @@ class Listener:
             while (
                 frame := getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
             ) is not None:
-                if frame.f_locals.get("self") is connection:
+                of = frame.f_locals.get("self")
+                # A prepared statement or a cursor knows its connection.
+                if of is connection or getattr(of, "_connection", None) is connection:
                     return reader
                 if not f"{frame.f_globals.get('__name__', '')}.".startswith(prefixes):
                     reader = frame

@@ -52,7 +52,7 @@ with psycopg.connect({dsn!r}) as connection:
     ("value", "code", "said"),
     [
         ("1", 0, 'SLOWarning: column "price" of ml.stays'),
-        ("raise", 1, 'pgslo.client.messages.SLOBreach: column "price" of ml.stays'),
+        ("raise", 1, 'pgslo.client.SLOBreach: column "price" of ml.stays'),
         ("yes", 1, 'ValueError: invalid value for PGSLO_WATCH: "yes"; available values: 1, warn, raise, 0'),
     ],
 )
@@ -86,6 +86,13 @@ def test_asyncpg_warns_at_the_line_that_awaits(bookings):
     async def read(connection):
         return await connection.fetch(INSISTING)
 
+    async def read_in_other_ways(connection):
+        prepared = await connection.prepare(INSISTING)
+        await prepared.fetch()
+        async with connection.transaction():
+            async for _ in connection.cursor(INSISTING):
+                pass
+
     async def use(connection):
         async with watch(connection):
             for _ in range(2):
@@ -95,6 +102,9 @@ def test_asyncpg_warns_at_the_line_that_awaits(bookings):
                 assert {(one.filename, one.lineno) for one in seen} == {(__file__, line)}
                 assert {one.message.rule for one in seen} == {"price_range"}
             await connection.fetch(COUNTRY)
+            with pytest.warns(SLOWarning) as seen:
+                await read_in_other_ways(connection)
+            assert {one.filename for one in seen} == {__file__}
         # The session does not listen any more.
         with pytest.raises(asyncpg.PostgresError, match="read refused"):
             await read(connection)

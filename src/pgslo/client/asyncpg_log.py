@@ -19,15 +19,20 @@ class Listener:
     """
 
     def __init__(self, connection: Any, on_warning: Reaction, skip_modules: tuple[str, ...]) -> None:
-        if on_warning == "raise":
-            raise ValueError(
-                "on_warning=\"raise\" needs psycopg 3; with asyncpg, SET pgslo.on_read = 'refuse' instead"
-            )
+        self.check(on_warning)
         self._connection = connection
         self._on_warning = on_warning
         self._skipped = (*CARRIERS, *RUNNERS, *skip_modules)
         self._tasks: set[Any] = set()  # the event loop keeps weak references only
         connection.add_log_listener(self._listen)
+
+    @staticmethod
+    def check(on_warning: Reaction) -> None:
+        """Raise ValueError for a reaction that asyncpg does not allow."""
+        if on_warning == "raise":
+            raise ValueError(
+                "on_warning=\"raise\" needs psycopg 3; with asyncpg, SET pgslo.on_read = 'refuse' instead"
+            )
 
     def stop(self) -> None:
         """Remove the listener."""

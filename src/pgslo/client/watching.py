@@ -24,7 +24,8 @@ def watch(target: object, *, on_warning: Reaction = "warn", skip_modules: Iterab
 
     Args:
         target: A psycopg ``Connection`` or ``AsyncConnection``, an SQLAlchemy ``Engine``, ``Connection``,
-            ``AsyncEngine`` or ``AsyncConnection`` on psycopg 3, a pool of psycopg_pool, or an asyncpg connection.
+            ``AsyncEngine`` or ``AsyncConnection`` on psycopg 3, an ``AsyncEngine`` on asyncpg, a pool of psycopg_pool,
+            or an asyncpg connection.
             Connections that an engine or a pool made before are watched like those it makes later.
         on_warning: ``"warn"`` issues each :class:`SLOWarning` through :mod:`warnings`, at the caller's line;
             ``"raise"`` raises :class:`SLOBreach` before the result is handed out; a callable is called with each
@@ -225,6 +226,9 @@ def _hook_sqlalchemy(new: Watch, target: Any) -> None:
     target = getattr(target, "sync_connection", None) or getattr(target, "sync_engine", target)
     if not isinstance(target, Connection | Engine):
         raise TypeError(f"cannot watch a {type(target).__name__}: watch its engine or its connection")
+    if target.dialect.driver == "asyncpg" and isinstance(target, Engine):
+        _hook_asyncpg_engine(new, target)
+        return
     if target.dialect.driver != "psycopg":
         raise TypeError(
             f"cannot watch an engine on {target.dialect.driver}: only psycopg 3 hands on the fields of a warning;"
@@ -249,6 +253,29 @@ def _hook_sqlalchemy(new: Watch, target: Any) -> None:
     for hook in hooks:
         event.listen(*hook)
         new.before_stop(partial(event.remove, *hook))
+
+
+def _hook_asyncpg_engine(new: Watch, engine: Any) -> None:
+    from sqlalchemy import event
+
+    from pgslo.client.asyncpg_log import Listener
+
+    listeners: weakref.WeakKeyDictionary[Any, Listener] = weakref.WeakKeyDictionary()
+    Listener.check(new.on_warning)
+
+    def checkout(adapted: Any, record: Any, _: object) -> None:
+        driver = record.driver_connection
+        if driver not in listeners:
+            listeners[driver] = Listener(driver, new.on_warning, new.skip_modules)
+            adapted.run_async(lambda _: listeners[driver].hear())
+
+    def stop() -> None:
+        event.remove(engine, "checkout", checkout)
+        for listener in listeners.values():
+            listener.stop()
+
+    event.listen(engine, "checkout", checkout)
+    new.before_stop(stop)
 
 
 def _hook_pool(new: Watch, pool: Any) -> None:

@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 import sqlalchemy as sa
 from bookings import COUNTRY, INSISTING, PRICE
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from pgslo.client import SLOBreach, SLOWarning, watch
 
@@ -143,6 +144,24 @@ def test_asyncpg_in_a_pool(bookings):
                     with pytest.warns(SLOWarning) as seen:
                         await connection.fetch(INSISTING)
                     assert {one.filename for one in seen} == {__file__}
+
+    asyncio.run(use())
+
+
+def test_an_async_engine_on_asyncpg(bookings):
+    async def use():
+        engine = create_async_engine(
+            bookings.uri.replace("postgresql:", "postgresql+asyncpg:") + "?plugin=pgslo"
+        )
+        for _ in range(2):
+            async with engine.connect() as connection:
+                with pytest.warns(SLOWarning) as seen:
+                    await connection.exec_driver_sql(INSISTING)
+                assert {one.filename for one in seen} == {__file__}
+                await connection.rollback()
+        with pytest.raises(ValueError, match="needs psycopg 3"):
+            watch(engine, on_warning="raise")
+        await engine.dispose()
 
     asyncio.run(use())
 

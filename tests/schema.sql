@@ -8952,6 +8952,7 @@ COMMENT ON FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch t
 CREATE FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[], old_key text[], changed text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
     SET "DateStyle" TO 'ISO, YMD'
     SET "IntervalStyle" TO 'postgres'
     SET bytea_output TO 'hex'

@@ -598,6 +598,7 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.record_quarantine(
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 -- The image must read back as it was, whatever the writer's session prints dates and numbers like.
+SET timezone = 'UTC'
 SET datestyle = 'ISO, YMD'
 SET intervalstyle = 'postgres'
 SET bytea_output = 'hex'

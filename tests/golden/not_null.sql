@@ -119,7 +119,6 @@ REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__recount(first text, last text, mask bigint) RETURNS pgslo_catalog.measured[]
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET gin_fuzzy_search_limit = 0
 -- An error rather than a count of what policies show.
 SET row_security = off
 AS $pgslo$
@@ -158,9 +157,10 @@ BEGIN
     RETURN batches;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo ef0a6bb431712de2 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo f569594f9c2aab5f features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off SET array_nulls = on;
+ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) FROM PUBLIC;
 
 -- create function features__user_stats__take_measure: what a statement takes away is taken from its batches.
@@ -653,7 +653,6 @@ REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() FROM P
 CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__judge(batch text, rule text, OUT rows bigint, OUT failed bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET gin_fuzzy_search_limit = 0
 -- An error rather than a count of what policies show.
 SET row_security = off
 AS $pgslo$
@@ -684,9 +683,10 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) IS 'pgslo 2b530c86ef7c4660 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) IS 'pgslo 8db1763a1958806e features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off SET array_nulls = on;
+ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

@@ -133,7 +133,8 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__churn_score__post_process() IS 'pgslo 653f17e55b33bda8 features.churn_score';
+COMMENT ON FUNCTION pgslo_gen.features__churn_score__post_process() IS 'pgslo f85b632819d514c3 features.churn_score';
+ALTER FUNCTION pgslo_gen.features__churn_score__post_process() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__churn_score__post_process() FROM PUBLIC;
 
 -- create registration features.churn_score: tells the runtime names, owners and promises for its messages.

@@ -14,7 +14,6 @@ COMMENT ON SCHEMA guarded IS 'pgslo 61cd671e7cbae7be guarded views';
 CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__recount(first text, last text, mask bigint) RETURNS pgslo_catalog.measured[]
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET gin_fuzzy_search_limit = 0
 -- An error rather than a count of what policies show.
 SET row_security = off
 AS $pgslo$
@@ -53,9 +52,10 @@ BEGIN
     RETURN batches;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo f2c10a62679464a6 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo af7e936fac61720f features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off SET array_nulls = on;
+ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) FROM PUBLIC;
 
 -- create function features__user_stats__take_measure: what a statement takes away is taken from its batches.
@@ -134,7 +134,8 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo fb866398693a01d9 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 9465f8d4f2e2f26c features.user_stats';
+ALTER FUNCTION pgslo_gen.features__user_stats__take_measure() SET extra_float_digits = 1;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement judges every rule and measures its batches.
@@ -267,7 +268,8 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo b515fc6e0ce68b19 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 22544e82a4127f9e features.user_stats';
+ALTER FUNCTION pgslo_gen.features__user_stats__write_statement() SET extra_float_digits = 1;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.
@@ -296,7 +298,6 @@ REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() FROM P
 CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(batch text, OUT rows bigint, OUT failed bigint, OUT example text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET gin_fuzzy_search_limit = 0
 AS $pgslo$
 #variable_conflict use_column
 BEGIN
@@ -329,9 +330,10 @@ SELECT u.user_id FROM features.user_stats u WHERE u.plan = 'pro' AND u.spend IS 
     END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) IS 'pgslo 3ece17bf6cd00e54 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) IS 'pgslo 4aa05a0a3e94ea66 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off SET array_nulls = on;
+ALTER FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__rule_pro_users_spend(text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

@@ -110,7 +110,8 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo e734804d712d7957 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo feda045b760a12b3 features.user_stats';
+ALTER FUNCTION pgslo_gen.features__user_stats__quarantine() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__recount: counts batches from the table itself, for rows that were there before pgslo or came unseen.
@@ -118,7 +119,6 @@ REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__recount(first text, last text, mask bigint) RETURNS pgslo_catalog.measured[]
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET gin_fuzzy_search_limit = 0
 -- An error rather than a count of what policies show.
 SET row_security = off
 AS $pgslo$
@@ -157,9 +157,10 @@ BEGIN
     RETURN batches;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo ef0a6bb431712de2 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo f569594f9c2aab5f features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off SET array_nulls = on;
+ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) FROM PUBLIC;
 
 -- create function features__user_stats__take_measure: what a statement takes away is taken from its batches.
@@ -239,7 +240,8 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo f334b824e7f532ca features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 17960418de00e0eb features.user_stats';
+ALTER FUNCTION pgslo_gen.features__user_stats__take_measure() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -535,7 +537,8 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo b74b00e385bd8c4e features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo da07f19a6e543e9c features.user_stats';
+ALTER FUNCTION pgslo_gen.features__user_stats__write_statement() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.
@@ -564,7 +567,6 @@ REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() FROM P
 CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__judge(batch text, rule text, OUT rows bigint, OUT failed bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET gin_fuzzy_search_limit = 0
 -- An error rather than a count of what policies show.
 SET row_security = off
 AS $pgslo$
@@ -595,9 +597,10 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) IS 'pgslo 73f65e3ac090ac8a features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) IS 'pgslo 2854faaef8e1de89 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off SET array_nulls = on;
+ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

@@ -17,7 +17,6 @@ COMMENT ON SCHEMA guarded IS 'pgslo 61cd671e7cbae7be guarded views';
 CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__recount(first text, last text, mask bigint) RETURNS pgslo_catalog.measured[]
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET gin_fuzzy_search_limit = 0
 -- An error rather than a count of what policies show.
 SET row_security = off
 AS $pgslo$
@@ -122,9 +121,10 @@ BEGIN
     RETURN batches;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo c2d272675e2d133e features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo b441f8448ed56df2 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off SET array_nulls = on;
+ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) FROM PUBLIC;
 
 -- create function features__user_stats__take_measure: what a statement takes away is taken from its batches.
@@ -257,7 +257,8 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 995a473ebbe890b1 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 08761f827f701eb4 features.user_stats';
+ALTER FUNCTION pgslo_gen.features__user_stats__take_measure() SET extra_float_digits = 1;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement judges every rule and measures its batches.
@@ -442,7 +443,8 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 71752a82c09c4644 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo aa022ab975311767 features.user_stats';
+ALTER FUNCTION pgslo_gen.features__user_stats__write_statement() SET extra_float_digits = 1;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.
@@ -481,9 +483,10 @@ BEGIN
     SELECT count(*) INTO rows FROM features.user_stats AS r WHERE TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_table_is_filled(text) IS 'pgslo ba42255d52ad4783 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_table_is_filled(text) IS 'pgslo d54f75d33095dba0 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_table_is_filled(text) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_table_is_filled(text) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off SET array_nulls = on;
+ALTER FUNCTION pgslo_gen.features__user_stats__rule_table_is_filled(text) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__rule_table_is_filled(text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

@@ -111,7 +111,8 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 7ae11098d0bc6fe4 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 3bea634d323cfb92 features.user_stats';
+ALTER FUNCTION pgslo_gen.features__user_stats__quarantine() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__recount: counts batches from the table itself, for rows that were there before pgslo or came unseen.
@@ -119,7 +120,6 @@ REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__recount(first text, last text, mask bigint) RETURNS pgslo_catalog.measured[]
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET gin_fuzzy_search_limit = 0
 -- An error rather than a count of what policies show.
 SET row_security = off
 AS $pgslo$
@@ -158,9 +158,10 @@ BEGIN
     RETURN batches;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo ef0a6bb431712de2 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo f569594f9c2aab5f features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off SET array_nulls = on;
+ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) FROM PUBLIC;
 
 -- create function features__user_stats__take_measure: what a statement takes away is taken from its batches.
@@ -240,7 +241,8 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 27c00c4b4d654bb7 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo b3f5d73f6e693fc7 features.user_stats';
+ALTER FUNCTION pgslo_gen.features__user_stats__take_measure() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -536,7 +538,8 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 49eb4c5ff01966cb features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 3e657a52563b90ef features.user_stats';
+ALTER FUNCTION pgslo_gen.features__user_stats__write_statement() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.
@@ -565,7 +568,6 @@ REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() FROM P
 CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__judge(batch text, rule text, OUT rows bigint, OUT failed bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET gin_fuzzy_search_limit = 0
 -- An error rather than a count of what policies show.
 SET row_security = off
 AS $pgslo$
@@ -596,9 +598,10 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) IS 'pgslo fb634bffa4a16fd5 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) IS 'pgslo aa7e7b5ae8ac8935 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off SET array_nulls = on;
+ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.

@@ -342,7 +342,7 @@ def _touching(held: list[_Held], definition: Definition, compiler: WriteCompiler
     made: list[Artifact] = []
     if enforced := [one for one in held if one.is_enforced]:
         looked = [_looked(one) for one in enforced]
-        settings = _settings(enforced, compiler)
+        settings = _settings(enforced, compiler) | session_settings.LOOKUPS
         # Any error: the second look says of it what the writer may see.
         made += commit.artifacts(looked, _source(enforced, definition), Sql("OTHERS"), settings)
     for name, found in touched.items():

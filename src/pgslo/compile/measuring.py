@@ -389,7 +389,8 @@ class _Triggers:
     def _settings(self) -> frozenset[Settings]:
         """What the functions need to count the same in every session."""
         read = tuple(one for tally in self.tallies for one in tally.reads)
-        return self.compiler.settings((*self.judged, *read))
+        sampled = _printed(self.compiler, self.columns) if self.profiles else frozenset()
+        return self.compiler.settings((*self.judged, *read)) | sampled
 
     def emptied(self) -> list[Artifact]:
         """TRUNCATE."""
@@ -637,6 +638,13 @@ def _entity(compiler: WriteCompiler, watched: tuple[Watched, ...]) -> Sql:
         for column in columns
     )
     return sql.render("entity_text", _Values(sql.join(", ", values)))
+
+
+def _printed(compiler: WriteCompiler, watched: tuple[Watched, ...]) -> frozenset[Settings]:
+    """The settings that samples depend on: a row that leaves is found by the same text as it came with."""
+    of_key = (Watched(one, _kind(one)) for name in compiler.key if (one := compiler.relation.column(name)))
+    sampled = (one for one in watched if _form(one) != "presence")
+    return session_settings.printed(one.column for one in (*of_key, *sampled) if one.kind != "time")
 
 
 def _names(described: tuple[Described, ...]) -> Sql:

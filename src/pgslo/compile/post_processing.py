@@ -412,8 +412,13 @@ class Compiler:
         return sql.render("write_post_process", context)
 
     def _settings(self) -> frozenset[Settings]:
-        """What conditions of its steps depend on; the trigger carries numbers as text with all digits anyway."""
-        return session_settings.needed(self.processing.stored, self.relation) & {"times"}
+        """What conditions of its steps, and the rows that they look up, depend on."""
+        found = session_settings.needed(self.processing.stored, self.relation)
+        looks_up = any(
+            isinstance(step, predictions.TopK) or (isinstance(step, predictions.Default) and step.last)
+            for step in self.processing.stored
+        )
+        return found | session_settings.LOOKUPS if looks_up else found
 
     def _decided(self) -> tuple[Sql, ...]:
         if self.columns.decided and self.processing.decides:

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from pgslo import sql
-from pgslo.catalog import Relation
+from pgslo.catalog import Column, Relation
 from pgslo.compile.artifact import Statement
 from pgslo.expression import Expression, session
 from pgslo.expression.session import Settings
 from pgslo.sql import Sql
 
 #: For functions that tick() alone calls, where a setting costs nothing that counts.
-ALL: frozenset[Settings] = frozenset({"times", "texts"})
+ALL: frozenset[Settings] = frozenset({"times", "texts", "indexes"})
+#: For functions that look rows up: an index must return all of them.
+LOOKUPS: frozenset[Settings] = frozenset({"indexes"})
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,15 @@ def expressions(part: object) -> Iterator[Expression]:
 
 def statements(function: Sql, settings: frozenset[Settings]) -> tuple[Statement, ...]:
     """Return what gives a function these settings, whatever the session has."""
+    if "texts" in settings:
+        settings -= {"digits"}
     return tuple(
         Statement(sql.render(f"session_{one}", _Function(function))) for one in sorted(settings, reverse=True)
     )
+
+
+def printed(columns: Iterable[Column]) -> frozenset[Settings]:
+    """Return the settings that the text of these columns' values depends on."""
+    types = {one.base_type for one in columns}
+    floats = types & {"real", "double precision"}
+    return session.of_types(types - floats) | (frozenset({"digits"}) if floats else frozenset())

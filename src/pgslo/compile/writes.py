@@ -450,6 +450,8 @@ class WriteCompiler:
         for rule in judged:
             if isinstance(rule, rules.References):
                 found |= self._compared(rule)
+            if isinstance(rule, rules.References | rules.Unique):
+                found |= session_settings.LOOKUPS
         return found
 
     def _compared(self, rule: rules.References) -> frozenset[Settings]:

@@ -12,7 +12,9 @@ from pgslo.expression.gate import Expression
 
 #: ``times``: TimeZone and its abbreviations, DateStyle, IntervalStyle.
 #: ``texts``: extra_float_digits, bytea_output, lc_*, what NULL equals, and NULL in arrays that are read from text.
-Settings = Literal["times", "texts"]
+#: ``digits``: extra_float_digits alone, for functions that print floats and nothing else of ``texts``.
+#: ``indexes``: gin_fuzzy_search_limit, for functions that look rows of a table up.
+Settings = Literal["times", "texts", "digits", "indexes"]
 
 _TIMES = re.compile(r"date|time|interval|ts(?:tz)?(?:multi)?range")
 _ZONED = re.compile(r"with time zone|tstz")

@@ -162,6 +162,7 @@ BEGIN
                 VALUES (twin.definition_id, one.batch, one.place, one.rows, present, clock_timestamp(), clock_timestamp(), clock_timestamp(), 1)
                 RETURNING b.* INTO mine;
 
+                BEGIN
                 -- With faults: one in every column that one fits, or one in the batch as a whole. Columns are judged each by itself.
                 IF at > pgslo_catalog.least_batches() AND one.sample IS NOT NULL THEN
                     IF at % 4 = 0 AND table_faults IS NOT NULL THEN
@@ -221,6 +222,16 @@ BEGIN
                 END LOOP;
                 PERFORM pgslo_catalog.settle_replayed(twin, mine, missed, backtest.feedback);
                 earlier := one.sample;
+                EXCEPTION WHEN OTHERS THEN
+                    IF SQLSTATE = 'SL004' OR SQLSTATE ~ '^(40|55|57)' THEN
+                        RAISE;
+                    END IF;
+                    -- The other batches are replayed. Its message may hold a value.
+                    RAISE WARNING USING
+                        ERRCODE = '01SL2',
+                        MESSAGE = format('batch %s of %s could not be replayed', one.batch, target.name),
+                        DETAIL = format('SQLSTATE %s.', SQLSTATE);
+                END;
             END LOOP;
         END LOOP;
         -- Rows that are returned stay; all that was written goes.
@@ -882,8 +893,16 @@ BEGIN
         UPDATE pgslo_catalog.batch b SET closed_at = coalesce(b.closed_at, clock_timestamp()), revision = greatest(b.revision, 1)
         WHERE b.definition_id = target.definition_id AND b.name = one.batch
         RETURNING b.* INTO taken;
-        PERFORM pgslo_catalog.profile_batch(target, taken, columns, one.sample, pgslo_catalog.level_of(mask), taken.present);
-        learned := learned + 1;
+        BEGIN
+            PERFORM pgslo_catalog.profile_batch(target, taken, columns, one.sample, pgslo_catalog.level_of(mask), taken.present);
+            learned := learned + 1;
+        EXCEPTION WHEN OTHERS THEN
+            IF SQLSTATE = 'SL004' OR SQLSTATE ~ '^(40|55|57)' THEN
+                RAISE;
+            END IF;
+            -- The other batches are learned from.
+            PERFORM pgslo_catalog.record_unprofiled(taken, SQLSTATE, SQLERRM);
+        END;
     END LOOP;
     RETURN learned;
 END
@@ -5119,7 +5138,7 @@ BEGIN
         -- A batch that is not judged yet may still have the bad rows.
         CONTINUE WHEN EXISTS (
             SELECT FROM pgslo_catalog.rule_break b WHERE b.rule_id = (open.rule).rule_id AND b.batch IS NOT NULL);
-        CONTINUE WHEN pgslo_catalog.batch_is_missed(open.rule, open.opened_batch) OR EXISTS (
+        CONTINUE WHEN pgslo_catalog.batch_is_missed(open.rule, open.opened_batch) OR pgslo_catalog.unknown_is_missed(open.rule) OR EXISTS (
             SELECT FROM (
                 SELECT DISTINCT f.batch FROM pgslo_catalog.fragment f
                 WHERE f.definition_id = (open.rule).definition_id AND f.place >= open.opened_place AND f.failures IS NOT NULL AND f.failures ? (open.rule).name
@@ -9693,8 +9712,9 @@ BEGIN
                 (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample, written_at)
             SELECT $4, c.batch, coalesce(c.place, pgslo_catalog.arrival($4, c.batch)), c.rows,
                    -- Failing rows are the same where the rows are as many as before, and known where all of them were written since.
-                   CASE WHEN NOT j.is_due THEN
-                       CASE c.rows WHEN k.rows THEN k.failures WHEN k.rows_added THEN k.failures_added END END,
+                   -- Otherwise those that are known count until the rule is evaluated again.
+                   CASE WHEN NOT j.is_due AND c.rows > 0 THEN
+                       CASE c.rows WHEN k.rows_added THEN k.failures_added ELSE k.failures END END,
                    'recounted', coalesce(pgslo_catalog.signed($5, c.present, 1), '{}'),
                    coalesce(pgslo_catalog.signed($7, c.tallies, 1), '{}'), pgslo_catalog.level_of($3), $5, c.sample,
                    -- A batch that only lost rows is not newer for that.
@@ -9719,8 +9739,11 @@ BEGIN
                      OR r.on_breach = 'reject' AND EXISTS (
                          SELECT FROM kept k WHERE k.batch = w.batch AND k.failures ? r.name))
             CROSS JOIN (SELECT 'rows came or left without a trigger' AS said) AS m
-            WHERE $9 AND $10 AND w.rows > 0
-              AND ($11 OR $8 IS NOT NULL OR w.rows IS DISTINCT FROM (SELECT k.rows FROM kept k WHERE k.batch = w.batch))
+            WHERE $10 AND w.rows > 0
+              AND ($9 AND ($11 OR $8 IS NOT NULL OR w.rows IS DISTINCT FROM (SELECT k.rows FROM kept k WHERE k.batch = w.batch))
+                   OR EXISTS (
+                       SELECT FROM kept k
+                       WHERE k.batch = w.batch AND k.failures ? r.name AND w.rows <> k.rows AND w.rows IS DISTINCT FROM k.rows_added))
         )
         SELECT array_agg(c::pgslo_catalog.measured ORDER BY c.place) FROM counted c
         $query$, target.recount)
@@ -9771,7 +9794,9 @@ BEGIN
         WHERE f.definition_id = open.definition_id AND f.place >= resolve_incident.place
         GROUP BY f.batch
         HAVING pgslo_catalog.is_missed(resolve_incident.rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> resolve_incident.rule.name)::bigint), 0)::bigint)
-    ) OR resolve_incident.place > pgslo_catalog.last_place(open.definition_id) THEN
+    ) OR resolve_incident.place > pgslo_catalog.last_place(open.definition_id)
+        OR pgslo_catalog.unknown_is_missed(resolve_incident.rule)
+    THEN
         RETURN false;
     END IF;
     PERFORM FROM pgslo_catalog.rule_lock l WHERE l.rule_id = open.rule_id FOR UPDATE SKIP LOCKED;
@@ -11107,6 +11132,27 @@ CREATE FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone) IS 'Runs of batches that were unhealthy for some columns, as was known at a time.';
+
+CREATE FUNCTION pgslo_catalog.unknown_is_missed(rule pgslo_catalog.rule) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN coalesce((
+        SELECT pgslo_catalog.is_missed(unknown_is_missed.rule, sum(f.rows)::bigint,
+                                       coalesce(sum((f.failures ->> (unknown_is_missed.rule).name)::bigint), 0)::bigint)
+        FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = (unknown_is_missed.rule).definition_id AND f.batch = 'unknown'
+          -- A person has resolved what was written before.
+          AND f.written_at > coalesce((
+              SELECT max(e.happened_at)
+              FROM pgslo_catalog.incident i JOIN pgslo_catalog.incident_event e USING (incident_id)
+              WHERE i.definition_id = (unknown_is_missed.rule).definition_id AND i.rule_id = (unknown_is_missed.rule).rule_id
+                AND e.event = 'resolved' AND e.resolution IN ('real', 'false_alarm')), '-infinity')), false);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.unknown_is_missed(rule pgslo_catalog.rule) IS 'Return whether rows of an unknown batch violate a rule, so that no later batch shows that they are gone.';
 
 CREATE FUNCTION pgslo_catalog.unmeasured(batch pgslo_catalog.batch, measure jsonb) RETURNS bigint
     LANGUAGE plpgsql STABLE
@@ -14401,6 +14447,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.unchanged(batch pgslo_catalog.batch, column
 REVOKE ALL ON FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written_to regclass, writer text, operation text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.unknown_is_missed(rule pgslo_catalog.rule) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unmeasured(batch pgslo_catalog.batch, measure jsonb) FROM PUBLIC;
 

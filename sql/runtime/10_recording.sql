@@ -29,6 +29,27 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.batch_is_missed(pgslo_catalog.rule, text) IS 'Whether a batch as written so far misses the rule.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.unknown_is_missed(rule pgslo_catalog.rule) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN coalesce((
+        SELECT pgslo_catalog.is_missed(unknown_is_missed.rule, sum(f.rows)::bigint,
+                                       coalesce(sum((f.failures ->> (unknown_is_missed.rule).name)::bigint), 0)::bigint)
+        FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = (unknown_is_missed.rule).definition_id AND f.batch = 'unknown'
+          -- A person has resolved what was written before.
+          AND f.written_at > coalesce((
+              SELECT max(e.happened_at)
+              FROM pgslo_catalog.incident i JOIN pgslo_catalog.incident_event e USING (incident_id)
+              WHERE i.definition_id = (unknown_is_missed.rule).definition_id AND i.rule_id = (unknown_is_missed.rule).rule_id
+                AND e.event = 'resolved' AND e.resolution IN ('real', 'false_alarm')), '-infinity')), false);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.unknown_is_missed(pgslo_catalog.rule) IS
+    'Return whether rows of an unknown batch violate a rule, so that no later batch shows that they are gone.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.has_open_incident(rule pgslo_catalog.rule) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -135,7 +156,9 @@ BEGIN
         WHERE f.definition_id = open.definition_id AND f.place >= resolve_incident.place
         GROUP BY f.batch
         HAVING pgslo_catalog.is_missed(resolve_incident.rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> resolve_incident.rule.name)::bigint), 0)::bigint)
-    ) OR resolve_incident.place > pgslo_catalog.last_place(open.definition_id) THEN
+    ) OR resolve_incident.place > pgslo_catalog.last_place(open.definition_id)
+        OR pgslo_catalog.unknown_is_missed(resolve_incident.rule)
+    THEN
         RETURN false;
     END IF;
     PERFORM FROM pgslo_catalog.rule_lock l WHERE l.rule_id = open.rule_id FOR UPDATE SKIP LOCKED;

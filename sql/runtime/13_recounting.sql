@@ -227,8 +227,9 @@ BEGIN
                 (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample, written_at)
             SELECT $4, c.batch, coalesce(c.place, pgslo_catalog.arrival($4, c.batch)), c.rows,
                    -- Failing rows are the same where the rows are as many as before, and known where all of them were written since.
-                   CASE WHEN NOT j.is_due THEN
-                       CASE c.rows WHEN k.rows THEN k.failures WHEN k.rows_added THEN k.failures_added END END,
+                   -- Otherwise those that are known count until the rule is evaluated again.
+                   CASE WHEN NOT j.is_due AND c.rows > 0 THEN
+                       CASE c.rows WHEN k.rows_added THEN k.failures_added ELSE k.failures END END,
                    'recounted', coalesce(pgslo_catalog.signed($5, c.present, 1), '{}'),
                    coalesce(pgslo_catalog.signed($7, c.tallies, 1), '{}'), pgslo_catalog.level_of($3), $5, c.sample,
                    -- A batch that only lost rows is not newer for that.
@@ -253,8 +254,11 @@ BEGIN
                      OR r.on_breach = 'reject' AND EXISTS (
                          SELECT FROM kept k WHERE k.batch = w.batch AND k.failures ? r.name))
             CROSS JOIN (SELECT 'rows came or left without a trigger' AS said) AS m
-            WHERE $9 AND $10 AND w.rows > 0
-              AND ($11 OR $8 IS NOT NULL OR w.rows IS DISTINCT FROM (SELECT k.rows FROM kept k WHERE k.batch = w.batch))
+            WHERE $10 AND w.rows > 0
+              AND ($9 AND ($11 OR $8 IS NOT NULL OR w.rows IS DISTINCT FROM (SELECT k.rows FROM kept k WHERE k.batch = w.batch))
+                   OR EXISTS (
+                       SELECT FROM kept k
+                       WHERE k.batch = w.batch AND k.failures ? r.name AND w.rows <> k.rows AND w.rows IS DISTINCT FROM k.rows_added))
         )
         SELECT array_agg(c::pgslo_catalog.measured ORDER BY c.place) FROM counted c
         $query$, target.recount)

@@ -121,8 +121,16 @@ BEGIN
         UPDATE pgslo_catalog.batch b SET closed_at = coalesce(b.closed_at, clock_timestamp()), revision = greatest(b.revision, 1)
         WHERE b.definition_id = target.definition_id AND b.name = one.batch
         RETURNING b.* INTO taken;
-        PERFORM pgslo_catalog.profile_batch(target, taken, columns, one.sample, pgslo_catalog.level_of(mask), taken.present);
-        learned := learned + 1;
+        BEGIN
+            PERFORM pgslo_catalog.profile_batch(target, taken, columns, one.sample, pgslo_catalog.level_of(mask), taken.present);
+            learned := learned + 1;
+        EXCEPTION WHEN OTHERS THEN
+            IF SQLSTATE = 'SL004' OR SQLSTATE ~ '^(40|55|57)' THEN
+                RAISE;
+            END IF;
+            -- The other batches are learned from.
+            PERFORM pgslo_catalog.record_unprofiled(taken, SQLSTATE, SQLERRM);
+        END;
     END LOOP;
     RETURN learned;
 END

@@ -272,6 +272,7 @@ BEGIN
                 VALUES (twin.definition_id, one.batch, one.place, one.rows, present, clock_timestamp(), clock_timestamp(), clock_timestamp(), 1)
                 RETURNING b.* INTO mine;
 
+                BEGIN
                 -- With faults: one in every column that one fits, or one in the batch as a whole. Columns are judged each by itself.
                 IF at > pgslo_catalog.least_batches() AND one.sample IS NOT NULL THEN
                     IF at % 4 = 0 AND table_faults IS NOT NULL THEN
@@ -331,6 +332,16 @@ BEGIN
                 END LOOP;
                 PERFORM pgslo_catalog.settle_replayed(twin, mine, missed, backtest.feedback);
                 earlier := one.sample;
+                EXCEPTION WHEN OTHERS THEN
+                    IF SQLSTATE = 'SL004' OR SQLSTATE ~ '^(40|55|57)' THEN
+                        RAISE;
+                    END IF;
+                    -- The other batches are replayed. Its message may hold a value.
+                    RAISE WARNING USING
+                        ERRCODE = '01SL2',
+                        MESSAGE = format('batch %s of %s could not be replayed', one.batch, target.name),
+                        DETAIL = format('SQLSTATE %s.', SQLSTATE);
+                END;
             END LOOP;
         END LOOP;
         -- Rows that are returned stay; all that was written goes.

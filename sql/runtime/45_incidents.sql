@@ -251,7 +251,7 @@ BEGIN
         -- A batch that is not judged yet may still have the bad rows.
         CONTINUE WHEN EXISTS (
             SELECT FROM pgslo_catalog.rule_break b WHERE b.rule_id = (open.rule).rule_id AND b.batch IS NOT NULL);
-        CONTINUE WHEN pgslo_catalog.batch_is_missed(open.rule, open.opened_batch) OR EXISTS (
+        CONTINUE WHEN pgslo_catalog.batch_is_missed(open.rule, open.opened_batch) OR pgslo_catalog.unknown_is_missed(open.rule) OR EXISTS (
             SELECT FROM (
                 SELECT DISTINCT f.batch FROM pgslo_catalog.fragment f
                 WHERE f.definition_id = (open.rule).definition_id AND f.place >= open.opened_place AND f.failures IS NOT NULL AND f.failures ? (open.rule).name

@@ -1,0 +1,69 @@
+"""A violation under an unknown batch stays open: no later batch shows that its rows are gone."""
+
+from __future__ import annotations
+
+import pytest
+
+TABLE = """
+CREATE TABLE features.ex (id int PRIMARY KEY, t text, a int);
+GRANT ALL ON features.ex TO $writer;
+"""
+DEFINITION = """
+table: features.ex
+key: [id]
+writes: WRITES
+batch: {by: "t::date"}
+watch: false
+columns: {a: [range: {min: 0, max: 9, on_breach: flag, name: a_range}]}
+"""
+#: A DELETE fires no trigger of a streamed table: nothing shows that the row is gone. In a loaded one its batch is unknown as well.
+BAD = "INSERT INTO features.ex VALUES (100, 'no day', 99); DELETE FROM features.ex WHERE t = 'no day'"
+GOOD = "INSERT INTO features.ex VALUES ({}, '2026-01-{:02}', 1)"
+
+
+def incidents(world) -> list[tuple[str, str | None]]:
+    found: list[tuple[str, str | None]] = world.run(
+        "superuser", "SELECT opened_batch, resolution FROM pgslo_catalog.incident ORDER BY incident_id"
+    )
+    return found
+
+
+def write(world, *statements: str) -> None:
+    for statement in statements:
+        world.run("writer", statement)
+        world.run("operator", "SELECT pgslo.tick()")
+    world.run("operator", "SELECT pgslo.close_batch('features.ex')")
+    world.run("operator", "SELECT pgslo.tick()")
+
+
+@pytest.mark.parametrize("writes", ["stream", "bulk"])
+def test_a_later_batch_resolves_no_violation_of_an_unknown_batch(world, writes):
+    world.run("installer", TABLE)
+    world.apply(DEFINITION.replace("WRITES", writes))
+    write(world, BAD, GOOD.format(2, 2), GOOD.format(3, 3))
+    assert incidents(world) == [("unknown", None)]
+    # A person who has resolved it answers for it: it keeps no later incident open, and a new one does.
+    ((incident,),) = world.run("superuser", "SELECT incident_id FROM pgslo_catalog.incident")
+    world.run("operator", f"SELECT pgslo.resolve({incident}, 'real')")
+    write(world, "INSERT INTO features.ex VALUES (4, '2026-01-04', 99)", GOOD.format(5, 5), GOOD.format(6, 6))
+    assert incidents(world) == [("unknown", "met")]
+    write(world, BAD, GOOD.format(8, 8), GOOD.format(9, 9))
+    assert incidents(world)[-1] == ("unknown", None)
+    if writes == "bulk":
+        # Without rows there is no violation; nothing notes TRUNCATE of a streamed table.
+        write(world, "TRUNCATE features.ex", GOOD.format(10, 10), GOOD.format(11, 11))
+        assert incidents(world)[-1] == ("unknown", "met")
+
+
+@pytest.mark.parametrize("writes", ["stream", "bulk"])
+def test_an_open_incident_stays_while_an_unknown_batch_violates_its_rule(world, writes):
+    world.run("installer", TABLE)
+    world.apply(DEFINITION.replace("WRITES", writes))
+    write(
+        world,
+        "INSERT INTO features.ex VALUES (1, '2026-01-01', 99)",
+        BAD,
+        GOOD.format(3, 3),
+        GOOD.format(4, 4),
+    )
+    assert incidents(world) == [("2026-01-01", None)]

@@ -3494,7 +3494,9 @@ BEGIN
                    CASE WHEN $3 ->> 'regression' = 'true' THEN false WHEN $3 ->> 'has_class' = 'true' THEN p.decided IS NOT NULL AND ($4 IS NULL OR p.decided = ANY ($4))
                         ELSE p.valid END AS says,
                    CASE WHEN $3 ->> 'has_class' = 'true' THEN p.decided = $3 ->> 'positive' ELSE p.score >= ($3 ->> 'threshold')::float8 END AS said_positive,
-                   least(greatest(p.score, 2.220446049250313e-16), 1 - 2.220446049250313e-16) AS clipped
+                   least(greatest(p.score, 2.220446049250313e-16), 1 - 2.220446049250313e-16) AS clipped,
+                   -- The fourth power of a difference, summed, is a float8 still.
+                   least(greatest(p.score, -1e70), 1e70) AS bounded, least(greatest(p.number, -1e70), 1e70) AS bounded_number
             FROM pair p
         ), one AS MATERIALIZED (
             SELECT t.*,
@@ -3503,8 +3505,8 @@ BEGIN
                         WHEN $3 ->> 'has_class' = 'true' AND $3 ->> 'positive' IS NULL THEN t.score
                         WHEN $3 ->> 'has_class' = 'true' AND t.decided IS NOT NULL THEN CASE WHEN t.said_positive THEN t.score ELSE 1 - t.score END
                         ELSE greatest(t.score, 1 - t.score) END::numeric AS confidence,
-                   CASE WHEN t.used AND t.valid AND $3 ->> 'regression' = 'true' THEN (t.score - t.number)::numeric END AS error,
-                   CASE WHEN t.used AND t.valid AND $3 ->> 'regression' = 'true' THEN (abs(t.score - t.number) / greatest(abs(t.number), 2.220446049250313e-16))::numeric END AS relative,
+                   CASE WHEN t.used AND t.valid AND $3 ->> 'regression' = 'true' THEN (t.bounded - t.bounded_number)::numeric END AS error,
+                   CASE WHEN t.used AND t.valid AND $3 ->> 'regression' = 'true' THEN (abs(t.bounded - t.bounded_number) / greatest(abs(t.bounded_number), 2.220446049250313e-16))::numeric END AS relative,
                    CASE WHEN t.used AND t.valid AND $3 ->> 'positive' IS NOT NULL THEN (-ln(CASE WHEN t.positive THEN t.clipped ELSE 1 - t.clipped END))::numeric END AS loss,
                    CASE WHEN t.used AND t.valid AND $3 ->> 'positive' IS NOT NULL THEN ((t.score - CASE WHEN t.positive THEN 1 ELSE 0 END) ^ 2)::numeric END AS brier
             FROM told t

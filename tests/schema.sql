@@ -1330,7 +1330,7 @@ BEGIN
 
     -- Before the write, whose errors say which keys there are.
     change := CASE WHEN is_update THEN 'UPDATE' ELSE 'INSERT' END;
-    unknown := pgslo_catalog.unchecked_policy(target.relation, held.relation, held.writer, held.operation);
+    unknown := pgslo_catalog.unchecked_policy(target.relation, held.relation, held.writer, held.operation, names);
     IF unknown IS NOT NULL AND NOT pgslo_catalog.may_write(pgslo_catalog.caller(), target.relation, names, change) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
@@ -11065,7 +11065,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.unchanged(batch pgslo_catalog.batch, column_name text, at_most integer) IS 'How many batches in a row, up to this one, repeat a column''s values.';
 
-CREATE FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written_to regclass, writer text, operation text) RETURNS text
+CREATE FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written_to regclass, writer text, operation text, names text[]) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -11097,17 +11097,28 @@ CREATE FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written_to reg
         WHERE EXISTS (SELECT FROM unnest(v.reloptions) AS o (text) WHERE starts_with(o.text, 'check_option='))
         UNION ALL
         SELECT format('whether the row belongs to %s, because role %s has no %s on %s', c.oid::regclass,
-                      quote_ident(unchecked_policy.writer), unchecked_policy.operation, unchecked_policy.relation)
+                      quote_ident(unchecked_policy.writer), m.privilege, m.missing)
         FROM pg_class c
-        WHERE c.oid = unchecked_policy.written_to AND c.oid <> unchecked_policy.relation
-          AND NOT EXISTS (
-              SELECT FROM pg_roles r
-              WHERE r.rolname = unchecked_policy.writer
-                AND has_any_column_privilege(r.oid, unchecked_policy.relation, unchecked_policy.operation))
+        LEFT JOIN pg_roles r ON r.rolname = unchecked_policy.writer
+        JOIN pg_class w ON w.oid = unchecked_policy.relation
+        CROSS JOIN LATERAL (
+            SELECT 'USAGE' AS privilege, format('schema %I', n.nspname) AS missing
+            FROM pg_namespace n
+            WHERE n.oid = w.relnamespace AND NOT coalesce(has_schema_privilege(r.oid, n.oid, 'USAGE'), false)
+            UNION ALL
+            SELECT unchecked_policy.operation,
+                   CASE WHEN has_any_column_privilege(r.oid, w.oid, unchecked_policy.operation)
+                       THEN format('column %I of ', a.attname) ELSE '' END || w.oid::regclass
+            FROM pg_attribute a
+            WHERE a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped
+              AND quote_ident(a.attname) = ANY (unchecked_policy.names)
+              AND NOT coalesce(has_column_privilege(r.oid, w.oid, a.attnum, unchecked_policy.operation), false)
+        ) AS m
+        WHERE c.oid = unchecked_policy.written_to AND c.oid <> w.oid
     ) AS s (said)
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written_to regclass, writer text, operation text) IS 'Return what PostgreSQL checks of a writer only after a row trigger kept the row, in words, or NULL.';
+COMMENT ON FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written_to regclass, writer text, operation text, names text[]) IS 'Return what PostgreSQL checks of a writer only after a row trigger kept the row, in words, or NULL.';
 
 CREATE FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone) RETURNS TABLE(incident_id bigint, rule text, columns_hit text[], first_place numeric, end_place numeric, with_end boolean, is_open boolean)
     LANGUAGE sql STABLE
@@ -14446,7 +14457,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.twin_of(target pgslo_catalog.definition, se
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unchanged(batch pgslo_catalog.batch, column_name text, at_most integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written_to regclass, writer text, operation text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written_to regclass, writer text, operation text, names text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone) FROM PUBLIC;
 

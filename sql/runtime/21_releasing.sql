@@ -82,7 +82,7 @@ COMMENT ON FUNCTION pgslo_catalog.strange_code(regclass, boolean)
     IS 'Return whose code would run with the rights of pgslo''s owner when a row is written, in words, or NULL.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.unchecked_policy(
-    relation regclass, written_to regclass, writer text, operation text
+    relation regclass, written_to regclass, writer text, operation text, names text[]
 ) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -115,16 +115,27 @@ AS $pgslo$
         WHERE EXISTS (SELECT FROM unnest(v.reloptions) AS o (text) WHERE starts_with(o.text, 'check_option='))
         UNION ALL
         SELECT format('whether the row belongs to %s, because role %s has no %s on %s', c.oid::regclass,
-                      quote_ident(unchecked_policy.writer), unchecked_policy.operation, unchecked_policy.relation)
+                      quote_ident(unchecked_policy.writer), m.privilege, m.missing)
         FROM pg_class c
-        WHERE c.oid = unchecked_policy.written_to AND c.oid <> unchecked_policy.relation
-          AND NOT EXISTS (
-              SELECT FROM pg_roles r
-              WHERE r.rolname = unchecked_policy.writer
-                AND has_any_column_privilege(r.oid, unchecked_policy.relation, unchecked_policy.operation))
+        LEFT JOIN pg_roles r ON r.rolname = unchecked_policy.writer
+        JOIN pg_class w ON w.oid = unchecked_policy.relation
+        CROSS JOIN LATERAL (
+            SELECT 'USAGE' AS privilege, format('schema %I', n.nspname) AS missing
+            FROM pg_namespace n
+            WHERE n.oid = w.relnamespace AND NOT coalesce(has_schema_privilege(r.oid, n.oid, 'USAGE'), false)
+            UNION ALL
+            SELECT unchecked_policy.operation,
+                   CASE WHEN has_any_column_privilege(r.oid, w.oid, unchecked_policy.operation)
+                       THEN format('column %I of ', a.attname) ELSE '' END || w.oid::regclass
+            FROM pg_attribute a
+            WHERE a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped
+              AND quote_ident(a.attname) = ANY (unchecked_policy.names)
+              AND NOT coalesce(has_column_privilege(r.oid, w.oid, a.attnum, unchecked_policy.operation), false)
+        ) AS m
+        WHERE c.oid = unchecked_policy.written_to AND c.oid <> w.oid
     ) AS s (said)
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.unchecked_policy(regclass, regclass, text, text)
+COMMENT ON FUNCTION pgslo_catalog.unchecked_policy(regclass, regclass, text, text, text[])
     IS 'Return what PostgreSQL checks of a writer only after a row trigger kept the row, in words, or NULL.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.may_write(role name, relation regclass, names text[], operation text) RETURNS boolean

@@ -219,6 +219,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     id bigint := (judge_unjudged.definition).definition_id;
+    last_place numeric := pgslo_catalog.last_place(judge_unjudged.definition);
     due record;
 BEGIN
     FOR due IN
@@ -227,8 +228,10 @@ BEGIN
         WHERE b.definition_id = id AND b.batch IS NOT NULL AND r.retired_at IS NULL AND r.scope <> 'assertion'
           -- A batch for which an expression raises an error is evaluated again once its rows change.
           AND (r.scope = 'row' OR pgslo_catalog.is_transient(b.error_code))
+          -- A batch that has to be counted is evaluated after that, as its rows are not known before.
+          AND NOT EXISTS (SELECT FROM pgslo_catalog.due_count c WHERE c.definition_id = id AND c.batch = b.batch)
         GROUP BY r, r.scope, r.name, b.batch
-        ORDER BY min(b.place) DESC, min(b.rule_break_id)
+        ORDER BY min(b.place) > last_place, min(b.place) DESC, min(b.rule_break_id)
     LOOP
         EXIT WHEN clock_timestamp() > judge_unjudged.until;
         IF due.scope <> 'row' THEN
@@ -253,7 +256,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_unjudged(pgslo_catalog.definition, timestamptz) IS
-    'Evaluate rules for batches that are not judged yet, the newest first; the rest stays recorded for the next time.';
+    'Evaluate rules for batches that are not judged yet, the newest first, those in the future last; the rest stays recorded for the next time.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.warn_unsampled(definition text, rule text, error_code text) RETURNS void
 LANGUAGE plpgsql

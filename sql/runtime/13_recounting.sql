@@ -65,8 +65,12 @@ BEGIN
         WHERE f.definition_id = id AND f.batch = one.batch AND f.operation = 'recounted'
           AND b.definition_id = id AND b.name = one.batch;
         SELECT b.* INTO after FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;
-        IF before.closed_at IS NOT NULL
-            AND (before.rows, before.present, before.tallies) IS DISTINCT FROM (after.rows, after.present, after.tallies)
+        IF (before.rows, before.present, before.tallies) IS DISTINCT FROM (after.rows, after.present, after.tallies)
+            AND (before.closed_at IS NOT NULL
+                 -- Of a streamed table, only batches that are newer than any known one are closed later.
+                 OR (take_counts.definition).writes = 'stream' AND one.rows > 0 AND EXISTS (
+                     SELECT FROM pgslo_catalog.batch b
+                     WHERE b.definition_id = id AND b.closed_at IS NOT NULL AND b.place > after.place))
         THEN
             PERFORM pgslo_catalog.judge_closed(take_counts.definition, one.batch,
                 pgslo_catalog.watched_columns(id), one.sample, pgslo_catalog.level_of(take_counts.mask));
@@ -75,7 +79,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.take_counts(pgslo_catalog.definition, pgslo_catalog.measured[], bigint) IS
-    'Record the counts of batches, and evaluate closed batches again whose counts changed.';
+    'Record the counts of batches, and evaluate closed batches whose counts changed, and those that no later count would close.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.recount_batches(
     definition pgslo_catalog.definition, batches text[], judges boolean DEFAULT false
@@ -202,8 +206,8 @@ BEGIN
                 WHERE f.definition_id = $4 AND f.operation NOT IN ('recount', 'truncate')
                   AND (f.rows <> 0 OR f.failures IS NOT NULL)
             ) AS k
-            -- No scan of some batches finds the rows of a batch whose order is unknown.
-            WHERE $8 IS NULL OR k.batch = ANY ($8) AND k.place > '-Infinity'
+            -- No scan of a range finds the rows of a batch without an order, and none those of an unknown batch.
+            WHERE $8 IS NULL OR k.batch = ANY ($8) AND (k.place > '-Infinity' OR $1 IS NULL AND k.batch <> 'unknown')
             GROUP BY k.batch
         ), present AS MATERIALIZED (
             SELECT c.* FROM unnest(pgslo_gen.%I($1, $2, $3)) AS c WHERE $8 IS NULL OR c.batch = ANY ($8)

@@ -307,12 +307,13 @@ BEGIN
     INTO rows, failed, example
     FROM (
         SELECT r.clicks AS pgslo_value, lag(r.clicks) OVER (PARTITION BY r.shop ORDER BY r.signed_up_at) AS pgslo_before, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS pgslo_key
-        FROM (SELECT t.* FROM features.user_stats AS t WHERE (t.feature_date) >= $1::date AND (t.feature_date) <= $1::date) AS r
+        FROM (SELECT t.* FROM features.user_stats AS t WHERE (t.feature_date) >= nullif($1, 'NULL')::date AND (t.feature_date) <= nullif($1, 'NULL')::date
+    OR $1 = 'NULL' AND (t.feature_date) IS NULL) AS r
         WHERE r.clicks IS NOT NULL
     ) AS w;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_clicks_monotonic(text) IS 'pgslo 6bde404687c1aa67 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_clicks_monotonic(text) IS 'pgslo 108447f5639dc24e features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_clicks_monotonic(text) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_clicks_monotonic(text) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off SET array_nulls = on;
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_clicks_monotonic(text) SET gin_fuzzy_search_limit = 0;
@@ -331,12 +332,13 @@ BEGIN
     INTO rows, failed, example
     FROM (
         SELECT r.spend AS pgslo_value, lag(r.spend) OVER (ORDER BY r.signed_up_at, r.user_id) AS pgslo_before, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS pgslo_key
-        FROM (SELECT t.* FROM features.user_stats AS t WHERE (t.feature_date) >= $1::date AND (t.feature_date) <= $1::date) AS r
+        FROM (SELECT t.* FROM features.user_stats AS t WHERE (t.feature_date) >= nullif($1, 'NULL')::date AND (t.feature_date) <= nullif($1, 'NULL')::date
+    OR $1 = 'NULL' AND (t.feature_date) IS NULL) AS r
         WHERE r.spend IS NOT NULL
     ) AS w;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_spend_falls(text) IS 'pgslo 72d0ecbf4fbab317 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_spend_falls(text) IS 'pgslo e986d081c9b8db6a features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_spend_falls(text) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_spend_falls(text) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off SET array_nulls = on;
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_spend_falls(text) SET gin_fuzzy_search_limit = 0;

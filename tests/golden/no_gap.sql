@@ -310,13 +310,14 @@ BEGIN
         SELECT v.pgslo_value, lag(v.pgslo_value) OVER (PARTITION BY v.country ORDER BY v.pgslo_value) AS pgslo_before
         FROM (
             SELECT DISTINCT r.country, r.signed_up_at AS pgslo_value
-            FROM (SELECT t.* FROM features.user_stats AS t WHERE (t.feature_date) >= $1::date AND (t.feature_date) <= $1::date) AS r
+            FROM (SELECT t.* FROM features.user_stats AS t WHERE (t.feature_date) >= nullif($1, 'NULL')::date AND (t.feature_date) <= nullif($1, 'NULL')::date
+    OR $1 = 'NULL' AND (t.feature_date) IS NULL) AS r
             WHERE r.signed_up_at IS NOT NULL
         ) AS v
     ) AS w;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_signed_up_at_no_gap(text) IS 'pgslo beac26996d13c1e8 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_signed_up_at_no_gap(text) IS 'pgslo 7f5a00ae95e23d71 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_signed_up_at_no_gap(text) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_signed_up_at_no_gap(text) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off SET array_nulls = on;
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_signed_up_at_no_gap(text) SET gin_fuzzy_search_limit = 0;
@@ -338,13 +339,14 @@ BEGIN
         SELECT v.pgslo_value, lag(v.pgslo_value) OVER (ORDER BY v.pgslo_value) AS pgslo_before
         FROM (
             SELECT DISTINCT r.clicks AS pgslo_value
-            FROM (SELECT t.* FROM features.user_stats AS t WHERE (t.feature_date) >= $1::date AND (t.feature_date) <= $1::date) AS r
+            FROM (SELECT t.* FROM features.user_stats AS t WHERE (t.feature_date) >= nullif($1, 'NULL')::date AND (t.feature_date) <= nullif($1, 'NULL')::date
+    OR $1 = 'NULL' AND (t.feature_date) IS NULL) AS r
             WHERE r.clicks IS NOT NULL AND (r.plan = 'pro')
         ) AS v
     ) AS w;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_clicks_no_gap(text) IS 'pgslo 31d427d3f8a6a213 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_clicks_no_gap(text) IS 'pgslo 3db8a1120b0aec3e features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_clicks_no_gap(text) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_clicks_no_gap(text) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off SET array_nulls = on;
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_clicks_no_gap(text) SET gin_fuzzy_search_limit = 0;

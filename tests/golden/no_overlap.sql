@@ -308,12 +308,13 @@ BEGIN
         SELECT r.signed_up_at AS pgslo_start,
                max(coalesce(r.last_seen_at, 'infinity')) OVER (PARTITION BY r.user_id ORDER BY r.signed_up_at, coalesce(r.last_seen_at, 'infinity') ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS pgslo_before,
                concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS pgslo_key
-        FROM (SELECT t.* FROM features.user_stats AS t WHERE (t.feature_date) >= $1::date AND (t.feature_date) <= $1::date) AS r
+        FROM (SELECT t.* FROM features.user_stats AS t WHERE (t.feature_date) >= nullif($1, 'NULL')::date AND (t.feature_date) <= nullif($1, 'NULL')::date
+    OR $1 = 'NULL' AND (t.feature_date) IS NULL) AS r
         WHERE r.signed_up_at IS NOT NULL
     ) AS w;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_one_plan_at_a_time(text) IS 'pgslo b5fc3d3fd169b43b features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_one_plan_at_a_time(text) IS 'pgslo f6e85e34e3eff602 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_one_plan_at_a_time(text) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_one_plan_at_a_time(text) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off SET array_nulls = on;
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_one_plan_at_a_time(text) SET gin_fuzzy_search_limit = 0;

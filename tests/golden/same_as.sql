@@ -306,12 +306,13 @@ BEGIN
     INTO rows, failed, example
     FROM (
         SELECT EXISTS (SELECT FROM dim.product AS o WHERE o.shop = r.shop AND o.sku = r.sku) AS pgslo_found, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS pgslo_key
-        FROM (SELECT t.* FROM features.user_stats AS t WHERE (t.feature_date) >= $1::date AND (t.feature_date) <= $1::date) AS r
+        FROM (SELECT t.* FROM features.user_stats AS t WHERE (t.feature_date) >= nullif($1, 'NULL')::date AND (t.feature_date) <= nullif($1, 'NULL')::date
+    OR $1 = 'NULL' AND (t.feature_date) IS NULL) AS r
         WHERE TRUE
     ) AS w;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_product_is_known(text) IS 'pgslo 2069bd9176d9e7bc features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_product_is_known(text) IS 'pgslo f4e1c648bd925fcf features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_product_is_known(text) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_product_is_known(text) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off SET array_nulls = on;
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_product_is_known(text) SET gin_fuzzy_search_limit = 0;

@@ -103,7 +103,9 @@ def test_a_member_who_cannot_act_as_the_owner_owns_no_parts(ex, definition):
     ex.run("superuser", grant.format(False, False))
     give_away(ex)
     assert not any("trapped" in one for one in heard(ex, "operator", "SELECT pgslo.tick()"))
-    with pytest.raises(psycopg.errors.InsufficientPrivilege, match=r"a part of features\.ex, belongs to role"):
+    with pytest.raises(
+        psycopg.errors.InsufficientPrivilege, match=r"a part of features\.ex, belongs to role"
+    ):
         heard(ex, "operator", "SELECT pgslo.close_batch('features.ex')")
     with pytest.raises(DefinitionErrors, match=r"who does not have the rights of"):
         ex.apply(definition.replace("min: 2", "min: 3"))

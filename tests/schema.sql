@@ -1659,7 +1659,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo.subscribe(recipient text) IS 'Makes a recipient known, and says since when it is; what was over before is no news to it.';
 
-CREATE FUNCTION pgslo.tick() RETURNS void
+CREATE FUNCTION pgslo.tick() RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET gin_fuzzy_search_limit TO '0'
@@ -1670,6 +1670,8 @@ DECLARE
     due record;
     is_tended boolean := false;
     is_done boolean;
+    looked_after record;
+    is_behind boolean := false;
     session_before text[];
     left_behind text;
     table_owner oid;
@@ -1683,7 +1685,7 @@ BEGIN
             MESSAGE = 'another session is running pgslo.tick(); nothing was done',
             DETAIL = format('The turn to judge batches has %s.', pgslo_catalog.turn_holder('tick')),
             HINT = 'It ends with that transaction. If that is idle, end it: SELECT pg_terminate_backend(<process>);';
-        RETURN;
+        RETURN false;
     END IF;
     PERFORM pgslo_catalog.join_incidents();
     PERFORM pgslo_catalog.name_missed();
@@ -1714,7 +1716,9 @@ BEGIN
             began := clock_timestamp();
         END IF;
         BEGIN
-            is_done := pgslo_catalog.look_after(due.definition);
+            looked_after := pgslo_catalog.look_after(due.definition);
+            is_done := looked_after.is_done;
+            is_behind := is_behind OR looked_after.is_behind;
             IF is_done THEN
                 DELETE FROM pgslo_catalog.given_up g WHERE g.definition_id = (due.definition).definition_id;
             END IF;
@@ -1747,7 +1751,7 @@ BEGIN
                 ELSE d.definition_id = (due.definition).definition_id
             END
             ON CONFLICT ON CONSTRAINT given_up_is_kept_once DO UPDATE SET given_up_at = excluded.given_up_at;
-            RETURN;
+            RETURN false;
         END IF;
     END LOOP;
     BEGIN
@@ -1758,10 +1762,11 @@ BEGIN
             RAISE;
         END IF;
     END;
+    RETURN is_behind;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.tick() IS 'Closes and judges batches that are due, resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron, with a statement_timeout.';
+COMMENT ON FUNCTION pgslo.tick() IS 'Close and judge batches that are due, for about a second a table, and return whether more are due: call it again then. Resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron, with a statement_timeout.';
 
 CREATE FUNCTION pgslo.verify_snapshot(name text) RETURNS TABLE(about text, was text, is_now text)
     LANGUAGE plpgsql
@@ -2131,14 +2136,49 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.announce_events() IS 'Notify sessions that listen that incidents changed, and return how many events there were; never called inside a write.';
 
+CREATE FUNCTION pgslo_catalog.append_fragments(definition_id bigint, operation text, sign integer, columns text[], tallies text[], rules text[], batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    way integer := CASE WHEN append_fragments.sign < 0 THEN -1 ELSE 1 END;
+    level smallint := pgslo_catalog.level_of(append_fragments.mask);
+    now numeric := extract(epoch FROM clock_timestamp());
+    -- Of many batches without an order by one scan, because look-ups that are planned by old statistics may each be a scan.
+    are_many boolean := append_fragments.batches[1].place IS NULL AND cardinality(append_fragments.batches) > 100;
+    places jsonb := CASE WHEN are_many THEN (
+        SELECT coalesce(jsonb_object_agg(k.batch, k.place), '{}')
+        FROM (
+            SELECT f.batch, min(f.place) AS place FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = append_fragments.definition_id GROUP BY f.batch) AS k) END;
+BEGIN
+    INSERT INTO pgslo_catalog.fragment
+        (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample)
+    SELECT append_fragments.definition_id, b.batch,
+           coalesce(b.place,
+               CASE WHEN are_many THEN (places ->> b.batch)::numeric
+                    ELSE pgslo_catalog.known_place(append_fragments.definition_id, b.batch) END,
+               now + b.ordinality * 0.000001),
+           append_fragments.sign * b.rows,
+           CASE WHEN 0 < ANY (b.failed) THEN pgslo_catalog.signed(append_fragments.rules, b.failed, way) END,
+           append_fragments.operation,
+           pgslo_catalog.signed(append_fragments.columns, b.present, way),
+           pgslo_catalog.signed(append_fragments.tallies, b.tallies, way),
+           level, nullif(append_fragments.columns, '{}'), coalesce(s.sample, b.sample)
+    FROM unnest(append_fragments.batches) WITH ORDINALITY AS b
+    LEFT JOIN unnest(append_fragments.samples) AS s ON s.batch = b.batch;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.append_fragments(definition_id bigint, operation text, sign integer, columns text[], tallies text[], rules text[], batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) IS 'Append what a statement added to its batches (sign 1; 0 when its rows are counted elsewhere) or removed (-1).';
+
 CREATE FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) RETURNS numeric
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     RETURN coalesce(
-        (SELECT min(f.place) FROM pgslo_catalog.fragment f WHERE f.definition_id = arrival.definition_id AND f.batch = arrival.batch),
-        extract(epoch FROM clock_timestamp())::numeric);
+        pgslo_catalog.known_place(arrival.definition_id, arrival.batch), extract(epoch FROM clock_timestamp())::numeric);
 END
 $$;
 
@@ -2588,25 +2628,21 @@ CREATE FUNCTION pgslo_catalog.bounded(definition text, batches pgslo_catalog.mea
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
+    most integer := pgslo_catalog.batches_at_once();
     surplus pgslo_catalog.measured[];
-    failing integer := cardinality(bounded.batches[1].failed);
     message text := format('a statement wrote to %s batches, and %s at most are recorded each by itself',
-        cardinality(bounded.batches), pgslo_catalog.batches_at_once());
+        cardinality(bounded.batches), most);
 BEGIN
-    -- The newest are recorded; of the others, how many rows failed.
-    SELECT array_agg(n.one ORDER BY n.ordinal) FILTER (WHERE n.ordinal <= pgslo_catalog.batches_at_once()),
-           array_agg(ROW('unknown', '-Infinity', (n.one).rows, '{}', ARRAY[(n.one).rows], (n.one).failed, NULL)::pgslo_catalog.measured)
-               FILTER (WHERE n.ordinal > pgslo_catalog.batches_at_once())
-    INTO bounded.batches, surplus
-    FROM (
-        SELECT b AS one, row_number() OVER (ORDER BY b.place DESC NULLS LAST, b.batch) AS ordinal
-        FROM unnest(bounded.batches) AS b
-    ) n;
-    surplus := pgslo_catalog.merged(surplus, failing);
-    surplus[1].rows := (SELECT sum(s.rows) FROM unnest(surplus) AS s);
+    -- The newest are recorded; of the others, how many rows failed. Those without an order arrived together: any of them.
+    IF bounded.batches[1].place IS NOT NULL THEN
+        bounded.batches := ARRAY(SELECT b FROM unnest(bounded.batches) AS b ORDER BY b.place DESC NULLS LAST, b.batch);
+    END IF;
+    surplus := bounded.batches[most + 1:];
     PERFORM pgslo_catalog.record_break(bounded.definition, NULL, '54000', message);
     PERFORM pgslo_catalog.warn_unjudged(bounded.definition, '{}', '54000', false);
-    RETURN bounded.batches || surplus[1];
+    RETURN bounded.batches[:most]
+        || ROW('unknown', '-Infinity', (SELECT sum(b.rows) FROM unnest(surplus) AS b), '{}', '{}',
+               pgslo_catalog.failed(surplus), NULL)::pgslo_catalog.measured;
 END
 $$;
 
@@ -4103,6 +4139,29 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.distance_of(by text, one double precision[], other double precision[]) IS 'How far two lists of shares are apart: psi, js (0 to 1) or tv (total variation, 0 to 1).';
 
+CREATE FUNCTION pgslo_catalog.due_batches(definition pgslo_catalog.definition, at_once text) RETURNS TABLE(name text, place numeric)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (due_batches.definition).definition_id;
+    -- One in the future says nothing about the one that is under way.
+    newest numeric := (
+        SELECT b.place FROM pgslo_catalog.batch b
+        WHERE b.definition_id = id AND b.place <= pgslo_catalog.last_place(due_batches.definition) AND b.rows > 0
+        ORDER BY b.place DESC LIMIT 1);
+BEGIN
+    RETURN QUERY
+    SELECT b.name, b.place
+    FROM pgslo_catalog.batch b
+    WHERE b.definition_id = id AND b.closed_at IS NULL AND b.rows > 0
+      AND (b.name = due_batches.at_once OR due_batches.at_once = '*' OR b.place < newest
+           OR b.last_written_at + (due_batches.definition).settle < clock_timestamp());
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.due_batches(definition pgslo_catalog.definition, at_once text) IS 'Return the open batches of a loaded table that are to be closed: a later one began, or they settled; also the one that is named, or all for *.';
+
 CREATE FUNCTION pgslo_catalog.earlier(batch pgslo_catalog.batch, relative_to text) RETURNS SETOF pgslo_catalog.batch
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4406,7 +4465,10 @@ BEGIN
         SELECT array_agg(n.failed ORDER BY n.ordinal)
         FROM (
             SELECT f.ordinal, sum(f.failed)::bigint AS failed
-            FROM unnest(failed.batches) AS b, unnest(b.failed) WITH ORDINALITY AS f (failed, ordinal)
+            FROM unnest(failed.batches) WITH ORDINALITY AS b
+            CROSS JOIN LATERAL unnest(b.failed) WITH ORDINALITY AS f (failed, ordinal)
+            -- One batch has each rule; of the others those with failing rows count, which are few.
+            WHERE b.ordinality = 1 OR 0 < ANY (b.failed)
             GROUP BY f.ordinal
         ) AS n);
 END
@@ -4460,29 +4522,29 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.float_of(value numeric) IS 'Return a number as float8: beyond 1e250 the bound, below 1e-250 zero. Never fails.';
 
-CREATE FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
+CREATE FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    judged integer := 0;
+    is_behind boolean := false;
     began timestamptz := clock_timestamp();
 BEGIN
     IF (follow.definition).writes = 'bulk' THEN
-        judged := pgslo_catalog.follow_loads(follow.definition, follow.at_once, follow.at_most);
+        is_behind := pgslo_catalog.follow_loads(follow.definition, follow.at_once, follow.at_most);
     ELSIF (follow.definition).recount IS NOT NULL AND (follow.definition).batch_by IS NOT NULL THEN
-        judged := pgslo_catalog.follow_stream(follow.definition, follow.at_once, follow.at_most);
+        is_behind := pgslo_catalog.follow_stream(follow.definition, follow.at_once, follow.at_most);
     END IF;
     PERFORM pgslo_catalog.judge_by_clock(follow.definition, follow.at_once, began);
     PERFORM pgslo_catalog.settle_pauses(follow.definition);
     PERFORM pgslo_catalog.judge_unjudged(follow.definition,
         CASE WHEN follow.at_once IS NULL THEN clock_timestamp() + interval '1 second' ELSE 'infinity' END);
     PERFORM pgslo_catalog.follow_pairs(follow.definition);
-    RETURN judged;
+    RETURN is_behind;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Brings the batches of a definition up to date, judging at most so many.';
+COMMENT ON FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Bring the batches of a definition up to date, judging at most so many for about a second, and return whether more are due.';
 
 CREATE FUNCTION pgslo_catalog.follow_assertions(definition pgslo_catalog.definition) RETURNS void
     LANGUAGE plpgsql
@@ -4522,7 +4584,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.follow_assertions(definition pgslo_catalog.definition) IS 'What tick() does for assertions that do not reject: judges what finished transactions touched.';
 
-CREATE FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
+CREATE FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -4533,7 +4595,12 @@ DECLARE
     merged pgslo_catalog.fragment;
     judged integer := 0;
     last_place numeric := pgslo_catalog.last_place(follow_loads.definition);
-    until timestamptz := pgslo_catalog.follow_until(follow_loads.at_once);
+    until timestamptz;
+    merging_until timestamptz;
+    half timestamptz;
+    closed integer := 0;
+    newest bigint;
+    is_behind boolean := false;
 BEGIN
     IF emptied IS NOT NULL THEN
         UPDATE pgslo_catalog.applied a
@@ -4549,8 +4616,12 @@ BEGIN
     IF (follow_loads.definition).recount IS NOT NULL THEN
         judged := judged + pgslo_catalog.recount_unknown(follow_loads.definition);
     END IF;
+    -- After that, which has a limit of its own: however long it takes, something is added up. Half of the time is left to close batches.
+    until := pgslo_catalog.follow_until(follow_loads.at_once);
+    merging_until := CASE WHEN until < 'infinity' THEN until - (until - clock_timestamp()) / 2 ELSE until END;
     FOR due IN
-        SELECT u.batch, coalesce(b.closed_at IS NOT NULL, false) AS was_closed, u.place
+        SELECT u.batch, coalesce(b.closed_at IS NOT NULL, false) AS was_closed,
+               count(*) OVER () >= 4 * follow_loads.at_most::bigint AS are_many
         FROM (
             SELECT f.batch, min(f.place) AS place
             FROM pgslo_catalog.fragment f
@@ -4561,9 +4632,12 @@ BEGIN
             ORDER BY min(f.place) > last_place, min(f.place) DESC LIMIT 4 * follow_loads.at_most::bigint
         ) u
         LEFT JOIN pgslo_catalog.batch b ON b.definition_id = id AND b.name = u.batch
-        ORDER BY u.place
+        -- The oldest first, as far as all of them have a turn: each is compared with those before it.
+        ORDER BY CASE WHEN count(*) OVER () > follow_loads.at_most THEN -u.place ELSE u.place END
     LOOP
-        EXIT WHEN judged >= follow_loads.at_most OR clock_timestamp() > until;
+        is_behind := due.are_many OR clock_timestamp() > merging_until;
+        -- One at least, whatever the time is.
+        EXIT WHEN judged >= follow_loads.at_most OR clock_timestamp() > merging_until AND merged.batch IS NOT NULL;
         merged := pgslo_catalog.merge_batch(id, due.batch);
         -- Rows that came late or went: it is judged again.
         IF due.was_closed THEN
@@ -4571,26 +4645,38 @@ BEGIN
             judged := judged + 1;
         END IF;
     END LOOP;
+    -- In their order, because each is compared with those before it. At half of the time it goes on with as many of the newest.
+    half := CASE WHEN until < 'infinity' THEN until - (until - clock_timestamp()) / 2 ELSE until END;
     FOR due IN
-        SELECT w.name
+        SELECT w.name, row_number() OVER (ORDER BY w.place > last_place, w.place DESC) AS back
         FROM (
-            SELECT b.name, b.place
-            FROM pgslo_catalog.batch b
-            WHERE b.definition_id = id AND b.closed_at IS NULL AND b.rows > 0
-              AND (b.name = follow_loads.at_once
-                   OR follow_loads.at_once = '*'
-                   OR b.last_written_at + (follow_loads.definition).settle < clock_timestamp()
-                   -- One in the future says nothing about the one that is under way.
-                   OR EXISTS (SELECT FROM pgslo_catalog.batch later WHERE later.definition_id = id AND later.place > b.place AND later.place <= last_place AND later.rows > 0))
-            ORDER BY b.place > last_place, b.place DESC LIMIT greatest(follow_loads.at_most - judged, 0)
+            SELECT d.name, d.place
+            FROM pgslo_catalog.due_batches(follow_loads.definition, follow_loads.at_once) AS d
+            ORDER BY d.place > last_place, d.place DESC LIMIT greatest(follow_loads.at_most - judged, 0)
         ) w
         ORDER BY w.place
     LOOP
-        EXIT WHEN clock_timestamp() > until;
+        IF newest IS NULL AND clock_timestamp() > half THEN
+            newest := greatest(closed, 1);
+        END IF;
+        -- The newest of all has its turn, whatever the time is.
+        IF due.back > newest OR due.back > 1 AND clock_timestamp() > until THEN
+            is_behind := true;
+            CONTINUE;
+        END IF;
         SELECT f.* INTO merged FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.batch = due.name AND f.operation IN ('merged', 'recounted');
         PERFORM pgslo_catalog.judge_closed(follow_loads.definition, due.name, merged.sample_columns, merged.sample, merged.level);
         judged := judged + 1;
+        closed := closed + 1;
     END LOOP;
+    IF follow_loads.at_once IS NULL THEN
+        -- Asked only where the time or the number was used up.
+        is_behind := (is_behind OR judged >= follow_loads.at_most) AND (
+            EXISTS (SELECT FROM pgslo_catalog.due_batches(follow_loads.definition, NULL))
+            OR EXISTS (
+                SELECT FROM pgslo_catalog.fragment f
+                WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate')));
+    END IF;
     -- What is sampled serves until a batch is old enough not to be corrected any more.
     IF judged > 0 THEN
         UPDATE pgslo_catalog.fragment f SET sample = NULL
@@ -4599,11 +4685,11 @@ BEGIN
           AND (SELECT c.closed_at IS NOT NULL FROM pgslo_catalog.batch c WHERE c.definition_id = id AND c.name = f.batch)
           AND f.place < (SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = id ORDER BY b.place DESC OFFSET 14 LIMIT 1);
     END IF;
-    RETURN judged;
+    RETURN is_behind;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Adds up what was written to a loaded table, and closes and judges what is due; a batch that is named, or all for *, at once.';
+COMMENT ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Add up what was written to a loaded table, and close and judge what is due, for about a second; a batch that is named, or all for *, at once. Return whether more is due.';
 
 CREATE FUNCTION pgslo_catalog.follow_pairs(definition pgslo_catalog.definition) RETURNS integer
     LANGUAGE plpgsql
@@ -4686,14 +4772,15 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.follow_parts(definition pgslo_catalog.definition, until timestamp with time zone) IS 'Count the batches of rows that came or left with a partition or a child of a table.';
 
-CREATE FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
+CREATE FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 DECLARE
     id bigint := (follow_stream.definition).definition_id;
     last_place numeric := pgslo_catalog.last_place(follow_stream.definition);
-    until timestamptz := pgslo_catalog.follow_until(follow_stream.at_once);
+    until timestamptz;
+    is_behind boolean := false;
     newest record;
     last record;
     known pgslo_catalog.batch;
@@ -4705,7 +4792,7 @@ DECLARE
 BEGIN
     last := pgslo_catalog.newest_batch(follow_stream.definition);
     IF last.place IS NULL OR last.place = '-Infinity' THEN
-        RETURN 0;  -- The table is empty, or no row says its batch.
+        RETURN false;  -- The table is empty, or no row says its batch.
     END IF;
     newest := last;
     IF last.place > last_place THEN
@@ -4719,14 +4806,17 @@ BEGIN
     SELECT b.* INTO known FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.place > '-Infinity' AND b.place <= last_place ORDER BY b.place DESC LIMIT 1;
     -- While no later one begins, a batch closes when it has settled: to look more often than that would only cost.
     IF follow_stream.at_once IS NULL AND known.name = newest.name AND known.counted_at + (follow_stream.definition).settle > clock_timestamp() THEN
-        RETURN 0;
+        RETURN false;
     END IF;
     mask := pgslo_catalog.sample_mask(known.rows);
     PERFORM pgslo_catalog.pin_table(follow_stream.definition, (follow_stream.definition).recount);
     EXECUTE format('SELECT pgslo_gen.%I($1, $2, $3)', (follow_stream.definition).recount)
     INTO counted USING coalesce(known.name, newest.name), last.name, mask;
+    -- After the count, however long that took: one batch at least is judged.
+    until := pgslo_catalog.follow_until(follow_stream.at_once);
     FOR one IN SELECT c.* FROM unnest(counted) AS c ORDER BY c.place LOOP
-        EXIT WHEN judged >= follow_stream.at_most OR clock_timestamp() > until;
+        is_behind := judged >= follow_stream.at_most OR clock_timestamp() > until;
+        EXIT WHEN is_behind;
         SELECT b.* INTO before FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;
         PERFORM pgslo_catalog.take_count(follow_stream.definition, one, mask);
         -- The first batch that is seen may have begun before anybody looked, and the newest may go on.
@@ -4743,11 +4833,11 @@ BEGIN
             judged := judged + 1;
         END IF;
     END LOOP;
-    RETURN judged;
+    RETURN is_behind;
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Counts the newest batches of a streamed table from the table itself, and closes and judges what is due.';
+COMMENT ON FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Count the newest batches of a streamed table from the table itself, and close and judge what is due. Return whether more is due.';
 
 CREATE FUNCTION pgslo_catalog.follow_table(definition_id bigint, former regclass) RETURNS void
     LANGUAGE plpgsql
@@ -4772,7 +4862,7 @@ CREATE FUNCTION pgslo_catalog.follow_until(at_once text) RETURNS timestamp with 
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT CASE WHEN follow_until.at_once IS NULL THEN clock_timestamp() + interval '20 seconds' ELSE 'infinity' END
+    SELECT CASE WHEN follow_until.at_once IS NULL THEN clock_timestamp() + interval '1 second' ELSE 'infinity' END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.follow_until(at_once text) IS 'When tick() goes on to the next definition; a batch that is asked for by name is judged however long that takes.';
@@ -6423,6 +6513,22 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.known_batches(definition_id bigint, places numrange) IS 'Return the batches of an order in which rows are recorded, and those without an order.';
 
+CREATE FUNCTION pgslo_catalog.known_place(definition_id bigint, batch text) RETURNS numeric
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN (
+        SELECT min(k.place)
+        -- OFFSET 0: by the batch. The least by the index on places may be the last of all fragments.
+        FROM (
+            SELECT f.place FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = known_place.definition_id AND f.batch = known_place.batch OFFSET 0) AS k);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.known_place(definition_id bigint, batch text) IS 'Return where a batch of which something is recorded stands; NULL for a new one.';
+
 CREATE TABLE pgslo_catalog.incident (
     incident_id bigint NOT NULL,
     definition_id bigint NOT NULL,
@@ -6605,19 +6711,21 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.locked_by(locker xid) IS 'The transaction that locked a row last, in words; its number is the row''s xmax.';
 
-CREATE FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition) RETURNS boolean
+CREATE FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition, OUT is_done boolean, OUT is_behind boolean) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     name text := (look_after.definition).name;
 BEGIN
+    is_done := true;
+    is_behind := false;
     -- Each goes on when another one fails.
     FOR step IN 0..5 LOOP
         BEGIN
             CASE step
                 WHEN 0 THEN PERFORM pgslo_catalog.follow_parts(look_after.definition, clock_timestamp() + interval '1 second');
-                WHEN 1 THEN PERFORM pgslo_catalog.follow(look_after.definition, NULL, 50);
+                WHEN 1 THEN is_behind := pgslo_catalog.follow(look_after.definition, NULL, 50);
                 WHEN 2 THEN PERFORM pgslo_catalog.judge_age(look_after.definition);
                 WHEN 3 THEN PERFORM pgslo_catalog.resolve_met(look_after.definition);
                 WHEN 4 THEN PERFORM pgslo_catalog.follow_assertions(look_after.definition);
@@ -6626,16 +6734,16 @@ BEGIN
         EXCEPTION
             WHEN query_canceled THEN
                 PERFORM pgslo_catalog.say_left(name, SQLSTATE, SQLERRM);
-                RETURN false;
+                is_done := false;
+                RETURN;
             WHEN OTHERS THEN
                 PERFORM pgslo_catalog.say_left(name, SQLSTATE, SQLERRM);
         END;
     END LOOP;
-    RETURN true;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition) IS 'What tick() does for one table. False: statement_timeout, or a person, ended it.';
+COMMENT ON FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition, OUT is_done boolean, OUT is_behind boolean) IS 'Do for one table what tick() does. is_done: neither statement_timeout nor a person ended it; is_behind: more batches are due.';
 
 CREATE FUNCTION pgslo_catalog.make_table(table_name text, columns jsonb, for_good boolean, reader name) RETURNS void
     LANGUAGE plpgsql
@@ -7140,6 +7248,7 @@ CREATE TABLE pgslo_catalog.fragment (
     rows_emptied bigint,
     CONSTRAINT fragment_operation_is_known CHECK ((operation = ANY (ARRAY['judged'::text, 'insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'recount'::text, 'merged'::text, 'recounted'::text])))
 );
+ALTER TABLE ONLY pgslo_catalog.fragment ALTER COLUMN batch SET (n_distinct=-0.5);
 
 COMMENT ON TABLE pgslo_catalog.fragment IS 'What one statement added to a batch. Only ever appended to: a shared counter would serialise and deadlock writers.';
 
@@ -8164,24 +8273,40 @@ CREATE FUNCTION pgslo_catalog.overdrawn(definition_id bigint) RETURNS text[]
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    -- Only of these more can have been taken away than is known.
+    suspects text[] := ARRAY(
+        SELECT g.batch FROM pgslo_catalog.fragment g
+        WHERE g.definition_id = overdrawn.definition_id AND g.operation NOT IN ('merged', 'recounted') AND g.rows < 0
+        UNION
+        SELECT b.name FROM pgslo_catalog.batch b WHERE b.definition_id = overdrawn.definition_id AND b.rows < 0);
 BEGIN
+    -- Nearly always.
+    IF suspects = '{}' THEN
+        RETURN '{}';
+    END IF;
     -- Whoever takes a row away has seen it committed, so what was recorded of it has a lower number.
     RETURN ARRAY(
         SELECT s.batch
         FROM (
-            SELECT w.batch, k.place, sum(k.rows) OVER (PARTITION BY w.batch ORDER BY k.fragment_id) AS known
+            SELECT k.batch, k.place, k.is_new, sum(k.rows) OVER (PARTITION BY k.batch ORDER BY k.fragment_id) AS known
             FROM (
-                SELECT DISTINCT g.batch FROM pgslo_catalog.fragment g
-                WHERE g.definition_id = overdrawn.definition_id AND g.operation NOT IN ('merged', 'recounted')
-            ) w
-            -- By key, whatever is known of the table: a join may read all fragments for each of them.
-            CROSS JOIN LATERAL (
-                SELECT f.place, f.rows, f.fragment_id FROM pgslo_catalog.fragment f
-                WHERE f.definition_id = overdrawn.definition_id AND f.batch = w.batch OFFSET 0
+                -- Few by key, many in one scan: each look-up may be a scan if statistics are old.
+                SELECT f.batch, f.place, f.rows, f.fragment_id, f.operation NOT IN ('merged', 'recounted') AS is_new
+                FROM unnest(suspects) AS w (batch)
+                CROSS JOIN LATERAL (
+                    SELECT g.* FROM pgslo_catalog.fragment g
+                    WHERE g.definition_id = overdrawn.definition_id AND g.batch = w.batch OFFSET 0
+                ) f
+                WHERE cardinality(suspects) <= 100
+                UNION ALL
+                SELECT f.batch, f.place, f.rows, f.fragment_id, f.operation NOT IN ('merged', 'recounted')
+                FROM pgslo_catalog.fragment f
+                WHERE f.definition_id = overdrawn.definition_id AND cardinality(suspects) > 100
             ) k
         ) s
         GROUP BY s.batch
-        HAVING min(s.known) < 0 AND min(s.place) > '-Infinity' AND max(s.place) < 'Infinity');
+        HAVING min(s.known) < 0 AND min(s.place) > '-Infinity' AND max(s.place) < 'Infinity' AND bool_or(s.is_new));
 END
 $$;
 
@@ -9006,14 +9131,9 @@ CREATE FUNCTION pgslo_catalog.record_measured(definition text, operation text, s
     AS $$
 DECLARE
     id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = record_measured.definition);
-    way integer := CASE WHEN record_measured.sign < 0 THEN -1 ELSE 1 END;
 BEGIN
-    INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample)
-    SELECT id, c.batch, coalesce(c.place, pgslo_catalog.arrival(id, c.batch)), record_measured.sign * c.rows,
-           pgslo_catalog.signed(record_measured.rules, c.failed, way), record_measured.operation,
-           pgslo_catalog.signed(record_measured.columns, c.present, way), pgslo_catalog.signed(record_measured.tallies, c.tallies, way),
-           pgslo_catalog.level_of(record_measured.mask), nullif(record_measured.columns, '{}'), c.sample
-    FROM unnest(record_measured.counted) AS c;
+    PERFORM pgslo_catalog.append_fragments(id, record_measured.operation, record_measured.sign, record_measured.columns,
+        record_measured.tallies, record_measured.rules, record_measured.counted, NULL, record_measured.mask);
 END
 $$;
 
@@ -9164,7 +9284,12 @@ CREATE FUNCTION pgslo_catalog.record_statement(definition text, operation text, 
     AS $$
 DECLARE
     id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = record_statement.definition);
-    batch record;
+    written record;
+    batch pgslo_catalog.measured;
+    unwritten pgslo_catalog.measured[] := '{}';
+    -- Earlier batches cannot resolve an open incident.
+    open_from numeric := (
+        SELECT min(i.opened_place) FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.resolved_at IS NULL);
     judged record;
     has_failures boolean;
     is_missed boolean;
@@ -9185,23 +9310,33 @@ BEGIN
     IF cardinality(record_statement.batches) > pgslo_catalog.batches_at_once() THEN
         record_statement.batches := pgslo_catalog.bounded(record_statement.definition, record_statement.batches);
         record_statement.samples := NULL;
+        record_statement.mask := 0;
+    END IF;
+    -- Nearly every statement: no row fails, and nothing is open that a batch could resolve.
+    IF open_from IS NULL AND NOT EXISTS (SELECT FROM unnest(record_statement.batches) AS b WHERE 0 < ANY (b.failed)) THEN
+        PERFORM pgslo_catalog.append_fragments(id, record_statement.operation, 1, record_statement.columns,
+            record_statement.tallies, record_statement.rules, record_statement.batches, record_statement.samples,
+            record_statement.mask);
+        RETURN '{}';
     END IF;
     -- Batch by batch: one that is later in the same statement is later for its incidents as well.
-    FOR batch IN
-        SELECT w.batch AS name, w.place, w.rows, w.present, w.tallies, w.failed, w.sample,
+    FOR written IN
+        SELECT ROW(w.batch, w.place, w.rows, w.present, w.tallies, w.failed, w.sample)::pgslo_catalog.measured AS batch,
                lead(w.batch) OVER (ORDER BY w.place) IS NULL AS is_last
-        FROM (SELECT b.batch, coalesce(b.place, pgslo_catalog.arrival(id, b.batch)) AS place, b.rows, b.present, b.tallies, b.failed, s.sample
-              FROM unnest(record_statement.batches) AS b LEFT JOIN unnest(record_statement.samples) AS s ON s.batch = b.batch) w
+        FROM (
+            SELECT b.batch, coalesce(b.place, pgslo_catalog.arrival(id, b.batch)) AS place, b.rows, b.present, b.tallies, b.failed, s.sample
+            FROM unnest(record_statement.batches) AS b LEFT JOIN unnest(record_statement.samples) AS s ON s.batch = b.batch
+        ) w
         ORDER BY w.place
     LOOP
+        batch := written.batch;
+        unwritten := unwritten || batch;
+        -- Those that neither open nor resolve an incident are appended together.
         has_failures := 0 < ANY (batch.failed);
-        INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample)
-        VALUES (id, batch.name, batch.place, batch.rows,
-                CASE WHEN has_failures THEN pgslo_catalog.signed(record_statement.rules, batch.failed, 1) END, record_statement.operation,
-                pgslo_catalog.signed(record_statement.columns, batch.present, 1), pgslo_catalog.signed(record_statement.tallies, batch.tallies, 1),
-                pgslo_catalog.level_of(record_statement.mask), nullif(record_statement.columns, '{}'), batch.sample);
-        -- The way of nearly every batch: no row fails, and nothing is open that it could resolve.
-        CONTINUE WHEN NOT has_failures AND NOT EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.resolved_at IS NULL);
+        CONTINUE WHEN NOT has_failures AND (open_from IS NULL OR batch.place <= open_from);
+        PERFORM pgslo_catalog.append_fragments(id, record_statement.operation, 1, record_statement.columns,
+            record_statement.tallies, record_statement.rules, unwritten, NULL, record_statement.mask);
+        unwritten := '{}';
 
         FOR judged IN
             SELECT r AS rule, r.name, n.failed, r.at_least IS NULL AND r.at_most IS NULL AS is_plain, i.opened_place
@@ -9212,22 +9347,27 @@ BEGIN
             ORDER BY r.rule_id
         LOOP
             -- Rows of a plain rule that fail miss it at once; only for others, and to resolve, are sums looked up.
-            is_missed := judged.failed > 0 AND (judged.is_plain OR pgslo_catalog.batch_is_missed(judged.rule, batch.name));
+            is_missed := judged.failed > 0 AND (judged.is_plain OR pgslo_catalog.batch_is_missed(judged.rule, batch.batch));
             IF is_missed THEN
                 missed := missed || judged.name;
-                PERFORM pgslo_catalog.record_missed(judged.rule, batch.name, batch.place);
+                PERFORM pgslo_catalog.record_missed(judged.rule, batch.batch, batch.place);
             END IF;
             IF is_missed AND judged.opened_place IS NULL THEN
-                PERFORM pgslo_catalog.open_incident(judged.rule, batch.name, batch.place);
+                PERFORM pgslo_catalog.open_incident(judged.rule, batch.batch, batch.place);
             ELSIF NOT is_missed AND judged.opened_place < batch.place
                 -- Beyond a number, incidents of the statement stay open until its last batch.
-                AND (resolved < most OR batch.is_last)
-                AND (judged.failed > 0 OR NOT pgslo_catalog.batch_is_missed(judged.rule, batch.name)) THEN
+                AND (resolved < most OR written.is_last)
+                AND (judged.failed > 0 OR NOT pgslo_catalog.batch_is_missed(judged.rule, batch.batch)) THEN
                 resolved := resolved + 1;
-                PERFORM pgslo_catalog.resolve_incident(judged.rule, batch.name, batch.place);
+                PERFORM pgslo_catalog.resolve_incident(judged.rule, batch.batch, batch.place);
             END IF;
         END LOOP;
+        open_from := (
+            SELECT min(i.opened_place) FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.resolved_at IS NULL);
     END LOOP;
+    PERFORM pgslo_catalog.append_fragments(id, record_statement.operation, 1, record_statement.columns,
+        record_statement.tallies, record_statement.rules, unwritten, NULL, record_statement.mask)
+    WHERE cardinality(unwritten) > 0;
     RETURN missed;
 END
 $$;
@@ -10995,9 +11135,11 @@ CREATE FUNCTION pgslo_catalog.text_name(value text, salt text) RETURNS text
     AS $_$
 BEGIN
     RETURN CASE
-        WHEN text_name.value ~ E'^[+-]?\\d{1,18}(\\.\\d{1,18})?$'
+        -- Most texts begin with no digit and no sign: three patterns take longer than the hash.
+        WHEN ascii(text_name.value) BETWEEN 43 AND 57 AND (
+            text_name.value ~ E'^[+-]?\\d{1,18}(\\.\\d{1,18})?$'
             OR text_name.value ~ E'^\\d{4}-\\d{2}(-\\d{2}([ T]\\d{2}(:?\\d{2}(:?\\d{2}(\\.\\d{1,6})?)?)?( ?(Z|[+-]\\d{2}(:?\\d{2})?))?)?)?$'
-            OR text_name.value ~ E'^\\d{4}-?(W\\d{2}|Q\\d)$'
+            OR text_name.value ~ E'^\\d{4}-?(W\\d{2}|Q\\d)$')
         THEN text_name.value
         ELSE 'text ' || left(encode(sha256(convert_to(text_name.salt || text_name.value, 'UTF8')), 'hex'), 32)
     END;
@@ -13619,6 +13761,8 @@ ALTER TABLE ONLY pgslo_catalog.watermark
 
 CREATE INDEX batch_open_idx ON pgslo_catalog.batch USING btree (definition_id) WHERE (closed_at IS NULL);
 
+CREATE INDEX batch_overdrawn_idx ON pgslo_catalog.batch USING btree (definition_id, name) WHERE (rows < 0);
+
 CREATE INDEX batch_place_idx ON pgslo_catalog.batch USING btree (definition_id, place);
 
 CREATE INDEX broken_group_idx ON pgslo_catalog.broken_group USING btree (rule_id, group_key);
@@ -13953,6 +14097,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.announce(definition text, columns text[], o
 
 REVOKE ALL ON FUNCTION pgslo_catalog.announce_events() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.append_fragments(definition_id bigint, operation text, sign integer, columns text[], tallies text[], rules text[], batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.assertion_rule(definition text, assertion text) FROM PUBLIC;
@@ -14060,6 +14206,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.def
 REVOKE ALL ON FUNCTION pgslo_catalog.distance(definition pgslo_catalog.definition, batch pgslo_catalog.batch, measure jsonb, OUT value double precision, OUT said text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.distance_of(by text, one double precision[], other double precision[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.due_batches(definition pgslo_catalog.definition, at_once text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.earlier(batch pgslo_catalog.batch, relative_to text) FROM PUBLIC;
 
@@ -14233,6 +14381,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.kinds_of(definition_id bigint, columns text
 
 REVOKE ALL ON FUNCTION pgslo_catalog.known_batches(definition_id bigint, places numrange) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.known_place(definition_id bigint, batch text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.last_place(definition_id bigint) FROM PUBLIC;
@@ -14251,7 +14401,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.level_of(mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.locked_by(locker xid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition, OUT is_done boolean, OUT is_behind boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.make_table(table_name text, columns jsonb, for_good boolean, reader name) FROM PUBLIC;
 

@@ -23,24 +23,40 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.overdrawn(definition_id bigint) RETURNS
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+DECLARE
+    -- Only of these more can have been taken away than is known.
+    suspects text[] := ARRAY(
+        SELECT g.batch FROM pgslo_catalog.fragment g
+        WHERE g.definition_id = overdrawn.definition_id AND g.operation NOT IN ('merged', 'recounted') AND g.rows < 0
+        UNION
+        SELECT b.name FROM pgslo_catalog.batch b WHERE b.definition_id = overdrawn.definition_id AND b.rows < 0);
 BEGIN
+    -- Nearly always.
+    IF suspects = '{}' THEN
+        RETURN '{}';
+    END IF;
     -- Whoever takes a row away has seen it committed, so what was recorded of it has a lower number.
     RETURN ARRAY(
         SELECT s.batch
         FROM (
-            SELECT w.batch, k.place, sum(k.rows) OVER (PARTITION BY w.batch ORDER BY k.fragment_id) AS known
+            SELECT k.batch, k.place, k.is_new, sum(k.rows) OVER (PARTITION BY k.batch ORDER BY k.fragment_id) AS known
             FROM (
-                SELECT DISTINCT g.batch FROM pgslo_catalog.fragment g
-                WHERE g.definition_id = overdrawn.definition_id AND g.operation NOT IN ('merged', 'recounted')
-            ) w
-            -- By key, whatever is known of the table: a join may read all fragments for each of them.
-            CROSS JOIN LATERAL (
-                SELECT f.place, f.rows, f.fragment_id FROM pgslo_catalog.fragment f
-                WHERE f.definition_id = overdrawn.definition_id AND f.batch = w.batch OFFSET 0
+                -- Few by key, many in one scan: each look-up may be a scan if statistics are old.
+                SELECT f.batch, f.place, f.rows, f.fragment_id, f.operation NOT IN ('merged', 'recounted') AS is_new
+                FROM unnest(suspects) AS w (batch)
+                CROSS JOIN LATERAL (
+                    SELECT g.* FROM pgslo_catalog.fragment g
+                    WHERE g.definition_id = overdrawn.definition_id AND g.batch = w.batch OFFSET 0
+                ) f
+                WHERE cardinality(suspects) <= 100
+                UNION ALL
+                SELECT f.batch, f.place, f.rows, f.fragment_id, f.operation NOT IN ('merged', 'recounted')
+                FROM pgslo_catalog.fragment f
+                WHERE f.definition_id = overdrawn.definition_id AND cardinality(suspects) > 100
             ) k
         ) s
         GROUP BY s.batch
-        HAVING min(s.known) < 0 AND min(s.place) > '-Infinity' AND max(s.place) < 'Infinity');
+        HAVING min(s.known) < 0 AND min(s.place) > '-Infinity' AND max(s.place) < 'Infinity' AND bool_or(s.is_new));
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.overdrawn(bigint) IS 'Batches of which more rows were taken away than are known: some were there before pgslo, or came unseen.';

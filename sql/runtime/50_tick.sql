@@ -58,19 +58,21 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.resolve_met(pgslo_catalog.definition) IS 'Resolves incidents of rules about rows that later batches met.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition) RETURNS boolean
+CREATE OR REPLACE FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition, OUT is_done boolean, OUT is_behind boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     name text := (look_after.definition).name;
 BEGIN
+    is_done := true;
+    is_behind := false;
     -- Each goes on when another one fails.
     FOR step IN 0..5 LOOP
         BEGIN
             CASE step
                 WHEN 0 THEN PERFORM pgslo_catalog.follow_parts(look_after.definition, clock_timestamp() + interval '1 second');
-                WHEN 1 THEN PERFORM pgslo_catalog.follow(look_after.definition, NULL, 50);
+                WHEN 1 THEN is_behind := pgslo_catalog.follow(look_after.definition, NULL, 50);
                 WHEN 2 THEN PERFORM pgslo_catalog.judge_age(look_after.definition);
                 WHEN 3 THEN PERFORM pgslo_catalog.resolve_met(look_after.definition);
                 WHEN 4 THEN PERFORM pgslo_catalog.follow_assertions(look_after.definition);
@@ -79,17 +81,18 @@ BEGIN
         EXCEPTION
             WHEN query_canceled THEN
                 PERFORM pgslo_catalog.say_left(name, SQLSTATE, SQLERRM);
-                RETURN false;
+                is_done := false;
+                RETURN;
             WHEN OTHERS THEN
                 PERFORM pgslo_catalog.say_left(name, SQLSTATE, SQLERRM);
         END;
     END LOOP;
-    RETURN true;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.look_after(pgslo_catalog.definition) IS 'What tick() does for one table. False: statement_timeout, or a person, ended it.';
+COMMENT ON FUNCTION pgslo_catalog.look_after(pgslo_catalog.definition) IS
+    'Do for one table what tick() does. is_done: neither statement_timeout nor a person ended it; is_behind: more batches are due.';
 
-CREATE OR REPLACE FUNCTION pgslo.tick() RETURNS void
+CREATE OR REPLACE FUNCTION pgslo.tick() RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET gin_fuzzy_search_limit = 0
@@ -101,6 +104,8 @@ DECLARE
     due record;
     is_tended boolean := false;
     is_done boolean;
+    looked_after record;
+    is_behind boolean := false;
     session_before text[];
     left_behind text;
     table_owner oid;
@@ -114,7 +119,7 @@ BEGIN
             MESSAGE = 'another session is running pgslo.tick(); nothing was done',
             DETAIL = format('The turn to judge batches has %s.', pgslo_catalog.turn_holder('tick')),
             HINT = 'It ends with that transaction. If that is idle, end it: SELECT pg_terminate_backend(<process>);';
-        RETURN;
+        RETURN false;
     END IF;
     PERFORM pgslo_catalog.join_incidents();
     PERFORM pgslo_catalog.name_missed();
@@ -145,7 +150,9 @@ BEGIN
             began := clock_timestamp();
         END IF;
         BEGIN
-            is_done := pgslo_catalog.look_after(due.definition);
+            looked_after := pgslo_catalog.look_after(due.definition);
+            is_done := looked_after.is_done;
+            is_behind := is_behind OR looked_after.is_behind;
             IF is_done THEN
                 DELETE FROM pgslo_catalog.given_up g WHERE g.definition_id = (due.definition).definition_id;
             END IF;
@@ -178,7 +185,7 @@ BEGIN
                 ELSE d.definition_id = (due.definition).definition_id
             END
             ON CONFLICT ON CONSTRAINT given_up_is_kept_once DO UPDATE SET given_up_at = excluded.given_up_at;
-            RETURN;
+            RETURN false;
         END IF;
     END LOOP;
     BEGIN
@@ -189,6 +196,7 @@ BEGIN
             RAISE;
         END IF;
     END;
+    RETURN is_behind;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.tick() IS 'Closes and judges batches that are due, resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron, with a statement_timeout.';
+COMMENT ON FUNCTION pgslo.tick() IS 'Close and judge batches that are due, for about a second a table, and return whether more are due: call it again then. Resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron, with a statement_timeout.';

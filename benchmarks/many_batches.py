@@ -102,7 +102,7 @@ def _profile(conn: Connection, effort: Effort) -> list[Goal]:
         conn.execute(
             """INSERT INTO keys.profiled
                SELECT g, date '2020-01-01' + d, (g * 7919 + d * 13) %% 1000, sin(g * d + g), 'x' || (g * 31 + d) %% 50
-               FROM generate_series(%s, %s) d, generate_series(1, 100) g""",
+               FROM generate_series(%s::int, %s::int) d, generate_series(1, 100) g""",
             (turn * _AT_ONCE, turn * _AT_ONCE + _AT_ONCE - 1),
         )
         one = _timed_tick(conn)

@@ -3350,6 +3350,23 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.columns_of(relation regclass) IS 'Number and name of each column, in order, and the number of its table: a restored dump has others.';
 
+CREATE FUNCTION pgslo_catalog.columns_with_code(relation regclass) RETURNS SETOF name
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT a.attname
+    FROM pg_attribute a
+    WHERE a.attrelid = columns_with_code.relation AND a.attnum > 0 AND NOT a.attisdropped
+      AND EXISTS (
+          SELECT FROM pgslo_catalog.parts_of(a.atttypid) AS p
+          LEFT JOIN pg_range g ON g.rngtypid = p.oid
+          LEFT JOIN pg_proc f ON f.oid IN (g.rngsubdiff, g.rngcanonical, p.typanalyze)
+          WHERE p.typowner <> ALL (pgslo_catalog.trusted_roles()) OR f.proowner <> ALL (pgslo_catalog.trusted_roles()))
+    ORDER BY a.attnum
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.columns_with_code(relation regclass) IS 'Return the columns of types that are made of types or functions of other roles than superusers and pgslo''s owner.';
+
 CREATE FUNCTION pgslo_catalog.common_distance(by text, one jsonb, other jsonb) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6749,10 +6766,18 @@ CREATE FUNCTION pgslo_catalog.make_table(table_name text, columns jsonb, for_goo
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    strange name;
 BEGIN
     EXECUTE format('CREATE %s TABLE pgslo_snapshot.%I (%s)', CASE WHEN make_table.for_good THEN '' ELSE 'UNLOGGED' END, make_table.table_name,
         (SELECT string_agg(format('%I %s%s', c.value ->> 'name', c.value ->> 'type', coalesce(' COLLATE ' || (c.value ->> 'collation'), '')), ', ' ORDER BY c.ordinality)
          FROM jsonb_array_elements(make_table.columns) WITH ORDINALITY AS c));
+    -- ANALYZE, also of autovacuum, runs functions of types with the rights of the table's owner, but for columns without statistics.
+    FOREACH strange IN ARRAY ARRAY(
+        SELECT c.name FROM pgslo_catalog.columns_with_code(format('pgslo_snapshot.%I', make_table.table_name)::regclass) AS c (name))
+    LOOP
+        EXECUTE format('ALTER TABLE pgslo_snapshot.%I ALTER COLUMN %I SET STATISTICS 0', make_table.table_name, strange);
+    END LOOP;
     EXECUTE format('REVOKE ALL ON TABLE pgslo_snapshot.%I FROM PUBLIC', make_table.table_name);
     IF make_table.reader IS NOT NULL THEN
         EXECUTE format('GRANT INSERT ON TABLE pgslo_snapshot.%I TO %I', make_table.table_name, make_table.reader);
@@ -14174,6 +14199,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.defin
 REVOKE ALL ON FUNCTION pgslo_catalog.columns_apart(one pgslo_catalog.snapshot_column, other pgslo_catalog.snapshot_column, OUT distance double precision, OUT by_chance double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.columns_of(relation regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.columns_with_code(relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.common_distance(by text, one jsonb, other jsonb) FROM PUBLIC;
 

@@ -86,14 +86,18 @@ CREATE FUNCTION pgslo.audit(definition text DEFAULT NULL::text) RETURNS TABLE(de
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
+    id bigint;
     one record;
 BEGIN
-    FOR one IN
-        SELECT r.rule_id, r.name AS assertion, d.name AS definition
+    FOREACH id IN ARRAY ARRAY(
+        SELECT r.rule_id
         FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
         WHERE r.retired_at IS NULL AND (audit.definition IS NULL OR d.name = audit.definition)
-        ORDER BY d.name, r.rule_id
+        ORDER BY d.name, r.rule_id)
     LOOP
+        SELECT r.rule_id, r.name AS assertion, d.name AS definition INTO one
+        FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+        WHERE r.rule_id = id;
         IF pgslo_catalog.judge_assertion(one.rule_id, NULL) IS NULL THEN
             RETURN QUERY SELECT one.definition, one.assertion, NULL::text, 'it can no longer be judged'::text;
         END IF;
@@ -1175,6 +1179,7 @@ BEGIN
     is_upsert := is_upsert AND held.operation = 'INSERT';
     is_update := held.operation = 'UPDATE' OR is_upsert;
     PERFORM pgslo_catalog.pin_table(target, coalesce(target.writer, target.reader));
+    PERFORM pgslo_catalog.check_cursors(target);
     key_names := ARRAY(
         SELECT coalesce(a.attname, k.name)
         FROM unnest(target.key_columns, pgslo_catalog.column_numbers(target.relation, target.key_columns)) WITH ORDINALITY AS k (name, number, place)
@@ -1667,6 +1672,7 @@ CREATE FUNCTION pgslo.tick() RETURNS boolean
     SET client_min_messages TO 'warning'
     AS $$
 DECLARE
+    id bigint;
     due record;
     is_tended boolean := false;
     is_done boolean;
@@ -1692,8 +1698,9 @@ BEGIN
     PERFORM pgslo_catalog.open_left_over();
     -- Code of owners of tables may be slow, by mistake or on purpose. The tables of pgslo's owner come first, and those that
     -- took until statement_timeout the last time come last: what was done by then is kept.
-    FOR due IN
-        SELECT d AS definition, c.relowner, s.is_strange, g.given_up_at IS NOT NULL OR s.is_strange AS is_late
+    -- By number: code of an owner could read the rows of a cursor, and take them from it.
+    FOREACH id IN ARRAY ARRAY(
+        SELECT d.definition_id
         FROM pgslo_catalog.definition d
         LEFT JOIN pg_class c ON c.oid = d.relation
         LEFT JOIN pgslo_catalog.given_up g USING (definition_id)
@@ -1702,8 +1709,18 @@ BEGIN
                 SELECT FROM pgslo_catalog.other_relation r WHERE r.definition_id = d.definition_id AND r.is_replaceable)
         ) AS s (is_strange)
         ORDER BY g.given_up_at NULLS FIRST, s.is_strange, max(g.given_up_at) OVER (PARTITION BY c.relowner) NULLS FIRST,
-                 c.relowner, d.definition_id
+                 c.relowner, d.definition_id)
     LOOP
+        SELECT d AS definition, c.relowner, s.is_strange, g.given_up_at IS NOT NULL OR s.is_strange AS is_late INTO due
+        FROM pgslo_catalog.definition d
+        LEFT JOIN pg_class c ON c.oid = d.relation
+        LEFT JOIN pgslo_catalog.given_up g USING (definition_id)
+        CROSS JOIN LATERAL (
+            SELECT d.reader IS NOT NULL OR EXISTS (
+                SELECT FROM pgslo_catalog.other_relation r WHERE r.definition_id = d.definition_id AND r.is_replaceable)
+        ) AS s (is_strange)
+        WHERE d.definition_id = id;
+        CONTINUE WHEN NOT FOUND;
         IF due.is_late AND NOT is_tended THEN
             PERFORM pgslo_catalog.measure_quarantines();
             PERFORM pgslo_catalog.tend_incidents();
@@ -3010,6 +3027,39 @@ END
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.check_condition(condition text) IS 'Refuse a condition that is not one expression: it is in parentheses in a query, and must not leave them.';
+
+CREATE FUNCTION pgslo_catalog.check_cursors(target pgslo_catalog.definition) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    relation regclass := (check_cursors.target).relation;
+    id bigint := (check_cursors.target).definition_id;
+    cursor_name text;
+BEGIN
+    -- Every function in a session can read the cursors of the session, and a rollback does not move them back. The statement
+    -- that releases, and the note of warnings that a guarded read leaves, are none that a function can read.
+    SELECT min(c.name) INTO cursor_name FROM pg_cursors c
+    WHERE c.name <> '' AND NOT starts_with(c.name, 'pgslo_warned ') AND c.statement IS DISTINCT FROM current_query();
+    IF cursor_name IS NULL
+        OR (check_cursors.target).writer IS NULL
+        AND NOT EXISTS (SELECT FROM pgslo_catalog.other_relation o WHERE o.definition_id = id AND o.is_replaceable)
+        AND NOT EXISTS (
+            SELECT FROM pg_constraint k JOIN pg_class c ON c.oid = k.confrelid
+            WHERE k.contype = 'f' AND c.relowner <> ALL (pgslo_catalog.trusted_roles())
+              AND k.conrelid IN (SELECT t.oid FROM pgslo_catalog.reached_tables(relation, false) AS t (oid)))
+    THEN
+        RETURN;
+    END IF;
+    RAISE EXCEPTION USING
+        ERRCODE = 'SL004',
+        MESSAGE = format('cannot release a row of %s while cursor "%s" is open', (check_cursors.target).name, cursor_name),
+        DETAIL = 'The release runs code of another role, which could read the rows of the cursor.',
+        HINT = 'Close it, or release outside of the loop: collect the numbers of the rows in an array, then use FOREACH.';
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.check_cursors(target pgslo_catalog.definition) IS 'Raise an error if the session has an open cursor and the release of a row runs code of another role.';
 
 CREATE FUNCTION pgslo_catalog.check_may_run(task text) RETURNS void
     LANGUAGE plpgsql STABLE
@@ -4568,28 +4618,35 @@ CREATE FUNCTION pgslo_catalog.follow_assertions(definition pgslo_catalog.definit
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
+    noted pgslo_catalog.touched[];
+    id bigint;
     touched record;
 BEGIN
-    FOR touched IN
-        WITH taken AS (
-            DELETE FROM pgslo_catalog.touched t
-            WHERE t.touched_id IN (
-                SELECT w.touched_id
-                FROM pgslo_catalog.touched w
-                WHERE w.check_function IN (
-                    SELECT a.check_function FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r USING (rule_id)
-                    WHERE r.definition_id = (follow_assertions.definition).definition_id)
-                ORDER BY w.touched_id LIMIT 10000 FOR UPDATE SKIP LOCKED)
-            RETURNING t.check_function, t.keys
-        )
-        SELECT a.rule_id, a.check_function, array_agg(DISTINCT k.key) AS keys
-        FROM taken t CROSS JOIN LATERAL unnest(t.keys) AS k (key)
-        JOIN pgslo_catalog.assertion a ON a.check_function = t.check_function
-        GROUP BY a.rule_id, a.check_function
-        ORDER BY a.rule_id
+    WITH taken AS (
+        DELETE FROM pgslo_catalog.touched t
+        WHERE t.touched_id IN (
+            SELECT w.touched_id
+            FROM pgslo_catalog.touched w
+            WHERE w.check_function IN (
+                SELECT a.check_function FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r USING (rule_id)
+                WHERE r.definition_id = (follow_assertions.definition).definition_id)
+            ORDER BY w.touched_id LIMIT 10000 FOR UPDATE SKIP LOCKED)
+        RETURNING t AS row
+    )
+    SELECT array_agg(t.row) INTO noted FROM taken t;
+    FOREACH id IN ARRAY ARRAY(
+        SELECT DISTINCT a.rule_id
+        FROM unnest(noted) AS t JOIN pgslo_catalog.assertion a ON a.check_function = t.check_function
+        WHERE t.keys <> '{}'
+        ORDER BY a.rule_id)
     LOOP
+        SELECT a.check_function, array_agg(DISTINCT k.key) AS keys INTO touched
+        FROM unnest(noted) AS t CROSS JOIN LATERAL unnest(t.keys) AS k (key)
+        JOIN pgslo_catalog.assertion a ON a.check_function = t.check_function
+        WHERE a.rule_id = id
+        GROUP BY a.check_function;
         BEGIN
-            PERFORM pgslo_catalog.judge_assertion(touched.rule_id, touched.keys, true);
+            PERFORM pgslo_catalog.judge_assertion(id, touched.keys, true);
         EXCEPTION WHEN OTHERS THEN
             -- Noted again for the next time.
             INSERT INTO pgslo_catalog.touched (check_function, keys) VALUES (touched.check_function, touched.keys);
@@ -4608,6 +4665,7 @@ CREATE FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, 
 DECLARE
     id bigint := (follow_loads.definition).definition_id;
     emptied bigint := (SELECT max(f.fragment_id) FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'truncate');
+    one jsonb;
     due record;
     merged pgslo_catalog.fragment;
     judged integer := 0;
@@ -4636,9 +4694,9 @@ BEGIN
     -- After that, which has a limit of its own: however long it takes, something is added up. Half of the time is left to close batches.
     until := pgslo_catalog.follow_until(follow_loads.at_once);
     merging_until := CASE WHEN until < 'infinity' THEN until - (until - clock_timestamp()) / 2 ELSE until END;
-    FOR due IN
-        SELECT u.batch, coalesce(b.closed_at IS NOT NULL, false) AS was_closed,
-               count(*) OVER () >= 4 * follow_loads.at_most::bigint AS are_many
+    FOREACH one IN ARRAY ARRAY(
+        SELECT jsonb_build_object('batch', u.batch, 'was_closed', coalesce(b.closed_at IS NOT NULL, false),
+                                  'are_many', count(*) OVER () >= 4 * follow_loads.at_most::bigint)
         FROM (
             SELECT f.batch, min(f.place) AS place
             FROM pgslo_catalog.fragment f
@@ -4650,8 +4708,9 @@ BEGIN
         ) u
         LEFT JOIN pgslo_catalog.batch b ON b.definition_id = id AND b.name = u.batch
         -- The oldest first, as far as all of them have a turn: each is compared with those before it.
-        ORDER BY CASE WHEN count(*) OVER () > follow_loads.at_most THEN -u.place ELSE u.place END
+        ORDER BY CASE WHEN count(*) OVER () > follow_loads.at_most THEN -u.place ELSE u.place END)
     LOOP
+        SELECT d.* INTO due FROM jsonb_to_record(one) AS d (batch text, was_closed boolean, are_many boolean);
         is_behind := due.are_many OR clock_timestamp() > merging_until;
         -- One at least, whatever the time is.
         EXIT WHEN judged >= follow_loads.at_most OR clock_timestamp() > merging_until AND merged.batch IS NOT NULL;
@@ -4664,15 +4723,16 @@ BEGIN
     END LOOP;
     -- In their order, because each is compared with those before it. At half of the time it goes on with as many of the newest.
     half := CASE WHEN until < 'infinity' THEN until - (until - clock_timestamp()) / 2 ELSE until END;
-    FOR due IN
-        SELECT w.name, row_number() OVER (ORDER BY w.place > last_place, w.place DESC) AS back
+    FOREACH one IN ARRAY ARRAY(
+        SELECT jsonb_build_object('name', w.name, 'back', row_number() OVER (ORDER BY w.place > last_place, w.place DESC))
         FROM (
             SELECT d.name, d.place
             FROM pgslo_catalog.due_batches(follow_loads.definition, follow_loads.at_once) AS d
             ORDER BY d.place > last_place, d.place DESC LIMIT greatest(follow_loads.at_most - judged, 0)
         ) w
-        ORDER BY w.place
+        ORDER BY w.place)
     LOOP
+        SELECT d.* INTO due FROM jsonb_to_record(one) AS d (name text, back bigint);
         IF newest IS NULL AND clock_timestamp() > half THEN
             newest := greatest(closed, 1);
         END IF;
@@ -4831,7 +4891,7 @@ BEGIN
     INTO counted USING coalesce(known.name, newest.name), last.name, mask;
     -- After the count, however long that took: one batch at least is judged.
     until := pgslo_catalog.follow_until(follow_stream.at_once);
-    FOR one IN SELECT c.* FROM unnest(counted) AS c ORDER BY c.place LOOP
+    FOREACH one IN ARRAY ARRAY(SELECT c FROM unnest(counted) AS c ORDER BY c.place) LOOP
         is_behind := judged >= follow_stream.at_most OR clock_timestamp() > until;
         EXIT WHEN is_behind;
         SELECT b.* INTO before FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;
@@ -5916,9 +5976,9 @@ BEGIN
         SELECT b.* INTO newest FROM pgslo_catalog.batch b
         WHERE b.definition_id = (judge_age.definition).definition_id AND b.closed_at IS NOT NULL ORDER BY b.place DESC LIMIT 1;
     END IF;
-    FOR rule IN
-        SELECT r.* FROM pgslo_catalog.rule r
-        WHERE r.definition_id = (judge_age.definition).definition_id AND r.scope = 'table' AND r.retired_at IS NULL AND newest.name IS NOT NULL
+    FOREACH rule IN ARRAY ARRAY(
+        SELECT r FROM pgslo_catalog.rule r
+        WHERE r.definition_id = (judge_age.definition).definition_id AND r.scope = 'table' AND r.retired_at IS NULL AND newest.name IS NOT NULL)
     LOOP
         found := pgslo_catalog.age(judge_age.definition);
         PERFORM pgslo_catalog.give_verdict(rule, newest, CASE WHEN found.value IS NULL THEN 'unknown' WHEN found.value > rule.warn_high THEN 'missed' ELSE 'met' END,
@@ -6006,10 +6066,10 @@ BEGIN
         WHERE b.definition_id = judge_batch.definition_id AND b.batch = judge_batch.batch AND b.error_code = '22000';
         RETURN;
     END IF;
-    FOR rule IN
-        SELECT r.* FROM pgslo_catalog.rule r
+    FOREACH rule IN ARRAY ARRAY(
+        SELECT r FROM pgslo_catalog.rule r
         WHERE r.definition_id = judge_batch.definition_id AND r.scope NOT IN ('row', 'assertion') AND r.kind NOT IN ('learned', 'ml_metric') AND r.retired_at IS NULL
-        ORDER BY r.rule_id
+        ORDER BY r.rule_id)
     LOOP
         PERFORM pgslo_catalog.judge_rule(target, judged, rule);
     END LOOP;
@@ -6050,12 +6110,12 @@ DECLARE
     due pgslo_catalog.rule;
     began timestamptz;
 BEGIN
-    FOR due IN
-        SELECT r.* FROM pgslo_catalog.rule r
+    FOREACH due IN ARRAY ARRAY(
+        SELECT r FROM pgslo_catalog.rule r
         WHERE r.definition_id = id AND r.retired_at IS NULL AND r.measure ->> 'by_clock' = 'true'
           -- A slow one takes a twentieth of the time at most.
           AND (judge_by_clock.at_once IS NOT NULL OR r.took IS NULL OR r.took < '100ms' OR r.clocked_at + 20 * r.took < clock_timestamp())
-        ORDER BY r.rule_id
+        ORDER BY r.rule_id)
     LOOP
         IF newest.name IS NULL THEN
             SELECT b.* INTO newest FROM pgslo_catalog.batch b
@@ -6357,37 +6417,43 @@ CREATE FUNCTION pgslo_catalog.judge_unjudged(definition pgslo_catalog.definition
 DECLARE
     id bigint := (judge_unjudged.definition).definition_id;
     last_place numeric := pgslo_catalog.last_place(judge_unjudged.definition);
-    due record;
+    rule_ids bigint[];
+    batches text[];
+    places numeric[];
+    rule pgslo_catalog.rule;
 BEGIN
-    FOR due IN
-        SELECT r AS rule, r.scope, r.name, b.batch, min(b.place) AS place
+    SELECT array_agg(w.rule_id), array_agg(w.batch), array_agg(w.place) INTO rule_ids, batches, places
+    FROM (
+        SELECT r.rule_id, b.batch, min(b.place) AS place
         FROM pgslo_catalog.rule_break b JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id
         WHERE b.definition_id = id AND b.batch IS NOT NULL AND r.retired_at IS NULL AND r.scope <> 'assertion'
           -- A batch for which an expression raises an error is evaluated again once its rows change.
           AND (r.scope = 'row' OR pgslo_catalog.is_transient(b.error_code))
           -- A batch that has to be counted is evaluated after that, as its rows are not known before.
           AND NOT EXISTS (SELECT FROM pgslo_catalog.due_count c WHERE c.definition_id = id AND c.batch = b.batch)
-        GROUP BY r, r.scope, r.name, b.batch
+        GROUP BY r.rule_id, b.batch
         ORDER BY min(b.place) > last_place, min(b.place) DESC, min(b.rule_break_id)
-    LOOP
+    ) AS w;
+    FOR n IN 1..coalesce(cardinality(batches), 0) LOOP
         EXIT WHEN clock_timestamp() > judge_unjudged.until;
-        IF due.scope <> 'row' THEN
-            DELETE FROM pgslo_catalog.rule_break b WHERE b.definition_id = id AND b.rule_id = (due.rule).rule_id AND b.batch = due.batch;
-            PERFORM pgslo_catalog.judge_batch(id, due.batch);
+        SELECT r.* INTO rule FROM pgslo_catalog.rule r WHERE r.rule_id = rule_ids[n];
+        IF rule.scope <> 'row' THEN
+            DELETE FROM pgslo_catalog.rule_break b WHERE b.definition_id = id AND b.rule_id = rule.rule_id AND b.batch = batches[n];
+            PERFORM pgslo_catalog.judge_batch(id, batches[n]);
             CONTINUE;
         END IF;
         CONTINUE WHEN (judge_unjudged.definition).judge IS NULL;
         BEGIN
-            PERFORM pgslo_catalog.judge_rows(judge_unjudged.definition, due.rule, due.batch, due.place);
+            PERFORM pgslo_catalog.judge_rows(judge_unjudged.definition, rule, batches[n], places[n]);
         EXCEPTION WHEN OTHERS THEN
             -- The notes stay, and the next tick() tries again.
             IF SQLSTATE = 'SL004' THEN
                 RAISE;
             ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
-                PERFORM pgslo_catalog.warn_unjudged((judge_unjudged.definition).name, ARRAY[due.name], SQLSTATE, true);
+                PERFORM pgslo_catalog.warn_unjudged((judge_unjudged.definition).name, ARRAY[rule.name], SQLSTATE, true);
                 EXIT;
             END IF;
-            PERFORM pgslo_catalog.record_break((judge_unjudged.definition).name, due.name, SQLSTATE, SQLERRM);
+            PERFORM pgslo_catalog.record_break((judge_unjudged.definition).name, rule.name, SQLSTATE, SQLERRM);
         END;
     END LOOP;
 END
@@ -6774,7 +6840,7 @@ BEGIN
          FROM jsonb_array_elements(make_table.columns) WITH ORDINALITY AS c));
     -- ANALYZE, also of autovacuum, runs functions of types with the rights of the table's owner, but for columns without statistics.
     FOREACH strange IN ARRAY ARRAY(
-        SELECT c.name FROM pgslo_catalog.columns_with_code(format('pgslo_snapshot.%I', make_table.table_name)::regclass) AS c (name))
+        SELECT c.name FROM pgslo_catalog.columns_with_code(to_regclass(format('pgslo_snapshot.%I', make_table.table_name))) AS c (name))
     LOOP
         EXECUTE format('ALTER TABLE pgslo_snapshot.%I ALTER COLUMN %I SET STATISTICS 0', make_table.table_name, strange);
     END LOOP;
@@ -9566,10 +9632,10 @@ BEGIN
             -- A column is gone, which is told at writes, or policies hide rows: what was recorded is added up, as it was before.
         END;
     END IF;
-    FOR due IN
+    FOREACH due IN ARRAY ARRAY(
         SELECT f.batch FROM pgslo_catalog.fragment f
         WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch <> ''
-        ORDER BY f.place DESC
+        ORDER BY f.place DESC)
     LOOP
         EXIT WHEN clock_timestamp() > until;
         -- Columns could not be measured for a while, and can be again. A big table without an index is not read for that: what is not known stays so.
@@ -9610,13 +9676,13 @@ BEGIN
             SCHEMA = split_part(target.name, '.', 1),
             TABLE = substr(target.name, strpos(target.name, '.') + 1);
     END IF;
-    FOR one IN SELECT DISTINCT b.name FROM unnest(refuse_batch.batches) AS b (name) WHERE b.name IS NOT NULL ORDER BY 1 LOOP
+    FOREACH one IN ARRAY ARRAY(SELECT DISTINCT b.name FROM unnest(refuse_batch.batches) AS b (name) WHERE b.name IS NOT NULL ORDER BY 1) LOOP
         summed := pgslo_catalog.batch_so_far(target.definition_id, one);
         CONTINUE WHEN summed.rows <= 0;
-        FOR rule IN
-            SELECT r.* FROM pgslo_catalog.rule r
+        FOREACH rule IN ARRAY ARRAY(
+            SELECT r FROM pgslo_catalog.rule r
             WHERE r.definition_id = target.definition_id AND r.retired_at IS NULL AND (r.reject_low IS NOT NULL OR r.reject_high IS NOT NULL)
-            ORDER BY r.rule_id
+            ORDER BY r.rule_id)
         LOOP
             found := NULL;
             BEGIN
@@ -10056,6 +10122,7 @@ CREATE FUNCTION pgslo_catalog.resolve_met(definition pgslo_catalog.definition) R
     AS $$
 DECLARE
     open record;
+    missed_id bigint;
     last_place numeric := pgslo_catalog.last_place(resolve_met.definition);
     newest record;
 BEGIN
@@ -10087,12 +10154,15 @@ BEGIN
         RETURN;
     END IF;
     -- A streamed table writes nothing down for rows that pass.
-    FOR open IN
-        SELECT i AS incident, r AS rule
+    FOREACH missed_id IN ARRAY ARRAY(
+        SELECT i.incident_id
         FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
         WHERE i.definition_id = (resolve_met.definition).definition_id AND i.resolved_at IS NULL AND r.scope = 'row'
-        ORDER BY i.incident_id
+        ORDER BY i.incident_id)
     LOOP
+        SELECT i AS incident, r AS rule INTO open
+        FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
+        WHERE i.incident_id = missed_id;
         IF newest IS NULL THEN
             newest := pgslo_catalog.newest_batch(resolve_met.definition);
             IF newest.place > last_place THEN
@@ -10422,10 +10492,10 @@ DECLARE
     batches text[];
     places numeric[];
 BEGIN
-    FOR due IN
-        SELECT p.* FROM pgslo_catalog.pause p
+    FOREACH due IN ARRAY ARRAY(
+        SELECT p FROM pgslo_catalog.pause p
         WHERE p.definition_id = followed.definition_id AND p.resumed_at IS NOT NULL AND p.settled_at IS NULL
-        ORDER BY p.pause_id
+        ORDER BY p.pause_id)
     LOOP
         IF due.until IS NULL THEN
             due.until := pg_current_xact_id();
@@ -10500,16 +10570,16 @@ CREATE FUNCTION pgslo_catalog.settle_together(noted text) RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    one record;
+    name text;
 BEGIN
     -- Guard rows are taken in one order over all definitions. Anybody may have written the names.
-    FOR one IN
-        SELECT DISTINCT a.settle_function COLLATE "C" AS name
+    FOREACH name IN ARRAY ARRAY(
+        SELECT DISTINCT a.settle_function COLLATE "C"
         FROM pgslo_catalog.assertion a
         WHERE a.settle_function = ANY (pgslo_catalog.noted_functions(settle_together.noted))
-        ORDER BY 1
+        ORDER BY 1)
     LOOP
-        EXECUTE format('SELECT pgslo_gen.%I()', one.name);
+        EXECUTE format('SELECT pgslo_gen.%I()', name);
     END LOOP;
 END
 $$;
@@ -11007,13 +11077,17 @@ CREATE FUNCTION pgslo_catalog.tables_ready(task text) RETURNS TABLE(about text, 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
+    id bigint;
     one record;
 BEGIN
-    FOR one IN
-        SELECT t.reads, coalesce((t.gate ->> 'batches')::integer, 1) AS batches, d
+    FOREACH id IN ARRAY ARRAY(
+        SELECT t.definition_id
         FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
-        WHERE t.name = tables_ready.task ORDER BY d.name
+        WHERE t.name = tables_ready.task ORDER BY d.name)
     LOOP
+        SELECT t.reads, coalesce((t.gate ->> 'batches')::integer, 1) AS batches, d INTO one
+        FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
+        WHERE t.name = tables_ready.task AND t.definition_id = id;
         RETURN QUERY SELECT r.* FROM pgslo_catalog.column_readiness(one.d, one.reads, one.batches) AS r;
     END LOOP;
     IF NOT FOUND THEN
@@ -11053,7 +11127,7 @@ DECLARE
     before pgslo_catalog.batch;
     after pgslo_catalog.batch;
 BEGIN
-    FOR one IN SELECT c.* FROM unnest(take_counts.counted) AS c ORDER BY c.place LOOP
+    FOREACH one IN ARRAY ARRAY(SELECT c FROM unnest(take_counts.counted) AS c ORDER BY c.place) LOOP
         SELECT b.* INTO before FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;
         PERFORM pgslo_catalog.take_count(take_counts.definition, one, take_counts.mask);
         UPDATE pgslo_catalog.batch b SET failures = coalesce(f.failures, '{}')
@@ -14175,6 +14249,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.chance(what text, seed bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.changed_columns(relation regclass, old_row record, new_row record) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.check_condition(condition text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.check_cursors(target pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.check_may_run(task text) FROM PUBLIC;
 

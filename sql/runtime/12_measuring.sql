@@ -284,12 +284,12 @@ DECLARE
     due pgslo_catalog.rule;
     began timestamptz;
 BEGIN
-    FOR due IN
-        SELECT r.* FROM pgslo_catalog.rule r
+    FOREACH due IN ARRAY ARRAY(
+        SELECT r FROM pgslo_catalog.rule r
         WHERE r.definition_id = id AND r.retired_at IS NULL AND r.measure ->> 'by_clock' = 'true'
           -- A slow one takes a twentieth of the time at most.
           AND (judge_by_clock.at_once IS NOT NULL OR r.took IS NULL OR r.took < '100ms' OR r.clocked_at + 20 * r.took < clock_timestamp())
-        ORDER BY r.rule_id
+        ORDER BY r.rule_id)
     LOOP
         IF newest.name IS NULL THEN
             SELECT b.* INTO newest FROM pgslo_catalog.batch b
@@ -331,10 +331,10 @@ BEGIN
         WHERE b.definition_id = judge_batch.definition_id AND b.batch = judge_batch.batch AND b.error_code = '22000';
         RETURN;
     END IF;
-    FOR rule IN
-        SELECT r.* FROM pgslo_catalog.rule r
+    FOREACH rule IN ARRAY ARRAY(
+        SELECT r FROM pgslo_catalog.rule r
         WHERE r.definition_id = judge_batch.definition_id AND r.scope NOT IN ('row', 'assertion') AND r.kind NOT IN ('learned', 'ml_metric') AND r.retired_at IS NULL
-        ORDER BY r.rule_id
+        ORDER BY r.rule_id)
     LOOP
         PERFORM pgslo_catalog.judge_rule(target, judged, rule);
     END LOOP;
@@ -485,6 +485,7 @@ AS $pgslo$
 DECLARE
     id bigint := (follow_loads.definition).definition_id;
     emptied bigint := (SELECT max(f.fragment_id) FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'truncate');
+    one jsonb;
     due record;
     merged pgslo_catalog.fragment;
     judged integer := 0;
@@ -513,9 +514,9 @@ BEGIN
     -- After that, which has a limit of its own: however long it takes, something is added up. Half of the time is left to close batches.
     until := pgslo_catalog.follow_until(follow_loads.at_once);
     merging_until := CASE WHEN until < 'infinity' THEN until - (until - clock_timestamp()) / 2 ELSE until END;
-    FOR due IN
-        SELECT u.batch, coalesce(b.closed_at IS NOT NULL, false) AS was_closed,
-               count(*) OVER () >= 4 * follow_loads.at_most::bigint AS are_many
+    FOREACH one IN ARRAY ARRAY(
+        SELECT jsonb_build_object('batch', u.batch, 'was_closed', coalesce(b.closed_at IS NOT NULL, false),
+                                  'are_many', count(*) OVER () >= 4 * follow_loads.at_most::bigint)
         FROM (
             SELECT f.batch, min(f.place) AS place
             FROM pgslo_catalog.fragment f
@@ -527,8 +528,9 @@ BEGIN
         ) u
         LEFT JOIN pgslo_catalog.batch b ON b.definition_id = id AND b.name = u.batch
         -- The oldest first, as far as all of them have a turn: each is compared with those before it.
-        ORDER BY CASE WHEN count(*) OVER () > follow_loads.at_most THEN -u.place ELSE u.place END
+        ORDER BY CASE WHEN count(*) OVER () > follow_loads.at_most THEN -u.place ELSE u.place END)
     LOOP
+        SELECT d.* INTO due FROM jsonb_to_record(one) AS d (batch text, was_closed boolean, are_many boolean);
         is_behind := due.are_many OR clock_timestamp() > merging_until;
         -- One at least, whatever the time is.
         EXIT WHEN judged >= follow_loads.at_most OR clock_timestamp() > merging_until AND merged.batch IS NOT NULL;
@@ -541,15 +543,16 @@ BEGIN
     END LOOP;
     -- In their order, because each is compared with those before it. At half of the time it goes on with as many of the newest.
     half := CASE WHEN until < 'infinity' THEN until - (until - clock_timestamp()) / 2 ELSE until END;
-    FOR due IN
-        SELECT w.name, row_number() OVER (ORDER BY w.place > last_place, w.place DESC) AS back
+    FOREACH one IN ARRAY ARRAY(
+        SELECT jsonb_build_object('name', w.name, 'back', row_number() OVER (ORDER BY w.place > last_place, w.place DESC))
         FROM (
             SELECT d.name, d.place
             FROM pgslo_catalog.due_batches(follow_loads.definition, follow_loads.at_once) AS d
             ORDER BY d.place > last_place, d.place DESC LIMIT greatest(follow_loads.at_most - judged, 0)
         ) w
-        ORDER BY w.place
+        ORDER BY w.place)
     LOOP
+        SELECT d.* INTO due FROM jsonb_to_record(one) AS d (name text, back bigint);
         IF newest IS NULL AND clock_timestamp() > half THEN
             newest := greatest(closed, 1);
         END IF;
@@ -626,7 +629,7 @@ BEGIN
     INTO counted USING coalesce(known.name, newest.name), last.name, mask;
     -- After the count, however long that took: one batch at least is judged.
     until := pgslo_catalog.follow_until(follow_stream.at_once);
-    FOR one IN SELECT c.* FROM unnest(counted) AS c ORDER BY c.place LOOP
+    FOREACH one IN ARRAY ARRAY(SELECT c FROM unnest(counted) AS c ORDER BY c.place) LOOP
         is_behind := judged >= follow_stream.at_most OR clock_timestamp() > until;
         EXIT WHEN is_behind;
         SELECT b.* INTO before FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;

@@ -73,7 +73,7 @@ DECLARE
     before pgslo_catalog.batch;
     after pgslo_catalog.batch;
 BEGIN
-    FOR one IN SELECT c.* FROM unnest(take_counts.counted) AS c ORDER BY c.place LOOP
+    FOREACH one IN ARRAY ARRAY(SELECT c FROM unnest(take_counts.counted) AS c ORDER BY c.place) LOOP
         SELECT b.* INTO before FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;
         PERFORM pgslo_catalog.take_count(take_counts.definition, one, take_counts.mask);
         UPDATE pgslo_catalog.batch b SET failures = coalesce(f.failures, '{}')
@@ -177,10 +177,10 @@ BEGIN
             -- A column is gone, which is told at writes, or policies hide rows: what was recorded is added up, as it was before.
         END;
     END IF;
-    FOR due IN
+    FOREACH due IN ARRAY ARRAY(
         SELECT f.batch FROM pgslo_catalog.fragment f
         WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch <> ''
-        ORDER BY f.place DESC
+        ORDER BY f.place DESC)
     LOOP
         EXIT WHEN clock_timestamp() > until;
         -- Columns could not be measured for a while, and can be again. A big table without an index is not read for that: what is not known stays so.

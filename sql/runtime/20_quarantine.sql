@@ -59,6 +59,7 @@ BEGIN
     is_upsert := is_upsert AND held.operation = 'INSERT';
     is_update := held.operation = 'UPDATE' OR is_upsert;
     PERFORM pgslo_catalog.pin_table(target, coalesce(target.writer, target.reader));
+    PERFORM pgslo_catalog.check_cursors(target);
     key_names := ARRAY(
         SELECT coalesce(a.attname, k.name)
         FROM unnest(target.key_columns, pgslo_catalog.column_numbers(target.relation, target.key_columns)) WITH ORDINALITY AS k (name, number, place)

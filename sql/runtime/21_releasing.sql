@@ -236,6 +236,39 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.settling(regclass)
     IS 'Return the statement that checks deferred constraints of a table, NULL if it has none.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.check_cursors(target pgslo_catalog.definition) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    relation regclass := (check_cursors.target).relation;
+    id bigint := (check_cursors.target).definition_id;
+    cursor_name text;
+BEGIN
+    -- Every function in a session can read the cursors of the session, and a rollback does not move them back. The statement
+    -- that releases, and the note of warnings that a guarded read leaves, are none that a function can read.
+    SELECT min(c.name) INTO cursor_name FROM pg_cursors c
+    WHERE c.name <> '' AND NOT starts_with(c.name, 'pgslo_warned ') AND c.statement IS DISTINCT FROM current_query();
+    IF cursor_name IS NULL
+        OR (check_cursors.target).writer IS NULL
+        AND NOT EXISTS (SELECT FROM pgslo_catalog.other_relation o WHERE o.definition_id = id AND o.is_replaceable)
+        AND NOT EXISTS (
+            SELECT FROM pg_constraint k JOIN pg_class c ON c.oid = k.confrelid
+            WHERE k.contype = 'f' AND c.relowner <> ALL (pgslo_catalog.trusted_roles())
+              AND k.conrelid IN (SELECT t.oid FROM pgslo_catalog.reached_tables(relation, false) AS t (oid)))
+    THEN
+        RETURN;
+    END IF;
+    RAISE EXCEPTION USING
+        ERRCODE = 'SL004',
+        MESSAGE = format('cannot release a row of %s while cursor "%s" is open', (check_cursors.target).name, cursor_name),
+        DETAIL = 'The release runs code of another role, which could read the rows of the cursor.',
+        HINT = 'Close it, or release outside of the loop: collect the numbers of the rows in an array, then use FOREACH.';
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.check_cursors(pgslo_catalog.definition)
+    IS 'Raise an error if the session has an open cursor and the release of a row runs code of another role.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.write_released(target pgslo_catalog.definition, change text) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

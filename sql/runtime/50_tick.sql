@@ -7,6 +7,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     open record;
+    missed_id bigint;
     last_place numeric := pgslo_catalog.last_place(resolve_met.definition);
     newest record;
 BEGIN
@@ -38,12 +39,15 @@ BEGIN
         RETURN;
     END IF;
     -- A streamed table writes nothing down for rows that pass.
-    FOR open IN
-        SELECT i AS incident, r AS rule
+    FOREACH missed_id IN ARRAY ARRAY(
+        SELECT i.incident_id
         FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
         WHERE i.definition_id = (resolve_met.definition).definition_id AND i.resolved_at IS NULL AND r.scope = 'row'
-        ORDER BY i.incident_id
+        ORDER BY i.incident_id)
     LOOP
+        SELECT i AS incident, r AS rule INTO open
+        FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
+        WHERE i.incident_id = missed_id;
         IF newest IS NULL THEN
             newest := pgslo_catalog.newest_batch(resolve_met.definition);
             IF newest.place > last_place THEN
@@ -101,6 +105,7 @@ SET lock_timeout = '2s'
 SET client_min_messages = 'warning'
 AS $pgslo$
 DECLARE
+    id bigint;
     due record;
     is_tended boolean := false;
     is_done boolean;
@@ -126,8 +131,9 @@ BEGIN
     PERFORM pgslo_catalog.open_left_over();
     -- Code of owners of tables may be slow, by mistake or on purpose. The tables of pgslo's owner come first, and those that
     -- took until statement_timeout the last time come last: what was done by then is kept.
-    FOR due IN
-        SELECT d AS definition, c.relowner, s.is_strange, g.given_up_at IS NOT NULL OR s.is_strange AS is_late
+    -- By number: code of an owner could read the rows of a cursor, and take them from it.
+    FOREACH id IN ARRAY ARRAY(
+        SELECT d.definition_id
         FROM pgslo_catalog.definition d
         LEFT JOIN pg_class c ON c.oid = d.relation
         LEFT JOIN pgslo_catalog.given_up g USING (definition_id)
@@ -136,8 +142,18 @@ BEGIN
                 SELECT FROM pgslo_catalog.other_relation r WHERE r.definition_id = d.definition_id AND r.is_replaceable)
         ) AS s (is_strange)
         ORDER BY g.given_up_at NULLS FIRST, s.is_strange, max(g.given_up_at) OVER (PARTITION BY c.relowner) NULLS FIRST,
-                 c.relowner, d.definition_id
+                 c.relowner, d.definition_id)
     LOOP
+        SELECT d AS definition, c.relowner, s.is_strange, g.given_up_at IS NOT NULL OR s.is_strange AS is_late INTO due
+        FROM pgslo_catalog.definition d
+        LEFT JOIN pg_class c ON c.oid = d.relation
+        LEFT JOIN pgslo_catalog.given_up g USING (definition_id)
+        CROSS JOIN LATERAL (
+            SELECT d.reader IS NOT NULL OR EXISTS (
+                SELECT FROM pgslo_catalog.other_relation r WHERE r.definition_id = d.definition_id AND r.is_replaceable)
+        ) AS s (is_strange)
+        WHERE d.definition_id = id;
+        CONTINUE WHEN NOT FOUND;
         IF due.is_late AND NOT is_tended THEN
             PERFORM pgslo_catalog.measure_quarantines();
             PERFORM pgslo_catalog.tend_incidents();

@@ -411,7 +411,7 @@ BEGIN
          FROM jsonb_array_elements(make_table.columns) WITH ORDINALITY AS c));
     -- ANALYZE, also of autovacuum, runs functions of types with the rights of the table's owner, but for columns without statistics.
     FOREACH strange IN ARRAY ARRAY(
-        SELECT c.name FROM pgslo_catalog.columns_with_code(format('pgslo_snapshot.%I', make_table.table_name)::regclass) AS c (name))
+        SELECT c.name FROM pgslo_catalog.columns_with_code(to_regclass(format('pgslo_snapshot.%I', make_table.table_name))) AS c (name))
     LOOP
         EXECUTE format('ALTER TABLE pgslo_snapshot.%I ALTER COLUMN %I SET STATISTICS 0', make_table.table_name, strange);
     END LOOP;

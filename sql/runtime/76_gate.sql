@@ -255,13 +255,17 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
+    id bigint;
     one record;
 BEGIN
-    FOR one IN
-        SELECT t.reads, coalesce((t.gate ->> 'batches')::integer, 1) AS batches, d
+    FOREACH id IN ARRAY ARRAY(
+        SELECT t.definition_id
         FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
-        WHERE t.name = tables_ready.task ORDER BY d.name
+        WHERE t.name = tables_ready.task ORDER BY d.name)
     LOOP
+        SELECT t.reads, coalesce((t.gate ->> 'batches')::integer, 1) AS batches, d INTO one
+        FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
+        WHERE t.name = tables_ready.task AND t.definition_id = id;
         RETURN QUERY SELECT r.* FROM pgslo_catalog.column_readiness(one.d, one.reads, one.batches) AS r;
     END LOOP;
     IF NOT FOUND THEN

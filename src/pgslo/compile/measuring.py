@@ -144,6 +144,7 @@ class _Statement(Header):
     apart: tuple[_CountedApart, ...]
     sampling: tuple[_Sampled, ...]
     rules: tuple[Described, ...]
+    judge: Sql
     rejecting: tuple[Described, ...]
     noting: tuple[Described, ...]
     refusing: tuple[_Refusing, ...]
@@ -317,6 +318,7 @@ class _Triggers:
         """What a statement adds: one pass judges every rule and measures the batches."""
         compiler = self.compiler
         function = compiler.function_name("write_statement")
+        judge = compiler.function_name("judge_written")
         described = compiler.described(self.judged, ROW)
         warned = with_breach(self.judged, described, "warn")
         context = _Statement(
@@ -341,6 +343,7 @@ class _Triggers:
             apart=_apart(compiler, self.columns, self.tallies, _NEW_ROWS, sample=_NO_SAMPLE, raised=_one()),
             sampling=(_sampled(compiler, self.columns),) if self.profiles else (),
             rules=described,
+            judge=sql.identifier(naming.GENERATED_SCHEMA, judge),
             rejecting=with_breach(self.judged, described, "reject"),
             noting=with_breach(self.judged, described, "warn", "flag"),
             refusing=(_Refusing(),) if self.refuses else (),
@@ -352,6 +355,7 @@ class _Triggers:
             reason = "one pass over all rows of a statement counts every rule"
         events = [(naming.MEASURE_ORDER, "measure", event) for event in ("INSERT", "UPDATE")]
         return [
+            *((compiler.judge_row(judge, self.judged, described),) if self.judged else ()),
             compiler.function(
                 function,
                 sql.render("write_statement", context),

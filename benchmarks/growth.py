@@ -166,8 +166,8 @@ WHERE d.name = %(definition)s
 """
 
 _OVER = """
-INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, resolved_at, resolved_batch, resolved_place, resolution)
-SELECT r.definition_id, r.rule_id, 'then', n, now(), 'later', n, 'met'
+INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, over_at, resolved_at, over_batch, over_place, resolution)
+SELECT r.definition_id, r.rule_id, 'then', n, now(), now(), 'later', n, 'met'
 FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id), generate_series(1, %(incidents)s) AS n
 WHERE d.name = %(definition)s AND r.name = 'device_length'
 """

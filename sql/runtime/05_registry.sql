@@ -8,6 +8,8 @@ AS $pgslo$
 DECLARE
     id bigint;
     former regclass := (SELECT d.relation FROM pgslo_catalog.definition d WHERE d.name = document ->> 'name');
+    promised jsonb;
+    is_recounted boolean;
 BEGIN
     -- Not when pgslo is installed: a dump of an extension brings its own.
     INSERT INTO pgslo_catalog.secret DEFAULT VALUES ON CONFLICT DO NOTHING;
@@ -35,6 +37,8 @@ BEGIN
         PERFORM pgslo_catalog.follow_table(id, former);
     END IF;
 
+    SELECT jsonb_object_agg(r.name, r.promise) INTO promised
+    FROM pgslo_catalog.rule r WHERE r.definition_id = id AND r.retired_at IS NULL;
     INSERT INTO pgslo_catalog.rule AS r (definition_id, name, kind, columns, on_breach, at_least, at_most, samples, mechanism, promise, owner, description, tags, scope, measure,
         warn_low, warn_high, reject_low, reject_high, target, span, missed_before_open, met_before_resolve, rests_on)
     SELECT id, w ->> 'name', w ->> 'kind', ARRAY(SELECT jsonb_array_elements_text(w -> 'columns')), w ->> 'on_breach',
@@ -56,7 +60,8 @@ BEGIN
     UPDATE pgslo_catalog.rule r SET retired_at = clock_timestamp()
     WHERE r.definition_id = id AND r.retired_at IS NULL
       AND NOT EXISTS (SELECT FROM jsonb_array_elements(document -> 'rules') AS w WHERE w ->> 'name' = r.name);
-    UPDATE pgslo_catalog.incident i SET resolved_at = clock_timestamp(), resolution = 'retired'
+    UPDATE pgslo_catalog.incident i
+    SET over_at = coalesce(i.over_at, clock_timestamp()), resolved_at = clock_timestamp(), resolution = coalesce(i.resolution, 'retired')
     FROM pgslo_catalog.rule r
     WHERE r.rule_id = i.rule_id AND r.definition_id = id AND r.retired_at IS NOT NULL AND i.resolved_at IS NULL;
     UPDATE pgslo_catalog.missed_batch m SET ended_at = clock_timestamp(), ended_as = 'retired'
@@ -70,7 +75,21 @@ BEGIN
     WHERE b.definition_id = id
       AND (b.pause_id IS NULL AND (b.batch IS NULL OR b.error_code = '22000' OR document ->> 'judge' IS NULL)
            OR EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.rule_id = b.rule_id AND r.retired_at IS NOT NULL));
-    IF FOUND AND document ->> 'recount' IS NOT NULL THEN
+    is_recounted := FOUND;
+    -- A rule that came back, or that is another now, says anew which of these batches miss it.
+    UPDATE pgslo_catalog.missed_batch m SET ended_at = NULL, ended_as = NULL, incident_id = NULL
+    FROM pgslo_catalog.rule r
+    WHERE r.rule_id = m.rule_id AND r.definition_id = id AND r.retired_at IS NULL AND NOT coalesce(promised ? r.name, false)
+      AND m.ended_as = 'retired';
+    INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message, said, batch, place)
+    SELECT DISTINCT id, r.rule_id, '55000', s.said, s.said, m.batch, m.place
+    FROM pgslo_catalog.missed_batch m
+    JOIN pgslo_catalog.rule r USING (rule_id)
+    CROSS JOIN (SELECT 'the rule was changed' AS said) AS s
+    WHERE r.definition_id = id AND r.retired_at IS NULL AND m.ended_at IS NULL
+      AND promised ->> r.name IS DISTINCT FROM r.promise
+      AND (r.scope = 'batch' OR document ->> 'judge' IS NOT NULL);
+    IF is_recounted AND document ->> 'recount' IS NOT NULL THEN
         INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)
         SELECT DISTINCT id, f.batch, f.place, 0, 'recount'
         FROM pgslo_catalog.fragment f

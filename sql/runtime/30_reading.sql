@@ -46,7 +46,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     is_plain boolean := rule.at_least IS NULL AND rule.at_most IS NULL;
-    below numeric := coalesce(incident.resolved_place, 'Infinity');
+    below numeric := coalesce(incident.over_place, 'Infinity');
     batch record;
     summed record;
     newest text;

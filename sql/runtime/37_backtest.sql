@@ -206,7 +206,7 @@ BEGIN
         LOOP
             false_alarm.definition_id := settle_replayed.twin.definition_id;
             false_alarm.opened_place := settle_replayed.batch.place;
-            false_alarm.resolved_place := settle_replayed.batch.place;
+            false_alarm.over_place := settle_replayed.batch.place;
             false_alarm.resolution := 'false_alarm';
             PERFORM pgslo_catalog.learn_from(false_alarm);
         END LOOP;

@@ -1,19 +1,60 @@
 -- The state as people ask for it. Those that may hold personal data are readable by the owner alone.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+CREATE OR REPLACE VIEW pgslo_catalog.stored_batch AS
+SELECT m.missed_id, m.definition_id, m.rule_id, m.batch, m.place, m.missed_at,
+       -- One that no tick() has joined yet: the incident that was open then, else the last one.
+       coalesce(m.incident_id, (
+           SELECT i.incident_id FROM pgslo_catalog.incident i
+           WHERE i.rule_id = m.rule_id
+           ORDER BY coalesce(i.resolution IN ('false_alarm', 'retired'), false), i.opened_place <= m.place AND m.place < coalesce(i.over_place, 'Infinity') DESC,
+                    i.over_at IS NULL DESC, i.opened_by_tick DESC, i.incident_id DESC
+           LIMIT 1)) AS incident_id,
+       coalesce(CASE WHEN d.writes = 'bulk' THEN (
+           SELECT sum(f.rows)::bigint FROM pgslo_catalog.fragment f WHERE f.definition_id = m.definition_id AND f.batch = m.batch) END,
+           b.rows) AS rows
+FROM pgslo_catalog.missed_batch m
+JOIN pgslo_catalog.definition d ON d.definition_id = m.definition_id
+LEFT JOIN pgslo_catalog.batch b ON b.definition_id = m.definition_id AND b.name = m.batch
+WHERE m.ended_at IS NULL;
+COMMENT ON VIEW pgslo_catalog.stored_batch IS 'Batches that miss a rule, with their incident and their rows.';
+
+CREATE OR REPLACE VIEW pgslo_catalog.stored AS
+SELECT s.rule_id, s.incident_id, count(*) AS batches, CASE WHEN count(s.rows) = count(*) THEN sum(s.rows)::bigint END AS rows,
+       array_agg(s.batch ORDER BY s.place, s.batch) AS names,
+       format('%s missed %s%s still stored', to_char(count(*), 'FM999,999,999,990'),
+           CASE count(*) WHEN 1 THEN 'batch' ELSE 'batches' END,
+           CASE WHEN count(s.rows) < count(*) THEN ''
+                WHEN sum(s.rows) = 1 THEN ' (1 row)'
+                ELSE format(' (%s rows)', to_char(sum(s.rows), 'FM999,999,999,999,990')) END
+           || CASE count(*) WHEN 1 THEN ' is' ELSE ' are' END) AS said
+FROM (
+    -- Two writers at once may have recorded a batch twice.
+    SELECT DISTINCT ON (b.rule_id, b.incident_id, b.batch) b.* FROM pgslo_catalog.stored_batch b
+    ORDER BY b.rule_id, b.incident_id, b.batch, b.missed_id
+) s
+GROUP BY s.rule_id, s.incident_id;
+COMMENT ON VIEW pgslo_catalog.stored IS 'Batches that miss a rule, by incident, and in words.';
+
 CREATE OR REPLACE VIEW pgslo.incident WITH (security_barrier) AS
 SELECT i.incident_id, d.name AS definition, r.name AS rule, r.kind, r.columns, r.promise, r.on_breach,
-       coalesce(r.owner, d.owner) AS owner, i.opened_at, i.opened_batch, i.resolved_at, i.resolved_batch, i.resolution,
+       coalesce(r.owner, d.owner) AS owner, i.opened_at, i.opened_batch,
+       CASE WHEN i.over_at IS NULL THEN 'open' WHEN i.resolved_at IS NULL THEN 'over' ELSE 'resolved' END AS state,
+       i.over_at, i.over_batch, i.resolved_at, i.resolution,
+       coalesce(s.batches, 0) AS missed_batches, s.rows AS missed_rows, s.said AS stored, s.names AS missed,
        (SELECT min(p.incident_id) FROM pgslo_catalog.incident p WHERE p.definition_id = i.definition_id AND p.opened_batch = i.opened_batch) AS page,
        i.acknowledged_at, i.acknowledged_by, greatest(i.muted_until, r.muted_until) AS muted_until, i.resolved_by, i.note,
        i.writer, i.application, i.written_at, r.scope
 FROM pgslo_catalog.incident i
 JOIN pgslo_catalog.known_definition d USING (definition_id)
 JOIN pgslo_catalog.rule r USING (rule_id)
+LEFT JOIN LATERAL (
+    SELECT w.* FROM pgslo_catalog.stored w WHERE i.resolved_at IS NULL AND w.rule_id = i.rule_id AND w.incident_id = i.incident_id
+) s ON true
 -- Of two open incidents of a rule, the one that tick() opened: it joins the other to it.
-WHERE i.opened_by_tick OR i.resolved_at IS NOT NULL
-   OR NOT EXISTS (SELECT FROM pgslo_catalog.incident k WHERE k.definition_id = i.definition_id AND k.rule_id = i.rule_id AND k.resolved_at IS NULL AND k.opened_by_tick);
-COMMENT ON VIEW pgslo.incident IS 'Runs of batches that missed a rule, open and resolved.';
+WHERE i.opened_by_tick OR i.over_at IS NOT NULL
+   OR NOT EXISTS (SELECT FROM pgslo_catalog.incident k WHERE k.definition_id = i.definition_id AND k.rule_id = i.rule_id AND k.over_at IS NULL AND k.opened_by_tick);
+COMMENT ON VIEW pgslo.incident IS 'Runs of batches that missed a rule: open, over while missed batches are stored, or resolved.';
 
 CREATE OR REPLACE VIEW pgslo.rule WITH (security_barrier) AS
 SELECT d.name AS definition, r.name AS rule, r.kind, r.columns, r.on_breach, r.mechanism, r.promise, coalesce(r.owner, d.owner) AS owner,
@@ -42,7 +83,7 @@ COMMENT ON VIEW pgslo.verdict IS 'Whether each batch met each rule about batches
 CREATE OR REPLACE VIEW pgslo.status WITH (security_barrier) AS
 SELECT d.name AS definition, d.owner, d.writes,
        (SELECT count(*) FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.kind <> 'learned') AS rules,
-       (SELECT count(DISTINCT i.rule_id) FROM pgslo_catalog.incident i WHERE i.definition_id = d.definition_id AND i.resolved_at IS NULL) AS open_incidents,
+       (SELECT count(DISTINCT i.rule_id) FROM pgslo_catalog.incident i WHERE i.definition_id = d.definition_id AND i.over_at IS NULL) AS open_incidents,
        (SELECT count(DISTINCT coalesce(b.rule_id, 0)) FROM pgslo_catalog.rule_break b LEFT JOIN pgslo_catalog.rule r USING (rule_id) WHERE b.definition_id = d.definition_id AND r.retired_at IS NULL) AS broken_rules,
        (SELECT count(*) FROM pgslo_catalog.quarantine q WHERE q.definition_id = d.definition_id AND q.state = 'held') AS quarantined_rows,
        CASE WHEN d.schema_wanted IS NOT NULL THEN pgslo_catalog.schema_difference(d.relation, d.schema_wanted) END AS schema_difference,
@@ -57,7 +98,9 @@ SELECT d.name AS definition, d.owner, d.writes,
             SELECT b.name FROM pgslo_catalog.batch b
             WHERE b.definition_id = d.definition_id AND d.writes = 'bulk' AND b.closed_at IS NULL AND b.rows > 0
               AND b.last_written_at < clock_timestamp() - d.settle - interval '2 minutes') AS w) AS waiting_batches,
-       (SELECT min(p.paused_at) FROM pgslo_catalog.pause p WHERE p.definition_id = d.definition_id AND p.resumed_at IS NULL) AS paused_at
+       (SELECT min(p.paused_at) FROM pgslo_catalog.pause p WHERE p.definition_id = d.definition_id AND p.resumed_at IS NULL) AS paused_at,
+       (SELECT count(*) FROM pgslo_catalog.incident i WHERE i.definition_id = d.definition_id AND i.over_at IS NOT NULL AND i.resolved_at IS NULL) AS over_incidents,
+       (SELECT count(DISTINCT m.batch) FROM pgslo_catalog.missed_batch m WHERE m.definition = d.name AND m.ended_at IS NULL) AS missed_batches
 FROM pgslo_catalog.known_definition d;
 COMMENT ON VIEW pgslo.status IS 'One line for every defined table.';
 
@@ -100,16 +143,19 @@ BEGIN
         -- Up to now, though the watermark moves no further than the oldest transaction that is still open somewhere.
         WHERE f.failures IS NOT NULL AND f.xid >= coalesce(since, '0')
           AND NOT EXISTS (
-              SELECT FROM pgslo_catalog.incident i
-              WHERE i.rule_id = r.rule_id
-                AND (i.resolved_at IS NULL OR i.resolved_at >= f.written_at AND (i.resolution <> 'met' OR i.resolved_place > f.place)))
+              SELECT FROM pgslo_catalog.missed_batch m
+              WHERE m.rule_id = r.rule_id AND m.batch = f.batch
+                AND (m.ended_at IS NULL AND m.incident_id IS NOT NULL OR m.ended_as = 'false_alarm'
+                     OR m.ended_as = 'accepted' AND NOT EXISTS (
+                         SELECT FROM pgslo_catalog.missed_batch u
+                         WHERE u.rule_id = r.rule_id AND u.batch = f.batch AND u.ended_at IS NULL)))
         GROUP BY r, f.batch
         ORDER BY min(f.place)
     LOOP
         CONTINUE WHEN NOT pgslo_catalog.batch_is_missed(missed.rule, missed.batch);
         BEGIN
             all_done := pgslo_catalog.open_incident(missed.rule, missed.batch, missed.place, true) AND all_done;
-            PERFORM pgslo_catalog.record_missed(missed.rule, missed.batch, missed.place);
+            PERFORM pgslo_catalog.record_missed(missed.rule, missed.batch, missed.place, false);
         EXCEPTION WHEN OTHERS THEN
             PERFORM pgslo_catalog.say_left((SELECT d.name FROM pgslo_catalog.definition d WHERE d.definition_id = (missed.rule).definition_id), SQLSTATE, SQLERRM);
             all_done := false;

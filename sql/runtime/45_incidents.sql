@@ -8,8 +8,10 @@ AS $pgslo$
 DECLARE
     what text := CASE
         WHEN TG_OP = 'INSERT' THEN 'opened'
+        WHEN OLD.over_at IS NOT NULL AND NEW.over_at IS NULL THEN 'reopened'
         WHEN OLD.resolved_at IS NULL AND NEW.resolved_at IS NOT NULL THEN 'resolved'
-        WHEN OLD.resolved_at IS NOT NULL AND NEW.resolved_at IS NULL THEN 'reopened'
+        WHEN OLD.resolved_at IS NOT NULL AND NEW.resolved_at IS NULL OR OLD.over_at IS NULL AND NEW.over_at IS NOT NULL THEN 'over'
+        WHEN NEW.resolution = 'real' AND OLD.resolution IS NULL THEN 'confirmed'
         WHEN OLD.acknowledged_at IS DISTINCT FROM NEW.acknowledged_at AND NEW.acknowledged_at IS NOT NULL THEN 'acknowledged'
         WHEN OLD.muted_until IS DISTINCT FROM NEW.muted_until THEN CASE WHEN NEW.muted_until IS NULL THEN 'unmuted' ELSE 'muted' END
     END;
@@ -21,9 +23,9 @@ BEGIN
     END IF;
     INSERT INTO pgslo_catalog.incident_event AS e (incident_id, event, batch, muted_until, resolution, note)
     VALUES (NEW.incident_id, what,
-            CASE what WHEN 'opened' THEN NEW.opened_batch WHEN 'resolved' THEN NEW.resolved_batch END,
+            CASE WHEN what = 'opened' THEN NEW.opened_batch WHEN what IN ('over', 'resolved') THEN NEW.over_batch END,
             CASE what WHEN 'muted' THEN NEW.muted_until END,
-            CASE what WHEN 'resolved' THEN NEW.resolution END,
+            CASE WHEN what IN ('over', 'confirmed', 'resolved') THEN NEW.resolution END,
             CASE WHEN TG_OP = 'INSERT' OR OLD.note IS DISTINCT FROM NEW.note THEN NEW.note END)
     RETURNING e.incident_event_id INTO noted;
     INSERT INTO pgslo_catalog.unannounced (incident_event_id) VALUES (noted);
@@ -34,7 +36,7 @@ COMMENT ON FUNCTION pgslo_catalog.note_incident() IS 'Writes the history of an i
 
 CREATE OR REPLACE TRIGGER note_insert AFTER INSERT ON pgslo_catalog.incident
     FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
-CREATE OR REPLACE TRIGGER note_update AFTER UPDATE OF acknowledged_at, muted_until, resolved_at ON pgslo_catalog.incident
+CREATE OR REPLACE TRIGGER note_update AFTER UPDATE OF acknowledged_at, muted_until, over_at, resolution, resolved_at ON pgslo_catalog.incident
     FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.tell_guards() RETURNS trigger
@@ -85,9 +87,9 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.tell_guards_anew() IS
-    'Notes in open incidents and in missed batches whom they concern once a rule or a name has changed.';
+    'Notes in incidents that are not resolved and in missed batches whom they concern once a rule or a name has changed.';
 
-CREATE OR REPLACE TRIGGER tell_guards BEFORE INSERT OR UPDATE OF resolved_at ON pgslo_catalog.incident
+CREATE OR REPLACE TRIGGER tell_guards BEFORE INSERT OR UPDATE OF over_at, resolved_at ON pgslo_catalog.incident
     FOR EACH ROW WHEN (NEW.resolved_at IS NULL) EXECUTE FUNCTION pgslo_catalog.tell_guards();
 CREATE OR REPLACE TRIGGER tell_guards AFTER UPDATE OF columns ON pgslo_catalog.rule
     FOR EACH ROW WHEN (OLD.columns <> NEW.columns) EXECUTE FUNCTION pgslo_catalog.tell_guards_anew();
@@ -100,7 +102,7 @@ ALTER TABLE pgslo_catalog.incident ENABLE ALWAYS TRIGGER tell_guards;
 ALTER TABLE pgslo_catalog.rule ENABLE ALWAYS TRIGGER tell_guards;
 ALTER TABLE pgslo_catalog.definition ENABLE ALWAYS TRIGGER tell_guards;
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text, is_tick boolean DEFAULT true) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text, is_tick boolean DEFAULT true, is_worse boolean DEFAULT true) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -114,8 +116,22 @@ DECLARE
 BEGIN
     SELECT i.* INTO open
     FROM pgslo_catalog.incident i
-    WHERE i.definition_id = (follow_verdict.rule).definition_id AND i.rule_id = (follow_verdict.rule).rule_id AND i.resolved_at IS NULL;
+    WHERE i.definition_id = (follow_verdict.rule).definition_id AND i.rule_id = (follow_verdict.rule).rule_id AND i.over_at IS NULL;
 
+    -- One that was missed before, and was corrected or accepted since.
+    IF follow_verdict.verdict = 'missed' AND (
+        follow_verdict.place >= open.opened_place OR EXISTS (
+            SELECT FROM pgslo_catalog.missed_batch m
+            WHERE m.rule_id = (follow_verdict.rule).rule_id AND m.batch = follow_verdict.batch AND m.ended_as <> 'retired')
+    ) THEN
+        PERFORM pgslo_catalog.record_missed(follow_verdict.rule, follow_verdict.batch, follow_verdict.place, follow_verdict.is_worse);
+    ELSIF follow_verdict.verdict = 'met' THEN
+        UPDATE pgslo_catalog.missed_batch m SET ended_at = clock_timestamp(), ended_as = 'corrected'
+        WHERE m.missed_id IN (
+            SELECT u.missed_id FROM pgslo_catalog.missed_batch u
+            WHERE u.rule_id = (follow_verdict.rule).rule_id AND u.batch = follow_verdict.batch AND u.ended_at IS NULL
+            FOR UPDATE SKIP LOCKED);
+    END IF;
     IF follow_verdict.verdict = 'missed' AND open.incident_id IS NULL THEN
         last_place := pgslo_catalog.last_place((follow_verdict.rule).definition_id);
         -- The newest run of missed batches; those that could not be judged neither add to it nor end it. An old batch that is
@@ -132,7 +148,7 @@ BEGIN
         WHERE w.verdict = 'missed';
         IF first.run >= (follow_verdict.rule).missed_before_open THEN
             PERFORM pgslo_catalog.open_incident(follow_verdict.rule, first.batch, first.place, follow_verdict.is_tick);
-            PERFORM pgslo_catalog.record_missed(follow_verdict.rule, v.batch, v.place)
+            PERFORM pgslo_catalog.record_missed(follow_verdict.rule, v.batch, v.place, false)
             FROM pgslo_catalog.verdict v
             WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.place >= first.place AND v.verdict = 'missed'
               AND (v.place <= last_place OR follow_verdict.place > last_place)
@@ -143,14 +159,11 @@ BEGIN
             FROM pgslo_catalog.batch b
             WHERE i.incident_id IN (
                 SELECT u.incident_id FROM pgslo_catalog.incident u
-                WHERE u.rule_id = (follow_verdict.rule).rule_id AND u.resolved_at IS NULL
-                FOR UPDATE SKIP LOCKED)
+                WHERE u.rule_id = (follow_verdict.rule).rule_id AND u.over_at IS NULL
+                FOR NO KEY UPDATE SKIP LOCKED)
               AND b.definition_id = i.definition_id AND b.name = i.opened_batch;
         END IF;
         RETURN;
-    END IF;
-    IF follow_verdict.verdict = 'missed' AND follow_verdict.place >= open.opened_place THEN
-        PERFORM pgslo_catalog.record_missed(follow_verdict.rule, follow_verdict.batch, follow_verdict.place);
     END IF;
 
     IF follow_verdict.verdict <> 'met' OR open.incident_id IS NULL OR follow_verdict.place < open.opened_place THEN
@@ -179,26 +192,71 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.follow_verdict(pgslo_catalog.rule, text, numeric, text, boolean) IS 'Opens, heals or resolves the incident of a rule over batches after a batch was judged; the verdict is written down already.';
+COMMENT ON FUNCTION pgslo_catalog.follow_verdict(pgslo_catalog.rule, text, numeric, text, boolean, boolean) IS
+    'Open or end the incident of a rule over batches after a batch was evaluated; the verdict is recorded already. is_worse: it is another than before.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.resolution_of(incident_id bigint) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN (
+        SELECT CASE
+            WHEN bool_or(m.ended_as = 'accepted') THEN 'accepted'
+            WHEN bool_or(m.ended_as = 'corrected') THEN 'healed'
+            WHEN bool_or(m.ended_as = 'removed') THEN 'removed'
+            WHEN bool_or(m.ended_as = 'false_alarm') THEN 'false_alarm'
+            WHEN bool_or(m.ended_as = 'retired') THEN 'retired'
+            ELSE 'met' END
+        FROM pgslo_catalog.missed_batch m WHERE m.incident_id = resolution_of.incident_id);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.resolution_of(bigint) IS 'How an incident is resolved whose batches are not missed any more.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+DECLARE
+    known pgslo_catalog.incident;
+    is_stored boolean;
+    is_decided boolean := end_incident.resolution IN ('real', 'false_alarm', 'accepted');
 BEGIN
-    UPDATE pgslo_catalog.incident i
-    SET resolved_at = clock_timestamp(), resolution = end_incident.resolution, resolved_batch = end_incident.batch, resolved_place = end_incident.place,
-        resolved_by = CASE WHEN end_incident.resolution IN ('real', 'false_alarm') THEN coalesce(nullif(current_setting('role'), 'none'), session_user) END,
-        note = coalesce(end_incident.note, i.note)
     -- Never waits for a session that has it: that one may be idle in its transaction.
-    WHERE i.incident_id = (
-        SELECT u.incident_id FROM pgslo_catalog.incident u
-        WHERE u.incident_id = end_incident.incident_id AND u.resolved_at IS NULL
-        FOR UPDATE SKIP LOCKED);
-    RETURN FOUND;
+    SELECT u.* INTO known FROM pgslo_catalog.incident u
+    WHERE u.incident_id = end_incident.incident_id AND u.resolved_at IS NULL
+    FOR NO KEY UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    is_stored := EXISTS (
+        SELECT FROM pgslo_catalog.missed_batch m
+        WHERE m.rule_id = known.rule_id AND m.ended_at IS NULL
+          -- Those that tick() has not joined to an incident yet are of the last one.
+          AND (m.incident_id = known.incident_id OR m.incident_id IS NULL AND known.over_at IS NULL));
+    -- It was so already.
+    IF is_stored AND known.over_at IS NOT NULL AND (known.resolution IS NOT NULL OR end_incident.resolution <> 'real') THEN
+        RETURN false;
+    END IF;
+    UPDATE pgslo_catalog.incident i
+    SET over_at = coalesce(known.over_at, clock_timestamp()),
+        over_batch = CASE WHEN known.over_at IS NULL THEN end_incident.batch ELSE known.over_batch END,
+        over_place = CASE WHEN known.over_at IS NULL THEN end_incident.place ELSE known.over_place END,
+        resolved_at = CASE WHEN NOT is_stored THEN clock_timestamp() END,
+        resolution = CASE
+            -- What a role said of it stays.
+            WHEN known.resolution = 'real' AND NOT is_decided OR end_incident.resolution = 'real' THEN 'real'
+            WHEN is_stored THEN NULL
+            WHEN end_incident.resolution = 'met' THEN pgslo_catalog.resolution_of(known.incident_id)
+            ELSE end_incident.resolution END,
+        resolved_by = CASE WHEN is_decided THEN coalesce(nullif(current_setting('role'), 'none'), session_user) ELSE i.resolved_by END,
+        note = coalesce(end_incident.note, i.note)
+    WHERE i.incident_id = known.incident_id;
+    RETURN true;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.end_incident(bigint, text, text, numeric, text) IS 'Resolve an open incident that no other transaction has, and return whether it did.';
+COMMENT ON FUNCTION pgslo_catalog.end_incident(bigint, text, text, numeric, text) IS
+    'End an incident that no other transaction has, and return whether it did: it is resolved, or over while missed batches of it are stored.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric, opened_by_tick boolean DEFAULT false) RETURNS boolean
 LANGUAGE plpgsql
@@ -208,60 +266,35 @@ DECLARE
     last pgslo_catalog.incident;
 BEGIN
     SELECT i.* INTO last FROM pgslo_catalog.incident i WHERE i.rule_id = (reopen_incident.rule).rule_id ORDER BY i.incident_id DESC LIMIT 1;
-    IF last.resolution IS NULL OR last.resolution NOT IN ('real', 'false_alarm') THEN
+    IF last.resolution IS NULL OR last.resolution NOT IN ('real', 'false_alarm', 'accepted') THEN
         RETURN false;
     END IF;
-    IF reopen_incident.place <= last.resolved_place THEN
-        -- What a person has judged already. After a false alarm more of the same is none either.
+    -- After a false alarm more of the same is none either.
+    IF EXISTS (
+        SELECT FROM pgslo_catalog.missed_batch m
+        WHERE m.rule_id = last.rule_id AND m.batch = reopen_incident.batch AND m.ended_as = 'false_alarm'
+    ) THEN
+        RETURN true;
+    ELSIF reopen_incident.place <= last.over_place THEN
         IF last.resolution = 'false_alarm' THEN
-            RETURN true;
+            RETURN false;  -- Another batch, which that was not about.
         END IF;
     ELSIF EXISTS (
         -- A batch in between was fine: this is another story.
         SELECT FROM pgslo_catalog.batch b
-        WHERE b.definition_id = last.definition_id AND b.place > last.resolved_place AND b.place < reopen_incident.place
+        WHERE b.definition_id = last.definition_id AND b.place > last.over_place AND b.place < reopen_incident.place
     ) THEN
         RETURN false;
     END IF;
     UPDATE pgslo_catalog.incident i
-    SET resolved_at = NULL, resolution = NULL, resolved_batch = NULL, resolved_place = NULL, resolved_by = NULL,
+    SET over_at = NULL, over_batch = NULL, over_place = NULL, resolved_at = NULL, resolution = NULL, resolved_by = NULL,
         acknowledged_at = NULL, acknowledged_by = NULL, opened_by_tick = reopen_incident.opened_by_tick
-    WHERE i.incident_id = (SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.incident_id = last.incident_id FOR UPDATE SKIP LOCKED);
+    WHERE i.incident_id = (SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.incident_id = last.incident_id FOR NO KEY UPDATE SKIP LOCKED);
     -- Another transaction is reopening it and may not commit: that is no reason not to open one.
     RETURN FOUND;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.reopen_incident(pgslo_catalog.rule, text, numeric, boolean) IS 'Takes up again what a person resolved, when the next batch misses as well; true when no other incident has to be opened.';
-
-CREATE OR REPLACE FUNCTION pgslo_catalog.heal_incidents() RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $pgslo$
-DECLARE
-    open record;
-BEGIN
-    FOR open IN
-        SELECT i.incident_id, i.opened_batch, i.opened_place, r AS rule
-        FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
-        WHERE i.resolved_at IS NULL AND r.scope = 'row'
-          -- Only where something was written to its batch after it opened.
-          AND EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = i.definition_id AND f.batch = i.opened_batch AND f.operation IN ('update', 'delete', 'merged', 'recount', 'recounted'))
-        ORDER BY i.incident_id
-    LOOP
-        -- A batch that is not judged yet may still have the bad rows.
-        CONTINUE WHEN EXISTS (
-            SELECT FROM pgslo_catalog.rule_break b WHERE b.rule_id = (open.rule).rule_id AND b.batch IS NOT NULL);
-        CONTINUE WHEN pgslo_catalog.batch_is_missed(open.rule, open.opened_batch) OR pgslo_catalog.unknown_is_missed(open.rule) OR EXISTS (
-            SELECT FROM (
-                SELECT DISTINCT f.batch FROM pgslo_catalog.fragment f
-                WHERE f.definition_id = (open.rule).definition_id AND f.place >= open.opened_place AND f.failures IS NOT NULL AND f.failures ? (open.rule).name
-            ) failing
-            WHERE pgslo_catalog.batch_is_missed(open.rule, failing.batch));
-        PERFORM pgslo_catalog.end_incident(open.incident_id, 'healed', open.opened_batch, open.opened_place, NULL);
-    END LOOP;
-END
-$pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.heal_incidents() IS 'Resolves incidents of rules over rows whose bad rows are gone.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.misses_rows(measure jsonb) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -272,6 +305,41 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.misses_rows(jsonb) IS 'Whether a measure is about how many rows a batch has: one without rows may miss it.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.stored_said(incident pgslo_catalog.incident) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN (
+        SELECT s.said FROM pgslo_catalog.stored s
+        WHERE s.rule_id = (stored_said.incident).rule_id AND s.incident_id = (stored_said.incident).incident_id);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.stored_said(pgslo_catalog.incident) IS 'Return how many missed batches of an incident are stored, in words; NULL if there are none.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.join_missed(definition_id bigint) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- Writers leave that out: a foreign key would have them wait for a session that has the incident.
+    UPDATE pgslo_catalog.missed_batch m SET incident_id = j.incident_id
+    FROM (
+        SELECT u.missed_id, s.incident_id
+        FROM pgslo_catalog.stored_batch s
+        JOIN pgslo_catalog.missed_batch u USING (missed_id)
+        JOIN pgslo_catalog.incident i ON i.incident_id = s.incident_id
+        -- By name, for which there is an index that grows with no history.
+        WHERE u.definition = (SELECT d.name FROM pgslo_catalog.definition d WHERE d.definition_id = join_missed.definition_id)
+          AND u.incident_id IS NULL AND u.ended_at IS NULL
+        FOR NO KEY UPDATE OF u SKIP LOCKED
+        FOR KEY SHARE OF i SKIP LOCKED
+    ) j
+    WHERE m.missed_id = j.missed_id;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.join_missed(bigint) IS 'Record the incidents of missed batches that writers recorded.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition) RETURNS void
 LANGUAGE plpgsql
@@ -300,7 +368,8 @@ BEGIN
             WHEN EXISTS (
                 SELECT FROM pgslo_catalog.missed_batch k
                 WHERE k.rule_id = m.rule_id AND k.batch = m.batch AND k.ended_as = 'false_alarm' AND k.ended_at >= m.missed_at) THEN 'false_alarm'
-            WHEN s.rows <= 0 AND NOT pgslo_catalog.misses_rows(r.measure) THEN 'removed'
+            -- Rows of an unknown batch may be others than those that fail.
+            WHEN s.rows <= 0 AND NOT pgslo_catalog.misses_rows(r.measure) AND (m.batch <> 'unknown' OR s.failed <= 0) THEN 'removed'
             -- Rows that were not evaluated may still be bad.
             WHEN EXISTS (
                 SELECT FROM pgslo_catalog.rule_break b
@@ -314,14 +383,14 @@ BEGIN
         JOIN pgslo_catalog.rule r USING (rule_id)
         CROSS JOIN LATERAL (
             -- A row trigger sees rows that fail alone: how many a batch of a streamed table has, tick() counts.
-            SELECT CASE WHEN (end_missed.definition).writes = 'bulk' THEN coalesce(sum(f.rows), 0)
-                        ELSE (SELECT b.rows FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = m.batch) END::bigint AS rows,
+            SELECT CASE WHEN (end_missed.definition).writes = 'bulk' THEN coalesce(sum(f.rows), max(t.rows), 0) ELSE max(t.rows) END::bigint AS rows,
                    coalesce(sum((f.failures ->> r.name)::bigint), 0)::bigint AS failed,
                    -- Counted from the table, which does not say how many of its rows fail.
                    coalesce(bool_or(f.operation = 'recounted' AND f.failures IS NULL), false)
                        AND (end_missed.definition).judge IS NULL AS is_uncounted
-            FROM pgslo_catalog.fragment f
-            WHERE f.definition_id = id AND f.batch = m.batch
+            FROM (SELECT) AS one
+            LEFT JOIN pgslo_catalog.batch t ON t.definition_id = id AND t.name = m.batch
+            LEFT JOIN pgslo_catalog.fragment f ON f.definition_id = id AND f.batch = m.batch
         ) s
         WHERE m.definition = known AND m.ended_at IS NULL
     )
@@ -335,6 +404,40 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.end_missed(pgslo_catalog.definition) IS
     'End missed batches of a definition whose rows were corrected or removed, or whose rule is retired.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.follow_missed(definition pgslo_catalog.definition) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    id bigint := (follow_missed.definition).definition_id;
+    settled record;
+BEGIN
+    PERFORM pgslo_catalog.join_missed(id);
+    PERFORM pgslo_catalog.end_missed(follow_missed.definition);
+    FOR settled IN
+        SELECT i.* FROM pgslo_catalog.incident i
+        WHERE i.definition_id = id AND i.resolved_at IS NULL
+          AND (i.over_at IS NOT NULL OR EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.incident_id = i.incident_id))
+          AND NOT EXISTS (
+              SELECT FROM pgslo_catalog.missed_batch m
+              WHERE m.rule_id = i.rule_id AND m.ended_at IS NULL AND (m.incident_id = i.incident_id OR m.incident_id IS NULL))
+        ORDER BY i.incident_id
+    LOOP
+        PERFORM pgslo_catalog.end_incident(settled.incident_id, 'met', settled.opened_batch, settled.opened_place, NULL);
+    END LOOP;
+    -- Batches of it are bad again.
+    UPDATE pgslo_catalog.incident i
+    SET resolved_at = NULL, resolution = CASE WHEN i.resolution = 'real' THEN 'real' END
+    WHERE i.incident_id IN (
+        SELECT u.incident_id FROM pgslo_catalog.incident u
+        WHERE u.definition_id = id AND u.resolved_at IS NOT NULL AND u.incident_id IN (
+            SELECT m.incident_id FROM pgslo_catalog.missed_batch m WHERE m.definition = (follow_missed.definition).name AND m.ended_at IS NULL)
+        FOR NO KEY UPDATE SKIP LOCKED);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.follow_missed(pgslo_catalog.definition) IS
+    'End missed batches of a definition that are good or gone, and resolve incidents that have none any more.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.announce_events() RETURNS bigint
 LANGUAGE plpgsql
@@ -381,8 +484,8 @@ BEGIN
     FOR two IN
         SELECT k AS kept, o AS other
         FROM pgslo_catalog.incident k
-        JOIN pgslo_catalog.incident o ON o.rule_id = k.rule_id AND o.resolved_at IS NULL AND NOT o.opened_by_tick
-        WHERE k.resolved_at IS NULL AND k.opened_by_tick
+        JOIN pgslo_catalog.incident o ON o.rule_id = k.rule_id AND o.over_at IS NULL AND NOT o.opened_by_tick
+        WHERE k.over_at IS NULL AND k.opened_by_tick
         ORDER BY k.incident_id
         FOR UPDATE OF k, o SKIP LOCKED
     LOOP
@@ -400,19 +503,22 @@ BEGIN
             muted_until = greatest(i.muted_until, (two.other).muted_until)
         WHERE i.incident_id = (two.kept).incident_id;
         SELECT e.* INTO before FROM pgslo_catalog.incident_event e
-        WHERE e.incident_id = (two.other).incident_id AND e.event = 'resolved'
+        WHERE e.incident_id = (two.other).incident_id AND e.event IN ('over', 'resolved')
         ORDER BY e.incident_event_id DESC LIMIT 1;
-        IF NOT FOUND THEN
+        UPDATE pgslo_catalog.missed_batch m SET incident_id = (two.kept).incident_id
+        WHERE m.incident_id = (two.other).incident_id AND (before.happened_at IS NULL OR m.missed_at > before.happened_at);
+        IF before.incident_event_id IS NULL THEN
             DELETE FROM pgslo_catalog.incident i WHERE i.incident_id = (two.other).incident_id;
             CONTINUE;
         END IF;
         -- One that a person had resolved, and that was reopened beside tick(): as it was before, with its history.
         UPDATE pgslo_catalog.incident i
-        SET resolved_at = before.happened_at, resolution = before.resolution, resolved_batch = before.batch, resolved_by = before.done_by,
-            resolved_place = coalesce((SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = i.definition_id AND b.name = before.batch), i.opened_place)
+        SET over_at = before.happened_at, resolved_at = CASE before.event WHEN 'resolved' THEN before.happened_at END,
+            resolution = before.resolution, over_batch = before.batch, resolved_by = before.done_by,
+            over_place = coalesce((SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = i.definition_id AND b.name = before.batch), i.opened_place)
         WHERE i.incident_id = (two.other).incident_id;
         DELETE FROM pgslo_catalog.incident_event e
-        WHERE e.incident_id = (two.other).incident_id AND e.incident_event_id > before.incident_event_id AND e.event IN ('reopened', 'resolved');
+        WHERE e.incident_id = (two.other).incident_id AND e.incident_event_id > before.incident_event_id AND e.event IN ('reopened', 'over', 'resolved');
     END LOOP;
 END
 $pgslo$;
@@ -424,17 +530,16 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    PERFORM pgslo_catalog.heal_incidents();
     -- Those that another transaction has are left to the next time.
     UPDATE pgslo_catalog.incident i SET muted_until = NULL
     WHERE i.incident_id IN (
-        SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.resolved_at IS NULL AND u.muted_until <= clock_timestamp() FOR UPDATE SKIP LOCKED);
+        SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.resolved_at IS NULL AND u.muted_until <= clock_timestamp() FOR NO KEY UPDATE SKIP LOCKED);
     UPDATE pgslo_catalog.rule r SET muted_until = NULL
     WHERE r.rule_id IN (SELECT u.rule_id FROM pgslo_catalog.rule u WHERE u.muted_until <= clock_timestamp() FOR NO KEY UPDATE SKIP LOCKED);
     PERFORM pgslo_catalog.announce_events();
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.tend_incidents() IS 'What tick() does for incidents after it has judged: heals, ends mutes, tells.';
+COMMENT ON FUNCTION pgslo_catalog.tend_incidents() IS 'What tick() does for incidents after it has judged: ends mutes, tells.';
 
 -- What people do.
 
@@ -445,19 +550,20 @@ AS $pgslo$
 DECLARE
     found pgslo_catalog.incident;
 BEGIN
-    SELECT i.* INTO found FROM pgslo_catalog.incident i WHERE i.incident_id = open_one.incident_id FOR UPDATE;
+    SELECT i.* INTO found FROM pgslo_catalog.incident i WHERE i.incident_id = open_one.incident_id FOR NO KEY UPDATE;
     IF found.incident_id IS NULL OR found.resolved_at IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'no_data_found',
-            MESSAGE = format('incident %s is not open', open_one.incident_id),
-            DETAIL = CASE WHEN found.incident_id IS NULL THEN 'There is no such incident.'
+            MESSAGE = CASE WHEN found.incident_id IS NULL THEN format('incident %s does not exist', open_one.incident_id)
+                           ELSE format('incident %s is resolved already', open_one.incident_id) END,
+            DETAIL = CASE WHEN found.incident_id IS NULL THEN 'No incident has that number.'
                           ELSE format('It was resolved (%s) at %s UTC%s.', found.resolution, to_char(found.resolved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), coalesce(' by ' || found.resolved_by, '')) END,
             HINT = 'SELECT * FROM pgslo.incident WHERE resolved_at IS NULL;';
     END IF;
     RETURN found;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.open_one(bigint) IS 'An open incident, locked; an error if it is none.';
+COMMENT ON FUNCTION pgslo_catalog.open_one(bigint) IS 'An incident that is open or over, locked; an error if it is resolved, or there is none.';
 
 CREATE OR REPLACE FUNCTION pgslo.acknowledge(incident_id bigint, note text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
@@ -532,6 +638,28 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.mute_rule(text, text, timestamptz) IS 'Keeps incidents of a rule from being told until a time; NULL ends that. Readers are warned all the same. For operators.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.newest_known(incident pgslo_catalog.incident, OUT batch text, OUT place numeric)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    id bigint := (newest_known.incident).definition_id;
+    last_place numeric := pgslo_catalog.last_place(id);
+BEGIN
+    -- A role has judged all up to it, and nothing that is still to come.
+    SELECT w.batch, least(w.place, last_place) INTO newest_known.batch, newest_known.place
+    FROM (
+        SELECT b.name AS batch, b.place FROM pgslo_catalog.batch b WHERE b.definition_id = id
+        UNION ALL SELECT f.batch, f.place FROM (SELECT f.batch, f.place FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.place <= last_place ORDER BY f.place DESC LIMIT 1) f
+        UNION ALL SELECT v.batch, v.place FROM pgslo_catalog.verdict v WHERE v.rule_id = (newest_known.incident).rule_id
+        UNION ALL SELECT (newest_known.incident).opened_batch, (newest_known.incident).opened_place
+    ) w
+    ORDER BY w.place <= last_place DESC, w.place DESC
+    LIMIT 1;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.newest_known(pgslo_catalog.incident) IS 'The newest batch that was there when a role ends an incident.';
+
 CREATE OR REPLACE FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -539,7 +667,6 @@ AS $pgslo$
 DECLARE
     known pgslo_catalog.incident;
     newest record;
-    last_place numeric;
 BEGIN
     IF resolve.resolution IS NULL OR resolve.resolution NOT IN ('real', 'false_alarm') THEN
         RAISE EXCEPTION USING
@@ -548,26 +675,89 @@ BEGIN
             HINT = 'met and healed are for pgslo to say.';
     END IF;
     known := pgslo_catalog.open_one(resolve.incident_id);
-    last_place := pgslo_catalog.last_place(known.definition_id);
-    -- The newest batch that was there: a person has judged all up to it, and nothing that is still to come.
-    SELECT w.batch, least(w.place, last_place) AS place INTO newest
-    FROM (
-        SELECT b.name AS batch, b.place FROM pgslo_catalog.batch b WHERE b.definition_id = known.definition_id
-        UNION ALL SELECT f.batch, f.place FROM (SELECT f.batch, f.place FROM pgslo_catalog.fragment f WHERE f.definition_id = known.definition_id AND f.place <= last_place ORDER BY f.place DESC LIMIT 1) f
-        UNION ALL SELECT v.batch, v.place FROM pgslo_catalog.verdict v WHERE v.rule_id = known.rule_id
-        UNION ALL SELECT known.opened_batch, known.opened_place
-    ) w
-    ORDER BY w.place <= last_place DESC, w.place DESC
-    LIMIT 1;
-    PERFORM pgslo_catalog.end_incident(known.incident_id, resolve.resolution, newest.batch, newest.place, resolve.note);
+    SELECT n.* INTO newest FROM pgslo_catalog.newest_known(known) AS n;
+    PERFORM pgslo_catalog.join_missed(known.definition_id);
     IF resolve.resolution = 'false_alarm' THEN
         UPDATE pgslo_catalog.missed_batch m
         SET ended_at = clock_timestamp(), ended_as = 'false_alarm', ended_by = pgslo_catalog.caller(), reason = resolve.note
-        WHERE m.rule_id = known.rule_id AND m.ended_at IS NULL;
+        WHERE m.incident_id = known.incident_id AND m.ended_at IS NULL;
     END IF;
+    PERFORM pgslo_catalog.end_incident(known.incident_id, resolve.resolution, newest.batch, newest.place, resolve.note);
     PERFORM pgslo_catalog.learn_from(i) FROM pgslo_catalog.incident i WHERE i.incident_id = known.incident_id;
     PERFORM pgslo_catalog.announce_events();
-    RETURN format('incident %s resolved as %s', known.incident_id, CASE resolve.resolution WHEN 'real' THEN 'real' ELSE 'false alarm' END);
+    RETURN (
+        SELECT CASE
+            WHEN i.resolved_at IS NULL THEN format('incident %s is real and over, %s', i.incident_id, pgslo_catalog.stored_said(i))
+            ELSE format('incident %s resolved as %s', i.incident_id, CASE resolve.resolution WHEN 'real' THEN 'real' ELSE 'false alarm' END) END
+        FROM pgslo_catalog.incident i WHERE i.incident_id = known.incident_id);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.resolve(bigint, text, text) IS 'Ends an incident, as real or as false_alarm; it is reopened if the next batch misses as well. For operators.';
+COMMENT ON FUNCTION pgslo.resolve(bigint, text, text) IS
+    'Ends an incident, as real or as false_alarm; a real one is over while its missed batches are stored. It is reopened if the next batch misses as well. For operators.';
+
+CREATE OR REPLACE FUNCTION pgslo.accept(incident_id bigint, reason text, batches text[] DEFAULT NULL) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    known pgslo_catalog.incident;
+    newest record;
+    unknown text;
+    accepted text[];
+    noted bigint;
+BEGIN
+    IF coalesce(btrim(accept.reason), '') = '' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'batches are accepted with a reason',
+            DETAIL = 'Readers of these batches are not warned any more.',
+            HINT = 'SELECT pgslo.accept(<incident>, ''<reason>'');';
+    END IF;
+    known := pgslo_catalog.open_one(accept.incident_id);
+    PERFORM pgslo_catalog.join_missed(known.definition_id);
+    -- By name, or by key for whoever knows it.
+    IF accept.batches IS NOT NULL THEN
+        SELECT array_agg(pgslo_catalog.name_of(d, b.name)) INTO accept.batches
+        FROM unnest(accept.batches) AS b (name) CROSS JOIN pgslo_catalog.definition d
+        WHERE d.definition_id = known.definition_id AND b.name IS NOT NULL;
+        accept.batches := coalesce(accept.batches, '{}');
+    END IF;
+    SELECT min(b.name) INTO unknown FROM unnest(accept.batches) AS b (name)
+    WHERE NOT EXISTS (
+        SELECT FROM pgslo_catalog.missed_batch m WHERE m.incident_id = known.incident_id AND m.ended_at IS NULL AND m.batch = b.name);
+    IF unknown IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('batch "%s" is not a missed batch of incident %s', unknown, known.incident_id),
+            HINT = format('SELECT missed FROM pgslo.incident WHERE incident_id = %s;', known.incident_id);
+    END IF;
+    WITH ended AS (
+        UPDATE pgslo_catalog.missed_batch m
+        SET ended_at = clock_timestamp(), ended_as = 'accepted', ended_by = pgslo_catalog.caller(), reason = accept.reason
+        WHERE m.incident_id = known.incident_id AND m.ended_at IS NULL AND (accept.batches IS NULL OR m.batch = ANY (accept.batches))
+        RETURNING m.batch, m.place
+    )
+    SELECT array_agg(e.batch ORDER BY e.place, e.batch) INTO accepted FROM (SELECT DISTINCT w.batch, w.place FROM ended w) AS e;
+    IF accepted IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('incident %s has no missed batches to accept', known.incident_id),
+            DETAIL = 'Its rule is about the table as it is now, or no batch is named.',
+            HINT = format('SELECT pgslo.resolve(%s, ''real'', ''<reason>'');', known.incident_id);
+    END IF;
+    INSERT INTO pgslo_catalog.incident_event AS e (incident_id, event, batch, note)
+    VALUES (known.incident_id, 'accepted', left(array_to_string(accepted, ', '), 1000), accept.reason)
+    RETURNING e.incident_event_id INTO noted;
+    INSERT INTO pgslo_catalog.unannounced (incident_event_id) VALUES (noted);
+    IF NOT EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.incident_id = known.incident_id AND m.ended_at IS NULL) THEN
+        SELECT n.* INTO newest FROM pgslo_catalog.newest_known(known) AS n;
+        PERFORM pgslo_catalog.end_incident(known.incident_id, 'accepted', newest.batch, newest.place, accept.reason);
+    END IF;
+    PERFORM pgslo_catalog.announce_events();
+    RETURN format('%s of incident %s accepted%s',
+        CASE cardinality(accepted) WHEN 1 THEN '1 batch' ELSE cardinality(accepted) || ' batches' END, known.incident_id,
+        coalesce('; ' || (SELECT pgslo_catalog.stored_said(i) FROM pgslo_catalog.incident i WHERE i.incident_id = known.incident_id), ''));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.accept(bigint, text, text[]) IS
+    'Accept missed batches of an incident as they are, all or those named, with a reason: readers are not warned of them any more. For stewards.';

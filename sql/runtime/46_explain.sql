@@ -41,14 +41,15 @@ COMMENT ON VIEW pgslo.reader IS 'Who reads which columns of a defined table: tas
 
 CREATE OR REPLACE VIEW pgslo.page AS
 SELECT min(i.incident_id) AS page, i.definition, i.opened_batch AS batch,
-       CASE WHEN count(*) FILTER (WHERE i.resolved_at IS NULL) = 0 THEN 'resolved'
-            WHEN bool_and(i.muted_until > clock_timestamp()) FILTER (WHERE i.resolved_at IS NULL) THEN 'muted'
-            WHEN bool_and(i.acknowledged_at IS NOT NULL) FILTER (WHERE i.resolved_at IS NULL) THEN 'acknowledged'
+       CASE WHEN bool_and(i.state = 'resolved') THEN 'resolved'
+            WHEN bool_and(i.state <> 'open') THEN 'over'
+            WHEN bool_and(i.muted_until > clock_timestamp()) FILTER (WHERE i.state = 'open') THEN 'muted'
+            WHEN bool_and(i.acknowledged_at IS NOT NULL) FILTER (WHERE i.state = 'open') THEN 'acknowledged'
             ELSE 'open' END AS state,
        min(i.opened_at) AS opened_at,
        CASE WHEN count(*) FILTER (WHERE i.resolved_at IS NULL) = 0 THEN max(i.resolved_at) END AS resolved_at,
        array_agg(i.incident_id ORDER BY i.incident_id) AS incidents,
-       array_agg(i.incident_id ORDER BY i.incident_id) FILTER (WHERE i.resolved_at IS NULL) AS open_incidents,
+       array_agg(i.incident_id ORDER BY i.incident_id) FILTER (WHERE i.state = 'open') AS open_incidents,
        array_agg(i.rule ORDER BY i.incident_id) AS rules,
        ARRAY(SELECT DISTINCT c.name FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id), unnest(r.columns) AS c (name)
              WHERE d.name = i.definition AND r.name = ANY (array_agg(i.rule)) ORDER BY 1) AS columns
@@ -150,12 +151,17 @@ AS $pgslo$
                             WHERE o.definition_id = n.definition_id AND o.opened_batch = n.opened_batch AND o.incident_id <> n.incident_id)),
         ('tasks that read it', (SELECT string_agg(x.name || coalesce(' (' || x.contact || ')', ''), ', ' ORDER BY x.name) FROM reader x WHERE x.kind = 'task')),
         ('views that read it', (SELECT string_agg(format('%s (%s)', x.name, x.contact), ', ' ORDER BY x.name) FROM reader x WHERE x.kind <> 'task')),
-        ('state', CASE WHEN n.resolved_at IS NULL THEN 'open'
-                       ELSE format('resolved (%s) %s, batch %s', n.resolution, pgslo_catalog.utc(n.resolved_at), coalesce(n.resolved_batch, '-')) END),
+        ('state', CASE WHEN n.over_at IS NULL THEN 'open'
+                       WHEN n.resolved_at IS NULL THEN format('over since %s, %s', pgslo_catalog.utc(n.over_at), coalesce(pgslo_catalog.stored_said(n.i), 'no missed batch is stored'))
+                       ELSE format('resolved (%s) %s, batch %s', n.resolution, pgslo_catalog.utc(n.resolved_at), coalesce(n.over_batch, '-')) END),
+        ('missed batches', (
+            SELECT array_to_string(s.names[1:20], ', ') || CASE WHEN s.batches > 20 THEN format(' and %s more', s.batches - 20) ELSE '' END
+            FROM pgslo_catalog.stored s WHERE n.resolved_at IS NULL AND s.rule_id = n.rule_id AND s.incident_id = n.incident_id)),
         ('acknowledged', format('%s by %s', pgslo_catalog.utc(n.acknowledged_at), n.acknowledged_by)),
         ('muted until', CASE WHEN n.resolved_at IS NULL AND n.quiet_until > clock_timestamp() THEN pgslo_catalog.utc(n.quiet_until) END),
         ('note', n.note),
-        ('history', (SELECT string_agg(format('%s %s%s by %s', pgslo_catalog.utc(e.happened_at), e.event, ' (' || e.resolution || ')', e.done_by), '; ' ORDER BY e.incident_event_id)
+        ('history', (SELECT string_agg(format('%s %s%s by %s%s', pgslo_catalog.utc(e.happened_at), e.event, ' (' || e.resolution || ')', e.done_by,
+                            CASE e.event WHEN 'accepted' THEN format(': batches %s, %s', e.batch, e.note) ELSE '' END), '; ' ORDER BY e.incident_event_id)
                      FROM pgslo_catalog.incident_event e WHERE e.incident_id = n.incident_id))
     ) AS fact (topic, fact)
     WHERE fact.fact IS NOT NULL
@@ -173,15 +179,15 @@ AS $pgslo$
      JOIN pgslo_catalog.sample s ON s.rule_id = i.rule_id
      WHERE i.incident_id = evidence.incident_id
        -- Of this incident alone, not of an earlier one of the rule.
-       AND s.written_at >= coalesce((SELECT max(o.resolved_at) FROM pgslo_catalog.incident o WHERE o.rule_id = i.rule_id AND o.incident_id < i.incident_id), '-infinity')
-       AND s.written_at <= coalesce(i.resolved_at, 'infinity')
+       AND s.written_at >= coalesce((SELECT max(o.over_at) FROM pgslo_catalog.incident o WHERE o.rule_id = i.rule_id AND o.incident_id < i.incident_id), '-infinity')
+       AND s.written_at <= coalesce(i.over_at, 'infinity')
      ORDER BY s.sample_id
      LIMIT 20)
     UNION ALL
     (SELECT format('first violation in batch %s', v.batch), v.example
      FROM pgslo_catalog.incident i
      JOIN pgslo_catalog.verdict v ON v.rule_id = i.rule_id AND v.place >= i.opened_place AND v.example IS NOT NULL
-     WHERE i.incident_id = evidence.incident_id AND v.place <= coalesce(i.resolved_place, 'Infinity')
+     WHERE i.incident_id = evidence.incident_id AND v.place <= coalesce(i.over_place, 'Infinity')
      ORDER BY v.place DESC
      LIMIT 20)
     UNION ALL

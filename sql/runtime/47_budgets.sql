@@ -6,7 +6,7 @@ CREATE OR REPLACE VIEW pgslo_catalog.judged_batch AS
 SELECT r.definition_id, w.rule_id, w.batch, w.written_at, w.is_missed AND NOT EXISTS (
     SELECT FROM pgslo_catalog.incident i
     WHERE i.rule_id = w.rule_id AND i.resolution = 'false_alarm'
-      AND w.place BETWEEN i.opened_place AND i.resolved_place) AS is_missed
+      AND w.place BETWEEN i.opened_place AND i.over_place) AS is_missed
 FROM (
     SELECT v.definition_id, v.rule_id, v.batch, v.place, coalesce(b.first_written_at, v.judged_at) AS written_at,
            v.verdict = 'missed' AS is_missed
@@ -27,7 +27,7 @@ COMMENT ON VIEW pgslo_catalog.judged_batch IS
     'Batches that met or missed each rule; what could not be judged does not count, nor do misses in what was a false alarm.';
 
 CREATE OR REPLACE VIEW pgslo_catalog.open_span AS
-SELECT i.rule_id, i.opened_at, coalesce(i.resolved_at, 'infinity') AS resolved_at
+SELECT i.rule_id, i.opened_at, coalesce(i.over_at, 'infinity') AS over_at
 FROM pgslo_catalog.incident i
 WHERE i.resolution IS DISTINCT FROM 'false_alarm';
 COMMENT ON VIEW pgslo_catalog.open_span IS 'When incidents of each rule were open, without false alarms.';
@@ -72,9 +72,9 @@ WITH wanted AS (
                 -- Two open at once count once.
                 SELECT coalesce(extract(epoch FROM sum(upper(span) - lower(span))), 0)
                 FROM (
-                    SELECT range_agg(tstzrange(greatest(o.opened_at, s.since), least(o.resolved_at, w.now))) AS spans
+                    SELECT range_agg(tstzrange(greatest(o.opened_at, s.since), least(o.over_at, w.now))) AS spans
                     FROM pgslo_catalog.open_span o
-                    WHERE o.rule_id = ANY (w.rules) AND o.opened_at < w.now AND o.resolved_at > s.since
+                    WHERE o.rule_id = ANY (w.rules) AND o.opened_at < w.now AND o.over_at > s.since
                 ) AS o CROSS JOIN LATERAL unnest(o.spans) AS span) AS missed
             FROM (VALUES (false, greatest(d.began, w.now - w.span)), (true, greatest(d.began, w.now - w.span / 10)))
                 AS s (is_lately, since)

@@ -2,30 +2,21 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamptz)
-RETURNS TABLE (incident_id bigint, rule text, columns_hit text[], first_place numeric, end_place numeric, with_end boolean, is_open boolean)
+RETURNS TABLE (incident_id bigint, rule text, columns_hit text[], batch text, place numeric, is_open boolean)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    SELECT i.incident_id, r.name, r.columns, i.opened_place,
-           CASE WHEN l.event = 'resolved' THEN coalesce(b.place, i.resolved_place, 'Infinity') ELSE 'Infinity' END,
-           -- The batch that met ended it; a person has judged all up to the newest one.
-           l.event = 'resolved' AND l.resolution = 'real', l.event IS DISTINCT FROM 'resolved'
-    FROM pgslo_catalog.incident i
-    JOIN pgslo_catalog.rule r USING (rule_id)
-    LEFT JOIN LATERAL (
-        SELECT e.event, e.batch, e.resolution FROM pgslo_catalog.incident_event e
-        WHERE e.incident_id = i.incident_id AND e.event IN ('resolved', 'reopened') AND e.happened_at <= unhealthy.as_of
-        ORDER BY e.incident_event_id DESC LIMIT 1
-    ) l ON true
-    LEFT JOIN pgslo_catalog.batch b ON b.definition_id = i.definition_id AND b.name = l.batch
-    WHERE i.definition_id = unhealthy.definition_id AND i.opened_at <= unhealthy.as_of
-      -- How old a table is, and whether an assertion holds over all of it, says nothing about one batch; while they are missed, a task is not ready.
-      AND r.scope IN ('row', 'batch')
+    SELECT DISTINCT ON (r.rule_id, m.batch) i.incident_id, r.name, r.columns, m.batch, m.place, coalesce(i.over_at IS NULL, true)
+    FROM pgslo_catalog.rule r
+    JOIN pgslo_catalog.missed_batch m ON m.rule_id = r.rule_id
+    LEFT JOIN pgslo_catalog.stored_batch s ON s.missed_id = m.missed_id
+    LEFT JOIN pgslo_catalog.incident i ON i.incident_id = coalesce(m.incident_id, s.incident_id)
+    WHERE r.definition_id = unhealthy.definition_id
+      AND m.missed_at <= unhealthy.as_of AND (m.ended_at IS NULL OR m.ended_at > unhealthy.as_of)
       AND (unhealthy.columns IS NULL OR r.columns = '{}' OR r.columns && unhealthy.columns)
-      -- Healed: its rows were mended. False alarm: they were right. Retired: nobody promises it any more.
-      AND (l.event IS DISTINCT FROM 'resolved' OR l.resolution IN ('met', 'real'))
+    ORDER BY r.rule_id, m.batch, m.missed_at
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.unhealthy(bigint, text[], timestamptz) IS 'Runs of batches that were unhealthy for some columns, as was known at a time.';
+COMMENT ON FUNCTION pgslo_catalog.unhealthy(bigint, text[], timestamptz) IS 'Stored batches that missed a rule about some columns, as was known at a time.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.healthy(definition pgslo_catalog.definition, columns text[], as_of timestamptz)
 RETURNS TABLE (batch text, place numeric, rows bigint)
@@ -39,7 +30,7 @@ BEGIN
     FROM pgslo_catalog.batch b
     WHERE b.definition_id = (healthy.definition).definition_id AND b.closed_at <= healthy.as_of AND b.rows > 0
       AND b.place <= pgslo_catalog.last_place(healthy.definition)
-      AND NOT EXISTS (SELECT FROM spoilt u WHERE b.place >= u.first_place AND (b.place < u.end_place OR u.with_end AND b.place = u.end_place))
+      AND NOT EXISTS (SELECT FROM spoilt u WHERE u.batch = b.name)
     ORDER BY b.place;
 END
 $pgslo$;
@@ -73,7 +64,36 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.healthy_batches(text, text[], timestamptz) IS 'Batches that were judged by a time, and of which nothing was amiss with these columns, or any, as was known then.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer)
+CREATE OR REPLACE FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[], batches text[])
+RETURNS TABLE (name text, said text)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    -- The newest batch of each rule, and how many others there are.
+    SELECT w.names[1],
+           format('%s of batch %s, which misses rule "%s", %s stored%s (incident %s, %s)',
+               CASE WHEN w.rows[1] IS NULL THEN 'rows' ELSE pgslo_catalog.rows_shown(w.rows[1]) END,
+               w.names[1], w.rule, CASE w.rows[1] WHEN 1 THEN 'is' ELSE 'are' END,
+               CASE cardinality(w.names)
+                   WHEN 1 THEN ''
+                   WHEN 2 THEN ', and so is 1 more batch'
+                   ELSE format(', and so are %s more batches', cardinality(w.names) - 1) END,
+               w.incident_id, CASE WHEN w.is_open THEN 'open' ELSE 'over' END)
+    FROM (
+        SELECT u.rule, max(u.incident_id) AS incident_id, bool_or(u.is_open) AS is_open,
+               array_agg(u.batch ORDER BY u.place DESC, u.batch) AS names, array_agg(b.rows ORDER BY u.place DESC, u.batch) AS rows
+        FROM pgslo_catalog.unhealthy(unhealthy_said.definition_id, unhealthy_said.columns, clock_timestamp()) AS u
+        LEFT JOIN pgslo_catalog.batch b ON b.definition_id = unhealthy_said.definition_id AND b.name = u.batch
+        WHERE (u.columns_hit = '{}') = (unhealthy_said.columns = '{}')
+          AND (unhealthy_said.batches IS NULL OR u.batch = ANY (unhealthy_said.batches))
+        GROUP BY u.rule
+    ) w
+    ORDER BY w.rule
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.unhealthy_said(bigint, text[], text[]) IS
+    'Stored batches, of these or of all, that miss a rule about columns, or, for no column, about the table as a whole: one sentence a rule.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer, is_whole boolean)
 RETURNS TABLE (about text, definition text, column_name text, batch text, is_ready boolean, said text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -83,6 +103,7 @@ DECLARE
     one text;
     found_any boolean;
     problem record;
+    judged text[];
 BEGIN
     SELECT array_agg(b.name ORDER BY b.place) AS names, min(b.place) AS first_place, count(*) AS number INTO newest
     FROM (
@@ -91,10 +112,13 @@ BEGIN
           AND b.place <= pgslo_catalog.last_place(target)
         ORDER BY b.place DESC LIMIT column_readiness.batches
     ) AS b;
+    judged := CASE WHEN NOT column_readiness.is_whole THEN coalesce(newest.names, '{}') END;
     RETURN QUERY
     SELECT 'table'::text, target.name, NULL::text, NULL::text, false, p.said
     FROM (
         SELECT format('%s; %s', q.message, q.detail) AS said FROM pgslo_catalog.problem(target.name, ARRAY['*']) AS q
+        WHERE q.code <> '01SL1' OR q.rule <> ALL (ARRAY(
+            SELECT u.rule FROM pgslo_catalog.unhealthy(target.definition_id, '{}', clock_timestamp()) AS u))
         UNION ALL
         SELECT format('no batch of %s has been judged yet', target.name) WHERE newest.number = 0
         UNION ALL
@@ -117,15 +141,13 @@ BEGIN
         found_any := false;
         FOR problem IN
             SELECT NULL::text AS name, format('%s; %s', q.message, q.detail) AS said FROM pgslo_catalog.problem(target.name, ARRAY[one]) AS q
+            WHERE q.code <> '01SL1' OR q.rule <> ALL (ARRAY(
+                SELECT u.rule FROM pgslo_catalog.unhealthy(target.definition_id, ARRAY[one], clock_timestamp()) AS u WHERE u.columns_hit <> '{}'))
             UNION ALL
             SELECT NULL, format('%s has no such column any more', target.name)
             WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target.relation AND a.attname = one AND a.attnum > 0 AND NOT a.attisdropped)
             UNION ALL
-            SELECT b.name, format('incident %s: rule "%s" was missed', u.incident_id, u.rule)
-            FROM pgslo_catalog.unhealthy(target.definition_id, ARRAY[one], clock_timestamp()) AS u
-            JOIN pgslo_catalog.batch b ON b.definition_id = target.definition_id AND b.name = ANY (newest.names)
-                 AND b.place >= u.first_place AND (b.place < u.end_place OR u.with_end AND b.place = u.end_place)
-            WHERE NOT u.is_open AND u.columns_hit <> '{}'
+            SELECT u.name, u.said FROM pgslo_catalog.unhealthy_said(target.definition_id, ARRAY[one], judged) AS u
         LOOP
             found_any := true;
             about := 'column';
@@ -146,16 +168,14 @@ BEGIN
             RETURN NEXT;
         END IF;
     END LOOP;
-    -- The table as a whole, in the newest batches.
+    -- The table as a whole.
     RETURN QUERY
-    SELECT 'table'::text, target.name, NULL::text, b.name, false, format('incident %s: rule "%s" was missed', u.incident_id, u.rule)
-    FROM pgslo_catalog.unhealthy(target.definition_id, '{}', clock_timestamp()) AS u
-    JOIN pgslo_catalog.batch b ON b.definition_id = target.definition_id AND b.name = ANY (newest.names)
-         AND b.place >= u.first_place AND (b.place < u.end_place OR u.with_end AND b.place = u.end_place)
-    WHERE NOT u.is_open;
+    SELECT 'table'::text, target.name, NULL::text, u.name, false, u.said
+    FROM pgslo_catalog.unhealthy_said(target.definition_id, '{}', judged) AS u;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.column_readiness(pgslo_catalog.definition, text[], integer) IS 'Whether each column, and the table, is healthy in the newest judged batches and now.';
+COMMENT ON FUNCTION pgslo_catalog.column_readiness(pgslo_catalog.definition, text[], integer, boolean) IS
+    'Whether each column, and the table, is healthy now: is_whole, in all batches that are stored, else in the newest.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.wanted_snapshot(wanted jsonb) RETURNS pgslo_catalog.snapshot
 LANGUAGE sql STABLE
@@ -209,7 +229,7 @@ BEGIN
     FROM pgslo_catalog.snapshot_batch b
     JOIN pgslo_catalog.definition d ON d.name = taken.definition
     CROSS JOIN LATERAL pgslo_catalog.unhealthy(d.definition_id, reads, clock_timestamp()) AS u
-    WHERE b.snapshot_id = taken.snapshot_id AND taken.batch_by IS NOT NULL AND b.place >= u.first_place AND (b.place < u.end_place OR u.with_end AND b.place = u.end_place);
+    WHERE b.snapshot_id = taken.snapshot_id AND taken.batch_by IS NOT NULL AND u.batch = b.batch;
     IF spoilt.number > 0 THEN
         batch := spoilt.first;
         said := format('snapshot "%s" holds %s, first %s (incident %s)', taken.name, CASE spoilt.number WHEN 1 THEN '1 unhealthy batch' ELSE spoilt.number || ' unhealthy batches' END, spoilt.first, spoilt.incident);
@@ -249,31 +269,29 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.need_task(text, name) IS 'Raise an error unless a role may know of every table that a task reads.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.tables_ready(task text)
+CREATE OR REPLACE FUNCTION pgslo_catalog.tables_ready(task text, is_whole boolean DEFAULT true)
 RETURNS TABLE (about text, definition text, column_name text, batch text, is_ready boolean, said text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    id bigint;
     one record;
 BEGIN
-    FOREACH id IN ARRAY ARRAY(
-        SELECT t.definition_id
+    FOR one IN
+        SELECT t.reads, coalesce((t.gate ->> 'batches')::integer, 1) AS batches, d,
+               -- One that is trained on a snapshot reads the batches of that.
+               tables_ready.is_whole AND NOT coalesce(t.gate ? 'training', false) AS is_whole
         FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
-        WHERE t.name = tables_ready.task ORDER BY d.name)
+        WHERE t.name = tables_ready.task ORDER BY d.name
     LOOP
-        SELECT t.reads, coalesce((t.gate ->> 'batches')::integer, 1) AS batches, d INTO one
-        FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
-        WHERE t.name = tables_ready.task AND t.definition_id = id;
-        RETURN QUERY SELECT r.* FROM pgslo_catalog.column_readiness(one.d, one.reads, one.batches) AS r;
+        RETURN QUERY SELECT r.* FROM pgslo_catalog.column_readiness(one.d, one.reads, one.batches, one.is_whole) AS r;
     END LOOP;
     IF NOT FOUND THEN
         PERFORM pgslo_catalog.need_task(tables_ready.task, pgslo_catalog.caller());
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.tables_ready(text) IS 'Whether all that a task reads is healthy, in every table it reads.';
+COMMENT ON FUNCTION pgslo_catalog.tables_ready(text, boolean) IS 'Whether all that a task reads is healthy, in every table it reads.';
 
 CREATE OR REPLACE FUNCTION pgslo.readiness(task text)
 RETURNS TABLE (about text, definition text, column_name text, batch text, is_ready boolean, said text)
@@ -421,7 +439,7 @@ BEGIN
             HINT = 'Try again once its transaction has ended.';
     END IF;
     IF EXISTS (SELECT FROM pgslo_catalog.task_run r WHERE r.task = begin_run.task AND r.state = 'running')
-        OR NOT (SELECT bool_and(r.is_ready) FROM pgslo_catalog.tables_ready(begin_run.task) AS r) THEN
+        OR NOT (SELECT bool_and(r.is_ready) FROM pgslo_catalog.tables_ready(begin_run.task, false) AS r) THEN
         RETURN;
     END IF;
     SELECT n.name INTO batch

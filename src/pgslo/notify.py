@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pgslo.display import neutral, one_line
 from pgslo.errors import NotifyError
 
-Event = Literal["opened", "repeated", "resolved"]
+Event = Literal["opened", "repeated", "over", "resolved"]
 
 _FROM_ENVIRONMENT = "env:"
 #: Characters of one text of a message; a longer one is cut, because receivers refuse long messages.
@@ -62,7 +62,10 @@ class Incident:
 
     Attributes:
         opening: Number of the event that opened it, or reopened it last.
-        ending: Number of the event that ended it last; 0 when none did.
+        over_mark: Number of the event with which it was over last; 0 when there is none.
+        ending: Number of the event that resolved it last; 0 when none did.
+        over_at: When later batches met its rule; ``None`` while it is open.
+        stored: How many of its missed batches are stored, in words.
         tasks: Name and contact of the tasks that read it.
     """
 
@@ -76,7 +79,10 @@ class Incident:
     owner: str | None
     opened_at: dt.datetime
     opening: int
+    over_mark: int = 0
     ending: int = 0
+    over_at: dt.datetime | None = None
+    stored: str | None = None
     resolved_at: dt.datetime | None = None
     resolution: str | None = None
     resolved_by: str | None = None
@@ -171,14 +177,17 @@ def _decide_one(
     now: dt.datetime,
 ) -> Message | None:
     opened = [one for one in known if one.event == "opened"]
-    still = tuple(incident for incident in wanted if incident.resolved_at is None)
+    still = tuple(incident for incident in wanted if incident.over_at is None)
     if not still:
+        event: Event = "resolved"
         mark = max(incident.ending for incident in wanted)
+        if any(incident.resolved_at is None for incident in wanted):
+            event, mark = "over", max(incident.over_mark for incident in wanted)
         was_told = bool(opened)
         is_news = was_told or max(incident.opened_at for incident in wanted) >= since
-        if not is_news or any(one.event == "resolved" and one.mark >= mark for one in known):
+        if not is_news or any(one.event == event and one.mark >= mark for one in known):
             return None
-        return _message("resolved", route, wanted, mark, was_told=was_told)
+        return _message(event, route, wanted, mark, was_told=was_told)
     heard = tuple(incident for incident in still if not incident.is_muted)
     if not heard:
         return None
@@ -220,6 +229,8 @@ def _message(
             subject = f"{about}: {rules} missed, batch {batch}"
         case "repeated":
             subject = f"still open: {about}: {rules} missed since {_moment(first.opened_at)}"
+        case "over":
+            subject = f"{'over' if was_told else 'missed meanwhile, and over'}, {_stored(incidents)}: {about}: {rules}, batch {batch}"
         case _:
             subject = f"{'resolved' if was_told else 'missed and resolved meanwhile'}: {about}: {rules}, batch {batch}"
     lines = []
@@ -232,9 +243,17 @@ def _message(
             lines.append(
                 f"Resolved ({words}){by} at {_moment(incident.resolved_at)}, open since {_moment(incident.opened_at)}."
             )
+        elif incident.over_at is not None:
+            lines.append(
+                f"Over, {incident.stored or 'no missed batch is stored'}. Later batches meet the rule."
+            )
+            lines.append(
+                "Readers of these batches are warned until they are corrected, removed or accepted: "
+                f"pgslo incidents accept {incident.incident_id} --reason …"
+            )
         elif incident.newest_missed_batch:
             lines.append(_cut(incident.newest_missed_batch))
-        if incident.written_by and incident.resolved_at is None:
+        if incident.written_by and incident.over_at is None:
             lines.append(f"Written by {_cut(incident.written_by)}.")
         if incident.tasks:
             names = ", ".join(f"{name} ({contact})" if contact else name for name, contact in incident.tasks)
@@ -252,6 +271,12 @@ def _message(
         subject,
         "\n".join(lines),
     )
+
+
+def _stored(incidents: Sequence[Incident]) -> str:
+    """What is still stored of incidents that are over, in words."""
+    found = [incident.stored for incident in incidents if incident.resolved_at is None and incident.stored]
+    return found[0] if len(set(found)) == 1 else "missed batches are still stored"
 
 
 def _cut(text: str, longest: int = _LONGEST) -> str:

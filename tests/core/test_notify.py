@@ -53,7 +53,11 @@ class Told:
 
 
 def resolved(incident, ending=20, resolution="met"):
-    return replace(incident, resolved_at=NOW, ending=ending, resolution=resolution)
+    return replace(incident, over_at=NOW, resolved_at=NOW, ending=ending, resolution=resolution)
+
+
+def over(incident, mark=20, stored="3 missed batches (84 rows) are still stored"):
+    return replace(incident, over_at=NOW, over_mark=mark, stored=stored)
 
 
 def events(messages):
@@ -77,6 +81,31 @@ def test_nothing_is_said_until_the_last_of_a_page_is_resolved():
     told.now(AGE, COUNTRY)
     assert told.now(resolved(AGE), COUNTRY) == []
     assert events(told.now(resolved(AGE), resolved(COUNTRY, 21))) == [("all", "resolved")]
+
+
+def test_an_incident_that_is_over_is_told_as_such_and_again_when_it_is_resolved():
+    told = Told()
+    told.now(AGE)
+    (message,) = told.now(over(AGE))
+    assert message.event == "over"
+    assert message.subject == (
+        "over, 3 missed batches (84 rows) are still stored: features.stats: age: 1 rule, batch 2026-11-25"
+    )
+    assert "Over, 3 missed batches (84 rows) are still stored. Later batches meet the rule." in message.body
+    assert "pgslo incidents accept 1 --reason" in message.body
+    assert "esolved" not in message.subject + message.body
+    assert told.now(over(AGE)) == []
+    (end,) = told.now(resolved(AGE, 30, "healed"))
+    assert (end.event, end.subject.split(":")[0]) == ("resolved", "resolved")
+    assert told.now(resolved(AGE, 30, "healed")) == []
+
+
+def test_a_page_with_an_incident_that_is_over_is_not_resolved():
+    told = Told()
+    told.now(AGE, COUNTRY)
+    assert told.now(over(AGE), COUNTRY) == []
+    assert events(told.now(over(AGE), resolved(COUNTRY, 21))) == [("all", "over")]
+    assert told.now(over(AGE), resolved(COUNTRY, 21)) == []
 
 
 def test_what_joins_a_page_is_said():

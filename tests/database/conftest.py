@@ -146,7 +146,7 @@ class Session:
 
     def incidents(self) -> set[str]:
         """Rules with an open incident."""
-        return set(self.values("SELECT rule FROM pgslo.incident WHERE resolved_at IS NULL"))
+        return set(self.values("SELECT rule FROM pgslo.incident WHERE over_at IS NULL"))
 
     def held(self) -> list[tuple[str, tuple[str, ...]]]:
         """Rows in quarantine: key, and the rules they violate."""

@@ -90,16 +90,16 @@ def test_a_target_of_all_batches_leaves_nothing_to_miss(budgeted):
 def test_false_alarms_cost_nothing(budgeted):
     judged(budgeted, "missed", "met")
     budgeted.run(
-        """INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, resolved_at, resolved_batch, resolved_place, resolution)
-           SELECT definition_id, rule_id, '1', 1, clock_timestamp(), '1', 1, 'false_alarm' FROM pgslo_catalog.rule WHERE name = 'age_complete'"""
+        """INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, over_at, resolved_at, over_batch, over_place, resolution)
+           SELECT definition_id, rule_id, '1', 1, clock_timestamp(), clock_timestamp(), '1', 1, 'false_alarm' FROM pgslo_catalog.rule WHERE name = 'age_complete'"""
     )
     assert budget(budgeted)[:3] == ("met", 2, 0)
 
 
 def incident(session, opened, resolved, rule="age_complete", resolution="met"):
     session.run(
-        f"""INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, opened_at, resolved_at, resolution)
-            SELECT definition_id, rule_id, '1', 1, clock_timestamp() - interval '{opened}', clock_timestamp() - interval '{resolved}', '{resolution}'
+        f"""INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, opened_at, over_at, resolved_at, resolution)
+            SELECT definition_id, rule_id, '1', 1, clock_timestamp() - interval '{opened}', clock_timestamp() - interval '{resolved}', clock_timestamp(), '{resolution}'
             FROM pgslo_catalog.rule WHERE name = '{rule}'"""
     )
 

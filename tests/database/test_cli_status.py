@@ -89,10 +89,10 @@ def test_all_is_well(run: Run) -> None:
     assert result.exit_code == 0
     heading, events, stats = (re.split(r"  +", line) for line in result.stdout.splitlines())
     assert heading == [
-        *("table", "owner", "rules", "incidents", "broken", "quarantined", "budget left", "last record")
+        *("table", "owner", "rules", "open", "over", "broken", "quarantined", "budget left", "last record")
     ]
-    assert events == ["features.events", "-", "1", "0", "0", "0", "-", "-"]
-    assert stats == ["features.stats", "growth", "4", "0", "0", "0", "-", "-"]
+    assert events == ["features.events", "-", "1", "0", "0", "0", "0", "-", "-"]
+    assert stats == ["features.stats", "growth", "4", "0", "0", "0", "0", "-", "-"]
 
 
 @pytest.mark.usefixtures("breach")
@@ -130,7 +130,17 @@ def test_status_for_programs(run: Run) -> None:
     assert document["version"] == 1
     assert [table["definition"] for table in document["tables"]] == ["features.events", "features.stats"]
     assert document["tables"][1].keys() == {
-        *("definition", "owner", "writes", "rules", "open_incidents", "broken_rules", "quarantined_rows"),
+        *(
+            "definition",
+            "owner",
+            "writes",
+            "rules",
+            "open_incidents",
+            "over_incidents",
+            "missed_batches",
+            "broken_rules",
+            "quarantined_rows",
+        ),
         *("quarantine_bytes", "quarantine_max_bytes", "quarantine_fraction"),
         *("schema_difference", "last_recorded_at", "waiting_batches"),
     }
@@ -305,14 +315,31 @@ def test_incidents_open_and_resolved(run: Run, connection: psycopg.Connection[An
     (incident,) = json.loads(run("incidents", "--json").stdout)["incidents"]
     assert incident["incident_id"] == 1
     assert incident["resolved_at"] is None
-    assert run("incidents", "events").stdout == "no open incidents\n"
+    assert run("incidents", "events").stdout == "no open incidents, and none that are over\n"
 
     connection.execute("INSERT INTO features.stats VALUES (2, 3, 'us', 5, '2026-01-02')")
-    assert run("incidents").stdout == "no open incidents\n"
+    assert "over, 1 missed batch (1 row) is still stored" in run("incidents").stdout
+    status = run("status")
+    assert status.exit_code == root.BREACH
+    assert re.search(r"  state: +over, 1 missed batch \(1 row\) is still stored\n", status.stdout)
+    assert "pgslo incidents accept 1 --reason" in status.stdout
+    assert "esolved" not in status.stdout
+    accepted = run("incidents", "accept", 1)
+    assert accepted.exit_code == 2, "a reason is required"
+    accepted = run("incidents", "accept", 1, "--reason", "xx is a country", "--batches", "nope")
+    assert accepted.stderr.startswith('error: batch "nope" is not a missed batch of incident 1\n')
+    accepted = run("incidents", "accept", 1, "--reason", "xx is a country")
+    assert accepted.stdout == "1 batch of incident 1 accepted\n"
+    again = run("incidents", "accept", 1, "--reason", "xx is a country")
+    assert again.stderr.startswith("error: incident 1 is resolved already\n")
+    assert run("incidents").stdout == "no open incidents, and none that are over\n"
+    history = run("incidents", "show", 1).stdout.partition("History\n")[2].splitlines()
+    assert [line.split()[3] for line in history[:4]] == ["opened", "over", "accepted", "resolved"]
+    assert history[2].endswith(": xx is a country")
     listed = run("incidents", "--all", "stats")
     assert listed.exit_code == 0
     assert "country_accepted_values" in listed.stdout
-    assert re.search(r"  met \d{4}-\d\d-\d\d ", listed.stdout)
+    assert re.search(r"  accepted \d{4}-\d\d-\d\d ", listed.stdout)
     assert run("status").exit_code == 0
 
 
@@ -334,15 +361,17 @@ def test_tick_resolves_what_is_over(run: Run, connection: psycopg.Connection[Any
     connection.execute("INSERT INTO features.events VALUES (1, '2026-01-01 00:10+00', NULL)")
     result = run("tick")
     assert result.exit_code == 0
-    assert result.stderr == "0 incidents resolved, 1 open\n"
+    assert result.stderr == "0 incidents over, 0 resolved, 1 open\n"
     connection.execute("INSERT INTO features.events VALUES (2, '2026-01-01 05:10+00', 'a')")
-    assert run("tick").stderr == "1 incident resolved, 0 open\n"
+    assert run("tick").stderr == "1 incident over, 0 resolved, 0 open\n"
 
 
 def test_status_ticks_and_goes_on_when_that_fails(run: Run, connection: psycopg.Connection[Any]) -> None:
     connection.execute("INSERT INTO features.events VALUES (1, '2026-01-01 00:10+00', NULL)")
     assert run("status").exit_code == root.BREACH
     connection.execute("INSERT INTO features.events VALUES (2, '2026-01-01 05:10+00', 'a')")
+    assert "over, 1 missed batch" in run("status").stdout
+    connection.execute("SELECT pgslo.accept(1, 'known')")
     assert run("status").exit_code == 0
     connection.execute("INSERT INTO features.events VALUES (3, '2026-01-02 00:10+00', NULL)")
     connection.execute(
@@ -511,7 +540,7 @@ def test_an_incident_is_acknowledged_muted_and_resolved(run: Run) -> None:
     said = run("incidents", "ack", 1, 9, "--note", "looking")
     assert said.exit_code == root.ERROR, "9 is not there"
     assert said.stdout == "incident 1 acknowledged\n"
-    assert said.stderr.startswith("error: incident 9 is not open\n")
+    assert said.stderr.startswith("error: incident 9 does not exist\n")
     assert "  acknowledged by postgres  " in run("incidents").stdout
     assert run("incidents", "mute", 1, "--for", "2d").stdout == "incident 1 muted\n"
     assert "  muted until 2" in run("incidents", "list").stdout
@@ -524,7 +553,7 @@ def test_an_incident_is_acknowledged_muted_and_resolved(run: Run) -> None:
     assert json.loads(done.stdout)["incidents"] == [
         {"incident": 1, "done": True, "message": "incident 1 resolved as false alarm"}
     ]
-    assert run("incidents").stdout == "no open incidents\n"
+    assert run("incidents").stdout == "no open incidents, and none that are over\n"
     shown = run("incidents", "show", 1)
     assert re.match(r"table: +features.stats\n", shown.stdout)
     history = shown.stdout.partition("History\n")[2].splitlines()

@@ -378,7 +378,7 @@ def incidents(connection):
     """Open incidents by rule, with their batches, once everybody is done."""
     connection.execute("SELECT pgslo.tick()")
     return connection.execute(
-        "SELECT rule, opened_batch FROM pgslo.incident WHERE resolved_at IS NULL ORDER BY 1"
+        "SELECT rule, opened_batch FROM pgslo.incident WHERE over_at IS NULL ORDER BY 1"
     ).fetchall()
 
 

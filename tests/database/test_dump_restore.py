@@ -100,9 +100,7 @@ def test_what_is_left_over_in_a_restored_database_is_found_by_the_numbers_of_its
         assert next_transaction(new) < seen
         burn(new, until=seen + 1)
         new.execute("SELECT pgslo.tick()")
-        assert values(new, "SELECT opened_batch FROM pgslo.incident WHERE resolved_at IS NULL") == [
-            "2026-11-21"
-        ]
+        assert values(new, "SELECT opened_batch FROM pgslo.incident WHERE over_at IS NULL") == ["2026-11-21"]
         # From here on it looks only at what is new, however old the row that says so is.
         new.execute("SELECT pgslo.tick()")  # what the tick before merged is as new as that tick
         new.execute("DELETE FROM pgslo_catalog.incident")

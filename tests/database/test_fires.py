@@ -76,7 +76,7 @@ def test_rows_of_the_replica_role_are_judged(connection: Connection, apply: Appl
     assert rows(connection, "SELECT id, c, e FROM feat.t ORDER BY id") == [
         (0, None, None), (2, -5, None), (3, None, None), (4, None, 0), (5, 500, None), (6, 1, None), (8, -1, None)]  # fmt: skip
     assert rows(connection, "SELECT count(*) FROM pgslo.quarantine") == [(2,)]
-    opened = "SELECT rule, definition FROM pgslo.incident WHERE resolved_at IS NULL ORDER BY 1"
+    opened = "SELECT rule, definition FROM pgslo.incident WHERE over_at IS NULL ORDER BY 1"
     assert rows(connection, opened) == [(name, "feat.t") for name in ("r_flag", "r_max", "r_rej", "r_warn")]
     # What guards look at is noted by a trigger of pgslo's own.
     assert rows(
@@ -137,7 +137,7 @@ def test_no_error_of_a_rule_ends_replication(connection: Connection, apply: Appl
     assert rows(
         connection, "SELECT name, failures ->> 'r_rej' FROM pgslo_catalog.batch WHERE counted_at IS NOT NULL"
     ) == [("2026-01-06", "3")]
-    assert rows(connection, "SELECT rule FROM pgslo.incident WHERE resolved_at IS NULL AND rule = 'r_rej'")
+    assert rows(connection, "SELECT rule FROM pgslo.incident WHERE over_at IS NULL AND rule = 'r_rej'")
 
 
 def test_drift_and_plan_know_it(

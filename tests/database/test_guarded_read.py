@@ -451,8 +451,8 @@ def test_nothing_is_written_by_a_read(reader):
 
 def test_a_read_costs_the_same_after_many_incidents(reader):
     reader.run(
-        """INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, resolved_at, resolution)
-           SELECT r.definition_id, r.rule_id, 'old', n, now(), 'met' FROM pgslo_catalog.rule r, generate_series(1, 5000) AS n"""
+        """INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, over_at, resolved_at, resolution)
+           SELECT r.definition_id, r.rule_id, 'old', n, now(), now(), 'met' FROM pgslo_catalog.rule r, generate_series(1, 5000) AS n"""
     )
     reader.run(
         """INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows)
@@ -468,8 +468,8 @@ def test_a_read_costs_the_same_after_many_incidents(reader):
 
 
 def test_incidents_say_whom_they_concern_as_rules_and_names_change(reader):
-    told = "SELECT i.definition, i.about FROM pgslo_catalog.incident i WHERE i.resolved_at IS NULL ORDER BY i.incident_id LIMIT 1"
-    of_first = "rule_id = (SELECT i.rule_id FROM pgslo_catalog.incident i WHERE i.resolved_at IS NULL ORDER BY i.incident_id LIMIT 1)"
+    told = "SELECT i.definition, i.about FROM pgslo_catalog.incident i WHERE i.over_at IS NULL ORDER BY i.incident_id LIMIT 1"
+    of_first = "rule_id = (SELECT i.rule_id FROM pgslo_catalog.incident i WHERE i.over_at IS NULL ORDER BY i.incident_id LIMIT 1)"
     assert reader.run(told).rows == (("features.example", ["a"]),)
     reader.run(f"UPDATE pgslo_catalog.rule SET columns = '{{b,c}}' WHERE {of_first}")
     assert reader.run(told).rows == (("features.example", ["b", "c"]),)

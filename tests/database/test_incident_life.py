@@ -59,7 +59,7 @@ def judge(session, place, verdict, *, batch=None):
 def incidents(session, rule="age_complete"):
     return list(
         session.run(
-            f"SELECT opened_batch, resolved_batch, resolution FROM pgslo.incident WHERE rule = '{rule}' ORDER BY incident_id"
+            f"SELECT opened_batch, over_batch, resolution FROM pgslo.incident WHERE rule = '{rule}' ORDER BY incident_id"
         ).rows
     )
 
@@ -68,7 +68,15 @@ def events(session):
     return session.values("SELECT event FROM pgslo.incident_event ORDER BY incident_event_id")
 
 
-def test_a_missed_batch_opens_and_a_later_one_that_is_met_resolves(stats):
+def states(session, rule="age_complete"):
+    return list(
+        session.run(
+            f"SELECT state, missed_batches, stored FROM pgslo.incident WHERE rule = '{rule}' ORDER BY incident_id"
+        ).rows
+    )
+
+
+def test_a_missed_batch_opens_and_it_is_over_when_a_later_one_is_met(stats):
     judge(stats, 1, "met")
     judge(stats, 2, "missed")
     judge(stats, 3, "missed")
@@ -76,8 +84,9 @@ def test_a_missed_batch_opens_and_a_later_one_that_is_met_resolves(stats):
     judge(stats, 4, "unknown")
     assert incidents(stats) == [("2", None, None)]
     judge(stats, 5, "met")
-    assert incidents(stats) == [("2", "5", "met")]
-    assert events(stats) == ["opened", "resolved"]
+    assert incidents(stats) == [("2", "5", None)]
+    assert states(stats) == [("over", 2, "2 missed batches (20 rows) are still stored")]
+    assert events(stats) == ["opened", "over"]
     assert stats.run("SELECT writer, application FROM pgslo.incident").rows == (("loader", "nightly"),)
 
 
@@ -106,7 +115,7 @@ def test_an_older_batch_neither_ends_nor_hides_it(stats):
     judge(stats, 6, "met")
     assert incidents(stats) == [("5", None, None)]
     judge(stats, 8, "met")
-    assert incidents(stats) == [("5", "8", "met")]
+    assert incidents(stats) == [("5", "8", None)]
 
 
 def test_an_old_batch_that_turns_bad_is_history(stats):
@@ -135,7 +144,9 @@ def test_hysteresis(stats):
     judge(stats, 10, "met")
     assert incidents(stats) == [("3", None, None)]
     judge(stats, 11, "met")
-    assert incidents(stats) == [("3", "11", "met")]
+    assert incidents(stats) == [("3", "11", None)]
+    # Of a run that is too short nothing is recorded.
+    assert stats.values("SELECT missed FROM pgslo.incident") == [["3", "5", "8"]]
 
 
 @pytest.mark.parametrize("resolution", ["real", "false_alarm"])
@@ -145,7 +156,7 @@ def test_what_a_person_resolved_is_reopened_when_the_next_batch_misses_too(stats
     assert incidents(stats) == [("1", "1", resolution)]
     judge(stats, 2, "missed")
     assert incidents(stats) == [("1", None, None)]
-    assert events(stats) == ["opened", "resolved", "reopened"]
+    assert events(stats) == ["opened", "over" if resolution == "real" else "resolved", "reopened"]
     ((by, note),) = stats.run("SELECT resolved_by, note FROM pgslo.incident").rows
     assert (by, note) == (None, "source fixed")
 
@@ -164,9 +175,7 @@ def test_a_false_alarm_is_one_however_often_the_batch_is_judged(stats):
     judge(stats, 1, "missed")
     assert incidents(stats) == [("1", "1", "false_alarm")]
     stats.run("INSERT INTO features.stats VALUES (1, '2026-11-21', 999, 'us')")
-    stats.run(
-        "SELECT pgslo.resolve(incident_id, 'false_alarm') FROM pgslo.incident WHERE resolved_at IS NULL"
-    )
+    stats.run("SELECT pgslo.resolve(incident_id, 'false_alarm') FROM pgslo.incident WHERE over_at IS NULL")
     stats.run("INSERT INTO features.stats VALUES (2, '2026-11-21', 999, 'us')")
     assert incidents(stats, "age_range") == [("2026-11-21", "2026-11-21", "false_alarm")]
     stats.run("INSERT INTO features.stats VALUES (2, '2026-11-22', 999, 'us')")
@@ -185,8 +194,8 @@ def test_acknowledge_mute_and_history(stats):
     assert stats.values("SELECT state FROM pgslo.page") == ["muted"]
     stats.run(f"SELECT pgslo.mute({number}, NULL)")
     stats.run(f"SELECT pgslo.resolve({number}, 'real')")
-    assert stats.values("SELECT state FROM pgslo.page") == ["resolved"]
-    assert events(stats) == ["opened", "acknowledged", "muted", "unmuted", "resolved"]
+    assert stats.values("SELECT state FROM pgslo.page") == ["over"]
+    assert events(stats) == ["opened", "acknowledged", "muted", "unmuted", "over"]
     ((who, note),) = stats.run(
         "SELECT done_by, note FROM pgslo.incident_event WHERE event = 'acknowledged'"
     ).rows
@@ -219,9 +228,11 @@ def test_a_muted_rule_is_muted_for_its_next_incident_too(stats):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        ("acknowledge(99)", "incident 99 is not open"),
-        ("mute(99, now() + interval '1 day')", "incident 99 is not open"),
-        ("resolve(99, 'real')", "incident 99 is not open"),
+        ("acknowledge(99)", "incident 99 does not exist"),
+        ("mute(99, now() + interval '1 day')", "incident 99 does not exist"),
+        ("resolve(99, 'real')", "incident 99 does not exist"),
+        ("accept(99, 'they are right')", "incident 99 does not exist"),
+        ("accept(99, ' ')", "batches are accepted with a reason"),
         ("resolve(99, 'healed')", "an incident is resolved as real or as false_alarm, not as healed"),
         ("resolve(99, NULL)", "an incident is resolved as real or as false_alarm, not as NULL"),
         (
@@ -250,7 +261,7 @@ def test_columns_that_broke_together_are_one_page_and_still_named(stats):
     pages = stats.run(
         "SELECT batch, columns, cardinality(incidents), state FROM pgslo.page ORDER BY page"
     ).rows
-    assert pages == (("2026-11-21", ["age", "country"], 2, "resolved"), ("2026-11-23", ["age"], 1, "open"))
+    assert pages == (("2026-11-21", ["age", "country"], 2, "over"), ("2026-11-23", ["age"], 1, "open"))
     facts = dict(stats.run("SELECT * FROM pgslo.explain((SELECT min(incident_id) FROM pgslo.incident))").rows)
     assert facts["broke together"].endswith("country_accepted_values")
     assert facts["tasks that read it"] == "churn (#churn)"
@@ -349,6 +360,9 @@ def test_a_write_notifies_nobody_and_tick_does_once(apply, connection, connect):
     assert told() == [("acknowledged", 1)]
     connection.execute("INSERT INTO features.stats VALUES (1, '2026-11-22', 9, 'us')")
     connection.execute("SELECT pgslo.tick()")
+    assert told() == [("over", 1)]
+    connection.execute("DELETE FROM features.stats WHERE day = '2026-11-21'")
+    connection.execute("SELECT pgslo.tick()")
     assert told() == [("resolved", 1)]
 
 
@@ -375,6 +389,7 @@ def test_only_operators_decide_and_everybody_may_look(apply, connection, connect
             "mute(1, NULL)",
             "mute_rule('a', 'b', NULL)",
             "resolve(1, 'real')",
+            "accept(1, 'right')",
             "evidence(1)",
         ),
         *("subscribe('x')", "begin_delivery(1)", "end_delivery(1)"),

@@ -23,7 +23,7 @@ def incidents(session):
     """Batches in which incidents opened and were resolved."""
     return list(
         session.run(
-            "SELECT opened_batch, resolved_batch, resolution FROM pgslo.incident ORDER BY incident_id"
+            "SELECT opened_batch, over_batch, resolution FROM pgslo.incident ORDER BY incident_id"
         ).rows
     )
 
@@ -41,9 +41,9 @@ def test_it_opens_once_and_is_resolved_by_a_later_batch_that_meets_the_rule(sess
     write(session, "(9, '2026-11-22', 999)")
     assert incidents(session) == [("2026-11-21", None, None)]
     write(session, "(10, '2026-11-23', 1)")
-    assert incidents(session) == [("2026-11-21", "2026-11-23", "met")]
+    assert incidents(session) == [("2026-11-21", "2026-11-23", None)]
     write(session, "(11, '2026-11-24', 999)")
-    assert incidents(session) == [("2026-11-21", "2026-11-23", "met"), ("2026-11-24", None, None)]
+    assert incidents(session) == [("2026-11-21", "2026-11-23", None), ("2026-11-24", None, None)]
 
 
 def test_neither_more_rows_of_its_batch_nor_an_older_batch_resolve_it(session):
@@ -73,8 +73,8 @@ def test_many_batches_in_one_copy_are_judged_in_their_own_order(session):
     outcome = session.copy("features.example", lines)
     assert len(outcome.notices) == 1
     assert incidents(session) == [
-        ("2026-11-22", "2026-11-24", "met"),
-        ("2026-11-25", "2026-11-26", "met"),
+        ("2026-11-22", "2026-11-24", None),
+        ("2026-11-25", "2026-11-26", None),
         ("2026-11-28", None, None),
     ]
     assert len(
@@ -94,7 +94,7 @@ def test_a_share_is_judged_over_the_whole_batch(session, mode):
     assert outcome.warned == {"a_range"}
     assert incidents(session) == [("2026-11-21", None, None)]
     write(session, "(6, '2026-11-22', 1), (7, '2026-11-22', 1), (8, '2026-11-22', 1), (9, '2026-11-22', 999)")
-    assert incidents(session) == [("2026-11-21", "2026-11-22", "met")]
+    assert incidents(session) == [("2026-11-21", "2026-11-22", None)]
 
 
 def test_a_number_of_failures_is_judged_over_the_whole_batch(session):
@@ -105,7 +105,7 @@ def test_a_number_of_failures_is_judged_over_the_whole_batch(session):
     assert session.run("INSERT INTO features.example VALUES (1, '2026-11-21', 999)").warned == {"a_range"}
     assert incidents(session) == [("2026-11-21", None, None)]
     write(session, "(1, '2026-11-22', 999), (2, '2026-11-22', 999)")
-    assert incidents(session) == [("2026-11-21", "2026-11-22", "met")]
+    assert incidents(session) == [("2026-11-21", "2026-11-22", None)]
 
 
 def test_failures_of_other_rules_do_not_dilute_a_share(session):
@@ -232,7 +232,7 @@ def test_a_later_batch_resolves(session, key):
     write(session, f"(2, {values[0]}, 1)")
     assert incidents(session) == [(names[0], None, None)]
     write(session, f"(3, {values[1]}, 1)")
-    assert incidents(session) == [(names[0], names[1], "met")]
+    assert incidents(session) == [(names[0], names[1], None)]
 
 
 @pytest.mark.parametrize("type_", ["date", "text", "int"])
@@ -255,7 +255,7 @@ def test_a_batch_at_the_end_of_time_is_resolved_all_the_same(session):
     example(session, BY_DAY)
     write(session, "(1, 'infinity', 999)")
     write(session, "(2, '2026-11-22', 1)")
-    assert incidents(session) == [("infinity", "2026-11-22", "met")]
+    assert incidents(session) == [("infinity", "2026-11-22", None)]
 
 
 def test_a_batch_with_a_long_name_is_counted(session):
@@ -288,14 +288,14 @@ def test_without_a_batch_each_statement_of_a_bulk_load_is_one(session):
     write(session, "(1, NULL, 1)")
     ((opened, resolved, resolution),) = incidents(session)
     assert opened < resolved
-    assert resolution == "met"
+    assert resolution is None
 
 
 def test_an_update_of_the_batch_key_writes_into_the_new_batch(session):
     example(session, BY_DAY)
     write(session, "(1, '2026-11-20', 999)")
     session.run("UPDATE features.example SET day = '2026-11-21', a = 1")
-    assert incidents(session) == [("2026-11-20", "2026-11-21", "met")]
+    assert incidents(session) == [("2026-11-20", "2026-11-21", None)]
 
 
 # Streams, and the clock
@@ -310,7 +310,7 @@ def test_a_streamed_table_is_looked_after_by_tick(session):
     write(session, "(3, '2026-11-22', 1)")
     assert incidents(session) == [("2026-11-21", None, None)]
     session.run("SELECT pgslo.tick()")
-    assert incidents(session) == [("2026-11-21", "2026-11-22", "met")]
+    assert incidents(session) == [("2026-11-21", "2026-11-22", None)]
     write(session, "(4, '2026-11-23', 999), (5, '2026-11-24', 1), (6, '2026-11-25', 999)")
     session.run("SELECT pgslo.tick()")
     assert incidents(session)[1:] == [("2026-11-23", None, None)]
@@ -326,7 +326,7 @@ def test_a_streamed_table_without_batches_is_judged_by_the_hour(session):
     session.run("SELECT pgslo.tick()")
     ((_, resolved, resolution),) = incidents(session)
     assert resolved.endswith(":00:00+00:00")
-    assert resolution == "met"
+    assert resolution is None
 
 
 def test_the_clock_cuts_batches_at_the_same_times_in_every_time_zone(session):
@@ -406,7 +406,7 @@ def _guard(connection):
 
 
 def _open(connection):
-    query = "SELECT opened_batch FROM pgslo.incident WHERE resolved_at IS NULL ORDER BY incident_id"
+    query = "SELECT opened_batch FROM pgslo.incident WHERE over_at IS NULL ORDER BY incident_id"
     return [row[0] for row in connection.execute(query)]
 
 
@@ -441,7 +441,7 @@ def test_a_changed_definition_keeps_open_incidents_and_history(session):
     assert session.run("SELECT * FROM pgslo_catalog.fragment").rows == before
     assert session.values("SELECT owner FROM pgslo.incident") == ["kim"]
     write(session, "(2, '2026-11-22', 1)")
-    assert incidents(session) == [("2026-11-21", "2026-11-22", "met")]
+    assert incidents(session) == [("2026-11-21", "2026-11-22", None)]
 
 
 def test_cost_follows_the_write_and_not_the_history(session):
@@ -452,8 +452,8 @@ def test_cost_follows_the_write_and_not_the_history(session):
            SELECT d.definition_id, 'old ' || n, n, 1000 FROM pgslo_catalog.definition d, generate_series(1, 20000) AS n"""
     )
     session.run(
-        """INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, resolved_at, resolution)
-           SELECT r.definition_id, r.rule_id, 'old', n, now(), 'met' FROM pgslo_catalog.rule r, generate_series(1, 10000) AS n"""
+        """INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, over_at, resolved_at, resolution)
+           SELECT r.definition_id, r.rule_id, 'old', n, now(), now(), 'met' FROM pgslo_catalog.rule r, generate_series(1, 10000) AS n"""
     )
     session.run("ANALYZE pgslo_catalog.fragment, pgslo_catalog.incident")
     write(session, "(1, '2026-11-21', 999)")

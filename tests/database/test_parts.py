@@ -63,7 +63,7 @@ def in_table(connection: Connection, table: str = "t.pt") -> dict[str, int]:
 
 def is_open(connection: Connection, rule: str = "r_flag") -> bool:
     (found,) = rows(
-        connection, f"SELECT count(*) FROM pgslo.incident WHERE rule = '{rule}' AND resolved_at IS NULL"
+        connection, f"SELECT count(*) FROM pgslo.incident WHERE rule = '{rule}' AND over_at IS NULL"
     )
     return found != (0,)
 
@@ -217,7 +217,9 @@ def test_children_by_inheritance_such_as_chunks(connection: Connection, apply: A
         connection,
         "SELECT count(*) FROM pgslo_catalog.known_part WHERE upper(places) - lower(places) = 86400",
     ) == [(4,)]
-    connection.execute("UPDATE pgslo_catalog.incident SET resolved_at = NULL, resolution = NULL")
+    connection.execute(
+        "UPDATE pgslo_catalog.incident SET over_at = NULL, resolved_at = NULL, resolution = NULL"
+    )
     connection.execute("DROP TABLE t.chunk_1")
     connection.execute("TRUNCATE t.chunk_2")
     connection.execute("ALTER TABLE t.chunk_3 NO INHERIT t.pt")
@@ -398,7 +400,7 @@ def test_the_newest_batches_are_counted_first(connection: Connection, apply: App
         if not rows(connection, left):
             break
     assert counted(connection) == in_table(connection)
-    assert rows(connection, "SELECT resolved_at FROM pgslo.incident WHERE rule = 'r_flag'")
+    assert rows(connection, "SELECT over_at FROM pgslo.incident WHERE rule = 'r_flag'")
 
 
 def test_a_count_makes_no_batch_newer(connection: Connection, apply: Apply) -> None:

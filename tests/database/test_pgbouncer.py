@@ -196,9 +196,7 @@ def test_everything_is_counted_once_whatever_others_left_in_the_session(
     ).fetchall()
     # A streamed table is counted from its rows, and failing ones are judged from those.
     assert (rows, failures) == (sum(kept), sum(wrong) if writes == "bulk" else None)
-    assert guarded.execute("SELECT rule FROM pgslo.incident WHERE resolved_at IS NULL").fetchall() == [
-        ("r_a",)
-    ]
+    assert guarded.execute("SELECT rule FROM pgslo.incident WHERE over_at IS NULL").fetchall() == [("r_a",)]
     assert guarded.execute("SELECT rule FROM pgslo.rule WHERE broken IS NOT NULL").fetchall() == []
     sessions = guarded.execute(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name <> 'pgslo' AND pid <> pg_backend_pid() AND backend_type = 'client backend'"

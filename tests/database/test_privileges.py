@@ -134,7 +134,7 @@ def test_a_reader_needs_the_right_to_read_the_view_and_no_other(
         "missed"
     ]
 
-    assert values(session, "SELECT rule FROM pgslo.incident WHERE resolved_at IS NULL") == ["r_warn"]
+    assert values(session, "SELECT rule FROM pgslo.incident WHERE over_at IS NULL") == ["r_warn"]
     assert values(session, "SELECT definition FROM pgslo.status") == ["features.example"]
     assert "r_warn" in values(session, "SELECT rule FROM pgslo.rule")
     facts = dict(session.execute("SELECT * FROM pgslo.explain(%s)", (incident,)).fetchall())

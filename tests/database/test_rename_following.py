@@ -97,7 +97,7 @@ def test_writes_live(connection, connect, change, mode):
     ).fetchall()
     assert counted == [("2" if batches else "unknown", 2, 2)]
     incidents = {
-        row[0] for row in connection.execute("SELECT rule FROM pgslo.incident WHERE resolved_at IS NULL")
+        row[0] for row in connection.execute("SELECT rule FROM pgslo.incident WHERE over_at IS NULL")
     }
     assert incidents == {"b_warn", "b_share"}
     held = connection.execute("SELECT count(*) FROM pgslo.quarantine").fetchone()

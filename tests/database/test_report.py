@@ -61,7 +61,7 @@ def report(apply, connection, dsn, tmp_path, monkeypatch) -> Path:
     connection.execute("SELECT pgslo.acknowledge(max(incident_id), %s) FROM pgslo.incident", (EVIL,))
     connection.execute("UPDATE pgslo_catalog.incident SET opened_at = opened_at - interval '9 days'")
     connection.execute(
-        "UPDATE pgslo_catalog.incident SET resolved_at = resolved_at - interval '6 days' WHERE resolved_at IS NOT NULL"
+        "UPDATE pgslo_catalog.incident SET over_at = over_at - interval '6 days' WHERE over_at IS NOT NULL"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PGSLO_DSN", dsn)

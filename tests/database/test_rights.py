@@ -55,7 +55,7 @@ FUNCTIONS = {
         *("subscribe", "watch_deliveries", "queue_delivery", "begin_delivery", "end_delivery"),
         "recount_pairs",
     },
-    "steward": {"release", "discard", "evidence", "audit"},
+    "steward": {"release", "discard", "evidence", "audit", "accept"},
     "trainer": {
         *(
             "create_snapshot",

@@ -50,7 +50,7 @@ def left(conn: Connection) -> tuple[list[int], list[str], int, int, int]:
     """What writes left: rows, rules with an incident, rows in quarantine, repairs, fragments."""
     return (
         values(conn, "SELECT id FROM features.example ORDER BY id"),
-        values(conn, "SELECT rule FROM pgslo.incident WHERE resolved_at IS NULL ORDER BY rule"),
+        values(conn, "SELECT rule FROM pgslo.incident WHERE over_at IS NULL ORDER BY rule"),
         values(conn, "SELECT count(*) FROM pgslo.quarantine")[0],
         values(conn, "SELECT count(*) FROM pgslo.repair")[0],
         values(conn, "SELECT count(*) FROM pgslo_catalog.fragment")[0],

@@ -157,6 +157,14 @@ def test_only_tasks_that_read_the_column_are_told(guarded, hook):
     guarded.execute(GOOD.format(22))
     once()
     assert len(hook.got) == 4
+    assert hook.got[-1]["type"] == "failure"
+    assert hook.got[-1]["title"].startswith(
+        "over, 1 missed batch (1 row) is still stored: features.stats: age"
+    )
+    guarded.execute("DELETE FROM features.stats WHERE day = '2026-11-21'")
+    guarded.execute("SELECT pgslo.tick()")
+    once()
+    assert len(hook.got) == 6
     assert hook.got[-1]["type"] == "success"
     assert hook.got[-1]["title"].startswith("resolved: features.stats: age")
 
@@ -169,7 +177,7 @@ def test_what_happened_while_it_was_down_is_told(guarded, hook):
     guarded.execute(BAD_AGE.format(23))
     once()
     assert [title.split(":")[0] for title in hook.titles()] == [
-        "missed and resolved meanwhile",
+        "missed meanwhile, and over, 1 missed batch (1 row) is still stored",
         "features.stats",
     ]
 
@@ -197,7 +205,7 @@ def test_a_receiver_that_fails_is_tried_again_and_holds_up_nobody_else(guarded, 
     pending = guarded.execute(
         "SELECT recipient, event FROM pgslo.delivery WHERE sent_at IS NULL ORDER BY delivery_id"
     ).fetchall()
-    assert pending == [("gone", "opened"), ("gone", "resolved")], "in order, until it comes back"
+    assert pending == [("gone", "opened"), ("gone", "over")], "in order, until it comes back"
 
 
 def test_it_hears_of_a_change_at_once_and_ends_in_peace(guarded, hook):
@@ -247,7 +255,10 @@ def test_killed_between_messages_it_sends_none_twice(guarded, hook):
     with watching():
         guarded.execute(GOOD.format(22))
         hook.wait_for(2)
-    assert [title.split(":")[0] for title in hook.titles()] == ["features.stats", "resolved"]
+    assert [title.split(":")[0] for title in hook.titles()] == [
+        "features.stats",
+        "over, 1 missed batch (1 row) is still stored",
+    ]
 
 
 def test_two_watches_tell_once(guarded, hook):
@@ -305,7 +316,10 @@ def test_the_server_is_killed_and_comes_back(hook, tmp_path, monkeypatch):
             hook.wait_for(2)
             process.terminate()
             process.wait()
-        assert [title.split(":")[0] for title in hook.titles()] == ["features.stats", "resolved"]
+        assert [title.split(":")[0] for title in hook.titles()] == [
+            "features.stats",
+            "over, 1 missed batch (1 row) is still stored",
+        ]
     finally:
         server.stop()
         shutil.rmtree(folder)
@@ -367,23 +381,3 @@ def test_nobody_to_tell_and_no_right_to(guarded, hook, role, dsn):
     guarded.execute(BAD_AGE.format(21))
     assert once("--dsn", reader).exit_code == 0
     assert len(hook.got) == 1
-
-
-def test_a_tick_that_left_batches_is_followed_by_the_next_at_once(guarded):
-    guarded.execute(
-        "INSERT INTO features.stats SELECT d, date '2026-01-01' + d, 9, 'us' FROM generate_series(1, 9) d"
-    )
-    while guarded.execute("SELECT pgslo.tick()").fetchone() == (True,):
-        pass
-    guarded.execute(
-        "INSERT INTO features.stats SELECT d, date '2026-02-01' + d, 9, 'us' FROM generate_series(1, 9) d"
-    )
-    # Time for a single batch.
-    guarded.execute(
-        """CREATE OR REPLACE FUNCTION pgslo_catalog.follow_until(at_once text) RETURNS timestamptz LANGUAGE sql VOLATILE
-           SET search_path = pg_catalog, pg_temp AS $$SELECT clock_timestamp()$$"""
-    )
-    closed = "SELECT count(*) FROM pgslo_catalog.batch WHERE closed_at IS NOT NULL"
-    assert guarded.execute(closed).fetchone() == (8,)
-    with watching("--tick", "--every", "3600"):
-        until(lambda: guarded.execute(closed).fetchone() == (17,))

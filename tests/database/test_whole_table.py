@@ -36,14 +36,14 @@ def test_a_table_that_is_emptied(session, rule, empty, batch):
     session.run(empty)
     session.run("SELECT pgslo.tick()")
     assert verdict(session)[0] == "missed"
-    assert session.values("SELECT rule FROM pgslo.incident WHERE resolved_at IS NULL") == ["has_rows"]
+    assert session.values("SELECT rule FROM pgslo.incident WHERE over_at IS NULL") == ["has_rows"]
     # It is over as soon as the table has rows again, whatever writes them.
     session.run(
         "SET session_replication_role = replica; INSERT INTO features.u VALUES (3, '2026-01-01'); RESET session_replication_role"
     )
     session.run("SELECT pgslo.tick()")
     assert verdict(session)[0] == "met"
-    assert session.values("SELECT rule FROM pgslo.incident WHERE resolved_at IS NULL") == []
+    assert session.values("SELECT rule FROM pgslo.incident WHERE over_at IS NULL") == []
 
 
 def test_what_another_table_has_by_now(session):
@@ -62,13 +62,13 @@ def test_what_another_table_has_by_now(session):
     }
     session.run("UPDATE features.other SET a = -1 WHERE id = 1; DELETE FROM features.other WHERE id = 2")
     session.run("SELECT pgslo.tick()")
-    assert sorted(session.values("SELECT rule FROM pgslo.incident WHERE resolved_at IS NULL")) == [
+    assert sorted(session.values("SELECT rule FROM pgslo.incident WHERE over_at IS NULL")) == [
         "has_rows",
         "same",
     ]
     session.run("UPDATE features.other SET a = 1; INSERT INTO features.other VALUES (2, 1)")
     session.run("SELECT pgslo.tick()")
-    assert session.values("SELECT rule FROM pgslo.incident WHERE resolved_at IS NULL") == []
+    assert session.values("SELECT rule FROM pgslo.incident WHERE over_at IS NULL") == []
 
 
 def test_rows_of_the_whole_table(session):

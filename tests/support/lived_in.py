@@ -107,7 +107,7 @@ def live(connection: Connection, definitions: list[definition.Definition]) -> No
     connection.execute("INSERT INTO features.weights VALUES (1, 'a', 40), (2, 'a', 60)")
     connection.execute("CREATE MATERIALIZED VIEW features.ages AS SELECT id, age FROM guarded.example")
     connection.execute("SELECT pgslo.tick()")
-    assert set(values(connection, "SELECT rule FROM pgslo.incident WHERE resolved_at IS NULL")) >= {
+    assert set(values(connection, "SELECT rule FROM pgslo.incident WHERE over_at IS NULL")) >= {
         "r_age",
         "r_mood",
     }
@@ -202,7 +202,7 @@ def goes_on(
         "INSERT INTO features.example VALUES (5, 1, 1, 'e@example.com', 'good', 'de', '2026-11-25')"
     )
     assert "features.example" not in values(
-        restored, "SELECT definition FROM pgslo.incident WHERE resolved_at IS NULL"
+        restored, "SELECT definition FROM pgslo.incident WHERE over_at IS NULL"
     )
     restored.execute("INSERT INTO features.stream VALUES (2, 1)")
     restored.execute("SELECT pgslo.tick()")

@@ -24,8 +24,8 @@ OK, BREACH = 0, 4
 def gate(session: Session, task: str, *, as_json: bool) -> int:
     """Say whether a task may be trained now.
 
-    It may when every column that it reads is healthy in the newest judged batches and now, and when the snapshots that its gate wants are there, fresh and without an
-    unhealthy batch; the evaluation set may not end before the training set. Ends with exit code 0 when it may and 4 when it may not.
+    It may when no stored batch misses a rule about a column that it reads, and when the snapshots that its gate wants are there, fresh and without an
+    unhealthy batch. One whose gate names a training snapshot may when the newest batches and that snapshot are healthy; the evaluation set may not end before the training set. Ends with exit code 0 when it may and 4 when it may not.
     """
     with session.connect() as conn:
         if rights_on(conn)["may_tick"]:
@@ -60,7 +60,10 @@ def described(point: dict[str, Any]) -> str:
     }.get(point["about"], f"{point['about']} set")
     batch = (
         f"batch {point['batch']}: "
-        if point["batch"] and not point["is_ready"] and point["about"] in ("column", "table")
+        if point["batch"]
+        and not point["is_ready"]
+        and point["about"] in ("column", "table")
+        and f"batch {point['batch']}" not in point["said"]
         else ""
     )
     return f"{'yes' if point['is_ready'] else 'no '} {about}: {batch}{point['said']}"

@@ -41,7 +41,7 @@ class _Listing(click.Group):
 def incidents() -> None:
     """Look at incidents, and say what becomes of them.
 
-    Everybody may look. What becomes of them is for operators: the owner of the schema pgslo, and whom he allows. Without a command, open incidents are listed.
+    Everybody may look. What becomes of them is for operators: the owner of the schema pgslo, and whom he allows. Without a command, incidents that are not resolved are listed.
     """
 
 
@@ -54,7 +54,7 @@ def incidents() -> None:
 def list_incidents(session: Session, tables: tuple[str, ...], *, everything: bool, as_json: bool) -> None:
     """List incidents.
 
-    The newest comes first. Open ones are listed, of TABLES such as features.user_stats or of all. Those of one page opened with the same batch.
+    The newest comes first. Those that are open or over are listed, of TABLES such as features.user_stats or of all. Those of one page opened with the same batch.
     """
     with session.connect() as conn:
         rights = rights_on(conn)
@@ -65,7 +65,7 @@ def list_incidents(session: Session, tables: tuple[str, ...], *, everything: boo
     if as_json:
         output.document(incidents=[plain(row) for row in rows])
     elif not rows:
-        output.say("no incidents" if everything else "no open incidents")
+        output.say("no incidents" if everything else "no open incidents, and none that are over")
     else:
         output.table(
             ("incident", "page", "table", "rule", "columns", "since", "batch", "state", "owner"),
@@ -88,8 +88,10 @@ def list_incidents(session: Session, tables: tuple[str, ...], *, everything: boo
 
 
 def _state(row: dict[str, Any]) -> str:
-    if row["resolved_at"]:
+    if row["state"] == "resolved":
         return f"{row['resolution'].replace('_', ' ')} {moment(row['resolved_at'])}"
+    if row["state"] == "over":
+        return f"over, {row['stored'] or 'no missed batch is stored'}"
     if row["muted_until"] and row["muted_until"] > dt.datetime.now(dt.UTC):
         return f"muted until {moment(row['muted_until'])}"
     return f"acknowledged by {row['acknowledged_by']}" if row["acknowledged_at"] else "open"
@@ -243,7 +245,10 @@ def _interval(span: str) -> str:
 def resolve(
     session: Session, numbers: tuple[int, ...], *, resolution: str, note: str | None, as_json: bool
 ) -> int:
-    """End incidents. One is reopened if the next batch misses its rule as well."""
+    """End incidents.
+
+    A false alarm ends the warnings. One that is real is over while missed batches of it are stored. Incidents are reopened if the next batch misses the rule as well.
+    """
     return _decide(
         session,
         numbers,
@@ -251,6 +256,22 @@ def resolve(
         (resolution.replace("-", "_"), note),
         as_json=as_json,
     )
+
+
+@incidents.command()
+@click.argument("number", type=_id, metavar="INCIDENT")
+@click.option("--reason", required=True, help="Why the rows stay as they are; kept with the incident.")
+@click.option("--batches", metavar="BATCH,…", help="Some of its missed batches; without it, all.")
+@_json
+@session_options
+@pass_session
+def accept(session: Session, number: int, *, reason: str, batches: str | None, as_json: bool) -> int:
+    """Accept missed batches as they are: their readers are not warned any more.
+
+    For stewards. Batches that are missed later, and further bad rows of these batches, are not accepted with them.
+    """
+    names = None if batches is None else [name.strip() for name in batches.split(",") if name.strip()]
+    return _decide(session, (number,), "SELECT pgslo.accept(%s, %s, %s)", (reason, names), as_json=as_json)
 
 
 def _decide(

@@ -37,7 +37,7 @@ def status(session: Session, tables: tuple[str, ...], *, show_rules: bool, as_js
     """Show how the defined tables are.
 
     TABLES are names such as features.user_stats; without any, all are shown. Ends with exit code 4 when something is
-    broken: an incident is open, a rule can no longer be judged, a table's columns differ from what is promised,
+    broken: an incident is not resolved, a rule can no longer be judged, a table's columns differ from what is promised,
     somebody switched off a trigger, or a table is guarded no longer: it was made anew, or triggers or views were dropped.
     """
     with session.connect() as conn:
@@ -160,7 +160,7 @@ def resolve(table: str, known: Sequence[str]) -> str:
 
 
 def read_incidents(conn: Connection, *, everything: bool = False) -> list[Row]:
-    """Incidents, newest first: open ones, or all."""
+    """Incidents, newest first: those that are not resolved, or all."""
     return database.fetch(conn, "incidents", {"all": everything})
 
 
@@ -265,13 +265,14 @@ def _show_tables(rows: Sequence[Row], budgets: Sequence[Row]) -> None:
         output.say("no table has a definition")
         return
     output.table(
-        ("table", "owner", "rules", "incidents", "broken", "quarantined", "budget left", "last record"),
+        ("table", "owner", "rules", "open", "over", "broken", "quarantined", "budget left", "last record"),
         [
             (
                 row["definition"],
                 row["owner"] or "",
                 f"{row['rules']:,}",
                 f"{row['open_incidents']:,}",
+                f"{row['over_incidents']:,}",
                 f"{row['broken_rules']:,}",
                 f"{row['quarantined_rows']:,}",
                 budget_left(_budget(budgets, row["definition"], None)),
@@ -279,7 +280,7 @@ def _show_tables(rows: Sequence[Row], budgets: Sequence[Row]) -> None:
             )
             for row in rows
         ],
-        numbers=frozenset({2, 3, 4, 5, 6}),
+        numbers=frozenset({2, 3, 4, 5, 6, 7}),
     )
 
 
@@ -305,15 +306,19 @@ def _show_rules(standings: Sequence[standing.Standing]) -> None:
 
 
 def _show_incident(row: Row, budgets: Sequence[Row]) -> None:
-    """An open incident: what, since when, who reads it, what to do."""
+    """An incident that is open or over: what, since when, who reads it, what to do."""
     facts = row["facts"]
     columns = f", column {', '.join(row['columns'])}" if row["columns"] else ""
+    verb = "misses" if row["state"] == "open" else "missed"
     output.say()
     output.say(
-        f"incident {row['incident_id']}: {row['definition']} misses rule {row['rule']}{columns}",
-        fg="red",
+        f"incident {row['incident_id']}: {row['definition']} {verb} rule {row['rule']}{columns}",
+        fg="red" if row["state"] == "open" else "yellow",
         bold=True,
     )
+    if row["state"] == "over":
+        _fact("state", f"over, {row['stored'] or 'no missed batch is stored'}")
+        _fact("batches", facts.get("missed batches"))
     _fact("promised", row["promise"])
     _fact("since", f"{moment(row['opened_at'])}, batch {row['opened_batch']}")
     _fact("newest", facts.get("newest missed batch"))
@@ -327,11 +332,15 @@ def _show_incident(row: Row, budgets: Sequence[Row]) -> None:
     _fact("known to", facts.get("acknowledged"))
     _fact("muted", f"until {facts['muted until']}" if "muted until" in facts else None)
     _fact("note", row["note"])
+    _fact("to do", _to_do(row))
+
+
+def _to_do(row: Row) -> str:
     number = row["incident_id"]
-    _fact(
-        "to do",
-        f"it resolves by itself when a later batch keeps the rule; more: pgslo incidents show {number}",
-    )
+    more = f"more: pgslo incidents show {number}"
+    if row["state"] == "open":
+        return f"it is over when a later batch keeps the rule; {more}"
+    return f"correct or remove the batches, or: pgslo incidents accept {number} --reason …; {more}"
 
 
 def _fact(word: str, text: str | None) -> None:
@@ -442,21 +451,26 @@ def plain(row: Row) -> Row:
 def tick(session: Session) -> int:
     """Close and judge batches that are due.
 
-    Rules over batches and learned bounds are judged here, and incidents that are over end. Run it every minute, for example from
+    Rules over batches and learned bounds are judged here, and incidents end. Run it every minute, for example from
     cron, or SELECT pgslo.tick() from pg_cron; pgslo watch --tick does it as well. Ends with exit code 1 if something that was due could not be done, for
     example because another session is at it.
     """
     with session.connect(writes=True) as conn:
         rights_on(conn)
-        before = _open(conn)
+        before = _unresolved(conn)
         warnings = ticking.tick(conn)
-        after = _open(conn)
-    output.message(f"{output.counted(len(before - after), 'incident')} resolved, {len(after):,} open")
+        after = _unresolved(conn)
+    resolved = sum(number not in after for number in before)
+    over = sum(state == "over" and before.get(number) != "over" for number, state in after.items())
+    still = sum(state == "open" for state in after.values())
+    output.message(f"{output.counted(over, 'incident')} over, {resolved:,} resolved, {still:,} open")
     return 1 if warnings else 0
 
 
-def _open(conn: Connection) -> set[int]:
-    """Open incidents by the view alone that every version has: batches are judged whatever the library's age."""
-    return {
-        row[0] for row in conn.execute("SELECT incident_id FROM pgslo.incident WHERE resolved_at IS NULL")
-    }
+def _unresolved(conn: Connection) -> dict[int, str]:
+    """States of incidents by what the view has in every version: batches are judged whatever the library's age."""
+    query = (
+        "SELECT i.incident_id, coalesce(pg_catalog.to_jsonb(i) OPERATOR(pg_catalog.->>) 'state', 'open')"
+        " FROM pgslo.incident i WHERE i.resolved_at IS NULL"
+    )
+    return dict(conn.execute(query.encode()).fetchall())

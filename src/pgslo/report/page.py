@@ -49,7 +49,8 @@ def render(facts: Facts) -> str:
         lstrip_blocks=True,
     )
     tables = [_table(row, facts) for row in facts.status]
-    still = [row for row in facts.incidents if row["resolved_at"] is None]
+    still = sum(row["state"] == "open" for row in facts.incidents)
+    over = sum(row["state"] == "over" for row in facts.incidents)
     page = environment.get_template("page.html.j2").render(
         database=facts.database,
         made_at=_moment(facts.now),
@@ -57,7 +58,8 @@ def render(facts: Facts) -> str:
         days=facts.days,
         figures=(
             ("tables", len(tables), ""),
-            ("open incidents", len(still), "bad" if still else ""),
+            ("open incidents", still, "bad" if still else ""),
+            ("over, missed batches still stored", over, "low"),
             ("rules that cannot be judged", sum(row["broken_rules"] for row in facts.status), "low"),
             (
                 "error budgets used up",
@@ -166,11 +168,17 @@ def _open(row: Row) -> dict[str, Any]:
         "newest": facts.get("newest missed batch", ""),
         "writer": facts.get("written by", ""),
         "readers": facts.get("tasks that read it", "no task that a definition names"),
-        "state": "acknowledged by " + row["acknowledged_by"]
-        if row["acknowledged_at"]
-        else "nobody looks after it yet",
+        "state": _state(row),
         "note": row["note"] or "",
     }
+
+
+def _state(row: Row) -> str:
+    if row["state"] == "over":
+        return f"over, {row['stored'] or 'no missed batch is stored'}"
+    return (
+        f"acknowledged by {row['acknowledged_by']}" if row["acknowledged_at"] else "nobody looks after it yet"
+    )
 
 
 def _shown(incidents: Sequence[Row], facts: Facts) -> list[Row]:
@@ -183,14 +191,10 @@ def _timeline(incidents: Sequence[Row], facts: Facts) -> Markup:
         Bar(
             row["rule"],
             f"incident {row['incident_id']}, {row['rule']}: {_moment(row['opened_at'])} to "
-            + (f"{_moment(row['resolved_at'])}, {row['resolution']}" if row["resolved_at"] else "now"),
+            + (f"{_moment(row['over_at'])}, {row['resolution'] or 'over'}" if row["over_at"] else "now"),
             row["opened_at"],
-            row["resolved_at"],
-            "open"
-            if row["resolved_at"] is None
-            else "false"
-            if row["resolution"] == "false_alarm"
-            else "over",
+            row["over_at"],
+            "open" if row["over_at"] is None else "false" if row["resolution"] == "false_alarm" else "over",
         )
         for row in _shown(incidents, facts)
     ]

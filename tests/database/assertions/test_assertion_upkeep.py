@@ -18,12 +18,10 @@ def test_replica_role_passes_and_the_audit_finds_it(conn, apply):
     assert conn.execute("SELECT assertion, group_shown FROM pgslo.audit('ml.weight')").fetchall() == [
         ("whole", "(portfolio) = (5)")
     ]
-    assert conn.execute("SELECT rule FROM pgslo.incident WHERE resolved_at IS NULL").fetchall() == [
-        ("whole",)
-    ]
+    assert conn.execute("SELECT rule FROM pgslo.incident WHERE over_at IS NULL").fetchall() == [("whole",)]
     conn.execute("UPDATE ml.weight SET weight = 1")
     assert conn.execute("SELECT * FROM pgslo.audit()").fetchall() == []
-    assert conn.execute("SELECT rule FROM pgslo.incident WHERE resolved_at IS NULL").fetchall() == []
+    assert conn.execute("SELECT rule FROM pgslo.incident WHERE over_at IS NULL").fetchall() == []
 
 
 def test_a_renamed_table_lets_writes_live_and_drift_says_so(conn, apply, dsn, monkeypatch):

@@ -67,7 +67,7 @@ def test_what_people_say_of_an_incident_counts(
     load(guarded, 1)
     load(guarded, 2, age="NULL")
     before = value(guarded, "SELECT clock_timestamp()")
-    incident = value(guarded, "SELECT incident_id FROM pgslo.incident WHERE resolved_at IS NULL")
+    incident = value(guarded, "SELECT incident_id FROM pgslo.incident WHERE over_at IS NULL")
     guarded.execute("SELECT pgslo.resolve(%s, %s)", (incident, resolution))
     load(guarded, 3)
     assert healthy(guarded, ["age"]) == expected
@@ -104,7 +104,7 @@ def test_a_task_is_ready_by_its_own_columns(guarded: Connection) -> None:
     load(guarded, 3, age="NULL")
     (reason,) = reasons(guarded)
     assert reason.startswith(
-        'column: column "age" of features.stats misses rule "age_completeness"; Batch 2026-11-03: 0 % of 50 rows are not null'
+        'column: 50 rows of batch 2026-11-03, which misses rule "age_completeness", are stored (incident '
     )
     load(guarded, 3)
     assert ready(guarded)
@@ -146,10 +146,11 @@ def test_more_batches_can_be_asked_for(guarded: Connection, apply: Callable[[str
     load(guarded, 2)
     assert reasons(guarded)[-1] == "table: 3 judged batches are wanted, there are 2"
     load(guarded, 3)
-    assert [reason[:50] for reason in reasons(guarded)] == [
-        'column: incident 1: rule "age_completeness" was mi'
-    ]
+    stored = 'column: 50 rows of batch 2026-11-01, which misses rule "age_completeness", are stored (incident 1, over)'
+    assert reasons(guarded) == [stored]
     load(guarded, 4)
+    assert reasons(guarded) == [stored], "a task reads history"
+    load(guarded, 1)  # corrected
     assert ready(guarded)
 
 

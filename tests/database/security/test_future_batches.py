@@ -18,7 +18,7 @@ columns:
 readers: [$reader, $trainer]
 tasks: {{t1: {{contact: "#x", reads: [amount]}}}}
 """
-OPEN = "SELECT rule, opened_batch FROM pgslo.incident WHERE resolved_at IS NULL AND rule <> 'freshness' ORDER BY rule"
+OPEN = "SELECT rule, opened_batch FROM pgslo.incident WHERE over_at IS NULL AND rule <> 'freshness' ORDER BY rule"
 
 
 @pytest.fixture(params=["bulk", "stream"])
@@ -63,15 +63,15 @@ def test_a_good_row_of_the_future_resolves_no_incident_of_a_rule_over_rows(pay):
     write(pay, (1, day(-3), 1), (2, day(-2), 4500))
     write(pay, (602, "'9999-01-01'", 1))
     for _ in range(2):
-        assert ("soft",) in pay.run("installer", "SELECT rule FROM pgslo.incident WHERE resolved_at IS NULL")
+        assert ("soft",) in pay.run("installer", "SELECT rule FROM pgslo.incident WHERE over_at IS NULL")
         tick(pay)
     # A batch of today does, also while the other is there.
     write(pay, (3, day(0), 1))
     tick(pay)
     assert pay.run(
         "installer",
-        "SELECT resolution, resolved_batch = current_date::text FROM pgslo.incident WHERE rule = 'soft'",
-    ) == [("met", True)]
+        "SELECT state, over_batch = current_date::text FROM pgslo.incident WHERE rule = 'soft'",
+    ) == [("over", True)]
 
 
 def test_it_resolves_no_incident_of_a_rule_over_batches(pay):
@@ -111,7 +111,7 @@ def test_a_person_who_resolves_an_incident_of_the_future_has_not_judged_what_is_
     pay.run("operator", f"SELECT pgslo.resolve({incident}, 'false_alarm')")
     ((judged_all,),) = pay.run(
         "installer",
-        f"SELECT resolved_place > extract(epoch FROM now() + interval '40 days') FROM pgslo_catalog.incident WHERE incident_id = {incident}",
+        f"SELECT over_place > extract(epoch FROM now() + interval '40 days') FROM pgslo_catalog.incident WHERE incident_id = {incident}",
     )
     assert not judged_all
 
@@ -163,7 +163,7 @@ def test_load_numbers_are_never_in_the_future(world):
     )
     world.run("writer", "INSERT INTO features.loads VALUES (1, 99990000000000, 11)")
     world.run("writer", "INSERT INTO features.loads VALUES (2, 99990000000001, 1)")
-    assert world.run("installer", "SELECT resolution FROM pgslo.incident") == [("met",)]
+    assert world.run("installer", "SELECT state FROM pgslo.incident") == [("over",)]
 
 
 def test_a_month_that_is_named_by_its_last_day_is_not_in_the_future(world):
@@ -174,4 +174,4 @@ def test_a_month_that_is_named_by_its_last_day_is_not_in_the_future(world):
     tick(world)
     write(world, (4, day(20), 1))
     tick(world)
-    assert world.run("installer", "SELECT resolution FROM pgslo.incident WHERE rule = 'soft'") == [("met",)]
+    assert world.run("installer", "SELECT state FROM pgslo.incident WHERE rule = 'soft'") == [("over",)]

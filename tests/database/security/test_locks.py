@@ -42,7 +42,7 @@ def heard(session):
 def test_a_stranger_who_holds_computable_advisory_locks_hides_nothing(ex):
     ex.session("mallory").execute(HOLD)
     ex.run("writer", "INSERT INTO features.ex (id, day, a) VALUES (1, '2026-01-01', 999)")
-    assert ex.run("installer", "SELECT rule FROM pgslo.incident WHERE resolved_at IS NULL") == [("a_range",)]
+    assert ex.run("installer", "SELECT rule FROM pgslo.incident WHERE over_at IS NULL") == [("a_range",)]
     tick = ex.session("operator")
     notices = heard(tick)
     tick.execute("SELECT pgslo.tick()")

@@ -14,7 +14,7 @@ columns:
   amount: [range: {{min: 0, max: 4000, on_breach: flag, name: soft}}]
 readers: [$reader]
 """
-OPEN = "SELECT rule, opened_batch FROM pgslo.incident WHERE resolved_at IS NULL"
+OPEN = "SELECT rule, opened_batch FROM pgslo.incident WHERE over_at IS NULL"
 
 
 @pytest.fixture(params=["bulk", "stream"])
@@ -107,7 +107,7 @@ def test_reopening_that_is_not_committed_does_not_hide_committed_rows(pay, held)
     finish = held("INSERT INTO features.pay VALUES (2, '2026-01-21', 4500, 'a')")
     pay.run("writer", "INSERT INTO features.pay VALUES (3, '2026-01-21', 4600, 'b')")
     tick(pay)
-    ((second,),) = pay.run("installer", "SELECT incident_id FROM pgslo.incident WHERE resolved_at IS NULL")
+    ((second,),) = pay.run("installer", "SELECT incident_id FROM pgslo.incident WHERE over_at IS NULL")
     assert second != first
     finish("COMMIT")
     assert warnings(pay) == [("01SL1", "soft")]
@@ -120,7 +120,7 @@ def test_reopening_that_is_not_committed_does_not_hide_committed_rows(pay, held)
     ]
     assert pay.run("installer", f"SELECT event FROM pgslo.incident_event WHERE incident_id = {first}") == [
         ("opened",),
-        ("resolved",),
+        ("over",),
     ]
 
 

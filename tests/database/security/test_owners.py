@@ -174,7 +174,7 @@ def test_rules_hold_for_a_table_of_another_role(owned):
     )
     assert verdicts["rising"] == "met"
     assert verdicts["q"] == "missed"
-    assert ("known",) in owned.run("installer", "SELECT rule FROM pgslo.incident WHERE resolved_at IS NULL")
+    assert ("known",) in owned.run("installer", "SELECT rule FROM pgslo.incident WHERE over_at IS NULL")
     assert owned.run("installer", "SELECT error_message FROM pgslo_catalog.rule_break") == []
     with pytest.raises(psycopg.errors.CheckViolation, match="same"):
         owned.run("writer", "INSERT INTO evil.tab VALUES (10, '2026-01-01', 61, 'zz', now())")
@@ -452,7 +452,7 @@ columns: {amount: [range: {min: 0, on_breach: flag}]}
     assert ran(owned) == (True, False)
     counted = "SELECT name, rows FROM pgslo_catalog.batch WHERE rows <> 0 ORDER BY 1"
     assert owned.run("installer", counted) == [("2026-01-05", 20), ("2026-02-05", 20)]
-    missed = "SELECT opened_batch FROM pgslo.incident WHERE rule = 'amount_range' AND resolved_at IS NULL"
+    missed = "SELECT opened_batch FROM pgslo.incident WHERE rule = 'amount_range' AND over_at IS NULL"
     assert owned.run("installer", missed) == [("2026-02-05",)]
     owned.run("mallory", "DROP TABLE evil.pt_1; TRUNCATE evil.pt_2")
     owned.run("operator", "SELECT pgslo.tick()")

@@ -67,7 +67,7 @@ def test_rows_written_during_a_pause_are_judged_by_the_next_tick(ex, writes, wri
     ((_, detail),) = warned(ex, "a")
     assert "were not judged" in detail
     ex.run("operator", "SELECT pgslo.tick()")
-    assert ex.run("reader", "SELECT rule FROM pgslo.incident WHERE resolved_at IS NULL") == [("small",)]
+    assert ex.run("reader", "SELECT rule FROM pgslo.incident WHERE over_at IS NULL") == [("small",)]
     ((rule, _),) = warned(ex, "a")
     assert rule == "small"
     assert warned(ex, "b") == []

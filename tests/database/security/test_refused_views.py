@@ -30,7 +30,7 @@ def tab(world):
 
 
 def incidents(world):
-    return world.run("superuser", "SELECT rule FROM pgslo.incident WHERE resolved_at IS NULL")
+    return world.run("superuser", "SELECT rule FROM pgslo.incident WHERE over_at IS NULL")
 
 
 @pytest.mark.parametrize("writes", ["bulk", "stream"])

@@ -27,7 +27,7 @@ batch: {{by: day}}
 row_count: {{min: 2}}
 freshness: {{of: day, max_age: 1 day}}
 """
-OPEN = "SELECT definition, rule FROM pgslo.incident WHERE resolved_at IS NULL ORDER BY 1, 2"
+OPEN = "SELECT definition, rule FROM pgslo.incident WHERE over_at IS NULL ORDER BY 1, 2"
 GIVEN_UP = "SELECT d.name FROM pgslo_catalog.given_up g JOIN pgslo_catalog.definition d USING (definition_id) ORDER BY g.given_up_at"
 
 

@@ -51,7 +51,7 @@ def warnings(world, statement: str) -> list[tuple[str, str]]:
 
 
 def incidents(world) -> list[tuple[str, str]]:
-    return world.run("superuser", "SELECT rule, opened_batch FROM pgslo.incident WHERE resolved_at IS NULL")
+    return world.run("superuser", "SELECT rule, opened_batch FROM pgslo.incident WHERE over_at IS NULL")
 
 
 def setup(world, on_breach: str, writes: str = "bulk") -> None:

@@ -46,13 +46,14 @@ def test_a_later_batch_resolves_no_violation_of_an_unknown_batch(world, writes):
     ((incident,),) = world.run("superuser", "SELECT incident_id FROM pgslo_catalog.incident")
     world.run("operator", f"SELECT pgslo.resolve({incident}, 'real')")
     write(world, "INSERT INTO features.ex VALUES (4, '2026-01-04', 99)", GOOD.format(5, 5), GOOD.format(6, 6))
-    assert incidents(world) == [("unknown", "met")]
+    assert incidents(world) == [("unknown", None)]
+    assert world.run("superuser", "SELECT state FROM pgslo.incident") == [("over",)]
     write(world, BAD, GOOD.format(8, 8), GOOD.format(9, 9))
     assert incidents(world)[-1] == ("unknown", None)
     if writes == "bulk":
         # Without rows there is no violation; nothing notes TRUNCATE of a streamed table.
         write(world, "TRUNCATE features.ex", GOOD.format(10, 10), GOOD.format(11, 11))
-        assert incidents(world)[-1] == ("unknown", "met")
+        assert incidents(world)[-1] == ("unknown", "removed")
 
 
 @pytest.mark.parametrize("writes", ["stream", "bulk"])

@@ -83,7 +83,7 @@ def test_batches_that_alternate_cost_no_more_each(guarded: Any) -> None:
     few, many = alternate(guarded, 1000, 500), alternate(guarded, 2000, 4000)
     assert many < 8 * few * 3, (few, many)
     # The last batch decides what is open; of each batch it is recorded whether rows failed.
-    open_ones = "SELECT opened_batch FROM pgslo.incident WHERE rule = 'a_range' AND resolved_at IS NULL"
+    open_ones = "SELECT opened_batch FROM pgslo.incident WHERE rule = 'a_range' AND over_at IS NULL"
     assert len(guarded.run("installer", open_ones)) == 1
     guarded.run("writer", "INSERT INTO features.ex VALUES (100000, 100000, 1)")
     assert guarded.run("installer", open_ones) == []
@@ -94,4 +94,4 @@ def test_batches_that_alternate_cost_no_more_each(guarded: Any) -> None:
 
 def test_the_last_batch_of_a_statement_resolves(guarded: Any) -> None:
     alternate(guarded, 0, 1001)
-    assert guarded.run("installer", "SELECT count(*) FROM pgslo.incident WHERE resolved_at IS NULL") == [(0,)]
+    assert guarded.run("installer", "SELECT count(*) FROM pgslo.incident WHERE over_at IS NULL") == [(0,)]

@@ -40,73 +40,6 @@ CREATE TYPE pgslo_catalog.pair_image AS (
 
 COMMENT ON TYPE pgslo_catalog.pair_image IS 'A row of predictions or of labels as far as metrics look at it: added (sign 1) or taken away (-1).';
 
-CREATE FUNCTION pgslo.accept(incident_id bigint, reason text, batches text[] DEFAULT NULL::text[]) RETURNS text
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    known pgslo_catalog.incident;
-    newest record;
-    unknown text;
-    accepted text[];
-    noted bigint;
-BEGIN
-    IF coalesce(btrim(accept.reason), '') = '' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'invalid_parameter_value',
-            MESSAGE = 'batches are accepted with a reason',
-            DETAIL = 'Readers of these batches are not warned any more.',
-            HINT = 'SELECT pgslo.accept(<incident>, ''<reason>'');';
-    END IF;
-    known := pgslo_catalog.open_one(accept.incident_id);
-    PERFORM pgslo_catalog.join_missed(known.definition_id);
-    -- By name, or by key for whoever knows it.
-    IF accept.batches IS NOT NULL THEN
-        SELECT array_agg(pgslo_catalog.name_of(d, b.name)) INTO accept.batches
-        FROM unnest(accept.batches) AS b (name) CROSS JOIN pgslo_catalog.definition d
-        WHERE d.definition_id = known.definition_id AND b.name IS NOT NULL;
-        accept.batches := coalesce(accept.batches, '{}');
-    END IF;
-    SELECT min(b.name) INTO unknown FROM unnest(accept.batches) AS b (name)
-    WHERE NOT EXISTS (
-        SELECT FROM pgslo_catalog.missed_batch m WHERE m.incident_id = known.incident_id AND m.ended_at IS NULL AND m.batch = b.name);
-    IF unknown IS NOT NULL THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('batch "%s" is not a missed batch of incident %s', unknown, known.incident_id),
-            HINT = format('SELECT missed FROM pgslo.incident WHERE incident_id = %s;', known.incident_id);
-    END IF;
-    WITH ended AS (
-        UPDATE pgslo_catalog.missed_batch m
-        SET ended_at = clock_timestamp(), ended_as = 'accepted', ended_by = pgslo_catalog.caller(), reason = accept.reason
-        WHERE m.incident_id = known.incident_id AND m.ended_at IS NULL AND (accept.batches IS NULL OR m.batch = ANY (accept.batches))
-        RETURNING m.batch, m.place
-    )
-    SELECT array_agg(e.batch ORDER BY e.place, e.batch) INTO accepted FROM (SELECT DISTINCT w.batch, w.place FROM ended w) AS e;
-    IF accepted IS NULL THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('incident %s has no missed batches to accept', known.incident_id),
-            DETAIL = 'Its rule is about the table as it is now, or no batch is named.',
-            HINT = format('SELECT pgslo.resolve(%s, ''real'', ''<reason>'');', known.incident_id);
-    END IF;
-    INSERT INTO pgslo_catalog.incident_event AS e (incident_id, event, batch, note)
-    VALUES (known.incident_id, 'accepted', left(array_to_string(accepted, ', '), 1000), accept.reason)
-    RETURNING e.incident_event_id INTO noted;
-    INSERT INTO pgslo_catalog.unannounced (incident_event_id) VALUES (noted);
-    IF NOT EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.incident_id = known.incident_id AND m.ended_at IS NULL) THEN
-        SELECT n.* INTO newest FROM pgslo_catalog.newest_known(known) AS n;
-        PERFORM pgslo_catalog.end_incident(known.incident_id, 'accepted', newest.batch, newest.place, accept.reason);
-    END IF;
-    PERFORM pgslo_catalog.announce_events();
-    RETURN format('%s of incident %s accepted%s',
-        CASE cardinality(accepted) WHEN 1 THEN '1 batch' ELSE cardinality(accepted) || ' batches' END, known.incident_id,
-        coalesce('; ' || (SELECT pgslo_catalog.stored_said(i) FROM pgslo_catalog.incident i WHERE i.incident_id = known.incident_id), ''));
-END
-$$;
-
-COMMENT ON FUNCTION pgslo.accept(incident_id bigint, reason text, batches text[]) IS 'Accept missed batches of an incident as they are, all or those named, with a reason: readers are not warned of them any more. For stewards.';
-
 CREATE FUNCTION pgslo.accept_pause(definition text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -153,14 +86,18 @@ CREATE FUNCTION pgslo.audit(definition text DEFAULT NULL::text) RETURNS TABLE(de
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
+    id bigint;
     one record;
 BEGIN
-    FOR one IN
-        SELECT r.rule_id, r.name AS assertion, d.name AS definition
+    FOREACH id IN ARRAY ARRAY(
+        SELECT r.rule_id
         FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
         WHERE r.retired_at IS NULL AND (audit.definition IS NULL OR d.name = audit.definition)
-        ORDER BY d.name, r.rule_id
+        ORDER BY d.name, r.rule_id)
     LOOP
+        SELECT r.rule_id, r.name AS assertion, d.name AS definition INTO one
+        FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+        WHERE r.rule_id = id;
         IF pgslo_catalog.judge_assertion(one.rule_id, NULL) IS NULL THEN
             RETURN QUERY SELECT one.definition, one.assertion, NULL::text, 'it can no longer be judged'::text;
         END IF;
@@ -364,7 +301,7 @@ BEGIN
             HINT = 'Try again once its transaction has ended.';
     END IF;
     IF EXISTS (SELECT FROM pgslo_catalog.task_run r WHERE r.task = begin_run.task AND r.state = 'running')
-        OR NOT (SELECT bool_and(r.is_ready) FROM pgslo_catalog.tables_ready(begin_run.task, false) AS r) THEN
+        OR NOT (SELECT bool_and(r.is_ready) FROM pgslo_catalog.tables_ready(begin_run.task) AS r) THEN
         RETURN;
     END IF;
     SELECT n.name INTO batch
@@ -528,7 +465,7 @@ BEGIN
     BEGIN
         PERFORM pgslo_catalog.follow_parts(target, 'infinity');
         PERFORM pgslo_catalog.follow(target, close_batch.batch, 2147483647);
-        PERFORM pgslo_catalog.follow_missed(target);
+        PERFORM pgslo_catalog.end_missed(target);
     EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
         PERFORM pgslo_catalog.restore_session(session_before, true);
         -- What a conversion, a constraint or code of the table raises may hold a value of a row.
@@ -724,15 +661,15 @@ CREATE FUNCTION pgslo.evidence(incident_id bigint) RETURNS TABLE(topic text, fac
      JOIN pgslo_catalog.sample s ON s.rule_id = i.rule_id
      WHERE i.incident_id = evidence.incident_id
        -- Of this incident alone, not of an earlier one of the rule.
-       AND s.written_at >= coalesce((SELECT max(o.over_at) FROM pgslo_catalog.incident o WHERE o.rule_id = i.rule_id AND o.incident_id < i.incident_id), '-infinity')
-       AND s.written_at <= coalesce(i.over_at, 'infinity')
+       AND s.written_at >= coalesce((SELECT max(o.resolved_at) FROM pgslo_catalog.incident o WHERE o.rule_id = i.rule_id AND o.incident_id < i.incident_id), '-infinity')
+       AND s.written_at <= coalesce(i.resolved_at, 'infinity')
      ORDER BY s.sample_id
      LIMIT 20)
     UNION ALL
     (SELECT format('first violation in batch %s', v.batch), v.example
      FROM pgslo_catalog.incident i
      JOIN pgslo_catalog.verdict v ON v.rule_id = i.rule_id AND v.place >= i.opened_place AND v.example IS NOT NULL
-     WHERE i.incident_id = evidence.incident_id AND v.place <= coalesce(i.over_place, 'Infinity')
+     WHERE i.incident_id = evidence.incident_id AND v.place <= coalesce(i.resolved_place, 'Infinity')
      ORDER BY v.place DESC
      LIMIT 20)
     UNION ALL
@@ -798,17 +735,12 @@ CREATE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE(topic text, fact
                             WHERE o.definition_id = n.definition_id AND o.opened_batch = n.opened_batch AND o.incident_id <> n.incident_id)),
         ('tasks that read it', (SELECT string_agg(x.name || coalesce(' (' || x.contact || ')', ''), ', ' ORDER BY x.name) FROM reader x WHERE x.kind = 'task')),
         ('views that read it', (SELECT string_agg(format('%s (%s)', x.name, x.contact), ', ' ORDER BY x.name) FROM reader x WHERE x.kind <> 'task')),
-        ('state', CASE WHEN n.over_at IS NULL THEN 'open'
-                       WHEN n.resolved_at IS NULL THEN format('over since %s, %s', pgslo_catalog.utc(n.over_at), coalesce(pgslo_catalog.stored_said(n.i), 'no missed batch is stored'))
-                       ELSE format('resolved (%s) %s, batch %s', n.resolution, pgslo_catalog.utc(n.resolved_at), coalesce(n.over_batch, '-')) END),
-        ('missed batches', (
-            SELECT array_to_string(s.names[1:20], ', ') || CASE WHEN s.batches > 20 THEN format(' and %s more', s.batches - 20) ELSE '' END
-            FROM pgslo_catalog.stored s WHERE n.resolved_at IS NULL AND s.rule_id = n.rule_id AND s.incident_id = n.incident_id)),
+        ('state', CASE WHEN n.resolved_at IS NULL THEN 'open'
+                       ELSE format('resolved (%s) %s, batch %s', n.resolution, pgslo_catalog.utc(n.resolved_at), coalesce(n.resolved_batch, '-')) END),
         ('acknowledged', format('%s by %s', pgslo_catalog.utc(n.acknowledged_at), n.acknowledged_by)),
         ('muted until', CASE WHEN n.resolved_at IS NULL AND n.quiet_until > clock_timestamp() THEN pgslo_catalog.utc(n.quiet_until) END),
         ('note', n.note),
-        ('history', (SELECT string_agg(format('%s %s%s by %s%s', pgslo_catalog.utc(e.happened_at), e.event, ' (' || e.resolution || ')', e.done_by,
-                            CASE e.event WHEN 'accepted' THEN format(': batches %s, %s', e.batch, e.note) ELSE '' END), '; ' ORDER BY e.incident_event_id)
+        ('history', (SELECT string_agg(format('%s %s%s by %s', pgslo_catalog.utc(e.happened_at), e.event, ' (' || e.resolution || ')', e.done_by), '; ' ORDER BY e.incident_event_id)
                      FROM pgslo_catalog.incident_event e WHERE e.incident_id = n.incident_id))
     ) AS fact (topic, fact)
     WHERE fact.fact IS NOT NULL
@@ -1247,6 +1179,7 @@ BEGIN
     is_upsert := is_upsert AND held.operation = 'INSERT';
     is_update := held.operation = 'UPDATE' OR is_upsert;
     PERFORM pgslo_catalog.pin_table(target, coalesce(target.writer, target.reader));
+    PERFORM pgslo_catalog.check_cursors(target);
     key_names := ARRAY(
         SELECT coalesce(a.attname, k.name)
         FROM unnest(target.key_columns, pgslo_catalog.column_numbers(target.relation, target.key_columns)) WITH ORDINALITY AS k (name, number, place)
@@ -1402,7 +1335,7 @@ BEGIN
 
     -- Before the write, whose errors say which keys there are.
     change := CASE WHEN is_update THEN 'UPDATE' ELSE 'INSERT' END;
-    unknown := pgslo_catalog.unchecked_policy(target.relation, held.relation, held.writer, held.operation);
+    unknown := pgslo_catalog.unchecked_policy(target.relation, held.relation, held.writer, held.operation, names);
     IF unknown IS NOT NULL AND NOT pgslo_catalog.may_write(pgslo_catalog.caller(), target.relation, names, change) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
@@ -1495,6 +1428,7 @@ CREATE FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text DEF
 DECLARE
     known pgslo_catalog.incident;
     newest record;
+    last_place numeric;
 BEGIN
     IF resolve.resolution IS NULL OR resolve.resolution NOT IN ('real', 'false_alarm') THEN
         RAISE EXCEPTION USING
@@ -1503,25 +1437,30 @@ BEGIN
             HINT = 'met and healed are for pgslo to say.';
     END IF;
     known := pgslo_catalog.open_one(resolve.incident_id);
-    SELECT n.* INTO newest FROM pgslo_catalog.newest_known(known) AS n;
-    PERFORM pgslo_catalog.join_missed(known.definition_id);
+    last_place := pgslo_catalog.last_place(known.definition_id);
+    -- The newest batch that was there: a person has judged all up to it, and nothing that is still to come.
+    SELECT w.batch, least(w.place, last_place) AS place INTO newest
+    FROM (
+        SELECT b.name AS batch, b.place FROM pgslo_catalog.batch b WHERE b.definition_id = known.definition_id
+        UNION ALL SELECT f.batch, f.place FROM (SELECT f.batch, f.place FROM pgslo_catalog.fragment f WHERE f.definition_id = known.definition_id AND f.place <= last_place ORDER BY f.place DESC LIMIT 1) f
+        UNION ALL SELECT v.batch, v.place FROM pgslo_catalog.verdict v WHERE v.rule_id = known.rule_id
+        UNION ALL SELECT known.opened_batch, known.opened_place
+    ) w
+    ORDER BY w.place <= last_place DESC, w.place DESC
+    LIMIT 1;
+    PERFORM pgslo_catalog.end_incident(known.incident_id, resolve.resolution, newest.batch, newest.place, resolve.note);
     IF resolve.resolution = 'false_alarm' THEN
         UPDATE pgslo_catalog.missed_batch m
         SET ended_at = clock_timestamp(), ended_as = 'false_alarm', ended_by = pgslo_catalog.caller(), reason = resolve.note
-        WHERE m.incident_id = known.incident_id AND m.ended_at IS NULL;
+        WHERE m.rule_id = known.rule_id AND m.ended_at IS NULL;
     END IF;
-    PERFORM pgslo_catalog.end_incident(known.incident_id, resolve.resolution, newest.batch, newest.place, resolve.note);
     PERFORM pgslo_catalog.learn_from(i) FROM pgslo_catalog.incident i WHERE i.incident_id = known.incident_id;
     PERFORM pgslo_catalog.announce_events();
-    RETURN (
-        SELECT CASE
-            WHEN i.resolved_at IS NULL THEN format('incident %s is real and over, %s', i.incident_id, pgslo_catalog.stored_said(i))
-            ELSE format('incident %s resolved as %s', i.incident_id, CASE resolve.resolution WHEN 'real' THEN 'real' ELSE 'false alarm' END) END
-        FROM pgslo_catalog.incident i WHERE i.incident_id = known.incident_id);
+    RETURN format('incident %s resolved as %s', known.incident_id, CASE resolve.resolution WHEN 'real' THEN 'real' ELSE 'false alarm' END);
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text) IS 'Ends an incident, as real or as false_alarm; a real one is over while its missed batches are stored. It is reopened if the next batch misses as well. For operators.';
+COMMENT ON FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text) IS 'Ends an incident, as real or as false_alarm; it is reopened if the next batch misses as well. For operators.';
 
 CREATE FUNCTION pgslo.resume(definition text DEFAULT NULL::text) RETURNS SETOF text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1602,8 +1541,7 @@ BEGIN
         incidents = coalesce((
             SELECT jsonb_agg(jsonb_build_object('incident', i.incident_id, 'rule', r.name, 'columns', r.columns, 'since', i.opened_at, 'batch', i.opened_batch) ORDER BY i.incident_id)
             FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
-            -- Batches of one that is over are left out of healthy rows.
-            WHERE i.definition_id = target.definition_id AND i.resolved_at IS NULL AND (i.over_at IS NULL OR s.left_out IS NULL)
+            WHERE i.definition_id = target.definition_id AND i.resolved_at IS NULL
               AND (r.columns = '{}' OR r.columns && ARRAY(SELECT c ->> 'name' FROM jsonb_array_elements(s.columns) AS c))), '[]')
     WHERE s.snapshot_id = begun.snapshot_id
     RETURNING s.* INTO begun;
@@ -1726,7 +1664,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo.subscribe(recipient text) IS 'Makes a recipient known, and says since when it is; what was over before is no news to it.';
 
-CREATE FUNCTION pgslo.tick() RETURNS void
+CREATE FUNCTION pgslo.tick() RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET gin_fuzzy_search_limit TO '0'
@@ -1734,9 +1672,12 @@ CREATE FUNCTION pgslo.tick() RETURNS void
     SET client_min_messages TO 'warning'
     AS $$
 DECLARE
+    id bigint;
     due record;
     is_tended boolean := false;
     is_done boolean;
+    looked_after record;
+    is_behind boolean := false;
     session_before text[];
     left_behind text;
     table_owner oid;
@@ -1750,15 +1691,16 @@ BEGIN
             MESSAGE = 'another session is running pgslo.tick(); nothing was done',
             DETAIL = format('The turn to judge batches has %s.', pgslo_catalog.turn_holder('tick')),
             HINT = 'It ends with that transaction. If that is idle, end it: SELECT pg_terminate_backend(<process>);';
-        RETURN;
+        RETURN false;
     END IF;
     PERFORM pgslo_catalog.join_incidents();
     PERFORM pgslo_catalog.name_missed();
     PERFORM pgslo_catalog.open_left_over();
     -- Code of owners of tables may be slow, by mistake or on purpose. The tables of pgslo's owner come first, and those that
     -- took until statement_timeout the last time come last: what was done by then is kept.
-    FOR due IN
-        SELECT d AS definition, c.relowner, s.is_strange, g.given_up_at IS NOT NULL OR s.is_strange AS is_late
+    -- By number: code of an owner could read the rows of a cursor, and take them from it.
+    FOREACH id IN ARRAY ARRAY(
+        SELECT d.definition_id
         FROM pgslo_catalog.definition d
         LEFT JOIN pg_class c ON c.oid = d.relation
         LEFT JOIN pgslo_catalog.given_up g USING (definition_id)
@@ -1767,8 +1709,18 @@ BEGIN
                 SELECT FROM pgslo_catalog.other_relation r WHERE r.definition_id = d.definition_id AND r.is_replaceable)
         ) AS s (is_strange)
         ORDER BY g.given_up_at NULLS FIRST, s.is_strange, max(g.given_up_at) OVER (PARTITION BY c.relowner) NULLS FIRST,
-                 c.relowner, d.definition_id
+                 c.relowner, d.definition_id)
     LOOP
+        SELECT d AS definition, c.relowner, s.is_strange, g.given_up_at IS NOT NULL OR s.is_strange AS is_late INTO due
+        FROM pgslo_catalog.definition d
+        LEFT JOIN pg_class c ON c.oid = d.relation
+        LEFT JOIN pgslo_catalog.given_up g USING (definition_id)
+        CROSS JOIN LATERAL (
+            SELECT d.reader IS NOT NULL OR EXISTS (
+                SELECT FROM pgslo_catalog.other_relation r WHERE r.definition_id = d.definition_id AND r.is_replaceable)
+        ) AS s (is_strange)
+        WHERE d.definition_id = id;
+        CONTINUE WHEN NOT FOUND;
         IF due.is_late AND NOT is_tended THEN
             PERFORM pgslo_catalog.measure_quarantines();
             PERFORM pgslo_catalog.tend_incidents();
@@ -1781,7 +1733,9 @@ BEGIN
             began := clock_timestamp();
         END IF;
         BEGIN
-            is_done := pgslo_catalog.look_after(due.definition);
+            looked_after := pgslo_catalog.look_after(due.definition);
+            is_done := looked_after.is_done;
+            is_behind := is_behind OR looked_after.is_behind;
             IF is_done THEN
                 DELETE FROM pgslo_catalog.given_up g WHERE g.definition_id = (due.definition).definition_id;
             END IF;
@@ -1814,7 +1768,7 @@ BEGIN
                 ELSE d.definition_id = (due.definition).definition_id
             END
             ON CONFLICT ON CONSTRAINT given_up_is_kept_once DO UPDATE SET given_up_at = excluded.given_up_at;
-            RETURN;
+            RETURN false;
         END IF;
     END LOOP;
     BEGIN
@@ -1825,10 +1779,11 @@ BEGIN
             RAISE;
         END IF;
     END;
+    RETURN is_behind;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.tick() IS 'Closes and judges batches that are due, resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron, with a statement_timeout.';
+COMMENT ON FUNCTION pgslo.tick() IS 'Close and judge batches that are due, for about a second a table, and return whether more are due: call it again then. Resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron, with a statement_timeout.';
 
 CREATE FUNCTION pgslo.verify_snapshot(name text) RETURNS TABLE(about text, was text, is_now text)
     LANGUAGE plpgsql
@@ -2198,14 +2153,49 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.announce_events() IS 'Notify sessions that listen that incidents changed, and return how many events there were; never called inside a write.';
 
+CREATE FUNCTION pgslo_catalog.append_fragments(definition_id bigint, operation text, sign integer, columns text[], tallies text[], rules text[], batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    way integer := CASE WHEN append_fragments.sign < 0 THEN -1 ELSE 1 END;
+    level smallint := pgslo_catalog.level_of(append_fragments.mask);
+    now numeric := extract(epoch FROM clock_timestamp());
+    -- Of many batches without an order by one scan, because look-ups that are planned by old statistics may each be a scan.
+    are_many boolean := append_fragments.batches[1].place IS NULL AND cardinality(append_fragments.batches) > 100;
+    places jsonb := CASE WHEN are_many THEN (
+        SELECT coalesce(jsonb_object_agg(k.batch, k.place), '{}')
+        FROM (
+            SELECT f.batch, min(f.place) AS place FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = append_fragments.definition_id GROUP BY f.batch) AS k) END;
+BEGIN
+    INSERT INTO pgslo_catalog.fragment
+        (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample)
+    SELECT append_fragments.definition_id, b.batch,
+           coalesce(b.place,
+               CASE WHEN are_many THEN (places ->> b.batch)::numeric
+                    ELSE pgslo_catalog.known_place(append_fragments.definition_id, b.batch) END,
+               now + b.ordinality * 0.000001),
+           append_fragments.sign * b.rows,
+           CASE WHEN 0 < ANY (b.failed) THEN pgslo_catalog.signed(append_fragments.rules, b.failed, way) END,
+           append_fragments.operation,
+           pgslo_catalog.signed(append_fragments.columns, b.present, way),
+           pgslo_catalog.signed(append_fragments.tallies, b.tallies, way),
+           level, nullif(append_fragments.columns, '{}'), coalesce(s.sample, b.sample)
+    FROM unnest(append_fragments.batches) WITH ORDINALITY AS b
+    LEFT JOIN unnest(append_fragments.samples) AS s ON s.batch = b.batch;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.append_fragments(definition_id bigint, operation text, sign integer, columns text[], tallies text[], rules text[], batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) IS 'Append what a statement added to its batches (sign 1; 0 when its rows are counted elsewhere) or removed (-1).';
+
 CREATE FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) RETURNS numeric
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     RETURN coalesce(
-        (SELECT min(f.place) FROM pgslo_catalog.fragment f WHERE f.definition_id = arrival.definition_id AND f.batch = arrival.batch),
-        extract(epoch FROM clock_timestamp())::numeric);
+        pgslo_catalog.known_place(arrival.definition_id, arrival.batch), extract(epoch FROM clock_timestamp())::numeric);
 END
 $$;
 
@@ -2655,25 +2645,21 @@ CREATE FUNCTION pgslo_catalog.bounded(definition text, batches pgslo_catalog.mea
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
+    most integer := pgslo_catalog.batches_at_once();
     surplus pgslo_catalog.measured[];
-    failing integer := cardinality(bounded.batches[1].failed);
     message text := format('a statement wrote to %s batches, and %s at most are recorded each by itself',
-        cardinality(bounded.batches), pgslo_catalog.batches_at_once());
+        cardinality(bounded.batches), most);
 BEGIN
-    -- The newest are recorded; of the others, how many rows failed.
-    SELECT array_agg(n.one ORDER BY n.ordinal) FILTER (WHERE n.ordinal <= pgslo_catalog.batches_at_once()),
-           array_agg(ROW('unknown', '-Infinity', (n.one).rows, '{}', ARRAY[(n.one).rows], (n.one).failed, NULL)::pgslo_catalog.measured)
-               FILTER (WHERE n.ordinal > pgslo_catalog.batches_at_once())
-    INTO bounded.batches, surplus
-    FROM (
-        SELECT b AS one, row_number() OVER (ORDER BY b.place DESC NULLS LAST, b.batch) AS ordinal
-        FROM unnest(bounded.batches) AS b
-    ) n;
-    surplus := pgslo_catalog.merged(surplus, failing);
-    surplus[1].rows := (SELECT sum(s.rows) FROM unnest(surplus) AS s);
+    -- The newest are recorded; of the others, how many rows failed. Those without an order arrived together: any of them.
+    IF bounded.batches[1].place IS NOT NULL THEN
+        bounded.batches := ARRAY(SELECT b FROM unnest(bounded.batches) AS b ORDER BY b.place DESC NULLS LAST, b.batch);
+    END IF;
+    surplus := bounded.batches[most + 1:];
     PERFORM pgslo_catalog.record_break(bounded.definition, NULL, '54000', message);
     PERFORM pgslo_catalog.warn_unjudged(bounded.definition, '{}', '54000', false);
-    RETURN bounded.batches || surplus[1];
+    RETURN bounded.batches[:most]
+        || ROW('unknown', '-Infinity', (SELECT sum(b.rows) FROM unnest(surplus) AS b), '{}', '{}',
+               pgslo_catalog.failed(surplus), NULL)::pgslo_catalog.measured;
 END
 $$;
 
@@ -2858,6 +2844,19 @@ CREATE FUNCTION pgslo_catalog.caller() RETURNS name
 
 COMMENT ON FUNCTION pgslo_catalog.caller() IS 'Return the role that asks, also inside a function that runs with its owner''s rights.';
 
+CREATE FUNCTION pgslo_catalog.can_act_as(role oid, other oid) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- From PostgreSQL 16 on, a member may have neither the rights of the other role nor SET ROLE.
+    RETURN pg_has_role(can_act_as.role, can_act_as.other,
+        CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET, USAGE' END);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.can_act_as(role oid, other oid) IS 'Return whether a role has the rights of another one, or can set its role to it.';
+
 CREATE TABLE pgslo_catalog.snapshot (
     snapshot_id bigint NOT NULL,
     name text NOT NULL,
@@ -3028,6 +3027,39 @@ END
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.check_condition(condition text) IS 'Refuse a condition that is not one expression: it is in parentheses in a query, and must not leave them.';
+
+CREATE FUNCTION pgslo_catalog.check_cursors(target pgslo_catalog.definition) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    relation regclass := (check_cursors.target).relation;
+    id bigint := (check_cursors.target).definition_id;
+    cursor_name text;
+BEGIN
+    -- Every function in a session can read the cursors of the session, and a rollback does not move them back. The statement
+    -- that releases, and the note of warnings that a guarded read leaves, are none that a function can read.
+    SELECT min(c.name) INTO cursor_name FROM pg_cursors c
+    WHERE c.name <> '' AND NOT starts_with(c.name, 'pgslo_warned ') AND c.statement IS DISTINCT FROM current_query();
+    IF cursor_name IS NULL
+        OR (check_cursors.target).writer IS NULL
+        AND NOT EXISTS (SELECT FROM pgslo_catalog.other_relation o WHERE o.definition_id = id AND o.is_replaceable)
+        AND NOT EXISTS (
+            SELECT FROM pg_constraint k JOIN pg_class c ON c.oid = k.confrelid
+            WHERE k.contype = 'f' AND c.relowner <> ALL (pgslo_catalog.trusted_roles())
+              AND k.conrelid IN (SELECT t.oid FROM pgslo_catalog.reached_tables(relation, false) AS t (oid)))
+    THEN
+        RETURN;
+    END IF;
+    RAISE EXCEPTION USING
+        ERRCODE = 'SL004',
+        MESSAGE = format('cannot release a row of %s while cursor "%s" is open', (check_cursors.target).name, cursor_name),
+        DETAIL = 'The release runs code of another role, which could read the rows of the cursor.',
+        HINT = 'Close it, or release outside of the loop: collect the numbers of the rows in an array, then use FOREACH.';
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.check_cursors(target pgslo_catalog.definition) IS 'Raise an error if the session has an open cursor and the release of a row runs code of another role.';
 
 CREATE FUNCTION pgslo_catalog.check_may_run(task text) RETURNS void
     LANGUAGE plpgsql STABLE
@@ -3228,7 +3260,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.column_numbers(relation regclass, names text[]) IS 'Numbers of columns by the names that a definition gives them; NULL for one that is not known.';
 
-CREATE FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer, is_whole boolean) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
+CREATE FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3237,7 +3269,6 @@ DECLARE
     one text;
     found_any boolean;
     problem record;
-    judged text[];
 BEGIN
     SELECT array_agg(b.name ORDER BY b.place) AS names, min(b.place) AS first_place, count(*) AS number INTO newest
     FROM (
@@ -3246,13 +3277,10 @@ BEGIN
           AND b.place <= pgslo_catalog.last_place(target)
         ORDER BY b.place DESC LIMIT column_readiness.batches
     ) AS b;
-    judged := CASE WHEN NOT column_readiness.is_whole THEN coalesce(newest.names, '{}') END;
     RETURN QUERY
     SELECT 'table'::text, target.name, NULL::text, NULL::text, false, p.said
     FROM (
         SELECT format('%s; %s', q.message, q.detail) AS said FROM pgslo_catalog.problem(target.name, ARRAY['*']) AS q
-        WHERE q.code <> '01SL1' OR q.rule <> ALL (ARRAY(
-            SELECT u.rule FROM pgslo_catalog.unhealthy(target.definition_id, '{}', clock_timestamp()) AS u))
         UNION ALL
         SELECT format('no batch of %s has been judged yet', target.name) WHERE newest.number = 0
         UNION ALL
@@ -3275,13 +3303,15 @@ BEGIN
         found_any := false;
         FOR problem IN
             SELECT NULL::text AS name, format('%s; %s', q.message, q.detail) AS said FROM pgslo_catalog.problem(target.name, ARRAY[one]) AS q
-            WHERE q.code <> '01SL1' OR q.rule <> ALL (ARRAY(
-                SELECT u.rule FROM pgslo_catalog.unhealthy(target.definition_id, ARRAY[one], clock_timestamp()) AS u WHERE u.columns_hit <> '{}'))
             UNION ALL
             SELECT NULL, format('%s has no such column any more', target.name)
             WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target.relation AND a.attname = one AND a.attnum > 0 AND NOT a.attisdropped)
             UNION ALL
-            SELECT u.name, u.said FROM pgslo_catalog.unhealthy_said(target.definition_id, ARRAY[one], judged) AS u
+            SELECT b.name, format('incident %s: rule "%s" was missed', u.incident_id, u.rule)
+            FROM pgslo_catalog.unhealthy(target.definition_id, ARRAY[one], clock_timestamp()) AS u
+            JOIN pgslo_catalog.batch b ON b.definition_id = target.definition_id AND b.name = ANY (newest.names)
+                 AND b.place >= u.first_place AND (b.place < u.end_place OR u.with_end AND b.place = u.end_place)
+            WHERE NOT u.is_open AND u.columns_hit <> '{}'
         LOOP
             found_any := true;
             about := 'column';
@@ -3302,14 +3332,17 @@ BEGIN
             RETURN NEXT;
         END IF;
     END LOOP;
-    -- The table as a whole.
+    -- The table as a whole, in the newest batches.
     RETURN QUERY
-    SELECT 'table'::text, target.name, NULL::text, u.name, false, u.said
-    FROM pgslo_catalog.unhealthy_said(target.definition_id, '{}', judged) AS u;
+    SELECT 'table'::text, target.name, NULL::text, b.name, false, format('incident %s: rule "%s" was missed', u.incident_id, u.rule)
+    FROM pgslo_catalog.unhealthy(target.definition_id, '{}', clock_timestamp()) AS u
+    JOIN pgslo_catalog.batch b ON b.definition_id = target.definition_id AND b.name = ANY (newest.names)
+         AND b.place >= u.first_place AND (b.place < u.end_place OR u.with_end AND b.place = u.end_place)
+    WHERE NOT u.is_open;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer, is_whole boolean) IS 'Whether each column, and the table, is healthy now: is_whole, in all batches that are stored, else in the newest.';
+COMMENT ON FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer) IS 'Whether each column, and the table, is healthy in the newest judged batches and now.';
 
 CREATE TABLE pgslo_catalog.snapshot_column (
     snapshot_id bigint NOT NULL,
@@ -3367,6 +3400,23 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.columns_of(relation regclass) IS 'Number and name of each column, in order, and the number of its table: a restored dump has others.';
 
+CREATE FUNCTION pgslo_catalog.columns_with_code(relation regclass) RETURNS SETOF name
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT a.attname
+    FROM pg_attribute a
+    WHERE a.attrelid = columns_with_code.relation AND a.attnum > 0 AND NOT a.attisdropped
+      AND EXISTS (
+          SELECT FROM pgslo_catalog.parts_of(a.atttypid) AS p
+          LEFT JOIN pg_range g ON g.rngtypid = p.oid
+          LEFT JOIN pg_proc f ON f.oid IN (g.rngsubdiff, g.rngcanonical, p.typanalyze)
+          WHERE p.typowner <> ALL (pgslo_catalog.trusted_roles()) OR f.proowner <> ALL (pgslo_catalog.trusted_roles()))
+    ORDER BY a.attnum
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.columns_with_code(relation regclass) IS 'Return the columns of types that are made of types or functions of other roles than superusers and pgslo''s owner.';
+
 CREATE FUNCTION pgslo_catalog.common_distance(by text, one jsonb, other jsonb) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3390,21 +3440,27 @@ CREATE FUNCTION pgslo_catalog.compare_parts(definition pgslo_catalog.definition)
 DECLARE
     target pgslo_catalog.definition := compare_parts.definition;
     id bigint := target.definition_id;
+    one jsonb;
     changed record;
     is_due boolean := false;
 BEGIN
-    FOR changed IN
-        SELECT coalesce(k.number, p.number) AS number, p.number IS NULL AS is_gone, p.file, k.places,
-               coalesce(k.is_newly_armed, true) AND (c.relkind = 'f' OR pg_relation_size(c.oid) > 0) AS has_rows,
-               -- After TRUNCATE of the whole table, its parts are empty but for what was recorded since.
-               k.file <> p.file AND NOT EXISTS (
-                   SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'truncate') AS is_rewritten
+    -- An array, because code of the table's owner, which reading a part may call, could fetch from the query of a loop.
+    FOREACH one IN ARRAY ARRAY(
+        SELECT jsonb_build_object(
+                   'number', number, 'is_gone', p.number IS NULL, 'file', p.file, 'places', k.places,
+                   'has_rows', coalesce(k.is_newly_armed, true) AND (c.relkind = 'f' OR pg_relation_size(c.oid) > 0),
+                   -- After TRUNCATE of the whole table, its parts are empty but for what was recorded since.
+                   'is_rewritten', k.file <> p.file AND NOT EXISTS (
+                       SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'truncate'))
         FROM (SELECT w.* FROM pgslo_catalog.known_part w WHERE w.definition_id = id) AS k
         FULL JOIN pgslo_catalog.present_parts(target.relation) AS p USING (number)
         LEFT JOIN pg_class c ON c.oid = p.number
         WHERE k.file IS DISTINCT FROM p.file OR k.is_newly_armed
-        ORDER BY 1
+        ORDER BY number)
     LOOP
+        SELECT c.* INTO changed
+        FROM jsonb_to_record(one)
+            AS c (number bigint, is_gone boolean, file bigint, places numrange, has_rows boolean, is_rewritten boolean);
         IF changed.places IS NULL THEN
             changed.places := pgslo_catalog.part_places(target, changed.number);
         END IF;
@@ -3420,7 +3476,6 @@ BEGIN
                 INSERT INTO pgslo_catalog.due_count (definition_id, batch, place, is_emptied)
                 SELECT id, b.batch, b.place, false
                 FROM pgslo_catalog.unrecorded_batches(target, changed.number, changed.places) AS b
-                ORDER BY b.place DESC LIMIT pgslo_catalog.batches_at_once()
                 ON CONFLICT ON CONSTRAINT due_count_is_due_once DO NOTHING;
             END IF;
         END IF;
@@ -3432,6 +3487,19 @@ BEGIN
             ON CONFLICT ON CONSTRAINT known_part_is_known_once DO UPDATE SET file = excluded.file, is_newly_armed = false;
         END IF;
     END LOOP;
+    IF FOUND THEN
+        -- Only a scan of the whole table finds rows of batches without an order. Readers are warned until it is done.
+        PERFORM pgslo_catalog.mark_unjudged(target.name, r.rules, u.batches, u.places, '55000', 'rows came or left without a trigger')
+        FROM (
+            SELECT array_agg(c.batch), array_agg(c.place) FROM pgslo_catalog.due_count c
+            WHERE c.definition_id = id AND c.place = '-Infinity'
+        ) AS u (batches, places)
+        CROSS JOIN (
+            SELECT array_agg(w.name) FROM pgslo_catalog.rule w
+            WHERE w.definition_id = id AND w.scope = 'row' AND w.on_breach IN ('warn', 'flag')
+              AND w.mechanism LIKE '% trigger' AND w.retired_at IS NULL
+        ) AS r (rules);
+    END IF;
     IF is_due AND target.writes = 'bulk' THEN
         -- Batches without an order, which only a scan of the whole table finds.
         PERFORM pgslo_catalog.recount_batches(target, NULL, true);
@@ -3744,6 +3812,32 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.conversions_of(type regtype, relation regclass) IS 'Return the types, casts and domain constraints of strangers that a value of a column may meet.';
 
+CREATE FUNCTION pgslo_catalog.count_batches(definition pgslo_catalog.definition, first text, last text, mask bigint, batches text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    target pgslo_catalog.definition := count_batches.definition;
+    id bigint := target.definition_id;
+    emptied text[] := ARRAY(
+        SELECT c.batch FROM pgslo_catalog.due_count c
+        WHERE c.definition_id = id AND c.batch = ANY (count_batches.batches) AND c.is_emptied);
+    recorded bigint := pgslo_catalog.recorded_rows(id, emptied);
+BEGIN
+    PERFORM pgslo_catalog.take_counts(
+        target,
+        pgslo_catalog.replace_counts(
+            target, count_batches.first, count_batches.last, count_batches.mask, count_batches.batches, true),
+        count_batches.mask);
+    recorded := recorded - pgslo_catalog.recorded_rows(id, emptied);
+    UPDATE pgslo_catalog.applied a SET rows_emptied = a.rows_emptied + recorded
+    WHERE a.definition_id = id AND recorded > 0;
+    DELETE FROM pgslo_catalog.due_count c WHERE c.definition_id = id AND c.batch = ANY (count_batches.batches);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.count_batches(definition pgslo_catalog.definition, first text, last text, mask bigint, batches text[]) IS 'Count batches that are due in a range of the table; in the whole table without one.';
+
 CREATE FUNCTION pgslo_catalog.count_due(definition pgslo_catalog.definition, until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3756,40 +3850,42 @@ DECLARE
     in_one boolean := size < 16 * 1024 * 1024 OR NOT pgslo_catalog.can_find_batches(target) AND NOT EXISTS (
         SELECT FROM pg_partitioned_table p JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0]
         WHERE p.partrelid = target.relation AND a.attname = target.batch_column);
-    at_most integer := 1;
+    at_most integer := CASE WHEN in_one THEN 1000 ELSE 1 END;
+    last_place numeric := pgslo_catalog.last_place(target);
+    newest numeric;
     below numeric;
     batches text[];
-    emptied text[];
-    recorded bigint;
+    has_counted boolean := false;
     mask bigint := pgslo_catalog.sample_mask((SELECT max(b.rows) FROM pgslo_catalog.batch b WHERE b.definition_id = id));
 BEGIN
     LOOP
+        -- Those in the future come last: however many they are, those of today do not wait for them.
+        newest := coalesce(
+            (SELECT max(c.place) FROM pgslo_catalog.due_count c
+             WHERE c.definition_id = id AND c.place > '-Infinity' AND c.place <= last_place),
+            (SELECT max(c.place) FROM pgslo_catalog.due_count c WHERE c.definition_id = id AND c.place > '-Infinity'));
+        EXIT WHEN newest IS NULL;
         -- The newest, and those before it up to one that need not be counted.
         below := CASE WHEN NOT in_one THEN (
             SELECT max(b.place) FROM pgslo_catalog.batch b
-            WHERE b.definition_id = id AND b.rows > 0
-              AND b.place < (SELECT max(c.place) FROM pgslo_catalog.due_count c WHERE c.definition_id = id)
+            WHERE b.definition_id = id AND b.rows > 0 AND b.place < newest
               AND NOT EXISTS (SELECT FROM pgslo_catalog.due_count c WHERE c.definition_id = id AND c.batch = b.name)) END;
         SELECT array_agg(w.batch ORDER BY w.place) INTO batches
         FROM (
             SELECT c.batch, c.place FROM pgslo_catalog.due_count c
-            WHERE c.definition_id = id AND c.place > coalesce(below, '-Infinity')
-            ORDER BY c.place DESC LIMIT CASE WHEN NOT in_one THEN at_most END
+            WHERE c.definition_id = id AND c.place > coalesce(below, '-Infinity') AND c.place <= newest
+            ORDER BY c.place DESC LIMIT at_most
         ) AS w;
-        EXIT WHEN batches IS NULL;
-        emptied := ARRAY(
-            SELECT c.batch FROM pgslo_catalog.due_count c
-            WHERE c.definition_id = id AND c.batch = ANY (batches) AND c.is_emptied);
-        recorded := pgslo_catalog.recorded_rows(id, emptied);
-        PERFORM pgslo_catalog.take_counts(target,
-            pgslo_catalog.replace_counts(target, batches[1], batches[cardinality(batches)], mask, batches, true), mask);
-        recorded := recorded - pgslo_catalog.recorded_rows(id, emptied);
-        UPDATE pgslo_catalog.applied a SET rows_emptied = a.rows_emptied + recorded
-        WHERE a.definition_id = id AND recorded > 0;
-        DELETE FROM pgslo_catalog.due_count c WHERE c.definition_id = id AND c.batch = ANY (batches);
+        PERFORM pgslo_catalog.count_batches(target, batches[1], batches[cardinality(batches)], mask, batches);
+        has_counted := true;
         EXIT WHEN clock_timestamp() > count_due.until;
-        at_most := least(2 * at_most, 64);
+        at_most := CASE WHEN in_one THEN at_most ELSE least(2 * at_most, 64) END;
     END LOOP;
+    IF NOT has_counted THEN
+        -- By itself, so that a timeout that strikes the scan of the whole table undoes nothing else.
+        batches := ARRAY(SELECT c.batch FROM pgslo_catalog.due_count c WHERE c.definition_id = id);
+        PERFORM pgslo_catalog.count_batches(target, NULL, NULL, mask, batches);
+    END IF;
 END
 $$;
 
@@ -4110,6 +4206,29 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.distance_of(by text, one double precision[], other double precision[]) IS 'How far two lists of shares are apart: psi, js (0 to 1) or tv (total variation, 0 to 1).';
 
+CREATE FUNCTION pgslo_catalog.due_batches(definition pgslo_catalog.definition, at_once text) RETURNS TABLE(name text, place numeric)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (due_batches.definition).definition_id;
+    -- One in the future says nothing about the one that is under way.
+    newest numeric := (
+        SELECT b.place FROM pgslo_catalog.batch b
+        WHERE b.definition_id = id AND b.place <= pgslo_catalog.last_place(due_batches.definition) AND b.rows > 0
+        ORDER BY b.place DESC LIMIT 1);
+BEGIN
+    RETURN QUERY
+    SELECT b.name, b.place
+    FROM pgslo_catalog.batch b
+    WHERE b.definition_id = id AND b.closed_at IS NULL AND b.rows > 0
+      AND (b.name = due_batches.at_once OR due_batches.at_once = '*' OR b.place < newest
+           OR b.last_written_at + (due_batches.definition).settle < clock_timestamp());
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.due_batches(definition pgslo_catalog.definition, at_once text) IS 'Return the open batches of a loaded table that are to be closed: a later one began, or they settled; also the one that is named, or all for *.';
+
 CREATE FUNCTION pgslo_catalog.earlier(batch pgslo_catalog.batch, relative_to text) RETURNS SETOF pgslo_catalog.batch
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4138,46 +4257,21 @@ CREATE FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, 
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-DECLARE
-    known pgslo_catalog.incident;
-    is_stored boolean;
-    is_decided boolean := end_incident.resolution IN ('real', 'false_alarm', 'accepted');
 BEGIN
-    -- Never waits for a session that has it: that one may be idle in its transaction.
-    SELECT u.* INTO known FROM pgslo_catalog.incident u
-    WHERE u.incident_id = end_incident.incident_id AND u.resolved_at IS NULL
-    FOR NO KEY UPDATE SKIP LOCKED;
-    IF NOT FOUND THEN
-        RETURN false;
-    END IF;
-    is_stored := EXISTS (
-        SELECT FROM pgslo_catalog.missed_batch m
-        WHERE m.rule_id = known.rule_id AND m.ended_at IS NULL
-          -- Those that tick() has not joined to an incident yet are of the last one.
-          AND (m.incident_id = known.incident_id OR m.incident_id IS NULL AND known.over_at IS NULL));
-    -- It was so already.
-    IF is_stored AND known.over_at IS NOT NULL AND (known.resolution IS NOT NULL OR end_incident.resolution <> 'real') THEN
-        RETURN false;
-    END IF;
     UPDATE pgslo_catalog.incident i
-    SET over_at = coalesce(known.over_at, clock_timestamp()),
-        over_batch = CASE WHEN known.over_at IS NULL THEN end_incident.batch ELSE known.over_batch END,
-        over_place = CASE WHEN known.over_at IS NULL THEN end_incident.place ELSE known.over_place END,
-        resolved_at = CASE WHEN NOT is_stored THEN clock_timestamp() END,
-        resolution = CASE
-            -- What a role said of it stays.
-            WHEN known.resolution = 'real' AND NOT is_decided OR end_incident.resolution = 'real' THEN 'real'
-            WHEN is_stored THEN NULL
-            WHEN end_incident.resolution = 'met' THEN pgslo_catalog.resolution_of(known.incident_id)
-            ELSE end_incident.resolution END,
-        resolved_by = CASE WHEN is_decided THEN coalesce(nullif(current_setting('role'), 'none'), session_user) ELSE i.resolved_by END,
+    SET resolved_at = clock_timestamp(), resolution = end_incident.resolution, resolved_batch = end_incident.batch, resolved_place = end_incident.place,
+        resolved_by = CASE WHEN end_incident.resolution IN ('real', 'false_alarm') THEN coalesce(nullif(current_setting('role'), 'none'), session_user) END,
         note = coalesce(end_incident.note, i.note)
-    WHERE i.incident_id = known.incident_id;
-    RETURN true;
+    -- Never waits for a session that has it: that one may be idle in its transaction.
+    WHERE i.incident_id = (
+        SELECT u.incident_id FROM pgslo_catalog.incident u
+        WHERE u.incident_id = end_incident.incident_id AND u.resolved_at IS NULL
+        FOR UPDATE SKIP LOCKED);
+    RETURN FOUND;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) IS 'End an incident that no other transaction has, and return whether it did: it is resolved, or over while missed batches of it are stored.';
+COMMENT ON FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) IS 'Resolve an open incident that no other transaction has, and return whether it did.';
 
 CREATE FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition) RETURNS void
     LANGUAGE plpgsql
@@ -4206,8 +4300,7 @@ BEGIN
             WHEN EXISTS (
                 SELECT FROM pgslo_catalog.missed_batch k
                 WHERE k.rule_id = m.rule_id AND k.batch = m.batch AND k.ended_as = 'false_alarm' AND k.ended_at >= m.missed_at) THEN 'false_alarm'
-            -- Rows of an unknown batch may be others than those that fail.
-            WHEN s.rows <= 0 AND NOT pgslo_catalog.misses_rows(r.measure) AND (m.batch <> 'unknown' OR s.failed <= 0) THEN 'removed'
+            WHEN s.rows <= 0 AND NOT pgslo_catalog.misses_rows(r.measure) THEN 'removed'
             -- Rows that were not evaluated may still be bad.
             WHEN EXISTS (
                 SELECT FROM pgslo_catalog.rule_break b
@@ -4221,14 +4314,14 @@ BEGIN
         JOIN pgslo_catalog.rule r USING (rule_id)
         CROSS JOIN LATERAL (
             -- A row trigger sees rows that fail alone: how many a batch of a streamed table has, tick() counts.
-            SELECT CASE WHEN (end_missed.definition).writes = 'bulk' THEN coalesce(sum(f.rows), max(t.rows), 0) ELSE max(t.rows) END::bigint AS rows,
+            SELECT CASE WHEN (end_missed.definition).writes = 'bulk' THEN coalesce(sum(f.rows), 0)
+                        ELSE (SELECT b.rows FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = m.batch) END::bigint AS rows,
                    coalesce(sum((f.failures ->> r.name)::bigint), 0)::bigint AS failed,
                    -- Counted from the table, which does not say how many of its rows fail.
                    coalesce(bool_or(f.operation = 'recounted' AND f.failures IS NULL), false)
                        AND (end_missed.definition).judge IS NULL AS is_uncounted
-            FROM (SELECT) AS one
-            LEFT JOIN pgslo_catalog.batch t ON t.definition_id = id AND t.name = m.batch
-            LEFT JOIN pgslo_catalog.fragment f ON f.definition_id = id AND f.batch = m.batch
+            FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = id AND f.batch = m.batch
         ) s
         WHERE m.definition = known AND m.ended_at IS NULL
     )
@@ -4439,7 +4532,10 @@ BEGIN
         SELECT array_agg(n.failed ORDER BY n.ordinal)
         FROM (
             SELECT f.ordinal, sum(f.failed)::bigint AS failed
-            FROM unnest(failed.batches) AS b, unnest(b.failed) WITH ORDINALITY AS f (failed, ordinal)
+            FROM unnest(failed.batches) WITH ORDINALITY AS b
+            CROSS JOIN LATERAL unnest(b.failed) WITH ORDINALITY AS f (failed, ordinal)
+            -- One batch has each rule; of the others those with failing rows count, which are few.
+            WHERE b.ordinality = 1 OR 0 < ANY (b.failed)
             GROUP BY f.ordinal
         ) AS n);
 END
@@ -4493,57 +4589,64 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.float_of(value numeric) IS 'Return a number as float8: beyond 1e250 the bound, below 1e-250 zero. Never fails.';
 
-CREATE FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
+CREATE FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    judged integer := 0;
+    is_behind boolean := false;
     began timestamptz := clock_timestamp();
 BEGIN
     IF (follow.definition).writes = 'bulk' THEN
-        judged := pgslo_catalog.follow_loads(follow.definition, follow.at_once, follow.at_most);
+        is_behind := pgslo_catalog.follow_loads(follow.definition, follow.at_once, follow.at_most);
     ELSIF (follow.definition).recount IS NOT NULL AND (follow.definition).batch_by IS NOT NULL THEN
-        judged := pgslo_catalog.follow_stream(follow.definition, follow.at_once, follow.at_most);
+        is_behind := pgslo_catalog.follow_stream(follow.definition, follow.at_once, follow.at_most);
     END IF;
     PERFORM pgslo_catalog.judge_by_clock(follow.definition, follow.at_once, began);
     PERFORM pgslo_catalog.settle_pauses(follow.definition);
     PERFORM pgslo_catalog.judge_unjudged(follow.definition,
         CASE WHEN follow.at_once IS NULL THEN clock_timestamp() + interval '1 second' ELSE 'infinity' END);
     PERFORM pgslo_catalog.follow_pairs(follow.definition);
-    RETURN judged;
+    RETURN is_behind;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Brings the batches of a definition up to date, judging at most so many.';
+COMMENT ON FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Bring the batches of a definition up to date, judging at most so many for about a second, and return whether more are due.';
 
 CREATE FUNCTION pgslo_catalog.follow_assertions(definition pgslo_catalog.definition) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
+    noted pgslo_catalog.touched[];
+    id bigint;
     touched record;
 BEGIN
-    FOR touched IN
-        WITH taken AS (
-            DELETE FROM pgslo_catalog.touched t
-            WHERE t.touched_id IN (
-                SELECT w.touched_id
-                FROM pgslo_catalog.touched w
-                WHERE w.check_function IN (
-                    SELECT a.check_function FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r USING (rule_id)
-                    WHERE r.definition_id = (follow_assertions.definition).definition_id)
-                ORDER BY w.touched_id LIMIT 10000 FOR UPDATE SKIP LOCKED)
-            RETURNING t.check_function, t.keys
-        )
-        SELECT a.rule_id, a.check_function, array_agg(DISTINCT k.key) AS keys
-        FROM taken t CROSS JOIN LATERAL unnest(t.keys) AS k (key)
-        JOIN pgslo_catalog.assertion a ON a.check_function = t.check_function
-        GROUP BY a.rule_id, a.check_function
-        ORDER BY a.rule_id
+    WITH taken AS (
+        DELETE FROM pgslo_catalog.touched t
+        WHERE t.touched_id IN (
+            SELECT w.touched_id
+            FROM pgslo_catalog.touched w
+            WHERE w.check_function IN (
+                SELECT a.check_function FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r USING (rule_id)
+                WHERE r.definition_id = (follow_assertions.definition).definition_id)
+            ORDER BY w.touched_id LIMIT 10000 FOR UPDATE SKIP LOCKED)
+        RETURNING t AS row
+    )
+    SELECT array_agg(t.row) INTO noted FROM taken t;
+    FOREACH id IN ARRAY ARRAY(
+        SELECT DISTINCT a.rule_id
+        FROM unnest(noted) AS t JOIN pgslo_catalog.assertion a ON a.check_function = t.check_function
+        WHERE t.keys <> '{}'
+        ORDER BY a.rule_id)
     LOOP
+        SELECT a.check_function, array_agg(DISTINCT k.key) AS keys INTO touched
+        FROM unnest(noted) AS t CROSS JOIN LATERAL unnest(t.keys) AS k (key)
+        JOIN pgslo_catalog.assertion a ON a.check_function = t.check_function
+        WHERE a.rule_id = id
+        GROUP BY a.check_function;
         BEGIN
-            PERFORM pgslo_catalog.judge_assertion(touched.rule_id, touched.keys, true);
+            PERFORM pgslo_catalog.judge_assertion(id, touched.keys, true);
         EXCEPTION WHEN OTHERS THEN
             -- Noted again for the next time.
             INSERT INTO pgslo_catalog.touched (check_function, keys) VALUES (touched.check_function, touched.keys);
@@ -4555,18 +4658,24 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.follow_assertions(definition pgslo_catalog.definition) IS 'What tick() does for assertions that do not reject: judges what finished transactions touched.';
 
-CREATE FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
+CREATE FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     id bigint := (follow_loads.definition).definition_id;
     emptied bigint := (SELECT max(f.fragment_id) FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'truncate');
+    one jsonb;
     due record;
     merged pgslo_catalog.fragment;
     judged integer := 0;
     last_place numeric := pgslo_catalog.last_place(follow_loads.definition);
-    until timestamptz := pgslo_catalog.follow_until(follow_loads.at_once);
+    until timestamptz;
+    merging_until timestamptz;
+    half timestamptz;
+    closed integer := 0;
+    newest bigint;
+    is_behind boolean := false;
 BEGIN
     IF emptied IS NOT NULL THEN
         UPDATE pgslo_catalog.applied a
@@ -4582,8 +4691,12 @@ BEGIN
     IF (follow_loads.definition).recount IS NOT NULL THEN
         judged := judged + pgslo_catalog.recount_unknown(follow_loads.definition);
     END IF;
-    FOR due IN
-        SELECT u.batch, coalesce(b.closed_at IS NOT NULL, false) AS was_closed, u.place
+    -- After that, which has a limit of its own: however long it takes, something is added up. Half of the time is left to close batches.
+    until := pgslo_catalog.follow_until(follow_loads.at_once);
+    merging_until := CASE WHEN until < 'infinity' THEN until - (until - clock_timestamp()) / 2 ELSE until END;
+    FOREACH one IN ARRAY ARRAY(
+        SELECT jsonb_build_object('batch', u.batch, 'was_closed', coalesce(b.closed_at IS NOT NULL, false),
+                                  'are_many', count(*) OVER () >= 4 * follow_loads.at_most::bigint)
         FROM (
             SELECT f.batch, min(f.place) AS place
             FROM pgslo_catalog.fragment f
@@ -4594,9 +4707,13 @@ BEGIN
             ORDER BY min(f.place) > last_place, min(f.place) DESC LIMIT 4 * follow_loads.at_most::bigint
         ) u
         LEFT JOIN pgslo_catalog.batch b ON b.definition_id = id AND b.name = u.batch
-        ORDER BY u.place
+        -- The oldest first, as far as all of them have a turn: each is compared with those before it.
+        ORDER BY CASE WHEN count(*) OVER () > follow_loads.at_most THEN -u.place ELSE u.place END)
     LOOP
-        EXIT WHEN judged >= follow_loads.at_most OR clock_timestamp() > until;
+        SELECT d.* INTO due FROM jsonb_to_record(one) AS d (batch text, was_closed boolean, are_many boolean);
+        is_behind := due.are_many OR clock_timestamp() > merging_until;
+        -- One at least, whatever the time is.
+        EXIT WHEN judged >= follow_loads.at_most OR clock_timestamp() > merging_until AND merged.batch IS NOT NULL;
         merged := pgslo_catalog.merge_batch(id, due.batch);
         -- Rows that came late or went: it is judged again.
         IF due.was_closed THEN
@@ -4604,26 +4721,39 @@ BEGIN
             judged := judged + 1;
         END IF;
     END LOOP;
-    FOR due IN
-        SELECT w.name
+    -- In their order, because each is compared with those before it. At half of the time it goes on with as many of the newest.
+    half := CASE WHEN until < 'infinity' THEN until - (until - clock_timestamp()) / 2 ELSE until END;
+    FOREACH one IN ARRAY ARRAY(
+        SELECT jsonb_build_object('name', w.name, 'back', row_number() OVER (ORDER BY w.place > last_place, w.place DESC))
         FROM (
-            SELECT b.name, b.place
-            FROM pgslo_catalog.batch b
-            WHERE b.definition_id = id AND b.closed_at IS NULL AND b.rows > 0
-              AND (b.name = follow_loads.at_once
-                   OR follow_loads.at_once = '*'
-                   OR b.last_written_at + (follow_loads.definition).settle < clock_timestamp()
-                   -- One in the future says nothing about the one that is under way.
-                   OR EXISTS (SELECT FROM pgslo_catalog.batch later WHERE later.definition_id = id AND later.place > b.place AND later.place <= last_place AND later.rows > 0))
-            ORDER BY b.place > last_place, b.place DESC LIMIT greatest(follow_loads.at_most - judged, 0)
+            SELECT d.name, d.place
+            FROM pgslo_catalog.due_batches(follow_loads.definition, follow_loads.at_once) AS d
+            ORDER BY d.place > last_place, d.place DESC LIMIT greatest(follow_loads.at_most - judged, 0)
         ) w
-        ORDER BY w.place
+        ORDER BY w.place)
     LOOP
-        EXIT WHEN clock_timestamp() > until;
+        SELECT d.* INTO due FROM jsonb_to_record(one) AS d (name text, back bigint);
+        IF newest IS NULL AND clock_timestamp() > half THEN
+            newest := greatest(closed, 1);
+        END IF;
+        -- The newest of all has its turn, whatever the time is.
+        IF due.back > newest OR due.back > 1 AND clock_timestamp() > until THEN
+            is_behind := true;
+            CONTINUE;
+        END IF;
         SELECT f.* INTO merged FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.batch = due.name AND f.operation IN ('merged', 'recounted');
         PERFORM pgslo_catalog.judge_closed(follow_loads.definition, due.name, merged.sample_columns, merged.sample, merged.level);
         judged := judged + 1;
+        closed := closed + 1;
     END LOOP;
+    IF follow_loads.at_once IS NULL THEN
+        -- Asked only where the time or the number was used up.
+        is_behind := (is_behind OR judged >= follow_loads.at_most) AND (
+            EXISTS (SELECT FROM pgslo_catalog.due_batches(follow_loads.definition, NULL))
+            OR EXISTS (
+                SELECT FROM pgslo_catalog.fragment f
+                WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate')));
+    END IF;
     -- What is sampled serves until a batch is old enough not to be corrected any more.
     IF judged > 0 THEN
         UPDATE pgslo_catalog.fragment f SET sample = NULL
@@ -4632,45 +4762,11 @@ BEGIN
           AND (SELECT c.closed_at IS NOT NULL FROM pgslo_catalog.batch c WHERE c.definition_id = id AND c.name = f.batch)
           AND f.place < (SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = id ORDER BY b.place DESC OFFSET 14 LIMIT 1);
     END IF;
-    RETURN judged;
+    RETURN is_behind;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Adds up what was written to a loaded table, and closes and judges what is due; a batch that is named, or all for *, at once.';
-
-CREATE FUNCTION pgslo_catalog.follow_missed(definition pgslo_catalog.definition) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    id bigint := (follow_missed.definition).definition_id;
-    settled record;
-BEGIN
-    PERFORM pgslo_catalog.join_missed(id);
-    PERFORM pgslo_catalog.end_missed(follow_missed.definition);
-    FOR settled IN
-        SELECT i.* FROM pgslo_catalog.incident i
-        WHERE i.definition_id = id AND i.resolved_at IS NULL
-          AND (i.over_at IS NOT NULL OR EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.incident_id = i.incident_id))
-          AND NOT EXISTS (
-              SELECT FROM pgslo_catalog.missed_batch m
-              WHERE m.rule_id = i.rule_id AND m.ended_at IS NULL AND (m.incident_id = i.incident_id OR m.incident_id IS NULL))
-        ORDER BY i.incident_id
-    LOOP
-        PERFORM pgslo_catalog.end_incident(settled.incident_id, 'met', settled.opened_batch, settled.opened_place, NULL);
-    END LOOP;
-    -- Batches of it are bad again.
-    UPDATE pgslo_catalog.incident i
-    SET resolved_at = NULL, resolution = CASE WHEN i.resolution = 'real' THEN 'real' END
-    WHERE i.incident_id IN (
-        SELECT u.incident_id FROM pgslo_catalog.incident u
-        WHERE u.definition_id = id AND u.resolved_at IS NOT NULL AND u.incident_id IN (
-            SELECT m.incident_id FROM pgslo_catalog.missed_batch m WHERE m.definition = (follow_missed.definition).name AND m.ended_at IS NULL)
-        FOR NO KEY UPDATE SKIP LOCKED);
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.follow_missed(definition pgslo_catalog.definition) IS 'End missed batches of a definition that are good or gone, and resolve incidents that have none any more.';
+COMMENT ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Add up what was written to a loaded table, and close and judge what is due, for about a second; a batch that is named, or all for *, at once. Return whether more is due.';
 
 CREATE FUNCTION pgslo_catalog.follow_pairs(definition pgslo_catalog.definition) RETURNS integer
     LANGUAGE plpgsql
@@ -4753,14 +4849,15 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.follow_parts(definition pgslo_catalog.definition, until timestamp with time zone) IS 'Count the batches of rows that came or left with a partition or a child of a table.';
 
-CREATE FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
+CREATE FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 DECLARE
     id bigint := (follow_stream.definition).definition_id;
     last_place numeric := pgslo_catalog.last_place(follow_stream.definition);
-    until timestamptz := pgslo_catalog.follow_until(follow_stream.at_once);
+    until timestamptz;
+    is_behind boolean := false;
     newest record;
     last record;
     known pgslo_catalog.batch;
@@ -4772,7 +4869,7 @@ DECLARE
 BEGIN
     last := pgslo_catalog.newest_batch(follow_stream.definition);
     IF last.place IS NULL OR last.place = '-Infinity' THEN
-        RETURN 0;  -- The table is empty, or no row says its batch.
+        RETURN false;  -- The table is empty, or no row says its batch.
     END IF;
     newest := last;
     IF last.place > last_place THEN
@@ -4786,14 +4883,17 @@ BEGIN
     SELECT b.* INTO known FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.place > '-Infinity' AND b.place <= last_place ORDER BY b.place DESC LIMIT 1;
     -- While no later one begins, a batch closes when it has settled: to look more often than that would only cost.
     IF follow_stream.at_once IS NULL AND known.name = newest.name AND known.counted_at + (follow_stream.definition).settle > clock_timestamp() THEN
-        RETURN 0;
+        RETURN false;
     END IF;
     mask := pgslo_catalog.sample_mask(known.rows);
     PERFORM pgslo_catalog.pin_table(follow_stream.definition, (follow_stream.definition).recount);
     EXECUTE format('SELECT pgslo_gen.%I($1, $2, $3)', (follow_stream.definition).recount)
     INTO counted USING coalesce(known.name, newest.name), last.name, mask;
-    FOR one IN SELECT c.* FROM unnest(counted) AS c ORDER BY c.place LOOP
-        EXIT WHEN judged >= follow_stream.at_most OR clock_timestamp() > until;
+    -- After the count, however long that took: one batch at least is judged.
+    until := pgslo_catalog.follow_until(follow_stream.at_once);
+    FOREACH one IN ARRAY ARRAY(SELECT c FROM unnest(counted) AS c ORDER BY c.place) LOOP
+        is_behind := judged >= follow_stream.at_most OR clock_timestamp() > until;
+        EXIT WHEN is_behind;
         SELECT b.* INTO before FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;
         PERFORM pgslo_catalog.take_count(follow_stream.definition, one, mask);
         -- The first batch that is seen may have begun before anybody looked, and the newest may go on.
@@ -4810,11 +4910,11 @@ BEGIN
             judged := judged + 1;
         END IF;
     END LOOP;
-    RETURN judged;
+    RETURN is_behind;
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Counts the newest batches of a streamed table from the table itself, and closes and judges what is due.';
+COMMENT ON FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Count the newest batches of a streamed table from the table itself, and close and judge what is due. Return whether more is due.';
 
 CREATE FUNCTION pgslo_catalog.follow_table(definition_id bigint, former regclass) RETURNS void
     LANGUAGE plpgsql
@@ -4839,12 +4939,12 @@ CREATE FUNCTION pgslo_catalog.follow_until(at_once text) RETURNS timestamp with 
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT CASE WHEN follow_until.at_once IS NULL THEN clock_timestamp() + interval '20 seconds' ELSE 'infinity' END
+    SELECT CASE WHEN follow_until.at_once IS NULL THEN clock_timestamp() + interval '1 second' ELSE 'infinity' END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.follow_until(at_once text) IS 'When tick() goes on to the next definition; a batch that is asked for by name is judged however long that takes.';
 
-CREATE FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text, is_tick boolean DEFAULT true, is_worse boolean DEFAULT true) RETURNS void
+CREATE FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text, is_tick boolean DEFAULT true) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -4858,22 +4958,8 @@ DECLARE
 BEGIN
     SELECT i.* INTO open
     FROM pgslo_catalog.incident i
-    WHERE i.definition_id = (follow_verdict.rule).definition_id AND i.rule_id = (follow_verdict.rule).rule_id AND i.over_at IS NULL;
+    WHERE i.definition_id = (follow_verdict.rule).definition_id AND i.rule_id = (follow_verdict.rule).rule_id AND i.resolved_at IS NULL;
 
-    -- One that was missed before, and was corrected or accepted since.
-    IF follow_verdict.verdict = 'missed' AND (
-        follow_verdict.place >= open.opened_place OR EXISTS (
-            SELECT FROM pgslo_catalog.missed_batch m
-            WHERE m.rule_id = (follow_verdict.rule).rule_id AND m.batch = follow_verdict.batch AND m.ended_as <> 'retired')
-    ) THEN
-        PERFORM pgslo_catalog.record_missed(follow_verdict.rule, follow_verdict.batch, follow_verdict.place, follow_verdict.is_worse);
-    ELSIF follow_verdict.verdict = 'met' THEN
-        UPDATE pgslo_catalog.missed_batch m SET ended_at = clock_timestamp(), ended_as = 'corrected'
-        WHERE m.missed_id IN (
-            SELECT u.missed_id FROM pgslo_catalog.missed_batch u
-            WHERE u.rule_id = (follow_verdict.rule).rule_id AND u.batch = follow_verdict.batch AND u.ended_at IS NULL
-            FOR UPDATE SKIP LOCKED);
-    END IF;
     IF follow_verdict.verdict = 'missed' AND open.incident_id IS NULL THEN
         last_place := pgslo_catalog.last_place((follow_verdict.rule).definition_id);
         -- The newest run of missed batches; those that could not be judged neither add to it nor end it. An old batch that is
@@ -4890,7 +4976,7 @@ BEGIN
         WHERE w.verdict = 'missed';
         IF first.run >= (follow_verdict.rule).missed_before_open THEN
             PERFORM pgslo_catalog.open_incident(follow_verdict.rule, first.batch, first.place, follow_verdict.is_tick);
-            PERFORM pgslo_catalog.record_missed(follow_verdict.rule, v.batch, v.place, false)
+            PERFORM pgslo_catalog.record_missed(follow_verdict.rule, v.batch, v.place)
             FROM pgslo_catalog.verdict v
             WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.place >= first.place AND v.verdict = 'missed'
               AND (v.place <= last_place OR follow_verdict.place > last_place)
@@ -4901,11 +4987,14 @@ BEGIN
             FROM pgslo_catalog.batch b
             WHERE i.incident_id IN (
                 SELECT u.incident_id FROM pgslo_catalog.incident u
-                WHERE u.rule_id = (follow_verdict.rule).rule_id AND u.over_at IS NULL
-                FOR NO KEY UPDATE SKIP LOCKED)
+                WHERE u.rule_id = (follow_verdict.rule).rule_id AND u.resolved_at IS NULL
+                FOR UPDATE SKIP LOCKED)
               AND b.definition_id = i.definition_id AND b.name = i.opened_batch;
         END IF;
         RETURN;
+    END IF;
+    IF follow_verdict.verdict = 'missed' AND follow_verdict.place >= open.opened_place THEN
+        PERFORM pgslo_catalog.record_missed(follow_verdict.rule, follow_verdict.batch, follow_verdict.place);
     END IF;
 
     IF follow_verdict.verdict <> 'met' OR open.incident_id IS NULL OR follow_verdict.place < open.opened_place THEN
@@ -4935,7 +5024,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text, is_tick boolean, is_worse boolean) IS 'Open or end the incident of a rule over batches after a batch was evaluated; the verdict is recorded already. is_worse: it is another than before.';
+COMMENT ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text, is_tick boolean) IS 'Opens, heals or resolves the incident of a rule over batches after a batch was judged; the verdict is written down already.';
 
 CREATE FUNCTION pgslo_catalog.foreign_key_fault(relation regclass, rests_on jsonb, OUT said text, OUT to_do text) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -5110,10 +5199,7 @@ CREATE FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_
     AS $$
 DECLARE
     is_future boolean := (give_verdict.batch).place > pgslo_catalog.last_place((give_verdict.rule).definition_id);
-    before pgslo_catalog.verdict;
 BEGIN
-    SELECT v.* INTO before FROM pgslo_catalog.verdict v
-    WHERE v.rule_id = (give_verdict.rule).rule_id AND v.batch = (give_verdict.batch).name;
     INSERT INTO pgslo_catalog.verdict AS v (definition_id, rule_id, batch, place, verdict, value, low, high, score, said, example)
     VALUES ((give_verdict.rule).definition_id, (give_verdict.rule).rule_id, (give_verdict.batch).name, (give_verdict.batch).place,
             give_verdict.verdict, give_verdict.value, give_verdict.low, give_verdict.high, give_verdict.score,
@@ -5122,8 +5208,7 @@ BEGIN
     ON CONFLICT ON CONSTRAINT verdict_is_given_once_a_batch DO UPDATE SET
         place = excluded.place, verdict = excluded.verdict, value = excluded.value, low = excluded.low, high = excluded.high,
         score = excluded.score, said = excluded.said, example = excluded.example, judged_at = excluded.judged_at;
-    PERFORM pgslo_catalog.follow_verdict(give_verdict.rule, (give_verdict.batch).name, (give_verdict.batch).place, give_verdict.verdict, give_verdict.is_tick,
-        (before.verdict, before.value) IS DISTINCT FROM (give_verdict.verdict, give_verdict.value));
+    PERFORM pgslo_catalog.follow_verdict(give_verdict.rule, (give_verdict.batch).name, (give_verdict.batch).place, give_verdict.verdict, give_verdict.is_tick);
 END
 $$;
 
@@ -5244,10 +5329,7 @@ CREATE FUNCTION pgslo_catalog.has_open_incident(rule pgslo_catalog.rule) RETURNS
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    RETURN EXISTS (
-        SELECT FROM pgslo_catalog.incident i
-        WHERE i.definition_id = (has_open_incident.rule).definition_id AND i.rule_id = (has_open_incident.rule).rule_id
-          AND i.over_at IS NULL);
+    RETURN EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.definition_id = (has_open_incident.rule).definition_id AND i.rule_id = (has_open_incident.rule).rule_id AND i.resolved_at IS NULL);
 END
 $$;
 
@@ -5266,6 +5348,37 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.has_unknown_rows(definition_id bigint) IS 'Return whether rows were not judged whose batch is unknown.';
 
+CREATE FUNCTION pgslo_catalog.heal_incidents() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    open record;
+BEGIN
+    FOR open IN
+        SELECT i.incident_id, i.opened_batch, i.opened_place, r AS rule
+        FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
+        WHERE i.resolved_at IS NULL AND r.scope = 'row'
+          -- Only where something was written to its batch after it opened.
+          AND EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = i.definition_id AND f.batch = i.opened_batch AND f.operation IN ('update', 'delete', 'merged', 'recount', 'recounted'))
+        ORDER BY i.incident_id
+    LOOP
+        -- A batch that is not judged yet may still have the bad rows.
+        CONTINUE WHEN EXISTS (
+            SELECT FROM pgslo_catalog.rule_break b WHERE b.rule_id = (open.rule).rule_id AND b.batch IS NOT NULL);
+        CONTINUE WHEN pgslo_catalog.batch_is_missed(open.rule, open.opened_batch) OR pgslo_catalog.unknown_is_missed(open.rule) OR EXISTS (
+            SELECT FROM (
+                SELECT DISTINCT f.batch FROM pgslo_catalog.fragment f
+                WHERE f.definition_id = (open.rule).definition_id AND f.place >= open.opened_place AND f.failures IS NOT NULL AND f.failures ? (open.rule).name
+            ) failing
+            WHERE pgslo_catalog.batch_is_missed(open.rule, failing.batch));
+        PERFORM pgslo_catalog.end_incident(open.incident_id, 'healed', open.opened_batch, open.opened_place, NULL);
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.heal_incidents() IS 'Resolves incidents of rules over rows whose bad rows are gone.';
+
 CREATE FUNCTION pgslo_catalog.healthy(definition pgslo_catalog.definition, columns text[], as_of timestamp with time zone) RETURNS TABLE(batch text, place numeric, rows bigint)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5277,7 +5390,7 @@ BEGIN
     FROM pgslo_catalog.batch b
     WHERE b.definition_id = (healthy.definition).definition_id AND b.closed_at <= healthy.as_of AND b.rows > 0
       AND b.place <= pgslo_catalog.last_place(healthy.definition)
-      AND NOT EXISTS (SELECT FROM spoilt u WHERE u.batch = b.name)
+      AND NOT EXISTS (SELECT FROM spoilt u WHERE b.place >= u.first_place AND (b.place < u.end_place OR u.with_end AND b.place = u.end_place))
     ORDER BY b.place;
 END
 $$;
@@ -5500,23 +5613,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_json(value text) IS 'Whether the text is JSON.';
-
-CREATE FUNCTION pgslo_catalog.is_known_missed(rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    RETURN EXISTS (
-        SELECT FROM pgslo_catalog.incident i
-        WHERE i.definition_id = (is_known_missed.rule).definition_id AND i.rule_id = (is_known_missed.rule).rule_id
-          AND i.resolved_at IS NULL AND i.over_place > is_known_missed.place
-    ) AND EXISTS (
-        SELECT FROM pgslo_catalog.missed_batch m
-        WHERE m.rule_id = (is_known_missed.rule).rule_id AND m.batch = is_known_missed.batch AND m.ended_at IS NULL);
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.is_known_missed(rule pgslo_catalog.rule, batch text, place numeric) IS 'Whether a batch is a missed batch of an incident that is over: more of its rows open no other incident.';
 
 CREATE FUNCTION pgslo_catalog.is_missed(rule pgslo_catalog.rule, rows bigint, failed bigint) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -5809,8 +5905,8 @@ BEGIN
     FOR two IN
         SELECT k AS kept, o AS other
         FROM pgslo_catalog.incident k
-        JOIN pgslo_catalog.incident o ON o.rule_id = k.rule_id AND o.over_at IS NULL AND NOT o.opened_by_tick
-        WHERE k.over_at IS NULL AND k.opened_by_tick
+        JOIN pgslo_catalog.incident o ON o.rule_id = k.rule_id AND o.resolved_at IS NULL AND NOT o.opened_by_tick
+        WHERE k.resolved_at IS NULL AND k.opened_by_tick
         ORDER BY k.incident_id
         FOR UPDATE OF k, o SKIP LOCKED
     LOOP
@@ -5828,51 +5924,24 @@ BEGIN
             muted_until = greatest(i.muted_until, (two.other).muted_until)
         WHERE i.incident_id = (two.kept).incident_id;
         SELECT e.* INTO before FROM pgslo_catalog.incident_event e
-        WHERE e.incident_id = (two.other).incident_id AND e.event IN ('over', 'resolved')
+        WHERE e.incident_id = (two.other).incident_id AND e.event = 'resolved'
         ORDER BY e.incident_event_id DESC LIMIT 1;
-        UPDATE pgslo_catalog.missed_batch m SET incident_id = (two.kept).incident_id
-        WHERE m.incident_id = (two.other).incident_id AND (before.happened_at IS NULL OR m.missed_at > before.happened_at);
-        IF before.incident_event_id IS NULL THEN
+        IF NOT FOUND THEN
             DELETE FROM pgslo_catalog.incident i WHERE i.incident_id = (two.other).incident_id;
             CONTINUE;
         END IF;
         -- One that a person had resolved, and that was reopened beside tick(): as it was before, with its history.
         UPDATE pgslo_catalog.incident i
-        SET over_at = before.happened_at, resolved_at = CASE before.event WHEN 'resolved' THEN before.happened_at END,
-            resolution = before.resolution, over_batch = before.batch, resolved_by = before.done_by,
-            over_place = coalesce((SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = i.definition_id AND b.name = before.batch), i.opened_place)
+        SET resolved_at = before.happened_at, resolution = before.resolution, resolved_batch = before.batch, resolved_by = before.done_by,
+            resolved_place = coalesce((SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = i.definition_id AND b.name = before.batch), i.opened_place)
         WHERE i.incident_id = (two.other).incident_id;
         DELETE FROM pgslo_catalog.incident_event e
-        WHERE e.incident_id = (two.other).incident_id AND e.incident_event_id > before.incident_event_id AND e.event IN ('reopened', 'over', 'resolved');
+        WHERE e.incident_id = (two.other).incident_id AND e.incident_event_id > before.incident_event_id AND e.event IN ('reopened', 'resolved');
     END LOOP;
 END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.join_incidents() IS 'Make one of two open incidents of a rule, where tick() opened the second because the transaction that opened the first had not ended.';
-
-CREATE FUNCTION pgslo_catalog.join_missed(definition_id bigint) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    -- Writers leave that out: a foreign key would have them wait for a session that has the incident.
-    UPDATE pgslo_catalog.missed_batch m SET incident_id = j.incident_id
-    FROM (
-        SELECT u.missed_id, s.incident_id
-        FROM pgslo_catalog.stored_batch s
-        JOIN pgslo_catalog.missed_batch u USING (missed_id)
-        JOIN pgslo_catalog.incident i ON i.incident_id = s.incident_id
-        -- By name, for which there is an index that grows with no history.
-        WHERE u.definition = (SELECT d.name FROM pgslo_catalog.definition d WHERE d.definition_id = join_missed.definition_id)
-          AND u.incident_id IS NULL AND u.ended_at IS NULL
-        FOR NO KEY UPDATE OF u SKIP LOCKED
-        FOR KEY SHARE OF i SKIP LOCKED
-    ) j
-    WHERE m.missed_id = j.missed_id;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.join_missed(definition_id bigint) IS 'Record the incidents of missed batches that writers recorded.';
 
 CREATE FUNCTION pgslo_catalog.jsonb_of(value text, type regtype) RETURNS text
     LANGUAGE sql STABLE
@@ -5907,9 +5976,9 @@ BEGIN
         SELECT b.* INTO newest FROM pgslo_catalog.batch b
         WHERE b.definition_id = (judge_age.definition).definition_id AND b.closed_at IS NOT NULL ORDER BY b.place DESC LIMIT 1;
     END IF;
-    FOR rule IN
-        SELECT r.* FROM pgslo_catalog.rule r
-        WHERE r.definition_id = (judge_age.definition).definition_id AND r.scope = 'table' AND r.retired_at IS NULL AND newest.name IS NOT NULL
+    FOREACH rule IN ARRAY ARRAY(
+        SELECT r FROM pgslo_catalog.rule r
+        WHERE r.definition_id = (judge_age.definition).definition_id AND r.scope = 'table' AND r.retired_at IS NULL AND newest.name IS NOT NULL)
     LOOP
         found := pgslo_catalog.age(judge_age.definition);
         PERFORM pgslo_catalog.give_verdict(rule, newest, CASE WHEN found.value IS NULL THEN 'unknown' WHEN found.value > rule.warn_high THEN 'missed' ELSE 'met' END,
@@ -5966,7 +6035,7 @@ BEGIN
     day.name := pgslo_catalog.day_of_check();
     day.place := pgslo_catalog.place_of_check();
     -- Given when something is wrong, and when it no longer is; a promise that is kept all the time is no news.
-    IF broken > 0 OR EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.rule_id = judge_assertion.rule_id AND i.over_at IS NULL)
+    IF broken > 0 OR EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.rule_id = judge_assertion.rule_id AND i.resolved_at IS NULL)
         OR EXISTS (SELECT FROM pgslo_catalog.verdict v WHERE v.rule_id = judge_assertion.rule_id AND v.batch = day.name) THEN
         PERFORM pgslo_catalog.give_verdict(rule, day, CASE WHEN broken > 0 THEN 'missed' ELSE 'met' END, broken::float8, NULL, 0, NULL,
             pgslo_catalog.groups_said(broken, broken > 0 AND first.group_shown IS NULL), judge_assertion.is_tick, first.group_shown);
@@ -5997,10 +6066,10 @@ BEGIN
         WHERE b.definition_id = judge_batch.definition_id AND b.batch = judge_batch.batch AND b.error_code = '22000';
         RETURN;
     END IF;
-    FOR rule IN
-        SELECT r.* FROM pgslo_catalog.rule r
+    FOREACH rule IN ARRAY ARRAY(
+        SELECT r FROM pgslo_catalog.rule r
         WHERE r.definition_id = judge_batch.definition_id AND r.scope NOT IN ('row', 'assertion') AND r.kind NOT IN ('learned', 'ml_metric') AND r.retired_at IS NULL
-        ORDER BY r.rule_id
+        ORDER BY r.rule_id)
     LOOP
         PERFORM pgslo_catalog.judge_rule(target, judged, rule);
     END LOOP;
@@ -6041,12 +6110,12 @@ DECLARE
     due pgslo_catalog.rule;
     began timestamptz;
 BEGIN
-    FOR due IN
-        SELECT r.* FROM pgslo_catalog.rule r
+    FOREACH due IN ARRAY ARRAY(
+        SELECT r FROM pgslo_catalog.rule r
         WHERE r.definition_id = id AND r.retired_at IS NULL AND r.measure ->> 'by_clock' = 'true'
           -- A slow one takes a twentieth of the time at most.
           AND (judge_by_clock.at_once IS NOT NULL OR r.took IS NULL OR r.took < '100ms' OR r.clocked_at + 20 * r.took < clock_timestamp())
-        ORDER BY r.rule_id
+        ORDER BY r.rule_id)
     LOOP
         IF newest.name IS NULL THEN
             SELECT b.* INTO newest FROM pgslo_catalog.batch b
@@ -6347,41 +6416,50 @@ CREATE FUNCTION pgslo_catalog.judge_unjudged(definition pgslo_catalog.definition
     AS $$
 DECLARE
     id bigint := (judge_unjudged.definition).definition_id;
-    due record;
+    last_place numeric := pgslo_catalog.last_place(judge_unjudged.definition);
+    rule_ids bigint[];
+    batches text[];
+    places numeric[];
+    rule pgslo_catalog.rule;
 BEGIN
-    FOR due IN
-        SELECT r AS rule, r.scope, r.name, b.batch, min(b.place) AS place
+    SELECT array_agg(w.rule_id), array_agg(w.batch), array_agg(w.place) INTO rule_ids, batches, places
+    FROM (
+        SELECT r.rule_id, b.batch, min(b.place) AS place
         FROM pgslo_catalog.rule_break b JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id
         WHERE b.definition_id = id AND b.batch IS NOT NULL AND r.retired_at IS NULL AND r.scope <> 'assertion'
           -- A batch for which an expression raises an error is evaluated again once its rows change.
           AND (r.scope = 'row' OR pgslo_catalog.is_transient(b.error_code))
-        GROUP BY r, r.scope, r.name, b.batch
-        ORDER BY min(b.place) DESC, min(b.rule_break_id)
-    LOOP
+          -- A batch that has to be counted is evaluated after that, as its rows are not known before.
+          AND NOT EXISTS (SELECT FROM pgslo_catalog.due_count c WHERE c.definition_id = id AND c.batch = b.batch)
+        GROUP BY r.rule_id, b.batch
+        ORDER BY min(b.place) > last_place, min(b.place) DESC, min(b.rule_break_id)
+    ) AS w;
+    FOR n IN 1..coalesce(cardinality(batches), 0) LOOP
         EXIT WHEN clock_timestamp() > judge_unjudged.until;
-        IF due.scope <> 'row' THEN
-            DELETE FROM pgslo_catalog.rule_break b WHERE b.definition_id = id AND b.rule_id = (due.rule).rule_id AND b.batch = due.batch;
-            PERFORM pgslo_catalog.judge_batch(id, due.batch);
+        SELECT r.* INTO rule FROM pgslo_catalog.rule r WHERE r.rule_id = rule_ids[n];
+        IF rule.scope <> 'row' THEN
+            DELETE FROM pgslo_catalog.rule_break b WHERE b.definition_id = id AND b.rule_id = rule.rule_id AND b.batch = batches[n];
+            PERFORM pgslo_catalog.judge_batch(id, batches[n]);
             CONTINUE;
         END IF;
         CONTINUE WHEN (judge_unjudged.definition).judge IS NULL;
         BEGIN
-            PERFORM pgslo_catalog.judge_rows(judge_unjudged.definition, due.rule, due.batch, due.place);
+            PERFORM pgslo_catalog.judge_rows(judge_unjudged.definition, rule, batches[n], places[n]);
         EXCEPTION WHEN OTHERS THEN
             -- The notes stay, and the next tick() tries again.
             IF SQLSTATE = 'SL004' THEN
                 RAISE;
             ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
-                PERFORM pgslo_catalog.warn_unjudged((judge_unjudged.definition).name, ARRAY[due.name], SQLSTATE, true);
+                PERFORM pgslo_catalog.warn_unjudged((judge_unjudged.definition).name, ARRAY[rule.name], SQLSTATE, true);
                 EXIT;
             END IF;
-            PERFORM pgslo_catalog.record_break((judge_unjudged.definition).name, due.name, SQLSTATE, SQLERRM);
+            PERFORM pgslo_catalog.record_break((judge_unjudged.definition).name, rule.name, SQLSTATE, SQLERRM);
         END;
     END LOOP;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.judge_unjudged(definition pgslo_catalog.definition, until timestamp with time zone) IS 'Evaluate rules for batches that are not judged yet, the newest first; the rest stays recorded for the next time.';
+COMMENT ON FUNCTION pgslo_catalog.judge_unjudged(definition pgslo_catalog.definition, until timestamp with time zone) IS 'Evaluate rules for batches that are not judged yet, the newest first, those in the future last; the rest stays recorded for the next time.';
 
 CREATE FUNCTION pgslo_catalog.keep_functions(definition text) RETURNS SETOF text
     LANGUAGE plpgsql
@@ -6511,11 +6589,28 @@ CREATE FUNCTION pgslo_catalog.known_batches(definition_id bigint, places numrang
         SELECT f.batch, f.place FROM pgslo_catalog.fragment f
         WHERE f.definition_id = known_batches.definition_id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate')
     ) AS k (name, place)
-    WHERE k.place > '-Infinity' AND k.place < 'Infinity' AND k.place <@ known_batches.places
+    -- Constraints are satisfied by NULL, and bounds by infinite dates, the order of which is below any other.
+    WHERE k.place <@ known_batches.places OR k.place = '-Infinity'
     GROUP BY k.name
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.known_batches(definition_id bigint, places numrange) IS 'Return the batches of an order in which rows are recorded.';
+COMMENT ON FUNCTION pgslo_catalog.known_batches(definition_id bigint, places numrange) IS 'Return the batches of an order in which rows are recorded, and those without an order.';
+
+CREATE FUNCTION pgslo_catalog.known_place(definition_id bigint, batch text) RETURNS numeric
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN (
+        SELECT min(k.place)
+        -- OFFSET 0: by the batch. The least by the index on places may be the last of all fragments.
+        FROM (
+            SELECT f.place FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = known_place.definition_id AND f.batch = known_place.batch OFFSET 0) AS k);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.known_place(definition_id bigint, batch text) IS 'Return where a batch of which something is recorded stands; NULL for a new one.';
 
 CREATE TABLE pgslo_catalog.incident (
     incident_id bigint NOT NULL,
@@ -6525,8 +6620,8 @@ CREATE TABLE pgslo_catalog.incident (
     opened_batch text NOT NULL,
     opened_place numeric NOT NULL,
     resolved_at timestamp with time zone,
-    over_batch text,
-    over_place numeric,
+    resolved_batch text,
+    resolved_place numeric,
     resolution text,
     writer text,
     application text,
@@ -6539,26 +6634,20 @@ CREATE TABLE pgslo_catalog.incident (
     definition text,
     about text[],
     opened_by_tick boolean DEFAULT false NOT NULL,
-    over_at timestamp with time zone,
-    CONSTRAINT incident_has_no_resolution_while_open CHECK (((resolution IS NULL) OR (resolved_at IS NOT NULL) OR ((resolution = 'real'::text) AND (over_at IS NOT NULL)))),
-    CONSTRAINT incident_is_resolved_with_a_resolution CHECK (((resolved_at IS NULL) OR ((resolution IS NOT NULL) AND (over_at IS NOT NULL)))),
-    CONSTRAINT incident_resolution_is_known CHECK ((resolution = ANY (ARRAY['met'::text, 'healed'::text, 'removed'::text, 'accepted'::text, 'retired'::text, 'real'::text, 'false_alarm'::text]))),
+    CONSTRAINT incident_is_resolved_with_a_resolution CHECK (((resolved_at IS NULL) = (resolution IS NULL))),
+    CONSTRAINT incident_resolution_is_known CHECK ((resolution = ANY (ARRAY['met'::text, 'healed'::text, 'retired'::text, 'real'::text, 'false_alarm'::text]))),
     CONSTRAINT note_is_at_most_4000_characters CHECK ((length(note) <= 4000))
 );
 
 COMMENT ON TABLE pgslo_catalog.incident IS 'Runs of missed batches of one rule.';
 
-COMMENT ON COLUMN pgslo_catalog.incident.resolved_at IS 'When no batch of it was missed any more.';
-
 COMMENT ON COLUMN pgslo_catalog.incident.writer IS 'Who wrote what opened it, for example the role of the nightly job.';
 
-COMMENT ON COLUMN pgslo_catalog.incident.definition IS 'The name of its definition until it is resolved.';
+COMMENT ON COLUMN pgslo_catalog.incident.definition IS 'The name of its definition while it is open.';
 
-COMMENT ON COLUMN pgslo_catalog.incident.about IS 'Columns whose readers are warned until it is resolved; * for a rule about the table as a whole.';
+COMMENT ON COLUMN pgslo_catalog.incident.about IS 'Columns whose readers are warned while it is open; * for a rule about the table as a whole.';
 
 COMMENT ON COLUMN pgslo_catalog.incident.opened_by_tick IS 'Whether tick() opened it while a transaction that had not ended held the lock of the rule; that one may have opened another.';
-
-COMMENT ON COLUMN pgslo_catalog.incident.over_at IS 'When later batches met the rule, or a role said so; NULL while it is open.';
 
 CREATE FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS numeric
     LANGUAGE plpgsql STABLE
@@ -6629,7 +6718,7 @@ CREATE FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) RETURN
     FROM pgslo_catalog.rule r
     WHERE r.rule_id = learn_from.incident.rule_id AND r.kind = 'learned' AND learn_from.incident.resolution = 'false_alarm'
       AND p.definition_id = learn_from.incident.definition_id AND p.column_name = coalesce(r.columns[1], '*') AND NOT p.baseline
-      AND p.place >= learn_from.incident.opened_place AND p.place <= coalesce(learn_from.incident.over_place, 'Infinity')
+      AND p.place >= learn_from.incident.opened_place AND p.place <= coalesce(learn_from.incident.resolved_place, 'Infinity')
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) IS 'Widens learned bounds after an incident that was resolved as a false alarm.';
@@ -6705,46 +6794,56 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.locked_by(locker xid) IS 'The transaction that locked a row last, in words; its number is the row''s xmax.';
 
-CREATE FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition) RETURNS boolean
+CREATE FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition, OUT is_done boolean, OUT is_behind boolean) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     name text := (look_after.definition).name;
 BEGIN
+    is_done := true;
+    is_behind := false;
     -- Each goes on when another one fails.
     FOR step IN 0..5 LOOP
         BEGIN
             CASE step
                 WHEN 0 THEN PERFORM pgslo_catalog.follow_parts(look_after.definition, clock_timestamp() + interval '1 second');
-                WHEN 1 THEN PERFORM pgslo_catalog.follow(look_after.definition, NULL, 50);
+                WHEN 1 THEN is_behind := pgslo_catalog.follow(look_after.definition, NULL, 50);
                 WHEN 2 THEN PERFORM pgslo_catalog.judge_age(look_after.definition);
                 WHEN 3 THEN PERFORM pgslo_catalog.resolve_met(look_after.definition);
                 WHEN 4 THEN PERFORM pgslo_catalog.follow_assertions(look_after.definition);
-                WHEN 5 THEN PERFORM pgslo_catalog.follow_missed(look_after.definition);
+                WHEN 5 THEN PERFORM pgslo_catalog.end_missed(look_after.definition);
             END CASE;
         EXCEPTION
             WHEN query_canceled THEN
                 PERFORM pgslo_catalog.say_left(name, SQLSTATE, SQLERRM);
-                RETURN false;
+                is_done := false;
+                RETURN;
             WHEN OTHERS THEN
                 PERFORM pgslo_catalog.say_left(name, SQLSTATE, SQLERRM);
         END;
     END LOOP;
-    RETURN true;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition) IS 'What tick() does for one table. False: statement_timeout, or a person, ended it.';
+COMMENT ON FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition, OUT is_done boolean, OUT is_behind boolean) IS 'Do for one table what tick() does. is_done: neither statement_timeout nor a person ended it; is_behind: more batches are due.';
 
 CREATE FUNCTION pgslo_catalog.make_table(table_name text, columns jsonb, for_good boolean, reader name) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    strange name;
 BEGIN
     EXECUTE format('CREATE %s TABLE pgslo_snapshot.%I (%s)', CASE WHEN make_table.for_good THEN '' ELSE 'UNLOGGED' END, make_table.table_name,
         (SELECT string_agg(format('%I %s%s', c.value ->> 'name', c.value ->> 'type', coalesce(' COLLATE ' || (c.value ->> 'collation'), '')), ', ' ORDER BY c.ordinality)
          FROM jsonb_array_elements(make_table.columns) WITH ORDINALITY AS c));
+    -- ANALYZE, also of autovacuum, runs functions of types with the rights of the table's owner, but for columns without statistics.
+    FOREACH strange IN ARRAY ARRAY(
+        SELECT c.name FROM pgslo_catalog.columns_with_code(to_regclass(format('pgslo_snapshot.%I', make_table.table_name))) AS c (name))
+    LOOP
+        EXECUTE format('ALTER TABLE pgslo_snapshot.%I ALTER COLUMN %I SET STATISTICS 0', make_table.table_name, strange);
+    END LOOP;
     EXECUTE format('REVOKE ALL ON TABLE pgslo_snapshot.%I FROM PUBLIC', make_table.table_name);
     IF make_table.reader IS NOT NULL THEN
         EXECUTE format('GRANT INSERT ON TABLE pgslo_snapshot.%I TO %I', make_table.table_name, make_table.reader);
@@ -7240,6 +7339,7 @@ CREATE TABLE pgslo_catalog.fragment (
     rows_emptied bigint,
     CONSTRAINT fragment_operation_is_known CHECK ((operation = ANY (ARRAY['judged'::text, 'insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'recount'::text, 'merged'::text, 'recounted'::text])))
 );
+ALTER TABLE ONLY pgslo_catalog.fragment ALTER COLUMN batch SET (n_distinct=-0.5);
 
 COMMENT ON TABLE pgslo_catalog.fragment IS 'What one statement added to a batch. Only ever appended to: a shared counter would serialise and deadlock writers.';
 
@@ -7463,7 +7563,7 @@ CREATE FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule
     AS $$
 DECLARE
     is_plain boolean := rule.at_least IS NULL AND rule.at_most IS NULL;
-    below numeric := coalesce(incident.over_place, 'Infinity');
+    below numeric := coalesce(incident.resolved_place, 'Infinity');
     batch record;
     summed record;
     newest text;
@@ -7978,29 +8078,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.newest_data(definition pgslo_catalog.definition) IS 'How new a table''s data is; NULL when that cannot be told.';
 
-CREATE FUNCTION pgslo_catalog.newest_known(incident pgslo_catalog.incident, OUT batch text, OUT place numeric) RETURNS record
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    id bigint := (newest_known.incident).definition_id;
-    last_place numeric := pgslo_catalog.last_place(id);
-BEGIN
-    -- A role has judged all up to it, and nothing that is still to come.
-    SELECT w.batch, least(w.place, last_place) INTO newest_known.batch, newest_known.place
-    FROM (
-        SELECT b.name AS batch, b.place FROM pgslo_catalog.batch b WHERE b.definition_id = id
-        UNION ALL SELECT f.batch, f.place FROM (SELECT f.batch, f.place FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.place <= last_place ORDER BY f.place DESC LIMIT 1) f
-        UNION ALL SELECT v.batch, v.place FROM pgslo_catalog.verdict v WHERE v.rule_id = (newest_known.incident).rule_id
-        UNION ALL SELECT (newest_known.incident).opened_batch, (newest_known.incident).opened_place
-    ) w
-    ORDER BY w.place <= last_place DESC, w.place DESC
-    LIMIT 1;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.newest_known(incident pgslo_catalog.incident, OUT batch text, OUT place numeric) IS 'The newest batch that was there when a role ends an incident.';
-
 CREATE FUNCTION pgslo_catalog.normal_quantile(share double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8038,10 +8115,8 @@ CREATE FUNCTION pgslo_catalog.note_incident() RETURNS trigger
 DECLARE
     what text := CASE
         WHEN TG_OP = 'INSERT' THEN 'opened'
-        WHEN OLD.over_at IS NOT NULL AND NEW.over_at IS NULL THEN 'reopened'
         WHEN OLD.resolved_at IS NULL AND NEW.resolved_at IS NOT NULL THEN 'resolved'
-        WHEN OLD.resolved_at IS NOT NULL AND NEW.resolved_at IS NULL OR OLD.over_at IS NULL AND NEW.over_at IS NOT NULL THEN 'over'
-        WHEN NEW.resolution = 'real' AND OLD.resolution IS NULL THEN 'confirmed'
+        WHEN OLD.resolved_at IS NOT NULL AND NEW.resolved_at IS NULL THEN 'reopened'
         WHEN OLD.acknowledged_at IS DISTINCT FROM NEW.acknowledged_at AND NEW.acknowledged_at IS NOT NULL THEN 'acknowledged'
         WHEN OLD.muted_until IS DISTINCT FROM NEW.muted_until THEN CASE WHEN NEW.muted_until IS NULL THEN 'unmuted' ELSE 'muted' END
     END;
@@ -8053,9 +8128,9 @@ BEGIN
     END IF;
     INSERT INTO pgslo_catalog.incident_event AS e (incident_id, event, batch, muted_until, resolution, note)
     VALUES (NEW.incident_id, what,
-            CASE WHEN what = 'opened' THEN NEW.opened_batch WHEN what IN ('over', 'resolved') THEN NEW.over_batch END,
+            CASE what WHEN 'opened' THEN NEW.opened_batch WHEN 'resolved' THEN NEW.resolved_batch END,
             CASE what WHEN 'muted' THEN NEW.muted_until END,
-            CASE WHEN what IN ('over', 'confirmed', 'resolved') THEN NEW.resolution END,
+            CASE what WHEN 'resolved' THEN NEW.resolution END,
             CASE WHEN TG_OP = 'INSERT' OR OLD.note IS DISTINCT FROM NEW.note THEN NEW.note END)
     RETURNING e.incident_event_id INTO noted;
     INSERT INTO pgslo_catalog.unannounced (incident_event_id) VALUES (noted);
@@ -8187,8 +8262,7 @@ DECLARE
     is_locked boolean;
 BEGIN
     -- Looked up first because an insert that conflicts uses a number up all the same.
-    IF pgslo_catalog.has_open_incident(open_incident.rule)
-        OR pgslo_catalog.is_known_missed(open_incident.rule, open_incident.batch, open_incident.place) THEN
+    IF pgslo_catalog.has_open_incident(open_incident.rule) THEN
         RETURN true;
     END IF;
     -- Never waits: a writer that does not get the row leaves the incident to the one that has it, and to tick().
@@ -8207,7 +8281,7 @@ BEGIN
     END IF;
     INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, opened_by_tick)
     VALUES ((open_incident.rule).definition_id, (open_incident.rule).rule_id, open_incident.batch, open_incident.place, NOT is_locked)
-    ON CONFLICT (definition_id, rule_id, opened_by_tick) WHERE over_at IS NULL DO NOTHING;
+    ON CONFLICT (definition_id, rule_id, opened_by_tick) WHERE resolved_at IS NULL DO NOTHING;
     RETURN true;
 EXCEPTION WHEN serialization_failure THEN
     RETURN true;  -- Another transaction opened it after this one's snapshot was taken.
@@ -8240,19 +8314,16 @@ BEGIN
         -- Up to now, though the watermark moves no further than the oldest transaction that is still open somewhere.
         WHERE f.failures IS NOT NULL AND f.xid >= coalesce(since, '0')
           AND NOT EXISTS (
-              SELECT FROM pgslo_catalog.missed_batch m
-              WHERE m.rule_id = r.rule_id AND m.batch = f.batch
-                AND (m.ended_at IS NULL AND m.incident_id IS NOT NULL OR m.ended_as = 'false_alarm'
-                     OR m.ended_as = 'accepted' AND NOT EXISTS (
-                         SELECT FROM pgslo_catalog.missed_batch u
-                         WHERE u.rule_id = r.rule_id AND u.batch = f.batch AND u.ended_at IS NULL)))
+              SELECT FROM pgslo_catalog.incident i
+              WHERE i.rule_id = r.rule_id
+                AND (i.resolved_at IS NULL OR i.resolved_at >= f.written_at AND (i.resolution <> 'met' OR i.resolved_place > f.place)))
         GROUP BY r, f.batch
         ORDER BY min(f.place)
     LOOP
         CONTINUE WHEN NOT pgslo_catalog.batch_is_missed(missed.rule, missed.batch);
         BEGIN
             all_done := pgslo_catalog.open_incident(missed.rule, missed.batch, missed.place, true) AND all_done;
-            PERFORM pgslo_catalog.record_missed(missed.rule, missed.batch, missed.place, false);
+            PERFORM pgslo_catalog.record_missed(missed.rule, missed.batch, missed.place);
         EXCEPTION WHEN OTHERS THEN
             PERFORM pgslo_catalog.say_left((SELECT d.name FROM pgslo_catalog.definition d WHERE d.definition_id = (missed.rule).definition_id), SQLSTATE, SQLERRM);
             all_done := false;
@@ -8274,13 +8345,12 @@ CREATE FUNCTION pgslo_catalog.open_one(incident_id bigint) RETURNS pgslo_catalog
 DECLARE
     found pgslo_catalog.incident;
 BEGIN
-    SELECT i.* INTO found FROM pgslo_catalog.incident i WHERE i.incident_id = open_one.incident_id FOR NO KEY UPDATE;
+    SELECT i.* INTO found FROM pgslo_catalog.incident i WHERE i.incident_id = open_one.incident_id FOR UPDATE;
     IF found.incident_id IS NULL OR found.resolved_at IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'no_data_found',
-            MESSAGE = CASE WHEN found.incident_id IS NULL THEN format('incident %s does not exist', open_one.incident_id)
-                           ELSE format('incident %s is resolved already', open_one.incident_id) END,
-            DETAIL = CASE WHEN found.incident_id IS NULL THEN 'No incident has that number.'
+            MESSAGE = format('incident %s is not open', open_one.incident_id),
+            DETAIL = CASE WHEN found.incident_id IS NULL THEN 'There is no such incident.'
                           ELSE format('It was resolved (%s) at %s UTC%s.', found.resolution, to_char(found.resolved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), coalesce(' by ' || found.resolved_by, '')) END,
             HINT = 'SELECT * FROM pgslo.incident WHERE resolved_at IS NULL;';
     END IF;
@@ -8288,30 +8358,46 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.open_one(incident_id bigint) IS 'An incident that is open or over, locked; an error if it is resolved, or there is none.';
+COMMENT ON FUNCTION pgslo_catalog.open_one(incident_id bigint) IS 'An open incident, locked; an error if it is none.';
 
 CREATE FUNCTION pgslo_catalog.overdrawn(definition_id bigint) RETURNS text[]
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    -- Only of these more can have been taken away than is known.
+    suspects text[] := ARRAY(
+        SELECT g.batch FROM pgslo_catalog.fragment g
+        WHERE g.definition_id = overdrawn.definition_id AND g.operation NOT IN ('merged', 'recounted') AND g.rows < 0
+        UNION
+        SELECT b.name FROM pgslo_catalog.batch b WHERE b.definition_id = overdrawn.definition_id AND b.rows < 0);
 BEGIN
+    -- Nearly always.
+    IF suspects = '{}' THEN
+        RETURN '{}';
+    END IF;
     -- Whoever takes a row away has seen it committed, so what was recorded of it has a lower number.
     RETURN ARRAY(
         SELECT s.batch
         FROM (
-            SELECT w.batch, k.place, sum(k.rows) OVER (PARTITION BY w.batch ORDER BY k.fragment_id) AS known
+            SELECT k.batch, k.place, k.is_new, sum(k.rows) OVER (PARTITION BY k.batch ORDER BY k.fragment_id) AS known
             FROM (
-                SELECT DISTINCT g.batch FROM pgslo_catalog.fragment g
-                WHERE g.definition_id = overdrawn.definition_id AND g.operation NOT IN ('merged', 'recounted')
-            ) w
-            -- By key, whatever is known of the table: a join may read all fragments for each of them.
-            CROSS JOIN LATERAL (
-                SELECT f.place, f.rows, f.fragment_id FROM pgslo_catalog.fragment f
-                WHERE f.definition_id = overdrawn.definition_id AND f.batch = w.batch OFFSET 0
+                -- Few by key, many in one scan: each look-up may be a scan if statistics are old.
+                SELECT f.batch, f.place, f.rows, f.fragment_id, f.operation NOT IN ('merged', 'recounted') AS is_new
+                FROM unnest(suspects) AS w (batch)
+                CROSS JOIN LATERAL (
+                    SELECT g.* FROM pgslo_catalog.fragment g
+                    WHERE g.definition_id = overdrawn.definition_id AND g.batch = w.batch OFFSET 0
+                ) f
+                WHERE cardinality(suspects) <= 100
+                UNION ALL
+                SELECT f.batch, f.place, f.rows, f.fragment_id, f.operation NOT IN ('merged', 'recounted')
+                FROM pgslo_catalog.fragment f
+                WHERE f.definition_id = overdrawn.definition_id AND cardinality(suspects) > 100
             ) k
         ) s
         GROUP BY s.batch
-        HAVING min(s.known) < 0 AND min(s.place) > '-Infinity' AND max(s.place) < 'Infinity');
+        HAVING min(s.known) < 0 AND min(s.place) > '-Infinity' AND max(s.place) < 'Infinity' AND bool_or(s.is_new));
 END
 $$;
 
@@ -8330,6 +8416,9 @@ DECLARE
     target pgslo_catalog.definition := part_places.definition;
     -- Types of PostgreSQL's own, so that no conversion of another role runs.
     literal text := E'(''[^''\\\\]+''::(?:date|timestamp without time zone|timestamp with time zone|smallint|integer|bigint|numeric)|[0-9.]+)';
+    -- A term in parentheses, with at most two levels of others inside. Those in constants and names do not count.
+    flat text := E'[^()''"]|''[^'']*''|"[^"]*"';
+    term text := format(E'\\((?:%1$s|\\((?:%1$s|\\((?:%1$s)*\\))*\\))*\\)', flat);
     bound text[];
     cut numeric;
     uncut numeric;
@@ -8339,16 +8428,22 @@ BEGIN
         RETURN places;
     END IF;
     FOR bound IN
-        SELECT regexp_match(btrim(term.text, '()'), format('^(.+) (>=|>|=|<=|<) %s$', literal))
+        SELECT regexp_match(one.found[1], format(E'^\\((.+) (>=|>|=|<=|<) %s\\)$', literal))
         FROM (
             SELECT pg_get_partition_constraintdef(part_places.part)
             UNION ALL
             SELECT pg_get_expr(k.conbin, k.conrelid) FROM pg_constraint k
             WHERE k.conrelid = part_places.part AND k.contype = 'c' AND k.convalidated
         ) AS condition (text)
-        CROSS JOIN LATERAL regexp_split_to_table(condition.text, ' AND ') AS term (text)
-        -- A conjunction of comparisons; in any other condition a comparison may not be true of each row.
-        WHERE condition.text !~ E' OR |NOT \\(|CASE|[[:alnum:]_"]\\('
+        -- Each term of a conjunction is true of each row. In any other condition, a comparison may not be.
+        CROSS JOIN LATERAL (
+            SELECT CASE
+                WHEN condition.text ~ format(E'^\\(%1$s( AND %1$s)+\\)$', term)
+                    THEN substr(condition.text, 2, length(condition.text) - 2)
+                WHEN condition.text ~ format('^%s$', term) THEN condition.text
+            END
+        ) AS conjunction (text)
+        CROSS JOIN LATERAL regexp_matches(conjunction.text, term, 'g') AS one (found)
     LOOP
         CONTINUE WHEN bound IS NULL OR bound[1] <> quote_ident(target.batch_column) OR bound[3] LIKE '%infinity%';
         EXECUTE format(
@@ -8522,7 +8617,7 @@ BEGIN
     IF has_parts THEN
         SELECT format('%I.%I', n.nspname, c.relname) AS name, quote_ident(pg_get_userbyid(c.relowner)) AS owner INTO part
         FROM pgslo_catalog.reached_tables(relation, false) AS t (oid) JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE NOT pg_has_role(c.relowner, owner, 'MEMBER')
+        WHERE NOT pgslo_catalog.can_act_as(c.relowner, owner)
         ORDER BY 1 LIMIT 1;
         IF FOUND THEN
             RAISE EXCEPTION USING
@@ -9127,20 +9222,15 @@ CREATE FUNCTION pgslo_catalog.record_measured(definition text, operation text, s
     AS $$
 DECLARE
     id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = record_measured.definition);
-    way integer := CASE WHEN record_measured.sign < 0 THEN -1 ELSE 1 END;
 BEGIN
-    INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample)
-    SELECT id, c.batch, coalesce(c.place, pgslo_catalog.arrival(id, c.batch)), record_measured.sign * c.rows,
-           pgslo_catalog.signed(record_measured.rules, c.failed, way), record_measured.operation,
-           pgslo_catalog.signed(record_measured.columns, c.present, way), pgslo_catalog.signed(record_measured.tallies, c.tallies, way),
-           pgslo_catalog.level_of(record_measured.mask), nullif(record_measured.columns, '{}'), c.sample
-    FROM unnest(record_measured.counted) AS c;
+    PERFORM pgslo_catalog.append_fragments(id, record_measured.operation, record_measured.sign, record_measured.columns,
+        record_measured.tallies, record_measured.rules, record_measured.counted, NULL, record_measured.mask);
 END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) IS 'Appends what a statement added to its batches (sign 1; 0 when its rows are counted elsewhere) or took away (-1).';
 
-CREATE FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch text, place numeric, is_worse boolean DEFAULT true) RETURNS void
+CREATE FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch text, place numeric) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -9157,11 +9247,11 @@ BEGIN
       AND NOT EXISTS (
           SELECT FROM pgslo_catalog.missed_batch m
           WHERE m.rule_id = (record_missed.rule).rule_id AND m.batch = record_missed.batch
-            AND (m.ended_at IS NULL OR m.ended_as = 'false_alarm' OR m.ended_as = 'accepted' AND NOT record_missed.is_worse));
+            AND (m.ended_at IS NULL OR m.ended_as = 'false_alarm'));
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch text, place numeric, is_worse boolean) IS 'Record that a batch misses a rule, unless that is recorded; one that was accepted only if it is worse. Never waits and never fails the write.';
+COMMENT ON FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch text, place numeric) IS 'Record that a batch misses a rule, unless that is recorded; never waits and never fails the write.';
 
 CREATE FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[], old_key text[], changed text[]) RETURNS void
     LANGUAGE plpgsql
@@ -9252,7 +9342,7 @@ BEGIN
           AND NOT (
               EXISTS (
                   SELECT FROM pgslo_catalog.incident i
-                  WHERE i.definition_id = id AND i.rule_id = r.rule_id AND i.over_at IS NULL)
+                  WHERE i.definition_id = id AND i.rule_id = r.rule_id AND i.resolved_at IS NULL)
               AND EXISTS (
                   SELECT FROM pgslo_catalog.missed_batch m
                   WHERE m.rule_id = r.rule_id AND m.batch = record_row.batch AND m.ended_at IS NULL))
@@ -9285,7 +9375,12 @@ CREATE FUNCTION pgslo_catalog.record_statement(definition text, operation text, 
     AS $$
 DECLARE
     id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = record_statement.definition);
-    batch record;
+    written record;
+    batch pgslo_catalog.measured;
+    unwritten pgslo_catalog.measured[] := '{}';
+    -- Earlier batches cannot resolve an open incident.
+    open_from numeric := (
+        SELECT min(i.opened_place) FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.resolved_at IS NULL);
     judged record;
     has_failures boolean;
     is_missed boolean;
@@ -9306,49 +9401,64 @@ BEGIN
     IF cardinality(record_statement.batches) > pgslo_catalog.batches_at_once() THEN
         record_statement.batches := pgslo_catalog.bounded(record_statement.definition, record_statement.batches);
         record_statement.samples := NULL;
+        record_statement.mask := 0;
+    END IF;
+    -- Nearly every statement: no row fails, and nothing is open that a batch could resolve.
+    IF open_from IS NULL AND NOT EXISTS (SELECT FROM unnest(record_statement.batches) AS b WHERE 0 < ANY (b.failed)) THEN
+        PERFORM pgslo_catalog.append_fragments(id, record_statement.operation, 1, record_statement.columns,
+            record_statement.tallies, record_statement.rules, record_statement.batches, record_statement.samples,
+            record_statement.mask);
+        RETURN '{}';
     END IF;
     -- Batch by batch: one that is later in the same statement is later for its incidents as well.
-    FOR batch IN
-        SELECT w.batch AS name, w.place, w.rows, w.present, w.tallies, w.failed, w.sample,
+    FOR written IN
+        SELECT ROW(w.batch, w.place, w.rows, w.present, w.tallies, w.failed, w.sample)::pgslo_catalog.measured AS batch,
                lead(w.batch) OVER (ORDER BY w.place) IS NULL AS is_last
-        FROM (SELECT b.batch, coalesce(b.place, pgslo_catalog.arrival(id, b.batch)) AS place, b.rows, b.present, b.tallies, b.failed, s.sample
-              FROM unnest(record_statement.batches) AS b LEFT JOIN unnest(record_statement.samples) AS s ON s.batch = b.batch) w
+        FROM (
+            SELECT b.batch, coalesce(b.place, pgslo_catalog.arrival(id, b.batch)) AS place, b.rows, b.present, b.tallies, b.failed, s.sample
+            FROM unnest(record_statement.batches) AS b LEFT JOIN unnest(record_statement.samples) AS s ON s.batch = b.batch
+        ) w
         ORDER BY w.place
     LOOP
+        batch := written.batch;
+        unwritten := unwritten || batch;
+        -- Those that neither open nor resolve an incident are appended together.
         has_failures := 0 < ANY (batch.failed);
-        INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample)
-        VALUES (id, batch.name, batch.place, batch.rows,
-                CASE WHEN has_failures THEN pgslo_catalog.signed(record_statement.rules, batch.failed, 1) END, record_statement.operation,
-                pgslo_catalog.signed(record_statement.columns, batch.present, 1), pgslo_catalog.signed(record_statement.tallies, batch.tallies, 1),
-                pgslo_catalog.level_of(record_statement.mask), nullif(record_statement.columns, '{}'), batch.sample);
-        -- The way of nearly every batch: no row fails, and nothing is open that it could resolve.
-        CONTINUE WHEN NOT has_failures AND NOT EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.over_at IS NULL);
+        CONTINUE WHEN NOT has_failures AND (open_from IS NULL OR batch.place <= open_from);
+        PERFORM pgslo_catalog.append_fragments(id, record_statement.operation, 1, record_statement.columns,
+            record_statement.tallies, record_statement.rules, unwritten, NULL, record_statement.mask);
+        unwritten := '{}';
 
         FOR judged IN
             SELECT r AS rule, r.name, n.failed, r.at_least IS NULL AND r.at_most IS NULL AS is_plain, i.opened_place
             FROM unnest(record_statement.rules, batch.failed) AS n (name, failed)
             JOIN pgslo_catalog.rule r ON r.definition_id = id AND r.name = n.name
-            LEFT JOIN pgslo_catalog.incident i ON i.definition_id = id AND i.rule_id = r.rule_id AND i.over_at IS NULL
+            LEFT JOIN pgslo_catalog.incident i ON i.definition_id = id AND i.rule_id = r.rule_id AND i.resolved_at IS NULL
             WHERE n.failed > 0 OR i.opened_place < batch.place
             ORDER BY r.rule_id
         LOOP
             -- Rows of a plain rule that fail miss it at once; only for others, and to resolve, are sums looked up.
-            is_missed := judged.failed > 0 AND (judged.is_plain OR pgslo_catalog.batch_is_missed(judged.rule, batch.name));
+            is_missed := judged.failed > 0 AND (judged.is_plain OR pgslo_catalog.batch_is_missed(judged.rule, batch.batch));
             IF is_missed THEN
                 missed := missed || judged.name;
-                IF judged.opened_place IS NULL THEN
-                    PERFORM pgslo_catalog.open_incident(judged.rule, batch.name, batch.place);
-                END IF;
-                PERFORM pgslo_catalog.record_missed(judged.rule, batch.name, batch.place);
-            ELSIF judged.opened_place < batch.place
+                PERFORM pgslo_catalog.record_missed(judged.rule, batch.batch, batch.place);
+            END IF;
+            IF is_missed AND judged.opened_place IS NULL THEN
+                PERFORM pgslo_catalog.open_incident(judged.rule, batch.batch, batch.place);
+            ELSIF NOT is_missed AND judged.opened_place < batch.place
                 -- Beyond a number, incidents of the statement stay open until its last batch.
-                AND (resolved < most OR batch.is_last)
-                AND (judged.failed > 0 OR NOT pgslo_catalog.batch_is_missed(judged.rule, batch.name)) THEN
+                AND (resolved < most OR written.is_last)
+                AND (judged.failed > 0 OR NOT pgslo_catalog.batch_is_missed(judged.rule, batch.batch)) THEN
                 resolved := resolved + 1;
-                PERFORM pgslo_catalog.resolve_incident(judged.rule, batch.name, batch.place);
+                PERFORM pgslo_catalog.resolve_incident(judged.rule, batch.batch, batch.place);
             END IF;
         END LOOP;
+        open_from := (
+            SELECT min(i.opened_place) FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.resolved_at IS NULL);
     END LOOP;
+    PERFORM pgslo_catalog.append_fragments(id, record_statement.operation, 1, record_statement.columns,
+        record_statement.tallies, record_statement.rules, unwritten, NULL, record_statement.mask)
+    WHERE cardinality(unwritten) > 0;
     RETURN missed;
 END
 $$;
@@ -9522,10 +9632,10 @@ BEGIN
             -- A column is gone, which is told at writes, or policies hide rows: what was recorded is added up, as it was before.
         END;
     END IF;
-    FOR due IN
+    FOREACH due IN ARRAY ARRAY(
         SELECT f.batch FROM pgslo_catalog.fragment f
         WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch <> ''
-        ORDER BY f.place DESC
+        ORDER BY f.place DESC)
     LOOP
         EXIT WHEN clock_timestamp() > until;
         -- Columns could not be measured for a while, and can be again. A big table without an index is not read for that: what is not known stays so.
@@ -9566,13 +9676,13 @@ BEGIN
             SCHEMA = split_part(target.name, '.', 1),
             TABLE = substr(target.name, strpos(target.name, '.') + 1);
     END IF;
-    FOR one IN SELECT DISTINCT b.name FROM unnest(refuse_batch.batches) AS b (name) WHERE b.name IS NOT NULL ORDER BY 1 LOOP
+    FOREACH one IN ARRAY ARRAY(SELECT DISTINCT b.name FROM unnest(refuse_batch.batches) AS b (name) WHERE b.name IS NOT NULL ORDER BY 1) LOOP
         summed := pgslo_catalog.batch_so_far(target.definition_id, one);
         CONTINUE WHEN summed.rows <= 0;
-        FOR rule IN
-            SELECT r.* FROM pgslo_catalog.rule r
+        FOREACH rule IN ARRAY ARRAY(
+            SELECT r FROM pgslo_catalog.rule r
             WHERE r.definition_id = target.definition_id AND r.retired_at IS NULL AND (r.reject_low IS NOT NULL OR r.reject_high IS NOT NULL)
-            ORDER BY r.rule_id
+            ORDER BY r.rule_id)
         LOOP
             found := NULL;
             BEGIN
@@ -9649,8 +9759,6 @@ CREATE FUNCTION pgslo_catalog.register(document jsonb) RETURNS void
 DECLARE
     id bigint;
     former regclass := (SELECT d.relation FROM pgslo_catalog.definition d WHERE d.name = document ->> 'name');
-    promised jsonb;
-    is_recounted boolean;
 BEGIN
     -- Not when pgslo is installed: a dump of an extension brings its own.
     INSERT INTO pgslo_catalog.secret DEFAULT VALUES ON CONFLICT DO NOTHING;
@@ -9678,8 +9786,6 @@ BEGIN
         PERFORM pgslo_catalog.follow_table(id, former);
     END IF;
 
-    SELECT jsonb_object_agg(r.name, r.promise) INTO promised
-    FROM pgslo_catalog.rule r WHERE r.definition_id = id AND r.retired_at IS NULL;
     INSERT INTO pgslo_catalog.rule AS r (definition_id, name, kind, columns, on_breach, at_least, at_most, samples, mechanism, promise, owner, description, tags, scope, measure,
         warn_low, warn_high, reject_low, reject_high, target, span, missed_before_open, met_before_resolve, rests_on)
     SELECT id, w ->> 'name', w ->> 'kind', ARRAY(SELECT jsonb_array_elements_text(w -> 'columns')), w ->> 'on_breach',
@@ -9701,8 +9807,7 @@ BEGIN
     UPDATE pgslo_catalog.rule r SET retired_at = clock_timestamp()
     WHERE r.definition_id = id AND r.retired_at IS NULL
       AND NOT EXISTS (SELECT FROM jsonb_array_elements(document -> 'rules') AS w WHERE w ->> 'name' = r.name);
-    UPDATE pgslo_catalog.incident i
-    SET over_at = coalesce(i.over_at, clock_timestamp()), resolved_at = clock_timestamp(), resolution = coalesce(i.resolution, 'retired')
+    UPDATE pgslo_catalog.incident i SET resolved_at = clock_timestamp(), resolution = 'retired'
     FROM pgslo_catalog.rule r
     WHERE r.rule_id = i.rule_id AND r.definition_id = id AND r.retired_at IS NOT NULL AND i.resolved_at IS NULL;
     UPDATE pgslo_catalog.missed_batch m SET ended_at = clock_timestamp(), ended_as = 'retired'
@@ -9716,21 +9821,7 @@ BEGIN
     WHERE b.definition_id = id
       AND (b.pause_id IS NULL AND (b.batch IS NULL OR b.error_code = '22000' OR document ->> 'judge' IS NULL)
            OR EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.rule_id = b.rule_id AND r.retired_at IS NOT NULL));
-    is_recounted := FOUND;
-    -- A rule that came back, or that is another now, says anew which of these batches miss it.
-    UPDATE pgslo_catalog.missed_batch m SET ended_at = NULL, ended_as = NULL, incident_id = NULL
-    FROM pgslo_catalog.rule r
-    WHERE r.rule_id = m.rule_id AND r.definition_id = id AND r.retired_at IS NULL AND NOT coalesce(promised ? r.name, false)
-      AND m.ended_as = 'retired';
-    INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message, said, batch, place)
-    SELECT DISTINCT id, r.rule_id, '55000', s.said, s.said, m.batch, m.place
-    FROM pgslo_catalog.missed_batch m
-    JOIN pgslo_catalog.rule r USING (rule_id)
-    CROSS JOIN (SELECT 'the rule was changed' AS said) AS s
-    WHERE r.definition_id = id AND r.retired_at IS NULL AND m.ended_at IS NULL
-      AND promised ->> r.name IS DISTINCT FROM r.promise
-      AND (r.scope = 'batch' OR document ->> 'judge' IS NOT NULL);
-    IF is_recounted AND document ->> 'recount' IS NOT NULL THEN
+    IF FOUND AND document ->> 'recount' IS NOT NULL THEN
         INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)
         SELECT DISTINCT id, f.batch, f.place, 0, 'recount'
         FROM pgslo_catalog.fragment f
@@ -9850,30 +9941,25 @@ DECLARE
     last pgslo_catalog.incident;
 BEGIN
     SELECT i.* INTO last FROM pgslo_catalog.incident i WHERE i.rule_id = (reopen_incident.rule).rule_id ORDER BY i.incident_id DESC LIMIT 1;
-    IF last.resolution IS NULL OR last.resolution NOT IN ('real', 'false_alarm', 'accepted') THEN
+    IF last.resolution IS NULL OR last.resolution NOT IN ('real', 'false_alarm') THEN
         RETURN false;
     END IF;
-    -- After a false alarm more of the same is none either.
-    IF EXISTS (
-        SELECT FROM pgslo_catalog.missed_batch m
-        WHERE m.rule_id = last.rule_id AND m.batch = reopen_incident.batch AND m.ended_as = 'false_alarm'
-    ) THEN
-        RETURN true;
-    ELSIF reopen_incident.place <= last.over_place THEN
+    IF reopen_incident.place <= last.resolved_place THEN
+        -- What a person has judged already. After a false alarm more of the same is none either.
         IF last.resolution = 'false_alarm' THEN
-            RETURN false;  -- Another batch, which that was not about.
+            RETURN true;
         END IF;
     ELSIF EXISTS (
         -- A batch in between was fine: this is another story.
         SELECT FROM pgslo_catalog.batch b
-        WHERE b.definition_id = last.definition_id AND b.place > last.over_place AND b.place < reopen_incident.place
+        WHERE b.definition_id = last.definition_id AND b.place > last.resolved_place AND b.place < reopen_incident.place
     ) THEN
         RETURN false;
     END IF;
     UPDATE pgslo_catalog.incident i
-    SET over_at = NULL, over_batch = NULL, over_place = NULL, resolved_at = NULL, resolution = NULL, resolved_by = NULL,
+    SET resolved_at = NULL, resolution = NULL, resolved_batch = NULL, resolved_place = NULL, resolved_by = NULL,
         acknowledged_at = NULL, acknowledged_by = NULL, opened_by_tick = reopen_incident.opened_by_tick
-    WHERE i.incident_id = (SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.incident_id = last.incident_id FOR NO KEY UPDATE SKIP LOCKED);
+    WHERE i.incident_id = (SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.incident_id = last.incident_id FOR UPDATE SKIP LOCKED);
     -- Another transaction is reopening it and may not commit: that is no reason not to open one.
     RETURN FOUND;
 END
@@ -9906,8 +9992,8 @@ BEGIN
                 WHERE f.definition_id = $4 AND f.operation NOT IN ('recount', 'truncate')
                   AND (f.rows <> 0 OR f.failures IS NOT NULL)
             ) AS k
-            -- No scan of some batches finds the rows of a batch whose order is unknown.
-            WHERE $8 IS NULL OR k.batch = ANY ($8) AND k.place > '-Infinity'
+            -- No scan of a range finds the rows of a batch without an order, and none those of an unknown batch.
+            WHERE $8 IS NULL OR k.batch = ANY ($8) AND (k.place > '-Infinity' OR $1 IS NULL AND k.batch <> 'unknown')
             GROUP BY k.batch
         ), present AS MATERIALIZED (
             SELECT c.* FROM unnest(pgslo_gen.%I($1, $2, $3)) AS c WHERE $8 IS NULL OR c.batch = ANY ($8)
@@ -9994,25 +10080,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.require_end() IS 'Refuse to commit a table of rows that a reader may still fill.';
 
-CREATE FUNCTION pgslo_catalog.resolution_of(incident_id bigint) RETURNS text
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    RETURN (
-        SELECT CASE
-            WHEN bool_or(m.ended_as = 'accepted') THEN 'accepted'
-            WHEN bool_or(m.ended_as = 'corrected') THEN 'healed'
-            WHEN bool_or(m.ended_as = 'removed') THEN 'removed'
-            WHEN bool_or(m.ended_as = 'false_alarm') THEN 'false_alarm'
-            WHEN bool_or(m.ended_as = 'retired') THEN 'retired'
-            ELSE 'met' END
-        FROM pgslo_catalog.missed_batch m WHERE m.incident_id = resolution_of.incident_id);
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.resolution_of(incident_id bigint) IS 'How an incident is resolved whose batches are not missed any more.';
-
 CREATE FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean DEFAULT false) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10024,7 +10091,7 @@ BEGIN
     FROM pgslo_catalog.incident i
     WHERE i.definition_id = (resolve_incident.rule).definition_id
       AND i.rule_id = (resolve_incident.rule).rule_id
-      AND i.over_at IS NULL;
+      AND i.resolved_at IS NULL;
     -- Looks at this batch and later ones alone: what it costs must not grow with the time an incident is open.
     -- A batch in the future is not what later rows come to.
     IF NOT FOUND OR open.opened_place >= resolve_incident.place OR EXISTS (
@@ -10047,7 +10114,7 @@ EXCEPTION WHEN serialization_failure THEN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean) IS 'End the rule''s open incident if this batch is newer than every batch that missed it and not in the future, and return whether it did; never waits and never fails the write.';
+COMMENT ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean) IS 'Resolve the rule''s open incident if this batch is newer than every batch that missed it and not in the future, and return whether it did; never waits and never fails the write.';
 
 CREATE FUNCTION pgslo_catalog.resolve_met(definition pgslo_catalog.definition) RETURNS void
     LANGUAGE plpgsql
@@ -10055,6 +10122,7 @@ CREATE FUNCTION pgslo_catalog.resolve_met(definition pgslo_catalog.definition) R
     AS $$
 DECLARE
     open record;
+    missed_id bigint;
     last_place numeric := pgslo_catalog.last_place(resolve_met.definition);
     newest record;
 BEGIN
@@ -10078,7 +10146,7 @@ BEGIN
                       SELECT FROM pgslo_catalog.rule_break b WHERE b.rule_id = i.rule_id AND b.batch = f.batch)
                 ORDER BY f.place DESC LIMIT 1
             ) later
-            WHERE i.definition_id = (resolve_met.definition).definition_id AND i.over_at IS NULL AND r.scope = 'row'
+            WHERE i.definition_id = (resolve_met.definition).definition_id AND i.resolved_at IS NULL AND r.scope = 'row'
             ORDER BY i.incident_id
         LOOP
             PERFORM pgslo_catalog.resolve_incident(open.rule, open.batch, open.place, true);
@@ -10086,12 +10154,15 @@ BEGIN
         RETURN;
     END IF;
     -- A streamed table writes nothing down for rows that pass.
-    FOR open IN
-        SELECT i AS incident, r AS rule
+    FOREACH missed_id IN ARRAY ARRAY(
+        SELECT i.incident_id
         FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
-        WHERE i.definition_id = (resolve_met.definition).definition_id AND i.over_at IS NULL AND r.scope = 'row'
-        ORDER BY i.incident_id
+        WHERE i.definition_id = (resolve_met.definition).definition_id AND i.resolved_at IS NULL AND r.scope = 'row'
+        ORDER BY i.incident_id)
     LOOP
+        SELECT i AS incident, r AS rule INTO open
+        FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
+        WHERE i.incident_id = missed_id;
         IF newest IS NULL THEN
             newest := pgslo_catalog.newest_batch(resolve_met.definition);
             IF newest.place > last_place THEN
@@ -10105,7 +10176,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.resolve_met(definition pgslo_catalog.definition) IS 'End incidents of rules about rows that later batches met.';
+COMMENT ON FUNCTION pgslo_catalog.resolve_met(definition pgslo_catalog.definition) IS 'Resolves incidents of rules about rows that later batches met.';
 
 CREATE FUNCTION pgslo_catalog.restore_session(before text[], with_locks boolean) RETURNS text
     LANGUAGE plpgsql
@@ -10421,10 +10492,10 @@ DECLARE
     batches text[];
     places numeric[];
 BEGIN
-    FOR due IN
-        SELECT p.* FROM pgslo_catalog.pause p
+    FOREACH due IN ARRAY ARRAY(
+        SELECT p FROM pgslo_catalog.pause p
         WHERE p.definition_id = followed.definition_id AND p.resumed_at IS NOT NULL AND p.settled_at IS NULL
-        ORDER BY p.pause_id
+        ORDER BY p.pause_id)
     LOOP
         IF due.until IS NULL THEN
             due.until := pg_current_xact_id();
@@ -10484,7 +10555,7 @@ BEGIN
         LOOP
             false_alarm.definition_id := settle_replayed.twin.definition_id;
             false_alarm.opened_place := settle_replayed.batch.place;
-            false_alarm.over_place := settle_replayed.batch.place;
+            false_alarm.resolved_place := settle_replayed.batch.place;
             false_alarm.resolution := 'false_alarm';
             PERFORM pgslo_catalog.learn_from(false_alarm);
         END LOOP;
@@ -10499,16 +10570,16 @@ CREATE FUNCTION pgslo_catalog.settle_together(noted text) RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    one record;
+    name text;
 BEGIN
     -- Guard rows are taken in one order over all definitions. Anybody may have written the names.
-    FOR one IN
-        SELECT DISTINCT a.settle_function COLLATE "C" AS name
+    FOREACH name IN ARRAY ARRAY(
+        SELECT DISTINCT a.settle_function COLLATE "C"
         FROM pgslo_catalog.assertion a
         WHERE a.settle_function = ANY (pgslo_catalog.noted_functions(settle_together.noted))
-        ORDER BY 1
+        ORDER BY 1)
     LOOP
-        EXECUTE format('SELECT pgslo_gen.%I()', one.name);
+        EXECUTE format('SELECT pgslo_gen.%I()', name);
     END LOOP;
 END
 $$;
@@ -10753,7 +10824,7 @@ BEGIN
     FROM pgslo_catalog.snapshot_batch b
     JOIN pgslo_catalog.definition d ON d.name = taken.definition
     CROSS JOIN LATERAL pgslo_catalog.unhealthy(d.definition_id, reads, clock_timestamp()) AS u
-    WHERE b.snapshot_id = taken.snapshot_id AND taken.batch_by IS NOT NULL AND u.batch = b.batch;
+    WHERE b.snapshot_id = taken.snapshot_id AND taken.batch_by IS NOT NULL AND b.place >= u.first_place AND (b.place < u.end_place OR u.with_end AND b.place = u.end_place);
     IF spoilt.number > 0 THEN
         batch := spoilt.first;
         said := format('snapshot "%s" holds %s, first %s (incident %s)', taken.name, CASE spoilt.number WHEN 1 THEN '1 unhealthy batch' ELSE spoilt.number || ' unhealthy batches' END, spoilt.first, spoilt.incident);
@@ -10851,19 +10922,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) IS 'The value of a measure that needs one batch alone; NULL when it has none.';
-
-CREATE FUNCTION pgslo_catalog.stored_said(incident pgslo_catalog.incident) RETURNS text
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    RETURN (
-        SELECT s.said FROM pgslo_catalog.stored s
-        WHERE s.rule_id = (stored_said.incident).rule_id AND s.incident_id = (stored_said.incident).incident_id);
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.stored_said(incident pgslo_catalog.incident) IS 'Return how many missed batches of an incident are stored, in words; NULL if there are none.';
 
 CREATE FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -11014,21 +11072,23 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.summed(batches pgslo_catalog.measured[], slots integer) IS 'Return what was counted row by row as one entry for each batch, with so many sums.';
 
-CREATE FUNCTION pgslo_catalog.tables_ready(task text, is_whole boolean DEFAULT true) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
+CREATE FUNCTION pgslo_catalog.tables_ready(task text) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
+    id bigint;
     one record;
 BEGIN
-    FOR one IN
-        SELECT t.reads, coalesce((t.gate ->> 'batches')::integer, 1) AS batches, d,
-               -- One that is trained on a snapshot reads the batches of that.
-               tables_ready.is_whole AND NOT coalesce(t.gate ? 'training', false) AS is_whole
+    FOREACH id IN ARRAY ARRAY(
+        SELECT t.definition_id
         FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
-        WHERE t.name = tables_ready.task ORDER BY d.name
+        WHERE t.name = tables_ready.task ORDER BY d.name)
     LOOP
-        RETURN QUERY SELECT r.* FROM pgslo_catalog.column_readiness(one.d, one.reads, one.batches, one.is_whole) AS r;
+        SELECT t.reads, coalesce((t.gate ->> 'batches')::integer, 1) AS batches, d INTO one
+        FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
+        WHERE t.name = tables_ready.task AND t.definition_id = id;
+        RETURN QUERY SELECT r.* FROM pgslo_catalog.column_readiness(one.d, one.reads, one.batches) AS r;
     END LOOP;
     IF NOT FOUND THEN
         PERFORM pgslo_catalog.need_task(tables_ready.task, pgslo_catalog.caller());
@@ -11036,7 +11096,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.tables_ready(task text, is_whole boolean) IS 'Whether all that a task reads is healthy, in every table it reads.';
+COMMENT ON FUNCTION pgslo_catalog.tables_ready(task text) IS 'Whether all that a task reads is healthy, in every table it reads.';
 
 CREATE FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) RETURNS void
     LANGUAGE plpgsql
@@ -11067,7 +11127,7 @@ DECLARE
     before pgslo_catalog.batch;
     after pgslo_catalog.batch;
 BEGIN
-    FOR one IN SELECT c.* FROM unnest(take_counts.counted) AS c ORDER BY c.place LOOP
+    FOREACH one IN ARRAY ARRAY(SELECT c FROM unnest(take_counts.counted) AS c ORDER BY c.place) LOOP
         SELECT b.* INTO before FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;
         PERFORM pgslo_catalog.take_count(take_counts.definition, one, take_counts.mask);
         UPDATE pgslo_catalog.batch b SET failures = coalesce(f.failures, '{}')
@@ -11075,8 +11135,12 @@ BEGIN
         WHERE f.definition_id = id AND f.batch = one.batch AND f.operation = 'recounted'
           AND b.definition_id = id AND b.name = one.batch;
         SELECT b.* INTO after FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;
-        IF before.closed_at IS NOT NULL
-            AND (before.rows, before.present, before.tallies) IS DISTINCT FROM (after.rows, after.present, after.tallies)
+        IF (before.rows, before.present, before.tallies) IS DISTINCT FROM (after.rows, after.present, after.tallies)
+            AND (before.closed_at IS NOT NULL
+                 -- Of a streamed table, only batches that are newer than any known one are closed later.
+                 OR (take_counts.definition).writes = 'stream' AND one.rows > 0 AND EXISTS (
+                     SELECT FROM pgslo_catalog.batch b
+                     WHERE b.definition_id = id AND b.closed_at IS NOT NULL AND b.place > after.place))
         THEN
             PERFORM pgslo_catalog.judge_closed(take_counts.definition, one.batch,
                 pgslo_catalog.watched_columns(id), one.sample, pgslo_catalog.level_of(take_counts.mask));
@@ -11085,7 +11149,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.take_counts(definition pgslo_catalog.definition, counted pgslo_catalog.measured[], mask bigint) IS 'Record the counts of batches, and evaluate closed batches again whose counts changed.';
+COMMENT ON FUNCTION pgslo_catalog.take_counts(definition pgslo_catalog.definition, counted pgslo_catalog.measured[], mask bigint) IS 'Record the counts of batches, and evaluate closed batches whose counts changed, and those that no later count would close.';
 
 CREATE FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) RETURNS void
     LANGUAGE plpgsql
@@ -11144,24 +11208,25 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.tell_guards_anew() IS 'Notes in incidents that are not resolved and in missed batches whom they concern once a rule or a name has changed.';
+COMMENT ON FUNCTION pgslo_catalog.tell_guards_anew() IS 'Notes in open incidents and in missed batches whom they concern once a rule or a name has changed.';
 
 CREATE FUNCTION pgslo_catalog.tend_incidents() RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
+    PERFORM pgslo_catalog.heal_incidents();
     -- Those that another transaction has are left to the next time.
     UPDATE pgslo_catalog.incident i SET muted_until = NULL
     WHERE i.incident_id IN (
-        SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.resolved_at IS NULL AND u.muted_until <= clock_timestamp() FOR NO KEY UPDATE SKIP LOCKED);
+        SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.resolved_at IS NULL AND u.muted_until <= clock_timestamp() FOR UPDATE SKIP LOCKED);
     UPDATE pgslo_catalog.rule r SET muted_until = NULL
     WHERE r.rule_id IN (SELECT u.rule_id FROM pgslo_catalog.rule u WHERE u.muted_until <= clock_timestamp() FOR NO KEY UPDATE SKIP LOCKED);
     PERFORM pgslo_catalog.announce_events();
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.tend_incidents() IS 'What tick() does for incidents after it has judged: ends mutes, tells.';
+COMMENT ON FUNCTION pgslo_catalog.tend_incidents() IS 'What tick() does for incidents after it has judged: heals, ends mutes, tells.';
 
 CREATE FUNCTION pgslo_catalog.text_name(value text, salt text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
@@ -11169,9 +11234,11 @@ CREATE FUNCTION pgslo_catalog.text_name(value text, salt text) RETURNS text
     AS $_$
 BEGIN
     RETURN CASE
-        WHEN text_name.value ~ E'^[+-]?\\d{1,18}(\\.\\d{1,18})?$'
+        -- Most texts begin with no digit and no sign: three patterns take longer than the hash.
+        WHEN ascii(text_name.value) BETWEEN 43 AND 57 AND (
+            text_name.value ~ E'^[+-]?\\d{1,18}(\\.\\d{1,18})?$'
             OR text_name.value ~ E'^\\d{4}-\\d{2}(-\\d{2}([ T]\\d{2}(:?\\d{2}(:?\\d{2}(\\.\\d{1,6})?)?)?( ?(Z|[+-]\\d{2}(:?\\d{2})?))?)?)?$'
-            OR text_name.value ~ E'^\\d{4}-?(W\\d{2}|Q\\d)$'
+            OR text_name.value ~ E'^\\d{4}-?(W\\d{2}|Q\\d)$')
         THEN text_name.value
         ELSE 'text ' || left(encode(sha256(convert_to(text_name.salt || text_name.value, 'UTF8')), 'hex'), 32)
     END;
@@ -11315,7 +11382,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.unchanged(batch pgslo_catalog.batch, column_name text, at_most integer) IS 'How many batches in a row, up to this one, repeat a column''s values.';
 
-CREATE FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written_to regclass, writer text, operation text) RETURNS text
+CREATE FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written_to regclass, writer text, operation text, names text[]) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -11347,62 +11414,54 @@ CREATE FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written_to reg
         WHERE EXISTS (SELECT FROM unnest(v.reloptions) AS o (text) WHERE starts_with(o.text, 'check_option='))
         UNION ALL
         SELECT format('whether the row belongs to %s, because role %s has no %s on %s', c.oid::regclass,
-                      quote_ident(unchecked_policy.writer), unchecked_policy.operation, unchecked_policy.relation)
+                      quote_ident(unchecked_policy.writer), m.privilege, m.missing)
         FROM pg_class c
-        WHERE c.oid = unchecked_policy.written_to AND c.oid <> unchecked_policy.relation
-          AND NOT EXISTS (
-              SELECT FROM pg_roles r
-              WHERE r.rolname = unchecked_policy.writer
-                AND has_any_column_privilege(r.oid, unchecked_policy.relation, unchecked_policy.operation))
+        LEFT JOIN pg_roles r ON r.rolname = unchecked_policy.writer
+        JOIN pg_class w ON w.oid = unchecked_policy.relation
+        CROSS JOIN LATERAL (
+            SELECT 'USAGE' AS privilege, format('schema %I', n.nspname) AS missing
+            FROM pg_namespace n
+            WHERE n.oid = w.relnamespace AND NOT coalesce(has_schema_privilege(r.oid, n.oid, 'USAGE'), false)
+            UNION ALL
+            SELECT unchecked_policy.operation,
+                   CASE WHEN has_any_column_privilege(r.oid, w.oid, unchecked_policy.operation)
+                       THEN format('column %I of ', a.attname) ELSE '' END || w.oid::regclass
+            FROM pg_attribute a
+            WHERE a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped
+              AND quote_ident(a.attname) = ANY (unchecked_policy.names)
+              AND NOT coalesce(has_column_privilege(r.oid, w.oid, a.attnum, unchecked_policy.operation), false)
+        ) AS m
+        WHERE c.oid = unchecked_policy.written_to AND c.oid <> w.oid
     ) AS s (said)
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written_to regclass, writer text, operation text) IS 'Return what PostgreSQL checks of a writer only after a row trigger kept the row, in words, or NULL.';
+COMMENT ON FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written_to regclass, writer text, operation text, names text[]) IS 'Return what PostgreSQL checks of a writer only after a row trigger kept the row, in words, or NULL.';
 
-CREATE FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone) RETURNS TABLE(incident_id bigint, rule text, columns_hit text[], batch text, place numeric, is_open boolean)
+CREATE FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone) RETURNS TABLE(incident_id bigint, rule text, columns_hit text[], first_place numeric, end_place numeric, with_end boolean, is_open boolean)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT DISTINCT ON (r.rule_id, m.batch) i.incident_id, r.name, r.columns, m.batch, m.place, coalesce(i.over_at IS NULL, true)
-    FROM pgslo_catalog.rule r
-    JOIN pgslo_catalog.missed_batch m ON m.rule_id = r.rule_id
-    LEFT JOIN pgslo_catalog.stored_batch s ON s.missed_id = m.missed_id
-    LEFT JOIN pgslo_catalog.incident i ON i.incident_id = coalesce(m.incident_id, s.incident_id)
-    WHERE r.definition_id = unhealthy.definition_id
-      AND m.missed_at <= unhealthy.as_of AND (m.ended_at IS NULL OR m.ended_at > unhealthy.as_of)
+    SELECT i.incident_id, r.name, r.columns, i.opened_place,
+           CASE WHEN l.event = 'resolved' THEN coalesce(b.place, i.resolved_place, 'Infinity') ELSE 'Infinity' END,
+           -- The batch that met ended it; a person has judged all up to the newest one.
+           l.event = 'resolved' AND l.resolution = 'real', l.event IS DISTINCT FROM 'resolved'
+    FROM pgslo_catalog.incident i
+    JOIN pgslo_catalog.rule r USING (rule_id)
+    LEFT JOIN LATERAL (
+        SELECT e.event, e.batch, e.resolution FROM pgslo_catalog.incident_event e
+        WHERE e.incident_id = i.incident_id AND e.event IN ('resolved', 'reopened') AND e.happened_at <= unhealthy.as_of
+        ORDER BY e.incident_event_id DESC LIMIT 1
+    ) l ON true
+    LEFT JOIN pgslo_catalog.batch b ON b.definition_id = i.definition_id AND b.name = l.batch
+    WHERE i.definition_id = unhealthy.definition_id AND i.opened_at <= unhealthy.as_of
+      -- How old a table is, and whether an assertion holds over all of it, says nothing about one batch; while they are missed, a task is not ready.
+      AND r.scope IN ('row', 'batch')
       AND (unhealthy.columns IS NULL OR r.columns = '{}' OR r.columns && unhealthy.columns)
-    ORDER BY r.rule_id, m.batch, m.missed_at
+      -- Healed: its rows were mended. False alarm: they were right. Retired: nobody promises it any more.
+      AND (l.event IS DISTINCT FROM 'resolved' OR l.resolution IN ('met', 'real'))
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone) IS 'Stored batches that missed a rule about some columns, as was known at a time.';
-
-CREATE FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[], batches text[]) RETURNS TABLE(name text, said text)
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    -- The newest batch of each rule, and how many others there are.
-    SELECT w.names[1],
-           format('%s of batch %s, which misses rule "%s", %s stored%s (incident %s, %s)',
-               CASE WHEN w.rows[1] IS NULL THEN 'rows' ELSE pgslo_catalog.rows_shown(w.rows[1]) END,
-               w.names[1], w.rule, CASE w.rows[1] WHEN 1 THEN 'is' ELSE 'are' END,
-               CASE cardinality(w.names)
-                   WHEN 1 THEN ''
-                   WHEN 2 THEN ', and so is 1 more batch'
-                   ELSE format(', and so are %s more batches', cardinality(w.names) - 1) END,
-               w.incident_id, CASE WHEN w.is_open THEN 'open' ELSE 'over' END)
-    FROM (
-        SELECT u.rule, max(u.incident_id) AS incident_id, bool_or(u.is_open) AS is_open,
-               array_agg(u.batch ORDER BY u.place DESC, u.batch) AS names, array_agg(b.rows ORDER BY u.place DESC, u.batch) AS rows
-        FROM pgslo_catalog.unhealthy(unhealthy_said.definition_id, unhealthy_said.columns, clock_timestamp()) AS u
-        LEFT JOIN pgslo_catalog.batch b ON b.definition_id = unhealthy_said.definition_id AND b.name = u.batch
-        WHERE (u.columns_hit = '{}') = (unhealthy_said.columns = '{}')
-          AND (unhealthy_said.batches IS NULL OR u.batch = ANY (unhealthy_said.batches))
-        GROUP BY u.rule
-    ) w
-    ORDER BY w.rule
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[], batches text[]) IS 'Stored batches, of these or of all, that miss a rule about columns, or, for no column, about the table as a whole: one sentence a rule.';
+COMMENT ON FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone) IS 'Runs of batches that were unhealthy for some columns, as was known at a time.';
 
 CREATE FUNCTION pgslo_catalog.unknown_is_missed(rule pgslo_catalog.rule) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -11419,7 +11478,7 @@ BEGIN
               SELECT max(e.happened_at)
               FROM pgslo_catalog.incident i JOIN pgslo_catalog.incident_event e USING (incident_id)
               WHERE i.definition_id = (unknown_is_missed.rule).definition_id AND i.rule_id = (unknown_is_missed.rule).rule_id
-                AND (e.event IN ('over', 'confirmed', 'resolved') AND e.resolution IN ('real', 'false_alarm') OR e.event = 'accepted')), '-infinity')), false);
+                AND e.event = 'resolved' AND e.resolution IN ('real', 'false_alarm')), '-infinity')), false);
 END
 $$;
 
@@ -11455,9 +11514,9 @@ BEGIN
     RETURN QUERY
     SELECT n.batch, n.place
     FROM pgslo_catalog.batches_in_part(unrecorded_batches.definition, unrecorded_batches.part) AS n
-    WHERE n.place > '-Infinity' AND n.place < 'Infinity'
-      -- All rows of the batch are in this part and were recorded: it was made and written to through the table.
-      AND NOT ((unrecorded_batches.definition).writes = 'bulk' AND n.rows = (
+    -- All rows of the batch are in this part and were recorded: it was made and written to through the table.
+    -- Any part may have rows of a batch without an order.
+    WHERE NOT ((unrecorded_batches.definition).writes = 'bulk' AND n.place > '-Infinity' AND n.rows = (
                   SELECT coalesce(sum(f.rows), 0) FROM pgslo_catalog.fragment f
                   WHERE f.definition_id = id AND f.batch = n.batch)
                AND NOT EXISTS (
@@ -11993,7 +12052,7 @@ CREATE VIEW pgslo_catalog.judged_batch AS
     w.written_at,
     (w.is_missed AND (NOT (EXISTS ( SELECT
            FROM pgslo_catalog.incident i
-          WHERE ((i.rule_id = w.rule_id) AND (i.resolution = 'false_alarm'::text) AND ((w.place >= i.opened_place) AND (w.place <= i.over_place))))))) AS is_missed
+          WHERE ((i.rule_id = w.rule_id) AND (i.resolution = 'false_alarm'::text) AND ((w.place >= i.opened_place) AND (w.place <= i.resolved_place))))))) AS is_missed
    FROM (( SELECT v.definition_id,
             v.rule_id,
             v.batch,
@@ -12024,7 +12083,7 @@ COMMENT ON VIEW pgslo_catalog.judged_batch IS 'Batches that met or missed each r
 CREATE VIEW pgslo_catalog.open_span AS
  SELECT rule_id,
     opened_at,
-    COALESCE(over_at, 'infinity'::timestamp with time zone) AS over_at
+    COALESCE(resolved_at, 'infinity'::timestamp with time zone) AS resolved_at
    FROM pgslo_catalog.incident i
   WHERE (resolution IS DISTINCT FROM 'false_alarm'::text);
 
@@ -12113,9 +12172,9 @@ CREATE VIEW pgslo.budget WITH (security_barrier='true') AS
                    FROM ( SELECT s.is_lately,
                             COALESCE(EXTRACT(epoch FROM (w.now - s.since)), (0)::numeric) AS judged,
                             ( SELECT COALESCE(EXTRACT(epoch FROM sum((upper(span.span) - lower(span.span)))), (0)::numeric) AS "coalesce"
-                                   FROM (( SELECT range_agg(tstzrange(GREATEST(o_1.opened_at, s.since), LEAST(o_1.over_at, w.now))) AS spans
+                                   FROM (( SELECT range_agg(tstzrange(GREATEST(o_1.opened_at, s.since), LEAST(o_1.resolved_at, w.now))) AS spans
    FROM pgslo_catalog.open_span o_1
-  WHERE ((o_1.rule_id = ANY (w.rules)) AND (o_1.opened_at < w.now) AND (o_1.over_at > s.since))) o
+  WHERE ((o_1.rule_id = ANY (w.rules)) AND (o_1.opened_at < w.now) AND (o_1.resolved_at > s.since))) o
                                      CROSS JOIN LATERAL unnest(o.spans) span(span))) AS missed
                            FROM ( VALUES (false,GREATEST(d.began, (w.now - w.span))), (true,GREATEST(d.began, (w.now - (w.span / (10)::double precision))))) s(is_lately, since)) e) t)
           WHERE (w.budgeting = 'time_slices'::text)
@@ -12213,7 +12272,7 @@ CREATE TABLE pgslo_catalog.delivery (
     error text,
     sender text DEFAULT ''::text NOT NULL,
     CONSTRAINT delivery_body_is_at_most_50000_characters CHECK ((length(body) <= 50000)),
-    CONSTRAINT delivery_event_is_known CHECK ((event = ANY (ARRAY['opened'::text, 'repeated'::text, 'over'::text, 'resolved'::text]))),
+    CONSTRAINT delivery_event_is_known CHECK ((event = ANY (ARRAY['opened'::text, 'repeated'::text, 'resolved'::text]))),
     CONSTRAINT delivery_is_about_at_most_10000_incidents CHECK ((cardinality(incidents) <= 10000)),
     CONSTRAINT delivery_key_is_at_most_300_characters CHECK ((length(delivery_key) <= 300)),
     CONSTRAINT delivery_recipient_is_at_most_200_characters CHECK ((length(recipient) <= 200)),
@@ -12245,98 +12304,6 @@ CREATE VIEW pgslo.delivery AS
 
 COMMENT ON VIEW pgslo.delivery IS 'Messages about incidents, sent and still to be sent.';
 
-CREATE TABLE pgslo_catalog.missed_batch (
-    missed_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    rule_id bigint NOT NULL,
-    incident_id bigint,
-    definition text NOT NULL,
-    about text[] NOT NULL,
-    batch text NOT NULL,
-    place numeric NOT NULL,
-    missed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    ended_at timestamp with time zone,
-    ended_as text,
-    ended_by text,
-    reason text,
-    CONSTRAINT missed_batch_end_is_known CHECK ((ended_as = ANY (ARRAY['corrected'::text, 'removed'::text, 'accepted'::text, 'false_alarm'::text, 'retired'::text]))),
-    CONSTRAINT missed_batch_ends_as_something CHECK (((ended_at IS NULL) = (ended_as IS NULL))),
-    CONSTRAINT reason_is_at_most_4000_characters CHECK ((length(reason) <= 4000))
-);
-
-COMMENT ON TABLE pgslo_catalog.missed_batch IS 'Batches that missed a rule. Two writers at once may record one twice, as neither waits: tick() makes one of them.';
-
-COMMENT ON COLUMN pgslo_catalog.missed_batch.incident_id IS 'NULL until tick() sets it.';
-
-COMMENT ON COLUMN pgslo_catalog.missed_batch.definition IS 'The name of its definition.';
-
-COMMENT ON COLUMN pgslo_catalog.missed_batch.about IS 'Columns whose readers are warned; * for a rule about the table as a whole.';
-
-COMMENT ON COLUMN pgslo_catalog.missed_batch.ended_as IS 'Why it is not missed any more: rows corrected or removed, accepted or a false alarm, or the rule is retired.';
-
-CREATE VIEW pgslo_catalog.stored_batch AS
- SELECT m.missed_id,
-    m.definition_id,
-    m.rule_id,
-    m.batch,
-    m.place,
-    m.missed_at,
-    COALESCE(m.incident_id, ( SELECT i.incident_id
-           FROM pgslo_catalog.incident i
-          WHERE (i.rule_id = m.rule_id)
-          ORDER BY COALESCE((i.resolution = ANY (ARRAY['false_alarm'::text, 'retired'::text])), false), ((i.opened_place <= m.place) AND (m.place < COALESCE(i.over_place, 'Infinity'::numeric))) DESC, (i.over_at IS NULL) DESC, i.opened_by_tick DESC, i.incident_id DESC
-         LIMIT 1)) AS incident_id,
-    COALESCE(
-        CASE
-            WHEN (d.writes = 'bulk'::text) THEN ( SELECT (sum(f.rows))::bigint AS sum
-               FROM pgslo_catalog.fragment f
-              WHERE ((f.definition_id = m.definition_id) AND (f.batch = m.batch)))
-            ELSE NULL::bigint
-        END, b.rows) AS rows
-   FROM ((pgslo_catalog.missed_batch m
-     JOIN pgslo_catalog.definition d ON ((d.definition_id = m.definition_id)))
-     LEFT JOIN pgslo_catalog.batch b ON (((b.definition_id = m.definition_id) AND (b.name = m.batch))))
-  WHERE (m.ended_at IS NULL);
-
-COMMENT ON VIEW pgslo_catalog.stored_batch IS 'Batches that miss a rule, with their incident and their rows.';
-
-CREATE VIEW pgslo_catalog.stored AS
- SELECT rule_id,
-    incident_id,
-    count(*) AS batches,
-        CASE
-            WHEN (count(rows) = count(*)) THEN (sum(rows))::bigint
-            ELSE NULL::bigint
-        END AS rows,
-    array_agg(batch ORDER BY place, batch) AS names,
-    format('%s missed %s%s still stored'::text, to_char(count(*), 'FM999,999,999,990'::text),
-        CASE count(*)
-            WHEN 1 THEN 'batch'::text
-            ELSE 'batches'::text
-        END, (
-        CASE
-            WHEN (count(rows) < count(*)) THEN ''::text
-            WHEN (sum(rows) = (1)::numeric) THEN ' (1 row)'::text
-            ELSE format(' (%s rows)'::text, to_char(sum(rows), 'FM999,999,999,999,990'::text))
-        END ||
-        CASE count(*)
-            WHEN 1 THEN ' is'::text
-            ELSE ' are'::text
-        END)) AS said
-   FROM ( SELECT DISTINCT ON (b.rule_id, b.incident_id, b.batch) b.missed_id,
-            b.definition_id,
-            b.rule_id,
-            b.batch,
-            b.place,
-            b.missed_at,
-            b.incident_id,
-            b.rows
-           FROM pgslo_catalog.stored_batch b
-          ORDER BY b.rule_id, b.incident_id, b.batch, b.missed_id) s
-  GROUP BY rule_id, incident_id;
-
-COMMENT ON VIEW pgslo_catalog.stored IS 'Batches that miss a rule, by incident, and in words.';
-
 CREATE VIEW pgslo.incident WITH (security_barrier='true') AS
  SELECT i.incident_id,
     d.name AS definition,
@@ -12348,19 +12315,9 @@ CREATE VIEW pgslo.incident WITH (security_barrier='true') AS
     COALESCE(r.owner, d.owner) AS owner,
     i.opened_at,
     i.opened_batch,
-        CASE
-            WHEN (i.over_at IS NULL) THEN 'open'::text
-            WHEN (i.resolved_at IS NULL) THEN 'over'::text
-            ELSE 'resolved'::text
-        END AS state,
-    i.over_at,
-    i.over_batch,
     i.resolved_at,
+    i.resolved_batch,
     i.resolution,
-    COALESCE(s.batches, (0)::bigint) AS missed_batches,
-    s.rows AS missed_rows,
-    s.said AS stored,
-    s.names AS missed,
     ( SELECT min(p.incident_id) AS min
            FROM pgslo_catalog.incident p
           WHERE ((p.definition_id = i.definition_id) AND (p.opened_batch = i.opened_batch))) AS page,
@@ -12373,22 +12330,14 @@ CREATE VIEW pgslo.incident WITH (security_barrier='true') AS
     i.application,
     i.written_at,
     r.scope
-   FROM (((pgslo_catalog.incident i
+   FROM ((pgslo_catalog.incident i
      JOIN pgslo_catalog.known_definition d USING (definition_id))
      JOIN pgslo_catalog.rule r USING (rule_id))
-     LEFT JOIN LATERAL ( SELECT w.rule_id,
-            w.incident_id,
-            w.batches,
-            w.rows,
-            w.names,
-            w.said
-           FROM pgslo_catalog.stored w
-          WHERE ((i.resolved_at IS NULL) AND (w.rule_id = i.rule_id) AND (w.incident_id = i.incident_id))) s ON (true))
-  WHERE (i.opened_by_tick OR (i.over_at IS NOT NULL) OR (NOT (EXISTS ( SELECT
+  WHERE (i.opened_by_tick OR (i.resolved_at IS NOT NULL) OR (NOT (EXISTS ( SELECT
            FROM pgslo_catalog.incident k
-          WHERE ((k.definition_id = i.definition_id) AND (k.rule_id = i.rule_id) AND (k.over_at IS NULL) AND k.opened_by_tick)))));
+          WHERE ((k.definition_id = i.definition_id) AND (k.rule_id = i.rule_id) AND (k.resolved_at IS NULL) AND k.opened_by_tick)))));
 
-COMMENT ON VIEW pgslo.incident IS 'Runs of batches that missed a rule: open, over while missed batches are stored, or resolved.';
+COMMENT ON VIEW pgslo.incident IS 'Runs of batches that missed a rule, open and resolved.';
 
 CREATE TABLE pgslo_catalog.incident_event (
     incident_event_id bigint NOT NULL,
@@ -12401,7 +12350,7 @@ CREATE TABLE pgslo_catalog.incident_event (
     muted_until timestamp with time zone,
     resolution text,
     note text,
-    CONSTRAINT incident_event_is_known CHECK ((event = ANY (ARRAY['opened'::text, 'acknowledged'::text, 'muted'::text, 'unmuted'::text, 'over'::text, 'confirmed'::text, 'accepted'::text, 'resolved'::text, 'reopened'::text])))
+    CONSTRAINT incident_event_is_known CHECK ((event = ANY (ARRAY['opened'::text, 'acknowledged'::text, 'muted'::text, 'unmuted'::text, 'resolved'::text, 'reopened'::text])))
 );
 
 COMMENT ON TABLE pgslo_catalog.incident_event IS 'What became of incidents: who did what when. Only ever appended to.';
@@ -12514,10 +12463,9 @@ CREATE VIEW pgslo.page AS
     definition,
     opened_batch AS batch,
         CASE
-            WHEN bool_and((state = 'resolved'::text)) THEN 'resolved'::text
-            WHEN bool_and((state <> 'open'::text)) THEN 'over'::text
-            WHEN bool_and((muted_until > clock_timestamp())) FILTER (WHERE (state = 'open'::text)) THEN 'muted'::text
-            WHEN bool_and((acknowledged_at IS NOT NULL)) FILTER (WHERE (state = 'open'::text)) THEN 'acknowledged'::text
+            WHEN (count(*) FILTER (WHERE (resolved_at IS NULL)) = 0) THEN 'resolved'::text
+            WHEN bool_and((muted_until > clock_timestamp())) FILTER (WHERE (resolved_at IS NULL)) THEN 'muted'::text
+            WHEN bool_and((acknowledged_at IS NOT NULL)) FILTER (WHERE (resolved_at IS NULL)) THEN 'acknowledged'::text
             ELSE 'open'::text
         END AS state,
     min(opened_at) AS opened_at,
@@ -12526,7 +12474,7 @@ CREATE VIEW pgslo.page AS
             ELSE NULL::timestamp with time zone
         END AS resolved_at,
     array_agg(incident_id ORDER BY incident_id) AS incidents,
-    array_agg(incident_id ORDER BY incident_id) FILTER (WHERE (state = 'open'::text)) AS open_incidents,
+    array_agg(incident_id ORDER BY incident_id) FILTER (WHERE (resolved_at IS NULL)) AS open_incidents,
     array_agg(rule ORDER BY incident_id) AS rules,
     ARRAY( SELECT DISTINCT c.name
            FROM (pgslo_catalog.rule r
@@ -13160,7 +13108,7 @@ CREATE VIEW pgslo.status WITH (security_barrier='true') AS
           WHERE ((r.definition_id = d.definition_id) AND (r.retired_at IS NULL) AND (r.kind <> 'learned'::text))) AS rules,
     ( SELECT count(DISTINCT i.rule_id) AS count
            FROM pgslo_catalog.incident i
-          WHERE ((i.definition_id = d.definition_id) AND (i.over_at IS NULL))) AS open_incidents,
+          WHERE ((i.definition_id = d.definition_id) AND (i.resolved_at IS NULL))) AS open_incidents,
     ( SELECT count(DISTINCT COALESCE(b.rule_id, (0)::bigint)) AS count
            FROM (pgslo_catalog.rule_break b
              LEFT JOIN pgslo_catalog.rule r USING (rule_id))
@@ -13189,13 +13137,7 @@ CREATE VIEW pgslo.status WITH (security_barrier='true') AS
                   WHERE ((b.definition_id = d.definition_id) AND (d.writes = 'bulk'::text) AND (b.closed_at IS NULL) AND (b.rows > 0) AND (b.last_written_at < ((clock_timestamp() - d.settle) - '00:02:00'::interval)))) w) AS waiting_batches,
     ( SELECT min(p.paused_at) AS min
            FROM pgslo_catalog.pause p
-          WHERE ((p.definition_id = d.definition_id) AND (p.resumed_at IS NULL))) AS paused_at,
-    ( SELECT count(*) AS count
-           FROM pgslo_catalog.incident i
-          WHERE ((i.definition_id = d.definition_id) AND (i.over_at IS NOT NULL) AND (i.resolved_at IS NULL))) AS over_incidents,
-    ( SELECT count(DISTINCT m.batch) AS count
-           FROM pgslo_catalog.missed_batch m
-          WHERE ((m.definition = d.name) AND (m.ended_at IS NULL))) AS missed_batches
+          WHERE ((p.definition_id = d.definition_id) AND (p.resumed_at IS NULL))) AS paused_at
    FROM pgslo_catalog.known_definition d;
 
 COMMENT ON VIEW pgslo.status IS 'One line for every defined table.';
@@ -13410,6 +13352,35 @@ CREATE TABLE pgslo_catalog.migration (
 );
 
 COMMENT ON TABLE pgslo_catalog.migration IS 'Migrations of the runtime that ran here, each once.';
+
+CREATE TABLE pgslo_catalog.missed_batch (
+    missed_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    rule_id bigint NOT NULL,
+    incident_id bigint,
+    definition text NOT NULL,
+    about text[] NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL,
+    missed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    ended_at timestamp with time zone,
+    ended_as text,
+    ended_by text,
+    reason text,
+    CONSTRAINT missed_batch_end_is_known CHECK ((ended_as = ANY (ARRAY['corrected'::text, 'removed'::text, 'accepted'::text, 'false_alarm'::text, 'retired'::text]))),
+    CONSTRAINT missed_batch_ends_as_something CHECK (((ended_at IS NULL) = (ended_as IS NULL))),
+    CONSTRAINT reason_is_at_most_4000_characters CHECK ((length(reason) <= 4000))
+);
+
+COMMENT ON TABLE pgslo_catalog.missed_batch IS 'Batches that missed a rule. Two writers at once may record one twice, because neither waits: tick() makes one of them.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.incident_id IS 'NULL until tick() sets it.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.definition IS 'The name of its definition.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.about IS 'Columns whose readers are warned; * for a rule about the table as a whole.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.ended_as IS 'Why it is not missed any more: its rows were corrected or removed, a role accepted it or called it a false alarm, the rule is retired.';
 
 ALTER TABLE pgslo_catalog.missed_batch ALTER COLUMN missed_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.missed_batch_missed_id_seq
@@ -13889,6 +13860,8 @@ ALTER TABLE ONLY pgslo_catalog.watermark
 
 CREATE INDEX batch_open_idx ON pgslo_catalog.batch USING btree (definition_id) WHERE (closed_at IS NULL);
 
+CREATE INDEX batch_overdrawn_idx ON pgslo_catalog.batch USING btree (definition_id, name) WHERE (rows < 0);
+
 CREATE INDEX batch_place_idx ON pgslo_catalog.batch USING btree (definition_id, place);
 
 CREATE INDEX broken_group_idx ON pgslo_catalog.broken_group USING btree (rule_id, group_key);
@@ -13896,6 +13869,8 @@ CREATE INDEX broken_group_idx ON pgslo_catalog.broken_group USING btree (rule_id
 CREATE INDEX delivery_page_idx ON pgslo_catalog.delivery USING btree (page);
 
 CREATE INDEX delivery_pending_idx ON pgslo_catalog.delivery USING btree (recipient, delivery_id) WHERE (sent_at IS NULL);
+
+CREATE INDEX due_count_by_place ON pgslo_catalog.due_count USING btree (definition_id, place);
 
 CREATE INDEX fragment_batch_idx ON pgslo_catalog.fragment USING btree (definition_id, batch);
 
@@ -13911,21 +13886,17 @@ CREATE INDEX fragment_unmerged_idx ON pgslo_catalog.fragment USING btree (defini
 
 CREATE INDEX incident_event_incident_idx ON pgslo_catalog.incident_event USING btree (incident_id);
 
-CREATE UNIQUE INDEX incident_is_open_once ON pgslo_catalog.incident USING btree (definition_id, rule_id, opened_by_tick) WHERE (over_at IS NULL);
+CREATE UNIQUE INDEX incident_is_open_once ON pgslo_catalog.incident USING btree (definition_id, rule_id, opened_by_tick) WHERE (resolved_at IS NULL);
 
 CREATE INDEX incident_last_idx ON pgslo_catalog.incident USING btree (rule_id, incident_id);
 
 CREATE INDEX incident_page_idx ON pgslo_catalog.incident USING btree (definition_id, opened_batch);
-
-CREATE INDEX incident_unresolved_idx ON pgslo_catalog.incident USING btree (definition_id, rule_id) WHERE (resolved_at IS NULL);
 
 CREATE INDEX missed_batch_incident_idx ON pgslo_catalog.missed_batch USING btree (incident_id);
 
 CREATE INDEX missed_batch_rule_idx ON pgslo_catalog.missed_batch USING btree (rule_id, batch);
 
 CREATE INDEX missed_batch_stored_idx ON pgslo_catalog.missed_batch USING btree (definition) WHERE (ended_at IS NULL);
-
-CREATE INDEX missed_batch_stored_rule_idx ON pgslo_catalog.missed_batch USING btree (rule_id, batch) WHERE (ended_at IS NULL);
 
 CREATE INDEX pair_batch_due_idx ON pgslo_catalog.pair_batch USING btree (definition_id) WHERE (early_due OR late_due);
 
@@ -13995,7 +13966,7 @@ CREATE TRIGGER note_insert AFTER INSERT ON pgslo_catalog.incident FOR EACH ROW E
 
 ALTER TABLE pgslo_catalog.incident ENABLE ALWAYS TRIGGER note_insert;
 
-CREATE TRIGGER note_update AFTER UPDATE OF acknowledged_at, muted_until, over_at, resolution, resolved_at ON pgslo_catalog.incident FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
+CREATE TRIGGER note_update AFTER UPDATE OF acknowledged_at, muted_until, resolved_at ON pgslo_catalog.incident FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
 
 ALTER TABLE pgslo_catalog.incident ENABLE ALWAYS TRIGGER note_update;
 
@@ -14007,7 +13978,7 @@ CREATE TRIGGER tell_guards AFTER UPDATE OF name ON pgslo_catalog.definition FOR 
 
 ALTER TABLE pgslo_catalog.definition ENABLE ALWAYS TRIGGER tell_guards;
 
-CREATE TRIGGER tell_guards BEFORE INSERT OR UPDATE OF over_at, resolved_at ON pgslo_catalog.incident FOR EACH ROW WHEN ((new.resolved_at IS NULL)) EXECUTE FUNCTION pgslo_catalog.tell_guards();
+CREATE TRIGGER tell_guards BEFORE INSERT OR UPDATE OF resolved_at ON pgslo_catalog.incident FOR EACH ROW WHEN ((new.resolved_at IS NULL)) EXECUTE FUNCTION pgslo_catalog.tell_guards();
 
 ALTER TABLE pgslo_catalog.incident ENABLE ALWAYS TRIGGER tell_guards;
 
@@ -14139,8 +14110,6 @@ CREATE POLICY own_salt_is_of_the_owner ON pgslo_catalog.own_salt FOR SELECT USIN
 
 GRANT USAGE ON SCHEMA pgslo TO PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo.accept(incident_id bigint, reason text, batches text[]) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo.accept_pause(definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.acknowledge(incident_id bigint, note text) FROM PUBLIC;
@@ -14227,6 +14196,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.announce(definition text, columns text[], o
 
 REVOKE ALL ON FUNCTION pgslo_catalog.announce_events() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.append_fragments(definition_id bigint, operation text, sign integer, columns text[], tallies text[], rules text[], batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.assertion_rule(definition text, assertion text) FROM PUBLIC;
@@ -14267,6 +14238,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.calibration_error(scores pgslo_catalog.pair
 
 REVOKE ALL ON FUNCTION pgslo_catalog.caller() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.can_act_as(role oid, other oid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.can_be_read(snapshot pgslo_catalog.snapshot) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.can_find_batches(definition pgslo_catalog.definition) FROM PUBLIC;
@@ -14276,6 +14249,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.chance(what text, seed bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.changed_columns(relation regclass, old_row record, new_row record) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.check_condition(condition text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.check_cursors(target pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.check_may_run(task text) FROM PUBLIC;
 
@@ -14295,11 +14270,13 @@ REVOKE ALL ON FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.column_numbers(relation regclass, names text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer, is_whole boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.columns_apart(one pgslo_catalog.snapshot_column, other pgslo_catalog.snapshot_column, OUT distance double precision, OUT by_chance double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.columns_of(relation regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.columns_with_code(relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.common_distance(by text, one jsonb, other jsonb) FROM PUBLIC;
 
@@ -14314,6 +14291,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.content_hash(columns jsonb, rows bigint, su
 REVOKE ALL ON FUNCTION pgslo_catalog.content_of(snapshot pgslo_catalog.snapshot, table_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.conversions_of(type regtype, relation regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.count_batches(definition pgslo_catalog.definition, first text, last text, mask bigint, batches text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.count_due(definition pgslo_catalog.definition, until timestamp with time zone) FROM PUBLIC;
 
@@ -14330,6 +14309,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.def
 REVOKE ALL ON FUNCTION pgslo_catalog.distance(definition pgslo_catalog.definition, batch pgslo_catalog.batch, measure jsonb, OUT value double precision, OUT said text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.distance_of(by text, one double precision[], other double precision[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.due_batches(definition pgslo_catalog.definition, at_once text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.earlier(batch pgslo_catalog.batch, relative_to text) FROM PUBLIC;
 
@@ -14361,8 +14342,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.follow_assertions(definition pgslo_catalog.
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.follow_missed(definition pgslo_catalog.definition) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_pairs(definition pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_parts(definition pgslo_catalog.definition, until timestamp with time zone) FROM PUBLIC;
@@ -14373,7 +14352,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.follow_table(definition_id bigint, former r
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_until(at_once text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text, is_tick boolean, is_worse boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text, is_tick boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.foreign_key_fault(relation regclass, rests_on jsonb, OUT said text, OUT to_do text) FROM PUBLIC;
 
@@ -14405,6 +14384,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.has_open_incident(rule pgslo_catalog.rule) 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.has_unknown_rows(definition_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.heal_incidents() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.healthy(definition pgslo_catalog.definition, columns text[], as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.hidden_name(value anyelement, salt text) FROM PUBLIC;
@@ -14432,8 +14413,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_ipv4(value text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.is_ipv6(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_json(value text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.is_known_missed(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) FROM PUBLIC;
 
@@ -14466,8 +14445,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.iso(value anyelement) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.iso_text(value anyelement) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.join_incidents() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.join_missed(definition_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.jsonb_of(value text, type regtype) FROM PUBLIC;
 
@@ -14507,6 +14484,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.kinds_of(definition_id bigint, columns text
 
 REVOKE ALL ON FUNCTION pgslo_catalog.known_batches(definition_id bigint, places numrange) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.known_place(definition_id bigint, batch text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.last_place(definition_id bigint) FROM PUBLIC;
@@ -14525,7 +14504,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.level_of(mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.locked_by(locker xid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition, OUT is_done boolean, OUT is_behind boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.make_table(table_name text, columns jsonb, for_good boolean, reader name) FROM PUBLIC;
 
@@ -14586,8 +14565,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.defin
 REVOKE ALL ON FUNCTION pgslo_catalog.newest_batches(definition pgslo_catalog.definition, batches integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.newest_data(definition pgslo_catalog.definition) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.newest_known(incident pgslo_catalog.incident, OUT batch text, OUT place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.normal_quantile(share double precision) FROM PUBLIC;
 
@@ -14661,7 +14638,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_lost(definition text, rules text[], 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch text, place numeric, is_worse boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[], old_key text[], changed text[]) FROM PUBLIC;
 
@@ -14704,8 +14681,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, ba
 REVOKE ALL ON FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.definition, first text, last text, mask bigint, batches text[], judges boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.require_end() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.resolution_of(incident_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean) FROM PUBLIC;
 
@@ -14773,8 +14748,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.span_shown(span interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.stored_said(incident pgslo_catalog.incident) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) FROM PUBLIC;
@@ -14783,7 +14756,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.summary_names() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.summed(batches pgslo_catalog.measured[], slots integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.tables_ready(task text, is_whole boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.tables_ready(task text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) FROM PUBLIC;
 
@@ -14819,11 +14792,9 @@ REVOKE ALL ON FUNCTION pgslo_catalog.twin_of(target pgslo_catalog.definition, se
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unchanged(batch pgslo_catalog.batch, column_name text, at_most integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written_to regclass, writer text, operation text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written_to regclass, writer text, operation text, names text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[], batches text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unknown_is_missed(rule pgslo_catalog.rule) FROM PUBLIC;
 

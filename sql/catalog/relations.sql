@@ -112,9 +112,12 @@ CROSS JOIN LATERAL (
         UNION
         SELECT h.inhrelid FROM below b JOIN pg_catalog.pg_inherits h ON h.inhparent = b.inhrelid
     )
-    -- A member of the owner's role has that role's rights already.
+    -- Who can act as the owner needs no code of the part for that. From PostgreSQL 16 on, not every member can.
     SELECT coalesce(jsonb_agg(jsonb_build_array(n.nspname, c.relname, r.rolname) ORDER BY n.nspname, c.relname)
-                    FILTER (WHERE NOT pg_catalog.pg_has_role(c.relowner, w.relowner, 'MEMBER')), '[]') AS of_others,
+                    FILTER (WHERE NOT pg_catalog.pg_has_role(
+                        c.relowner, w.relowner,
+                        CASE WHEN pg_catalog.current_setting('server_version_num')::integer < 160000
+                            THEN 'MEMBER' ELSE 'SET, USAGE' END)), '[]') AS of_others,
            coalesce(jsonb_agg(jsonb_build_array(n.nspname, c.relname) ORDER BY n.nspname, c.relname)
                     FILTER (WHERE c.relkind = 'f'), '[]') AS elsewhere
     FROM below b

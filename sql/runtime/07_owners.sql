@@ -172,6 +172,18 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.check_types(pgslo_catalog.definition)
     IS 'Refuse to read a table of another role that has a column of a type that it did not have at apply.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.can_act_as(role oid, other oid) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- From PostgreSQL 16 on, a member may have neither the rights of the other role nor SET ROLE.
+    RETURN pg_has_role(can_act_as.role, can_act_as.other,
+        CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET, USAGE' END);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.can_act_as(oid, oid) IS 'Return whether a role has the rights of another one, or can set its role to it.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.pin_table(definition pgslo_catalog.definition, function text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -216,7 +228,7 @@ BEGIN
     IF has_parts THEN
         SELECT format('%I.%I', n.nspname, c.relname) AS name, quote_ident(pg_get_userbyid(c.relowner)) AS owner INTO part
         FROM pgslo_catalog.reached_tables(relation, false) AS t (oid) JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE NOT pg_has_role(c.relowner, owner, 'MEMBER')
+        WHERE NOT pgslo_catalog.can_act_as(c.relowner, owner)
         ORDER BY 1 LIMIT 1;
         IF FOUND THEN
             RAISE EXCEPTION USING

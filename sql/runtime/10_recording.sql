@@ -194,14 +194,28 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.resolve_incident(pgslo_catalog.rule, text, numeric, boolean) IS
     'End the rule''s open incident if this batch is newer than every batch that missed it and not in the future, and return whether it did; never waits and never fails the write.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.known_place(definition_id bigint, batch text) RETURNS numeric
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN (
+        SELECT min(k.place)
+        -- OFFSET 0: by the batch. The least by the index on places may be the last of all fragments.
+        FROM (
+            SELECT f.place FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = known_place.definition_id AND f.batch = known_place.batch OFFSET 0) AS k);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.known_place(bigint, text) IS 'Return where a batch of which something is recorded stands; NULL for a new one.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) RETURNS numeric
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
     RETURN coalesce(
-        (SELECT min(f.place) FROM pgslo_catalog.fragment f WHERE f.definition_id = arrival.definition_id AND f.batch = arrival.batch),
-        extract(epoch FROM clock_timestamp())::numeric);
+        pgslo_catalog.known_place(arrival.definition_id, arrival.batch), extract(epoch FROM clock_timestamp())::numeric);
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.arrival(bigint, text) IS 'Where a batch stands whose key does not say so: when its first rows arrived.';
@@ -227,7 +241,10 @@ BEGIN
         SELECT array_agg(n.failed ORDER BY n.ordinal)
         FROM (
             SELECT f.ordinal, sum(f.failed)::bigint AS failed
-            FROM unnest(failed.batches) AS b, unnest(b.failed) WITH ORDINALITY AS f (failed, ordinal)
+            FROM unnest(failed.batches) WITH ORDINALITY AS b
+            CROSS JOIN LATERAL unnest(b.failed) WITH ORDINALITY AS f (failed, ordinal)
+            -- One batch has each rule; of the others those with failing rows count, which are few.
+            WHERE b.ordinality = 1 OR 0 < ANY (b.failed)
             GROUP BY f.ordinal
         ) AS n);
 END
@@ -323,37 +340,80 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
+    most integer := pgslo_catalog.batches_at_once();
     surplus pgslo_catalog.measured[];
-    failing integer := cardinality(bounded.batches[1].failed);
     message text := format('a statement wrote to %s batches, and %s at most are recorded each by itself',
-        cardinality(bounded.batches), pgslo_catalog.batches_at_once());
+        cardinality(bounded.batches), most);
 BEGIN
-    -- The newest are recorded; of the others, how many rows failed.
-    SELECT array_agg(n.one ORDER BY n.ordinal) FILTER (WHERE n.ordinal <= pgslo_catalog.batches_at_once()),
-           array_agg(ROW('unknown', '-Infinity', (n.one).rows, '{}', ARRAY[(n.one).rows], (n.one).failed, NULL)::pgslo_catalog.measured)
-               FILTER (WHERE n.ordinal > pgslo_catalog.batches_at_once())
-    INTO bounded.batches, surplus
-    FROM (
-        SELECT b AS one, row_number() OVER (ORDER BY b.place DESC NULLS LAST, b.batch) AS ordinal
-        FROM unnest(bounded.batches) AS b
-    ) n;
-    surplus := pgslo_catalog.merged(surplus, failing);
-    surplus[1].rows := (SELECT sum(s.rows) FROM unnest(surplus) AS s);
+    -- The newest are recorded; of the others, how many rows failed. Those without an order arrived together: any of them.
+    IF bounded.batches[1].place IS NOT NULL THEN
+        bounded.batches := ARRAY(SELECT b FROM unnest(bounded.batches) AS b ORDER BY b.place DESC NULLS LAST, b.batch);
+    END IF;
+    surplus := bounded.batches[most + 1:];
     PERFORM pgslo_catalog.record_break(bounded.definition, NULL, '54000', message);
     PERFORM pgslo_catalog.warn_unjudged(bounded.definition, '{}', '54000', false);
-    RETURN bounded.batches || surplus[1];
+    RETURN bounded.batches[:most]
+        || ROW('unknown', '-Infinity', (SELECT sum(b.rows) FROM unnest(surplus) AS b), '{}', '{}',
+               pgslo_catalog.failed(surplus), NULL)::pgslo_catalog.measured;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.bounded(text, pgslo_catalog.measured[]) IS
     'The newest batches of a statement that wrote to too many, and the others as one that is unknown; noted, and the writer is warned.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.record_statement(definition text, operation text, rules text[], columns text[], tallies text[], batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) RETURNS text[]
+CREATE OR REPLACE FUNCTION pgslo_catalog.append_fragments(
+    definition_id bigint, operation text, sign integer, columns text[], tallies text[], rules text[],
+    batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint
+) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    way integer := CASE WHEN append_fragments.sign < 0 THEN -1 ELSE 1 END;
+    level smallint := pgslo_catalog.level_of(append_fragments.mask);
+    now numeric := extract(epoch FROM clock_timestamp());
+    -- Of many batches without an order by one scan, because look-ups that are planned by old statistics may each be a scan.
+    are_many boolean := append_fragments.batches[1].place IS NULL AND cardinality(append_fragments.batches) > 100;
+    places jsonb := CASE WHEN are_many THEN (
+        SELECT coalesce(jsonb_object_agg(k.batch, k.place), '{}')
+        FROM (
+            SELECT f.batch, min(f.place) AS place FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = append_fragments.definition_id GROUP BY f.batch) AS k) END;
+BEGIN
+    INSERT INTO pgslo_catalog.fragment
+        (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample)
+    SELECT append_fragments.definition_id, b.batch,
+           coalesce(b.place,
+               CASE WHEN are_many THEN (places ->> b.batch)::numeric
+                    ELSE pgslo_catalog.known_place(append_fragments.definition_id, b.batch) END,
+               now + b.ordinality * 0.000001),
+           append_fragments.sign * b.rows,
+           CASE WHEN 0 < ANY (b.failed) THEN pgslo_catalog.signed(append_fragments.rules, b.failed, way) END,
+           append_fragments.operation,
+           pgslo_catalog.signed(append_fragments.columns, b.present, way),
+           pgslo_catalog.signed(append_fragments.tallies, b.tallies, way),
+           level, nullif(append_fragments.columns, '{}'), coalesce(s.sample, b.sample)
+    FROM unnest(append_fragments.batches) WITH ORDINALITY AS b
+    LEFT JOIN unnest(append_fragments.samples) AS s ON s.batch = b.batch;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.append_fragments(bigint, text, integer, text[], text[], text[], pgslo_catalog.measured[], pgslo_catalog.measured[], bigint) IS
+    'Append what a statement added to its batches (sign 1; 0 when its rows are counted elsewhere) or removed (-1).';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.record_statement(
+    definition text, operation text, rules text[], columns text[], tallies text[],
+    batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint
+) RETURNS text[]
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = record_statement.definition);
-    batch record;
+    written record;
+    batch pgslo_catalog.measured;
+    unwritten pgslo_catalog.measured[] := '{}';
+    -- Earlier batches cannot resolve an open incident.
+    open_from numeric := (
+        SELECT min(i.opened_place) FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.over_at IS NULL);
     judged record;
     has_failures boolean;
     is_missed boolean;
@@ -374,23 +434,33 @@ BEGIN
     IF cardinality(record_statement.batches) > pgslo_catalog.batches_at_once() THEN
         record_statement.batches := pgslo_catalog.bounded(record_statement.definition, record_statement.batches);
         record_statement.samples := NULL;
+        record_statement.mask := 0;
+    END IF;
+    -- Nearly every statement: no row fails, and nothing is open that a batch could resolve.
+    IF open_from IS NULL AND NOT EXISTS (SELECT FROM unnest(record_statement.batches) AS b WHERE 0 < ANY (b.failed)) THEN
+        PERFORM pgslo_catalog.append_fragments(id, record_statement.operation, 1, record_statement.columns,
+            record_statement.tallies, record_statement.rules, record_statement.batches, record_statement.samples,
+            record_statement.mask);
+        RETURN '{}';
     END IF;
     -- Batch by batch: one that is later in the same statement is later for its incidents as well.
-    FOR batch IN
-        SELECT w.batch AS name, w.place, w.rows, w.present, w.tallies, w.failed, w.sample,
+    FOR written IN
+        SELECT ROW(w.batch, w.place, w.rows, w.present, w.tallies, w.failed, w.sample)::pgslo_catalog.measured AS batch,
                lead(w.batch) OVER (ORDER BY w.place) IS NULL AS is_last
-        FROM (SELECT b.batch, coalesce(b.place, pgslo_catalog.arrival(id, b.batch)) AS place, b.rows, b.present, b.tallies, b.failed, s.sample
-              FROM unnest(record_statement.batches) AS b LEFT JOIN unnest(record_statement.samples) AS s ON s.batch = b.batch) w
+        FROM (
+            SELECT b.batch, coalesce(b.place, pgslo_catalog.arrival(id, b.batch)) AS place, b.rows, b.present, b.tallies, b.failed, s.sample
+            FROM unnest(record_statement.batches) AS b LEFT JOIN unnest(record_statement.samples) AS s ON s.batch = b.batch
+        ) w
         ORDER BY w.place
     LOOP
+        batch := written.batch;
+        unwritten := unwritten || batch;
+        -- Those that neither open nor resolve an incident are appended together.
         has_failures := 0 < ANY (batch.failed);
-        INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample)
-        VALUES (id, batch.name, batch.place, batch.rows,
-                CASE WHEN has_failures THEN pgslo_catalog.signed(record_statement.rules, batch.failed, 1) END, record_statement.operation,
-                pgslo_catalog.signed(record_statement.columns, batch.present, 1), pgslo_catalog.signed(record_statement.tallies, batch.tallies, 1),
-                pgslo_catalog.level_of(record_statement.mask), nullif(record_statement.columns, '{}'), batch.sample);
-        -- The way of nearly every batch: no row fails, and nothing is open that it could resolve.
-        CONTINUE WHEN NOT has_failures AND NOT EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.over_at IS NULL);
+        CONTINUE WHEN NOT has_failures AND (open_from IS NULL OR batch.place <= open_from);
+        PERFORM pgslo_catalog.append_fragments(id, record_statement.operation, 1, record_statement.columns,
+            record_statement.tallies, record_statement.rules, unwritten, NULL, record_statement.mask);
+        unwritten := '{}';
 
         FOR judged IN
             SELECT r AS rule, r.name, n.failed, r.at_least IS NULL AND r.at_most IS NULL AS is_plain, i.opened_place
@@ -401,22 +471,27 @@ BEGIN
             ORDER BY r.rule_id
         LOOP
             -- Rows of a plain rule that fail miss it at once; only for others, and to resolve, are sums looked up.
-            is_missed := judged.failed > 0 AND (judged.is_plain OR pgslo_catalog.batch_is_missed(judged.rule, batch.name));
+            is_missed := judged.failed > 0 AND (judged.is_plain OR pgslo_catalog.batch_is_missed(judged.rule, batch.batch));
             IF is_missed THEN
                 missed := missed || judged.name;
                 IF judged.opened_place IS NULL THEN
-                    PERFORM pgslo_catalog.open_incident(judged.rule, batch.name, batch.place);
+                    PERFORM pgslo_catalog.open_incident(judged.rule, batch.batch, batch.place);
                 END IF;
-                PERFORM pgslo_catalog.record_missed(judged.rule, batch.name, batch.place);
+                PERFORM pgslo_catalog.record_missed(judged.rule, batch.batch, batch.place);
             ELSIF judged.opened_place < batch.place
                 -- Beyond a number, incidents of the statement stay open until its last batch.
-                AND (resolved < most OR batch.is_last)
-                AND (judged.failed > 0 OR NOT pgslo_catalog.batch_is_missed(judged.rule, batch.name)) THEN
+                AND (resolved < most OR written.is_last)
+                AND (judged.failed > 0 OR NOT pgslo_catalog.batch_is_missed(judged.rule, batch.batch)) THEN
                 resolved := resolved + 1;
-                PERFORM pgslo_catalog.resolve_incident(judged.rule, batch.name, batch.place);
+                PERFORM pgslo_catalog.resolve_incident(judged.rule, batch.batch, batch.place);
             END IF;
         END LOOP;
+        open_from := (
+            SELECT min(i.opened_place) FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.over_at IS NULL);
     END LOOP;
+    PERFORM pgslo_catalog.append_fragments(id, record_statement.operation, 1, record_statement.columns,
+        record_statement.tallies, record_statement.rules, unwritten, NULL, record_statement.mask)
+    WHERE cardinality(unwritten) > 0;
     RETURN missed;
 END
 $pgslo$;
@@ -824,9 +899,11 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
     RETURN CASE
-        WHEN text_name.value ~ E'^[+-]?\\d{1,18}(\\.\\d{1,18})?$'
+        -- Most texts begin with no digit and no sign: three patterns take longer than the hash.
+        WHEN ascii(text_name.value) BETWEEN 43 AND 57 AND (
+            text_name.value ~ E'^[+-]?\\d{1,18}(\\.\\d{1,18})?$'
             OR text_name.value ~ E'^\\d{4}-\\d{2}(-\\d{2}([ T]\\d{2}(:?\\d{2}(:?\\d{2}(\\.\\d{1,6})?)?)?( ?(Z|[+-]\\d{2}(:?\\d{2})?))?)?)?$'
-            OR text_name.value ~ E'^\\d{4}-?(W\\d{2}|Q\\d)$'
+            OR text_name.value ~ E'^\\d{4}-?(W\\d{2}|Q\\d)$')
         THEN text_name.value
         ELSE 'text ' || left(encode(sha256(convert_to(text_name.salt || text_name.value, 'UTF8')), 'hex'), 32)
     END;

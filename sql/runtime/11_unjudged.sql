@@ -219,41 +219,50 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     id bigint := (judge_unjudged.definition).definition_id;
-    due record;
+    last_place numeric := pgslo_catalog.last_place(judge_unjudged.definition);
+    rule_ids bigint[];
+    batches text[];
+    places numeric[];
+    rule pgslo_catalog.rule;
 BEGIN
-    FOR due IN
-        SELECT r AS rule, r.scope, r.name, b.batch, min(b.place) AS place
+    SELECT array_agg(w.rule_id), array_agg(w.batch), array_agg(w.place) INTO rule_ids, batches, places
+    FROM (
+        SELECT r.rule_id, b.batch, min(b.place) AS place
         FROM pgslo_catalog.rule_break b JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id
         WHERE b.definition_id = id AND b.batch IS NOT NULL AND r.retired_at IS NULL AND r.scope <> 'assertion'
           -- A batch for which an expression raises an error is evaluated again once its rows change.
           AND (r.scope = 'row' OR pgslo_catalog.is_transient(b.error_code))
-        GROUP BY r, r.scope, r.name, b.batch
-        ORDER BY min(b.place) DESC, min(b.rule_break_id)
-    LOOP
+          -- A batch that has to be counted is evaluated after that, as its rows are not known before.
+          AND NOT EXISTS (SELECT FROM pgslo_catalog.due_count c WHERE c.definition_id = id AND c.batch = b.batch)
+        GROUP BY r.rule_id, b.batch
+        ORDER BY min(b.place) > last_place, min(b.place) DESC, min(b.rule_break_id)
+    ) AS w;
+    FOR n IN 1..coalesce(cardinality(batches), 0) LOOP
         EXIT WHEN clock_timestamp() > judge_unjudged.until;
-        IF due.scope <> 'row' THEN
-            DELETE FROM pgslo_catalog.rule_break b WHERE b.definition_id = id AND b.rule_id = (due.rule).rule_id AND b.batch = due.batch;
-            PERFORM pgslo_catalog.judge_batch(id, due.batch);
+        SELECT r.* INTO rule FROM pgslo_catalog.rule r WHERE r.rule_id = rule_ids[n];
+        IF rule.scope <> 'row' THEN
+            DELETE FROM pgslo_catalog.rule_break b WHERE b.definition_id = id AND b.rule_id = rule.rule_id AND b.batch = batches[n];
+            PERFORM pgslo_catalog.judge_batch(id, batches[n]);
             CONTINUE;
         END IF;
         CONTINUE WHEN (judge_unjudged.definition).judge IS NULL;
         BEGIN
-            PERFORM pgslo_catalog.judge_rows(judge_unjudged.definition, due.rule, due.batch, due.place);
+            PERFORM pgslo_catalog.judge_rows(judge_unjudged.definition, rule, batches[n], places[n]);
         EXCEPTION WHEN OTHERS THEN
             -- The notes stay, and the next tick() tries again.
             IF SQLSTATE = 'SL004' THEN
                 RAISE;
             ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
-                PERFORM pgslo_catalog.warn_unjudged((judge_unjudged.definition).name, ARRAY[due.name], SQLSTATE, true);
+                PERFORM pgslo_catalog.warn_unjudged((judge_unjudged.definition).name, ARRAY[rule.name], SQLSTATE, true);
                 EXIT;
             END IF;
-            PERFORM pgslo_catalog.record_break((judge_unjudged.definition).name, due.name, SQLSTATE, SQLERRM);
+            PERFORM pgslo_catalog.record_break((judge_unjudged.definition).name, rule.name, SQLSTATE, SQLERRM);
         END;
     END LOOP;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_unjudged(pgslo_catalog.definition, timestamptz) IS
-    'Evaluate rules for batches that are not judged yet, the newest first; the rest stays recorded for the next time.';
+    'Evaluate rules for batches that are not judged yet, the newest first, those in the future last; the rest stays recorded for the next time.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.warn_unsampled(definition text, rule text, error_code text) RETURNS void
 LANGUAGE plpgsql

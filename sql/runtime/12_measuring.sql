@@ -62,14 +62,9 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = record_measured.definition);
-    way integer := CASE WHEN record_measured.sign < 0 THEN -1 ELSE 1 END;
 BEGIN
-    INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample)
-    SELECT id, c.batch, coalesce(c.place, pgslo_catalog.arrival(id, c.batch)), record_measured.sign * c.rows,
-           pgslo_catalog.signed(record_measured.rules, c.failed, way), record_measured.operation,
-           pgslo_catalog.signed(record_measured.columns, c.present, way), pgslo_catalog.signed(record_measured.tallies, c.tallies, way),
-           pgslo_catalog.level_of(record_measured.mask), nullif(record_measured.columns, '{}'), c.sample
-    FROM unnest(record_measured.counted) AS c;
+    PERFORM pgslo_catalog.append_fragments(id, record_measured.operation, record_measured.sign, record_measured.columns,
+        record_measured.tallies, record_measured.rules, record_measured.counted, NULL, record_measured.mask);
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.record_measured(text, text, integer, text[], text[], text[], pgslo_catalog.measured[], bigint) IS 'Appends what a statement added to its batches (sign 1; 0 when its rows are counted elsewhere) or took away (-1).';
@@ -289,12 +284,12 @@ DECLARE
     due pgslo_catalog.rule;
     began timestamptz;
 BEGIN
-    FOR due IN
-        SELECT r.* FROM pgslo_catalog.rule r
+    FOREACH due IN ARRAY ARRAY(
+        SELECT r FROM pgslo_catalog.rule r
         WHERE r.definition_id = id AND r.retired_at IS NULL AND r.measure ->> 'by_clock' = 'true'
           -- A slow one takes a twentieth of the time at most.
           AND (judge_by_clock.at_once IS NOT NULL OR r.took IS NULL OR r.took < '100ms' OR r.clocked_at + 20 * r.took < clock_timestamp())
-        ORDER BY r.rule_id
+        ORDER BY r.rule_id)
     LOOP
         IF newest.name IS NULL THEN
             SELECT b.* INTO newest FROM pgslo_catalog.batch b
@@ -336,10 +331,10 @@ BEGIN
         WHERE b.definition_id = judge_batch.definition_id AND b.batch = judge_batch.batch AND b.error_code = '22000';
         RETURN;
     END IF;
-    FOR rule IN
-        SELECT r.* FROM pgslo_catalog.rule r
+    FOREACH rule IN ARRAY ARRAY(
+        SELECT r FROM pgslo_catalog.rule r
         WHERE r.definition_id = judge_batch.definition_id AND r.scope NOT IN ('row', 'assertion') AND r.kind NOT IN ('learned', 'ml_metric') AND r.retired_at IS NULL
-        ORDER BY r.rule_id
+        ORDER BY r.rule_id)
     LOOP
         PERFORM pgslo_catalog.judge_rule(target, judged, rule);
     END LOOP;
@@ -459,22 +454,52 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.follow_until(at_once text) RETURNS time
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    SELECT CASE WHEN follow_until.at_once IS NULL THEN clock_timestamp() + interval '20 seconds' ELSE 'infinity' END
+    SELECT CASE WHEN follow_until.at_once IS NULL THEN clock_timestamp() + interval '1 second' ELSE 'infinity' END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.follow_until(text) IS 'When tick() goes on to the next definition; a batch that is asked for by name is judged however long that takes.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
+CREATE OR REPLACE FUNCTION pgslo_catalog.due_batches(definition pgslo_catalog.definition, at_once text)
+RETURNS TABLE (name text, place numeric)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    id bigint := (due_batches.definition).definition_id;
+    -- One in the future says nothing about the one that is under way.
+    newest numeric := (
+        SELECT b.place FROM pgslo_catalog.batch b
+        WHERE b.definition_id = id AND b.place <= pgslo_catalog.last_place(due_batches.definition) AND b.rows > 0
+        ORDER BY b.place DESC LIMIT 1);
+BEGIN
+    RETURN QUERY
+    SELECT b.name, b.place
+    FROM pgslo_catalog.batch b
+    WHERE b.definition_id = id AND b.closed_at IS NULL AND b.rows > 0
+      AND (b.name = due_batches.at_once OR due_batches.at_once = '*' OR b.place < newest
+           OR b.last_written_at + (due_batches.definition).settle < clock_timestamp());
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.due_batches(pgslo_catalog.definition, text) IS
+    'Return the open batches of a loaded table that are to be closed: a later one began, or they settled; also the one that is named, or all for *.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     id bigint := (follow_loads.definition).definition_id;
     emptied bigint := (SELECT max(f.fragment_id) FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'truncate');
+    one jsonb;
     due record;
     merged pgslo_catalog.fragment;
     judged integer := 0;
     last_place numeric := pgslo_catalog.last_place(follow_loads.definition);
-    until timestamptz := pgslo_catalog.follow_until(follow_loads.at_once);
+    until timestamptz;
+    merging_until timestamptz;
+    half timestamptz;
+    closed integer := 0;
+    newest bigint;
+    is_behind boolean := false;
 BEGIN
     IF emptied IS NOT NULL THEN
         UPDATE pgslo_catalog.applied a
@@ -490,8 +515,12 @@ BEGIN
     IF (follow_loads.definition).recount IS NOT NULL THEN
         judged := judged + pgslo_catalog.recount_unknown(follow_loads.definition);
     END IF;
-    FOR due IN
-        SELECT u.batch, coalesce(b.closed_at IS NOT NULL, false) AS was_closed, u.place
+    -- After that, which has a limit of its own: however long it takes, something is added up. Half of the time is left to close batches.
+    until := pgslo_catalog.follow_until(follow_loads.at_once);
+    merging_until := CASE WHEN until < 'infinity' THEN until - (until - clock_timestamp()) / 2 ELSE until END;
+    FOREACH one IN ARRAY ARRAY(
+        SELECT jsonb_build_object('batch', u.batch, 'was_closed', coalesce(b.closed_at IS NOT NULL, false),
+                                  'are_many', count(*) OVER () >= 4 * follow_loads.at_most::bigint)
         FROM (
             SELECT f.batch, min(f.place) AS place
             FROM pgslo_catalog.fragment f
@@ -502,9 +531,13 @@ BEGIN
             ORDER BY min(f.place) > last_place, min(f.place) DESC LIMIT 4 * follow_loads.at_most::bigint
         ) u
         LEFT JOIN pgslo_catalog.batch b ON b.definition_id = id AND b.name = u.batch
-        ORDER BY u.place
+        -- The oldest first, as far as all of them have a turn: each is compared with those before it.
+        ORDER BY CASE WHEN count(*) OVER () > follow_loads.at_most THEN -u.place ELSE u.place END)
     LOOP
-        EXIT WHEN judged >= follow_loads.at_most OR clock_timestamp() > until;
+        SELECT d.* INTO due FROM jsonb_to_record(one) AS d (batch text, was_closed boolean, are_many boolean);
+        is_behind := due.are_many OR clock_timestamp() > merging_until;
+        -- One at least, whatever the time is.
+        EXIT WHEN judged >= follow_loads.at_most OR clock_timestamp() > merging_until AND merged.batch IS NOT NULL;
         merged := pgslo_catalog.merge_batch(id, due.batch);
         -- Rows that came late or went: it is judged again.
         IF due.was_closed THEN
@@ -512,26 +545,39 @@ BEGIN
             judged := judged + 1;
         END IF;
     END LOOP;
-    FOR due IN
-        SELECT w.name
+    -- In their order, because each is compared with those before it. At half of the time it goes on with as many of the newest.
+    half := CASE WHEN until < 'infinity' THEN until - (until - clock_timestamp()) / 2 ELSE until END;
+    FOREACH one IN ARRAY ARRAY(
+        SELECT jsonb_build_object('name', w.name, 'back', row_number() OVER (ORDER BY w.place > last_place, w.place DESC))
         FROM (
-            SELECT b.name, b.place
-            FROM pgslo_catalog.batch b
-            WHERE b.definition_id = id AND b.closed_at IS NULL AND b.rows > 0
-              AND (b.name = follow_loads.at_once
-                   OR follow_loads.at_once = '*'
-                   OR b.last_written_at + (follow_loads.definition).settle < clock_timestamp()
-                   -- One in the future says nothing about the one that is under way.
-                   OR EXISTS (SELECT FROM pgslo_catalog.batch later WHERE later.definition_id = id AND later.place > b.place AND later.place <= last_place AND later.rows > 0))
-            ORDER BY b.place > last_place, b.place DESC LIMIT greatest(follow_loads.at_most - judged, 0)
+            SELECT d.name, d.place
+            FROM pgslo_catalog.due_batches(follow_loads.definition, follow_loads.at_once) AS d
+            ORDER BY d.place > last_place, d.place DESC LIMIT greatest(follow_loads.at_most - judged, 0)
         ) w
-        ORDER BY w.place
+        ORDER BY w.place)
     LOOP
-        EXIT WHEN clock_timestamp() > until;
+        SELECT d.* INTO due FROM jsonb_to_record(one) AS d (name text, back bigint);
+        IF newest IS NULL AND clock_timestamp() > half THEN
+            newest := greatest(closed, 1);
+        END IF;
+        -- The newest of all has its turn, whatever the time is.
+        IF due.back > newest OR due.back > 1 AND clock_timestamp() > until THEN
+            is_behind := true;
+            CONTINUE;
+        END IF;
         SELECT f.* INTO merged FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.batch = due.name AND f.operation IN ('merged', 'recounted');
         PERFORM pgslo_catalog.judge_closed(follow_loads.definition, due.name, merged.sample_columns, merged.sample, merged.level);
         judged := judged + 1;
+        closed := closed + 1;
     END LOOP;
+    IF follow_loads.at_once IS NULL THEN
+        -- Asked only where the time or the number was used up.
+        is_behind := (is_behind OR judged >= follow_loads.at_most) AND (
+            EXISTS (SELECT FROM pgslo_catalog.due_batches(follow_loads.definition, NULL))
+            OR EXISTS (
+                SELECT FROM pgslo_catalog.fragment f
+                WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate')));
+    END IF;
     -- What is sampled serves until a batch is old enough not to be corrected any more.
     IF judged > 0 THEN
         UPDATE pgslo_catalog.fragment f SET sample = NULL
@@ -540,19 +586,20 @@ BEGIN
           AND (SELECT c.closed_at IS NOT NULL FROM pgslo_catalog.batch c WHERE c.definition_id = id AND c.name = f.batch)
           AND f.place < (SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = id ORDER BY b.place DESC OFFSET 14 LIMIT 1);
     END IF;
-    RETURN judged;
+    RETURN is_behind;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.follow_loads(pgslo_catalog.definition, text, integer) IS 'Adds up what was written to a loaded table, and closes and judges what is due; a batch that is named, or all for *, at once.';
+COMMENT ON FUNCTION pgslo_catalog.follow_loads(pgslo_catalog.definition, text, integer) IS 'Add up what was written to a loaded table, and close and judge what is due, for about a second; a batch that is named, or all for *, at once. Return whether more is due.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
+CREATE OR REPLACE FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     id bigint := (follow_stream.definition).definition_id;
     last_place numeric := pgslo_catalog.last_place(follow_stream.definition);
-    until timestamptz := pgslo_catalog.follow_until(follow_stream.at_once);
+    until timestamptz;
+    is_behind boolean := false;
     newest record;
     last record;
     known pgslo_catalog.batch;
@@ -564,7 +611,7 @@ DECLARE
 BEGIN
     last := pgslo_catalog.newest_batch(follow_stream.definition);
     IF last.place IS NULL OR last.place = '-Infinity' THEN
-        RETURN 0;  -- The table is empty, or no row says its batch.
+        RETURN false;  -- The table is empty, or no row says its batch.
     END IF;
     newest := last;
     IF last.place > last_place THEN
@@ -578,14 +625,17 @@ BEGIN
     SELECT b.* INTO known FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.place > '-Infinity' AND b.place <= last_place ORDER BY b.place DESC LIMIT 1;
     -- While no later one begins, a batch closes when it has settled: to look more often than that would only cost.
     IF follow_stream.at_once IS NULL AND known.name = newest.name AND known.counted_at + (follow_stream.definition).settle > clock_timestamp() THEN
-        RETURN 0;
+        RETURN false;
     END IF;
     mask := pgslo_catalog.sample_mask(known.rows);
     PERFORM pgslo_catalog.pin_table(follow_stream.definition, (follow_stream.definition).recount);
     EXECUTE format('SELECT pgslo_gen.%I($1, $2, $3)', (follow_stream.definition).recount)
     INTO counted USING coalesce(known.name, newest.name), last.name, mask;
-    FOR one IN SELECT c.* FROM unnest(counted) AS c ORDER BY c.place LOOP
-        EXIT WHEN judged >= follow_stream.at_most OR clock_timestamp() > until;
+    -- After the count, however long that took: one batch at least is judged.
+    until := pgslo_catalog.follow_until(follow_stream.at_once);
+    FOREACH one IN ARRAY ARRAY(SELECT c FROM unnest(counted) AS c ORDER BY c.place) LOOP
+        is_behind := judged >= follow_stream.at_most OR clock_timestamp() > until;
+        EXIT WHEN is_behind;
         SELECT b.* INTO before FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;
         PERFORM pgslo_catalog.take_count(follow_stream.definition, one, mask);
         -- The first batch that is seen may have begun before anybody looked, and the newest may go on.
@@ -602,33 +652,33 @@ BEGIN
             judged := judged + 1;
         END IF;
     END LOOP;
-    RETURN judged;
+    RETURN is_behind;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.follow_stream(pgslo_catalog.definition, text, integer) IS 'Counts the newest batches of a streamed table from the table itself, and closes and judges what is due.';
+COMMENT ON FUNCTION pgslo_catalog.follow_stream(pgslo_catalog.definition, text, integer) IS 'Count the newest batches of a streamed table from the table itself, and close and judge what is due. Return whether more is due.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS integer
+CREATE OR REPLACE FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    judged integer := 0;
+    is_behind boolean := false;
     began timestamptz := clock_timestamp();
 BEGIN
     IF (follow.definition).writes = 'bulk' THEN
-        judged := pgslo_catalog.follow_loads(follow.definition, follow.at_once, follow.at_most);
+        is_behind := pgslo_catalog.follow_loads(follow.definition, follow.at_once, follow.at_most);
     ELSIF (follow.definition).recount IS NOT NULL AND (follow.definition).batch_by IS NOT NULL THEN
-        judged := pgslo_catalog.follow_stream(follow.definition, follow.at_once, follow.at_most);
+        is_behind := pgslo_catalog.follow_stream(follow.definition, follow.at_once, follow.at_most);
     END IF;
     PERFORM pgslo_catalog.judge_by_clock(follow.definition, follow.at_once, began);
     PERFORM pgslo_catalog.settle_pauses(follow.definition);
     PERFORM pgslo_catalog.judge_unjudged(follow.definition,
         CASE WHEN follow.at_once IS NULL THEN clock_timestamp() + interval '1 second' ELSE 'infinity' END);
     PERFORM pgslo_catalog.follow_pairs(follow.definition);
-    RETURN judged;
+    RETURN is_behind;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.follow(pgslo_catalog.definition, text, integer) IS 'Brings the batches of a definition up to date, judging at most so many.';
+COMMENT ON FUNCTION pgslo_catalog.follow(pgslo_catalog.definition, text, integer) IS 'Bring the batches of a definition up to date, judging at most so many for about a second, and return whether more are due.';
 
 CREATE OR REPLACE FUNCTION pgslo.close_batch(definition text, batch text DEFAULT '*')
 RETURNS TABLE (batch_name text, rule text, columns text[], verdict text, value float8, low float8, high float8, score float8, said text)

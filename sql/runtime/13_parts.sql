@@ -43,6 +43,9 @@ DECLARE
     target pgslo_catalog.definition := part_places.definition;
     -- Types of PostgreSQL's own, so that no conversion of another role runs.
     literal text := E'(''[^''\\\\]+''::(?:date|timestamp without time zone|timestamp with time zone|smallint|integer|bigint|numeric)|[0-9.]+)';
+    -- A term in parentheses, with at most two levels of others inside. Those in constants and names do not count.
+    flat text := E'[^()''"]|''[^'']*''|"[^"]*"';
+    term text := format(E'\\((?:%1$s|\\((?:%1$s|\\((?:%1$s)*\\))*\\))*\\)', flat);
     bound text[];
     cut numeric;
     uncut numeric;
@@ -52,16 +55,22 @@ BEGIN
         RETURN places;
     END IF;
     FOR bound IN
-        SELECT regexp_match(btrim(term.text, '()'), format('^(.+) (>=|>|=|<=|<) %s$', literal))
+        SELECT regexp_match(one.found[1], format(E'^\\((.+) (>=|>|=|<=|<) %s\\)$', literal))
         FROM (
             SELECT pg_get_partition_constraintdef(part_places.part)
             UNION ALL
             SELECT pg_get_expr(k.conbin, k.conrelid) FROM pg_constraint k
             WHERE k.conrelid = part_places.part AND k.contype = 'c' AND k.convalidated
         ) AS condition (text)
-        CROSS JOIN LATERAL regexp_split_to_table(condition.text, ' AND ') AS term (text)
-        -- A conjunction of comparisons; in any other condition a comparison may not be true of each row.
-        WHERE condition.text !~ E' OR |NOT \\(|CASE|[[:alnum:]_"]\\('
+        -- Each term of a conjunction is true of each row. In any other condition, a comparison may not be.
+        CROSS JOIN LATERAL (
+            SELECT CASE
+                WHEN condition.text ~ format(E'^\\(%1$s( AND %1$s)+\\)$', term)
+                    THEN substr(condition.text, 2, length(condition.text) - 2)
+                WHEN condition.text ~ format('^%s$', term) THEN condition.text
+            END
+        ) AS conjunction (text)
+        CROSS JOIN LATERAL regexp_matches(conjunction.text, term, 'g') AS one (found)
     LOOP
         CONTINUE WHEN bound IS NULL OR bound[1] <> quote_ident(target.batch_column) OR bound[3] LIKE '%infinity%';
         EXECUTE format(
@@ -126,10 +135,11 @@ AS $pgslo$
         SELECT f.batch, f.place FROM pgslo_catalog.fragment f
         WHERE f.definition_id = known_batches.definition_id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate')
     ) AS k (name, place)
-    WHERE k.place > '-Infinity' AND k.place < 'Infinity' AND k.place <@ known_batches.places
+    -- Constraints are satisfied by NULL, and bounds by infinite dates, the order of which is below any other.
+    WHERE k.place <@ known_batches.places OR k.place = '-Infinity'
     GROUP BY k.name
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.known_batches(bigint, numrange) IS 'Return the batches of an order in which rows are recorded.';
+COMMENT ON FUNCTION pgslo_catalog.known_batches(bigint, numrange) IS 'Return the batches of an order in which rows are recorded, and those without an order.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.batches_in_part(definition pgslo_catalog.definition, part oid)
 RETURNS TABLE (batch text, place numeric, rows bigint)
@@ -186,9 +196,9 @@ BEGIN
     RETURN QUERY
     SELECT n.batch, n.place
     FROM pgslo_catalog.batches_in_part(unrecorded_batches.definition, unrecorded_batches.part) AS n
-    WHERE n.place > '-Infinity' AND n.place < 'Infinity'
-      -- All rows of the batch are in this part and were recorded: it was made and written to through the table.
-      AND NOT ((unrecorded_batches.definition).writes = 'bulk' AND n.rows = (
+    -- All rows of the batch are in this part and were recorded: it was made and written to through the table.
+    -- Any part may have rows of a batch without an order.
+    WHERE NOT ((unrecorded_batches.definition).writes = 'bulk' AND n.place > '-Infinity' AND n.rows = (
                   SELECT coalesce(sum(f.rows), 0) FROM pgslo_catalog.fragment f
                   WHERE f.definition_id = id AND f.batch = n.batch)
                AND NOT EXISTS (
@@ -208,21 +218,27 @@ AS $pgslo$
 DECLARE
     target pgslo_catalog.definition := compare_parts.definition;
     id bigint := target.definition_id;
+    one jsonb;
     changed record;
     is_due boolean := false;
 BEGIN
-    FOR changed IN
-        SELECT coalesce(k.number, p.number) AS number, p.number IS NULL AS is_gone, p.file, k.places,
-               coalesce(k.is_newly_armed, true) AND (c.relkind = 'f' OR pg_relation_size(c.oid) > 0) AS has_rows,
-               -- After TRUNCATE of the whole table, its parts are empty but for what was recorded since.
-               k.file <> p.file AND NOT EXISTS (
-                   SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'truncate') AS is_rewritten
+    -- An array, because code of the table's owner, which reading a part may call, could fetch from the query of a loop.
+    FOREACH one IN ARRAY ARRAY(
+        SELECT jsonb_build_object(
+                   'number', number, 'is_gone', p.number IS NULL, 'file', p.file, 'places', k.places,
+                   'has_rows', coalesce(k.is_newly_armed, true) AND (c.relkind = 'f' OR pg_relation_size(c.oid) > 0),
+                   -- After TRUNCATE of the whole table, its parts are empty but for what was recorded since.
+                   'is_rewritten', k.file <> p.file AND NOT EXISTS (
+                       SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'truncate'))
         FROM (SELECT w.* FROM pgslo_catalog.known_part w WHERE w.definition_id = id) AS k
         FULL JOIN pgslo_catalog.present_parts(target.relation) AS p USING (number)
         LEFT JOIN pg_class c ON c.oid = p.number
         WHERE k.file IS DISTINCT FROM p.file OR k.is_newly_armed
-        ORDER BY 1
+        ORDER BY number)
     LOOP
+        SELECT c.* INTO changed
+        FROM jsonb_to_record(one)
+            AS c (number bigint, is_gone boolean, file bigint, places numrange, has_rows boolean, is_rewritten boolean);
         IF changed.places IS NULL THEN
             changed.places := pgslo_catalog.part_places(target, changed.number);
         END IF;
@@ -238,7 +254,6 @@ BEGIN
                 INSERT INTO pgslo_catalog.due_count (definition_id, batch, place, is_emptied)
                 SELECT id, b.batch, b.place, false
                 FROM pgslo_catalog.unrecorded_batches(target, changed.number, changed.places) AS b
-                ORDER BY b.place DESC LIMIT pgslo_catalog.batches_at_once()
                 ON CONFLICT ON CONSTRAINT due_count_is_due_once DO NOTHING;
             END IF;
         END IF;
@@ -250,6 +265,19 @@ BEGIN
             ON CONFLICT ON CONSTRAINT known_part_is_known_once DO UPDATE SET file = excluded.file, is_newly_armed = false;
         END IF;
     END LOOP;
+    IF FOUND THEN
+        -- Only a scan of the whole table finds rows of batches without an order. Readers are warned until it is done.
+        PERFORM pgslo_catalog.mark_unjudged(target.name, r.rules, u.batches, u.places, '55000', 'rows came or left without a trigger')
+        FROM (
+            SELECT array_agg(c.batch), array_agg(c.place) FROM pgslo_catalog.due_count c
+            WHERE c.definition_id = id AND c.place = '-Infinity'
+        ) AS u (batches, places)
+        CROSS JOIN (
+            SELECT array_agg(w.name) FROM pgslo_catalog.rule w
+            WHERE w.definition_id = id AND w.scope = 'row' AND w.on_breach IN ('warn', 'flag')
+              AND w.mechanism LIKE '% trigger' AND w.retired_at IS NULL
+        ) AS r (rules);
+    END IF;
     IF is_due AND target.writes = 'bulk' THEN
         -- Batches without an order, which only a scan of the whole table finds.
         PERFORM pgslo_catalog.recount_batches(target, NULL, true);
@@ -271,6 +299,34 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.recorded_rows(bigint, text[]) IS
     'Return the rows of batches that were recorded since the last apply, as drift compares them with statistics.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.count_batches(
+    definition pgslo_catalog.definition, first text, last text, mask bigint, batches text[]
+) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    target pgslo_catalog.definition := count_batches.definition;
+    id bigint := target.definition_id;
+    emptied text[] := ARRAY(
+        SELECT c.batch FROM pgslo_catalog.due_count c
+        WHERE c.definition_id = id AND c.batch = ANY (count_batches.batches) AND c.is_emptied);
+    recorded bigint := pgslo_catalog.recorded_rows(id, emptied);
+BEGIN
+    PERFORM pgslo_catalog.take_counts(
+        target,
+        pgslo_catalog.replace_counts(
+            target, count_batches.first, count_batches.last, count_batches.mask, count_batches.batches, true),
+        count_batches.mask);
+    recorded := recorded - pgslo_catalog.recorded_rows(id, emptied);
+    UPDATE pgslo_catalog.applied a SET rows_emptied = a.rows_emptied + recorded
+    WHERE a.definition_id = id AND recorded > 0;
+    DELETE FROM pgslo_catalog.due_count c WHERE c.definition_id = id AND c.batch = ANY (count_batches.batches);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.count_batches(pgslo_catalog.definition, text, text, bigint, text[]) IS
+    'Count batches that are due in a range of the table; in the whole table without one.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.count_due(definition pgslo_catalog.definition, until timestamptz) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -283,40 +339,42 @@ DECLARE
     in_one boolean := size < 16 * 1024 * 1024 OR NOT pgslo_catalog.can_find_batches(target) AND NOT EXISTS (
         SELECT FROM pg_partitioned_table p JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0]
         WHERE p.partrelid = target.relation AND a.attname = target.batch_column);
-    at_most integer := 1;
+    at_most integer := CASE WHEN in_one THEN 1000 ELSE 1 END;
+    last_place numeric := pgslo_catalog.last_place(target);
+    newest numeric;
     below numeric;
     batches text[];
-    emptied text[];
-    recorded bigint;
+    has_counted boolean := false;
     mask bigint := pgslo_catalog.sample_mask((SELECT max(b.rows) FROM pgslo_catalog.batch b WHERE b.definition_id = id));
 BEGIN
     LOOP
+        -- Those in the future come last: however many they are, those of today do not wait for them.
+        newest := coalesce(
+            (SELECT max(c.place) FROM pgslo_catalog.due_count c
+             WHERE c.definition_id = id AND c.place > '-Infinity' AND c.place <= last_place),
+            (SELECT max(c.place) FROM pgslo_catalog.due_count c WHERE c.definition_id = id AND c.place > '-Infinity'));
+        EXIT WHEN newest IS NULL;
         -- The newest, and those before it up to one that need not be counted.
         below := CASE WHEN NOT in_one THEN (
             SELECT max(b.place) FROM pgslo_catalog.batch b
-            WHERE b.definition_id = id AND b.rows > 0
-              AND b.place < (SELECT max(c.place) FROM pgslo_catalog.due_count c WHERE c.definition_id = id)
+            WHERE b.definition_id = id AND b.rows > 0 AND b.place < newest
               AND NOT EXISTS (SELECT FROM pgslo_catalog.due_count c WHERE c.definition_id = id AND c.batch = b.name)) END;
         SELECT array_agg(w.batch ORDER BY w.place) INTO batches
         FROM (
             SELECT c.batch, c.place FROM pgslo_catalog.due_count c
-            WHERE c.definition_id = id AND c.place > coalesce(below, '-Infinity')
-            ORDER BY c.place DESC LIMIT CASE WHEN NOT in_one THEN at_most END
+            WHERE c.definition_id = id AND c.place > coalesce(below, '-Infinity') AND c.place <= newest
+            ORDER BY c.place DESC LIMIT at_most
         ) AS w;
-        EXIT WHEN batches IS NULL;
-        emptied := ARRAY(
-            SELECT c.batch FROM pgslo_catalog.due_count c
-            WHERE c.definition_id = id AND c.batch = ANY (batches) AND c.is_emptied);
-        recorded := pgslo_catalog.recorded_rows(id, emptied);
-        PERFORM pgslo_catalog.take_counts(target,
-            pgslo_catalog.replace_counts(target, batches[1], batches[cardinality(batches)], mask, batches, true), mask);
-        recorded := recorded - pgslo_catalog.recorded_rows(id, emptied);
-        UPDATE pgslo_catalog.applied a SET rows_emptied = a.rows_emptied + recorded
-        WHERE a.definition_id = id AND recorded > 0;
-        DELETE FROM pgslo_catalog.due_count c WHERE c.definition_id = id AND c.batch = ANY (batches);
+        PERFORM pgslo_catalog.count_batches(target, batches[1], batches[cardinality(batches)], mask, batches);
+        has_counted := true;
         EXIT WHEN clock_timestamp() > count_due.until;
-        at_most := least(2 * at_most, 64);
+        at_most := CASE WHEN in_one THEN at_most ELSE least(2 * at_most, 64) END;
     END LOOP;
+    IF NOT has_counted THEN
+        -- By itself, so that a timeout that strikes the scan of the whole table undoes nothing else.
+        batches := ARRAY(SELECT c.batch FROM pgslo_catalog.due_count c WHERE c.definition_id = id);
+        PERFORM pgslo_catalog.count_batches(target, NULL, NULL, mask, batches);
+    END IF;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.count_due(pgslo_catalog.definition, timestamptz) IS

@@ -23,24 +23,40 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.overdrawn(definition_id bigint) RETURNS
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+DECLARE
+    -- Only of these more can have been taken away than is known.
+    suspects text[] := ARRAY(
+        SELECT g.batch FROM pgslo_catalog.fragment g
+        WHERE g.definition_id = overdrawn.definition_id AND g.operation NOT IN ('merged', 'recounted') AND g.rows < 0
+        UNION
+        SELECT b.name FROM pgslo_catalog.batch b WHERE b.definition_id = overdrawn.definition_id AND b.rows < 0);
 BEGIN
+    -- Nearly always.
+    IF suspects = '{}' THEN
+        RETURN '{}';
+    END IF;
     -- Whoever takes a row away has seen it committed, so what was recorded of it has a lower number.
     RETURN ARRAY(
         SELECT s.batch
         FROM (
-            SELECT w.batch, k.place, sum(k.rows) OVER (PARTITION BY w.batch ORDER BY k.fragment_id) AS known
+            SELECT k.batch, k.place, k.is_new, sum(k.rows) OVER (PARTITION BY k.batch ORDER BY k.fragment_id) AS known
             FROM (
-                SELECT DISTINCT g.batch FROM pgslo_catalog.fragment g
-                WHERE g.definition_id = overdrawn.definition_id AND g.operation NOT IN ('merged', 'recounted')
-            ) w
-            -- By key, whatever is known of the table: a join may read all fragments for each of them.
-            CROSS JOIN LATERAL (
-                SELECT f.place, f.rows, f.fragment_id FROM pgslo_catalog.fragment f
-                WHERE f.definition_id = overdrawn.definition_id AND f.batch = w.batch OFFSET 0
+                -- Few by key, many in one scan: each look-up may be a scan if statistics are old.
+                SELECT f.batch, f.place, f.rows, f.fragment_id, f.operation NOT IN ('merged', 'recounted') AS is_new
+                FROM unnest(suspects) AS w (batch)
+                CROSS JOIN LATERAL (
+                    SELECT g.* FROM pgslo_catalog.fragment g
+                    WHERE g.definition_id = overdrawn.definition_id AND g.batch = w.batch OFFSET 0
+                ) f
+                WHERE cardinality(suspects) <= 100
+                UNION ALL
+                SELECT f.batch, f.place, f.rows, f.fragment_id, f.operation NOT IN ('merged', 'recounted')
+                FROM pgslo_catalog.fragment f
+                WHERE f.definition_id = overdrawn.definition_id AND cardinality(suspects) > 100
             ) k
         ) s
         GROUP BY s.batch
-        HAVING min(s.known) < 0 AND min(s.place) > '-Infinity' AND max(s.place) < 'Infinity');
+        HAVING min(s.known) < 0 AND min(s.place) > '-Infinity' AND max(s.place) < 'Infinity' AND bool_or(s.is_new));
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.overdrawn(bigint) IS 'Batches of which more rows were taken away than are known: some were there before pgslo, or came unseen.';
@@ -57,7 +73,7 @@ DECLARE
     before pgslo_catalog.batch;
     after pgslo_catalog.batch;
 BEGIN
-    FOR one IN SELECT c.* FROM unnest(take_counts.counted) AS c ORDER BY c.place LOOP
+    FOREACH one IN ARRAY ARRAY(SELECT c FROM unnest(take_counts.counted) AS c ORDER BY c.place) LOOP
         SELECT b.* INTO before FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;
         PERFORM pgslo_catalog.take_count(take_counts.definition, one, take_counts.mask);
         UPDATE pgslo_catalog.batch b SET failures = coalesce(f.failures, '{}')
@@ -65,8 +81,12 @@ BEGIN
         WHERE f.definition_id = id AND f.batch = one.batch AND f.operation = 'recounted'
           AND b.definition_id = id AND b.name = one.batch;
         SELECT b.* INTO after FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch;
-        IF before.closed_at IS NOT NULL
-            AND (before.rows, before.present, before.tallies) IS DISTINCT FROM (after.rows, after.present, after.tallies)
+        IF (before.rows, before.present, before.tallies) IS DISTINCT FROM (after.rows, after.present, after.tallies)
+            AND (before.closed_at IS NOT NULL
+                 -- Of a streamed table, only batches that are newer than any known one are closed later.
+                 OR (take_counts.definition).writes = 'stream' AND one.rows > 0 AND EXISTS (
+                     SELECT FROM pgslo_catalog.batch b
+                     WHERE b.definition_id = id AND b.closed_at IS NOT NULL AND b.place > after.place))
         THEN
             PERFORM pgslo_catalog.judge_closed(take_counts.definition, one.batch,
                 pgslo_catalog.watched_columns(id), one.sample, pgslo_catalog.level_of(take_counts.mask));
@@ -75,7 +95,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.take_counts(pgslo_catalog.definition, pgslo_catalog.measured[], bigint) IS
-    'Record the counts of batches, and evaluate closed batches again whose counts changed.';
+    'Record the counts of batches, and evaluate closed batches whose counts changed, and those that no later count would close.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.recount_batches(
     definition pgslo_catalog.definition, batches text[], judges boolean DEFAULT false
@@ -157,10 +177,10 @@ BEGIN
             -- A column is gone, which is told at writes, or policies hide rows: what was recorded is added up, as it was before.
         END;
     END IF;
-    FOR due IN
+    FOREACH due IN ARRAY ARRAY(
         SELECT f.batch FROM pgslo_catalog.fragment f
         WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch <> ''
-        ORDER BY f.place DESC
+        ORDER BY f.place DESC)
     LOOP
         EXIT WHEN clock_timestamp() > until;
         -- Columns could not be measured for a while, and can be again. A big table without an index is not read for that: what is not known stays so.
@@ -202,8 +222,8 @@ BEGIN
                 WHERE f.definition_id = $4 AND f.operation NOT IN ('recount', 'truncate')
                   AND (f.rows <> 0 OR f.failures IS NOT NULL)
             ) AS k
-            -- No scan of some batches finds the rows of a batch whose order is unknown.
-            WHERE $8 IS NULL OR k.batch = ANY ($8) AND k.place > '-Infinity'
+            -- No scan of a range finds the rows of a batch without an order, and none those of an unknown batch.
+            WHERE $8 IS NULL OR k.batch = ANY ($8) AND (k.place > '-Infinity' OR $1 IS NULL AND k.batch <> 'unknown')
             GROUP BY k.batch
         ), present AS MATERIALIZED (
             SELECT c.* FROM unnest(pgslo_gen.%I($1, $2, $3)) AS c WHERE $8 IS NULL OR c.batch = ANY ($8)

@@ -589,9 +589,9 @@ BEGIN
         SELECT b.* INTO newest FROM pgslo_catalog.batch b
         WHERE b.definition_id = (judge_age.definition).definition_id AND b.closed_at IS NOT NULL ORDER BY b.place DESC LIMIT 1;
     END IF;
-    FOR rule IN
-        SELECT r.* FROM pgslo_catalog.rule r
-        WHERE r.definition_id = (judge_age.definition).definition_id AND r.scope = 'table' AND r.retired_at IS NULL AND newest.name IS NOT NULL
+    FOREACH rule IN ARRAY ARRAY(
+        SELECT r FROM pgslo_catalog.rule r
+        WHERE r.definition_id = (judge_age.definition).definition_id AND r.scope = 'table' AND r.retired_at IS NULL AND newest.name IS NOT NULL)
     LOOP
         found := pgslo_catalog.age(judge_age.definition);
         PERFORM pgslo_catalog.give_verdict(rule, newest, CASE WHEN found.value IS NULL THEN 'unknown' WHEN found.value > rule.warn_high THEN 'missed' ELSE 'met' END,
@@ -644,13 +644,13 @@ BEGIN
             SCHEMA = split_part(target.name, '.', 1),
             TABLE = substr(target.name, strpos(target.name, '.') + 1);
     END IF;
-    FOR one IN SELECT DISTINCT b.name FROM unnest(refuse_batch.batches) AS b (name) WHERE b.name IS NOT NULL ORDER BY 1 LOOP
+    FOREACH one IN ARRAY ARRAY(SELECT DISTINCT b.name FROM unnest(refuse_batch.batches) AS b (name) WHERE b.name IS NOT NULL ORDER BY 1) LOOP
         summed := pgslo_catalog.batch_so_far(target.definition_id, one);
         CONTINUE WHEN summed.rows <= 0;
-        FOR rule IN
-            SELECT r.* FROM pgslo_catalog.rule r
+        FOREACH rule IN ARRAY ARRAY(
+            SELECT r FROM pgslo_catalog.rule r
             WHERE r.definition_id = target.definition_id AND r.retired_at IS NULL AND (r.reject_low IS NOT NULL OR r.reject_high IS NOT NULL)
-            ORDER BY r.rule_id
+            ORDER BY r.rule_id)
         LOOP
             found := NULL;
             BEGIN

@@ -59,6 +59,7 @@ BEGIN
     is_upsert := is_upsert AND held.operation = 'INSERT';
     is_update := held.operation = 'UPDATE' OR is_upsert;
     PERFORM pgslo_catalog.pin_table(target, coalesce(target.writer, target.reader));
+    PERFORM pgslo_catalog.check_cursors(target);
     key_names := ARRAY(
         SELECT coalesce(a.attname, k.name)
         FROM unnest(target.key_columns, pgslo_catalog.column_numbers(target.relation, target.key_columns)) WITH ORDINALITY AS k (name, number, place)
@@ -214,7 +215,7 @@ BEGIN
 
     -- Before the write, whose errors say which keys there are.
     change := CASE WHEN is_update THEN 'UPDATE' ELSE 'INSERT' END;
-    unknown := pgslo_catalog.unchecked_policy(target.relation, held.relation, held.writer, held.operation);
+    unknown := pgslo_catalog.unchecked_policy(target.relation, held.relation, held.writer, held.operation, names);
     IF unknown IS NOT NULL AND NOT pgslo_catalog.may_write(pgslo_catalog.caller(), target.relation, names, change) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',

@@ -82,7 +82,7 @@ COMMENT ON FUNCTION pgslo_catalog.strange_code(regclass, boolean)
     IS 'Return whose code would run with the rights of pgslo''s owner when a row is written, in words, or NULL.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.unchecked_policy(
-    relation regclass, written_to regclass, writer text, operation text
+    relation regclass, written_to regclass, writer text, operation text, names text[]
 ) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -115,16 +115,27 @@ AS $pgslo$
         WHERE EXISTS (SELECT FROM unnest(v.reloptions) AS o (text) WHERE starts_with(o.text, 'check_option='))
         UNION ALL
         SELECT format('whether the row belongs to %s, because role %s has no %s on %s', c.oid::regclass,
-                      quote_ident(unchecked_policy.writer), unchecked_policy.operation, unchecked_policy.relation)
+                      quote_ident(unchecked_policy.writer), m.privilege, m.missing)
         FROM pg_class c
-        WHERE c.oid = unchecked_policy.written_to AND c.oid <> unchecked_policy.relation
-          AND NOT EXISTS (
-              SELECT FROM pg_roles r
-              WHERE r.rolname = unchecked_policy.writer
-                AND has_any_column_privilege(r.oid, unchecked_policy.relation, unchecked_policy.operation))
+        LEFT JOIN pg_roles r ON r.rolname = unchecked_policy.writer
+        JOIN pg_class w ON w.oid = unchecked_policy.relation
+        CROSS JOIN LATERAL (
+            SELECT 'USAGE' AS privilege, format('schema %I', n.nspname) AS missing
+            FROM pg_namespace n
+            WHERE n.oid = w.relnamespace AND NOT coalesce(has_schema_privilege(r.oid, n.oid, 'USAGE'), false)
+            UNION ALL
+            SELECT unchecked_policy.operation,
+                   CASE WHEN has_any_column_privilege(r.oid, w.oid, unchecked_policy.operation)
+                       THEN format('column %I of ', a.attname) ELSE '' END || w.oid::regclass
+            FROM pg_attribute a
+            WHERE a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped
+              AND quote_ident(a.attname) = ANY (unchecked_policy.names)
+              AND NOT coalesce(has_column_privilege(r.oid, w.oid, a.attnum, unchecked_policy.operation), false)
+        ) AS m
+        WHERE c.oid = unchecked_policy.written_to AND c.oid <> w.oid
     ) AS s (said)
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.unchecked_policy(regclass, regclass, text, text)
+COMMENT ON FUNCTION pgslo_catalog.unchecked_policy(regclass, regclass, text, text, text[])
     IS 'Return what PostgreSQL checks of a writer only after a row trigger kept the row, in words, or NULL.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.may_write(role name, relation regclass, names text[], operation text) RETURNS boolean
@@ -224,6 +235,39 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.settling(regclass)
     IS 'Return the statement that checks deferred constraints of a table, NULL if it has none.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.check_cursors(target pgslo_catalog.definition) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    relation regclass := (check_cursors.target).relation;
+    id bigint := (check_cursors.target).definition_id;
+    cursor_name text;
+BEGIN
+    -- Every function in a session can read the cursors of the session, and a rollback does not move them back. The statement
+    -- that releases, and the note of warnings that a guarded read leaves, are none that a function can read.
+    SELECT min(c.name) INTO cursor_name FROM pg_cursors c
+    WHERE c.name <> '' AND NOT starts_with(c.name, 'pgslo_warned ') AND c.statement IS DISTINCT FROM current_query();
+    IF cursor_name IS NULL
+        OR (check_cursors.target).writer IS NULL
+        AND NOT EXISTS (SELECT FROM pgslo_catalog.other_relation o WHERE o.definition_id = id AND o.is_replaceable)
+        AND NOT EXISTS (
+            SELECT FROM pg_constraint k JOIN pg_class c ON c.oid = k.confrelid
+            WHERE k.contype = 'f' AND c.relowner <> ALL (pgslo_catalog.trusted_roles())
+              AND k.conrelid IN (SELECT t.oid FROM pgslo_catalog.reached_tables(relation, false) AS t (oid)))
+    THEN
+        RETURN;
+    END IF;
+    RAISE EXCEPTION USING
+        ERRCODE = 'SL004',
+        MESSAGE = format('cannot release a row of %s while cursor "%s" is open', (check_cursors.target).name, cursor_name),
+        DETAIL = 'The release runs code of another role, which could read the rows of the cursor.',
+        HINT = 'Close it, or release outside of the loop: collect the numbers of the rows in an array, then use FOREACH.';
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.check_cursors(pgslo_catalog.definition)
+    IS 'Raise an error if the session has an open cursor and the release of a row runs code of another role.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.write_released(target pgslo_catalog.definition, change text) RETURNS bigint
 LANGUAGE plpgsql

@@ -7,6 +7,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     open record;
+    missed_id bigint;
     last_place numeric := pgslo_catalog.last_place(resolve_met.definition);
     newest record;
 BEGIN
@@ -38,12 +39,15 @@ BEGIN
         RETURN;
     END IF;
     -- A streamed table writes nothing down for rows that pass.
-    FOR open IN
-        SELECT i AS incident, r AS rule
+    FOREACH missed_id IN ARRAY ARRAY(
+        SELECT i.incident_id
         FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
         WHERE i.definition_id = (resolve_met.definition).definition_id AND i.over_at IS NULL AND r.scope = 'row'
-        ORDER BY i.incident_id
+        ORDER BY i.incident_id)
     LOOP
+        SELECT i AS incident, r AS rule INTO open
+        FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
+        WHERE i.incident_id = missed_id;
         IF newest IS NULL THEN
             newest := pgslo_catalog.newest_batch(resolve_met.definition);
             IF newest.place > last_place THEN
@@ -58,19 +62,21 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.resolve_met(pgslo_catalog.definition) IS 'End incidents of rules about rows that later batches met.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition) RETURNS boolean
+CREATE OR REPLACE FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition, OUT is_done boolean, OUT is_behind boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     name text := (look_after.definition).name;
 BEGIN
+    is_done := true;
+    is_behind := false;
     -- Each goes on when another one fails.
     FOR step IN 0..5 LOOP
         BEGIN
             CASE step
                 WHEN 0 THEN PERFORM pgslo_catalog.follow_parts(look_after.definition, clock_timestamp() + interval '1 second');
-                WHEN 1 THEN PERFORM pgslo_catalog.follow(look_after.definition, NULL, 50);
+                WHEN 1 THEN is_behind := pgslo_catalog.follow(look_after.definition, NULL, 50);
                 WHEN 2 THEN PERFORM pgslo_catalog.judge_age(look_after.definition);
                 WHEN 3 THEN PERFORM pgslo_catalog.resolve_met(look_after.definition);
                 WHEN 4 THEN PERFORM pgslo_catalog.follow_assertions(look_after.definition);
@@ -79,17 +85,18 @@ BEGIN
         EXCEPTION
             WHEN query_canceled THEN
                 PERFORM pgslo_catalog.say_left(name, SQLSTATE, SQLERRM);
-                RETURN false;
+                is_done := false;
+                RETURN;
             WHEN OTHERS THEN
                 PERFORM pgslo_catalog.say_left(name, SQLSTATE, SQLERRM);
         END;
     END LOOP;
-    RETURN true;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.look_after(pgslo_catalog.definition) IS 'What tick() does for one table. False: statement_timeout, or a person, ended it.';
+COMMENT ON FUNCTION pgslo_catalog.look_after(pgslo_catalog.definition) IS
+    'Do for one table what tick() does. is_done: neither statement_timeout nor a person ended it; is_behind: more batches are due.';
 
-CREATE OR REPLACE FUNCTION pgslo.tick() RETURNS void
+CREATE OR REPLACE FUNCTION pgslo.tick() RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET gin_fuzzy_search_limit = 0
@@ -98,9 +105,12 @@ SET lock_timeout = '2s'
 SET client_min_messages = 'warning'
 AS $pgslo$
 DECLARE
+    id bigint;
     due record;
     is_tended boolean := false;
     is_done boolean;
+    looked_after record;
+    is_behind boolean := false;
     session_before text[];
     left_behind text;
     table_owner oid;
@@ -114,15 +124,16 @@ BEGIN
             MESSAGE = 'another session is running pgslo.tick(); nothing was done',
             DETAIL = format('The turn to judge batches has %s.', pgslo_catalog.turn_holder('tick')),
             HINT = 'It ends with that transaction. If that is idle, end it: SELECT pg_terminate_backend(<process>);';
-        RETURN;
+        RETURN false;
     END IF;
     PERFORM pgslo_catalog.join_incidents();
     PERFORM pgslo_catalog.name_missed();
     PERFORM pgslo_catalog.open_left_over();
     -- Code of owners of tables may be slow, by mistake or on purpose. The tables of pgslo's owner come first, and those that
     -- took until statement_timeout the last time come last: what was done by then is kept.
-    FOR due IN
-        SELECT d AS definition, c.relowner, s.is_strange, g.given_up_at IS NOT NULL OR s.is_strange AS is_late
+    -- By number: code of an owner could read the rows of a cursor, and take them from it.
+    FOREACH id IN ARRAY ARRAY(
+        SELECT d.definition_id
         FROM pgslo_catalog.definition d
         LEFT JOIN pg_class c ON c.oid = d.relation
         LEFT JOIN pgslo_catalog.given_up g USING (definition_id)
@@ -131,8 +142,18 @@ BEGIN
                 SELECT FROM pgslo_catalog.other_relation r WHERE r.definition_id = d.definition_id AND r.is_replaceable)
         ) AS s (is_strange)
         ORDER BY g.given_up_at NULLS FIRST, s.is_strange, max(g.given_up_at) OVER (PARTITION BY c.relowner) NULLS FIRST,
-                 c.relowner, d.definition_id
+                 c.relowner, d.definition_id)
     LOOP
+        SELECT d AS definition, c.relowner, s.is_strange, g.given_up_at IS NOT NULL OR s.is_strange AS is_late INTO due
+        FROM pgslo_catalog.definition d
+        LEFT JOIN pg_class c ON c.oid = d.relation
+        LEFT JOIN pgslo_catalog.given_up g USING (definition_id)
+        CROSS JOIN LATERAL (
+            SELECT d.reader IS NOT NULL OR EXISTS (
+                SELECT FROM pgslo_catalog.other_relation r WHERE r.definition_id = d.definition_id AND r.is_replaceable)
+        ) AS s (is_strange)
+        WHERE d.definition_id = id;
+        CONTINUE WHEN NOT FOUND;
         IF due.is_late AND NOT is_tended THEN
             PERFORM pgslo_catalog.measure_quarantines();
             PERFORM pgslo_catalog.tend_incidents();
@@ -145,7 +166,9 @@ BEGIN
             began := clock_timestamp();
         END IF;
         BEGIN
-            is_done := pgslo_catalog.look_after(due.definition);
+            looked_after := pgslo_catalog.look_after(due.definition);
+            is_done := looked_after.is_done;
+            is_behind := is_behind OR looked_after.is_behind;
             IF is_done THEN
                 DELETE FROM pgslo_catalog.given_up g WHERE g.definition_id = (due.definition).definition_id;
             END IF;
@@ -178,7 +201,7 @@ BEGIN
                 ELSE d.definition_id = (due.definition).definition_id
             END
             ON CONFLICT ON CONSTRAINT given_up_is_kept_once DO UPDATE SET given_up_at = excluded.given_up_at;
-            RETURN;
+            RETURN false;
         END IF;
     END LOOP;
     BEGIN
@@ -189,6 +212,7 @@ BEGIN
             RAISE;
         END IF;
     END;
+    RETURN is_behind;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.tick() IS 'Closes and judges batches that are due, resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron, with a statement_timeout.';
+COMMENT ON FUNCTION pgslo.tick() IS 'Close and judge batches that are due, for about a second a table, and return whether more are due: call it again then. Resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron, with a statement_timeout.';

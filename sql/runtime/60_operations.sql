@@ -106,10 +106,10 @@ DECLARE
     batches text[];
     places numeric[];
 BEGIN
-    FOR due IN
-        SELECT p.* FROM pgslo_catalog.pause p
+    FOREACH due IN ARRAY ARRAY(
+        SELECT p FROM pgslo_catalog.pause p
         WHERE p.definition_id = followed.definition_id AND p.resumed_at IS NOT NULL AND p.settled_at IS NULL
-        ORDER BY p.pause_id
+        ORDER BY p.pause_id)
     LOOP
         IF due.until IS NULL THEN
             due.until := pg_current_xact_id();

@@ -251,16 +251,16 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    one record;
+    name text;
 BEGIN
     -- Guard rows are taken in one order over all definitions. Anybody may have written the names.
-    FOR one IN
-        SELECT DISTINCT a.settle_function COLLATE "C" AS name
+    FOREACH name IN ARRAY ARRAY(
+        SELECT DISTINCT a.settle_function COLLATE "C"
         FROM pgslo_catalog.assertion a
         WHERE a.settle_function = ANY (pgslo_catalog.noted_functions(settle_together.noted))
-        ORDER BY 1
+        ORDER BY 1)
     LOOP
-        EXECUTE format('SELECT pgslo_gen.%I()', one.name);
+        EXECUTE format('SELECT pgslo_gen.%I()', name);
     END LOOP;
 END
 $pgslo$;
@@ -355,28 +355,35 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
+    noted pgslo_catalog.touched[];
+    id bigint;
     touched record;
 BEGIN
-    FOR touched IN
-        WITH taken AS (
-            DELETE FROM pgslo_catalog.touched t
-            WHERE t.touched_id IN (
-                SELECT w.touched_id
-                FROM pgslo_catalog.touched w
-                WHERE w.check_function IN (
-                    SELECT a.check_function FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r USING (rule_id)
-                    WHERE r.definition_id = (follow_assertions.definition).definition_id)
-                ORDER BY w.touched_id LIMIT 10000 FOR UPDATE SKIP LOCKED)
-            RETURNING t.check_function, t.keys
-        )
-        SELECT a.rule_id, a.check_function, array_agg(DISTINCT k.key) AS keys
-        FROM taken t CROSS JOIN LATERAL unnest(t.keys) AS k (key)
-        JOIN pgslo_catalog.assertion a ON a.check_function = t.check_function
-        GROUP BY a.rule_id, a.check_function
-        ORDER BY a.rule_id
+    WITH taken AS (
+        DELETE FROM pgslo_catalog.touched t
+        WHERE t.touched_id IN (
+            SELECT w.touched_id
+            FROM pgslo_catalog.touched w
+            WHERE w.check_function IN (
+                SELECT a.check_function FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r USING (rule_id)
+                WHERE r.definition_id = (follow_assertions.definition).definition_id)
+            ORDER BY w.touched_id LIMIT 10000 FOR UPDATE SKIP LOCKED)
+        RETURNING t AS row
+    )
+    SELECT array_agg(t.row) INTO noted FROM taken t;
+    FOREACH id IN ARRAY ARRAY(
+        SELECT DISTINCT a.rule_id
+        FROM unnest(noted) AS t JOIN pgslo_catalog.assertion a ON a.check_function = t.check_function
+        WHERE t.keys <> '{}'
+        ORDER BY a.rule_id)
     LOOP
+        SELECT a.check_function, array_agg(DISTINCT k.key) AS keys INTO touched
+        FROM unnest(noted) AS t CROSS JOIN LATERAL unnest(t.keys) AS k (key)
+        JOIN pgslo_catalog.assertion a ON a.check_function = t.check_function
+        WHERE a.rule_id = id
+        GROUP BY a.check_function;
         BEGIN
-            PERFORM pgslo_catalog.judge_assertion(touched.rule_id, touched.keys, true);
+            PERFORM pgslo_catalog.judge_assertion(id, touched.keys, true);
         EXCEPTION WHEN OTHERS THEN
             -- Noted again for the next time.
             INSERT INTO pgslo_catalog.touched (check_function, keys) VALUES (touched.check_function, touched.keys);
@@ -468,14 +475,18 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
+    id bigint;
     one record;
 BEGIN
-    FOR one IN
-        SELECT r.rule_id, r.name AS assertion, d.name AS definition
+    FOREACH id IN ARRAY ARRAY(
+        SELECT r.rule_id
         FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
         WHERE r.retired_at IS NULL AND (audit.definition IS NULL OR d.name = audit.definition)
-        ORDER BY d.name, r.rule_id
+        ORDER BY d.name, r.rule_id)
     LOOP
+        SELECT r.rule_id, r.name AS assertion, d.name AS definition INTO one
+        FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+        WHERE r.rule_id = id;
         IF pgslo_catalog.judge_assertion(one.rule_id, NULL) IS NULL THEN
             RETURN QUERY SELECT one.definition, one.assertion, NULL::text, 'it can no longer be judged'::text;
         END IF;

@@ -382,14 +382,39 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.check_rows(pgslo_catalog.snapshot) IS
     'Refuse a snapshot that has rows which are not in its view.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.columns_with_code(relation regclass) RETURNS SETOF name
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT a.attname
+    FROM pg_attribute a
+    WHERE a.attrelid = columns_with_code.relation AND a.attnum > 0 AND NOT a.attisdropped
+      AND EXISTS (
+          SELECT FROM pgslo_catalog.parts_of(a.atttypid) AS p
+          LEFT JOIN pg_range g ON g.rngtypid = p.oid
+          LEFT JOIN pg_proc f ON f.oid IN (g.rngsubdiff, g.rngcanonical, p.typanalyze)
+          WHERE p.typowner <> ALL (pgslo_catalog.trusted_roles()) OR f.proowner <> ALL (pgslo_catalog.trusted_roles()))
+    ORDER BY a.attnum
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.columns_with_code(regclass) IS
+    'Return the columns of types that are made of types or functions of other roles than superusers and pgslo''s owner.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.make_table(table_name text, columns jsonb, for_good boolean, reader name) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+DECLARE
+    strange name;
 BEGIN
     EXECUTE format('CREATE %s TABLE pgslo_snapshot.%I (%s)', CASE WHEN make_table.for_good THEN '' ELSE 'UNLOGGED' END, make_table.table_name,
         (SELECT string_agg(format('%I %s%s', c.value ->> 'name', c.value ->> 'type', coalesce(' COLLATE ' || (c.value ->> 'collation'), '')), ', ' ORDER BY c.ordinality)
          FROM jsonb_array_elements(make_table.columns) WITH ORDINALITY AS c));
+    -- ANALYZE, also of autovacuum, runs functions of types with the rights of the table's owner, but for columns without statistics.
+    FOREACH strange IN ARRAY ARRAY(
+        SELECT c.name FROM pgslo_catalog.columns_with_code(to_regclass(format('pgslo_snapshot.%I', make_table.table_name))) AS c (name))
+    LOOP
+        EXECUTE format('ALTER TABLE pgslo_snapshot.%I ALTER COLUMN %I SET STATISTICS 0', make_table.table_name, strange);
+    END LOOP;
     EXECUTE format('REVOKE ALL ON TABLE pgslo_snapshot.%I FROM PUBLIC', make_table.table_name);
     IF make_table.reader IS NOT NULL THEN
         EXECUTE format('GRANT INSERT ON TABLE pgslo_snapshot.%I TO %I', make_table.table_name, make_table.reader);

@@ -275,15 +275,20 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
+    id bigint;
     one record;
 BEGIN
-    FOR one IN
+    FOREACH id IN ARRAY ARRAY(
+        SELECT t.definition_id
+        FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
+        WHERE t.name = tables_ready.task ORDER BY d.name)
+    LOOP
         SELECT t.reads, coalesce((t.gate ->> 'batches')::integer, 1) AS batches, d,
                -- One that is trained on a snapshot reads the batches of that.
                tables_ready.is_whole AND NOT coalesce(t.gate ? 'training', false) AS is_whole
+        INTO one
         FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
-        WHERE t.name = tables_ready.task ORDER BY d.name
-    LOOP
+        WHERE t.name = tables_ready.task AND t.definition_id = id;
         RETURN QUERY SELECT r.* FROM pgslo_catalog.column_readiness(one.d, one.reads, one.batches, one.is_whole) AS r;
     END LOOP;
     IF NOT FOUND THEN

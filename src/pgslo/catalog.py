@@ -139,7 +139,7 @@ class Reach:
         is_trusted: Whether that owner is ``reader`` itself or a superuser.
         may_read: Whether ``reader`` has SELECT on it, or on a column of it, and USAGE on its schema.
         may_refer: Whether ``reader`` has REFERENCES on it, or on a column of it, and USAGE on its schema.
-        may_act: Whether the role that asks, or pgslo's owner, is a member of its owner, and can give it functions.
+        may_act: Whether the role that asks, or pgslo's owner, can set its role to that owner, and so give it functions.
     """
 
     reader: str

@@ -381,3 +381,23 @@ def test_nobody_to_tell_and_no_right_to(guarded, hook, role, dsn):
     guarded.execute(BAD_AGE.format(21))
     assert once("--dsn", reader).exit_code == 0
     assert len(hook.got) == 1
+
+
+def test_a_tick_that_left_batches_is_followed_by_the_next_at_once(guarded):
+    guarded.execute(
+        "INSERT INTO features.stats SELECT d, date '2026-01-01' + d, 9, 'us' FROM generate_series(1, 9) d"
+    )
+    while guarded.execute("SELECT pgslo.tick()").fetchone() == (True,):
+        pass
+    guarded.execute(
+        "INSERT INTO features.stats SELECT d, date '2026-02-01' + d, 9, 'us' FROM generate_series(1, 9) d"
+    )
+    # Time for a single batch.
+    guarded.execute(
+        """CREATE OR REPLACE FUNCTION pgslo_catalog.follow_until(at_once text) RETURNS timestamptz LANGUAGE sql VOLATILE
+           SET search_path = pg_catalog, pg_temp AS $$SELECT clock_timestamp()$$"""
+    )
+    closed = "SELECT count(*) FROM pgslo_catalog.batch WHERE closed_at IS NOT NULL"
+    assert guarded.execute(closed).fetchone() == (8,)
+    with watching("--tick", "--every", "3600"):
+        until(lambda: guarded.execute(closed).fetchone() == (17,))

@@ -230,13 +230,16 @@ BEGIN
     BEGIN
         BEGIN
             -- As of its largest batch. Of very many batches fewer rows each, so that a statement has no more than 200,000.
-            mask := pgslo_catalog.sample_mask((SELECT greatest(max(b.rows), sum(b.rows) / 100) FROM unnest(batches) AS b)::bigint);
+            mask := pgslo_catalog.sample_mask((
+                SELECT greatest(max(b.rows), sum(b.rows) / 100) FROM unnest(batches) AS b
+                WHERE cardinality(batches) <= pgslo_catalog.batches_at_once()
+            )::bigint);
             SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), NULL, 0, '{}', '{}', '{}', b.sample)::pgslo_catalog.measured)
             INTO samples
             FROM (
                 SELECT (r.feature_date) AS raw, array_agg(ARRAY[hashint8extended(r.user_id::bigint, 0)::text, r.user_id::text, r.age::text, r.clicks::text, r.score::text, r.spend::text, left(r.country::text, 100), left(r.plan::text, 100), left(r.email::text, 100), left(r.phone::text, 100), r.shop::text, left(r.sku::text, 100), left(r.campaign::text, 100), extract(epoch FROM r.signed_up_at)::text, extract(epoch FROM r.last_seen_at)::text]) AS sample
                 FROM pgslo_new AS r
-                WHERE hashint8extended(r.user_id::bigint, 0) & mask = 0
+                WHERE hashint8extended(r.user_id::bigint, 0) & mask = 0 AND cardinality(batches) <= pgslo_catalog.batches_at_once()
                 GROUP BY 1
             ) AS b;
         EXCEPTION WHEN OTHERS THEN
@@ -270,7 +273,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 22544e82a4127f9e features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo c475963dc5737792 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__write_statement() SET extra_float_digits = 1;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 

@@ -229,13 +229,16 @@ BEGIN
     BEGIN
         BEGIN
             -- As of its largest batch. Of very many batches fewer rows each, so that a statement has no more than 200,000.
-            mask := pgslo_catalog.sample_mask((SELECT greatest(max(b.rows), sum(b.rows) / 100) FROM unnest(batches) AS b)::bigint);
+            mask := pgslo_catalog.sample_mask((
+                SELECT greatest(max(b.rows), sum(b.rows) / 100) FROM unnest(batches) AS b
+                WHERE cardinality(batches) <= pgslo_catalog.batches_at_once()
+            )::bigint);
             SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), NULL, 0, '{}', '{}', '{}', b.sample)::pgslo_catalog.measured)
             INTO samples
             FROM (
                 SELECT (r.feature_date) AS raw, array_agg(ARRAY[hashint8extended(r.user_id::bigint, 0)::text, r.user_id::text, r.age::text, r.clicks::text, r.score::text, r.spend::text, left(r.country::text, 100), left(r.plan::text, 100), left(r.email::text, 100), left(r.phone::text, 100), r.shop::text, left(r.sku::text, 100), left(r.campaign::text, 100), extract(epoch FROM r.signed_up_at)::text, extract(epoch FROM r.last_seen_at)::text]) AS sample
                 FROM pgslo_new AS r
-                WHERE hashint8extended(r.user_id::bigint, 0) & mask = 0
+                WHERE hashint8extended(r.user_id::bigint, 0) & mask = 0 AND cardinality(batches) <= pgslo_catalog.batches_at_once()
                 GROUP BY 1
             ) AS b;
         EXCEPTION WHEN OTHERS THEN
@@ -269,7 +272,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 22544e82a4127f9e features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo c475963dc5737792 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__write_statement() SET extra_float_digits = 1;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
@@ -310,13 +313,14 @@ BEGIN
         SELECT v.pgslo_value, lag(v.pgslo_value) OVER (PARTITION BY v.country ORDER BY v.pgslo_value) AS pgslo_before
         FROM (
             SELECT DISTINCT r.country, r.signed_up_at AS pgslo_value
-            FROM (SELECT t.* FROM features.user_stats AS t WHERE (t.feature_date) >= $1::date AND (t.feature_date) <= $1::date) AS r
+            FROM (SELECT t.* FROM features.user_stats AS t WHERE (t.feature_date) >= nullif($1, 'NULL')::date AND (t.feature_date) <= nullif($1, 'NULL')::date
+    OR $1 = 'NULL' AND (t.feature_date) IS NULL) AS r
             WHERE r.signed_up_at IS NOT NULL
         ) AS v
     ) AS w;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_signed_up_at_no_gap(text) IS 'pgslo beac26996d13c1e8 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_signed_up_at_no_gap(text) IS 'pgslo 7f5a00ae95e23d71 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_signed_up_at_no_gap(text) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_signed_up_at_no_gap(text) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off SET array_nulls = on;
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_signed_up_at_no_gap(text) SET gin_fuzzy_search_limit = 0;
@@ -338,13 +342,14 @@ BEGIN
         SELECT v.pgslo_value, lag(v.pgslo_value) OVER (ORDER BY v.pgslo_value) AS pgslo_before
         FROM (
             SELECT DISTINCT r.clicks AS pgslo_value
-            FROM (SELECT t.* FROM features.user_stats AS t WHERE (t.feature_date) >= $1::date AND (t.feature_date) <= $1::date) AS r
+            FROM (SELECT t.* FROM features.user_stats AS t WHERE (t.feature_date) >= nullif($1, 'NULL')::date AND (t.feature_date) <= nullif($1, 'NULL')::date
+    OR $1 = 'NULL' AND (t.feature_date) IS NULL) AS r
             WHERE r.clicks IS NOT NULL AND (r.plan = 'pro')
         ) AS v
     ) AS w;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_clicks_no_gap(text) IS 'pgslo 31d427d3f8a6a213 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_clicks_no_gap(text) IS 'pgslo 3db8a1120b0aec3e features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_clicks_no_gap(text) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_clicks_no_gap(text) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off SET array_nulls = on;
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_clicks_no_gap(text) SET gin_fuzzy_search_limit = 0;

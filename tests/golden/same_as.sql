@@ -228,13 +228,16 @@ BEGIN
     BEGIN
         BEGIN
             -- As of its largest batch. Of very many batches fewer rows each, so that a statement has no more than 200,000.
-            mask := pgslo_catalog.sample_mask((SELECT greatest(max(b.rows), sum(b.rows) / 100) FROM unnest(batches) AS b)::bigint);
+            mask := pgslo_catalog.sample_mask((
+                SELECT greatest(max(b.rows), sum(b.rows) / 100) FROM unnest(batches) AS b
+                WHERE cardinality(batches) <= pgslo_catalog.batches_at_once()
+            )::bigint);
             SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), NULL, 0, '{}', '{}', '{}', b.sample)::pgslo_catalog.measured)
             INTO samples
             FROM (
                 SELECT (r.feature_date) AS raw, array_agg(ARRAY[hashint8extended(r.user_id::bigint, 0)::text, r.user_id::text, r.age::text, r.clicks::text, r.score::text, r.spend::text, left(r.country::text, 100), left(r.plan::text, 100), left(r.email::text, 100), left(r.phone::text, 100), r.shop::text, left(r.sku::text, 100), left(r.campaign::text, 100), extract(epoch FROM r.signed_up_at)::text, extract(epoch FROM r.last_seen_at)::text]) AS sample
                 FROM pgslo_new AS r
-                WHERE hashint8extended(r.user_id::bigint, 0) & mask = 0
+                WHERE hashint8extended(r.user_id::bigint, 0) & mask = 0 AND cardinality(batches) <= pgslo_catalog.batches_at_once()
                 GROUP BY 1
             ) AS b;
         EXCEPTION WHEN OTHERS THEN
@@ -268,7 +271,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 22544e82a4127f9e features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo c475963dc5737792 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__write_statement() SET extra_float_digits = 1;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
@@ -306,12 +309,13 @@ BEGIN
     INTO rows, failed, example
     FROM (
         SELECT EXISTS (SELECT FROM dim.product AS o WHERE o.shop = r.shop AND o.sku = r.sku) AS pgslo_found, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS pgslo_key
-        FROM (SELECT t.* FROM features.user_stats AS t WHERE (t.feature_date) >= $1::date AND (t.feature_date) <= $1::date) AS r
+        FROM (SELECT t.* FROM features.user_stats AS t WHERE (t.feature_date) >= nullif($1, 'NULL')::date AND (t.feature_date) <= nullif($1, 'NULL')::date
+    OR $1 = 'NULL' AND (t.feature_date) IS NULL) AS r
         WHERE TRUE
     ) AS w;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_product_is_known(text) IS 'pgslo 2069bd9176d9e7bc features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_product_is_known(text) IS 'pgslo f4e1c648bd925fcf features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_product_is_known(text) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_product_is_known(text) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off SET array_nulls = on;
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_product_is_known(text) SET gin_fuzzy_search_limit = 0;

@@ -14,36 +14,69 @@ from pgslo.database import Connection
 
 #: Milliseconds that one call may take where the session sets no limit: the code of a table's owner may never end.
 LONGEST = 600_000
+#: Milliseconds after which ``pgslo tick`` leaves what is still due to the next, which cron starts each minute.
+TURN = 50_000
 #: A message, its detail and its hint.
 _Warning = tuple[str, str | None, str | None]
 
 
 def tick(conn: Connection, *, longest: int | None = None) -> int:
-    """Run ``pgslo.tick()`` and show its warnings.
+    """Run ``pgslo.tick()`` until nothing is due any more, and show its warnings.
 
     Args:
         conn: A connection of :meth:`pgslo.cli.session.Session.connect`, of a role that may.
-        longest: Milliseconds that it may take, for a command that reads; ``None``: as long as the session's
-            ``statement_timeout`` allows, or ten minutes where there is none.
+        longest: Milliseconds that it may take, for a command that reads; ``None``: one call as long as the session's
+            ``statement_timeout`` allows, or ten minutes where there is none; all calls together about 50 seconds.
 
     Returns:
-        How many warnings there were; 0: everything that was due is done.
+        How many warnings there were; 0: nothing that was due failed.
 
     Raises:
         DatabaseError: It failed.
     """
     began = time.monotonic()
+    warnings = 0
+    while True:
+        spent = int((time.monotonic() - began) * 1000)
+        warned, is_behind = _call(conn, None if longest is None else max(longest - spent, 1))
+        warnings += len(warned)
+        is_over = (time.monotonic() - began) * 1000 >= (TURN if longest is None else longest)
+        if longest is not None and is_over:
+            output.message(f"batches were closed for {longest / 1000:g} s; pgslo tick closes the rest")
+            return warnings
+        _show(warned)
+        if is_over and is_behind:
+            output.message("more batches are due; the next pgslo tick goes on with them")
+        if is_over or not is_behind:
+            return warnings
+
+
+def tick_once(conn: Connection) -> tuple[int, bool]:
+    """Run ``pgslo.tick()`` once and show its warnings.
+
+    Returns:
+        How many warnings there were, and whether more batches are due now.
+
+    Raises:
+        DatabaseError: It failed.
+    """
+    warned, is_behind = _call(conn, None)
+    _show(warned)
+    return len(warned), is_behind
+
+
+def _call(conn: Connection, longest: int | None) -> tuple[list[_Warning], bool]:
     with _warnings(conn) as warned, database.errors(), conn.transaction():
         limit = _limit(conn, longest)
         if limit is not None:
             conn.execute(f"SET LOCAL statement_timeout = {limit}".encode())
-        conn.execute("SELECT pgslo.tick()")
-    if longest is not None and (time.monotonic() - began) * 1000 >= longest:
-        output.message(f"batches were closed for {longest / 1000:g} s; pgslo tick closes the rest")
-        return len(warned)
+        row = conn.execute("SELECT pgslo.tick()").fetchone()
+    return warned, row is not None and row[0] is True
+
+
+def _show(warned: list[_Warning]) -> None:
     for message, detail, hint in warned:
         output.warning(message, detail=detail, hint=hint)
-    return len(warned)
 
 
 @contextlib.contextmanager

@@ -95,7 +95,11 @@ def watch(
     if once:
         with session.connect(writes=True) as conn:
             _check_rights(conn)
-            undone = _Rounds(routes, tick=tick).look(conn)
+            rounds = _Rounds(routes, tick=tick)
+            until = time.monotonic() + ticking.TURN / 1000
+            undone = rounds.look(conn)
+            while rounds.is_behind and time.monotonic() < until:
+                undone += rounds.look(conn)
         return 1 if undone else 0
     stop = threading.Event()
     with _until_stopped(stop):
@@ -122,6 +126,8 @@ def _watch(
                 while not stop.is_set():
                     began = time.monotonic()
                     rounds.look(conn)
+                    if rounds.is_behind:
+                        continue
                     with database.errors():
                         _wait(conn, stop, every=every, took=time.monotonic() - began)
         except DatabaseError as exc:
@@ -187,6 +193,8 @@ class _Rounds:
     def __init__(self, routes: tuple[Route, ...], *, tick: bool) -> None:
         self._routes = routes
         self._tick = tick
+        #: Whether more batches were due than the last tick closed: the next one follows at once.
+        self.is_behind = False
         self._stands_by = False
 
     def look(self, conn: Connection) -> int:
@@ -196,9 +204,10 @@ class _Rounds:
             How much could not be done: messages that were not sent, warnings of tick, 1 if another watch delivers.
         """
         undone = 0
+        self.is_behind = False
         if self._tick:
             try:
-                undone += ticking.tick(conn)
+                undone, self.is_behind = ticking.tick_once(conn)
             except DatabaseError as exc:
                 if conn.closed:
                     raise

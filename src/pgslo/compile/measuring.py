@@ -72,6 +72,8 @@ class _Count:
     tallies: Sql
     failed: Sql
     sample: Sql
+    #: Numbers the batches where only the first are named; empty elsewhere.
+    ordinal: Sql
     source: Sql
 
 
@@ -142,6 +144,7 @@ class _Statement(Header):
     apart: tuple[_CountedApart, ...]
     sampling: tuple[_Sampled, ...]
     rules: tuple[Described, ...]
+    judge: Sql
     rejecting: tuple[Described, ...]
     noting: tuple[Described, ...]
     refusing: tuple[_Refusing, ...]
@@ -315,6 +318,7 @@ class _Triggers:
         """What a statement adds: one pass judges every rule and measures the batches."""
         compiler = self.compiler
         function = compiler.function_name("write_statement")
+        judge = compiler.function_name("judge_written")
         described = compiler.described(self.judged, ROW)
         warned = with_breach(self.judged, described, "warn")
         context = _Statement(
@@ -325,12 +329,21 @@ class _Triggers:
             rule_count=sql.literal(len(described)),
             column_names=_texts(one.column.name for one in self.columns),
             tally_names=_texts(one.name for one in self.tallies),
-            count=_count(compiler, self.columns, self.tallies, _NEW_ROWS, self.judged, sample=_NO_SAMPLE),
+            count=_count(
+                compiler,
+                self.columns,
+                self.tallies,
+                _NEW_ROWS,
+                self.judged,
+                sample=_NO_SAMPLE,
+                names_first=True,
+            ),
             cursors=_cursors(self.tallies),
             count_measures=_count(compiler, self.columns, self.tallies, _NEW_ROWS, (), sample=_NO_SAMPLE),
             apart=_apart(compiler, self.columns, self.tallies, _NEW_ROWS, sample=_NO_SAMPLE, raised=_one()),
             sampling=(_sampled(compiler, self.columns),) if self.profiles else (),
             rules=described,
+            judge=sql.identifier(naming.GENERATED_SCHEMA, judge),
             rejecting=with_breach(self.judged, described, "reject"),
             noting=with_breach(self.judged, described, "warn", "flag"),
             refusing=(_Refusing(),) if self.refuses else (),
@@ -342,6 +355,7 @@ class _Triggers:
             reason = "one pass over all rows of a statement counts every rule"
         events = [(naming.MEASURE_ORDER, "measure", event) for event in ("INSERT", "UPDATE")]
         return [
+            *((compiler.judge_row(judge, self.judged, described),) if self.judged else ()),
             compiler.function(
                 function,
                 sql.render("write_statement", context),
@@ -423,6 +437,7 @@ class _Triggers:
 
 
 _NEW_ROWS, _OLD_ROWS, _NO_SAMPLE = Sql("pgslo_new AS r"), Sql("pgslo_old AS r"), Sql("NULL::text[]")
+_NOTHING = Sql("")
 
 _WHY_PARTITION = "rows written straight to a partition do not fire the triggers of the whole table"
 _WHY = {
@@ -508,10 +523,14 @@ def _count(
     judged: tuple[rules.Rule, ...],
     *,
     sample: Sql,
+    names_first: bool = False,
 ) -> Sql:
+    # Hashing the names of very many batches takes as long as counting their rows, and only so many are recorded.
+    is_limited = names_first and compiler.batching.names is not None
+    name = compiler.batching.name
     context = _Count(
         batch_raw=compiler.batching.raw_row,
-        batch_name=compiler.batching.name,
+        batch_name=sql.render("batch_first_name", _Value(name)) if is_limited else name,
         batch_place=compiler.batching.place,
         present=sql.join(
             ", ",
@@ -526,6 +545,7 @@ def _count(
             ),
         ),
         sample=sample,
+        ordinal=sql.render("count_ordinal", _Nothing()) if is_limited else _NOTHING,
         source=source,
     )
     return sql.render("count_batches", context)

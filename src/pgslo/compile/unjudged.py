@@ -17,27 +17,30 @@ from pgslo.sql import Sql
 #: Those that refuse a row fail its write instead of leaving it unjudged, but for rows of a subscription.
 _ON_BREACH = ("warn", "flag")
 _BATCH_AND_RULE = Sql("text, text")
+_VARIABLES = (Sql("DECLARE"), Sql("    r record;"), Sql("    passes boolean;"))
 
 
 @dataclass(frozen=True)
 class _Judge:
     source: Sql
     function: Sql
-    rule_names: Sql
+    judges: tuple[Sql, ...]
+    declared: tuple[Sql, ...]
     rules: tuple[Described, ...]
+    rule_names: Sql
     rows: Sql
     undoing: tuple[Undoing, ...]
 
 
-def judge(compiler: WriteCompiler, choices: tuple[Choice, ...]) -> Artifact | None:
-    """Return the function that counts failing rows of one batch for one rule.
+def judge(compiler: WriteCompiler, choices: tuple[Choice, ...]) -> tuple[Artifact, ...]:
+    """Return the function that counts failing rows of one batch for one rule, and before it the one that it calls for each.
 
     Args:
         compiler: Of the definition.
         choices: Its rules, with how each is enforced.
 
     Returns:
-        ``None`` where no trigger judges rows without refusing them, or no row says which batch it belongs to.
+        None of both where no trigger judges rows without refusing them, or no row says which batch it belongs to.
     """
     batch = compiler.definition.batch
     judged = tuple(
@@ -49,24 +52,32 @@ def judge(compiler: WriteCompiler, choices: tuple[Choice, ...]) -> Artifact | No
         and not _is_out_of_reach(choice.rule, compiler)
     )
     if batch is None or batch.by is None or not judged:
-        return None
+        return ()
     name = compiler.function_name("judge")
+    # The owner of a table has no USAGE on the schema of generated functions.
+    is_of_another = compiler.subject.is_of_another
+    row = compiler.function_name("judge_row")
     described = compiler.described(judged, ROW, by_owner=True)
     context = _Judge(
         source=compiler.source(judged),
         function=sql.identifier(naming.GENERATED_SCHEMA, name),
-        rule_names=Sql(f"ARRAY[{sql.join(', ', (one.name for one in described))}]::text[]"),
+        judges=() if is_of_another else (sql.identifier(naming.GENERATED_SCHEMA, row),),
+        declared=_VARIABLES if is_of_another else (),
         rules=described,
+        rule_names=Sql(f"ARRAY[{sql.join(', ', (one.name for one in described))}]::text[]"),
         rows=rows_of_batch(compiler),
         undoing=compiler.undoing,
     )
-    return compiler.function(
-        name,
-        sql.render("judge_rows", context),
-        "judges rows that could not be judged when they were written, for example while a lock was held",
-        arguments=_BATCH_AND_RULE,
-        reads_table=True,
-        settings=session_settings.ALL,
+    return (
+        *(() if is_of_another else (compiler.judge_row(row, judged, described, reads_table=True),)),
+        compiler.function(
+            name,
+            sql.render("judge_rows", context),
+            "judges rows that could not be judged when they were written, for example while a lock was held",
+            arguments=_BATCH_AND_RULE,
+            reads_table=True,
+            settings=session_settings.ALL,
+        ),
     )
 
 

@@ -22,6 +22,7 @@ from pgslo.expression.session import Settings
 from pgslo.sql import Sql
 
 _NO_ARGUMENTS = Sql("")
+_ROW_AND_RULE = Sql("record, text")
 #: What an AFTER trigger function returns.
 _NO_ROW = Sql("NULL")
 #: The key of a row of a table that has none.
@@ -138,6 +139,13 @@ class _WriteQuarantine(Header):
 @dataclass(frozen=True)
 class _Value:
     value: Sql
+
+
+@dataclass(frozen=True)
+class _JudgeRow:
+    source: Sql
+    function: Sql
+    rules: tuple[Described, ...]
 
 
 @dataclass(frozen=True)
@@ -711,6 +719,31 @@ class WriteCompiler:
                 Sql(f"ARRAY[{names}]::text[]"),
                 tuple(self.text(name, row) for name in columns),
             ),
+        )
+
+    def judge_row(
+        self,
+        name: str,
+        judged: tuple[rules.Rule, ...],
+        described: tuple[Described, ...],
+        *,
+        reads_table: bool = False,
+    ) -> Artifact:
+        """The function that evaluates one rule for one row, whatever error its condition raises.
+
+        Args:
+            name: Its name, without the schema.
+            judged: The rules.
+            described: The same, for the template.
+            reads_table: Whether the owner of the table owns it.
+        """
+        function = sql.identifier(naming.GENERATED_SCHEMA, name)
+        return self.function(
+            name,
+            sql.render("judge_row", _JudgeRow(self.source(judged), function, described)),
+            "evaluates one rule for one row; no cursor is open meanwhile",
+            arguments=_ROW_AND_RULE,
+            reads_table=reads_table,
         )
 
     def described(

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from pgslo import database, definition, installation, naming
-from pgslo.cli import main
+from pgslo.cli import main, ticking
 from pgslo.errors import DatabaseError
 
 TABLE = "CREATE TABLE features.ex (id int PRIMARY KEY, day date, a int); GRANT ALL ON features.ex TO $writer"
@@ -126,17 +126,21 @@ def test_a_command_that_finds_another_at_work_ends_with_1(
     assert result.exit_code == 0, result.output
 
 
-def test_a_tick_that_runs_out_of_time_leaves_the_rest_to_the_next(world: Any, empty_dsn: str) -> None:
-    """After 20 seconds a table; here, after none."""
+def test_a_tick_that_runs_out_of_time_leaves_the_rest_to_the_next(
+    world: Any, empty_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a second a table; here, after none. The command goes on until nothing is due."""
     world.run("installer", TABLE)
     apply(world.session("installer"))
     world.run(
-        "writer", "INSERT INTO features.ex SELECT n, date '2026-01-01' + n, 1 FROM generate_series(1, 6) n"
+        "writer", "INSERT INTO features.ex SELECT n, date '2026-01-01' + n, 1 FROM generate_series(1, 9) n"
     )
-    left = "SELECT pgslo_catalog.follow_until(NULL) - clock_timestamp() BETWEEN interval '10 seconds' AND interval '20 seconds'"
+    left = "SELECT pgslo_catalog.follow_until(NULL) - clock_timestamp() BETWEEN interval '0' AND interval '1 second'"
     assert world.run("installer", left) == [(True,)]
-    ((kept,),) = world.run(
-        "installer", "SELECT pg_get_functiondef('pgslo_catalog.follow_until(text)'::regprocedure)"
+    while world.run("operator", "SELECT pgslo.tick()") == [(True,)]:
+        pass
+    world.run(
+        "writer", "INSERT INTO features.ex SELECT n, date '2026-02-01' + n, 1 FROM generate_series(11, 19) n"
     )
     world.run(
         "installer",
@@ -144,11 +148,20 @@ def test_a_tick_that_runs_out_of_time_leaves_the_rest_to_the_next(world: Any, em
            SET search_path = pg_catalog, pg_temp AS $$SELECT clock_timestamp()$$""",
     )
     closed = "SELECT count(*) FROM pgslo_catalog.batch WHERE closed_at IS NOT NULL"
-    assert invoke(world, empty_dsn, "tick").exit_code == 0
-    assert world.run("installer", closed) == [(0,)]
-    world.run("installer", kept)
-    assert invoke(world, empty_dsn, "tick").exit_code == 0
-    assert world.run("installer", closed) == [(5,)]
+    assert world.run("installer", closed) == [(8,)]
+    assert world.run("operator", "SELECT pgslo.tick()") == [(True,)]
+    assert world.run("installer", closed) == [(9,)]
+    monkeypatch.setattr(ticking, "TURN", 0)
+    result = invoke(world, empty_dsn, "tick")
+    assert result.exit_code == 0
+    assert "more batches are due; the next pgslo tick goes on with them" in result.stderr
+    assert world.run("installer", closed) == [(10,)]
+    monkeypatch.undo()
+    result = invoke(world, empty_dsn, "tick")
+    assert result.exit_code == 0
+    assert "more batches are due" not in result.stderr
+    assert world.run("installer", closed) == [(17,)]
+    assert world.run("operator", "SELECT pgslo.tick()") == [(False,)]
 
 
 def test_a_reader_who_leaves_a_transaction_open_does_not_stop_writers_during_an_upgrade(

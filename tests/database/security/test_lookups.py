@@ -226,6 +226,14 @@ def test_without_membership_the_plan_refuses(third: Any) -> None:
         plan(third, REFERENCES.format(writes="bulk", action="flag"))
 
 
+def test_a_member_without_set_role_cannot_give_functions_away(third: Any) -> None:
+    if third.admin.info.server_version < 160000:
+        pytest.skip("members without SET ROLE came with PostgreSQL 16")
+    third.run("superuser", "GRANT $mallory TO $installer WITH INHERIT TRUE, SET FALSE")
+    with pytest.raises(DefinitionErrors, match="has to be looked up"):
+        plan(third, REFERENCES.format(writes="bulk", action="flag"))
+
+
 def test_a_foreign_key_needs_no_membership(third: Any) -> None:
     third.run("superuser", "REVOKE $mallory FROM $installer")
     third.run("mallory", "GRANT REFERENCES ON evil.country TO $installer")

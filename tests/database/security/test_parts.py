@@ -96,6 +96,26 @@ def test_a_member_of_the_owner_s_role_may_own_parts(ex, definition):
     assert heard(ex, "operator", "SELECT pgslo.tick()", "SELECT pgslo.close_batch('features.ex')") == []
 
 
+def test_a_member_who_cannot_act_as_the_owner_owns_no_parts(ex, definition):
+    if ex.admin.info.server_version < 160000:
+        pytest.skip("members without the rights of a role, and without SET ROLE, came with PostgreSQL 16")
+    grant = "GRANT $installer TO $mallory WITH INHERIT {}, SET {}"
+    ex.run("superuser", grant.format(False, False))
+    give_away(ex)
+    assert not any("trapped" in one for one in heard(ex, "operator", "SELECT pgslo.tick()"))
+    with pytest.raises(
+        psycopg.errors.InsufficientPrivilege, match=r"a part of features\.ex, belongs to role"
+    ):
+        heard(ex, "operator", "SELECT pgslo.close_batch('features.ex')")
+    with pytest.raises(DefinitionErrors, match=r"who does not have the rights of"):
+        ex.apply(definition.replace("min: 2", "min: 3"))
+    ex.run("superuser", "DROP INDEX features.ex_1_day_idx")
+    for number, rights in enumerate([(True, False), (False, True)]):
+        ex.run("superuser", grant.format(*rights))
+        ex.apply(definition.replace("min: 2", f"min: {3 + number}"))
+        assert heard(ex, "operator", "SELECT pgslo.close_batch('features.ex')") == []
+
+
 def test_children_by_inheritance_as_well(ex, definition):
     ex.run("installer", "CREATE TABLE features.parent (id int PRIMARY KEY, day date, a int)")
     ex.apply(definition.replace("features.ex", "features.parent"))

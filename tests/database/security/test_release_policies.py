@@ -158,3 +158,49 @@ def test_a_row_that_was_written_to_a_partition_goes_to_no_other_one(world):
     assert rows(world) == [*BOTH, (3, "fred", 50)]
     world.run("installer", "ALTER TABLE features.joe ENABLE ROW LEVEL SECURITY")
     assert "row-level security of features.joe" in refused(world, """2, '{"a": 50}'""").message_detail
+
+
+@pytest.mark.parametrize(
+    ("granted", "missing"),
+    [
+        ("INSERT (id), UPDATE (who)", ("column a of features.pay", "column a of features.pay")),
+        (
+            "INSERT (id, day, who), UPDATE (id, day, who)",
+            ("column a of features.pay", "column a of features.pay"),
+        ),
+    ],
+)
+def test_a_right_on_some_columns_of_the_whole_is_none_to_write_the_row(world, granted, missing):
+    world.run("installer", PARTS + f"GRANT {granted} ON features.pay TO $writer")
+    world.apply(OF_PAY.replace("key: [id]", "key: [id, who]"))
+    world.run("writer", "INSERT INTO features.joe VALUES (3, '2026-01-02', 'fred', 500)")
+    world.run("writer", "UPDATE features.joe SET who = 'fred', a = 500 WHERE id = 2")
+    for number, right in ((1, "INSERT"), (2, "UPDATE")):
+        detail = refused(world, f"""{number}, '{{"a": 50}}'""").message_detail
+        assert f" has no {right} on {missing[number - 1]}: " in detail
+    assert rows(world) == BOTH
+    # Rights on each column that is written suffice, and a steward who has them can release the row.
+    world.run("installer", "GRANT INSERT (id, day, who, a) ON features.pay TO $steward")
+    world.run("steward", """SELECT pgslo.release(1, '{"a": 50}')""")
+    world.run("installer", "GRANT UPDATE (who, a) ON features.pay TO $writer; DELETE FROM features.fred")
+    world.run("steward", """SELECT pgslo.release(2, '{"a": 50}')""")
+    assert rows(world) == [(2, "fred", 50)]
+
+
+def test_a_right_on_the_whole_in_a_closed_schema_is_none(world):
+    world.run(
+        "installer",
+        PARTS
+        + """GRANT INSERT, UPDATE ON features.pay TO $writer;
+             CREATE SCHEMA joes;
+             GRANT USAGE ON SCHEMA joes TO $writer;
+             ALTER TABLE features.joe SET SCHEMA joes""",
+    )
+    world.apply(OF_PAY.replace("key: [id]", "key: [id, who]"))
+    world.run("installer", "REVOKE USAGE ON SCHEMA features FROM $writer")
+    world.run("writer", "INSERT INTO joes.joe VALUES (3, '2026-01-02', 'fred', 500)")
+    detail = refused(world, """1, '{"a": 50}'""").message_detail
+    assert " has no USAGE on schema features: " in detail
+    world.run("installer", "GRANT USAGE ON SCHEMA features TO $writer")
+    world.run("steward", """SELECT pgslo.release(1, '{"a": 50}')""")
+    assert rows(world) == [*BOTH, (3, "fred", 50)]

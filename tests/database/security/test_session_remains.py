@@ -369,7 +369,6 @@ def test_a_session_that_has_such_things_itself_releases(owned):
     session.execute(
         "CREATE TEMP VIEW mine AS SELECT 1; SELECT pg_advisory_lock(3); SET pgslo.on_read = 'refuse'"
     )
-    session.execute("DECLARE c CURSOR WITH HOLD FOR SELECT 1")
     session.execute("SELECT pgslo.release(1, '{\"amount\": 7}')")
     assert session.execute("EXECUTE _pg3_0").fetchone() == ("of the session",)
     assert owned.run("mallory", "SELECT amount, extract(year FROM seen)::int FROM evil.tab") == [(7, 2026)]

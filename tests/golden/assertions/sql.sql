@@ -124,39 +124,42 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     me xid8 := pg_current_xact_id();
-    guard record;
-    touched record;
+    assertions text[];
+    keys text[];
+    buckets integer[];
+    one text;
+    touched text[];
 BEGIN
     -- The first of the transaction's rows settles all: guard rows have to be taken in one order.
     PERFORM FROM pgslo_gen.features__staff__touched AS t WHERE t.xid = me;
     IF NOT FOUND THEN
         RETURN;
     END IF;
-    FOR guard IN
+    SELECT array_agg(w.assertion), array_agg(w.bucket) INTO assertions, buckets
+    FROM (
         SELECT DISTINCT t.assertion COLLATE "C" AS assertion, b.bucket
         FROM pgslo_gen.features__staff__touched AS t CROSS JOIN LATERAL unnest(t.buckets) AS b (bucket)
         WHERE t.xid = me
         ORDER BY 1, 2
-    LOOP
-        PERFORM pgslo_catalog.take_turn(guard.assertion, guard.bucket);
+    ) AS w;
+    FOR n IN 1..coalesce(cardinality(assertions), 0) LOOP
+        PERFORM pgslo_catalog.take_turn(assertions[n], buckets[n]);
     END LOOP;
-    FOR touched IN
-        WITH settled AS (
-            DELETE FROM pgslo_gen.features__staff__touched AS t WHERE t.xid = me RETURNING t.assertion, t.keys
-        )
-        SELECT s.assertion, array_agg(DISTINCT k.key) AS keys
-        FROM settled AS s CROSS JOIN LATERAL unnest(s.keys) AS k (key)
-        GROUP BY s.assertion
-        ORDER BY s.assertion
-    LOOP
-        IF pgslo_gen.features__staff__is_broken(touched.keys, touched.assertion) THEN
-            PERFORM pgslo_catalog.hold_assertion(touched.assertion, touched.keys);
+    WITH settled AS (
+        DELETE FROM pgslo_gen.features__staff__touched AS t WHERE t.xid = me RETURNING t.assertion, t.keys
+    )
+    SELECT array_agg(w.assertion), array_agg(w.key) INTO assertions, keys
+    FROM (SELECT DISTINCT s.assertion, k.key FROM settled AS s CROSS JOIN LATERAL unnest(s.keys) AS k (key)) AS w;
+    FOREACH one IN ARRAY ARRAY(SELECT DISTINCT a.name FROM unnest(assertions) AS a (name) ORDER BY a.name) LOOP
+        touched := ARRAY(SELECT k.key FROM unnest(assertions, keys) AS k (assertion, key) WHERE k.assertion = one);
+        IF pgslo_gen.features__staff__is_broken(touched, one) THEN
+            PERFORM pgslo_catalog.hold_assertion(one, touched);
         END IF;
     END LOOP;
     PERFORM set_config('pgslo.touched', '', true);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__settle_all() IS 'pgslo a37b776063eee91b features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__settle_all() IS 'pgslo 0eb6ce55774aca1f features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__settle_all() FROM PUBLIC;
 
 -- create function features__staff__settle: holds what a statement touched when its transaction commits.

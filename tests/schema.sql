@@ -40,6 +40,73 @@ CREATE TYPE pgslo_catalog.pair_image AS (
 
 COMMENT ON TYPE pgslo_catalog.pair_image IS 'A row of predictions or of labels as far as metrics look at it: added (sign 1) or taken away (-1).';
 
+CREATE FUNCTION pgslo.accept(incident_id bigint, reason text, batches text[] DEFAULT NULL::text[]) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    known pgslo_catalog.incident;
+    newest record;
+    unknown text;
+    accepted text[];
+    noted bigint;
+BEGIN
+    IF coalesce(btrim(accept.reason), '') = '' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'batches are accepted with a reason',
+            DETAIL = 'Readers of these batches are not warned any more.',
+            HINT = 'SELECT pgslo.accept(<incident>, ''<reason>'');';
+    END IF;
+    known := pgslo_catalog.open_one(accept.incident_id);
+    PERFORM pgslo_catalog.join_missed(known.definition_id);
+    -- By name, or by key for whoever knows it.
+    IF accept.batches IS NOT NULL THEN
+        SELECT array_agg(pgslo_catalog.name_of(d, b.name)) INTO accept.batches
+        FROM unnest(accept.batches) AS b (name) CROSS JOIN pgslo_catalog.definition d
+        WHERE d.definition_id = known.definition_id AND b.name IS NOT NULL;
+        accept.batches := coalesce(accept.batches, '{}');
+    END IF;
+    SELECT min(b.name) INTO unknown FROM unnest(accept.batches) AS b (name)
+    WHERE NOT EXISTS (
+        SELECT FROM pgslo_catalog.missed_batch m WHERE m.incident_id = known.incident_id AND m.ended_at IS NULL AND m.batch = b.name);
+    IF unknown IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('batch "%s" is not a missed batch of incident %s', unknown, known.incident_id),
+            HINT = format('SELECT missed FROM pgslo.incident WHERE incident_id = %s;', known.incident_id);
+    END IF;
+    WITH ended AS (
+        UPDATE pgslo_catalog.missed_batch m
+        SET ended_at = clock_timestamp(), ended_as = 'accepted', ended_by = pgslo_catalog.caller(), reason = accept.reason
+        WHERE m.incident_id = known.incident_id AND m.ended_at IS NULL AND (accept.batches IS NULL OR m.batch = ANY (accept.batches))
+        RETURNING m.batch, m.place
+    )
+    SELECT array_agg(e.batch ORDER BY e.place, e.batch) INTO accepted FROM (SELECT DISTINCT w.batch, w.place FROM ended w) AS e;
+    IF accepted IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('incident %s has no missed batches to accept', known.incident_id),
+            DETAIL = 'Its rule is about the table as it is now, or no batch is named.',
+            HINT = format('SELECT pgslo.resolve(%s, ''real'', ''<reason>'');', known.incident_id);
+    END IF;
+    INSERT INTO pgslo_catalog.incident_event AS e (incident_id, event, batch, note)
+    VALUES (known.incident_id, 'accepted', left(array_to_string(accepted, ', '), 1000), accept.reason)
+    RETURNING e.incident_event_id INTO noted;
+    INSERT INTO pgslo_catalog.unannounced (incident_event_id) VALUES (noted);
+    IF NOT EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.incident_id = known.incident_id AND m.ended_at IS NULL) THEN
+        SELECT n.* INTO newest FROM pgslo_catalog.newest_known(known) AS n;
+        PERFORM pgslo_catalog.end_incident(known.incident_id, 'accepted', newest.batch, newest.place, accept.reason);
+    END IF;
+    PERFORM pgslo_catalog.announce_events();
+    RETURN format('%s of incident %s accepted%s',
+        CASE cardinality(accepted) WHEN 1 THEN '1 batch' ELSE cardinality(accepted) || ' batches' END, known.incident_id,
+        coalesce('; ' || (SELECT pgslo_catalog.stored_said(i) FROM pgslo_catalog.incident i WHERE i.incident_id = known.incident_id), ''));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.accept(incident_id bigint, reason text, batches text[]) IS 'Accept missed batches of an incident as they are, all or those named, with a reason: readers are not warned of them any more. For stewards.';
+
 CREATE FUNCTION pgslo.accept_pause(definition text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -301,7 +368,7 @@ BEGIN
             HINT = 'Try again once its transaction has ended.';
     END IF;
     IF EXISTS (SELECT FROM pgslo_catalog.task_run r WHERE r.task = begin_run.task AND r.state = 'running')
-        OR NOT (SELECT bool_and(r.is_ready) FROM pgslo_catalog.tables_ready(begin_run.task) AS r) THEN
+        OR NOT (SELECT bool_and(r.is_ready) FROM pgslo_catalog.tables_ready(begin_run.task, false) AS r) THEN
         RETURN;
     END IF;
     SELECT n.name INTO batch
@@ -465,7 +532,7 @@ BEGIN
     BEGIN
         PERFORM pgslo_catalog.follow_parts(target, 'infinity');
         PERFORM pgslo_catalog.follow(target, close_batch.batch, 2147483647);
-        PERFORM pgslo_catalog.end_missed(target);
+        PERFORM pgslo_catalog.follow_missed(target);
     EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
         PERFORM pgslo_catalog.restore_session(session_before, true);
         -- What a conversion, a constraint or code of the table raises may hold a value of a row.
@@ -661,15 +728,15 @@ CREATE FUNCTION pgslo.evidence(incident_id bigint) RETURNS TABLE(topic text, fac
      JOIN pgslo_catalog.sample s ON s.rule_id = i.rule_id
      WHERE i.incident_id = evidence.incident_id
        -- Of this incident alone, not of an earlier one of the rule.
-       AND s.written_at >= coalesce((SELECT max(o.resolved_at) FROM pgslo_catalog.incident o WHERE o.rule_id = i.rule_id AND o.incident_id < i.incident_id), '-infinity')
-       AND s.written_at <= coalesce(i.resolved_at, 'infinity')
+       AND s.written_at >= coalesce((SELECT max(o.over_at) FROM pgslo_catalog.incident o WHERE o.rule_id = i.rule_id AND o.incident_id < i.incident_id), '-infinity')
+       AND s.written_at <= coalesce(i.over_at, 'infinity')
      ORDER BY s.sample_id
      LIMIT 20)
     UNION ALL
     (SELECT format('first violation in batch %s', v.batch), v.example
      FROM pgslo_catalog.incident i
      JOIN pgslo_catalog.verdict v ON v.rule_id = i.rule_id AND v.place >= i.opened_place AND v.example IS NOT NULL
-     WHERE i.incident_id = evidence.incident_id AND v.place <= coalesce(i.resolved_place, 'Infinity')
+     WHERE i.incident_id = evidence.incident_id AND v.place <= coalesce(i.over_place, 'Infinity')
      ORDER BY v.place DESC
      LIMIT 20)
     UNION ALL
@@ -735,12 +802,17 @@ CREATE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE(topic text, fact
                             WHERE o.definition_id = n.definition_id AND o.opened_batch = n.opened_batch AND o.incident_id <> n.incident_id)),
         ('tasks that read it', (SELECT string_agg(x.name || coalesce(' (' || x.contact || ')', ''), ', ' ORDER BY x.name) FROM reader x WHERE x.kind = 'task')),
         ('views that read it', (SELECT string_agg(format('%s (%s)', x.name, x.contact), ', ' ORDER BY x.name) FROM reader x WHERE x.kind <> 'task')),
-        ('state', CASE WHEN n.resolved_at IS NULL THEN 'open'
-                       ELSE format('resolved (%s) %s, batch %s', n.resolution, pgslo_catalog.utc(n.resolved_at), coalesce(n.resolved_batch, '-')) END),
+        ('state', CASE WHEN n.over_at IS NULL THEN 'open'
+                       WHEN n.resolved_at IS NULL THEN format('over since %s, %s', pgslo_catalog.utc(n.over_at), coalesce(pgslo_catalog.stored_said(n.i), 'no missed batch is stored'))
+                       ELSE format('resolved (%s) %s, batch %s', n.resolution, pgslo_catalog.utc(n.resolved_at), coalesce(n.over_batch, '-')) END),
+        ('missed batches', (
+            SELECT array_to_string(s.names[1:20], ', ') || CASE WHEN s.batches > 20 THEN format(' and %s more', s.batches - 20) ELSE '' END
+            FROM pgslo_catalog.stored s WHERE n.resolved_at IS NULL AND s.rule_id = n.rule_id AND s.incident_id = n.incident_id)),
         ('acknowledged', format('%s by %s', pgslo_catalog.utc(n.acknowledged_at), n.acknowledged_by)),
         ('muted until', CASE WHEN n.resolved_at IS NULL AND n.quiet_until > clock_timestamp() THEN pgslo_catalog.utc(n.quiet_until) END),
         ('note', n.note),
-        ('history', (SELECT string_agg(format('%s %s%s by %s', pgslo_catalog.utc(e.happened_at), e.event, ' (' || e.resolution || ')', e.done_by), '; ' ORDER BY e.incident_event_id)
+        ('history', (SELECT string_agg(format('%s %s%s by %s%s', pgslo_catalog.utc(e.happened_at), e.event, ' (' || e.resolution || ')', e.done_by,
+                            CASE e.event WHEN 'accepted' THEN format(': batches %s, %s', e.batch, e.note) ELSE '' END), '; ' ORDER BY e.incident_event_id)
                      FROM pgslo_catalog.incident_event e WHERE e.incident_id = n.incident_id))
     ) AS fact (topic, fact)
     WHERE fact.fact IS NOT NULL
@@ -1428,7 +1500,6 @@ CREATE FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text DEF
 DECLARE
     known pgslo_catalog.incident;
     newest record;
-    last_place numeric;
 BEGIN
     IF resolve.resolution IS NULL OR resolve.resolution NOT IN ('real', 'false_alarm') THEN
         RAISE EXCEPTION USING
@@ -1437,30 +1508,25 @@ BEGIN
             HINT = 'met and healed are for pgslo to say.';
     END IF;
     known := pgslo_catalog.open_one(resolve.incident_id);
-    last_place := pgslo_catalog.last_place(known.definition_id);
-    -- The newest batch that was there: a person has judged all up to it, and nothing that is still to come.
-    SELECT w.batch, least(w.place, last_place) AS place INTO newest
-    FROM (
-        SELECT b.name AS batch, b.place FROM pgslo_catalog.batch b WHERE b.definition_id = known.definition_id
-        UNION ALL SELECT f.batch, f.place FROM (SELECT f.batch, f.place FROM pgslo_catalog.fragment f WHERE f.definition_id = known.definition_id AND f.place <= last_place ORDER BY f.place DESC LIMIT 1) f
-        UNION ALL SELECT v.batch, v.place FROM pgslo_catalog.verdict v WHERE v.rule_id = known.rule_id
-        UNION ALL SELECT known.opened_batch, known.opened_place
-    ) w
-    ORDER BY w.place <= last_place DESC, w.place DESC
-    LIMIT 1;
-    PERFORM pgslo_catalog.end_incident(known.incident_id, resolve.resolution, newest.batch, newest.place, resolve.note);
+    SELECT n.* INTO newest FROM pgslo_catalog.newest_known(known) AS n;
+    PERFORM pgslo_catalog.join_missed(known.definition_id);
     IF resolve.resolution = 'false_alarm' THEN
         UPDATE pgslo_catalog.missed_batch m
         SET ended_at = clock_timestamp(), ended_as = 'false_alarm', ended_by = pgslo_catalog.caller(), reason = resolve.note
-        WHERE m.rule_id = known.rule_id AND m.ended_at IS NULL;
+        WHERE m.incident_id = known.incident_id AND m.ended_at IS NULL;
     END IF;
+    PERFORM pgslo_catalog.end_incident(known.incident_id, resolve.resolution, newest.batch, newest.place, resolve.note);
     PERFORM pgslo_catalog.learn_from(i) FROM pgslo_catalog.incident i WHERE i.incident_id = known.incident_id;
     PERFORM pgslo_catalog.announce_events();
-    RETURN format('incident %s resolved as %s', known.incident_id, CASE resolve.resolution WHEN 'real' THEN 'real' ELSE 'false alarm' END);
+    RETURN (
+        SELECT CASE
+            WHEN i.resolved_at IS NULL THEN format('incident %s is real and over, %s', i.incident_id, pgslo_catalog.stored_said(i))
+            ELSE format('incident %s resolved as %s', i.incident_id, CASE resolve.resolution WHEN 'real' THEN 'real' ELSE 'false alarm' END) END
+        FROM pgslo_catalog.incident i WHERE i.incident_id = known.incident_id);
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text) IS 'Ends an incident, as real or as false_alarm; it is reopened if the next batch misses as well. For operators.';
+COMMENT ON FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text) IS 'Ends an incident, as real or as false_alarm; a real one is over while its missed batches are stored. It is reopened if the next batch misses as well. For operators.';
 
 CREATE FUNCTION pgslo.resume(definition text DEFAULT NULL::text) RETURNS SETOF text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1541,7 +1607,8 @@ BEGIN
         incidents = coalesce((
             SELECT jsonb_agg(jsonb_build_object('incident', i.incident_id, 'rule', r.name, 'columns', r.columns, 'since', i.opened_at, 'batch', i.opened_batch) ORDER BY i.incident_id)
             FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
-            WHERE i.definition_id = target.definition_id AND i.resolved_at IS NULL
+            -- Batches of one that is over are left out of healthy rows.
+            WHERE i.definition_id = target.definition_id AND i.resolved_at IS NULL AND (i.over_at IS NULL OR s.left_out IS NULL)
               AND (r.columns = '{}' OR r.columns && ARRAY(SELECT c ->> 'name' FROM jsonb_array_elements(s.columns) AS c))), '[]')
     WHERE s.snapshot_id = begun.snapshot_id
     RETURNING s.* INTO begun;
@@ -3260,7 +3327,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.column_numbers(relation regclass, names text[]) IS 'Numbers of columns by the names that a definition gives them; NULL for one that is not known.';
 
-CREATE FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
+CREATE FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer, is_whole boolean) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3269,6 +3336,7 @@ DECLARE
     one text;
     found_any boolean;
     problem record;
+    judged text[];
 BEGIN
     SELECT array_agg(b.name ORDER BY b.place) AS names, min(b.place) AS first_place, count(*) AS number INTO newest
     FROM (
@@ -3277,10 +3345,13 @@ BEGIN
           AND b.place <= pgslo_catalog.last_place(target)
         ORDER BY b.place DESC LIMIT column_readiness.batches
     ) AS b;
+    judged := CASE WHEN NOT column_readiness.is_whole THEN coalesce(newest.names, '{}') END;
     RETURN QUERY
     SELECT 'table'::text, target.name, NULL::text, NULL::text, false, p.said
     FROM (
         SELECT format('%s; %s', q.message, q.detail) AS said FROM pgslo_catalog.problem(target.name, ARRAY['*']) AS q
+        WHERE q.code <> '01SL1' OR q.rule <> ALL (ARRAY(
+            SELECT u.rule FROM pgslo_catalog.unhealthy(target.definition_id, '{}', clock_timestamp()) AS u))
         UNION ALL
         SELECT format('no batch of %s has been judged yet', target.name) WHERE newest.number = 0
         UNION ALL
@@ -3303,15 +3374,13 @@ BEGIN
         found_any := false;
         FOR problem IN
             SELECT NULL::text AS name, format('%s; %s', q.message, q.detail) AS said FROM pgslo_catalog.problem(target.name, ARRAY[one]) AS q
+            WHERE q.code <> '01SL1' OR q.rule <> ALL (ARRAY(
+                SELECT u.rule FROM pgslo_catalog.unhealthy(target.definition_id, ARRAY[one], clock_timestamp()) AS u WHERE u.columns_hit <> '{}'))
             UNION ALL
             SELECT NULL, format('%s has no such column any more', target.name)
             WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target.relation AND a.attname = one AND a.attnum > 0 AND NOT a.attisdropped)
             UNION ALL
-            SELECT b.name, format('incident %s: rule "%s" was missed', u.incident_id, u.rule)
-            FROM pgslo_catalog.unhealthy(target.definition_id, ARRAY[one], clock_timestamp()) AS u
-            JOIN pgslo_catalog.batch b ON b.definition_id = target.definition_id AND b.name = ANY (newest.names)
-                 AND b.place >= u.first_place AND (b.place < u.end_place OR u.with_end AND b.place = u.end_place)
-            WHERE NOT u.is_open AND u.columns_hit <> '{}'
+            SELECT u.name, u.said FROM pgslo_catalog.unhealthy_said(target.definition_id, ARRAY[one], judged) AS u
         LOOP
             found_any := true;
             about := 'column';
@@ -3332,17 +3401,14 @@ BEGIN
             RETURN NEXT;
         END IF;
     END LOOP;
-    -- The table as a whole, in the newest batches.
+    -- The table as a whole.
     RETURN QUERY
-    SELECT 'table'::text, target.name, NULL::text, b.name, false, format('incident %s: rule "%s" was missed', u.incident_id, u.rule)
-    FROM pgslo_catalog.unhealthy(target.definition_id, '{}', clock_timestamp()) AS u
-    JOIN pgslo_catalog.batch b ON b.definition_id = target.definition_id AND b.name = ANY (newest.names)
-         AND b.place >= u.first_place AND (b.place < u.end_place OR u.with_end AND b.place = u.end_place)
-    WHERE NOT u.is_open;
+    SELECT 'table'::text, target.name, NULL::text, u.name, false, u.said
+    FROM pgslo_catalog.unhealthy_said(target.definition_id, '{}', judged) AS u;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer) IS 'Whether each column, and the table, is healthy in the newest judged batches and now.';
+COMMENT ON FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer, is_whole boolean) IS 'Whether each column, and the table, is healthy now: is_whole, in all batches that are stored, else in the newest.';
 
 CREATE TABLE pgslo_catalog.snapshot_column (
     snapshot_id bigint NOT NULL,
@@ -4257,21 +4323,46 @@ CREATE FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, 
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    known pgslo_catalog.incident;
+    is_stored boolean;
+    is_decided boolean := end_incident.resolution IN ('real', 'false_alarm', 'accepted');
 BEGIN
-    UPDATE pgslo_catalog.incident i
-    SET resolved_at = clock_timestamp(), resolution = end_incident.resolution, resolved_batch = end_incident.batch, resolved_place = end_incident.place,
-        resolved_by = CASE WHEN end_incident.resolution IN ('real', 'false_alarm') THEN coalesce(nullif(current_setting('role'), 'none'), session_user) END,
-        note = coalesce(end_incident.note, i.note)
     -- Never waits for a session that has it: that one may be idle in its transaction.
-    WHERE i.incident_id = (
-        SELECT u.incident_id FROM pgslo_catalog.incident u
-        WHERE u.incident_id = end_incident.incident_id AND u.resolved_at IS NULL
-        FOR UPDATE SKIP LOCKED);
-    RETURN FOUND;
+    SELECT u.* INTO known FROM pgslo_catalog.incident u
+    WHERE u.incident_id = end_incident.incident_id AND u.resolved_at IS NULL
+    FOR NO KEY UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    is_stored := EXISTS (
+        SELECT FROM pgslo_catalog.missed_batch m
+        WHERE m.rule_id = known.rule_id AND m.ended_at IS NULL
+          -- Those that tick() has not joined to an incident yet are of the last one.
+          AND (m.incident_id = known.incident_id OR m.incident_id IS NULL AND known.over_at IS NULL));
+    -- It was so already.
+    IF is_stored AND known.over_at IS NOT NULL AND (known.resolution IS NOT NULL OR end_incident.resolution <> 'real') THEN
+        RETURN false;
+    END IF;
+    UPDATE pgslo_catalog.incident i
+    SET over_at = coalesce(known.over_at, clock_timestamp()),
+        over_batch = CASE WHEN known.over_at IS NULL THEN end_incident.batch ELSE known.over_batch END,
+        over_place = CASE WHEN known.over_at IS NULL THEN end_incident.place ELSE known.over_place END,
+        resolved_at = CASE WHEN NOT is_stored THEN clock_timestamp() END,
+        resolution = CASE
+            -- What a role said of it stays.
+            WHEN known.resolution = 'real' AND NOT is_decided OR end_incident.resolution = 'real' THEN 'real'
+            WHEN is_stored THEN NULL
+            WHEN end_incident.resolution = 'met' THEN pgslo_catalog.resolution_of(known.incident_id)
+            ELSE end_incident.resolution END,
+        resolved_by = CASE WHEN is_decided THEN coalesce(nullif(current_setting('role'), 'none'), session_user) ELSE i.resolved_by END,
+        note = coalesce(end_incident.note, i.note)
+    WHERE i.incident_id = known.incident_id;
+    RETURN true;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) IS 'Resolve an open incident that no other transaction has, and return whether it did.';
+COMMENT ON FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) IS 'End an incident that no other transaction has, and return whether it did: it is resolved, or over while missed batches of it are stored.';
 
 CREATE FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition) RETURNS void
     LANGUAGE plpgsql
@@ -4300,7 +4391,8 @@ BEGIN
             WHEN EXISTS (
                 SELECT FROM pgslo_catalog.missed_batch k
                 WHERE k.rule_id = m.rule_id AND k.batch = m.batch AND k.ended_as = 'false_alarm' AND k.ended_at >= m.missed_at) THEN 'false_alarm'
-            WHEN s.rows <= 0 AND NOT pgslo_catalog.misses_rows(r.measure) THEN 'removed'
+            -- Rows of an unknown batch may be others than those that fail.
+            WHEN s.rows <= 0 AND NOT pgslo_catalog.misses_rows(r.measure) AND (m.batch <> 'unknown' OR s.failed <= 0) THEN 'removed'
             -- Rows that were not evaluated may still be bad.
             WHEN EXISTS (
                 SELECT FROM pgslo_catalog.rule_break b
@@ -4314,14 +4406,14 @@ BEGIN
         JOIN pgslo_catalog.rule r USING (rule_id)
         CROSS JOIN LATERAL (
             -- A row trigger sees rows that fail alone: how many a batch of a streamed table has, tick() counts.
-            SELECT CASE WHEN (end_missed.definition).writes = 'bulk' THEN coalesce(sum(f.rows), 0)
-                        ELSE (SELECT b.rows FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = m.batch) END::bigint AS rows,
+            SELECT CASE WHEN (end_missed.definition).writes = 'bulk' THEN coalesce(sum(f.rows), max(t.rows), 0) ELSE max(t.rows) END::bigint AS rows,
                    coalesce(sum((f.failures ->> r.name)::bigint), 0)::bigint AS failed,
                    -- Counted from the table, which does not say how many of its rows fail.
                    coalesce(bool_or(f.operation = 'recounted' AND f.failures IS NULL), false)
                        AND (end_missed.definition).judge IS NULL AS is_uncounted
-            FROM pgslo_catalog.fragment f
-            WHERE f.definition_id = id AND f.batch = m.batch
+            FROM (SELECT) AS one
+            LEFT JOIN pgslo_catalog.batch t ON t.definition_id = id AND t.name = m.batch
+            LEFT JOIN pgslo_catalog.fragment f ON f.definition_id = id AND f.batch = m.batch
         ) s
         WHERE m.definition = known AND m.ended_at IS NULL
     )
@@ -4768,6 +4860,40 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Add up what was written to a loaded table, and close and judge what is due, for about a second; a batch that is named, or all for *, at once. Return whether more is due.';
 
+CREATE FUNCTION pgslo_catalog.follow_missed(definition pgslo_catalog.definition) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (follow_missed.definition).definition_id;
+    settled record;
+BEGIN
+    PERFORM pgslo_catalog.join_missed(id);
+    PERFORM pgslo_catalog.end_missed(follow_missed.definition);
+    FOR settled IN
+        SELECT i.* FROM pgslo_catalog.incident i
+        WHERE i.definition_id = id AND i.resolved_at IS NULL
+          AND (i.over_at IS NOT NULL OR EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.incident_id = i.incident_id))
+          AND NOT EXISTS (
+              SELECT FROM pgslo_catalog.missed_batch m
+              WHERE m.rule_id = i.rule_id AND m.ended_at IS NULL AND (m.incident_id = i.incident_id OR m.incident_id IS NULL))
+        ORDER BY i.incident_id
+    LOOP
+        PERFORM pgslo_catalog.end_incident(settled.incident_id, 'met', settled.opened_batch, settled.opened_place, NULL);
+    END LOOP;
+    -- Batches of it are bad again.
+    UPDATE pgslo_catalog.incident i
+    SET resolved_at = NULL, resolution = CASE WHEN i.resolution = 'real' THEN 'real' END
+    WHERE i.incident_id IN (
+        SELECT u.incident_id FROM pgslo_catalog.incident u
+        WHERE u.definition_id = id AND u.resolved_at IS NOT NULL AND u.incident_id IN (
+            SELECT m.incident_id FROM pgslo_catalog.missed_batch m WHERE m.definition = (follow_missed.definition).name AND m.ended_at IS NULL)
+        FOR NO KEY UPDATE SKIP LOCKED);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.follow_missed(definition pgslo_catalog.definition) IS 'End missed batches of a definition that are good or gone, and resolve incidents that have none any more.';
+
 CREATE FUNCTION pgslo_catalog.follow_pairs(definition pgslo_catalog.definition) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4944,7 +5070,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.follow_until(at_once text) IS 'When tick() goes on to the next definition; a batch that is asked for by name is judged however long that takes.';
 
-CREATE FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text, is_tick boolean DEFAULT true) RETURNS void
+CREATE FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text, is_tick boolean DEFAULT true, is_worse boolean DEFAULT true) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -4958,8 +5084,22 @@ DECLARE
 BEGIN
     SELECT i.* INTO open
     FROM pgslo_catalog.incident i
-    WHERE i.definition_id = (follow_verdict.rule).definition_id AND i.rule_id = (follow_verdict.rule).rule_id AND i.resolved_at IS NULL;
+    WHERE i.definition_id = (follow_verdict.rule).definition_id AND i.rule_id = (follow_verdict.rule).rule_id AND i.over_at IS NULL;
 
+    -- One that was missed before, and was corrected or accepted since.
+    IF follow_verdict.verdict = 'missed' AND (
+        follow_verdict.place >= open.opened_place OR EXISTS (
+            SELECT FROM pgslo_catalog.missed_batch m
+            WHERE m.rule_id = (follow_verdict.rule).rule_id AND m.batch = follow_verdict.batch AND m.ended_as <> 'retired')
+    ) THEN
+        PERFORM pgslo_catalog.record_missed(follow_verdict.rule, follow_verdict.batch, follow_verdict.place, follow_verdict.is_worse);
+    ELSIF follow_verdict.verdict = 'met' THEN
+        UPDATE pgslo_catalog.missed_batch m SET ended_at = clock_timestamp(), ended_as = 'corrected'
+        WHERE m.missed_id IN (
+            SELECT u.missed_id FROM pgslo_catalog.missed_batch u
+            WHERE u.rule_id = (follow_verdict.rule).rule_id AND u.batch = follow_verdict.batch AND u.ended_at IS NULL
+            FOR UPDATE SKIP LOCKED);
+    END IF;
     IF follow_verdict.verdict = 'missed' AND open.incident_id IS NULL THEN
         last_place := pgslo_catalog.last_place((follow_verdict.rule).definition_id);
         -- The newest run of missed batches; those that could not be judged neither add to it nor end it. An old batch that is
@@ -4976,7 +5116,7 @@ BEGIN
         WHERE w.verdict = 'missed';
         IF first.run >= (follow_verdict.rule).missed_before_open THEN
             PERFORM pgslo_catalog.open_incident(follow_verdict.rule, first.batch, first.place, follow_verdict.is_tick);
-            PERFORM pgslo_catalog.record_missed(follow_verdict.rule, v.batch, v.place)
+            PERFORM pgslo_catalog.record_missed(follow_verdict.rule, v.batch, v.place, false)
             FROM pgslo_catalog.verdict v
             WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.place >= first.place AND v.verdict = 'missed'
               AND (v.place <= last_place OR follow_verdict.place > last_place)
@@ -4987,14 +5127,11 @@ BEGIN
             FROM pgslo_catalog.batch b
             WHERE i.incident_id IN (
                 SELECT u.incident_id FROM pgslo_catalog.incident u
-                WHERE u.rule_id = (follow_verdict.rule).rule_id AND u.resolved_at IS NULL
-                FOR UPDATE SKIP LOCKED)
+                WHERE u.rule_id = (follow_verdict.rule).rule_id AND u.over_at IS NULL
+                FOR NO KEY UPDATE SKIP LOCKED)
               AND b.definition_id = i.definition_id AND b.name = i.opened_batch;
         END IF;
         RETURN;
-    END IF;
-    IF follow_verdict.verdict = 'missed' AND follow_verdict.place >= open.opened_place THEN
-        PERFORM pgslo_catalog.record_missed(follow_verdict.rule, follow_verdict.batch, follow_verdict.place);
     END IF;
 
     IF follow_verdict.verdict <> 'met' OR open.incident_id IS NULL OR follow_verdict.place < open.opened_place THEN
@@ -5024,7 +5161,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text, is_tick boolean) IS 'Opens, heals or resolves the incident of a rule over batches after a batch was judged; the verdict is written down already.';
+COMMENT ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text, is_tick boolean, is_worse boolean) IS 'Open or end the incident of a rule over batches after a batch was evaluated; the verdict is recorded already. is_worse: it is another than before.';
 
 CREATE FUNCTION pgslo_catalog.foreign_key_fault(relation regclass, rests_on jsonb, OUT said text, OUT to_do text) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -5199,7 +5336,10 @@ CREATE FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_
     AS $$
 DECLARE
     is_future boolean := (give_verdict.batch).place > pgslo_catalog.last_place((give_verdict.rule).definition_id);
+    before pgslo_catalog.verdict;
 BEGIN
+    SELECT v.* INTO before FROM pgslo_catalog.verdict v
+    WHERE v.rule_id = (give_verdict.rule).rule_id AND v.batch = (give_verdict.batch).name;
     INSERT INTO pgslo_catalog.verdict AS v (definition_id, rule_id, batch, place, verdict, value, low, high, score, said, example)
     VALUES ((give_verdict.rule).definition_id, (give_verdict.rule).rule_id, (give_verdict.batch).name, (give_verdict.batch).place,
             give_verdict.verdict, give_verdict.value, give_verdict.low, give_verdict.high, give_verdict.score,
@@ -5208,7 +5348,8 @@ BEGIN
     ON CONFLICT ON CONSTRAINT verdict_is_given_once_a_batch DO UPDATE SET
         place = excluded.place, verdict = excluded.verdict, value = excluded.value, low = excluded.low, high = excluded.high,
         score = excluded.score, said = excluded.said, example = excluded.example, judged_at = excluded.judged_at;
-    PERFORM pgslo_catalog.follow_verdict(give_verdict.rule, (give_verdict.batch).name, (give_verdict.batch).place, give_verdict.verdict, give_verdict.is_tick);
+    PERFORM pgslo_catalog.follow_verdict(give_verdict.rule, (give_verdict.batch).name, (give_verdict.batch).place, give_verdict.verdict, give_verdict.is_tick,
+        (before.verdict, before.value) IS DISTINCT FROM (give_verdict.verdict, give_verdict.value));
 END
 $$;
 
@@ -5329,7 +5470,10 @@ CREATE FUNCTION pgslo_catalog.has_open_incident(rule pgslo_catalog.rule) RETURNS
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    RETURN EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.definition_id = (has_open_incident.rule).definition_id AND i.rule_id = (has_open_incident.rule).rule_id AND i.resolved_at IS NULL);
+    RETURN EXISTS (
+        SELECT FROM pgslo_catalog.incident i
+        WHERE i.definition_id = (has_open_incident.rule).definition_id AND i.rule_id = (has_open_incident.rule).rule_id
+          AND i.over_at IS NULL);
 END
 $$;
 
@@ -5348,37 +5492,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.has_unknown_rows(definition_id bigint) IS 'Return whether rows were not judged whose batch is unknown.';
 
-CREATE FUNCTION pgslo_catalog.heal_incidents() RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    open record;
-BEGIN
-    FOR open IN
-        SELECT i.incident_id, i.opened_batch, i.opened_place, r AS rule
-        FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
-        WHERE i.resolved_at IS NULL AND r.scope = 'row'
-          -- Only where something was written to its batch after it opened.
-          AND EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = i.definition_id AND f.batch = i.opened_batch AND f.operation IN ('update', 'delete', 'merged', 'recount', 'recounted'))
-        ORDER BY i.incident_id
-    LOOP
-        -- A batch that is not judged yet may still have the bad rows.
-        CONTINUE WHEN EXISTS (
-            SELECT FROM pgslo_catalog.rule_break b WHERE b.rule_id = (open.rule).rule_id AND b.batch IS NOT NULL);
-        CONTINUE WHEN pgslo_catalog.batch_is_missed(open.rule, open.opened_batch) OR pgslo_catalog.unknown_is_missed(open.rule) OR EXISTS (
-            SELECT FROM (
-                SELECT DISTINCT f.batch FROM pgslo_catalog.fragment f
-                WHERE f.definition_id = (open.rule).definition_id AND f.place >= open.opened_place AND f.failures IS NOT NULL AND f.failures ? (open.rule).name
-            ) failing
-            WHERE pgslo_catalog.batch_is_missed(open.rule, failing.batch));
-        PERFORM pgslo_catalog.end_incident(open.incident_id, 'healed', open.opened_batch, open.opened_place, NULL);
-    END LOOP;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.heal_incidents() IS 'Resolves incidents of rules over rows whose bad rows are gone.';
-
 CREATE FUNCTION pgslo_catalog.healthy(definition pgslo_catalog.definition, columns text[], as_of timestamp with time zone) RETURNS TABLE(batch text, place numeric, rows bigint)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5390,7 +5503,7 @@ BEGIN
     FROM pgslo_catalog.batch b
     WHERE b.definition_id = (healthy.definition).definition_id AND b.closed_at <= healthy.as_of AND b.rows > 0
       AND b.place <= pgslo_catalog.last_place(healthy.definition)
-      AND NOT EXISTS (SELECT FROM spoilt u WHERE b.place >= u.first_place AND (b.place < u.end_place OR u.with_end AND b.place = u.end_place))
+      AND NOT EXISTS (SELECT FROM spoilt u WHERE u.batch = b.name)
     ORDER BY b.place;
 END
 $$;
@@ -5613,6 +5726,23 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_json(value text) IS 'Whether the text is JSON.';
+
+CREATE FUNCTION pgslo_catalog.is_known_missed(rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM pgslo_catalog.incident i
+        WHERE i.definition_id = (is_known_missed.rule).definition_id AND i.rule_id = (is_known_missed.rule).rule_id
+          AND i.resolved_at IS NULL AND i.over_place > is_known_missed.place
+    ) AND EXISTS (
+        SELECT FROM pgslo_catalog.missed_batch m
+        WHERE m.rule_id = (is_known_missed.rule).rule_id AND m.batch = is_known_missed.batch AND m.ended_at IS NULL);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_known_missed(rule pgslo_catalog.rule, batch text, place numeric) IS 'Whether a batch is a missed batch of an incident that is over: more of its rows open no other incident.';
 
 CREATE FUNCTION pgslo_catalog.is_missed(rule pgslo_catalog.rule, rows bigint, failed bigint) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -5905,8 +6035,8 @@ BEGIN
     FOR two IN
         SELECT k AS kept, o AS other
         FROM pgslo_catalog.incident k
-        JOIN pgslo_catalog.incident o ON o.rule_id = k.rule_id AND o.resolved_at IS NULL AND NOT o.opened_by_tick
-        WHERE k.resolved_at IS NULL AND k.opened_by_tick
+        JOIN pgslo_catalog.incident o ON o.rule_id = k.rule_id AND o.over_at IS NULL AND NOT o.opened_by_tick
+        WHERE k.over_at IS NULL AND k.opened_by_tick
         ORDER BY k.incident_id
         FOR UPDATE OF k, o SKIP LOCKED
     LOOP
@@ -5924,24 +6054,51 @@ BEGIN
             muted_until = greatest(i.muted_until, (two.other).muted_until)
         WHERE i.incident_id = (two.kept).incident_id;
         SELECT e.* INTO before FROM pgslo_catalog.incident_event e
-        WHERE e.incident_id = (two.other).incident_id AND e.event = 'resolved'
+        WHERE e.incident_id = (two.other).incident_id AND e.event IN ('over', 'resolved')
         ORDER BY e.incident_event_id DESC LIMIT 1;
-        IF NOT FOUND THEN
+        UPDATE pgslo_catalog.missed_batch m SET incident_id = (two.kept).incident_id
+        WHERE m.incident_id = (two.other).incident_id AND (before.happened_at IS NULL OR m.missed_at > before.happened_at);
+        IF before.incident_event_id IS NULL THEN
             DELETE FROM pgslo_catalog.incident i WHERE i.incident_id = (two.other).incident_id;
             CONTINUE;
         END IF;
         -- One that a person had resolved, and that was reopened beside tick(): as it was before, with its history.
         UPDATE pgslo_catalog.incident i
-        SET resolved_at = before.happened_at, resolution = before.resolution, resolved_batch = before.batch, resolved_by = before.done_by,
-            resolved_place = coalesce((SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = i.definition_id AND b.name = before.batch), i.opened_place)
+        SET over_at = before.happened_at, resolved_at = CASE before.event WHEN 'resolved' THEN before.happened_at END,
+            resolution = before.resolution, over_batch = before.batch, resolved_by = before.done_by,
+            over_place = coalesce((SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = i.definition_id AND b.name = before.batch), i.opened_place)
         WHERE i.incident_id = (two.other).incident_id;
         DELETE FROM pgslo_catalog.incident_event e
-        WHERE e.incident_id = (two.other).incident_id AND e.incident_event_id > before.incident_event_id AND e.event IN ('reopened', 'resolved');
+        WHERE e.incident_id = (two.other).incident_id AND e.incident_event_id > before.incident_event_id AND e.event IN ('reopened', 'over', 'resolved');
     END LOOP;
 END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.join_incidents() IS 'Make one of two open incidents of a rule, where tick() opened the second because the transaction that opened the first had not ended.';
+
+CREATE FUNCTION pgslo_catalog.join_missed(definition_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Writers leave that out: a foreign key would have them wait for a session that has the incident.
+    UPDATE pgslo_catalog.missed_batch m SET incident_id = j.incident_id
+    FROM (
+        SELECT u.missed_id, s.incident_id
+        FROM pgslo_catalog.stored_batch s
+        JOIN pgslo_catalog.missed_batch u USING (missed_id)
+        JOIN pgslo_catalog.incident i ON i.incident_id = s.incident_id
+        -- By name, for which there is an index that grows with no history.
+        WHERE u.definition = (SELECT d.name FROM pgslo_catalog.definition d WHERE d.definition_id = join_missed.definition_id)
+          AND u.incident_id IS NULL AND u.ended_at IS NULL
+        FOR NO KEY UPDATE OF u SKIP LOCKED
+        FOR KEY SHARE OF i SKIP LOCKED
+    ) j
+    WHERE m.missed_id = j.missed_id;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.join_missed(definition_id bigint) IS 'Record the incidents of missed batches that writers recorded.';
 
 CREATE FUNCTION pgslo_catalog.jsonb_of(value text, type regtype) RETURNS text
     LANGUAGE sql STABLE
@@ -6035,7 +6192,7 @@ BEGIN
     day.name := pgslo_catalog.day_of_check();
     day.place := pgslo_catalog.place_of_check();
     -- Given when something is wrong, and when it no longer is; a promise that is kept all the time is no news.
-    IF broken > 0 OR EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.rule_id = judge_assertion.rule_id AND i.resolved_at IS NULL)
+    IF broken > 0 OR EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.rule_id = judge_assertion.rule_id AND i.over_at IS NULL)
         OR EXISTS (SELECT FROM pgslo_catalog.verdict v WHERE v.rule_id = judge_assertion.rule_id AND v.batch = day.name) THEN
         PERFORM pgslo_catalog.give_verdict(rule, day, CASE WHEN broken > 0 THEN 'missed' ELSE 'met' END, broken::float8, NULL, 0, NULL,
             pgslo_catalog.groups_said(broken, broken > 0 AND first.group_shown IS NULL), judge_assertion.is_tick, first.group_shown);
@@ -6620,8 +6777,8 @@ CREATE TABLE pgslo_catalog.incident (
     opened_batch text NOT NULL,
     opened_place numeric NOT NULL,
     resolved_at timestamp with time zone,
-    resolved_batch text,
-    resolved_place numeric,
+    over_batch text,
+    over_place numeric,
     resolution text,
     writer text,
     application text,
@@ -6634,20 +6791,26 @@ CREATE TABLE pgslo_catalog.incident (
     definition text,
     about text[],
     opened_by_tick boolean DEFAULT false NOT NULL,
-    CONSTRAINT incident_is_resolved_with_a_resolution CHECK (((resolved_at IS NULL) = (resolution IS NULL))),
-    CONSTRAINT incident_resolution_is_known CHECK ((resolution = ANY (ARRAY['met'::text, 'healed'::text, 'retired'::text, 'real'::text, 'false_alarm'::text]))),
+    over_at timestamp with time zone,
+    CONSTRAINT incident_has_no_resolution_while_open CHECK (((resolution IS NULL) OR (resolved_at IS NOT NULL) OR ((resolution = 'real'::text) AND (over_at IS NOT NULL)))),
+    CONSTRAINT incident_is_resolved_with_a_resolution CHECK (((resolved_at IS NULL) OR ((resolution IS NOT NULL) AND (over_at IS NOT NULL)))),
+    CONSTRAINT incident_resolution_is_known CHECK ((resolution = ANY (ARRAY['met'::text, 'healed'::text, 'removed'::text, 'accepted'::text, 'retired'::text, 'real'::text, 'false_alarm'::text]))),
     CONSTRAINT note_is_at_most_4000_characters CHECK ((length(note) <= 4000))
 );
 
 COMMENT ON TABLE pgslo_catalog.incident IS 'Runs of missed batches of one rule.';
 
+COMMENT ON COLUMN pgslo_catalog.incident.resolved_at IS 'When no batch of it was missed any more.';
+
 COMMENT ON COLUMN pgslo_catalog.incident.writer IS 'Who wrote what opened it, for example the role of the nightly job.';
 
-COMMENT ON COLUMN pgslo_catalog.incident.definition IS 'The name of its definition while it is open.';
+COMMENT ON COLUMN pgslo_catalog.incident.definition IS 'The name of its definition until it is resolved.';
 
-COMMENT ON COLUMN pgslo_catalog.incident.about IS 'Columns whose readers are warned while it is open; * for a rule about the table as a whole.';
+COMMENT ON COLUMN pgslo_catalog.incident.about IS 'Columns whose readers are warned until it is resolved; * for a rule about the table as a whole.';
 
 COMMENT ON COLUMN pgslo_catalog.incident.opened_by_tick IS 'Whether tick() opened it while a transaction that had not ended held the lock of the rule; that one may have opened another.';
+
+COMMENT ON COLUMN pgslo_catalog.incident.over_at IS 'When later batches met the rule, or a role said so; NULL while it is open.';
 
 CREATE FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS numeric
     LANGUAGE plpgsql STABLE
@@ -6718,7 +6881,7 @@ CREATE FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) RETURN
     FROM pgslo_catalog.rule r
     WHERE r.rule_id = learn_from.incident.rule_id AND r.kind = 'learned' AND learn_from.incident.resolution = 'false_alarm'
       AND p.definition_id = learn_from.incident.definition_id AND p.column_name = coalesce(r.columns[1], '*') AND NOT p.baseline
-      AND p.place >= learn_from.incident.opened_place AND p.place <= coalesce(learn_from.incident.resolved_place, 'Infinity')
+      AND p.place >= learn_from.incident.opened_place AND p.place <= coalesce(learn_from.incident.over_place, 'Infinity')
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) IS 'Widens learned bounds after an incident that was resolved as a false alarm.';
@@ -6812,7 +6975,7 @@ BEGIN
                 WHEN 2 THEN PERFORM pgslo_catalog.judge_age(look_after.definition);
                 WHEN 3 THEN PERFORM pgslo_catalog.resolve_met(look_after.definition);
                 WHEN 4 THEN PERFORM pgslo_catalog.follow_assertions(look_after.definition);
-                WHEN 5 THEN PERFORM pgslo_catalog.end_missed(look_after.definition);
+                WHEN 5 THEN PERFORM pgslo_catalog.follow_missed(look_after.definition);
             END CASE;
         EXCEPTION
             WHEN query_canceled THEN
@@ -7563,7 +7726,7 @@ CREATE FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule
     AS $$
 DECLARE
     is_plain boolean := rule.at_least IS NULL AND rule.at_most IS NULL;
-    below numeric := coalesce(incident.resolved_place, 'Infinity');
+    below numeric := coalesce(incident.over_place, 'Infinity');
     batch record;
     summed record;
     newest text;
@@ -8078,6 +8241,29 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.newest_data(definition pgslo_catalog.definition) IS 'How new a table''s data is; NULL when that cannot be told.';
 
+CREATE FUNCTION pgslo_catalog.newest_known(incident pgslo_catalog.incident, OUT batch text, OUT place numeric) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (newest_known.incident).definition_id;
+    last_place numeric := pgslo_catalog.last_place(id);
+BEGIN
+    -- A role has judged all up to it, and nothing that is still to come.
+    SELECT w.batch, least(w.place, last_place) INTO newest_known.batch, newest_known.place
+    FROM (
+        SELECT b.name AS batch, b.place FROM pgslo_catalog.batch b WHERE b.definition_id = id
+        UNION ALL SELECT f.batch, f.place FROM (SELECT f.batch, f.place FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.place <= last_place ORDER BY f.place DESC LIMIT 1) f
+        UNION ALL SELECT v.batch, v.place FROM pgslo_catalog.verdict v WHERE v.rule_id = (newest_known.incident).rule_id
+        UNION ALL SELECT (newest_known.incident).opened_batch, (newest_known.incident).opened_place
+    ) w
+    ORDER BY w.place <= last_place DESC, w.place DESC
+    LIMIT 1;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.newest_known(incident pgslo_catalog.incident, OUT batch text, OUT place numeric) IS 'The newest batch that was there when a role ends an incident.';
+
 CREATE FUNCTION pgslo_catalog.normal_quantile(share double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8115,8 +8301,10 @@ CREATE FUNCTION pgslo_catalog.note_incident() RETURNS trigger
 DECLARE
     what text := CASE
         WHEN TG_OP = 'INSERT' THEN 'opened'
+        WHEN OLD.over_at IS NOT NULL AND NEW.over_at IS NULL THEN 'reopened'
         WHEN OLD.resolved_at IS NULL AND NEW.resolved_at IS NOT NULL THEN 'resolved'
-        WHEN OLD.resolved_at IS NOT NULL AND NEW.resolved_at IS NULL THEN 'reopened'
+        WHEN OLD.resolved_at IS NOT NULL AND NEW.resolved_at IS NULL OR OLD.over_at IS NULL AND NEW.over_at IS NOT NULL THEN 'over'
+        WHEN NEW.resolution = 'real' AND OLD.resolution IS NULL THEN 'confirmed'
         WHEN OLD.acknowledged_at IS DISTINCT FROM NEW.acknowledged_at AND NEW.acknowledged_at IS NOT NULL THEN 'acknowledged'
         WHEN OLD.muted_until IS DISTINCT FROM NEW.muted_until THEN CASE WHEN NEW.muted_until IS NULL THEN 'unmuted' ELSE 'muted' END
     END;
@@ -8128,9 +8316,9 @@ BEGIN
     END IF;
     INSERT INTO pgslo_catalog.incident_event AS e (incident_id, event, batch, muted_until, resolution, note)
     VALUES (NEW.incident_id, what,
-            CASE what WHEN 'opened' THEN NEW.opened_batch WHEN 'resolved' THEN NEW.resolved_batch END,
+            CASE WHEN what = 'opened' THEN NEW.opened_batch WHEN what IN ('over', 'resolved') THEN NEW.over_batch END,
             CASE what WHEN 'muted' THEN NEW.muted_until END,
-            CASE what WHEN 'resolved' THEN NEW.resolution END,
+            CASE WHEN what IN ('over', 'confirmed', 'resolved') THEN NEW.resolution END,
             CASE WHEN TG_OP = 'INSERT' OR OLD.note IS DISTINCT FROM NEW.note THEN NEW.note END)
     RETURNING e.incident_event_id INTO noted;
     INSERT INTO pgslo_catalog.unannounced (incident_event_id) VALUES (noted);
@@ -8262,7 +8450,8 @@ DECLARE
     is_locked boolean;
 BEGIN
     -- Looked up first because an insert that conflicts uses a number up all the same.
-    IF pgslo_catalog.has_open_incident(open_incident.rule) THEN
+    IF pgslo_catalog.has_open_incident(open_incident.rule)
+        OR pgslo_catalog.is_known_missed(open_incident.rule, open_incident.batch, open_incident.place) THEN
         RETURN true;
     END IF;
     -- Never waits: a writer that does not get the row leaves the incident to the one that has it, and to tick().
@@ -8281,7 +8470,7 @@ BEGIN
     END IF;
     INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, opened_by_tick)
     VALUES ((open_incident.rule).definition_id, (open_incident.rule).rule_id, open_incident.batch, open_incident.place, NOT is_locked)
-    ON CONFLICT (definition_id, rule_id, opened_by_tick) WHERE resolved_at IS NULL DO NOTHING;
+    ON CONFLICT (definition_id, rule_id, opened_by_tick) WHERE over_at IS NULL DO NOTHING;
     RETURN true;
 EXCEPTION WHEN serialization_failure THEN
     RETURN true;  -- Another transaction opened it after this one's snapshot was taken.
@@ -8314,16 +8503,19 @@ BEGIN
         -- Up to now, though the watermark moves no further than the oldest transaction that is still open somewhere.
         WHERE f.failures IS NOT NULL AND f.xid >= coalesce(since, '0')
           AND NOT EXISTS (
-              SELECT FROM pgslo_catalog.incident i
-              WHERE i.rule_id = r.rule_id
-                AND (i.resolved_at IS NULL OR i.resolved_at >= f.written_at AND (i.resolution <> 'met' OR i.resolved_place > f.place)))
+              SELECT FROM pgslo_catalog.missed_batch m
+              WHERE m.rule_id = r.rule_id AND m.batch = f.batch
+                AND (m.ended_at IS NULL AND m.incident_id IS NOT NULL OR m.ended_as = 'false_alarm'
+                     OR m.ended_as = 'accepted' AND NOT EXISTS (
+                         SELECT FROM pgslo_catalog.missed_batch u
+                         WHERE u.rule_id = r.rule_id AND u.batch = f.batch AND u.ended_at IS NULL)))
         GROUP BY r, f.batch
         ORDER BY min(f.place)
     LOOP
         CONTINUE WHEN NOT pgslo_catalog.batch_is_missed(missed.rule, missed.batch);
         BEGIN
             all_done := pgslo_catalog.open_incident(missed.rule, missed.batch, missed.place, true) AND all_done;
-            PERFORM pgslo_catalog.record_missed(missed.rule, missed.batch, missed.place);
+            PERFORM pgslo_catalog.record_missed(missed.rule, missed.batch, missed.place, false);
         EXCEPTION WHEN OTHERS THEN
             PERFORM pgslo_catalog.say_left((SELECT d.name FROM pgslo_catalog.definition d WHERE d.definition_id = (missed.rule).definition_id), SQLSTATE, SQLERRM);
             all_done := false;
@@ -8345,12 +8537,13 @@ CREATE FUNCTION pgslo_catalog.open_one(incident_id bigint) RETURNS pgslo_catalog
 DECLARE
     found pgslo_catalog.incident;
 BEGIN
-    SELECT i.* INTO found FROM pgslo_catalog.incident i WHERE i.incident_id = open_one.incident_id FOR UPDATE;
+    SELECT i.* INTO found FROM pgslo_catalog.incident i WHERE i.incident_id = open_one.incident_id FOR NO KEY UPDATE;
     IF found.incident_id IS NULL OR found.resolved_at IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'no_data_found',
-            MESSAGE = format('incident %s is not open', open_one.incident_id),
-            DETAIL = CASE WHEN found.incident_id IS NULL THEN 'There is no such incident.'
+            MESSAGE = CASE WHEN found.incident_id IS NULL THEN format('incident %s does not exist', open_one.incident_id)
+                           ELSE format('incident %s is resolved already', open_one.incident_id) END,
+            DETAIL = CASE WHEN found.incident_id IS NULL THEN 'No incident has that number.'
                           ELSE format('It was resolved (%s) at %s UTC%s.', found.resolution, to_char(found.resolved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), coalesce(' by ' || found.resolved_by, '')) END,
             HINT = 'SELECT * FROM pgslo.incident WHERE resolved_at IS NULL;';
     END IF;
@@ -8358,7 +8551,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.open_one(incident_id bigint) IS 'An open incident, locked; an error if it is none.';
+COMMENT ON FUNCTION pgslo_catalog.open_one(incident_id bigint) IS 'An incident that is open or over, locked; an error if it is resolved, or there is none.';
 
 CREATE FUNCTION pgslo_catalog.overdrawn(definition_id bigint) RETURNS text[]
     LANGUAGE plpgsql STABLE
@@ -9230,7 +9423,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) IS 'Appends what a statement added to its batches (sign 1; 0 when its rows are counted elsewhere) or took away (-1).';
 
-CREATE FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch text, place numeric) RETURNS void
+CREATE FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch text, place numeric, is_worse boolean DEFAULT true) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -9247,11 +9440,11 @@ BEGIN
       AND NOT EXISTS (
           SELECT FROM pgslo_catalog.missed_batch m
           WHERE m.rule_id = (record_missed.rule).rule_id AND m.batch = record_missed.batch
-            AND (m.ended_at IS NULL OR m.ended_as = 'false_alarm'));
+            AND (m.ended_at IS NULL OR m.ended_as = 'false_alarm' OR m.ended_as = 'accepted' AND NOT record_missed.is_worse));
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch text, place numeric) IS 'Record that a batch misses a rule, unless that is recorded; never waits and never fails the write.';
+COMMENT ON FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch text, place numeric, is_worse boolean) IS 'Record that a batch misses a rule, unless that is recorded; one that was accepted only if it is worse. Never waits and never fails the write.';
 
 CREATE FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[], old_key text[], changed text[]) RETURNS void
     LANGUAGE plpgsql
@@ -9342,7 +9535,7 @@ BEGIN
           AND NOT (
               EXISTS (
                   SELECT FROM pgslo_catalog.incident i
-                  WHERE i.definition_id = id AND i.rule_id = r.rule_id AND i.resolved_at IS NULL)
+                  WHERE i.definition_id = id AND i.rule_id = r.rule_id AND i.over_at IS NULL)
               AND EXISTS (
                   SELECT FROM pgslo_catalog.missed_batch m
                   WHERE m.rule_id = r.rule_id AND m.batch = record_row.batch AND m.ended_at IS NULL))
@@ -9380,7 +9573,7 @@ DECLARE
     unwritten pgslo_catalog.measured[] := '{}';
     -- Earlier batches cannot resolve an open incident.
     open_from numeric := (
-        SELECT min(i.opened_place) FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.resolved_at IS NULL);
+        SELECT min(i.opened_place) FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.over_at IS NULL);
     judged record;
     has_failures boolean;
     is_missed boolean;
@@ -9433,7 +9626,7 @@ BEGIN
             SELECT r AS rule, r.name, n.failed, r.at_least IS NULL AND r.at_most IS NULL AS is_plain, i.opened_place
             FROM unnest(record_statement.rules, batch.failed) AS n (name, failed)
             JOIN pgslo_catalog.rule r ON r.definition_id = id AND r.name = n.name
-            LEFT JOIN pgslo_catalog.incident i ON i.definition_id = id AND i.rule_id = r.rule_id AND i.resolved_at IS NULL
+            LEFT JOIN pgslo_catalog.incident i ON i.definition_id = id AND i.rule_id = r.rule_id AND i.over_at IS NULL
             WHERE n.failed > 0 OR i.opened_place < batch.place
             ORDER BY r.rule_id
         LOOP
@@ -9441,11 +9634,11 @@ BEGIN
             is_missed := judged.failed > 0 AND (judged.is_plain OR pgslo_catalog.batch_is_missed(judged.rule, batch.batch));
             IF is_missed THEN
                 missed := missed || judged.name;
+                IF judged.opened_place IS NULL THEN
+                    PERFORM pgslo_catalog.open_incident(judged.rule, batch.batch, batch.place);
+                END IF;
                 PERFORM pgslo_catalog.record_missed(judged.rule, batch.batch, batch.place);
-            END IF;
-            IF is_missed AND judged.opened_place IS NULL THEN
-                PERFORM pgslo_catalog.open_incident(judged.rule, batch.batch, batch.place);
-            ELSIF NOT is_missed AND judged.opened_place < batch.place
+            ELSIF judged.opened_place < batch.place
                 -- Beyond a number, incidents of the statement stay open until its last batch.
                 AND (resolved < most OR written.is_last)
                 AND (judged.failed > 0 OR NOT pgslo_catalog.batch_is_missed(judged.rule, batch.batch)) THEN
@@ -9454,7 +9647,7 @@ BEGIN
             END IF;
         END LOOP;
         open_from := (
-            SELECT min(i.opened_place) FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.resolved_at IS NULL);
+            SELECT min(i.opened_place) FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.over_at IS NULL);
     END LOOP;
     PERFORM pgslo_catalog.append_fragments(id, record_statement.operation, 1, record_statement.columns,
         record_statement.tallies, record_statement.rules, unwritten, NULL, record_statement.mask)
@@ -9759,6 +9952,8 @@ CREATE FUNCTION pgslo_catalog.register(document jsonb) RETURNS void
 DECLARE
     id bigint;
     former regclass := (SELECT d.relation FROM pgslo_catalog.definition d WHERE d.name = document ->> 'name');
+    promised jsonb;
+    is_recounted boolean;
 BEGIN
     -- Not when pgslo is installed: a dump of an extension brings its own.
     INSERT INTO pgslo_catalog.secret DEFAULT VALUES ON CONFLICT DO NOTHING;
@@ -9786,6 +9981,8 @@ BEGIN
         PERFORM pgslo_catalog.follow_table(id, former);
     END IF;
 
+    SELECT jsonb_object_agg(r.name, r.promise) INTO promised
+    FROM pgslo_catalog.rule r WHERE r.definition_id = id AND r.retired_at IS NULL;
     INSERT INTO pgslo_catalog.rule AS r (definition_id, name, kind, columns, on_breach, at_least, at_most, samples, mechanism, promise, owner, description, tags, scope, measure,
         warn_low, warn_high, reject_low, reject_high, target, span, missed_before_open, met_before_resolve, rests_on)
     SELECT id, w ->> 'name', w ->> 'kind', ARRAY(SELECT jsonb_array_elements_text(w -> 'columns')), w ->> 'on_breach',
@@ -9807,7 +10004,8 @@ BEGIN
     UPDATE pgslo_catalog.rule r SET retired_at = clock_timestamp()
     WHERE r.definition_id = id AND r.retired_at IS NULL
       AND NOT EXISTS (SELECT FROM jsonb_array_elements(document -> 'rules') AS w WHERE w ->> 'name' = r.name);
-    UPDATE pgslo_catalog.incident i SET resolved_at = clock_timestamp(), resolution = 'retired'
+    UPDATE pgslo_catalog.incident i
+    SET over_at = coalesce(i.over_at, clock_timestamp()), resolved_at = clock_timestamp(), resolution = coalesce(i.resolution, 'retired')
     FROM pgslo_catalog.rule r
     WHERE r.rule_id = i.rule_id AND r.definition_id = id AND r.retired_at IS NOT NULL AND i.resolved_at IS NULL;
     UPDATE pgslo_catalog.missed_batch m SET ended_at = clock_timestamp(), ended_as = 'retired'
@@ -9821,7 +10019,21 @@ BEGIN
     WHERE b.definition_id = id
       AND (b.pause_id IS NULL AND (b.batch IS NULL OR b.error_code = '22000' OR document ->> 'judge' IS NULL)
            OR EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.rule_id = b.rule_id AND r.retired_at IS NOT NULL));
-    IF FOUND AND document ->> 'recount' IS NOT NULL THEN
+    is_recounted := FOUND;
+    -- A rule that came back, or that is another now, says anew which of these batches miss it.
+    UPDATE pgslo_catalog.missed_batch m SET ended_at = NULL, ended_as = NULL, incident_id = NULL
+    FROM pgslo_catalog.rule r
+    WHERE r.rule_id = m.rule_id AND r.definition_id = id AND r.retired_at IS NULL AND NOT coalesce(promised ? r.name, false)
+      AND m.ended_as = 'retired';
+    INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message, said, batch, place)
+    SELECT DISTINCT id, r.rule_id, '55000', s.said, s.said, m.batch, m.place
+    FROM pgslo_catalog.missed_batch m
+    JOIN pgslo_catalog.rule r USING (rule_id)
+    CROSS JOIN (SELECT 'the rule was changed' AS said) AS s
+    WHERE r.definition_id = id AND r.retired_at IS NULL AND m.ended_at IS NULL
+      AND promised ->> r.name IS DISTINCT FROM r.promise
+      AND (r.scope = 'batch' OR document ->> 'judge' IS NOT NULL);
+    IF is_recounted AND document ->> 'recount' IS NOT NULL THEN
         INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)
         SELECT DISTINCT id, f.batch, f.place, 0, 'recount'
         FROM pgslo_catalog.fragment f
@@ -9941,25 +10153,30 @@ DECLARE
     last pgslo_catalog.incident;
 BEGIN
     SELECT i.* INTO last FROM pgslo_catalog.incident i WHERE i.rule_id = (reopen_incident.rule).rule_id ORDER BY i.incident_id DESC LIMIT 1;
-    IF last.resolution IS NULL OR last.resolution NOT IN ('real', 'false_alarm') THEN
+    IF last.resolution IS NULL OR last.resolution NOT IN ('real', 'false_alarm', 'accepted') THEN
         RETURN false;
     END IF;
-    IF reopen_incident.place <= last.resolved_place THEN
-        -- What a person has judged already. After a false alarm more of the same is none either.
+    -- After a false alarm more of the same is none either.
+    IF EXISTS (
+        SELECT FROM pgslo_catalog.missed_batch m
+        WHERE m.rule_id = last.rule_id AND m.batch = reopen_incident.batch AND m.ended_as = 'false_alarm'
+    ) THEN
+        RETURN true;
+    ELSIF reopen_incident.place <= last.over_place THEN
         IF last.resolution = 'false_alarm' THEN
-            RETURN true;
+            RETURN false;  -- Another batch, which that was not about.
         END IF;
     ELSIF EXISTS (
         -- A batch in between was fine: this is another story.
         SELECT FROM pgslo_catalog.batch b
-        WHERE b.definition_id = last.definition_id AND b.place > last.resolved_place AND b.place < reopen_incident.place
+        WHERE b.definition_id = last.definition_id AND b.place > last.over_place AND b.place < reopen_incident.place
     ) THEN
         RETURN false;
     END IF;
     UPDATE pgslo_catalog.incident i
-    SET resolved_at = NULL, resolution = NULL, resolved_batch = NULL, resolved_place = NULL, resolved_by = NULL,
+    SET over_at = NULL, over_batch = NULL, over_place = NULL, resolved_at = NULL, resolution = NULL, resolved_by = NULL,
         acknowledged_at = NULL, acknowledged_by = NULL, opened_by_tick = reopen_incident.opened_by_tick
-    WHERE i.incident_id = (SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.incident_id = last.incident_id FOR UPDATE SKIP LOCKED);
+    WHERE i.incident_id = (SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.incident_id = last.incident_id FOR NO KEY UPDATE SKIP LOCKED);
     -- Another transaction is reopening it and may not commit: that is no reason not to open one.
     RETURN FOUND;
 END
@@ -10080,6 +10297,25 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.require_end() IS 'Refuse to commit a table of rows that a reader may still fill.';
 
+CREATE FUNCTION pgslo_catalog.resolution_of(incident_id bigint) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN (
+        SELECT CASE
+            WHEN bool_or(m.ended_as = 'accepted') THEN 'accepted'
+            WHEN bool_or(m.ended_as = 'corrected') THEN 'healed'
+            WHEN bool_or(m.ended_as = 'removed') THEN 'removed'
+            WHEN bool_or(m.ended_as = 'false_alarm') THEN 'false_alarm'
+            WHEN bool_or(m.ended_as = 'retired') THEN 'retired'
+            ELSE 'met' END
+        FROM pgslo_catalog.missed_batch m WHERE m.incident_id = resolution_of.incident_id);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.resolution_of(incident_id bigint) IS 'How an incident is resolved whose batches are not missed any more.';
+
 CREATE FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean DEFAULT false) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10091,7 +10327,7 @@ BEGIN
     FROM pgslo_catalog.incident i
     WHERE i.definition_id = (resolve_incident.rule).definition_id
       AND i.rule_id = (resolve_incident.rule).rule_id
-      AND i.resolved_at IS NULL;
+      AND i.over_at IS NULL;
     -- Looks at this batch and later ones alone: what it costs must not grow with the time an incident is open.
     -- A batch in the future is not what later rows come to.
     IF NOT FOUND OR open.opened_place >= resolve_incident.place OR EXISTS (
@@ -10114,7 +10350,7 @@ EXCEPTION WHEN serialization_failure THEN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean) IS 'Resolve the rule''s open incident if this batch is newer than every batch that missed it and not in the future, and return whether it did; never waits and never fails the write.';
+COMMENT ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean) IS 'End the rule''s open incident if this batch is newer than every batch that missed it and not in the future, and return whether it did; never waits and never fails the write.';
 
 CREATE FUNCTION pgslo_catalog.resolve_met(definition pgslo_catalog.definition) RETURNS void
     LANGUAGE plpgsql
@@ -10146,7 +10382,7 @@ BEGIN
                       SELECT FROM pgslo_catalog.rule_break b WHERE b.rule_id = i.rule_id AND b.batch = f.batch)
                 ORDER BY f.place DESC LIMIT 1
             ) later
-            WHERE i.definition_id = (resolve_met.definition).definition_id AND i.resolved_at IS NULL AND r.scope = 'row'
+            WHERE i.definition_id = (resolve_met.definition).definition_id AND i.over_at IS NULL AND r.scope = 'row'
             ORDER BY i.incident_id
         LOOP
             PERFORM pgslo_catalog.resolve_incident(open.rule, open.batch, open.place, true);
@@ -10157,7 +10393,7 @@ BEGIN
     FOREACH missed_id IN ARRAY ARRAY(
         SELECT i.incident_id
         FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
-        WHERE i.definition_id = (resolve_met.definition).definition_id AND i.resolved_at IS NULL AND r.scope = 'row'
+        WHERE i.definition_id = (resolve_met.definition).definition_id AND i.over_at IS NULL AND r.scope = 'row'
         ORDER BY i.incident_id)
     LOOP
         SELECT i AS incident, r AS rule INTO open
@@ -10176,7 +10412,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.resolve_met(definition pgslo_catalog.definition) IS 'Resolves incidents of rules about rows that later batches met.';
+COMMENT ON FUNCTION pgslo_catalog.resolve_met(definition pgslo_catalog.definition) IS 'End incidents of rules about rows that later batches met.';
 
 CREATE FUNCTION pgslo_catalog.restore_session(before text[], with_locks boolean) RETURNS text
     LANGUAGE plpgsql
@@ -10555,7 +10791,7 @@ BEGIN
         LOOP
             false_alarm.definition_id := settle_replayed.twin.definition_id;
             false_alarm.opened_place := settle_replayed.batch.place;
-            false_alarm.resolved_place := settle_replayed.batch.place;
+            false_alarm.over_place := settle_replayed.batch.place;
             false_alarm.resolution := 'false_alarm';
             PERFORM pgslo_catalog.learn_from(false_alarm);
         END LOOP;
@@ -10824,7 +11060,7 @@ BEGIN
     FROM pgslo_catalog.snapshot_batch b
     JOIN pgslo_catalog.definition d ON d.name = taken.definition
     CROSS JOIN LATERAL pgslo_catalog.unhealthy(d.definition_id, reads, clock_timestamp()) AS u
-    WHERE b.snapshot_id = taken.snapshot_id AND taken.batch_by IS NOT NULL AND b.place >= u.first_place AND (b.place < u.end_place OR u.with_end AND b.place = u.end_place);
+    WHERE b.snapshot_id = taken.snapshot_id AND taken.batch_by IS NOT NULL AND u.batch = b.batch;
     IF spoilt.number > 0 THEN
         batch := spoilt.first;
         said := format('snapshot "%s" holds %s, first %s (incident %s)', taken.name, CASE spoilt.number WHEN 1 THEN '1 unhealthy batch' ELSE spoilt.number || ' unhealthy batches' END, spoilt.first, spoilt.incident);
@@ -10922,6 +11158,19 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) IS 'The value of a measure that needs one batch alone; NULL when it has none.';
+
+CREATE FUNCTION pgslo_catalog.stored_said(incident pgslo_catalog.incident) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN (
+        SELECT s.said FROM pgslo_catalog.stored s
+        WHERE s.rule_id = (stored_said.incident).rule_id AND s.incident_id = (stored_said.incident).incident_id);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.stored_said(incident pgslo_catalog.incident) IS 'Return how many missed batches of an incident are stored, in words; NULL if there are none.';
 
 CREATE FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -11072,7 +11321,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.summed(batches pgslo_catalog.measured[], slots integer) IS 'Return what was counted row by row as one entry for each batch, with so many sums.';
 
-CREATE FUNCTION pgslo_catalog.tables_ready(task text) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
+CREATE FUNCTION pgslo_catalog.tables_ready(task text, is_whole boolean DEFAULT true) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -11085,10 +11334,13 @@ BEGIN
         FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
         WHERE t.name = tables_ready.task ORDER BY d.name)
     LOOP
-        SELECT t.reads, coalesce((t.gate ->> 'batches')::integer, 1) AS batches, d INTO one
+        SELECT t.reads, coalesce((t.gate ->> 'batches')::integer, 1) AS batches, d,
+               -- One that is trained on a snapshot reads the batches of that.
+               tables_ready.is_whole AND NOT coalesce(t.gate ? 'training', false) AS is_whole
+        INTO one
         FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
         WHERE t.name = tables_ready.task AND t.definition_id = id;
-        RETURN QUERY SELECT r.* FROM pgslo_catalog.column_readiness(one.d, one.reads, one.batches) AS r;
+        RETURN QUERY SELECT r.* FROM pgslo_catalog.column_readiness(one.d, one.reads, one.batches, one.is_whole) AS r;
     END LOOP;
     IF NOT FOUND THEN
         PERFORM pgslo_catalog.need_task(tables_ready.task, pgslo_catalog.caller());
@@ -11096,7 +11348,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.tables_ready(task text) IS 'Whether all that a task reads is healthy, in every table it reads.';
+COMMENT ON FUNCTION pgslo_catalog.tables_ready(task text, is_whole boolean) IS 'Whether all that a task reads is healthy, in every table it reads.';
 
 CREATE FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) RETURNS void
     LANGUAGE plpgsql
@@ -11208,25 +11460,24 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.tell_guards_anew() IS 'Notes in open incidents and in missed batches whom they concern once a rule or a name has changed.';
+COMMENT ON FUNCTION pgslo_catalog.tell_guards_anew() IS 'Notes in incidents that are not resolved and in missed batches whom they concern once a rule or a name has changed.';
 
 CREATE FUNCTION pgslo_catalog.tend_incidents() RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    PERFORM pgslo_catalog.heal_incidents();
     -- Those that another transaction has are left to the next time.
     UPDATE pgslo_catalog.incident i SET muted_until = NULL
     WHERE i.incident_id IN (
-        SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.resolved_at IS NULL AND u.muted_until <= clock_timestamp() FOR UPDATE SKIP LOCKED);
+        SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.resolved_at IS NULL AND u.muted_until <= clock_timestamp() FOR NO KEY UPDATE SKIP LOCKED);
     UPDATE pgslo_catalog.rule r SET muted_until = NULL
     WHERE r.rule_id IN (SELECT u.rule_id FROM pgslo_catalog.rule u WHERE u.muted_until <= clock_timestamp() FOR NO KEY UPDATE SKIP LOCKED);
     PERFORM pgslo_catalog.announce_events();
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.tend_incidents() IS 'What tick() does for incidents after it has judged: heals, ends mutes, tells.';
+COMMENT ON FUNCTION pgslo_catalog.tend_incidents() IS 'What tick() does for incidents after it has judged: ends mutes, tells.';
 
 CREATE FUNCTION pgslo_catalog.text_name(value text, salt text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
@@ -11437,31 +11688,50 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written_to regclass, writer text, operation text, names text[]) IS 'Return what PostgreSQL checks of a writer only after a row trigger kept the row, in words, or NULL.';
 
-CREATE FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone) RETURNS TABLE(incident_id bigint, rule text, columns_hit text[], first_place numeric, end_place numeric, with_end boolean, is_open boolean)
+CREATE FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone) RETURNS TABLE(incident_id bigint, rule text, columns_hit text[], batch text, place numeric, is_open boolean)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT i.incident_id, r.name, r.columns, i.opened_place,
-           CASE WHEN l.event = 'resolved' THEN coalesce(b.place, i.resolved_place, 'Infinity') ELSE 'Infinity' END,
-           -- The batch that met ended it; a person has judged all up to the newest one.
-           l.event = 'resolved' AND l.resolution = 'real', l.event IS DISTINCT FROM 'resolved'
-    FROM pgslo_catalog.incident i
-    JOIN pgslo_catalog.rule r USING (rule_id)
-    LEFT JOIN LATERAL (
-        SELECT e.event, e.batch, e.resolution FROM pgslo_catalog.incident_event e
-        WHERE e.incident_id = i.incident_id AND e.event IN ('resolved', 'reopened') AND e.happened_at <= unhealthy.as_of
-        ORDER BY e.incident_event_id DESC LIMIT 1
-    ) l ON true
-    LEFT JOIN pgslo_catalog.batch b ON b.definition_id = i.definition_id AND b.name = l.batch
-    WHERE i.definition_id = unhealthy.definition_id AND i.opened_at <= unhealthy.as_of
-      -- How old a table is, and whether an assertion holds over all of it, says nothing about one batch; while they are missed, a task is not ready.
-      AND r.scope IN ('row', 'batch')
+    SELECT DISTINCT ON (r.rule_id, m.batch) i.incident_id, r.name, r.columns, m.batch, m.place, coalesce(i.over_at IS NULL, true)
+    FROM pgslo_catalog.rule r
+    JOIN pgslo_catalog.missed_batch m ON m.rule_id = r.rule_id
+    LEFT JOIN pgslo_catalog.stored_batch s ON s.missed_id = m.missed_id
+    LEFT JOIN pgslo_catalog.incident i ON i.incident_id = coalesce(m.incident_id, s.incident_id)
+    WHERE r.definition_id = unhealthy.definition_id
+      AND m.missed_at <= unhealthy.as_of AND (m.ended_at IS NULL OR m.ended_at > unhealthy.as_of)
       AND (unhealthy.columns IS NULL OR r.columns = '{}' OR r.columns && unhealthy.columns)
-      -- Healed: its rows were mended. False alarm: they were right. Retired: nobody promises it any more.
-      AND (l.event IS DISTINCT FROM 'resolved' OR l.resolution IN ('met', 'real'))
+    ORDER BY r.rule_id, m.batch, m.missed_at
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone) IS 'Runs of batches that were unhealthy for some columns, as was known at a time.';
+COMMENT ON FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone) IS 'Stored batches that missed a rule about some columns, as was known at a time.';
+
+CREATE FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[], batches text[]) RETURNS TABLE(name text, said text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- The newest batch of each rule, and how many others there are.
+    SELECT w.names[1],
+           format('%s of batch %s, which misses rule "%s", %s stored%s (incident %s, %s)',
+               CASE WHEN w.rows[1] IS NULL THEN 'rows' ELSE pgslo_catalog.rows_shown(w.rows[1]) END,
+               w.names[1], w.rule, CASE w.rows[1] WHEN 1 THEN 'is' ELSE 'are' END,
+               CASE cardinality(w.names)
+                   WHEN 1 THEN ''
+                   WHEN 2 THEN ', and so is 1 more batch'
+                   ELSE format(', and so are %s more batches', cardinality(w.names) - 1) END,
+               w.incident_id, CASE WHEN w.is_open THEN 'open' ELSE 'over' END)
+    FROM (
+        SELECT u.rule, max(u.incident_id) AS incident_id, bool_or(u.is_open) AS is_open,
+               array_agg(u.batch ORDER BY u.place DESC, u.batch) AS names, array_agg(b.rows ORDER BY u.place DESC, u.batch) AS rows
+        FROM pgslo_catalog.unhealthy(unhealthy_said.definition_id, unhealthy_said.columns, clock_timestamp()) AS u
+        LEFT JOIN pgslo_catalog.batch b ON b.definition_id = unhealthy_said.definition_id AND b.name = u.batch
+        WHERE (u.columns_hit = '{}') = (unhealthy_said.columns = '{}')
+          AND (unhealthy_said.batches IS NULL OR u.batch = ANY (unhealthy_said.batches))
+        GROUP BY u.rule
+    ) w
+    ORDER BY w.rule
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[], batches text[]) IS 'Stored batches, of these or of all, that miss a rule about columns, or, for no column, about the table as a whole: one sentence a rule.';
 
 CREATE FUNCTION pgslo_catalog.unknown_is_missed(rule pgslo_catalog.rule) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -11478,7 +11748,7 @@ BEGIN
               SELECT max(e.happened_at)
               FROM pgslo_catalog.incident i JOIN pgslo_catalog.incident_event e USING (incident_id)
               WHERE i.definition_id = (unknown_is_missed.rule).definition_id AND i.rule_id = (unknown_is_missed.rule).rule_id
-                AND e.event = 'resolved' AND e.resolution IN ('real', 'false_alarm')), '-infinity')), false);
+                AND (e.event IN ('over', 'confirmed', 'resolved') AND e.resolution IN ('real', 'false_alarm') OR e.event = 'accepted')), '-infinity')), false);
 END
 $$;
 
@@ -12052,7 +12322,7 @@ CREATE VIEW pgslo_catalog.judged_batch AS
     w.written_at,
     (w.is_missed AND (NOT (EXISTS ( SELECT
            FROM pgslo_catalog.incident i
-          WHERE ((i.rule_id = w.rule_id) AND (i.resolution = 'false_alarm'::text) AND ((w.place >= i.opened_place) AND (w.place <= i.resolved_place))))))) AS is_missed
+          WHERE ((i.rule_id = w.rule_id) AND (i.resolution = 'false_alarm'::text) AND ((w.place >= i.opened_place) AND (w.place <= i.over_place))))))) AS is_missed
    FROM (( SELECT v.definition_id,
             v.rule_id,
             v.batch,
@@ -12083,7 +12353,7 @@ COMMENT ON VIEW pgslo_catalog.judged_batch IS 'Batches that met or missed each r
 CREATE VIEW pgslo_catalog.open_span AS
  SELECT rule_id,
     opened_at,
-    COALESCE(resolved_at, 'infinity'::timestamp with time zone) AS resolved_at
+    COALESCE(over_at, 'infinity'::timestamp with time zone) AS over_at
    FROM pgslo_catalog.incident i
   WHERE (resolution IS DISTINCT FROM 'false_alarm'::text);
 
@@ -12172,9 +12442,9 @@ CREATE VIEW pgslo.budget WITH (security_barrier='true') AS
                    FROM ( SELECT s.is_lately,
                             COALESCE(EXTRACT(epoch FROM (w.now - s.since)), (0)::numeric) AS judged,
                             ( SELECT COALESCE(EXTRACT(epoch FROM sum((upper(span.span) - lower(span.span)))), (0)::numeric) AS "coalesce"
-                                   FROM (( SELECT range_agg(tstzrange(GREATEST(o_1.opened_at, s.since), LEAST(o_1.resolved_at, w.now))) AS spans
+                                   FROM (( SELECT range_agg(tstzrange(GREATEST(o_1.opened_at, s.since), LEAST(o_1.over_at, w.now))) AS spans
    FROM pgslo_catalog.open_span o_1
-  WHERE ((o_1.rule_id = ANY (w.rules)) AND (o_1.opened_at < w.now) AND (o_1.resolved_at > s.since))) o
+  WHERE ((o_1.rule_id = ANY (w.rules)) AND (o_1.opened_at < w.now) AND (o_1.over_at > s.since))) o
                                      CROSS JOIN LATERAL unnest(o.spans) span(span))) AS missed
                            FROM ( VALUES (false,GREATEST(d.began, (w.now - w.span))), (true,GREATEST(d.began, (w.now - (w.span / (10)::double precision))))) s(is_lately, since)) e) t)
           WHERE (w.budgeting = 'time_slices'::text)
@@ -12272,7 +12542,7 @@ CREATE TABLE pgslo_catalog.delivery (
     error text,
     sender text DEFAULT ''::text NOT NULL,
     CONSTRAINT delivery_body_is_at_most_50000_characters CHECK ((length(body) <= 50000)),
-    CONSTRAINT delivery_event_is_known CHECK ((event = ANY (ARRAY['opened'::text, 'repeated'::text, 'resolved'::text]))),
+    CONSTRAINT delivery_event_is_known CHECK ((event = ANY (ARRAY['opened'::text, 'repeated'::text, 'over'::text, 'resolved'::text]))),
     CONSTRAINT delivery_is_about_at_most_10000_incidents CHECK ((cardinality(incidents) <= 10000)),
     CONSTRAINT delivery_key_is_at_most_300_characters CHECK ((length(delivery_key) <= 300)),
     CONSTRAINT delivery_recipient_is_at_most_200_characters CHECK ((length(recipient) <= 200)),
@@ -12304,6 +12574,98 @@ CREATE VIEW pgslo.delivery AS
 
 COMMENT ON VIEW pgslo.delivery IS 'Messages about incidents, sent and still to be sent.';
 
+CREATE TABLE pgslo_catalog.missed_batch (
+    missed_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    rule_id bigint NOT NULL,
+    incident_id bigint,
+    definition text NOT NULL,
+    about text[] NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL,
+    missed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    ended_at timestamp with time zone,
+    ended_as text,
+    ended_by text,
+    reason text,
+    CONSTRAINT missed_batch_end_is_known CHECK ((ended_as = ANY (ARRAY['corrected'::text, 'removed'::text, 'accepted'::text, 'false_alarm'::text, 'retired'::text]))),
+    CONSTRAINT missed_batch_ends_as_something CHECK (((ended_at IS NULL) = (ended_as IS NULL))),
+    CONSTRAINT reason_is_at_most_4000_characters CHECK ((length(reason) <= 4000))
+);
+
+COMMENT ON TABLE pgslo_catalog.missed_batch IS 'Batches that missed a rule. Two writers at once may record one twice, as neither waits: tick() makes one of them.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.incident_id IS 'NULL until tick() sets it.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.definition IS 'The name of its definition.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.about IS 'Columns whose readers are warned; * for a rule about the table as a whole.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.ended_as IS 'Why it is not missed any more: rows corrected or removed, accepted or a false alarm, or the rule is retired.';
+
+CREATE VIEW pgslo_catalog.stored_batch AS
+ SELECT m.missed_id,
+    m.definition_id,
+    m.rule_id,
+    m.batch,
+    m.place,
+    m.missed_at,
+    COALESCE(m.incident_id, ( SELECT i.incident_id
+           FROM pgslo_catalog.incident i
+          WHERE (i.rule_id = m.rule_id)
+          ORDER BY COALESCE((i.resolution = ANY (ARRAY['false_alarm'::text, 'retired'::text])), false), ((i.opened_place <= m.place) AND (m.place < COALESCE(i.over_place, 'Infinity'::numeric))) DESC, (i.over_at IS NULL) DESC, i.opened_by_tick DESC, i.incident_id DESC
+         LIMIT 1)) AS incident_id,
+    COALESCE(
+        CASE
+            WHEN (d.writes = 'bulk'::text) THEN ( SELECT (sum(f.rows))::bigint AS sum
+               FROM pgslo_catalog.fragment f
+              WHERE ((f.definition_id = m.definition_id) AND (f.batch = m.batch)))
+            ELSE NULL::bigint
+        END, b.rows) AS rows
+   FROM ((pgslo_catalog.missed_batch m
+     JOIN pgslo_catalog.definition d ON ((d.definition_id = m.definition_id)))
+     LEFT JOIN pgslo_catalog.batch b ON (((b.definition_id = m.definition_id) AND (b.name = m.batch))))
+  WHERE (m.ended_at IS NULL);
+
+COMMENT ON VIEW pgslo_catalog.stored_batch IS 'Batches that miss a rule, with their incident and their rows.';
+
+CREATE VIEW pgslo_catalog.stored AS
+ SELECT rule_id,
+    incident_id,
+    count(*) AS batches,
+        CASE
+            WHEN (count(rows) = count(*)) THEN (sum(rows))::bigint
+            ELSE NULL::bigint
+        END AS rows,
+    array_agg(batch ORDER BY place, batch) AS names,
+    format('%s missed %s%s still stored'::text, to_char(count(*), 'FM999,999,999,990'::text),
+        CASE count(*)
+            WHEN 1 THEN 'batch'::text
+            ELSE 'batches'::text
+        END, (
+        CASE
+            WHEN (count(rows) < count(*)) THEN ''::text
+            WHEN (sum(rows) = (1)::numeric) THEN ' (1 row)'::text
+            ELSE format(' (%s rows)'::text, to_char(sum(rows), 'FM999,999,999,999,990'::text))
+        END ||
+        CASE count(*)
+            WHEN 1 THEN ' is'::text
+            ELSE ' are'::text
+        END)) AS said
+   FROM ( SELECT DISTINCT ON (b.rule_id, b.incident_id, b.batch) b.missed_id,
+            b.definition_id,
+            b.rule_id,
+            b.batch,
+            b.place,
+            b.missed_at,
+            b.incident_id,
+            b.rows
+           FROM pgslo_catalog.stored_batch b
+          ORDER BY b.rule_id, b.incident_id, b.batch, b.missed_id) s
+  GROUP BY rule_id, incident_id;
+
+COMMENT ON VIEW pgslo_catalog.stored IS 'Batches that miss a rule, by incident, and in words.';
+
 CREATE VIEW pgslo.incident WITH (security_barrier='true') AS
  SELECT i.incident_id,
     d.name AS definition,
@@ -12315,9 +12677,19 @@ CREATE VIEW pgslo.incident WITH (security_barrier='true') AS
     COALESCE(r.owner, d.owner) AS owner,
     i.opened_at,
     i.opened_batch,
+        CASE
+            WHEN (i.over_at IS NULL) THEN 'open'::text
+            WHEN (i.resolved_at IS NULL) THEN 'over'::text
+            ELSE 'resolved'::text
+        END AS state,
+    i.over_at,
+    i.over_batch,
     i.resolved_at,
-    i.resolved_batch,
     i.resolution,
+    COALESCE(s.batches, (0)::bigint) AS missed_batches,
+    s.rows AS missed_rows,
+    s.said AS stored,
+    s.names AS missed,
     ( SELECT min(p.incident_id) AS min
            FROM pgslo_catalog.incident p
           WHERE ((p.definition_id = i.definition_id) AND (p.opened_batch = i.opened_batch))) AS page,
@@ -12330,14 +12702,22 @@ CREATE VIEW pgslo.incident WITH (security_barrier='true') AS
     i.application,
     i.written_at,
     r.scope
-   FROM ((pgslo_catalog.incident i
+   FROM (((pgslo_catalog.incident i
      JOIN pgslo_catalog.known_definition d USING (definition_id))
      JOIN pgslo_catalog.rule r USING (rule_id))
-  WHERE (i.opened_by_tick OR (i.resolved_at IS NOT NULL) OR (NOT (EXISTS ( SELECT
+     LEFT JOIN LATERAL ( SELECT w.rule_id,
+            w.incident_id,
+            w.batches,
+            w.rows,
+            w.names,
+            w.said
+           FROM pgslo_catalog.stored w
+          WHERE ((i.resolved_at IS NULL) AND (w.rule_id = i.rule_id) AND (w.incident_id = i.incident_id))) s ON (true))
+  WHERE (i.opened_by_tick OR (i.over_at IS NOT NULL) OR (NOT (EXISTS ( SELECT
            FROM pgslo_catalog.incident k
-          WHERE ((k.definition_id = i.definition_id) AND (k.rule_id = i.rule_id) AND (k.resolved_at IS NULL) AND k.opened_by_tick)))));
+          WHERE ((k.definition_id = i.definition_id) AND (k.rule_id = i.rule_id) AND (k.over_at IS NULL) AND k.opened_by_tick)))));
 
-COMMENT ON VIEW pgslo.incident IS 'Runs of batches that missed a rule, open and resolved.';
+COMMENT ON VIEW pgslo.incident IS 'Runs of batches that missed a rule: open, over while missed batches are stored, or resolved.';
 
 CREATE TABLE pgslo_catalog.incident_event (
     incident_event_id bigint NOT NULL,
@@ -12350,7 +12730,7 @@ CREATE TABLE pgslo_catalog.incident_event (
     muted_until timestamp with time zone,
     resolution text,
     note text,
-    CONSTRAINT incident_event_is_known CHECK ((event = ANY (ARRAY['opened'::text, 'acknowledged'::text, 'muted'::text, 'unmuted'::text, 'resolved'::text, 'reopened'::text])))
+    CONSTRAINT incident_event_is_known CHECK ((event = ANY (ARRAY['opened'::text, 'acknowledged'::text, 'muted'::text, 'unmuted'::text, 'over'::text, 'confirmed'::text, 'accepted'::text, 'resolved'::text, 'reopened'::text])))
 );
 
 COMMENT ON TABLE pgslo_catalog.incident_event IS 'What became of incidents: who did what when. Only ever appended to.';
@@ -12463,9 +12843,10 @@ CREATE VIEW pgslo.page AS
     definition,
     opened_batch AS batch,
         CASE
-            WHEN (count(*) FILTER (WHERE (resolved_at IS NULL)) = 0) THEN 'resolved'::text
-            WHEN bool_and((muted_until > clock_timestamp())) FILTER (WHERE (resolved_at IS NULL)) THEN 'muted'::text
-            WHEN bool_and((acknowledged_at IS NOT NULL)) FILTER (WHERE (resolved_at IS NULL)) THEN 'acknowledged'::text
+            WHEN bool_and((state = 'resolved'::text)) THEN 'resolved'::text
+            WHEN bool_and((state <> 'open'::text)) THEN 'over'::text
+            WHEN bool_and((muted_until > clock_timestamp())) FILTER (WHERE (state = 'open'::text)) THEN 'muted'::text
+            WHEN bool_and((acknowledged_at IS NOT NULL)) FILTER (WHERE (state = 'open'::text)) THEN 'acknowledged'::text
             ELSE 'open'::text
         END AS state,
     min(opened_at) AS opened_at,
@@ -12474,7 +12855,7 @@ CREATE VIEW pgslo.page AS
             ELSE NULL::timestamp with time zone
         END AS resolved_at,
     array_agg(incident_id ORDER BY incident_id) AS incidents,
-    array_agg(incident_id ORDER BY incident_id) FILTER (WHERE (resolved_at IS NULL)) AS open_incidents,
+    array_agg(incident_id ORDER BY incident_id) FILTER (WHERE (state = 'open'::text)) AS open_incidents,
     array_agg(rule ORDER BY incident_id) AS rules,
     ARRAY( SELECT DISTINCT c.name
            FROM (pgslo_catalog.rule r
@@ -13108,7 +13489,7 @@ CREATE VIEW pgslo.status WITH (security_barrier='true') AS
           WHERE ((r.definition_id = d.definition_id) AND (r.retired_at IS NULL) AND (r.kind <> 'learned'::text))) AS rules,
     ( SELECT count(DISTINCT i.rule_id) AS count
            FROM pgslo_catalog.incident i
-          WHERE ((i.definition_id = d.definition_id) AND (i.resolved_at IS NULL))) AS open_incidents,
+          WHERE ((i.definition_id = d.definition_id) AND (i.over_at IS NULL))) AS open_incidents,
     ( SELECT count(DISTINCT COALESCE(b.rule_id, (0)::bigint)) AS count
            FROM (pgslo_catalog.rule_break b
              LEFT JOIN pgslo_catalog.rule r USING (rule_id))
@@ -13137,7 +13518,13 @@ CREATE VIEW pgslo.status WITH (security_barrier='true') AS
                   WHERE ((b.definition_id = d.definition_id) AND (d.writes = 'bulk'::text) AND (b.closed_at IS NULL) AND (b.rows > 0) AND (b.last_written_at < ((clock_timestamp() - d.settle) - '00:02:00'::interval)))) w) AS waiting_batches,
     ( SELECT min(p.paused_at) AS min
            FROM pgslo_catalog.pause p
-          WHERE ((p.definition_id = d.definition_id) AND (p.resumed_at IS NULL))) AS paused_at
+          WHERE ((p.definition_id = d.definition_id) AND (p.resumed_at IS NULL))) AS paused_at,
+    ( SELECT count(*) AS count
+           FROM pgslo_catalog.incident i
+          WHERE ((i.definition_id = d.definition_id) AND (i.over_at IS NOT NULL) AND (i.resolved_at IS NULL))) AS over_incidents,
+    ( SELECT count(DISTINCT m.batch) AS count
+           FROM pgslo_catalog.missed_batch m
+          WHERE ((m.definition = d.name) AND (m.ended_at IS NULL))) AS missed_batches
    FROM pgslo_catalog.known_definition d;
 
 COMMENT ON VIEW pgslo.status IS 'One line for every defined table.';
@@ -13352,35 +13739,6 @@ CREATE TABLE pgslo_catalog.migration (
 );
 
 COMMENT ON TABLE pgslo_catalog.migration IS 'Migrations of the runtime that ran here, each once.';
-
-CREATE TABLE pgslo_catalog.missed_batch (
-    missed_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    rule_id bigint NOT NULL,
-    incident_id bigint,
-    definition text NOT NULL,
-    about text[] NOT NULL,
-    batch text NOT NULL,
-    place numeric NOT NULL,
-    missed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    ended_at timestamp with time zone,
-    ended_as text,
-    ended_by text,
-    reason text,
-    CONSTRAINT missed_batch_end_is_known CHECK ((ended_as = ANY (ARRAY['corrected'::text, 'removed'::text, 'accepted'::text, 'false_alarm'::text, 'retired'::text]))),
-    CONSTRAINT missed_batch_ends_as_something CHECK (((ended_at IS NULL) = (ended_as IS NULL))),
-    CONSTRAINT reason_is_at_most_4000_characters CHECK ((length(reason) <= 4000))
-);
-
-COMMENT ON TABLE pgslo_catalog.missed_batch IS 'Batches that missed a rule. Two writers at once may record one twice, because neither waits: tick() makes one of them.';
-
-COMMENT ON COLUMN pgslo_catalog.missed_batch.incident_id IS 'NULL until tick() sets it.';
-
-COMMENT ON COLUMN pgslo_catalog.missed_batch.definition IS 'The name of its definition.';
-
-COMMENT ON COLUMN pgslo_catalog.missed_batch.about IS 'Columns whose readers are warned; * for a rule about the table as a whole.';
-
-COMMENT ON COLUMN pgslo_catalog.missed_batch.ended_as IS 'Why it is not missed any more: its rows were corrected or removed, a role accepted it or called it a false alarm, the rule is retired.';
 
 ALTER TABLE pgslo_catalog.missed_batch ALTER COLUMN missed_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.missed_batch_missed_id_seq
@@ -13886,17 +14244,21 @@ CREATE INDEX fragment_unmerged_idx ON pgslo_catalog.fragment USING btree (defini
 
 CREATE INDEX incident_event_incident_idx ON pgslo_catalog.incident_event USING btree (incident_id);
 
-CREATE UNIQUE INDEX incident_is_open_once ON pgslo_catalog.incident USING btree (definition_id, rule_id, opened_by_tick) WHERE (resolved_at IS NULL);
+CREATE UNIQUE INDEX incident_is_open_once ON pgslo_catalog.incident USING btree (definition_id, rule_id, opened_by_tick) WHERE (over_at IS NULL);
 
 CREATE INDEX incident_last_idx ON pgslo_catalog.incident USING btree (rule_id, incident_id);
 
 CREATE INDEX incident_page_idx ON pgslo_catalog.incident USING btree (definition_id, opened_batch);
+
+CREATE INDEX incident_unresolved_idx ON pgslo_catalog.incident USING btree (definition_id, rule_id) WHERE (resolved_at IS NULL);
 
 CREATE INDEX missed_batch_incident_idx ON pgslo_catalog.missed_batch USING btree (incident_id);
 
 CREATE INDEX missed_batch_rule_idx ON pgslo_catalog.missed_batch USING btree (rule_id, batch);
 
 CREATE INDEX missed_batch_stored_idx ON pgslo_catalog.missed_batch USING btree (definition) WHERE (ended_at IS NULL);
+
+CREATE INDEX missed_batch_stored_rule_idx ON pgslo_catalog.missed_batch USING btree (rule_id, batch) WHERE (ended_at IS NULL);
 
 CREATE INDEX pair_batch_due_idx ON pgslo_catalog.pair_batch USING btree (definition_id) WHERE (early_due OR late_due);
 
@@ -13966,7 +14328,7 @@ CREATE TRIGGER note_insert AFTER INSERT ON pgslo_catalog.incident FOR EACH ROW E
 
 ALTER TABLE pgslo_catalog.incident ENABLE ALWAYS TRIGGER note_insert;
 
-CREATE TRIGGER note_update AFTER UPDATE OF acknowledged_at, muted_until, resolved_at ON pgslo_catalog.incident FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
+CREATE TRIGGER note_update AFTER UPDATE OF acknowledged_at, muted_until, over_at, resolution, resolved_at ON pgslo_catalog.incident FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
 
 ALTER TABLE pgslo_catalog.incident ENABLE ALWAYS TRIGGER note_update;
 
@@ -13978,7 +14340,7 @@ CREATE TRIGGER tell_guards AFTER UPDATE OF name ON pgslo_catalog.definition FOR 
 
 ALTER TABLE pgslo_catalog.definition ENABLE ALWAYS TRIGGER tell_guards;
 
-CREATE TRIGGER tell_guards BEFORE INSERT OR UPDATE OF resolved_at ON pgslo_catalog.incident FOR EACH ROW WHEN ((new.resolved_at IS NULL)) EXECUTE FUNCTION pgslo_catalog.tell_guards();
+CREATE TRIGGER tell_guards BEFORE INSERT OR UPDATE OF over_at, resolved_at ON pgslo_catalog.incident FOR EACH ROW WHEN ((new.resolved_at IS NULL)) EXECUTE FUNCTION pgslo_catalog.tell_guards();
 
 ALTER TABLE pgslo_catalog.incident ENABLE ALWAYS TRIGGER tell_guards;
 
@@ -14109,6 +14471,8 @@ CREATE POLICY own_salt_is_of_the_owner ON pgslo_catalog.own_salt FOR SELECT USIN
   WHERE (c.oid = (own_salt.relation)::oid)), 'USAGE'::text)));
 
 GRANT USAGE ON SCHEMA pgslo TO PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.accept(incident_id bigint, reason text, batches text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.accept_pause(definition text) FROM PUBLIC;
 
@@ -14270,7 +14634,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.column_numbers(relation regclass, names text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer, is_whole boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.columns_apart(one pgslo_catalog.snapshot_column, other pgslo_catalog.snapshot_column, OUT distance double precision, OUT by_chance double precision) FROM PUBLIC;
 
@@ -14342,6 +14706,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.follow_assertions(definition pgslo_catalog.
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.follow_missed(definition pgslo_catalog.definition) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_pairs(definition pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_parts(definition pgslo_catalog.definition, until timestamp with time zone) FROM PUBLIC;
@@ -14352,7 +14718,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.follow_table(definition_id bigint, former r
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_until(at_once text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text, is_tick boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text, is_tick boolean, is_worse boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.foreign_key_fault(relation regclass, rests_on jsonb, OUT said text, OUT to_do text) FROM PUBLIC;
 
@@ -14384,8 +14750,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.has_open_incident(rule pgslo_catalog.rule) 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.has_unknown_rows(definition_id bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.heal_incidents() FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.healthy(definition pgslo_catalog.definition, columns text[], as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.hidden_name(value anyelement, salt text) FROM PUBLIC;
@@ -14413,6 +14777,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_ipv4(value text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.is_ipv6(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_json(value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_known_missed(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) FROM PUBLIC;
 
@@ -14445,6 +14811,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.iso(value anyelement) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.iso_text(value anyelement) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.join_incidents() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.join_missed(definition_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.jsonb_of(value text, type regtype) FROM PUBLIC;
 
@@ -14566,6 +14934,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.newest_batches(definition pgslo_catalog.def
 
 REVOKE ALL ON FUNCTION pgslo_catalog.newest_data(definition pgslo_catalog.definition) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.newest_known(incident pgslo_catalog.incident, OUT batch text, OUT place numeric) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.normal_quantile(share double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.note_incident() FROM PUBLIC;
@@ -14638,7 +15008,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_lost(definition text, rules text[], 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch text, place numeric, is_worse boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[], old_key text[], changed text[]) FROM PUBLIC;
 
@@ -14681,6 +15051,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, ba
 REVOKE ALL ON FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.definition, first text, last text, mask bigint, batches text[], judges boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.require_end() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.resolution_of(incident_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean) FROM PUBLIC;
 
@@ -14748,6 +15120,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.span_shown(span interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.stored_said(incident pgslo_catalog.incident) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) FROM PUBLIC;
@@ -14756,7 +15130,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.summary_names() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.summed(batches pgslo_catalog.measured[], slots integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.tables_ready(task text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.tables_ready(task text, is_whole boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) FROM PUBLIC;
 
@@ -14795,6 +15169,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.unchanged(batch pgslo_catalog.batch, column
 REVOKE ALL ON FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written_to regclass, writer text, operation text, names text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[], batches text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unknown_is_missed(rule pgslo_catalog.rule) FROM PUBLIC;
 

@@ -394,7 +394,7 @@ BEGIN
                         END;
                     END LOOP;
                     -- Before the loop: code of other roles that a condition runs could read its cursor.
-                    verdicts := ARRAY(SELECT pgslo_gen.features__user_stats__judge_written(n, 'clicks_expression') FROM pgslo_new AS n);
+                    verdicts := ARRAY(SELECT pgslo_gen.features__user_stats__judge_written(n.*, 'clicks_expression') FROM pgslo_new AS n);
                     number := array_position(verdicts, NULL);
                     IF number > 0 THEN
                         raised_shown[1] := 'a row that cannot be shown';
@@ -472,7 +472,7 @@ BEGIN
                         END;
                     END LOOP;
                     -- Before the loop: code of other roles that a condition runs could read its cursor.
-                    verdicts := ARRAY(SELECT pgslo_gen.features__user_stats__judge_written(n, 'seen_after_sign_up') FROM pgslo_new AS n);
+                    verdicts := ARRAY(SELECT pgslo_gen.features__user_stats__judge_written(n.*, 'seen_after_sign_up') FROM pgslo_new AS n);
                     number := array_position(verdicts, NULL);
                     IF number > 0 THEN
                         raised_shown[2] := 'a row that cannot be shown';
@@ -550,7 +550,7 @@ BEGIN
                         END;
                     END LOOP;
                     -- Before the loop: code of other roles that a condition runs could read its cursor.
-                    verdicts := ARRAY(SELECT pgslo_gen.features__user_stats__judge_written(n, 'spend_per_click') FROM pgslo_new AS n);
+                    verdicts := ARRAY(SELECT pgslo_gen.features__user_stats__judge_written(n.*, 'spend_per_click') FROM pgslo_new AS n);
                     number := array_position(verdicts, NULL);
                     IF number > 0 THEN
                         raised_shown[3] := 'a row that cannot be shown';
@@ -669,7 +669,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 19f162292aa6ae6a features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 64d603fb59e3b689 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.
@@ -737,11 +737,11 @@ BEGIN
         RETURN;
     END IF;
     -- No loop over a query: code of other roles that a condition runs could read the cursor.
-    SELECT count(*), count(*) FILTER (WHERE pgslo_gen.features__user_stats__judge_row(t, rule) IS NOT TRUE) INTO rows, failed FROM features.user_stats AS t WHERE (t.feature_date) >= nullif($1, 'NULL')::date AND (t.feature_date) <= nullif($1, 'NULL')::date
+    SELECT count(*), count(*) FILTER (WHERE pgslo_gen.features__user_stats__judge_row(t.*, rule) IS NOT TRUE) INTO rows, failed FROM features.user_stats AS t WHERE (t.feature_date) >= nullif($1, 'NULL')::date AND (t.feature_date) <= nullif($1, 'NULL')::date
     OR $1 = 'NULL' AND (t.feature_date) IS NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) IS 'pgslo f9cc42d2ffe3bd27 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) IS 'pgslo ba61d459e5cfb3ed features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off SET array_nulls = on;
 ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET gin_fuzzy_search_limit = 0;

@@ -395,7 +395,7 @@ BEGIN
                         END;
                     END LOOP;
                     -- Before the loop: code of other roles that a condition runs could read its cursor.
-                    verdicts := ARRAY(SELECT pgslo_gen.features__user_stats__judge_written(n, 'country_not_null') FROM pgslo_new AS n);
+                    verdicts := ARRAY(SELECT pgslo_gen.features__user_stats__judge_written(n.*, 'country_not_null') FROM pgslo_new AS n);
                     number := array_position(verdicts, NULL);
                     IF number > 0 THEN
                         raised_shown[1] := 'a row that cannot be shown';
@@ -473,7 +473,7 @@ BEGIN
                         END;
                     END LOOP;
                     -- Before the loop: code of other roles that a condition runs could read its cursor.
-                    verdicts := ARRAY(SELECT pgslo_gen.features__user_stats__judge_written(n, 'email_not_null') FROM pgslo_new AS n);
+                    verdicts := ARRAY(SELECT pgslo_gen.features__user_stats__judge_written(n.*, 'email_not_null') FROM pgslo_new AS n);
                     number := array_position(verdicts, NULL);
                     IF number > 0 THEN
                         raised_shown[2] := 'a row that cannot be shown';
@@ -551,7 +551,7 @@ BEGIN
                         END;
                     END LOOP;
                     -- Before the loop: code of other roles that a condition runs could read its cursor.
-                    verdicts := ARRAY(SELECT pgslo_gen.features__user_stats__judge_written(n, 'phone_not_null') FROM pgslo_new AS n);
+                    verdicts := ARRAY(SELECT pgslo_gen.features__user_stats__judge_written(n.*, 'phone_not_null') FROM pgslo_new AS n);
                     number := array_position(verdicts, NULL);
                     IF number > 0 THEN
                         raised_shown[3] := 'a row that cannot be shown';
@@ -670,7 +670,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo b7d20b5743cef5d1 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo be8c9a438d8b32df features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.
@@ -738,11 +738,11 @@ BEGIN
         RETURN;
     END IF;
     -- No loop over a query: code of other roles that a condition runs could read the cursor.
-    SELECT count(*), count(*) FILTER (WHERE pgslo_gen.features__user_stats__judge_row(t, rule) IS NOT TRUE) INTO rows, failed FROM features.user_stats AS t WHERE (t.feature_date) >= nullif($1, 'NULL')::date AND (t.feature_date) <= nullif($1, 'NULL')::date
+    SELECT count(*), count(*) FILTER (WHERE pgslo_gen.features__user_stats__judge_row(t.*, rule) IS NOT TRUE) INTO rows, failed FROM features.user_stats AS t WHERE (t.feature_date) >= nullif($1, 'NULL')::date AND (t.feature_date) <= nullif($1, 'NULL')::date
     OR $1 = 'NULL' AND (t.feature_date) IS NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) IS 'pgslo 348ccb3e137dcef1 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) IS 'pgslo ed38fdc937cca6bf features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off SET array_nulls = on;
 ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET gin_fuzzy_search_limit = 0;

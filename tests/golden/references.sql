@@ -393,7 +393,7 @@ BEGIN
                         END;
                     END LOOP;
                     -- Before the loop: code of other roles that a condition runs could read its cursor.
-                    verdicts := ARRAY(SELECT pgslo_gen.features__user_stats__judge_written(n, 'campaign_references') FROM pgslo_new AS n);
+                    verdicts := ARRAY(SELECT pgslo_gen.features__user_stats__judge_written(n.*, 'campaign_references') FROM pgslo_new AS n);
                     number := array_position(verdicts, NULL);
                     IF number > 0 THEN
                         raised_shown[1] := 'a row that cannot be shown';
@@ -471,7 +471,7 @@ BEGIN
                         END;
                     END LOOP;
                     -- Before the loop: code of other roles that a condition runs could read its cursor.
-                    verdicts := ARRAY(SELECT pgslo_gen.features__user_stats__judge_written(n, 'plan_is_a_campaign') FROM pgslo_new AS n);
+                    verdicts := ARRAY(SELECT pgslo_gen.features__user_stats__judge_written(n.*, 'plan_is_a_campaign') FROM pgslo_new AS n);
                     number := array_position(verdicts, NULL);
                     IF number > 0 THEN
                         raised_shown[2] := 'a row that cannot be shown';
@@ -577,7 +577,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo c34e91008663510c features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 0ca0c351fc31a783 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__write_statement() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
@@ -646,11 +646,11 @@ BEGIN
         RETURN;
     END IF;
     -- No loop over a query: code of other roles that a condition runs could read the cursor.
-    SELECT count(*), count(*) FILTER (WHERE pgslo_gen.features__user_stats__judge_row(t, rule) IS NOT TRUE) INTO rows, failed FROM features.user_stats AS t WHERE (t.feature_date) >= nullif($1, 'NULL')::date AND (t.feature_date) <= nullif($1, 'NULL')::date
+    SELECT count(*), count(*) FILTER (WHERE pgslo_gen.features__user_stats__judge_row(t.*, rule) IS NOT TRUE) INTO rows, failed FROM features.user_stats AS t WHERE (t.feature_date) >= nullif($1, 'NULL')::date AND (t.feature_date) <= nullif($1, 'NULL')::date
     OR $1 = 'NULL' AND (t.feature_date) IS NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) IS 'pgslo 55a6078aaa20b85e features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) IS 'pgslo 28aed23a9e1d8baa features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C' SET transform_null_equals = off SET array_nulls = on;
 ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET gin_fuzzy_search_limit = 0;

@@ -511,7 +511,7 @@ BEGIN
                         END;
                     END LOOP;
                     -- Before the loop: code of other roles that a condition runs could read its cursor.
-                    verdicts := ARRAY(SELECT pgslo_gen.features__user_stats__judge_written(n, 'country_accepted_values') FROM pgslo_new AS n);
+                    verdicts := ARRAY(SELECT pgslo_gen.features__user_stats__judge_written(n.*, 'country_accepted_values') FROM pgslo_new AS n);
                     number := array_position(verdicts, NULL);
                     IF number > 0 THEN
                         raised_shown[1] := 'a row that cannot be shown';
@@ -594,7 +594,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 56e8e26b3b831708 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 7c9f7c4687127b55 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
 -- create function features__user_stats__truncate_measure: a table that is emptied has no batches any more.

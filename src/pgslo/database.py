@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,7 +16,7 @@ from psycopg.pq import ExecStatus
 from psycopg.rows import TupleRow, dict_row
 from psycopg.types.datetime import TimestamptzLoader
 
-from pgslo import assets, runtime
+from pgslo import assets, runtime, sql
 from pgslo.catalog import (
     Catalog,
     Citus,
@@ -37,9 +38,11 @@ from pgslo.compile import (
     assertions,
     compile_definition,
     placement,
+    queries,
     read_comment,
     reading,
     value_probe,
+    view_probe,
     view_schemas,
 )
 from pgslo.compile.conditions import reference
@@ -50,7 +53,6 @@ from pgslo.errors import (
     DatabaseError,
     DefinitionError,
     DefinitionErrors,
-    Location,
     PgsloError,
 )
 from pgslo.expression import tables_read
@@ -521,11 +523,15 @@ def compile_all(
     for definition in definitions:
         try:
             one = compile_definition(definition, catalog)
-            told: list[Location] = []
+            refused = _strangers(conn, definition)
+            found += refused
+            told = [error.location for error in refused if error.location is not None]
             for probe in one.probes:
                 # An assertion is asked after its parts: what a part of it was told is not told again of the whole.
                 place = probe.location
-                if any(one.line == place.line and one.column > place.column for one in told):
+                if any(
+                    one == place or (one.line == place.line and one.column > place.column) for one in told
+                ):
                     continue
                 wrong = _judge(conn, probe, only_analyse=one.reads_others)
                 told += [place] * len(wrong)
@@ -589,6 +595,37 @@ def _judge(conn: Connection, probe: Probe, *, only_analyse: bool) -> list[Defini
     return []
 
 
+def _strangers(conn: Connection, definition: Definition) -> list[DefinitionError]:
+    """What refuses queries of a definition that would run code which another role can change.
+
+    PostgreSQL itself tells what it made of each query, by what a view over it depends on; the view is undone.
+    Where the role may make no view, the lists of :mod:`pgslo.expression.vocabulary` have to do.
+    """
+    found: list[DefinitionError] = []
+    for one in queries(definition):
+        try:
+            with _probing(conn, one.location, writes=True) as cursor:
+                (row,) = fetch(conn, "view_place")
+                if row["place"] is None:
+                    continue
+                view = sql.identifier(row["place"], f"query_{uuid.uuid4().hex}")
+                cursor.execute(view_probe(view, one).text.encode(), prepare=False)
+                rows = fetch(conn, "view_strangers", {"view": view.text})
+        except DefinitionError as exc:
+            found.append(exc)
+            continue
+        if rows:
+            found.append(
+                CatalogError(
+                    f'the query depends on {rows[0]["object"]}, which belongs to role "{rows[0]["owner"]}"',
+                    detail="The query runs code that this role can change, with the rights of the table's owner.",
+                    hint="use types, casts and operators of PostgreSQL's own, or of the role that applies the definition",
+                    location=one.location,
+                )
+            )
+    return found
+
+
 def _analysed(conn: Connection, text: Sql) -> tuple[int, ...]:
     """The types of a query's columns. It is not planned: planning runs immutable functions of views and indexes."""
     for result in (conn.pgconn.prepare(b"", text.text.encode()), conn.pgconn.describe_prepared(b"")):
@@ -598,10 +635,11 @@ def _analysed(conn: Connection, text: Sql) -> tuple[int, ...]:
 
 
 @contextlib.contextmanager
-def asking(conn: Connection, *, patience: int = PROBE_TIMEOUT) -> Iterator[None]:
-    """Ask about tables: read-only, for so many milliseconds a statement, and rolled back."""
+def asking(conn: Connection, *, patience: int = PROBE_TIMEOUT, writes: bool = False) -> Iterator[None]:
+    """Ask about tables: read-only unless ``writes``, for so many milliseconds a statement, and rolled back."""
     with conn.transaction(force_rollback=True):
-        conn.execute("SET TRANSACTION READ ONLY")
+        if not writes:
+            conn.execute("SET TRANSACTION READ ONLY")
         # As generated functions will run it: nobody's operators but PostgreSQL's own.
         conn.execute("SET LOCAL search_path = pg_catalog, pg_temp")
         conn.execute(f"SET LOCAL statement_timeout = {patience}".encode())
@@ -609,10 +647,10 @@ def asking(conn: Connection, *, patience: int = PROBE_TIMEOUT) -> Iterator[None]
 
 
 @contextlib.contextmanager
-def _probing(conn: Connection, location: Any) -> Iterator[psycopg.Cursor[TupleRow]]:
-    """A cursor whose work is read-only, short and rolled back; its errors are the author's."""
+def _probing(conn: Connection, location: Any, *, writes: bool = False) -> Iterator[psycopg.Cursor[TupleRow]]:
+    """A cursor whose work is short, rolled back, and read-only unless ``writes``; its errors are the author's."""
     try:
-        with asking(conn), conn.cursor() as cursor:
+        with asking(conn, writes=writes), conn.cursor() as cursor:
             yield cursor
     except psycopg.errors.InsufficientPrivilege:
         raise

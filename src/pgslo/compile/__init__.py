@@ -35,10 +35,11 @@ from pgslo.compile.mechanisms import Choice
 from pgslo.compile.registration import is_measured, registration
 from pgslo.compile.writes import WriteCompiler
 from pgslo.definition import rules
+from pgslo.definition.assertions import ReturnsNothing
 from pgslo.definition.rules import Definition
 from pgslo.definition.shadow import as_enforced
 from pgslo.errors import CatalogError, DefinitionError, DefinitionErrors, Location
-from pgslo.expression import Expression, columns_read
+from pgslo.expression import Expression, Query, columns_read
 from pgslo.sql import Sql
 
 _Made = TypeVar("_Made")
@@ -109,6 +110,27 @@ class _Probe:
 def value_probe(relation: Name, expression: Expression) -> Sql:
     """A query whose result has the expression's type and no row."""
     return sql.render("probe_value", _Probe(table(relation), expression.qualified(conditions.ROW)))
+
+
+def view_probe(view: Sql, query: Query) -> Sql:
+    """A view over a query of an author's own, which tells what the query depends on."""
+    return sql.render("probe_view", _View(view, query.sql()))
+
+
+def queries(definition: Definition) -> Iterator[Query]:
+    """Yield the queries of the author's own that a definition holds, of rules and of assertions."""
+    for rule in definition.rules:
+        if isinstance(rule, rules.QueryRule) and rule.enabled:
+            yield rule.query
+    for asserted in definition.assertions:
+        if isinstance(asserted, ReturnsNothing) and asserted.enabled:
+            yield asserted.query
+
+
+@dataclass(frozen=True)
+class _View:
+    view: Sql
+    query: Sql
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pgslo.expression.lists import is_word
 from pgslo.expression.tokens import RefusalError, Token
 
 #: Values that FROM takes as it takes functions.
@@ -54,7 +55,7 @@ def check_fields(
         RefusalError: Such a field is read.
     """
     columns: dict[str, frozenset[str]] = {}
-    for alias, named in _aliases(found, names_no_function, listed):
+    for alias, named in _aliases(text, found, names_no_function, listed):
         columns[alias] = columns.get(alias, named) & named
     for qualifier, token in itertools.pairwise(found):
         if text[qualifier.end : token.start].strip() != "." or token.kind not in ("word", "quoted"):
@@ -71,36 +72,37 @@ def check_fields(
 
 
 def _aliases(
-    found: Sequence[Token], names_no_function: frozenset[str], listed: frozenset[int]
+    text: str, found: Sequence[Token], names_no_function: frozenset[str], listed: frozenset[int]
 ) -> Iterator[tuple[str, frozenset[str]]]:
     """Yield the aliases of functions in FROM, each with its list of columns."""
     opened = [_Bracket()]
     for number, token in enumerate(found):
-        if token.is_word("select", "from"):
+        if is_word(text, token, "select", "from"):
             opened[-1].clause = token.name
         elif token.is_mark("("):
             opened.append(_Bracket(number))
         elif token.is_mark(")") and len(opened) > 1:
             start = opened.pop().start
             is_list = start > 0 and found[start - 1].start in listed
-            if opened[-1].clause != "select" and not is_list and _is_call(found, start, names_no_function):
+            is_value = opened[-1].clause == "select" or is_list
+            if not is_value and _is_call(text, found, start, names_no_function):
                 yield found[start - 1].name, frozenset()
                 yield from _alias(found, number + 1)
-        elif token.is_word(*_VALUES) and opened[-1].clause != "select":
+        elif is_word(text, token, *_VALUES) and opened[-1].clause != "select":
             yield token.name, frozenset()
             yield from _alias(found, number + 1)
 
 
-def _is_call(found: Sequence[Token], start: int, names_no_function: frozenset[str]) -> bool:
+def _is_call(text: str, found: Sequence[Token], start: int, names_no_function: frozenset[str]) -> bool:
     """Whether the bracket holds what is given to a function, or functions: not rows, and no list of columns."""
     before = found[:start]
     if not before:
         return False
     name = before[-1]
     if len(before) > 1:
-        if before[-2].is_word("rows") and name.is_word("from"):
+        if is_word(text, before[-2], "rows") and name.is_word("from"):
             return True
-        if before[-2].is_word("as", "ordinality") or before[-2].is_mark(")"):
+        if is_word(text, before[-2], "as", "ordinality") or before[-2].is_mark(")"):
             return False  # alias (columns)
     return name.kind in ("word", "quoted") and (name.is_word("cast") or name.name not in names_no_function)
 

@@ -39,12 +39,12 @@ def named(text: str, found: Sequence[Token]) -> frozenset[int]:
             opened.append(_Bracket())
         elif token.is_mark(")", "]") and len(opened) > 1:
             opened.pop()
-        elif _is_word(text, token, "with"):
+        elif is_word(text, token, "with"):
             following = found[number + 1 : number + 2]
             opened[-1].in_with = not any(one.is_word(*_OTHER_WITHS) for one in following)
-        elif _is_word(text, token, "select"):
+        elif is_word(text, token, "select"):
             opened[-1].in_with = False
-        elif _is_word(text, token, "as"):
+        elif is_word(text, token, "as"):
             if opened[-1].in_with and _begins_query(found, number):
                 starts |= {one.start for one in found[number + 1 : number + 3] if one.is_word("materialized")}
         elif number > 0 and token.kind in ("word", "quoted"):
@@ -56,15 +56,20 @@ def named(text: str, found: Sequence[Token]) -> frozenset[int]:
 
 def _is_named(text: str, found: Sequence[Token], number: int, end: int, bracket: _Bracket) -> bool:
     before = found[number - 1]
-    if _is_word(text, before, "as"):
+    if is_word(text, before, "as"):
         return not bracket.is_cast
     is_next = before.is_mark(",") or before.is_word("with", "recursive")
     return bracket.in_with and is_next and _begins_query(found, end + 1)
 
 
-def _is_word(text: str, token: Token, word: str) -> bool:
-    """Whether a token is that reserved word; after a dot it is the name of a column."""
-    return token.is_word(word) and not text[: token.start].rstrip().endswith(".")
+def is_word(text: str, token: Token, *words: str) -> bool:
+    """Whether a token is one of these reserved words; after a dot it is the name of a column."""
+    return token.is_word(*words) and not follows_dot(text, token)
+
+
+def follows_dot(text: str, token: Token) -> bool:
+    """Whether a dot stands before a token, with blanks between or without."""
+    return text[: token.start].rstrip().endswith(".")
 
 
 def _end_of_list(found: Sequence[Token], start: int) -> int | None:

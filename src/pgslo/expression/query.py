@@ -6,6 +6,7 @@ where each name before a bracket has to be a function of a list, and sqlglot's t
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from pgslo import naming
 from pgslo.errors import DefinitionError, Location
 from pgslo.expression import calls, lists, tokens, vocabulary
 from pgslo.expression.tokens import RefusalError, Token
+from pgslo.keywords import RESERVED
 from pgslo.sql import Sql
 
 #: Words of SQL that may stand before a bracket and are no function.
@@ -77,6 +79,9 @@ _FUNCTIONS = (
     | vocabulary.AGGREGATES
     | {"generate_series", "unnest", "jsonb_array_elements", "jsonb_each", "jsonb_object_keys"}
 )
+#: Words of SQL that are not reserved and may stand before a string: none of them is a type here.
+_WORDS_BEFORE_STRING = frozenset({"escape", "varying", "zone"})
+_TYPES_HINT = "The allowed types are listed in docs/reference/expressions.md; write them without a schema."
 _LOCKS = frozenset({"update", "share", "no", "key"})
 _READS: tuple[type[exp.Expr], ...] = (exp.Select, exp.Union, exp.Intersect, exp.Except)
 _CHANGES: tuple[type[exp.Expr], ...] = (
@@ -134,8 +139,9 @@ def _check_tokens(text: str) -> None:
     found = tokens.read(without_dots(text))
     if not found[0].is_word("select", "with"):
         raise RefusalError(found[0].start, "a query has to begin with SELECT or WITH")
-    for one in _types(found):
-        _check_type(one)
+    for number in _types(text, found):
+        _check_type(text, found[number:])
+    _check_strings(text, found)
     listed = lists.named(text, found)
     calls.check_fields(text, found, names_no_function=_WORDS_BEFORE_BRACKETS, listed=listed)
     for token, following in zip(found, (*found[1:], None), strict=True):
@@ -148,26 +154,62 @@ def _check_tokens(text: str) -> None:
             _check_name(text, token)
 
 
-def _types(found: Sequence[Token]) -> Iterator[Token]:
-    """Yield the first token of each type that a value is cast to: value::type and CAST (value AS type)."""
+def _types(text: str, found: Sequence[Token]) -> Iterator[int]:
+    """Yield where each type begins that a value is cast to: value::type and CAST (value AS type)."""
     is_cast: list[bool] = []  # of each bracket that is open
     for number, token in enumerate(found[:-1]):
         if token.is_mark("("):
             is_cast.append(number > 0 and found[number - 1].is_word("cast"))
         elif token.is_mark(")") and is_cast:
             is_cast.pop()
-        elif token.is_mark("::") or (token.is_word("as") and is_cast[-1:] == [True]):
-            yield found[number + 1]
+        elif token.is_mark("::") or (lists.is_word(text, token, "as") and is_cast[-1:] == [True]):
+            yield number + 1
 
 
-def _check_type(token: Token) -> None:
-    if token.kind != "word" or token.name not in vocabulary.TYPES | vocabulary.TYPE_TAILS.keys():
-        raise RefusalError(token.start, f'a value may not be cast to "{token.name or token.text}"')
+def _check_type(text: str, found: Sequence[Token]) -> None:
+    """Refuse a type that is not of the list. Before a dot, a name of the list is that of a schema: date.name."""
+    head = found[0]
+    tails = vocabulary.TYPE_TAILS.get(head.name, ())
+    tail = next((one for one in tails if all(map(Token.is_word, found[1:], one))), ())
+    is_listed = head.name in vocabulary.TYPES or (len(tail) > 0 and len(found) > len(tail))
+    if head.kind != "word" or not is_listed:
+        raise RefusalError(
+            head.start, f'a value may not be cast to "{head.name or head.text}"', hint=_TYPES_HINT
+        )
+    for token in found[: len(tail) + 1]:
+        if _precedes_dot(text, token):
+            raise _qualified(token)
+
+
+def _check_strings(text: str, found: Sequence[Token]) -> None:
+    """Refuse type 'text' for a type that is not of the list: it casts as 'text'::type does."""
+    for token, following in itertools.pairwise(found):
+        if following.kind != "string" or token.kind not in ("word", "quoted"):
+            continue
+        if lists.follows_dot(text, token):
+            raise _qualified(token)
+        if token.kind == "quoted" or token.name not in _WORDS_BEFORE_STRING | vocabulary.TYPES | RESERVED:
+            raise RefusalError(
+                token.start, f'a value may not be cast to "{token.name or token.text}"', hint=_TYPES_HINT
+            )
+
+
+def _precedes_dot(text: str, token: Token) -> bool:
+    return text[token.end :].lstrip().startswith(".")
+
+
+def _qualified(token: Token) -> RefusalError:
+    return RefusalError(
+        token.start,
+        "types are named without a schema",
+        detail="A cast runs code that the owner of the type can choose, with the rights of the table's owner.",
+        hint=_TYPES_HINT,
+    )
 
 
 def _check_function(text: str, token: Token) -> None:
     # After a dot, with blanks or without, every word is a name, also a reserved one: features . all (1).
-    if token.kind == "quoted" or text[: token.start].rstrip().endswith("."):
+    if token.kind == "quoted" or lists.follows_dot(text, token):
         raise RefusalError(token.start, "functions are named without quotes and without a schema")
     if token.name in _WORDS_BEFORE_BRACKETS | vocabulary.TYPES:
         return
@@ -197,7 +239,7 @@ def _check_name(text: str, token: Token) -> None:
                 hint="Read fields of a composite column in a view, and name the view.",
             )
         return
-    is_schema = text[token.end :].lstrip().startswith(".")
+    is_schema = _precedes_dot(text, token)
     if token.name.startswith("pg_") or (is_schema and naming.is_reserved(token.name)):
         raise _reserved(token.start, token.name)
 

@@ -10,6 +10,17 @@ CREATE SCHEMA pgslo_gen;
 
 COMMENT ON SCHEMA pgslo_gen IS 'Functions generated from definitions; may be dropped and planned anew.';
 
+CREATE TYPE pgslo_catalog.found_problem AS (
+	code text,
+	rule text,
+	column_name text,
+	message text,
+	detail text,
+	hint text
+);
+
+COMMENT ON TYPE pgslo_catalog.found_problem IS 'What a reader is told.';
+
 CREATE TYPE pgslo_catalog.measured AS (
 	batch text,
 	place numeric,
@@ -147,6 +158,39 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo.acknowledge(incident_id bigint, note text) IS 'Says that somebody looks after an incident: it is not told again. For operators.';
+
+CREATE FUNCTION pgslo.announce(definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS integer
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    mode text := pgslo_catalog.read_mode(announce.on_read);
+BEGIN
+    IF mode <> 'silent' THEN
+        PERFORM pgslo_catalog.say_problem(announce.definition, ROW(p.code, p.rule, p.column_name, p.message, p.detail, p.hint)::pgslo_catalog.found_problem, mode)
+        FROM pgslo_catalog.problem(announce.definition, announce.columns, announce.within) AS p
+        -- Of the table as a whole, guard() says the rest.
+        WHERE p.by_row OR '*' <> ALL (announce.columns);
+    END IF;
+    RETURN 1;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.announce(definition text, columns text[], on_read text, within interval) IS 'What a guarded view calls when a row of a missed batch is read in these columns: 1, with a WARNING, or an error.';
+
+CREATE FUNCTION pgslo.announce_row(definition text, columns text[], on_read text, within interval) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER COST 10 PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF NOT pgslo_catalog.was_reported(format('row %s %s %s %s', announce_row.definition, announce_row.columns, announce_row.on_read, announce_row.within)) THEN
+        PERFORM pgslo.announce(announce_row.definition, announce_row.columns, announce_row.on_read, announce_row.within);
+    END IF;
+    RETURN true;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.announce_row(definition text, columns text[], on_read text, within interval) IS 'As pgslo.announce(), for each row of a missed batch: true.';
 
 CREATE FUNCTION pgslo.audit(definition text DEFAULT NULL::text) RETURNS TABLE(definition_name text, assertion text, group_shown text, said text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -796,7 +840,7 @@ CREATE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE(topic text, fact
         ('profile then', (SELECT string_agg(concat_ws(': ', nullif(p.column_name, '*'), pgslo_catalog.profile_said(p.after)), '; ' ORDER BY p.column_name)
                           FROM pgslo_catalog.profiles_of(n.incident_id) p
                           WHERE pgslo_catalog.may_see_figures(n.relation, array_remove(ARRAY[p.column_name], '*'), NULL, pgslo_catalog.caller()))),
-        ('newest missed batch', pgslo_catalog.missed_batch(n.i, n.r)),
+        ('newest missed batch', pgslo_catalog.newest_missed_said(n.i, n.r)),
         ('broke together', (SELECT string_agg(format('incident %s, %s', o.incident_id, q.name), '; ' ORDER BY o.incident_id)
                             FROM pgslo_catalog.incident o JOIN pgslo_catalog.rule q USING (rule_id)
                             WHERE o.definition_id = n.definition_id AND o.opened_batch = n.opened_batch AND o.incident_id <> n.incident_id)),
@@ -848,25 +892,40 @@ CREATE FUNCTION pgslo.guard(definition text, columns text[], on_read text DEFAUL
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    mode text := pgslo_catalog.read_mode(guard.on_read);
 BEGIN
-    -- The way of nearly every read: nothing is wrong with these columns. Nearly all of a question's cost is starting its
-    -- plan, so this is as small as can be.
-    PERFORM FROM pgslo_catalog.incident i WHERE i.resolved_at IS NULL AND i.definition = guard.definition AND i.about && guard.columns
-    UNION ALL SELECT FROM pgslo_catalog.rule_break;
-    IF FOUND THEN
-        -- Rules that broke are few, and may be another table's.
-        PERFORM FROM pgslo_catalog.incident i WHERE i.resolved_at IS NULL AND i.definition = guard.definition AND i.about && guard.columns
-        UNION ALL
-        SELECT FROM pgslo_catalog.definition d
-        JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id
-        LEFT JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id
-        WHERE d.name = guard.definition AND (r.columns && guard.columns OR coalesce(r.columns, '{}') = '{}' AND '*' = ANY (guard.columns));
+    IF mode <> 'silent' THEN
+        PERFORM pgslo_catalog.say_problem(guard.definition, ROW(p.code, p.rule, p.column_name, p.message, p.detail, p.hint)::pgslo_catalog.found_problem, mode)
+        FROM pgslo_catalog.problem(guard.definition, guard.columns) AS p;
     END IF;
-    IF NOT FOUND THEN
-        -- What concerns the table as a whole is looked at in the one call that asks for it.
-        IF '*' <> ALL (guard.columns) THEN
-            RETURN true;
-        END IF;
+    RETURN true;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.guard(definition text, columns text[], on_read text) IS 'What guarded views of an earlier version ask before they show columns: true, with a WARNING when something is wrong with them, or an error.';
+
+CREATE FUNCTION pgslo.guard(definition text, columns text[], on_read text, planned text[], within interval DEFAULT NULL::interval) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    names text[];
+    mode text;
+    is_quiet boolean;
+BEGIN
+    -- The way of nearly every read: nothing is wrong with the table as a whole, and the plan knows what is missed. Nearly all of
+    -- a question's cost is starting its plan, so this is as small as can be.
+    PERFORM FROM pgslo_catalog.missed_batch m
+    WHERE m.definition = guard.definition AND m.ended_at IS NULL
+      AND (('missed ' || m.missed_id = ANY (guard.planned)) IS NOT TRUE
+           -- Nobody reads a row of a batch that has none.
+           OR m.about && guard.columns AND NOT EXISTS (
+               SELECT FROM pgslo_catalog.batch b WHERE b.definition_id = m.definition_id AND b.name = m.batch AND b.rows > 0))
+    UNION ALL SELECT FROM pgslo_catalog.incident i WHERE i.over_at IS NULL AND i.definition = guard.definition AND NOT i.is_of_batches
+    UNION ALL SELECT FROM pgslo_catalog.rule_break;
+    is_quiet := NOT FOUND;
+    IF is_quiet THEN
         PERFORM FROM pgslo_catalog.definition d
         WHERE d.name = guard.definition AND d.schema_wanted IS NULL
           AND (d.max_age IS NULL OR pgslo_catalog.newest_data(d) BETWEEN clock_timestamp() - d.max_age AND clock_timestamp());
@@ -874,11 +933,69 @@ BEGIN
             RETURN true;
         END IF;
     END IF;
-    RETURN pgslo_catalog.announce(guard.definition, guard.columns, guard.on_read);
+    mode := pgslo_catalog.read_mode(guard.on_read);
+    IF mode = 'silent' THEN
+        RETURN true;
+    END IF;
+    PERFORM pgslo_catalog.say_problem(guard.definition, ROW(p.code, p.rule, p.column_name, p.message, p.detail, p.hint)::pgslo_catalog.found_problem, mode)
+    FROM pgslo_catalog.problem(guard.definition, guard.columns, guard.within) AS p
+    WHERE NOT p.by_row;
+    names := pgslo_catalog.concern_names(guard.definition, guard.within);
+    IF NOT names <@ guard.planned THEN
+        PERFORM pgslo_catalog.say_problem(
+            guard.definition,
+            ROW('01SL1', NULL, NULL,
+                format('missed batches of %s are stored and may be among the rows read', guard.definition),
+                format('This statement was planned before they were judged. %s', pgslo_catalog.news_said(guard.definition, guard.planned)),
+                'DISCARD PLANS, and reading again, tells whether the rows that you read are concerned.')::pgslo_catalog.found_problem,
+            mode);
+    END IF;
+    RETURN true;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.guard(definition text, columns text[], on_read text) IS 'What a guarded view asks before it shows columns: true, with a WARNING when something is wrong with them, or an error.';
+COMMENT ON FUNCTION pgslo.guard(definition text, columns text[], on_read text, planned text[], within interval) IS 'What a guarded view asks before it shows rows: true, with a WARNING when something is wrong with the table as a whole or the plan is too old to tell, or an error.';
+
+CREATE FUNCTION pgslo.guard_healthy(definition text, columns text[], on_read text, planned text[], kind anyelement) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    AS $$
+DECLARE
+    told record := pgslo_catalog.told_by_rows(guard_healthy.definition, guard_healthy.columns, NULL, pg_typeof(guard_healthy.kind));
+    is_known boolean;
+BEGIN
+    BEGIN
+        PERFORM pgslo_catalog.edge_of(told.keys, 'first', guard_healthy.kind);
+    EXCEPTION WHEN data_exception THEN
+        told.is_untold := true;
+    END;
+    -- What concerns all rows; how old the plan is does not matter here.
+    PERFORM pgslo.guard(guard_healthy.definition, coalesce(guard_healthy.columns, '{*}'), guard_healthy.on_read, NULL::text[]);
+    -- Nothing is missed.
+    IF NOT told.is_untold AND (NOT told.has_null OR pgslo.is_current(guard_healthy.definition, guard_healthy.planned))
+        OR pgslo_catalog.concern_names(guard_healthy.definition, NULL) = '{}' THEN
+        RETURN true;
+    END IF;
+    is_known := pgslo_catalog.may_know(guard_healthy.definition, pgslo_catalog.caller());
+    RAISE EXCEPTION USING
+        ERRCODE = 'SL001',
+        MESSAGE = format('read refused: healthy rows of %s cannot be told from others', guard_healthy.definition),
+        DETAIL = CASE
+            WHEN NOT is_known THEN 'This role may read neither the table nor a guarded view of it.'
+            WHEN told.is_untold THEN 'A batch that misses a rule is known by a hash, or is not known.'
+            ELSE 'This statement was planned before rows without a batch were missed.' END,
+        HINT = CASE
+            WHEN NOT is_known THEN 'Grant it SELECT on the view.'
+            WHEN told.is_untold THEN 'SELECT * FROM pgslo.incident shows the batch; mend or accept it.'
+            ELSE 'DISCARD PLANS, and read again.' END,
+        SCHEMA = split_part(guard_healthy.definition, '.', 1),
+        TABLE = substr(guard_healthy.definition, strpos(guard_healthy.definition, '.') + 1);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.guard_healthy(definition text, columns text[], on_read text, planned text[], kind anyelement) IS 'What a view of healthy rows asks before it shows rows: true, with a WARNING for what is wrong with the table as a whole, or an error if rows cannot be told apart.';
 
 CREATE FUNCTION pgslo.healthy_batches(definition text, columns text[] DEFAULT NULL::text[], as_of timestamp with time zone DEFAULT clock_timestamp()) RETURNS TABLE(batch text, place numeric, rows bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -919,6 +1036,158 @@ CREATE FUNCTION pgslo.history(definition text, batches integer DEFAULT 400) RETU
 $$;
 
 COMMENT ON FUNCTION pgslo.history(definition text, batches integer) IS 'The newest batches that are in the table itself, and their rows, oldest first.';
+
+CREATE FUNCTION pgslo.planned_any(definition text, columns text[], within interval, kind anyelement) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    AS $$
+DECLARE
+    told record := pgslo_catalog.told_by_rows(planned_any.definition, planned_any.columns, planned_any.within, pg_typeof(planned_any.kind));
+BEGIN
+    IF told.is_any OR told.is_untold OR cardinality(told.keys) > pgslo_catalog.batches_told() THEN
+        RETURN true;
+    END IF;
+    -- A batch by another expression than today's may have no key of this type.
+    PERFORM pgslo_catalog.edge_of(told.keys, 'first', planned_any.kind);
+    RETURN false;
+EXCEPTION WHEN data_exception THEN
+    RETURN true;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.planned_any(definition text, columns text[], within interval, kind anyelement) IS 'Whether any row may be of a missed batch, because rows do not tell.';
+
+CREATE FUNCTION pgslo.planned_batches(definition text, columns text[], within interval, kind anyelement) RETURNS anyarray
+    LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    AS $_$
+DECLARE
+    answer ALIAS FOR $0;
+BEGIN
+    answer := (pgslo_catalog.told_by_rows(planned_batches.definition, planned_batches.columns, planned_batches.within, pg_typeof(kind))).keys;
+    RETURN answer;
+EXCEPTION WHEN data_exception THEN
+    RETURN NULL;  -- planned_any() says so.
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo.planned_batches(definition text, columns text[], within interval, kind anyelement) IS 'Missed batches of these columns, of the type of the batch''s column.';
+
+CREATE FUNCTION pgslo.planned_edge(definition text, columns text[], within interval, edge text, kind anyelement) RETURNS anyelement
+    LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    AS $$
+DECLARE
+    told record := pgslo_catalog.told_by_rows(planned_edge.definition, planned_edge.columns, planned_edge.within, pg_typeof(planned_edge.kind));
+BEGIN
+    RETURN pgslo_catalog.edge_of(told.keys, planned_edge.edge, planned_edge.kind);
+EXCEPTION WHEN data_exception THEN
+    RETURN NULL;  -- planned_any() says so.
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.planned_edge(definition text, columns text[], within interval, edge text, kind anyelement) IS 'The first or last missed batch of these columns: two comparisons spare most rows the search among all.';
+
+CREATE FUNCTION pgslo.planned_null(definition text, columns text[], within interval, kind anyelement) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM FROM pgslo_catalog.concern(planned_null.definition, planned_null.columns, planned_null.within) AS c WHERE c.batch = 'NULL';
+    RETURN FOUND;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.planned_null(definition text, columns text[], within interval, kind anyelement) IS 'Whether rows without a batch are missed.';
+
+CREATE FUNCTION pgslo.hit(batch date, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (pgslo.planned_any(definition, columns, within, NULL::date) OR ((batch >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::date)) AND (batch <= pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::date)) AND (batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::date)))) OR ((batch IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::date)));
+
+COMMENT ON FUNCTION pgslo.hit(batch date, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE FUNCTION pgslo.hit(batch smallint, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (pgslo.planned_any(definition, columns, within, NULL::smallint) OR ((batch >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::smallint)) AND (batch <= pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::smallint)) AND (batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::smallint)))) OR ((batch IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::smallint)));
+
+COMMENT ON FUNCTION pgslo.hit(batch smallint, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE FUNCTION pgslo.hit(batch integer, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (pgslo.planned_any(definition, columns, within, NULL::integer) OR ((batch >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::integer)) AND (batch <= pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::integer)) AND (batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::integer)))) OR ((batch IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::integer)));
+
+COMMENT ON FUNCTION pgslo.hit(batch integer, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE FUNCTION pgslo.hit(batch bigint, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (pgslo.planned_any(definition, columns, within, NULL::bigint) OR ((batch >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::bigint)) AND (batch <= pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::bigint)) AND (batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::bigint)))) OR ((batch IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::bigint)));
+
+COMMENT ON FUNCTION pgslo.hit(batch bigint, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE FUNCTION pgslo.hit(batch numeric, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (pgslo.planned_any(definition, columns, within, NULL::numeric) OR ((batch >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::numeric)) AND (batch <= pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::numeric)) AND (batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::numeric)))) OR ((batch IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::numeric)));
+
+COMMENT ON FUNCTION pgslo.hit(batch numeric, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE FUNCTION pgslo.hit(batch text, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (pgslo.planned_any(definition, columns, within, NULL::text) OR (batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::text))) OR ((batch IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::text)));
+
+COMMENT ON FUNCTION pgslo.hit(batch text, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE FUNCTION pgslo.hit(batch timestamp without time zone, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (pgslo.planned_any(definition, columns, within, NULL::timestamp without time zone) OR ((batch >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::timestamp without time zone)) AND (batch <= pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::timestamp without time zone)) AND (batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp without time zone)))) OR ((batch IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::timestamp without time zone)));
+
+COMMENT ON FUNCTION pgslo.hit(batch timestamp without time zone, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE FUNCTION pgslo.hit(batch timestamp with time zone, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (pgslo.planned_any(definition, columns, within, NULL::timestamp with time zone) OR ((batch >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::timestamp with time zone)) AND (batch <= pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::timestamp with time zone)) AND (batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp with time zone)))) OR ((batch IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::timestamp with time zone)));
+
+COMMENT ON FUNCTION pgslo.hit(batch timestamp with time zone, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE FUNCTION pgslo.hit(batch uuid, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (pgslo.planned_any(definition, columns, within, NULL::uuid) OR (batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::uuid))) OR ((batch IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::uuid)));
+
+COMMENT ON FUNCTION pgslo.hit(batch uuid, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE FUNCTION pgslo.hit(moment date, every interval, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (pgslo.planned_any(definition, columns, within, NULL::date) OR ((moment >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::date)) AND (moment < ((pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::date) + every) + '1 day'::interval)) AND (date_bin(every, (moment)::timestamp without time zone, '2001-01-01 00:00:00'::timestamp without time zone) = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp without time zone)))) OR ((moment IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::date)));
+
+COMMENT ON FUNCTION pgslo.hit(moment date, every interval, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE FUNCTION pgslo.hit(moment timestamp without time zone, every interval, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (pgslo.planned_any(definition, columns, within, NULL::timestamp without time zone) OR ((moment >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::timestamp without time zone)) AND (moment < (pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::timestamp without time zone) + every)) AND (date_bin(every, moment, '2001-01-01 00:00:00'::timestamp without time zone) = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp without time zone)))) OR ((moment IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::timestamp without time zone)));
+
+COMMENT ON FUNCTION pgslo.hit(moment timestamp without time zone, every interval, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE FUNCTION pgslo.hit(moment timestamp with time zone, every interval, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (pgslo.planned_any(definition, columns, within, NULL::timestamp with time zone) OR ((moment >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::timestamp with time zone)) AND (moment < (pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::timestamp with time zone) + every)) AND (date_bin(every, moment, '2001-01-01 00:00:00+00'::timestamp with time zone) = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp with time zone)))) OR ((moment IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::timestamp with time zone)));
+
+COMMENT ON FUNCTION pgslo.hit(moment timestamp with time zone, every interval, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE FUNCTION pgslo.is_current(definition text, planned text[]) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN pgslo_catalog.concern_names(is_current.definition, NULL) <@ is_current.planned;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.is_current(definition text, planned text[]) IS 'Whether a plan knows all that concerns readers of a definition now.';
 
 CREATE FUNCTION pgslo.learn(definition text, batches integer DEFAULT 400) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1101,6 +1370,29 @@ $$;
 
 COMMENT ON FUNCTION pgslo.pause(definition text) IS 'Switches every trigger rule of a table, or of all, off without locking a table; constraints stay. Names the tables.';
 
+CREATE FUNCTION pgslo.planned(definition text, within interval DEFAULT NULL::interval) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN pgslo_catalog.concern_names(planned.definition, planned.within);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.planned(definition text, within interval) IS 'Names of all concerns of a definition when a statement is planned.';
+
+CREATE FUNCTION pgslo.planned_fine(definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM FROM pgslo_catalog.concern(planned_fine.definition, planned_fine.columns, planned_fine.within);
+    RETURN NOT FOUND;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.planned_fine(definition text, columns text[], within interval) IS 'Whether nothing concerns readers of these columns when a statement is planned.';
+
 CREATE FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1121,6 +1413,219 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) IS 'Write a message down to be sent by the caller, once a key and caller, and return whether it is new.';
+
+CREATE FUNCTION pgslo.read(value anyelement, batch date, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
+$$;
+
+COMMENT ON FUNCTION pgslo.read(value anyelement, batch date, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
+
+CREATE FUNCTION pgslo.read(value anyelement, batch smallint, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
+$$;
+
+COMMENT ON FUNCTION pgslo.read(value anyelement, batch smallint, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
+
+CREATE FUNCTION pgslo.read(value anyelement, batch integer, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
+$$;
+
+COMMENT ON FUNCTION pgslo.read(value anyelement, batch integer, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
+
+CREATE FUNCTION pgslo.read(value anyelement, batch bigint, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
+$$;
+
+COMMENT ON FUNCTION pgslo.read(value anyelement, batch bigint, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
+
+CREATE FUNCTION pgslo.read(value anyelement, batch numeric, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
+$$;
+
+COMMENT ON FUNCTION pgslo.read(value anyelement, batch numeric, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
+
+CREATE FUNCTION pgslo.read(value anyelement, batch text, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
+$$;
+
+COMMENT ON FUNCTION pgslo.read(value anyelement, batch text, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
+
+CREATE FUNCTION pgslo.read(value anyelement, batch timestamp without time zone, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
+$$;
+
+COMMENT ON FUNCTION pgslo.read(value anyelement, batch timestamp without time zone, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
+
+CREATE FUNCTION pgslo.read(value anyelement, batch timestamp with time zone, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
+$$;
+
+COMMENT ON FUNCTION pgslo.read(value anyelement, batch timestamp with time zone, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
+
+CREATE FUNCTION pgslo.read(value anyelement, batch uuid, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
+$$;
+
+COMMENT ON FUNCTION pgslo.read(value anyelement, batch uuid, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
+
+CREATE FUNCTION pgslo.read(value anyelement, moment date, every interval, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
+$$;
+
+COMMENT ON FUNCTION pgslo.read(value anyelement, moment date, every interval, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
+
+CREATE FUNCTION pgslo.read(value anyelement, moment timestamp without time zone, every interval, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
+$$;
+
+COMMENT ON FUNCTION pgslo.read(value anyelement, moment timestamp without time zone, every interval, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
+
+CREATE FUNCTION pgslo.read(value anyelement, moment timestamp with time zone, every interval, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
+$$;
+
+COMMENT ON FUNCTION pgslo.read(value anyelement, moment timestamp with time zone, every interval, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
+
+CREATE FUNCTION pgslo.read_any(value anyelement, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value
+                WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END
+$$;
+
+COMMENT ON FUNCTION pgslo.read_any(value anyelement, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view whose rows do not tell their batch.';
+
+CREATE FUNCTION pgslo.read_hit(value anyelement, batch date, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
+                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
+$$;
+
+COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch date, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
+
+CREATE FUNCTION pgslo.read_hit(value anyelement, batch smallint, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
+                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
+$$;
+
+COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch smallint, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
+
+CREATE FUNCTION pgslo.read_hit(value anyelement, batch integer, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
+                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
+$$;
+
+COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch integer, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
+
+CREATE FUNCTION pgslo.read_hit(value anyelement, batch bigint, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
+                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
+$$;
+
+COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch bigint, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
+
+CREATE FUNCTION pgslo.read_hit(value anyelement, batch numeric, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
+                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
+$$;
+
+COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch numeric, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
+
+CREATE FUNCTION pgslo.read_hit(value anyelement, batch text, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
+                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
+$$;
+
+COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch text, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
+
+CREATE FUNCTION pgslo.read_hit(value anyelement, batch timestamp without time zone, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
+                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
+$$;
+
+COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch timestamp without time zone, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
+
+CREATE FUNCTION pgslo.read_hit(value anyelement, batch timestamp with time zone, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
+                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
+$$;
+
+COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch timestamp with time zone, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
+
+CREATE FUNCTION pgslo.read_hit(value anyelement, batch uuid, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
+                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
+$$;
+
+COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch uuid, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
+
+CREATE FUNCTION pgslo.read_hit(value anyelement, moment date, every interval, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.hit(moment, every, definition, columns, within)
+                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
+$$;
+
+COMMENT ON FUNCTION pgslo.read_hit(value anyelement, moment date, every interval, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
+
+CREATE FUNCTION pgslo.read_hit(value anyelement, moment timestamp without time zone, every interval, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.hit(moment, every, definition, columns, within)
+                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
+$$;
+
+COMMENT ON FUNCTION pgslo.read_hit(value anyelement, moment timestamp without time zone, every interval, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
+
+CREATE FUNCTION pgslo.read_hit(value anyelement, moment timestamp with time zone, every interval, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.hit(moment, every, definition, columns, within)
+                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
+$$;
+
+COMMENT ON FUNCTION pgslo.read_hit(value anyelement, moment timestamp with time zone, every interval, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
 
 CREATE FUNCTION pgslo.readiness(task text) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -1852,6 +2357,19 @@ $$;
 
 COMMENT ON FUNCTION pgslo.tick() IS 'Close and judge batches that are due, for about a second a table, and return whether more are due: call it again then. Resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron, with a statement_timeout.';
 
+CREATE FUNCTION pgslo.unhealthy(definition text, columns text[], kind anyelement) RETURNS SETOF anyelement
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 5 PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    AS $$
+BEGIN
+    RETURN QUERY SELECT u.key FROM unnest(pgslo.planned_batches(unhealthy.definition, unhealthy.columns, NULL, unhealthy.kind)) AS u (key);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.unhealthy(definition text, columns text[], kind anyelement) IS 'Batches that miss a rule over these columns, or over any if NULL, now, of the type of the batch''s column.';
+
 CREATE FUNCTION pgslo.verify_snapshot(name text) RETURNS TABLE(about text, was text, is_now text)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2082,109 +2600,6 @@ CREATE FUNCTION pgslo_catalog.amount(value double precision, kind text) RETURNS 
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.amount(value double precision, kind text) IS 'A number of a summary as people read it: three digits, shares as per cent.';
-
-CREATE FUNCTION pgslo_catalog.announce(definition text, columns text[], on_read text) RETURNS boolean
-    LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
-    AS $$
-DECLARE
-    wish text := nullif(current_setting('pgslo.on_read', true), '');
-    -- What happens in this session: warn, insist, refuse or silent.
-    mode text;
-    found record;
-    -- A guarded view may be read through a view of another role, by one that may read neither.
-    is_known boolean;
-    -- Reported already in this statement. An open cursor is the one memory of its own that a session may change in a
-    -- parallel plan and on a standby; a setting may not be changed there. Its text holds what was reported. Name and
-    -- marks are hashes with a secret: no other statement or function can take the name, or claim that it was reported.
-    secret text;
-    memory refcursor;
-    statement text := extract(epoch FROM statement_timestamp())::text;
-    said text[];
-    fresh text[] := '{}';
-    key text;
-    remembered text;
-BEGIN
-    IF wish NOT IN ('warn', 'insist', 'refuse', 'silent') THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('invalid value for parameter "pgslo.on_read": "%s"', wish),
-            HINT = 'Available values: warn, insist, refuse, silent.';
-    END IF;
-    -- A pooled connection may keep the setting of another client, who must not silence this one: it counts where the
-    -- view is silent anyway. Status views are silent, and insisting leaves them so: their column reports.
-    mode := CASE
-        WHEN 'refuse' IN (announce.on_read, wish) THEN 'refuse'
-        WHEN wish = 'warn' THEN 'warn'
-        WHEN announce.on_read = 'silent' THEN 'silent'
-        WHEN 'insist' IN (announce.on_read, wish) THEN 'insist'
-        ELSE 'warn'
-    END;
-    IF mode = 'silent' THEN
-        RETURN true;
-    END IF;
-    -- psql shows every warning above the result.
-    IF mode = 'insist' AND (current_setting('pgslo.heard', true) = 'on' OR current_setting('application_name') = 'psql') THEN
-        mode := 'warn';
-    END IF;
-    secret := (SELECT s.value FROM pgslo_catalog.secret s);
-    memory := 'pgslo_warned ' || md5(concat(secret, pg_backend_pid(), ' ', extract(epoch FROM transaction_timestamp())));
-    SELECT string_to_array(split_part(c.statement, '''', 2), ' ') INTO said FROM pg_cursors c WHERE c.name = memory::text;
-    IF said[1] = statement THEN
-        fresh := said[2:];
-    END IF;
-    FOR found IN SELECT p.* FROM pgslo_catalog.problem(announce.definition, announce.columns) p LOOP
-        is_known := coalesce(is_known, pgslo_catalog.may_know(announce.definition, pgslo_catalog.caller()));
-        IF NOT is_known THEN
-            -- One bit, and whom to ask.
-            found.rule := NULL;
-            found.column_name := NULL;
-            found.message := format('data of %s is unhealthy', announce.definition);
-            found.detail := 'This role may not see details, because it may read neither the table nor a guarded view of it.';
-            found.hint := format('Ask the owner, %s.', coalesce((SELECT d.owner FROM pgslo_catalog.definition d WHERE d.name = announce.definition), 'unknown'));
-        END IF;
-        IF mode <> 'warn' THEN
-            IF mode = 'insist' THEN
-                found.hint :=
-                    'Call pgslo.client.watch in Python, or SET pgslo.heard = ''on'' in a client that shows warnings. '
-                    'To read without this check, SET pgslo.on_read = ''warn''. ' || found.hint;
-            END IF;
-            RAISE EXCEPTION USING
-                ERRCODE = 'SL001',
-                MESSAGE = format('read refused: %s', found.message),
-                DETAIL = found.detail,
-                HINT = found.hint,
-                SCHEMA = split_part(announce.definition, '.', 1),
-                TABLE = substr(announce.definition, strpos(announce.definition, '.') + 1),
-                COLUMN = coalesce(found.column_name, ''),
-                CONSTRAINT = coalesce(found.rule, '');
-        END IF;
-        key := md5(format('%s %s %s %s %s', secret, statement, announce.definition, found.rule, found.code));
-        CONTINUE WHEN key = ANY (fresh);
-        fresh := fresh || key;
-        RAISE WARNING USING
-            ERRCODE = found.code,
-            MESSAGE = found.message,
-            DETAIL = found.detail,
-            HINT = found.hint,
-            SCHEMA = split_part(announce.definition, '.', 1),
-            TABLE = substr(announce.definition, strpos(announce.definition, '.') + 1),
-            COLUMN = coalesce(found.column_name, ''),
-            CONSTRAINT = coalesce(found.rule, '');
-    END LOOP;
-    IF fresh <> '{}' AND (said IS NULL OR said <> statement || fresh) THEN
-        IF said IS NOT NULL THEN
-            CLOSE memory;
-        END IF;
-        remembered := format('SELECT %L', array_to_string(statement || fresh, ' '));
-        OPEN memory FOR EXECUTE remembered;
-    END IF;
-    RETURN true;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.announce(definition text, columns text[], on_read text) IS 'Warns, once an incident and statement, or refuses the read.';
 
 CREATE FUNCTION pgslo_catalog.announce_events() RETURNS bigint
     LANGUAGE plpgsql
@@ -2593,6 +3008,28 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.batches_in_part(definition pgslo_catalog.definition, part oid) IS 'Return the batches of the rows in a partition or child, read with the rights of the table''s owner.';
 
+CREATE FUNCTION pgslo_catalog.batches_shown(batches bigint) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN CASE batches_shown.batches WHEN 1 THEN '1 batch' ELSE pgslo_catalog.shown(batches_shown.batches) || ' batches' END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.batches_shown(batches bigint) IS 'Return a number of batches in words.';
+
+CREATE FUNCTION pgslo_catalog.batches_told() RETURNS integer
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN 1000;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.batches_told() IS 'The number of missed batches of a column up to which rows are told apart: each is a constant in every plan.';
+
 CREATE FUNCTION pgslo_catalog.begin_pause(definition text, rule text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2855,6 +3292,27 @@ END
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.broken_groups(check_function text, keys text[], at_most integer) IS 'Groups among these, or among all, that break an assertion now.';
+
+CREATE FUNCTION pgslo_catalog.broken_said(rule pgslo_catalog.rule) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    given record;
+BEGIN
+    IF (broken_said.rule).scope = 'assertion' THEN
+        -- Which groups, only pgslo.broken_group shows: their keys are values of rows.
+        SELECT count(DISTINCT b.group_key) AS groups, bool_and(b.group_shown IS NULL) AS is_whole INTO given
+        FROM pgslo_catalog.broken_group b WHERE b.rule_id = (broken_said.rule).rule_id;
+        RETURN format('%s; the rule wants: %s', pgslo_catalog.groups_said(given.groups, given.is_whole), (broken_said.rule).promise);
+    END IF;
+    SELECT v.batch INTO given FROM pgslo_catalog.verdict v
+    WHERE v.rule_id = (broken_said.rule).rule_id AND v.verdict = 'missed' ORDER BY v.place DESC LIMIT 1;
+    RETURN pgslo_catalog.missed_said(broken_said.rule, given.batch);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.broken_said(rule pgslo_catalog.rule) IS 'What is wrong with the table as it is now in the eyes of a rule, in words.';
 
 CREATE FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, part double precision, strength double precision, other text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -3801,6 +4259,60 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.definition) IS 'Adds to the sums what the pairs of changed rows come to now, less what they came to before.';
 
+CREATE FUNCTION pgslo_catalog.concern(definition text, columns text[], within interval) RETURNS TABLE(name text, batch text)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Nearly always nothing is wrong with any column of any table, and one question says so.
+    PERFORM FROM pgslo_catalog.missed_batch m WHERE m.definition = concern.definition AND m.ended_at IS NULL
+    UNION ALL SELECT FROM pgslo_catalog.incident i WHERE i.definition = concern.definition AND i.over_at IS NULL
+    UNION ALL SELECT FROM pgslo_catalog.rule_break;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT 'missed ' || m.missed_id, m.batch
+    FROM pgslo_catalog.missed_batch m
+    WHERE m.definition = concern.definition AND m.ended_at IS NULL AND (concern.columns IS NULL OR m.about && concern.columns)
+      AND (concern.within IS NULL OR pgslo_catalog.is_within(m.place, concern.within))
+    UNION ALL
+    SELECT 'break ' || b.rule_break_id, b.batch
+    FROM pgslo_catalog.definition d
+    JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id
+    JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id AND r.retired_at IS NULL AND r.columns <> '{}'
+    WHERE d.name = concern.definition AND (concern.columns IS NULL OR r.columns && concern.columns)
+      AND (b.batch IS NULL OR concern.within IS NULL OR pgslo_catalog.is_within(b.place, concern.within))
+    UNION ALL
+    -- Rules over the table as it is now: no batch is missed.
+    SELECT 'incident ' || i.incident_id, NULL
+    FROM pgslo_catalog.incident i
+    JOIN pgslo_catalog.rule r ON r.rule_id = i.rule_id AND r.retired_at IS NULL AND r.columns <> '{}'
+    WHERE i.definition = concern.definition AND i.over_at IS NULL AND NOT i.is_of_batches
+      AND (concern.columns IS NULL OR i.about && concern.columns);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.concern(definition text, columns text[], within interval) IS 'What readers of these columns are told, or of any if NULL; with the batch whose rows it is about, NULL for all rows.';
+
+CREATE FUNCTION pgslo_catalog.concern_names(definition text, within interval) RETURNS text[]
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    names text[] := ARRAY(
+        SELECT c.name FROM pgslo_catalog.concern(concern_names.definition, NULL, concern_names.within) AS c ORDER BY c.name COLLATE "C");
+BEGIN
+    IF names = '{}' OR pgslo_catalog.may_know(concern_names.definition, pgslo_catalog.caller()) THEN
+        RETURN names;
+    END IF;
+    -- A role that may not know how many there are can still see that nothing has changed.
+    RETURN ARRAY['digest ' || md5(concat((SELECT s.value FROM pgslo_catalog.secret s), names::text))];
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.concern_names(definition text, within interval) IS 'Names of all concerns of a definition, as the caller may know them; one digest for a role that may read neither the table nor a guarded view.';
+
 CREATE FUNCTION pgslo_catalog.content_hash(columns jsonb, rows bigint, sums numeric[]) RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4318,6 +4830,28 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.earlier(batch pgslo_catalog.batch, relative_to text) IS 'The closed batches that one is compared with: "previous", "same weekday" or "28 batches".';
+
+CREATE FUNCTION pgslo_catalog.edge_of(keys text[], edge text, kind anyelement) RETURNS anyelement
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    key text;
+    value kind%TYPE;
+    found kind%TYPE;
+BEGIN
+    FOREACH key IN ARRAY edge_of.keys LOOP
+        -- An assignment reads the text by the type's input function.
+        value := key;
+        IF found IS NULL OR edge_of.edge = 'first' AND value < found OR edge_of.edge <> 'first' AND value > found THEN
+            found := value;
+        END IF;
+    END LOOP;
+    RETURN found;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.edge_of(keys text[], edge text, kind anyelement) IS 'The first or last of keys as a value of the type of kind, which is one of PostgreSQL''s own. An error if a key is none.';
 
 CREATE FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) RETURNS boolean
     LANGUAGE plpgsql
@@ -5985,6 +6519,18 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_uuid(value text) IS 'Whether the text is a UUID in its usual form with hyphens.';
 
+CREATE FUNCTION pgslo_catalog.is_within(place numeric, within interval) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN is_within.within IS NULL OR is_within.place = '-Infinity'
+        OR is_within.place >= extract(epoch FROM clock_timestamp() - is_within.within);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_within(place numeric, within interval) IS 'Whether a batch is no older than a reader looks back; any is, without a limit.';
+
 CREATE FUNCTION pgslo_catalog.iso(value anyelement) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6688,6 +7234,17 @@ CREATE FUNCTION pgslo_catalog.keeper() RETURNS oid
 
 COMMENT ON FUNCTION pgslo_catalog.keeper() IS 'Return the role that owns pgslo.';
 
+CREATE FUNCTION pgslo_catalog.keeps_batches(rule pgslo_catalog.rule) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN (keeps_batches.rule).scope IN ('row', 'batch') AND NOT coalesce((keeps_batches.rule).measure ? 'by_clock', false);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.keeps_batches(rule pgslo_catalog.rule) IS 'Whether a batch that misses the rule stays missed until it is corrected; else the rule is about the table as it is now.';
+
 CREATE FUNCTION pgslo_catalog.key_excerpt(definition text, operation text, columns text[], cells text[]) RETURNS text
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6792,6 +7349,7 @@ CREATE TABLE pgslo_catalog.incident (
     about text[],
     opened_by_tick boolean DEFAULT false NOT NULL,
     over_at timestamp with time zone,
+    is_of_batches boolean DEFAULT false NOT NULL,
     CONSTRAINT incident_has_no_resolution_while_open CHECK (((resolution IS NULL) OR (resolved_at IS NOT NULL) OR ((resolution = 'real'::text) AND (over_at IS NOT NULL)))),
     CONSTRAINT incident_is_resolved_with_a_resolution CHECK (((resolved_at IS NULL) OR ((resolution IS NOT NULL) AND (over_at IS NOT NULL)))),
     CONSTRAINT incident_resolution_is_known CHECK ((resolution = ANY (ARRAY['met'::text, 'healed'::text, 'removed'::text, 'accepted'::text, 'retired'::text, 'real'::text, 'false_alarm'::text]))),
@@ -6811,6 +7369,8 @@ COMMENT ON COLUMN pgslo_catalog.incident.about IS 'Columns whose readers are war
 COMMENT ON COLUMN pgslo_catalog.incident.opened_by_tick IS 'Whether tick() opened it while a transaction that had not ended held the lock of the rule; that one may have opened another.';
 
 COMMENT ON COLUMN pgslo_catalog.incident.over_at IS 'When later batches met the rule, or a role said so; NULL while it is open.';
+
+COMMENT ON COLUMN pgslo_catalog.incident.is_of_batches IS 'Whether its missed batches are recorded one by one, and their rows tell whom it concerns: guards leave it to them.';
 
 CREATE FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS numeric
     LANGUAGE plpgsql STABLE
@@ -7078,8 +7638,10 @@ CREATE FUNCTION pgslo_catalog.may_know(definition_name text, reader name) RETURN
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    RETURN pgslo_catalog.may_know_all(may_know.reader) OR EXISTS (
-        SELECT FROM pgslo_catalog.definition d WHERE d.name = may_know.definition_name AND pgslo_catalog.may_read(d.relation, may_know.reader));
+    -- Readers ask this most.
+    RETURN EXISTS (
+        SELECT FROM pgslo_catalog.definition d WHERE d.name = may_know.definition_name AND pgslo_catalog.may_read(d.relation, may_know.reader)
+    ) OR pgslo_catalog.may_know_all(may_know.reader);
 END
 $$;
 
@@ -7720,82 +8282,39 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.metric(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision, OUT pairs bigint) IS 'A metric of the pairs of some cells together, and its interval; NULL where there are none.';
 
-CREATE FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS text
+CREATE FUNCTION pgslo_catalog.missed_said(rule pgslo_catalog.rule, batch text) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    is_plain boolean := rule.at_least IS NULL AND rule.at_most IS NULL;
-    below numeric := coalesce(incident.over_place, 'Infinity');
-    batch record;
+    said text;
     summed record;
-    newest text;
-    batches integer := 0;
-    given record;
 BEGIN
-    IF rule.scope = 'assertion' THEN
-        SELECT count(DISTINCT b.group_key) AS groups, bool_and(b.group_shown IS NULL) AS is_whole INTO given
-        FROM pgslo_catalog.broken_group b WHERE b.rule_id = rule.rule_id;
-        -- Which groups, only pgslo.broken_group shows: their keys are values of rows.
-        RETURN format('%s; the rule wants: %s. Since %s UTC.', pgslo_catalog.groups_said(given.groups, given.is_whole),
-            rule.promise, to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'))
-        WHERE given.groups > 0;
+    IF (missed_said.rule).scope <> 'row' THEN
+        SELECT v.said INTO said FROM pgslo_catalog.verdict v
+        WHERE v.rule_id = (missed_said.rule).rule_id AND v.batch = missed_said.batch AND v.verdict = 'missed'
+          AND pgslo_catalog.shows_figures(missed_said.rule, pgslo_catalog.caller());
+        RETURN coalesce(said, format('the rule wants: %s', (missed_said.rule).promise));
     END IF;
-    IF rule.scope <> 'row' THEN
-        SELECT v.batch, v.said,
-               (SELECT count(*) FROM (
-                    SELECT FROM pgslo_catalog.verdict w
-                    WHERE w.rule_id = rule.rule_id AND w.verdict = 'missed' AND w.place >= incident.opened_place AND w.place < below LIMIT 101) AS m) AS missed
-        INTO given
-        FROM pgslo_catalog.verdict v
-        WHERE v.rule_id = rule.rule_id AND v.verdict = 'missed' AND v.place >= incident.opened_place AND v.place < below
-        ORDER BY v.place DESC LIMIT 1;
-        RETURN format('Batch %s: %s. Since %s UTC, %s.', given.batch,
-            CASE WHEN pgslo_catalog.shows_figures(rule, pgslo_catalog.caller()) THEN given.said ELSE format('the rule wants: %s', rule.promise) END,
-            to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
-            CASE given.missed WHEN 1 THEN '1 batch' WHEN 101 THEN 'more than 100 batches' ELSE given.missed || ' batches' END)
-        WHERE given.batch IS NOT NULL;
-    END IF;
-    -- From the newest failing batch back, each found by its index. A reader waits for this sentence: neither a long
-    -- incident nor a batch of very many statements may make it long in coming.
-    FOR looked IN 1..10 LOOP
-        SELECT f.batch AS name, f.place INTO batch
-        FROM pgslo_catalog.fragment f
-        WHERE f.definition_id = incident.definition_id AND f.place >= incident.opened_place AND f.place < below
-          AND f.failures IS NOT NULL AND f.failures ? rule.name
-        ORDER BY f.place DESC
-        LIMIT 1;
-        EXIT WHEN NOT FOUND;
-        below := batch.place;
-        IF newest IS NOT NULL AND is_plain THEN
-            batches := batches + 1;
-            CONTINUE;
-        END IF;
-        SELECT coalesce(sum(s.rows), 0)::bigint AS rows, coalesce(sum((s.failures ->> rule.name)::bigint), 0)::bigint AS failed,
-               CASE WHEN count(*) > 5000 THEN 'at least ' ELSE '' END AS at_least
-        INTO summed
-        FROM (
-            SELECT f.rows, f.failures FROM pgslo_catalog.fragment f
-            WHERE f.definition_id = incident.definition_id AND f.batch = batch.name
-            LIMIT 5001
-        ) s;
-        CONTINUE WHEN NOT pgslo_catalog.is_missed(rule, summed.rows, summed.failed);
-        batches := batches + 1;
-        -- A row trigger sees the rows that fail, and not how many there are.
-        newest := coalesce(newest, format('Batch %s: %s%s', batch.name, summed.at_least,
-            CASE WHEN summed.rows > 0 THEN format('%s of %s rows fail', summed.failed, summed.rows)
-                 WHEN summed.failed = 1 THEN '1 row fails'
-                 ELSE format('%s rows fail', summed.failed) END));
-    END LOOP;
-    RETURN format('%s; the rule wants: %s. Since %s UTC, %s%s.', newest, rule.promise,
-        to_char(incident.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
-        CASE WHEN batch IS NULL THEN '' ELSE 'at least ' END,
-        CASE batches WHEN 1 THEN '1 batch' ELSE batches || ' batches' END)
-    WHERE newest IS NOT NULL;
+    -- A reader waits for this sentence: a batch of very many statements may not make it long in coming.
+    SELECT coalesce(sum(s.rows), 0)::bigint AS rows, coalesce(sum((s.failures ->> (missed_said.rule).name)::bigint), 0)::bigint AS failed,
+           CASE WHEN count(*) > 5000 THEN 'at least ' ELSE '' END AS at_least
+    INTO summed
+    FROM (
+        SELECT f.rows, f.failures FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = (missed_said.rule).definition_id AND f.batch = missed_said.batch
+        LIMIT 5001
+    ) s;
+    -- A row trigger sees the rows that fail, and not how many there are.
+    RETURN format('%s%s; the rule wants: %s', summed.at_least,
+        CASE WHEN summed.failed <= 0 THEN 'rows fail'
+             WHEN summed.rows > 0 THEN format('%s of %s rows fail', summed.failed, summed.rows)
+             WHEN summed.failed = 1 THEN '1 row fails'
+             ELSE format('%s rows fail', summed.failed) END, (missed_said.rule).promise);
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'The newest missed batch of an incident, in a sentence.';
+COMMENT ON FUNCTION pgslo_catalog.missed_said(rule pgslo_catalog.rule, batch text) IS 'What a missed batch comes to in the eyes of a rule, in words, as the caller may know it.';
 
 CREATE FUNCTION pgslo_catalog.misses_rows(measure jsonb) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -8263,6 +8782,44 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.newest_known(incident pgslo_catalog.incident, OUT batch text, OUT place numeric) IS 'The newest batch that was there when a role ends an incident.';
+
+CREATE FUNCTION pgslo_catalog.newest_missed_said(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    newest text;
+BEGIN
+    IF NOT pgslo_catalog.keeps_batches(newest_missed_said.rule) THEN
+        RETURN pgslo_catalog.broken_said(newest_missed_said.rule) || '.';
+    END IF;
+    SELECT m.batch INTO newest FROM pgslo_catalog.missed_batch m
+    WHERE m.rule_id = (newest_missed_said.rule).rule_id AND m.place >= (newest_missed_said.incident).opened_place
+      AND m.place < coalesce((newest_missed_said.incident).over_place, 'Infinity')
+    ORDER BY m.place DESC LIMIT 1;
+    RETURN format('Batch %s: %s.', newest, pgslo_catalog.missed_said(newest_missed_said.rule, newest)) WHERE newest IS NOT NULL;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.newest_missed_said(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'The newest missed batch of an incident, in a sentence.';
+
+CREATE FUNCTION pgslo_catalog.news_said(definition text, planned text[]) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN (
+        SELECT string_agg(n.said, '; ' ORDER BY n.said) || '.'
+        FROM (
+            SELECT DISTINCT format('%s: batch %s misses rule "%s"', CASE WHEN m.about = '{*}' THEN 'the table' ELSE 'column ' || array_to_string(m.about, ', ') END, m.batch, r.name)
+            FROM pgslo_catalog.missed_batch m JOIN pgslo_catalog.rule r USING (rule_id)
+            WHERE m.definition = news_said.definition AND m.ended_at IS NULL AND 'missed ' || m.missed_id <> ALL (news_said.planned)
+            LIMIT 5
+        ) AS n (said));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.news_said(definition text, planned text[]) IS 'What is missed and not known to a plan, in words.';
 
 CREATE FUNCTION pgslo_catalog.normal_quantile(share double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -8836,6 +9393,45 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.place_of_check() IS 'Where that day stands among the others: seconds since 1970.';
 
+CREATE FUNCTION pgslo_catalog.plan_reads_anew() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    due text[] := ARRAY(
+        SELECT DISTINCT m.definition FROM pgslo_catalog.missed_batch m WHERE m.ended_at IS NULL AND m.planned_at IS NULL);
+    view record;
+BEGIN
+    -- Nearly always there are none.
+    IF due = '{}' THEN
+        RETURN;
+    END IF;
+    -- A privilege that is granted again changes nothing, and every session, also on a standby, makes its plans of the view anew.
+    -- Not in a writer's transaction: two at once would not get on.
+    FOR view IN
+        SELECT c.oid::regclass AS name, r.rolname AS owner
+        FROM pgslo_catalog.generated g
+        JOIN pg_class c ON c.oid = g.object_id AND c.relkind = 'v'
+        JOIN pg_roles r ON r.oid = c.relowner AND pg_has_role(r.oid, 'USAGE')
+        WHERE g.kind = 'view' AND g.is_ours AND g.definition = ANY (due)
+    LOOP
+        EXECUTE format('GRANT SELECT ON %s TO %I', view.name, view.owner);
+    END LOOP;
+    UPDATE pgslo_catalog.missed_batch m SET planned_at = clock_timestamp()
+    WHERE m.missed_id IN (
+        SELECT u.missed_id FROM pgslo_catalog.missed_batch u
+        WHERE u.definition = ANY (due) AND u.ended_at IS NULL AND u.planned_at IS NULL
+        FOR UPDATE SKIP LOCKED);
+EXCEPTION
+    WHEN query_canceled THEN
+        RAISE;
+    WHEN OTHERS THEN
+        NULL;  -- Another session changes a privilege of the view at this moment, or drops it: the next tick() does it.
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.plan_reads_anew() IS 'Has sessions plan their reads of views anew after batches were missed.';
+
 CREATE FUNCTION pgslo_catalog.present_parts(relation regclass) RETURNS TABLE(number oid, file oid)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8852,39 +9448,88 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.present_parts(relation regclass) IS 'Return a table and the partitions and children with rows of it, and the number of their files.';
 
-CREATE FUNCTION pgslo_catalog.problem(definition text, columns text[]) RETURNS TABLE(code text, incident_id bigint, rule text, column_name text, message text, detail text, hint text)
+CREATE FUNCTION pgslo_catalog.problem(definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS TABLE(code text, incident_id bigint, rule text, column_name text, message text, detail text, hint text, by_row boolean)
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     RETURN QUERY
+    -- Batches that missed a rule and are stored, one line a rule.
+    WITH stored AS (
+        SELECT m.rule_id, max(m.incident_id) AS incident_id, count(DISTINCT m.batch) AS batches, min(m.missed_at) AS since,
+               array_agg(m.batch ORDER BY m.place DESC, m.missed_id DESC) AS names,
+               -- Nobody reads a row of a batch that has none.
+               bool_and(m.about <> '{*}' OR coalesce(b.rows > 0, true)) AS by_row
+        FROM pgslo_catalog.missed_batch m
+        LEFT JOIN pgslo_catalog.batch b ON b.definition_id = m.definition_id AND b.name = m.batch
+        WHERE m.definition = problem.definition AND m.ended_at IS NULL AND m.about && problem.columns
+          AND pgslo_catalog.is_within(m.place, problem.within)
+        GROUP BY m.rule_id
+    ), named AS (
+        SELECT s.rule_id, s.batches, s.since, s.names, s.by_row, r AS rule, d.owner,
+               i.incident_id, i.opened_at, coalesce(i.over_at IS NULL, true) AS is_open,
+               (SELECT min(c.name) FROM unnest(r.columns) AS c (name) WHERE c.name = ANY (problem.columns)) AS column_name,
+               CASE WHEN r.kind = 'learned' THEN (
+                   SELECT min(o.rule_id) FROM stored o JOIN pgslo_catalog.rule k ON k.rule_id = o.rule_id
+                   WHERE k.kind <> 'learned' AND k.columns && r.columns AND o.names && s.names) END AS told_by
+        FROM stored s
+        JOIN pgslo_catalog.rule r ON r.rule_id = s.rule_id AND r.retired_at IS NULL
+        JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+        LEFT JOIN LATERAL (
+            -- A batch that a writer recorded is joined to its incident by tick().
+            SELECT o.* FROM pgslo_catalog.incident o
+            WHERE o.definition_id = r.definition_id AND o.rule_id = r.rule_id AND (o.incident_id = s.incident_id OR o.over_at IS NULL)
+            ORDER BY o.over_at IS NULL DESC, o.opened_by_tick DESC, o.incident_id DESC LIMIT 1
+        ) i ON true
+        -- Nothing but the newest batch can be missing.
+        WHERE s.by_row OR coalesce(i.over_at IS NULL, true)
+    )
+    SELECT '01SL1', n.incident_id, (n.rule).name, n.column_name,
+           format('%s misses rule%s', CASE WHEN n.column_name IS NULL THEN problem.definition ELSE format('column "%s" of %s', n.column_name, problem.definition) END,
+               format(CASE WHEN l.names IS NULL THEN ' "%s"' ELSE 's "%s" and %s' END, (n.rule).name, l.names)),
+           format('Batch %s: %s. %s', n.names[1], pgslo_catalog.missed_said(n.rule, n.names[1]),
+               CASE WHEN n.is_open
+                    THEN format('Since %s UTC, %s.', to_char(coalesce(n.opened_at, n.since) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), pgslo_catalog.batches_shown(n.batches))
+                    ELSE format('Later batches meet the rule; %s stored since %s UTC.',
+                        CASE n.batches WHEN 1 THEN 'this one is' ELSE pgslo_catalog.batches_shown(n.batches) || ' that missed it are' END,
+                        to_char(n.since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')) END),
+           CASE WHEN n.incident_id IS NULL THEN format('The owner is %s.', coalesce((n.rule).owner, n.owner, 'unknown'))
+                ELSE format('Incident %s, owner %s. SELECT * FROM pgslo.explain(%s);', n.incident_id, coalesce((n.rule).owner, n.owner, 'unknown'), n.incident_id) END,
+           n.by_row
+    FROM named n
+    LEFT JOIN LATERAL (SELECT string_agg(format('"%s"', (o.rule).name), ', ' ORDER BY o.rule_id) FROM named o WHERE o.told_by = n.rule_id) AS l (names) ON true
+    WHERE n.told_by IS NULL
+    UNION ALL
+    -- Rules over the table as it is now.
     SELECT '01SL1', i.incident_id, r.name, touched.name,
            format('%s misses rule "%s"', touched.phrase, r.name),
-           coalesce(pgslo_catalog.missed_batch(i, r), format('The rule wants: %s.', r.promise)),
-           format('Incident %s, owner %s. SELECT * FROM pgslo.explain(%s);', i.incident_id, coalesce(r.owner, d.owner, 'unknown'), i.incident_id)
+           format('%s. Since %s UTC.', upper(left(s.said, 1) COLLATE "C") || substr(s.said, 2), to_char(i.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+           format('Incident %s, owner %s. SELECT * FROM pgslo.explain(%s);', i.incident_id, coalesce(r.owner, d.owner, 'unknown'), i.incident_id),
+           false
     FROM pgslo_catalog.definition d
-    JOIN pgslo_catalog.incident i ON i.definition_id = d.definition_id AND i.resolved_at IS NULL
-    JOIN pgslo_catalog.rule r ON r.rule_id = i.rule_id AND r.retired_at IS NULL
+    JOIN pgslo_catalog.incident i ON i.definition_id = d.definition_id AND i.over_at IS NULL
+    JOIN pgslo_catalog.rule r ON r.rule_id = i.rule_id AND r.retired_at IS NULL AND r.scope <> 'table' AND NOT pgslo_catalog.keeps_batches(r)
     CROSS JOIN LATERAL (
         SELECT c.name, CASE WHEN c.name IS NULL THEN d.name ELSE format('column "%s" of %s', c.name, d.name) END AS phrase
         FROM (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)) AS c (name)
         WHERE c.name IS NOT NULL OR (r.columns = '{}' AND '*' = ANY (problem.columns))
     ) touched
-    WHERE d.name = problem.definition AND r.scope <> 'table'
+    CROSS JOIN LATERAL (SELECT pgslo_catalog.broken_said(r) AS said) AS s
+    WHERE d.name = problem.definition
       -- Of two open incidents of a rule, the one that tick() opened: it joins the other to it.
       AND (i.opened_by_tick OR NOT EXISTS (
-          SELECT FROM pgslo_catalog.incident k WHERE k.definition_id = i.definition_id AND k.rule_id = i.rule_id AND k.resolved_at IS NULL AND k.opened_by_tick))
+          SELECT FROM pgslo_catalog.incident k WHERE k.definition_id = i.definition_id AND k.rule_id = i.rule_id AND k.over_at IS NULL AND k.opened_by_tick))
     UNION ALL
     -- How old the newest data is, as of now: nobody has to write or tick for a table to become stale.
     SELECT CASE WHEN a.value IS NULL THEN '01SL2' ELSE '01SL1' END, i.incident_id, r.name, NULL::text,
            CASE WHEN a.value IS NULL THEN format('freshness of %s cannot be told', d.name) ELSE format('%s misses rule "%s"', d.name, r.name) END,
            upper(left(a.said, 1) COLLATE "C") || substr(a.said, 2) || '.',
-           format('%s %s.', CASE WHEN i.incident_id IS NULL THEN 'Tell the owner,' ELSE format('Incident %s, owner', i.incident_id) END, coalesce(r.owner, d.owner, 'unknown'))
+           format('%s %s.', CASE WHEN i.incident_id IS NULL THEN 'Tell the owner,' ELSE format('Incident %s, owner', i.incident_id) END, coalesce(r.owner, d.owner, 'unknown')), false
     FROM pgslo_catalog.definition d
     JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.scope = 'table' AND r.retired_at IS NULL
     LEFT JOIN LATERAL (
         SELECT o.incident_id FROM pgslo_catalog.incident o
-        WHERE o.definition_id = d.definition_id AND o.rule_id = r.rule_id AND o.resolved_at IS NULL
+        WHERE o.definition_id = d.definition_id AND o.rule_id = r.rule_id AND o.over_at IS NULL
         ORDER BY o.opened_by_tick DESC LIMIT 1
     ) i ON true
     CROSS JOIN LATERAL pgslo_catalog.age(d) AS a
@@ -8895,7 +9540,8 @@ BEGIN
            format('%s. Since %s UTC.', pgslo_catalog.break_said(b, pgslo_catalog.caller()), to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
            CASE WHEN b.pause_id IS NULL
                 THEN format('Tell the owner, %s: pgslo plan shows what changed.', coalesce(r.owner, d.owner, 'unknown'))
-                ELSE format('SELECT * FROM pgslo.pause; the owner is %s.', coalesce(r.owner, d.owner, 'unknown')) END
+                ELSE format('SELECT * FROM pgslo.pause; the owner is %s.', coalesce(r.owner, d.owner, 'unknown')) END,
+           false
     FROM pgslo_catalog.definition d
     JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id
     JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id AND r.retired_at IS NULL
@@ -8905,7 +9551,7 @@ BEGIN
            format('rule "%s" of %s has not been evaluated for batch %s', u.name, problem.definition, u.batches[1]),
            format('%s since %s UTC, SQLSTATE %s.', CASE cardinality(u.batches) WHEN 1 THEN '1 batch' ELSE cardinality(u.batches) || ' batches' END,
                   to_char(u.since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), u.error_code),
-           format('SELECT pgslo.tick(); tries again. The owner is %s.', u.owner)
+           format('SELECT pgslo.tick(); tries again. The owner is %s.', u.owner), u.column_name IS NOT NULL
     FROM (
         SELECT r.name, (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)) AS column_name,
                coalesce(r.owner, d.owner, 'unknown') AS owner, min(k.since) AS since, min(k.error_code) AS error_code,
@@ -8914,7 +9560,8 @@ BEGIN
         JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.retired_at IS NULL
         JOIN (
             SELECT b.definition_id, b.rule_id, b.batch, min(b.place) AS place, min(b.broke_at) AS since, min(b.error_code) AS error_code
-            FROM pgslo_catalog.rule_break b WHERE b.batch IS NOT NULL GROUP BY b.definition_id, b.rule_id, b.batch
+            FROM pgslo_catalog.rule_break b WHERE b.batch IS NOT NULL AND pgslo_catalog.is_within(b.place, problem.within)
+            GROUP BY b.definition_id, b.rule_id, b.batch
         ) k ON k.definition_id = d.definition_id AND k.rule_id = r.rule_id
         WHERE d.name = problem.definition AND (r.columns && problem.columns OR r.columns = '{}' AND '*' = ANY (problem.columns))
         GROUP BY r.rule_id, d.owner
@@ -8923,23 +9570,23 @@ BEGIN
     SELECT '01SL2', NULL, NULL, NULL,
            format('batches of %s can no longer be told apart', d.name),
            format('%s. Since %s UTC.', pgslo_catalog.break_said(b, pgslo_catalog.caller()), to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
-           format('Tell the owner, %s: pgslo plan shows what changed.', coalesce(d.owner, 'unknown'))
+           format('Tell the owner, %s: pgslo plan shows what changed.', coalesce(d.owner, 'unknown')), false
     FROM pgslo_catalog.definition d
     JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id AND b.rule_id IS NULL
     WHERE d.name = problem.definition AND '*' = ANY (problem.columns)
     UNION ALL
     SELECT '01SL1', NULL, 'schema', NULL, format('%s misses rule "schema"', d.name), upper(left(s.difference, 1) COLLATE "C") || substr(s.difference, 2) || '.',
-           format('Tell the owner, %s.', coalesce(d.owner, 'unknown'))
+           format('Tell the owner, %s.', coalesce(d.owner, 'unknown')), false
     FROM pgslo_catalog.definition d
     CROSS JOIN LATERAL (SELECT pgslo_catalog.schema_difference(d.relation, d.schema_wanted)) AS s (difference)
     WHERE d.name = problem.definition AND d.schema_wanted IS NOT NULL AND '*' = ANY (problem.columns) AND s.difference IS NOT NULL
     UNION ALL
-    SELECT '01SL2', NULL, NULL, NULL, format('%s has no definition', problem.definition), 'The guarded view outlived it.', 'pgslo plan shows how to mend it.'
+    SELECT '01SL2', NULL, NULL, NULL, format('%s has no definition', problem.definition), 'The guarded view outlived it.', 'pgslo plan shows how to mend it.', false
     WHERE NOT EXISTS (SELECT FROM pgslo_catalog.definition d WHERE d.name = problem.definition);
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.problem(definition text, columns text[]) IS 'What is wrong with these columns of a definition now; ''*'' stands for the table as a whole.';
+COMMENT ON FUNCTION pgslo_catalog.problem(definition text, columns text[], within interval) IS 'What is wrong with these columns of a definition; ''*'' stands for the table as a whole. by_row: rows of the batches tell whom it concerns.';
 
 CREATE FUNCTION pgslo_catalog.profile_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -9300,6 +9947,35 @@ CREATE FUNCTION pgslo_catalog.reached_tables(relation regclass, cascades boolean
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.reached_tables(relation regclass, cascades boolean) IS 'Return a table, its partitions and, if asked for, the tables to which foreign keys cascade its updates.';
+
+CREATE FUNCTION pgslo_catalog.read_mode(on_read text) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    wish text := nullif(current_setting('pgslo.on_read', true), '');
+BEGIN
+    IF wish NOT IN ('warn', 'insist', 'refuse', 'silent') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('invalid value for parameter "pgslo.on_read": "%s"', wish),
+            HINT = 'Available values: warn, insist, refuse, silent.';
+    END IF;
+    -- A pooled connection may keep the setting of another client, who must not silence this one: it counts where the
+    -- view is silent anyway. Status views are silent, and insisting leaves them so: their column reports.
+    RETURN CASE
+        WHEN 'refuse' IN (read_mode.on_read, wish) THEN 'refuse'
+        WHEN wish = 'warn' THEN 'warn'
+        WHEN read_mode.on_read = 'silent' THEN 'silent'
+        -- psql shows every warning above the result.
+        WHEN 'insist' IN (read_mode.on_read, wish)
+            AND coalesce(current_setting('pgslo.heard', true), '') <> 'on' AND current_setting('application_name') <> 'psql' THEN 'insist'
+        ELSE 'warn'
+    END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.read_mode(on_read text) IS 'What happens to a read of bad rows in this session: warn, insist, refuse or silent. An error if pgslo.on_read is another word.';
 
 CREATE FUNCTION pgslo_catalog.readable(relation oid, columns text[]) RETURNS text[]
     LANGUAGE plpgsql STABLE
@@ -10589,6 +11265,51 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.say_left(definition text, error_code text, error_message text) IS 'Warn whoever runs tick() that it left a definition to the next time, or record why it cannot be judged.';
 
+CREATE FUNCTION pgslo_catalog.say_problem(definition text, told pgslo_catalog.found_problem, mode text) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
+    AS $$
+BEGIN
+    -- A guarded view may be read through a view of another role, by one that may read neither: one bit, and whom to ask.
+    IF NOT pgslo_catalog.may_know(say_problem.definition, pgslo_catalog.caller()) THEN
+        told := ROW(told.code, NULL, NULL, format('data of %s is unhealthy', say_problem.definition),
+            'This role may not see details, because it may read neither the table nor a guarded view of it.',
+            format('Ask the owner, %s.', coalesce((SELECT d.owner FROM pgslo_catalog.definition d WHERE d.name = say_problem.definition), 'unknown')));
+    END IF;
+    IF say_problem.mode <> 'warn' THEN
+        IF say_problem.mode = 'insist' THEN
+            told.hint :=
+                'Call pgslo.client.watch in Python, or SET pgslo.heard = ''on'' in a client that shows warnings. '
+                'To read without this check, SET pgslo.on_read = ''warn''. ' || told.hint;
+        END IF;
+        RAISE EXCEPTION USING
+            ERRCODE = 'SL001',
+            MESSAGE = format('read refused: %s', told.message),
+            DETAIL = told.detail,
+            HINT = told.hint,
+            SCHEMA = split_part(say_problem.definition, '.', 1),
+            TABLE = substr(say_problem.definition, strpos(say_problem.definition, '.') + 1),
+            COLUMN = coalesce(told.column_name, ''),
+            CONSTRAINT = coalesce(told.rule, '');
+    END IF;
+    IF pgslo_catalog.was_reported(format('problem %s %s %s', say_problem.definition, told.rule, told.code)) THEN
+        RETURN;
+    END IF;
+    RAISE WARNING USING
+        ERRCODE = told.code,
+        MESSAGE = told.message,
+        DETAIL = told.detail,
+        HINT = concat(told.hint, E'\nPython shows this with pgslo.client.watch(); SET pgslo.on_read = ''refuse'' refuses such reads.'),
+        SCHEMA = split_part(say_problem.definition, '.', 1),
+        TABLE = substr(say_problem.definition, strpos(say_problem.definition, '.') + 1),
+        COLUMN = coalesce(told.column_name, ''),
+        CONSTRAINT = coalesce(told.rule, '');
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.say_problem(definition text, told pgslo_catalog.found_problem, mode text) IS 'Warns, once a statement, or refuses the read.';
+
 CREATE FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -11438,7 +12159,8 @@ CREATE FUNCTION pgslo_catalog.tell_guards() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    SELECT d.name, CASE WHEN r.columns = '{}' THEN ARRAY['*'] ELSE r.columns END INTO NEW.definition, NEW.about
+    SELECT d.name, CASE WHEN r.columns = '{}' THEN ARRAY['*'] ELSE r.columns END, pgslo_catalog.keeps_batches(r)
+    INTO NEW.definition, NEW.about, NEW.is_of_batches
     FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id)
     WHERE r.rule_id = NEW.rule_id;
     RETURN NEW;
@@ -11473,6 +12195,7 @@ BEGIN
         SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.resolved_at IS NULL AND u.muted_until <= clock_timestamp() FOR NO KEY UPDATE SKIP LOCKED);
     UPDATE pgslo_catalog.rule r SET muted_until = NULL
     WHERE r.rule_id IN (SELECT u.rule_id FROM pgslo_catalog.rule u WHERE u.muted_until <= clock_timestamp() FOR NO KEY UPDATE SKIP LOCKED);
+    PERFORM pgslo_catalog.plan_reads_anew();
     PERFORM pgslo_catalog.announce_events();
 END
 $$;
@@ -11509,6 +12232,30 @@ CREATE FUNCTION pgslo_catalog.text_of(value text, type regtype) RETURNS text
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.text_of(value text, type regtype) IS 'Return SQL for the text of a value, given as SQL: by the type''s output function where it is not PostgreSQL''s own.';
+
+CREATE FUNCTION pgslo_catalog.told_by_rows(definition text, columns text[], within interval, kind regtype, OUT keys text[], OUT has_null boolean, OUT is_any boolean, OUT is_untold boolean) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    SELECT coalesce(array_agg(DISTINCT c.batch) FILTER (WHERE c.batch <> 'NULL'), '{}'), coalesce(bool_or(c.batch = 'NULL'), false),
+           coalesce(bool_or(c.batch IS NULL), false),
+           -- A hash, the beginning of a long key, rows whose batch is not known, and years so late that their batch may have no end.
+           coalesce(bool_or(c.batch IN ('', 'unknown') OR length(c.batch) >= 190 OR c.batch ~ '^text [0-9a-f]{32}$|^[0-9]{5,}-'), false)
+    INTO keys, has_null, is_any, is_untold
+    FROM pgslo_catalog.concern(told_by_rows.definition, told_by_rows.columns, told_by_rows.within) AS c;
+    is_untold := is_untold
+        -- Types that are not PostgreSQL's own are of other roles, whose code would run here.
+        OR told_by_rows.kind <> ALL ('{date, timestamp, timestamptz, smallint, integer, bigint, numeric, text, uuid}'::regtype[])
+        -- Keys are written into the plan, which its role may have shown by EXPLAIN.
+        OR keys <> '{}' AND NOT pgslo_catalog.may_know(told_by_rows.definition, pgslo_catalog.caller());
+    IF is_untold THEN
+        keys := '{}';
+    END IF;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.told_by_rows(definition text, columns text[], within interval, kind regtype, OUT keys text[], OUT has_null boolean, OUT is_any boolean, OUT is_untold boolean) IS 'Keys of the batches that concern readers of these columns, as text; is_any if something concerns all rows, is_untold if rows do not tell their batch.';
 
 CREATE FUNCTION pgslo_catalog.touch(check_function text, keys text[]) RETURNS void
     LANGUAGE plpgsql
@@ -12006,6 +12753,34 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) IS 'Tells the writer, at most once a statement and without values.';
+
+CREATE FUNCTION pgslo_catalog.was_reported(what text) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    -- An open cursor is the one memory of its own that a session may change in a parallel plan and on a standby; a setting
+    -- may not be changed there. Its text holds what was reported. Name and marks are hashes with a secret: no other
+    -- statement or function can take the name, or claim that it was reported.
+    secret text := (SELECT s.value FROM pgslo_catalog.secret s);
+    memory refcursor := 'pgslo_warned ' || md5(concat(secret, pg_backend_pid(), ' ', extract(epoch FROM transaction_timestamp())));
+    statement text := extract(epoch FROM statement_timestamp())::text;
+    said text[];
+    key text := md5(format('%s %s %s', secret, statement, was_reported.what));
+BEGIN
+    SELECT string_to_array(split_part(c.statement, '''', 2), ' ') INTO said FROM pg_cursors c WHERE c.name = memory::text;
+    IF said[1] = statement AND key = ANY (said) THEN
+        RETURN true;
+    END IF;
+    IF said IS NOT NULL THEN
+        CLOSE memory;
+    END IF;
+    OPEN memory FOR EXECUTE format('SELECT %L', array_to_string(CASE WHEN said[1] = statement THEN said ELSE ARRAY[statement] END || key, ' '));
+    RETURN false;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.was_reported(what text) IS 'Whether this was reported in the statement that runs; it is from now on.';
 
 CREATE FUNCTION pgslo_catalog.watched_columns(definition_id bigint) RETURNS text[]
     LANGUAGE plpgsql STABLE
@@ -12588,6 +13363,7 @@ CREATE TABLE pgslo_catalog.missed_batch (
     ended_as text,
     ended_by text,
     reason text,
+    planned_at timestamp with time zone,
     CONSTRAINT missed_batch_end_is_known CHECK ((ended_as = ANY (ARRAY['corrected'::text, 'removed'::text, 'accepted'::text, 'false_alarm'::text, 'retired'::text]))),
     CONSTRAINT missed_batch_ends_as_something CHECK (((ended_at IS NULL) = (ended_as IS NULL))),
     CONSTRAINT reason_is_at_most_4000_characters CHECK ((length(reason) <= 4000))
@@ -12602,6 +13378,8 @@ COMMENT ON COLUMN pgslo_catalog.missed_batch.definition IS 'The name of its defi
 COMMENT ON COLUMN pgslo_catalog.missed_batch.about IS 'Columns whose readers are warned; * for a rule about the table as a whole.';
 
 COMMENT ON COLUMN pgslo_catalog.missed_batch.ended_as IS 'Why it is not missed any more: rows corrected or removed, accepted or a false alarm, or the rule is retired.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.planned_at IS 'When tick() had sessions plan their reads anew; NULL: plans may be older than the row.';
 
 CREATE VIEW pgslo_catalog.stored_batch AS
  SELECT m.missed_id,
@@ -14556,8 +15334,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.also_touched(noted text, settle_function te
 
 REVOKE ALL ON FUNCTION pgslo_catalog.amount(value double precision, kind text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.announce(definition text, columns text[], on_read text) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.announce_events() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.append_fragments(definition_id bigint, operation text, sign integer, columns text[], tallies text[], rules text[], batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
@@ -14580,6 +15356,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.batches_at_once() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.batches_in_part(definition pgslo_catalog.definition, part oid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.batches_shown(batches bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.batches_told() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.begin_pause(definition text, rule text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.blur_scores(cells bigint[]) FROM PUBLIC;
@@ -14595,6 +15375,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[]
 REVOKE ALL ON FUNCTION pgslo_catalog.break_rows(sample text[], fault text, rows bigint, batch text, seed bigint, OUT broken text[], OUT broken_rows bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.broken_groups(check_function text, keys text[], at_most integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.broken_said(rule pgslo_catalog.rule) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, part double precision, strength double precision, other text) FROM PUBLIC;
 
@@ -14650,6 +15432,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.definition) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.concern(definition text, columns text[], within interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.concern_names(definition text, within interval) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.content_hash(columns jsonb, rows bigint, sums numeric[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.content_of(snapshot pgslo_catalog.snapshot, table_name text) FROM PUBLIC;
@@ -14677,6 +15463,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.distance_of(by text, one double precision[]
 REVOKE ALL ON FUNCTION pgslo_catalog.due_batches(definition pgslo_catalog.definition, at_once text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.earlier(batch pgslo_catalog.batch, relative_to text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.edge_of(keys text[], edge text, kind anyelement) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) FROM PUBLIC;
 
@@ -14806,6 +15594,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_url(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_uuid(value text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.is_within(place numeric, within interval) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.iso(value anyelement) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.iso_text(value anyelement) FROM PUBLIC;
@@ -14843,6 +15633,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.keep_functions(definition text) FROM PUBLIC
 REVOKE ALL ON FUNCTION pgslo_catalog.keep_snapshots() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.keeper() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.keeps_batches(rule pgslo_catalog.rule) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.key_excerpt(definition text, operation text, columns text[], cells text[]) FROM PUBLIC;
 
@@ -14904,7 +15696,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch tex
 
 REVOKE ALL ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.measured[], rules integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.missed_batch(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.missed_said(rule pgslo_catalog.rule, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.misses_rows(measure jsonb) FROM PUBLIC;
 
@@ -14935,6 +15727,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.newest_batches(definition pgslo_catalog.def
 REVOKE ALL ON FUNCTION pgslo_catalog.newest_data(definition pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.newest_known(incident pgslo_catalog.incident, OUT batch text, OUT place numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.newest_missed_said(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.news_said(definition text, planned text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.normal_quantile(share double precision) FROM PUBLIC;
 
@@ -14972,9 +15768,11 @@ REVOKE ALL ON FUNCTION pgslo_catalog.pin_table(definition pgslo_catalog.definiti
 
 REVOKE ALL ON FUNCTION pgslo_catalog.place_of_check() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.plan_reads_anew() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.present_parts(relation regclass) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.problem(definition text, columns text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.problem(definition text, columns text[], within interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.profile_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) FROM PUBLIC;
 
@@ -14995,6 +15793,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.quotient(part double precision, whole doubl
 REVOKE ALL ON FUNCTION pgslo_catalog.raising(batch pgslo_catalog.batch, measure jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reached_tables(relation regclass, cascades boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.read_mode(on_read text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.readable(relation oid, columns text[]) FROM PUBLIC;
 
@@ -15076,6 +15876,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.sample_rows(sample text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.say_left(definition text, error_code text, error_message text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.say_problem(definition text, told pgslo_catalog.found_problem, mode text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.seconds_of(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.sent(relation oid, columns text[]) FROM PUBLIC;
@@ -15150,6 +15952,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.text_name(value text, salt text) FROM PUBLI
 
 REVOKE ALL ON FUNCTION pgslo_catalog.text_of(value text, type regtype) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.told_by_rows(definition text, columns text[], within interval, kind regtype, OUT keys text[], OUT has_null boolean, OUT is_any boolean, OUT is_untold boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.touch(check_function text, keys text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.touch_and_observe(check_function text, keys text[]) FROM PUBLIC;
@@ -15201,6 +16005,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.warn_unjudged(definition text, rules text[]
 REVOKE ALL ON FUNCTION pgslo_catalog.warn_unsampled(definition text, rule text, error_code text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.was_reported(what text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.watched_columns(definition_id bigint) FROM PUBLIC;
 

@@ -144,8 +144,10 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    RETURN pgslo_catalog.may_know_all(may_know.reader) OR EXISTS (
-        SELECT FROM pgslo_catalog.definition d WHERE d.name = may_know.definition_name AND pgslo_catalog.may_read(d.relation, may_know.reader));
+    -- Readers ask this most.
+    RETURN EXISTS (
+        SELECT FROM pgslo_catalog.definition d WHERE d.name = may_know.definition_name AND pgslo_catalog.may_read(d.relation, may_know.reader)
+    ) OR pgslo_catalog.may_know_all(may_know.reader);
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.may_know(text, name) IS 'Whether a role may know of a definition: of what it promises, and how it is.';

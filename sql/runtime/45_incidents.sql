@@ -44,7 +44,8 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    SELECT d.name, CASE WHEN r.columns = '{}' THEN ARRAY['*'] ELSE r.columns END INTO NEW.definition, NEW.about
+    SELECT d.name, CASE WHEN r.columns = '{}' THEN ARRAY['*'] ELSE r.columns END, pgslo_catalog.keeps_batches(r)
+    INTO NEW.definition, NEW.about, NEW.is_of_batches
     FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id)
     WHERE r.rule_id = NEW.rule_id;
     RETURN NEW;
@@ -536,6 +537,7 @@ BEGIN
         SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.resolved_at IS NULL AND u.muted_until <= clock_timestamp() FOR NO KEY UPDATE SKIP LOCKED);
     UPDATE pgslo_catalog.rule r SET muted_until = NULL
     WHERE r.rule_id IN (SELECT u.rule_id FROM pgslo_catalog.rule u WHERE u.muted_until <= clock_timestamp() FOR NO KEY UPDATE SKIP LOCKED);
+    PERFORM pgslo_catalog.plan_reads_anew();
     PERFORM pgslo_catalog.announce_events();
 END
 $pgslo$;

@@ -3,6 +3,42 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pgslo, pgslo_catalog FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pgslo.guard(text, text[], text), pgslo.status_of(text), pgslo.explain(bigint), pgslo.version() TO PUBLIC;
+-- What guarded views call, with the rights of whoever reads.
+GRANT EXECUTE ON FUNCTION pgslo.guard(text, text[], text, text[], interval), pgslo.announce(text, text[], text, interval),
+    pgslo.guard_healthy(text, text[], text, text[], anyelement), pgslo.unhealthy(text, text[], anyelement), pgslo.is_current(text, text[]),
+    pgslo.planned(text, interval), pgslo.planned_fine(text, text[], interval), pgslo.planned_any(text, text[], interval, anyelement),
+    pgslo.planned_null(text, text[], interval, anyelement), pgslo.planned_batches(text, text[], interval, anyelement),
+    pgslo.planned_edge(text, text[], interval, text, anyelement),
+    pgslo.announce_row(text, text[], text, interval), pgslo.read_any(anyelement, text, text[], text, interval),
+    pgslo.read(anyelement, date, text, text[], text, interval),
+    pgslo.read(anyelement, timestamp, text, text[], text, interval),
+    pgslo.read(anyelement, timestamptz, text, text[], text, interval),
+    pgslo.read(anyelement, smallint, text, text[], text, interval),
+    pgslo.read(anyelement, integer, text, text[], text, interval),
+    pgslo.read(anyelement, bigint, text, text[], text, interval),
+    pgslo.read(anyelement, numeric, text, text[], text, interval),
+    pgslo.read(anyelement, text, text, text[], text, interval),
+    pgslo.read(anyelement, uuid, text, text[], text, interval),
+    pgslo.read(anyelement, date, interval, text, text[], text, interval),
+    pgslo.read(anyelement, timestamp, interval, text, text[], text, interval),
+    pgslo.read(anyelement, timestamptz, interval, text, text[], text, interval),
+    pgslo.read_hit(anyelement, date, text, text[], text, interval),
+    pgslo.read_hit(anyelement, timestamp, text, text[], text, interval),
+    pgslo.read_hit(anyelement, timestamptz, text, text[], text, interval),
+    pgslo.read_hit(anyelement, smallint, text, text[], text, interval),
+    pgslo.read_hit(anyelement, integer, text, text[], text, interval),
+    pgslo.read_hit(anyelement, bigint, text, text[], text, interval),
+    pgslo.read_hit(anyelement, numeric, text, text[], text, interval),
+    pgslo.read_hit(anyelement, text, text, text[], text, interval),
+    pgslo.read_hit(anyelement, uuid, text, text[], text, interval),
+    pgslo.read_hit(anyelement, date, interval, text, text[], text, interval),
+    pgslo.read_hit(anyelement, timestamp, interval, text, text[], text, interval),
+    pgslo.read_hit(anyelement, timestamptz, interval, text, text[], text, interval),
+    pgslo.hit(date, text, text[], interval), pgslo.hit(timestamp, text, text[], interval), pgslo.hit(timestamptz, text, text[], interval),
+    pgslo.hit(smallint, text, text[], interval), pgslo.hit(integer, text, text[], interval), pgslo.hit(bigint, text, text[], interval),
+    pgslo.hit(numeric, text, text[], interval), pgslo.hit(text, text, text[], interval), pgslo.hit(uuid, text, text[], interval),
+    pgslo.hit(date, interval, text, text[], interval), pgslo.hit(timestamp, interval, text, text[], interval),
+    pgslo.hit(timestamptz, interval, text, text[], interval) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION pgslo_catalog.schema_difference(regclass, jsonb) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION pgslo.healthy_batches(text, text[], timestamptz), pgslo.readiness(text), pgslo.ready(text), pgslo.snapshot_diff(text, text), pgslo.snapshot_query(text), pgslo.check_own_rights(name) TO PUBLIC;
 -- Views call these with the rights of whoever reads. They compute from their arguments and from PostgreSQL's catalogues alone.

@@ -428,7 +428,7 @@ def test_a_task_reads_what_its_sql_reads(session):
     found = session.run("SELECT name, columns, known_from FROM pgslo.reader ORDER BY name").rows
     assert found == (("churn", ["age"], "sql"), ("spend", ["score", "country"], "sql"))
     session.run("INSERT INTO features.stats VALUES (1, '2026-11-21', 999, 'us')")
-    assert session.run("SELECT id FROM serving.churn").warned == {"age_range"}
+    assert session.run("SELECT age FROM serving.churn").warned == {"age_range"}
     facts = dict(
         session.run("SELECT * FROM pgslo.explain((SELECT max(incident_id) FROM pgslo.incident))").rows
     )

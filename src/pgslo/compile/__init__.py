@@ -248,7 +248,9 @@ def compile_definition(definition: Definition, catalog: Catalog) -> Compiled:
     watches = definition.watch and is_measured(compiler, measured)
     learning = frozenset(one.column.name for one in measured.watched if watches)
     guarded = _collect(
-        lambda: views.artifacts(definition, catalog, relation, key, learning, asserted.columns)
+        lambda: views.artifacts(
+            definition, catalog, relation, key, compiler.batching, learning, asserted.columns
+        )
     )
     told = _collect(
         lambda: registration(
@@ -484,7 +486,7 @@ def _with_reads(definition: Definition, relation: Relation) -> Definition:
             tasks.append(task)
             continue
         names = {(relation.schema, table)}
-        names |= {(definition.guarded, table + suffix) for suffix in ("", "_strict", "_status")}
+        names |= {(definition.guarded, table + suffix) for suffix in ("", "_strict", "_status", "_healthy")}
         if task.relation is not None:
             names.add(task.relation)
         try:

@@ -1,15 +1,17 @@
-"""Guarded views: what readers query, warned for exactly the columns they read."""
+"""Guarded views: what readers query, warned for exactly the rows and columns they read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pgslo import naming, sql
-from pgslo.catalog import Catalog, Relation
+from pgslo.catalog import Catalog, Column, Relation
 from pgslo.compile import conditions, post_processing, promises
+from pgslo.compile.arrival import Batching
 from pgslo.compile.artifact import Artifact, Statement, table
 from pgslo.compile.conditions import Subject
+from pgslo.compile.constants import seconds
 from pgslo.definition import names
 from pgslo.definition.rules import Definition, Task
 from pgslo.errors import CatalogError
@@ -17,6 +19,27 @@ from pgslo.sql import Sql
 
 #: Stands for the table as a whole among the columns that a guard is asked about.
 WHOLE_TABLE = "*"
+
+_NONE = Sql("")
+
+#: From so many guarded columns on, the text of a view costs more than its reads: each column is one call.
+_WIDE = 100
+
+#: Types of columns whose values tell the batch of a row: pgslo_catalog.told_by_rows().
+_KEYS = frozenset(
+    {
+        "date",
+        "timestamp without time zone",
+        "timestamp with time zone",
+        "smallint",
+        "integer",
+        "bigint",
+        "numeric",
+        "text",
+        "character varying",
+        "uuid",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -28,17 +51,58 @@ class _View:
     others: tuple[Sql, ...]
     table: Sql
     definition: Sql
-    guarded: Sql
+    columns: Sql
     on_read: Sql
+    within: Sql
+    rows: Sql
 
 
 @dataclass(frozen=True)
-class _Column:
+class _Healthy:
+    source: Sql
+    view: Sql
+    options: Sql
+    first: Sql
+    others: tuple[Sql, ...]
+    table: Sql
+    definition: Sql
+    columns: Sql
+    on_read: Sql
+    key: Sql
+    type: Sql
+
+
+@dataclass(frozen=True)
+class _Plain:
     column: Sql
     value: Sql
+
+
+@dataclass(frozen=True)
+class _Guard:
+    """What the parts of a guarded view are about.
+
+    Attributes:
+        columns: The table's columns that are read, as an array.
+        batch: The column that tells the batch of a row.
+        every: The interval that cuts it; empty where none does.
+        within: How far back the reader looks, as a further argument; empty for everything stored.
+        hit: Whether the row is of a missed batch.
+        announced: The announcement, once in a process.
+        reach: How far back, as an argument that is always there.
+    """
+
     definition: Sql
-    guarded: Sql
+    columns: Sql
     on_read: Sql
+    within: Sql
+    batch: Sql = _NONE
+    every: Sql = _NONE
+    hit: Sql = _NONE
+    announced: Sql = _NONE
+    column: Sql = _NONE
+    value: Sql = _NONE
+    reach: Sql = _NONE
 
 
 @dataclass(frozen=True)
@@ -63,6 +127,7 @@ def artifacts(
     catalog: Catalog,
     relation: Relation,
     key: tuple[str, ...],
+    batching: Batching,
     watched: frozenset[str] = frozenset(),
     asserted: frozenset[str] = frozenset(),
 ) -> tuple[Artifact, ...]:
@@ -73,6 +138,7 @@ def artifacts(
         catalog: The database.
         relation: The table.
         key: Columns of its key.
+        batching: How a row's batch is told.
         watched: Columns whose bounds are learned.
         asserted: Columns that assertions are about.
 
@@ -80,8 +146,8 @@ def artifacts(
         CatalogError: The table has row security and the server cannot keep it in a view, a task reads a column
             that does not exist, or two views would have one name.
     """
-    compiler = _ViewCompiler(definition, catalog, relation, key, watched, asserted)
-    views = [compiler.guarded(), compiler.strict(), compiler.status(), *compiler.tasks()]
+    compiler = _ViewCompiler(definition, catalog, relation, key, batching, watched, asserted)
+    views = [compiler.guarded(), compiler.strict(), compiler.status(), *compiler.healthy(), *compiler.tasks()]
     called = [view.identity for view in views]
     for view in views:
         if called.count(view.identity) > 1:
@@ -97,6 +163,7 @@ class _ViewCompiler:
         catalog: Catalog,
         relation: Relation,
         key: tuple[str, ...],
+        batching: Batching,
         watched: frozenset[str],
         asserted: frozenset[str],
     ) -> None:
@@ -107,21 +174,24 @@ class _ViewCompiler:
         self.table = table((relation.schema, relation.name))
         judged = {name for rule in definition.rules if rule.enabled for name in conditions.columns(rule)}
         judged |= asserted
-        batch = definition.batch.by.columns if definition.batch and definition.batch.by else ()
-        indexed = {index.columns[0] for index in relation.indexes}
-        # A CASE would hide these from their indexes, so reading any column warns about them.
-        self.at_table_level = {*key, *batch, *indexed}
+        self.batch_column = self._batch_column(batching)
+        # Behind a CASE these would lose their indexes while they miss something, so reading any column of such a row warns.
+        at_table_level = {*key, *(batching.by.columns if batching.by is not None else ())}
         # What history says of a key is for the table's owner: it would be told to everybody, whatever they read.
-        self.at_column = (judged | watched) - self.at_table_level
+        self.guarded_columns = (judged | watched) - at_table_level
         self.whole = (
             WHOLE_TABLE,
-            *(name.name for name in relation.columns if name.name in judged & self.at_table_level),
+            *(column.name for column in relation.columns if column.name in judged & at_table_level),
         )
+        self.every = batching.every if batching.by_value else None
+        self.key = batching.raw_row
+        self.dated = batching.dated
         self.processing = (
             post_processing.Compiler(definition, catalog, relation) if definition.post_process else None
         )
         self.computed = self.processing.computed(key) if self.processing else {}
         self.options = self._options()
+        self.source = Sql(f"the definition of {promises.one_line(definition.name)}")
         for role in definition.readers:
             if role not in catalog.roles:
                 raise CatalogError(
@@ -141,20 +211,26 @@ class _ViewCompiler:
         # The reader's own rights and policies count; a leaky function in his query must not see more.
         return Sql("security_invoker = true, security_barrier = true")
 
+    def _batch_column(self, batching: Batching) -> Column | None:
+        """The column whose value alone tells a row's batch to any session; an expression may raise, or depend on its time zone."""
+        by = batching.by
+        if by is None or by.text not in (*by.columns, *(sql.identifier(name).text for name in by.columns)):
+            return None
+        column = self.subject.column(by.columns[0], by.location)
+        return column if column.type_schema == "pg_catalog" and column.base_type in _KEYS else None
+
     def guarded(self) -> Artifact:
         return self._view(
             self._name(""),
-            self._columns(self.definition.on_read),
-            self.whole,
+            self._names(),
             self.definition.on_read,
-            "warns in the reader's session, for the columns that are read",
+            "warns in the reader's session, for the rows and columns that are read",
         )
 
     def strict(self) -> Artifact:
         return self._view(
             self._name("_strict"),
-            self._columns("refuse"),
-            self.whole,
+            self._names(),
             "refuse",
             "refuses a read instead of warning, for clients that drop warnings",
         )
@@ -162,14 +238,50 @@ class _ViewCompiler:
     def status(self) -> Artifact:
         own = sql.render("status_column", _Status(sql.literal(self.definition.name)))
         on_read = "refuse" if self.definition.on_read == "refuse" else "silent"
-        columns = (*self._columns(on_read), own)
         return self._view(
             self._name("_status"),
-            columns,
-            self.whole,
+            self._names(),
             on_read,
             "says what is wrong in a column of its own, for clients that drop warnings",
+            own=(own,),
         )
+
+    def healthy(self) -> Iterable[Artifact]:
+        """The view of rows of healthy batches, where rows tell their batch."""
+        if self.batch_column is not None:
+            columns = tuple(self._plain(name) for name in self._names())
+            yield self._healthy(
+                self._name("_healthy"),
+                columns,
+                Sql("NULL::text[]"),
+                self.definition.on_read,
+                "shows rows of healthy batches only",
+            )
+
+    def _healthy(
+        self, name: tuple[str, str], columns: tuple[Sql, ...], about: Sql, on_read: str, reason: str
+    ) -> Artifact:
+        assert self.batch_column is not None
+        kind = self.batch_column.base_type
+        if kind == "character varying":
+            kind = "text"
+        elif kind == "date" and self.every is not None:
+            # What a date is cut into are time stamps.
+            kind = "timestamp without time zone"
+        context = _Healthy(
+            source=self.source,
+            view=sql.identifier(*name),
+            options=self.options,
+            first=columns[0],
+            others=columns[1:],
+            table=self.table,
+            definition=sql.literal(self.definition.name),
+            columns=about,
+            on_read=sql.literal(on_read),
+            key=self.key,
+            type=Sql(kind),
+        )
+        return self._artifact(name, sql.render("healthy_view", context), reason)
 
     def tasks(self) -> Iterable[Artifact]:
         for task in self.definition.tasks:
@@ -184,13 +296,30 @@ class _ViewCompiler:
         name = names.split(task.view)
         view: tuple[str, str] = (name[0], name[1])
         read = tuple(dict.fromkeys((*self.key_columns(), *task.reads)))
-        columns = tuple(self._plain(one) for one in read)
+        if task.batches == "healthy":
+            if self.batch_column is None:
+                raise CatalogError(
+                    f"task {task.name} cannot read healthy batches alone: no column of {self.definition.name} tells the batch of a row",
+                    hint="batch: {by: column} with a column of a date, time, number or text",
+                    location=task.place("batches"),
+                )
+            about = dict.fromkeys(one for name in read for one in self._about(name))
+            columns = tuple(self._plain(one) for one in read)
+            reason = f"task {task.name}: its columns alone, of batches that are healthy in them"
+            return self._healthy(view, columns, _array((*self.whole, *about)), task.on_read, reason)
+        if task.window is not None and not self.dated:
+            raise CatalogError(
+                f"task {task.name} cannot look back {task.window}: batches of {self.definition.name} have no time",
+                hint="a window wants batches by a date or a time",
+                location=task.place("window"),
+            )
+        within = Sql(f", {sql.literal(seconds(task.window))}") if task.window is not None else _NONE
         return self._view(
             view,
-            columns,
-            (WHOLE_TABLE, *dict.fromkeys(about for name in read for about in self._about(name))),
+            read,
             task.on_read,
-            f"task {task.name}: its columns alone, guarded whole, indexes usable",
+            f"task {task.name}: its columns alone",
+            within,
         )
 
     def key_columns(self) -> tuple[str, ...]:
@@ -206,12 +335,16 @@ class _ViewCompiler:
             name = naming.fit(self.relation.name, suffix.removeprefix("_"))
         return self.definition.guarded, name
 
-    def _columns(self, on_read: str) -> tuple[Sql, ...]:
-        names = (*(column.name for column in self.relation.columns), *self.computed)
-        return tuple(
-            self._guarded(name, on_read) if set(self._about(name)) & self.at_column else self._plain(name)
-            for name in names
-        )
+    def _names(self) -> tuple[str, ...]:
+        return (*(column.name for column in self.relation.columns), *self.computed)
+
+    def _column(self, name: str, on_read: str, within: Sql, *, wide: bool) -> Sql:
+        if self._is_guarded(name):
+            return self._guarded(name, on_read, within, wide=wide)
+        return self._plain(name)
+
+    def _is_guarded(self, name: str) -> bool:
+        return bool(set(self._about(name)) & self.guarded_columns)
 
     def _about(self, name: str) -> tuple[str, ...]:
         """The table's columns that a column of the view tells of."""
@@ -226,47 +359,84 @@ class _ViewCompiler:
 
     def _plain(self, name: str) -> Sql:
         value = self._value(name)
-        if value.text == f"{conditions.ROW}.{sql.identifier(name)}":
-            return sql.render("plain_column", _Column(sql.identifier(name), value, Sql(""), Sql(""), Sql("")))
-        return sql.render("computed_column", _Column(sql.identifier(name), value, Sql(""), Sql(""), Sql("")))
+        bare = value.text == f"{conditions.ROW}.{sql.identifier(name)}"
+        return sql.render("plain_column" if bare else "computed_column", _Plain(sql.identifier(name), value))
 
-    def _guarded(self, name: str, on_read: str) -> Sql:
-        return sql.render(
-            "guarded_column",
-            _Column(
-                sql.identifier(name),
-                self._value(name),
-                sql.literal(self.definition.name),
-                _array(self._about(name)),
-                sql.literal(on_read),
-            ),
+    def _guarded(self, name: str, on_read: str, within: Sql, *, wide: bool) -> Sql:
+        guard = replace(
+            self._guard(self._about(name), on_read, within, wide=wide),
+            column=sql.identifier(name),
+            value=self._value(name),
         )
+        if not wide or not self._is_plain(name):
+            return sql.render("guarded_column", guard)
+        if self.batch_column is None:
+            return sql.render("wide_column_any", guard)
+        return sql.render("wide_column" if self.every is None else "wide_column_every", guard)
+
+    def _is_plain(self, name: str) -> bool:
+        """Whether a function that returns the column's type loses nothing of it, such as a length."""
+        column = next((one for one in self.relation.columns if one.name == name), None)
+        return column is not None and column.type == column.base_type and column.base_type != "character"
+
+    def _guard(self, about: tuple[str, ...], on_read: str, within: Sql, *, wide: bool = False) -> _Guard:
+        """The parts of a guard: whether a row is of a missed batch, and the announcement."""
+        guard = _Guard(
+            sql.literal(self.definition.name),
+            _array(about),
+            sql.literal(on_read),
+            within,
+            batch=Sql(f"{conditions.ROW}.{sql.identifier(self.batch_column.name)}")
+            if self.batch_column
+            else _NONE,
+            every=Sql(f"interval {sql.literal(self.every)}") if self.every is not None else _NONE,
+            reach=Sql(within.text.removeprefix(", ") or "NULL"),
+        )
+        announced = sql.render("wide_announced" if wide else "guarded_announced", guard)
+        return replace(guard, hit=self._hit(guard, announced), announced=announced)
+
+    def _hit(self, guard: _Guard, announced: Sql) -> Sql:
+        if self.batch_column is None:
+            # Rows do not tell: any may be of a missed batch.
+            return announced
+        return sql.render("guarded_hit" if self.every is None else "guarded_hit_every", guard)
 
     def _view(
         self,
         name: tuple[str, str],
-        columns: tuple[Sql, ...],
-        guarded: tuple[str, ...],
+        columns: tuple[str, ...],
         on_read: str,
         reason: str,
+        within: Sql = _NONE,
+        own: tuple[Sql, ...] = (),
     ) -> Artifact:
-        view = sql.identifier(*name)
+        """A guarded view of columns of the table, and of its own."""
+        wide = sum(self._is_guarded(one) for one in columns) >= _WIDE
+        whole = self._guard(self.whole, on_read, within, wide=wide)
+        first, *others = (self._column(one, on_read, within, wide=wide) for one in columns)
         context = _View(
-            source=Sql(f"the definition of {promises.one_line(self.definition.name)}"),
-            view=view,
+            source=self.source,
+            view=sql.identifier(*name),
             options=self.options,
-            first=columns[0],
-            others=columns[1:],
+            first=first,
+            others=(*others, *own),
             table=self.table,
-            definition=sql.literal(self.definition.name),
-            guarded=_array(guarded),
-            on_read=sql.literal(on_read),
+            definition=whole.definition,
+            columns=whole.columns,
+            on_read=whole.on_read,
+            within=whole.within,
+            rows=sql.render("guarded_rows", whole),
         )
-        create = [Statement(sql.render("guarded_view", context))]
+        return self._artifact(name, sql.render("wide_view" if wide else "guarded_view", context), reason)
+
+    def _artifact(self, name: tuple[str, str], create: Sql, reason: str) -> Artifact:
+        """The view, readable by the definition's readers."""
+        view = sql.identifier(*name)
+        statements = [Statement(create)]
         if self.definition.readers:
             roles = sql.join(", ", (sql.identifier(role) for role in self.definition.readers))
             grant = _Grant(view, sql.identifier(name[0]), roles)
-            create += [
+            statements += [
                 Statement(sql.render("grant_schema", grant)),
                 Statement(sql.render("grant_view", grant)),
             ]
@@ -274,7 +444,7 @@ class _ViewCompiler:
             kind="view",
             names=name,
             definition=self.definition.name,
-            create=tuple(create),
+            create=tuple(statements),
             reason=reason,
             commented=Sql(f"VIEW {view}"),
         )

@@ -494,6 +494,8 @@ TASK_KEYS: dict[str, Shape] = {
     "sql": Text("a query"),
     "view": Relation("view"),
     "on_read": OneOf("choice", get_args(OnRead)),
+    "window": Duration(),
+    "batches": OneOf("choice", ("all", "healthy")),
 }
 #: Keys of a task's gate with a plain value, and those of the snapshots that it wants.
 GATE_KEYS: dict[str, Shape] = {"batches": Batches()}

@@ -488,7 +488,12 @@ class Gate(BaseModel):
 
 
 class Task(BaseModel):
-    """A consumer: who reads which columns, through which view of its own."""
+    """A consumer: who reads which columns, through which view of its own.
+
+    Attributes:
+        window: How far back it looks: batches that are older concern it no more; ``None``: everything stored.
+        batches: ``healthy``: its view shows rows of batches that miss nothing in its columns, and no others.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
@@ -497,6 +502,8 @@ class Task(BaseModel):
     sql: str | None = None
     view: str | None = None
     on_read: OnRead = "warn"
+    window: timedelta | None = None
+    batches: Literal["all", "healthy"] = "all"
     gate: Gate | None = None
     location: Location
     places: dict[str, Location] = Field(default_factory=dict)

@@ -166,7 +166,7 @@ def test_guard_gives_a_stranger_one_bit(emp, columns):
     for one in said:
         assert not one["column_name"]
         assert not one["constraint_name"]
-        assert one["message_hint"] == "Ask the owner, sam."
+        assert one["message_hint"].splitlines()[0] == "Ask the owner, sam."
         assert "salary" not in str(one)
     assert session.execute("SELECT pgslo.status_of('features.emp')").fetchone()[0] == {
         "state": "missed",

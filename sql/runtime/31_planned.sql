@@ -1,0 +1,268 @@
+-- What guarded views ask while a statement is planned: which batches of the columns that it reads are missed.
+--
+-- The functions planned_* are marked IMMUTABLE although they read tables. That is what makes the planner replace each call
+-- by its answer, so that a column which misses nothing is the bare column of the table, with its indexes and statistics.
+-- A plan that is kept may therefore know less than is true by now. pgslo.guard() makes that safe: it gets the names of
+-- all concerns that the plan knows, when the statement runs, and warns of any other.
+-- None is STRICT: a NULL argument would be folded to NULL without a call. None is in SQL: it would be inlined, not folded.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.concern(definition text, columns text[], within interval)
+RETURNS TABLE (name text, batch text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- Nearly always nothing is wrong with any column of any table, and one question says so.
+    PERFORM FROM pgslo_catalog.missed_batch m WHERE m.definition = concern.definition AND m.ended_at IS NULL
+    UNION ALL SELECT FROM pgslo_catalog.incident i WHERE i.definition = concern.definition AND i.over_at IS NULL
+    UNION ALL SELECT FROM pgslo_catalog.rule_break;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT 'missed ' || m.missed_id, m.batch
+    FROM pgslo_catalog.missed_batch m
+    WHERE m.definition = concern.definition AND m.ended_at IS NULL AND (concern.columns IS NULL OR m.about && concern.columns)
+      AND (concern.within IS NULL OR pgslo_catalog.is_within(m.place, concern.within))
+    UNION ALL
+    SELECT 'break ' || b.rule_break_id, b.batch
+    FROM pgslo_catalog.definition d
+    JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id
+    JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id AND r.retired_at IS NULL AND r.columns <> '{}'
+    WHERE d.name = concern.definition AND (concern.columns IS NULL OR r.columns && concern.columns)
+      AND (b.batch IS NULL OR concern.within IS NULL OR pgslo_catalog.is_within(b.place, concern.within))
+    UNION ALL
+    -- Rules over the table as it is now: no batch is missed.
+    SELECT 'incident ' || i.incident_id, NULL
+    FROM pgslo_catalog.incident i
+    JOIN pgslo_catalog.rule r ON r.rule_id = i.rule_id AND r.retired_at IS NULL AND r.columns <> '{}'
+    WHERE i.definition = concern.definition AND i.over_at IS NULL AND NOT i.is_of_batches
+      AND (concern.columns IS NULL OR i.about && concern.columns);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.concern(text, text[], interval) IS
+    'What readers of these columns are told, or of any if NULL; with the batch whose rows it is about, NULL for all rows.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.concern_names(definition text, within interval) RETURNS text[]
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    names text[] := ARRAY(
+        SELECT c.name FROM pgslo_catalog.concern(concern_names.definition, NULL, concern_names.within) AS c ORDER BY c.name COLLATE "C");
+BEGIN
+    IF names = '{}' OR pgslo_catalog.may_know(concern_names.definition, pgslo_catalog.caller()) THEN
+        RETURN names;
+    END IF;
+    -- A role that may not know how many there are can still see that nothing has changed.
+    RETURN ARRAY['digest ' || md5(concat((SELECT s.value FROM pgslo_catalog.secret s), names::text))];
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.concern_names(text, interval) IS
+    'Names of all concerns of a definition, as the caller may know them; one digest for a role that may read neither the table nor a guarded view.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.told_by_rows(
+    definition text, columns text[], within interval, kind regtype, OUT keys text[], OUT has_null boolean, OUT is_any boolean, OUT is_untold boolean
+)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    SELECT coalesce(array_agg(DISTINCT c.batch) FILTER (WHERE c.batch <> 'NULL'), '{}'), coalesce(bool_or(c.batch = 'NULL'), false),
+           coalesce(bool_or(c.batch IS NULL), false),
+           -- A hash, the beginning of a long key, rows whose batch is not known, and years so late that their batch may have no end.
+           coalesce(bool_or(c.batch IN ('', 'unknown') OR length(c.batch) >= 190 OR c.batch ~ '^text [0-9a-f]{32}$|^[0-9]{5,}-'), false)
+    INTO keys, has_null, is_any, is_untold
+    FROM pgslo_catalog.concern(told_by_rows.definition, told_by_rows.columns, told_by_rows.within) AS c;
+    is_untold := is_untold
+        -- Types that are not PostgreSQL's own are of other roles, whose code would run here.
+        OR told_by_rows.kind <> ALL ('{date, timestamp, timestamptz, smallint, integer, bigint, numeric, text, uuid}'::regtype[])
+        -- Keys are written into the plan, which its role may have shown by EXPLAIN.
+        OR keys <> '{}' AND NOT pgslo_catalog.may_know(told_by_rows.definition, pgslo_catalog.caller());
+    IF is_untold THEN
+        keys := '{}';
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.told_by_rows(text, text[], interval, regtype) IS
+    'Keys of the batches that concern readers of these columns, as text; is_any if something concerns all rows, is_untold if rows do not tell their batch.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.batches_told() RETURNS integer
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN 1000;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.batches_told() IS 'The number of missed batches of a column up to which rows are told apart: each is a constant in every plan.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.is_within(place numeric, within interval) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN is_within.within IS NULL OR is_within.place = '-Infinity'
+        OR is_within.place >= extract(epoch FROM clock_timestamp() - is_within.within);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.is_within(numeric, interval) IS 'Whether a batch is no older than a reader looks back; any is, without a limit.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.keeps_batches(rule pgslo_catalog.rule) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN (keeps_batches.rule).scope IN ('row', 'batch') AND NOT coalesce((keeps_batches.rule).measure ? 'by_clock', false);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.keeps_batches(pgslo_catalog.rule) IS
+    'Whether a batch that misses the rule stays missed until it is corrected; else the rule is about the table as it is now.';
+
+CREATE OR REPLACE FUNCTION pgslo.planned(definition text, within interval DEFAULT NULL) RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN pgslo_catalog.concern_names(planned.definition, planned.within);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.planned(text, interval) IS 'Names of all concerns of a definition when a statement is planned.';
+
+CREATE OR REPLACE FUNCTION pgslo.planned_fine(definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    PERFORM FROM pgslo_catalog.concern(planned_fine.definition, planned_fine.columns, planned_fine.within);
+    RETURN NOT FOUND;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.planned_fine(text, text[], interval) IS 'Whether nothing concerns readers of these columns when a statement is planned.';
+
+CREATE OR REPLACE FUNCTION pgslo.planned_any(definition text, columns text[], within interval, kind anyelement) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+AS $pgslo$
+DECLARE
+    told record := pgslo_catalog.told_by_rows(planned_any.definition, planned_any.columns, planned_any.within, pg_typeof(planned_any.kind));
+BEGIN
+    IF told.is_any OR told.is_untold OR cardinality(told.keys) > pgslo_catalog.batches_told() THEN
+        RETURN true;
+    END IF;
+    -- A batch by another expression than today's may have no key of this type.
+    PERFORM pgslo_catalog.edge_of(told.keys, 'first', planned_any.kind);
+    RETURN false;
+EXCEPTION WHEN data_exception THEN
+    RETURN true;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.planned_any(text, text[], interval, anyelement) IS 'Whether any row may be of a missed batch, because rows do not tell.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.edge_of(keys text[], edge text, kind anyelement) RETURNS anyelement
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    key text;
+    value kind%TYPE;
+    found kind%TYPE;
+BEGIN
+    FOREACH key IN ARRAY edge_of.keys LOOP
+        -- An assignment reads the text by the type's input function.
+        value := key;
+        IF found IS NULL OR edge_of.edge = 'first' AND value < found OR edge_of.edge <> 'first' AND value > found THEN
+            found := value;
+        END IF;
+    END LOOP;
+    RETURN found;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.edge_of(text[], text, anyelement) IS
+    'The first or last of keys as a value of the type of kind, which is one of PostgreSQL''s own. An error if a key is none.';
+
+CREATE OR REPLACE FUNCTION pgslo.planned_null(definition text, columns text[], within interval, kind anyelement) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    PERFORM FROM pgslo_catalog.concern(planned_null.definition, planned_null.columns, planned_null.within) AS c WHERE c.batch = 'NULL';
+    RETURN FOUND;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.planned_null(text, text[], interval, anyelement) IS 'Whether rows without a batch are missed.';
+
+CREATE OR REPLACE FUNCTION pgslo.planned_batches(definition text, columns text[], within interval, kind anyelement) RETURNS anyarray
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+AS $pgslo$
+DECLARE
+    answer ALIAS FOR $0;
+BEGIN
+    answer := (pgslo_catalog.told_by_rows(planned_batches.definition, planned_batches.columns, planned_batches.within, pg_typeof(kind))).keys;
+    RETURN answer;
+EXCEPTION WHEN data_exception THEN
+    RETURN NULL;  -- planned_any() says so.
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.planned_batches(text, text[], interval, anyelement) IS 'Missed batches of these columns, of the type of the batch''s column.';
+
+CREATE OR REPLACE FUNCTION pgslo.planned_edge(definition text, columns text[], within interval, edge text, kind anyelement) RETURNS anyelement
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+AS $pgslo$
+DECLARE
+    told record := pgslo_catalog.told_by_rows(planned_edge.definition, planned_edge.columns, planned_edge.within, pg_typeof(planned_edge.kind));
+BEGIN
+    RETURN pgslo_catalog.edge_of(told.keys, planned_edge.edge, planned_edge.kind);
+EXCEPTION WHEN data_exception THEN
+    RETURN NULL;  -- planned_any() says so.
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.planned_edge(text, text[], interval, text, anyelement) IS
+    'The first or last missed batch of these columns: two comparisons spare most rows the search among all.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.plan_reads_anew() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    due text[] := ARRAY(
+        SELECT DISTINCT m.definition FROM pgslo_catalog.missed_batch m WHERE m.ended_at IS NULL AND m.planned_at IS NULL);
+    view record;
+BEGIN
+    -- Nearly always there are none.
+    IF due = '{}' THEN
+        RETURN;
+    END IF;
+    -- A privilege that is granted again changes nothing, and every session, also on a standby, makes its plans of the view anew.
+    -- Not in a writer's transaction: two at once would not get on.
+    FOR view IN
+        SELECT c.oid::regclass AS name, r.rolname AS owner
+        FROM pgslo_catalog.generated g
+        JOIN pg_class c ON c.oid = g.object_id AND c.relkind = 'v'
+        JOIN pg_roles r ON r.oid = c.relowner AND pg_has_role(r.oid, 'USAGE')
+        WHERE g.kind = 'view' AND g.is_ours AND g.definition = ANY (due)
+    LOOP
+        EXECUTE format('GRANT SELECT ON %s TO %I', view.name, view.owner);
+    END LOOP;
+    UPDATE pgslo_catalog.missed_batch m SET planned_at = clock_timestamp()
+    WHERE m.missed_id IN (
+        SELECT u.missed_id FROM pgslo_catalog.missed_batch u
+        WHERE u.definition = ANY (due) AND u.ended_at IS NULL AND u.planned_at IS NULL
+        FOR UPDATE SKIP LOCKED);
+EXCEPTION
+    WHEN query_canceled THEN
+        RAISE;
+    WHEN OTHERS THEN
+        NULL;  -- Another session changes a privilege of the view at this moment, or drops it: the next tick() does it.
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.plan_reads_anew() IS 'Has sessions plan their reads of views anew after batches were missed.';

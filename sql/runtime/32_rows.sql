@@ -1,0 +1,318 @@
+-- What guarded views make of a row: whether it is of a missed batch, and a column that says so when it is read.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+-- Is this row of a missed batch? SQL without settings and sub-selects, which the planner puts in place of the call, and only
+-- for columns that are read and miss something. One for each type of a batch's column. RETURN, not a string: its names are
+-- looked up when it is made, not in the reader's session. An OR, not a CASE, so that what is FALSE when planned disappears.
+
+CREATE OR REPLACE FUNCTION pgslo.hit(batch date, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN pgslo.planned_any(definition, columns, within, NULL::date)
+    OR batch >= pgslo.planned_edge(definition, columns, within, 'first', NULL::date)
+       AND batch <= pgslo.planned_edge(definition, columns, within, 'last', NULL::date)
+       AND batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::date))
+    OR batch IS NULL AND pgslo.planned_null(definition, columns, within, NULL::date);
+COMMENT ON FUNCTION pgslo.hit(date, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE OR REPLACE FUNCTION pgslo.hit(batch timestamp, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN pgslo.planned_any(definition, columns, within, NULL::timestamp)
+    OR batch >= pgslo.planned_edge(definition, columns, within, 'first', NULL::timestamp)
+       AND batch <= pgslo.planned_edge(definition, columns, within, 'last', NULL::timestamp)
+       AND batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp))
+    OR batch IS NULL AND pgslo.planned_null(definition, columns, within, NULL::timestamp);
+COMMENT ON FUNCTION pgslo.hit(timestamp, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE OR REPLACE FUNCTION pgslo.hit(batch timestamptz, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN pgslo.planned_any(definition, columns, within, NULL::timestamptz)
+    OR batch >= pgslo.planned_edge(definition, columns, within, 'first', NULL::timestamptz)
+       AND batch <= pgslo.planned_edge(definition, columns, within, 'last', NULL::timestamptz)
+       AND batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamptz))
+    OR batch IS NULL AND pgslo.planned_null(definition, columns, within, NULL::timestamptz);
+COMMENT ON FUNCTION pgslo.hit(timestamptz, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE OR REPLACE FUNCTION pgslo.hit(batch smallint, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN pgslo.planned_any(definition, columns, within, NULL::smallint)
+    OR batch >= pgslo.planned_edge(definition, columns, within, 'first', NULL::smallint)
+       AND batch <= pgslo.planned_edge(definition, columns, within, 'last', NULL::smallint)
+       AND batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::smallint))
+    OR batch IS NULL AND pgslo.planned_null(definition, columns, within, NULL::smallint);
+COMMENT ON FUNCTION pgslo.hit(smallint, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE OR REPLACE FUNCTION pgslo.hit(batch integer, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN pgslo.planned_any(definition, columns, within, NULL::integer)
+    OR batch >= pgslo.planned_edge(definition, columns, within, 'first', NULL::integer)
+       AND batch <= pgslo.planned_edge(definition, columns, within, 'last', NULL::integer)
+       AND batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::integer))
+    OR batch IS NULL AND pgslo.planned_null(definition, columns, within, NULL::integer);
+COMMENT ON FUNCTION pgslo.hit(integer, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE OR REPLACE FUNCTION pgslo.hit(batch bigint, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN pgslo.planned_any(definition, columns, within, NULL::bigint)
+    OR batch >= pgslo.planned_edge(definition, columns, within, 'first', NULL::bigint)
+       AND batch <= pgslo.planned_edge(definition, columns, within, 'last', NULL::bigint)
+       AND batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::bigint))
+    OR batch IS NULL AND pgslo.planned_null(definition, columns, within, NULL::bigint);
+COMMENT ON FUNCTION pgslo.hit(bigint, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE OR REPLACE FUNCTION pgslo.hit(batch numeric, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN pgslo.planned_any(definition, columns, within, NULL::numeric)
+    OR batch >= pgslo.planned_edge(definition, columns, within, 'first', NULL::numeric)
+       AND batch <= pgslo.planned_edge(definition, columns, within, 'last', NULL::numeric)
+       AND batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::numeric))
+    OR batch IS NULL AND pgslo.planned_null(definition, columns, within, NULL::numeric);
+COMMENT ON FUNCTION pgslo.hit(numeric, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE OR REPLACE FUNCTION pgslo.hit(batch text, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN pgslo.planned_any(definition, columns, within, NULL::text)
+    OR batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::text))
+    OR batch IS NULL AND pgslo.planned_null(definition, columns, within, NULL::text);
+COMMENT ON FUNCTION pgslo.hit(text, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE OR REPLACE FUNCTION pgslo.hit(batch uuid, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN pgslo.planned_any(definition, columns, within, NULL::uuid)
+    OR batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::uuid))
+    OR batch IS NULL AND pgslo.planned_null(definition, columns, within, NULL::uuid);
+COMMENT ON FUNCTION pgslo.hit(uuid, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+-- Batches that cut a time into intervals.
+
+CREATE OR REPLACE FUNCTION pgslo.hit(moment date, every interval, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN pgslo.planned_any(definition, columns, within, NULL::date)
+    OR moment >= pgslo.planned_edge(definition, columns, within, 'first', NULL::date)
+       AND moment < pgslo.planned_edge(definition, columns, within, 'last', NULL::date) + every + interval '1 day'
+       AND date_bin(every, moment::timestamp, '2001-01-01 00:00:00+00') = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp))
+    OR moment IS NULL AND pgslo.planned_null(definition, columns, within, NULL::date);
+COMMENT ON FUNCTION pgslo.hit(date, interval, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE OR REPLACE FUNCTION pgslo.hit(moment timestamp, every interval, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN pgslo.planned_any(definition, columns, within, NULL::timestamp)
+    OR moment >= pgslo.planned_edge(definition, columns, within, 'first', NULL::timestamp)
+       AND moment < pgslo.planned_edge(definition, columns, within, 'last', NULL::timestamp) + every
+       AND date_bin(every, moment, '2001-01-01 00:00:00+00') = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp))
+    OR moment IS NULL AND pgslo.planned_null(definition, columns, within, NULL::timestamp);
+COMMENT ON FUNCTION pgslo.hit(timestamp, interval, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE OR REPLACE FUNCTION pgslo.hit(moment timestamptz, every interval, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN pgslo.planned_any(definition, columns, within, NULL::timestamptz)
+    OR moment >= pgslo.planned_edge(definition, columns, within, 'first', NULL::timestamptz)
+       AND moment < pgslo.planned_edge(definition, columns, within, 'last', NULL::timestamptz) + every
+       AND date_bin(every, moment, '2001-01-01 00:00:00+00') = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamptz))
+    OR moment IS NULL AND pgslo.planned_null(definition, columns, within, NULL::timestamptz);
+COMMENT ON FUNCTION pgslo.hit(timestamptz, interval, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+-- The same for tables of a hundred columns or more: one call a column in the text of the view, because each sub-select in it
+-- costs 1 to 2 us when a statement is planned, whether the column is read or not. The planner puts the text of these
+-- functions in place of the call. They take any type, so their bodies are strings, which are parsed in the reader's session:
+-- no operator in them, and every name with its schema. Each missed row that is read costs about 3 us.
+
+CREATE OR REPLACE FUNCTION pgslo.announce_row(definition text, columns text[], on_read text, within interval) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER COST 10
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    IF NOT pgslo_catalog.was_reported(format('row %s %s %s %s', announce_row.definition, announce_row.columns, announce_row.on_read, announce_row.within)) THEN
+        PERFORM pgslo.announce(announce_row.definition, announce_row.columns, announce_row.on_read, announce_row.within);
+    END IF;
+    RETURN true;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.announce_row(text, text[], text, interval) IS 'As pgslo.announce(), for each row of a missed batch: true.';
+
+CREATE OR REPLACE FUNCTION pgslo.read_any(value anyelement, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $pgslo$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value
+                WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.read_any(anyelement, text, text[], text, interval) IS 'A column of a guarded view whose rows do not tell their batch.';
+
+CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, batch date, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $pgslo$
+    SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
+                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.read_hit(anyelement, date, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
+
+CREATE OR REPLACE FUNCTION pgslo.read(value anyelement, batch date, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $pgslo$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.read(anyelement, date, text, text[], text, interval) IS 'A column of a guarded view.';
+
+CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, batch timestamp, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $pgslo$
+    SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
+                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.read_hit(anyelement, timestamp, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
+
+CREATE OR REPLACE FUNCTION pgslo.read(value anyelement, batch timestamp, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $pgslo$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.read(anyelement, timestamp, text, text[], text, interval) IS 'A column of a guarded view.';
+
+CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, batch timestamptz, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $pgslo$
+    SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
+                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.read_hit(anyelement, timestamptz, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
+
+CREATE OR REPLACE FUNCTION pgslo.read(value anyelement, batch timestamptz, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $pgslo$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.read(anyelement, timestamptz, text, text[], text, interval) IS 'A column of a guarded view.';
+
+CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, batch smallint, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $pgslo$
+    SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
+                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.read_hit(anyelement, smallint, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
+
+CREATE OR REPLACE FUNCTION pgslo.read(value anyelement, batch smallint, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $pgslo$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.read(anyelement, smallint, text, text[], text, interval) IS 'A column of a guarded view.';
+
+CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, batch integer, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $pgslo$
+    SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
+                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.read_hit(anyelement, integer, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
+
+CREATE OR REPLACE FUNCTION pgslo.read(value anyelement, batch integer, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $pgslo$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.read(anyelement, integer, text, text[], text, interval) IS 'A column of a guarded view.';
+
+CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, batch bigint, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $pgslo$
+    SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
+                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.read_hit(anyelement, bigint, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
+
+CREATE OR REPLACE FUNCTION pgslo.read(value anyelement, batch bigint, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $pgslo$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.read(anyelement, bigint, text, text[], text, interval) IS 'A column of a guarded view.';
+
+CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, batch numeric, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $pgslo$
+    SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
+                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.read_hit(anyelement, numeric, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
+
+CREATE OR REPLACE FUNCTION pgslo.read(value anyelement, batch numeric, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $pgslo$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.read(anyelement, numeric, text, text[], text, interval) IS 'A column of a guarded view.';
+
+CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, batch text, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $pgslo$
+    SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
+                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.read_hit(anyelement, text, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
+
+CREATE OR REPLACE FUNCTION pgslo.read(value anyelement, batch text, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $pgslo$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.read(anyelement, text, text, text[], text, interval) IS 'A column of a guarded view.';
+
+CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, batch uuid, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $pgslo$
+    SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
+                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.read_hit(anyelement, uuid, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
+
+CREATE OR REPLACE FUNCTION pgslo.read(value anyelement, batch uuid, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $pgslo$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.read(anyelement, uuid, text, text[], text, interval) IS 'A column of a guarded view.';
+
+CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, moment date, every interval, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $pgslo$
+    SELECT CASE WHEN pgslo.hit(moment, every, definition, columns, within)
+                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.read_hit(anyelement, date, interval, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
+
+CREATE OR REPLACE FUNCTION pgslo.read(value anyelement, moment date, every interval, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $pgslo$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.read(anyelement, date, interval, text, text[], text, interval) IS 'A column of a guarded view.';
+
+CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, moment timestamp, every interval, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $pgslo$
+    SELECT CASE WHEN pgslo.hit(moment, every, definition, columns, within)
+                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.read_hit(anyelement, timestamp, interval, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
+
+CREATE OR REPLACE FUNCTION pgslo.read(value anyelement, moment timestamp, every interval, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $pgslo$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.read(anyelement, timestamp, interval, text, text[], text, interval) IS 'A column of a guarded view.';
+
+CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, moment timestamptz, every interval, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $pgslo$
+    SELECT CASE WHEN pgslo.hit(moment, every, definition, columns, within)
+                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.read_hit(anyelement, timestamptz, interval, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
+
+CREATE OR REPLACE FUNCTION pgslo.read(value anyelement, moment timestamptz, every interval, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $pgslo$
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.read(anyelement, timestamptz, interval, text, text[], text, interval) IS 'A column of a guarded view.';

@@ -21,6 +21,7 @@ _HARMLESS = {
     "pin_others": "LOCK TABLE",
     "pin_table": "LOCK TABLE",
     "restore_session": "DEALLOCATE, and functions on advisory locks",
+    "plan_reads_anew": "GRANT",
     "resume": "CREATE FUNCTION",
     "silence": "CREATE FUNCTION",
 }
@@ -30,7 +31,7 @@ _HARMLESS_LOOPS = {("seal_snapshot", "EXECUTE"): "GRANT"}
 _OF_OWNERS = {"judge_rows.sql.j2"}
 #: Explicit cursors, and what keeps code of other roles from them.
 _CURSORS = {
-    "announce": "it holds digests of the warnings that the session has seen, which tell its owner nothing new",
+    "was_reported": "it holds digests of the warnings that the session has seen, which tell its owner nothing new",
     "open_counted.sql.j2": "sums of columns of PostgreSQL's own types are computed while it is open, and nothing else",
 }
 

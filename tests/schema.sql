@@ -5298,6 +5298,9 @@ DECLARE
     last_place numeric := pgslo_catalog.last_place(follow_loads.definition);
     until timestamptz;
     merging_until timestamptz;
+    -- A few are done in their order, however long that takes within reason: what is learned of one is used for the next.
+    patient_until timestamptz := clock_timestamp() + interval '20 seconds';
+    are_few boolean;
     half timestamptz;
     closed integer := 0;
     newest bigint;
@@ -5322,7 +5325,8 @@ BEGIN
     merging_until := CASE WHEN until < 'infinity' THEN until - (until - clock_timestamp()) / 2 ELSE until END;
     FOREACH one IN ARRAY ARRAY(
         SELECT jsonb_build_object('batch', u.batch, 'was_closed', coalesce(b.closed_at IS NOT NULL, false),
-                                  'are_many', count(*) OVER () >= 4 * follow_loads.at_most::bigint)
+                                  'are_many', count(*) OVER () >= 4 * follow_loads.at_most::bigint,
+                                  'are_few', count(*) OVER () <= follow_loads.at_most)
         FROM (
             SELECT f.batch, min(f.place) AS place
             FROM pgslo_catalog.fragment f
@@ -5336,7 +5340,10 @@ BEGIN
         -- The oldest first, as far as all of them have a turn: each is compared with those before it.
         ORDER BY CASE WHEN count(*) OVER () > follow_loads.at_most THEN -u.place ELSE u.place END)
     LOOP
-        SELECT d.* INTO due FROM jsonb_to_record(one) AS d (batch text, was_closed boolean, are_many boolean);
+        SELECT d.* INTO due FROM jsonb_to_record(one) AS d (batch text, was_closed boolean, are_many boolean, are_few boolean);
+        IF due.are_few THEN
+            merging_until := greatest(merging_until, patient_until);
+        END IF;
         is_behind := due.are_many OR clock_timestamp() > merging_until;
         -- One at least, whatever the time is.
         EXIT WHEN judged >= follow_loads.at_most OR clock_timestamp() > merging_until AND merged.batch IS NOT NULL;
@@ -5347,7 +5354,13 @@ BEGIN
             judged := judged + 1;
         END IF;
     END LOOP;
-    -- In their order, because each is compared with those before it. At half of the time it goes on with as many of the newest.
+    are_few := follow_loads.at_most >= (
+        SELECT count(*) FROM (
+            SELECT FROM pgslo_catalog.due_batches(follow_loads.definition, follow_loads.at_once) LIMIT follow_loads.at_most::bigint + 1) AS d);
+    IF are_few THEN
+        until := greatest(until, patient_until);
+    END IF;
+    -- In their order, because each is compared with those before it. Of many, at half of the time it goes on with as many of the newest.
     half := CASE WHEN until < 'infinity' THEN until - (until - clock_timestamp()) / 2 ELSE until END;
     FOREACH one IN ARRAY ARRAY(
         SELECT jsonb_build_object('name', w.name, 'back', row_number() OVER (ORDER BY w.place > last_place, w.place DESC))
@@ -5359,7 +5372,7 @@ BEGIN
         ORDER BY w.place)
     LOOP
         SELECT d.* INTO due FROM jsonb_to_record(one) AS d (name text, back bigint);
-        IF newest IS NULL AND clock_timestamp() > half THEN
+        IF newest IS NULL AND NOT are_few AND clock_timestamp() > half THEN
             newest := greatest(closed, 1);
         END IF;
         -- The newest of all has its turn, whatever the time is.
@@ -9400,7 +9413,7 @@ CREATE FUNCTION pgslo_catalog.plan_reads_anew() RETURNS void
 DECLARE
     due text[] := ARRAY(
         SELECT DISTINCT m.definition FROM pgslo_catalog.missed_batch m WHERE m.ended_at IS NULL AND m.planned_at IS NULL);
-    view record;
+    command text;
 BEGIN
     -- Nearly always there are none.
     IF due = '{}' THEN
@@ -9408,14 +9421,14 @@ BEGIN
     END IF;
     -- A privilege that is granted again changes nothing, and every session, also on a standby, makes its plans of the view anew.
     -- Not in a writer's transaction: two at once would not get on.
-    FOR view IN
-        SELECT c.oid::regclass AS name, r.rolname AS owner
+    FOREACH command IN ARRAY ARRAY(
+        SELECT format('GRANT SELECT ON %s TO %I', c.oid::regclass, r.rolname)
         FROM pgslo_catalog.generated g
         JOIN pg_class c ON c.oid = g.object_id AND c.relkind = 'v'
         JOIN pg_roles r ON r.oid = c.relowner AND pg_has_role(r.oid, 'USAGE')
-        WHERE g.kind = 'view' AND g.is_ours AND g.definition = ANY (due)
+        WHERE g.kind = 'view' AND g.is_ours AND g.definition = ANY (due))
     LOOP
-        EXECUTE format('GRANT SELECT ON %s TO %I', view.name, view.owner);
+        EXECUTE command;
     END LOOP;
     UPDATE pgslo_catalog.missed_batch m SET planned_at = clock_timestamp()
     WHERE m.missed_id IN (
@@ -11300,7 +11313,9 @@ BEGIN
         ERRCODE = told.code,
         MESSAGE = told.message,
         DETAIL = told.detail,
-        HINT = concat(told.hint, E'\nPython shows this with pgslo.client.watch(); SET pgslo.on_read = ''refuse'' refuses such reads.'),
+        HINT = told.hint || CASE
+            WHEN current_setting('pgslo.heard', true) = 'on' THEN ''
+            ELSE E'\nPython shows this with pgslo.client.watch(); SET pgslo.on_read = ''refuse'' refuses such reads.' END,
         SCHEMA = split_part(say_problem.definition, '.', 1),
         TABLE = substr(say_problem.definition, strpos(say_problem.definition, '.') + 1),
         COLUMN = coalesce(told.column_name, ''),

@@ -174,7 +174,7 @@ class Demo:
         self.screen.scene("What the rules found in real data")
         self.owner.run(
             "SELECT rule, on_breach, count(*) AS incidents, min(opened_batch) AS first, max(opened_batch) AS last,\n"
-            "       count(*) FILTER (WHERE resolved_at IS NULL) AS still_open\n"
+            "       count(*) FILTER (WHERE state = 'open') AS still_open, count(*) FILTER (WHERE state = 'over') AS over\n"
             "FROM pgslo.incident WHERE kind <> 'learned' GROUP BY rule, on_breach ORDER BY first, rule"
         )
         held = self._value("SELECT count(*) FROM pgslo.quarantine WHERE state = 'held'")
@@ -288,7 +288,7 @@ class Demo:
         self.screen.tell("The next tick() opens an incident, which names the tasks that have to know:")
         self.owner.run("SELECT pgslo.tick()")
         stale = self._value(
-            "SELECT incident_id FROM pgslo.incident WHERE rule = 'freshness' AND resolved_at IS NULL"
+            "SELECT incident_id FROM pgslo.incident WHERE rule = 'freshness' AND over_at IS NULL"
         )
         self._pgslo("explain", str(stale))
         self.screen.tell("Back to 26 hours:")
@@ -327,8 +327,10 @@ class Demo:
         )
         analyst = Session(self.screen, self.analyst_dsn, "notebook")
         with analyst.connection:
-            analyst.run("SELECT count(*) FROM serving.delay_features")
-            analyst.run("SELECT max(arr_delay) FROM guarded.flights_strict")
+            analyst.run("SELECT max(air_time) FROM serving.delay_features")
+            analyst.run(
+                f"SELECT max(arr_delay) FROM guarded.flights_strict WHERE flight_date = '{self.broken_night}'"
+            )
             analyst.run("SELECT max(air_time) FROM guarded.flights_strict")
 
     def change_unit(self) -> None:
@@ -346,7 +348,7 @@ class Demo:
             "SELECT columns, said FROM pgslo.close_batch('features.flights')\n"
             f"WHERE verdict = 'missed' AND batch_name = '{self.night_after}'"
         )
-        self.screen.tell("The analyst hears of it for the other column this time:")
+        self.screen.tell("The analyst, who reads the last three nights, hears of this column as well:")
         self.screen.typed("$", "python analyst.py")
         self.screen.came(_run("analyst.py", ANALYST_DSN=self.analyst_dsn))
 
@@ -360,9 +362,11 @@ class Demo:
         """All incidents end."""
         self.screen.scene("Mended")
         self.screen.tell(
-            "The night is deleted and loaded again as it should have come, and the four airports are added. What DELETE takes "
-            "away is taken from the batch, which is judged again: its incidents are healed."
+            "Both nights are deleted and loaded again as they should have come, and the four airports are added. What DELETE "
+            "takes away is taken from the batch, which is judged again: its incidents are healed."
         )
+        self.owner.run(f"DELETE FROM features.flights WHERE flight_date = '{self.broken_night}'")
+        self._load(self.days[self.broken_night])
         self.owner.run(f"DELETE FROM features.flights WHERE flight_date = '{self.night_after}'")
         self.owner.run(MISSING_AIRPORTS)
         self._load(self.days[self.night_after])
@@ -370,9 +374,21 @@ class Demo:
             "SELECT count(*) FILTER (WHERE verdict = 'met') AS met, count(*) FILTER (WHERE verdict = 'missed') AS missed\n"
             f"FROM pgslo.close_batch('features.flights', '{self.night_after}')"
         )
+        self.owner.run("SELECT pgslo.tick()")
+        stored = self.owner.connection.execute(
+            "SELECT incident_id FROM pgslo.incident WHERE state = 'over' ORDER BY 1"
+        ).fetchall()
+        if stored:
+            self.screen.tell(
+                "A good night after a bad one does not make the bad one good: its rows are still in the table, and who reads "
+                "them is warned. Here they are true: flights were cancelled, in the blizzard above all, and the airports are known "
+                "by now. Their owner accepts them as they are, and the warning ends:"
+            )
+        for (incident,) in stored:
+            self._pgslo("incidents", "accept", str(incident), "--reason", "true")
         self._pgslo("status")
         holiday = self._value(
-            "SELECT max(incident_id) FROM pgslo.incident WHERE rule = 'learned' AND resolved_at IS NULL"
+            "SELECT max(incident_id) FROM pgslo.incident WHERE rule = 'learned' AND over_at IS NULL"
         )
         if holiday:
             self.screen.tell(

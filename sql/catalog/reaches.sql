@@ -16,7 +16,7 @@ JOIN pg_catalog.pg_class t ON t.relnamespace = s.oid AND t.relname = w ->> 1
 JOIN pg_catalog.pg_namespace n ON n.nspname = w ->> 2
 JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w ->> 3
 JOIN pg_catalog.pg_roles o ON o.oid = c.relowner
--- ALTER FUNCTION … OWNER TO needs SET ROLE, which from PostgreSQL 16 on not every member has.
+-- ALTER FUNCTION ... OWNER TO needs SET ROLE, which from PostgreSQL 16 on not every member has.
 CROSS JOIN (
     SELECT CASE WHEN pg_catalog.current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END
 ) AS g (needed)

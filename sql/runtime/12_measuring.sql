@@ -496,6 +496,9 @@ DECLARE
     last_place numeric := pgslo_catalog.last_place(follow_loads.definition);
     until timestamptz;
     merging_until timestamptz;
+    -- A few are done in their order, however long that takes within reason: what is learned of one is used for the next.
+    patient_until timestamptz := clock_timestamp() + interval '20 seconds';
+    are_few boolean;
     half timestamptz;
     closed integer := 0;
     newest bigint;
@@ -520,7 +523,8 @@ BEGIN
     merging_until := CASE WHEN until < 'infinity' THEN until - (until - clock_timestamp()) / 2 ELSE until END;
     FOREACH one IN ARRAY ARRAY(
         SELECT jsonb_build_object('batch', u.batch, 'was_closed', coalesce(b.closed_at IS NOT NULL, false),
-                                  'are_many', count(*) OVER () >= 4 * follow_loads.at_most::bigint)
+                                  'are_many', count(*) OVER () >= 4 * follow_loads.at_most::bigint,
+                                  'are_few', count(*) OVER () <= follow_loads.at_most)
         FROM (
             SELECT f.batch, min(f.place) AS place
             FROM pgslo_catalog.fragment f
@@ -534,7 +538,10 @@ BEGIN
         -- The oldest first, as far as all of them have a turn: each is compared with those before it.
         ORDER BY CASE WHEN count(*) OVER () > follow_loads.at_most THEN -u.place ELSE u.place END)
     LOOP
-        SELECT d.* INTO due FROM jsonb_to_record(one) AS d (batch text, was_closed boolean, are_many boolean);
+        SELECT d.* INTO due FROM jsonb_to_record(one) AS d (batch text, was_closed boolean, are_many boolean, are_few boolean);
+        IF due.are_few THEN
+            merging_until := greatest(merging_until, patient_until);
+        END IF;
         is_behind := due.are_many OR clock_timestamp() > merging_until;
         -- One at least, whatever the time is.
         EXIT WHEN judged >= follow_loads.at_most OR clock_timestamp() > merging_until AND merged.batch IS NOT NULL;
@@ -545,7 +552,13 @@ BEGIN
             judged := judged + 1;
         END IF;
     END LOOP;
-    -- In their order, because each is compared with those before it. At half of the time it goes on with as many of the newest.
+    are_few := follow_loads.at_most >= (
+        SELECT count(*) FROM (
+            SELECT FROM pgslo_catalog.due_batches(follow_loads.definition, follow_loads.at_once) LIMIT follow_loads.at_most::bigint + 1) AS d);
+    IF are_few THEN
+        until := greatest(until, patient_until);
+    END IF;
+    -- In their order, because each is compared with those before it. Of many, at half of the time it goes on with as many of the newest.
     half := CASE WHEN until < 'infinity' THEN until - (until - clock_timestamp()) / 2 ELSE until END;
     FOREACH one IN ARRAY ARRAY(
         SELECT jsonb_build_object('name', w.name, 'back', row_number() OVER (ORDER BY w.place > last_place, w.place DESC))
@@ -557,7 +570,7 @@ BEGIN
         ORDER BY w.place)
     LOOP
         SELECT d.* INTO due FROM jsonb_to_record(one) AS d (name text, back bigint);
-        IF newest IS NULL AND clock_timestamp() > half THEN
+        IF newest IS NULL AND NOT are_few AND clock_timestamp() > half THEN
             newest := greatest(closed, 1);
         END IF;
         -- The newest of all has its turn, whatever the time is.

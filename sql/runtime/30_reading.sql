@@ -355,7 +355,9 @@ BEGIN
         ERRCODE = told.code,
         MESSAGE = told.message,
         DETAIL = told.detail,
-        HINT = concat(told.hint, E'\nPython shows this with pgslo.client.watch(); SET pgslo.on_read = ''refuse'' refuses such reads.'),
+        HINT = told.hint || CASE
+            WHEN current_setting('pgslo.heard', true) = 'on' THEN ''
+            ELSE E'\nPython shows this with pgslo.client.watch(); SET pgslo.on_read = ''refuse'' refuses such reads.' END,
         SCHEMA = split_part(say_problem.definition, '.', 1),
         TABLE = substr(say_problem.definition, strpos(say_problem.definition, '.') + 1),
         COLUMN = coalesce(told.column_name, ''),

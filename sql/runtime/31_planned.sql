@@ -236,7 +236,7 @@ AS $pgslo$
 DECLARE
     due text[] := ARRAY(
         SELECT DISTINCT m.definition FROM pgslo_catalog.missed_batch m WHERE m.ended_at IS NULL AND m.planned_at IS NULL);
-    view record;
+    command text;
 BEGIN
     -- Nearly always there are none.
     IF due = '{}' THEN
@@ -244,14 +244,14 @@ BEGIN
     END IF;
     -- A privilege that is granted again changes nothing, and every session, also on a standby, makes its plans of the view anew.
     -- Not in a writer's transaction: two at once would not get on.
-    FOR view IN
-        SELECT c.oid::regclass AS name, r.rolname AS owner
+    FOREACH command IN ARRAY ARRAY(
+        SELECT format('GRANT SELECT ON %s TO %I', c.oid::regclass, r.rolname)
         FROM pgslo_catalog.generated g
         JOIN pg_class c ON c.oid = g.object_id AND c.relkind = 'v'
         JOIN pg_roles r ON r.oid = c.relowner AND pg_has_role(r.oid, 'USAGE')
-        WHERE g.kind = 'view' AND g.is_ours AND g.definition = ANY (due)
+        WHERE g.kind = 'view' AND g.is_ours AND g.definition = ANY (due))
     LOOP
-        EXECUTE format('GRANT SELECT ON %s TO %I', view.name, view.owner);
+        EXECUTE command;
     END LOOP;
     UPDATE pgslo_catalog.missed_batch m SET planned_at = clock_timestamp()
     WHERE m.missed_id IN (

@@ -339,7 +339,7 @@ def installing(conn: Connection, *, on_wait: Callable[[], None] = lambda: None) 
         yield
     finally:
         with contextlib.suppress(psycopg.Error):
-            conn.execute("SELECT pg_catalog.pg_advisory_unlock(%s)", (naming.INSTALL_LOCK,))
+            conn.execute(query("free_install_lock"), {"key": naming.INSTALL_LOCK})
         with contextlib.suppress(psycopg.Error):
             if _has_turns(conn):
                 conn.execute(query("free_turn"))

@@ -31,7 +31,7 @@ rules:
   - raises: {{expression: "100 / v >= 0", on_breach: flag}}
   - raises_reject: {{expression: "100 / (v - 1) > -1000", on_breach: reject}}
 """
-VIEWS = "DROP VIEW guarded.t, guarded.t_strict, guarded.t_status"
+VIEWS = "DROP VIEW IF EXISTS guarded.t, guarded.t_strict, guarded.t_status, guarded.t_healthy"
 CHANGES = (
     "ALTER v TYPE bigint",
     "ADD COLUMN extra int",

@@ -181,7 +181,9 @@ def test_a_rule_that_broke_is_told(run: Run, connection: psycopg.Connection[Any]
 def test_columns_that_differ_from_what_is_promised_are_told(
     run: Run, connection: psycopg.Connection[Any]
 ) -> None:
-    connection.execute("DROP VIEW guarded.stats, guarded.stats_strict, guarded.stats_status")
+    connection.execute(
+        "DROP VIEW IF EXISTS guarded.stats, guarded.stats_strict, guarded.stats_status, guarded.stats_healthy"
+    )
     connection.execute("ALTER TABLE features.stats ALTER country TYPE varchar(2)")
     result = run("status")
     assert result.exit_code == root.BREACH
@@ -375,7 +377,7 @@ def test_status_ticks_and_goes_on_when_that_fails(run: Run, connection: psycopg.
     assert run("status").exit_code == 0
     connection.execute("INSERT INTO features.events VALUES (3, '2026-01-02 00:10+00', NULL)")
     connection.execute(
-        "CREATE OR REPLACE FUNCTION pgslo.tick() RETURNS void LANGUAGE plpgsql AS 'BEGIN RAISE ''out of order''; END'"
+        "CREATE OR REPLACE FUNCTION pgslo.tick() RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RAISE ''out of order''; END'"
     )
     result = run("status")
     assert result.exit_code == root.BREACH

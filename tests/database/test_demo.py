@@ -84,11 +84,11 @@ def test_six_weeks_of_flights_are_loaded(scenes: dict[str, str]):
 def test_the_blizzard_and_the_missing_airports_are_found(scenes: dict[str, str]):
     scene = scenes["What the rules found in real data"]
     assert re.search(
-        r"dest_references +\| warn +\| +1 \| 2013-01-01 \| 2013-01-01 \| +1$", scene, re.MULTILINE
+        r"dest_references +\| warn +\| +1 \| 2013-01-01 \| 2013-01-01 \| +1 \| +0$", scene, re.MULTILINE
     )
     for column in ("dep_time", "air_time"):
         assert re.search(
-            rf"{column}_not_null \| warn +\| +2 \| 2013-01-30 \| 2013-02-08 \| +0$", scene, re.MULTILINE
+            rf"{column}_not_null \| warn +\| +2 \| 2013-01-30 \| 2013-02-08 \| +0 \| +2$", scene, re.MULTILINE
         )
     assert "batch 2013-02-08" in scene
     assert re.findall(r"dest = (\w+)", scene) == ["SJU", "STT", "BQN", "PSE"]
@@ -142,10 +142,10 @@ def test_a_broken_source_opens_an_incident_and_the_load_lives(scenes: dict[str, 
 def test_readers_are_warned_for_what_they_read_alone(scenes: dict[str, str]):
     scene = scenes["The morning after: who reads what"]
     assert re.findall(r'SLOWarning: column "(\w+)"', scene) == ["air_time"]
-    assert "analyst.py:13: SLOWarning" in scene
+    assert "analyst.py:15: SLOWarning" in scene
     assert scene.count("ERROR:  SL001: ") == 2
     assert re.search(
-        r"max\(arr_delay\) FROM guarded\.flights_strict;\n +max\n +-+\n +1272$", scene, re.MULTILINE
+        r"max\(arr_delay\) FROM guarded\.flights_strict WHERE .*;\n +max\n +-+\n +\d+$", scene, re.MULTILINE
     )
 
 
@@ -162,7 +162,7 @@ def test_history_finds_the_storm_and_little_else(scenes: dict[str, str]):
 def test_a_unit_that_changes_is_found_without_a_rule(scenes: dict[str, str]):
     scene = scenes["A unit that changes, and no rule for it"]
     assert re.search(r"\['arr_delay'\] \| ", scene)
-    assert re.findall(r'SLOWarning: column "(\w+)"', scene) == ["arr_delay"]
+    assert re.findall(r'SLOWarning: column "(\w+)"', scene) == ["arr_delay", "air_time"]
 
 
 def test_the_night_loaded_again_heals_every_incident(scenes: dict[str, str]):
@@ -170,6 +170,7 @@ def test_the_night_loaded_again_heals_every_incident(scenes: dict[str, str]):
     assert "DELETE 918" in scene
     assert "COPY 918" in scene
     assert re.search(r"^ +16 \| +0$", scene, re.MULTILINE)
+    assert "batches of incident" in scene
     assert "incident" not in scene.partition("$ pgslo status")[2].replace("incidents", "")
     assert "SLOWarning" not in scene
     assert scene.count("minutes on average") == 2

@@ -238,7 +238,9 @@ def test_a_subscriber_judges_what_it_applies(
         }
         assert [one.what for one in operations.find_drift(connection) if not one.is_hint] == []
         # The worker planned its conditions before the change.
-        connection.execute("DROP VIEW guarded.t, guarded.t_strict, guarded.t_status")
+        connection.execute(
+            "DROP VIEW IF EXISTS guarded.t, guarded.t_strict, guarded.t_status, guarded.t_healthy"
+        )
         connection.execute("ALTER TABLE feat.t ALTER b TYPE bigint")
         publisher.execute(f"INSERT INTO feat.t (id, day, b) VALUES ({next(ids)}, '2026-01-05', -7)".encode())
         until(lambda: rows(connection, "SELECT count(*) FROM pgslo.quarantine") == [(2,)])

@@ -125,9 +125,9 @@ def write_days(session, values):
 
 
 def incidents(session):
-    """Days, from 0 on, at which incidents were opened and resolved."""
+    """Days, from 0 on, at which incidents were opened, and were over."""
     return session.run(
-        """SELECT opened_batch::date - date '2026-01-01', resolved_batch::date - date '2026-01-01'
+        """SELECT opened_batch::date - date '2026-01-01', over_batch::date - date '2026-01-01'
            FROM pgslo_catalog.incident ORDER BY incident_id"""
     ).rows
 

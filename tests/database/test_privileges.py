@@ -315,7 +315,7 @@ def test_a_stranger_cannot_forge_records_with_a_trigger_of_his_own(
     stranger = role("stranger")
     grant(guarded, "GRANT USAGE ON SCHEMA pgslo_catalog, pgslo_gen TO {}", stranger)
     generated = guarded.execute(
-        "SELECT p.oid::regproc::text, p.prosrc ~ 'pgslo_new' FROM pg_proc p WHERE p.pronamespace = 'pgslo_gen'::regnamespace"
+        "SELECT p.oid::regproc::text, p.prosrc ~ 'pgslo_new' FROM pg_proc p WHERE p.pronamespace = 'pgslo_gen'::regnamespace AND p.prorettype = 'trigger'::regtype"
     ).fetchall()
     assert len(generated) >= 3
     session = connect(stranger)

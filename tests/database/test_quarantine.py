@@ -292,7 +292,9 @@ def test_release_after_the_table_changed(session, change, expected):
     session.run("CREATE TABLE features.example (id int PRIMARY KEY, v int, a text)")
     session.guard(f"table: features.example\n{RULE}")
     session.run("INSERT INTO features.example VALUES (1, 999, 'x')")
-    session.run("DROP VIEW guarded.example, guarded.example_strict, guarded.example_status")
+    session.run(
+        "DROP VIEW IF EXISTS guarded.example, guarded.example_strict, guarded.example_status, guarded.example_healthy"
+    )
     session.run(f"ALTER TABLE features.example {change}")
     release(session, changes='{"v": 1}')
     table = session.values("SELECT relation::text FROM pgslo_catalog.definition")[0]
@@ -313,7 +315,9 @@ def test_release_finds_columns_by_what_they_are_and_not_by_name_or_place(session
     session.run("CREATE TABLE features.example (id int PRIMARY KEY, v int, a text, z text)")
     session.guard(f"table: features.example\n{RULE}")
     session.run("INSERT INTO features.example VALUES (1, 999, 'x', 'y')")
-    session.run("DROP VIEW guarded.example, guarded.example_strict, guarded.example_status")
+    session.run(
+        "DROP VIEW IF EXISTS guarded.example, guarded.example_strict, guarded.example_status, guarded.example_healthy"
+    )
     for change in changes:
         session.run(f"ALTER TABLE features.example {change}")
     release(session, changes='{"v": 1}')

@@ -903,10 +903,12 @@ SELECT
     r.user_id
     , r.feature_date
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['age']) THEN r.age
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['age']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['age'], 'warn') AS a) THEN r.age ELSE r.age END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['age']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['age'], 'warn') AS a) THEN r.age ELSE r.age END
         ELSE r.age END AS age
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['clicks']) THEN r.clicks
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['clicks']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['clicks'], 'warn') AS a) THEN r.clicks ELSE r.clicks END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['clicks']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['clicks'], 'warn') AS a) THEN r.clicks ELSE r.clicks END
         ELSE r.clicks END AS clicks
     , r.score
     , r.spend
@@ -915,26 +917,32 @@ SELECT
     , r.email
     , r.phone
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['shop']) THEN r.shop
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['shop']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['shop'], 'warn') AS a) THEN r.shop ELSE r.shop END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['shop']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['shop'], 'warn') AS a) THEN r.shop ELSE r.shop END
         ELSE r.shop END AS shop
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['sku']) THEN r.sku
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['sku']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['sku'], 'warn') AS a) THEN r.sku ELSE r.sku END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['sku']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['sku'], 'warn') AS a) THEN r.sku ELSE r.sku END
         ELSE r.sku END AS sku
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['campaign']) THEN r.campaign
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['campaign']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['campaign'], 'warn') AS a) THEN r.campaign ELSE r.campaign END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['campaign']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['campaign'], 'warn') AS a) THEN r.campaign ELSE r.campaign END
         ELSE r.campaign END AS campaign
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['signed_up_at']) THEN r.signed_up_at
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['signed_up_at']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['signed_up_at'], 'warn') AS a) THEN r.signed_up_at ELSE r.signed_up_at END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['signed_up_at']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['signed_up_at'], 'warn') AS a) THEN r.signed_up_at ELSE r.signed_up_at END
         ELSE r.signed_up_at END AS signed_up_at
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['last_seen_at']) THEN r.last_seen_at
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['last_seen_at']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['last_seen_at'], 'warn') AS a) THEN r.last_seen_at ELSE r.last_seen_at END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['last_seen_at']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['last_seen_at'], 'warn') AS a) THEN r.last_seen_at ELSE r.last_seen_at END
         ELSE r.last_seen_at END AS last_seen_at
 FROM features.user_stats AS r
 WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*', 'user_id'], 'warn', pgslo.planned('features.user_stats')))
     AND CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['*', 'user_id']) THEN true
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['*', 'user_id']) THEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*', 'user_id'], 'warn') AS a)
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['*', 'user_id']) THEN
+            1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*', 'user_id'], 'warn') AS a)
         ELSE true END;
-COMMENT ON VIEW guarded.user_stats IS 'pgslo b21a0b7c31b90c4f features.user_stats';
+COMMENT ON VIEW guarded.user_stats IS 'pgslo 11375472c15f60b5 features.user_stats';
 
 -- create view guarded.user_stats_strict: refuses a read instead of warning, for clients that drop warnings.
 -- Generated by pgslo from the definition of features.user_stats. Functions planned_* are asked when a statement is planned:
@@ -944,10 +952,12 @@ SELECT
     r.user_id
     , r.feature_date
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['age']) THEN r.age
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['age']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['age'], 'refuse') AS a) THEN r.age ELSE r.age END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['age']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['age'], 'refuse') AS a) THEN r.age ELSE r.age END
         ELSE r.age END AS age
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['clicks']) THEN r.clicks
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['clicks']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['clicks'], 'refuse') AS a) THEN r.clicks ELSE r.clicks END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['clicks']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['clicks'], 'refuse') AS a) THEN r.clicks ELSE r.clicks END
         ELSE r.clicks END AS clicks
     , r.score
     , r.spend
@@ -956,26 +966,32 @@ SELECT
     , r.email
     , r.phone
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['shop']) THEN r.shop
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['shop']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['shop'], 'refuse') AS a) THEN r.shop ELSE r.shop END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['shop']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['shop'], 'refuse') AS a) THEN r.shop ELSE r.shop END
         ELSE r.shop END AS shop
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['sku']) THEN r.sku
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['sku']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['sku'], 'refuse') AS a) THEN r.sku ELSE r.sku END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['sku']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['sku'], 'refuse') AS a) THEN r.sku ELSE r.sku END
         ELSE r.sku END AS sku
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['campaign']) THEN r.campaign
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['campaign']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['campaign'], 'refuse') AS a) THEN r.campaign ELSE r.campaign END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['campaign']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['campaign'], 'refuse') AS a) THEN r.campaign ELSE r.campaign END
         ELSE r.campaign END AS campaign
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['signed_up_at']) THEN r.signed_up_at
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['signed_up_at']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['signed_up_at'], 'refuse') AS a) THEN r.signed_up_at ELSE r.signed_up_at END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['signed_up_at']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['signed_up_at'], 'refuse') AS a) THEN r.signed_up_at ELSE r.signed_up_at END
         ELSE r.signed_up_at END AS signed_up_at
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['last_seen_at']) THEN r.last_seen_at
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['last_seen_at']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['last_seen_at'], 'refuse') AS a) THEN r.last_seen_at ELSE r.last_seen_at END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['last_seen_at']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['last_seen_at'], 'refuse') AS a) THEN r.last_seen_at ELSE r.last_seen_at END
         ELSE r.last_seen_at END AS last_seen_at
 FROM features.user_stats AS r
 WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*', 'user_id'], 'refuse', pgslo.planned('features.user_stats')))
     AND CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['*', 'user_id']) THEN true
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['*', 'user_id']) THEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*', 'user_id'], 'refuse') AS a)
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['*', 'user_id']) THEN
+            1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*', 'user_id'], 'refuse') AS a)
         ELSE true END;
-COMMENT ON VIEW guarded.user_stats_strict IS 'pgslo ad4a572b72f1aac7 features.user_stats';
+COMMENT ON VIEW guarded.user_stats_strict IS 'pgslo d7087c3793515609 features.user_stats';
 
 -- create view guarded.user_stats_status: says what is wrong in a column of its own, for clients that drop warnings.
 -- Generated by pgslo from the definition of features.user_stats. Functions planned_* are asked when a statement is planned:
@@ -985,10 +1001,12 @@ SELECT
     r.user_id
     , r.feature_date
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['age']) THEN r.age
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['age']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['age'], 'silent') AS a) THEN r.age ELSE r.age END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['age']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['age'], 'silent') AS a) THEN r.age ELSE r.age END
         ELSE r.age END AS age
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['clicks']) THEN r.clicks
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['clicks']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['clicks'], 'silent') AS a) THEN r.clicks ELSE r.clicks END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['clicks']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['clicks'], 'silent') AS a) THEN r.clicks ELSE r.clicks END
         ELSE r.clicks END AS clicks
     , r.score
     , r.spend
@@ -997,27 +1015,33 @@ SELECT
     , r.email
     , r.phone
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['shop']) THEN r.shop
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['shop']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['shop'], 'silent') AS a) THEN r.shop ELSE r.shop END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['shop']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['shop'], 'silent') AS a) THEN r.shop ELSE r.shop END
         ELSE r.shop END AS shop
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['sku']) THEN r.sku
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['sku']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['sku'], 'silent') AS a) THEN r.sku ELSE r.sku END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['sku']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['sku'], 'silent') AS a) THEN r.sku ELSE r.sku END
         ELSE r.sku END AS sku
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['campaign']) THEN r.campaign
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['campaign']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['campaign'], 'silent') AS a) THEN r.campaign ELSE r.campaign END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['campaign']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['campaign'], 'silent') AS a) THEN r.campaign ELSE r.campaign END
         ELSE r.campaign END AS campaign
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['signed_up_at']) THEN r.signed_up_at
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['signed_up_at']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['signed_up_at'], 'silent') AS a) THEN r.signed_up_at ELSE r.signed_up_at END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['signed_up_at']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['signed_up_at'], 'silent') AS a) THEN r.signed_up_at ELSE r.signed_up_at END
         ELSE r.signed_up_at END AS signed_up_at
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['last_seen_at']) THEN r.last_seen_at
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['last_seen_at']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['last_seen_at'], 'silent') AS a) THEN r.last_seen_at ELSE r.last_seen_at END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['last_seen_at']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['last_seen_at'], 'silent') AS a) THEN r.last_seen_at ELSE r.last_seen_at END
         ELSE r.last_seen_at END AS last_seen_at
     , (SELECT pgslo.status_of('features.user_stats')) AS _slo_status
 FROM features.user_stats AS r
 WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*', 'user_id'], 'silent', pgslo.planned('features.user_stats')))
     AND CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['*', 'user_id']) THEN true
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['*', 'user_id']) THEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*', 'user_id'], 'silent') AS a)
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['*', 'user_id']) THEN
+            1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*', 'user_id'], 'silent') AS a)
         ELSE true END;
-COMMENT ON VIEW guarded.user_stats_status IS 'pgslo b656e5c8f925fbfe features.user_stats';
+COMMENT ON VIEW guarded.user_stats_status IS 'pgslo 445cf33edd9e5203 features.user_stats';
 
 -- create view guarded.user_stats_healthy: shows rows of healthy batches only.
 -- Generated by pgslo from the definition of features.user_stats.

@@ -805,38 +805,46 @@ SELECT
     r.user_id
     , r.feature_date
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['age']) THEN r.age
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['age']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['age'], 'warn') AS a) THEN r.age ELSE r.age END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['age']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['age'], 'warn') AS a) THEN r.age ELSE r.age END
         ELSE r.age END AS age
     , r.clicks
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['score']) THEN r.score
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['score']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['score'], 'warn') AS a) THEN r.score ELSE r.score END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['score']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['score'], 'warn') AS a) THEN r.score ELSE r.score END
         ELSE r.score END AS score
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['spend']) THEN r.spend
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['spend']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['spend'], 'warn') AS a) THEN r.spend ELSE r.spend END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['spend']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['spend'], 'warn') AS a) THEN r.spend ELSE r.spend END
         ELSE r.spend END AS spend
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['country']) THEN r.country
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['country']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['country'], 'warn') AS a) THEN r.country ELSE r.country END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['country']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['country'], 'warn') AS a) THEN r.country ELSE r.country END
         ELSE r.country END AS country
     , r.plan
     , r.email
     , r.phone
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['shop']) THEN r.shop
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['shop']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['shop'], 'warn') AS a) THEN r.shop ELSE r.shop END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['shop']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['shop'], 'warn') AS a) THEN r.shop ELSE r.shop END
         ELSE r.shop END AS shop
     , r.sku
     , r.campaign
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['signed_up_at']) THEN r.signed_up_at
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['signed_up_at']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['signed_up_at'], 'warn') AS a) THEN r.signed_up_at ELSE r.signed_up_at END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['signed_up_at']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['signed_up_at'], 'warn') AS a) THEN r.signed_up_at ELSE r.signed_up_at END
         ELSE r.signed_up_at END AS signed_up_at
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['last_seen_at']) THEN r.last_seen_at
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['last_seen_at']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['last_seen_at'], 'warn') AS a) THEN r.last_seen_at ELSE r.last_seen_at END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['last_seen_at']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['last_seen_at'], 'warn') AS a) THEN r.last_seen_at ELSE r.last_seen_at END
         ELSE r.last_seen_at END AS last_seen_at
 FROM features.user_stats AS r
 WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'warn', pgslo.planned('features.user_stats')))
     AND CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['*']) THEN true
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['*']) THEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*'], 'warn') AS a)
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['*']) THEN
+            1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*'], 'warn') AS a)
         ELSE true END;
-COMMENT ON VIEW guarded.user_stats IS 'pgslo 25c4ef8107aee722 features.user_stats';
+COMMENT ON VIEW guarded.user_stats IS 'pgslo 005539a5e4e5cf15 features.user_stats';
 
 -- create view guarded.user_stats_strict: refuses a read instead of warning, for clients that drop warnings.
 -- Generated by pgslo from the definition of features.user_stats. Functions planned_* are asked when a statement is planned:
@@ -846,38 +854,46 @@ SELECT
     r.user_id
     , r.feature_date
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['age']) THEN r.age
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['age']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['age'], 'refuse') AS a) THEN r.age ELSE r.age END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['age']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['age'], 'refuse') AS a) THEN r.age ELSE r.age END
         ELSE r.age END AS age
     , r.clicks
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['score']) THEN r.score
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['score']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['score'], 'refuse') AS a) THEN r.score ELSE r.score END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['score']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['score'], 'refuse') AS a) THEN r.score ELSE r.score END
         ELSE r.score END AS score
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['spend']) THEN r.spend
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['spend']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['spend'], 'refuse') AS a) THEN r.spend ELSE r.spend END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['spend']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['spend'], 'refuse') AS a) THEN r.spend ELSE r.spend END
         ELSE r.spend END AS spend
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['country']) THEN r.country
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['country']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['country'], 'refuse') AS a) THEN r.country ELSE r.country END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['country']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['country'], 'refuse') AS a) THEN r.country ELSE r.country END
         ELSE r.country END AS country
     , r.plan
     , r.email
     , r.phone
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['shop']) THEN r.shop
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['shop']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['shop'], 'refuse') AS a) THEN r.shop ELSE r.shop END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['shop']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['shop'], 'refuse') AS a) THEN r.shop ELSE r.shop END
         ELSE r.shop END AS shop
     , r.sku
     , r.campaign
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['signed_up_at']) THEN r.signed_up_at
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['signed_up_at']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['signed_up_at'], 'refuse') AS a) THEN r.signed_up_at ELSE r.signed_up_at END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['signed_up_at']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['signed_up_at'], 'refuse') AS a) THEN r.signed_up_at ELSE r.signed_up_at END
         ELSE r.signed_up_at END AS signed_up_at
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['last_seen_at']) THEN r.last_seen_at
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['last_seen_at']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['last_seen_at'], 'refuse') AS a) THEN r.last_seen_at ELSE r.last_seen_at END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['last_seen_at']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['last_seen_at'], 'refuse') AS a) THEN r.last_seen_at ELSE r.last_seen_at END
         ELSE r.last_seen_at END AS last_seen_at
 FROM features.user_stats AS r
 WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'refuse', pgslo.planned('features.user_stats')))
     AND CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['*']) THEN true
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['*']) THEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*'], 'refuse') AS a)
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['*']) THEN
+            1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*'], 'refuse') AS a)
         ELSE true END;
-COMMENT ON VIEW guarded.user_stats_strict IS 'pgslo cf004581ccf9431b features.user_stats';
+COMMENT ON VIEW guarded.user_stats_strict IS 'pgslo 877d695971afef5c features.user_stats';
 
 -- create view guarded.user_stats_status: says what is wrong in a column of its own, for clients that drop warnings.
 -- Generated by pgslo from the definition of features.user_stats. Functions planned_* are asked when a statement is planned:
@@ -887,39 +903,47 @@ SELECT
     r.user_id
     , r.feature_date
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['age']) THEN r.age
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['age']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['age'], 'silent') AS a) THEN r.age ELSE r.age END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['age']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['age'], 'silent') AS a) THEN r.age ELSE r.age END
         ELSE r.age END AS age
     , r.clicks
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['score']) THEN r.score
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['score']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['score'], 'silent') AS a) THEN r.score ELSE r.score END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['score']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['score'], 'silent') AS a) THEN r.score ELSE r.score END
         ELSE r.score END AS score
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['spend']) THEN r.spend
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['spend']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['spend'], 'silent') AS a) THEN r.spend ELSE r.spend END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['spend']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['spend'], 'silent') AS a) THEN r.spend ELSE r.spend END
         ELSE r.spend END AS spend
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['country']) THEN r.country
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['country']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['country'], 'silent') AS a) THEN r.country ELSE r.country END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['country']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['country'], 'silent') AS a) THEN r.country ELSE r.country END
         ELSE r.country END AS country
     , r.plan
     , r.email
     , r.phone
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['shop']) THEN r.shop
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['shop']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['shop'], 'silent') AS a) THEN r.shop ELSE r.shop END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['shop']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['shop'], 'silent') AS a) THEN r.shop ELSE r.shop END
         ELSE r.shop END AS shop
     , r.sku
     , r.campaign
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['signed_up_at']) THEN r.signed_up_at
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['signed_up_at']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['signed_up_at'], 'silent') AS a) THEN r.signed_up_at ELSE r.signed_up_at END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['signed_up_at']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['signed_up_at'], 'silent') AS a) THEN r.signed_up_at ELSE r.signed_up_at END
         ELSE r.signed_up_at END AS signed_up_at
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['last_seen_at']) THEN r.last_seen_at
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['last_seen_at']) THEN CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['last_seen_at'], 'silent') AS a) THEN r.last_seen_at ELSE r.last_seen_at END
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['last_seen_at']) THEN
+            CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['last_seen_at'], 'silent') AS a) THEN r.last_seen_at ELSE r.last_seen_at END
         ELSE r.last_seen_at END AS last_seen_at
     , (SELECT pgslo.status_of('features.user_stats')) AS _slo_status
 FROM features.user_stats AS r
 WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'silent', pgslo.planned('features.user_stats')))
     AND CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['*']) THEN true
-        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['*']) THEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*'], 'silent') AS a)
+        WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['*']) THEN
+            1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*'], 'silent') AS a)
         ELSE true END;
-COMMENT ON VIEW guarded.user_stats_status IS 'pgslo 0c89f44859d0fe55 features.user_stats';
+COMMENT ON VIEW guarded.user_stats_status IS 'pgslo ddbe1ca6cc8f8151 features.user_stats';
 
 -- create view guarded.user_stats_healthy: shows rows of healthy batches only.
 -- Generated by pgslo from the definition of features.user_stats.

@@ -53,10 +53,10 @@ def test_a_stranger_who_holds_computable_advisory_locks_hides_nothing(ex):
     assert [code for code, *_ in notices] == ["01SL1"]
     with pytest.raises(psycopg.errors.DatabaseError, match="read refused"):
         ex.run("reader", "SELECT a FROM guarded.ex_strict")
-    # Neither does it keep a later batch from resolving it, nor anybody waiting.
+    # Neither does it keep a later batch from ending it, nor anybody waiting.
     ex.run("writer", "INSERT INTO features.ex (id, day, a) VALUES (2, '2026-01-02', 1)")
     ex.run("installer", "SET statement_timeout = '20s'; SELECT pgslo.tick()")
-    assert ex.run("installer", "SELECT resolution FROM pgslo.incident") == [("met",)]
+    assert ex.run("installer", "SELECT state FROM pgslo.incident") == [("over",)]
     ex.run("operator", "SET statement_timeout = '20s'; SELECT pgslo.close_batch('features.ex')")
 
 

@@ -75,7 +75,10 @@ def test_a_column_of_a_new_type_is_not_judged_until_the_next_apply(owned, writes
 
 def test_a_built_in_type_is_judged_as_before(owned):
     owned.apply(DEFINITION.format(writes="bulk", action="warn"))
-    owned.run("superuser", "DROP VIEW guarded.tab, guarded.tab_strict, guarded.tab_status")
+    owned.run(
+        "superuser",
+        "DROP VIEW IF EXISTS guarded.tab, guarded.tab_strict, guarded.tab_status, guarded.tab_healthy",
+    )
     owned.run("mallory", "ALTER TABLE evil.tab ALTER COLUMN amount TYPE bigint")
     owned.run("writer", "INSERT INTO evil.tab VALUES (1, '2026-01-01', 999, 'abc')")
     assert ("small",) in owned.run("installer", "SELECT rule FROM pgslo.incident")

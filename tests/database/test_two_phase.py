@@ -164,7 +164,7 @@ def test_prepared_statements_follow_a_new_definition(
     assert notices == ["r_a"]
     session.execute("EXECUTE read (20)")
     # A plan that is kept is older than the miss, and says so without a rule.
-    assert notices == ["r_a", "r_a" if how == "force_custom_plan" else ""] or notices == ["r_a", "r_a"]
+    assert notices in (["r_a", "r_a" if how == "force_custom_plan" else ""], ["r_a", "r_a"])
 
     apply(guarded, DEFINITION.format(writes=writes, most=10, on_breach="reject"))
     for statement in ("EXECUTE write (21, 50)", "EXECUTE change (20, 51)"):

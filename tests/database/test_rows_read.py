@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-EXAMPLES = int(os.environ.get("PGSLO_READ_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("PGSLO_READ_EXAMPLES", "60"))
 
 DEFINITION = """
 table: features.example

@@ -27,7 +27,7 @@ columns: {a: [range: {min: 0, max: 100, on_breach: flag, name: soft}]}
 COUNTED = """
 CREATE SEQUENCE features.ticks;
 GRANT USAGE ON SEQUENCE features.ticks TO PUBLIC;
-CREATE OR REPLACE FUNCTION pgslo.tick() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+CREATE OR REPLACE FUNCTION pgslo.tick() RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$BEGIN
     PERFORM nextval('features.ticks');
     PERFORM pg_sleep(0.2);

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import re
 from typing import Any
 
@@ -268,9 +267,6 @@ TEXTS = {
 }
 
 
-#: Whether settings that only change what a query costs are tried as well, for a loaded table.
-ALL_SETTINGS = "PGSLO_ALL_SETTINGS" in os.environ
-
 #: Settings that decide what a text, a comparison or an index says, and who reads what. The others are about costs.
 _MEANING = (
     "style|zone|bytea|float|^lc_|array_nulls|null_equals|gin_|xml|search|row_security|restrict|plpgsql|client_enc"
@@ -380,7 +376,7 @@ def test_no_setting_of_a_writer_changes_what_is_stored_or_refused(everything, wr
     flagged = {name for batch in stored[3] for name in batch[4] or ()}
     assert flagged ^ FLAGGED == set()
     changed, tried = [], 0
-    for setting in hostile(world.admin, costs=writes == "bulk" and ALL_SETTINGS)[part::parts]:
+    for setting in hostile(world.admin, costs=writes == "bulk")[part::parts]:
         found, kept = _written(world, setting)
         if not found:
             continue

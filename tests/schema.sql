@@ -178,7 +178,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo.announce(definition text, columns text[], on_read text, within interval) IS 'What a guarded view calls when a row of a missed batch is read in these columns: 1, with a WARNING, or an error.';
 
-CREATE FUNCTION pgslo.announce_row(definition text, columns text[], on_read text, within interval) RETURNS boolean
+CREATE FUNCTION pgslo.announce_row(definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER COST 10 PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -910,22 +910,19 @@ CREATE FUNCTION pgslo.guard(definition text, columns text[], on_read text, plann
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    names text[];
     mode text;
-    is_quiet boolean;
 BEGIN
     -- The way of nearly every read: nothing is wrong with the table as a whole, and the plan knows what is missed. Nearly all of
     -- a question's cost is starting its plan, so this is as small as can be.
     PERFORM FROM pgslo_catalog.missed_batch m
     WHERE m.definition = guard.definition AND m.ended_at IS NULL
-      AND (('missed ' || m.missed_id = ANY (guard.planned)) IS NOT TRUE
+      AND (pgslo_catalog.missed_name(m) NOT IN (SELECT k.name FROM unnest(guard.planned) AS k (name))
            -- Nobody reads a row of a batch that has none.
            OR m.about && guard.columns AND NOT EXISTS (
                SELECT FROM pgslo_catalog.batch b WHERE b.definition_id = m.definition_id AND b.name = m.batch AND b.rows > 0))
     UNION ALL SELECT FROM pgslo_catalog.incident i WHERE i.over_at IS NULL AND i.definition = guard.definition AND NOT i.is_of_batches
     UNION ALL SELECT FROM pgslo_catalog.rule_break;
-    is_quiet := NOT FOUND;
-    IF is_quiet THEN
+    IF NOT FOUND THEN
         PERFORM FROM pgslo_catalog.definition d
         WHERE d.name = guard.definition AND d.schema_wanted IS NULL
           AND (d.max_age IS NULL OR pgslo_catalog.newest_data(d) BETWEEN clock_timestamp() - d.max_age AND clock_timestamp());
@@ -940,13 +937,13 @@ BEGIN
     PERFORM pgslo_catalog.say_problem(guard.definition, ROW(p.code, p.rule, p.column_name, p.message, p.detail, p.hint)::pgslo_catalog.found_problem, mode)
     FROM pgslo_catalog.problem(guard.definition, guard.columns, guard.within) AS p
     WHERE NOT p.by_row;
-    names := pgslo_catalog.concern_names(guard.definition, guard.within);
-    IF NOT names <@ guard.planned THEN
+    -- Views of healthy rows leave out by a query what their plan does not know.
+    IF guard.planned IS NOT NULL AND NOT pgslo_catalog.is_known(guard.definition, guard.within, guard.planned) THEN
         PERFORM pgslo_catalog.say_problem(
             guard.definition,
             ROW('01SL1', NULL, NULL,
                 format('missed batches of %s are stored and may be among the rows read', guard.definition),
-                format('This statement was planned before they were judged. %s', pgslo_catalog.news_said(guard.definition, guard.planned)),
+                concat_ws(' ', 'This statement was planned before they were judged.', pgslo_catalog.news_said(guard.definition, guard.planned)),
                 'DISCARD PLANS, and reading again, tells whether the rows that you read are concerned.')::pgslo_catalog.found_problem,
             mode);
     END IF;
@@ -1183,7 +1180,7 @@ CREATE FUNCTION pgslo.is_current(definition text, planned text[]) RETURNS boolea
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    RETURN pgslo_catalog.concern_names(is_current.definition, NULL) <@ is_current.planned;
+    RETURN pgslo_catalog.is_known(is_current.definition, NULL, is_current.planned);
 END
 $$;
 
@@ -4272,12 +4269,12 @@ BEGIN
         RETURN;
     END IF;
     RETURN QUERY
-    SELECT 'missed ' || m.missed_id, m.batch
+    SELECT pgslo_catalog.missed_name(m), m.batch
     FROM pgslo_catalog.missed_batch m
     WHERE m.definition = concern.definition AND m.ended_at IS NULL AND (concern.columns IS NULL OR m.about && concern.columns)
       AND (concern.within IS NULL OR pgslo_catalog.is_within(m.place, concern.within))
     UNION ALL
-    SELECT 'break ' || b.rule_break_id, b.batch
+    SELECT format('break %s %s', b.rule_break_id, r.columns), b.batch
     FROM pgslo_catalog.definition d
     JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id
     JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id AND r.retired_at IS NULL AND r.columns <> '{}'
@@ -4285,7 +4282,7 @@ BEGIN
       AND (b.batch IS NULL OR concern.within IS NULL OR pgslo_catalog.is_within(b.place, concern.within))
     UNION ALL
     -- Rules over the table as it is now: no batch is missed.
-    SELECT 'incident ' || i.incident_id, NULL
+    SELECT format('incident %s %s', i.incident_id, i.about), NULL
     FROM pgslo_catalog.incident i
     JOIN pgslo_catalog.rule r ON r.rule_id = i.rule_id AND r.retired_at IS NULL AND r.columns <> '{}'
     WHERE i.definition = concern.definition AND i.over_at IS NULL AND NOT i.is_of_batches
@@ -6273,6 +6270,21 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_json(value text) IS 'Whether the text is JSON.';
+
+CREATE FUNCTION pgslo_catalog.is_known(definition text, within interval, planned text[]) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- By hash: there may be a thousand.
+    RETURN NOT EXISTS (
+        SELECT n.name FROM unnest(pgslo_catalog.concern_names(is_known.definition, is_known.within)) AS n (name)
+        EXCEPT
+        SELECT k.name FROM unnest(is_known.planned) AS k (name));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_known(definition text, within interval, planned text[]) IS 'Whether a plan knows all that concerns readers of a definition now.';
 
 CREATE FUNCTION pgslo_catalog.is_known_missed(rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -8295,6 +8307,50 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.metric(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision, OUT pairs bigint) IS 'A metric of the pairs of some cells together, and its interval; NULL where there are none.';
 
+CREATE TABLE pgslo_catalog.missed_batch (
+    missed_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    rule_id bigint NOT NULL,
+    incident_id bigint,
+    definition text NOT NULL,
+    about text[] NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL,
+    missed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    ended_at timestamp with time zone,
+    ended_as text,
+    ended_by text,
+    reason text,
+    planned_at timestamp with time zone,
+    CONSTRAINT missed_batch_end_is_known CHECK ((ended_as = ANY (ARRAY['corrected'::text, 'removed'::text, 'accepted'::text, 'false_alarm'::text, 'retired'::text]))),
+    CONSTRAINT missed_batch_ends_as_something CHECK (((ended_at IS NULL) = (ended_as IS NULL))),
+    CONSTRAINT reason_is_at_most_4000_characters CHECK ((length(reason) <= 4000))
+);
+
+COMMENT ON TABLE pgslo_catalog.missed_batch IS 'Batches that missed a rule. Two writers at once may record one twice, as neither waits: tick() makes one of them.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.incident_id IS 'NULL until tick() sets it.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.definition IS 'The name of its definition.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.about IS 'Columns whose readers are warned; * for a rule about the table as a whole.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.ended_as IS 'Why it is not missed any more: rows corrected or removed, accepted or a false alarm, or the rule is retired.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.planned_at IS 'When tick() had sessions plan their reads anew; NULL: plans may be older than the row.';
+
+CREATE FUNCTION pgslo_catalog.missed_name(missed pgslo_catalog.missed_batch) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- A rule may come to be about another column, of which an older plan knows nothing.
+    RETURN concat('missed ', (missed_name.missed).missed_id, ' ', (missed_name.missed).about);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.missed_name(missed pgslo_catalog.missed_batch) IS 'The name of a missed batch among the concerns that a plan knows.';
+
 CREATE FUNCTION pgslo_catalog.missed_said(rule pgslo_catalog.rule, batch text) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8826,7 +8882,8 @@ BEGIN
         FROM (
             SELECT DISTINCT format('%s: batch %s misses rule "%s"', CASE WHEN m.about = '{*}' THEN 'the table' ELSE 'column ' || array_to_string(m.about, ', ') END, m.batch, r.name)
             FROM pgslo_catalog.missed_batch m JOIN pgslo_catalog.rule r USING (rule_id)
-            WHERE m.definition = news_said.definition AND m.ended_at IS NULL AND 'missed ' || m.missed_id <> ALL (news_said.planned)
+            WHERE m.definition = news_said.definition AND m.ended_at IS NULL
+              AND pgslo_catalog.missed_name(m) NOT IN (SELECT k.name FROM unnest(news_said.planned) AS k (name))
             LIMIT 5
         ) AS n (said));
 END
@@ -9406,44 +9463,52 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.place_of_check() IS 'Where that day stands among the others: seconds since 1970.';
 
-CREATE FUNCTION pgslo_catalog.plan_reads_anew() RETURNS void
+CREATE FUNCTION pgslo_catalog.plan_reads_again() RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    due text[] := ARRAY(
-        SELECT DISTINCT m.definition FROM pgslo_catalog.missed_batch m WHERE m.ended_at IS NULL AND m.planned_at IS NULL);
+    due text;
     command text;
 BEGIN
     -- Nearly always there are none.
-    IF due = '{}' THEN
-        RETURN;
-    END IF;
-    -- A privilege that is granted again changes nothing, and every session, also on a standby, makes its plans of the view anew.
-    -- Not in a writer's transaction: two at once would not get on.
-    FOREACH command IN ARRAY ARRAY(
-        SELECT format('GRANT SELECT ON %s TO %I', c.oid::regclass, r.rolname)
-        FROM pgslo_catalog.generated g
-        JOIN pg_class c ON c.oid = g.object_id AND c.relkind = 'v'
-        JOIN pg_roles r ON r.oid = c.relowner AND pg_has_role(r.oid, 'USAGE')
-        WHERE g.kind = 'view' AND g.is_ours AND g.definition = ANY (due))
+    FOREACH due IN ARRAY ARRAY(
+        SELECT DISTINCT m.definition FROM pgslo_catalog.missed_batch m WHERE m.ended_at IS NULL AND m.planned_at IS NULL)
     LOOP
-        EXECUTE command;
+        BEGIN
+            -- Granting a privilege again changes nothing, and every session, also on a standby, plans its reads of the view again.
+            -- Not in a writer's transaction: of two at once, one fails.
+            FOREACH command IN ARRAY ARRAY(
+                SELECT format('GRANT SELECT ON %s TO %I', c.oid::regclass, r.rolname)
+                FROM pgslo_catalog.generated g
+                JOIN pg_class c ON c.oid = g.object_id AND c.relkind = 'v'
+                JOIN pg_roles r ON r.oid = c.relowner AND pg_has_role(r.oid, 'USAGE')
+                WHERE g.kind = 'view' AND g.is_ours AND g.definition = due)
+            LOOP
+                EXECUTE command;
+            END LOOP;
+            UPDATE pgslo_catalog.missed_batch m SET planned_at = clock_timestamp()
+            WHERE m.missed_id IN (
+                SELECT u.missed_id FROM pgslo_catalog.missed_batch u
+                WHERE u.definition = due AND u.ended_at IS NULL AND u.planned_at IS NULL
+                FOR UPDATE SKIP LOCKED);
+        EXCEPTION
+            WHEN query_canceled THEN
+                RAISE;
+            WHEN internal_error OR undefined_table OR lock_not_available THEN
+                NULL;  -- Another session alters the view at this moment, or drops it: the next tick() does it.
+            WHEN OTHERS THEN
+                RAISE WARNING USING
+                    ERRCODE = '01SL2',
+                    MESSAGE = format('sessions keep their plans of reads of %s', due),
+                    DETAIL = format('SQLSTATE %s: %s.', SQLSTATE, SQLERRM),
+                    HINT = 'Readers with prepared statements are warned of the table as a whole until pgslo.tick() can grant a privilege on its guarded views.';
+        END;
     END LOOP;
-    UPDATE pgslo_catalog.missed_batch m SET planned_at = clock_timestamp()
-    WHERE m.missed_id IN (
-        SELECT u.missed_id FROM pgslo_catalog.missed_batch u
-        WHERE u.definition = ANY (due) AND u.ended_at IS NULL AND u.planned_at IS NULL
-        FOR UPDATE SKIP LOCKED);
-EXCEPTION
-    WHEN query_canceled THEN
-        RAISE;
-    WHEN OTHERS THEN
-        NULL;  -- Another session changes a privilege of the view at this moment, or drops it: the next tick() does it.
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.plan_reads_anew() IS 'Has sessions plan their reads of views anew after batches were missed.';
+COMMENT ON FUNCTION pgslo_catalog.plan_reads_again() IS 'Have sessions plan their reads of guarded views again after batches were missed.';
 
 CREATE FUNCTION pgslo_catalog.present_parts(relation regclass) RETURNS TABLE(number oid, file oid)
     LANGUAGE sql STABLE
@@ -12210,7 +12275,7 @@ BEGIN
         SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.resolved_at IS NULL AND u.muted_until <= clock_timestamp() FOR NO KEY UPDATE SKIP LOCKED);
     UPDATE pgslo_catalog.rule r SET muted_until = NULL
     WHERE r.rule_id IN (SELECT u.rule_id FROM pgslo_catalog.rule u WHERE u.muted_until <= clock_timestamp() FOR NO KEY UPDATE SKIP LOCKED);
-    PERFORM pgslo_catalog.plan_reads_anew();
+    PERFORM pgslo_catalog.plan_reads_again();
     PERFORM pgslo_catalog.announce_events();
 END
 $$;
@@ -13363,38 +13428,6 @@ CREATE VIEW pgslo.delivery AS
    FROM pgslo_catalog.delivery d;
 
 COMMENT ON VIEW pgslo.delivery IS 'Messages about incidents, sent and still to be sent.';
-
-CREATE TABLE pgslo_catalog.missed_batch (
-    missed_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    rule_id bigint NOT NULL,
-    incident_id bigint,
-    definition text NOT NULL,
-    about text[] NOT NULL,
-    batch text NOT NULL,
-    place numeric NOT NULL,
-    missed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    ended_at timestamp with time zone,
-    ended_as text,
-    ended_by text,
-    reason text,
-    planned_at timestamp with time zone,
-    CONSTRAINT missed_batch_end_is_known CHECK ((ended_as = ANY (ARRAY['corrected'::text, 'removed'::text, 'accepted'::text, 'false_alarm'::text, 'retired'::text]))),
-    CONSTRAINT missed_batch_ends_as_something CHECK (((ended_at IS NULL) = (ended_as IS NULL))),
-    CONSTRAINT reason_is_at_most_4000_characters CHECK ((length(reason) <= 4000))
-);
-
-COMMENT ON TABLE pgslo_catalog.missed_batch IS 'Batches that missed a rule. Two writers at once may record one twice, as neither waits: tick() makes one of them.';
-
-COMMENT ON COLUMN pgslo_catalog.missed_batch.incident_id IS 'NULL until tick() sets it.';
-
-COMMENT ON COLUMN pgslo_catalog.missed_batch.definition IS 'The name of its definition.';
-
-COMMENT ON COLUMN pgslo_catalog.missed_batch.about IS 'Columns whose readers are warned; * for a rule about the table as a whole.';
-
-COMMENT ON COLUMN pgslo_catalog.missed_batch.ended_as IS 'Why it is not missed any more: rows corrected or removed, accepted or a false alarm, or the rule is retired.';
-
-COMMENT ON COLUMN pgslo_catalog.missed_batch.planned_at IS 'When tick() had sessions plan their reads anew; NULL: plans may be older than the row.';
 
 CREATE VIEW pgslo_catalog.stored_batch AS
  SELECT m.missed_id,
@@ -15137,7 +15170,7 @@ CREATE TRIGGER tell_guards BEFORE INSERT OR UPDATE OF over_at, resolved_at ON pg
 
 ALTER TABLE pgslo_catalog.incident ENABLE ALWAYS TRIGGER tell_guards;
 
-CREATE TRIGGER tell_guards AFTER UPDATE OF columns ON pgslo_catalog.rule FOR EACH ROW WHEN ((old.columns <> new.columns)) EXECUTE FUNCTION pgslo_catalog.tell_guards_anew();
+CREATE TRIGGER tell_guards AFTER UPDATE OF columns, scope, measure ON pgslo_catalog.rule FOR EACH ROW WHEN (((old.columns <> new.columns) OR (old.scope <> new.scope) OR (old.measure IS DISTINCT FROM new.measure))) EXECUTE FUNCTION pgslo_catalog.tell_guards_anew();
 
 ALTER TABLE pgslo_catalog.rule ENABLE ALWAYS TRIGGER tell_guards;
 
@@ -15581,6 +15614,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_ipv6(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_json(value text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.is_known(definition text, within interval, planned text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.is_known_missed(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) FROM PUBLIC;
@@ -15711,6 +15746,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch tex
 
 REVOKE ALL ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.measured[], rules integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.missed_name(missed pgslo_catalog.missed_batch) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.missed_said(rule pgslo_catalog.rule, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.misses_rows(measure jsonb) FROM PUBLIC;
@@ -15783,7 +15820,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.pin_table(definition pgslo_catalog.definiti
 
 REVOKE ALL ON FUNCTION pgslo_catalog.place_of_check() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.plan_reads_anew() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.plan_reads_again() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.present_parts(relation regclass) FROM PUBLIC;
 

@@ -7,6 +7,17 @@
 -- None is STRICT: a NULL argument would be folded to NULL without a call. None is in SQL: it would be inlined, not folded.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.missed_name(missed pgslo_catalog.missed_batch) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- A rule may come to be about another column, of which an older plan knows nothing.
+    RETURN concat('missed ', (missed_name.missed).missed_id, ' ', (missed_name.missed).about);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.missed_name(pgslo_catalog.missed_batch) IS 'The name of a missed batch among the concerns that a plan knows.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.concern(definition text, columns text[], within interval)
 RETURNS TABLE (name text, batch text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -21,12 +32,12 @@ BEGIN
         RETURN;
     END IF;
     RETURN QUERY
-    SELECT 'missed ' || m.missed_id, m.batch
+    SELECT pgslo_catalog.missed_name(m), m.batch
     FROM pgslo_catalog.missed_batch m
     WHERE m.definition = concern.definition AND m.ended_at IS NULL AND (concern.columns IS NULL OR m.about && concern.columns)
       AND (concern.within IS NULL OR pgslo_catalog.is_within(m.place, concern.within))
     UNION ALL
-    SELECT 'break ' || b.rule_break_id, b.batch
+    SELECT format('break %s %s', b.rule_break_id, r.columns), b.batch
     FROM pgslo_catalog.definition d
     JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id
     JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id AND r.retired_at IS NULL AND r.columns <> '{}'
@@ -34,7 +45,7 @@ BEGIN
       AND (b.batch IS NULL OR concern.within IS NULL OR pgslo_catalog.is_within(b.place, concern.within))
     UNION ALL
     -- Rules over the table as it is now: no batch is missed.
-    SELECT 'incident ' || i.incident_id, NULL
+    SELECT format('incident %s %s', i.incident_id, i.about), NULL
     FROM pgslo_catalog.incident i
     JOIN pgslo_catalog.rule r ON r.rule_id = i.rule_id AND r.retired_at IS NULL AND r.columns <> '{}'
     WHERE i.definition = concern.definition AND i.over_at IS NULL AND NOT i.is_of_batches
@@ -61,6 +72,20 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.concern_names(text, interval) IS
     'Names of all concerns of a definition, as the caller may know them; one digest for a role that may read neither the table nor a guarded view.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.is_known(definition text, within interval, planned text[]) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- By hash: there may be a thousand.
+    RETURN NOT EXISTS (
+        SELECT n.name FROM unnest(pgslo_catalog.concern_names(is_known.definition, is_known.within)) AS n (name)
+        EXCEPT
+        SELECT k.name FROM unnest(is_known.planned) AS k (name));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.is_known(text, interval, text[]) IS 'Whether a plan knows all that concerns readers of a definition now.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.told_by_rows(
     definition text, columns text[], within interval, kind regtype, OUT keys text[], OUT has_null boolean, OUT is_any boolean, OUT is_untold boolean
@@ -229,40 +254,48 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo.planned_edge(text, text[], interval, text, anyelement) IS
     'The first or last missed batch of these columns: two comparisons spare most rows the search among all.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.plan_reads_anew() RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.plan_reads_again() RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    due text[] := ARRAY(
-        SELECT DISTINCT m.definition FROM pgslo_catalog.missed_batch m WHERE m.ended_at IS NULL AND m.planned_at IS NULL);
+    due text;
     command text;
 BEGIN
     -- Nearly always there are none.
-    IF due = '{}' THEN
-        RETURN;
-    END IF;
-    -- A privilege that is granted again changes nothing, and every session, also on a standby, makes its plans of the view anew.
-    -- Not in a writer's transaction: two at once would not get on.
-    FOREACH command IN ARRAY ARRAY(
-        SELECT format('GRANT SELECT ON %s TO %I', c.oid::regclass, r.rolname)
-        FROM pgslo_catalog.generated g
-        JOIN pg_class c ON c.oid = g.object_id AND c.relkind = 'v'
-        JOIN pg_roles r ON r.oid = c.relowner AND pg_has_role(r.oid, 'USAGE')
-        WHERE g.kind = 'view' AND g.is_ours AND g.definition = ANY (due))
+    FOREACH due IN ARRAY ARRAY(
+        SELECT DISTINCT m.definition FROM pgslo_catalog.missed_batch m WHERE m.ended_at IS NULL AND m.planned_at IS NULL)
     LOOP
-        EXECUTE command;
+        BEGIN
+            -- Granting a privilege again changes nothing, and every session, also on a standby, plans its reads of the view again.
+            -- Not in a writer's transaction: of two at once, one fails.
+            FOREACH command IN ARRAY ARRAY(
+                SELECT format('GRANT SELECT ON %s TO %I', c.oid::regclass, r.rolname)
+                FROM pgslo_catalog.generated g
+                JOIN pg_class c ON c.oid = g.object_id AND c.relkind = 'v'
+                JOIN pg_roles r ON r.oid = c.relowner AND pg_has_role(r.oid, 'USAGE')
+                WHERE g.kind = 'view' AND g.is_ours AND g.definition = due)
+            LOOP
+                EXECUTE command;
+            END LOOP;
+            UPDATE pgslo_catalog.missed_batch m SET planned_at = clock_timestamp()
+            WHERE m.missed_id IN (
+                SELECT u.missed_id FROM pgslo_catalog.missed_batch u
+                WHERE u.definition = due AND u.ended_at IS NULL AND u.planned_at IS NULL
+                FOR UPDATE SKIP LOCKED);
+        EXCEPTION
+            WHEN query_canceled THEN
+                RAISE;
+            WHEN internal_error OR undefined_table OR lock_not_available THEN
+                NULL;  -- Another session alters the view at this moment, or drops it: the next tick() does it.
+            WHEN OTHERS THEN
+                RAISE WARNING USING
+                    ERRCODE = '01SL2',
+                    MESSAGE = format('sessions keep their plans of reads of %s', due),
+                    DETAIL = format('SQLSTATE %s: %s.', SQLSTATE, SQLERRM),
+                    HINT = 'Readers with prepared statements are warned of the table as a whole until pgslo.tick() can grant a privilege on its guarded views.';
+        END;
     END LOOP;
-    UPDATE pgslo_catalog.missed_batch m SET planned_at = clock_timestamp()
-    WHERE m.missed_id IN (
-        SELECT u.missed_id FROM pgslo_catalog.missed_batch u
-        WHERE u.definition = ANY (due) AND u.ended_at IS NULL AND u.planned_at IS NULL
-        FOR UPDATE SKIP LOCKED);
-EXCEPTION
-    WHEN query_canceled THEN
-        RAISE;
-    WHEN OTHERS THEN
-        NULL;  -- Another session changes a privilege of the view at this moment, or drops it: the next tick() does it.
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.plan_reads_anew() IS 'Has sessions plan their reads of views anew after batches were missed.';
+COMMENT ON FUNCTION pgslo_catalog.plan_reads_again() IS 'Have sessions plan their reads of guarded views again after batches were missed.';

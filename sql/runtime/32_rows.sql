@@ -116,7 +116,7 @@ COMMENT ON FUNCTION pgslo.hit(timestamptz, interval, text, text[], interval) IS 
 -- functions in place of the call. They take any type, so their bodies are strings, which are parsed in the reader's session:
 -- no operator in them, and every name with its schema. Each missed row that is read costs about 3 us.
 
-CREATE OR REPLACE FUNCTION pgslo.announce_row(definition text, columns text[], on_read text, within interval) RETURNS boolean
+CREATE OR REPLACE FUNCTION pgslo.announce_row(definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER COST 10
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$

@@ -18,7 +18,7 @@ LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    RETURN pgslo_catalog.concern_names(is_current.definition, NULL) <@ is_current.planned;
+    RETURN pgslo_catalog.is_known(is_current.definition, NULL, is_current.planned);
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.is_current(text, text[]) IS 'Whether a plan knows all that concerns readers of a definition now.';

@@ -92,8 +92,9 @@ COMMENT ON FUNCTION pgslo_catalog.tell_guards_anew() IS
 
 CREATE OR REPLACE TRIGGER tell_guards BEFORE INSERT OR UPDATE OF over_at, resolved_at ON pgslo_catalog.incident
     FOR EACH ROW WHEN (NEW.resolved_at IS NULL) EXECUTE FUNCTION pgslo_catalog.tell_guards();
-CREATE OR REPLACE TRIGGER tell_guards AFTER UPDATE OF columns ON pgslo_catalog.rule
-    FOR EACH ROW WHEN (OLD.columns <> NEW.columns) EXECUTE FUNCTION pgslo_catalog.tell_guards_anew();
+CREATE OR REPLACE TRIGGER tell_guards AFTER UPDATE OF columns, scope, measure ON pgslo_catalog.rule
+    FOR EACH ROW WHEN (OLD.columns <> NEW.columns OR OLD.scope <> NEW.scope OR OLD.measure IS DISTINCT FROM NEW.measure)
+    EXECUTE FUNCTION pgslo_catalog.tell_guards_anew();
 CREATE OR REPLACE TRIGGER tell_guards AFTER UPDATE OF name ON pgslo_catalog.definition
     FOR EACH ROW WHEN (OLD.name <> NEW.name) EXECUTE FUNCTION pgslo_catalog.tell_guards_anew();
 -- Also where session_replication_role is replica: a subscription writes there.
@@ -537,7 +538,7 @@ BEGIN
         SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.resolved_at IS NULL AND u.muted_until <= clock_timestamp() FOR NO KEY UPDATE SKIP LOCKED);
     UPDATE pgslo_catalog.rule r SET muted_until = NULL
     WHERE r.rule_id IN (SELECT u.rule_id FROM pgslo_catalog.rule u WHERE u.muted_until <= clock_timestamp() FOR NO KEY UPDATE SKIP LOCKED);
-    PERFORM pgslo_catalog.plan_reads_anew();
+    PERFORM pgslo_catalog.plan_reads_again();
     PERFORM pgslo_catalog.announce_events();
 END
 $pgslo$;

@@ -89,7 +89,6 @@ class _Guard:
         within: How far back the reader looks, as a further argument; empty for everything stored.
         hit: Whether the row is of a missed batch.
         announced: The announcement, once in a process.
-        reach: How far back, as an argument that is always there.
     """
 
     definition: Sql
@@ -102,7 +101,6 @@ class _Guard:
     announced: Sql = _NONE
     column: Sql = _NONE
     value: Sql = _NONE
-    reach: Sql = _NONE
 
 
 @dataclass(frozen=True)
@@ -390,7 +388,6 @@ class _ViewCompiler:
             if self.batch_column
             else _NONE,
             every=Sql(f"interval {sql.literal(self.every)}") if self.every is not None else _NONE,
-            reach=Sql(within.text.removeprefix(", ") or "NULL"),
         )
         announced = sql.render("wide_announced" if wide else "guarded_announced", guard)
         return replace(guard, hit=self._hit(guard, announced), announced=announced)

@@ -1109,18 +1109,6 @@ CREATE FUNCTION pgslo.hit(batch date, definition text, columns text[], within in
 
 COMMENT ON FUNCTION pgslo.hit(batch date, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
 
-CREATE FUNCTION pgslo.hit(batch smallint, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
-    LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (pgslo.planned_any(definition, columns, within, NULL::smallint) OR ((batch >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::smallint)) AND (batch <= pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::smallint)) AND (batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::smallint)))) OR ((batch IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::smallint)));
-
-COMMENT ON FUNCTION pgslo.hit(batch smallint, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
-
-CREATE FUNCTION pgslo.hit(batch integer, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
-    LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (pgslo.planned_any(definition, columns, within, NULL::integer) OR ((batch >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::integer)) AND (batch <= pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::integer)) AND (batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::integer)))) OR ((batch IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::integer)));
-
-COMMENT ON FUNCTION pgslo.hit(batch integer, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
-
 CREATE FUNCTION pgslo.hit(batch bigint, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (pgslo.planned_any(definition, columns, within, NULL::bigint) OR ((batch >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::bigint)) AND (batch <= pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::bigint)) AND (batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::bigint)))) OR ((batch IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::bigint)));
@@ -1150,12 +1138,6 @@ CREATE FUNCTION pgslo.hit(batch timestamp with time zone, definition text, colum
     RETURN (pgslo.planned_any(definition, columns, within, NULL::timestamp with time zone) OR ((batch >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::timestamp with time zone)) AND (batch <= pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::timestamp with time zone)) AND (batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp with time zone)))) OR ((batch IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::timestamp with time zone)));
 
 COMMENT ON FUNCTION pgslo.hit(batch timestamp with time zone, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
-
-CREATE FUNCTION pgslo.hit(batch uuid, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
-    LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (pgslo.planned_any(definition, columns, within, NULL::uuid) OR (batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::uuid))) OR ((batch IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::uuid)));
-
-COMMENT ON FUNCTION pgslo.hit(batch uuid, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
 
 CREATE FUNCTION pgslo.hit(moment date, every interval, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1419,22 +1401,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo.read(value anyelement, batch date, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
 
-CREATE FUNCTION pgslo.read(value anyelement, batch smallint, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
-    LANGUAGE sql STABLE PARALLEL SAFE
-    AS $$
-    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
-$$;
-
-COMMENT ON FUNCTION pgslo.read(value anyelement, batch smallint, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
-
-CREATE FUNCTION pgslo.read(value anyelement, batch integer, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
-    LANGUAGE sql STABLE PARALLEL SAFE
-    AS $$
-    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
-$$;
-
-COMMENT ON FUNCTION pgslo.read(value anyelement, batch integer, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
-
 CREATE FUNCTION pgslo.read(value anyelement, batch bigint, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
@@ -1474,14 +1440,6 @@ CREATE FUNCTION pgslo.read(value anyelement, batch timestamp with time zone, def
 $$;
 
 COMMENT ON FUNCTION pgslo.read(value anyelement, batch timestamp with time zone, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
-
-CREATE FUNCTION pgslo.read(value anyelement, batch uuid, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
-    LANGUAGE sql STABLE PARALLEL SAFE
-    AS $$
-    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
-$$;
-
-COMMENT ON FUNCTION pgslo.read(value anyelement, batch uuid, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
 
 CREATE FUNCTION pgslo.read(value anyelement, moment date, every interval, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1524,24 +1482,6 @@ CREATE FUNCTION pgslo.read_hit(value anyelement, batch date, definition text, co
 $$;
 
 COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch date, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
-
-CREATE FUNCTION pgslo.read_hit(value anyelement, batch smallint, definition text, columns text[], on_read text, within interval) RETURNS anyelement
-    LANGUAGE sql STABLE PARALLEL SAFE
-    AS $$
-    SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
-                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
-$$;
-
-COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch smallint, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
-
-CREATE FUNCTION pgslo.read_hit(value anyelement, batch integer, definition text, columns text[], on_read text, within interval) RETURNS anyelement
-    LANGUAGE sql STABLE PARALLEL SAFE
-    AS $$
-    SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
-                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
-$$;
-
-COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch integer, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
 
 CREATE FUNCTION pgslo.read_hit(value anyelement, batch bigint, definition text, columns text[], on_read text, within interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1587,15 +1527,6 @@ CREATE FUNCTION pgslo.read_hit(value anyelement, batch timestamp with time zone,
 $$;
 
 COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch timestamp with time zone, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
-
-CREATE FUNCTION pgslo.read_hit(value anyelement, batch uuid, definition text, columns text[], on_read text, within interval) RETURNS anyelement
-    LANGUAGE sql STABLE PARALLEL SAFE
-    AS $$
-    SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
-                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
-$$;
-
-COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch uuid, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
 
 CREATE FUNCTION pgslo.read_hit(value anyelement, moment date, every interval, definition text, columns text[], on_read text, within interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -2352,7 +2283,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.tick() IS 'Close and judge batches that are due, for about a second a table, and return whether more are due: call it again then. Resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron, with a statement_timeout.';
+COMMENT ON FUNCTION pgslo.tick() IS 'Close and judge batches that are due, up to 50 a table or for about a second where there are more, and return whether more are due: call it again then. Resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron, with a statement_timeout.';
 
 CREATE FUNCTION pgslo.unhealthy(definition text, columns text[], kind anyelement) RETURNS SETOF anyelement
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 5 PARALLEL SAFE

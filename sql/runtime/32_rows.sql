@@ -2,8 +2,9 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 -- Is this row of a missed batch? SQL without settings and sub-selects, which the planner puts in place of the call, and only
--- for columns that are read and miss something. One for each type of a batch's column. RETURN, not a string: its names are
--- looked up when it is made, not in the reader's session. An OR, not a CASE, so that what is FALSE when planned disappears.
+-- for columns that are read and miss something. One for each type of a batch's column; views cast other integers to bigint,
+-- and uuid to text. RETURN, not a string: its names are looked up when it is made, not in the reader's session. An OR, not
+-- a CASE, so that what is FALSE when planned disappears.
 
 CREATE OR REPLACE FUNCTION pgslo.hit(batch date, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -32,24 +33,6 @@ RETURN pgslo.planned_any(definition, columns, within, NULL::timestamptz)
     OR batch IS NULL AND pgslo.planned_null(definition, columns, within, NULL::timestamptz);
 COMMENT ON FUNCTION pgslo.hit(timestamptz, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
 
-CREATE OR REPLACE FUNCTION pgslo.hit(batch smallint, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
-LANGUAGE sql STABLE PARALLEL SAFE
-RETURN pgslo.planned_any(definition, columns, within, NULL::smallint)
-    OR batch >= pgslo.planned_edge(definition, columns, within, 'first', NULL::smallint)
-       AND batch <= pgslo.planned_edge(definition, columns, within, 'last', NULL::smallint)
-       AND batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::smallint))
-    OR batch IS NULL AND pgslo.planned_null(definition, columns, within, NULL::smallint);
-COMMENT ON FUNCTION pgslo.hit(smallint, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
-
-CREATE OR REPLACE FUNCTION pgslo.hit(batch integer, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
-LANGUAGE sql STABLE PARALLEL SAFE
-RETURN pgslo.planned_any(definition, columns, within, NULL::integer)
-    OR batch >= pgslo.planned_edge(definition, columns, within, 'first', NULL::integer)
-       AND batch <= pgslo.planned_edge(definition, columns, within, 'last', NULL::integer)
-       AND batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::integer))
-    OR batch IS NULL AND pgslo.planned_null(definition, columns, within, NULL::integer);
-COMMENT ON FUNCTION pgslo.hit(integer, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
-
 CREATE OR REPLACE FUNCTION pgslo.hit(batch bigint, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN pgslo.planned_any(definition, columns, within, NULL::bigint)
@@ -74,13 +57,6 @@ RETURN pgslo.planned_any(definition, columns, within, NULL::text)
     OR batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::text))
     OR batch IS NULL AND pgslo.planned_null(definition, columns, within, NULL::text);
 COMMENT ON FUNCTION pgslo.hit(text, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
-
-CREATE OR REPLACE FUNCTION pgslo.hit(batch uuid, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
-LANGUAGE sql STABLE PARALLEL SAFE
-RETURN pgslo.planned_any(definition, columns, within, NULL::uuid)
-    OR batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::uuid))
-    OR batch IS NULL AND pgslo.planned_null(definition, columns, within, NULL::uuid);
-COMMENT ON FUNCTION pgslo.hit(uuid, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
 
 -- Batches that cut a time into intervals.
 
@@ -182,36 +158,6 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo.read(anyelement, timestamptz, text, text[], text, interval) IS 'A column of a guarded view.';
 
-CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, batch smallint, definition text, columns text[], on_read text, within interval) RETURNS anyelement
-LANGUAGE sql STABLE PARALLEL SAFE
-AS $pgslo$
-    SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
-                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
-$pgslo$;
-COMMENT ON FUNCTION pgslo.read_hit(anyelement, smallint, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
-
-CREATE OR REPLACE FUNCTION pgslo.read(value anyelement, batch smallint, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
-LANGUAGE sql STABLE PARALLEL SAFE
-AS $pgslo$
-    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
-$pgslo$;
-COMMENT ON FUNCTION pgslo.read(anyelement, smallint, text, text[], text, interval) IS 'A column of a guarded view.';
-
-CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, batch integer, definition text, columns text[], on_read text, within interval) RETURNS anyelement
-LANGUAGE sql STABLE PARALLEL SAFE
-AS $pgslo$
-    SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
-                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
-$pgslo$;
-COMMENT ON FUNCTION pgslo.read_hit(anyelement, integer, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
-
-CREATE OR REPLACE FUNCTION pgslo.read(value anyelement, batch integer, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
-LANGUAGE sql STABLE PARALLEL SAFE
-AS $pgslo$
-    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
-$pgslo$;
-COMMENT ON FUNCTION pgslo.read(anyelement, integer, text, text[], text, interval) IS 'A column of a guarded view.';
-
 CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, batch bigint, definition text, columns text[], on_read text, within interval) RETURNS anyelement
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $pgslo$
@@ -256,21 +202,6 @@ AS $pgslo$
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.read(anyelement, text, text, text[], text, interval) IS 'A column of a guarded view.';
-
-CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, batch uuid, definition text, columns text[], on_read text, within interval) RETURNS anyelement
-LANGUAGE sql STABLE PARALLEL SAFE
-AS $pgslo$
-    SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
-                THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
-$pgslo$;
-COMMENT ON FUNCTION pgslo.read_hit(anyelement, uuid, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
-
-CREATE OR REPLACE FUNCTION pgslo.read(value anyelement, batch uuid, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
-LANGUAGE sql STABLE PARALLEL SAFE
-AS $pgslo$
-    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
-$pgslo$;
-COMMENT ON FUNCTION pgslo.read(anyelement, uuid, text, text[], text, interval) IS 'A column of a guarded view.';
 
 CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, moment date, every interval, definition text, columns text[], on_read text, within interval) RETURNS anyelement
 LANGUAGE sql STABLE PARALLEL SAFE

@@ -551,6 +551,8 @@ def test_a_plan_knows_which_columns_a_missed_batch_was_about(session):
 def test_a_rule_that_becomes_one_over_the_table_as_it_is_warns_every_reader(session):
     days(session, missed=(2,))
     assert read(session, "SELECT a FROM guarded.example WHERE k = '2026-11-08'") == []
-    session.run("UPDATE pgslo_catalog.rule SET scope = 'batch', measure = '{\"by_clock\": true}' WHERE name = 'a_range'")
+    session.run(
+        "UPDATE pgslo_catalog.rule SET scope = 'batch', measure = '{\"by_clock\": true}' WHERE name = 'a_range'"
+    )
     session.run("UPDATE pgslo_catalog.missed_batch SET ended_at = now(), ended_as = 'retired'")
     assert read(session, "SELECT a FROM guarded.example WHERE k = '2026-11-08'") == ["a_range"]

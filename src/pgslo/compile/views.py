@@ -22,6 +22,9 @@ WHOLE_TABLE = "*"
 
 _NONE = Sql("")
 
+#: What pgslo.hit() takes in place of a column of these types.
+_CASTS = {"smallint": "::bigint", "integer": "::bigint", "uuid": "::text"}
+
 #: From so many guarded columns on, the text of a view costs more than its reads: each column is one call.
 _WIDE = 100
 
@@ -384,13 +387,18 @@ class _ViewCompiler:
             _array(about),
             sql.literal(on_read),
             within,
-            batch=Sql(f"{conditions.ROW}.{sql.identifier(self.batch_column.name)}")
-            if self.batch_column
-            else _NONE,
+            batch=self._batch(),
             every=Sql(f"interval {sql.literal(self.every)}") if self.every is not None else _NONE,
         )
         announced = sql.render("wide_announced" if wide else "guarded_announced", guard)
         return replace(guard, hit=self._hit(guard, announced), announced=announced)
+
+    def _batch(self) -> Sql:
+        """The column that tells the batch of a row, of a type that pgslo.hit() takes; empty if there is none."""
+        if self.batch_column is None:
+            return _NONE
+        cast = _CASTS.get(self.batch_column.base_type, "")
+        return Sql(f"{conditions.ROW}.{sql.identifier(self.batch_column.name)}{cast}")
 
     def _hit(self, guard: _Guard, announced: Sql) -> Sql:
         if self.batch_column is None:

@@ -916,6 +916,7 @@ BEGIN
     -- a question's cost is starting its plan, so this is as small as can be.
     PERFORM FROM pgslo_catalog.missed_batch m
     WHERE m.definition = guard.definition AND m.ended_at IS NULL
+      AND (guard.within IS NULL OR pgslo_catalog.is_within(m.place, guard.within))
       AND (pgslo_catalog.missed_name(m) NOT IN (SELECT k.name FROM unnest(guard.planned) AS k (name))
            -- Nobody reads a row of a batch that has none.
            OR m.about && guard.columns AND NOT EXISTS (

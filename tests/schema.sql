@@ -457,6 +457,7 @@ DECLARE
     target pgslo_catalog.definition;
     begun pgslo_catalog.snapshot;
     healthy numeric[];
+    within interval;
     statement text;
 BEGIN
     IF begin_snapshot.name !~ '^[A-Za-z][A-Za-z0-9_.-]{0,62}$' OR begin_snapshot.name = 'refuse_change' THEN
@@ -511,10 +512,15 @@ BEGIN
             HINT = 'The batch has to be a date, time or number of the row, and the view has to show it; else take a copy of all rows.';
     END IF;
     IF begin_snapshot.healthy_only THEN
+        -- A task's view tells of batches as far back as the task looks.
+        SELECT t.within INTO within FROM pgslo_catalog.task t
+        WHERE t.definition_id = target.definition_id AND t.batches = 'all'
+          AND parse_ident(t.view_name) = ARRAY[begun.source_schema, begun.source_name];
         healthy := ARRAY(
             SELECT h.place FROM pgslo_catalog.healthy(target, ARRAY(
                 SELECT c ->> 'name' FROM jsonb_array_elements(begun.columns) AS c
-                WHERE EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target.relation AND a.attname = c ->> 'name' AND a.attnum > 0 AND NOT a.attisdropped)), clock_timestamp()) AS h);
+                WHERE EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target.relation AND a.attname = c ->> 'name' AND a.attnum > 0 AND NOT a.attisdropped)),
+                clock_timestamp(), within) AS h);
         begun.left_out := ARRAY(SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.place <> ALL (healthy) ORDER BY b.place);
     END IF;
     UPDATE pgslo_catalog.snapshot s
@@ -844,7 +850,11 @@ CREATE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE(topic text, fact
         ('broke together', (SELECT string_agg(format('incident %s, %s', o.incident_id, q.name), '; ' ORDER BY o.incident_id)
                             FROM pgslo_catalog.incident o JOIN pgslo_catalog.rule q USING (rule_id)
                             WHERE o.definition_id = n.definition_id AND o.opened_batch = n.opened_batch AND o.incident_id <> n.incident_id)),
-        ('tasks that read it', (SELECT string_agg(x.name || coalesce(' (' || x.contact || ')', ''), ', ' ORDER BY x.name) FROM reader x WHERE x.kind = 'task')),
+        ('tasks that read it', (
+            SELECT string_agg(x.name || coalesce(format(' (%s)', nullif(concat_ws(', ', x.contact,
+                       'last ' || pgslo_catalog.span_shown(x."window"),
+                       CASE x.batches WHEN 'healthy' THEN 'healthy batches' END), '')), ''), ', ' ORDER BY x.name)
+            FROM reader x WHERE x.kind = 'task')),
         ('views that read it', (SELECT string_agg(format('%s (%s)', x.name, x.contact), ', ' ORDER BY x.name) FROM reader x WHERE x.kind <> 'task')),
         ('state', CASE WHEN n.over_at IS NULL THEN 'open'
                        WHEN n.resolved_at IS NULL THEN format('over since %s, %s', pgslo_catalog.utc(n.over_at), coalesce(pgslo_catalog.stored_said(n.i), 'no missed batch is stored'))
@@ -3714,7 +3724,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.column_numbers(relation regclass, names text[]) IS 'Numbers of columns by the names that a definition gives them; NULL for one that is not known.';
 
-CREATE FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer, is_whole boolean) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
+CREATE FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer, is_whole boolean, within interval) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3732,11 +3742,17 @@ BEGIN
           AND b.place <= pgslo_catalog.last_place(target)
         ORDER BY b.place DESC LIMIT column_readiness.batches
     ) AS b;
-    judged := CASE WHEN NOT column_readiness.is_whole THEN coalesce(newest.names, '{}') END;
+    -- The newest, as many as the gate wants, however old they are, and others as far back as the task looks.
+    judged := CASE
+        WHEN NOT column_readiness.is_whole THEN coalesce(newest.names, '{}')
+        WHEN column_readiness.within IS NOT NULL THEN newest.names || ARRAY(
+            SELECT DISTINCT u.batch
+            FROM pgslo_catalog.unhealthy(target.definition_id, column_readiness.reads, clock_timestamp(), column_readiness.within) AS u)
+    END;
     RETURN QUERY
     SELECT 'table'::text, target.name, NULL::text, NULL::text, false, p.said
     FROM (
-        SELECT format('%s; %s', q.message, q.detail) AS said FROM pgslo_catalog.problem(target.name, ARRAY['*']) AS q
+        SELECT format('%s; %s', q.message, q.detail) AS said FROM pgslo_catalog.problem(target.name, ARRAY['*'], column_readiness.within) AS q
         WHERE q.code <> '01SL1' OR q.rule <> ALL (ARRAY(
             SELECT u.rule FROM pgslo_catalog.unhealthy(target.definition_id, '{}', clock_timestamp()) AS u))
         UNION ALL
@@ -3760,7 +3776,7 @@ BEGIN
     FOREACH one IN ARRAY column_readiness.reads LOOP
         found_any := false;
         FOR problem IN
-            SELECT NULL::text AS name, format('%s; %s', q.message, q.detail) AS said FROM pgslo_catalog.problem(target.name, ARRAY[one]) AS q
+            SELECT NULL::text AS name, format('%s; %s', q.message, q.detail) AS said FROM pgslo_catalog.problem(target.name, ARRAY[one], column_readiness.within) AS q
             WHERE q.code <> '01SL1' OR q.rule <> ALL (ARRAY(
                 SELECT u.rule FROM pgslo_catalog.unhealthy(target.definition_id, ARRAY[one], clock_timestamp()) AS u WHERE u.columns_hit <> '{}'))
             UNION ALL
@@ -3791,11 +3807,22 @@ BEGIN
     -- The table as a whole.
     RETURN QUERY
     SELECT 'table'::text, target.name, NULL::text, u.name, false, u.said
-    FROM pgslo_catalog.unhealthy_said(target.definition_id, '{}', judged) AS u;
+    FROM pgslo_catalog.unhealthy_said(target.definition_id, '{}', judged) AS u
+    UNION ALL
+    SELECT 'table', target.name, NULL, NULL, true,
+           format('%s before the last %s %s stored and %s not count', CASE o.number WHEN 1 THEN '1 missed batch' ELSE pgslo_catalog.shown(o.number) || ' missed batches' END,
+               pgslo_catalog.span_shown(column_readiness.within),
+               CASE o.number WHEN 1 THEN 'is' ELSE 'are' END, CASE o.number WHEN 1 THEN 'does' ELSE 'do' END)
+    FROM (
+        SELECT count(DISTINCT u.batch) AS number
+        FROM pgslo_catalog.unhealthy(target.definition_id, column_readiness.reads, clock_timestamp()) AS u
+        WHERE u.batch <> ALL (judged)
+    ) AS o
+    WHERE column_readiness.is_whole AND o.number > 0;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer, is_whole boolean) IS 'Whether each column, and the table, is healthy now: is_whole, in all batches that are stored, else in the newest.';
+COMMENT ON FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer, is_whole boolean, within interval) IS 'Whether each column, and the table, is healthy now: is_whole, in all stored batches within a time, else in the newest.';
 
 CREATE TABLE pgslo_catalog.snapshot_column (
     snapshot_id bigint NOT NULL,
@@ -5968,13 +5995,14 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.has_unknown_rows(definition_id bigint) IS 'Return whether rows were not judged whose batch is unknown.';
 
-CREATE FUNCTION pgslo_catalog.healthy(definition pgslo_catalog.definition, columns text[], as_of timestamp with time zone) RETURNS TABLE(batch text, place numeric, rows bigint)
+CREATE FUNCTION pgslo_catalog.healthy(definition pgslo_catalog.definition, columns text[], as_of timestamp with time zone, within interval DEFAULT NULL::interval) RETURNS TABLE(batch text, place numeric, rows bigint)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     RETURN QUERY
-    WITH spoilt AS MATERIALIZED (SELECT u.* FROM pgslo_catalog.unhealthy((healthy.definition).definition_id, healthy.columns, healthy.as_of) AS u)
+    WITH spoilt AS MATERIALIZED (
+        SELECT u.* FROM pgslo_catalog.unhealthy((healthy.definition).definition_id, healthy.columns, healthy.as_of, healthy.within) AS u)
     SELECT b.name, b.place, b.rows
     FROM pgslo_catalog.batch b
     WHERE b.definition_id = (healthy.definition).definition_id AND b.closed_at <= healthy.as_of AND b.rows > 0
@@ -5984,7 +6012,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.healthy(definition pgslo_catalog.definition, columns text[], as_of timestamp with time zone) IS 'Return batches that were evaluated by a time and had no violation about these columns, as was known then.';
+COMMENT ON FUNCTION pgslo_catalog.healthy(definition pgslo_catalog.definition, columns text[], as_of timestamp with time zone, within interval) IS 'Return batches that were evaluated by a time and had no violation about these columns, as was known then, or older ones.';
 
 CREATE FUNCTION pgslo_catalog.hidden_name(value anyelement, salt text) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -10746,8 +10774,9 @@ BEGIN
     SELECT id, w.ordinal, w.watched ->> 'name', w.watched ->> 'kind'
     FROM jsonb_array_elements(document -> 'watched') WITH ORDINALITY AS w (watched, ordinal);
     DELETE FROM pgslo_catalog.task t WHERE t.definition_id = id;
-    INSERT INTO pgslo_catalog.task (definition_id, name, contact, reads, reads_from, view_name, on_read, gate)
-    SELECT id, t ->> 'name', t ->> 'contact', ARRAY(SELECT jsonb_array_elements_text(t -> 'reads')), coalesce(t ->> 'reads_from', 'definition'), t ->> 'view', t ->> 'on_read', nullif(t -> 'gate', 'null')
+    INSERT INTO pgslo_catalog.task (definition_id, name, contact, reads, reads_from, view_name, on_read, gate, within, batches)
+    SELECT id, t ->> 'name', t ->> 'contact', ARRAY(SELECT jsonb_array_elements_text(t -> 'reads')), coalesce(t ->> 'reads_from', 'definition'), t ->> 'view', t ->> 'on_read', nullif(t -> 'gate', 'null'),
+           (t ->> 'within')::interval, coalesce(t ->> 'batches', 'all')
     FROM jsonb_array_elements(document -> 'tasks') AS t;
 END
 $$;
@@ -11760,6 +11789,7 @@ CREATE FUNCTION pgslo_catalog.snapshot_readiness(task text, what text, wanted js
 DECLARE
     taken pgslo_catalog.snapshot := pgslo_catalog.wanted_snapshot(snapshot_readiness.wanted);
     reads text[];
+    within interval;
     age interval := clock_timestamp() - taken.taken_at;
     spoilt record;
 BEGIN
@@ -11772,7 +11802,7 @@ BEGIN
     END IF;
     definition := taken.definition;
     batch := taken.newest_batch;
-    SELECT t.reads INTO reads FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = snapshot_readiness.task AND d.name = taken.definition;
+    SELECT t.reads, t.within INTO reads, within FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = snapshot_readiness.task AND d.name = taken.definition;
     IF reads IS NULL THEN
         said := format('snapshot "%s" is of %s, which the task does not read', taken.name, taken.definition);
         RETURN NEXT;
@@ -11792,7 +11822,7 @@ BEGIN
     SELECT count(DISTINCT b.batch) AS number, min(b.batch) AS first, min(u.incident_id) AS incident INTO spoilt
     FROM pgslo_catalog.snapshot_batch b
     JOIN pgslo_catalog.definition d ON d.name = taken.definition
-    CROSS JOIN LATERAL pgslo_catalog.unhealthy(d.definition_id, reads, clock_timestamp()) AS u
+    CROSS JOIN LATERAL pgslo_catalog.unhealthy(d.definition_id, reads, clock_timestamp(), within) AS u
     WHERE b.snapshot_id = taken.snapshot_id AND taken.batch_by IS NOT NULL AND u.batch = b.batch;
     IF spoilt.number > 0 THEN
         batch := spoilt.first;
@@ -12067,13 +12097,13 @@ BEGIN
         FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
         WHERE t.name = tables_ready.task ORDER BY d.name)
     LOOP
-        SELECT t.reads, coalesce((t.gate ->> 'batches')::integer, 1) AS batches, d,
-               -- One that is trained on a snapshot reads the batches of that.
-               tables_ready.is_whole AND NOT coalesce(t.gate ? 'training', false) AS is_whole
+        SELECT t.reads, t.within, coalesce((t.gate ->> 'batches')::integer, 1) AS batches, d,
+               -- One that is trained on a snapshot reads the batches of that, and a view of healthy batches leaves the others out.
+               tables_ready.is_whole AND t.batches = 'all' AND NOT coalesce(t.gate ? 'training', false) AS is_whole
         INTO one
         FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
         WHERE t.name = tables_ready.task AND t.definition_id = id;
-        RETURN QUERY SELECT r.* FROM pgslo_catalog.column_readiness(one.d, one.reads, one.batches, one.is_whole) AS r;
+        RETURN QUERY SELECT r.* FROM pgslo_catalog.column_readiness(one.d, one.reads, one.batches, one.is_whole, one.within) AS r;
     END LOOP;
     IF NOT FOUND THEN
         PERFORM pgslo_catalog.need_task(tables_ready.task, pgslo_catalog.caller());
@@ -12447,7 +12477,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written_to regclass, writer text, operation text, names text[]) IS 'Return what PostgreSQL checks of a writer only after a row trigger kept the row, in words, or NULL.';
 
-CREATE FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone) RETURNS TABLE(incident_id bigint, rule text, columns_hit text[], batch text, place numeric, is_open boolean)
+CREATE FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone, within interval DEFAULT NULL::interval) RETURNS TABLE(incident_id bigint, rule text, columns_hit text[], batch text, place numeric, is_open boolean)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -12459,10 +12489,11 @@ CREATE FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as
     WHERE r.definition_id = unhealthy.definition_id
       AND m.missed_at <= unhealthy.as_of AND (m.ended_at IS NULL OR m.ended_at > unhealthy.as_of)
       AND (unhealthy.columns IS NULL OR r.columns = '{}' OR r.columns && unhealthy.columns)
+      AND (unhealthy.within IS NULL OR pgslo_catalog.is_within(m.place, unhealthy.within))
     ORDER BY r.rule_id, m.batch, m.missed_at
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone) IS 'Stored batches that missed a rule about some columns, as was known at a time.';
+COMMENT ON FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone, within interval) IS 'Stored batches that missed a rule about some columns, as was known at a time, or those within a time.';
 
 CREATE FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[], batches text[]) RETURNS TABLE(name text, said text)
     LANGUAGE sql STABLE
@@ -14042,6 +14073,9 @@ CREATE TABLE pgslo_catalog.task (
     on_read text NOT NULL,
     reads_from text DEFAULT 'definition'::text NOT NULL,
     gate jsonb,
+    within interval,
+    batches text DEFAULT 'all'::text NOT NULL,
+    CONSTRAINT task_batches_are_known CHECK ((batches = ANY (ARRAY['all'::text, 'healthy'::text]))),
     CONSTRAINT task_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'insist'::text, 'refuse'::text, 'silent'::text]))),
     CONSTRAINT task_reads_are_from_somewhere CHECK ((reads_from = ANY (ARRAY['definition'::text, 'sql'::text])))
 );
@@ -14051,6 +14085,10 @@ COMMENT ON TABLE pgslo_catalog.task IS 'Who reads which columns of a defined tab
 COMMENT ON COLUMN pgslo_catalog.task.reads_from IS 'Whether its author listed what it reads, or it was found in its SQL.';
 
 COMMENT ON COLUMN pgslo_catalog.task.gate IS 'What has to hold before it is trained, besides its columns: batches, training, evaluation; NULL: its columns alone.';
+
+COMMENT ON COLUMN pgslo_catalog.task.within IS 'How far back it looks: older batches do not concern it; NULL: all that are stored.';
+
+COMMENT ON COLUMN pgslo_catalog.task.batches IS 'healthy: its view leaves out batches that miss a rule about its columns.';
 
 CREATE VIEW pgslo.reader WITH (security_barrier='true') AS
  WITH RECURSIVE own AS (
@@ -14093,7 +14131,9 @@ CREATE VIEW pgslo.reader WITH (security_barrier='true') AS
     t.contact,
     t.reads AS columns,
     t.on_read,
-    t.reads_from AS known_from
+    t.reads_from AS known_from,
+    t.within AS "window",
+    t.batches
    FROM (pgslo_catalog.task t
      JOIN pgslo_catalog.known_definition d USING (definition_id))
 UNION ALL
@@ -14106,7 +14146,9 @@ UNION ALL
     (pg_get_userbyid(c.relowner))::text AS contact,
     COALESCE(array_agg(u.column_name ORDER BY u.column_name) FILTER (WHERE (u.column_name IS NOT NULL)), '{}'::text[]) AS columns,
     NULL::text AS on_read,
-    'catalogue'::text AS known_from
+    'catalogue'::text AS known_from,
+    NULL::interval AS "window",
+    NULL::text AS batches
    FROM (((used u
      JOIN pgslo_catalog.known_definition d USING (definition_id))
      JOIN pg_class c ON (((c.oid = u.view) AND (c.relkind = ANY (ARRAY['v'::"char", 'm'::"char"])))))
@@ -15396,7 +15438,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.column_numbers(relation regclass, names text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer, is_whole boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer, is_whole boolean, within interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.columns_apart(one pgslo_catalog.snapshot_column, other pgslo_catalog.snapshot_column, OUT distance double precision, OUT by_chance double precision) FROM PUBLIC;
 
@@ -15518,7 +15560,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.has_open_incident(rule pgslo_catalog.rule) 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.has_unknown_rows(definition_id bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.healthy(definition pgslo_catalog.definition, columns text[], as_of timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.healthy(definition pgslo_catalog.definition, columns text[], as_of timestamp with time zone, within interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.hidden_name(value anyelement, salt text) FROM PUBLIC;
 
@@ -15956,7 +15998,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.unchanged(batch pgslo_catalog.batch, column
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written_to regclass, writer text, operation text, names text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone, within interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[], batches text[]) FROM PUBLIC;
 

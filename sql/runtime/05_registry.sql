@@ -116,8 +116,9 @@ BEGIN
     SELECT id, w.ordinal, w.watched ->> 'name', w.watched ->> 'kind'
     FROM jsonb_array_elements(document -> 'watched') WITH ORDINALITY AS w (watched, ordinal);
     DELETE FROM pgslo_catalog.task t WHERE t.definition_id = id;
-    INSERT INTO pgslo_catalog.task (definition_id, name, contact, reads, reads_from, view_name, on_read, gate)
-    SELECT id, t ->> 'name', t ->> 'contact', ARRAY(SELECT jsonb_array_elements_text(t -> 'reads')), coalesce(t ->> 'reads_from', 'definition'), t ->> 'view', t ->> 'on_read', nullif(t -> 'gate', 'null')
+    INSERT INTO pgslo_catalog.task (definition_id, name, contact, reads, reads_from, view_name, on_read, gate, within, batches)
+    SELECT id, t ->> 'name', t ->> 'contact', ARRAY(SELECT jsonb_array_elements_text(t -> 'reads')), coalesce(t ->> 'reads_from', 'definition'), t ->> 'view', t ->> 'on_read', nullif(t -> 'gate', 'null'),
+           (t ->> 'within')::interval, coalesce(t ->> 'batches', 'all')
     FROM jsonb_array_elements(document -> 'tasks') AS t;
 END
 $pgslo$;

@@ -27,11 +27,13 @@ WITH RECURSIVE own AS (
     FROM used u
     JOIN edge e ON e.source = u.view
 )
-SELECT d.name AS definition, 'task' AS kind, t.name, t.contact, t.reads AS columns, t.on_read, t.reads_from AS known_from
+SELECT d.name AS definition, 'task' AS kind, t.name, t.contact, t.reads AS columns, t.on_read, t.reads_from AS known_from,
+       t.within AS "window", t.batches
 FROM pgslo_catalog.task t JOIN pgslo_catalog.known_definition d USING (definition_id)
 UNION ALL
 SELECT d.name, CASE c.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END, format('%I.%I', n.nspname, c.relname), pg_get_userbyid(c.relowner)::text,
-       coalesce(array_agg(u.column_name ORDER BY u.column_name) FILTER (WHERE u.column_name IS NOT NULL), '{}'), NULL, 'catalogue'
+       coalesce(array_agg(u.column_name ORDER BY u.column_name) FILTER (WHERE u.column_name IS NOT NULL), '{}'), NULL, 'catalogue',
+       NULL, NULL
 FROM used u
 JOIN pgslo_catalog.known_definition d USING (definition_id)
 JOIN pg_class c ON c.oid = u.view AND c.relkind IN ('v', 'm')
@@ -149,7 +151,11 @@ AS $pgslo$
         ('broke together', (SELECT string_agg(format('incident %s, %s', o.incident_id, q.name), '; ' ORDER BY o.incident_id)
                             FROM pgslo_catalog.incident o JOIN pgslo_catalog.rule q USING (rule_id)
                             WHERE o.definition_id = n.definition_id AND o.opened_batch = n.opened_batch AND o.incident_id <> n.incident_id)),
-        ('tasks that read it', (SELECT string_agg(x.name || coalesce(' (' || x.contact || ')', ''), ', ' ORDER BY x.name) FROM reader x WHERE x.kind = 'task')),
+        ('tasks that read it', (
+            SELECT string_agg(x.name || coalesce(format(' (%s)', nullif(concat_ws(', ', x.contact,
+                       'last ' || pgslo_catalog.span_shown(x."window"),
+                       CASE x.batches WHEN 'healthy' THEN 'healthy batches' END), '')), ''), ', ' ORDER BY x.name)
+            FROM reader x WHERE x.kind = 'task')),
         ('views that read it', (SELECT string_agg(format('%s (%s)', x.name, x.contact), ', ' ORDER BY x.name) FROM reader x WHERE x.kind <> 'task')),
         ('state', CASE WHEN n.over_at IS NULL THEN 'open'
                        WHEN n.resolved_at IS NULL THEN format('over since %s, %s', pgslo_catalog.utc(n.over_at), coalesce(pgslo_catalog.stored_said(n.i), 'no missed batch is stored'))

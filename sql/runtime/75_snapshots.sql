@@ -438,6 +438,7 @@ DECLARE
     target pgslo_catalog.definition;
     begun pgslo_catalog.snapshot;
     healthy numeric[];
+    within interval;
     statement text;
 BEGIN
     IF begin_snapshot.name !~ '^[A-Za-z][A-Za-z0-9_.-]{0,62}$' OR begin_snapshot.name = 'refuse_change' THEN
@@ -492,10 +493,15 @@ BEGIN
             HINT = 'The batch has to be a date, time or number of the row, and the view has to show it; else take a copy of all rows.';
     END IF;
     IF begin_snapshot.healthy_only THEN
+        -- A task's view tells of batches as far back as the task looks.
+        SELECT t.within INTO within FROM pgslo_catalog.task t
+        WHERE t.definition_id = target.definition_id AND t.batches = 'all'
+          AND parse_ident(t.view_name) = ARRAY[begun.source_schema, begun.source_name];
         healthy := ARRAY(
             SELECT h.place FROM pgslo_catalog.healthy(target, ARRAY(
                 SELECT c ->> 'name' FROM jsonb_array_elements(begun.columns) AS c
-                WHERE EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target.relation AND a.attname = c ->> 'name' AND a.attnum > 0 AND NOT a.attisdropped)), clock_timestamp()) AS h);
+                WHERE EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target.relation AND a.attname = c ->> 'name' AND a.attnum > 0 AND NOT a.attisdropped)),
+                clock_timestamp(), within) AS h);
         begun.left_out := ARRAY(SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.place <> ALL (healthy) ORDER BY b.place);
     END IF;
     UPDATE pgslo_catalog.snapshot s

@@ -1,7 +1,7 @@
 -- Which batches were healthy as of a time, whether a task may be trained, and the runs that follow healthy batches.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamptz)
+CREATE OR REPLACE FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamptz, within interval DEFAULT NULL)
 RETURNS TABLE (incident_id bigint, rule text, columns_hit text[], batch text, place numeric, is_open boolean)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -14,18 +14,23 @@ AS $pgslo$
     WHERE r.definition_id = unhealthy.definition_id
       AND m.missed_at <= unhealthy.as_of AND (m.ended_at IS NULL OR m.ended_at > unhealthy.as_of)
       AND (unhealthy.columns IS NULL OR r.columns = '{}' OR r.columns && unhealthy.columns)
+      AND (unhealthy.within IS NULL OR pgslo_catalog.is_within(m.place, unhealthy.within))
     ORDER BY r.rule_id, m.batch, m.missed_at
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.unhealthy(bigint, text[], timestamptz) IS 'Stored batches that missed a rule about some columns, as was known at a time.';
+COMMENT ON FUNCTION pgslo_catalog.unhealthy(bigint, text[], timestamptz, interval) IS
+    'Stored batches that missed a rule about some columns, as was known at a time, or those within a time.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.healthy(definition pgslo_catalog.definition, columns text[], as_of timestamptz)
+CREATE OR REPLACE FUNCTION pgslo_catalog.healthy(
+    definition pgslo_catalog.definition, columns text[], as_of timestamptz, within interval DEFAULT NULL
+)
 RETURNS TABLE (batch text, place numeric, rows bigint)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
     RETURN QUERY
-    WITH spoilt AS MATERIALIZED (SELECT u.* FROM pgslo_catalog.unhealthy((healthy.definition).definition_id, healthy.columns, healthy.as_of) AS u)
+    WITH spoilt AS MATERIALIZED (
+        SELECT u.* FROM pgslo_catalog.unhealthy((healthy.definition).definition_id, healthy.columns, healthy.as_of, healthy.within) AS u)
     SELECT b.name, b.place, b.rows
     FROM pgslo_catalog.batch b
     WHERE b.definition_id = (healthy.definition).definition_id AND b.closed_at <= healthy.as_of AND b.rows > 0
@@ -34,7 +39,8 @@ BEGIN
     ORDER BY b.place;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.healthy(pgslo_catalog.definition, text[], timestamptz) IS 'Return batches that were evaluated by a time and had no violation about these columns, as was known then.';
+COMMENT ON FUNCTION pgslo_catalog.healthy(pgslo_catalog.definition, text[], timestamptz, interval) IS
+    'Return batches that were evaluated by a time and had no violation about these columns, as was known then, or older ones.';
 
 CREATE OR REPLACE FUNCTION pgslo.healthy_batches(definition text, columns text[] DEFAULT NULL, as_of timestamptz DEFAULT clock_timestamp())
 RETURNS TABLE (batch text, place numeric, rows bigint)
@@ -93,7 +99,9 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.unhealthy_said(bigint, text[], text[]) IS
     'Stored batches, of these or of all, that miss a rule about columns, or, for no column, about the table as a whole: one sentence a rule.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer, is_whole boolean)
+CREATE OR REPLACE FUNCTION pgslo_catalog.column_readiness(
+    target pgslo_catalog.definition, reads text[], batches integer, is_whole boolean, within interval
+)
 RETURNS TABLE (about text, definition text, column_name text, batch text, is_ready boolean, said text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -112,11 +120,17 @@ BEGIN
           AND b.place <= pgslo_catalog.last_place(target)
         ORDER BY b.place DESC LIMIT column_readiness.batches
     ) AS b;
-    judged := CASE WHEN NOT column_readiness.is_whole THEN coalesce(newest.names, '{}') END;
+    -- The newest, as many as the gate wants, however old they are, and others as far back as the task looks.
+    judged := CASE
+        WHEN NOT column_readiness.is_whole THEN coalesce(newest.names, '{}')
+        WHEN column_readiness.within IS NOT NULL THEN newest.names || ARRAY(
+            SELECT DISTINCT u.batch
+            FROM pgslo_catalog.unhealthy(target.definition_id, column_readiness.reads, clock_timestamp(), column_readiness.within) AS u)
+    END;
     RETURN QUERY
     SELECT 'table'::text, target.name, NULL::text, NULL::text, false, p.said
     FROM (
-        SELECT format('%s; %s', q.message, q.detail) AS said FROM pgslo_catalog.problem(target.name, ARRAY['*']) AS q
+        SELECT format('%s; %s', q.message, q.detail) AS said FROM pgslo_catalog.problem(target.name, ARRAY['*'], column_readiness.within) AS q
         WHERE q.code <> '01SL1' OR q.rule <> ALL (ARRAY(
             SELECT u.rule FROM pgslo_catalog.unhealthy(target.definition_id, '{}', clock_timestamp()) AS u))
         UNION ALL
@@ -140,7 +154,7 @@ BEGIN
     FOREACH one IN ARRAY column_readiness.reads LOOP
         found_any := false;
         FOR problem IN
-            SELECT NULL::text AS name, format('%s; %s', q.message, q.detail) AS said FROM pgslo_catalog.problem(target.name, ARRAY[one]) AS q
+            SELECT NULL::text AS name, format('%s; %s', q.message, q.detail) AS said FROM pgslo_catalog.problem(target.name, ARRAY[one], column_readiness.within) AS q
             WHERE q.code <> '01SL1' OR q.rule <> ALL (ARRAY(
                 SELECT u.rule FROM pgslo_catalog.unhealthy(target.definition_id, ARRAY[one], clock_timestamp()) AS u WHERE u.columns_hit <> '{}'))
             UNION ALL
@@ -171,11 +185,22 @@ BEGIN
     -- The table as a whole.
     RETURN QUERY
     SELECT 'table'::text, target.name, NULL::text, u.name, false, u.said
-    FROM pgslo_catalog.unhealthy_said(target.definition_id, '{}', judged) AS u;
+    FROM pgslo_catalog.unhealthy_said(target.definition_id, '{}', judged) AS u
+    UNION ALL
+    SELECT 'table', target.name, NULL, NULL, true,
+           format('%s before the last %s %s stored and %s not count', CASE o.number WHEN 1 THEN '1 missed batch' ELSE pgslo_catalog.shown(o.number) || ' missed batches' END,
+               pgslo_catalog.span_shown(column_readiness.within),
+               CASE o.number WHEN 1 THEN 'is' ELSE 'are' END, CASE o.number WHEN 1 THEN 'does' ELSE 'do' END)
+    FROM (
+        SELECT count(DISTINCT u.batch) AS number
+        FROM pgslo_catalog.unhealthy(target.definition_id, column_readiness.reads, clock_timestamp()) AS u
+        WHERE u.batch <> ALL (judged)
+    ) AS o
+    WHERE column_readiness.is_whole AND o.number > 0;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.column_readiness(pgslo_catalog.definition, text[], integer, boolean) IS
-    'Whether each column, and the table, is healthy now: is_whole, in all batches that are stored, else in the newest.';
+COMMENT ON FUNCTION pgslo_catalog.column_readiness(pgslo_catalog.definition, text[], integer, boolean, interval) IS
+    'Whether each column, and the table, is healthy now: is_whole, in all stored batches within a time, else in the newest.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.wanted_snapshot(wanted jsonb) RETURNS pgslo_catalog.snapshot
 LANGUAGE sql STABLE
@@ -196,6 +221,7 @@ AS $pgslo$
 DECLARE
     taken pgslo_catalog.snapshot := pgslo_catalog.wanted_snapshot(snapshot_readiness.wanted);
     reads text[];
+    within interval;
     age interval := clock_timestamp() - taken.taken_at;
     spoilt record;
 BEGIN
@@ -208,7 +234,7 @@ BEGIN
     END IF;
     definition := taken.definition;
     batch := taken.newest_batch;
-    SELECT t.reads INTO reads FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = snapshot_readiness.task AND d.name = taken.definition;
+    SELECT t.reads, t.within INTO reads, within FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = snapshot_readiness.task AND d.name = taken.definition;
     IF reads IS NULL THEN
         said := format('snapshot "%s" is of %s, which the task does not read', taken.name, taken.definition);
         RETURN NEXT;
@@ -228,7 +254,7 @@ BEGIN
     SELECT count(DISTINCT b.batch) AS number, min(b.batch) AS first, min(u.incident_id) AS incident INTO spoilt
     FROM pgslo_catalog.snapshot_batch b
     JOIN pgslo_catalog.definition d ON d.name = taken.definition
-    CROSS JOIN LATERAL pgslo_catalog.unhealthy(d.definition_id, reads, clock_timestamp()) AS u
+    CROSS JOIN LATERAL pgslo_catalog.unhealthy(d.definition_id, reads, clock_timestamp(), within) AS u
     WHERE b.snapshot_id = taken.snapshot_id AND taken.batch_by IS NOT NULL AND u.batch = b.batch;
     IF spoilt.number > 0 THEN
         batch := spoilt.first;
@@ -283,13 +309,13 @@ BEGIN
         FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
         WHERE t.name = tables_ready.task ORDER BY d.name)
     LOOP
-        SELECT t.reads, coalesce((t.gate ->> 'batches')::integer, 1) AS batches, d,
-               -- One that is trained on a snapshot reads the batches of that.
-               tables_ready.is_whole AND NOT coalesce(t.gate ? 'training', false) AS is_whole
+        SELECT t.reads, t.within, coalesce((t.gate ->> 'batches')::integer, 1) AS batches, d,
+               -- One that is trained on a snapshot reads the batches of that, and a view of healthy batches leaves the others out.
+               tables_ready.is_whole AND t.batches = 'all' AND NOT coalesce(t.gate ? 'training', false) AS is_whole
         INTO one
         FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
         WHERE t.name = tables_ready.task AND t.definition_id = id;
-        RETURN QUERY SELECT r.* FROM pgslo_catalog.column_readiness(one.d, one.reads, one.batches, one.is_whole) AS r;
+        RETURN QUERY SELECT r.* FROM pgslo_catalog.column_readiness(one.d, one.reads, one.batches, one.is_whole, one.within) AS r;
     END LOOP;
     IF NOT FOUND THEN
         PERFORM pgslo_catalog.need_task(tables_ready.task, pgslo_catalog.caller());

@@ -139,13 +139,13 @@ def _over_batches(rule: rules.BatchRule) -> str:
         case rules.Skew():
             return f"{rule.column} within {rule.by} {_number(_high(rule))} of {rule.to} of {rule.table}"
         case rules.Freshness(max_age=timedelta()):
-            return f"newest data not older than {_span(rule.max_age)}"
+            return f"newest data not older than {span_shown(rule.max_age)}"
         case rules.Freshness():
             return f"{rule.column} with the same values in no more than {rule.max_unchanged} batches in a row"
         case rules.MlMetric():
             return _metric(rule)
         case rules.NoGap():
-            step = _span(rule.every) if isinstance(rule.every, timedelta) else str(rule.every)
+            step = span_shown(rule.every) if isinstance(rule.every, timedelta) else str(rule.every)
             text = f"{rule.column} without a gap of more than {step}{_each(rule.per)}"
         case rules.NoOverlap():
             text = f"spans from {rule.start} to {rule.end} that do not overlap{_each(rule.per)}"
@@ -235,7 +235,8 @@ def _range(low: str | None, high: str | None) -> str:
     return f"exactly {low}" if low == high else f"between {low} and {high}"
 
 
-def _span(span: timedelta | None) -> str:
+def span_shown(span: timedelta | None) -> str:
+    """The span in the largest unit that measures it, as messages write it."""
     seconds = int(span.total_seconds()) if span else 0
     units = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
     name, length = next(unit for unit in units if seconds % unit[1] == 0)

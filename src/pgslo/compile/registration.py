@@ -108,6 +108,8 @@ def registration(
                 "view": task.view,
                 "on_read": task.on_read,
                 **({"gate": _gate(task.gate)} if task.gate else {}),
+                **({"within": seconds(task.window)} if task.window is not None else {}),
+                **({"batches": task.batches} if task.batches != "all" else {}),
             }
             for task in definition.tasks
         ],

@@ -289,8 +289,17 @@ class _ViewCompiler:
             for name in task.reads:
                 if name not in self.computed:
                     self.subject.column(name, task.location)
+            self._check_window(task)
             if task.view is not None:
                 yield self._task(task)
+
+    def _check_window(self, task: Task) -> None:
+        if task.window is not None and not self.dated:
+            raise CatalogError(
+                f"task {task.name} cannot look back {promises.span_shown(task.window)}: batches of {self.definition.name} have no time",
+                hint="a window wants batches by a date or a time",
+                location=task.place("window"),
+            )
 
     def _task(self, task: Task) -> Artifact:
         assert task.view is not None
@@ -308,12 +317,6 @@ class _ViewCompiler:
             columns = tuple(self._plain(one) for one in read)
             reason = f"task {task.name}: its columns alone, of batches that are healthy in them"
             return self._healthy(view, columns, _array((*self.whole, *about)), task.on_read, reason)
-        if task.window is not None and not self.dated:
-            raise CatalogError(
-                f"task {task.name} cannot look back {task.window}: batches of {self.definition.name} have no time",
-                hint="a window wants batches by a date or a time",
-                location=task.place("window"),
-            )
         within = Sql(f", {sql.literal(seconds(task.window))}") if task.window is not None else _NONE
         return self._view(
             view,

@@ -2433,6 +2433,7 @@ CREATE TABLE pgslo_catalog.definition (
     writer text,
     max_bytes bigint DEFAULT 1073741824 NOT NULL,
     known_types text[],
+    readers text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT definition_budgeting_is_known CHECK ((budgeting = ANY (ARRAY['occurrences'::text, 'time_slices'::text]))),
     CONSTRAINT definition_max_age_is_positive CHECK ((max_age > '00:00:00'::interval)),
     CONSTRAINT definition_max_bytes_is_an_amount CHECK ((max_bytes > 0)),
@@ -2486,6 +2487,8 @@ COMMENT ON COLUMN pgslo_catalog.definition.writer IS 'Function that writes a rel
 COMMENT ON COLUMN pgslo_catalog.definition.max_bytes IS 'Bytes of rows that may wait in quarantine; a row beyond is rejected.';
 
 COMMENT ON COLUMN pgslo_catalog.definition.known_types IS 'Name and type number of each column with a type of a user at apply; NULL for a table of the owner of pgslo.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.readers IS 'Roles to which the last apply granted the guarded views.';
 
 CREATE FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -10689,7 +10692,8 @@ BEGIN
     RETURNING d.definition_id INTO id;
     UPDATE pgslo_catalog.definition d
     SET max_bytes = coalesce((document ->> 'max_bytes')::bigint, 1073741824),
-        known_types = CASE WHEN document ? 'types' THEN ARRAY(SELECT jsonb_array_elements_text(document -> 'types')) END
+        known_types = CASE WHEN document ? 'types' THEN ARRAY(SELECT jsonb_array_elements_text(document -> 'types')) END,
+        readers = ARRAY(SELECT jsonb_array_elements_text(document -> 'readers'))
     WHERE d.definition_id = id;
     IF former <> (document ->> 'relation')::regclass THEN
         PERFORM pgslo_catalog.follow_table(id, former);
@@ -13023,7 +13027,8 @@ CREATE VIEW pgslo_catalog.known_definition WITH (security_barrier='true') AS
     reader,
     writer,
     max_bytes,
-    known_types
+    known_types,
+    readers
    FROM pgslo_catalog.definition d
   WHERE (definition_id = ANY (ARRAY( SELECT k.definition_id
            FROM pgslo_catalog.definition k
@@ -13594,7 +13599,8 @@ CREATE VIEW pgslo.ml_metric WITH (security_barrier='true') AS
             k.reader,
             k.writer,
             k.max_bytes,
-            k.known_types
+            k.known_types,
+            k.readers
            FROM pgslo_catalog.known_definition k
           WHERE ((k.pairs IS NOT NULL) AND pgslo_catalog.may_see_figures((k.relation)::oid, '{}'::text[], k.pairs, CURRENT_USER))
         )

@@ -31,7 +31,8 @@ BEGIN
     RETURNING d.definition_id INTO id;
     UPDATE pgslo_catalog.definition d
     SET max_bytes = coalesce((document ->> 'max_bytes')::bigint, 1073741824),
-        known_types = CASE WHEN document ? 'types' THEN ARRAY(SELECT jsonb_array_elements_text(document -> 'types')) END
+        known_types = CASE WHEN document ? 'types' THEN ARRAY(SELECT jsonb_array_elements_text(document -> 'types')) END,
+        readers = ARRAY(SELECT jsonb_array_elements_text(document -> 'readers'))
     WHERE d.definition_id = id;
     IF former <> (document ->> 'relation')::regclass THEN
         PERFORM pgslo_catalog.follow_table(id, former);

@@ -213,6 +213,55 @@ class Installed:
 
 
 @dataclass(frozen=True)
+class Grant:
+    """A privilege on a guarded view.
+
+    Attributes:
+        role: The grantee; empty for PUBLIC.
+        privilege: For example ``SELECT``.
+        column: The column it is on; empty for the whole view.
+        is_grantable: Whether the role may grant it to others.
+        is_kept: Whether the view's owner granted it, and that owner is the role that asks, pgslo's owner or a superuser.
+        grantor: The role that granted it.
+    """
+
+    role: str
+    privilege: str
+    column: str = ""
+    is_grantable: bool = False
+    is_kept: bool = True
+    grantor: str = ""
+
+
+@dataclass(frozen=True)
+class GuardedView:
+    """An installed guarded view, as other roles see it.
+
+    Attributes:
+        readers: Roles that the installed definition names as readers.
+        grants: Privileges of roles other than its owner.
+        missing: Default privileges of the role that asks that the view does not have: they were revoked on it.
+    """
+
+    readers: tuple[str, ...] = ()
+    grants: tuple[Grant, ...] = ()
+    missing: tuple[Grant, ...] = ()
+
+
+@dataclass(frozen=True)
+class TableReader:
+    """A role that may read a table by a grant, and could not read everything anyway.
+
+    Attributes:
+        role: Its name; empty for PUBLIC.
+        acts_as: Roles whose privileges it has, itself included.
+    """
+
+    role: str
+    acts_as: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class ViewSchema:
     """A schema that exists and holds, or is to hold, views for readers.
 
@@ -324,6 +373,7 @@ class Catalog:
         replaced: Definitions whose name another table has by now: it was made anew, or swapped in.
         user: The role that asks, and that applies what is planned.
         keeper: The owner of pgslo, or the role that is about to install it.
+        views: Guarded views that are installed, by name.
         reaches: What owners of defined tables may do with other relations, by the table and the other relation.
         gist_types: Types whose values an exclusion constraint can hold to be equal, or not, by the extension btree_gist.
         citus: The Citus cluster, where the database has that extension.
@@ -342,6 +392,7 @@ class Catalog:
     gist_types: frozenset[str] = frozenset()
     user: str = ""
     keeper: str = ""
+    views: Mapping[tuple[str, ...], GuardedView] = field(default_factory=dict)
     reaches: Mapping[tuple[Name, Name], Reach] = field(default_factory=dict)
     engine: Engine = Engine()
     citus: Citus | None = None

@@ -24,12 +24,15 @@ from pgslo.catalog import (
     Engine,
     ForeignKey,
     Forgery,
+    Grant,
+    GuardedView,
     Index,
     Installed,
     Name,
     Placement,
     Reach,
     Relation,
+    TableReader,
     ViewSchema,
 )
 from pgslo.compile import (
@@ -37,6 +40,7 @@ from pgslo.compile import (
     Probe,
     assertions,
     compile_definition,
+    grants,
     placement,
     queries,
     read_comment,
@@ -85,6 +89,8 @@ _SHOWN_GROUPS = 5
 _OPERATIONS = "0005_operations"
 #: The one that brought assertions.
 _ASSERTIONS = "0006_assertions"
+#: The one that keeps the readers that a definition names.
+_READERS = "0047_readers"
 #: The migration that brought snapshots.
 _SNAPSHOTS = "0008_snapshots"
 
@@ -363,11 +369,33 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
         roles=frozenset(server["roles"]),
         user=server["user"],
         keeper=server["keeper"],
+        views=_views(conn) if _READERS in state.migrations else {},
         reaches=_reaches(conn, definitions),
         gist_types=frozenset(server["gist_types"]),
         engine=engine,
         citus=_read_citus(conn, engine, named),
     )
+
+
+def _views(conn: Connection) -> dict[tuple[str, ...], GuardedView]:
+    """The guarded views that are installed, as other roles see them."""
+    return {
+        tuple(row["names"]): GuardedView(
+            readers=tuple(row["readers"]),
+            grants=tuple(Grant(**one) for one in row["grants"]),
+            missing=tuple(Grant(**one) for one in row["missing"]),
+        )
+        for row in fetch(conn, "views")
+    }
+
+
+def table_readers(conn: Connection, tables: Sequence[Name]) -> dict[Name, tuple[TableReader, ...]]:
+    """Roles that may read each of these tables by a grant, and could not read everything anyway."""
+    found: dict[Name, tuple[TableReader, ...]] = {}
+    for row in fetch(conn, "table_readers", {"names": json.dumps(tables)}):
+        name = (row["schema_name"], row["name"])
+        found[name] = (*found.get(name, ()), TableReader(row["role"], frozenset(row["acts_as"])))
+    return found
 
 
 def _reaches(conn: Connection, definitions: Sequence[Definition]) -> dict[tuple[Name, Name], Reach]:
@@ -682,7 +710,12 @@ def plan_definitions(conn: Connection, definitions: Sequence[Definition]) -> Pla
     placement.refuse_triggers(_triggered(made), catalog)
     planned = {definition.name for definition in definitions}
     forged = [one for one in forgeries(conn) if one.definition in planned] if state.is_there else []
-    notes = (*made.notes, *(_forgery_note(one) for one in forged), *_owner_note(conn))
+    notes = (
+        *made.notes,
+        *_left_out(conn, definitions, catalog),
+        *(_forgery_note(one) for one in forged),
+        *_owner_note(conn),
+    )
     return replace(made, notes=notes)
 
 
@@ -739,6 +772,16 @@ def forgeries(conn: Connection) -> tuple[Forgery, ...]:
         )
         for row in fetch(conn, "forged")
     )
+
+
+def _left_out(conn: Connection, definitions: Sequence[Definition], catalog: Catalog) -> Iterator[str]:
+    """Roles that may read a table and will not read its guarded view."""
+    tables = [(one.schema_name, one.table_name) for one in definitions]
+    found = table_readers(conn, tables)
+    for one, table in zip(definitions, tables, strict=True):
+        view = catalog.views.get((one.guarded, one.table_name))
+        if (note := grants.left_out(one, found.get(table, ()), view)) is not None:
+            yield f"{one.name}: {note}"
 
 
 def _owner_note(conn: Connection) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -221,7 +221,15 @@ class _Inspection:
         self._on_step("columns")
         columns, sampled = self._columns()
         is_whole = not self._sampling.text and sampled < self._most
-        seen = Facts(self._relation, sampled, is_whole, max(self._rows, sampled), columns, now=self._now())
+        seen = Facts(
+            self._relation,
+            sampled,
+            is_whole,
+            max(self._rows, sampled),
+            columns,
+            now=self._now(),
+            readers=self._readers(),
+        )
         if not sampled:
             return seen
         batch = choose_batch(seen)
@@ -233,18 +241,11 @@ class _Inspection:
         references = self._references(columns)
         self._on_step("order")
         rising = self._rising(columns, batch) if batch else {}
-        return Facts(
-            self._relation,
-            sampled,
-            is_whole,
-            seen.rows,
-            columns,
-            batches,
-            unique,
-            references,
-            rising,
-            seen.now,
-        )
+        return replace(seen, batches=batches, unique=unique, references=references, rising=rising)
+
+    def _readers(self) -> tuple[str, ...]:
+        name = (self._relation.schema, self._relation.name)
+        return tuple(one.role for one in database.table_readers(self._conn, [name]).get(name, ()) if one.role)
 
     @contextlib.contextmanager
     def _asking(self) -> Iterator[psycopg.Cursor[dict[str, Any]]]:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pgslo import naming, sql
 from pgslo.catalog import Catalog, Installed, Name
-from pgslo.compile import Artifact, Choice, Compiled, Statement, drop
+from pgslo.compile import Artifact, Choice, Compiled, Statement, drop, grants
 from pgslo.errors import PlanError
 from pgslo.sql import Sql
 
@@ -128,7 +128,8 @@ def make(compiled: Sequence[Compiled], catalog: Catalog, *, runtime_scripts: tup
     steps += [_removal(one) for one in sorted(orphans, key=_leaving) if one not in last]
     for artifact in sorted(wanted.values(), key=_position):
         is_replaced = artifact.definition in catalog.replaced and artifact.kind in _BY_IDENTITY
-        steps += _change(artifact, found.get((artifact.kind, artifact.identity)), is_replaced=is_replaced)
+        installed = found.get((artifact.kind, artifact.identity))
+        steps += _change(artifact, installed, catalog, is_replaced=is_replaced)
     steps += [_removal(one) for one in last]
     return Plan(
         steps=tuple(steps),
@@ -224,7 +225,9 @@ def _leaving(one: Installed) -> tuple[bool, int]:
     return (one.kind != "trigger", -_position(one))
 
 
-def _change(artifact: Artifact, installed: Installed | None, *, is_replaced: bool) -> list[Step]:
+def _change(
+    artifact: Artifact, installed: Installed | None, catalog: Catalog, *, is_replaced: bool
+) -> list[Step]:
     comment = (artifact.comment,) if artifact.comment else ()
     if installed is None:
         statements = _commented(artifact)
@@ -242,7 +245,12 @@ def _change(artifact: Artifact, installed: Installed | None, *, is_replaced: boo
     if artifact.replaceable and not _is_owned_by_another(artifact, installed):
         return [_step("replace", artifact, (*artifact.create, *comment), reason)]
     _refuse_dependants(installed)
-    return [_step("replace", artifact, (*artifact.drop, *_commented(artifact)), reason)]
+    dropped = artifact.drop
+    granted: tuple[Statement, ...] = ()
+    if (view := catalog.views.get(artifact.names)) is not None:
+        dropped = tuple(replace(one, hazards=grants.lost(view)) for one in dropped)
+        granted = grants.again(artifact, view, catalog.user)
+    return [_step("replace", artifact, (*dropped, *_commented(artifact), *granted), reason)]
 
 
 def _is_owned_by_another(artifact: Artifact, installed: Installed) -> bool:

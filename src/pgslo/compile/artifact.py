@@ -14,6 +14,9 @@ from pgslo.sql import Sql
 #: Table locks, weakest first, as PostgreSQL names them; the empty one locks nothing on a table.
 Lock = Literal["", "ACCESS SHARE", "SHARE UPDATE EXCLUSIVE", "SHARE ROW EXCLUSIVE", "ACCESS EXCLUSIVE"]
 
+#: What is said of a view that goes.
+GRANTS_LOST = "rights that were granted on it by hand are lost with it"
+
 _BODY = re.compile(re.escape(sql.BODY_QUOTE) + r"(.*)" + re.escape(sql.BODY_QUOTE), re.DOTALL)
 
 
@@ -78,6 +81,8 @@ class Artifact:
         cloned: Whether PostgreSQL gives partitions clones of it.
         owner: For a function that reads or writes the definition's table by name: the role that has to own it.
         fires_always: For a trigger: whether it also fires where ``session_replication_role`` is replica.
+        columns: For a view: names of its columns.
+        readers: For a view: roles to which ``create`` grants it.
     """
 
     kind: Kind
@@ -95,6 +100,8 @@ class Artifact:
     cloned: bool = False
     owner: str = ""
     fires_always: bool = False
+    columns: tuple[str, ...] = ()
+    readers: tuple[str, ...] = ()
 
     @property
     def identity(self) -> str:
@@ -181,7 +188,7 @@ def drop(
                 ),
             )
         case "view":
-            lost = ("rights that were granted on it by hand are lost with it",)
+            lost = (GRANTS_LOST,)
             return (Statement(sql.render("drop", _Drop(Sql("VIEW"), name)), hazards=lost),)
         case "schema":
             return (Statement(sql.render("drop", _Drop(Sql("SCHEMA"), name))),)

@@ -89,6 +89,7 @@ def registration(
         **({"tallies": tallies} if tallies else {}),
         **_objective(definition),
         **_freshness(over_batches),
+        **({"readers": definition.readers} if definition.readers else {}),
         **_for_owner(compiler, choices),
         **post_processing.registered(definition),
         **({"reads": read} if (read := reading.others(definition, compiler.subject)) else {}),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from pgslo import naming, sql
 from pgslo.catalog import Catalog, Column, Relation
@@ -16,6 +17,9 @@ from pgslo.definition import names
 from pgslo.definition.rules import Definition, Task
 from pgslo.errors import CatalogError
 from pgslo.sql import Sql
+
+#: The column that a status view has besides those of its table.
+_STATUS = "_slo_status"
 
 #: Stands for the table as a whole among the columns that a guard is asked about.
 WHOLE_TABLE = "*"
@@ -244,25 +248,25 @@ class _ViewCompiler:
             self._names(),
             on_read,
             "says what is wrong in a column of its own, for clients that drop warnings",
-            own=(own,),
+            own={_STATUS: own},
         )
 
     def healthy(self) -> Iterable[Artifact]:
         """The view of rows of healthy batches, where rows tell their batch."""
         if self.batch_column is not None:
-            columns = tuple(self._plain(name) for name in self._names())
             yield self._healthy(
                 self._name("_healthy"),
-                columns,
+                self._names(),
                 Sql("NULL::text[]"),
                 self.definition.on_read,
                 "shows rows of healthy batches only",
             )
 
     def _healthy(
-        self, name: tuple[str, str], columns: tuple[Sql, ...], about: Sql, on_read: str, reason: str
+        self, name: tuple[str, str], names: tuple[str, ...], about: Sql, on_read: str, reason: str
     ) -> Artifact:
         assert self.batch_column is not None
+        columns = tuple(self._plain(one) for one in names)
         kind = self.batch_column.base_type
         if kind == "character varying":
             kind = "text"
@@ -282,7 +286,7 @@ class _ViewCompiler:
             key=self.key,
             type=Sql(kind),
         )
-        return self._artifact(name, sql.render("healthy_view", context), reason)
+        return self._artifact(name, names, sql.render("healthy_view", context), reason)
 
     def tasks(self) -> Iterable[Artifact]:
         for task in self.definition.tasks:
@@ -314,9 +318,8 @@ class _ViewCompiler:
                     location=task.place("batches"),
                 )
             about = dict.fromkeys(one for name in read for one in self._about(name))
-            columns = tuple(self._plain(one) for one in read)
             reason = f"task {task.name}: its columns alone, of batches that are healthy in them"
-            return self._healthy(view, columns, _array((*self.whole, *about)), task.on_read, reason)
+            return self._healthy(view, read, _array((*self.whole, *about)), task.on_read, reason)
         within = Sql(f", {sql.literal(seconds(task.window))}") if task.window is not None else _NONE
         return self._view(
             view,
@@ -416,7 +419,7 @@ class _ViewCompiler:
         on_read: str,
         reason: str,
         within: Sql = _NONE,
-        own: tuple[Sql, ...] = (),
+        own: Mapping[str, Sql] = MappingProxyType({}),
     ) -> Artifact:
         """A guarded view of columns of the table, and of its own."""
         wide = sum(self._is_guarded(one) for one in columns) >= _WIDE
@@ -427,7 +430,7 @@ class _ViewCompiler:
             view=sql.identifier(*name),
             options=self.options,
             first=first,
-            others=(*others, *own),
+            others=(*others, *own.values()),
             table=self.table,
             definition=whole.definition,
             columns=whole.columns,
@@ -435,9 +438,12 @@ class _ViewCompiler:
             within=whole.within,
             rows=sql.render("guarded_rows", whole),
         )
-        return self._artifact(name, sql.render("wide_view" if wide else "guarded_view", context), reason)
+        create = sql.render("wide_view" if wide else "guarded_view", context)
+        return self._artifact(name, (*columns, *own), create, reason)
 
-    def _artifact(self, name: tuple[str, str], create: Sql, reason: str) -> Artifact:
+    def _artifact(
+        self, name: tuple[str, str], columns: tuple[str, ...], create: Sql, reason: str
+    ) -> Artifact:
         """The view, readable by the definition's readers."""
         view = sql.identifier(*name)
         statements = [Statement(create)]
@@ -455,6 +461,8 @@ class _ViewCompiler:
             create=tuple(statements),
             reason=reason,
             commented=Sql(f"VIEW {view}"),
+            columns=columns,
+            readers=self.definition.readers,
         )
 
     def makes_schema(self, view: Artifact) -> bool:

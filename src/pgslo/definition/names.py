@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 from pgslo.naming import MAX_BYTES
+from pgslo.sql import BODY_QUOTE
 
 #: What rules, tasks and kinds may be called: they become parts of SQL names and of commands.
 STABLE_NAME = re.compile(r"[a-z_][a-z0-9_]*\Z")
@@ -63,3 +64,12 @@ def check(name: str) -> str:
     if len(name.encode()) > MAX_BYTES:
         raise BadNameError(f"a name may have at most {MAX_BYTES} bytes; PostgreSQL would cut it")
     return name
+
+
+def is_name(text: str) -> bool:
+    """Whether a definition can hold this name of a column, table, schema or role."""
+    try:
+        check(text)
+    except BadNameError:
+        return False
+    return BODY_QUOTE not in text

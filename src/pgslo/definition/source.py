@@ -429,3 +429,16 @@ def resolve(text: str) -> Value:
     if len(text) > MAX_DIGITS or abs(int(number["exponent"] or 0)) > MAX_EXPONENT:
         raise ValueError(f"a number may have at most {MAX_DIGITS} digits and an exponent of {MAX_EXPONENT}")
     return int(text) if _INTEGER.match(text) else decimal.Decimal(text)
+
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_OTHER = {"true", "false", "null", "nan", "inf", "infinity", "yes", "no", "on", "off", "y", "n"}
+_ODD = re.compile("[\x00-\x1f\x7f-\xa0\u2028-\u202e\u2066-\u2069\u200e\u200f\ufeff\ud800-\udfff\ufffe\uffff]")
+
+
+def scalar(text: str) -> str:
+    """A name or value as YAML: plain where that is safe."""
+    if _PLAIN.match(text) and text.lower() not in _OTHER:
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + _ODD.sub(lambda match: f"\\u{ord(match[0]):04x}", escaped) + '"'

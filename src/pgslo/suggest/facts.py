@@ -81,6 +81,7 @@ class Facts:
         references: Found by name and by value.
         rising: Columns that never fall in the order of the batch's time, with how many steps were looked at.
         now: Seconds since 1970 by the database's clock.
+        readers: Roles that may read the table by a grant, and could not read everything anyway.
     """
 
     relation: Relation
@@ -93,6 +94,7 @@ class Facts:
     references: tuple[ReferenceSeen, ...] = ()
     rising: Mapping[str, int] = field(default_factory=dict)
     now: float = 0.0
+    readers: tuple[str, ...] = ()
 
     def seen(self, name: str) -> ColumnSeen:
         """What was seen of a column."""

@@ -10,9 +10,12 @@ import itertools
 import math
 import re
 import statistics
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pgslo.catalog import NUMERIC, TEMPORAL, TEXT, Column
+from pgslo.definition import names
+from pgslo.definition.source import scalar
 from pgslo.sql import identifier
 from pgslo.suggest.facts import ColumnSeen, Facts
 
@@ -136,7 +139,7 @@ def propose(facts: Facts, batch: Batching | None) -> Proposal:
         facts: What was seen.
         batch: The column that tells the batch.
     """
-    head: list[Line] = []
+    head = list(_readers(facts))
     remarks: list[str] = []
     key = facts.relation.primary_key
     if key:
@@ -144,10 +147,10 @@ def propose(facts: Facts, batch: Batching | None) -> Proposal:
             f"key: the primary key ({', '.join(key)}) is taken; PostgreSQL keeps it unique and not null."
         )
     elif facts.unique:
-        listed = ", ".join(_scalar(name) for name in facts.unique)
+        listed = ", ".join(scalar(name) for name in facts.unique)
         head.append(Line(f"key: [{listed}]", "no primary key; counted: different in each row"))
     else:
-        guess = ", ".join(_scalar(name) for name in _guessed_key(facts, batch))
+        guess = ", ".join(scalar(name) for name in _guessed_key(facts, batch))
         head.append(
             Line(
                 f"key: [{guess}]",
@@ -160,7 +163,7 @@ def propose(facts: Facts, batch: Batching | None) -> Proposal:
         )
     else:
         every = f", every: {batch.every}" if batch.every else ""
-        head.append(Line(f"batch: {{by: {_scalar(_expression(batch.column))}{every}}}", batch.reason))
+        head.append(Line(f"batch: {{by: {scalar(_expression(batch.column))}{every}}}", batch.reason))
         fresh = _freshness(facts, batch)
         if fresh is not None:
             head.append(fresh)
@@ -201,6 +204,13 @@ def propose(facts: Facts, batch: Batching | None) -> Proposal:
     return Proposal(tuple(head), columns, (), tuple(remarks))
 
 
+def _readers(facts: Facts) -> Iterator[Line]:
+    """Roles that read the table today, but for those whose names no definition can hold."""
+    named = [role for role in facts.readers if names.is_name(role)]
+    if named:
+        yield Line(f"readers: [{', '.join(map(scalar, named))}]", "may read the table today")
+
+
 def _guessed_key(facts: Facts, batch: Batching | None) -> tuple[str, ...]:
     """What people would most likely call a row by, where nothing proves it."""
     fit = [one for one in facts.columns if one.column.has_equality and one.column.generated != "v"] or list(
@@ -227,10 +237,10 @@ def _freshness(facts: Facts, batch: Batching) -> Line | None:
     )
     reason = f"a batch every {_span(usual)}, the longest gap of the last {len(gaps)} was {_span(largest)}"
     if indexed:
-        text = f"freshness: {{max_age: {span}, of: {_scalar(batch.column)}}}"
+        text = f"freshness: {{max_age: {span}, of: {scalar(batch.column)}}}"
     else:
         text = f"freshness: {{max_age: {span}}}"
-        reason += f"; of: {_scalar(batch.column)} would tell it by the data, and needs an index that begins with that"
+        reason += f"; of: {scalar(batch.column)} would tell it by the data, and needs an index that begins with that"
     age = facts.now - places[0]
     if age > seconds:
         return Line(
@@ -261,7 +271,7 @@ def _of_column(facts: Facts, seen: ColumnSeen, place: int, batch: Batching | Non
     if reference is not None:
         lines.append(
             Line(
-                f"references: {{table: {_relation(identifier(*reference.table).text)}, column: {_scalar(reference.to)}}}",
+                f"references: {{table: {_relation(identifier(*reference.table).text)}, column: {scalar(reference.to)}}}",
                 f"all of {reference.different:,} values are there, and the names fit; no foreign key says so",
             )
         )
@@ -284,7 +294,7 @@ def _of_column(facts: Facts, seen: ColumnSeen, place: int, batch: Batching | Non
     ):
         lines.append(
             Line(
-                f"monotonic: {{order: {_scalar(batch.column)}}}",
+                f"monotonic: {{order: {scalar(batch.column)}}}",
                 f"never fell in {facts.rising[seen.name]:,} steps of the newest rows",
             )
         )
@@ -353,7 +363,7 @@ def _closed(seen: ColumnSeen) -> Line | None:
         return None
     if len(seen.top) < seen.different or (seen.longest or 0) > 60 or min(n for _, n in seen.top) < 3:
         return None
-    values = ", ".join(_text_scalar(value) for value, _ in seen.top)
+    values = ", ".join(scalar(value) for value, _ in seen.top)
     # What was never seen in n draws has a chance below 3/n with 95 % confidence.
     return Line(
         f"accepted_values: {{values: [{values}], at_least: {_step(1 - 3 / seen.present)}}}",
@@ -450,33 +460,8 @@ def _expression(column: str) -> str:
     return identifier(column).text
 
 
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_OTHER = {"true", "false", "null", "nan", "inf", "infinity", "yes", "no", "on", "off", "y", "n"}
-_ODD = re.compile("[\x00-\x1f\x7f-\xa0\u2028-\u202e\u2066-\u2069\u200e\u200f\ufeff\ud800-\udfff\ufffe\uffff]")
-
-
-def _scalar(text: str) -> str:
-    """A name as YAML: plain where that is safe."""
-    return text if _PLAIN.match(text) and text.lower() not in _OTHER else _quoted(text)
-
-
 def _relation(name: str) -> str:
-    return name if re.match(r"[a-z_][a-z0-9_.]*\Z", name) else _quoted(name)
-
-
-def _text_scalar(text: str) -> str:
-    """A value as YAML text."""
-    return _scalar(text)
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + _ODD.sub(lambda match: f"\\u{ord(match[0]):04x}", escaped) + '"'
-
-
-def scalar(text: str) -> str:
-    """A name or value as YAML."""
-    return _scalar(text)
+    return name if re.match(r"[a-z_][a-z0-9_.]*\Z", name) else scalar(name)
 
 
 def is_clock(column: Column) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import textwrap
 
+from pgslo.definition.source import scalar
 from pgslo.sql import identifier
 from pgslo.suggest.facts import Facts
-from pgslo.suggest.propose import Line, Proposal, scalar
+from pgslo.suggest.propose import Line, Proposal
 
 _WIDTH = 110
 #: A reason stands beside its rule where both fit into so many characters.

@@ -1,0 +1,27 @@
+-- Privileges of other roles on each guarded view, and the readers that its installed definition names.
+-- A grant is kept if the view's owner made it, and that owner is the current role, pgslo's owner or a superuser.
+SELECT g.names, d.readers,
+       (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                   'role', coalesce(r.rolname, ''), 'privilege', x.privilege_type, 'column', coalesce(x.attname, ''), 'is_grantable', x.is_grantable,
+                   'is_kept', x.grantor = v.relowner AND (o.rolsuper OR o.rolname = current_user OR o.oid = k.nspowner),
+                   'grantor', pg_catalog.pg_get_userbyid(x.grantor)) ORDER BY x.grantee, x.attnum, x.privilege_type, x.grantor), '[]')
+        FROM (SELECT NULL::name AS attname, 0::smallint AS attnum, e.* FROM pg_catalog.aclexplode(v.relacl) AS e
+              UNION ALL
+              SELECT a.attname, a.attnum, e.* FROM pg_catalog.pg_attribute a CROSS JOIN LATERAL pg_catalog.aclexplode(a.attacl) AS e
+              WHERE a.attrelid = v.oid AND a.attnum > 0 AND NOT a.attisdropped) AS x
+        LEFT JOIN pg_catalog.pg_roles r ON r.oid = x.grantee
+        WHERE x.grantee <> v.relowner AND (x.grantee = 0 OR r.oid IS NOT NULL)) AS grants,
+       -- A new view has the default privileges of the role that creates it.
+       (SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object('role', coalesce(r.rolname, ''), 'privilege', e.privilege_type)), '[]')
+        FROM pg_catalog.pg_default_acl b
+        CROSS JOIN LATERAL pg_catalog.aclexplode(b.defaclacl) AS e
+        LEFT JOIN pg_catalog.pg_roles r ON r.oid = e.grantee
+        WHERE b.defaclrole = current_user::regrole AND b.defaclobjtype = 'r' AND b.defaclnamespace IN (0, v.relnamespace)
+          AND e.grantee <> b.defaclrole AND (e.grantee = 0 OR r.oid IS NOT NULL)
+          AND NOT EXISTS (SELECT FROM pg_catalog.aclexplode(v.relacl) AS x WHERE x.grantee = e.grantee AND x.privilege_type = e.privilege_type)) AS missing
+FROM pgslo_catalog.generated g
+JOIN pgslo_catalog.definition d ON d.name = g.definition
+JOIN pg_catalog.pg_class v ON v.oid = g.object_id
+JOIN pg_catalog.pg_roles o ON o.oid = v.relowner
+JOIN pg_catalog.pg_namespace k ON k.nspname = 'pgslo_catalog'
+WHERE g.kind = 'view' AND g.is_ours

@@ -35,21 +35,12 @@ from pgslo.catalog import (
     TableReader,
     ViewSchema,
 )
-from pgslo.compile import (
-    Compiled,
-    Probe,
-    assertions,
-    compile_definition,
-    grants,
-    placement,
-    queries,
-    read_comment,
-    reading,
-    value_probe,
-    view_probe,
-    view_schemas,
-)
-from pgslo.compile.conditions import reference
+from pgslo.compile import Compiled, Probe, compile_definition, placement, read_comment
+from pgslo.compile.assertions.triggers import other_tables
+from pgslo.compile.probes import queries, value_probe, view_probe
+from pgslo.compile.table import reading
+from pgslo.compile.views import grants
+from pgslo.compile.views import schemas as view_schemas
 from pgslo.definition import names, rules
 from pgslo.definition.rules import Definition
 from pgslo.errors import (
@@ -341,8 +332,8 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
         named.add((definition.schema_name, definition.table_name))
         if definition.labels is not None:
             named.add((definition.labels.schema_name, definition.labels.table_name))
-        named |= assertions.tables(definition)
-        named |= {reference(rule) for rule in definition.rules if isinstance(rule, rules.References)}
+        named |= other_tables(definition)
+        named |= {rule.relation for rule in definition.rules if isinstance(rule, rules.References)}
         for rule in definition.rules:
             if isinstance(rule, rules.SameAs):
                 schema, name = names.split(rule.table)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pgslo import naming
 from pgslo.catalog import Forgery, Installed, ViewSchema, identity
-from pgslo.compile import view_schemas
+from pgslo.compile.views import schemas as view_schemas
 
 What = Literal[
     "quarantine full",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+#: Errors that are gathered at a time: nobody mends more before he tries again.
+MAX_ERRORS = 100
 
 
 @dataclass(frozen=True, order=True)
@@ -74,6 +78,65 @@ class DefinitionErrors(PgsloError):
 
     def __str__(self) -> str:
         return "\n".join(str(error) for error in self.errors)
+
+
+class Problems:
+    """The errors of a definition, gathered so that an author mends it in one go."""
+
+    def __init__(self) -> None:
+        self.errors: list[DefinitionError] = []
+
+    def add(self, error: DefinitionError) -> None:
+        """Keep an error once, however often it is found.
+
+        Raises:
+            DefinitionErrors: It is one too many.
+        """
+        if not any(str(one) == str(error) for one in self.errors):
+            self.errors.append(error)
+        if len(self.errors) >= MAX_ERRORS:
+            self.check()
+
+    def extend(self, errors: Iterable[DefinitionError]) -> None:
+        """Keep several."""
+        for error in errors:
+            self.add(error)
+
+    def collecting(self) -> _Collecting:
+        """Keep the errors that end a ``with`` block, and go on after it."""
+        return _Collecting(self)
+
+    def check(self) -> None:
+        """Raise what was gathered, in file order.
+
+        Raises:
+            DefinitionErrors: There is at least one.
+        """
+        if self.errors:
+            raise DefinitionErrors(tuple(sorted(self.errors, key=_order)))
+
+
+class _Collecting:
+    def __init__(self, problems: Problems) -> None:
+        self._problems = problems
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        match error:
+            case DefinitionErrors():
+                self._problems.extend(error.errors)
+            case DefinitionError():
+                self._problems.add(error)
+            case _:
+                return False
+        return True
+
+
+def _order(error: DefinitionError) -> tuple[str, int, int]:
+    place = error.location
+    return (place.path, place.line, place.column) if place else ("", 0, 0)
 
 
 class ConfigurationError(PgsloError):

@@ -12,8 +12,8 @@ from psycopg.rows import dict_row
 
 from pgslo import database, sql
 from pgslo.catalog import NUMERIC, TEXT, Column, Name, Relation
-from pgslo.compile import texts
-from pgslo.compile.constants import ENUM
+from pgslo.compile.snippets import texts
+from pgslo.compile.snippets.literals import ENUM
 from pgslo.database import Connection
 from pgslo.errors import PgsloError
 from pgslo.sql import Sql

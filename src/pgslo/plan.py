@@ -9,7 +9,8 @@ from typing import Literal
 
 from pgslo import naming, sql
 from pgslo.catalog import Catalog, Installed, Name
-from pgslo.compile import Artifact, Choice, Compiled, Statement, drop, grants
+from pgslo.compile import Artifact, Choice, Compiled, Statement, drop
+from pgslo.compile.views import grants
 from pgslo.errors import PlanError
 from pgslo.sql import Sql
 

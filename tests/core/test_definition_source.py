@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pgslo.definition import source
-from pgslo.errors import DefinitionError, DefinitionErrors
+from pgslo.errors import MAX_ERRORS, DefinitionError, DefinitionErrors
 
 
 @pytest.fixture(autouse=True, params=["CSafeLoader", "SafeLoader"], scope="module")
@@ -192,7 +192,7 @@ def test_all_errors_are_told_in_file_order():
 
 
 def test_no_more_than_a_hundred():
-    assert len(errors("".join(f"{n}: 1\n" for n in range(500)))) == source.MAX_ERRORS
+    assert len(errors("".join(f"{n}: 1\n" for n in range(500)))) == MAX_ERRORS
 
 
 def test_a_byte_order_mark_and_carriage_returns_are_no_matter():

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from pgslo.compile.promises import number
+from pgslo.compile.wording import number
 
 BOUNDS = (
     *(

@@ -1,4 +1,4 @@
-"""What the compiler makes: objects, each with the statements that make and unmake it, and why it is the one chosen."""
+"""What the table makes: objects, each with the statements that make and unmake it, and why it is the one chosen."""
 
 from __future__ import annotations
 
@@ -174,14 +174,14 @@ def drop(
     waits = ("waits for running reads and writes",)
     match kind:
         case "function":
-            qualified = sql.identifier(naming.GENERATED_SCHEMA, *names)
-            return (Statement(sql.render("drop", _Drop(Sql("FUNCTION"), qualified))),)
+            generated = sql.identifier(naming.GENERATED_SCHEMA, *names)
+            return (Statement(sql.render("drop", _Drop(Sql("FUNCTION"), generated))),)
         case "table":
-            qualified = sql.identifier(naming.GENERATED_SCHEMA, *names)
+            generated = sql.identifier(naming.GENERATED_SCHEMA, *names)
             kept = ("waits for transactions that are noted in it",)
             return (
                 Statement(
-                    sql.render("drop", _Drop(Sql("TABLE"), qualified)),
+                    sql.render("drop", _Drop(Sql("TABLE"), generated)),
                     "ACCESS EXCLUSIVE",
                     ".".join((naming.GENERATED_SCHEMA, *names)),
                     hazards=kept,
@@ -209,7 +209,7 @@ def drop(
             )
     assert relation is not None, f"{kind} stands on a table"
     if kind == "trigger":
-        stands = Sql(f"{name} ON {table(relation)}")
+        stands = Sql(f"{name} ON {qualified(relation)}")
         dropped = Statement(
             sql.render("drop", _Drop(Sql("TRIGGER"), stands)),
             "ACCESS EXCLUSIVE",
@@ -220,7 +220,7 @@ def drop(
         if not cloned:
             return (dropped,)
         # DROP TRIGGER takes the partitions before the whole table, and every INSERT the other way round: each would wait for the other.
-        first = sql.render("lock_whole", _Locked(table(relation)))
+        first = sql.render("lock_whole", _Locked(qualified(relation)))
         return (Statement(first, "ACCESS EXCLUSIVE", on, hazards=waits), dropped)
     if kind == "not_null" and validated:
         context = NotNull.of(relation, names[0])
@@ -228,7 +228,7 @@ def drop(
         text = sql.render("not_null_drop", context)
         return (Statement(text, "ACCESS EXCLUSIVE", on, hazards=waits, then=forgotten),)
     constraint = NotNull.of(relation, names[0]).constraint if kind == "not_null" else name
-    text = sql.render("drop_constraint", Constraint(table(relation), constraint))
+    text = sql.render("drop_constraint", Constraint(qualified(relation), constraint))
     return (Statement(text, "ACCESS EXCLUSIVE", on, hazards=waits),)
 
 
@@ -254,10 +254,10 @@ class NotNull:
     def of(relation: Name, column: str) -> NotNull:
         """The context for a column of a table."""
         return NotNull(
-            table=table(relation),
+            table=qualified(relation),
             constraint=sql.identifier(not_null_constraint(column)),
             column=sql.identifier(column),
-            relation=sql.literal(str(table(relation))),
+            relation=sql.literal(str(qualified(relation))),
             column_name=sql.literal(column),
         )
 
@@ -289,6 +289,6 @@ class _Unregister:
     definition: Sql
 
 
-def table(name: Name) -> Sql:
+def qualified(name: Name) -> Sql:
     """A table's qualified name."""
     return sql.identifier(*name)

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from pgslo import sql
 from pgslo.catalog import Catalog, Citus, Engine, Name, Placement
-from pgslo.compile import reading
 from pgslo.compile.artifact import Artifact
-from pgslo.compile.mechanisms import Choice
+from pgslo.compile.choice import Choice
+from pgslo.compile.table import reading
 from pgslo.definition import assertions, bounds, rules
 from pgslo.definition.rules import Definition
 from pgslo.errors import CatalogError, DatabaseError, PlanError

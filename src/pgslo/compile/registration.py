@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from pgslo import sql
-from pgslo.compile import conditions, measures, measuring, pairs, post_processing, promises, reading, writes
-from pgslo.compile.arrival import Batching
 from pgslo.compile.artifact import Artifact, Statement
-from pgslo.compile.constants import seconds
-from pgslo.compile.measures import Measured
-from pgslo.compile.measuring import Measuring
-from pgslo.compile.mechanisms import Choice
-from pgslo.compile.writes import WriteCompiler
+from pgslo.compile.part import Part
+from pgslo.compile.snippets.literals import seconds
+from pgslo.compile.table import reading
+from pgslo.compile.table.batching import Batching
+from pgslo.compile.table.context import TableContext
 from pgslo.definition import rules
 from pgslo.definition.rules import Definition
 from pgslo.errors import CatalogError
@@ -31,90 +30,58 @@ class _Register:
     document: Sql
 
 
-def is_measured(compiler: WriteCompiler, measured: Measuring) -> bool:
-    """Whether batches are measured: triggers count them, or the table can be asked."""
-    return compiler.writes.mode == "bulk" or measured.recount is not None
+#: What the document says of a definition, in this order.
+_FIELDS = (
+    "name",
+    "relation",
+    "owner",
+    "description",
+    "key",
+    "writes",
+    "batch_every",
+    "batch_by",
+    "batch_place",
+    "schema",
+    "on_read",
+    "max_bytes",
+    "settle",
+    "batch_is_of_row",
+    "recount",
+    "judge",
+    "batch_column",
+    "place_is_number",
+    "sensitivity",
+    "holidays",
+    "tallies",
+    "target",
+    "span",
+    "budgeting",
+    "max_age",
+    "age_of",
+    "readers",
+    "types",
+    "reader",
+    "writer",
+    "post_processing",
+    "reads",
+    "pairs",
+    "watched",
+    "rules",
+    "tasks",
+)
 
 
-def registration(
-    compiler: WriteCompiler,
-    choices: tuple[Choice, ...],
-    key: tuple[str, ...],
-    measured: Measuring,
-    tallies: tuple[str, ...],
-    over_batches: dict[str, Measured],
-    paired: pairs.Compiler | None,
-    asserted: tuple[dict[str, object], ...],
-) -> Artifact:
-    """What tells the runtime names, owners, promises and ways to measure.
+def registration(table: TableContext, so_far: Part) -> Part:
+    """Make what tells the runtime names, owners, promises and ways to measure."""
+    return Part(artifacts=(_artifact(table, so_far),))
 
-    Args:
-        compiler: Of the definition.
-        choices: How its rules are enforced.
-        key: Columns by which people are told of a row.
-        measured: How its batches are measured.
-        tallies: Sums that rules over a batch need, in their order.
-        over_batches: How each rule over batches is measured, by its name.
-        paired: What pairs predictions with labels, if anything does.
-        asserted: Its assertions, as the runtime is told.
 
-    Raises:
-        CatalogError: It lists holidays, and its batches have no date.
-    """
-    definition = compiler.definition
-    counted = is_measured(compiler, measured)
-    watches = definition.watch and counted
-    schema = next((choice.rule for choice in choices if isinstance(choice.rule, rules.Schema)), None)
-    document = {
-        "name": definition.name,
-        "relation": str(compiler.table),
-        "owner": definition.owner,
-        "description": definition.description,
-        "key": key,
-        "writes": compiler.writes.mode,
-        "batch_every": compiler.batching.every,
-        "batch_by": compiler.batching.raw_row.text if compiler.batching.by_value else None,
-        "batch_place": compiler.batching.place.text if compiler.batching.by_value else None,
-        "schema": json.loads(writes.wanted_schema(schema)) if isinstance(schema, rules.Schema) else None,
-        "on_read": definition.on_read,
-        **({"max_bytes": definition.max_bytes} if definition.max_bytes != _MAX_BYTES else {}),
-        "settle": seconds(definition.settle or _SETTLE),
-        "batch_is_of_row": measured.of_row,
-        "recount": measured.recount,
-        "judge": measured.judge,
-        "batch_column": compiler.batching.column,
-        **({"place_is_number": True} if compiler.batching.by_value and not compiler.batching.dated else {}),
-        "sensitivity": definition.sensitivity,
-        **_holidays(definition, compiler.batching),
-        **({"tallies": tallies} if tallies else {}),
-        **_objective(definition),
-        **_freshness(over_batches),
-        **({"readers": definition.readers} if definition.readers else {}),
-        **_for_owner(compiler, choices),
-        **post_processing.registered(definition),
-        **({"reads": read} if (read := reading.others(definition, compiler.subject)) else {}),
-        **({"pairs": paired.document()} if paired else {}),
-        "watched": [{"name": one.column.name, "kind": one.kind} for one in measured.watched if counted],
-        "rules": [
-            *(measuring.learned(measured.watched) if watches else ()),
-            *(_registered(choice, over_batches.get(choice.rule.name)) for choice in choices),
-            *asserted,
-        ],
-        "tasks": [
-            {
-                "name": task.name,
-                "contact": task.contact,
-                "reads": task.reads,
-                "reads_from": "sql" if task.sql is not None else "definition",
-                "view": task.view,
-                "on_read": task.on_read,
-                **({"gate": _gate(task.gate)} if task.gate else {}),
-                **({"within": seconds(task.window)} if task.window is not None else {}),
-                **({"batches": task.batches} if task.batches != "all" else {}),
-            }
-            for task in definition.tasks
-        ],
-    }
+def _artifact(table: TableContext, so_far: Part) -> Artifact:
+    definition = table.definition
+    told = {**_stated(table), **so_far.registered, "rules": _in_order(definition, so_far.rules)}
+    if so_far.tallies:
+        told["tallies"] = [tally.name for tally in so_far.tallies]
+    document = {name: told[name] for name in _FIELDS if name in told}
     plain = Artifact(
         "registration", (definition.name,), definition.name, (Statement(_document(document)),), ""
     )
@@ -130,6 +97,55 @@ def registration(
     )
 
 
+def _stated(table: TableContext) -> dict[str, Any]:
+    """What the definition itself says."""
+    definition, batching = table.definition, table.batching
+    read = reading.others(definition, table.subject)
+    return {
+        "name": definition.name,
+        "relation": str(table.qualified),
+        "owner": definition.owner,
+        "description": definition.description,
+        "key": table.key,
+        "writes": table.writes.mode,
+        "batch_every": batching.every,
+        "batch_by": batching.raw_row.text if batching.by_value else None,
+        "batch_place": batching.place.text if batching.by_value else None,
+        "on_read": definition.on_read,
+        **({"max_bytes": definition.max_bytes} if definition.max_bytes != _MAX_BYTES else {}),
+        "settle": seconds(definition.settle or _SETTLE),
+        "batch_column": batching.column,
+        **({"place_is_number": True} if batching.by_value and not batching.dated else {}),
+        "sensitivity": definition.sensitivity,
+        **_holidays(definition, batching),
+        **_objective(definition),
+        **({"readers": definition.readers} if definition.readers else {}),
+        **({"reads": read} if read else {}),
+        "tasks": [_task(task) for task in definition.tasks],
+    }
+
+
+def _in_order(definition: Definition, told: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:
+    """Rules whose bounds are learned, then the others as the definition has them, then assertions."""
+    place = {rule.name: n for n, rule in enumerate((*definition.rules, *definition.assertions))}
+    return sorted(told, key=lambda one: -1 if one["kind"] == "learned" else place[one["name"]])
+
+
+def _task(task: rules.Task) -> dict[str, Any]:
+    """A task as the runtime is told."""
+    return {
+        "name": task.name,
+        "contact": task.contact,
+        "reads": task.reads,
+        "reads_from": "sql" if task.sql is not None else "definition",
+        "view": task.view,
+        "on_read": task.on_read,
+        **({"gate": _gate(task.gate)} if task.gate else {}),
+        **({"within": seconds(task.window)} if task.window is not None else {}),
+        **({"batches": task.batches} if task.batches != "all" else {}),
+    }
+
+
 def _gate(gate: rules.Gate) -> dict[str, object]:
     """A task's gate as the runtime is told."""
     told: dict[str, object] = {"batches": gate.batches}
@@ -137,41 +153,6 @@ def _gate(gate: rules.Gate) -> dict[str, object]:
         if wanted is not None:
             age = {"max_age": seconds(wanted.max_age)} if wanted.max_age else {}
             told[name] = {"snapshot": wanted.snapshot, **age}
-    return told
-
-
-def _registered(choice: Choice, measured: Measured | None) -> dict[str, object]:
-    """A rule as the runtime is told."""
-    rule = choice.rule
-    told: dict[str, object] = {
-        "name": rule.name,
-        "kind": rule.custom_kind if isinstance(rule, rules.Custom) else rule.kind,
-        "columns": conditions.columns(rule),
-        "on_breach": rule.on_breach,
-        "at_least": rule.at_least,
-        "at_most": rule.at_most,
-        "samples": rule.samples,
-        "mechanism": choice.mechanism,
-        "promise": promises.promise(rule),
-        "owner": rule.owner,
-        "description": rule.description,
-        "tags": rule.tags,
-        "scope": measured.scope if measured else "row",
-    }
-    if choice.rests_on is not None:
-        told["rests_on"] = choice.rests_on
-    if measured:
-        told["measure"] = measured.measure
-        told |= {"warn_low": measured.low, "warn_high": measured.high}
-        told |= {"reject_low": measured.reject_low, "reject_high": measured.reject_high}
-    elif rule.reject_below is not None:
-        told |= {"measure": measures.share(rule), "reject_low": rule.reject_below}
-    if rule.target is not None:
-        told["target"] = rule.target
-    if rule.window is not None:
-        told["span"] = seconds(rule.window)
-    if (rule.opens_after, rule.resolves_after) != (1, 1):
-        told |= {"missed_before_open": rule.opens_after, "met_before_resolve": rule.resolves_after}
     return told
 
 
@@ -195,24 +176,6 @@ def _holidays(definition: Definition, batching: Batching) -> dict[str, object]:
             location=definition.place("holidays"),
         )
     return {}
-
-
-def _freshness(over_batches: dict[str, Measured]) -> dict[str, object]:
-    for one in over_batches.values():
-        if one.measure["form"] == "age":
-            return {"max_age": f"{one.high:.0f} seconds", "age_of": one.measure.get("function")}
-    return {}
-
-
-def _for_owner(compiler: WriteCompiler, choices: tuple[Choice, ...]) -> dict[str, object]:
-    """The functions by which the runtime reads and writes a table of another role with that role's rights."""
-    writes = any(choice.rule.on_breach == "quarantine" for choice in choices)
-    names = [one.names[0] for one in compiler.for_owner(writes=writes)]
-    known = compiler.known_types(compiler.relation)
-    return {
-        **({} if known is None else {"types": known}),
-        **dict(zip(("reader", "writer"), names, strict=False)),
-    }
 
 
 def _document(document: object) -> Sql:

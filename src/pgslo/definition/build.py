@@ -26,8 +26,8 @@ from pgslo.definition.rules import (
     Unique,
 )
 from pgslo.definition.shapes import canonical
-from pgslo.definition.source import Mapping, Node, Problems, Scalar, Sequence
-from pgslo.errors import DefinitionError, Location
+from pgslo.definition.source import Mapping, Node, Scalar, Sequence
+from pgslo.errors import DefinitionError, Location, Problems
 from pgslo.expression import Expression
 
 _DIGEST = 8

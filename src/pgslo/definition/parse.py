@@ -40,8 +40,8 @@ from pgslo.definition.rules import (
     WantedSnapshot,
 )
 from pgslo.definition.shapes import Name, Shape, canonical, close_match, describe
-from pgslo.definition.source import Node, Problems, Scalar, Sequence
-from pgslo.errors import DefinitionError, DefinitionErrors, Location
+from pgslo.definition.source import Node, Scalar, Sequence
+from pgslo.errors import DefinitionError, DefinitionErrors, Location, Problems
 
 _NO_KINDS: Mapping[str, CustomKind] = {}
 _A = {"rule": "A rule", "assertion": "An assertion"}

@@ -108,6 +108,18 @@ class Rule(BaseModel):
         """Where a parameter stands, or the rule when it is not written out."""
         return self.places.get(parameter, self.location)
 
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Columns that it names besides the one that it stands under."""
+        return ()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Every column that it reads, its own first, without repetition."""
+        first = (self.column,) if self.column else ()
+        where = self.where.columns if self.where else ()
+        return tuple(dict.fromkeys((*first, *self.others, *where)))
+
 
 class NotNull(Rule):
     """The column has a value."""
@@ -166,6 +178,11 @@ class ExpressionRule(Rule):
     kind = "expression"
     expression: Expression
 
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Columns that it names besides the one that it stands under."""
+        return self.expression.columns
+
 
 class Compare(Rule):
     """Two columns of the row compare as stated; a NULL on either side passes."""
@@ -174,6 +191,11 @@ class Compare(Rule):
     left: str
     operator: Operator
     right: str
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Columns that it names besides the one that it stands under."""
+        return (self.left, self.right)
 
 
 class References(Rule):
@@ -190,12 +212,22 @@ class References(Rule):
         schema, name = names.split(self.table)
         return schema, name
 
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Columns that it names besides the one that it stands under."""
+        return self.columns
+
 
 class Unique(Rule):
     """No two rows have the same values in these columns; a NULL in any of them passes."""
 
     kind = "unique"
     columns: tuple[str, ...] = Field(min_length=1)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Columns that it names besides the one that it stands under."""
+        return self.columns
 
 
 class Schema(Rule):
@@ -222,6 +254,11 @@ class Repair(Rule):
     clip: tuple[Number | str | None, Number | str | None] | None = None
     default: Scalar | None = None
 
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Columns that it names besides the one that it stands under."""
+        return self.expression.columns if self.expression else ()
+
 
 class Custom(Rule):
     """A kind of the organisation's own: the condition is what its template prints.
@@ -240,6 +277,11 @@ class Custom(Rule):
     parameters: dict[str, Any] = Field(default_factory=dict)
     columns: tuple[str, ...] = ()
     condition: Expression
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Columns that it names besides the one that it stands under."""
+        return self.condition.columns
 
 
 class BatchRule(Rule):
@@ -262,6 +304,11 @@ class BatchRule(Rule):
     def high(self) -> float | None:
         """Largest value that meets it."""
         return self.max if self.max is not None else self.warn_above
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Every column that it reads; not those of its ``where``: a batch of these rows misses it whoever reads them."""
+        return tuple(dict.fromkeys((*((self.column,) if self.column else ()), *self.others)))
 
 
 class Completeness(BatchRule):
@@ -350,6 +397,11 @@ class NoOverlap(BatchRule):
     end: str
     per: tuple[str, ...] = ()
 
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Columns that it names besides the one that it stands under."""
+        return (self.start, self.end)
+
 
 class Monotonic(BatchRule):
     """Values only rise, or only fall, in the order of other columns."""
@@ -368,6 +420,11 @@ class SameAs(BatchRule):
     table: str
     on: tuple[str, ...] = Field(min_length=1)
     columns: tuple[str, ...] = ()
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Columns that it names besides the one that it stands under."""
+        return self.columns or self.on
 
 
 class QueryRule(BatchRule):
@@ -394,6 +451,11 @@ class MlMetric(BatchRule):
     per: tuple[str, ...] = ()
     confidence: float = 0.95
     columns: tuple[str, ...] = ()
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Columns that it names besides the one that it stands under."""
+        return self.columns
 
 
 class Assertion(Rule):

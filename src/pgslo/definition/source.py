@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from pgslo.errors import DefinitionError, DefinitionErrors, Location
+from pgslo.errors import DefinitionError, DefinitionErrors, Location, Problems
 from pgslo.sql import BODY_QUOTE
 
 MAX_BYTES = 1_000_000
@@ -26,8 +26,6 @@ MAX_EXPLAINED = 20_000
 MAX_DEPTH = 40
 MAX_DIGITS = 200
 MAX_EXPONENT = 1_000
-#: An author mends so many at a time.
-MAX_ERRORS = 100
 
 #: libyaml where PyYAML has it: ten times as fast, the same events.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -55,33 +53,6 @@ _SYNTAX_HINTS = (
     ("expected <block end>", "Look at the indentation, or put the whole text in quotes."),
     ("expected ',' or", "Close the bracket, or put the text in quotes."),
 )
-
-
-class Problems:
-    """The errors of a file, gathered so that an author mends it in one go."""
-
-    def __init__(self) -> None:
-        self.errors: list[DefinitionError] = []
-
-    def add(self, error: DefinitionError) -> None:
-        """Keep an error; too many of them end the reading."""
-        self.errors.append(error)
-        if len(self.errors) >= MAX_ERRORS:
-            self.check()
-
-    def check(self) -> None:
-        """Raise what was gathered, in file order.
-
-        Raises:
-            DefinitionErrors: There is at least one.
-        """
-        if self.errors:
-            raise DefinitionErrors(tuple(sorted(self.errors, key=_order)))
-
-
-def _order(error: DefinitionError) -> tuple[str, int, int]:
-    place = error.location
-    return (place.path, place.line, place.column) if place else ("", 0, 0)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,197 @@
+"""What counts the rows of each batch, what is present in them, and the sums that rules need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pgslo import sql
+from pgslo.compile.batches.profiles import Watched
+from pgslo.compile.part import Tally
+from pgslo.compile.rows.passing import passes
+from pgslo.compile.table.context import TableContext
+from pgslo.compile.table.subject import ROW
+from pgslo.definition import rules
+from pgslo.sql import Sql
+
+_NOTHING = Sql("")
+
+
+@dataclass(frozen=True)
+class _Passes:
+    passes: Sql
+
+
+@dataclass(frozen=True)
+class _Column:
+    column: Sql
+
+
+@dataclass(frozen=True)
+class _Value:
+    value: Sql
+
+
+@dataclass(frozen=True)
+class _Count:
+    batch_raw: Sql
+    batch_name: Sql
+    batch_place: Sql
+    present: Sql
+    tallies: Sql
+    failed: Sql
+    sample: Sql
+    #: Numbers the batches where only the first are named; empty elsewhere.
+    ordinal: Sql
+    source: Sql
+
+
+@dataclass(frozen=True)
+class _Open:
+    rows: Sql
+    values: Sql
+    count: Sql
+
+
+@dataclass(frozen=True)
+class _Raising:
+    """A sum that may raise an error, and its place in the array of sums and of rows for which they raise one."""
+
+    ordinal: Sql
+    raising: Sql
+    value: Sql
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """Stands for what triggers do alone: they record sums by name, and run in sessions that keep plans."""
+
+
+@dataclass(frozen=True)
+class _CountApart:
+    values: Sql
+    plain: Sql
+    raising: tuple[_Raising, ...]
+    slots: Sql
+    raised: Sql
+    recorded: tuple[_Recorded, ...]
+    batch_raw: Sql
+    batch_name: Sql
+    batch_place: Sql
+
+
+@dataclass(frozen=True)
+class CountedApart:
+    """What counts batches where a sum raises an error for a row: some rows or all of the table, and each sum by itself."""
+
+    open: Sql
+    open_all: Sql
+    count: Sql
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """What a template without fields is given."""
+
+
+def count(
+    table: TableContext,
+    columns: tuple[Watched, ...],
+    tallies: tuple[Tally, ...],
+    source: Sql,
+    judged: tuple[rules.Rule, ...],
+    *,
+    sample: Sql,
+    names_first: bool = False,
+) -> Sql:
+    """Return the query that counts rows by their batch.
+
+    Args:
+        table: The definition and its table.
+        columns: Whose values are counted.
+        tallies: Sums over the rows.
+        source: The rows, in the words of a FROM clause.
+        judged: Rules whose failing rows are counted.
+        sample: What is sampled of them.
+        names_first: Whether only the first of very many batches are named by a hash.
+    """
+    # Hashing the names of very many batches takes as long as counting their rows, and only so many are recorded.
+    is_limited = names_first and table.batching.names is not None
+    name = table.batching.name
+    context = _Count(
+        batch_raw=table.batching.raw_row,
+        batch_name=sql.render("batch_first_name", _Value(name)) if is_limited else name,
+        batch_place=table.batching.place,
+        present=sql.join(
+            ", ",
+            (sql.render("count_present", _Column(sql.identifier(one.column.name))) for one in columns),
+        ),
+        tallies=sql.join(", ", (sql.render("count_tally", _Value(one.value)) for one in tallies)),
+        failed=sql.join(
+            _NEXT_LINE,
+            (sql.render("count_failing", _Passes(passes(rule, table.subject, ROW))) for rule in judged),
+        ),
+        sample=sample,
+        ordinal=sql.render("count_ordinal", Nothing()) if is_limited else _NOTHING,
+        source=source,
+    )
+    return sql.render("count_batches", context)
+
+
+def cursors(tallies: tuple[Tally, ...]) -> tuple[Sql, ...]:
+    """The declarations that :func:`apart` needs."""
+    return (sql.render("counted_rows", Nothing()),) if any(one.reads for one in tallies) else ()
+
+
+def apart(
+    table: TableContext,
+    columns: tuple[Watched, ...],
+    tallies: tuple[Tally, ...],
+    rows: Sql,
+    *,
+    sample: Sql,
+    raised: Sql | None = None,
+) -> tuple[CountedApart, ...]:
+    """What counts batches where a sum raises an error for a row; nothing if no sum can.
+
+    Args:
+        table: The definition and its table.
+        columns: Whose values are counted.
+        tallies: Sums over the rows.
+        rows: The rows, or some rows of the table.
+        sample: What is sampled of them.
+        raised: In a trigger, what a row adds to the rows for which a sum raises an error.
+    """
+    if not any(one.reads for one in tallies):
+        return ()
+    values = sql.join(", ", (one.value for one in tallies))
+    opened = [
+        sql.render(
+            "open_counted", _Open(source, values, count(table, columns, (), source, (), sample=sample))
+        )
+        for source in (rows, Sql(f"{table.qualified} AS r"))
+    ]
+    context = _CountApart(
+        values=values,
+        plain=sql.join(", ", (sql.literal(None) if one.reads else one.value for one in tallies)),
+        raising=tuple(
+            _Raising(sql.literal(ordinal), sql.literal(len(tallies) + ordinal), one.value)
+            for ordinal, one in enumerate(tallies, start=1)
+            if one.reads
+        ),
+        slots=sql.literal(2 * len(tallies)),
+        raised=raised or one(),
+        recorded=(_Recorded(),) if raised else (),
+        batch_raw=table.batching.raw_row,
+        batch_name=table.batching.name,
+        batch_place=table.batching.place,
+    )
+    return (CountedApart(opened[0], opened[1], sql.render("count_apart", context)),)
+
+
+def one() -> Sql:
+    """Return what counts a row once."""
+    return sql.render("tally_one", Nothing())
+
+
+#: Rules stand one below the other, as their author wrote them.
+_NEXT_LINE = ",\n" + " " * 23

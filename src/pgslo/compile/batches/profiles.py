@@ -1,0 +1,182 @@
+"""The columns whose profile is kept, how values of theirs are sampled, and the rules that are learned of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pgslo import sql
+from pgslo.catalog import NUMERIC, TEMPORAL, Column, Relation
+from pgslo.compile.snippets import literals, session_settings, texts
+from pgslo.compile.snippets.literals import ARRAY, COMPOSITE, GEOMETRIC, RANGE
+from pgslo.compile.table.context import TableContext
+from pgslo.compile.table.subject import ROW
+from pgslo.definition.rules import Definition
+from pgslo.expression.session import Settings
+from pgslo.sql import Sql
+
+Kind = Literal["number", "time", "text"]
+
+
+#: Name of the learned rule about the table as a whole: its rows, and whether they can be measured at all.
+TABLE_RULE = "learned"
+
+
+_WHOLE_NUMBERS = {"smallint", "integer", "bigint"}
+
+
+#: Values of these are long, have no form in text that every session prints alike, or both: only their presence counts.
+_OPAQUE = {"bytea", "json", "jsonb", "xml", "tsvector", "tsquery", "money", "interval"}
+
+
+@dataclass(frozen=True)
+class _Column:
+    column: Sql
+
+
+@dataclass(frozen=True)
+class _Sample:
+    column: Sql
+    text: Sql
+
+
+@dataclass(frozen=True)
+class _Values:
+    values: Sql
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A hash that chooses the rows of a sample, and their values as text."""
+
+    entity: Sql
+    values: Sql
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A column whose profile is kept, and how its values read."""
+
+    column: Column
+    kind: Kind
+
+
+def watched(definition: Definition, relation: Relation) -> tuple[Watched, ...]:
+    """The columns whose profile is kept, in the table's order.
+
+    Left out are the columns that name the batch, which are the same in all of its rows, and virtual columns, which
+    triggers see as NULL.
+    """
+    return tuple(
+        Watched(column, _kind(column)) for column in relation.columns if is_watched(definition, column)
+    )
+
+
+def is_watched(definition: Definition, column: Column) -> bool:
+    """Whether a column's profile is kept; :func:`watched` says which are not."""
+    by = definition.batch.by if definition.batch else None
+    names_batch = by is not None and by.text == column.name
+    return not names_batch and column.name not in definition.unwatched and column.generated != "v"
+
+
+def is_sampled(column: Column) -> bool:
+    """Whether a profile knows a column's values, rather than whether they are NULL alone."""
+    return _form(Watched(column, _kind(column))) != "presence"
+
+
+def _kind(column: Column) -> Kind:
+    if not column.plain:
+        return "text"
+    if column.category == NUMERIC and column.base_type not in _OPAQUE:
+        return "number"
+    if column.category == TEMPORAL and column.base_type in literals.DAYS:
+        return "time"
+    return "text"
+
+
+def learned(columns: tuple[Watched, ...]) -> tuple[dict[str, object], ...]:
+    """The rules whose bounds are learned, as the runtime knows them: one for each column, and one for the table."""
+    named = [
+        (f"{one.column.name}_learned", [one.column.name], f"{one.column.name} as its history has it")
+        for one in columns
+    ]
+    return tuple(
+        {
+            "name": name,
+            "kind": "learned",
+            "columns": about,
+            "on_breach": "warn",
+            "at_least": None,
+            "at_most": None,
+            "samples": 0,
+            "mechanism": "at close",
+            "promise": promise,
+            "owner": None,
+            "description": None,
+            "tags": [],
+            "scope": "batch",
+            "measure": {"from": "learned"},
+        }
+        for name, about, promise in (
+            *named,
+            (TABLE_RULE, [], "rows as many, and as different, as the table's history has them"),
+        )
+    )
+
+
+def sampled(table: TableContext, columns: tuple[Watched, ...]) -> Sampled:
+    """A hash of what a row is about, and its values as text."""
+    values = (_sampled_value(one) for one in columns)
+    return Sampled(_entity(table, columns), sql.join("", (Sql(f", {value}") for value in values)))
+
+
+def _sampled_value(one: Watched) -> Sql:
+    value = _Sample(sql.identifier(one.column.name), texts.text(one.column, ROW))
+    return sql.render(f"sample_{_form(one)}", value)
+
+
+def sample(table: TableContext, columns: tuple[Watched, ...]) -> Sql:
+    """Return what is sampled of the rows that are counted."""
+    return sql.render("sample_within", sampled(table, columns))
+
+
+def _form(one: Watched) -> str:
+    column = one.column
+    if one.kind == "text" and (
+        column.base_type in _OPAQUE
+        or column.category in (ARRAY, COMPOSITE, GEOMETRIC, RANGE)
+        or column.category not in ("S", "E", "B", "N", "D", "U", "I")
+    ):
+        return "presence"
+    return one.kind
+
+
+def _entity(table: TableContext, watched: tuple[Watched, ...]) -> Sql:
+    """A hash of what the row is about: its key without what names the batch, so that batches sample the same entities.
+
+    Where the key names nothing but the batch, all values together stand for it: rows of a batch must differ, or all or
+    none of them are sampled.
+    """
+    by = table.definition.batch.by if table.definition.batch else None
+    key = tuple(name for name in table.key if by is None or name not in by.columns)
+    columns = [column for name in key if (column := table.relation.column(name))]
+    if not columns:
+        values = (_sampled_value(one) for one in watched if _form(one) != "presence")
+        return sql.render("entity_text", _Values(sql.join(", ", (sql.literal(""), *values))))
+    if len(columns) == 1 and columns[0].base_type in _WHOLE_NUMBERS:
+        return sql.render("entity_number", _Column(sql.identifier(columns[0].name)))
+    values = (
+        sql.render(
+            "sample_time" if _kind(column) == "time" else "sample_number",
+            _Sample(sql.identifier(column.name), texts.text(column, ROW)),
+        )
+        for column in columns
+    )
+    return sql.render("entity_text", _Values(sql.join(", ", values)))
+
+
+def printed(table: TableContext, watched: tuple[Watched, ...]) -> frozenset[Settings]:
+    """The settings that samples depend on: a row that leaves is found by the same text as it came with."""
+    of_key = (Watched(one, _kind(one)) for name in table.key if (one := table.relation.column(name)))
+    sampled = (one for one in watched if _form(one) != "presence")
+    return session_settings.printed(one.column for one in (*of_key, *sampled) if one.kind != "time")

@@ -1,0 +1,80 @@
+"""The function that counts batches from the table itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pgslo import naming, sql
+from pgslo.compile.artifact import Artifact
+from pgslo.compile.batches.counting import CountedApart, apart, count, cursors
+from pgslo.compile.batches.profiles import Watched, sample
+from pgslo.compile.part import Tally
+from pgslo.compile.snippets import session_settings
+from pgslo.compile.snippets.undoing import Undoing
+from pgslo.compile.table.context import TableContext
+from pgslo.compile.table.subject import ROW
+from pgslo.sql import Sql
+
+
+@dataclass(frozen=True)
+class _Recount:
+    source: Sql
+    function: Sql
+    cursors: tuple[Sql, ...]
+    count: Sql
+    count_all: Sql
+    apart: tuple[CountedApart, ...]
+    undoing: tuple[Undoing, ...]
+
+
+@dataclass(frozen=True)
+class _SourceNamed:
+    table: Sql
+    name: Sql
+
+
+@dataclass(frozen=True)
+class _Source:
+    table: Sql
+    value: Sql
+    type: Sql
+    span: Sql
+
+
+def recount(
+    table: TableContext, name: str, columns: tuple[Watched, ...], tallies: tuple[Tally, ...]
+) -> Artifact:
+    """Make the function that counts batches from the table itself."""
+    batch = table.definition.batch
+    assert batch is not None
+    assert batch.by is not None
+    place = _Source(
+        table=table.qualified,
+        value=table.batching.key(ROW),
+        type=table.batching.type,
+        span=sql.literal(table.batching.every or ""),
+    )
+    if table.batching.names == "batch_hidden_name":
+        # One batch alone, because their order is that of arrival.
+        named = table.batching.named(ROW)
+        bounded = sql.render("recount_source_named", _SourceNamed(table.qualified, named))
+    else:
+        bounded = sql.render("recount_source_every" if batch.every is not None else "recount_source", place)
+    sampled, whole = sample(table, columns), Sql(f"{table.qualified} AS r")
+    context = _Recount(
+        source=table.source(),
+        function=sql.identifier(naming.GENERATED_SCHEMA, name),
+        cursors=cursors(tallies),
+        count=count(table, columns, tallies, bounded, (), sample=sampled),
+        count_all=count(table, columns, tallies, whole, (), sample=sampled),
+        apart=apart(table, columns, tallies, bounded, sample=sampled),
+        undoing=table.undoing,
+    )
+    return table.function(
+        name,
+        sql.render("recount", context),
+        "counts batches from the table itself, for rows that were there before pgslo or came unseen",
+        arguments=Sql("text, text, bigint"),
+        reads_table=True,
+        settings=session_settings.ALL,
+    )

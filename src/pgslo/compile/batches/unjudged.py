@@ -1,0 +1,94 @@
+"""A function that judges rows of a batch again which could not be judged when they were written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pgslo import naming, sql
+from pgslo.compile.artifact import Artifact
+from pgslo.compile.batches.functions import rows_of_batch
+from pgslo.compile.choice import Choice
+from pgslo.compile.part import Part
+from pgslo.compile.rows.described import Described, described, judge_row
+from pgslo.compile.rows.passing import lookup
+from pgslo.compile.snippets import session_settings
+from pgslo.compile.snippets.undoing import Undoing
+from pgslo.compile.table.context import TableContext
+from pgslo.compile.table.subject import ROW
+from pgslo.definition import rules
+from pgslo.sql import Sql
+
+#: Those that refuse a row fail its write instead of leaving it unjudged, but for rows of a subscription.
+_ON_BREACH = ("warn", "flag")
+_BATCH_AND_RULE = Sql("text, text")
+_VARIABLES = (Sql("DECLARE"), Sql("    r record;"), Sql("    passes boolean;"))
+
+
+@dataclass(frozen=True)
+class _Judge:
+    source: Sql
+    function: Sql
+    judges: tuple[Sql, ...]
+    declared: tuple[Sql, ...]
+    rules: tuple[Described, ...]
+    rule_names: Sql
+    rows: Sql
+    undoing: tuple[Undoing, ...]
+
+
+def unjudged(table: TableContext, so_far: Part) -> Part:
+    """Make the function that counts failing rows of one batch for one rule, and before it the one that it calls for each.
+
+    None of both where no trigger judges rows without refusing them, or no row says which batch it belongs to.
+    """
+    if judge := _judge(table, so_far.choices):
+        return Part(artifacts=judge, registered={"judge": judge[-1].names[0]})
+    return Part(registered={"judge": None})
+
+
+def _judge(table: TableContext, choices: tuple[Choice, ...]) -> tuple[Artifact, ...]:
+    batch = table.definition.batch
+    judged = tuple(
+        choice.rule
+        for choice in choices
+        if choice.mechanism in ("row trigger", "statement trigger")
+        and choice.rule.on_breach
+        in (*_ON_BREACH, *(("reject",) if table.definition.fires == "always" else ()))
+        and not _is_out_of_reach(choice.rule, table)
+    )
+    if batch is None or batch.by is None or not judged:
+        return ()
+    name = table.function_name("judge")
+    # The owner of a table has no USAGE on the schema of generated functions.
+    is_of_another = table.subject.is_of_another
+    row = table.function_name("judge_row")
+    of_rows = described(table, judged, ROW, by_owner=True)
+    context = _Judge(
+        source=table.source(judged),
+        function=sql.identifier(naming.GENERATED_SCHEMA, name),
+        judges=() if is_of_another else (sql.identifier(naming.GENERATED_SCHEMA, row),),
+        declared=_VARIABLES if is_of_another else (),
+        rules=of_rows,
+        rule_names=Sql(f"ARRAY[{sql.join(', ', (one.name for one in of_rows))}]::text[]"),
+        rows=rows_of_batch(table),
+        undoing=table.undoing,
+    )
+    return (
+        *(() if is_of_another else (judge_row(table, row, judged, of_rows, reads_table=True),)),
+        table.function(
+            name,
+            sql.render("judge_rows", context),
+            "judges rows that could not be judged when they were written, for example while a lock was held",
+            arguments=_BATCH_AND_RULE,
+            reads_table=True,
+            settings=session_settings.ALL,
+        ),
+    )
+
+
+def _is_out_of_reach(rule: rules.Rule, table: TableContext) -> bool:
+    """Whether a third role's function looks rows up, which the owner of the table may not call."""
+    if not table.subject.is_of_another:
+        return False
+    found = lookup(rule, table.subject, ROW)
+    return found is not None and found.pinned is not None

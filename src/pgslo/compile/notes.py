@@ -1,0 +1,89 @@
+"""What the author of a definition should know of it, though it is no error."""
+
+from __future__ import annotations
+
+from pgslo.compile.choice import Choice
+from pgslo.compile.part import Part
+from pgslo.compile.table.batching import unseen_children
+from pgslo.compile.table.context import TableContext
+from pgslo.definition import rules
+
+
+def _depends_on_the_stored_row(rule: rules.Rule) -> bool:
+    """Whether a part of a row, as an upsert may send it, can violate a quarantine rule that the merged row satisfies."""
+    if rule.on_breach != "quarantine":
+        return False
+    return isinstance(rule, rules.NotNull) or len(rule.reads) > 1
+
+
+def _replicated(table: TableContext, choices: tuple[Choice, ...]) -> list[str]:
+    """What becomes of rules that refuse rows where an error would stop replication."""
+
+    def named(*mechanisms: str) -> str:
+        return ", ".join(
+            choice.rule.name
+            for choice in choices
+            if choice.mechanism in mechanisms
+            and (choice.rule.on_breach == "reject" or choice.rule.reject_below is not None)
+        )
+
+    notes = []
+    if flagged := named("row trigger", "statement trigger", "schema trigger", "at close"):
+        notes.append(
+            f"rows of a subscription, and of session_replication_role = replica, are not rejected but flagged: {flagged}"
+        )
+    if held := named("native"):
+        notes.append(f"constraints hold for a subscription as well, which stops at a violation: {held}")
+    if table.writes.mode == "bulk":
+        notes.append(
+            "a subscription fires no statement trigger: its rows are evaluated with writes: stream only, and not counted here"
+        )
+    if table.definition.assertions:
+        notes.append("assertions are not evaluated for rows of a subscription; pgslo.audit() does that")
+    return notes
+
+
+def notes(table: TableContext, so_far: Part) -> Part:
+    """Note what the choices for a definition mean for its writers."""
+    return Part(notes=tuple(_notes(table, so_far.choices, recounts=bool(so_far.registered.get("recount")))))
+
+
+def _notes(table: TableContext, choices: tuple[Choice, ...], *, recounts: bool) -> list[str]:
+    relation, column = table.relation, table.batching.column
+    notes = []
+    if (
+        table.writes.mode == "stream"
+        and recounts
+        and column is not None
+        and not any(index.columns[0] == column for index in relation.indexes)
+    ):
+        notes.append(
+            f"no index begins with {column}: batches of a streamed table are counted by it once the table is larger than 16 MB"
+        )
+    for role in sorted({one.stranger for one in relation.columns if one.stranger}):
+        listed = ", ".join(one.name for one in relation.columns if one.stranger == role)
+        notes.append(
+            f'types of {listed} belong to role "{role}", in whole or in part: it may define casts and domain constraints at any'
+            " time, so their values are converted by output functions alone, and no expression or repair may use them"
+        )
+    if table.batching.names == "batch_hidden_name":
+        notes.append(
+            "batches are named by a hash, because their key may be personal; show_names: true under batch names them by it"
+        )
+    if relation.children:
+        notes.append(unseen_children(relation))
+    if table.definition.fires == "always":
+        notes += _replicated(table, choices)
+    diverting = [choice.rule.name for choice in choices if choice.rule.on_breach in ("quarantine", "repair")]
+    later = [name for name in relation.before_row_triggers if name > "pgslo_"]
+    if diverting and later:
+        notes.append(
+            f"trigger {later[0]} fires after pgslo's BEFORE ROW triggers and may change the rows they let through ({', '.join(diverting)})"
+        )
+    partial = [choice.rule.name for choice in choices if _depends_on_the_stored_row(choice.rule)]
+    if partial:
+        notes.append(
+            f"rows of INSERT ... ON CONFLICT DO UPDATE are quarantined as they were sent ({', '.join(partial)}): columns that the"
+            " statement does not name have their defaults, not the stored values"
+        )
+    return notes

@@ -1,0 +1,1 @@
+"""Predictions: their post-processing, and metrics over pairs of predictions and labels."""

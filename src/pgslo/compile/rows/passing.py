@@ -1,0 +1,101 @@
+"""The condition under which a row passes a rule: its own, those rows that it is about, and look-ups through functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pgslo import naming, sql
+from pgslo.catalog import Relation
+from pgslo.compile.rows.conditions import condition
+from pgslo.compile.table.subject import Subject
+from pgslo.compile.table.trust import foreign_target, trusted
+from pgslo.definition import rules
+from pgslo.sql import Sql
+
+
+@dataclass(frozen=True)
+class _Call:
+    function: Sql
+    arguments: Sql
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A condition about other rows, as a function of the values that it needs.
+
+    Attributes:
+        function: Its name, without the schema.
+        types: Types of its arguments.
+        values: Its arguments, where a row is judged.
+        condition: The condition over its arguments.
+        owner: The role with whose rights it runs.
+        pinned: The table that it looks up, if another role could put another relation in its place.
+    """
+
+    function: str
+    types: Sql
+    values: Sql
+    condition: Sql
+    owner: str
+    pinned: Relation | None
+
+
+class _Arguments:
+    """Collects values and their types, and gives the parameter that stands for each."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, str] = {}
+
+    def __call__(self, value: Sql, type_: str) -> Sql:
+        self.found.setdefault(value.text, type_)
+        return Sql(f"${list(self.found).index(value.text) + 1}")
+
+
+@dataclass(frozen=True)
+class Passes:
+    """A condition, and the rows it is about."""
+
+    condition: Sql
+    where: Sql
+
+
+def passes(rule: rules.Rule, subject: Subject, row: Sql, *, by_owner: bool = False) -> Sql:
+    """The condition under which a row passes; unknown (NULL) passes, as in a check constraint."""
+    found = lookup(rule, subject, row)
+    if by_owner and found is not None and found.pinned is None:
+        found = None
+    judged = condition(rule, subject, row) if found is None else _called(found)
+    if rule.where is None:
+        return sql.render("passes", Passes(judged, Sql("")))
+    return sql.render("passes_where", Passes(judged, rule.where.qualified(row)))
+
+
+def lookup(rule: rules.Rule, subject: Subject, row: Sql) -> Lookup | None:
+    """A condition that looks rows up, as a function, where another role could replace the table; ``None`` otherwise.
+
+    A trigger runs with the rights of the role that applied it. It must not read relations that others can replace.
+
+    Raises:
+        CatalogError: The table that is referred to belongs to a role that can be given no function.
+    """
+    if not isinstance(rule, rules.References | rules.Unique):
+        return None
+    pinned = foreign_target(rule, subject) if isinstance(rule, rules.References) else None
+    if pinned is None and not subject.is_of_another:
+        return None
+    given = _Arguments()
+    stated = condition(rule, subject, row, given)
+    return Lookup(
+        naming.fit(subject.relation.schema, subject.relation.name, f"lookup_{rule.name}"),
+        Sql(", ".join(given.found.values())),
+        Sql(", ".join(given.found)),
+        stated,
+        pinned.owner if pinned and pinned.owner not in trusted(pinned, subject) else subject.relation.owner,
+        pinned,
+    )
+
+
+def _called(found: Lookup) -> Sql:
+    return sql.render(
+        "lookup_call", _Call(sql.identifier(naming.GENERATED_SCHEMA, found.function), found.values)
+    )

@@ -1,0 +1,182 @@
+"""The triggers that judge, or divert, rows one by one, and the one that looks at the schema."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from pgslo import naming, sql
+from pgslo.compile.artifact import Artifact
+from pgslo.compile.choice import Choice, Mechanism
+from pgslo.compile.part import Part
+from pgslo.compile.rows import schema
+from pgslo.compile.rows.described import Described, Header, described, fields, header, refuses, with_breach
+from pgslo.compile.table.context import TableContext
+from pgslo.compile.table.subject import NEW
+from pgslo.definition import rules
+from pgslo.sql import Sql
+
+
+@dataclass(frozen=True)
+class _WriteRow(Header):
+    first: Sql
+    others: tuple[Sql, ...]
+    fields: Sql
+    refuses: Sql
+    rejecting: tuple[Described, ...]
+    noting: tuple[Described, ...]
+
+
+@dataclass(frozen=True)
+class _WriteQuarantine(Header):
+    first: Sql
+    others: tuple[Sql, ...]
+    fields: Sql
+    refuses: Sql
+    rules: tuple[Described, ...]
+    old_key: Sql
+
+
+@dataclass(frozen=True)
+class _Value:
+    value: Sql
+
+
+@dataclass(frozen=True)
+class _Schema:
+    source: Sql
+    function: Sql
+    definition: Sql
+    wanted: Sql
+    schema_name: Sql
+    table_name: Sql
+    rule: Sql
+    owner: Sql
+
+
+def wanted_schema(rule: rules.Schema) -> str:
+    """The schema rule as JSON, in the order of the definition."""
+    return json.dumps({"columns": schema.wanted_types(rule), "extra": rule.extra}, ensure_ascii=False)
+
+
+def row_triggers(table: TableContext, so_far: Part) -> Part:
+    """Make functions and triggers for the rules that are enforced by other triggers than those on whole statements."""
+    schemas = [choice.rule for choice in so_far.choices if isinstance(choice.rule, rules.Schema)]
+    told = json.loads(wanted_schema(schemas[0])) if schemas else None
+    return Part(artifacts=_artifacts(table, so_far.choices), registered={"schema": told})
+
+
+def _artifacts(table: TableContext, choices: tuple[Choice, ...]) -> tuple[Artifact, ...]:
+    def of(mechanism: Mechanism) -> tuple[rules.Rule, ...]:
+        return tuple(choice.rule for choice in choices if choice.mechanism == mechanism)
+
+    made: list[Artifact] = []
+    by_row, by_schema = of("row trigger"), of("schema trigger")
+    diverting = tuple(rule for rule in by_row if rule.on_breach == "quarantine")
+    judging = tuple(rule for rule in by_row if rule.on_breach != "quarantine")
+    if diverting:
+        made += _quarantine(table, diverting)
+    if judging:
+        made += _row(table, judging)
+    if by_schema:
+        made += _schema(table, by_schema[0])
+    return tuple(made)
+
+
+def _quarantine(table: TableContext, diverting: tuple[rules.Rule, ...]) -> list[Artifact]:
+    function = table.function_name("quarantine")
+    of_rows = described(table, diverting, NEW)
+    context = _WriteQuarantine(
+        **header(table, function, NEW, diverting, returns=NEW),
+        first=of_rows[0].passes,
+        others=tuple(one.passes for one in of_rows[1:]),
+        fields=fields(NEW, table.read_for(diverting)),
+        refuses=sql.literal(any(refuses(rule) for rule in diverting)),
+        rules=of_rows,
+        old_key=sql.join(
+            ", ",
+            (sql.render("iso_text", _Value(Sql(f"OLD.{sql.identifier(name)}"))) for name in table.key),
+        ),
+    )
+    return [
+        table.function(
+            function,
+            sql.render("write_quarantine", context),
+            "all quarantining rules in one condition; a look at each only when it fails",
+            settings=table.settings(diverting),
+        ),
+        table.trigger(
+            "trigger_row",
+            naming.trigger(naming.ENFORCE_ORDER, "quarantine", "row"),
+            "INSERT OR UPDATE",
+            function,
+            (table.relation.schema, table.relation.name),
+            "a BEFORE ROW trigger; PostgreSQL clones it to every partition",
+        ),
+    ]
+
+
+def _row(table: TableContext, judging: tuple[rules.Rule, ...]) -> list[Artifact]:
+    function = table.function_name("write_row")
+    of_rows = described(table, judging, NEW)
+    context = _WriteRow(
+        **header(table, function, NEW, judging),
+        first=of_rows[0].passes,
+        others=tuple(one.passes for one in of_rows[1:]),
+        fields=fields(NEW, table.read_for(judging)),
+        refuses=sql.literal(any(refuses(rule) for rule in judging)),
+        rejecting=with_breach(judging, of_rows, "reject"),
+        noting=with_breach(judging, of_rows, "warn", "flag"),
+    )
+    return [
+        table.function(
+            function,
+            sql.render("write_row", context),
+            "all row rules in one condition; a look at each only when it fails",
+            settings=table.settings(judging),
+        ),
+        table.trigger(
+            "trigger_after_row",
+            naming.trigger(naming.MEASURE_ORDER, "measure", "row"),
+            "INSERT OR UPDATE",
+            function,
+            (table.relation.schema, table.relation.name),
+            "an AFTER ROW trigger judges what was stored, once, whatever other triggers and ON CONFLICT do; PostgreSQL clones it to every partition",
+        ),
+    ]
+
+
+def _schema(table: TableContext, rule: rules.Rule) -> list[Artifact]:
+    assert isinstance(rule, rules.Schema)
+    function = table.function_name("schema")
+    context = _Schema(
+        source=table.source(),
+        function=sql.identifier(naming.GENERATED_SCHEMA, function),
+        definition=sql.literal(table.definition.name),
+        wanted=Sql(f"{sql.literal(wanted_schema(rule))}::jsonb"),
+        schema_name=sql.literal(table.relation.schema),
+        table_name=sql.literal(table.relation.name),
+        rule=sql.literal(rule.name),
+        owner=sql.literal(table.owner(rule)),
+    )
+    trigger = naming.trigger(naming.ENFORCE_ORDER, "schema", "statement")
+    own = table.name
+    return [
+        table.function(
+            function,
+            sql.render("rules/schema", context),
+            "compares the table's columns with the definition",
+        ),
+        *(
+            table.trigger(
+                "trigger_schema",
+                trigger,
+                "INSERT OR UPDATE",
+                function,
+                name,
+                "a BEFORE STATEMENT trigger: one look a statement, not a row",
+                apart=name != own,
+            )
+            for name in (own, *table.relation.partitions)
+        ),
+    ]

@@ -1,0 +1,1 @@
+"""Pieces of SQL that functions of all kinds are made of."""

@@ -1,0 +1,39 @@
+"""Blocks in which code of other roles may run: what it does is undone, settings as well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pgslo import sql
+from pgslo.catalog import Relation
+from pgslo.sql import Sql
+
+
+@dataclass(frozen=True)
+class _Begun:
+    with_locks: Sql
+
+
+@dataclass(frozen=True)
+class _Ended(_Begun):
+    table: Sql
+
+
+@dataclass(frozen=True)
+class Undoing:
+    """The begin and the end of a block in which code of other roles may run: what it does is undone, settings as well."""
+
+    begin: Sql
+    end: Sql
+
+    @classmethod
+    def on(cls, relation: Relation, *, with_locks: bool) -> Undoing:
+        """Return the block for a table.
+
+        Args:
+            relation: The table.
+            with_locks: Whether locks of the session are compared as well, which costs more than a look-up.
+        """
+        locks = sql.literal(with_locks)
+        name = sql.literal(f"{relation.schema}.{relation.name}")
+        return cls(sql.render("undo_begin", _Begun(locks)), sql.render("undo_end", _Ended(locks, name)))

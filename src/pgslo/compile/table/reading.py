@@ -1,0 +1,133 @@
+"""Relations besides its own that a definition reads: who may read them, and who decides what reading them runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pgslo import naming, sql
+from pgslo.catalog import Catalog, Name, Reach, Relation
+from pgslo.compile.table.subject import Subject
+from pgslo.compile.table.trust import is_replaceable
+from pgslo.definition import assertions as forms
+from pgslo.definition import names, rules
+from pgslo.definition.rules import Definition
+from pgslo.errors import CatalogError, Location
+from pgslo.expression import tables_read
+
+_KINDS = {"v": "view", "m": "materialized view", "f": "foreign table"}
+
+
+@dataclass(frozen=True)
+class Read:
+    """A relation that a definition reads besides its own table.
+
+    Attributes:
+        by: The rule, or "labels".
+        name: Schema and name, as the catalogue spells them.
+        location: Of the text that names it.
+        by_key: Whether a foreign key alone reads it.
+    """
+
+    by: str
+    name: Name
+    location: Location
+    by_key: bool = False
+
+
+def reads(definition: Definition) -> tuple[Read, ...]:
+    """Return every other relation that a definition reads, without repetition."""
+    own: Name = (definition.schema_name, definition.table_name)
+    return tuple(dict.fromkeys(one for one in _reads(definition) if one.name != own))
+
+
+def _reads(definition: Definition) -> Iterator[Read]:
+    for rule in definition.rules:
+        match rule:
+            case rules.QueryRule():
+                for table in tables_read(rule.query):
+                    yield Read(rule.name, table, rule.query.location)
+            case rules.References():
+                by_key = rule.on_breach == "reject" and rule.where is None
+                yield Read(rule.name, rule.relation, rule.place("table"), by_key)
+            case rules.SameAs():
+                schema, name = names.split(rule.table)
+                yield Read(rule.name, (schema, name), rule.place("table"))
+    for asserted in definition.assertions:
+        match asserted:
+            case forms.ReturnsNothing():
+                for table in (*tables_read(asserted.query), *asserted.check_on):
+                    yield Read(asserted.name, table, asserted.query.location)
+            case forms.AcrossTables():
+                yield Read(asserted.name, asserted.table, asserted.place("table"))
+    if definition.labels is not None:
+        labels = definition.labels
+        yield Read("labels", (labels.schema_name, labels.table_name), labels.place("table"))
+
+
+def check(definition: Definition, catalog: Catalog) -> Iterator[CatalogError]:
+    """Yield an error for each relation that the owner of the definition's table may not read, and for partitions of others."""
+    relation = catalog.relations.get((definition.schema_name, definition.table_name))
+    if relation is not None:
+        for part_name, owner in relation.foreign_parts:
+            part = ".".join(part_name)
+            yield CatalogError(
+                f"{part} belongs to role {owner}, who does not have the rights of {relation.owner}",
+                detail=f"Functions that its indexes and constraints call would run with the rights of {relation.owner}, who owns {definition.name}.",
+                hint=f"ALTER TABLE {sql.identifier(*part_name)} OWNER TO {sql.identifier(relation.owner)}",
+                location=definition.place("table"),
+            )
+    for one in reads(definition):
+        schema, name = one.name
+        if naming.is_reserved(schema):
+            yield CatalogError(
+                f"{schema}.{name} belongs to PostgreSQL or to pgslo itself and may not be read by a rule",
+                location=one.location,
+            )
+            continue
+        reach = _reach(definition, one, catalog)
+        if reach is not None and not (reach.may_read or (one.by_key and reach.may_refer)):
+            yield CatalogError(
+                f"role {reach.reader} may not read {schema}.{name}",
+                detail=f"The rules of {definition.name} run with the rights of {reach.reader}, who owns the table.",
+                hint=f"grant {reach.reader} SELECT on {schema}.{name}, and USAGE on its schema",
+                location=one.location,
+            )
+
+
+def reads_others(definition: Definition, relation: Relation, catalog: Catalog) -> bool:
+    """Whether another role than the one that asks, or a superuser, decides what reading the relations runs."""
+    reached = (_reach(definition, one, catalog) for one in reads(definition))
+    return relation.owner not in ("", catalog.user) or any(one and not one.is_trusted for one in reached)
+
+
+def hazards(definition: Definition, relation: Relation, catalog: Catalog) -> Iterator[str]:
+    """Yield a sentence for each role that can make the rules of a definition run code of its own."""
+    for one in dict.fromkeys((one.by, one.name) for one in reads(definition)):
+        by, name = one
+        reach = catalog.reaches.get(((relation.schema, relation.name), name))
+        kind = _KINDS.get(reach.kind, "table") if reach else "table"
+        if reach is not None and not reach.is_trusted:
+            yield f"{by} reads {kind} {'.'.join(name)} of role {reach.owner}, who can change what it runs"
+        elif reach is not None and kind != "table":
+            yield f"{by} reads {kind} {'.'.join(name)}: its functions run with the rights of role {reach.reader}"
+    if relation.schema_owner not in ("", catalog.user, catalog.keeper):
+        yield f"schema {relation.schema} belongs to role {relation.schema_owner}, who can replace the table"
+
+
+def others(definition: Definition, subject: Subject) -> list[list[str | bool]]:
+    """Return the relations that functions read besides the definition's table, for the runtime.
+
+    Returns:
+        Of each its schema, its name, and whether another role could put another relation in its place.
+    """
+    found: dict[Name, bool] = {}
+    for one in reads(definition):
+        other = subject.catalog.relations.get(one.name)
+        if not one.by_key:
+            found[one.name] = other is None or is_replaceable(other, subject)
+    return [[*name, replaceable] for name, replaceable in found.items()]
+
+
+def _reach(definition: Definition, one: Read, catalog: Catalog) -> Reach | None:
+    return catalog.reaches.get(((definition.schema_name, definition.table_name), one.name))

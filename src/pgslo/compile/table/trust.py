@@ -1,0 +1,64 @@
+"""Whose code rules may run: roles that own, or can replace, the relations that they read."""
+
+from __future__ import annotations
+
+from pgslo.catalog import Name, Relation
+from pgslo.compile.table.subject import Subject
+from pgslo.definition import rules
+from pgslo.errors import CatalogError
+
+
+def is_replaceable(target: Relation, subject: Subject) -> bool:
+    """Whether another role than pgslo's owner and the table's decides what reading another relation runs."""
+    roles = trusted(target, subject)
+    return target.owner not in roles or target.schema_owner not in roles
+
+
+def trusted(target: Relation, subject: Subject) -> tuple[str, ...]:
+    """Roles whose code the rules of a table may run: pgslo's owner, the table's, and the other's if it is a superuser."""
+    own: Name = (subject.relation.schema, subject.relation.name)
+    reach = subject.catalog.reaches.get((own, (target.schema, target.name)))
+    known = (target.owner,) if reach is None or reach.is_trusted else ()
+    return ("", subject.relation.owner, subject.catalog.keeper, *known)
+
+
+def untrusted(target: Relation, subject: Subject) -> str | None:
+    """A role whose code would run as the role that applies, when that looks at the table of a rule and another; or ``None``.
+
+    Planning a query runs immutable functions of the indexes, checks and statistics of every table and part that it reads,
+    and SET NOT NULL those of checks.
+    """
+    relation, catalog = subject.relation, subject.catalog
+    reach = catalog.reaches.get(((relation.schema, relation.name), (target.schema, target.name)))
+    # A superuser, or the table's owner, who was looked at before.
+    known = (target.owner,) if reach is not None and reach.is_trusted else ()
+    trusted = ("", catalog.user, catalog.keeper)
+    for one, others in ((relation, ()), (target, known)):
+        for role in (one.owner, one.schema_owner, *(owner for _, owner in one.foreign_parts)):
+            if role not in (*trusted, *others):
+                return role
+    return None
+
+
+def foreign_target(rule: rules.References, subject: Subject) -> Relation | None:
+    """The table that a rule refers to, if another role owns or can replace it than pgslo's owner and its own table's.
+
+    Raises:
+        CatalogError: Nobody who applies the definition may act as its owner.
+    """
+    target = subject.catalog.relations.get(rule.relation)
+    if target is None:
+        return None
+    if not is_replaceable(target, subject):
+        return None
+    if target.owner in trusted(target, subject):
+        return target
+    reach = subject.catalog.reaches[((subject.relation.schema, subject.relation.name), rule.relation)]
+    if not reach.may_act:
+        raise CatalogError(
+            f'"{rule.table}" belongs to role {target.owner}, with whose rights it has to be looked up',
+            detail="With other rights, policies and indexes of that role would run its code as the role that applies.",
+            hint=f"GRANT {target.owner} to the role that applies, or use on_breach: reject, which is a foreign key",
+            location=rule.place("table"),
+        )
+    return target

@@ -1,0 +1,489 @@
+"""Guarded views: what readers query, warned for exactly the rows and columns they read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from pgslo import naming, sql
+from pgslo.catalog import Catalog, Column, Relation
+from pgslo.compile import wording
+from pgslo.compile.artifact import Artifact, Statement, qualified
+from pgslo.compile.predictions import post_processing
+from pgslo.compile.snippets.literals import seconds
+from pgslo.compile.table.batching import Batching
+from pgslo.compile.table.subject import ROW, Subject
+from pgslo.definition import names
+from pgslo.definition.rules import Definition, Task
+from pgslo.errors import CatalogError
+from pgslo.sql import Sql
+
+#: The column that a status view has besides those of its table.
+_STATUS = "_slo_status"
+
+#: Stands for the table as a whole among the columns that a guard is asked about.
+WHOLE_TABLE = "*"
+
+_NONE = Sql("")
+
+#: What pgslo.hit() takes in place of a column of these types.
+_CASTS = {"smallint": "::bigint", "integer": "::bigint", "uuid": "::text"}
+
+#: From so many guarded columns on, the text of a view costs more than its reads: each column is one call.
+_WIDE = 100
+
+#: Types of columns whose values tell the batch of a row: pgslo_catalog.told_by_rows().
+_KEYS = frozenset(
+    {
+        "date",
+        "timestamp without time zone",
+        "timestamp with time zone",
+        "smallint",
+        "integer",
+        "bigint",
+        "numeric",
+        "text",
+        "character varying",
+        "uuid",
+    }
+)
+
+
+@dataclass(frozen=True)
+class _View:
+    source: Sql
+    view: Sql
+    options: Sql
+    first: Sql
+    others: tuple[Sql, ...]
+    table: Sql
+    definition: Sql
+    columns: Sql
+    on_read: Sql
+    within: Sql
+    rows: Sql
+
+
+@dataclass(frozen=True)
+class _Healthy:
+    source: Sql
+    view: Sql
+    options: Sql
+    first: Sql
+    others: tuple[Sql, ...]
+    table: Sql
+    definition: Sql
+    columns: Sql
+    on_read: Sql
+    key: Sql
+    type: Sql
+
+
+@dataclass(frozen=True)
+class _Plain:
+    column: Sql
+    value: Sql
+
+
+@dataclass(frozen=True)
+class _Guard:
+    """What the parts of a guarded view are about.
+
+    Attributes:
+        columns: The table's columns that are read, as an array.
+        batch: The column that tells the batch of a row.
+        every: The interval that cuts it; empty where none does.
+        within: How far back the reader looks, as a further argument; empty for everything stored.
+        hit: Whether the row is of a missed batch.
+        announced: The announcement, once in a process.
+    """
+
+    definition: Sql
+    columns: Sql
+    on_read: Sql
+    within: Sql
+    batch: Sql = _NONE
+    every: Sql = _NONE
+    hit: Sql = _NONE
+    announced: Sql = _NONE
+    column: Sql = _NONE
+    value: Sql = _NONE
+
+
+@dataclass(frozen=True)
+class _Status:
+    definition: Sql
+
+
+@dataclass(frozen=True)
+class _Grant:
+    view: Sql
+    schema: Sql
+    roles: Sql
+
+
+@dataclass(frozen=True)
+class _SchemaOnly:
+    schema: Sql
+
+
+def artifacts(
+    definition: Definition,
+    catalog: Catalog,
+    relation: Relation,
+    key: tuple[str, ...],
+    batching: Batching,
+    watched: frozenset[str] = frozenset(),
+    asserted: frozenset[str] = frozenset(),
+) -> tuple[Artifact, ...]:
+    """The guarded view with its companions, a view for each task that names one, and their schemas.
+
+    Args:
+        definition: What is promised.
+        catalog: The database.
+        relation: The table.
+        key: Columns of its key.
+        batching: How a row's batch is told.
+        watched: Columns whose bounds are learned.
+        asserted: Columns that assertions are about.
+
+    Raises:
+        CatalogError: The table has row security and the server cannot keep it in a view, a task reads a column
+            that does not exist, or two views would have one name.
+    """
+    compiler = _ViewCompiler(definition, catalog, relation, key, batching, watched, asserted)
+    views = [compiler.guarded(), compiler.strict(), compiler.status(), *compiler.healthy(), *compiler.tasks()]
+    called = [view.identity for view in views]
+    for view in views:
+        if called.count(view.identity) > 1:
+            raise CatalogError(f"two views would be called {view.identity}", location=definition.location)
+    schemas = sorted({view.names[0] for view in views if compiler.makes_schema(view)})
+    return (*(compiler.schema(name) for name in schemas), *views)
+
+
+class _ViewCompiler:
+    def __init__(
+        self,
+        definition: Definition,
+        catalog: Catalog,
+        relation: Relation,
+        key: tuple[str, ...],
+        batching: Batching,
+        watched: frozenset[str],
+        asserted: frozenset[str],
+    ) -> None:
+        self.definition = definition
+        self.catalog = catalog
+        self.relation = relation
+        self.subject = Subject(relation, catalog)
+        self.table = qualified((relation.schema, relation.name))
+        judged = {name for rule in definition.rules if rule.enabled for name in rule.reads}
+        judged |= asserted
+        self.batch_column = self._batch_column(batching)
+        # Behind a CASE these would lose their indexes while they miss something, so reading any column of such a row warns.
+        at_table_level = {*key, *(batching.by.columns if batching.by is not None else ())}
+        # What history says of a key is for the table's owner: it would be told to everybody, whatever they read.
+        self.guarded_columns = (judged | watched) - at_table_level
+        self.whole = (
+            WHOLE_TABLE,
+            *(column.name for column in relation.columns if column.name in judged & at_table_level),
+        )
+        self.every = batching.every if batching.by_value else None
+        self.key = batching.raw_row
+        self.dated = batching.dated
+        self.processing = (
+            post_processing.Compiler(definition, catalog, relation) if definition.post_process else None
+        )
+        self.computed = self.processing.computed(key) if self.processing else {}
+        self.options = self._options()
+        self.source = Sql(f"the definition of {wording.one_line(definition.name)}")
+        for role in definition.readers:
+            if role not in catalog.roles:
+                raise CatalogError(
+                    f'role "{role}" does not exist',
+                    location=definition.places.get("readers", definition.location),
+                )
+
+    def _options(self) -> Sql:
+        if not self.relation.row_security:
+            return Sql("security_barrier = false")
+        if self.catalog.major < 15:
+            raise CatalogError(
+                f"{self.definition.name} has row security, and on PostgreSQL {self.catalog.major} a view would show its owner's rows to every reader",
+                hint="row security needs PostgreSQL 15 or newer",
+                location=self.definition.location,
+            )
+        # The reader's own rights and policies count; a leaky function in his query must not see more.
+        return Sql("security_invoker = true, security_barrier = true")
+
+    def _batch_column(self, batching: Batching) -> Column | None:
+        """The column whose value alone tells a row's batch to any session; an expression may raise, or depend on its time zone."""
+        by = batching.by
+        if by is None or by.text not in (*by.columns, *(sql.identifier(name).text for name in by.columns)):
+            return None
+        column = self.subject.column(by.columns[0], by.location)
+        return column if column.type_schema == "pg_catalog" and column.base_type in _KEYS else None
+
+    def guarded(self) -> Artifact:
+        return self._view(
+            self._name(""),
+            self._names(),
+            self.definition.on_read,
+            "warns in the reader's session, for the rows and columns that are read",
+        )
+
+    def strict(self) -> Artifact:
+        return self._view(
+            self._name("_strict"),
+            self._names(),
+            "refuse",
+            "refuses a read instead of warning, for clients that drop warnings",
+        )
+
+    def status(self) -> Artifact:
+        own = sql.render("status_column", _Status(sql.literal(self.definition.name)))
+        on_read = "refuse" if self.definition.on_read == "refuse" else "silent"
+        return self._view(
+            self._name("_status"),
+            self._names(),
+            on_read,
+            "says what is wrong in a column of its own, for clients that drop warnings",
+            own={_STATUS: own},
+        )
+
+    def healthy(self) -> Iterable[Artifact]:
+        """The view of rows of healthy batches, where rows tell their batch."""
+        if self.batch_column is not None:
+            yield self._healthy(
+                self._name("_healthy"),
+                self._names(),
+                Sql("NULL::text[]"),
+                self.definition.on_read,
+                "shows rows of healthy batches only",
+            )
+
+    def _healthy(
+        self, name: tuple[str, str], names: tuple[str, ...], about: Sql, on_read: str, reason: str
+    ) -> Artifact:
+        assert self.batch_column is not None
+        columns = tuple(self._plain(one) for one in names)
+        kind = self.batch_column.base_type
+        if kind == "character varying":
+            kind = "text"
+        elif kind == "date" and self.every is not None:
+            # What a date is cut into are time stamps.
+            kind = "timestamp without time zone"
+        context = _Healthy(
+            source=self.source,
+            view=sql.identifier(*name),
+            options=self.options,
+            first=columns[0],
+            others=columns[1:],
+            table=self.table,
+            definition=sql.literal(self.definition.name),
+            columns=about,
+            on_read=sql.literal(on_read),
+            key=self.key,
+            type=Sql(kind),
+        )
+        return self._artifact(name, names, sql.render("healthy_view", context), reason)
+
+    def tasks(self) -> Iterable[Artifact]:
+        for task in self.definition.tasks:
+            for name in task.reads:
+                if name not in self.computed:
+                    self.subject.column(name, task.location)
+            self._check_window(task)
+            if task.view is not None:
+                yield self._task(task)
+
+    def _check_window(self, task: Task) -> None:
+        if task.window is not None and not self.dated:
+            raise CatalogError(
+                f"task {task.name} cannot look back {wording.span_shown(task.window)}: batches of {self.definition.name} have no time",
+                hint="a window wants batches by a date or a time",
+                location=task.place("window"),
+            )
+
+    def _task(self, task: Task) -> Artifact:
+        assert task.view is not None
+        name = names.split(task.view)
+        view: tuple[str, str] = (name[0], name[1])
+        read = tuple(dict.fromkeys((*self.key_columns(), *task.reads)))
+        if task.batches == "healthy":
+            if self.batch_column is None:
+                raise CatalogError(
+                    f"task {task.name} cannot read healthy batches alone: no column of {self.definition.name} tells the batch of a row",
+                    hint="batch: {by: column} with a column of a date, time, number or text",
+                    location=task.place("batches"),
+                )
+            about = dict.fromkeys(one for name in read for one in self._about(name))
+            reason = f"task {task.name}: its columns alone, of batches that are healthy in them"
+            return self._healthy(view, read, _array((*self.whole, *about)), task.on_read, reason)
+        within = Sql(f", {sql.literal(seconds(task.window))}") if task.window is not None else _NONE
+        return self._view(
+            view,
+            read,
+            task.on_read,
+            f"task {task.name}: its columns alone",
+            within,
+        )
+
+    def key_columns(self) -> tuple[str, ...]:
+        return tuple(
+            column.name
+            for column in self.relation.columns
+            if column.name in (self.definition.key or self.relation.primary_key)
+        )
+
+    def _name(self, suffix: str) -> tuple[str, str]:
+        name = self.relation.name + suffix
+        if len(name.encode()) > naming.MAX_BYTES:
+            name = naming.fit(self.relation.name, suffix.removeprefix("_"))
+        return self.definition.guarded, name
+
+    def _names(self) -> tuple[str, ...]:
+        return (*(column.name for column in self.relation.columns), *self.computed)
+
+    def _column(self, name: str, on_read: str, within: Sql, *, wide: bool) -> Sql:
+        if self._is_guarded(name):
+            return self._guarded(name, on_read, within, wide=wide)
+        return self._plain(name)
+
+    def _is_guarded(self, name: str) -> bool:
+        return bool(set(self._about(name)) & self.guarded_columns)
+
+    def _about(self, name: str) -> tuple[str, ...]:
+        """The table's columns that a column of the view tells of."""
+        return self.computed[name][1] if name in self.computed else (name,)
+
+    def _value(self, name: str) -> Sql:
+        if name in self.computed:
+            return self.computed[name][0]
+        if self.processing is not None:
+            return self.processing.served(ROW, name)
+        return Sql(f"{ROW}.{sql.identifier(name)}")
+
+    def _plain(self, name: str) -> Sql:
+        value = self._value(name)
+        bare = value.text == f"{ROW}.{sql.identifier(name)}"
+        return sql.render("plain_column" if bare else "computed_column", _Plain(sql.identifier(name), value))
+
+    def _guarded(self, name: str, on_read: str, within: Sql, *, wide: bool) -> Sql:
+        guard = replace(
+            self._guard(self._about(name), on_read, within, wide=wide),
+            column=sql.identifier(name),
+            value=self._value(name),
+        )
+        if not wide or not self._is_plain(name):
+            return sql.render("guarded_column", guard)
+        if self.batch_column is None:
+            return sql.render("wide_column_any", guard)
+        return sql.render("wide_column" if self.every is None else "wide_column_every", guard)
+
+    def _is_plain(self, name: str) -> bool:
+        """Whether a function that returns the column's type loses nothing of it, such as a length."""
+        column = next((one for one in self.relation.columns if one.name == name), None)
+        return column is not None and column.type == column.base_type and column.base_type != "character"
+
+    def _guard(self, about: tuple[str, ...], on_read: str, within: Sql, *, wide: bool = False) -> _Guard:
+        """The parts of a guard: whether a row is of a missed batch, and the announcement."""
+        guard = _Guard(
+            sql.literal(self.definition.name),
+            _array(about),
+            sql.literal(on_read),
+            within,
+            batch=self._batch(),
+            every=Sql(f"interval {sql.literal(self.every)}") if self.every is not None else _NONE,
+        )
+        announced = sql.render("wide_announced" if wide else "guarded_announced", guard)
+        return replace(guard, hit=self._hit(guard, announced), announced=announced)
+
+    def _batch(self) -> Sql:
+        """The column that tells the batch of a row, of a type that pgslo.hit() takes; empty if there is none."""
+        if self.batch_column is None:
+            return _NONE
+        cast = _CASTS.get(self.batch_column.base_type, "")
+        return Sql(f"{ROW}.{sql.identifier(self.batch_column.name)}{cast}")
+
+    def _hit(self, guard: _Guard, announced: Sql) -> Sql:
+        if self.batch_column is None:
+            # Rows do not tell: any may be of a missed batch.
+            return announced
+        return sql.render("guarded_hit" if self.every is None else "guarded_hit_every", guard)
+
+    def _view(
+        self,
+        name: tuple[str, str],
+        columns: tuple[str, ...],
+        on_read: str,
+        reason: str,
+        within: Sql = _NONE,
+        own: Mapping[str, Sql] = MappingProxyType({}),
+    ) -> Artifact:
+        """A guarded view of columns of the table, and of its own."""
+        wide = sum(self._is_guarded(one) for one in columns) >= _WIDE
+        whole = self._guard(self.whole, on_read, within, wide=wide)
+        first, *others = (self._column(one, on_read, within, wide=wide) for one in columns)
+        context = _View(
+            source=self.source,
+            view=sql.identifier(*name),
+            options=self.options,
+            first=first,
+            others=(*others, *own.values()),
+            table=self.table,
+            definition=whole.definition,
+            columns=whole.columns,
+            on_read=whole.on_read,
+            within=whole.within,
+            rows=sql.render("guarded_rows", whole),
+        )
+        create = sql.render("wide_view" if wide else "guarded_view", context)
+        return self._artifact(name, (*columns, *own), create, reason)
+
+    def _artifact(
+        self, name: tuple[str, str], columns: tuple[str, ...], create: Sql, reason: str
+    ) -> Artifact:
+        """The view, readable by the definition's readers."""
+        view = sql.identifier(*name)
+        statements = [Statement(create)]
+        if self.definition.readers:
+            roles = sql.join(", ", (sql.identifier(role) for role in self.definition.readers))
+            grant = _Grant(view, sql.identifier(name[0]), roles)
+            statements += [
+                Statement(sql.render("grant_schema", grant)),
+                Statement(sql.render("grant_view", grant)),
+            ]
+        return Artifact(
+            kind="view",
+            names=name,
+            definition=self.definition.name,
+            create=tuple(statements),
+            reason=reason,
+            commented=Sql(f"VIEW {view}"),
+            columns=columns,
+            readers=self.definition.readers,
+        )
+
+    def makes_schema(self, view: Artifact) -> bool:
+        schema = view.names[0]
+        ours = any(one.kind == "schema" and one.identity == schema for one in self.catalog.installed)
+        return ours or schema not in self.catalog.schemas
+
+    def schema(self, name: str) -> Artifact:
+        """A schema for views, made only where there is none; shared by all definitions that use it."""
+        schema = sql.identifier(name)
+        return Artifact(
+            kind="schema",
+            names=(name,),
+            definition="guarded views",
+            create=(Statement(sql.render("guarded_schema", _SchemaOnly(schema))),),
+            reason="readers' views stand in a schema of their own",
+            commented=Sql(f"SCHEMA {schema}"),
+            replaceable=False,
+        )
+
+
+def _array(names: tuple[str, ...]) -> Sql:
+    return Sql(f"ARRAY[{sql.join(', ', (sql.literal(name) for name in names))}]")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import weakref
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -24,6 +26,8 @@ class Listener:
         self._on_warning = on_warning
         self._skipped = (*CARRIERS, *RUNNERS, *skip_modules)
         self._tasks: set[Any] = set()  # the event loop keeps weak references only
+        self._statement: Callable[[], object] = lambda: None
+        self._seen: set[object] = set()
         connection.add_log_listener(self._listen)
 
     @staticmethod
@@ -61,6 +65,14 @@ class Listener:
             column=notice.column_name or None,
             rule=notice.constraint_name or None,
         )
+        statement, reader = self._awaited()
+        # Each process of a parallel plan warns of what it reads.
+        if statement is None or statement is not self._statement():
+            self._seen.clear()
+            self._statement = (lambda: None) if statement is None else weakref.ref(statement)
+        elif warning.cause in self._seen:
+            return
+        self._seen.add(warning.cause)
         if callable(self._on_warning):
             answer = self._on_warning(warning)
             if inspect.isawaitable(answer):
@@ -68,14 +80,14 @@ class Listener:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
         else:
-            issue(warning, self._reader())
+            issue(warning, reader)
 
-    def _reader(self) -> FrameType | None:
-        """The innermost line of the reader's own in the task that awaits this connection."""
+    def _awaited(self) -> tuple[Any, FrameType | None]:
+        """The innermost coroutine that awaits this connection, one for each statement, and the reader's line."""
         prefixes = tuple(f"{module}." for module in self._skipped)
         connection = getattr(self._connection, "_con", self._connection)
         for task in asyncio.all_tasks():
-            reader = None
+            statement = reader = None
             awaited: Any = task.get_coro()
             while (
                 frame := getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
@@ -83,8 +95,10 @@ class Listener:
                 of = frame.f_locals.get("self")
                 # A prepared statement or a cursor knows its connection.
                 if of is connection or getattr(of, "_connection", None) is connection:
-                    return reader
-                if not f"{frame.f_globals.get('__name__', '')}.".startswith(prefixes):
+                    statement = awaited
+                elif statement is None and not f"{frame.f_globals.get('__name__', '')}.".startswith(prefixes):
                     reader = frame
                 awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
-        return None
+            if statement is not None:
+                return statement, reader
+        return None, None

@@ -72,6 +72,11 @@ class SLOWarning(UserWarning):
             rule=diagnostic.constraint_name or None,
         )
 
+    @property
+    def cause(self) -> object:
+        """What a warning has in common with those that repeat it in one statement."""
+        return self.incident or str(self)
+
     def __str__(self) -> str:
         # Python prints it on a terminal or into a log, and names and values in it may hold anything.
         lines = [one_line(self.message)]

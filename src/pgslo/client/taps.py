@@ -75,9 +75,8 @@ class Tap:
     def _collect(self, diagnostic: psycopg.errors.Diagnostic) -> None:
         if diagnostic.sqlstate in (naming.OBJECTIVE_MISSED, naming.NOT_JUDGED) and not self._stopped:
             warning = SLOWarning.from_diagnostic(diagnostic)
-            key = warning.incident or str(warning)
-            if key not in self._seen:
-                self._seen.add(key)
+            if warning.cause not in self._seen:
+                self._seen.add(warning.cause)
                 self._fresh.append(warning)
 
     def _wait(self, exchange: Any, *args: Any, **kwargs: Any) -> Any:

@@ -19,7 +19,7 @@ from typing import Any
 
 import psycopg
 
-from pgslo import database, definition, embedded, installation
+from pgslo import definition, embedded, installation, planning
 
 #: As a server in production has them, as far as they change what a write costs. What differs from a default, and
 #: why, is printed with the results.
@@ -68,8 +68,8 @@ def connect(server: embedded.Server, name: str) -> Connection:
 def guard(conn: Connection, text: str) -> None:
     """Carry a definition out as `pgslo apply` does: plan, then apply under the lock."""
     loaded = definition.load(text, path="benchmark.yml")
-    plan = database.plan_definitions(conn, [loaded])
-    unfinished = installation.apply(conn, plan, lambda: database.plan_definitions(conn, [loaded]))
+    plan = planning.plan_definitions(conn, [loaded])
+    unfinished = installation.apply(conn, plan, lambda: planning.plan_definitions(conn, [loaded]))
     if unfinished:
         raise SystemExit(f"not finished: {unfinished}")
 

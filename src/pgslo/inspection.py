@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from pgslo import database, sql
+from pgslo import catalog_reader, database, probing, sql
 from pgslo.catalog import NUMERIC, TEXT, Column, Name, Relation
 from pgslo.compile.snippets import texts
 from pgslo.compile.snippets.literals import ENUM
@@ -181,7 +181,7 @@ def _find(conn: Connection, name: str) -> dict[str, Any]:
 
 
 def _relation(conn: Connection, name: Name) -> Relation:
-    relation = database.read_relation(conn, name)
+    relation = catalog_reader.read_relation(conn, name)
     assert relation is not None, "it was found a moment ago"
     if relation.is_partition:
         parent = sql.identifier(*relation.parents[0]).text
@@ -245,13 +245,15 @@ class _Inspection:
 
     def _readers(self) -> tuple[str, ...]:
         name = (self._relation.schema, self._relation.name)
-        return tuple(one.role for one in database.table_readers(self._conn, [name]).get(name, ()) if one.role)
+        return tuple(
+            one.role for one in catalog_reader.table_readers(self._conn, [name]).get(name, ()) if one.role
+        )
 
     @contextlib.contextmanager
     def _asking(self) -> Iterator[psycopg.Cursor[dict[str, Any]]]:
         """A cursor whose work is read-only, rolled back, and ends after a while."""
         with (
-            database.asking(self._conn, patience=_PATIENCE),
+            probing.asking(self._conn, patience=_PATIENCE),
             self._conn.cursor(row_factory=dict_row) as cursor,
         ):
             cursor.execute("SET LOCAL timezone = 'UTC'")

@@ -12,16 +12,9 @@ from dataclasses import dataclass
 import psycopg
 
 from pgslo import naming, runtime, sql
+from pgslo.catalog_reader import definitions_installed, runtime_dependants
 from pgslo.compile import Statement
-from pgslo.database import (
-    Connection,
-    by_own_names,
-    definitions_installed,
-    errors,
-    fetch,
-    query,
-    runtime_dependants,
-)
+from pgslo.database import Connection, by_own_names, errors, fetch, query
 from pgslo.errors import DatabaseError, PgsloError, PlanOutdated
 from pgslo.plan import Plan, Step, order_statements
 from pgslo.sql import Sql

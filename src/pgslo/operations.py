@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from pgslo import database, drift, installation, runtime, sql, standing
+from pgslo import catalog_reader, database, drift, installation, planning, probing, runtime, sql, standing
 from pgslo.definition.rules import Definition, Rule
 from pgslo.errors import PgsloError
 from pgslo.sql import Sql
@@ -27,9 +27,9 @@ def examine(conn: database.Connection) -> tuple[tuple[drift.Finding, ...], tuple
     """What moved since the last apply of each definition, and how each rule stands."""
     found: list[drift.Finding] = []
     standings: list[standing.Standing] = []
-    now = database.installed(conn)
-    pauses = database.paused(conn)
-    replaced = database.replaced(conn)
+    now = catalog_reader.installed(conn)
+    pauses = catalog_reader.paused(conn)
+    replaced = catalog_reader.replaced(conn)
     rules = database.fetch(conn, "standing")
     for row in database.fetch(conn, "drift"):
         name = row["definition"]
@@ -40,8 +40,8 @@ def examine(conn: database.Connection) -> tuple[tuple[drift.Finding, ...], tuple
         standings += standing.of_table(facts, [rule for rule in rules if rule["definition"] == name], moved)
     if _SNAPSHOTS in runtime.read(conn).migrations:
         found += drift.find_snapshots(database.fetch(conn, "snapshot_drift"))
-    found += drift.find_schemas(database.installed_schemas(conn, now))
-    found += drift.find_forgeries(database.forgeries(conn))
+    found += drift.find_schemas(catalog_reader.installed_schemas(conn, now))
+    found += drift.find_forgeries(catalog_reader.forgeries(conn))
     return tuple(found), tuple(standings)
 
 
@@ -54,7 +54,7 @@ def _newest_place(conn: database.Connection, row: dict[str, Any]) -> Any:
     assert names is not None, "a table that has a name is there"
     context = _Newest(Sql(row["batch_place"]), Sql(row["batch_by"]), Sql(names[0]))
     try:
-        with database.asking(conn):
+        with probing.asking(conn):
             place = conn.execute(sql.render("newest_batch", context).text.encode()).fetchone()
     except psycopg.Error:
         return None  # a column it needs is gone: told as such
@@ -91,8 +91,8 @@ def pause_rule(conn: database.Connection, definition: Definition, rule: str) -> 
         conn,
         hint=f"bring it up to this one: pgslo migrate; or switch every rule off: pgslo pause {definition.name}",
     )
-    catalog = database.read_catalog(conn, [definition])
-    (whole,) = database.compile_all(conn, [definition], catalog)
+    catalog = catalog_reader.read_catalog(conn, [definition])
+    (whole,) = planning.compile_all(conn, [definition], catalog)
     mechanism = next((choice.mechanism for choice in whole.choices if choice.rule.name == rule), None)
     if mechanism is None:
         known = ", ".join(choice.rule.name for choice in whole.choices)
@@ -107,7 +107,7 @@ def pause_rule(conn: database.Connection, definition: Definition, rule: str) -> 
     with database.errors(), database.by_own_names(conn):
         kept = [row[0] for row in conn.execute("SELECT pgslo_catalog.keep_functions(%s)", (definition.name,))]
         conn.execute(database.query("pause_rule"), {"definition": definition.name, "rule": rule})
-        off = {one["rule"] for one in database.paused(conn) if one["definition"] == definition.name}
+        off = {one["rule"] for one in catalog_reader.paused(conn) if one["definition"] == definition.name}
         parts: dict[str, tuple[Rule, ...]] = {"rules": definition.rules, "assertions": definition.assertions}
         rest = definition.model_copy(
             update={
@@ -117,7 +117,7 @@ def pause_rule(conn: database.Connection, definition: Definition, rule: str) -> 
                 for part, stated in parts.items()
             }
         )
-        (part,) = database.compile_all(conn, [rest], catalog)
+        (part,) = planning.compile_all(conn, [rest], catalog)
         functions = {one.names[0]: one for one in part.artifacts if one.kind == "function"}
         for name in kept:
             if None not in off and name in functions:
@@ -139,8 +139,8 @@ def trying(conn: database.Connection, definition: Definition) -> Iterator[None]:
         runtime.install(conn)
         # Installing the runtime resets it.
         conn.execute("SET LOCAL search_path = pg_catalog, pg_temp")
-        catalog = database.read_catalog(conn, [definition])
-        (compiled,) = database.compile_all(conn, [definition], catalog)
+        catalog = catalog_reader.read_catalog(conn, [definition])
+        (compiled,) = planning.compile_all(conn, [definition], catalog)
         for kind in ("function", "registration"):
             for artifact in compiled.artifacts:
                 if artifact.kind == kind:

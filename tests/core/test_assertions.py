@@ -6,7 +6,8 @@ import jsonschema
 import pytest
 
 from pgslo import definition
-from pgslo.definition import assertions as forms
+from pgslo.definition.rules import assertions as forms
+from pgslo.definition.syntax.assertions import ASSERTION_FORMS
 from pgslo.errors import DefinitionErrors, Location
 from pgslo.expression import Facts, UnderivableError, derive, needs_clock, parse_query, tables_read
 
@@ -24,9 +25,9 @@ def errors(text):
     return [str(error) for error in caught.value.errors]
 
 
-@pytest.mark.parametrize("name", forms.ASSERTION_FORMS)
+@pytest.mark.parametrize("name", ASSERTION_FORMS)
 def test_the_example_of_each_form_is_right(name):
-    form = forms.ASSERTION_FORMS[name]
+    form = ASSERTION_FORMS[name]
     more = ", group_by: team" if name == "at_most_one" else ""
     (one,) = load(f"  - it: {{{form.example}{more}}}\n")
     assert type(one) is forms.ASSERTIONS[name]

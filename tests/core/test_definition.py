@@ -29,15 +29,8 @@ from pgslo import definition
 from pgslo.cli.schema import schema
 from pgslo.cli.session import Session
 from pgslo.definition import Definition, names, rules
-from pgslo.definition.forms import (
-    COLUMN_FORMS,
-    FILE_FORMS,
-    FILE_KEYS,
-    OBJECTIVE_KEYS,
-    OPTIONS,
-    ROW_FORMS,
-    TASK_KEYS,
-)
+from pgslo.definition.syntax.forms import COLUMN_FORMS, FILE_FORMS, OPTIONS, ROW_FORMS
+from pgslo.definition.syntax.keys import FILE_KEYS, OBJECTIVE_KEYS, TASK_KEYS
 from pgslo.errors import Location
 
 # The whole file

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pgslo.definition import source
+from pgslo.definition.syntax import nodes
 from pgslo.errors import MAX_ERRORS, DefinitionError, DefinitionErrors
 
 
@@ -21,28 +21,28 @@ from pgslo.errors import MAX_ERRORS, DefinitionError, DefinitionErrors
 def loader(request: pytest.FixtureRequest) -> Iterator[str]:
     """Both parsers of PyYAML have to give the same; not every platform has libyaml."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(source, "_LOADER", getattr(yaml, request.param))
+        patch.setattr(nodes, "_LOADER", getattr(yaml, request.param))
         yield request.param
 
 
 def errors(text: str) -> tuple[DefinitionError, ...]:
     with pytest.raises(DefinitionErrors) as caught:
-        source.read(text, path="f.yml")
+        nodes.read(text, path="f.yml")
     return caught.value.errors
 
 
-def value(node: source.Node) -> Any:
+def value(node: nodes.Node) -> Any:
     match node:
-        case source.Scalar():
+        case nodes.Scalar():
             return node.value
-        case source.Sequence():
+        case nodes.Sequence():
             return [value(item) for item in node.items]
-        case source.Mapping():
+        case nodes.Mapping():
             return {key.text: value(item) for key, item in node.entries}
 
 
 def read(text: str) -> Any:
-    return value(source.read(text, path="f.yml"))
+    return value(nodes.read(text, path="f.yml"))
 
 
 @pytest.mark.parametrize(
@@ -196,9 +196,9 @@ def test_no_more_than_a_hundred():
 
 
 def test_a_byte_order_mark_and_carriage_returns_are_no_matter():
-    node = source.read("\ufeffa: 1\r\nb:\r\n  - c\r\n", path="f.yml")
+    node = nodes.read("\ufeffa: 1\r\nb:\r\n  - c\r\n", path="f.yml")
     assert value(node) == {"a": 1, "b": ["c"]}
-    assert isinstance(node, source.Mapping)
+    assert isinstance(node, nodes.Mapping)
     assert node.place("b").line == 2
     assert node.place("b").column == 1
 
@@ -221,16 +221,16 @@ def test_a_byte_order_mark_and_carriage_returns_are_no_matter():
     ],
 )
 def test_the_place_of_a_character(text: str, word: str, line: int, column: int):
-    def scalars(node: source.Node) -> list[source.Scalar]:
+    def scalars(node: nodes.Node) -> list[nodes.Scalar]:
         match node:
-            case source.Scalar():
+            case nodes.Scalar():
                 return [node]
-            case source.Sequence():
+            case nodes.Sequence():
                 return [found for item in node.items for found in scalars(item)]
-            case source.Mapping():
+            case nodes.Mapping():
                 return [found for _, item in node.entries for found in scalars(item)]
 
-    (scalar,) = scalars(source.read(text, path="f.yml"))
+    (scalar,) = scalars(nodes.read(text, path="f.yml"))
     place = scalar.locate(scalar.text.index(word))
     assert (place.line, place.column) == (line, column)
 
@@ -293,7 +293,7 @@ def test_any_text_is_read_or_refused(text: str):
 @settings(max_examples=500, deadline=None)
 @given(st.text(min_size=1, max_size=30))
 def test_what_is_quoted_is_text(text: str):
-    forbidden = source._FORBIDDEN.search(text) or "$pgslo$" in text
+    forbidden = nodes._FORBIDDEN.search(text) or "$pgslo$" in text
     quoted = '"' + "".join(f"\\U{ord(character):08x}" for character in text) + '"'
     try:
         assert read(f"a: {quoted}")["a"] == text

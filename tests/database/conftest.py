@@ -14,7 +14,7 @@ import psycopg
 import pytest
 import yaml
 
-from pgslo import database, definition, installation, plan
+from pgslo import definition, installation, plan, planning
 from pgslo.errors import DefinitionErrors
 
 TESTS = Path(__file__).parent.parent
@@ -195,7 +195,7 @@ class Session:
         loaded = definition.load(
             textwrap.dedent(text), path="slos/example.yml", kinds=definition.load_kinds(kinds or {})
         )
-        return database.plan_definitions(self.connection, [loaded])
+        return planning.plan_definitions(self.connection, [loaded])
 
     def guard(self, text: str, *, kinds: Mapping[str, str] | None = None) -> plan.Plan:
         """Carry a definition out, inside the test's transaction."""
@@ -270,10 +270,10 @@ def apply(connection: psycopg.Connection[Any]) -> Callable[[str], tuple[installa
         loaded = [definition.load(text, path="slos/example.yml")]
         unfinished = installation.apply(
             connection,
-            database.plan_definitions(connection, loaded),
-            lambda: database.plan_definitions(connection, loaded),
+            planning.plan_definitions(connection, loaded),
+            lambda: planning.plan_definitions(connection, loaded),
         )
-        assert database.plan_definitions(connection, loaded).empty == (not unfinished)
+        assert planning.plan_definitions(connection, loaded).empty == (not unfinished)
         return unfinished
 
     return apply

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, note, settings
 from hypothesis import strategies as st
 
-from pgslo import database, definition
+from pgslo import definition, planning
 from pgslo.definition.rules import Definition
 from pgslo.errors import PgsloError
 from pgslo.plan import Plan, order_statements
@@ -176,7 +176,7 @@ def test_a_definition_is_refused_or_runs(tables: Connection) -> None:
         note(text)
         try:
             loaded = definition.load(text, path="any.yml")
-            plan = database.plan_definitions(tables, [loaded])
+            plan = planning.plan_definitions(tables, [loaded])
         except PgsloError:
             seen["refused"] += 1
         else:
@@ -203,7 +203,7 @@ def run(conn: Connection, loaded: Definition, plan: Plan) -> None:
         broken = conn.execute("SELECT rule_id, error_message FROM pgslo_catalog.rule_break").fetchall()
         assert broken == []
         conn.execute("DELETE FROM pgslo_catalog.quarantine")
-        for text in executable(database.plan_removal(conn, [loaded.name])):
+        for text in executable(planning.plan_removal(conn, [loaded.name])):
             conn.execute(text.encode(), prepare=False)
 
 

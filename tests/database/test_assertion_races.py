@@ -21,7 +21,7 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel
 
-from pgslo import database, definition, installation
+from pgslo import definition, installation, planning
 
 #: Without being asked for long, each form at a mix of all levels.
 IS_LONG = "PGSLO_ASSERT_SECONDS" in os.environ
@@ -207,7 +207,7 @@ def guard(conn: psycopg.Connection[Any], workload: Workload) -> None:
     loaded = [definition.load(text, path="x.yml")]
 
     def plan():
-        return database.plan_definitions(conn, loaded)
+        return planning.plan_definitions(conn, loaded)
 
     made = plan()
     ((_, (choice,)),) = made.choices

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgslo import database, definition, embedded, runtime
+from pgslo import definition, embedded, planning, runtime
 from pgslo.plan import Plan, order_statements
 
 Connection = psycopg.Connection[Any]
@@ -79,7 +79,7 @@ def plan_of(conn: Connection, path: Path) -> Plan:
     loaded = definition.load(
         path.read_text(encoding="utf-8"), path=str(path), kinds=definition.load_kinds(OWN)
     )
-    return database.plan_definitions(conn, [loaded])
+    return planning.plan_definitions(conn, [loaded])
 
 
 def statements(plan: Plan) -> Iterator[str]:

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel
 
-from pgslo import database, definition, installation
+from pgslo import definition, installation, planning
 
 WRITERS = int(os.environ.get("PGSLO_WRITERS", "16"))
 #: Of each writer.
@@ -55,7 +55,7 @@ def guard(connection, table, mode):
     loaded = [definition.load(textwrap.dedent(text), path="slos/example.yml")]
 
     def plan():
-        return database.plan_definitions(connection, loaded)
+        return planning.plan_definitions(connection, loaded)
 
     assert installation.apply(connection, plan(), plan) == ()
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pgslo import database, definition, embedded, installation
+from pgslo import definition, embedded, installation, planning
 
 #: Twenty cycles take minutes: PGSLO_CRASHES=20.
 CYCLES = int(os.environ.get("PGSLO_CRASHES", "3"))
@@ -74,7 +74,7 @@ def test_kill_9_in_the_middle_of_writes_and_ticks(folder):
             loaded = [definition.load(DEFINITION, path="slos/loaded.yml")]
 
             def plan():
-                return database.plan_definitions(connection, loaded)
+                return planning.plan_definitions(connection, loaded)
 
             assert installation.apply(connection, plan(), plan) == ()
         acknowledged = 0

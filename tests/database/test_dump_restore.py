@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from lived_in import GOOD, TABLES, Connection, apply, goes_on, live, load, rows, run, triggers, values
 from psycopg import sql
 
-from pgslo import database, definition, embedded
+from pgslo import definition, embedded, planning
 from pgslo.cli import main
 from pgslo.embedded.binaries import Binaries
 from pgslo.errors import PgsloError
@@ -163,7 +163,7 @@ def test_of_a_schema_alone_writes_live_and_apply_makes_it_whole(
         out = CliRunner().invoke(main, ["--dsn", empty_dsn, "uninstall", "--all", "--yes"])
         assert out.exit_code == 0, out.output
         apply(session, definitions)
-        assert database.plan_definitions(session, definitions).empty
+        assert planning.plan_definitions(session, definitions).empty
         assert values(session, "SELECT id FROM features.example") == [1]
         with pytest.raises(psycopg.errors.CheckViolation):
             session.execute(
@@ -195,7 +195,7 @@ def test_of_data_alone_nothing_is_counted_twice_after_a_pause(
         assert values(session, counted) == [0]
         session.execute(f"INSERT INTO features.example VALUES {GOOD % 4}".encode())
         assert values(session, counted) == [1]
-        assert database.plan_definitions(session, definitions).empty
+        assert planning.plan_definitions(session, definitions).empty
     del lived_in
 
 
@@ -219,7 +219,7 @@ def test_a_session_without_a_search_path_writes_reads_and_plans(
     assert values(session, "SELECT id FROM features.example ORDER BY id") == [1, 2, 7, 8]
     assert values(lived_in, "SELECT rule FROM pgslo.rule WHERE broken IS NOT NULL") == []
     # Types are printed with or without their schema, as the path has it; that is no change.
-    assert database.plan_definitions(session, definitions).empty
+    assert planning.plan_definitions(session, definitions).empty
 
 
 def test_materialized_views_and_their_indexes_stand_on_guarded_views(lived_in: Connection) -> None:

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from psycopg import sql
 
-from pgslo import database, definition, installation, runtime
+from pgslo import definition, installation, planning, runtime
 from pgslo.cli import main, root
 
 REFUSAL = "a database with encoding SQL_ASCII is not supported"
@@ -65,7 +65,7 @@ def test_excerpts_are_cut_by_characters(encoded, encoding):
     loaded = [definition.load(DEFINITION, path="slos/t.yml")]
 
     def plan():
-        return database.plan_definitions(connection, loaded)
+        return planning.plan_definitions(connection, loaded)
 
     installation.apply(connection, plan(), plan)
     long = "x" + {"LATIN1": "\u00e9", "EUC_JP": "\u3042"}[encoding] * 120

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgslo import database, definition, installation
+from pgslo import catalog_reader, definition, installation, planning
 from pgslo.errors import PgsloError
 
 Connection = psycopg.Connection[Any]
@@ -75,7 +75,7 @@ def snapshot(conn: Connection) -> set[str]:
 
 
 def in_force(conn: Connection) -> tuple[str, ...]:
-    return database.definitions_installed(conn)
+    return catalog_reader.definitions_installed(conn)
 
 
 @pytest.fixture
@@ -113,14 +113,14 @@ def test_an_apply_is_whole_or_nothing(
     conn.execute(TABLES)
 
     def plan() -> Any:
-        return database.plan_definitions(conn, loaded)
+        return planning.plan_definitions(conn, loaded)
 
     def removal() -> Any:
-        return database.plan_removal(conn, ["features.stats"])
+        return planning.plan_removal(conn, ["features.stats"])
 
     def apply(conn: Connection) -> None:
         def plan() -> Any:
-            return database.plan_definitions(conn, loaded)
+            return planning.plan_definitions(conn, loaded)
 
         if installation.apply(conn, plan(), plan):
             raise PgsloError("not finished")
@@ -158,16 +158,16 @@ def test_an_uninstall_is_whole_or_nothing(
     conn.execute(TABLES)
 
     def plan() -> Any:
-        return database.plan_definitions(conn, loaded)
+        return planning.plan_definitions(conn, loaded)
 
     assert installation.apply(conn, plan(), plan) == ()
     conn.execute("INSERT INTO features.stats VALUES (3, '2026-11-25', 1, 'de', 'c', 0.5)")
     conn.execute("SELECT pgslo.tick()")
 
     def uninstall(conn: Connection) -> None:
-        names = database.definitions_installed(conn)
+        names = catalog_reader.definitions_installed(conn)
         installation.apply(
-            conn, database.plan_removal(conn, names), lambda: database.plan_removal(conn, names)
+            conn, planning.plan_removal(conn, names), lambda: planning.plan_removal(conn, names)
         )
         installation.drop_runtime(conn)
 

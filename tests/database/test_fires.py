@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgslo import database, definition, operations
+from pgslo import definition, operations, planning
 
 Connection = psycopg.Connection[Any]
 Apply = Callable[[str], Sequence[object]]
@@ -52,7 +52,7 @@ def text(writes: str, fires: str = "always") -> str:
 
 
 def planned(connection: Connection, of: str) -> Any:
-    return database.plan_definitions(connection, [definition.load(of, path="slos/t.yml")])
+    return planning.plan_definitions(connection, [definition.load(of, path="slos/t.yml")])
 
 
 @pytest.fixture(params=["bulk", "stream"])

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pgslo import database, definition, installation
+from pgslo import definition, installation, planning
 from pgslo.errors import DefinitionErrors
 
 Connection = psycopg.Connection[Any]
@@ -39,7 +39,7 @@ columns:
 
 def refused(conn: Connection, text: str) -> str:
     with pytest.raises(DefinitionErrors) as caught:
-        database.plan_definitions(conn, [load(text)])
+        planning.plan_definitions(conn, [load(text)])
     return str(caught.value)
 
 
@@ -104,8 +104,8 @@ def test_one_that_is_an_inheritance_child_is_refused_as_well(connection: Connect
 
 
 def test_rules_about_single_rows_hold_in_foreign_partitions(partitioned: Connection) -> None:
-    plan = database.plan_definitions(partitioned, [load(HEAD + ROWS)])
-    installation.apply(partitioned, plan, lambda: database.plan_definitions(partitioned, [load(HEAD + ROWS)]))
+    plan = planning.plan_definitions(partitioned, [load(HEAD + ROWS)])
+    installation.apply(partitioned, plan, lambda: planning.plan_definitions(partitioned, [load(HEAD + ROWS)]))
     for region in ("us", "eu"):
         with pytest.raises(psycopg.errors.CheckViolation):
             partitioned.execute("INSERT INTO feat.t VALUES (1, '2026-11-29', %s, -1, 1)", (region,))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from pgslo import database, definition, installation
+from pgslo import definition, installation, planning
 
 ROWS = 20_000
 TABLE = "id int PRIMARY KEY, day date, a int, b int, c text, d int, e int"
@@ -549,7 +549,7 @@ def make(connection, extra="", text=DEFINITION, table=TABLE):
     loaded = definition.load(text, path="slos/example.yml")
 
     def plan():
-        return database.plan_definitions(connection, [loaded])
+        return planning.plan_definitions(connection, [loaded])
 
     installation.apply(connection, plan(), plan)
     connection.execute(

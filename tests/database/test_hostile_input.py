@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
-from pgslo import database, installation, plan
+from pgslo import installation, plan, planning
 from pgslo.definition import load
 from pgslo.definition.rules import Definition
 from pgslo.errors import PgsloError
@@ -76,7 +76,7 @@ def test_two_thousand_hostile_inputs_change_nothing(table: psycopg.Connection[An
     def attempt(kind: str, **parts: object) -> None:
         """Go as far as ``pgslo plan`` goes, PostgreSQL's own judgement included."""
         try:
-            database.plan_definitions(table, [definition(**parts)])
+            planning.plan_definitions(table, [definition(**parts)])
         except PgsloError:
             refused[kind] += 1
 
@@ -129,9 +129,9 @@ def test_columns_and_tables_of_any_name_are_judged_and_left_as_they_were(
         columns={name: [{"range": {"min": 0, "on_breach": ("reject", "quarantine", "warn")[at % 3]}}] for at, name in enumerate(names)},
     )  # fmt: skip
     installation.apply(
-        table, database.plan_definitions(table, [wanted]), lambda: database.plan_definitions(table, [wanted])
+        table, planning.plan_definitions(table, [wanted]), lambda: planning.plan_definitions(table, [wanted])
     )
-    assert database.plan_definitions(table, [wanted]).empty
+    assert planning.plan_definitions(table, [wanted]).empty
 
     def insert(number: int, column: str, value: int) -> None:
         statement = sql.SQL("INSERT INTO app.{} (id, {}) VALUES (%s, %s)").format(
@@ -164,5 +164,5 @@ def test_columns_and_tables_of_any_name_are_judged_and_left_as_they_were(
 
 
 def leave(conn: psycopg.Connection[Any], name: str) -> None:
-    made: plan.Plan = database.plan_removal(conn, [name])
-    installation.apply(conn, made, lambda: database.plan_removal(conn, [name]))
+    made: plan.Plan = planning.plan_removal(conn, [name])
+    installation.apply(conn, made, lambda: planning.plan_removal(conn, [name]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pgslo import database, definition, installation
+from pgslo import definition, installation, planning
 
 
 def example(session, batch="", rule="range: {max: 100}", mode="bulk", table="id int, day date, a int"):
@@ -400,7 +400,7 @@ def _guard(connection):
     )
 
     def plan():
-        return database.plan_definitions(connection, [loaded])
+        return planning.plan_definitions(connection, [loaded])
 
     assert installation.apply(connection, plan(), plan) == ()
 

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from isolation import LEVELS, Order, Spec, Stage, shown
-from pgslo import database, definition, installation
+from pgslo import definition, installation, planning
 
 TESTS = Path(__file__).parent.parent
 SPECS = {path.stem: path for path in sorted((TESTS / "isolation").glob("*.yml"))}
@@ -40,7 +40,7 @@ def guard(conn: psycopg.Connection, spec: Spec) -> None:
     loaded = [definition.load(text, path=f"{spec.name}.yml")]
 
     def plan():
-        return database.plan_definitions(conn, loaded)
+        return planning.plan_definitions(conn, loaded)
 
     made = plan()
     ((_, (choice,)),) = made.choices

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pgslo import database, definition, installation
+from pgslo import definition, installation, planning
 
 ROOT = Path(__file__).parents[2]
 #: Where a value of the user's is changed, in his language.
@@ -58,7 +58,7 @@ def test_a_turkish_database_is_measured(turkish: str, mode: str) -> None:
         loaded = [definition.load(f"writes: {mode}{DEFINITION}", path="slos/stats.yml")]
 
         def plan() -> Any:
-            return database.plan_definitions(connection, loaded)
+            return planning.plan_definitions(connection, loaded)
 
         installation.apply(connection, plan(), plan)
         connection.execute(

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgslo import database, definition, plan
+from pgslo import definition, plan, planning
 
 Connection = psycopg.Connection[Any]
 
@@ -43,16 +43,16 @@ def test_a_plan_tells_every_lock_and_no_other(given: Connection, kind: str) -> N
     loaded = definition.load(
         (GOLDEN / f"{kind}.yml").read_text(), path=f"slos/{kind}.yml", kinds=definition.load_kinds(OWN)
     )
-    made = database.plan_definitions(given, [loaded])
+    made = planning.plan_definitions(given, [loaded])
     assert list(differences(given, made)) == []
-    assert list(differences(given, database.plan_removal(given, [loaded.name]))) == []
+    assert list(differences(given, planning.plan_removal(given, [loaded.name]))) == []
 
 
 def test_a_wrong_lock_would_be_seen(given: Connection) -> None:
     loaded = definition.load(
         (GOLDEN / "range.yml").read_text(), path="slos/range.yml", kinds=definition.load_kinds({})
     )
-    made = database.plan_definitions(given, [loaded])
+    made = planning.plan_definitions(given, [loaded])
     (step, statement), *_ = [pair for pair in plan.order_statements(made) if pair[1].lock]
     assert told(statement) != {}
     given.execute(b"BEGIN")

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgslo import database, definition, installation, operations
+from pgslo import catalog_reader, definition, installation, operations, planning
 from pgslo.errors import DatabaseError
 from pgslo.plan import Plan
 
@@ -45,7 +45,7 @@ WHERE t.tgname ~ '^pgslo_' AND t.tgtype & 1 = 0 AND c.relispartition
 
 
 def planned(conn: Connection, text: str) -> Plan:
-    return database.plan_definitions(conn, [definition.load(textwrap.dedent(text), path="slos/parts.yml")])
+    return planning.plan_definitions(conn, [definition.load(textwrap.dedent(text), path="slos/parts.yml")])
 
 
 def apply(conn: Connection, text: str) -> tuple[installation.Unfinished, ...]:
@@ -53,7 +53,7 @@ def apply(conn: Connection, text: str) -> tuple[installation.Unfinished, ...]:
 
 
 def removal(conn: Connection) -> Plan:
-    return database.plan_removal(conn, ["features.parts"])
+    return planning.plan_removal(conn, ["features.parts"])
 
 
 def count(conn: Connection, query: str) -> int:
@@ -166,7 +166,7 @@ def test_a_partition_that_is_busy_all_the_time_is_left_for_the_next_apply(
     with pytest.raises(DatabaseError, match=r"features\.parts_7") as refused:
         installation.apply(parts, removal(parts), lambda: removal(parts))
     assert refused.value.sqlstate == "55P03"
-    assert database.definitions_installed(parts) == ("features.parts",)
+    assert catalog_reader.definitions_installed(parts) == ("features.parts",)
     writer.execute("COMMIT")
     assert installation.apply(parts, removal(parts), lambda: removal(parts)) == ()
     assert count(parts, "SELECT count(*) FROM pg_trigger WHERE tgname ~ '^pgslo'") == 0

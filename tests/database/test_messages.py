@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.pq import PipelineStatus
 
-from pgslo import database, definition, installation
+from pgslo import database, definition, installation, planning
 from pgslo.errors import DatabaseError
 from pgslo.plan import Plan
 
@@ -55,8 +55,8 @@ def test_each_message_of_apply_and_uninstall_holds_one_command(
     conn: Connection, connection: Connection
 ) -> None:
     loaded = [definition.load(DEFINITION, path="slos/stats.yml")]
-    assert carry_out(conn, lambda: database.plan_definitions(conn, loaded)) == ()
-    assert carry_out(conn, lambda: database.plan_removal(conn, ["features.stats"])) == ()
+    assert carry_out(conn, lambda: planning.plan_definitions(conn, loaded)) == ()
+    assert carry_out(conn, lambda: planning.plan_removal(conn, ["features.stats"])) == ()
     noted = connection.execute("SELECT command, message FROM public.message").fetchall()
     assert {"CREATE TRIGGER", "DROP TRIGGER", "ALTER TABLE", "CREATE VIEW", "CREATE INDEX"} <= {
         command for command, _ in noted

@@ -16,7 +16,7 @@ from itertools import pairwise
 import psycopg
 import pytest
 
-from pgslo import database, definition, installation
+from pgslo import definition, installation, planning
 from pgslo.errors import DefinitionErrors
 
 CASES = int(os.environ.get("PGSLO_FUZZ_CASES", "250"))
@@ -289,7 +289,7 @@ class Case:
 
 def plan(connection, case):
     loaded = [definition.load(case.definition(), path="slos/example.yml")]
-    return database.plan_definitions(connection, loaded)
+    return planning.plan_definitions(connection, loaded)
 
 
 def guard(connection, case):

@@ -21,7 +21,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from pgslo import database, definition, installation
+from pgslo import definition, installation, planning
 from pgslo.cli import main, root
 from pgslo.embedded.account import server_account
 
@@ -152,7 +152,7 @@ def guarded(request: pytest.FixtureRequest, connection: Connection) -> Connectio
     loaded = [definition.load(DEFINITION.format(name="t", writes=request.param), path="slos/t.yml")]
 
     def plan() -> Any:
-        return database.plan_definitions(connection, loaded)
+        return planning.plan_definitions(connection, loaded)
 
     assert installation.apply(connection, plan(), plan) == ()
     return connection

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from pgslo import database, definition, installation
+from pgslo import catalog_reader, database, definition, installation, planning
 from pgslo.catalog import Citus, Placement
 from pgslo.cli import main
 from pgslo.errors import DatabaseError, DefinitionErrors, PlanError
@@ -65,20 +65,20 @@ def load(rest: str, *, table: str = "feat.t") -> definition.Definition:
 
 def refused(connection: Connection, rest: str, *, table: str = "feat.t") -> str:
     with pytest.raises(DefinitionErrors) as caught:
-        database.plan_definitions(connection, [load(rest, table=table)])
+        planning.plan_definitions(connection, [load(rest, table=table)])
     return str(caught.value)
 
 
 def apply(connection: Connection, rest: str) -> None:
     one = load(rest)
-    plan = database.plan_definitions(connection, [one])
-    assert installation.apply(connection, plan, lambda: database.plan_definitions(connection, [one])) == ()
-    assert database.plan_definitions(connection, [one]).empty
+    plan = planning.plan_definitions(connection, [one])
+    assert installation.apply(connection, plan, lambda: planning.plan_definitions(connection, [one])) == ()
+    assert planning.plan_definitions(connection, [one]).empty
 
 
 def test_a_server_without_these_extensions(connection: Connection) -> None:
     connection.execute(TABLES)
-    catalog = database.read_catalog(connection, [load(NATIVE)])
+    catalog = catalog_reader.read_catalog(connection, [load(NATIVE)])
     assert catalog.citus is None
     assert catalog.engine.version.startswith("PostgreSQL ")
     assert catalog.engine.database == connection.info.dbname
@@ -95,7 +95,7 @@ def test_tables_of_others_mean_nothing_without_the_extension(connection: Connect
         "INSERT INTO timescaledb_information.dimensions VALUES ('feat', 't', 1, 'day');"
         "CREATE TABLE public.pg_dist_partition (logicalrelid regclass)"
     )
-    relation = database.read_catalog(connection, [load(NATIVE)]).relations["feat", "t"]
+    relation = catalog_reader.read_catalog(connection, [load(NATIVE)]).relations["feat", "t"]
     assert not relation.is_hypertable
 
 
@@ -103,7 +103,7 @@ def test_where_citus_keeps_tables(connection: Connection) -> None:
     connection.execute(TABLES)
     connection.execute(CITUS)
     named = [load(NATIVE)] + [load("", table=f"feat.{name}") for name in ("r", "own", "tenant", "plain")]
-    assert database.read_catalog(connection, named).citus == Citus(
+    assert catalog_reader.read_catalog(connection, named).citus == Citus(
         is_worker=False,
         coordinator="coordinator.example:5432",
         has_unsafe_triggers=False,
@@ -126,8 +126,8 @@ def test_triggers_that_are_there_and_a_setting_that_is_off(connection: Connectio
     connection.execute(CITUS)
     message = "Citus creates, replaces and drops triggers of feat.t only with citus.enable_unsafe_triggers"
     for make in (
-        lambda: database.plan_definitions(connection, [load(NATIVE)]),
-        lambda: database.plan_removal(connection, ["feat.t"]),
+        lambda: planning.plan_definitions(connection, [load(NATIVE)]),
+        lambda: planning.plan_removal(connection, ["feat.t"]),
     ):
         with pytest.raises(PlanError) as caught:
             make()
@@ -136,8 +136,8 @@ def test_triggers_that_are_there_and_a_setting_that_is_off(connection: Connectio
             f"ALTER ROLE postgres IN DATABASE {connection.info.dbname} SET citus.enable_unsafe_triggers = on"
         )
     connection.execute("SET citus.enable_unsafe_triggers = on")
-    assert not database.plan_removal(connection, ["feat.t"]).empty
-    assert not database.plan_definitions(connection, [load(NATIVE)]).empty
+    assert not planning.plan_removal(connection, ["feat.t"]).empty
+    assert not planning.plan_definitions(connection, [load(NATIVE)]).empty
 
 
 def run(*arguments: str) -> Result:
@@ -191,9 +191,9 @@ def test_an_engine_that_calls_itself_otherwise(
 def test_a_hypertable(connection: Connection) -> None:
     connection.execute(TABLES)
     connection.execute(TIMESCALE)
-    relation = database.read_catalog(connection, [load(NATIVE)]).relations["feat", "t"]
+    relation = catalog_reader.read_catalog(connection, [load(NATIVE)]).relations["feat", "t"]
     assert (relation.is_hypertable, relation.partition_key, relation.children) == (True, ("day",), ())
-    assert database.read_relation(connection, ("feat", "t")) == relation
+    assert catalog_reader.read_relation(connection, ("feat", "t")) == relation
     unique = "watch: false\nrules: [one: {unique: [%s], on_breach: reject}]"
     assert "rows of a hypertable cannot be unique without its partition key (day)" in refused(
         connection, unique % "a"
@@ -202,4 +202,4 @@ def test_a_hypertable(connection: Connection) -> None:
     assert 'column "day" says which chunk a row belongs to' in refused(connection, clip)
     apply(connection, f"{unique % 'a, day'}")
     apply(connection, f"writes: stream\n{RANGE.partition('bulk')[2]}")
-    assert not any("children" in note for note in database.plan_definitions(connection, [load(RANGE)]).notes)
+    assert not any("children" in note for note in planning.plan_definitions(connection, [load(RANGE)]).notes)

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from rights import apply, grant, said, values
 
-from pgslo import database, definition
+from pgslo import definition, planning
 
 Connection = psycopg.Connection[Any]
 Connect = Callable[..., Connection]
@@ -105,7 +105,7 @@ def test_row_security_that_came_later_is_part_of_the_plan(
     assert len(values(connect(tenants["b"]), "SELECT id FROM guarded.payment")) == 6
     connection.execute("ALTER TABLE app.payment ENABLE ROW LEVEL SECURITY")
     loaded = [definition.load(text, path="slos/example.yml", kinds=definition.load_kinds({}))]
-    assert not database.plan_definitions(connection, loaded).empty
+    assert not planning.plan_definitions(connection, loaded).empty
     apply(connection, text)
     assert values(connect(tenants["b"]), "SELECT id FROM guarded.payment ORDER BY id") == [1, 3, 5]
 

@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 from rights import apply, grant, said, values
 
-from pgslo import database, installation
+from pgslo import installation, planning
 
 Connection = psycopg.Connection[Any]
 Connect = Callable[..., Connection]
@@ -494,7 +494,7 @@ def test_the_tables_owner_applies_and_uninstalls_without_being_a_superuser(
         assert values(conn, "SELECT id FROM features.example ORDER BY id") == [1, 2]
 
         def removal() -> Any:
-            return database.plan_removal(conn, ["features.example"])
+            return planning.plan_removal(conn, ["features.example"])
 
         assert installation.apply(conn, removal(), removal) == ()
         installation.drop_runtime(conn)

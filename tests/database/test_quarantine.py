@@ -183,13 +183,13 @@ def test_the_rest_of_the_batch_goes_on_and_all_reasons_are_kept(session):
 
 
 def test_it_says_who_wrote_the_row_and_when(connection, connect, role):
-    from pgslo import database, definition, installation
+    from pgslo import definition, installation, planning
 
     connection.execute("CREATE SCHEMA features; CREATE TABLE features.example (id int PRIMARY KEY, v int)")
     loaded = definition.load(f"table: features.example\n{RULE}", path="slos/example.yml")
 
     def plan():
-        return database.plan_definitions(connection, [loaded])
+        return planning.plan_definitions(connection, [loaded])
 
     installation.apply(connection, plan(), plan)
     writer, team = role("writer"), role("team")
@@ -424,13 +424,13 @@ def test_a_rolled_back_write_leaves_nothing_in_quarantine(session):
 
 
 def test_two_operators_cannot_release_one_row_twice(connection, connect):
-    from pgslo import database, definition, installation
+    from pgslo import definition, installation, planning
 
     connection.execute("CREATE SCHEMA features; CREATE TABLE features.example (id int, v int)")
     loaded = definition.load(f"table: features.example\nkey: [id]\n{RULE}", path="slos/example.yml")
 
     def plan():
-        return database.plan_definitions(connection, [loaded])
+        return planning.plan_definitions(connection, [loaded])
 
     installation.apply(connection, plan(), plan)
     connection.execute("INSERT INTO features.example VALUES (1, 999)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pgslo import database, definition, installation
+from pgslo import definition, installation, planning
 
 DEFINITION = """
 table: features.example
@@ -77,7 +77,7 @@ def test_tick_has_other_sessions_plan_their_reads_anew(connection, connect):
     loaded = [definition.load(DEFINITION, path="slos/example.yml")]
 
     def plan():
-        return database.plan_definitions(connection, loaded)
+        return planning.plan_definitions(connection, loaded)
 
     installation.apply(connection, plan(), plan)
     connection.execute("INSERT INTO features.example VALUES (1, '2026-11-01', 1, 1), (2, '2026-11-02', 1, 1)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from pgslo import database, definition, installation
+from pgslo import definition, installation, planning
 from pgslo.errors import DefinitionErrors
 
 TABLE = "id int PRIMARY KEY, day int, a int, b int, c text, gone int"
@@ -53,7 +53,7 @@ def test_writes_live(connection, connect, change, mode):
     loaded = load(DEFINITION.format(mode=mode))
 
     def plan():
-        return database.plan_definitions(connection, [loaded])
+        return planning.plan_definitions(connection, [loaded])
 
     installation.apply(connection, plan(), plan)
     writer = connect()
@@ -151,7 +151,7 @@ def test_a_column_of_another_type_is_judged_again_once_it_was_planned(connection
     loaded = load(DEFINITION.format(mode=mode))
 
     def plan():
-        return database.plan_definitions(connection, [loaded])
+        return planning.plan_definitions(connection, [loaded])
 
     installation.apply(connection, plan(), plan)
     writer = connect()
@@ -193,7 +193,7 @@ def test_a_column_whose_new_type_no_rule_fits(connection, connect, mode):
     loaded = load(DEFINITION.format(mode=mode))
 
     def plan():
-        return database.plan_definitions(connection, [loaded])
+        return planning.plan_definitions(connection, [loaded])
 
     installation.apply(connection, plan(), plan)
     writer = connect()
@@ -222,7 +222,7 @@ def test_a_column_that_comes_back_is_judged_again(connection, mode):
     loaded = load(DEFINITION.format(mode=mode))
 
     def plan():
-        return database.plan_definitions(connection, [loaded])
+        return planning.plan_definitions(connection, [loaded])
 
     installation.apply(connection, plan(), plan)
     connection.execute("ALTER TABLE features.example RENAME a TO z")
@@ -251,7 +251,7 @@ def test_the_way_through_a_rename_keeps_history_and_held_rows(connection, mode):
 
     def apply(loaded):
         def plan():
-            return database.plan_definitions(connection, [loaded])
+            return planning.plan_definitions(connection, [loaded])
 
         installation.apply(connection, plan(), plan)
         assert plan().empty
@@ -284,7 +284,7 @@ def test_a_rule_that_breaks_under_many_writers_is_noted_and_stays_readable(conne
     loaded = load(DEFINITION.format(mode="bulk"))
 
     def plan():
-        return database.plan_definitions(connection, [loaded])
+        return planning.plan_definitions(connection, [loaded])
 
     installation.apply(connection, plan(), plan)
     connection.execute("ALTER TABLE features.example RENAME a TO z")
@@ -313,7 +313,7 @@ def test_a_new_partition_is_in_the_next_plan(connection):
     )
 
     def plan():
-        return database.plan_definitions(connection, [loaded])
+        return planning.plan_definitions(connection, [loaded])
 
     installation.apply(connection, plan(), plan)
     connection.execute("CREATE TABLE features.example_2 PARTITION OF features.example FOR VALUES IN (2)")

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgslo import database, embedded, installation, operations
+from pgslo import database, embedded, installation, operations, planning
 from pgslo.definition import load
 from pgslo.embedded.account import server_account, temporary_folder
 
@@ -36,7 +36,7 @@ def guard(connection: Connection) -> None:
     loaded = [load(STATS, path="slos/stats.yml")]
 
     def plan() -> Any:
-        return database.plan_definitions(connection, loaded)
+        return planning.plan_definitions(connection, loaded)
 
     assert installation.apply(connection, plan(), plan) == ()
 

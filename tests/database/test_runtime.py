@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgslo import database, embedded, installation, naming, runtime
+from pgslo import database, embedded, installation, naming, planning, runtime
 from pgslo.definition import load
 from pgslo.errors import RuntimeMismatch
 
@@ -212,8 +212,8 @@ def test_a_rule_is_broken_by_what_lasts_and_not_by_what_passes(
     wanted = load("table: public.t\ncolumns: {age: [not_null]}\n", path="t.yml")
     installation.apply(
         connection,
-        database.plan_definitions(connection, [wanted]),
-        lambda: database.plan_definitions(connection, [wanted]),
+        planning.plan_definitions(connection, [wanted]),
+        lambda: planning.plan_definitions(connection, [wanted]),
     )
     connection.execute("SELECT pgslo_catalog.record_break('public.t', 'age_not_null', %s, 'why')", (code,))
     assert connection.execute("SELECT broken_rules FROM pgslo.status").fetchone() == (broken,)

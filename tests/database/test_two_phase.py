@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgslo import database, definition, installation
+from pgslo import definition, installation, planning
 
 Connection = psycopg.Connection[Any]
 Connect = Callable[..., Connection]
@@ -37,7 +37,7 @@ def apply(conn: Connection, text: str) -> None:
     ]
 
     def plan() -> Any:
-        return database.plan_definitions(conn, loaded)
+        return planning.plan_definitions(conn, loaded)
 
     assert installation.apply(conn, plan(), plan) == ()
 
@@ -182,7 +182,7 @@ def test_prepared_statements_follow_a_new_definition(
     assert notices == ["r_new", "r_new"]
 
     def removal() -> Any:
-        return database.plan_removal(guarded, ["features.example"])
+        return planning.plan_removal(guarded, ["features.example"])
 
     installation.apply(guarded, removal(), removal)
     session.execute("EXECUTE write (23, -1)")

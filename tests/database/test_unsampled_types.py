@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from pgslo import database, definition
+from pgslo import definition, planning
 from pgslo.errors import DefinitionErrors
 
 TYPES = (
@@ -39,7 +39,7 @@ def tables(make_database):
 
 def plan(conn, table, column, rule):
     text = f"table: features.{table}\nowner: me\nbatch: {{by: ds}}\ncolumns:\n  {column}:\n    - {rule}\n"
-    return database.plan_definitions(conn, [definition.load(text, path="slos/example.yml")])
+    return planning.plan_definitions(conn, [definition.load(text, path="slos/example.yml")])
 
 
 @pytest.mark.parametrize("rule", RULES)

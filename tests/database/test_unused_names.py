@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from pgslo import database, definition
+from pgslo import definition, planning
 from pgslo.errors import DefinitionErrors
 
 
 def plan(connection, text):
-    return database.plan_definitions(connection, [definition.load(text, path="slos/example.yml")])
+    return planning.plan_definitions(connection, [definition.load(text, path="slos/example.yml")])
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any, Self
 import psycopg
 import pytest
 
-from pgslo import database, definition, installation
+from pgslo import definition, installation, planning
 from pgslo.compile import Statement
 from pgslo.plan import Step
 
@@ -145,7 +145,7 @@ def upgrade(
     on_busy: Callable[[str], None] = lambda _tables: None,
 ) -> None:
     loaded = [definition.load(wanted, path="slos/t.yml")]
-    planned = partial(database.plan_definitions, connection, loaded)
+    planned = partial(planning.plan_definitions, connection, loaded)
     installation.apply(connection, planned(), planned, on_statement=on_statement, on_busy=on_busy)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from pgslo import database, definition, installation
+from pgslo import definition, installation, planning
 
 TABLES = """
 CREATE SCHEMA ml;
@@ -59,7 +59,7 @@ def create(connection: psycopg.Connection) -> None:
         definition.load(DEFINITION.format(name=name, on_read=on_read), path=f"slos/{name}.yml")
         for name, on_read in (("bookings", "warn"), ("stays", "insist"))
     ]
-    planned = lambda: database.plan_definitions(connection, loaded)  # noqa: E731
+    planned = lambda: planning.plan_definitions(connection, loaded)  # noqa: E731
     installation.apply(connection, planned(), planned)
     for name in ("bookings", "stays"):
         connection.execute(

@@ -10,7 +10,8 @@ import jsonschema
 import pytest
 
 from pgslo import definition
-from pgslo.definition import Definition, source
+from pgslo.definition import Definition
+from pgslo.definition.syntax import nodes
 from pgslo.errors import DefinitionError, DefinitionErrors
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -58,13 +59,13 @@ def row_rule(item: str) -> Any:
 def schema_accepts(text: str) -> bool:
     """Whether an editor that has the JSON Schema would take the file."""
 
-    def plain(node: source.Node) -> Any:
+    def plain(node: nodes.Node) -> Any:
         match node:
-            case source.Scalar():
+            case nodes.Scalar():
                 return float(node.value) if isinstance(node.value, Decimal) else node.value
-            case source.Sequence():
+            case nodes.Sequence():
                 return [plain(item) for item in node.items]
-            case source.Mapping():
+            case nodes.Mapping():
                 return {key.text: plain(value) for key, value in node.entries}
 
-    return VALIDATOR.is_valid(plain(source.read(text, path="f.yml")))
+    return VALIDATOR.is_valid(plain(nodes.read(text, path="f.yml")))

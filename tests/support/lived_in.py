@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pgslo import database, definition, installation, operations
+from pgslo import definition, installation, operations, planning
 
 Connection = psycopg.Connection[Any]
 
@@ -76,7 +76,7 @@ def load(reader: str) -> list[definition.Definition]:
 
 def apply(conn: Connection, loaded: list[definition.Definition]) -> None:
     def plan() -> Any:
-        return database.plan_definitions(conn, loaded)
+        return planning.plan_definitions(conn, loaded)
 
     assert installation.apply(conn, plan(), plan) == ()
     assert plan().empty
@@ -145,7 +145,7 @@ def goes_on(
         fired: The other's triggers.
     """
     assert rows(restored) == was
-    plan = database.plan_definitions(restored, definitions)
+    plan = planning.plan_definitions(restored, definitions)
     assert plan.empty, plan
     found = [str(one) for one in operations.find_drift(restored)]
     if restored.info.server_version < 150000:
@@ -208,7 +208,7 @@ def goes_on(
     restored.execute("SELECT pgslo.tick()")
 
     def removal() -> Any:
-        return database.plan_removal(restored, [one.name for one in definitions])
+        return planning.plan_removal(restored, [one.name for one in definitions])
 
     restored.execute("DROP MATERIALIZED VIEW features.ages")
     assert installation.apply(restored, removal(), removal) == ()

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from pgslo import database, definition, installation
+from pgslo import definition, installation, planning
 
 Connection = psycopg.Connection[Any]
 
@@ -20,7 +20,7 @@ def apply(conn: Connection, text: str) -> None:
     ]
 
     def plan() -> Any:
-        return database.plan_definitions(conn, loaded)
+        return planning.plan_definitions(conn, loaded)
 
     assert installation.apply(conn, plan(), plan) == ()
     assert plan().empty

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from pgslo import database, definition
+from pgslo import definition, planning
 from pgslo.errors import DefinitionErrors
 
 TABLES = """
@@ -33,7 +33,7 @@ def refused(conn, statement):
 
 
 def plan(conn, stated):
-    return database.plan_definitions(conn, [definition.load(stated, path="x.yml")])
+    return planning.plan_definitions(conn, [definition.load(stated, path="x.yml")])
 
 
 def errors(conn, stated):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pgslo import database, installation
+from pgslo import database, installation, planning
 from pgslo.cli import output, project, show
 from pgslo.cli.plan import mention_stray, without_file
 from pgslo.cli.render import read_reviewed, reviewed
@@ -65,7 +65,7 @@ def apply(
     with session.connect(writes=True) as conn:
 
         def make() -> Plan:
-            return database.plan_definitions(conn, definitions)
+            return planning.plan_definitions(conn, definitions)
 
         plan = make()
         if expect is not None and expect != plan.state and not plan.empty:

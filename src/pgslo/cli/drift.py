@@ -6,7 +6,7 @@ import dataclasses
 
 import click
 
-from pgslo import database, operations
+from pgslo import catalog_reader, operations
 from pgslo.cli import output
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.cli.status import resolve, rights_on
@@ -34,7 +34,7 @@ def drift(session: Session, tables: tuple[str, ...], *, as_json: bool) -> int:
                 f"role {rights['role']} may not see pgslo's state",
                 hint="run it as the owner, or: pgslo grants auditor ROLE",
             )
-        known = database.definitions_installed(conn)
+        known = catalog_reader.definitions_installed(conn)
         wanted = {resolve(table, known) for table in tables} or set(known)
         found = [
             one

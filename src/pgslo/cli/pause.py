@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pgslo import database, operations
+from pgslo import catalog_reader, operations
 from pgslo.cli import output, project
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.cli.status import resolve, rights_on
@@ -26,7 +26,7 @@ def pause(session: Session, table: str | None, rule: str | None, *, everything: 
     _check_target(table, everything=everything)
     with session.connect(writes=True) as conn:
         rights_on(conn)
-        name = resolve(table, database.definitions_installed(conn)) if table else None
+        name = resolve(table, catalog_reader.definitions_installed(conn)) if table else None
         if rule is None:
             for paused in operations.pause(conn, name):
                 output.message(f"{paused} is paused; to switch it on again: pgslo resume {paused}")
@@ -52,7 +52,7 @@ def resume(session: Session, table: str | None, *, everything: bool) -> None:
     _check_target(table, everything=everything)
     with session.connect(writes=True) as conn:
         rights_on(conn)
-        name = resolve(table, database.definitions_installed(conn)) if table else None
+        name = resolve(table, catalog_reader.definitions_installed(conn)) if table else None
         resumed = operations.resume(conn, name)
     for one in resumed:
         output.message(f"{one} is held to its rules again; rows written meanwhile were not judged")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pgslo import database, runtime
+from pgslo import catalog_reader, planning, runtime
 from pgslo.cli import output, project, show
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.database import Connection
@@ -38,7 +38,7 @@ def plan(session: Session, paths: tuple[Path, ...], *, form: str, shadow: bool) 
     """
     found = project.load(session.configuration, paths)
     with session.connect() as conn:
-        made = database.plan_definitions(
+        made = planning.plan_definitions(
             conn, tuple(shadowed(one) for one in found.definitions) if shadow else found.definitions
         )
         stray = without_file(conn, found)
@@ -52,7 +52,7 @@ def without_file(conn: Connection, found: project.Project) -> tuple[str, ...]:
     if not found.whole:
         return ()
     held = {definition.name for definition in found.definitions}
-    return tuple(name for name in database.definitions_installed(conn) if name not in held)
+    return tuple(name for name in catalog_reader.definitions_installed(conn) if name not in held)
 
 
 def _human(made: Plan, _scripts: tuple[runtime.Script, ...], stray: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from pgslo import database, installation, naming, runtime
+from pgslo import installation, naming, planning, runtime
 from pgslo.cli import output, project, revision, show
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.database import Connection
@@ -62,7 +62,7 @@ def render(
             raise click.UsageError(f"{option} may hold letters, digits, _, . and - only")
     found = project.load(session.configuration, paths)
     with session.connect() as conn:
-        plan = database.plan_definitions(conn, found.definitions)
+        plan = planning.plan_definitions(conn, found.definitions)
         if plan.empty:
             output.say("nothing to do: the database is as the definitions say")
             return OK

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from pgslo import database, drift, operations, standing
+from pgslo import catalog_reader, database, drift, operations, standing
 from pgslo.cli import output, project, ticking
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.database import Connection
@@ -168,12 +168,12 @@ def _idle(conn: Connection, names: Sequence[str]) -> list[Row]:
     """Triggers that somebody switched off; none for a role that may not see."""
     try:
         with database.errors():
-            found = database.installed(conn)
+            found = catalog_reader.installed(conn)
     except DatabaseError:
         return []
     off = [
         {"definition": one["definition"], "object": f"rule {one['rule']}" if one["rule"] else "every rule"}
-        for one in database.paused(conn)
+        for one in catalog_reader.paused(conn)
         if one["definition"] in names
     ]
     return off + [

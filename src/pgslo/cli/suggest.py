@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pgslo import database, definition, inspection, sql
+from pgslo import catalog_reader, definition, inspection, planning, sql
 from pgslo.catalog import Relation
 from pgslo.cli import output
 from pgslo.cli.session import Session, pass_session, session_options
@@ -75,7 +75,7 @@ def _fitting(conn: Connection, relation: Relation, text: str) -> str:
     for _ in range(_TRIES):
         try:
             made = definition.load(text, path="suggested.yml")
-            database.compile_all(conn, [made], database.read_catalog(conn, [made]))
+            planning.compile_all(conn, [made], catalog_reader.read_catalog(conn, [made]))
         except DefinitionErrors as exc:
             error = exc.errors[0]
             line = _rule_at(text, error)

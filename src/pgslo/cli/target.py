@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
-from pgslo import database, operations, runtime
+from pgslo import catalog_reader, operations, runtime
 from pgslo.cli import output, project
 from pgslo.cli.session import Session
 from pgslo.database import Connection
@@ -25,7 +25,7 @@ def definition_of(conn: Connection, session: Session, target: str) -> str:
     """
     definition = _in_file(session, target)
     name = definition.name if definition else target
-    known = database.definitions_installed(conn)
+    known = catalog_reader.definitions_installed(conn)
     if name in known:
         runtime.check(conn)
         return name
@@ -44,7 +44,7 @@ def definition_to_try(conn: Connection, session: Session, target: str) -> Iterat
     """
     definition = _in_file(session, target) or _of_project(session, target)
     name = definition.name if definition else target
-    known = database.definitions_installed(conn)
+    known = catalog_reader.definitions_installed(conn)
     if name in known:
         runtime.check(conn)
         yield name

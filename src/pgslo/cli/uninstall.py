@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pgslo import database, installation, runtime
+from pgslo import catalog_reader, database, installation, planning, runtime
 from pgslo.cli import output, show
 from pgslo.cli.apply import carry_out, report
 from pgslo.cli.session import Session, pass_session, session_options
@@ -50,12 +50,12 @@ def uninstall(
         def make() -> Plan:
             if not drop_quarantine:
                 _check_quarantine(conn, leaving)
-            return database.plan_removal(conn, leaving)
+            return planning.plan_removal(conn, leaving)
 
         plan = make()
         if plan.steps:
             show.in_short(plan)
-        held = sum(count for name, count in database.held_rows(conn).items() if name in leaving)
+        held = sum(count for name, count in catalog_reader.held_rows(conn).items() if name in leaving)
         if held:
             output.say(f"{output.counted(held, 'row')} in quarantine will be given up.", bold=True)
         output.say("The tables and their rows stay as they are.")
@@ -65,21 +65,21 @@ def uninstall(
         if not output.confirm("Take this out?", yes=yes):
             return ERROR
         unfinished = carry_out(conn, plan, make)
-        if last and not unfinished and not database.definitions_installed(conn):
+        if last and not unfinished and not catalog_reader.definitions_installed(conn):
             installation.drop_runtime(conn)
     return report(unfinished)
 
 
 def _known(conn: Connection) -> tuple[str, ...]:
     """Definitions that are installed, or that left objects behind, as after a restore without pgslo's own rows."""
-    found = set(database.definitions_installed(conn))
-    found |= {one.definition for one in database.installed(conn) if one.kind != "schema"}
+    found = set(catalog_reader.definitions_installed(conn))
+    found |= {one.definition for one in catalog_reader.installed(conn) if one.kind != "schema"}
     return tuple(sorted(found))
 
 
 def _tell_of_snapshots(conn: Connection) -> None:
     """Say what becomes of snapshots: they are their takers' data."""
-    left = database.snapshots_left(conn)
+    left = catalog_reader.snapshots_left(conn)
     if left["copies"]:
         stay = "stays" if left["copies"] == 1 else "stay"
         output.say(
@@ -96,7 +96,7 @@ def _check_quarantine(conn: Connection, leaving: tuple[str, ...]) -> None:
     Raises:
         PgsloError: There are some.
     """
-    held = {name: count for name, count in database.held_rows(conn).items() if name in leaving}
+    held = {name: count for name, count in catalog_reader.held_rows(conn).items() if name in leaving}
     if held:
         counts = ", ".join(
             f"{output.counted(count, 'row')} of {name}" for name, count in sorted(held.items())
@@ -114,7 +114,7 @@ def _check_runtime(conn: Connection) -> None:
     Raises:
         PgsloError: There are some.
     """
-    dependants = database.runtime_dependants(conn)
+    dependants = catalog_reader.runtime_dependants(conn)
     if dependants:
         raise PgsloError(
             "the runtime cannot be dropped because others stand on it",

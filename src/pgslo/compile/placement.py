@@ -9,8 +9,8 @@ from pgslo.catalog import Catalog, Citus, Engine, Name, Placement
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.choice import Choice
 from pgslo.compile.table import reading
-from pgslo.definition import assertions, bounds, rules
-from pgslo.definition.rules import Definition
+from pgslo.definition import bounds, rules
+from pgslo.definition.rules import Definition, assertions
 from pgslo.errors import CatalogError, DatabaseError, PlanError
 
 #: What the text of ``version()`` holds, the engine's name, and why pgslo refuses it.

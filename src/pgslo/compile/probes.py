@@ -10,8 +10,8 @@ from pgslo.catalog import Name
 from pgslo.compile.artifact import qualified
 from pgslo.compile.table.subject import ROW
 from pgslo.definition import rules
-from pgslo.definition.assertions import ReturnsNothing
 from pgslo.definition.rules import Definition
+from pgslo.definition.rules.assertions import ReturnsNothing
 from pgslo.expression import Expression, Query
 from pgslo.sql import Sql
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 
-from pgslo.definition import assertions, rules
+from pgslo.definition import rules
+from pgslo.definition.rules import assertions
 
 
 def promise(rule: rules.Rule) -> str:

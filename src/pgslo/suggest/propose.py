@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from pgslo.catalog import NUMERIC, TEMPORAL, TEXT, Column
 from pgslo.definition import names
-from pgslo.definition.source import scalar
+from pgslo.definition.syntax.nodes import scalar
 from pgslo.sql import identifier
 from pgslo.suggest.facts import ColumnSeen, Facts
 

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 from weights import REJECT, WHOLE, errors, refused, text
 
-from pgslo import database, definition, installation, operations
+from pgslo import definition, installation, operations, planning
 from pgslo.cli import main
 
 
@@ -130,8 +130,8 @@ def test_uninstall_leaves_the_tables_as_they_were(conn, apply):
         )
     )
     assert state(conn) != before
-    removal = database.plan_removal(conn, ["ml.weight"])
-    installation.apply(conn, removal, lambda: database.plan_removal(conn, ["ml.weight"]))
+    removal = planning.plan_removal(conn, ["ml.weight"])
+    installation.apply(conn, removal, lambda: planning.plan_removal(conn, ["ml.weight"]))
     assert state(conn) == before
     assert conn.execute(
         "SELECT count(*) FROM pg_proc WHERE pronamespace = 'pgslo_gen'::regnamespace"

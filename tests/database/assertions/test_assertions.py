@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from weights import REJECT, WHOLE, choice, errors, plan, refused, text
 
-from pgslo import database, definition, installation
+from pgslo import definition, installation, planning
 from pgslo.errors import DefinitionErrors
 from pgslo.plan import order_statements
 
@@ -51,7 +51,7 @@ def test_not_validated_holds_new_writes_alone(conn, apply):
 def test_rows_written_between_plan_and_trigger_are_found(conn, connect):
     """The validation runs again once the triggers are there, and what it finds leaves the rest in force."""
     loaded = [definition.load(text(), path="x.yml")]
-    made = database.plan_definitions(conn, loaded)
+    made = planning.plan_definitions(conn, loaded)
     for _, statement in order_statements(made):
         if not statement.later:
             conn.execute(statement.script.encode(), prepare=False)
@@ -60,9 +60,9 @@ def test_rows_written_between_plan_and_trigger_are_found(conn, connect):
                     other.execute("INSERT INTO ml.weight VALUES (1, 5, 0.5)")
                     other.commit()
     with pytest.raises(DefinitionErrors):
-        database.plan_definitions(conn, loaded)
+        planning.plan_definitions(conn, loaded)
     conn.execute("UPDATE ml.weight SET weight = 1")
-    (step,) = database.plan_definitions(conn, loaded).steps
+    (step,) = planning.plan_definitions(conn, loaded).steps
     assert (step.action, step.kind) == ("finish", "assertion")
 
 
@@ -74,9 +74,9 @@ def test_rows_that_wait_to_be_committed_while_it_is_added_are_found(conn, connec
         other.autocommit = False
         other.execute("INSERT INTO ml.weight SELECT n, 5, 0.25 FROM generate_series(1, 4) n")
         loaded = [definition.load(text(WHOLE.format(options=REJECT), second), path="x.yml")]
-        made = database.plan_definitions(conn, loaded)
+        made = planning.plan_definitions(conn, loaded)
         applied = background.submit(
-            installation.apply, conn, made, lambda: database.plan_definitions(conn, loaded)
+            installation.apply, conn, made, lambda: planning.plan_definitions(conn, loaded)
         )
         waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ 'LOCK TABLE'"
         with connect() as watching:
@@ -157,7 +157,7 @@ def test_shadow_counts_and_refuses_nothing(conn):
 
     loaded = [shadowed(definition.load(text(), path="x.yml"))]
     installation.apply(
-        conn, database.plan_definitions(conn, loaded), lambda: database.plan_definitions(conn, loaded)
+        conn, planning.plan_definitions(conn, loaded), lambda: planning.plan_definitions(conn, loaded)
     )
     conn.execute("INSERT INTO ml.weight VALUES (1, 5, 0.5)")
     assert conn.execute("SELECT rule FROM pgslo.incident").fetchall() == [("whole",)]
@@ -208,7 +208,7 @@ def test_two_definitions_are_settled_in_one_order(conn, connect):
         ),
     ]
     installation.apply(
-        conn, database.plan_definitions(conn, loaded), lambda: database.plan_definitions(conn, loaded)
+        conn, planning.plan_definitions(conn, loaded), lambda: planning.plan_definitions(conn, loaded)
     )
     writes = ("INSERT INTO ml.weight VALUES ({n}, 5, 0)", "INSERT INTO ml.other VALUES ({n}, 5, 0)")
     conn.execute("INSERT INTO ml.weight VALUES (0, 5, 1)")

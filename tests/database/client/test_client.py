@@ -15,7 +15,7 @@ import pytest
 # What a generated guard does, without the runtime: the contract between server and client is these fields.
 from watched_views import AGE, BOTH, SCORE, copy_in, copy_out, hears, pickled
 
-from pgslo import installation, naming
+from pgslo import installation, naming, planning
 from pgslo.client import SLOBreach, SLOWarning, watch
 
 # ── the fields ──
@@ -436,7 +436,6 @@ columns:
 @pytest.fixture
 def guarded(connection):
     """A session on a table with a real definition, whose newest batch misses the rule of ``age``."""
-    from pgslo import database
     from pgslo.definition import load
 
     connection.execute(
@@ -445,7 +444,7 @@ def guarded(connection):
     )
 
     def plan():
-        return database.plan_definitions(connection, [load(DEFINITION, path="user_stats.yml")])
+        return planning.plan_definitions(connection, [load(DEFINITION, path="user_stats.yml")])
 
     installation.apply(connection, plan(), plan)
     connection.execute(

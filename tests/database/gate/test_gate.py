@@ -12,7 +12,7 @@ import pytest
 from guarded_stats import Connection, Run, gate, healthy, load, ready, reasons, take, value
 
 from pgslo import definition
-from pgslo.definition import editors
+from pgslo.definition import editor_schema
 from pgslo.errors import DefinitionErrors
 
 # Health as of a time
@@ -210,7 +210,7 @@ def test_a_gate_is_read_strictly_and_known_to_editors() -> None:
         task.gate.training.max_age,
         task.gate.evaluation.snapshot,
     ) == (2, "t_*", dt.timedelta(days=2), "e")  # type: ignore[union-attr]
-    keys = editors.json_schema()["properties"]["tasks"]["additionalProperties"]["properties"]["gate"][
+    keys = editor_schema.json_schema()["properties"]["tasks"]["additionalProperties"]["properties"]["gate"][
         "properties"
     ]
     assert set(keys) == {"batches", "training", "evaluation"}

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from late_labels import DEFINITION, TABLES, label, predict, problems
 
-from pgslo import database, operations, plan
+from pgslo import operations, plan, planning
 
 
 def test_two_writers_cannot_both_miss_a_pair(connection, dsn, apply):
@@ -277,7 +277,7 @@ def test_uninstall_leaves_nothing_on_the_label_table(session):
     for statement in TABLES.split(";"):
         session.run(statement)
     session.guard(DEFINITION)
-    removal = database.plan_removal(session.connection, ["features.prediction"])
+    removal = planning.plan_removal(session.connection, ["features.prediction"])
     for _, statement in plan.order_statements(removal):
         session.connection.execute(statement.script.encode(), prepare=False)
     assert session.values("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'pgslo%'") == [0]

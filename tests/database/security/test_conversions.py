@@ -9,7 +9,7 @@ import itertools
 import psycopg
 import pytest
 
-from pgslo import database, definition, inspection, operations
+from pgslo import catalog_reader, database, definition, inspection, operations, planning
 from pgslo.errors import DefinitionErrors
 from pgslo.suggest import as_text, choose_batch, propose
 
@@ -477,7 +477,7 @@ def test_the_plan_names_columns_whose_types_belong_to_others(world):
         "CREATE TABLE features.ex (id int PRIMARY KEY, day date, mood evil.mood, words evil.word[], a int)",
     )
     text = "{table: features.ex, writes: bulk, batch: {by: day}}"
-    plan = database.plan_definitions(world.session("installer"), [definition.load(text, path="slos/ex.yml")])
+    plan = planning.plan_definitions(world.session("installer"), [definition.load(text, path="slos/ex.yml")])
     (note,) = [one for one in plan.notes if "belong to role" in one]
     assert f'types of mood, words belong to role "{world.names["mallory"]}"' in note
 
@@ -504,7 +504,7 @@ def test_catalogue_and_runtime_agree_on_which_types_are_plain(world):
     own = "a int, b text[], c numrange, d timestamptz, e xml, f int4multirange, g information_schema.cardinal_number"
     world.run("installer", f"CREATE TABLE features.ex (id int PRIMARY KEY, {own}, {columns})")
     session = world.session("installer")
-    relation = database.read_relation(session, ("features", "ex"))
+    relation = catalog_reader.read_relation(session, ("features", "ex"))
     found = session.execute(
         """
         SELECT a.attname, pgslo_catalog.is_plain(a.atttypid),

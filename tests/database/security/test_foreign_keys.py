@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from tests.database.security.test_owners import SPY, ran
 
-from pgslo import database, definition, operations
+from pgslo import definition, operations, planning
 from pgslo.errors import DefinitionErrors
 
 APPLIERS = ("installer", "superuser")
@@ -72,7 +72,7 @@ def as_other(world: Any) -> bool:
 def plan(world: Any, text: str, by: str = "installer") -> Any:
     session = world.admin if by == "superuser" else world.session(by)
     loaded = [definition.load(world.sql(text), path="slos/example.yml", kinds=definition.load_kinds({}))]
-    return database.plan_definitions(session, loaded)
+    return planning.plan_definitions(session, loaded)
 
 
 def keys(world: Any) -> list[Any]:

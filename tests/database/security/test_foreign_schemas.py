@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgslo import database, definition, installation, operations, runtime
+from pgslo import definition, installation, operations, planning, runtime
 from pgslo.errors import DefinitionErrors, PgsloError, RuntimeMismatch
 
 #: As conftest.py has it.
@@ -42,7 +42,7 @@ def load(text: str) -> Any:
 def refusal(scene: World, *, by: str = "installer", text: str = DEFINITION) -> Any:
     session = scene.admin if by == "superuser" else scene.session(by)
     with pytest.raises(DefinitionErrors) as caught:
-        database.plan_definitions(session, [load(scene.sql(text))])
+        planning.plan_definitions(session, [load(scene.sql(text))])
     (error,) = caught.value.errors
     return error
 
@@ -132,7 +132,7 @@ def test_drift_finds_schemas_that_changed_hands(scene: World) -> None:
     }
     assert all(scene.names["mallory"] in one.said for one in found)
     with pytest.raises(DefinitionErrors):
-        database.plan_definitions(scene.session("installer"), [load(scene.sql(DEFINITION))])
+        planning.plan_definitions(scene.session("installer"), [load(scene.sql(DEFINITION))])
 
 
 @pytest.mark.parametrize("kind", ["VIEW readable.ex AS SELECT 1 AS id", "TABLE readable.ex (id int)"])
@@ -151,12 +151,12 @@ def test_a_view_that_is_replaced_between_plan_and_apply_stops_the_apply(scene: W
     scene.apply(DEFINITION)
     changed = load(scene.sql(DEFINITION.replace("reads: [a]", "reads: [a, day]")))
     session = scene.session("installer")
-    made = database.plan_definitions(session, [changed])
+    made = planning.plan_definitions(session, [changed])
     scene.run("superuser", "ALTER SCHEMA serving OWNER TO $mallory")
     scene.run("mallory", "DROP VIEW serving.t1; CREATE VIEW serving.t1 AS SELECT 1 AS id, 2 AS a")
     scene.run("superuser", "ALTER SCHEMA serving OWNER TO $installer")
     with pytest.raises(PgsloError, match=r"exists already, and pgslo did not make it"):
-        installation.apply(session, made, lambda: database.plan_definitions(session, [changed]))
+        installation.apply(session, made, lambda: planning.plan_definitions(session, [changed]))
     assert scene.run(
         "superuser",
         "SELECT pg_get_userbyid(relowner), relacl FROM pg_class WHERE oid = 'serving.t1'::regclass",
@@ -202,9 +202,9 @@ def test_schemas_of_different_owners_are_no_runtime(world: World) -> None:
 
 
 def test_a_plan_names_the_owner_of_a_runtime_whose_functions_it_runs(scene: World) -> None:
-    notes = database.plan_definitions(scene.admin, [load(scene.sql(DEFINITION))]).notes
+    notes = planning.plan_definitions(scene.admin, [load(scene.sql(DEFINITION))]).notes
     assert [note for note in notes if f"pgslo belongs to role {scene.names['installer']}" in note]
-    notes = database.plan_definitions(scene.session("installer"), [load(scene.sql(DEFINITION))]).notes
+    notes = planning.plan_definitions(scene.session("installer"), [load(scene.sql(DEFINITION))]).notes
     assert not [note for note in notes if "belongs to role" in note]
 
 

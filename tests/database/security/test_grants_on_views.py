@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pgslo import database, definition
+from pgslo import catalog_reader, definition, planning
 
 #: As conftest.py has it.
 World = Any
@@ -49,7 +49,7 @@ def hazards(world: World, most: int) -> set[str]:
     world.run("installer", f"ALTER TABLE features.ex ADD COLUMN IF NOT EXISTS c{most} int")
     wanted = definition.load(textwrap.dedent(world.sql(text(most))), path="slos/ex.yml")
     with world.session("installer") as session:
-        made = database.plan_definitions(session, [wanted])
+        made = planning.plan_definitions(session, [wanted])
     return {hazard for step in made.steps if step.identity == "guarded.ex" for hazard in step.hazards}
 
 
@@ -164,7 +164,7 @@ def test_grants_of_an_owner_who_is_not_trusted_any_more_are_not_repeated(scene: 
 
 def _view(world: World, name: str) -> Any:
     with world.session("installer") as session:
-        return database.read_catalog(session, []).views["guarded", name]
+        return catalog_reader.read_catalog(session, []).views["guarded", name]
 
 
 def test_a_default_privilege_that_was_revoked_stays_revoked(scene: World):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pgslo import database, definition, installation, operations
+from pgslo import catalog_reader, definition, installation, operations, planning
 
 #: As conftest.py has it.
 World = Any
@@ -84,7 +84,7 @@ def load(text: str) -> Any:
 def plan(scene: World, text: str, *, by: str = "installer") -> Any:
     with scene.session(by) if by != "superuser" else scene.admin.transaction():
         session = scene.admin if by == "superuser" else scene.session(by)
-        return database.plan_definitions(session, [load(scene.sql(text))])
+        return planning.plan_definitions(session, [load(scene.sql(text))])
 
 
 def count(scene: World, query: str) -> int:
@@ -124,11 +124,11 @@ def test_drift_names_forged_comments_as_hints(scene: World) -> None:
 def test_uninstall_drops_no_object_of_another_role(scene: World, by: str) -> None:
     before = count(scene, EVIL)
     session = scene.admin if by == "superuser" else scene.session(by)
-    assert {one.definition for one in database.installed(session)} == {"features.ex", "guarded views"}
-    leaving = database.definitions_installed(session)
+    assert {one.definition for one in catalog_reader.installed(session)} == {"features.ex", "guarded views"}
+    leaving = catalog_reader.definitions_installed(session)
 
     def make() -> Any:
-        return database.plan_removal(session, leaving)
+        return planning.plan_removal(session, leaving)
 
     assert installation.apply(session, make(), make) == ()
     installation.drop_runtime(session)
@@ -147,7 +147,7 @@ def test_a_comment_hides_no_dependant_from_uninstall(scene: World) -> None:
         "mallory",
         f"CREATE VIEW evil.verdicts AS SELECT * FROM pgslo.verdict; COMMENT ON VIEW evil.verdicts IS {COMMENT};",
     )
-    assert [one for one in database.runtime_dependants(scene.admin) if "verdicts" in one]
+    assert [one for one in catalog_reader.runtime_dependants(scene.admin) if "verdicts" in one]
 
 
 def test_a_comment_hides_no_view_from_its_readers(scene: World) -> None:
@@ -169,9 +169,9 @@ def test_what_is_pgslos_is_found_again(scene: World) -> None:
     kinds = {"view", "schema", "trigger", "function", "registration", "foreign_key"}
     for part in ("installer", "auditor", "superuser"):
         session = scene.admin if part == "superuser" else scene.session(part)
-        assert {one.kind for one in database.installed(session)} == kinds
+        assert {one.kind for one in catalog_reader.installed(session)} == kinds
     scene.run("superuser", "DELETE FROM pgslo_catalog.applied")
-    assert {one.kind for one in database.installed(scene.session("installer"))} == kinds
+    assert {one.kind for one in catalog_reader.installed(scene.session("installer"))} == kinds
 
 
 def test_what_a_superuser_applied_is_the_installers_as_well(world: World) -> None:
@@ -179,7 +179,7 @@ def test_what_a_superuser_applied_is_the_installers_as_well(world: World) -> Non
     world.apply(DEFINITION, by="superuser")
     found = {
         one.identity: one.owner
-        for one in database.installed(world.session("installer"))
+        for one in catalog_reader.installed(world.session("installer"))
         if one.kind == "view"
     }
     assert list(found) == ["guarded.ex", "guarded.ex_healthy", "guarded.ex_status", "guarded.ex_strict"]
@@ -228,7 +228,7 @@ def test_uninstall_leaves_a_schema_with_objects_of_another_role(scene: World) ->
     )
 
     def make() -> Any:
-        return database.plan_removal(scene.admin, ["features.ex"])
+        return planning.plan_removal(scene.admin, ["features.ex"])
 
     assert installation.apply(scene.admin, make(), make) == ()
     assert scene.run(

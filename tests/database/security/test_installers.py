@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from pgslo import database, definition, installation, naming
+from pgslo import definition, installation, naming, planning
 from pgslo.cli import main, ticking
 from pgslo.errors import DatabaseError
 
@@ -29,7 +29,7 @@ def apply(session: Any) -> None:
     loaded = [definition.load(EX, path="slos/ex.yml")]
 
     def plan() -> Any:
-        return database.plan_definitions(session, loaded)
+        return planning.plan_definitions(session, loaded)
 
     installation.apply(session, plan(), plan)
 

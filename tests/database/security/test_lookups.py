@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from tests.database.security.test_owners import SPY, ran
 
-from pgslo import database, definition, operations
+from pgslo import definition, operations, planning
 from pgslo.errors import DefinitionErrors
 
 TABLES = """
@@ -72,7 +72,7 @@ def third(world: Any) -> Any:
 
 def plan(world: Any, text: str) -> Any:
     loaded = [definition.load(world.sql(text), path="slos/example.yml", kinds=definition.load_kinds({}))]
-    return database.plan_definitions(world.session("installer"), loaded)
+    return planning.plan_definitions(world.session("installer"), loaded)
 
 
 def spy_on(world: Any, way: str) -> None:

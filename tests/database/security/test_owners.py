@@ -8,7 +8,7 @@ import re
 import psycopg
 import pytest
 
-from pgslo import database, definition, installation
+from pgslo import definition, installation, planning
 
 #: A sequence tells who ran the spy, whatever is rolled back: of another role than mallory, or of mallory.
 SPY = """
@@ -62,7 +62,7 @@ assertions:
 
 def plan(world, text):
     loaded = [definition.load(world.sql(text), path="slos/example.yml", kinds=definition.load_kinds({}))]
-    return database.plan_definitions(world.session("installer"), loaded)
+    return planning.plan_definitions(world.session("installer"), loaded)
 
 
 def ran(world) -> tuple[bool, bool]:
@@ -411,7 +411,7 @@ def test_uninstall_leaves_nothing(owned):
     session = owned.session("installer")
 
     def removal():
-        return database.plan_removal(session, ["evil.tab"])
+        return planning.plan_removal(session, ["evil.tab"])
 
     installation.apply(session, removal(), removal)
     assert functions(owned) == {}

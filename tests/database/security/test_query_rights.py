@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pgslo import database, definition
+from pgslo import definition, planning
 from pgslo.errors import DefinitionErrors, PgsloError
 
 TABLES = """
@@ -18,7 +18,7 @@ CREATE TABLE features."Odd" (code text PRIMARY KEY);
 def plan(world, text, by="installer"):
     session = world.admin if by == "superuser" else world.session(by)
     loaded = [definition.load(world.sql(text), path="slos/example.yml", kinds=definition.load_kinds({}))]
-    return database.plan_definitions(session, loaded)
+    return planning.plan_definitions(session, loaded)
 
 
 def refusals(world, text, by="installer"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pgslo import database, definition
+from pgslo import definition, planning
 from pgslo.errors import DefinitionErrors, PgsloError
 from pgslo.expression import query
 
@@ -50,7 +50,7 @@ def refused(world, form, value):
     session = world.session("installer")
     try:
         read = definition.load(text(form, value), path="slos/w.yml", kinds=definition.load_kinds({}))
-        database.plan_definitions(session, [read])
+        planning.plan_definitions(session, [read])
     except DefinitionErrors as group:
         (said,) = [str(error) for error in group.errors]
     except PgsloError as error:

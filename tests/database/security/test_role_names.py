@@ -7,7 +7,7 @@ import pytest
 import rights
 from psycopg import sql
 
-from pgslo import database, installation, runtime
+from pgslo import installation, planning, runtime
 from pgslo.cli import grants
 
 DEFINITION = """
@@ -58,7 +58,7 @@ def test_the_life_of_a_table(empty_connection, empty_dsn, role, stem):
         assert conn.execute("SELECT to_regnamespace('pgslo_snapshot')").fetchone() == (None,)
 
         def removal():
-            return database.plan_removal(conn, ["features.ex"])
+            return planning.plan_removal(conn, ["features.ex"])
 
         assert installation.apply(conn, removal(), removal) == ()
         installation.drop_runtime(conn)

@@ -11,10 +11,10 @@ from pgslo.compile.rows import constraints
 from pgslo.compile.snippets import session_settings
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import Subject
-from pgslo.definition import assertions as forms
 from pgslo.definition import rules
 from pgslo.definition.rules import Assertion
-from pgslo.definition.shapes import canonical
+from pgslo.definition.rules import assertions as forms
+from pgslo.definition.syntax.named import canonical
 from pgslo.sql import Sql
 
 #: Up to so many rows an exclusion constraint is built at once: it has no NOT VALID, and nobody writes meanwhile.

@@ -13,8 +13,8 @@ from pgslo.compile.assertions.commit import CommitCompiler
 from pgslo.compile.assertions.groups import Touch
 from pgslo.compile.assertions.held import Held
 from pgslo.compile.table.context import TableContext
-from pgslo.definition import assertions as forms
 from pgslo.definition.rules import Definition
+from pgslo.definition.rules import assertions as forms
 from pgslo.sql import Sql
 
 

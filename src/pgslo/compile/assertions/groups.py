@@ -12,8 +12,8 @@ from pgslo.compile.snippets.literals import ARRAY, COMPOSITE, GEOMETRIC
 from pgslo.compile.table.column_types import check_casts
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import ROW, Subject
-from pgslo.definition.assertions import ReturnsNothing
 from pgslo.definition.rules import Assertion
+from pgslo.definition.rules.assertions import ReturnsNothing
 from pgslo.errors import CatalogError, Location
 from pgslo.expression import Expression
 from pgslo.expression.derivation import Event

@@ -22,7 +22,7 @@ from pgslo.compile.rows.described import row_key
 from pgslo.compile.snippets import texts
 from pgslo.compile.table.column_types import check_casts
 from pgslo.compile.table.subject import ROW
-from pgslo.definition import assertions as forms
+from pgslo.definition.rules import assertions as forms
 from pgslo.errors import CatalogError
 from pgslo.expression.derivation import ADDING, ALL_EVENTS, REMOVING, Event
 from pgslo.sql import Sql

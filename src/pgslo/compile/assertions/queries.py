@@ -18,7 +18,7 @@ from pgslo.compile.assertions.groups import (
     Touch,
 )
 from pgslo.compile.rows.fitness import check_query
-from pgslo.definition import assertions as forms
+from pgslo.definition.rules import assertions as forms
 from pgslo.errors import CatalogError
 from pgslo.expression import Facts, UnderivableError, derive, needs_clock, tables_read
 from pgslo.expression.derivation import ALL_EVENTS

@@ -21,8 +21,8 @@ from pgslo.compile.snippets import session_settings
 from pgslo.compile.snippets.undoing import Undoing
 from pgslo.compile.table.batching import unseen_children
 from pgslo.compile.table.context import TableContext
-from pgslo.definition import assertions as forms
 from pgslo.definition.rules import Assertion, Definition
+from pgslo.definition.rules import assertions as forms
 from pgslo.errors import CatalogError, Problems
 from pgslo.expression import session, tables_read
 from pgslo.expression.derivation import Event

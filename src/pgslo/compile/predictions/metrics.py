@@ -17,8 +17,9 @@ from pgslo.compile.snippets import literals, texts
 from pgslo.compile.snippets.undoing import Undoing
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import ROW, Subject
-from pgslo.definition import predictions, rules
-from pgslo.definition.predictions import Columns, Labels
+from pgslo.definition import rules
+from pgslo.definition.rules import predictions
+from pgslo.definition.rules.predictions import Columns, Labels
 from pgslo.sql import Sql
 
 _WHOLE_NUMBERS = {"smallint", "integer", "bigint"}

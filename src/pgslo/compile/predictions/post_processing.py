@@ -18,9 +18,8 @@ from pgslo.compile.snippets import session_settings, texts
 from pgslo.compile.table.column_types import check_casts, check_operators, check_stored
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import NEW, ROW, Subject
-from pgslo.definition import predictions
-from pgslo.definition.predictions import Columns, PostProcessing, Step
-from pgslo.definition.rules import Definition
+from pgslo.definition.rules import Definition, predictions
+from pgslo.definition.rules.predictions import Columns, PostProcessing, Step
 from pgslo.errors import CatalogError, Location
 from pgslo.expression.session import Settings
 from pgslo.sql import Sql

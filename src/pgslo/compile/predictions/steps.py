@@ -11,8 +11,8 @@ from pgslo.compile.rows.conditions import Bound
 from pgslo.compile.rows.repairs import Clipped, Defaulted, Rounded
 from pgslo.compile.snippets import literals
 from pgslo.compile.table.subject import Subject
-from pgslo.definition import predictions
-from pgslo.definition.predictions import Columns, PostProcessing, Step
+from pgslo.definition.rules import predictions
+from pgslo.definition.rules.predictions import Columns, PostProcessing, Step
 from pgslo.errors import Location
 from pgslo.sql import Sql
 

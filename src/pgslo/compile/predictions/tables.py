@@ -7,7 +7,7 @@ from pgslo.catalog import NUMERIC, Column
 from pgslo.compile.snippets import literals
 from pgslo.compile.table.column_types import check_operators
 from pgslo.compile.table.subject import Subject
-from pgslo.definition.predictions import Columns, Labels
+from pgslo.definition.rules.predictions import Columns, Labels
 from pgslo.errors import CatalogError, Location
 
 

@@ -9,9 +9,9 @@ from pgslo import naming, sql
 from pgslo.catalog import Catalog, Name, Reach, Relation
 from pgslo.compile.table.subject import Subject
 from pgslo.compile.table.trust import is_replaceable
-from pgslo.definition import assertions as forms
 from pgslo.definition import names, rules
 from pgslo.definition.rules import Definition
+from pgslo.definition.rules import assertions as forms
 from pgslo.errors import CatalogError, Location
 from pgslo.expression import tables_read
 

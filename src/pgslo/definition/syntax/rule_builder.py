@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pgslo.definition import assertions, bounds, names
-from pgslo.definition.forms import FILE_FORMS, OPTIONS, UNFIT_OPTIONS, Form
+from pgslo.definition import bounds, names
 from pgslo.definition.rules import (
     Assertion,
     BatchRule,
@@ -25,8 +24,10 @@ from pgslo.definition.rules import (
     Skew,
     Unique,
 )
-from pgslo.definition.shapes import canonical
-from pgslo.definition.source import Mapping, Node, Scalar, Sequence
+from pgslo.definition.syntax import assertions
+from pgslo.definition.syntax.forms import FILE_FORMS, OPTIONS, UNFIT_OPTIONS, Form
+from pgslo.definition.syntax.named import canonical
+from pgslo.definition.syntax.nodes import Mapping, Node, Scalar, Sequence
 from pgslo.errors import DefinitionError, Location, Problems
 from pgslo.expression import Expression
 

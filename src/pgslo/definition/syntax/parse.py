@@ -6,41 +6,33 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pgslo import naming
-from pgslo.definition import prediction_forms, source
-from pgslo.definition.assertions import ASSERTION_FORMS, ASSERTION_OPTIONS
-from pgslo.definition.build import Rules, Written
-from pgslo.definition.forms import (
-    BATCH_KEYS,
-    COLUMN_FORMS,
-    FILE_FORMS,
-    FILE_KEYS,
-    GATE_KEYS,
-    GATE_SNAPSHOTS,
-    OBJECTIVE_KEYS,
-    OPTIONS,
-    PLAIN_KEYS,
-    QUARANTINE_KEYS,
-    ROW_FORMS,
-    SCHEMA_FORM,
-    SNAPSHOT_KEYS,
-    TASK_KEYS,
-    Form,
-    StableName,
-    custom_form,
-)
-from pgslo.definition.kinds import CustomKind
 from pgslo.definition.rules import (
     Assertion,
-    Batch,
     Definition,
-    Gate,
     MlMetric,
     Rule,
-    Task,
-    WantedSnapshot,
 )
-from pgslo.definition.shapes import Name, Shape, canonical, close_match, describe
-from pgslo.definition.source import Node, Scalar, Sequence
+from pgslo.definition.syntax import nodes, prediction_checks, predictions
+from pgslo.definition.syntax.assertions import ASSERTION_FORMS, ASSERTION_OPTIONS
+from pgslo.definition.syntax.custom_kinds import CustomKind
+from pgslo.definition.syntax.forms import (
+    COLUMN_FORMS,
+    FILE_FORMS,
+    OPTIONS,
+    ROW_FORMS,
+    SCHEMA_FORM,
+    Form,
+    custom_form,
+)
+from pgslo.definition.syntax.keys import (
+    FILE_KEYS,
+    PLAIN_KEYS,
+)
+from pgslo.definition.syntax.named import Name
+from pgslo.definition.syntax.nodes import Node, Scalar, Sequence
+from pgslo.definition.syntax.rule_builder import Rules, Written
+from pgslo.definition.syntax.sections import Sections
+from pgslo.definition.syntax.values import Shape, close_match, describe
 from pgslo.errors import DefinitionError, DefinitionErrors, Location, Problems
 
 _NO_KINDS: Mapping[str, CustomKind] = {}
@@ -58,7 +50,7 @@ def load(text: str, *, path: str, kinds: Mapping[str, CustomKind] = _NO_KINDS) -
     Raises:
         DefinitionErrors: Everything that is wrong with it, each with its place.
     """
-    node = source.read(text, path=path)
+    node = nodes.read(text, path=path)
     problems = Problems()
     definition = _Reader(problems, kinds).definition(node)
     problems.check()
@@ -114,11 +106,11 @@ def _about_predictions(rule: Rule, values: dict[str, Any]) -> Rule:
     return rule.model_copy(update={"columns": about})
 
 
-class _Reader:
+class _Reader(Sections):
     """Reads the parts of one file; errors go to ``problems``, and what has one is left out."""
 
     def __init__(self, problems: Problems, kinds: Mapping[str, CustomKind]) -> None:
-        self._problems = problems
+        super().__init__(problems)
         own = {name: custom_form(kind) for name, kind in kinds.items()}
         self._column_forms = COLUMN_FORMS | {
             n: f for n, f in own.items() if f.custom and f.custom.about_column
@@ -128,7 +120,7 @@ class _Reader:
 
     def definition(self, node: Node) -> Definition | None:
         """The whole file."""
-        if not isinstance(node, source.Mapping):
+        if not isinstance(node, nodes.Mapping):
             self._error(
                 f"expected keys and values, not {describe(node)}",
                 node.location,
@@ -161,18 +153,18 @@ class _Reader:
             places=written.places,
             **written.values,
         )
-        for problem in prediction_forms.check(definition):
+        for problem in prediction_checks.check(definition):
             self._problems.add(problem)
         return definition
 
     def _part(self, written: Written, key: Scalar, node: Node) -> None:
         match key.text:
             case "kind":
-                self._put(written, "kind", prediction_forms.KIND, node)
+                self._put(written, "kind", predictions.KIND, node)
             case "key" if isinstance(node, Scalar) and node.text == "none":
                 written.put("keyless", True, node)  # noqa: FBT003 - a value of the definition
                 written.places["key"] = node.location
-            case part if part in prediction_forms.PARTS:
+            case part if part in predictions.PARTS:
                 self._prediction_part(written, part, node)
             case "batch":
                 written.put("batch", self._batch(node), node)
@@ -195,31 +187,6 @@ class _Reader:
             case plain if plain in PLAIN_KEYS:
                 self._put(written, plain, PLAIN_KEYS[plain], node)
 
-    # Helpers
-
-    def _error(
-        self, message: str, location: Location, hint: str | None = None, *, detail: str | None = None
-    ) -> None:
-        self._problems.add(DefinitionError(message, detail=detail, hint=hint, location=location))
-
-    def _put(self, written: Written, key: str, shape: Shape, node: Node) -> None:
-        try:
-            written.put(key, shape.read(node), node)
-        except DefinitionError as error:
-            self._problems.add(error)
-
-    def _check_keys(self, node: source.Mapping, known: tuple[str, ...], what: str) -> None:
-        for key, _ in node.entries:
-            if key.text not in known:
-                hint = close_match(key.text, known) or f"One of: {', '.join(known)}."
-                self._error(f'{what} "{key.text}" does not exist', key.location, hint)
-
-    def _mapping(self, node: Node, hint: str) -> source.Mapping | None:
-        if isinstance(node, source.Mapping):
-            return node
-        self._error(f"expected keys and values, not {describe(node)}", node.location, hint)
-        return None
-
     def _check_schemas(self, written: Written) -> None:
         guarded = written.values.get("guarded")
         if guarded and naming.is_reserved(guarded):
@@ -241,7 +208,7 @@ class _Reader:
             )
 
     def _check_kind(self, written: Written, start: Location) -> None:
-        parts = [key for key in prediction_forms.PARTS if key in written.places]
+        parts = [key for key in predictions.PARTS if key in written.places]
         if parts and "kind" not in written.places:
             self._error(
                 f'"{parts[0]}" is about a table of predictions',
@@ -252,125 +219,8 @@ class _Reader:
             self._error(
                 'a table of predictions needs "predictions"',
                 written.places.get("kind", start),
-                f"For example predictions: {prediction_forms.COLUMNS.example}",
+                f"For example predictions: {predictions.COLUMNS.example}",
             )
-
-    # Parts of a file
-
-    def _prediction_part(self, written: Written, key: str, node: Node) -> None:
-        written.places[key] = node.location
-        try:
-            written.values[key] = prediction_forms.read_part(key, node)
-        except DefinitionError as error:
-            self._problems.add(error)
-
-    def _batch(self, node: Node) -> Batch | None:
-        if isinstance(node, Scalar) and node.text == "statement":
-            return Batch(location=node.location)
-        mapping = self._mapping(node, "For example {by: feature_date}, {every: 1 hour}, or statement.")
-        if mapping is None:
-            return None
-        self._check_keys(mapping, tuple(BATCH_KEYS), "key")
-        written = Written({}, {})
-        for key, value in mapping.entries:
-            if key.text in BATCH_KEYS:
-                self._put(written, key.text, BATCH_KEYS[key.text], value)
-        if {key.text for key, _ in mapping.entries} <= {"show_names"}:
-            self._error('a batch needs "by", "every" or both', node.location)
-        elif "show_names" in written.values and "by" not in written.values:
-            self._error(
-                '"show_names" needs "by"', node.location, "Batches of the clock are named by their time."
-            )
-        return Batch(location=node.location, **written.values)
-
-    def _tasks(self, node: Node) -> tuple[Task, ...]:
-        mapping = self._mapping(node, "For example churn: {reads: [age, country]}")
-        tasks = []
-        for key, value in mapping.entries if mapping else ():
-            written = Written({}, {})
-            self._put(written, "name", StableName("task"), key)
-            keys = self._mapping(value, "For example {reads: [age, country]}")
-            if keys is None:
-                continue
-            self._check_keys(keys, (*TASK_KEYS, "gate"), "key")
-            for name, item in keys.entries:
-                if name.text == "gate":
-                    written.put("gate", self._gate(item), item)
-                elif name.text in TASK_KEYS:
-                    self._put(written, name.text, TASK_KEYS[name.text], item)
-            if keys.get("reads") is None and keys.get("sql") is None:
-                self._error(
-                    f'task "{key.text}" needs "reads"',
-                    key.location,
-                    "List the columns that it reads, or give its query as sql.",
-                )
-            if "view" in written.values:
-                schema = written.values["view"][0]
-                if naming.is_reserved(schema):
-                    self._error(f'schema "{schema}" cannot hold the view of a task', written.places["view"])
-                written.values["view"] = canonical(written.values["view"])
-            if "name" in written.values and written.values.keys() & {"reads", "sql"}:
-                tasks.append(Task(location=key.location, places=written.places, **written.values))
-        return tuple(tasks)
-
-    def _gate(self, node: Node) -> Gate | None:
-        """What a task needs before it is trained."""
-        mapping = self._mapping(node, "For example {batches: 3, training: delays_*}")
-        if mapping is None:
-            return None
-        self._check_keys(mapping, (*GATE_KEYS, *GATE_SNAPSHOTS), "key")
-        written = Written({}, {})
-        for key, value in mapping.entries:
-            if key.text in GATE_KEYS:
-                self._put(written, key.text, GATE_KEYS[key.text], value)
-            elif key.text in GATE_SNAPSHOTS:
-                wanted = self._wanted_snapshot(value)
-                if wanted is not None:
-                    written.put(key.text, wanted, value)
-        return Gate(**written.values)
-
-    def _wanted_snapshot(self, node: Node) -> WantedSnapshot | None:
-        written = Written({}, {})
-        if isinstance(node, Scalar):
-            self._put(written, "snapshot", SNAPSHOT_KEYS["snapshot"], node)
-        elif (mapping := self._mapping(node, "For example {snapshot: delays_*, max_age: 1 day}")) is not None:
-            self._check_keys(mapping, tuple(SNAPSHOT_KEYS), "key")
-            for key, value in mapping.entries:
-                if key.text in SNAPSHOT_KEYS:
-                    self._put(written, key.text, SNAPSHOT_KEYS[key.text], value)
-            if mapping.get("snapshot") is None:
-                self._error(
-                    'it names no "snapshot"',
-                    node.location,
-                    "For example {snapshot: delays_*, max_age: 1 day}",
-                )
-        return WantedSnapshot(**written.values) if "snapshot" in written.values else None
-
-    def _quarantine(self, written: Written, node: Node) -> None:
-        """How many bytes of rows may wait in quarantine."""
-        mapping = self._mapping(node, "For example {max_bytes: 1 GB}")
-        if mapping is None:
-            return
-        self._check_keys(mapping, tuple(QUARANTINE_KEYS), "key")
-        for key, value in mapping.entries:
-            if key.text in QUARANTINE_KEYS:
-                self._put(written, key.text, QUARANTINE_KEYS[key.text], value)
-
-    def _objective(self, written: Written, node: Node) -> None:
-        mapping = self._mapping(node, "For example {target: 0.99, window: 28 days}")
-        if mapping is None:
-            return
-        self._check_keys(mapping, tuple(OBJECTIVE_KEYS), "key")
-        for name, item in mapping.entries:
-            if name.text in OBJECTIVE_KEYS:
-                self._put(written, name.text, OBJECTIVE_KEYS[name.text], item)
-        for needed in ("target", "window"):
-            if mapping.get(needed) is None:
-                self._error(
-                    f'"objective" needs "{needed}"',
-                    node.location,
-                    "For example {target: 0.99, window: 28 days}",
-                )
 
     def _file_rule(self, form: Form, key: Scalar, node: Node) -> None:
         """A kind that is a key of the file."""
@@ -419,9 +269,9 @@ class _Reader:
         match item:
             case Scalar(value=str()):
                 return item, None
-            case source.Mapping(entries=((key, value),)):
+            case nodes.Mapping(entries=((key, value),)):
                 return key, value
-            case source.Mapping(entries=((first, _), (second, _), *_)):
+            case nodes.Mapping(entries=((first, _), (second, _), *_)):
                 if second.text in OPTIONS:
                     hint = f"Put it into the braces of {first.text}: {{…, {second.text}: …}}."
                 else:
@@ -449,7 +299,7 @@ class _Reader:
             form = ASSERTION_FORMS[found[0].text] if found else None
             self._named_rule("assertion", name, value, found, form, ASSERTION_OPTIONS)
 
-    def _named(self, node: Node, what: str, example: str) -> Iterator[tuple[Scalar, source.Mapping]]:
+    def _named(self, node: Node, what: str, example: str) -> Iterator[tuple[Scalar, nodes.Mapping]]:
         """The items of a list of rules that have names of their own."""
         if not isinstance(node, Sequence):
             self._error(
@@ -461,7 +311,7 @@ class _Reader:
             if found is None:
                 continue
             name, value = found
-            if not isinstance(value, source.Mapping):
+            if not isinstance(value, nodes.Mapping):
                 self._error(f'{what} "{name.text}" says nothing', name.location, f"For example {example}")
                 continue
             yield name, value
@@ -470,7 +320,7 @@ class _Reader:
         self,
         what: str,
         name: Scalar,
-        node: source.Mapping,
+        node: nodes.Mapping,
         found: tuple[Scalar, Node] | None,
         form: Form | None,
         known: Mapping[str, Shape],
@@ -500,7 +350,7 @@ class _Reader:
         self,
         what: str,
         name: Scalar,
-        node: source.Mapping,
+        node: nodes.Mapping,
         forms: Mapping[str, Form],
         options: Mapping[str, Shape],
     ) -> tuple[Scalar, Node] | None:
@@ -559,7 +409,7 @@ class _Reader:
         before = len(self._problems.errors)
         written = Written({}, {})
         match node:
-            case source.Mapping():
+            case nodes.Mapping():
                 self._keys(form, kind, node, options, written)
             case None | Scalar(value=None):
                 pass
@@ -578,7 +428,7 @@ class _Reader:
         return written
 
     def _keys(
-        self, form: Form, kind: Scalar, node: source.Mapping, options: dict[str, Shape], written: Written
+        self, form: Form, kind: Scalar, node: nodes.Mapping, options: dict[str, Shape], written: Written
     ) -> None:
         known = form.parameters | options
         for key, value in node.entries:

@@ -5,30 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pgslo.definition.assertions import ASSERTION_ACTIONS, ASSERTION_FORMS, ASSERTION_OPTIONS, UNFIT
-from pgslo.definition.forms import (
-    BATCH_KEYS,
+from pgslo.definition.rules import BatchRule, Definition, Gate, Range, Repair, Rule, Schema
+from pgslo.definition.syntax.assertions import ASSERTION_ACTIONS, ASSERTION_FORMS, ASSERTION_OPTIONS, UNFIT
+from pgslo.definition.syntax.custom_kinds import CustomKind
+from pgslo.definition.syntax.forms import (
     COLUMN_FORMS,
     FILE_FORMS,
-    GATE_KEYS,
-    GATE_SNAPSHOTS,
-    OBJECTIVE_KEYS,
     OPTIONS,
-    PLAIN_KEYS,
-    QUARANTINE_KEYS,
     ROW_FORMS,
     SCHEMA_FORM,
-    SNAPSHOT_KEYS,
-    TASK_KEYS,
     UNFIT_OPTIONS,
     Form,
     StableName,
     custom_form,
 )
-from pgslo.definition.kinds import CustomKind
-from pgslo.definition.prediction_forms import KIND, PARTS
-from pgslo.definition.rules import BatchRule, Definition, Gate, Range, Repair, Rule, Schema
-from pgslo.definition.shapes import Shape
+from pgslo.definition.syntax.keys import (
+    BATCH_KEYS,
+    GATE_KEYS,
+    GATE_SNAPSHOTS,
+    OBJECTIVE_KEYS,
+    PLAIN_KEYS,
+    QUARANTINE_KEYS,
+    SNAPSHOT_KEYS,
+    TASK_KEYS,
+)
+from pgslo.definition.syntax.predictions import KIND, PARTS
+from pgslo.definition.syntax.values import Shape
 
 #: Changes when a file that was right becomes wrong.
 VERSION = 1

@@ -13,18 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pgslo import expression
-from pgslo.definition import names, source
+from pgslo.definition import names
 from pgslo.definition.rules import BUILT_IN, Rule
-from pgslo.definition.shapes import (
-    Boolean,
-    Bound,
-    Integer,
-    ListOf,
-    Name,
-    Shape,
-    Text,
-    close_match,
-)
+from pgslo.definition.syntax import nodes
+from pgslo.definition.syntax.lists import ListOf
+from pgslo.definition.syntax.named import Name
+from pgslo.definition.syntax.values import Boolean, Bound, Integer, Shape, Text, close_match
 from pgslo.errors import ConfigurationError, DefinitionError, DefinitionErrors, Location
 from pgslo.expression import Expression
 
@@ -330,7 +324,7 @@ class _Header:
         if default is None:
             return Parameter(name, type_)
         try:
-            value = _SHAPES[type_][0].read(source.read(default, path=self._path))
+            value = _SHAPES[type_][0].read(nodes.read(default, path=self._path))
         except (DefinitionError, DefinitionErrors) as error:
             first = error.errors[0] if isinstance(error, DefinitionErrors) else error
             raise ConfigurationError(

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from pgslo.definition import names
-from pgslo.definition.kinds import CustomKind
 from pgslo.definition.rules import (
     AcceptedValues,
     BatchRule,
@@ -30,7 +29,6 @@ from pgslo.definition.rules import (
     NotAcceptedValues,
     NotNull,
     OnBreach,
-    OnRead,
     Operator,
     Pattern,
     QueryRule,
@@ -47,30 +45,23 @@ from pgslo.definition.rules import (
     TalliedName,
     Unique,
 )
-from pgslo.definition.shapes import (
+from pgslo.definition.syntax.custom_kinds import CustomKind
+from pgslo.definition.syntax.durations import Duration, Step, Stretch
+from pgslo.definition.syntax.lists import Batches, Earlier, ListOf, MapOf, Pair
+from pgslo.definition.syntax.named import Condition, Name, Relation, Statement
+from pgslo.definition.syntax.nodes import Node, Scalar
+from pgslo.definition.syntax.values import (
     AnyConstant,
-    Batches,
     Boolean,
     Bound,
-    Condition,
-    Earlier,
     Fraction,
     Integer,
-    ListOf,
-    MapOf,
     Measure,
-    Name,
     OneOf,
-    Pair,
-    Relation,
     Shape,
-    SnapshotName,
-    Statement,
     Text,
     describe,
 )
-from pgslo.definition.source import Node, Scalar
-from pgslo.definition.spans import Bytes, Day, Duration, Step, Stretch
 from pgslo.errors import DefinitionError
 
 _TYPE = re.compile(r'[\w ".,()\[\]]{1,200}\Z')
@@ -480,57 +471,3 @@ UNFIT_OPTIONS: dict[type[Rule], tuple[tuple[str, ...], str]] = {
         (("warn_below", "warn_above", "reject_above"), "say it with at_least and reject_below"),
     ),
 }
-
-OBJECTIVE_KEYS: dict[str, Shape] = {
-    "target": Fraction(),
-    "window": Duration(),
-    "budgeting": OneOf("way of budgeting", ("occurrences", "time_slices")),
-}
-QUARANTINE_KEYS: dict[str, Shape] = {"max_bytes": Bytes()}
-BATCH_KEYS: dict[str, Shape] = {"by": Condition(), "every": Duration(), "show_names": Boolean()}
-TASK_KEYS: dict[str, Shape] = {
-    "contact": Text("a contact", 200),
-    "reads": ListOf(Name(), single=True),
-    "sql": Text("a query"),
-    "view": Relation("view"),
-    "on_read": OneOf("choice", get_args(OnRead)),
-    "window": Duration(),
-    "batches": OneOf("choice", ("all", "healthy")),
-}
-#: Keys of a task's gate with a plain value, and those of the snapshots that it wants.
-GATE_KEYS: dict[str, Shape] = {"batches": Batches()}
-GATE_SNAPSHOTS = ("training", "evaluation")
-SNAPSHOT_KEYS: dict[str, Shape] = {"snapshot": SnapshotName(), "max_age": Duration()}
-#: Keys of a file with a plain value; the others hold more.
-PLAIN_KEYS: dict[str, Shape] = {
-    "table": Relation(),
-    "description": Text("a description"),
-    "owner": Text("an owner", 200),
-    "key": ListOf(Name(), single=True),
-    "writes": OneOf("choice", ("bulk", "stream")),
-    "fires": OneOf("choice", ("origin", "always")),
-    "guarded": Name("schema"),
-    "readers": ListOf(Name("role"), single=True),
-    "on_read": OneOf("choice", get_args(OnRead)),
-    "settle": Duration(),
-    "enforce": Boolean(),
-    "watch": Boolean(),
-    "unwatched": ListOf(Name(), single=True),
-    "sensitivity": Measure(),
-    "holidays": ListOf(Day(), single=True),
-}
-#: Keys that say what a table of predictions is.
-PREDICTION_KEYS = ("kind", "predictions", "post_process", "labels")
-FILE_KEYS = (
-    *PLAIN_KEYS,
-    "batch",
-    "objective",
-    "quarantine",
-    "schema",
-    *FILE_FORMS,
-    "columns",
-    "rules",
-    "assertions",
-    "tasks",
-    *PREDICTION_KEYS,
-)

@@ -1,0 +1,347 @@
+"""What is in a database, as the compiler and the planner need to know it. Changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from pgslo import runtime
+from pgslo.catalog import (
+    Catalog,
+    Column,
+    Engine,
+    ForeignKey,
+    Forgery,
+    Grant,
+    GuardedView,
+    Index,
+    Installed,
+    Name,
+    Reach,
+    Relation,
+    TableReader,
+    ViewSchema,
+)
+from pgslo.compile import read_comment
+from pgslo.compile.assertions.triggers import other_tables
+from pgslo.compile.probes import value_probe
+from pgslo.compile.table import reading
+from pgslo.database import Connection, by_own_names, check_node, fetch, query, read_citus
+from pgslo.definition import names, rules
+from pgslo.definition.rules import Definition
+from pgslo.expression import tables_read
+from pgslo.probing import analysed, probing
+
+#: The migration that brought what operators need.
+_OPERATIONS = "0005_operations"
+
+
+#: The one that brought assertions.
+_ASSERTIONS = "0006_assertions"
+
+
+#: The one that keeps the readers that a definition names.
+_READERS = "0047_readers"
+
+
+#: The migration that brought snapshots.
+_SNAPSHOTS = "0008_snapshots"
+
+
+def _hypertables(
+    conn: Connection, engine: Engine, relations: Mapping[Name, Relation]
+) -> dict[Name, Relation]:
+    """The relations, with the columns of a hypertable that decide about chunks as its partition key.
+
+    Its chunks are not children that rows are written to.
+    """
+    found = dict(relations)
+    if "timescaledb" in engine.extensions and relations:
+        for row in fetch(conn, "hypertables", {"names": json.dumps(sorted(relations))}):
+            name = (row["schema_name"], row["name"])
+            found[name] = replace(
+                found[name], is_hypertable=True, partition_key=tuple(row["columns"]), children=()
+            )
+    return found
+
+
+def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog:
+    """Read what the compiler and the planner need to know, and change nothing.
+
+    Raises:
+        DatabaseError: As :func:`check_node`.
+    """
+    engine = check_node(conn)
+    named: set[Name] = set()
+    for definition in definitions:
+        named.add((definition.schema_name, definition.table_name))
+        if definition.labels is not None:
+            named.add((definition.labels.schema_name, definition.labels.table_name))
+        named |= other_tables(definition)
+        named |= {rule.relation for rule in definition.rules if isinstance(rule, rules.References)}
+        for rule in definition.rules:
+            if isinstance(rule, rules.SameAs):
+                schema, name = names.split(rule.table)
+                named.add((schema, name))
+            elif isinstance(rule, rules.QueryRule):
+                named.update(tables_read(rule.query))
+    with by_own_names(conn), conn.cursor(row_factory=dict_row) as cursor:
+        server = cursor.execute(query("server")).fetchone() or {}
+        rows = cursor.execute(query("relations"), {"names": json.dumps(sorted(named))}).fetchall()
+    relations = _hypertables(
+        conn, engine, {(row["schema_name"], row["name"]): _relation(row) for row in rows}
+    )
+    state = runtime.read(conn)
+    return Catalog(
+        server_version=server["server_version"],
+        relations=relations,
+        installed=installed(conn) if state.is_there else (),
+        runtime=state.version,
+        runtime_sha256=state.functions_sha256,
+        expression_types=_expression_types(conn, definitions, relations),
+        schemas=frozenset(server["schemas"]),
+        renamed=_renamed(conn) if state.version else {},
+        replaced=replaced(conn) if state.version else frozenset(),
+        roles=frozenset(server["roles"]),
+        user=server["user"],
+        keeper=server["keeper"],
+        views=_views(conn) if _READERS in state.migrations else {},
+        reaches=_reaches(conn, definitions),
+        gist_types=frozenset(server["gist_types"]),
+        engine=engine,
+        citus=read_citus(conn, engine, named),
+    )
+
+
+def _views(conn: Connection) -> dict[tuple[str, ...], GuardedView]:
+    """The guarded views that are installed, as other roles see them."""
+    return {
+        tuple(row["names"]): GuardedView(
+            readers=tuple(row["readers"]),
+            grants=tuple(Grant(**one) for one in row["grants"]),
+            missing=tuple(Grant(**one) for one in row["missing"]),
+        )
+        for row in fetch(conn, "views")
+    }
+
+
+def table_readers(conn: Connection, tables: Sequence[Name]) -> dict[Name, tuple[TableReader, ...]]:
+    """Roles that may read each of these tables by a grant, and could not read everything anyway."""
+    found: dict[Name, tuple[TableReader, ...]] = {}
+    for row in fetch(conn, "table_readers", {"names": json.dumps(tables)}):
+        name = (row["schema_name"], row["name"])
+        found[name] = (*found.get(name, ()), TableReader(row["role"], frozenset(row["acts_as"])))
+    return found
+
+
+def _reaches(conn: Connection, definitions: Sequence[Definition]) -> dict[tuple[Name, Name], Reach]:
+    """What owners of defined tables may do with the other relations that their definitions read."""
+    pairs = [
+        [definition.schema_name, definition.table_name, *read.name]
+        for definition in definitions
+        for read in reading.reads(definition)
+    ]
+    if not pairs:
+        return {}
+    return {
+        ((row["schema_name"], row["name"]), (row["other_schema"], row["other_name"])): Reach(
+            row["reader"],
+            row["kind"],
+            row["owner"],
+            row["is_trusted"],
+            row["may_read"],
+            row["may_refer"],
+            row["may_act"],
+        )
+        for row in fetch(conn, "reaches", {"pairs": json.dumps(pairs)})
+    }
+
+
+def read_relation(conn: Connection, name: Name) -> Relation | None:
+    """Read what a table looks like, or ``None`` when there is none."""
+    rows = fetch(conn, "relations", {"names": json.dumps([name])})
+    return _hypertables(conn, check_node(conn), {name: _relation(rows[0])})[name] if rows else None
+
+
+def _renamed(conn: Connection) -> dict[Name, str]:
+    with by_own_names(conn):
+        return {(schema, name): definition for schema, name, definition in conn.execute(query("renamed"))}
+
+
+def replaced(conn: Connection) -> frozenset[str]:
+    """Definitions whose name another table has by now; the runtime has to be there."""
+    with by_own_names(conn):
+        return frozenset(definition for (definition,) in conn.execute(query("replaced")))
+
+
+def _relation(row: dict[str, Any]) -> Relation:
+    return Relation(
+        schema=row["schema_name"],
+        name=row["name"],
+        kind=row["kind"],
+        columns=tuple(Column(**column) for column in row["columns"]),
+        primary_key=tuple(row["primary_key"]),
+        partition_key=tuple(row["partition_key"]),
+        indexes=tuple(
+            Index(tuple(index["columns"]), index["unique"], index["whole"], index["method"])
+            for index in row["indexes"]
+        ),
+        foreign_keys=tuple(
+            ForeignKey(tuple(key["columns"]), (key["table"][0], key["table"][1]), tuple(key["to"]))
+            for key in row["foreign_keys"]
+        ),
+        before_row_triggers=tuple(row["before_row_triggers"]),
+        partitions=_names(row["partitions"]),
+        parents=_names(row["parents"]),
+        children=_names(row["children"]),
+        is_partition=row["is_partition"],
+        row_security=row["row_security"],
+        owner=row["owner"],
+        schema_owner=row["schema_owner"],
+        foreign_parts=tuple(((schema, name), owner) for schema, name, owner in row["foreign_parts"]),
+        foreign_tables=_names(row["foreign_tables"]),
+        rows=row["rows"],
+        number=row["number"],
+    )
+
+
+def _names(pairs: Iterable[Sequence[str]]) -> tuple[Name, ...]:
+    return tuple((schema, name) for schema, name in pairs)
+
+
+def installed(conn: Connection) -> tuple[Installed, ...]:
+    """What pgslo generated, as it is now; the runtime has to be there."""
+    found = []
+    with by_own_names(conn), conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(query("installed")).fetchall()
+        if _ASSERTIONS in runtime.read(conn).migrations:
+            rows += cursor.execute(query("assertions")).fetchall()
+        for row in rows:
+            known = read_comment(row["comment"])
+            if known is None:
+                continue
+            fingerprint, definition = known
+            found.append(
+                Installed(
+                    kind=row["kind"],
+                    names=tuple(row["names"]),
+                    definition=definition,
+                    fingerprint=fingerprint,
+                    relation=tuple(row["relation"]) if row["relation"] else None,
+                    body=row["body"],
+                    validated=row["validated"],
+                    enabled=row["enabled"],
+                    dependants=tuple(row["dependants"]),
+                    refers_to=tuple(row["refers_to"]) if row["refers_to"] else None,
+                    cloned=row["cloned"],
+                    owner=row["owner"],
+                    fires_always=row["fires_always"],
+                )
+            )
+    ours = {".".join(one.names) for one in found if one.kind == "view"}
+    return tuple(
+        Installed(**{**vars(one), "dependants": tuple(name for name in one.dependants if name not in ours)})
+        for one in found
+    )
+
+
+def _expression_types(
+    conn: Connection, definitions: Sequence[Definition], relations: dict[Name, Relation]
+) -> dict[tuple[Name, str], tuple[str, str, bool]]:
+    """Ask PostgreSQL for the type of each batch expression."""
+    types = {}
+    for definition in definitions:
+        name: Name = (definition.schema_name, definition.table_name)
+        by = definition.batch.by if definition.batch else None
+        if (
+            by is None
+            or name not in relations
+            or any(relations[name].column(column) is None for column in by.columns)
+        ):
+            continue
+        with probing(conn, by.location) as cursor:
+            (oid,) = analysed(conn, value_probe(name, by))
+            row = cursor.execute(
+                """
+                SELECT pg_catalog.format_type(t.oid, NULL), t.typcategory::text,
+                       n.nspname = 'pg_catalog' AND t.typowner = 10 AND t.typtype IN ('b', 'r', 'm')
+                FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = %s
+                """,
+                (oid,),
+            ).fetchone()
+            if row:
+                types[name, by.text] = (row[0], row[1], row[2])
+    return types
+
+
+def read_view_schemas(conn: Connection, wanted: Sequence[dict[str, Any]]) -> tuple[ViewSchema, ...]:
+    """Return what the schemas of guarded views are, and who may create in them."""
+    rows = fetch(conn, "view_schemas", {"wanted": json.dumps(wanted)})
+    return tuple(ViewSchema(**{**row, "creators": tuple(row["creators"])}) for row in rows)
+
+
+def installed_schemas(conn: Connection, found: Sequence[Installed]) -> tuple[ViewSchema, ...]:
+    """The schemas of guarded views that are installed."""
+    tables = {row["definition"]: row for row in fetch(conn, "defined_tables")}
+    return read_view_schemas(
+        conn,
+        [
+            {**tables[one.definition], "schema": one.names[0], "builder": one.owner}
+            for one in found
+            if one.kind == "view" and one.definition in tables
+        ],
+    )
+
+
+def forgeries(conn: Connection) -> tuple[Forgery, ...]:
+    """Objects whose comments claim that they are pgslo's; the runtime has to be there."""
+    return tuple(
+        Forgery(
+            row["kind"],
+            tuple(row["names"]),
+            tuple(row["relation"]) if row["relation"] else None,
+            row["owner"],
+            row["definition"],
+        )
+        for row in fetch(conn, "forged")
+    )
+
+
+def paused(conn: Connection) -> list[dict[str, Any]]:
+    """What is switched off for now: definition, rule (``None``: every rule), when and by whom."""
+    if _OPERATIONS not in runtime.read(conn).migrations:
+        return []
+    return fetch(conn, "paused")
+
+
+def definitions_installed(conn: Connection) -> tuple[str, ...]:
+    """Names of the definitions that are installed."""
+    if runtime.read(conn).version is None:
+        return ()
+    return tuple(row[0] for row in conn.execute("SELECT name FROM pgslo_catalog.definition ORDER BY name"))
+
+
+def held_rows(conn: Connection) -> dict[str, int]:
+    """Rows that wait in quarantine, by definition."""
+    if runtime.read(conn).version is None:
+        return {}
+    with by_own_names(conn):
+        return dict(conn.execute(query("held_rows")).fetchall())
+
+
+def snapshots_left(conn: Connection) -> dict[str, int]:
+    """How many snapshots stay (``copies``) and how many go (``refs``) when the runtime goes."""
+    if _SNAPSHOTS not in runtime.read(conn).migrations:
+        return {"copies": 0, "refs": 0}
+    (row,) = fetch(conn, "snapshots_left")
+    return row
+
+
+def runtime_dependants(conn: Connection) -> tuple[str, ...]:
+    """Objects of other people that stand on the runtime, in words."""
+    with by_own_names(conn):
+        return tuple(row[0] for row in conn.execute(query("runtime_dependants")))

@@ -26,7 +26,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pgslo import definition
-from pgslo.cli.schema import schema
+from pgslo.cli.authoring.schema import schema
 from pgslo.cli.session import Session
 from pgslo.definition import Definition, names, rules
 from pgslo.definition.syntax.forms import COLUMN_FORMS, FILE_FORMS, OPTIONS, ROW_FORMS

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pgslo.cli import main, root
-from pgslo.cli.quarantine import _document
+from pgslo.cli.operating.quarantine import _document
 
 Run = Callable[..., Result]
 

@@ -10,7 +10,8 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from pgslo.cli import main, status, ticking
+from pgslo.cli import main
+from pgslo.cli.operating import status, ticking
 
 TABLES = """
 CREATE SCHEMA features;

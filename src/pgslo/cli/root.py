@@ -18,52 +18,66 @@ from typing import Any
 import click
 
 from pgslo.cli import output
+from pgslo.cli.exit_codes import BREACH, CHANGES, ERROR, INTERRUPTED, OK, USAGE
 from pgslo.cli.session import Session, root_options
 from pgslo.display import printable
 from pgslo.errors import PgsloError
 
-OK, ERROR, USAGE, CHANGES, BREACH = 0, 1, 2, 3, 4
-#: What shells give a program that was ended with Ctrl-C.
-INTERRUPTED = 130
+__all__ = ["BREACH", "CHANGES", "ERROR", "INTERRUPTED", "OK", "USAGE", "Root", "main"]
 
 #: Verb: where it is, and what it does in a line. The line is kept here so that help need not load the verb.
 _VERBS = {
-    "lint": ("pgslo.cli.lint:lint", "Check definition files; needs no database."),
-    "plan": ("pgslo.cli.plan:plan", "Show what apply would change, and change nothing."),
-    "apply": ("pgslo.cli.apply:apply", "Bring the database to what the definitions say."),
-    "render": ("pgslo.cli.render:render", "Write what apply would do as SQL files for review."),
-    "migrate": ("pgslo.cli.migrate:migrate", "Bring the runtime in the database up to this pgslo."),
-    "suggest": ("pgslo.cli.suggest:suggest", "Write a definition to begin with, from a table that is there."),
-    "learn": ("pgslo.cli.learn:learn", "Learn from rows that are there already."),
-    "backtest": ("pgslo.cli.backtest:backtest", "Find out how good the alerts are on a table."),
-    "extension": ("pgslo.cli.extension:extension", "Write the runtime as an extension of PostgreSQL."),
-    "status": ("pgslo.cli.status:status", "Show how the defined tables are."),
-    "incidents": ("pgslo.cli.incidents:incidents", "Look at incidents, and say what becomes of them."),
-    "explain": ("pgslo.cli.incidents:explain", "Tell what is known of an incident."),
-    "drift": ("pgslo.cli.drift:drift", "Find what moved since the last apply."),
-    "pause": ("pgslo.cli.pause:pause", "Switch rules off for now, without locking a table."),
-    "resume": ("pgslo.cli.pause:resume", "Switch on again what was paused."),
+    "lint": ("pgslo.cli.authoring.lint:lint", "Check definition files; needs no database."),
+    "plan": ("pgslo.cli.applying.plan:plan", "Show what apply would change, and change nothing."),
+    "apply": ("pgslo.cli.applying.apply:apply", "Bring the database to what the definitions say."),
+    "render": ("pgslo.cli.applying.render:render", "Write what apply would do as SQL files for review."),
+    "migrate": ("pgslo.cli.applying.migrate:migrate", "Bring the runtime in the database up to this pgslo."),
+    "suggest": (
+        "pgslo.cli.authoring.suggest:suggest",
+        "Write a definition to begin with, from a table that is there.",
+    ),
+    "learn": ("pgslo.cli.authoring.learn:learn", "Learn from rows that are there already."),
+    "backtest": ("pgslo.cli.authoring.backtest:backtest", "Find out how good the alerts are on a table."),
+    "extension": (
+        "pgslo.cli.applying.extension:extension",
+        "Write the runtime as an extension of PostgreSQL.",
+    ),
+    "status": ("pgslo.cli.operating.status:status", "Show how the defined tables are."),
+    "incidents": (
+        "pgslo.cli.operating.incidents:incidents",
+        "Look at incidents, and say what becomes of them.",
+    ),
+    "explain": ("pgslo.cli.operating.incidents:explain", "Tell what is known of an incident."),
+    "drift": ("pgslo.cli.applying.drift:drift", "Find what moved since the last apply."),
+    "pause": ("pgslo.cli.operating.pause:pause", "Switch rules off for now, without locking a table."),
+    "resume": ("pgslo.cli.operating.pause:resume", "Switch on again what was paused."),
     "quarantine": (
-        "pgslo.cli.quarantine:quarantine",
+        "pgslo.cli.operating.quarantine:quarantine",
         "Look at rows that were kept out, and decide about them.",
     ),
     "snapshot": (
-        "pgslo.cli.snapshot:snapshot",
+        "pgslo.cli.training.snapshot:snapshot",
         "Keep what was read for training, and tell it from what is there now.",
     ),
-    "gate": ("pgslo.cli.gate:gate", "Say whether a task may be trained now."),
-    "tick": ("pgslo.cli.status:tick", "Close and judge batches that are due."),
+    "gate": ("pgslo.cli.training.gate:gate", "Say whether a task may be trained now."),
+    "tick": ("pgslo.cli.operating.tick:tick", "Close and judge batches that are due."),
     "grants": (
-        "pgslo.cli.grants:grants",
+        "pgslo.cli.applying.grants:grants",
         "Print the least rights for an auditor, an operator, a steward or a trainer.",
     ),
-    "watch": ("pgslo.cli.watch:watch", "Tell people of incidents, as the routes of pgslo.toml say."),
-    "report": ("pgslo.cli.report:report", "Write an HTML report of how the tables are and were."),
+    "watch": (
+        "pgslo.cli.operating.watch:watch",
+        "Tell people of incidents, as the routes of pgslo.toml say.",
+    ),
+    "report": ("pgslo.cli.operating.report:report", "Write an HTML report of how the tables are and were."),
     "uninstall": (
-        "pgslo.cli.uninstall:uninstall",
+        "pgslo.cli.applying.uninstall:uninstall",
         "Take definitions out of the database; data are not touched.",
     ),
-    "schema": ("pgslo.cli.schema:schema", "Print the JSON Schema of definition files, for editors."),
+    "schema": (
+        "pgslo.cli.authoring.schema:schema",
+        "Print the JSON Schema of definition files, for editors.",
+    ),
     "local": ("pgslo.cli.local:local", "Run a private PostgreSQL server to try things out."),
 }
 

@@ -14,7 +14,7 @@ import pytest
 import rights
 
 from pgslo import runtime
-from pgslo.cli import grants
+from pgslo.cli.applying import grants
 
 Connection = psycopg.Connection[Any]
 

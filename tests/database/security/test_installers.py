@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from pgslo import definition, installation, naming, planning
-from pgslo.cli import main, ticking
+from pgslo.cli import main
+from pgslo.cli.operating import ticking
 from pgslo.errors import DatabaseError
 
 TABLE = "CREATE TABLE features.ex (id int PRIMARY KEY, day date, a int); GRANT ALL ON features.ex TO $writer"

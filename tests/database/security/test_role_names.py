@@ -8,7 +8,7 @@ import rights
 from psycopg import sql
 
 from pgslo import installation, planning, runtime
-from pgslo.cli import grants
+from pgslo.cli.applying import grants
 
 DEFINITION = """
 table: features.ex

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from pgslo.cli import main, ticking
+from pgslo.cli import main
+from pgslo.cli.operating import ticking
 
 OWN = """
 table: features.own

@@ -10,13 +10,13 @@ import click
 
 from pgslo import database
 from pgslo.cli import output
+from pgslo.cli.exit_codes import ERROR, OK
 from pgslo.cli.session import Session, pass_session, session_options
-from pgslo.cli.status import moment, resolve, rights_on
+from pgslo.cli.tables import moment, resolve, rights_on
 from pgslo.database import Connection
 from pgslo.display import one_line
 from pgslo.errors import DatabaseError, PgsloError
 
-OK, ERROR = 0, 1
 _STILL_BREAKS, _NOT_HELD = "23514", "P0002"
 _UNIQUE_VIOLATION = "23505"
 

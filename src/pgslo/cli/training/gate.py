@@ -7,13 +7,13 @@ from typing import Any
 import click
 
 from pgslo import database
-from pgslo.cli import output, ticking
+from pgslo.cli import output
+from pgslo.cli.exit_codes import BREACH, OK
+from pgslo.cli.operating import ticking
 from pgslo.cli.session import Session, pass_session, session_options
-from pgslo.cli.status import rights_on
+from pgslo.cli.tables import rights_on
 from pgslo.database import Connection
 from pgslo.errors import DatabaseError
-
-OK, BREACH = 0, 4
 
 
 @click.command()

@@ -10,15 +10,15 @@ import click
 
 from pgslo import database, expression
 from pgslo.cli import output
+from pgslo.cli.exit_codes import BREACH, ERROR, OK
 from pgslo.cli.session import Session, pass_session, session_options
-from pgslo.cli.status import rights_on
+from pgslo.cli.tables import rights_on
 from pgslo.database import Connection
 from pgslo.definition import names
 from pgslo.display import printable
 from pgslo.errors import DatabaseError, Location, PgsloError
 from pgslo.sql import Sql
 
-OK, ERROR, BREACH = 0, 1, 4
 _HASH_SHOWN = 12
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 #: Why verify is refused on a standby.

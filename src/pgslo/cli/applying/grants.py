@@ -9,7 +9,7 @@ import click
 from pgslo import sql
 from pgslo.cli import output
 from pgslo.cli.session import Session, pass_session, session_options
-from pgslo.cli.status import rights_on
+from pgslo.cli.tables import rights_on
 from pgslo.sql import Sql
 
 #: What each function of people needs; an operator sees all that an auditor sees.

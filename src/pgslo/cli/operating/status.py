@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
 from pgslo import catalog_reader, database, drift, operations, standing
-from pgslo.cli import output, project, ticking
+from pgslo.cli import output, project
+from pgslo.cli.exit_codes import BREACH, OK
+from pgslo.cli.operating import ticking
 from pgslo.cli.session import Session, pass_session, session_options
+from pgslo.cli.tables import Row, check_sight, matching, moment, plain, read_incidents, rights_on
 from pgslo.database import Connection
 from pgslo.display import one_line
 from pgslo.errors import DatabaseError, PgsloError
-
-OK, BREACH = 0, 4
-Row = dict[str, Any]
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
@@ -81,41 +79,6 @@ def status(session: Session, tables: tuple[str, ...], *, show_rules: bool, as_js
     return BREACH if incidents or broken or idle or unguarded or differ or is_full else OK
 
 
-def rights_on(conn: Connection) -> Row:
-    """Whether the runtime is there and what this role may do.
-
-    Raises:
-        PgsloError: It is not there, or this role may not use it.
-    """
-    (rights,) = database.fetch(conn, "rights")
-    if not rights["is_installed"]:
-        database.check_node(conn)
-        raise PgsloError(
-            f"pgslo is not installed in database {rights['database']}",
-            hint="pgslo apply installs it with the first definition",
-        )
-    if not rights["may_use"]:
-        raise PgsloError(
-            f"role {rights['role']} may not use the schema pgslo",
-            hint=f"its owner can allow it: GRANT USAGE ON SCHEMA pgslo TO {rights['role']}",
-        )
-    return rights
-
-
-def check_sight(rights: Row, shown: Sequence[Row]) -> None:
-    """Say that a role sees the tables alone that it may read: others may have incidents.
-
-    Raises:
-        PgsloError: It sees none.
-    """
-    if rights["may_know_all"]:
-        return
-    hint = f"pgslo grants auditor {rights['role']}"
-    if not shown:
-        raise PgsloError(f"role {rights['role']} may not read any table that has a definition", hint=hint)
-    output.message(f"only tables that role {rights['role']} may read are shown; to see all: {hint}")
-
-
 def _tick(conn: Connection) -> None:
     """Resolve what is over; that it fails is no reason not to show the rest."""
     try:
@@ -124,44 +87,6 @@ def _tick(conn: Connection) -> None:
         output.warning(
             f"incidents could not be brought up to date: {exc.message}", detail=exc.detail, hint=exc.hint
         )
-
-
-def matching(rows: Sequence[Row], tables: Sequence[str]) -> list[Row]:
-    """The rows of these tables.
-
-    Raises:
-        PgsloError: One has no definition.
-    """
-    if not tables:
-        return list(rows)
-    known = [row["definition"] for row in rows]
-    wanted = {resolve(table, known) for table in tables}
-    return [row for row in rows if row["definition"] in wanted]
-
-
-def resolve(table: str, known: Sequence[str]) -> str:
-    """The definition that a name stands for: ``features.user_stats``, or ``user_stats`` where only one is called that.
-
-    Raises:
-        PgsloError: There is none, or several.
-    """
-    if table in known:
-        return table
-    same = [name for name in known if name.partition(".")[2] == table]
-    if len(same) > 1:
-        raise PgsloError(f"{table} stands for several tables", hint=f"one of: {', '.join(same)}")
-    if not same:
-        raise PgsloError(
-            f"{table} has no definition in this database",
-            hint=output.did_you_mean(table, known).strip()
-            or (f"defined are: {', '.join(known)}" if known else None),
-        )
-    return same[0]
-
-
-def read_incidents(conn: Connection, *, everything: bool = False) -> list[Row]:
-    """Incidents, newest first: those that are not resolved, or all."""
-    return database.fetch(conn, "incidents", {"all": everything})
 
 
 def _idle(conn: Connection, names: Sequence[str]) -> list[Row]:
@@ -427,50 +352,3 @@ def _show_other(
         output.message(
             f"{name} is installed, but no definition file is about it; to take it out: pgslo uninstall {name}"
         )
-
-
-def moment(when: dt.datetime | None) -> str:
-    """A moment as people read it, in UTC."""
-    return "" if when is None else f"{when.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def plain(row: Row) -> Row:
-    """An incident without the facts' words: programs have the columns."""
-    facts = row["facts"] or {}
-    kept = {key: value for key, value in row.items() if key != "facts"}
-    return kept | {
-        "newest_missed_batch": facts.get("newest missed batch"),
-        "read_by": facts.get("tasks that read it"),
-        "views": facts.get("views that read it"),
-    }
-
-
-@click.command()
-@session_options
-@pass_session
-def tick(session: Session) -> int:
-    """Close and judge batches that are due.
-
-    Rules over batches and learned bounds are judged here, and incidents end. Run it every minute, for example from
-    cron, or SELECT pgslo.tick() from pg_cron; pgslo watch --tick does it as well. Ends with exit code 1 if something that was due could not be done, for
-    example because another session is at it.
-    """
-    with session.connect(writes=True) as conn:
-        rights_on(conn)
-        before = _unresolved(conn)
-        warnings = ticking.tick(conn)
-        after = _unresolved(conn)
-    resolved = sum(number not in after for number in before)
-    over = sum(state == "over" and before.get(number) != "over" for number, state in after.items())
-    still = sum(state == "open" for state in after.values())
-    output.message(f"{output.counted(over, 'incident')} over, {resolved:,} resolved, {still:,} open")
-    return 1 if warnings else 0
-
-
-def _unresolved(conn: Connection) -> dict[int, str]:
-    """States of incidents by what the view has in every version: batches are judged whatever the library's age."""
-    query = (
-        "SELECT i.incident_id, coalesce(pg_catalog.to_jsonb(i) OPERATOR(pg_catalog.->>) 'state', 'open')"
-        " FROM pgslo.incident i WHERE i.resolved_at IS NULL"
-    )
-    return dict(conn.execute(query.encode()).fetchall())

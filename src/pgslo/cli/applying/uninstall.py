@@ -6,14 +6,13 @@ import click
 
 from pgslo import catalog_reader, database, installation, planning, runtime
 from pgslo.cli import output, show
-from pgslo.cli.apply import carry_out, report
+from pgslo.cli.applying.apply import carry_out, report
+from pgslo.cli.exit_codes import ERROR, OK
 from pgslo.cli.session import Session, pass_session, session_options
-from pgslo.cli.status import resolve
+from pgslo.cli.tables import resolve
 from pgslo.database import Connection
 from pgslo.errors import PgsloError
 from pgslo.plan import Plan
-
-OK, ERROR = 0, 1
 
 
 @click.command()

@@ -6,9 +6,8 @@ import click
 
 from pgslo import installation, runtime
 from pgslo.cli import output, show
+from pgslo.cli.exit_codes import CHANGES, OK
 from pgslo.cli.session import Session, pass_session, session_options
-
-OK, CHANGES = 0, 3
 
 
 @click.command()

@@ -9,7 +9,7 @@ import click
 from pgslo import database
 from pgslo.cli import output
 from pgslo.cli.session import Session, pass_session, session_options
-from pgslo.cli.status import check_sight, matching, read_incidents, rights_on
+from pgslo.cli.tables import check_sight, matching, read_incidents, rights_on
 
 
 @click.command()

@@ -16,9 +16,9 @@ import click
 
 from pgslo import database
 from pgslo.cli import output
-from pgslo.cli.gate import described, judge
 from pgslo.cli.session import Session
-from pgslo.cli.status import rights_on
+from pgslo.cli.tables import rights_on
+from pgslo.cli.training.gate import described, judge
 from pgslo.database import Connection
 from pgslo.errors import DatabaseError, PgsloError
 

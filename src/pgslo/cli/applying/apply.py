@@ -9,8 +9,9 @@ import click
 
 from pgslo import database, installation, planning
 from pgslo.cli import output, project, show
-from pgslo.cli.plan import mention_stray, without_file
-from pgslo.cli.render import read_reviewed, reviewed
+from pgslo.cli.applying.plan import mention_stray, without_file
+from pgslo.cli.applying.render import read_reviewed, reviewed
+from pgslo.cli.exit_codes import BREACH, ERROR, OK
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.compile import Statement
 from pgslo.database import Connection
@@ -18,8 +19,6 @@ from pgslo.definition.shadow import shadowed
 from pgslo.errors import PlanOutdated
 from pgslo.installation import Unfinished
 from pgslo.plan import Plan, Step
-
-OK, ERROR, BREACH = 0, 1, 4
 
 
 @click.command()

@@ -11,13 +11,13 @@ import click
 
 from pgslo import database
 from pgslo.cli import output
+from pgslo.cli.exit_codes import ERROR, OK
 from pgslo.cli.session import Session, pass_session, session_options
-from pgslo.cli.status import check_sight, matching, moment, plain, read_incidents, rights_on
+from pgslo.cli.tables import check_sight, matching, moment, plain, read_incidents, rights_on
 from pgslo.database import Connection
 from pgslo.display import one_line
 from pgslo.errors import DatabaseError, PgsloError
 
-OK, ERROR = 0, 1
 _NOT_OPEN = "P0002"
 _SPAN = re.compile(r"(\d{1,5}) ?(m|h|d|w|minutes?|hours?|days?|weeks?)\Z")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

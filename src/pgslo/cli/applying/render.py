@@ -10,14 +10,15 @@ from pathlib import Path
 import click
 
 from pgslo import installation, naming, planning, runtime
-from pgslo.cli import output, project, revision, show
+from pgslo.cli import output, project, show
+from pgslo.cli.applying import revision
+from pgslo.cli.exit_codes import CHANGES, OK
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.database import Connection
 from pgslo.display import one_line
 from pgslo.errors import PgsloError, PlanError
 from pgslo.plan import Plan, Step
 
-OK, CHANGES = 0, 3
 _HEAD = "-- pgslo reviewed plan, format 1\n"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
 

@@ -7,7 +7,7 @@ import click
 from pgslo import catalog_reader, operations
 from pgslo.cli import output, project
 from pgslo.cli.session import Session, pass_session, session_options
-from pgslo.cli.status import resolve, rights_on
+from pgslo.cli.tables import resolve, rights_on
 from pgslo.errors import PgsloError
 
 

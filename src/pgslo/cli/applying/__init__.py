@@ -1,0 +1,1 @@
+"""Commands for who brings definitions to a database, and takes them out."""

@@ -1,0 +1,1 @@
+"""Commands for who watches over guarded tables."""

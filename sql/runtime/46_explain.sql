@@ -152,9 +152,9 @@ AS $pgslo$
                             FROM pgslo_catalog.incident o JOIN pgslo_catalog.rule q USING (rule_id)
                             WHERE o.definition_id = n.definition_id AND o.opened_batch = n.opened_batch AND o.incident_id <> n.incident_id)),
         ('tasks that read it', (
-            SELECT string_agg(x.name || coalesce(format(' (%s)', nullif(concat_ws(', ', x.contact,
+            SELECT string_agg(x.name || coalesce(' (' || nullif(concat_ws(', ', x.contact,
                        'last ' || pgslo_catalog.span_shown(x."window"),
-                       CASE x.batches WHEN 'healthy' THEN 'healthy batches' END), '')), ''), ', ' ORDER BY x.name)
+                       CASE x.batches WHEN 'healthy' THEN 'healthy batches' END), '') || ')', ''), ', ' ORDER BY x.name)
             FROM reader x WHERE x.kind = 'task')),
         ('views that read it', (SELECT string_agg(format('%s (%s)', x.name, x.contact), ', ' ORDER BY x.name) FROM reader x WHERE x.kind <> 'task')),
         ('state', CASE WHEN n.over_at IS NULL THEN 'open'

@@ -1,4 +1,4 @@
-"""What the table makes: objects, each with the statements that make and unmake it, and why it is the one chosen."""
+"""What the compiler makes: objects, each with the statements that make and unmake it, and why it is the one chosen."""
 
 from __future__ import annotations
 

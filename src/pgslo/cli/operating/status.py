@@ -1,4 +1,4 @@
-"""``pgslo status`` and ``tick``: how things are, for everybody who may read."""
+"""``pgslo status``: how things are, for everybody who may read."""
 
 from __future__ import annotations
 

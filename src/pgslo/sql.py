@@ -131,7 +131,7 @@ def render(template: str, context: Any) -> Sql:
     """Print a template from ``sql/templates``.
 
     Args:
-        template: File name without ``.sql.j2``.
+        template: File name without ``.sql.j2``; of a kind, with its folder: ``rules/range``.
         context: A frozen dataclass whose fields are :class:`Sql`, or tuples and dataclasses of it.
 
     Raises:
@@ -178,9 +178,12 @@ def _finalize(value: object) -> str:
 
 @functools.cache
 def _environment() -> jinja2.Environment:
+    folder = assets.tree("sql") / "templates"
+    # Folders are for people: each name is there once, but for those of kinds, which are called with their folder.
+    folders = sorted(one for one in folder.iterdir() if one.is_dir())
     # autoescape is HTML's quoting; SQL's is done by the type Sql.
     return jinja2.Environment(  # noqa: S701
-        loader=jinja2.FileSystemLoader(assets.tree("sql") / "templates"),
+        loader=jinja2.FileSystemLoader([folder, *folders]),
         undefined=jinja2.StrictUndefined,
         finalize=_finalize,
         trim_blocks=True,

@@ -24,7 +24,9 @@ _ANY_TYPE = re.compile(r"\b(anyelement|anyarray|record|\"any\"|anycompatible)\b"
 def found():
     """Every conversion as ``file: conversion``, and of the runtime as ``function: conversion``."""
     for path in sorted((ROOT / "sql" / "templates").rglob("*.j2")):
-        name = path.relative_to(ROOT / "sql" / "templates").as_posix().removesuffix(".sql.j2")
+        name = path.name.removesuffix(".sql.j2")
+        if path.parent.name in ("assertions", "post_process", "repairs", "rules"):
+            name = f"{path.parent.name}/{name}"
         yield from ((f"{name}", one) for one in _conversions(path.read_text(encoding="utf-8")))
     for path in sorted((ROOT / "sql" / "runtime").glob("*.sql")):
         for function, text in _FUNCTION.findall(path.read_text(encoding="utf-8")):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgslo import sql
+from pgslo import assets, sql
 from pgslo.sql import Sql, UnsafeSql
 
 
@@ -76,3 +76,13 @@ def test_a_text_constant_holds_no_open_quote(text: str) -> None:
     assert printed.startswith("'")
     assert printed.endswith("'")
     assert "'" not in inner.replace("''", "")
+
+
+def test_templates_are_named_once_whatever_their_folder():
+    named = [
+        path.name
+        for path in (assets.tree("sql") / "templates").glob("*/*.j2")
+        if path.parent.name not in ("assertions", "post_process", "repairs", "rules")
+    ]
+    assert len(named) == len(set(named)) > 200
+    assert not list((assets.tree("sql") / "templates").glob("*.j2"))

@@ -7673,7 +7673,7 @@ BEGIN
                      AND v.relkind = 'v'
                      AND (v.relowner = t.relowner
                           OR v.relowner = (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog'))
-                     AND obj_description(v.oid, 'pg_class') ~ '^pgslo [0-9a-f]{16} '
+                     AND left(obj_description(v.oid, 'pg_class'), 4000) ~ E'(^|\n)pgslo [0-9a-f]{16} '
                      AND has_schema_privilege(r.oid, v.relnamespace, 'USAGE')
                      AND has_any_column_privilege(r.oid, v.oid, 'SELECT'))));
 END
@@ -7700,7 +7700,7 @@ BEGIN
             WHERE p.refclassid = 'pg_class'::regclass AND p.refobjid = t.oid AND p.classid = 'pg_rewrite'::regclass AND v.relkind = 'v'
               AND (v.relowner = t.relowner
                    OR v.relowner = (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog'))
-              AND obj_description(v.oid, 'pg_class') ~ '^pgslo [0-9a-f]{16} '
+              AND left(obj_description(v.oid, 'pg_class'), 4000) ~ E'(^|\n)pgslo [0-9a-f]{16} '
         ) AS s
         WHERE r.rolname = may_read_columns.reader
           -- Row security may hide rows that are measured.
@@ -7718,7 +7718,7 @@ COMMENT ON FUNCTION pgslo_catalog.may_read_columns(relation oid, columns text[],
 CREATE FUNCTION pgslo_catalog.may_run(task text, reader name) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
     SELECT pgslo_catalog.is_owner(may_run.reader) OR bool_and(
         -- Its columns in the table, or a view that pgslo made over it.
         has_schema_privilege(may_run.reader, t.namespace, 'USAGE') AND (
@@ -7727,13 +7727,13 @@ CREATE FUNCTION pgslo_catalog.may_run(task text, reader name) RETURNS boolean
                            WHERE NOT has_column_privilege(may_run.reader, d.relation, a.attnum, 'SELECT')))
         OR EXISTS (
             SELECT FROM pg_class v JOIN pg_namespace o ON o.nspname = 'pgslo_catalog' AND o.nspowner = v.relowner
-            WHERE v.relkind = 'v' AND obj_description(v.oid, 'pg_class') ~ '^pgslo [0-9a-f]{16} ' AND substr(obj_description(v.oid, 'pg_class'), 24) = d.name
+            WHERE v.relkind = 'v' AND substring(left(obj_description(v.oid, 'pg_class'), 4000) FROM E'(?:^|\n)pgslo [0-9a-f]{16} (.+)$') = d.name
               AND has_schema_privilege(may_run.reader, v.relnamespace, 'USAGE') AND has_table_privilege(may_run.reader, v.oid, 'SELECT')))
     FROM pgslo_catalog.task k
     JOIN pgslo_catalog.definition d USING (definition_id)
     JOIN LATERAL (SELECT c.relnamespace AS namespace FROM pg_class c WHERE c.oid = d.relation) t ON true
     WHERE k.name = may_run.task
-$$;
+$_$;
 
 COMMENT ON FUNCTION pgslo_catalog.may_run(task text, reader name) IS 'Whether a role may read what a task reads, in each of its tables; NULL if there is no such task.';
 
@@ -13907,10 +13907,12 @@ CREATE VIEW pgslo_catalog.generated AS
         ), commented AS (
          SELECT e.classoid,
             e.objoid,
-            substr(e.description, 7, 16) AS fingerprint,
-            substr(e.description, 24) AS definition
-           FROM pg_description e
-          WHERE ((e.objsubid = 0) AND (e.description ~ '^pgslo [0-9a-f]{16} .'::text))
+            substr(m.mark, 7, 16) AS fingerprint,
+            substr(m.mark, 24) AS definition
+           FROM (pg_description e
+             CROSS JOIN LATERAL ( SELECT "substring"("left"(e.description, 4000), '(?:^|
+)(pgslo [0-9a-f]{16} .+)$'::text) AS mark) m)
+          WHERE ((e.objsubid = 0) AND (m.mark IS NOT NULL))
         ), candidate AS (
          SELECT m.classoid,
             m.objoid,

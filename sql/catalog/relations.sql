@@ -9,6 +9,7 @@ WITH wanted AS (
     JOIN pg_catalog.pg_roles s ON s.oid = n.nspowner
 )
 SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::bigint AS rows, w.relispartition AS is_partition, w.relrowsecurity AS row_security, w.oid::bigint AS number,
+    coalesce(left(pg_catalog.obj_description(w.oid, 'pg_class'), 2000), '') AS comment,
     w.owner, w.schema_owner,
     parts.of_others AS foreign_parts, parts.elsewhere AS foreign_tables,
     (SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -48,7 +49,7 @@ SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::
                       AND NOT EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = 'pgslo_catalog' AND n.nspowner = o.oid)
                     ORDER BY o.rolname
                     LIMIT 1),
-                'type_number', a.atttypid::bigint, 'not_null', a.attnotnull, 'generated', a.attgenerated) ORDER BY a.attnum), '[]')
+                'type_number', a.atttypid::bigint, 'comment', coalesce(left(pg_catalog.col_description(w.oid, a.attnum), 2000), ''), 'not_null', a.attnotnull, 'generated', a.attgenerated) ORDER BY a.attnum), '[]')
      FROM pg_catalog.pg_attribute a
      CROSS JOIN LATERAL (
          -- A domain is judged by the type below it.

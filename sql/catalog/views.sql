@@ -1,6 +1,10 @@
--- Privileges of other roles on each guarded view, and the readers that its installed definition names.
+-- Comments of each guarded view, privileges of other roles on it, and the readers that its installed definition names.
 -- A grant is kept if the view's owner made it, and that owner is the current role, pgslo's owner or a superuser.
-SELECT g.names, d.readers,
+SELECT g.names, d.readers, coalesce(pg_catalog.obj_description(v.oid, 'pg_class'), '') AS comment,
+       (SELECT coalesce(jsonb_object_agg(a.attname, e.description), '{}')
+        FROM pg_catalog.pg_description e
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = e.objoid AND a.attnum = e.objsubid
+        WHERE e.classoid = 'pg_class'::regclass AND e.objoid = v.oid AND e.objsubid > 0) AS column_comments,
        (SELECT coalesce(jsonb_agg(jsonb_build_object(
                    'role', coalesce(r.rolname, ''), 'privilege', x.privilege_type, 'column', coalesce(x.attname, ''), 'is_grantable', x.is_grantable,
                    'is_kept', x.grantor = v.relowner AND (o.rolsuper OR o.rolname = current_user OR o.oid = k.nspowner),

@@ -19,9 +19,11 @@ WITH trusted AS (
     CROSS JOIN LATERAL jsonb_array_elements(a.objects) AS o
     ORDER BY o.value -> 'kind', o.value -> 'names', o.value -> 'relation', a.applied_at DESC
 ), commented AS (
-    SELECT e.classoid, e.objoid, substr(e.description, 7, 16) AS fingerprint, substr(e.description, 24) AS definition
+    -- A sentence may come before. No other text of pgslo's comments has a line break, so that the first such line is pgslo's.
+    SELECT e.classoid, e.objoid, substr(m.mark, 7, 16) AS fingerprint, substr(m.mark, 24) AS definition
     FROM pg_description e
-    WHERE e.objsubid = 0 AND e.description ~ '^pgslo [0-9a-f]{16} .'
+    CROSS JOIN LATERAL (SELECT substring(left(e.description, 4000) FROM E'(?:^|\n)(pgslo [0-9a-f]{16} .+)$') AS mark) AS m
+    WHERE e.objsubid = 0 AND m.mark IS NOT NULL
 ), candidate AS (
     SELECT m.*, 'function' AS kind, p.pronamespace AS schema, p.proname AS name, NULL::oid AS on_relation, p.proowner AS owner,
            p.pronamespace = g.oid AS is_in_place

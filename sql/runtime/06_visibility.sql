@@ -65,7 +65,7 @@ BEGIN
                      AND v.relkind = 'v'
                      AND (v.relowner = t.relowner
                           OR v.relowner = (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog'))
-                     AND obj_description(v.oid, 'pg_class') ~ '^pgslo [0-9a-f]{16} '
+                     AND left(obj_description(v.oid, 'pg_class'), 4000) ~ E'(^|\n)pgslo [0-9a-f]{16} '
                      AND has_schema_privilege(r.oid, v.relnamespace, 'USAGE')
                      AND has_any_column_privilege(r.oid, v.oid, 'SELECT'))));
 END
@@ -92,7 +92,7 @@ BEGIN
             WHERE p.refclassid = 'pg_class'::regclass AND p.refobjid = t.oid AND p.classid = 'pg_rewrite'::regclass AND v.relkind = 'v'
               AND (v.relowner = t.relowner
                    OR v.relowner = (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog'))
-              AND obj_description(v.oid, 'pg_class') ~ '^pgslo [0-9a-f]{16} '
+              AND left(obj_description(v.oid, 'pg_class'), 4000) ~ E'(^|\n)pgslo [0-9a-f]{16} '
         ) AS s
         WHERE r.rolname = may_read_columns.reader
           -- Row security may hide rows that are measured.

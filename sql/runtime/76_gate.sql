@@ -393,7 +393,7 @@ AS $pgslo$
                            WHERE NOT has_column_privilege(may_run.reader, d.relation, a.attnum, 'SELECT')))
         OR EXISTS (
             SELECT FROM pg_class v JOIN pg_namespace o ON o.nspname = 'pgslo_catalog' AND o.nspowner = v.relowner
-            WHERE v.relkind = 'v' AND obj_description(v.oid, 'pg_class') ~ '^pgslo [0-9a-f]{16} ' AND substr(obj_description(v.oid, 'pg_class'), 24) = d.name
+            WHERE v.relkind = 'v' AND substring(left(obj_description(v.oid, 'pg_class'), 4000) FROM E'(?:^|\n)pgslo [0-9a-f]{16} (.+)$') = d.name
               AND has_schema_privilege(may_run.reader, v.relnamespace, 'USAGE') AND has_table_privilege(may_run.reader, v.oid, 'SELECT')))
     FROM pgslo_catalog.task k
     JOIN pgslo_catalog.definition d USING (definition_id)

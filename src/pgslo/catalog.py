@@ -28,6 +28,7 @@ class Column:
         stranger: The role that owns the type, or a type that it is made of, and is neither a superuser nor the owner
             of pgslo, nor the role that asks; ``None`` if there is none. The owner of the table may be one.
         type_number: The oid of its type, which another type under its name does not have.
+        comment: The beginning of its comment; empty without one.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Column:
     plain: bool = True
     stranger: str | None = None
     type_number: int = 0
+    comment: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class Relation:
             that role.
         foreign_tables: Partitions and inheritance children, at every level, that are foreign tables.
         number: Its oid, which another relation under its name does not have.
+        comment: The beginning of its comment; empty without one.
         is_hypertable: Whether TimescaleDB keeps its rows in chunks; the columns that decide which are its partition key.
     """
 
@@ -109,6 +112,7 @@ class Relation:
     foreign_tables: tuple[Name, ...] = ()
     rows: int = -1
     number: int = 0
+    comment: str = ""
     is_hypertable: bool = False
 
     def column(self, name: str) -> Column | None:
@@ -241,11 +245,15 @@ class GuardedView:
         readers: Roles that the installed definition names as readers.
         grants: Privileges of roles other than its owner.
         missing: Default privileges of the role that asks that the view does not have: they were revoked on it.
+        comment: Its comment.
+        column_comments: Those of its columns that have one.
     """
 
     readers: tuple[str, ...] = ()
     grants: tuple[Grant, ...] = ()
     missing: tuple[Grant, ...] = ()
+    comment: str = ""
+    column_comments: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,8 @@ def _views(conn: Connection) -> dict[tuple[str, ...], GuardedView]:
             readers=tuple(row["readers"]),
             grants=tuple(Grant(**one) for one in row["grants"]),
             missing=tuple(Grant(**one) for one in row["missing"]),
+            comment=row["comment"],
+            column_comments=row["column_comments"],
         )
         for row in fetch(conn, "views")
     }
@@ -206,6 +208,7 @@ def _relation(row: dict[str, Any]) -> Relation:
         foreign_tables=_names(row["foreign_tables"]),
         rows=row["rows"],
         number=row["number"],
+        comment=row["comment"],
     )
 
 

@@ -229,7 +229,6 @@ def _leaving(one: Installed) -> tuple[bool, int]:
 def _change(
     artifact: Artifact, installed: Installed | None, catalog: Catalog, *, is_replaced: bool
 ) -> list[Step]:
-    comment = (artifact.comment,) if artifact.comment else ()
     if installed is None:
         statements = _commented(artifact)
         if artifact.apart:
@@ -239,16 +238,19 @@ def _change(
     if not installed.validated and not is_another and (left := _unfinished(artifact)):
         return [_step("finish", artifact, left, "an earlier apply could not finish it")]
     reason = _difference(artifact, installed, is_replaced=is_replaced)
-    if reason is None and comment and installed.definition != artifact.definition:
-        return [_step("replace", artifact, comment, "it belongs to the definition of the renamed table")]
+    comments = artifact.comments()
+    view = catalog.views.get(artifact.names) if artifact.kind == "view" else None
+    if reason is None and comments and installed.definition != artifact.definition:
+        return [_step("replace", artifact, comments, "it belongs to the definition of the renamed table")]
     if reason is None:
-        return []
+        changed = artifact.comments(view.comment, view.column_comments) if view else ()
+        return [_step("replace", artifact, changed, "comments of the table changed")] if changed else []
     if artifact.replaceable and not _is_owned_by_another(artifact, installed):
-        return [_step("replace", artifact, (*artifact.create, *comment), reason)]
+        return [_step("replace", artifact, (*artifact.create, *comments), reason)]
     _refuse_dependants(installed)
     dropped = artifact.drop
     granted: tuple[Statement, ...] = ()
-    if (view := catalog.views.get(artifact.names)) is not None:
+    if view is not None:
         dropped = tuple(replace(one, hazards=grants.lost(view)) for one in dropped)
         granted = grants.again(artifact, view, catalog.user)
     return [_step("replace", artifact, (*dropped, *_commented(artifact), *granted), reason)]
@@ -281,13 +283,11 @@ def _difference(artifact: Artifact, installed: Installed, *, is_replaced: bool) 
 
 def _commented(artifact: Artifact) -> tuple[Statement, ...]:
     """The statements that make an object, its fingerprint written right after it exists."""
-    if artifact.comment is None:
-        return artifact.create
     first, *rest = artifact.create
+    comments = artifact.comments()
     if first.later:
-        comment = Statement(artifact.comment.text, later=True)
-        return (first, comment, *rest)
-    return (first, artifact.comment, *rest)
+        comments = tuple(replace(one, later=True) for one in comments)
+    return (first, *comments, *rest)
 
 
 def _unfinished(artifact: Artifact) -> tuple[Statement, ...]:

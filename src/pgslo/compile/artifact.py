@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from pgslo import naming, sql
@@ -83,6 +85,8 @@ class Artifact:
         fires_always: For a trigger: whether it also fires where ``session_replication_role`` is replica.
         columns: For a view: names of its columns.
         readers: For a view: roles to which ``create`` grants it.
+        description: For a view: the lines of its comment before the fingerprint.
+        column_comments: For a view: the comments of its columns that have one.
     """
 
     kind: Kind
@@ -102,6 +106,8 @@ class Artifact:
     fires_always: bool = False
     columns: tuple[str, ...] = ()
     readers: tuple[str, ...] = ()
+    description: str = ""
+    column_comments: tuple[tuple[str, str], ...] = ()
 
     @property
     def identity(self) -> str:
@@ -122,12 +128,34 @@ class Artifact:
         return hashlib.sha256(f"{self.kind}\0{text}".encode()).hexdigest()[:16]
 
     @property
-    def comment(self) -> Statement | None:
-        """The statement that writes the fingerprint down; where ``COMMENT ON`` locks, the creation locked more."""
+    def comment(self) -> str | None:
+        """The object's comment, whose last line has the fingerprint; ``None`` for what carries none."""
         if self.commented is None:
             return None
-        text = sql.literal(f"pgslo {self.fingerprint} {self.definition}")
-        return Statement(sql.render("comment", _Comment(self.commented, text)))
+        mark = f"pgslo {self.fingerprint} {self.definition}"
+        return f"{self.description}\n{mark}" if self.description else mark
+
+    def comments(
+        self, comment: str | None = None, column_comments: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple[Statement, ...]:
+        """The statement that writes the comments where they differ from these; the creation locked more than they do.
+
+        Args:
+            comment: The object's comment as it is.
+            column_comments: Those of its columns, for a view.
+        """
+        texts: list[tuple[Sql, str | None]] = []
+        if self.commented is not None and self.comment != comment:
+            texts.append((self.commented, self.comment))
+        wanted = dict(self.column_comments)
+        for name in self.columns:
+            text = wanted.get(name)
+            if text != column_comments.get(name):
+                texts.append((Sql(f"COLUMN {sql.identifier(*self.names, name)}"), text))
+        commands = [
+            sql.render("comment", _Comment(commented, sql.literal(text))) for commented, text in texts
+        ]
+        return (Statement(commands[0], then=tuple(commands[1:])),) if commands else ()
 
     @property
     def body(self) -> str | None:

@@ -182,7 +182,7 @@ def test_what_a_superuser_applied_is_the_installers_as_well(world: World) -> Non
         for one in catalog_reader.installed(world.session("installer"))
         if one.kind == "view"
     }
-    assert list(found) == ["guarded.ex", "guarded.ex_healthy", "guarded.ex_status", "guarded.ex_strict"]
+    assert sorted(found) == ["guarded.ex", "guarded.ex_healthy", "guarded.ex_status", "guarded.ex_strict"]
     assert world.names["installer"] not in found.values()
     assert plan(world, DEFINITION).empty
     world.run("mallory", f"CREATE VIEW evil.ex AS SELECT 1 AS a; COMMENT ON VIEW evil.ex IS {COMMENT};")

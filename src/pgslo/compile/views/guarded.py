@@ -14,6 +14,7 @@ from pgslo.compile.predictions import post_processing
 from pgslo.compile.snippets.literals import seconds
 from pgslo.compile.table.batching import Batching
 from pgslo.compile.table.subject import ROW, Subject
+from pgslo.compile.views import comments
 from pgslo.definition import names
 from pgslo.definition.rules import Definition, Task
 from pgslo.errors import CatalogError
@@ -191,6 +192,7 @@ class _ViewCompiler:
         )
         self.every = batching.every if batching.by_value else None
         self.key = batching.raw_row
+        self.told_by = batching.by.columns if batching.by is not None and batching.by_value else ()
         self.dated = batching.dated
         self.processing = (
             post_processing.Compiler(definition, catalog, relation) if definition.post_process else None
@@ -264,7 +266,13 @@ class _ViewCompiler:
             )
 
     def _healthy(
-        self, name: tuple[str, str], names: tuple[str, ...], about: Sql, on_read: str, reason: str
+        self,
+        name: tuple[str, str],
+        names: tuple[str, ...],
+        about: Sql,
+        on_read: str,
+        reason: str,
+        task: str = "",
     ) -> Artifact:
         assert self.batch_column is not None
         columns = tuple(self._plain(one) for one in names)
@@ -287,7 +295,7 @@ class _ViewCompiler:
             key=self.key,
             type=Sql(kind),
         )
-        return self._artifact(name, names, sql.render("healthy_view", context), reason)
+        return self._artifact(name, names, sql.render("healthy_view", context), reason, "healthy", task)
 
     def tasks(self) -> Iterable[Artifact]:
         for task in self.definition.tasks:
@@ -296,7 +304,17 @@ class _ViewCompiler:
                     self.subject.column(name, task.location)
             self._check_window(task)
             if task.view is not None:
-                yield self._task(task)
+                yield replace(self._task(task), note=self._not_in_snapshots(task))
+
+    def _not_in_snapshots(self, task: Task) -> str:
+        """A note where rows of a task's view do not have what tells their batch; empty where they do."""
+        lacking = [name for name in self.told_by if name not in (*self.key_columns(), *task.reads)]
+        if not lacking:
+            return ""
+        return (
+            f"task {task.name}: snapshots of {task.view} with --healthy or --reference are refused, because the view does not have "
+            f"the batch ({', '.join(lacking)}); to take them, name it in reads, which has the task warned of that column too"
+        )
 
     def _check_window(self, task: Task) -> None:
         if task.window is not None and not self.dated:
@@ -320,7 +338,7 @@ class _ViewCompiler:
                 )
             about = dict.fromkeys(one for name in read for one in self._about(name))
             reason = f"task {task.name}: its columns alone, of batches that are healthy in them"
-            return self._healthy(view, read, _array((*self.whole, *about)), task.on_read, reason)
+            return self._healthy(view, read, _array((*self.whole, *about)), task.on_read, reason, task.name)
         within = Sql(f", {sql.literal(seconds(task.window))}") if task.window is not None else _NONE
         return self._view(
             view,
@@ -328,6 +346,7 @@ class _ViewCompiler:
             task.on_read,
             f"task {task.name}: its columns alone",
             within,
+            task=task.name,
         )
 
     def key_columns(self) -> tuple[str, ...]:
@@ -421,6 +440,7 @@ class _ViewCompiler:
         reason: str,
         within: Sql = _NONE,
         own: Mapping[str, Sql] = MappingProxyType({}),
+        task: str = "",
     ) -> Artifact:
         """A guarded view of columns of the table, and of its own."""
         wide = sum(self._is_guarded(one) for one in columns) >= _WIDE
@@ -440,10 +460,17 @@ class _ViewCompiler:
             rows=sql.render("guarded_rows", whole),
         )
         create = sql.render("wide_view" if wide else "guarded_view", context)
-        return self._artifact(name, (*columns, *own), create, reason)
+        how = "status" if own else on_read
+        return self._artifact(name, (*columns, *own), create, reason, how, task)
 
     def _artifact(
-        self, name: tuple[str, str], columns: tuple[str, ...], create: Sql, reason: str
+        self,
+        name: tuple[str, str],
+        columns: tuple[str, ...],
+        create: Sql,
+        reason: str,
+        how: str,
+        task: str,
     ) -> Artifact:
         """The view, readable by the definition's readers."""
         view = sql.identifier(*name)
@@ -464,6 +491,8 @@ class _ViewCompiler:
             commented=Sql(f"VIEW {view}"),
             columns=columns,
             readers=self.definition.readers,
+            description=comments.describe(self.definition, self.relation, how, task),
+            column_comments=comments.of_columns(self.relation, columns),
         )
 
     def makes_schema(self, view: Artifact) -> bool:

@@ -7,7 +7,7 @@ UV := $(shell command -v uv)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo example test test-matrix fuzz lint bench docs clean
+.PHONY: help demo example test test-matrix nightly fuzz lint bench docs clean
 
 help:  ## say what there is to make
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 16
@@ -23,6 +23,9 @@ test: lint  ## check everything: the code, then the behaviour, on a private Post
 
 test-matrix: .venv/dev  ## run the tests that need a database on PostgreSQL 14, 15, 16, 17 and 18
 	.ci/matrix
+
+nightly: .venv/dev  ## run every test, and all of what the others try a part
+	PGSLO_NIGHTLY=1 PGSLO_STANDING_STEPS=2000 $(BIN)/pytest -n auto --maxprocesses 4 -o faulthandler_timeout=0
 
 fuzz: .venv/dev  ## try 5,000 definitions at random, as many tables, and 2,000 sets of hostile objects; for the night
 	PGSLO_FUZZ_CASES=5000 $(BIN)/pytest -n 2 -o faulthandler_timeout=0 tests/database/test_any_definition.py tests/database/test_observers.py tests/database/security/test_any_stranger.py

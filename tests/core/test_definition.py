@@ -24,6 +24,7 @@ from definitions import (
 )
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from nightly import examples
 
 from pgslo import definition
 from pgslo.cli.authoring.schema import schema
@@ -300,7 +301,7 @@ def test_derived_names():
         assert len(name) <= names.STABLE_NAME_BYTES
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=30), min_size=2, max_size=6, unique=True))
 @example(["0", "<<"])  # in quotes that is a name, and no merge key
 def test_columns_never_share_a_derived_name(columns: list[str]):
@@ -406,7 +407,7 @@ def _yaml(children: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 _VALUES = st.recursive(st.sampled_from(_WORDS).map(lambda word: f'"{word}"' if ">" in word else word), _yaml)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -426,7 +427,7 @@ def test_any_file_is_read_or_refused_with_places(parts: list[tuple[str, str]]):
         assert len({rule.name for rule in found.rules}) == len(found.rules)
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=examples(800), deadline=None)
 @given(st.data())
 def test_a_damaged_file_is_read_or_refused(data: st.DataObject):
     path = data.draw(st.sampled_from(sorted((EXAMPLES / "definitions").glob("*.yml"))))

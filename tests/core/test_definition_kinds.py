@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nightly import examples
 
 from pgslo import definition
 from pgslo.definition import CustomKind, rules
@@ -103,7 +104,7 @@ def test_values_are_numbers_of_their_own_type():
     assert found.parameters == {"p": Decimal("1.5")}
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(1000), deadline=None)
 @given(st.text(max_size=30))
 def test_a_value_stays_a_value(value: str):
     quoted = "".join(f"\\U{ord(character):08x}" for character in value)
@@ -203,7 +204,7 @@ def test_a_condition_that_gets_too_long_is_the_authors_error():
     assert found.detail == "Its condition is printed by kinds/k.sql."
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(1000), deadline=None)
 @given(
     st.lists(
         st.sampled_from(

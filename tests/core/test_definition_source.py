@@ -12,6 +12,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nightly import examples
 
 from pgslo.definition.syntax import nodes
 from pgslo.errors import MAX_ERRORS, DefinitionError, DefinitionErrors
@@ -279,7 +280,7 @@ _INK = (
 _YAML = st.lists(st.sampled_from(_INK), max_size=30).map("".join)
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=examples(2000), deadline=None)
 @given(_YAML | st.text(st.characters(exclude_categories=()), max_size=60))
 def test_any_text_is_read_or_refused(text: str):
     wrong: tuple[DefinitionError, ...] = ()
@@ -290,7 +291,7 @@ def test_any_text_is_read_or_refused(text: str):
     assert all(one.location is not None and one.message for one in wrong)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(st.text(min_size=1, max_size=30))
 def test_what_is_quoted_is_text(text: str):
     forbidden = nodes._FORBIDDEN.search(text) or "$pgslo$" in text

@@ -20,6 +20,7 @@ from expressions import (
 )
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from nightly import examples
 from pglast import keywords as pg_keywords
 
 from pgslo import expression
@@ -244,7 +245,7 @@ def _mutants(draw: st.DrawFn) -> str:
     return "".join(pieces)
 
 
-@settings(max_examples=2500, deadline=None)
+@settings(max_examples=examples(2500), deadline=None)
 @given(_SOUP | _mutants())
 @example("a[1].b")
 @example("a at b")
@@ -257,7 +258,7 @@ def test_whatever_is_accepted_is_a_row_condition_to_postgresql(text: str):
     check_accepted(found)
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=examples(2000), deadline=None)
 @given(st.text(st.characters(exclude_categories=()), min_size=1, max_size=40))
 def test_any_text_is_accepted_or_refused(text: str):
     try:
@@ -267,7 +268,7 @@ def test_any_text_is_accepted_or_refused(text: str):
     check_accepted(found)
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=examples(2000), deadline=None)
 @given(st.text(min_size=1, max_size=70))
 @example('"')
 @example("x" * 64)
@@ -287,7 +288,7 @@ def test_any_quoted_name_is_taken_to_the_letter(name: str):
     check_accepted(found)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(st.data())
 def test_space_parentheses_and_company_change_nothing(data: st.DataObject):
     text = data.draw(st.sampled_from([text for text in HONEST if len(text) < 300]))

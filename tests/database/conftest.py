@@ -237,6 +237,27 @@ def session(_scratch: psycopg.Connection[Any]) -> Iterator[Session]:
         yield session
 
 
+@pytest.fixture(scope="module")
+def once(
+    make_database: MakeDatabase,
+) -> Iterator[Callable[[Callable[[Session], None]], contextlib.AbstractContextManager[Session]]]:
+    """``with once(prepare) as session``: a session on what ``prepare`` made, once for all tests of a module."""
+    with contextlib.ExitStack() as stack:
+        made: dict[Callable[[Session], None], psycopg.Connection[Any]] = {}
+
+        def begin(prepare: Callable[[Session], None]) -> contextlib.AbstractContextManager[Session]:
+            if prepare not in made:
+                dsn = stack.enter_context(make_database())
+                connection = stack.enter_context(psycopg.connect(dsn, autocommit=True))
+                connection.execute("CREATE SCHEMA features")
+                stack.enter_context(connection.transaction(force_rollback=True))
+                prepare(Session(connection))
+                made[prepare] = connection
+            return _session(made[prepare])
+
+        yield begin
+
+
 @pytest.fixture
 def citext(session: Session) -> str:
     """The name of a type that an extension brings."""

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from nightly import examples
 from psycopg import sql
 
 from pgslo import installation, plan, planning
@@ -80,7 +81,9 @@ def test_two_thousand_hostile_inputs_change_nothing(table: psycopg.Connection[An
         except PgsloError:
             refused[kind] += 1
 
-    quick = settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    quick = settings(
+        max_examples=examples(1000), deadline=None, suppress_health_check=list(HealthCheck), database=None
+    )
 
     @quick
     @given(EXPRESSIONS)
@@ -106,7 +109,9 @@ def test_columns_and_tables_of_any_name_are_judged_and_left_as_they_were(
     """What PostgreSQL takes as a name, pgslo takes as well; the rest of a definition may be any text."""
     names: list[str] = []
 
-    @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(
+        max_examples=examples(300), deadline=None, suppress_health_check=list(HealthCheck), database=None
+    )
     @given(NAMES)
     def collect(name: str) -> None:
         usable = "\0" not in name and "$pgslo$" not in name and len(name.encode()) <= 63

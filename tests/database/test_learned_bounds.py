@@ -32,15 +32,20 @@ CLEAN = {
 }
 
 
-@pytest.fixture
-def learned(session):
+def two_months(session):
+    """What is learned from: made once for the tests of this file."""
     session.run(
         """CREATE TABLE features.user_stats (user_id bigint, feature_date date, age integer, country text, spend numeric, seen_at timestamptz,
                PRIMARY KEY (user_id, feature_date))"""
     )
     session.guard(DEFINITION)
     write(session, "2026-01-01", "2026-02-28")
-    return session
+
+
+@pytest.fixture
+def learned(once):
+    with once(two_months) as session:
+        yield session
 
 
 def write(session, first, last, **changed):
@@ -294,8 +299,7 @@ READINGS = """
 """
 
 
-@pytest.fixture
-def readings(session):
+def sixty_days(session):
     session.run(
         """CREATE TABLE features.reading (reading_id bigint, day date, amount numeric, note text, kind text, PRIMARY KEY (reading_id, day))"""
     )
@@ -304,7 +308,12 @@ def readings(session):
     )
     for number in range(60):
         read(session, f"{date(2026, 1, 1) + timedelta(days=number)}")
-    return session
+
+
+@pytest.fixture
+def readings(once):
+    with once(sixty_days) as session:
+        yield session
 
 
 def read(session, day, *afterwards):

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from installations import UPGRADE, Installation, pairs
 from lived_in import Connection, goes_on, live, load, rows, run, triggers, values
+from nightly import NIGHTLY
 from psycopg import sql
 
 from pgslo import embedded, runtime
@@ -37,6 +38,7 @@ WHERE c.relkind IN ('r', 'm', 'i') AND a.attnum > 0 AND NOT a.attisdropped AND c
 """
 
 pytestmark = pytest.mark.slow
+FORMS = ("plain", "custom")
 Servers = Callable[[Installation], embedded.Server]
 
 
@@ -90,8 +92,15 @@ def skip_unknown_options(before: Connection, after: embedded.Server) -> None:
                 conn.rollback()
 
 
-@pytest.mark.parametrize("form", ["plain", "custom"])
-@pytest.mark.parametrize("way", DUMPS, ids=named)
+@pytest.mark.parametrize(
+    ("way", "form"),
+    [
+        pytest.param(way, form, id=f"{named(way)}-{form}")
+        for number, way in enumerate(DUMPS)
+        # By day each way in one form.
+        for form in (FORMS if NIGHTLY else (FORMS[number % 2],))
+    ],
+)
 def test_a_dump_of_an_older_server_goes_on_in_a_newer_one(
     way: tuple[Installation, Installation], form: str, servers: Servers, tmp_path: Path
 ) -> None:

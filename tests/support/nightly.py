@@ -1,0 +1,13 @@
+"""How much is tried at random: a part of it in each run, all of it at night."""
+
+from __future__ import annotations
+
+import os
+
+#: Whether a run may take hours: ``make nightly``.
+NIGHTLY = bool(os.environ.get("PGSLO_NIGHTLY"))
+
+
+def examples(number: int) -> int:
+    """Return how many examples hypothesis makes: so many at night, a fifth by day."""
+    return number if NIGHTLY else max(number // 5, 100)

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import sqlalchemy
 import sqlalchemy.exc
 from alembic import command
 from alembic.config import Config
@@ -170,7 +171,8 @@ def alembic(dsn: str) -> Config:
     )
     config = Config(stdout=io.StringIO(), output_buffer=io.StringIO())
     config.set_main_option("script_location", "migrations")
-    config.set_main_option("sqlalchemy.url", dsn.replace("postgresql://", "postgresql+psycopg://"))
+    url = sqlalchemy.URL.create("postgresql+psycopg", query=psycopg.conninfo.conninfo_to_dict(dsn))
+    config.set_main_option("sqlalchemy.url", url.render_as_string(hide_password=False).replace("%", "%%"))
     return config
 
 

@@ -4766,6 +4766,47 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.due_batches(definition pgslo_catalog.definition, at_once text) IS 'Return the open batches of a loaded table that are to be closed: a later one began, or they settled; also the one that is named, or all for *.';
 
+CREATE FUNCTION pgslo_catalog.due_missed(definition pgslo_catalog.definition) RETURNS bigint[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    known text := (due_missed.definition).name;
+    look pgslo_catalog.missed_look;
+    due bigint[];
+    in_turn bigint[];
+    last bigint;
+BEGIN
+    SELECT l.* INTO look FROM pgslo_catalog.missed_look l WHERE l.definition_id = (due_missed.definition).definition_id;
+    -- A rule may be retired, or be another one.
+    IF look.fingerprint IS DISTINCT FROM (due_missed.definition).fingerprint THEN
+        PERFORM pgslo_catalog.name_missed((due_missed.definition).definition_id);
+        due := ARRAY(SELECT m.missed_id FROM pgslo_catalog.missed_batch m WHERE m.definition = known AND m.ended_at IS NULL);
+        last := 0;
+    ELSE
+        -- A change that went by unseen, because another transaction had the row, is found in turn.
+        in_turn := ARRAY(
+            SELECT m.missed_id FROM pgslo_catalog.missed_batch m
+            WHERE m.definition = known AND m.ended_at IS NULL AND m.missed_id > look.after
+            ORDER BY m.missed_id LIMIT pgslo_catalog.looks_in_turn());
+        due := in_turn || ARRAY(
+            SELECT m.missed_id FROM pgslo_catalog.missed_batch m
+            WHERE m.definition = known AND m.ended_at IS NULL AND m.looked_at IS NULL AND m.missed_id <> ALL (in_turn));
+        last := CASE WHEN cardinality(in_turn) < pgslo_catalog.looks_in_turn() THEN 0
+                     ELSE coalesce(in_turn[cardinality(in_turn)], 0) END;
+    END IF;
+    IF look.definition_id IS NULL OR look.after <> last OR look.fingerprint <> (due_missed.definition).fingerprint THEN
+        INSERT INTO pgslo_catalog.missed_look AS l (definition_id, fingerprint, after)
+        VALUES ((due_missed.definition).definition_id, (due_missed.definition).fingerprint, last)
+        ON CONFLICT ON CONSTRAINT missed_look_is_of_one_definition DO UPDATE
+            SET fingerprint = excluded.fingerprint, after = excluded.after;
+    END IF;
+    RETURN due;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.due_missed(definition pgslo_catalog.definition) IS 'Return numbers of stored missed batches to look at: new and changed ones, the next ones in turn, and all once the definition changed.';
+
 CREATE FUNCTION pgslo_catalog.earlier(batch pgslo_catalog.batch, relative_to text) RETURNS SETOF pgslo_catalog.batch
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4857,69 +4898,80 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) IS 'End an incident that no other transaction has, and return whether it did: it is resolved, or over while missed batches of it are stored.';
 
-CREATE FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition) RETURNS void
+CREATE FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition) RETURNS bigint[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     id bigint := (end_missed.definition).definition_id;
     known text := (end_missed.definition).name;
+    due bigint[];
+    part bigint[];
 BEGIN
     -- Nearly always there are none.
     IF NOT EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.definition = known AND m.ended_at IS NULL) THEN
-        RETURN;
+        RETURN '{}';
     END IF;
+    due := pgslo_catalog.due_missed(end_missed.definition);
     -- Of two that writers recorded at once, the first stays. Rows that another transaction has are left to the next time.
     DELETE FROM pgslo_catalog.missed_batch m
     WHERE m.missed_id IN (
         SELECT u.missed_id FROM pgslo_catalog.missed_batch u
-        WHERE u.definition = known AND u.ended_at IS NULL AND EXISTS (
+        WHERE u.missed_id = ANY (due) AND u.ended_at IS NULL AND EXISTS (
             SELECT FROM pgslo_catalog.missed_batch k
             WHERE k.rule_id = u.rule_id AND k.batch = u.batch AND k.ended_at IS NULL AND k.missed_id < u.missed_id)
         FOR UPDATE SKIP LOCKED);
-    WITH ended AS MATERIALIZED (
-        SELECT m.missed_id, CASE
-            WHEN r.retired_at IS NOT NULL THEN 'retired'
-            -- Recorded by a writer that did not see yet that a role had called it one.
-            WHEN EXISTS (
-                SELECT FROM pgslo_catalog.missed_batch k
-                WHERE k.rule_id = m.rule_id AND k.batch = m.batch AND k.ended_as = 'false_alarm' AND k.ended_at >= m.missed_at) THEN 'false_alarm'
-            -- Rows of an unknown batch may be others than those that fail.
-            WHEN s.rows <= 0 AND NOT pgslo_catalog.misses_rows(r.measure) AND (m.batch <> 'unknown' OR s.failed <= 0) THEN 'removed'
-            -- Rows that were not evaluated may still be bad.
-            WHEN EXISTS (
-                SELECT FROM pgslo_catalog.rule_break b
-                WHERE b.rule_id = m.rule_id AND b.batch IN (m.batch, 'unknown')) THEN NULL
-            WHEN r.scope = 'row' AND NOT s.is_uncounted AND NOT pgslo_catalog.is_missed(r, s.rows, s.failed) THEN 'corrected'
-            WHEN r.scope = 'batch' AND EXISTS (
-                SELECT FROM pgslo_catalog.verdict v
-                WHERE v.rule_id = m.rule_id AND v.batch = m.batch AND v.verdict = 'met') THEN 'corrected'
-        END AS ended_as
-        FROM pgslo_catalog.missed_batch m
-        JOIN pgslo_catalog.rule r USING (rule_id)
-        CROSS JOIN LATERAL (
-            -- A row trigger sees rows that fail alone: how many a batch of a streamed table has, tick() counts.
-            SELECT CASE WHEN (end_missed.definition).writes = 'bulk' THEN coalesce(sum(f.rows), max(t.rows), 0) ELSE max(t.rows) END::bigint AS rows,
-                   coalesce(sum((f.failures ->> r.name)::bigint), 0)::bigint AS failed,
-                   -- Counted from the table, which does not say how many of its rows fail.
-                   coalesce(bool_or(f.operation = 'recounted' AND f.failures IS NULL), false)
-                       AND (end_missed.definition).judge IS NULL AS is_uncounted
-            FROM (SELECT) AS one
-            LEFT JOIN pgslo_catalog.batch t ON t.definition_id = id AND t.name = m.batch
-            LEFT JOIN pgslo_catalog.fragment f ON f.definition_id = id AND f.batch = m.batch
-        ) s
-        WHERE m.definition = known AND m.ended_at IS NULL
-    )
-    UPDATE pgslo_catalog.missed_batch m SET ended_at = clock_timestamp(), ended_as = e.ended_as
-    FROM ended e
-    WHERE m.missed_id = e.missed_id AND m.missed_id IN (
-        SELECT u.missed_id FROM pgslo_catalog.missed_batch u JOIN ended w USING (missed_id)
-        WHERE w.ended_as IS NOT NULL AND u.ended_at IS NULL
-        FOR UPDATE OF u SKIP LOCKED);
+    -- In parts: PostgreSQL takes an array to be short, and would compare all with all.
+    FOR n IN 0..(cardinality(due) - 1) / 200 LOOP
+        part := due[n * 200 + 1:n * 200 + 200];
+        WITH looked AS MATERIALIZED (
+            SELECT m.missed_id, CASE
+                WHEN r.retired_at IS NOT NULL THEN 'retired'
+                -- Recorded by a writer that did not see yet that a role had called it one.
+                WHEN EXISTS (
+                    SELECT FROM pgslo_catalog.missed_batch k
+                    WHERE k.rule_id = m.rule_id AND k.batch = m.batch AND k.ended_as = 'false_alarm' AND k.ended_at >= m.missed_at) THEN 'false_alarm'
+                -- Rows of an unknown batch may be others than those that fail.
+                WHEN s.rows <= 0 AND NOT pgslo_catalog.misses_rows(r.measure) AND (m.batch <> 'unknown' OR s.failed <= 0) THEN 'removed'
+                -- Rows that were not evaluated may still be bad.
+                WHEN EXISTS (
+                    SELECT FROM pgslo_catalog.rule_break b
+                    WHERE b.rule_id = m.rule_id AND b.batch IN (m.batch, 'unknown')) THEN NULL
+                WHEN r.scope = 'row' AND NOT s.is_uncounted AND NOT pgslo_catalog.is_missed(r, s.rows, s.failed) THEN 'corrected'
+                WHEN r.scope = 'batch' AND EXISTS (
+                    SELECT FROM pgslo_catalog.verdict v
+                    WHERE v.rule_id = m.rule_id AND v.batch = m.batch AND v.verdict = 'met') THEN 'corrected'
+            END AS ended_as
+            FROM pgslo_catalog.missed_batch m
+            JOIN pgslo_catalog.rule r USING (rule_id)
+            CROSS JOIN LATERAL (
+                -- A row trigger sees rows that fail alone: how many a batch of a streamed table has, tick() counts.
+                SELECT CASE WHEN (end_missed.definition).writes = 'bulk' THEN coalesce(sum(f.rows), max(t.rows), 0) ELSE max(t.rows) END::bigint AS rows,
+                       coalesce(sum((f.failures ->> r.name)::bigint), 0)::bigint AS failed,
+                       -- Counted from the table, which does not say how many of its rows fail.
+                       coalesce(bool_or(f.operation = 'recounted' AND f.failures IS NULL), false)
+                           AND (end_missed.definition).judge IS NULL AS is_uncounted
+                FROM (SELECT) AS one
+                LEFT JOIN pgslo_catalog.batch t ON t.definition_id = id AND t.name = m.batch
+                LEFT JOIN pgslo_catalog.fragment f ON f.definition_id = id AND f.batch = m.batch
+            ) s
+            WHERE m.missed_id = ANY (part) AND m.ended_at IS NULL
+        )
+        UPDATE pgslo_catalog.missed_batch m
+        SET ended_at = CASE WHEN l.ended_as IS NOT NULL THEN clock_timestamp() END, ended_as = l.ended_as,
+            -- Without its incident it is due again.
+            looked_at = CASE WHEN m.incident_id IS NOT NULL OR l.ended_as IS NOT NULL THEN clock_timestamp() END
+        FROM looked l
+        WHERE m.missed_id = l.missed_id AND m.missed_id IN (
+            SELECT u.missed_id FROM pgslo_catalog.missed_batch u JOIN looked w USING (missed_id)
+            WHERE u.ended_at IS NULL AND (w.ended_as IS NOT NULL OR (u.looked_at IS NULL) = (u.incident_id IS NOT NULL))
+            FOR UPDATE OF u SKIP LOCKED);
+    END LOOP;
+    RETURN due;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition) IS 'End missed batches of a definition whose rows were corrected or removed, or whose rule is retired.';
+COMMENT ON FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition) IS 'End missed batches of a definition whose rows were corrected or removed, or whose rule is retired, and return which were looked at.';
 
 CREATE FUNCTION pgslo_catalog.enough_batches() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -5373,16 +5425,19 @@ CREATE FUNCTION pgslo_catalog.follow_missed(definition pgslo_catalog.definition)
 DECLARE
     id bigint := (follow_missed.definition).definition_id;
     settled record;
+    due bigint[];
 BEGIN
     PERFORM pgslo_catalog.join_missed(id);
-    PERFORM pgslo_catalog.end_missed(follow_missed.definition);
+    due := pgslo_catalog.end_missed(follow_missed.definition);
     FOR settled IN
         SELECT i.* FROM pgslo_catalog.incident i
         WHERE i.definition_id = id AND i.resolved_at IS NULL
           AND (i.over_at IS NOT NULL OR EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.incident_id = i.incident_id))
+          AND NOT EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.incident_id = i.incident_id AND m.ended_at IS NULL)
           AND NOT EXISTS (
               SELECT FROM pgslo_catalog.missed_batch m
-              WHERE m.rule_id = i.rule_id AND m.ended_at IS NULL AND (m.incident_id = i.incident_id OR m.incident_id IS NULL))
+              WHERE m.definition = (follow_missed.definition).name AND m.ended_at IS NULL AND m.looked_at IS NULL
+                AND m.rule_id = i.rule_id AND m.incident_id IS NULL)
         ORDER BY i.incident_id
     LOOP
         PERFORM pgslo_catalog.end_incident(settled.incident_id, 'met', settled.opened_batch, settled.opened_place, NULL);
@@ -5393,7 +5448,7 @@ BEGIN
     WHERE i.incident_id IN (
         SELECT u.incident_id FROM pgslo_catalog.incident u
         WHERE u.definition_id = id AND u.resolved_at IS NOT NULL AND u.incident_id IN (
-            SELECT m.incident_id FROM pgslo_catalog.missed_batch m WHERE m.definition = (follow_missed.definition).name AND m.ended_at IS NULL)
+            SELECT m.incident_id FROM pgslo_catalog.missed_batch m WHERE m.missed_id = ANY (due) AND m.ended_at IS NULL)
         FOR NO KEY UPDATE SKIP LOCKED);
 END
 $$;
@@ -6624,7 +6679,7 @@ BEGIN
         JOIN pgslo_catalog.incident i ON i.incident_id = s.incident_id
         -- By name, for which there is an index that grows with no history.
         WHERE u.definition = (SELECT d.name FROM pgslo_catalog.definition d WHERE d.definition_id = join_missed.definition_id)
-          AND u.incident_id IS NULL AND u.ended_at IS NULL
+          AND u.incident_id IS NULL AND u.ended_at IS NULL AND u.looked_at IS NULL
         FOR NO KEY UPDATE OF u SKIP LOCKED
         FOR KEY SHARE OF i SKIP LOCKED
     ) j
@@ -7049,6 +7104,13 @@ BEGIN
     INTO is_judged
     USING judge_rows.batch, (judge_rows.rule).name, (judge_rows.definition).definition_id,
         (judge_rows.definition).writes, (judge_rows.rule).rule_id, judge_rows.place;
+    -- Missed batches did not end while it was not known which rows fail; those of an unknown batch may be of any.
+    UPDATE pgslo_catalog.missed_batch m SET looked_at = NULL
+    WHERE is_judged AND m.missed_id IN (
+        SELECT u.missed_id FROM pgslo_catalog.missed_batch u
+        WHERE u.rule_id = (judge_rows.rule).rule_id AND judge_rows.batch IN (u.batch, 'unknown')
+          AND u.ended_at IS NULL AND u.looked_at IS NOT NULL
+        FOR UPDATE SKIP LOCKED);
     IF is_judged AND pgslo_catalog.batch_is_missed(judge_rows.rule, judge_rows.batch) THEN
         PERFORM pgslo_catalog.open_incident(judge_rows.rule, judge_rows.batch, judge_rows.place, true);
         PERFORM pgslo_catalog.record_missed(judge_rows.rule, judge_rows.batch, judge_rows.place);
@@ -7538,6 +7600,34 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition, OUT is_done boolean, OUT is_behind boolean) IS 'Do for one table what tick() does. is_done: neither statement_timeout nor a person ended it; is_behind: more batches are due.';
+
+CREATE FUNCTION pgslo_catalog.look_again() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    UPDATE pgslo_catalog.missed_batch m SET looked_at = NULL
+    WHERE m.missed_id IN (
+        SELECT u.missed_id FROM pgslo_catalog.missed_batch u
+        JOIN changed c ON c.definition_id = u.definition_id AND c.name = u.batch
+        WHERE u.ended_at IS NULL AND u.looked_at IS NOT NULL
+        FOR UPDATE OF u SKIP LOCKED);
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.look_again() IS 'Have tick() look at missed batches whose rows were counted again.';
+
+CREATE FUNCTION pgslo_catalog.looks_in_turn() RETURNS integer
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN 200;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.looks_in_turn() IS 'The number of missed batches of a definition that tick() looks at besides those that changed.';
 
 CREATE FUNCTION pgslo_catalog.make_table(table_name text, columns jsonb, for_good boolean, reader name) RETURNS void
     LANGUAGE plpgsql
@@ -8285,6 +8375,7 @@ CREATE TABLE pgslo_catalog.missed_batch (
     ended_by text,
     reason text,
     planned_at timestamp with time zone,
+    looked_at timestamp with time zone,
     CONSTRAINT missed_batch_end_is_known CHECK ((ended_as = ANY (ARRAY['corrected'::text, 'removed'::text, 'accepted'::text, 'false_alarm'::text, 'retired'::text]))),
     CONSTRAINT missed_batch_ends_as_something CHECK (((ended_at IS NULL) = (ended_as IS NULL))),
     CONSTRAINT reason_is_at_most_4000_characters CHECK ((length(reason) <= 4000))
@@ -8301,6 +8392,8 @@ COMMENT ON COLUMN pgslo_catalog.missed_batch.about IS 'Columns whose readers are
 COMMENT ON COLUMN pgslo_catalog.missed_batch.ended_as IS 'Why it is not missed any more: rows corrected or removed, accepted or a false alarm, or the rule is retired.';
 
 COMMENT ON COLUMN pgslo_catalog.missed_batch.planned_at IS 'When tick() had sessions plan their reads anew; NULL: plans may be older than the row.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.looked_at IS 'When tick() looked whether it is missed still; NULL: it is new or has changed, and is looked at next.';
 
 CREATE FUNCTION pgslo_catalog.missed_name(missed pgslo_catalog.missed_batch) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -8508,15 +8601,22 @@ CREATE FUNCTION pgslo_catalog.name_missed(definition_id bigint DEFAULT NULL::big
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    -- Of all definitions, those that are new: a writer may have recorded one while another transaction renamed its definition.
+    due bigint[] := CASE
+        WHEN name_missed.definition_id IS NULL
+            THEN ARRAY(SELECT m.missed_id FROM pgslo_catalog.missed_batch m WHERE m.ended_at IS NULL AND m.looked_at IS NULL)
+        ELSE ARRAY(
+            SELECT m.missed_id FROM pgslo_catalog.missed_batch m
+            WHERE m.definition_id = name_missed.definition_id AND m.ended_at IS NULL) END;
 BEGIN
-    -- Also names of a definition that another transaction renamed while a writer recorded its batch.
     UPDATE pgslo_catalog.missed_batch m SET definition = n.definition, about = n.about
     FROM (
         SELECT u.missed_id, d.name AS definition, CASE WHEN r.columns = '{}' THEN ARRAY['*'] ELSE r.columns END AS about
         FROM pgslo_catalog.missed_batch u
         JOIN pgslo_catalog.rule r USING (rule_id)
         JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
-        WHERE u.ended_at IS NULL AND (name_missed.definition_id IS NULL OR u.definition_id = name_missed.definition_id)
+        WHERE u.missed_id = ANY (due) AND u.ended_at IS NULL
           AND (u.definition <> d.name OR u.about <> CASE WHEN r.columns = '{}' THEN ARRAY['*'] ELSE r.columns END)
         FOR UPDATE OF u SKIP LOCKED
     ) n
@@ -10739,7 +10839,7 @@ BEGIN
            OR EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.rule_id = b.rule_id AND r.retired_at IS NOT NULL));
     is_recounted := FOUND;
     -- A rule that came back, or that is another now, says anew which of these batches miss it.
-    UPDATE pgslo_catalog.missed_batch m SET ended_at = NULL, ended_as = NULL, incident_id = NULL
+    UPDATE pgslo_catalog.missed_batch m SET ended_at = NULL, ended_as = NULL, incident_id = NULL, looked_at = NULL
     FROM pgslo_catalog.rule r
     WHERE r.rule_id = m.rule_id AND r.definition_id = id AND r.retired_at IS NULL AND NOT coalesce(promised ? r.name, false)
       AND m.ended_as = 'retired';
@@ -12603,6 +12703,7 @@ BEGIN
     DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id;
     DELETE FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = id;
     PERFORM pgslo_catalog.forget_pairs(id);
+    DELETE FROM pgslo_catalog.missed_look l WHERE l.definition_id = id;
     DELETE FROM pgslo_catalog.touched t WHERE t.check_function IN (SELECT a.check_function FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r USING (rule_id) WHERE r.definition_id = id);
     DELETE FROM pgslo_catalog.definition d WHERE d.definition_id = id;
 END
@@ -14557,6 +14658,18 @@ ALTER TABLE pgslo_catalog.missed_batch ALTER COLUMN missed_id ADD GENERATED ALWA
     CACHE 1
 );
 
+CREATE TABLE pgslo_catalog.missed_look (
+    definition_id bigint NOT NULL,
+    fingerprint text NOT NULL,
+    after bigint NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.missed_look IS 'How far tick() has looked through the missed batches of a definition.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_look.fingerprint IS 'Of the definition then: once it is another, all are looked at.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_look.after IS 'The number after which the next ones are looked at, in turn.';
+
 CREATE VIEW pgslo_catalog.moved_relation AS
  SELECT o.definition_id,
     o.schema_name,
@@ -14898,6 +15011,9 @@ ALTER TABLE ONLY pgslo_catalog.migration
 ALTER TABLE ONLY pgslo_catalog.missed_batch
     ADD CONSTRAINT missed_batch_has_an_id PRIMARY KEY (missed_id);
 
+ALTER TABLE ONLY pgslo_catalog.missed_look
+    ADD CONSTRAINT missed_look_is_of_one_definition PRIMARY KEY (definition_id);
+
 ALTER TABLE ONLY pgslo_catalog.native_not_null
     ADD CONSTRAINT native_not_null_is_set_once PRIMARY KEY (relation, column_name);
 
@@ -15060,13 +15176,21 @@ CREATE INDEX incident_page_idx ON pgslo_catalog.incident USING btree (definition
 
 CREATE INDEX incident_unresolved_idx ON pgslo_catalog.incident USING btree (definition_id, rule_id) WHERE (resolved_at IS NULL);
 
+CREATE INDEX missed_batch_batch_idx ON pgslo_catalog.missed_batch USING btree (definition_id, batch) WHERE (ended_at IS NULL);
+
+CREATE INDEX missed_batch_due_idx ON pgslo_catalog.missed_batch USING btree (definition) WHERE ((ended_at IS NULL) AND (looked_at IS NULL));
+
 CREATE INDEX missed_batch_incident_idx ON pgslo_catalog.missed_batch USING btree (incident_id);
 
 CREATE INDEX missed_batch_rule_idx ON pgslo_catalog.missed_batch USING btree (rule_id, batch);
 
-CREATE INDEX missed_batch_stored_idx ON pgslo_catalog.missed_batch USING btree (definition) WHERE (ended_at IS NULL);
-
 CREATE INDEX missed_batch_stored_rule_idx ON pgslo_catalog.missed_batch USING btree (rule_id, batch) WHERE (ended_at IS NULL);
+
+CREATE INDEX missed_batch_turn_idx ON pgslo_catalog.missed_batch USING btree (definition, missed_id) WHERE (ended_at IS NULL);
+
+CREATE INDEX missed_batch_unended_idx ON pgslo_catalog.missed_batch USING btree (incident_id) WHERE (ended_at IS NULL);
+
+CREATE INDEX missed_batch_unplanned_idx ON pgslo_catalog.missed_batch USING btree (definition) WHERE ((ended_at IS NULL) AND (planned_at IS NULL));
 
 CREATE INDEX pair_batch_due_idx ON pgslo_catalog.pair_batch USING btree (definition_id) WHERE (early_due OR late_due);
 
@@ -15131,6 +15255,14 @@ ALTER TABLE pgslo_catalog.task_run ENABLE ALWAYS TRIGGER cut_texts;
 CREATE TRIGGER cut_texts BEFORE INSERT OR UPDATE ON pgslo_catalog.verdict FOR EACH ROW WHEN ((length(new.said) > 2000)) EXECUTE FUNCTION pgslo_catalog.cut_texts('said', '2000');
 
 ALTER TABLE pgslo_catalog.verdict ENABLE ALWAYS TRIGGER cut_texts;
+
+CREATE TRIGGER look_insert AFTER INSERT ON pgslo_catalog.batch REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION pgslo_catalog.look_again();
+
+ALTER TABLE pgslo_catalog.batch ENABLE ALWAYS TRIGGER look_insert;
+
+CREATE TRIGGER look_update AFTER UPDATE ON pgslo_catalog.batch REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION pgslo_catalog.look_again();
+
+ALTER TABLE pgslo_catalog.batch ENABLE ALWAYS TRIGGER look_update;
 
 CREATE TRIGGER note_insert AFTER INSERT ON pgslo_catalog.incident FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
 
@@ -15492,6 +15624,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.distance_of(by text, one double precision[]
 
 REVOKE ALL ON FUNCTION pgslo_catalog.due_batches(definition pgslo_catalog.definition, at_once text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.due_missed(definition pgslo_catalog.definition) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.earlier(batch pgslo_catalog.batch, relative_to text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.edge_of(keys text[], edge text, kind anyelement) FROM PUBLIC;
@@ -15697,6 +15831,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.level_of(mask bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.locked_by(locker xid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition, OUT is_done boolean, OUT is_behind boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.look_again() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.looks_in_turn() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.make_table(table_name text, columns jsonb, for_good boolean, reader name) FROM PUBLIC;
 

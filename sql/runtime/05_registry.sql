@@ -78,7 +78,7 @@ BEGIN
            OR EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.rule_id = b.rule_id AND r.retired_at IS NOT NULL));
     is_recounted := FOUND;
     -- A rule that came back, or that is another now, says anew which of these batches miss it.
-    UPDATE pgslo_catalog.missed_batch m SET ended_at = NULL, ended_as = NULL, incident_id = NULL
+    UPDATE pgslo_catalog.missed_batch m SET ended_at = NULL, ended_as = NULL, incident_id = NULL, looked_at = NULL
     FROM pgslo_catalog.rule r
     WHERE r.rule_id = m.rule_id AND r.definition_id = id AND r.retired_at IS NULL AND NOT coalesce(promised ? r.name, false)
       AND m.ended_as = 'retired';
@@ -175,6 +175,7 @@ BEGIN
     DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id;
     DELETE FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = id;
     PERFORM pgslo_catalog.forget_pairs(id);
+    DELETE FROM pgslo_catalog.missed_look l WHERE l.definition_id = id;
     DELETE FROM pgslo_catalog.touched t WHERE t.check_function IN (SELECT a.check_function FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r USING (rule_id) WHERE r.definition_id = id);
     DELETE FROM pgslo_catalog.definition d WHERE d.definition_id = id;
 END

@@ -201,6 +201,13 @@ BEGIN
     INTO is_judged
     USING judge_rows.batch, (judge_rows.rule).name, (judge_rows.definition).definition_id,
         (judge_rows.definition).writes, (judge_rows.rule).rule_id, judge_rows.place;
+    -- Missed batches did not end while it was not known which rows fail; those of an unknown batch may be of any.
+    UPDATE pgslo_catalog.missed_batch m SET looked_at = NULL
+    WHERE is_judged AND m.missed_id IN (
+        SELECT u.missed_id FROM pgslo_catalog.missed_batch u
+        WHERE u.rule_id = (judge_rows.rule).rule_id AND judge_rows.batch IN (u.batch, 'unknown')
+          AND u.ended_at IS NULL AND u.looked_at IS NOT NULL
+        FOR UPDATE SKIP LOCKED);
     IF is_judged AND pgslo_catalog.batch_is_missed(judge_rows.rule, judge_rows.batch) THEN
         PERFORM pgslo_catalog.open_incident(judge_rows.rule, judge_rows.batch, judge_rows.place, true);
         PERFORM pgslo_catalog.record_missed(judge_rows.rule, judge_rows.batch, judge_rows.place);

@@ -57,15 +57,22 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.name_missed(definition_id bigint DEFAUL
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+DECLARE
+    -- Of all definitions, those that are new: a writer may have recorded one while another transaction renamed its definition.
+    due bigint[] := CASE
+        WHEN name_missed.definition_id IS NULL
+            THEN ARRAY(SELECT m.missed_id FROM pgslo_catalog.missed_batch m WHERE m.ended_at IS NULL AND m.looked_at IS NULL)
+        ELSE ARRAY(
+            SELECT m.missed_id FROM pgslo_catalog.missed_batch m
+            WHERE m.definition_id = name_missed.definition_id AND m.ended_at IS NULL) END;
 BEGIN
-    -- Also names of a definition that another transaction renamed while a writer recorded its batch.
     UPDATE pgslo_catalog.missed_batch m SET definition = n.definition, about = n.about
     FROM (
         SELECT u.missed_id, d.name AS definition, CASE WHEN r.columns = '{}' THEN ARRAY['*'] ELSE r.columns END AS about
         FROM pgslo_catalog.missed_batch u
         JOIN pgslo_catalog.rule r USING (rule_id)
         JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
-        WHERE u.ended_at IS NULL AND (name_missed.definition_id IS NULL OR u.definition_id = name_missed.definition_id)
+        WHERE u.missed_id = ANY (due) AND u.ended_at IS NULL
           AND (u.definition <> d.name OR u.about <> CASE WHEN r.columns = '{}' THEN ARRAY['*'] ELSE r.columns END)
         FOR UPDATE OF u SKIP LOCKED
     ) n
@@ -334,7 +341,7 @@ BEGIN
         JOIN pgslo_catalog.incident i ON i.incident_id = s.incident_id
         -- By name, for which there is an index that grows with no history.
         WHERE u.definition = (SELECT d.name FROM pgslo_catalog.definition d WHERE d.definition_id = join_missed.definition_id)
-          AND u.incident_id IS NULL AND u.ended_at IS NULL
+          AND u.incident_id IS NULL AND u.ended_at IS NULL AND u.looked_at IS NULL
         FOR NO KEY UPDATE OF u SKIP LOCKED
         FOR KEY SHARE OF i SKIP LOCKED
     ) j
@@ -343,69 +350,156 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.join_missed(bigint) IS 'Record the incidents of missed batches that writers recorded.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.look_again() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    UPDATE pgslo_catalog.missed_batch m SET looked_at = NULL
+    WHERE m.missed_id IN (
+        SELECT u.missed_id FROM pgslo_catalog.missed_batch u
+        JOIN changed c ON c.definition_id = u.definition_id AND c.name = u.batch
+        WHERE u.ended_at IS NULL AND u.looked_at IS NOT NULL
+        FOR UPDATE OF u SKIP LOCKED);
+    RETURN NULL;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.look_again() IS 'Have tick() look at missed batches whose rows were counted again.';
+
+CREATE OR REPLACE TRIGGER look_insert AFTER INSERT ON pgslo_catalog.batch
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION pgslo_catalog.look_again();
+CREATE OR REPLACE TRIGGER look_update AFTER UPDATE ON pgslo_catalog.batch
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION pgslo_catalog.look_again();
+-- Also where session_replication_role is replica: a subscription writes there.
+ALTER TABLE pgslo_catalog.batch ENABLE ALWAYS TRIGGER look_insert;
+ALTER TABLE pgslo_catalog.batch ENABLE ALWAYS TRIGGER look_update;
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.looks_in_turn() RETURNS integer
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN 200;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.looks_in_turn() IS
+    'The number of missed batches of a definition that tick() looks at besides those that changed.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.due_missed(definition pgslo_catalog.definition) RETURNS bigint[]
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    known text := (due_missed.definition).name;
+    look pgslo_catalog.missed_look;
+    due bigint[];
+    in_turn bigint[];
+    last bigint;
+BEGIN
+    SELECT l.* INTO look FROM pgslo_catalog.missed_look l WHERE l.definition_id = (due_missed.definition).definition_id;
+    -- A rule may be retired, or be another one.
+    IF look.fingerprint IS DISTINCT FROM (due_missed.definition).fingerprint THEN
+        PERFORM pgslo_catalog.name_missed((due_missed.definition).definition_id);
+        due := ARRAY(SELECT m.missed_id FROM pgslo_catalog.missed_batch m WHERE m.definition = known AND m.ended_at IS NULL);
+        last := 0;
+    ELSE
+        -- A change that went by unseen, because another transaction had the row, is found in turn.
+        in_turn := ARRAY(
+            SELECT m.missed_id FROM pgslo_catalog.missed_batch m
+            WHERE m.definition = known AND m.ended_at IS NULL AND m.missed_id > look.after
+            ORDER BY m.missed_id LIMIT pgslo_catalog.looks_in_turn());
+        due := in_turn || ARRAY(
+            SELECT m.missed_id FROM pgslo_catalog.missed_batch m
+            WHERE m.definition = known AND m.ended_at IS NULL AND m.looked_at IS NULL AND m.missed_id <> ALL (in_turn));
+        last := CASE WHEN cardinality(in_turn) < pgslo_catalog.looks_in_turn() THEN 0
+                     ELSE coalesce(in_turn[cardinality(in_turn)], 0) END;
+    END IF;
+    IF look.definition_id IS NULL OR look.after <> last OR look.fingerprint <> (due_missed.definition).fingerprint THEN
+        INSERT INTO pgslo_catalog.missed_look AS l (definition_id, fingerprint, after)
+        VALUES ((due_missed.definition).definition_id, (due_missed.definition).fingerprint, last)
+        ON CONFLICT ON CONSTRAINT missed_look_is_of_one_definition DO UPDATE
+            SET fingerprint = excluded.fingerprint, after = excluded.after;
+    END IF;
+    RETURN due;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.due_missed(pgslo_catalog.definition) IS
+    'Return numbers of stored missed batches to look at: new and changed ones, the next ones in turn, and all once the definition changed.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition) RETURNS bigint[]
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     id bigint := (end_missed.definition).definition_id;
     known text := (end_missed.definition).name;
+    due bigint[];
+    part bigint[];
 BEGIN
     -- Nearly always there are none.
     IF NOT EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.definition = known AND m.ended_at IS NULL) THEN
-        RETURN;
+        RETURN '{}';
     END IF;
+    due := pgslo_catalog.due_missed(end_missed.definition);
     -- Of two that writers recorded at once, the first stays. Rows that another transaction has are left to the next time.
     DELETE FROM pgslo_catalog.missed_batch m
     WHERE m.missed_id IN (
         SELECT u.missed_id FROM pgslo_catalog.missed_batch u
-        WHERE u.definition = known AND u.ended_at IS NULL AND EXISTS (
+        WHERE u.missed_id = ANY (due) AND u.ended_at IS NULL AND EXISTS (
             SELECT FROM pgslo_catalog.missed_batch k
             WHERE k.rule_id = u.rule_id AND k.batch = u.batch AND k.ended_at IS NULL AND k.missed_id < u.missed_id)
         FOR UPDATE SKIP LOCKED);
-    WITH ended AS MATERIALIZED (
-        SELECT m.missed_id, CASE
-            WHEN r.retired_at IS NOT NULL THEN 'retired'
-            -- Recorded by a writer that did not see yet that a role had called it one.
-            WHEN EXISTS (
-                SELECT FROM pgslo_catalog.missed_batch k
-                WHERE k.rule_id = m.rule_id AND k.batch = m.batch AND k.ended_as = 'false_alarm' AND k.ended_at >= m.missed_at) THEN 'false_alarm'
-            -- Rows of an unknown batch may be others than those that fail.
-            WHEN s.rows <= 0 AND NOT pgslo_catalog.misses_rows(r.measure) AND (m.batch <> 'unknown' OR s.failed <= 0) THEN 'removed'
-            -- Rows that were not evaluated may still be bad.
-            WHEN EXISTS (
-                SELECT FROM pgslo_catalog.rule_break b
-                WHERE b.rule_id = m.rule_id AND b.batch IN (m.batch, 'unknown')) THEN NULL
-            WHEN r.scope = 'row' AND NOT s.is_uncounted AND NOT pgslo_catalog.is_missed(r, s.rows, s.failed) THEN 'corrected'
-            WHEN r.scope = 'batch' AND EXISTS (
-                SELECT FROM pgslo_catalog.verdict v
-                WHERE v.rule_id = m.rule_id AND v.batch = m.batch AND v.verdict = 'met') THEN 'corrected'
-        END AS ended_as
-        FROM pgslo_catalog.missed_batch m
-        JOIN pgslo_catalog.rule r USING (rule_id)
-        CROSS JOIN LATERAL (
-            -- A row trigger sees rows that fail alone: how many a batch of a streamed table has, tick() counts.
-            SELECT CASE WHEN (end_missed.definition).writes = 'bulk' THEN coalesce(sum(f.rows), max(t.rows), 0) ELSE max(t.rows) END::bigint AS rows,
-                   coalesce(sum((f.failures ->> r.name)::bigint), 0)::bigint AS failed,
-                   -- Counted from the table, which does not say how many of its rows fail.
-                   coalesce(bool_or(f.operation = 'recounted' AND f.failures IS NULL), false)
-                       AND (end_missed.definition).judge IS NULL AS is_uncounted
-            FROM (SELECT) AS one
-            LEFT JOIN pgslo_catalog.batch t ON t.definition_id = id AND t.name = m.batch
-            LEFT JOIN pgslo_catalog.fragment f ON f.definition_id = id AND f.batch = m.batch
-        ) s
-        WHERE m.definition = known AND m.ended_at IS NULL
-    )
-    UPDATE pgslo_catalog.missed_batch m SET ended_at = clock_timestamp(), ended_as = e.ended_as
-    FROM ended e
-    WHERE m.missed_id = e.missed_id AND m.missed_id IN (
-        SELECT u.missed_id FROM pgslo_catalog.missed_batch u JOIN ended w USING (missed_id)
-        WHERE w.ended_as IS NOT NULL AND u.ended_at IS NULL
-        FOR UPDATE OF u SKIP LOCKED);
+    -- In parts: PostgreSQL takes an array to be short, and would compare all with all.
+    FOR n IN 0..(cardinality(due) - 1) / 200 LOOP
+        part := due[n * 200 + 1:n * 200 + 200];
+        WITH looked AS MATERIALIZED (
+            SELECT m.missed_id, CASE
+                WHEN r.retired_at IS NOT NULL THEN 'retired'
+                -- Recorded by a writer that did not see yet that a role had called it one.
+                WHEN EXISTS (
+                    SELECT FROM pgslo_catalog.missed_batch k
+                    WHERE k.rule_id = m.rule_id AND k.batch = m.batch AND k.ended_as = 'false_alarm' AND k.ended_at >= m.missed_at) THEN 'false_alarm'
+                -- Rows of an unknown batch may be others than those that fail.
+                WHEN s.rows <= 0 AND NOT pgslo_catalog.misses_rows(r.measure) AND (m.batch <> 'unknown' OR s.failed <= 0) THEN 'removed'
+                -- Rows that were not evaluated may still be bad.
+                WHEN EXISTS (
+                    SELECT FROM pgslo_catalog.rule_break b
+                    WHERE b.rule_id = m.rule_id AND b.batch IN (m.batch, 'unknown')) THEN NULL
+                WHEN r.scope = 'row' AND NOT s.is_uncounted AND NOT pgslo_catalog.is_missed(r, s.rows, s.failed) THEN 'corrected'
+                WHEN r.scope = 'batch' AND EXISTS (
+                    SELECT FROM pgslo_catalog.verdict v
+                    WHERE v.rule_id = m.rule_id AND v.batch = m.batch AND v.verdict = 'met') THEN 'corrected'
+            END AS ended_as
+            FROM pgslo_catalog.missed_batch m
+            JOIN pgslo_catalog.rule r USING (rule_id)
+            CROSS JOIN LATERAL (
+                -- A row trigger sees rows that fail alone: how many a batch of a streamed table has, tick() counts.
+                SELECT CASE WHEN (end_missed.definition).writes = 'bulk' THEN coalesce(sum(f.rows), max(t.rows), 0) ELSE max(t.rows) END::bigint AS rows,
+                       coalesce(sum((f.failures ->> r.name)::bigint), 0)::bigint AS failed,
+                       -- Counted from the table, which does not say how many of its rows fail.
+                       coalesce(bool_or(f.operation = 'recounted' AND f.failures IS NULL), false)
+                           AND (end_missed.definition).judge IS NULL AS is_uncounted
+                FROM (SELECT) AS one
+                LEFT JOIN pgslo_catalog.batch t ON t.definition_id = id AND t.name = m.batch
+                LEFT JOIN pgslo_catalog.fragment f ON f.definition_id = id AND f.batch = m.batch
+            ) s
+            WHERE m.missed_id = ANY (part) AND m.ended_at IS NULL
+        )
+        UPDATE pgslo_catalog.missed_batch m
+        SET ended_at = CASE WHEN l.ended_as IS NOT NULL THEN clock_timestamp() END, ended_as = l.ended_as,
+            -- Without its incident it is due again.
+            looked_at = CASE WHEN m.incident_id IS NOT NULL OR l.ended_as IS NOT NULL THEN clock_timestamp() END
+        FROM looked l
+        WHERE m.missed_id = l.missed_id AND m.missed_id IN (
+            SELECT u.missed_id FROM pgslo_catalog.missed_batch u JOIN looked w USING (missed_id)
+            WHERE u.ended_at IS NULL AND (w.ended_as IS NOT NULL OR (u.looked_at IS NULL) = (u.incident_id IS NOT NULL))
+            FOR UPDATE OF u SKIP LOCKED);
+    END LOOP;
+    RETURN due;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.end_missed(pgslo_catalog.definition) IS
-    'End missed batches of a definition whose rows were corrected or removed, or whose rule is retired.';
+    'End missed batches of a definition whose rows were corrected or removed, or whose rule is retired, and return which were looked at.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.follow_missed(definition pgslo_catalog.definition) RETURNS void
 LANGUAGE plpgsql
@@ -414,16 +508,19 @@ AS $pgslo$
 DECLARE
     id bigint := (follow_missed.definition).definition_id;
     settled record;
+    due bigint[];
 BEGIN
     PERFORM pgslo_catalog.join_missed(id);
-    PERFORM pgslo_catalog.end_missed(follow_missed.definition);
+    due := pgslo_catalog.end_missed(follow_missed.definition);
     FOR settled IN
         SELECT i.* FROM pgslo_catalog.incident i
         WHERE i.definition_id = id AND i.resolved_at IS NULL
           AND (i.over_at IS NOT NULL OR EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.incident_id = i.incident_id))
+          AND NOT EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.incident_id = i.incident_id AND m.ended_at IS NULL)
           AND NOT EXISTS (
               SELECT FROM pgslo_catalog.missed_batch m
-              WHERE m.rule_id = i.rule_id AND m.ended_at IS NULL AND (m.incident_id = i.incident_id OR m.incident_id IS NULL))
+              WHERE m.definition = (follow_missed.definition).name AND m.ended_at IS NULL AND m.looked_at IS NULL
+                AND m.rule_id = i.rule_id AND m.incident_id IS NULL)
         ORDER BY i.incident_id
     LOOP
         PERFORM pgslo_catalog.end_incident(settled.incident_id, 'met', settled.opened_batch, settled.opened_place, NULL);
@@ -434,7 +531,7 @@ BEGIN
     WHERE i.incident_id IN (
         SELECT u.incident_id FROM pgslo_catalog.incident u
         WHERE u.definition_id = id AND u.resolved_at IS NOT NULL AND u.incident_id IN (
-            SELECT m.incident_id FROM pgslo_catalog.missed_batch m WHERE m.definition = (follow_missed.definition).name AND m.ended_at IS NULL)
+            SELECT m.incident_id FROM pgslo_catalog.missed_batch m WHERE m.missed_id = ANY (due) AND m.ended_at IS NULL)
         FOR NO KEY UPDATE SKIP LOCKED);
 END
 $pgslo$;

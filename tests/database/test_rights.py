@@ -113,6 +113,7 @@ CLOSED = {
         "secret",
         "quarantine_size",
         "given_up",
+        "missed_look",
         "known_part",
         "due_count",
         "other_relation",

@@ -965,31 +965,35 @@ $$;
 COMMENT ON FUNCTION pgslo.guard(definition text, columns text[], on_read text, planned text[], within interval) IS 'What a guarded view asks before it shows rows: true, with a WARNING when something is wrong with the table as a whole or the plan is too old to tell, or an error.';
 
 CREATE FUNCTION pgslo.guard_healthy(definition text, columns text[], on_read text, planned text[], kind anyelement) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN pgslo.guard_rows(guard_healthy.definition, guard_healthy.columns, guard_healthy.on_read, guard_healthy.planned, pg_typeof(guard_healthy.kind));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.guard_healthy(definition text, columns text[], on_read text, planned text[], kind anyelement) IS 'pgslo.guard_rows() for the type of the batch''s column.';
+
+CREATE FUNCTION pgslo.guard_rows(definition text, columns text[], on_read text, planned text[], kind regtype) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET "TimeZone" TO 'UTC'
-    SET "DateStyle" TO 'ISO, YMD'
     AS $$
 DECLARE
-    told record := pgslo_catalog.told_by_rows(guard_healthy.definition, guard_healthy.columns, NULL, pg_typeof(guard_healthy.kind));
+    told record := pgslo.told_by_rows(guard_rows.definition, guard_rows.columns, NULL, guard_rows.kind);
     is_known boolean;
 BEGIN
-    BEGIN
-        PERFORM pgslo_catalog.edge_of(told.keys, 'first', guard_healthy.kind);
-    EXCEPTION WHEN data_exception THEN
-        told.is_untold := true;
-    END;
     -- What concerns all rows; how old the plan is does not matter here.
-    PERFORM pgslo.guard(guard_healthy.definition, coalesce(guard_healthy.columns, '{*}'), guard_healthy.on_read, NULL::text[]);
+    PERFORM pgslo.guard(guard_rows.definition, coalesce(guard_rows.columns, '{*}'), guard_rows.on_read, NULL::text[]);
     -- Nothing is missed.
-    IF NOT told.is_untold AND (NOT told.has_null OR pgslo.is_current(guard_healthy.definition, guard_healthy.planned))
-        OR pgslo_catalog.concern_names(guard_healthy.definition, NULL) = '{}' THEN
+    IF NOT told.is_untold AND (NOT told.has_null OR pgslo.is_current(guard_rows.definition, guard_rows.planned))
+        OR pgslo_catalog.concern_names(guard_rows.definition, NULL) = '{}' THEN
         RETURN true;
     END IF;
-    is_known := pgslo_catalog.may_know(guard_healthy.definition, pgslo_catalog.caller());
+    is_known := pgslo_catalog.may_know(guard_rows.definition, pgslo_catalog.caller());
     RAISE EXCEPTION USING
         ERRCODE = 'SL001',
-        MESSAGE = format('read refused: healthy rows of %s cannot be told from others', guard_healthy.definition),
+        MESSAGE = format('read refused: healthy rows of %s cannot be told from others', guard_rows.definition),
         DETAIL = CASE
             WHEN NOT is_known THEN 'This role may read neither the table nor a guarded view of it.'
             WHEN told.is_untold THEN 'A batch that misses a rule is known by a hash, or is not known.'
@@ -998,12 +1002,12 @@ BEGIN
             WHEN NOT is_known THEN 'Grant it SELECT on the view.'
             WHEN told.is_untold THEN 'SELECT * FROM pgslo.incident shows the batch; mend or accept it.'
             ELSE 'DISCARD PLANS, and read again.' END,
-        SCHEMA = split_part(guard_healthy.definition, '.', 1),
-        TABLE = substr(guard_healthy.definition, strpos(guard_healthy.definition, '.') + 1);
+        SCHEMA = split_part(guard_rows.definition, '.', 1),
+        TABLE = substr(guard_rows.definition, strpos(guard_rows.definition, '.') + 1);
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.guard_healthy(definition text, columns text[], on_read text, planned text[], kind anyelement) IS 'What a view of healthy rows asks before it shows rows: true, with a WARNING for what is wrong with the table as a whole, or an error if rows cannot be told apart.';
+COMMENT ON FUNCTION pgslo.guard_rows(definition text, columns text[], on_read text, planned text[], kind regtype) IS 'What a view of healthy rows asks before it shows rows: true, with a WARNING for what is wrong with the table as a whole, or an error if rows cannot be told apart.';
 
 CREATE FUNCTION pgslo.healthy_batches(definition text, columns text[] DEFAULT NULL::text[], as_of timestamp with time zone DEFAULT clock_timestamp()) RETURNS TABLE(batch text, place numeric, rows bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -1046,29 +1050,18 @@ $$;
 COMMENT ON FUNCTION pgslo.history(definition text, batches integer) IS 'The newest batches that are in the table itself, and their rows, oldest first.';
 
 CREATE FUNCTION pgslo.planned_any(definition text, columns text[], within interval, kind anyelement) RETURNS boolean
-    LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER PARALLEL SAFE
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET "TimeZone" TO 'UTC'
-    SET "DateStyle" TO 'ISO, YMD'
     AS $$
-DECLARE
-    told record := pgslo_catalog.told_by_rows(planned_any.definition, planned_any.columns, planned_any.within, pg_typeof(planned_any.kind));
 BEGIN
-    IF told.is_any OR told.is_untold OR cardinality(told.keys) > pgslo_catalog.batches_told() THEN
-        RETURN true;
-    END IF;
-    -- A batch by another expression than today's may have no key of this type.
-    PERFORM pgslo_catalog.edge_of(told.keys, 'first', planned_any.kind);
-    RETURN false;
-EXCEPTION WHEN data_exception THEN
-    RETURN true;
+    RETURN (pgslo.told_by_rows(planned_any.definition, planned_any.columns, planned_any.within, pg_typeof(planned_any.kind))).is_any;
 END
 $$;
 
 COMMENT ON FUNCTION pgslo.planned_any(definition text, columns text[], within interval, kind anyelement) IS 'Whether any row may be of a missed batch, because rows do not tell.';
 
 CREATE FUNCTION pgslo.planned_batches(definition text, columns text[], within interval, kind anyelement) RETURNS anyarray
-    LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER PARALLEL SAFE
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
     SET "DateStyle" TO 'ISO, YMD'
@@ -1076,39 +1069,44 @@ CREATE FUNCTION pgslo.planned_batches(definition text, columns text[], within in
 DECLARE
     answer ALIAS FOR $0;
 BEGIN
-    answer := (pgslo_catalog.told_by_rows(planned_batches.definition, planned_batches.columns, planned_batches.within, pg_typeof(kind))).keys;
+    answer := (pgslo.told_by_rows(planned_batches.definition, planned_batches.columns, planned_batches.within, pg_typeof(kind))).keys;
     RETURN answer;
-EXCEPTION WHEN data_exception THEN
-    RETURN NULL;  -- planned_any() says so.
 END
 $_$;
 
 COMMENT ON FUNCTION pgslo.planned_batches(definition text, columns text[], within interval, kind anyelement) IS 'Missed batches of these columns, of the type of the batch''s column.';
 
 CREATE FUNCTION pgslo.planned_edge(definition text, columns text[], within interval, edge text, kind anyelement) RETURNS anyelement
-    LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER PARALLEL SAFE
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
     SET "DateStyle" TO 'ISO, YMD'
     AS $$
 DECLARE
-    told record := pgslo_catalog.told_by_rows(planned_edge.definition, planned_edge.columns, planned_edge.within, pg_typeof(planned_edge.kind));
+    key text;
+    value kind%TYPE;
+    found kind%TYPE;
 BEGIN
-    RETURN pgslo_catalog.edge_of(told.keys, planned_edge.edge, planned_edge.kind);
-EXCEPTION WHEN data_exception THEN
-    RETURN NULL;  -- planned_any() says so.
+    FOREACH key IN ARRAY (pgslo.told_by_rows(planned_edge.definition, planned_edge.columns, planned_edge.within, pg_typeof(kind))).keys LOOP
+        -- An assignment reads the text by the type's input function.
+        value := key;
+        IF found IS NULL OR planned_edge.edge = 'first' AND value < found OR planned_edge.edge <> 'first' AND value > found THEN
+            found := value;
+        END IF;
+    END LOOP;
+    RETURN found;
 END
 $$;
 
 COMMENT ON FUNCTION pgslo.planned_edge(definition text, columns text[], within interval, edge text, kind anyelement) IS 'The first or last missed batch of these columns: two comparisons spare most rows the search among all.';
 
 CREATE FUNCTION pgslo.planned_null(definition text, columns text[], within interval, kind anyelement) RETURNS boolean
-    LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER PARALLEL SAFE
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    PERFORM FROM pgslo_catalog.concern(planned_null.definition, planned_null.columns, planned_null.within) AS c WHERE c.batch = 'NULL';
-    RETURN FOUND;
+    -- No type: no key is asked for.
+    RETURN (pgslo.told_by_rows(planned_null.definition, planned_null.columns, planned_null.within, NULL)).has_null;
 END
 $$;
 
@@ -1152,19 +1150,19 @@ COMMENT ON FUNCTION pgslo.hit(batch timestamp with time zone, definition text, c
 
 CREATE FUNCTION pgslo.hit(moment date, every interval, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (pgslo.planned_any(definition, columns, within, NULL::date) OR ((moment >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::date)) AND (moment < ((pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::date) + every) + '1 day'::interval)) AND (date_bin(every, (moment)::timestamp without time zone, '2001-01-01 00:00:00'::timestamp without time zone) = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp without time zone)))) OR ((moment IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::date)));
+    RETURN (pgslo.planned_any(definition, columns, within, NULL::date) OR ((moment >= LEAST(pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::date), '294276-12-31'::date)) AND (moment <= ((pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::date) + every) + '1 day'::interval)) AND (date_bin(every, (CASE WHEN (moment > '294276-12-31'::date) THEN 'infinity'::date ELSE moment END)::timestamp without time zone, '2001-01-01 00:00:00'::timestamp without time zone) = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp without time zone)))) OR ((moment IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::date)));
 
 COMMENT ON FUNCTION pgslo.hit(moment date, every interval, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
 
 CREATE FUNCTION pgslo.hit(moment timestamp without time zone, every interval, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (pgslo.planned_any(definition, columns, within, NULL::timestamp without time zone) OR ((moment >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::timestamp without time zone)) AND (moment < (pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::timestamp without time zone) + every)) AND (date_bin(every, moment, '2001-01-01 00:00:00'::timestamp without time zone) = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp without time zone)))) OR ((moment IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::timestamp without time zone)));
+    RETURN (pgslo.planned_any(definition, columns, within, NULL::timestamp without time zone) OR ((moment >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::timestamp without time zone)) AND (moment <= (pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::timestamp without time zone) + every)) AND (date_bin(every, moment, '2001-01-01 00:00:00'::timestamp without time zone) = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp without time zone)))) OR ((moment IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::timestamp without time zone)));
 
 COMMENT ON FUNCTION pgslo.hit(moment timestamp without time zone, every interval, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
 
 CREATE FUNCTION pgslo.hit(moment timestamp with time zone, every interval, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (pgslo.planned_any(definition, columns, within, NULL::timestamp with time zone) OR ((moment >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::timestamp with time zone)) AND (moment < (pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::timestamp with time zone) + every)) AND (date_bin(every, moment, '2001-01-01 00:00:00+00'::timestamp with time zone) = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp with time zone)))) OR ((moment IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::timestamp with time zone)));
+    RETURN (pgslo.planned_any(definition, columns, within, NULL::timestamp with time zone) OR ((moment >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::timestamp with time zone)) AND (moment <= (pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::timestamp with time zone) + every)) AND (date_bin(every, moment, '2001-01-01 00:00:00+00'::timestamp with time zone) = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp with time zone)))) OR ((moment IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::timestamp with time zone)));
 
 COMMENT ON FUNCTION pgslo.hit(moment timestamp with time zone, every interval, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
 
@@ -2296,11 +2294,37 @@ $$;
 
 COMMENT ON FUNCTION pgslo.tick() IS 'Close and judge batches that are due, up to 50 a table or for about a second where there are more, and return whether more are due: call it again then. Resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron, with a statement_timeout.';
 
-CREATE FUNCTION pgslo.unhealthy(definition text, columns text[], kind anyelement) RETURNS SETOF anyelement
-    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 5 PARALLEL SAFE
+CREATE FUNCTION pgslo.told_by_rows(definition text, columns text[], within interval, kind regtype, OUT keys text[], OUT has_null boolean, OUT is_any boolean, OUT is_untold boolean) RETURNS record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
     SET "DateStyle" TO 'ISO, YMD'
+    AS $_$
+BEGIN
+    SELECT coalesce(array_agg(DISTINCT c.batch) FILTER (WHERE c.batch <> 'NULL'), '{}'), coalesce(bool_or(c.batch = 'NULL'), false),
+           coalesce(bool_or(c.batch IS NULL), false),
+           -- A hash, the beginning of a long key, rows whose batch is not known, and years so late that their batch may have no end.
+           coalesce(bool_or(c.batch IN ('', 'unknown') OR length(c.batch) >= 190 OR c.batch ~ '^text [0-9a-f]{32}$|^[0-9]{5,}-'), false)
+    INTO keys, has_null, is_any, is_untold
+    FROM pgslo_catalog.concern(told_by_rows.definition, told_by_rows.columns, told_by_rows.within) AS c;
+    is_untold := is_untold
+        OR coalesce(told_by_rows.kind <> ALL ('{date, timestamp, timestamptz, smallint, integer, bigint, numeric, text, uuid}'::regtype[]), true)
+        -- Keys are written into the plan, which its role may have shown by EXPLAIN.
+        OR keys <> '{}' AND NOT pgslo_catalog.may_know(told_by_rows.definition, pgslo_catalog.caller())
+        -- A batch by another expression than today's may have no key of this type.
+        OR keys <> '{}' AND NOT pgslo_catalog.are_keys(keys, told_by_rows.kind);
+    is_any := is_any OR is_untold OR cardinality(keys) > pgslo_catalog.batches_told();
+    IF is_untold THEN
+        keys := '{}';
+    END IF;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo.told_by_rows(definition text, columns text[], within interval, kind regtype, OUT keys text[], OUT has_null boolean, OUT is_any boolean, OUT is_untold boolean) IS 'Keys of the batches that concern readers of these columns, as text; is_any if any row may be meant, is_untold if rows do not tell their batch.';
+
+CREATE FUNCTION pgslo.unhealthy(definition text, columns text[], kind anyelement) RETURNS SETOF anyelement
+    LANGUAGE plpgsql STABLE ROWS 5 PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     RETURN QUERY SELECT u.key FROM unnest(pgslo.planned_batches(unhealthy.definition, unhealthy.columns, NULL, unhealthy.kind)) AS u (key);
@@ -2612,6 +2636,31 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.append_fragments(definition_id bigint, operation text, sign integer, columns text[], tallies text[], rules text[], batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) IS 'Append what a statement added to its batches (sign 1; 0 when its rows are counted elsewhere) or removed (-1).';
+
+CREATE FUNCTION pgslo_catalog.are_keys(keys text[], kind regtype) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- The other types take any text.
+    CASE are_keys.kind
+        WHEN 'date'::regtype THEN PERFORM are_keys.keys::date[];
+        WHEN 'timestamp'::regtype THEN PERFORM are_keys.keys::timestamp[];
+        WHEN 'timestamptz'::regtype THEN PERFORM are_keys.keys::timestamptz[];
+        WHEN 'smallint'::regtype THEN PERFORM are_keys.keys::smallint[];
+        WHEN 'integer'::regtype THEN PERFORM are_keys.keys::integer[];
+        WHEN 'bigint'::regtype THEN PERFORM are_keys.keys::bigint[];
+        WHEN 'numeric'::regtype THEN PERFORM are_keys.keys::numeric[];
+        WHEN 'uuid'::regtype THEN PERFORM are_keys.keys::uuid[];
+        ELSE NULL;
+    END CASE;
+    RETURN true;
+EXCEPTION WHEN data_exception THEN
+    RETURN false;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.are_keys(keys text[], kind regtype) IS 'Whether each of these texts is a value of a type of a batch''s column.';
 
 CREATE FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) RETURNS numeric
     LANGUAGE plpgsql
@@ -4830,28 +4879,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.earlier(batch pgslo_catalog.batch, relative_to text) IS 'The closed batches that one is compared with: "previous", "same weekday" or "28 batches".';
-
-CREATE FUNCTION pgslo_catalog.edge_of(keys text[], edge text, kind anyelement) RETURNS anyelement
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    key text;
-    value kind%TYPE;
-    found kind%TYPE;
-BEGIN
-    FOREACH key IN ARRAY edge_of.keys LOOP
-        -- An assignment reads the text by the type's input function.
-        value := key;
-        IF found IS NULL OR edge_of.edge = 'first' AND value < found OR edge_of.edge <> 'first' AND value > found THEN
-            found := value;
-        END IF;
-    END LOOP;
-    RETURN found;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.edge_of(keys text[], edge text, kind anyelement) IS 'The first or last of keys as a value of the type of kind, which is one of PostgreSQL''s own. An error if a key is none.';
 
 CREATE FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) RETURNS boolean
     LANGUAGE plpgsql
@@ -8772,7 +8799,8 @@ DECLARE
     target pgslo_catalog.definition := newest_batch.definition;
     value text := CASE WHEN target.batch_column IS NULL THEN target.batch_by ELSE format('r.%I', target.batch_column) END;
     kind regtype;
-    bound text := '';
+    -- Infinite values have no place: one of them would hide all other batches.
+    bound text := format(' WHERE (SELECT %s FROM (SELECT %s AS raw) AS b) > ''-Infinity''', target.batch_place, target.batch_by);
     question text;
 BEGIN
     IF target.batch_by IS NULL THEN
@@ -8798,8 +8826,8 @@ BEGIN
             EXECUTE format('SELECT n.kind FROM pgslo_gen.%I($1) AS n (kind regtype)', target.reader) INTO kind USING question;
         END IF;
         -- The place of a date, or of a time stamp without a zone, is its epoch in UTC.
-        bound := format(CASE kind WHEN 'timestamptz'::regtype THEN ' WHERE %s <= to_timestamp(%s)' ELSE ' WHERE %s <= to_timestamp(%s) AT TIME ZONE ''UTC''' END,
-                        value, newest_batch.up_to::float8);
+        bound := bound || format(CASE kind WHEN 'timestamptz'::regtype THEN ' AND %s <= to_timestamp(%s)' ELSE ' AND %s <= to_timestamp(%s) AT TIME ZONE ''UTC''' END,
+                                 value, newest_batch.up_to::float8);
     END IF;
     IF target.batch_column IS NOT NULL THEN
         -- The newest value first, by the index, and then the batch that it lies in.
@@ -9333,6 +9361,7 @@ BEGIN
             'SELECT %1$s, (SELECT %1$s FROM (SELECT r.%2$I AS raw) AS b) FROM (SELECT %3$s AS %2$I) AS r, LATERAL (SELECT %4$s AS raw) AS b',
             target.batch_place, target.batch_column, bound[3], target.batch_by)
         INTO cut, uncut;
+        CONTINUE WHEN cut = '-Infinity';  -- The bound is later than any time stamp.
         places := places * CASE
             WHEN bound[2] IN ('>=', '>') THEN numrange(cut, NULL)
             WHEN bound[2] = '<' THEN numrange(NULL, cut, CASE WHEN cut = uncut THEN '()' ELSE '(]' END)
@@ -10804,8 +10833,8 @@ BEGIN
     INSERT INTO pgslo_catalog.rule AS r (definition_id, name, kind, columns, on_breach, at_least, at_most, samples, mechanism, promise, owner, description, tags, scope, measure,
         warn_low, warn_high, reject_low, reject_high, target, span, missed_before_open, met_before_resolve, rests_on)
     SELECT id, w ->> 'name', w ->> 'kind', ARRAY(SELECT jsonb_array_elements_text(w -> 'columns')), w ->> 'on_breach',
-           (w ->> 'at_least')::numeric, (w ->> 'at_most')::bigint, coalesce((w ->> 'samples')::bigint, 10), w ->> 'mechanism', w ->> 'promise',
-           w ->> 'owner', w ->> 'description', ARRAY(SELECT jsonb_array_elements_text(w -> 'tags')), coalesce(w ->> 'scope', 'row'), nullif(w -> 'measure', 'null'),
+           (w ->> 'at_least')::numeric, (w ->> 'at_most')::bigint, (w ->> 'samples')::bigint, w ->> 'mechanism', w ->> 'promise',
+           w ->> 'owner', w ->> 'description', ARRAY(SELECT jsonb_array_elements_text(w -> 'tags')), w ->> 'scope', nullif(w -> 'measure', 'null'),
            (w ->> 'warn_low')::float8, (w ->> 'warn_high')::float8, (w ->> 'reject_low')::float8, (w ->> 'reject_high')::float8,
            (w ->> 'target')::numeric, (w ->> 'span')::interval, coalesce((w ->> 'missed_before_open')::integer, 1), coalesce((w ->> 'met_before_resolve')::integer, 1), w -> 'rests_on'
     FROM jsonb_array_elements(document -> 'rules') AS w
@@ -12378,30 +12407,6 @@ CREATE FUNCTION pgslo_catalog.text_of(value text, type regtype) RETURNS text
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.text_of(value text, type regtype) IS 'Return SQL for the text of a value, given as SQL: by the type''s output function where it is not PostgreSQL''s own.';
-
-CREATE FUNCTION pgslo_catalog.told_by_rows(definition text, columns text[], within interval, kind regtype, OUT keys text[], OUT has_null boolean, OUT is_any boolean, OUT is_untold boolean) RETURNS record
-    LANGUAGE plpgsql STABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-BEGIN
-    SELECT coalesce(array_agg(DISTINCT c.batch) FILTER (WHERE c.batch <> 'NULL'), '{}'), coalesce(bool_or(c.batch = 'NULL'), false),
-           coalesce(bool_or(c.batch IS NULL), false),
-           -- A hash, the beginning of a long key, rows whose batch is not known, and years so late that their batch may have no end.
-           coalesce(bool_or(c.batch IN ('', 'unknown') OR length(c.batch) >= 190 OR c.batch ~ '^text [0-9a-f]{32}$|^[0-9]{5,}-'), false)
-    INTO keys, has_null, is_any, is_untold
-    FROM pgslo_catalog.concern(told_by_rows.definition, told_by_rows.columns, told_by_rows.within) AS c;
-    is_untold := is_untold
-        -- Types that are not PostgreSQL's own are of other roles, whose code would run here.
-        OR told_by_rows.kind <> ALL ('{date, timestamp, timestamptz, smallint, integer, bigint, numeric, text, uuid}'::regtype[])
-        -- Keys are written into the plan, which its role may have shown by EXPLAIN.
-        OR keys <> '{}' AND NOT pgslo_catalog.may_know(told_by_rows.definition, pgslo_catalog.caller());
-    IF is_untold THEN
-        keys := '{}';
-    END IF;
-END
-$_$;
-
-COMMENT ON FUNCTION pgslo_catalog.told_by_rows(definition text, columns text[], within interval, kind regtype, OUT keys text[], OUT has_null boolean, OUT is_any boolean, OUT is_untold boolean) IS 'Keys of the batches that concern readers of these columns, as text; is_any if something concerns all rows, is_untold if rows do not tell their batch.';
 
 CREATE FUNCTION pgslo_catalog.touch(check_function text, keys text[]) RETURNS void
     LANGUAGE plpgsql
@@ -15500,6 +15505,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.announce_events() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.append_fragments(definition_id bigint, operation text, sign integer, columns text[], tallies text[], rules text[], batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.are_keys(keys text[], kind regtype) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.assertion_rule(definition text, assertion text) FROM PUBLIC;
@@ -15627,8 +15634,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.due_batches(definition pgslo_catalog.defini
 REVOKE ALL ON FUNCTION pgslo_catalog.due_missed(definition pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.earlier(batch pgslo_catalog.batch, relative_to text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.edge_of(keys text[], edge text, kind anyelement) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) FROM PUBLIC;
 
@@ -16123,8 +16128,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.tend_incidents() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.text_name(value text, salt text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.text_of(value text, type regtype) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.told_by_rows(definition text, columns text[], within interval, kind regtype, OUT keys text[], OUT has_null boolean, OUT is_any boolean, OUT is_untold boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.touch(check_function text, keys text[]) FROM PUBLIC;
 

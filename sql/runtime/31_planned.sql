@@ -5,6 +5,10 @@
 -- A plan that is kept may therefore know less than is true by now. pgslo.guard() makes that safe: it gets the names of
 -- all concerns that the plan knows, when the statement runs, and warns of any other.
 -- None is STRICT: a NULL argument would be folded to NULL without a call. None is in SQL: it would be inlined, not folded.
+--
+-- Whoever calls a polymorphic function chooses the type, and PL/pgSQL checks the constraints of a domain where it makes a
+-- parameter or a variable of one. So the functions that take any type run with the rights of whoever reads, and
+-- pgslo.told_by_rows(), which runs with its owner's, takes the name of the type and gives texts.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.missed_name(missed pgslo_catalog.missed_batch) RETURNS text
@@ -87,32 +91,6 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.is_known(text, interval, text[]) IS 'Whether a plan knows all that concerns readers of a definition now.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.told_by_rows(
-    definition text, columns text[], within interval, kind regtype, OUT keys text[], OUT has_null boolean, OUT is_any boolean, OUT is_untold boolean
-)
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $pgslo$
-BEGIN
-    SELECT coalesce(array_agg(DISTINCT c.batch) FILTER (WHERE c.batch <> 'NULL'), '{}'), coalesce(bool_or(c.batch = 'NULL'), false),
-           coalesce(bool_or(c.batch IS NULL), false),
-           -- A hash, the beginning of a long key, rows whose batch is not known, and years so late that their batch may have no end.
-           coalesce(bool_or(c.batch IN ('', 'unknown') OR length(c.batch) >= 190 OR c.batch ~ '^text [0-9a-f]{32}$|^[0-9]{5,}-'), false)
-    INTO keys, has_null, is_any, is_untold
-    FROM pgslo_catalog.concern(told_by_rows.definition, told_by_rows.columns, told_by_rows.within) AS c;
-    is_untold := is_untold
-        -- Types that are not PostgreSQL's own are of other roles, whose code would run here.
-        OR told_by_rows.kind <> ALL ('{date, timestamp, timestamptz, smallint, integer, bigint, numeric, text, uuid}'::regtype[])
-        -- Keys are written into the plan, which its role may have shown by EXPLAIN.
-        OR keys <> '{}' AND NOT pgslo_catalog.may_know(told_by_rows.definition, pgslo_catalog.caller());
-    IF is_untold THEN
-        keys := '{}';
-    END IF;
-END
-$pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.told_by_rows(text, text[], interval, regtype) IS
-    'Keys of the batches that concern readers of these columns, as text; is_any if something concerns all rows, is_untold if rows do not tell their batch.';
-
 CREATE OR REPLACE FUNCTION pgslo_catalog.batches_told() RETURNS integer
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -122,6 +100,60 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.batches_told() IS 'The number of missed batches of a column up to which rows are told apart: each is a constant in every plan.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.are_keys(keys text[], kind regtype) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- The other types take any text.
+    CASE are_keys.kind
+        WHEN 'date'::regtype THEN PERFORM are_keys.keys::date[];
+        WHEN 'timestamp'::regtype THEN PERFORM are_keys.keys::timestamp[];
+        WHEN 'timestamptz'::regtype THEN PERFORM are_keys.keys::timestamptz[];
+        WHEN 'smallint'::regtype THEN PERFORM are_keys.keys::smallint[];
+        WHEN 'integer'::regtype THEN PERFORM are_keys.keys::integer[];
+        WHEN 'bigint'::regtype THEN PERFORM are_keys.keys::bigint[];
+        WHEN 'numeric'::regtype THEN PERFORM are_keys.keys::numeric[];
+        WHEN 'uuid'::regtype THEN PERFORM are_keys.keys::uuid[];
+        ELSE NULL;
+    END CASE;
+    RETURN true;
+EXCEPTION WHEN data_exception THEN
+    RETURN false;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.are_keys(text[], regtype) IS 'Whether each of these texts is a value of a type of a batch''s column.';
+
+CREATE OR REPLACE FUNCTION pgslo.told_by_rows(
+    definition text, columns text[], within interval, kind regtype, OUT keys text[], OUT has_null boolean, OUT is_any boolean, OUT is_untold boolean
+)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+AS $pgslo$
+BEGIN
+    SELECT coalesce(array_agg(DISTINCT c.batch) FILTER (WHERE c.batch <> 'NULL'), '{}'), coalesce(bool_or(c.batch = 'NULL'), false),
+           coalesce(bool_or(c.batch IS NULL), false),
+           -- A hash, the beginning of a long key, rows whose batch is not known, and years so late that their batch may have no end.
+           coalesce(bool_or(c.batch IN ('', 'unknown') OR length(c.batch) >= 190 OR c.batch ~ '^text [0-9a-f]{32}$|^[0-9]{5,}-'), false)
+    INTO keys, has_null, is_any, is_untold
+    FROM pgslo_catalog.concern(told_by_rows.definition, told_by_rows.columns, told_by_rows.within) AS c;
+    is_untold := is_untold
+        OR coalesce(told_by_rows.kind <> ALL ('{date, timestamp, timestamptz, smallint, integer, bigint, numeric, text, uuid}'::regtype[]), true)
+        -- Keys are written into the plan, which its role may have shown by EXPLAIN.
+        OR keys <> '{}' AND NOT pgslo_catalog.may_know(told_by_rows.definition, pgslo_catalog.caller())
+        -- A batch by another expression than today's may have no key of this type.
+        OR keys <> '{}' AND NOT pgslo_catalog.are_keys(keys, told_by_rows.kind);
+    is_any := is_any OR is_untold OR cardinality(keys) > pgslo_catalog.batches_told();
+    IF is_untold THEN
+        keys := '{}';
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.told_by_rows(text, text[], interval, regtype) IS
+    'Keys of the batches that concern readers of these columns, as text; is_any if any row may be meant, is_untold if rows do not tell their batch.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.is_within(place numeric, within interval) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -167,61 +199,28 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo.planned_fine(text, text[], interval) IS 'Whether nothing concerns readers of these columns when a statement is planned.';
 
 CREATE OR REPLACE FUNCTION pgslo.planned_any(definition text, columns text[], within interval, kind anyelement) RETURNS boolean
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SECURITY DEFINER
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-SET timezone = 'UTC'
-SET datestyle = 'ISO, YMD'
 AS $pgslo$
-DECLARE
-    told record := pgslo_catalog.told_by_rows(planned_any.definition, planned_any.columns, planned_any.within, pg_typeof(planned_any.kind));
 BEGIN
-    IF told.is_any OR told.is_untold OR cardinality(told.keys) > pgslo_catalog.batches_told() THEN
-        RETURN true;
-    END IF;
-    -- A batch by another expression than today's may have no key of this type.
-    PERFORM pgslo_catalog.edge_of(told.keys, 'first', planned_any.kind);
-    RETURN false;
-EXCEPTION WHEN data_exception THEN
-    RETURN true;
+    RETURN (pgslo.told_by_rows(planned_any.definition, planned_any.columns, planned_any.within, pg_typeof(planned_any.kind))).is_any;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.planned_any(text, text[], interval, anyelement) IS 'Whether any row may be of a missed batch, because rows do not tell.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.edge_of(keys text[], edge text, kind anyelement) RETURNS anyelement
+CREATE OR REPLACE FUNCTION pgslo.planned_null(definition text, columns text[], within interval, kind anyelement) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-DECLARE
-    key text;
-    value kind%TYPE;
-    found kind%TYPE;
 BEGIN
-    FOREACH key IN ARRAY edge_of.keys LOOP
-        -- An assignment reads the text by the type's input function.
-        value := key;
-        IF found IS NULL OR edge_of.edge = 'first' AND value < found OR edge_of.edge <> 'first' AND value > found THEN
-            found := value;
-        END IF;
-    END LOOP;
-    RETURN found;
-END
-$pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.edge_of(text[], text, anyelement) IS
-    'The first or last of keys as a value of the type of kind, which is one of PostgreSQL''s own. An error if a key is none.';
-
-CREATE OR REPLACE FUNCTION pgslo.planned_null(definition text, columns text[], within interval, kind anyelement) RETURNS boolean
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $pgslo$
-BEGIN
-    PERFORM FROM pgslo_catalog.concern(planned_null.definition, planned_null.columns, planned_null.within) AS c WHERE c.batch = 'NULL';
-    RETURN FOUND;
+    -- No type: no key is asked for.
+    RETURN (pgslo.told_by_rows(planned_null.definition, planned_null.columns, planned_null.within, NULL)).has_null;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.planned_null(text, text[], interval, anyelement) IS 'Whether rows without a batch are missed.';
 
 CREATE OR REPLACE FUNCTION pgslo.planned_batches(definition text, columns text[], within interval, kind anyelement) RETURNS anyarray
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SECURITY DEFINER
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET datestyle = 'ISO, YMD'
@@ -229,26 +228,31 @@ AS $pgslo$
 DECLARE
     answer ALIAS FOR $0;
 BEGIN
-    answer := (pgslo_catalog.told_by_rows(planned_batches.definition, planned_batches.columns, planned_batches.within, pg_typeof(kind))).keys;
+    answer := (pgslo.told_by_rows(planned_batches.definition, planned_batches.columns, planned_batches.within, pg_typeof(kind))).keys;
     RETURN answer;
-EXCEPTION WHEN data_exception THEN
-    RETURN NULL;  -- planned_any() says so.
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.planned_batches(text, text[], interval, anyelement) IS 'Missed batches of these columns, of the type of the batch''s column.';
 
 CREATE OR REPLACE FUNCTION pgslo.planned_edge(definition text, columns text[], within interval, edge text, kind anyelement) RETURNS anyelement
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SECURITY DEFINER
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET datestyle = 'ISO, YMD'
 AS $pgslo$
 DECLARE
-    told record := pgslo_catalog.told_by_rows(planned_edge.definition, planned_edge.columns, planned_edge.within, pg_typeof(planned_edge.kind));
+    key text;
+    value kind%TYPE;
+    found kind%TYPE;
 BEGIN
-    RETURN pgslo_catalog.edge_of(told.keys, planned_edge.edge, planned_edge.kind);
-EXCEPTION WHEN data_exception THEN
-    RETURN NULL;  -- planned_any() says so.
+    FOREACH key IN ARRAY (pgslo.told_by_rows(planned_edge.definition, planned_edge.columns, planned_edge.within, pg_typeof(kind))).keys LOOP
+        -- An assignment reads the text by the type's input function.
+        value := key;
+        IF found IS NULL OR planned_edge.edge = 'first' AND value < found OR planned_edge.edge <> 'first' AND value > found THEN
+            found := value;
+        END IF;
+    END LOOP;
+    RETURN found;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.planned_edge(text, text[], interval, text, anyelement) IS

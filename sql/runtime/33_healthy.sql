@@ -1,11 +1,10 @@
--- What views of healthy rows call: they leave out rows of missed batches.
+-- What views of healthy rows call: they leave out rows of missed batches. Functions that take any type run with the rights
+-- of whoever reads, as in 31_planned.sql.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo.unhealthy(definition text, columns text[], kind anyelement) RETURNS SETOF anyelement
-LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 5 SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 5
 SET search_path = pg_catalog, pg_temp
-SET timezone = 'UTC'
-SET datestyle = 'ISO, YMD'
 AS $pgslo$
 BEGIN
     RETURN QUERY SELECT u.key FROM unnest(pgslo.planned_batches(unhealthy.definition, unhealthy.columns, NULL, unhealthy.kind)) AS u (key);
@@ -23,32 +22,25 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.is_current(text, text[]) IS 'Whether a plan knows all that concerns readers of a definition now.';
 
-CREATE OR REPLACE FUNCTION pgslo.guard_healthy(definition text, columns text[], on_read text, planned text[], kind anyelement) RETURNS boolean
+CREATE OR REPLACE FUNCTION pgslo.guard_rows(definition text, columns text[], on_read text, planned text[], kind regtype) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET timezone = 'UTC'
-SET datestyle = 'ISO, YMD'
 AS $pgslo$
 DECLARE
-    told record := pgslo_catalog.told_by_rows(guard_healthy.definition, guard_healthy.columns, NULL, pg_typeof(guard_healthy.kind));
+    told record := pgslo.told_by_rows(guard_rows.definition, guard_rows.columns, NULL, guard_rows.kind);
     is_known boolean;
 BEGIN
-    BEGIN
-        PERFORM pgslo_catalog.edge_of(told.keys, 'first', guard_healthy.kind);
-    EXCEPTION WHEN data_exception THEN
-        told.is_untold := true;
-    END;
     -- What concerns all rows; how old the plan is does not matter here.
-    PERFORM pgslo.guard(guard_healthy.definition, coalesce(guard_healthy.columns, '{*}'), guard_healthy.on_read, NULL::text[]);
+    PERFORM pgslo.guard(guard_rows.definition, coalesce(guard_rows.columns, '{*}'), guard_rows.on_read, NULL::text[]);
     -- Nothing is missed.
-    IF NOT told.is_untold AND (NOT told.has_null OR pgslo.is_current(guard_healthy.definition, guard_healthy.planned))
-        OR pgslo_catalog.concern_names(guard_healthy.definition, NULL) = '{}' THEN
+    IF NOT told.is_untold AND (NOT told.has_null OR pgslo.is_current(guard_rows.definition, guard_rows.planned))
+        OR pgslo_catalog.concern_names(guard_rows.definition, NULL) = '{}' THEN
         RETURN true;
     END IF;
-    is_known := pgslo_catalog.may_know(guard_healthy.definition, pgslo_catalog.caller());
+    is_known := pgslo_catalog.may_know(guard_rows.definition, pgslo_catalog.caller());
     RAISE EXCEPTION USING
         ERRCODE = 'SL001',
-        MESSAGE = format('read refused: healthy rows of %s cannot be told from others', guard_healthy.definition),
+        MESSAGE = format('read refused: healthy rows of %s cannot be told from others', guard_rows.definition),
         DETAIL = CASE
             WHEN NOT is_known THEN 'This role may read neither the table nor a guarded view of it.'
             WHEN told.is_untold THEN 'A batch that misses a rule is known by a hash, or is not known.'
@@ -57,9 +49,19 @@ BEGIN
             WHEN NOT is_known THEN 'Grant it SELECT on the view.'
             WHEN told.is_untold THEN 'SELECT * FROM pgslo.incident shows the batch; mend or accept it.'
             ELSE 'DISCARD PLANS, and read again.' END,
-        SCHEMA = split_part(guard_healthy.definition, '.', 1),
-        TABLE = substr(guard_healthy.definition, strpos(guard_healthy.definition, '.') + 1);
+        SCHEMA = split_part(guard_rows.definition, '.', 1),
+        TABLE = substr(guard_rows.definition, strpos(guard_rows.definition, '.') + 1);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.guard_healthy(text, text[], text, text[], anyelement) IS
+COMMENT ON FUNCTION pgslo.guard_rows(text, text[], text, text[], regtype) IS
     'What a view of healthy rows asks before it shows rows: true, with a WARNING for what is wrong with the table as a whole, or an error if rows cannot be told apart.';
+
+CREATE OR REPLACE FUNCTION pgslo.guard_healthy(definition text, columns text[], on_read text, planned text[], kind anyelement) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN pgslo.guard_rows(guard_healthy.definition, guard_healthy.columns, guard_healthy.on_read, guard_healthy.planned, pg_typeof(guard_healthy.kind));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.guard_healthy(text, text[], text, text[], anyelement) IS 'pgslo.guard_rows() for the type of the batch''s column.';

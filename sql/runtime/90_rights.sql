@@ -6,6 +6,7 @@ GRANT EXECUTE ON FUNCTION pgslo.guard(text, text[], text), pgslo.status_of(text)
 -- What guarded views call, with the rights of whoever reads.
 GRANT EXECUTE ON FUNCTION pgslo.guard(text, text[], text, text[], interval), pgslo.announce(text, text[], text, interval),
     pgslo.guard_healthy(text, text[], text, text[], anyelement), pgslo.unhealthy(text, text[], anyelement), pgslo.is_current(text, text[]),
+    pgslo.guard_rows(text, text[], text, text[], regtype), pgslo.told_by_rows(text, text[], interval, regtype),
     pgslo.planned(text, interval), pgslo.planned_fine(text, text[], interval), pgslo.planned_any(text, text[], interval, anyelement),
     pgslo.planned_null(text, text[], interval, anyelement), pgslo.planned_batches(text, text[], interval, anyelement),
     pgslo.planned_edge(text, text[], interval, text, anyelement),

@@ -60,6 +60,54 @@ def test_every_function_of_the_runtime_has_a_line(world):
         assert is_public == ("everybody" in known[name][2]), f"{name}: who may call it"
 
 
+def test_none_takes_or_gives_a_type_of_the_callers_choice(world):
+    """PL/pgSQL checks a domain's constraints where it makes a parameter or a variable of it: as the function's owner."""
+    world.run("installer", "CREATE TABLE features.ex (id int PRIMARY KEY, day date, a int, b int)")
+    world.run("installer", "CREATE INDEX ON features.ex (day)")
+    world.apply(DEFINITION.format(writes="bulk"))
+    types = world.run(
+        "superuser",
+        """
+        SELECT p.oid::regprocedure::text, t.oid::regtype::text
+        FROM pg_proc p
+        CROSS JOIN LATERAL unnest(
+            coalesce(p.proallargtypes, p.proargtypes::oid[]) || p.provariadic
+            -- OUT parameters are the fields of a record.
+            || CASE WHEN p.proallargtypes IS NULL OR p.prorettype <> 'record'::regtype THEN p.prorettype END) AS x (type)
+        JOIN pg_type t ON t.oid = x.type
+        LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typlen = -1
+        WHERE p.pronamespace::regnamespace::text IN ('pgslo', 'pgslo_catalog', 'pgslo_gen', 'pgslo_snapshot') AND p.prosecdef
+          AND (coalesce(e.typtype, t.typtype) IN ('p', 'd') AND t.oid NOT IN ('void'::regtype, 'trigger'::regtype)
+               OR t.typnamespace NOT IN ('pg_catalog'::regnamespace, 'pgslo_catalog'::regnamespace))
+          -- Its callers, the functions of the runtime, name the columns that they expect.
+          AND NOT (p.prorettype = 'record'::regtype AND p.pronamespace = 'pgslo_gen'::regnamespace)
+        """,
+    )
+    assert types == []
+
+
+def test_none_has_a_variable_of_the_type_of_a_parameter():
+    """In the text: also of functions that the definition above does not generate."""
+    paths = [
+        *(ROOT / "sql/runtime").glob("*.sql"),
+        *TEMPLATES.rglob("*.j2"),
+        *(ROOT / "tests/golden").rglob("*.sql"),
+    ]
+    seen = 0
+    for path in paths:
+        for function in path.read_text(encoding="utf-8").split("CREATE OR REPLACE FUNCTION ")[1:]:
+            head, *body = function.split("$pgslo$")
+            if body and "SECURITY DEFINER" in head:
+                seen += 1
+                polymorphic = re.search(
+                    r"%(row)?type\b|\bALIAS\b|\bany[a-z]+\b",
+                    f"{head} {body[0].split('BEGIN')[0]}",
+                    re.IGNORECASE,
+                )
+                assert not polymorphic, (path.name, function[:100])
+    assert seen > 100
+
+
 def test_every_template_has_a_line():
     found = {
         path.name.removesuffix(".sql.j2")

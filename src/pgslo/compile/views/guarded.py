@@ -34,7 +34,7 @@ _CASTS = {"smallint": "::bigint", "integer": "::bigint", "uuid": "::text"}
 #: From so many guarded columns on, the text of a view costs more than its reads: each column is one call.
 _WIDE = 100
 
-#: Types of columns whose values tell the batch of a row: pgslo_catalog.told_by_rows().
+#: Types of columns whose values tell the batch of a row: pgslo.told_by_rows().
 _KEYS = frozenset(
     {
         "date",

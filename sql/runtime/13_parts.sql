@@ -77,6 +77,7 @@ BEGIN
             'SELECT %1$s, (SELECT %1$s FROM (SELECT r.%2$I AS raw) AS b) FROM (SELECT %3$s AS %2$I) AS r, LATERAL (SELECT %4$s AS raw) AS b',
             target.batch_place, target.batch_column, bound[3], target.batch_by)
         INTO cut, uncut;
+        CONTINUE WHEN cut = '-Infinity';  -- The bound is later than any time stamp.
         places := places * CASE
             WHEN bound[2] IN ('>=', '>') THEN numrange(cut, NULL)
             WHEN bound[2] = '<' THEN numrange(NULL, cut, CASE WHEN cut = uncut THEN '()' ELSE '(]' END)

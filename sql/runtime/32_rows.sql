@@ -58,14 +58,16 @@ RETURN pgslo.planned_any(definition, columns, within, NULL::text)
     OR batch IS NULL AND pgslo.planned_null(definition, columns, within, NULL::text);
 COMMENT ON FUNCTION pgslo.hit(text, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
 
--- Batches that cut a time into intervals.
+-- Batches that cut a time into intervals. The batch at infinity begins and ends there, hence <= and not <.
 
 CREATE OR REPLACE FUNCTION pgslo.hit(moment date, every interval, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN pgslo.planned_any(definition, columns, within, NULL::date)
-    OR moment >= pgslo.planned_edge(definition, columns, within, 'first', NULL::date)
-       AND moment < pgslo.planned_edge(definition, columns, within, 'last', NULL::date) + every + interval '1 day'
-       AND date_bin(every, moment::timestamp, '2001-01-01 00:00:00+00') = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp))
+    OR moment >= least(pgslo.planned_edge(definition, columns, within, 'first', NULL::date), '294276-12-31')
+       AND moment <= pgslo.planned_edge(definition, columns, within, 'last', NULL::date) + every + interval '1 day'
+       -- Dates later than any time stamp are of the batch at infinity.
+       AND date_bin(every, (CASE WHEN moment > '294276-12-31' THEN 'infinity' ELSE moment END)::timestamp, '2001-01-01 00:00:00+00')
+           = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp))
     OR moment IS NULL AND pgslo.planned_null(definition, columns, within, NULL::date);
 COMMENT ON FUNCTION pgslo.hit(date, interval, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
 
@@ -73,7 +75,7 @@ CREATE OR REPLACE FUNCTION pgslo.hit(moment timestamp, every interval, definitio
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN pgslo.planned_any(definition, columns, within, NULL::timestamp)
     OR moment >= pgslo.planned_edge(definition, columns, within, 'first', NULL::timestamp)
-       AND moment < pgslo.planned_edge(definition, columns, within, 'last', NULL::timestamp) + every
+       AND moment <= pgslo.planned_edge(definition, columns, within, 'last', NULL::timestamp) + every
        AND date_bin(every, moment, '2001-01-01 00:00:00+00') = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp))
     OR moment IS NULL AND pgslo.planned_null(definition, columns, within, NULL::timestamp);
 COMMENT ON FUNCTION pgslo.hit(timestamp, interval, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
@@ -82,7 +84,7 @@ CREATE OR REPLACE FUNCTION pgslo.hit(moment timestamptz, every interval, definit
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN pgslo.planned_any(definition, columns, within, NULL::timestamptz)
     OR moment >= pgslo.planned_edge(definition, columns, within, 'first', NULL::timestamptz)
-       AND moment < pgslo.planned_edge(definition, columns, within, 'last', NULL::timestamptz) + every
+       AND moment <= pgslo.planned_edge(definition, columns, within, 'last', NULL::timestamptz) + every
        AND date_bin(every, moment, '2001-01-01 00:00:00+00') = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamptz))
     OR moment IS NULL AND pgslo.planned_null(definition, columns, within, NULL::timestamptz);
 COMMENT ON FUNCTION pgslo.hit(timestamptz, interval, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';

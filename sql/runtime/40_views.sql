@@ -204,7 +204,8 @@ DECLARE
     target pgslo_catalog.definition := newest_batch.definition;
     value text := CASE WHEN target.batch_column IS NULL THEN target.batch_by ELSE format('r.%I', target.batch_column) END;
     kind regtype;
-    bound text := '';
+    -- Infinite values have no place: one of them would hide all other batches.
+    bound text := format(' WHERE (SELECT %s FROM (SELECT %s AS raw) AS b) > ''-Infinity''', target.batch_place, target.batch_by);
     question text;
 BEGIN
     IF target.batch_by IS NULL THEN
@@ -230,8 +231,8 @@ BEGIN
             EXECUTE format('SELECT n.kind FROM pgslo_gen.%I($1) AS n (kind regtype)', target.reader) INTO kind USING question;
         END IF;
         -- The place of a date, or of a time stamp without a zone, is its epoch in UTC.
-        bound := format(CASE kind WHEN 'timestamptz'::regtype THEN ' WHERE %s <= to_timestamp(%s)' ELSE ' WHERE %s <= to_timestamp(%s) AT TIME ZONE ''UTC''' END,
-                        value, newest_batch.up_to::float8);
+        bound := bound || format(CASE kind WHEN 'timestamptz'::regtype THEN ' AND %s <= to_timestamp(%s)' ELSE ' AND %s <= to_timestamp(%s) AT TIME ZONE ''UTC''' END,
+                                 value, newest_batch.up_to::float8);
     END IF;
     IF target.batch_column IS NOT NULL THEN
         -- The newest value first, by the index, and then the batch that it lies in.

@@ -66,6 +66,7 @@ class _Rows:
     value: Sql
     type: Sql
     span: Sql
+    endless: Sql
 
 
 @dataclass(frozen=True)
@@ -273,7 +274,7 @@ def rows_of_batch(table: TableContext) -> Sql:
     """The rows of the batch that is asked for; of the table, where no row says which batch it belongs to."""
     batch = table.definition.batch
     if batch is None or batch.by is None:
-        return sql.render("batch_rows_all", _Rows(table.qualified, Sql(""), Sql(""), Sql("")))
+        return sql.render("batch_rows_all", _Rows(table.qualified, Sql(""), Sql(""), Sql(""), Sql("")))
     if table.batching.names == "batch_hidden_name":
         name = table.batching.named(_TABLE)
         return sql.render("batch_rows_named", _RowsNamed(table.qualified, name))
@@ -282,6 +283,7 @@ def rows_of_batch(table: TableContext) -> Sql:
         value=table.batching.key(_TABLE),
         type=table.batching.type,
         span=sql.literal(table.batching.every or ""),
+        endless=table.batching.endless,
     )
     return sql.render("batch_rows_every" if batch.every is not None else "batch_rows", context)
 

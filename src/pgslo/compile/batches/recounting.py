@@ -39,6 +39,7 @@ class _Source:
     value: Sql
     type: Sql
     span: Sql
+    endless: Sql
 
 
 def recount(
@@ -53,6 +54,7 @@ def recount(
         value=table.batching.key(ROW),
         type=table.batching.type,
         span=sql.literal(table.batching.every or ""),
+        endless=table.batching.endless,
     )
     if table.batching.names == "batch_hidden_name":
         # One batch alone, because their order is that of arrival.

@@ -20,6 +20,9 @@ from pgslo.sql import Sql
 _STREAM_BATCH = "3600 seconds"
 
 _TEXT = Sql("text")
+_INFINITY = Sql("'infinity'")
+#: Dates later than this are later than any time stamp.
+_AFTER_LAST_DATE = Sql("'294276-12-31 00:00:00.000001'")
 _NO_NAME = Sql("")
 
 #: Children that a note names.
@@ -63,6 +66,7 @@ class Batching:
         by_value: Whether the key itself says which batch is later.
         every: The span of the clock's batches, or that in which nothing came means that nothing failed.
         type: Type of the key; of no use where no row says its batch.
+        endless: From where on values are of the batch at infinity, where an interval cuts the key.
         column: The column that is the key, or that ``every`` cuts; ``None`` where an expression is.
         dated: Whether the place is a moment, in seconds since 1970.
         by: The author's expression; ``None`` where no row says its batch.
@@ -78,6 +82,7 @@ class Batching:
     by_value: bool
     every: str | None
     type: Sql = _TEXT
+    endless: Sql = _INFINITY
     column: str | None = None
     dated: bool = True
     by: Expression | None = None
@@ -137,15 +142,14 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
                 location=batch.location,
             )
         span = seconds(batch.every)
-        # A date would be widened to a time stamp with time zone, and the session's zone would move the batch.
-        cast = "::timestamp" if type_name == "date" else ""
-        new, row = (
-            sql.render("batch_every", _Clock(Sql(f"{value}{cast}"), sql.literal(span)))
-            for value in (new, row)
-        )
+        if type_name == "date":
+            # It would be widened to a time stamp with time zone, and the session's zone would move the batch.
+            new, row = (sql.render("batch_day", _Raw(value)) for value in (new, row))
+        new, row = (sql.render("batch_every", _Clock(value, sql.literal(span))) for value in (new, row))
     if category == TEMPORAL:
         # What a date is cut into are time stamps.
-        key = Sql("timestamp without time zone" if span is not None and type_name == "date" else type_name)
+        is_cut_date = span is not None and type_name == "date"
+        key = Sql("timestamp without time zone" if is_cut_date else type_name)
         return Batching(
             new,
             row,
@@ -154,6 +158,7 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
             by_value=True,
             every=span,
             type=key,
+            endless=_AFTER_LAST_DATE if is_cut_date else _INFINITY,
             column=column,
             dated=not type_name.startswith("time "),
             by=batch.by,

@@ -748,20 +748,13 @@ ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET gin_fuzzy_s
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.user_stats",
+SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "relation": "features.user_stats",
  "owner": "growth-platform",
- "description": null,
- "key": [
-  "user_id",
-  "feature_date"
- ],
+ "key": ["user_id", "feature_date"],
  "writes": "bulk",
- "batch_every": null,
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -769,81 +762,16 @@ SELECT pgslo_catalog.register('{
  "judge": "features__user_stats__judge",
  "batch_column": "feature_date",
  "sensitivity": 1.0,
- "watched": [],
  "rules": [
-  {
-   "name": "country_accepted_values",
-   "kind": "accepted_values",
-   "columns": [
-    "country"
-   ],
-   "on_breach": "reject",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "country one of us, de, fr",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "shop_accepted_values",
-   "kind": "accepted_values",
-   "columns": [
-    "shop"
-   ],
-   "on_breach": "quarantine",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "row trigger",
-   "promise": "shop one of 1, 2, 3",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "plan_accepted_values",
-   "kind": "accepted_values",
-   "columns": [
-    "plan"
-   ],
-   "on_breach": "warn",
-   "at_least": 0.99,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "plan one of free, pro, in at least 99 % of a batch''s rows",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "sku_accepted_values",
-   "kind": "accepted_values",
-   "columns": [
-    "sku",
-    "shop"
-   ],
-   "on_breach": "flag",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "sku one of 007, null, no, where shop = 1",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  }
- ],
- "tasks": [],
- "fingerprint": "88624a803cfdbcd6"
-}'::jsonb);
+  {"name": "country_accepted_values", "kind": "accepted_values", "columns": ["country"], "on_breach": "reject",
+   "mechanism": "statement trigger", "promise": "country one of us, de, fr"},
+  {"name": "shop_accepted_values", "kind": "accepted_values", "columns": ["shop"], "on_breach": "quarantine",
+   "mechanism": "row trigger", "promise": "shop one of 1, 2, 3"},
+  {"name": "plan_accepted_values", "kind": "accepted_values", "columns": ["plan"], "on_breach": "warn", "at_least": 0.99,
+   "mechanism": "statement trigger", "promise": "plan one of free, pro, in at least 99 % of a batch''s rows"},
+  {"name": "sku_accepted_values", "kind": "accepted_values", "columns": ["sku", "shop"], "on_breach": "flag",
+   "mechanism": "statement trigger", "promise": "sku one of 007, null, no, where shop = 1"}],
+ "fingerprint": "5f0c8b3f9f0d2804"}'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

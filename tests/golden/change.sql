@@ -299,191 +299,49 @@ COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() IS 'pgslo
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.user_stats",
+SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "relation": "features.user_stats",
  "owner": "growth-platform",
- "description": null,
- "key": [
-  "user_id",
-  "feature_date"
- ],
+ "key": ["user_id", "feature_date"],
  "writes": "bulk",
- "batch_every": null,
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": "features__user_stats__recount",
- "judge": null,
  "batch_column": "feature_date",
  "sensitivity": 1.0,
- "tallies": [
-  "finite of age",
-  "sum of age"
- ],
+ "tallies": ["finite of age", "sum of age"],
  "watched": [
-  {
-   "name": "user_id",
-   "kind": "number"
-  },
-  {
-   "name": "age",
-   "kind": "number"
-  },
-  {
-   "name": "clicks",
-   "kind": "number"
-  },
-  {
-   "name": "score",
-   "kind": "number"
-  },
-  {
-   "name": "spend",
-   "kind": "number"
-  },
-  {
-   "name": "country",
-   "kind": "text"
-  },
-  {
-   "name": "plan",
-   "kind": "text"
-  },
-  {
-   "name": "email",
-   "kind": "text"
-  },
-  {
-   "name": "phone",
-   "kind": "text"
-  },
-  {
-   "name": "shop",
-   "kind": "number"
-  },
-  {
-   "name": "sku",
-   "kind": "text"
-  },
-  {
-   "name": "campaign",
-   "kind": "text"
-  },
-  {
-   "name": "signed_up_at",
-   "kind": "time"
-  },
-  {
-   "name": "last_seen_at",
-   "kind": "time"
-  }
- ],
+  {"name": "user_id", "kind": "number"},
+  {"name": "age", "kind": "number"},
+  {"name": "clicks", "kind": "number"},
+  {"name": "score", "kind": "number"},
+  {"name": "spend", "kind": "number"},
+  {"name": "country", "kind": "text"},
+  {"name": "plan", "kind": "text"},
+  {"name": "email", "kind": "text"},
+  {"name": "phone", "kind": "text"},
+  {"name": "shop", "kind": "number"},
+  {"name": "sku", "kind": "text"},
+  {"name": "campaign", "kind": "text"},
+  {"name": "signed_up_at", "kind": "time"},
+  {"name": "last_seen_at", "kind": "time"}],
  "rules": [
-  {
-   "name": "age_change",
-   "kind": "change",
-   "columns": [
-    "age"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at close",
-   "promise": "mean of age changing by between -20 % and +20 % from the previous batch",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "batch",
-   "measure": {
-    "form": "change",
-    "of": {
-     "form": "statistic",
-     "of": "mean",
-     "column": "age",
-     "said": "mean",
-     "count": "finite of age",
-     "sum": "sum of age"
-    },
-    "absolute": false,
-    "relative_to": "previous",
-    "said": "mean"
-   },
-   "warn_low": -0.2,
-   "warn_high": 0.2,
-   "reject_low": null,
-   "reject_high": null
-  },
-  {
-   "name": "age_change_2",
-   "kind": "change",
-   "columns": [
-    "age"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at close",
-   "promise": "median of age changing by between -10 and 10 from the batch of a week before",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "batch",
-   "measure": {
-    "form": "change",
-    "of": {
-     "form": "statistic",
-     "of": "median",
-     "column": "age",
-     "said": "median",
-     "quantile": 0.5
-    },
-    "absolute": true,
-    "relative_to": "same weekday",
-    "said": "median"
-   },
-   "warn_low": -10.0,
-   "warn_high": 10.0,
-   "reject_low": null,
-   "reject_high": null
-  },
-  {
-   "name": "no_sudden_loss",
-   "kind": "change",
-   "columns": [],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at close",
-   "promise": "rows of a batch changing by at least -50 % from the mean of the 7 batches before",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "batch",
-   "measure": {
-    "form": "change",
-    "of": {
-     "form": "rows"
-    },
-    "absolute": false,
-    "relative_to": "7 batches",
-    "said": "rows"
-   },
-   "warn_low": -0.5,
-   "warn_high": null,
-   "reject_low": null,
-   "reject_high": null
-  }
- ],
- "tasks": [],
- "fingerprint": "0ee39ed248fa2cc2"
-}'::jsonb);
+  {"name": "age_change", "kind": "change", "columns": ["age"], "on_breach": "warn", "mechanism": "at close",
+   "promise": "mean of age changing by between -20 % and +20 % from the previous batch", "scope": "batch",
+   "measure": {"form": "change", "of": {"form": "statistic", "of": "mean", "column": "age", "said": "mean", "count": "finite of age", "sum": "sum of age"}, "absolute": false, "relative_to": "previous", "said": "mean"},
+   "warn_low": -0.2, "warn_high": 0.2},
+  {"name": "age_change_2", "kind": "change", "columns": ["age"], "on_breach": "warn", "mechanism": "at close",
+   "promise": "median of age changing by between -10 and 10 from the batch of a week before", "scope": "batch",
+   "measure": {"form": "change", "of": {"form": "statistic", "of": "median", "column": "age", "said": "median", "quantile": 0.5}, "absolute": true, "relative_to": "same weekday", "said": "median"},
+   "warn_low": -10.0, "warn_high": 10.0},
+  {"name": "no_sudden_loss", "kind": "change", "on_breach": "warn", "mechanism": "at close",
+   "promise": "rows of a batch changing by at least -50 % from the mean of the 7 batches before", "scope": "batch",
+   "measure": {"form": "change", "of": {"form": "rows"}, "absolute": false, "relative_to": "7 batches", "said": "rows"},
+   "warn_low": -0.5}],
+ "fingerprint": "12b9223d3efba3cd"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -748,20 +748,13 @@ ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET gin_fuzzy_s
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.user_stats",
+SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "relation": "features.user_stats",
  "owner": "growth-platform",
- "description": null,
- "key": [
-  "user_id",
-  "feature_date"
- ],
+ "key": ["user_id", "feature_date"],
  "writes": "bulk",
- "batch_every": null,
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -769,85 +762,16 @@ SELECT pgslo_catalog.register('{
  "judge": "features__user_stats__judge",
  "batch_column": "feature_date",
  "sensitivity": 1.0,
- "watched": [],
  "rules": [
-  {
-   "name": "last_seen_at_compare",
-   "kind": "compare",
-   "columns": [
-    "last_seen_at",
-    "signed_up_at"
-   ],
-   "on_breach": "reject",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "last_seen_at at least signed_up_at",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "shop_compare",
-   "kind": "compare",
-   "columns": [
-    "shop",
-    "user_id"
-   ],
-   "on_breach": "quarantine",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "row trigger",
-   "promise": "shop less than user_id",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "clicks_above_age",
-   "kind": "compare",
-   "columns": [
-    "clicks",
-    "age"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "clicks greater than age",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "sku_is_not_campaign",
-   "kind": "compare",
-   "columns": [
-    "sku",
-    "campaign",
-    "shop"
-   ],
-   "on_breach": "flag",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "sku different from campaign, where shop = 1",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  }
- ],
- "tasks": [],
- "fingerprint": "672d2802d175fa7c"
-}'::jsonb);
+  {"name": "last_seen_at_compare", "kind": "compare", "columns": ["last_seen_at", "signed_up_at"], "on_breach": "reject",
+   "mechanism": "statement trigger", "promise": "last_seen_at at least signed_up_at"},
+  {"name": "shop_compare", "kind": "compare", "columns": ["shop", "user_id"], "on_breach": "quarantine", "mechanism": "row trigger",
+   "promise": "shop less than user_id"},
+  {"name": "clicks_above_age", "kind": "compare", "columns": ["clicks", "age"], "on_breach": "warn", "mechanism": "statement trigger",
+   "promise": "clicks greater than age"},
+  {"name": "sku_is_not_campaign", "kind": "compare", "columns": ["sku", "campaign", "shop"], "on_breach": "flag",
+   "mechanism": "statement trigger", "promise": "sku different from campaign, where shop = 1"}],
+ "fingerprint": "c183969a2545c3e3"}'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -485,149 +485,44 @@ COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() IS 'pgslo
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.user_stats",
+SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "relation": "features.user_stats",
  "owner": "growth-platform",
- "description": null,
- "key": [
-  "user_id",
-  "feature_date"
- ],
+ "key": ["user_id", "feature_date"],
  "writes": "bulk",
- "batch_every": null,
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": "features__user_stats__recount",
- "judge": null,
  "batch_column": "feature_date",
  "sensitivity": 1.0,
- "tallies": [
-  "present of email where 25ecb8d5",
-  "rows where 25ecb8d5"
- ],
+ "tallies": ["present of email where 25ecb8d5", "rows where 25ecb8d5"],
  "watched": [
-  {
-   "name": "user_id",
-   "kind": "number"
-  },
-  {
-   "name": "age",
-   "kind": "number"
-  },
-  {
-   "name": "clicks",
-   "kind": "number"
-  },
-  {
-   "name": "score",
-   "kind": "number"
-  },
-  {
-   "name": "spend",
-   "kind": "number"
-  },
-  {
-   "name": "country",
-   "kind": "text"
-  },
-  {
-   "name": "plan",
-   "kind": "text"
-  },
-  {
-   "name": "email",
-   "kind": "text"
-  },
-  {
-   "name": "phone",
-   "kind": "text"
-  },
-  {
-   "name": "shop",
-   "kind": "number"
-  },
-  {
-   "name": "sku",
-   "kind": "text"
-  },
-  {
-   "name": "campaign",
-   "kind": "text"
-  },
-  {
-   "name": "signed_up_at",
-   "kind": "time"
-  },
-  {
-   "name": "last_seen_at",
-   "kind": "time"
-  }
- ],
+  {"name": "user_id", "kind": "number"},
+  {"name": "age", "kind": "number"},
+  {"name": "clicks", "kind": "number"},
+  {"name": "score", "kind": "number"},
+  {"name": "spend", "kind": "number"},
+  {"name": "country", "kind": "text"},
+  {"name": "plan", "kind": "text"},
+  {"name": "email", "kind": "text"},
+  {"name": "phone", "kind": "text"},
+  {"name": "shop", "kind": "number"},
+  {"name": "sku", "kind": "text"},
+  {"name": "campaign", "kind": "text"},
+  {"name": "signed_up_at", "kind": "time"},
+  {"name": "last_seen_at", "kind": "time"}],
  "rules": [
-  {
-   "name": "age_completeness",
-   "kind": "completeness",
-   "columns": [
-    "age"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at close",
-   "promise": "age not null in at least 95 % of a batch''s rows",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "batch",
-   "measure": {
-    "form": "present",
-    "column": "age"
-   },
-   "warn_low": 0.95,
-   "warn_high": null,
-   "reject_low": 0.5,
-   "reject_high": null
-  },
-  {
-   "name": "email_completeness",
-   "kind": "completeness",
-   "columns": [
-    "email"
-   ],
-   "on_breach": "flag",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at close",
-   "promise": "email not null in at least 90 % of a batch''s rows, where plan = ''pro''",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "batch",
-   "measure": {
-    "form": "share",
-    "good": "present of email where 25ecb8d5",
-    "among": "rows where 25ecb8d5",
-    "said": "not null",
-    "where": [
-     "plan"
-    ]
-   },
-   "warn_low": 0.9,
-   "warn_high": null,
-   "reject_low": null,
-   "reject_high": null
-  }
- ],
- "tasks": [],
- "fingerprint": "ad7871f6250a8d93"
-}'::jsonb);
+  {"name": "age_completeness", "kind": "completeness", "columns": ["age"], "on_breach": "warn", "mechanism": "at close",
+   "promise": "age not null in at least 95 % of a batch''s rows", "scope": "batch", "measure": {"form": "present", "column": "age"},
+   "warn_low": 0.95, "reject_low": 0.5},
+  {"name": "email_completeness", "kind": "completeness", "columns": ["email"], "on_breach": "flag", "mechanism": "at close",
+   "promise": "email not null in at least 90 % of a batch''s rows, where plan = ''pro''", "scope": "batch",
+   "measure": {"form": "share", "good": "present of email where 25ecb8d5", "among": "rows where 25ecb8d5", "said": "not null", "where": ["plan"]},
+   "warn_low": 0.9}],
+ "fingerprint": "452137834d164415"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -677,20 +677,13 @@ ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET gin_fuzzy_s
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.user_stats",
+SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "relation": "features.user_stats",
  "owner": "growth-platform",
- "description": null,
- "key": [
-  "user_id",
-  "feature_date"
- ],
+ "key": ["user_id", "feature_date"],
  "writes": "bulk",
- "batch_every": null,
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -698,64 +691,16 @@ SELECT pgslo_catalog.register('{
  "judge": "features__user_stats__judge",
  "batch_column": "feature_date",
  "sensitivity": 1.0,
- "watched": [],
  "rules": [
-  {
-   "name": "sku_iban",
-   "kind": "iban",
-   "columns": [
-    "sku"
-   ],
-   "on_breach": "reject",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
+  {"name": "sku_iban", "kind": "iban", "columns": ["sku"], "on_breach": "reject", "mechanism": "statement trigger",
    "promise": "sku: the text is an IBAN of one of some countries, written without blanks",
-   "owner": null,
-   "description": "The text is an IBAN of one of some countries, written without blanks.",
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "campaign_iban",
-   "kind": "iban",
-   "columns": [
-    "campaign"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
+   "description": "The text is an IBAN of one of some countries, written without blanks."},
+  {"name": "campaign_iban", "kind": "iban", "columns": ["campaign"], "on_breach": "warn", "mechanism": "statement trigger",
    "promise": "campaign: the text is an IBAN of one of some countries, written without blanks",
-   "owner": null,
-   "description": "The text is an IBAN of one of some countries, written without blanks.",
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "click_share",
-   "kind": "at_least_per",
-   "columns": [
-    "clicks",
-    "spend"
-   ],
-   "on_breach": "quarantine",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "row trigger",
-   "promise": "the row: one column is at least a share of another",
-   "owner": null,
-   "description": "One column is at least a share of another.",
-   "tags": [],
-   "scope": "row"
-  }
- ],
- "tasks": [],
- "fingerprint": "db9d5258d91a9e21"
-}'::jsonb);
+   "description": "The text is an IBAN of one of some countries, written without blanks."},
+  {"name": "click_share", "kind": "at_least_per", "columns": ["clicks", "spend"], "on_breach": "quarantine", "mechanism": "row trigger",
+   "promise": "the row: one column is at least a share of another", "description": "One column is at least a share of another."}],
+ "fingerprint": "7a455a9a2f9198bd"}'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -748,20 +748,13 @@ ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET gin_fuzzy_s
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.user_stats",
+SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "relation": "features.user_stats",
  "owner": "growth-platform",
- "description": null,
- "key": [
-  "user_id",
-  "feature_date"
- ],
+ "key": ["user_id", "feature_date"],
  "writes": "bulk",
- "batch_every": null,
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -769,84 +762,16 @@ SELECT pgslo_catalog.register('{
  "judge": "features__user_stats__judge",
  "batch_column": "feature_date",
  "sensitivity": 1.0,
- "watched": [],
  "rules": [
-  {
-   "name": "clicks_expression",
-   "kind": "expression",
-   "columns": [
-    "clicks"
-   ],
-   "on_breach": "flag",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "clicks % 2 = 0",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "seen_after_sign_up",
-   "kind": "expression",
-   "columns": [
-    "last_seen_at",
-    "signed_up_at"
-   ],
-   "on_breach": "reject",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "last_seen_at IS NULL OR last_seen_at >= signed_up_at",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "payers_have_a_shop",
-   "kind": "expression",
-   "columns": [
-    "spend",
-    "shop"
-   ],
-   "on_breach": "quarantine",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "row trigger",
-   "promise": "spend = 0 OR shop IS NOT NULL",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "spend_per_click",
-   "kind": "expression",
-   "columns": [
-    "spend",
-    "clicks",
-    "plan"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "spend / clicks < 100, where plan = ''pro''",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  }
- ],
- "tasks": [],
- "fingerprint": "eab4f597e05cabd3"
-}'::jsonb);
+  {"name": "clicks_expression", "kind": "expression", "columns": ["clicks"], "on_breach": "flag", "mechanism": "statement trigger",
+   "promise": "clicks % 2 = 0"},
+  {"name": "seen_after_sign_up", "kind": "expression", "columns": ["last_seen_at", "signed_up_at"], "on_breach": "reject",
+   "mechanism": "statement trigger", "promise": "last_seen_at IS NULL OR last_seen_at >= signed_up_at"},
+  {"name": "payers_have_a_shop", "kind": "expression", "columns": ["spend", "shop"], "on_breach": "quarantine",
+   "mechanism": "row trigger", "promise": "spend = 0 OR shop IS NOT NULL"},
+  {"name": "spend_per_click", "kind": "expression", "columns": ["spend", "clicks", "plan"], "on_breach": "warn",
+   "mechanism": "statement trigger", "promise": "spend / clicks < 100, where plan = ''pro''"}],
+ "fingerprint": "dfbd595a255071c2"}'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -313,140 +313,44 @@ COMMENT ON FUNCTION pgslo_gen.features__user_stats__newest() IS 'pgslo 26d86ab96
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__newest() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.user_stats",
+SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "relation": "features.user_stats",
  "owner": "growth-platform",
- "description": null,
- "key": [
-  "user_id",
-  "feature_date"
- ],
+ "key": ["user_id", "feature_date"],
  "writes": "bulk",
- "batch_every": null,
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": "features__user_stats__recount",
- "judge": null,
  "batch_column": "feature_date",
  "sensitivity": 1.0,
  "max_age": "93600 seconds",
  "age_of": "features__user_stats__newest",
  "watched": [
-  {
-   "name": "user_id",
-   "kind": "number"
-  },
-  {
-   "name": "age",
-   "kind": "number"
-  },
-  {
-   "name": "clicks",
-   "kind": "number"
-  },
-  {
-   "name": "score",
-   "kind": "number"
-  },
-  {
-   "name": "spend",
-   "kind": "number"
-  },
-  {
-   "name": "country",
-   "kind": "text"
-  },
-  {
-   "name": "plan",
-   "kind": "text"
-  },
-  {
-   "name": "email",
-   "kind": "text"
-  },
-  {
-   "name": "phone",
-   "kind": "text"
-  },
-  {
-   "name": "shop",
-   "kind": "number"
-  },
-  {
-   "name": "sku",
-   "kind": "text"
-  },
-  {
-   "name": "campaign",
-   "kind": "text"
-  },
-  {
-   "name": "signed_up_at",
-   "kind": "time"
-  },
-  {
-   "name": "last_seen_at",
-   "kind": "time"
-  }
- ],
+  {"name": "user_id", "kind": "number"},
+  {"name": "age", "kind": "number"},
+  {"name": "clicks", "kind": "number"},
+  {"name": "score", "kind": "number"},
+  {"name": "spend", "kind": "number"},
+  {"name": "country", "kind": "text"},
+  {"name": "plan", "kind": "text"},
+  {"name": "email", "kind": "text"},
+  {"name": "phone", "kind": "text"},
+  {"name": "shop", "kind": "number"},
+  {"name": "sku", "kind": "text"},
+  {"name": "campaign", "kind": "text"},
+  {"name": "signed_up_at", "kind": "time"},
+  {"name": "last_seen_at", "kind": "time"}],
  "rules": [
-  {
-   "name": "freshness",
-   "kind": "freshness",
-   "columns": [],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at close",
-   "promise": "newest data not older than 26 hours",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "table",
-   "measure": {
-    "form": "age",
-    "function": "features__user_stats__newest"
-   },
-   "warn_low": null,
-   "warn_high": 93600.0,
-   "reject_low": null,
-   "reject_high": null
-  },
-  {
-   "name": "score_freshness",
-   "kind": "freshness",
-   "columns": [
-    "score"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at close",
-   "promise": "score with the same values in no more than 3 batches in a row",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "batch",
-   "measure": {
-    "form": "unchanged",
-    "column": "score"
-   },
-   "warn_low": null,
-   "warn_high": 2.0,
-   "reject_low": null,
-   "reject_high": null
-  }
- ],
- "tasks": [],
- "fingerprint": "d91858abcf4e5666"
-}'::jsonb);
+  {"name": "freshness", "kind": "freshness", "on_breach": "warn", "mechanism": "at close",
+   "promise": "newest data not older than 26 hours", "scope": "table",
+   "measure": {"form": "age", "function": "features__user_stats__newest"}, "warn_high": 93600.0},
+  {"name": "score_freshness", "kind": "freshness", "columns": ["score"], "on_breach": "warn", "mechanism": "at close",
+   "promise": "score with the same values in no more than 3 batches in a row", "scope": "batch",
+   "measure": {"form": "unchanged", "column": "score"}, "warn_high": 2.0}],
+ "fingerprint": "8293a178cb40921b"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -748,20 +748,13 @@ ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET gin_fuzzy_s
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.user_stats",
+SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "relation": "features.user_stats",
  "owner": "growth-platform",
- "description": null,
- "key": [
-  "user_id",
-  "feature_date"
- ],
+ "key": ["user_id", "feature_date"],
  "writes": "bulk",
- "batch_every": null,
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -769,81 +762,16 @@ SELECT pgslo_catalog.register('{
  "judge": "features__user_stats__judge",
  "batch_column": "feature_date",
  "sensitivity": 1.0,
- "watched": [],
  "rules": [
-  {
-   "name": "country_length",
-   "kind": "length",
-   "columns": [
-    "country"
-   ],
-   "on_breach": "reject",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "country with a length of exactly 2",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "sku_length",
-   "kind": "length",
-   "columns": [
-    "sku"
-   ],
-   "on_breach": "quarantine",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "row trigger",
-   "promise": "sku with a length of at most 12",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "email_length",
-   "kind": "length",
-   "columns": [
-    "email"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "email with a length of at least 6",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "phone_length",
-   "kind": "length",
-   "columns": [
-    "phone",
-    "shop"
-   ],
-   "on_breach": "flag",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "phone with a length between 8 and 16, where shop IS NOT NULL",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  }
- ],
- "tasks": [],
- "fingerprint": "d3301b385b2da999"
-}'::jsonb);
+  {"name": "country_length", "kind": "length", "columns": ["country"], "on_breach": "reject", "mechanism": "statement trigger",
+   "promise": "country with a length of exactly 2"},
+  {"name": "sku_length", "kind": "length", "columns": ["sku"], "on_breach": "quarantine", "mechanism": "row trigger",
+   "promise": "sku with a length of at most 12"},
+  {"name": "email_length", "kind": "length", "columns": ["email"], "on_breach": "warn", "mechanism": "statement trigger",
+   "promise": "email with a length of at least 6"},
+  {"name": "phone_length", "kind": "length", "columns": ["phone", "shop"], "on_breach": "flag", "mechanism": "statement trigger",
+   "promise": "phone with a length between 8 and 16, where shop IS NOT NULL"}],
+ "fingerprint": "d033c666f03b7c18"}'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -540,279 +540,57 @@ COMMENT ON FUNCTION pgslo_gen.features__user_stats__label_emptied() IS 'pgslo 3d
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__label_emptied() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.user_stats",
+SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "relation": "features.user_stats",
  "owner": "growth-platform",
- "description": null,
- "key": [
-  "user_id",
-  "feature_date"
- ],
+ "key": ["user_id", "feature_date"],
  "writes": "bulk",
- "batch_every": null,
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": "features__user_stats__recount",
- "judge": null,
  "batch_column": "feature_date",
  "sensitivity": 1.0,
- "reads": [
-  [
-   "features",
-   "churn",
-   false
-  ]
- ],
- "pairs": {
-  "function": "features__user_stats__pairs_now",
-  "regression": false,
-  "labelled": true,
-  "has_class": false,
-  "positive": "true",
-  "threshold": 0.5,
-  "classes": null,
-  "maturity": "604800 seconds",
-  "has_model": true,
-  "model": "plan",
-  "segments": [
-   "country"
-  ],
-  "columns": [
-   "score",
-   "plan",
-   "country"
-  ],
-  "label": [
-   "features",
-   "churn",
-   "churned"
-  ],
-  "made_of": "808a3b6f1d0ed4b4"
- },
+ "reads": [["features", "churn", false]],
+ "pairs": {"function": "features__user_stats__pairs_now", "regression": false, "labelled": true, "has_class": false, "positive": "true", "threshold": 0.5, "classes": null, "maturity": "604800 seconds", "has_model": true, "model": "plan", "segments": ["country"], "columns": ["score", "plan", "country"], "label": ["features", "churn", "churned"], "made_of": "808a3b6f1d0ed4b4"},
  "watched": [
-  {
-   "name": "user_id",
-   "kind": "number"
-  },
-  {
-   "name": "age",
-   "kind": "number"
-  },
-  {
-   "name": "clicks",
-   "kind": "number"
-  },
-  {
-   "name": "score",
-   "kind": "number"
-  },
-  {
-   "name": "spend",
-   "kind": "number"
-  },
-  {
-   "name": "country",
-   "kind": "text"
-  },
-  {
-   "name": "plan",
-   "kind": "text"
-  },
-  {
-   "name": "email",
-   "kind": "text"
-  },
-  {
-   "name": "phone",
-   "kind": "text"
-  },
-  {
-   "name": "shop",
-   "kind": "number"
-  },
-  {
-   "name": "sku",
-   "kind": "text"
-  },
-  {
-   "name": "campaign",
-   "kind": "text"
-  },
-  {
-   "name": "signed_up_at",
-   "kind": "time"
-  },
-  {
-   "name": "last_seen_at",
-   "kind": "time"
-  }
- ],
+  {"name": "user_id", "kind": "number"},
+  {"name": "age", "kind": "number"},
+  {"name": "clicks", "kind": "number"},
+  {"name": "score", "kind": "number"},
+  {"name": "spend", "kind": "number"},
+  {"name": "country", "kind": "text"},
+  {"name": "plan", "kind": "text"},
+  {"name": "email", "kind": "text"},
+  {"name": "phone", "kind": "text"},
+  {"name": "shop", "kind": "number"},
+  {"name": "sku", "kind": "text"},
+  {"name": "campaign", "kind": "text"},
+  {"name": "signed_up_at", "kind": "time"},
+  {"name": "last_seen_at", "kind": "time"}],
  "rules": [
-  {
-   "name": "ranks",
-   "kind": "ml_metric",
-   "columns": [
-    "score"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at close",
-   "promise": "area under the ROC curve at least 0.7",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "batch",
-   "measure": {
-    "form": "metric",
-    "of": "auc",
-    "over": 1,
-    "per": [],
-    "places": [],
-    "confidence": 0.95,
-    "early": false
-   },
-   "warn_low": 0.7,
-   "warn_high": null,
-   "reject_low": null,
-   "reject_high": null
-  },
-  {
-   "name": "is_right",
-   "kind": "ml_metric",
-   "columns": [
-    "score"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at close",
-   "promise": "accuracy at least 0.8 over 3 batches for each plan, country",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "batch",
-   "measure": {
-    "form": "metric",
-    "of": "accuracy",
-    "over": 3,
-    "per": [
-     "plan",
-     "country"
-    ],
-    "places": [
-     0,
-     1
-    ],
-    "confidence": 0.99,
-    "early": false
-   },
-   "warn_low": 0.8,
-   "warn_high": null,
-   "reject_low": null,
-   "reject_high": null
-  },
-  {
-   "name": "loses_little",
-   "kind": "ml_metric",
-   "columns": [
-    "score"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at close",
-   "promise": "logarithmic loss at most 0.6",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "batch",
-   "measure": {
-    "form": "metric",
-    "of": "log_loss",
-    "over": 1,
-    "per": [],
-    "places": [],
-    "confidence": 0.95,
-    "early": false
-   },
-   "warn_low": null,
-   "warn_high": 0.6,
-   "reject_low": null,
-   "reject_high": null
-  },
-  {
-   "name": "labels_come",
-   "kind": "ml_metric",
-   "columns": [
-    "score"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at close",
-   "promise": "share of predictions with a label at least 0.9",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "batch",
-   "measure": {
-    "form": "metric",
-    "of": "label_coverage",
-    "over": 1,
-    "per": [],
-    "places": [],
-    "confidence": 0.95,
-    "early": false
-   },
-   "warn_low": 0.9,
-   "warn_high": null,
-   "reject_low": null,
-   "reject_high": null
-  },
-  {
-   "name": "should_be_right",
-   "kind": "ml_metric",
-   "columns": [
-    "score"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at close",
-   "promise": "accuracy expected from the scores at least 0.6",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "batch",
-   "measure": {
-    "form": "metric",
-    "of": "expected_accuracy",
-    "over": 1,
-    "per": [],
-    "places": [],
-    "confidence": 0.95,
-    "early": true
-   },
-   "warn_low": 0.6,
-   "warn_high": null,
-   "reject_low": null,
-   "reject_high": null
-  }
- ],
- "tasks": [],
- "fingerprint": "a6ce797b2e6644d4"
-}'::jsonb);
+  {"name": "ranks", "kind": "ml_metric", "columns": ["score"], "on_breach": "warn", "mechanism": "at close",
+   "promise": "area under the ROC curve at least 0.7", "scope": "batch",
+   "measure": {"form": "metric", "of": "auc", "over": 1, "per": [], "places": [], "confidence": 0.95, "early": false}, "warn_low": 0.7},
+  {"name": "is_right", "kind": "ml_metric", "columns": ["score"], "on_breach": "warn", "mechanism": "at close",
+   "promise": "accuracy at least 0.8 over 3 batches for each plan, country", "scope": "batch",
+   "measure": {"form": "metric", "of": "accuracy", "over": 3, "per": ["plan", "country"], "places": [0, 1], "confidence": 0.99, "early": false},
+   "warn_low": 0.8},
+  {"name": "loses_little", "kind": "ml_metric", "columns": ["score"], "on_breach": "warn", "mechanism": "at close",
+   "promise": "logarithmic loss at most 0.6", "scope": "batch",
+   "measure": {"form": "metric", "of": "log_loss", "over": 1, "per": [], "places": [], "confidence": 0.95, "early": false},
+   "warn_high": 0.6},
+  {"name": "labels_come", "kind": "ml_metric", "columns": ["score"], "on_breach": "warn", "mechanism": "at close",
+   "promise": "share of predictions with a label at least 0.9", "scope": "batch",
+   "measure": {"form": "metric", "of": "label_coverage", "over": 1, "per": [], "places": [], "confidence": 0.95, "early": false},
+   "warn_low": 0.9},
+  {"name": "should_be_right", "kind": "ml_metric", "columns": ["score"], "on_breach": "warn", "mechanism": "at close",
+   "promise": "accuracy expected from the scores at least 0.6", "scope": "batch",
+   "measure": {"form": "metric", "of": "expected_accuracy", "over": 1, "per": [], "places": [], "confidence": 0.95, "early": true},
+   "warn_low": 0.6}],
+ "fingerprint": "19ecccc2ef0ce9d1"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

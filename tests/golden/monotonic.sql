@@ -348,144 +348,44 @@ ALTER FUNCTION pgslo_gen.features__user_stats__rule_spend_falls(text) SET gin_fu
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__rule_spend_falls(text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.user_stats",
+SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "relation": "features.user_stats",
  "owner": "growth-platform",
- "description": null,
- "key": [
-  "user_id",
-  "feature_date"
- ],
+ "key": ["user_id", "feature_date"],
  "writes": "bulk",
- "batch_every": null,
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": "features__user_stats__recount",
- "judge": null,
  "batch_column": "feature_date",
  "sensitivity": 1.0,
  "watched": [
-  {
-   "name": "user_id",
-   "kind": "number"
-  },
-  {
-   "name": "age",
-   "kind": "number"
-  },
-  {
-   "name": "clicks",
-   "kind": "number"
-  },
-  {
-   "name": "score",
-   "kind": "number"
-  },
-  {
-   "name": "spend",
-   "kind": "number"
-  },
-  {
-   "name": "country",
-   "kind": "text"
-  },
-  {
-   "name": "plan",
-   "kind": "text"
-  },
-  {
-   "name": "email",
-   "kind": "text"
-  },
-  {
-   "name": "phone",
-   "kind": "text"
-  },
-  {
-   "name": "shop",
-   "kind": "number"
-  },
-  {
-   "name": "sku",
-   "kind": "text"
-  },
-  {
-   "name": "campaign",
-   "kind": "text"
-  },
-  {
-   "name": "signed_up_at",
-   "kind": "time"
-  },
-  {
-   "name": "last_seen_at",
-   "kind": "time"
-  }
- ],
+  {"name": "user_id", "kind": "number"},
+  {"name": "age", "kind": "number"},
+  {"name": "clicks", "kind": "number"},
+  {"name": "score", "kind": "number"},
+  {"name": "spend", "kind": "number"},
+  {"name": "country", "kind": "text"},
+  {"name": "plan", "kind": "text"},
+  {"name": "email", "kind": "text"},
+  {"name": "phone", "kind": "text"},
+  {"name": "shop", "kind": "number"},
+  {"name": "sku", "kind": "text"},
+  {"name": "campaign", "kind": "text"},
+  {"name": "signed_up_at", "kind": "time"},
+  {"name": "last_seen_at", "kind": "time"}],
  "rules": [
-  {
-   "name": "clicks_monotonic",
-   "kind": "monotonic",
-   "columns": [
-    "clicks"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at close",
-   "promise": "clicks rising by signed_up_at for each shop",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "batch",
-   "measure": {
-    "form": "failures",
-    "function": "features__user_stats__rule_clicks_monotonic",
-    "said": "rows out of order",
-    "said_of_one": "row out of order"
-   },
-   "warn_low": null,
-   "warn_high": 0.0,
-   "reject_low": null,
-   "reject_high": null
-  },
-  {
-   "name": "spend_falls",
-   "kind": "monotonic",
-   "columns": [
-    "spend"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at close",
-   "promise": "spend strictly falling by signed_up_at, user_id",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "batch",
-   "measure": {
-    "form": "failures",
-    "function": "features__user_stats__rule_spend_falls",
-    "said": "rows out of order",
-    "said_of_one": "row out of order"
-   },
-   "warn_low": null,
-   "warn_high": 0.0,
-   "reject_low": null,
-   "reject_high": null
-  }
- ],
- "tasks": [],
- "fingerprint": "2ff561d92f45927b"
-}'::jsonb);
+  {"name": "clicks_monotonic", "kind": "monotonic", "columns": ["clicks"], "on_breach": "warn", "mechanism": "at close",
+   "promise": "clicks rising by signed_up_at for each shop", "scope": "batch",
+   "measure": {"form": "failures", "function": "features__user_stats__rule_clicks_monotonic", "said": "rows out of order", "said_of_one": "row out of order"},
+   "warn_high": 0.0},
+  {"name": "spend_falls", "kind": "monotonic", "columns": ["spend"], "on_breach": "warn", "mechanism": "at close",
+   "promise": "spend strictly falling by signed_up_at, user_id", "scope": "batch",
+   "measure": {"form": "failures", "function": "features__user_stats__rule_spend_falls", "said": "rows out of order", "said_of_one": "row out of order"},
+   "warn_high": 0.0}],
+ "fingerprint": "21b35e26b25f4c5b"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -748,20 +748,13 @@ ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET gin_fuzzy_s
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register( E'{
- "name": "features.user_stats",
+SELECT pgslo_catalog.register( E'{"name": "features.user_stats",
  "relation": "features.user_stats",
  "owner": "growth-platform",
- "description": null,
- "key": [
-  "user_id",
-  "feature_date"
- ],
+ "key": ["user_id", "feature_date"],
  "writes": "bulk",
- "batch_every": null,
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -769,80 +762,16 @@ SELECT pgslo_catalog.register( E'{
  "judge": "features__user_stats__judge",
  "batch_column": "feature_date",
  "sensitivity": 1.0,
- "watched": [],
  "rules": [
-  {
-   "name": "country_not_accepted_values",
-   "kind": "not_accepted_values",
-   "columns": [
-    "country"
-   ],
-   "on_breach": "reject",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "country none of unknown, n/a, \\"\\"",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "age_not_accepted_values",
-   "kind": "not_accepted_values",
-   "columns": [
-    "age"
-   ],
-   "on_breach": "quarantine",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "row trigger",
-   "promise": "age none of -1, 999",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "email_not_accepted_values",
-   "kind": "not_accepted_values",
-   "columns": [
-    "email"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "email none of test@example.com",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "score_not_accepted_values",
-   "kind": "not_accepted_values",
-   "columns": [
-    "score"
-   ],
-   "on_breach": "flag",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "score none of -1, 0.1",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  }
- ],
- "tasks": [],
- "fingerprint": "7e1fc99ccf8450a4"
-}'::jsonb);
+  {"name": "country_not_accepted_values", "kind": "not_accepted_values", "columns": ["country"], "on_breach": "reject",
+   "mechanism": "statement trigger", "promise": "country none of unknown, n/a, \\"\\""},
+  {"name": "age_not_accepted_values", "kind": "not_accepted_values", "columns": ["age"], "on_breach": "quarantine",
+   "mechanism": "row trigger", "promise": "age none of -1, 999"},
+  {"name": "email_not_accepted_values", "kind": "not_accepted_values", "columns": ["email"], "on_breach": "warn",
+   "mechanism": "statement trigger", "promise": "email none of test@example.com"},
+  {"name": "score_not_accepted_values", "kind": "not_accepted_values", "columns": ["score"], "on_breach": "flag",
+   "mechanism": "statement trigger", "promise": "score none of -1, 0.1"}],
+ "fingerprint": "bb86b9da58c40d3f"}'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

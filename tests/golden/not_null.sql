@@ -749,20 +749,13 @@ ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET gin_fuzzy_s
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.user_stats",
+SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "relation": "features.user_stats",
  "owner": "growth-platform",
- "description": null,
- "key": [
-  "user_id",
-  "feature_date"
- ],
+ "key": ["user_id", "feature_date"],
  "writes": "bulk",
- "batch_every": null,
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -770,110 +763,18 @@ SELECT pgslo_catalog.register('{
  "judge": "features__user_stats__judge",
  "batch_column": "feature_date",
  "sensitivity": 1.0,
- "watched": [],
  "rules": [
-  {
-   "name": "age_not_null",
-   "kind": "not_null",
-   "columns": [
-    "age"
-   ],
-   "on_breach": "reject",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "native",
-   "promise": "age not null",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row",
-   "rests_on": {
-    "kind": "not_null",
-    "columns": [
-     "age"
-    ],
-    "object": {
-     "kind": "not_null",
-     "names": [
-      "age"
-     ]
-    }
-   }
-  },
-  {
-   "name": "country_not_null",
-   "kind": "not_null",
-   "columns": [
-    "country",
-    "shop"
-   ],
-   "on_breach": "reject",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "country not null, where shop IS NOT NULL",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "clicks_not_null",
-   "kind": "not_null",
-   "columns": [
-    "clicks"
-   ],
-   "on_breach": "quarantine",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "row trigger",
-   "promise": "clicks not null",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "email_not_null",
-   "kind": "not_null",
-   "columns": [
-    "email"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "email not null",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "phone_not_null",
-   "kind": "not_null",
-   "columns": [
-    "phone"
-   ],
-   "on_breach": "flag",
-   "at_least": 0.9,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "phone not null, in at least 90 % of a batch''s rows",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  }
- ],
- "tasks": [],
- "fingerprint": "a6eb7aa0c235caef"
-}'::jsonb);
+  {"name": "age_not_null", "kind": "not_null", "columns": ["age"], "on_breach": "reject", "mechanism": "native",
+   "promise": "age not null", "rests_on": {"kind": "not_null", "columns": ["age"], "object": {"kind": "not_null", "names": ["age"]}}},
+  {"name": "country_not_null", "kind": "not_null", "columns": ["country", "shop"], "on_breach": "reject",
+   "mechanism": "statement trigger", "promise": "country not null, where shop IS NOT NULL"},
+  {"name": "clicks_not_null", "kind": "not_null", "columns": ["clicks"], "on_breach": "quarantine", "mechanism": "row trigger",
+   "promise": "clicks not null"},
+  {"name": "email_not_null", "kind": "not_null", "columns": ["email"], "on_breach": "warn", "mechanism": "statement trigger",
+   "promise": "email not null"},
+  {"name": "phone_not_null", "kind": "not_null", "columns": ["phone"], "on_breach": "flag", "at_least": 0.9,
+   "mechanism": "statement trigger", "promise": "phone not null, in at least 90 % of a batch''s rows"}],
+ "fingerprint": "50b560c01b538d35"}'::jsonb);
 
 -- create not_null age ON features.user_stats: NOT NULL costs a write nothing and no writer gets round it; its error is PostgreSQL's own (23502).
 -- Locks: ACCESS EXCLUSIVE on features.user_stats (for a moment; new rows are held to it from here on).

@@ -808,20 +808,13 @@ ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET gin_fuzzy_s
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.user_stats",
+SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "relation": "features.user_stats",
  "owner": "growth-platform",
- "description": null,
- "key": [
-  "user_id",
-  "feature_date"
- ],
+ "key": ["user_id", "feature_date"],
  "writes": "bulk",
- "batch_every": null,
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -829,98 +822,18 @@ SELECT pgslo_catalog.register('{
  "judge": "features__user_stats__judge",
  "batch_column": "feature_date",
  "sensitivity": 1.0,
- "watched": [],
  "rules": [
-  {
-   "name": "age_range",
-   "kind": "range",
-   "columns": [
-    "age"
-   ],
-   "on_breach": "reject",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "age between 0 and 120",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "clicks_range",
-   "kind": "range",
-   "columns": [
-    "clicks"
-   ],
-   "on_breach": "quarantine",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "row trigger",
-   "promise": "clicks of at least 0",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "score_range",
-   "kind": "range",
-   "columns": [
-    "score"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "score between 0.1 and 0.9",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "spend_range",
-   "kind": "range",
-   "columns": [
-    "spend"
-   ],
-   "on_breach": "repair",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "repair trigger",
-   "promise": "spend between 0 and 100000",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "signed_up_at_range",
-   "kind": "range",
-   "columns": [
-    "signed_up_at",
-    "plan"
-   ],
-   "on_breach": "flag",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "signed_up_at of at least 2015-01-01 00:00:00+00, where plan = ''pro''",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  }
- ],
- "tasks": [],
- "fingerprint": "86a877681e415ffd"
-}'::jsonb);
+  {"name": "age_range", "kind": "range", "columns": ["age"], "on_breach": "reject", "mechanism": "statement trigger",
+   "promise": "age between 0 and 120"},
+  {"name": "clicks_range", "kind": "range", "columns": ["clicks"], "on_breach": "quarantine", "mechanism": "row trigger",
+   "promise": "clicks of at least 0"},
+  {"name": "score_range", "kind": "range", "columns": ["score"], "on_breach": "warn", "mechanism": "statement trigger",
+   "promise": "score between 0.1 and 0.9"},
+  {"name": "spend_range", "kind": "range", "columns": ["spend"], "on_breach": "repair", "mechanism": "repair trigger",
+   "promise": "spend between 0 and 100000"},
+  {"name": "signed_up_at_range", "kind": "range", "columns": ["signed_up_at", "plan"], "on_breach": "flag",
+   "mechanism": "statement trigger", "promise": "signed_up_at of at least 2015-01-01 00:00:00+00, where plan = ''pro''"}],
+ "fingerprint": "faa3e61aef7f950b"}'::jsonb);
 
 -- create trigger pgslo_100_repair_row ON features.user_stats: only a BEFORE ROW trigger can change the row.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

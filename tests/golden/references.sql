@@ -657,20 +657,13 @@ ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET gin_fuzzy_s
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.user_stats",
+SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "relation": "features.user_stats",
  "owner": "growth-platform",
- "description": null,
- "key": [
-  "user_id",
-  "feature_date"
- ],
+ "key": ["user_id", "feature_date"],
  "writes": "bulk",
- "batch_every": null,
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -678,110 +671,18 @@ SELECT pgslo_catalog.register('{
  "judge": "features__user_stats__judge",
  "batch_column": "feature_date",
  "sensitivity": 1.0,
- "reads": [
-  [
-   "dim",
-   "campaign",
-   false
-  ],
-  [
-   "dim",
-   "product",
-   false
-  ]
- ],
- "watched": [],
+ "reads": [["dim", "campaign", false], ["dim", "product", false]],
  "rules": [
-  {
-   "name": "country_references",
-   "kind": "references",
-   "columns": [
-    "country"
-   ],
-   "on_breach": "reject",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "native",
+  {"name": "country_references", "kind": "references", "columns": ["country"], "on_breach": "reject", "mechanism": "native",
    "promise": "country present in dim.country (code)",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row",
-   "rests_on": {
-    "kind": "foreign_key",
-    "columns": [
-     "country"
-    ],
-    "table": [
-     "dim",
-     "country"
-    ],
-    "object": {
-     "kind": "foreign_key",
-     "names": [
-      "pgslo__country_references"
-     ]
-    }
-   }
-  },
-  {
-   "name": "campaign_references",
-   "kind": "references",
-   "columns": [
-    "campaign"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "campaign present in dim.campaign (campaign)",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "product_is_known",
-   "kind": "references",
-   "columns": [
-    "shop",
-    "sku"
-   ],
-   "on_breach": "quarantine",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "row trigger",
-   "promise": "shop, sku present in dim.product (shop, sku)",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "plan_is_a_campaign",
-   "kind": "references",
-   "columns": [
-    "plan",
-    "shop"
-   ],
-   "on_breach": "flag",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "plan present in dim.campaign (campaign), where shop = 1",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  }
- ],
- "tasks": [],
- "fingerprint": "490cbec942452abe"
-}'::jsonb);
+   "rests_on": {"kind": "foreign_key", "columns": ["country"], "table": ["dim", "country"], "object": {"kind": "foreign_key", "names": ["pgslo__country_references"]}}},
+  {"name": "campaign_references", "kind": "references", "columns": ["campaign"], "on_breach": "warn", "mechanism": "statement trigger",
+   "promise": "campaign present in dim.campaign (campaign)"},
+  {"name": "product_is_known", "kind": "references", "columns": ["shop", "sku"], "on_breach": "quarantine", "mechanism": "row trigger",
+   "promise": "shop, sku present in dim.product (shop, sku)"},
+  {"name": "plan_is_a_campaign", "kind": "references", "columns": ["plan", "shop"], "on_breach": "flag",
+   "mechanism": "statement trigger", "promise": "plan present in dim.campaign (campaign), where shop = 1"}],
+ "fingerprint": "aff977ef2408a14f"}'::jsonb);
 
 -- create foreign_key pgslo__country_references ON features.user_stats: only a foreign key holds against deletes in the other table; its error is PostgreSQL's own (23503).
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats, dim.country (for a moment; new rows are held to it from here on).

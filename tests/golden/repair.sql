@@ -619,137 +619,33 @@ COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() IS 'pgslo
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.user_stats",
+SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "relation": "features.user_stats",
  "owner": "growth-platform",
- "description": null,
- "key": [
-  "user_id",
-  "feature_date"
- ],
+ "key": ["user_id", "feature_date"],
  "writes": "bulk",
- "batch_every": null,
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": "features__user_stats__recount",
- "judge": null,
  "batch_column": "feature_date",
  "sensitivity": 1.0,
- "watched": [],
  "rules": [
-  {
-   "name": "age_repair",
-   "kind": "repair",
-   "columns": [
-    "age"
-   ],
-   "on_breach": "repair",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "repair trigger",
-   "promise": "age repaired before it is judged",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "score_repair",
-   "kind": "repair",
-   "columns": [
-    "score"
-   ],
-   "on_breach": "repair",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "repair trigger",
-   "promise": "score repaired before it is judged",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "spend_repair",
-   "kind": "repair",
-   "columns": [
-    "spend",
-    "shop"
-   ],
-   "on_breach": "repair",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "repair trigger",
-   "promise": "spend repaired before it is judged, where shop = 1",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "country_repair",
-   "kind": "repair",
-   "columns": [
-    "country"
-   ],
-   "on_breach": "repair",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "repair trigger",
-   "promise": "country repaired before it is judged",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "country_accepted_values",
-   "kind": "accepted_values",
-   "columns": [
-    "country"
-   ],
-   "on_breach": "reject",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "country one of us, de, fr, gb",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "last_seen_at_repair",
-   "kind": "repair",
-   "columns": [
-    "last_seen_at",
-    "signed_up_at"
-   ],
-   "on_breach": "repair",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "repair trigger",
-   "promise": "last_seen_at repaired before it is judged",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  }
- ],
- "tasks": [],
- "fingerprint": "08264b9ce45239a3"
-}'::jsonb);
+  {"name": "age_repair", "kind": "repair", "columns": ["age"], "on_breach": "repair", "mechanism": "repair trigger",
+   "promise": "age repaired before it is judged"},
+  {"name": "score_repair", "kind": "repair", "columns": ["score"], "on_breach": "repair", "mechanism": "repair trigger",
+   "promise": "score repaired before it is judged"},
+  {"name": "spend_repair", "kind": "repair", "columns": ["spend", "shop"], "on_breach": "repair", "mechanism": "repair trigger",
+   "promise": "spend repaired before it is judged, where shop = 1"},
+  {"name": "country_repair", "kind": "repair", "columns": ["country"], "on_breach": "repair", "mechanism": "repair trigger",
+   "promise": "country repaired before it is judged"},
+  {"name": "country_accepted_values", "kind": "accepted_values", "columns": ["country"], "on_breach": "reject",
+   "mechanism": "statement trigger", "promise": "country one of us, de, fr, gb"},
+  {"name": "last_seen_at_repair", "kind": "repair", "columns": ["last_seen_at", "signed_up_at"], "on_breach": "repair",
+   "mechanism": "repair trigger", "promise": "last_seen_at repaired before it is judged"}],
+ "fingerprint": "d2929e2b678513ea"}'::jsonb);
 
 -- create trigger pgslo_100_repair_row ON features.user_stats: only a BEFORE ROW trigger can change the row.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

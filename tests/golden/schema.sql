@@ -30,57 +30,23 @@ COMMENT ON FUNCTION pgslo_gen.features__user_stats__schema() IS 'pgslo 97e7b4436
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__schema() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.user_stats",
+SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "relation": "features.user_stats",
  "owner": "growth-platform",
- "description": null,
- "key": [
-  "user_id",
-  "feature_date"
- ],
+ "key": ["user_id", "feature_date"],
  "writes": "bulk",
- "batch_every": null,
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
- "schema": {
-  "columns": {
-   "user_id": "bigint",
-   "feature_date": "date",
-   "age": "integer",
-   "spend": "numeric(12,2)",
-   "signed_up_at": "timestamp with time zone"
-  },
-  "extra": "allow"
- },
+ "schema": {"columns": {"user_id": "bigint", "feature_date": "date", "age": "integer", "spend": "numeric(12,2)", "signed_up_at": "timestamp with time zone"}, "extra": "allow"},
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
- "recount": null,
- "judge": null,
  "batch_column": "feature_date",
  "sensitivity": 1.0,
- "watched": [],
  "rules": [
-  {
-   "name": "schema",
-   "kind": "schema",
-   "columns": [],
-   "on_breach": "reject",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "schema trigger",
-   "promise": "the columns and types of the definition",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  }
- ],
- "tasks": [],
- "fingerprint": "4014ffebc308c010"
-}'::jsonb);
+  {"name": "schema", "kind": "schema", "on_breach": "reject", "mechanism": "schema trigger",
+   "promise": "the columns and types of the definition"}],
+ "fingerprint": "d46d7552d01ed645"}'::jsonb);
 
 -- create trigger pgslo_300_schema_statement ON features.user_stats: a BEFORE STATEMENT trigger: one look a statement, not a row.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

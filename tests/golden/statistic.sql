@@ -505,302 +505,62 @@ COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() IS 'pgslo
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__truncate_measure() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.user_stats",
+SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "relation": "features.user_stats",
  "owner": "growth-platform",
- "description": null,
- "key": [
-  "user_id",
-  "feature_date"
- ],
+ "key": ["user_id", "feature_date"],
  "writes": "bulk",
- "batch_every": null,
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
  "recount": "features__user_stats__recount",
- "judge": null,
  "batch_column": "feature_date",
  "sensitivity": 1.0,
- "tallies": [
-  "finite of age",
-  "sum of age",
-  "finite of spend",
-  "zero of spend",
-  "finite of spend where 25ecb8d5",
-  "sum of spend where 25ecb8d5",
-  "squares of spend where 25ecb8d5"
- ],
+ "tallies": ["finite of age", "sum of age", "finite of spend", "zero of spend", "finite of spend where 25ecb8d5", "sum of spend where 25ecb8d5", "squares of spend where 25ecb8d5"],
  "watched": [
-  {
-   "name": "user_id",
-   "kind": "number"
-  },
-  {
-   "name": "age",
-   "kind": "number"
-  },
-  {
-   "name": "clicks",
-   "kind": "number"
-  },
-  {
-   "name": "score",
-   "kind": "number"
-  },
-  {
-   "name": "spend",
-   "kind": "number"
-  },
-  {
-   "name": "country",
-   "kind": "text"
-  },
-  {
-   "name": "plan",
-   "kind": "text"
-  },
-  {
-   "name": "email",
-   "kind": "text"
-  },
-  {
-   "name": "phone",
-   "kind": "text"
-  },
-  {
-   "name": "shop",
-   "kind": "number"
-  },
-  {
-   "name": "sku",
-   "kind": "text"
-  },
-  {
-   "name": "campaign",
-   "kind": "text"
-  },
-  {
-   "name": "signed_up_at",
-   "kind": "time"
-  },
-  {
-   "name": "last_seen_at",
-   "kind": "time"
-  }
- ],
+  {"name": "user_id", "kind": "number"},
+  {"name": "age", "kind": "number"},
+  {"name": "clicks", "kind": "number"},
+  {"name": "score", "kind": "number"},
+  {"name": "spend", "kind": "number"},
+  {"name": "country", "kind": "text"},
+  {"name": "plan", "kind": "text"},
+  {"name": "email", "kind": "text"},
+  {"name": "phone", "kind": "text"},
+  {"name": "shop", "kind": "number"},
+  {"name": "sku", "kind": "text"},
+  {"name": "campaign", "kind": "text"},
+  {"name": "signed_up_at", "kind": "time"},
+  {"name": "last_seen_at", "kind": "time"}],
  "rules": [
-  {
-   "name": "age_statistic",
-   "kind": "statistic",
-   "columns": [
-    "age"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at close",
-   "promise": "mean of age between 20 and 60",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "batch",
-   "measure": {
-    "form": "statistic",
-    "of": "mean",
-    "column": "age",
-    "said": "mean",
-    "count": "finite of age",
-    "sum": "sum of age"
-   },
-   "warn_low": 20.0,
-   "warn_high": 60.0,
-   "reject_low": null,
-   "reject_high": 200.0
-  },
-  {
-   "name": "age_statistic_2",
-   "kind": "statistic",
-   "columns": [
-    "age"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at close",
-   "promise": "median of age between 20 and 60",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "batch",
-   "measure": {
-    "form": "statistic",
-    "of": "median",
-    "column": "age",
-    "said": "median",
-    "quantile": 0.5
-   },
-   "warn_low": 20.0,
-   "warn_high": 60.0,
-   "reject_low": null,
-   "reject_high": null
-  },
-  {
-   "name": "spend_statistic",
-   "kind": "statistic",
-   "columns": [
-    "spend"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at close",
-   "promise": "zero share of spend at most 0.5",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "batch",
-   "measure": {
-    "form": "statistic",
-    "of": "zero_share",
-    "column": "spend",
-    "said": "zero share",
-    "count": "finite of spend",
-    "sum": "zero of spend"
-   },
-   "warn_low": null,
-   "warn_high": 0.5,
-   "reject_low": null,
-   "reject_high": null
-  },
-  {
-   "name": "spend_statistic_2",
-   "kind": "statistic",
-   "columns": [
-    "spend"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at close",
-   "promise": "stddev of spend at most 1,000, where plan = ''pro''",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "batch",
-   "measure": {
-    "form": "statistic",
-    "of": "stddev",
-    "column": "spend",
-    "said": "stddev",
-    "count": "finite of spend where 25ecb8d5",
-    "sum": "sum of spend where 25ecb8d5",
-    "squares": "squares of spend where 25ecb8d5",
-    "where": [
-     "plan"
-    ]
-   },
-   "warn_low": null,
-   "warn_high": 1000.0,
-   "reject_low": null,
-   "reject_high": null
-  },
-  {
-   "name": "spend_statistic_3",
-   "kind": "statistic",
-   "columns": [
-    "spend"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at close",
-   "promise": "0.95 quantile of spend at most 500",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "batch",
-   "measure": {
-    "form": "statistic",
-    "of": "quantile",
-    "column": "spend",
-    "said": "0.95 quantile",
-    "quantile": 0.95
-   },
-   "warn_low": null,
-   "warn_high": 500.0,
-   "reject_low": null,
-   "reject_high": null
-  },
-  {
-   "name": "country_statistic",
-   "kind": "statistic",
-   "columns": [
-    "country"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at close",
-   "promise": "top share of country at most 0.8",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "batch",
-   "measure": {
-    "form": "statistic",
-    "of": "top_share",
-    "column": "country",
-    "said": "top share",
-    "quantile": null
-   },
-   "warn_low": null,
-   "warn_high": 0.8,
-   "reject_low": null,
-   "reject_high": null
-  },
-  {
-   "name": "country_statistic_2",
-   "kind": "statistic",
-   "columns": [
-    "country"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at close",
-   "promise": "distinct of country at least 2",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "batch",
-   "measure": {
-    "form": "statistic",
-    "of": "distinct",
-    "column": "country",
-    "said": "distinct",
-    "quantile": null
-   },
-   "warn_low": 2.0,
-   "warn_high": null,
-   "reject_low": null,
-   "reject_high": null
-  }
- ],
- "tasks": [],
- "fingerprint": "9851d6128652a21c"
-}'::jsonb);
+  {"name": "age_statistic", "kind": "statistic", "columns": ["age"], "on_breach": "warn", "mechanism": "at close",
+   "promise": "mean of age between 20 and 60", "scope": "batch",
+   "measure": {"form": "statistic", "of": "mean", "column": "age", "said": "mean", "count": "finite of age", "sum": "sum of age"},
+   "warn_low": 20.0, "warn_high": 60.0, "reject_high": 200.0},
+  {"name": "age_statistic_2", "kind": "statistic", "columns": ["age"], "on_breach": "warn", "mechanism": "at close",
+   "promise": "median of age between 20 and 60", "scope": "batch",
+   "measure": {"form": "statistic", "of": "median", "column": "age", "said": "median", "quantile": 0.5}, "warn_low": 20.0,
+   "warn_high": 60.0},
+  {"name": "spend_statistic", "kind": "statistic", "columns": ["spend"], "on_breach": "warn", "mechanism": "at close",
+   "promise": "zero share of spend at most 0.5", "scope": "batch",
+   "measure": {"form": "statistic", "of": "zero_share", "column": "spend", "said": "zero share", "count": "finite of spend", "sum": "zero of spend"},
+   "warn_high": 0.5},
+  {"name": "spend_statistic_2", "kind": "statistic", "columns": ["spend"], "on_breach": "warn", "mechanism": "at close",
+   "promise": "stddev of spend at most 1,000, where plan = ''pro''", "scope": "batch",
+   "measure": {"form": "statistic", "of": "stddev", "column": "spend", "said": "stddev", "count": "finite of spend where 25ecb8d5", "sum": "sum of spend where 25ecb8d5", "squares": "squares of spend where 25ecb8d5", "where": ["plan"]},
+   "warn_high": 1000.0},
+  {"name": "spend_statistic_3", "kind": "statistic", "columns": ["spend"], "on_breach": "warn", "mechanism": "at close",
+   "promise": "0.95 quantile of spend at most 500", "scope": "batch",
+   "measure": {"form": "statistic", "of": "quantile", "column": "spend", "said": "0.95 quantile", "quantile": 0.95}, "warn_high": 500.0},
+  {"name": "country_statistic", "kind": "statistic", "columns": ["country"], "on_breach": "warn", "mechanism": "at close",
+   "promise": "top share of country at most 0.8", "scope": "batch",
+   "measure": {"form": "statistic", "of": "top_share", "column": "country", "said": "top share", "quantile": null}, "warn_high": 0.8},
+  {"name": "country_statistic_2", "kind": "statistic", "columns": ["country"], "on_breach": "warn", "mechanism": "at close",
+   "promise": "distinct of country at least 2", "scope": "batch",
+   "measure": {"form": "statistic", "of": "distinct", "column": "country", "said": "distinct", "quantile": null}, "warn_low": 2.0}],
+ "fingerprint": "f2da425ffc87e9aa"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

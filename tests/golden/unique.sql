@@ -658,20 +658,13 @@ ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET gin_fuzzy_s
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.user_stats",
+SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "relation": "features.user_stats",
  "owner": "growth-platform",
- "description": null,
- "key": [
-  "user_id",
-  "feature_date"
- ],
+ "key": ["user_id", "feature_date"],
  "writes": "bulk",
- "batch_every": null,
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -679,115 +672,19 @@ SELECT pgslo_catalog.register('{
  "judge": "features__user_stats__judge",
  "batch_column": "feature_date",
  "sensitivity": 1.0,
- "watched": [],
  "rules": [
-  {
-   "name": "email_unique",
-   "kind": "unique",
-   "columns": [
-    "email"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "no two rows with the same email",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "campaign_unique",
-   "kind": "unique",
-   "columns": [
-    "campaign",
-    "plan"
-   ],
-   "on_breach": "quarantine",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "row trigger",
-   "promise": "no two rows with the same campaign, where plan = ''pro''",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "campaign_unique_2",
-   "kind": "unique",
-   "columns": [
-    "campaign"
-   ],
-   "on_breach": "flag",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "statement trigger",
-   "promise": "no two rows with the same campaign",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  },
-  {
-   "name": "one_phone_a_day",
-   "kind": "unique",
-   "columns": [
-    "phone",
-    "feature_date"
-   ],
-   "on_breach": "reject",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "native",
+  {"name": "email_unique", "kind": "unique", "columns": ["email"], "on_breach": "warn", "mechanism": "statement trigger",
+   "promise": "no two rows with the same email"},
+  {"name": "campaign_unique", "kind": "unique", "columns": ["campaign", "plan"], "on_breach": "quarantine", "mechanism": "row trigger",
+   "promise": "no two rows with the same campaign, where plan = ''pro''"},
+  {"name": "campaign_unique_2", "kind": "unique", "columns": ["campaign"], "on_breach": "flag", "mechanism": "statement trigger",
+   "promise": "no two rows with the same campaign"},
+  {"name": "one_phone_a_day", "kind": "unique", "columns": ["phone", "feature_date"], "on_breach": "reject", "mechanism": "native",
    "promise": "no two rows with the same phone, feature_date",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row",
-   "rests_on": {
-    "kind": "unique",
-    "columns": [
-     "phone",
-     "feature_date"
-    ],
-    "object": {
-     "kind": "unique_index",
-     "names": [
-      "features",
-      "pgslo__user_stats__one_phone_a_day"
-     ]
-    }
-   }
-  },
-  {
-   "name": "one_sku_in_a_shop",
-   "kind": "unique",
-   "columns": [
-    "shop",
-    "sku",
-    "plan"
-   ],
-   "on_breach": "reject",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "native",
-   "promise": "no two rows with the same shop, sku, where plan = ''pro''",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "row"
-  }
- ],
- "tasks": [],
- "fingerprint": "b0a8e44555c70130"
-}'::jsonb);
+   "rests_on": {"kind": "unique", "columns": ["phone", "feature_date"], "object": {"kind": "unique_index", "names": ["features", "pgslo__user_stats__one_phone_a_day"]}}},
+  {"name": "one_sku_in_a_shop", "kind": "unique", "columns": ["shop", "sku", "plan"], "on_breach": "reject", "mechanism": "native",
+   "promise": "no two rows with the same shop, sku, where plan = ''pro''"}],
+ "fingerprint": "355923512c0e9398"}'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from pgslo import sql
 from pgslo.compile.artifact import Artifact, Statement
 from pgslo.compile.part import Part
+from pgslo.compile.snippets.documents import document
 from pgslo.compile.snippets.literals import seconds
 from pgslo.compile.table import reading
 from pgslo.compile.table.batching import Batching
@@ -78,14 +78,12 @@ def registration(table: TableContext, so_far: Part) -> Part:
 
 def _artifact(table: TableContext, so_far: Part) -> Artifact:
     definition = table.definition
-    told = {**_stated(table), **so_far.registered, "rules": _in_order(definition, so_far.rules)}
+    said = {**_stated(table), **so_far.registered, "rules": _in_order(definition, so_far.rules)}
     if so_far.tallies:
-        told["tallies"] = [tally.name for tally in so_far.tallies]
-    document = {name: told[name] for name in _FIELDS if name in told}
-    plain = Artifact(
-        "registration", (definition.name,), definition.name, (Statement(_document(document)),), ""
-    )
-    text = sql.render("register", _Register(_document({**document, "fingerprint": plain.fingerprint})))
+        said["tallies"] = [tally.name for tally in so_far.tallies]
+    told = {name: said[name] for name in _FIELDS if name in said}
+    plain = Artifact("registration", (definition.name,), definition.name, (Statement(document(told)),), "")
+    text = sql.render("register", _Register(document({**told, "fingerprint": plain.fingerprint})))
     return Artifact(
         kind="registration",
         names=(definition.name,),
@@ -176,7 +174,3 @@ def _holidays(definition: Definition, batching: Batching) -> dict[str, object]:
             location=definition.place("holidays"),
         )
     return {}
-
-
-def _document(document: object) -> Sql:
-    return sql.literal(json.dumps(document, ensure_ascii=False, indent=1))

@@ -11,6 +11,8 @@ from pgslo.compile.choice import Choice
 from pgslo.compile.snippets.literals import seconds
 from pgslo.definition import rules
 
+#: What the runtime takes where the document says nothing.
+_SAMPLES = 10
 _UNMEASURED: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -30,13 +32,13 @@ def rule(choice: Choice, *, scope: str = "row", measured: Mapping[str, Any] = _U
         "on_breach": stated.on_breach,
         "at_least": stated.at_least,
         "at_most": stated.at_most,
-        "samples": stated.samples,
+        "samples": None if stated.samples == _SAMPLES else stated.samples,
         "mechanism": choice.mechanism,
         "promise": wording.promise(stated),
         "owner": stated.owner,
         "description": stated.description,
         "tags": stated.tags,
-        "scope": scope,
+        "scope": None if scope == "row" else scope,
     }
     if choice.rests_on is not None:
         told["rests_on"] = choice.rests_on

@@ -216,58 +216,24 @@ COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo b4017888e36d2b
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.staff",
+SELECT pgslo_catalog.register('{"name": "features.staff",
  "relation": "features.staff",
  "owner": "people",
- "description": null,
- "key": [
-  "id"
- ],
+ "key": ["id"],
  "writes": "stream",
  "batch_every": "3600 seconds",
- "batch_by": null,
- "batch_place": null,
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": false,
- "recount": null,
- "judge": null,
- "batch_column": null,
  "sensitivity": 1.0,
- "watched": [],
  "rules": [
-  {
-   "name": "shares_are_whole",
-   "kind": "adds_up_to",
-   "columns": [
-    "team",
-    "share"
-   ],
-   "on_breach": "reject",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at commit",
-   "promise": "share adding up to 1 within 0.001 for each team",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "assertion",
-   "measure": {
-    "form": "assertion",
-    "function": "features__staff__shares_are_whole__breaches"
-   }
-  }
- ],
- "tasks": [],
- "fingerprint": "b0030d0ec38910c6"
-}'::jsonb);
+  {"name": "shares_are_whole", "kind": "adds_up_to", "columns": ["team", "share"], "on_breach": "reject", "samples": 10,
+   "mechanism": "at commit", "promise": "share adding up to 1 within 0.001 for each team", "scope": "assertion",
+   "measure": {"form": "assertion", "function": "features__staff__shares_are_whole__breaches"}}],
+ "fingerprint": "59de79578aa863fc"}'::jsonb);
 
 -- create assertion features.staff.shares_are_whole: tells the runtime what the assertion depends on; then what is there is held to it.
-SELECT pgslo_catalog.declare_assertion('{
- "definition": "features.staff",
+SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",
  "assertion": "shares_are_whole",
  "function": "features__staff__shares_are_whole__breaches",
  "enforced": true,
@@ -277,21 +243,8 @@ SELECT pgslo_catalog.declare_assertion('{
  "buckets": 1024,
  "native": false,
  "dependencies": [
-  {
-   "relation": "features.staff",
-   "columns": [
-    "team",
-    "share"
-   ],
-   "events": [
-    "INSERT",
-    "UPDATE",
-    "DELETE"
-   ]
-  }
- ],
- "fingerprint": "cbe3062596522d4f"
-}'::jsonb);
+  {"relation": "features.staff", "columns": ["team", "share"], "events": ["INSERT", "UPDATE", "DELETE"]}],
+ "fingerprint": "ee7b6dc31782d7f4"}'::jsonb);
 
 -- create table features__staff__touched: keeps what a transaction touched until it commits.
 -- Groups that a transaction touched, until it commits: each row goes with the transaction that wrote it, so none has to survive a crash.

@@ -219,58 +219,24 @@ COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 0642d15bddee7a
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.staff",
+SELECT pgslo_catalog.register('{"name": "features.staff",
  "relation": "features.staff",
  "owner": "people",
- "description": null,
- "key": [
-  "id"
- ],
+ "key": ["id"],
  "writes": "stream",
  "batch_every": "3600 seconds",
- "batch_by": null,
- "batch_place": null,
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": false,
- "recount": null,
- "judge": null,
- "batch_column": null,
  "sensitivity": 1.0,
- "watched": [],
  "rules": [
-  {
-   "name": "joe_and_fred_earn_the_same",
-   "kind": "all_equal",
-   "columns": [
-    "salary",
-    "name"
-   ],
-   "on_breach": "reject",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at commit",
-   "promise": "the same salary in all rows, where name IN (''Joe'', ''Fred'')",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "assertion",
-   "measure": {
-    "form": "assertion",
-    "function": "features__staff__joe_and_fred_earn_the_same__breaches"
-   }
-  }
- ],
- "tasks": [],
- "fingerprint": "8240aab768bee849"
-}'::jsonb);
+  {"name": "joe_and_fred_earn_the_same", "kind": "all_equal", "columns": ["salary", "name"], "on_breach": "reject", "samples": 10,
+   "mechanism": "at commit", "promise": "the same salary in all rows, where name IN (''Joe'', ''Fred'')", "scope": "assertion",
+   "measure": {"form": "assertion", "function": "features__staff__joe_and_fred_earn_the_same__breaches"}}],
+ "fingerprint": "91c0a3512b153b73"}'::jsonb);
 
 -- create assertion features.staff.joe_and_fred_earn_the_same: tells the runtime what the assertion depends on; then what is there is held to it.
-SELECT pgslo_catalog.declare_assertion('{
- "definition": "features.staff",
+SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",
  "assertion": "joe_and_fred_earn_the_same",
  "function": "features__staff__joe_and_fred_earn_the_same__breaches",
  "enforced": true,
@@ -280,20 +246,8 @@ SELECT pgslo_catalog.declare_assertion('{
  "buckets": 1,
  "native": false,
  "dependencies": [
-  {
-   "relation": "features.staff",
-   "columns": [
-    "salary",
-    "name"
-   ],
-   "events": [
-    "INSERT",
-    "UPDATE"
-   ]
-  }
- ],
- "fingerprint": "e955e947fe7010e5"
-}'::jsonb);
+  {"relation": "features.staff", "columns": ["salary", "name"], "events": ["INSERT", "UPDATE"]}],
+ "fingerprint": "c4defff821b6226f"}'::jsonb);
 
 -- create table features__staff__touched: keeps what a transaction touched until it commits.
 -- Groups that a transaction touched, until it commits: each row goes with the transaction that wrote it, so none has to survive a crash.

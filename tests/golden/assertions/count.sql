@@ -219,58 +219,24 @@ COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 3057621a20c11b
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.staff",
+SELECT pgslo_catalog.register('{"name": "features.staff",
  "relation": "features.staff",
  "owner": "people",
- "description": null,
- "key": [
-  "id"
- ],
+ "key": ["id"],
  "writes": "stream",
  "batch_every": "3600 seconds",
- "batch_by": null,
- "batch_place": null,
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": false,
- "recount": null,
- "judge": null,
- "batch_column": null,
  "sensitivity": 1.0,
- "watched": [],
  "rules": [
-  {
-   "name": "small_teams",
-   "kind": "count",
-   "columns": [
-    "team",
-    "salary"
-   ],
-   "on_breach": "reject",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at commit",
-   "promise": "between 1 and 3 rows for each team, where salary > 0",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "assertion",
-   "measure": {
-    "form": "assertion",
-    "function": "features__staff__small_teams__breaches"
-   }
-  }
- ],
- "tasks": [],
- "fingerprint": "7467a97c7e181df2"
-}'::jsonb);
+  {"name": "small_teams", "kind": "count", "columns": ["team", "salary"], "on_breach": "reject", "samples": 10,
+   "mechanism": "at commit", "promise": "between 1 and 3 rows for each team, where salary > 0", "scope": "assertion",
+   "measure": {"form": "assertion", "function": "features__staff__small_teams__breaches"}}],
+ "fingerprint": "820c41a7e77e0915"}'::jsonb);
 
 -- create assertion features.staff.small_teams: tells the runtime what the assertion depends on; then what is there is held to it.
-SELECT pgslo_catalog.declare_assertion('{
- "definition": "features.staff",
+SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",
  "assertion": "small_teams",
  "function": "features__staff__small_teams__breaches",
  "enforced": true,
@@ -280,21 +246,8 @@ SELECT pgslo_catalog.declare_assertion('{
  "buckets": 1024,
  "native": false,
  "dependencies": [
-  {
-   "relation": "features.staff",
-   "columns": [
-    "team",
-    "salary"
-   ],
-   "events": [
-    "INSERT",
-    "UPDATE",
-    "DELETE"
-   ]
-  }
- ],
- "fingerprint": "404089988e3e756e"
-}'::jsonb);
+  {"relation": "features.staff", "columns": ["team", "salary"], "events": ["INSERT", "UPDATE", "DELETE"]}],
+ "fingerprint": "1f6cb3fe77dde3d2"}'::jsonb);
 
 -- create table features__staff__touched: keeps what a transaction touched until it commits.
 -- Groups that a transaction touched, until it commits: each row goes with the transaction that wrote it, so none has to survive a crash.

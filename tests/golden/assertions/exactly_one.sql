@@ -219,58 +219,24 @@ COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo f750530518e45f
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.staff",
+SELECT pgslo_catalog.register('{"name": "features.staff",
  "relation": "features.staff",
  "owner": "people",
- "description": null,
- "key": [
-  "id"
- ],
+ "key": ["id"],
  "writes": "stream",
  "batch_every": "3600 seconds",
- "batch_by": null,
- "batch_place": null,
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": false,
- "recount": null,
- "judge": null,
- "batch_column": null,
  "sensitivity": 1.0,
- "watched": [],
  "rules": [
-  {
-   "name": "a_lead_for_each_team",
-   "kind": "exactly_one",
-   "columns": [
-    "team",
-    "is_lead"
-   ],
-   "on_breach": "reject",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at commit",
-   "promise": "exactly one row for each team, where is_lead",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "assertion",
-   "measure": {
-    "form": "assertion",
-    "function": "features__staff__a_lead_for_each_team__breaches"
-   }
-  }
- ],
- "tasks": [],
- "fingerprint": "2b732ccfa39fc0ab"
-}'::jsonb);
+  {"name": "a_lead_for_each_team", "kind": "exactly_one", "columns": ["team", "is_lead"], "on_breach": "reject", "samples": 10,
+   "mechanism": "at commit", "promise": "exactly one row for each team, where is_lead", "scope": "assertion",
+   "measure": {"form": "assertion", "function": "features__staff__a_lead_for_each_team__breaches"}}],
+ "fingerprint": "fd214a1d54884d43"}'::jsonb);
 
 -- create assertion features.staff.a_lead_for_each_team: tells the runtime what the assertion depends on; then what is there is held to it.
-SELECT pgslo_catalog.declare_assertion('{
- "definition": "features.staff",
+SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",
  "assertion": "a_lead_for_each_team",
  "function": "features__staff__a_lead_for_each_team__breaches",
  "enforced": true,
@@ -280,21 +246,8 @@ SELECT pgslo_catalog.declare_assertion('{
  "buckets": 1024,
  "native": false,
  "dependencies": [
-  {
-   "relation": "features.staff",
-   "columns": [
-    "team",
-    "is_lead"
-   ],
-   "events": [
-    "INSERT",
-    "UPDATE",
-    "DELETE"
-   ]
-  }
- ],
- "fingerprint": "76ae8f39cdad20e7"
-}'::jsonb);
+  {"relation": "features.staff", "columns": ["team", "is_lead"], "events": ["INSERT", "UPDATE", "DELETE"]}],
+ "fingerprint": "0ac107e2f56b4db2"}'::jsonb);
 
 -- create table features__staff__touched: keeps what a transaction touched until it commits.
 -- Groups that a transaction touched, until it commits: each row goes with the transaction that wrote it, so none has to survive a crash.

@@ -266,64 +266,25 @@ COMMENT ON FUNCTION pgslo_gen.features__staff__assert__features__team() IS 'pgsl
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert__features__team() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.staff",
+SELECT pgslo_catalog.register('{"name": "features.staff",
  "relation": "features.staff",
  "owner": "people",
- "description": null,
- "key": [
-  "id"
- ],
+ "key": ["id"],
  "writes": "stream",
  "batch_every": "3600 seconds",
- "batch_by": null,
- "batch_place": null,
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": false,
- "recount": null,
- "judge": null,
- "batch_column": null,
  "sensitivity": 1.0,
- "reads": [
-  [
-   "features",
-   "team",
-   false
-  ]
- ],
- "watched": [],
+ "reads": [["features", "team", false]],
  "rules": [
-  {
-   "name": "open_teams_have_people",
-   "kind": "exists_for_each",
-   "columns": [
-    "team"
-   ],
-   "on_breach": "reject",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at commit",
-   "promise": "a row for each row of features.team with is_open by team",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "assertion",
-   "measure": {
-    "form": "assertion",
-    "function": "features__staff__open_teams_have_people__breaches"
-   }
-  }
- ],
- "tasks": [],
- "fingerprint": "f83c5fce3c4d2d07"
-}'::jsonb);
+  {"name": "open_teams_have_people", "kind": "exists_for_each", "columns": ["team"], "on_breach": "reject", "samples": 10,
+   "mechanism": "at commit", "promise": "a row for each row of features.team with is_open by team", "scope": "assertion",
+   "measure": {"form": "assertion", "function": "features__staff__open_teams_have_people__breaches"}}],
+ "fingerprint": "c92e26af497ef3f4"}'::jsonb);
 
 -- create assertion features.staff.open_teams_have_people: tells the runtime what the assertion depends on; then what is there is held to it.
-SELECT pgslo_catalog.declare_assertion('{
- "definition": "features.staff",
+SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",
  "assertion": "open_teams_have_people",
  "function": "features__staff__open_teams_have_people__breaches",
  "enforced": true,
@@ -333,31 +294,9 @@ SELECT pgslo_catalog.declare_assertion('{
  "buckets": 1024,
  "native": false,
  "dependencies": [
-  {
-   "relation": "features.staff",
-   "columns": [
-    "team"
-   ],
-   "events": [
-    "UPDATE",
-    "DELETE",
-    "TRUNCATE"
-   ]
-  },
-  {
-   "relation": "features.team",
-   "columns": [
-    "team",
-    "is_open"
-   ],
-   "events": [
-    "INSERT",
-    "UPDATE"
-   ]
-  }
- ],
- "fingerprint": "629b86bfdaa4e1df"
-}'::jsonb);
+  {"relation": "features.staff", "columns": ["team"], "events": ["UPDATE", "DELETE", "TRUNCATE"]},
+  {"relation": "features.team", "columns": ["team", "is_open"], "events": ["INSERT", "UPDATE"]}],
+ "fingerprint": "83414834877fae7c"}'::jsonb);
 
 -- create table features__staff__touched: keeps what a transaction touched until it commits.
 -- Groups that a transaction touched, until it commits: each row goes with the transaction that wrote it, so none has to survive a crash.

@@ -234,59 +234,24 @@ ALTER FUNCTION pgslo_gen.features__staff__assert() SET timezone = 'UTC' SET time
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.staff",
+SELECT pgslo_catalog.register('{"name": "features.staff",
  "relation": "features.staff",
  "owner": "people",
- "description": null,
- "key": [
-  "id"
- ],
+ "key": ["id"],
  "writes": "stream",
  "batch_every": "3600 seconds",
- "batch_by": null,
- "batch_place": null,
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": false,
- "recount": null,
- "judge": null,
- "batch_column": null,
  "sensitivity": 1.0,
- "watched": [],
  "rules": [
-  {
-   "name": "versions_rise",
-   "kind": "monotonic",
-   "columns": [
-    "team",
-    "version",
-    "since"
-   ],
-   "on_breach": "reject",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at commit",
-   "promise": "version strictly rising by since for each team",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "assertion",
-   "measure": {
-    "form": "assertion",
-    "function": "features__staff__versions_rise__breaches"
-   }
-  }
- ],
- "tasks": [],
- "fingerprint": "f324b2070b6f9f6c"
-}'::jsonb);
+  {"name": "versions_rise", "kind": "monotonic", "columns": ["team", "version", "since"], "on_breach": "reject", "samples": 10,
+   "mechanism": "at commit", "promise": "version strictly rising by since for each team", "scope": "assertion",
+   "measure": {"form": "assertion", "function": "features__staff__versions_rise__breaches"}}],
+ "fingerprint": "f294321e175dc74a"}'::jsonb);
 
 -- create assertion features.staff.versions_rise: tells the runtime what the assertion depends on; then what is there is held to it.
-SELECT pgslo_catalog.declare_assertion('{
- "definition": "features.staff",
+SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",
  "assertion": "versions_rise",
  "function": "features__staff__versions_rise__breaches",
  "enforced": true,
@@ -296,21 +261,8 @@ SELECT pgslo_catalog.declare_assertion('{
  "buckets": 1024,
  "native": false,
  "dependencies": [
-  {
-   "relation": "features.staff",
-   "columns": [
-    "team",
-    "version",
-    "since"
-   ],
-   "events": [
-    "INSERT",
-    "UPDATE"
-   ]
-  }
- ],
- "fingerprint": "a4901e30f2afab7d"
-}'::jsonb);
+  {"relation": "features.staff", "columns": ["team", "version", "since"], "events": ["INSERT", "UPDATE"]}],
+ "fingerprint": "d309097ff2b9bfe7"}'::jsonb);
 
 -- create table features__staff__touched: keeps what a transaction touched until it commits.
 -- Groups that a transaction touched, until it commits: each row goes with the transaction that wrote it, so none has to survive a crash.

@@ -237,59 +237,24 @@ ALTER FUNCTION pgslo_gen.features__staff__assert() SET timezone = 'UTC' SET time
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.staff",
+SELECT pgslo_catalog.register('{"name": "features.staff",
  "relation": "features.staff",
  "owner": "people",
- "description": null,
- "key": [
-  "id"
- ],
+ "key": ["id"],
  "writes": "stream",
  "batch_every": "3600 seconds",
- "batch_by": null,
- "batch_place": null,
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": false,
- "recount": null,
- "judge": null,
- "batch_column": null,
  "sensitivity": 1.0,
- "watched": [],
  "rules": [
-  {
-   "name": "one_job_at_a_time",
-   "kind": "no_overlap",
-   "columns": [
-    "team",
-    "since",
-    "until"
-   ],
-   "on_breach": "reject",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at commit",
-   "promise": "spans from since to until that do not overlap for each team",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "assertion",
-   "measure": {
-    "form": "assertion",
-    "function": "features__staff__one_job_at_a_time__breaches"
-   }
-  }
- ],
- "tasks": [],
- "fingerprint": "4dbc6ea0ea4ffddc"
-}'::jsonb);
+  {"name": "one_job_at_a_time", "kind": "no_overlap", "columns": ["team", "since", "until"], "on_breach": "reject", "samples": 10,
+   "mechanism": "at commit", "promise": "spans from since to until that do not overlap for each team", "scope": "assertion",
+   "measure": {"form": "assertion", "function": "features__staff__one_job_at_a_time__breaches"}}],
+ "fingerprint": "cf07d6d4845e44b7"}'::jsonb);
 
 -- create assertion features.staff.one_job_at_a_time: tells the runtime what the assertion depends on; then what is there is held to it.
-SELECT pgslo_catalog.declare_assertion('{
- "definition": "features.staff",
+SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",
  "assertion": "one_job_at_a_time",
  "function": "features__staff__one_job_at_a_time__breaches",
  "enforced": true,
@@ -299,21 +264,8 @@ SELECT pgslo_catalog.declare_assertion('{
  "buckets": 1024,
  "native": false,
  "dependencies": [
-  {
-   "relation": "features.staff",
-   "columns": [
-    "team",
-    "since",
-    "until"
-   ],
-   "events": [
-    "INSERT",
-    "UPDATE"
-   ]
-  }
- ],
- "fingerprint": "7f1589bb90945874"
-}'::jsonb);
+  {"relation": "features.staff", "columns": ["team", "since", "until"], "events": ["INSERT", "UPDATE"]}],
+ "fingerprint": "1d70d972043d7118"}'::jsonb);
 
 -- create table features__staff__touched: keeps what a transaction touched until it commits.
 -- Groups that a transaction touched, until it commits: each row goes with the transaction that wrote it, so none has to survive a crash.

@@ -274,64 +274,25 @@ COMMENT ON FUNCTION pgslo_gen.features__staff__assert__features__team() IS 'pgsl
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert__features__team() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.staff",
+SELECT pgslo_catalog.register('{"name": "features.staff",
  "relation": "features.staff",
  "owner": "people",
- "description": null,
- "key": [
-  "id"
- ],
+ "key": ["id"],
  "writes": "stream",
  "batch_every": "3600 seconds",
- "batch_by": null,
- "batch_place": null,
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": false,
- "recount": null,
- "judge": null,
- "batch_column": null,
  "sensitivity": 1.0,
- "reads": [
-  [
-   "features",
-   "team",
-   false
-  ]
- ],
- "watched": [],
+ "reads": [["features", "team", false]],
  "rules": [
-  {
-   "name": "teams_are_known",
-   "kind": "none_without",
-   "columns": [
-    "team"
-   ],
-   "on_breach": "reject",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at commit",
-   "promise": "no row without one of features.team by team",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "assertion",
-   "measure": {
-    "form": "assertion",
-    "function": "features__staff__teams_are_known__breaches"
-   }
-  }
- ],
- "tasks": [],
- "fingerprint": "fc5be44ba7d3887d"
-}'::jsonb);
+  {"name": "teams_are_known", "kind": "none_without", "columns": ["team"], "on_breach": "reject", "samples": 10,
+   "mechanism": "at commit", "promise": "no row without one of features.team by team", "scope": "assertion",
+   "measure": {"form": "assertion", "function": "features__staff__teams_are_known__breaches"}}],
+ "fingerprint": "db21e6c734cfb12f"}'::jsonb);
 
 -- create assertion features.staff.teams_are_known: tells the runtime what the assertion depends on; then what is there is held to it.
-SELECT pgslo_catalog.declare_assertion('{
- "definition": "features.staff",
+SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",
  "assertion": "teams_are_known",
  "function": "features__staff__teams_are_known__breaches",
  "enforced": true,
@@ -341,30 +302,9 @@ SELECT pgslo_catalog.declare_assertion('{
  "buckets": 1024,
  "native": false,
  "dependencies": [
-  {
-   "relation": "features.staff",
-   "columns": [
-    "team"
-   ],
-   "events": [
-    "INSERT",
-    "UPDATE"
-   ]
-  },
-  {
-   "relation": "features.team",
-   "columns": [
-    "team"
-   ],
-   "events": [
-    "UPDATE",
-    "DELETE",
-    "TRUNCATE"
-   ]
-  }
- ],
- "fingerprint": "3e7cfd7c392002f4"
-}'::jsonb);
+  {"relation": "features.staff", "columns": ["team"], "events": ["INSERT", "UPDATE"]},
+  {"relation": "features.team", "columns": ["team"], "events": ["UPDATE", "DELETE", "TRUNCATE"]}],
+ "fingerprint": "e50be38a7edf5f10"}'::jsonb);
 
 -- create table features__staff__touched: keeps what a transaction touched until it commits.
 -- Groups that a transaction touched, until it commits: each row goes with the transaction that wrote it, so none has to survive a crash.

@@ -156,99 +156,36 @@ COMMENT ON FUNCTION pgslo_gen.features__staff__assert__features__team() IS 'pgsl
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert__features__team() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.staff",
+SELECT pgslo_catalog.register('{"name": "features.staff",
  "relation": "features.staff",
  "owner": "people",
- "description": null,
- "key": [
-  "id"
- ],
+ "key": ["id"],
  "writes": "stream",
  "batch_every": "3600 seconds",
- "batch_by": null,
- "batch_place": null,
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": false,
- "recount": null,
- "judge": null,
- "batch_column": null,
  "sensitivity": 1.0,
- "reads": [
-  [
-   "features",
-   "team",
-   false
-  ]
- ],
- "watched": [],
+ "reads": [["features", "team", false]],
  "rules": [
-  {
-   "name": "salary_is_the_budget",
-   "kind": "same_as",
-   "columns": [
-    "team",
-    "salary"
-   ],
-   "on_breach": "warn",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at commit",
-   "promise": "the same salary as in features.team by team",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "assertion",
-   "measure": {
-    "form": "assertion",
-    "function": "features__staff__salary_is_the_budget__breaches"
-   }
-  }
- ],
- "tasks": [],
- "fingerprint": "8c6393da566bd83f"
-}'::jsonb);
+  {"name": "salary_is_the_budget", "kind": "same_as", "columns": ["team", "salary"], "on_breach": "warn", "samples": 10,
+   "mechanism": "at commit", "promise": "the same salary as in features.team by team", "scope": "assertion",
+   "measure": {"form": "assertion", "function": "features__staff__salary_is_the_budget__breaches"}}],
+ "fingerprint": "9aa0ba18375f9173"}'::jsonb);
 
 -- create assertion features.staff.salary_is_the_budget: tells the runtime what the assertion depends on; then what is there is held to it.
-SELECT pgslo_catalog.declare_assertion('{
- "definition": "features.staff",
+SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",
  "assertion": "salary_is_the_budget",
  "function": "features__staff__salary_is_the_budget__breaches",
  "enforced": false,
- "settle": null,
  "deferred": true,
  "validated": true,
  "buckets": 0,
  "native": false,
  "dependencies": [
-  {
-   "relation": "features.staff",
-   "columns": [
-    "team",
-    "salary"
-   ],
-   "events": [
-    "INSERT",
-    "UPDATE"
-   ]
-  },
-  {
-   "relation": "features.team",
-   "columns": [
-    "team",
-    "budget"
-   ],
-   "events": [
-    "INSERT",
-    "UPDATE"
-   ]
-  }
- ],
- "fingerprint": "88fdd2274844545f"
-}'::jsonb);
+  {"relation": "features.staff", "columns": ["team", "salary"], "events": ["INSERT", "UPDATE"]},
+  {"relation": "features.team", "columns": ["team", "budget"], "events": ["INSERT", "UPDATE"]}],
+ "fingerprint": "c49fbb6b0da0dff0"}'::jsonb);
 
 -- create trigger pgslo_800_assert_insert ON features.staff: an AFTER STATEMENT trigger: one look at a statement's rows.
 -- Locks: SHARE ROW EXCLUSIVE on features.staff (waits for running writes, and lets no new one begin meanwhile).

@@ -331,62 +331,25 @@ COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 4c5502f0195bd2
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{
- "name": "features.staff",
+SELECT pgslo_catalog.register('{"name": "features.staff",
  "relation": "features.staff",
  "owner": "people",
- "description": null,
- "key": [
-  "id"
- ],
+ "key": ["id"],
  "writes": "stream",
  "batch_every": "3600 seconds",
- "batch_by": null,
- "batch_place": null,
- "schema": null,
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": false,
- "recount": null,
- "judge": null,
- "batch_column": null,
  "sensitivity": 1.0,
- "reads": [
-  [
-   "features",
-   "team",
-   false
-  ]
- ],
- "watched": [],
+ "reads": [["features", "team", false]],
  "rules": [
-  {
-   "name": "teams_within_budget",
-   "kind": "sql",
-   "columns": [],
-   "on_breach": "reject",
-   "at_least": null,
-   "at_most": null,
-   "samples": 10,
-   "mechanism": "at commit",
+  {"name": "teams_within_budget", "kind": "sql", "on_breach": "reject", "samples": 10, "mechanism": "at commit",
    "promise": "no rows from SELECT t.team, sum(s.salary) FROM features.team t JOIN features.staff s ON s.team = t.team GROUP BY t.team, t.budget HAVING sum(s.salary) > t.budget for each team",
-   "owner": null,
-   "description": null,
-   "tags": [],
-   "scope": "assertion",
-   "measure": {
-    "form": "assertion",
-    "function": "features__staff__teams_within_budget__breaches"
-   }
-  }
- ],
- "tasks": [],
- "fingerprint": "0c6e76a9f7e5a358"
-}'::jsonb);
+   "scope": "assertion", "measure": {"form": "assertion", "function": "features__staff__teams_within_budget__breaches"}}],
+ "fingerprint": "65c46a41aeac1e35"}'::jsonb);
 
 -- create assertion features.staff.teams_within_budget: tells the runtime what the assertion depends on; then what is there is held to it.
-SELECT pgslo_catalog.declare_assertion('{
- "definition": "features.staff",
+SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",
  "assertion": "teams_within_budget",
  "function": "features__staff__teams_within_budget__breaches",
  "enforced": true,
@@ -396,35 +359,9 @@ SELECT pgslo_catalog.declare_assertion('{
  "buckets": 1024,
  "native": false,
  "dependencies": [
-  {
-   "relation": "features.team",
-   "columns": [
-    "team",
-    "budget"
-   ],
-   "events": [
-    "INSERT",
-    "UPDATE",
-    "DELETE",
-    "TRUNCATE"
-   ]
-  },
-  {
-   "relation": "features.staff",
-   "columns": [
-    "team",
-    "salary"
-   ],
-   "events": [
-    "INSERT",
-    "UPDATE",
-    "DELETE",
-    "TRUNCATE"
-   ]
-  }
- ],
- "fingerprint": "5f0cb4ab8741e396"
-}'::jsonb);
+  {"relation": "features.team", "columns": ["team", "budget"], "events": ["INSERT", "UPDATE", "DELETE", "TRUNCATE"]},
+  {"relation": "features.staff", "columns": ["team", "salary"], "events": ["INSERT", "UPDATE", "DELETE", "TRUNCATE"]}],
+ "fingerprint": "918e61a367710397"}'::jsonb);
 
 -- create table features__staff__touched: keeps what a transaction touched until it commits.
 -- Groups that a transaction touched, until it commits: each row goes with the transaction that wrote it, so none has to survive a crash.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from pgslo.compile.artifact import Artifact, Statement, qualified
 from pgslo.compile.assertions.commit import CommitCompiler
 from pgslo.compile.assertions.groups import Touch
 from pgslo.compile.assertions.held import Held
+from pgslo.compile.snippets.documents import document
 from pgslo.compile.table.context import TableContext
 from pgslo.definition.rules import Definition
 from pgslo.definition.rules import assertions as forms
@@ -61,7 +61,7 @@ def declaration(one: Held, definition: Definition, table: TableContext) -> Artif
     """Return what tells the runtime how an assertion is held, and on what it depends."""
     rule = one.rule
     is_native = one.choice.mechanism == "native"
-    document: dict[str, Any] = {
+    promised: dict[str, Any] = {
         "definition": definition.name,
         "assertion": rule.name,
         "function": one.function,
@@ -78,10 +78,10 @@ def declaration(one: Held, definition: Definition, table: TableContext) -> Artif
         "assertion",
         (definition.name, rule.name),
         definition.name,
-        (Statement(Sql(f"{_json(document)} {one.parts.of_all} {rule.on_breach}")),),
+        (Statement(Sql(f"{document(promised)} {one.parts.of_all} {rule.on_breach}")),),
         "",
     )
-    told = sql.render("assertion_declare", _Declare(_json(document | {"fingerprint": plain.fingerprint})))
+    told = sql.render("assertion_declare", _Declare(document(promised | {"fingerprint": plain.fingerprint})))
     validate = Statement(
         sql.render("assertion_validate", named),
         later=True,
@@ -120,7 +120,3 @@ def _dependencies(touches: tuple[Touch, ...]) -> list[dict[str, Any]]:
         one["columns"] = list(dict.fromkeys((*one["columns"], *touch.columns)))
         one["events"] = list(dict.fromkeys((*one["events"], *touch.events)))
     return list(found.values())
-
-
-def _json(document: object) -> Sql:
-    return sql.literal(json.dumps(document, ensure_ascii=False, indent=1))

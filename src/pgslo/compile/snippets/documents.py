@@ -1,0 +1,49 @@
+"""What the runtime is told, as JSON that a person can review: a line for each rule, and nothing that says nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pgslo import sql
+from pgslo.sql import Sql
+
+#: Characters of a line, where its parts leave a choice.
+_WIDTH = 130
+
+
+def document(told: Mapping[str, Any]) -> Sql:
+    """Return a document as a literal; fields that are null or empty lists are left out, and are so to the runtime."""
+    fields = [_field(name, value) for name, value in told.items() if not _says_nothing(value)]
+    return sql.literal("{" + ",\n ".join(fields) + "}")
+
+
+def _field(name: str, value: Any) -> str:
+    if isinstance(value, list | tuple) and all(isinstance(one, dict) for one in value):
+        return f"{_text(name)}: [\n  " + ",\n  ".join(_object(one) for one in value) + "]"
+    return f"{_text(name)}: {_text(value)}"
+
+
+def _object(told: Mapping[str, Any]) -> str:
+    """An object on as few lines as its fields need."""
+    fields = (f"{_text(name)}: {_text(value)}" for name, value in told.items() if not _says_nothing(value))
+    return "{" + ",\n   ".join(_lines(fields)) + "}"
+
+
+def _lines(fields: Iterable[str]) -> Iterable[str]:
+    line = ""
+    for field in fields:
+        if line and len(line) + len(field) > _WIDTH:
+            yield line
+            line = ""
+        line = f"{line}, {field}" if line else field
+    yield line
+
+
+def _says_nothing(value: Any) -> bool:
+    return value is None or value in ([], (), {})
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -1105,7 +1105,8 @@ CREATE FUNCTION pgslo.planned_null(definition text, columns text[], within inter
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    RETURN (pgslo.told_by_rows(planned_null.definition, planned_null.columns, planned_null.within, pg_typeof(planned_null.kind))).has_null;
+    -- No type: no key is asked for.
+    RETURN (pgslo.told_by_rows(planned_null.definition, planned_null.columns, planned_null.within, NULL)).has_null;
 END
 $$;
 

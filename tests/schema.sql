@@ -14119,6 +14119,28 @@ CREATE VIEW pgslo_catalog.generated AS
            FROM (commented m
              JOIN pg_namespace n_1 ON ((n_1.oid = m.objoid)))
           WHERE (m.classoid = ('pg_namespace'::regclass)::oid)
+        UNION ALL
+         SELECT 'pg_class'::regclass AS regclass,
+            c.oid,
+            '0000000000000000'::text,
+            l_1.definition,
+            'view'::text,
+            c.relnamespace,
+            c.relname,
+            NULL::oid,
+            c.relowner,
+            true
+           FROM ((listed l_1
+             JOIN pg_namespace s ON ((s.nspname = (l_1.names ->> 0))))
+             JOIN pg_class c ON (((c.relnamespace = s.oid) AND (c.relname = (l_1.names ->> 1)) AND (c.relkind = 'v'::"char"))))
+          WHERE ((l_1.kind = 'view'::text) AND (l_1.owner = pg_get_userbyid(c.relowner)) AND (NOT (EXISTS ( SELECT
+                   FROM commented m
+                  WHERE ((m.classoid = ('pg_class'::regclass)::oid) AND (m.objoid = c.oid))))) AND (EXISTS ( SELECT
+                   FROM (((pg_rewrite w_1
+                     JOIN pg_depend d ON (((d.classid = ('pg_rewrite'::regclass)::oid) AND (d.objid = w_1.oid) AND (d.refclassid = ('pg_proc'::regclass)::oid))))
+                     JOIN pg_proc p ON (((p.oid = d.refobjid) AND (p.proname = ANY (ARRAY['guard'::name, 'guard_healthy'::name])))))
+                     JOIN pg_namespace g ON (((g.oid = p.pronamespace) AND (g.nspname = 'pgslo'::name))))
+                  WHERE (w_1.ev_class = c.oid))))
         ), named AS (
          SELECT c.classoid,
             c.objoid,

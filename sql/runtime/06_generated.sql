@@ -70,6 +70,20 @@ WITH trusted AS (
     FROM commented m
     JOIN pg_namespace n ON n.oid = m.objoid
     WHERE m.classoid = 'pg_namespace'::regclass
+    UNION ALL
+    -- A guarded view whose comment somebody wrote anew: it was listed, its owner is the same, and it calls a guard.
+    SELECT 'pg_class'::regclass, c.oid, '0000000000000000', l.definition, 'view', c.relnamespace, c.relname, NULL, c.relowner, true
+    FROM listed l
+    JOIN pg_namespace s ON s.nspname = l.names ->> 0
+    JOIN pg_class c ON c.relnamespace = s.oid AND c.relname = l.names ->> 1 AND c.relkind = 'v'
+    WHERE l.kind = 'view' AND l.owner = pg_get_userbyid(c.relowner)
+      AND NOT EXISTS (SELECT FROM commented m WHERE m.classoid = 'pg_class'::regclass AND m.objoid = c.oid)
+      AND EXISTS (
+          SELECT FROM pg_rewrite w
+          JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_proc'::regclass
+          JOIN pg_proc p ON p.oid = d.refobjid AND p.proname IN ('guard', 'guard_healthy')
+          JOIN pg_namespace g ON g.oid = p.pronamespace AND g.nspname = 'pgslo'
+          WHERE w.ev_class = c.oid)
 ), named AS (
     SELECT c.*,
            CASE WHEN c.kind IN ('view', 'unique_index') OR c.schema IS NOT NULL AND NOT c.is_in_place

@@ -162,3 +162,21 @@ def test_a_comment_of_the_owner_of_the_table_is_a_text(world: World, kind: str):
     assert belongs == [("features.ex",)]
     assert planned(world).empty
     assert world.run("reader", "SELECT definition FROM pgslo.status") == [("features.ex",)]
+
+
+def test_a_view_whose_comment_was_written_by_hand_is_still_pgslo_s(scene: World) -> None:
+    before = of_view(scene, "ex")
+    scene.run("installer", "COMMENT ON VIEW guarded.ex IS 'mine'; COMMENT ON VIEW guarded.ex_healthy IS NULL")
+    assert {step.identity for step in planned(scene).steps} == {"guarded.ex", "guarded.ex_healthy"}
+    scene.apply(DEFINITION)
+    assert of_view(scene, "ex") == before
+    assert planned(scene).steps == ()
+
+
+def test_another_view_in_its_place_is_not_taken_over(scene: World) -> None:
+    """Neither a view of its owner without a guard, nor a guarded one of another role."""
+    scene.run(
+        "installer", "DROP VIEW guarded.ex_status; CREATE VIEW guarded.ex_status AS SELECT * FROM features.ex"
+    )
+    with pytest.raises(Exception, match="ex_status"):
+        planned(scene)

@@ -105,22 +105,34 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.are_keys(keys text[], kind regtype) RET
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+DECLARE
+    months text := '(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|[12][0-9])';
+    clock text := 'T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,6})?([+]00:00)?';
+    moment text := format('^-?infinity$|^[0-9]{4}-(%s)(%s)?( BC)?$', months, clock);
 BEGIN
-    -- The other types take any text.
-    CASE are_keys.kind
-        WHEN 'date'::regtype THEN PERFORM are_keys.keys::date[];
-        WHEN 'timestamp'::regtype THEN PERFORM are_keys.keys::timestamp[];
-        WHEN 'timestamptz'::regtype THEN PERFORM are_keys.keys::timestamptz[];
-        WHEN 'smallint'::regtype THEN PERFORM are_keys.keys::smallint[];
-        WHEN 'integer'::regtype THEN PERFORM are_keys.keys::integer[];
-        WHEN 'bigint'::regtype THEN PERFORM are_keys.keys::bigint[];
-        WHEN 'numeric'::regtype THEN PERFORM are_keys.keys::numeric[];
-        WHEN 'uuid'::regtype THEN PERFORM are_keys.keys::uuid[];
-        ELSE NULL;
-    END CASE;
-    RETURN true;
-EXCEPTION WHEN data_exception THEN
-    RETURN false;
+    -- By their form, as iso() writes them: before PostgreSQL 18, no error can be caught in a parallel plan.
+    RETURN NOT EXISTS (
+        SELECT FROM unnest(are_keys.keys) AS k (key) CROSS JOIN (SELECT p.typlen FROM pg_type p WHERE p.oid = are_keys.kind) AS t
+        WHERE NOT CASE
+            WHEN are_keys.kind IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype) THEN
+                CASE
+                    WHEN k.key !~ moment THEN false
+                    WHEN k.key LIKE '%infinity' THEN true
+                    -- The year before 0001 is 0001 BC, and the first day that there is 4714-11-24 BC.
+                    WHEN k.key < '0001' COLLATE "C" OR k.key LIKE '% BC' AND left(k.key, 10) COLLATE "C" > '4714' AND
+                        (left(k.key, 4) COLLATE "C" > '4714' OR substr(k.key, 6, 5) COLLATE "C" < '11-24') THEN false
+                    WHEN substr(k.key, 6, 5) <> '02-29' THEN true
+                    ELSE (SELECT y.year % 4 = 0 AND y.year % 100 <> 0 OR y.year % 400 = 0
+                          FROM (SELECT left(k.key, 4)::integer - (k.key LIKE '% BC')::integer) AS y (year))
+                END
+            WHEN are_keys.kind IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype) THEN
+                CASE WHEN k.key ~ '^-?[0-9]{1,19}$' THEN
+                    k.key::numeric BETWEEN - 2::numeric ^ (8 * t.typlen - 1) AND 2::numeric ^ (8 * t.typlen - 1) - 1
+                ELSE false END
+            WHEN are_keys.kind = 'numeric'::regtype THEN k.key ~ '^(-?[0-9]+([.][0-9]+)?|NaN|-?Infinity)$'
+            WHEN are_keys.kind = 'uuid'::regtype THEN k.key ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+            ELSE true
+        END);
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.are_keys(text[], regtype) IS 'Whether each of these texts is a value of a type of a batch''s column.';

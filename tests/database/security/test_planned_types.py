@@ -151,3 +151,64 @@ def test_keys_of_another_expression_are_told_of_all_rows(ex, kind):
     assert ex.run(
         "reader", f"SELECT pgslo.planned_edge('features.ex', NULL, NULL, 'last', NULL::{kind})"
     ) == [(None,)]
+
+
+KEYS = {
+    "date": (
+        ["2026-02-28", "2024-02-29", "0001-01-01", "infinity", "-infinity", "4714-11-24 BC", "0005-02-29 BC"],
+        [
+            "2026-02-29",
+            "1900-02-29",
+            "0000-01-01",
+            "2026-04-31",
+            "2026-13-01",
+            "4714-11-23 BC",
+            "5000-01-01 BC",
+            "0004-02-29 BC",
+            "today",
+            "",
+        ],
+    ),
+    "timestamp": (
+        ["2026-02-28T23:59:59.999999", "2026-01-01T00:00:00 BC", "infinity"],
+        ["2026-01-01T24:61:00", "2026-02-30T00:00:00", "now"],
+    ),
+    "timestamptz": (
+        ["2026-02-28T23:59:59+00:00", "2026-01-01T00:00:00.5+00:00"],
+        ["2026-01-01T00:00:00+99:00"],
+    ),
+    "smallint": (["-32768", "32767"], ["-32769", "32768", "1.5", "NaN"]),
+    "integer": (["-2147483648", "2147483647"], ["2147483648"]),
+    "bigint": (["-9223372036854775808", "9223372036854775807"], ["9223372036854775808", "x"]),
+    "numeric": (["1.50", "NaN", "Infinity", "-3"], ["", "1e", "1,5"]),
+    "uuid": (["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"], ["a0eebc99"]),
+    "text": (["anything"], []),
+}
+
+
+def test_a_key_is_known_by_its_form(world):
+    """What counts as a key is read by the type's input function without an error."""
+    for kind, (keys, others) in KEYS.items():
+        asked = "SELECT pgslo_catalog.are_keys(ARRAY['{}'], '{}')"
+        for key in keys:
+            assert world.run("superuser", asked.format(key, kind)) == [(True,)], (kind, key)
+            world.run("superuser", f"SELECT '{key}'::{kind}::text")
+        for key in others:
+            assert world.run("superuser", asked.format(key, kind)) == [(False,)], (kind, key)
+
+
+def test_a_parallel_plan_reads_healthy_rows(ex):
+    """Before PostgreSQL 18, no error can be caught in one."""
+    ex.run(
+        "installer",
+        "INSERT INTO features.ex SELECT n, '2026-01-02', 1 FROM generate_series(3, 20000) AS n; ANALYZE features.ex",
+    )
+    session = ex.session(
+        "reader", parallel_setup_cost=0, parallel_tuple_cost=0, min_parallel_table_scan_size=0
+    )
+    session.execute("PREPARE healthy AS SELECT sum(a) FROM guarded.ex_healthy")
+    assert "Parallel Seq Scan" in str(session.execute("EXPLAIN EXECUTE healthy").fetchall())
+    for _ in range(7):
+        assert session.execute("EXECUTE healthy").fetchall() == [(19999,)]
+    ex.run("installer", "INSERT INTO features.ex VALUES (-1, '2026-01-03', -1)")
+    assert session.execute("EXECUTE healthy").fetchall() == [(19999,)]

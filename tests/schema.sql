@@ -54,7 +54,7 @@ COMMENT ON TYPE pgslo_catalog.pair_image IS 'A row of predictions or of labels a
 CREATE FUNCTION pgslo.accept(incident_id bigint, reason text, batches text[] DEFAULT NULL::text[]) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 DECLARE
     known pgslo_catalog.incident;
     newest record;
@@ -87,9 +87,17 @@ BEGIN
             MESSAGE = format('batch "%s" is not a missed batch of incident %s', unknown, known.incident_id),
             HINT = format('SELECT missed FROM pgslo.incident WHERE incident_id = %s;', known.incident_id);
     END IF;
+    -- Locked first: from here on nobody adds up what was recorded of them without knowing of this transaction.
+    PERFORM FROM pgslo_catalog.missed_batch m WHERE m.incident_id = known.incident_id AND m.ended_at IS NULL FOR UPDATE;
     WITH ended AS (
         UPDATE pgslo_catalog.missed_batch m
-        SET ended_at = clock_timestamp(), ended_as = 'accepted', ended_by = pgslo_catalog.caller(), reason = accept.reason
+        SET ended_at = clock_timestamp(), ended_as = 'accepted', ended_by = pgslo_catalog.caller(), reason = accept.reason,
+            ended_xid = pg_current_xact_id(),
+            -- What the steward could see. A transaction with one snapshot took that before the lock: what others wrote
+            -- beside it is not seen.
+            seen_snapshot = CASE current_setting('transaction_isolation')
+                WHEN 'read committed' THEN pg_current_snapshot()
+                ELSE format('%1$s:%1$s:', pg_snapshot_xmin(pg_current_snapshot()))::pg_snapshot END
         WHERE m.incident_id = known.incident_id AND m.ended_at IS NULL AND (accept.batches IS NULL OR m.batch = ANY (accept.batches))
         RETURNING m.batch, m.place
     )
@@ -114,7 +122,7 @@ BEGIN
         CASE cardinality(accepted) WHEN 1 THEN '1 batch' ELSE cardinality(accepted) || ' batches' END, known.incident_id,
         coalesce('; ' || (SELECT pgslo_catalog.stored_said(i) FROM pgslo_catalog.incident i WHERE i.incident_id = known.incident_id), ''));
 END
-$$;
+$_$;
 
 COMMENT ON FUNCTION pgslo.accept(incident_id bigint, reason text, batches text[]) IS 'Accept missed batches of an incident as they are, all or those named, with a reason: readers are not warned of them any more. For stewards.';
 
@@ -2686,6 +2694,100 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) IS 'Where a batch stands whose key does not say so: when its first rows arrived.';
 
+CREATE TABLE pgslo_catalog.missed_batch (
+    missed_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    rule_id bigint NOT NULL,
+    incident_id bigint,
+    definition text NOT NULL,
+    about text[] NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL,
+    missed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    ended_at timestamp with time zone,
+    ended_as text,
+    ended_by text,
+    reason text,
+    planned_at timestamp with time zone,
+    looked_at timestamp with time zone,
+    seen_snapshot pg_snapshot,
+    ended_xid xid8,
+    CONSTRAINT missed_batch_end_is_known CHECK ((ended_as = ANY (ARRAY['corrected'::text, 'removed'::text, 'accepted'::text, 'false_alarm'::text, 'retired'::text]))),
+    CONSTRAINT missed_batch_ends_as_something CHECK (((ended_at IS NULL) = (ended_as IS NULL))),
+    CONSTRAINT reason_is_at_most_4000_characters CHECK ((length(reason) <= 4000))
+);
+
+COMMENT ON TABLE pgslo_catalog.missed_batch IS 'Batches that missed a rule. Two writers at once may record one twice, as neither waits: tick() makes one of them.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.incident_id IS 'NULL until tick() sets it.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.definition IS 'The name of its definition.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.about IS 'Columns whose readers are warned; * for a rule about the table as a whole.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.ended_as IS 'Why it is not missed any more: rows corrected or removed, accepted or a false alarm, or the rule is retired.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.planned_at IS 'When tick() had sessions plan their reads anew; NULL: plans may be older than the row.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.looked_at IS 'When tick() looked whether it is missed still; NULL: it is new or has changed, and is looked at next.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.seen_snapshot IS 'What the steward that accepted it, or the look at the table that ended it, could see; failing rows that it does not show are news.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.ended_xid IS 'The transaction that accepted it.';
+
+CREATE FUNCTION pgslo_catalog.ask_table(definition pgslo_catalog.definition, missed pgslo_catalog.missed_batch, claim text, OUT ended_as text, OUT seen pg_snapshot) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
+    AS $$
+DECLARE
+    target pgslo_catalog.definition := ask_table.definition;
+    batch text := (ask_table.missed).batch;
+    rule pgslo_catalog.rule;
+    found record;
+BEGIN
+    SELECT r.* INTO rule FROM pgslo_catalog.rule r WHERE r.rule_id = (ask_table.missed).rule_id;
+    IF rule.scope = 'row' AND target.judge IS NOT NULL AND batch <> 'unknown' THEN
+        SELECT c.* INTO found FROM pgslo_catalog.count_failing(target, rule, batch, (ask_table.missed).place, true) AS c;
+        IF found.rows IS NOT NULL THEN
+            seen := found.seen;
+            ended_as := CASE
+                WHEN NOT found.is_judged THEN NULL
+                WHEN found.rows = 0 THEN 'removed'
+                WHEN NOT pgslo_catalog.is_missed(rule, found.rows, found.failed) THEN 'corrected'
+            END;
+            IF ended_as IS NULL AND target.recount IS NOT NULL AND target.batch_by IS NOT NULL
+                AND (target.writes = 'bulk' AND found.rows <> found.recorded
+                     OR target.writes = 'stream' AND ask_table.claim = 'removed')
+            THEN
+                -- The next tick() counts all of it anew: what is recorded of its rows is not what is stored.
+                INSERT INTO pgslo_catalog.due_count (definition_id, batch, place, is_emptied)
+                VALUES (target.definition_id, batch, (ask_table.missed).place, false)
+                ON CONFLICT ON CONSTRAINT due_count_is_due_once DO NOTHING;
+            END IF;
+            RETURN;
+        END IF;
+    END IF;
+    -- No row says whether it fails the rule.
+    IF ask_table.claim <> 'removed' THEN
+        RETURN;
+    END IF;
+    seen := pg_current_snapshot();
+    IF target.recount IS NULL OR target.batch_by IS NULL THEN
+        RETURN;
+    ELSIF batch = 'unknown' THEN
+        ended_as := CASE WHEN pgslo_catalog.count_unknown(target, rule) = 0 THEN 'removed' END;
+    ELSE
+        PERFORM pgslo_catalog.recount_batches(target, ARRAY[batch], true);
+        ended_as := CASE WHEN NOT EXISTS (
+            SELECT FROM pgslo_catalog.batch b
+            WHERE b.definition_id = target.definition_id AND b.name = (ask_table.missed).batch AND b.rows <> 0) THEN 'removed' END;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.ask_table(definition pgslo_catalog.definition, missed pgslo_catalog.missed_batch, claim text, OUT ended_as text, OUT seen pg_snapshot) IS 'Return how a missed batch ends by what is stored in the table, and the snapshot that told so; NULL if it is missed still, or nothing can tell. claim: what sums say of it.';
+
 CREATE TABLE pgslo_catalog.rule (
     rule_id bigint NOT NULL,
     definition_id bigint NOT NULL,
@@ -4489,6 +4591,80 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.count_due(definition pgslo_catalog.definition, until timestamp with time zone) IS 'Count batches that are due from the table, the newest first, until a time; the others are left for the next time.';
 
+CREATE FUNCTION pgslo_catalog.count_failing(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, place numeric, is_exact boolean, OUT rows bigint, OUT failed bigint, OUT recorded bigint, OUT is_judged boolean, OUT seen pg_snapshot) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
+    AS $_$
+BEGIN
+    PERFORM pgslo_catalog.pin_table(count_failing.definition, (count_failing.definition).judge);
+    PERFORM pgslo_catalog.forget_plans(TRUE);
+    -- One statement, so one snapshot: the rows that it counts are those whose fragments and notes it sees.
+    EXECUTE format(
+        $query$
+        WITH counted AS MATERIALIZED (
+            SELECT c.rows, c.failed FROM pgslo_gen.%I($1, $2) AS c
+        ), known AS MATERIALIZED (
+            SELECT coalesce(sum(f.rows), 0)::bigint AS rows, coalesce(sum((f.failures ->> $2)::bigint), 0) AS failed
+            FROM pgslo_catalog.fragment f WHERE f.definition_id = $3 AND f.batch = $1
+        ), judged AS MATERIALIZED (
+            -- Fewer rows than were recorded: the name of the batch does not find them.
+            SELECT CASE WHEN $4 = 'bulk' OR $7 THEN c.failed ELSE greatest(c.failed, k.failed) END - k.failed AS more
+            FROM counted c CROSS JOIN known k
+            WHERE (c.rows >= k.rows OR $4 <> 'bulk' AND (c.rows > 0 OR $7))
+              -- Rows whose batch could not be named are in no batch of that name.
+              AND ($1 <> 'unknown' OR c.rows > 0)
+        ), gone AS (
+            DELETE FROM pgslo_catalog.rule_break b USING judged
+            WHERE b.definition_id = $3 AND b.rule_id = $5 AND b.batch = $1
+        ), written AS (
+            INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
+            SELECT $3, $1, $6, 0, jsonb_build_object($2, j.more) FROM judged j WHERE j.more <> 0
+        )
+        SELECT c.rows, c.failed, k.rows, j.more IS NOT NULL, pg_current_snapshot()
+        FROM counted c CROSS JOIN known k LEFT JOIN judged j ON true
+        $query$, (count_failing.definition).judge)
+    INTO rows, failed, recorded, is_judged, seen
+    USING count_failing.batch, (count_failing.rule).name, (count_failing.definition).definition_id,
+        (count_failing.definition).writes, (count_failing.rule).rule_id, count_failing.place, count_failing.is_exact;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.count_failing(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, place numeric, is_exact boolean, OUT rows bigint, OUT failed bigint, OUT recorded bigint, OUT is_judged boolean, OUT seen pg_snapshot) IS 'Count the rows of a batch that fail a rule from the table, and record the difference to what is recorded. is_exact: also of a streamed table where they are fewer. is_judged: false if its rows are not found; rows is NULL if the table''s function does not know the rule.';
+
+CREATE FUNCTION pgslo_catalog.count_unknown(definition pgslo_catalog.definition, rule pgslo_catalog.rule) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
+    AS $_$
+DECLARE
+    counted bigint;
+BEGIN
+    PERFORM pgslo_catalog.pin_table(count_unknown.definition, (count_unknown.definition).recount);
+    -- Which of them fail, nothing tells: all of them may.
+    EXECUTE format(
+        $query$
+        WITH counted AS MATERIALIZED (
+            SELECT coalesce(sum(c.rows), 0)::bigint AS rows FROM unnest(pgslo_gen.%I(NULL, NULL, $1)) AS c WHERE c.batch = 'unknown'
+        ), known AS MATERIALIZED (
+            SELECT coalesce(sum(f.rows), 0) AS rows, coalesce(sum((f.failures ->> $2)::bigint), 0) AS failed
+            FROM pgslo_catalog.fragment f WHERE f.definition_id = $3 AND f.batch = 'unknown'
+        ), written AS (
+            INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
+            SELECT $3, 'unknown', '-Infinity', c.rows - k.rows, jsonb_build_object($2, c.rows - k.failed)
+            FROM counted c CROSS JOIN known k WHERE c.rows > 0
+        )
+        SELECT c.rows FROM counted c
+        $query$, (count_unknown.definition).recount)
+    INTO counted
+    -- A sample of next to no rows, as none is needed.
+    USING (1::bigint << 40) - 1, (count_unknown.rule).name, (count_unknown.definition).definition_id;
+    RETURN counted;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.count_unknown(definition pgslo_catalog.definition, rule pgslo_catalog.rule) IS 'Count the rows of an unknown batch from the whole table, and record that they fail a rule.';
+
 CREATE FUNCTION pgslo_catalog.cut_texts() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4946,6 +5122,13 @@ DECLARE
     known text := (end_missed.definition).name;
     due bigint[];
     part bigint[];
+    claimed bigint[] := '{}';
+    claims text[] := '{}';
+    unasked bigint[] := '{}';
+    missed pgslo_catalog.missed_batch;
+    one integer;
+    asked record;
+    until timestamptz := clock_timestamp() + interval '1 second';
 BEGIN
     -- Nearly always there are none.
     IF NOT EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.definition = known AND m.ended_at IS NULL) THEN
@@ -4970,47 +5153,99 @@ BEGIN
                 WHEN EXISTS (
                     SELECT FROM pgslo_catalog.missed_batch k
                     WHERE k.rule_id = m.rule_id AND k.batch = m.batch AND k.ended_as = 'false_alarm' AND k.ended_at >= m.missed_at) THEN 'false_alarm'
+                WHEN s.is_emptied AND NOT pgslo_catalog.misses_rows(r.measure) THEN 'emptied'
                 -- Rows of an unknown batch may be others than those that fail.
                 WHEN s.rows <= 0 AND NOT pgslo_catalog.misses_rows(r.measure) AND (m.batch <> 'unknown' OR s.failed <= 0) THEN 'removed'
                 -- Rows that were not evaluated may still be bad.
                 WHEN EXISTS (
                     SELECT FROM pgslo_catalog.rule_break b
                     WHERE b.rule_id = m.rule_id AND b.batch IN (m.batch, 'unknown')) THEN NULL
-                WHEN r.scope = 'row' AND NOT s.is_uncounted AND NOT pgslo_catalog.is_missed(r, s.rows, s.failed) THEN 'corrected'
+                WHEN r.scope = 'row' AND NOT pgslo_catalog.is_missed(r, s.rows, s.failed) THEN 'corrected'
                 WHEN r.scope = 'batch' AND EXISTS (
                     SELECT FROM pgslo_catalog.verdict v
-                    WHERE v.rule_id = m.rule_id AND v.batch = m.batch AND v.verdict = 'met') THEN 'corrected'
-            END AS ended_as
+                    WHERE v.rule_id = m.rule_id AND v.batch = m.batch AND v.verdict = 'met') THEN 'met'
+            END AS claim
             FROM pgslo_catalog.missed_batch m
             JOIN pgslo_catalog.rule r USING (rule_id)
             CROSS JOIN LATERAL (
                 -- A row trigger sees rows that fail alone: how many a batch of a streamed table has, tick() counts.
                 SELECT CASE WHEN (end_missed.definition).writes = 'bulk' THEN coalesce(sum(f.rows), max(t.rows), 0) ELSE max(t.rows) END::bigint AS rows,
                        coalesce(sum((f.failures ->> r.name)::bigint), 0)::bigint AS failed,
-                       -- Counted from the table, which does not say how many of its rows fail.
-                       coalesce(bool_or(f.operation = 'recounted' AND f.failures IS NULL), false)
-                           AND (end_missed.definition).judge IS NULL AS is_uncounted
+                       -- By TRUNCATE, or it was counted: nothing was recorded of it since.
+                       coalesce((end_missed.definition).writes = 'bulk' AND max(t.rows) = 0
+                           AND coalesce(bool_and(f.operation = 'recounted' AND f.rows = 0 AND f.failures IS NULL), true), false) AS is_emptied
                 FROM (SELECT) AS one
                 LEFT JOIN pgslo_catalog.batch t ON t.definition_id = id AND t.name = m.batch
                 LEFT JOIN pgslo_catalog.fragment f ON f.definition_id = id AND f.batch = m.batch
             ) s
             WHERE m.missed_id = ANY (part) AND m.ended_at IS NULL
+        ), told AS MATERIALIZED (
+            SELECT k.missed_id, CASE
+                WHEN k.claim = 'met' THEN 'corrected'
+                WHEN k.claim = 'emptied' THEN 'removed'
+                WHEN k.claim IN ('retired', 'false_alarm') THEN k.claim END AS ended_as
+            FROM looked k
+        ), ended AS (
+            UPDATE pgslo_catalog.missed_batch m
+            SET ended_at = CASE WHEN l.ended_as IS NOT NULL THEN clock_timestamp() END, ended_as = l.ended_as,
+                seen_snapshot = CASE WHEN l.ended_as = 'removed' THEN pg_current_snapshot() END,
+                -- Without its incident it is due again.
+                looked_at = CASE WHEN m.incident_id IS NOT NULL OR l.ended_as IS NOT NULL THEN clock_timestamp() END
+            FROM told l
+            WHERE m.missed_id = l.missed_id AND m.missed_id IN (
+                SELECT u.missed_id FROM pgslo_catalog.missed_batch u JOIN told w USING (missed_id)
+                WHERE u.ended_at IS NULL AND (w.ended_as IS NOT NULL OR (u.looked_at IS NULL) = (u.incident_id IS NOT NULL))
+                FOR UPDATE OF u SKIP LOCKED)
         )
-        UPDATE pgslo_catalog.missed_batch m
-        SET ended_at = CASE WHEN l.ended_as IS NOT NULL THEN clock_timestamp() END, ended_as = l.ended_as,
-            -- Without its incident it is due again.
-            looked_at = CASE WHEN m.incident_id IS NOT NULL OR l.ended_as IS NOT NULL THEN clock_timestamp() END
-        FROM looked l
-        WHERE m.missed_id = l.missed_id AND m.missed_id IN (
-            SELECT u.missed_id FROM pgslo_catalog.missed_batch u JOIN looked w USING (missed_id)
-            WHERE u.ended_at IS NULL AND (w.ended_as IS NOT NULL OR (u.looked_at IS NULL) = (u.incident_id IS NOT NULL))
-            FOR UPDATE OF u SKIP LOCKED);
+        SELECT claimed || coalesce(array_agg(k.missed_id ORDER BY k.missed_id), '{}'),
+               claims || coalesce(array_agg(k.claim ORDER BY k.missed_id), '{}')
+        INTO claimed, claims
+        FROM looked k WHERE k.claim IN ('removed', 'corrected');
     END LOOP;
+    -- Sums are of what was recorded: rows from before pgslo are not in them, and rows that fail now may have passed.
+    -- In any order: one that cannot be asked keeps no other one waiting for ever.
+    FOREACH one IN ARRAY ARRAY(SELECT g.n FROM generate_series(1, cardinality(claimed)) AS g (n) ORDER BY random()) LOOP
+        IF until IS NULL THEN
+            unasked := unasked || claimed[one];
+            CONTINUE;
+        END IF;
+        SELECT m.* INTO missed FROM pgslo_catalog.missed_batch m WHERE m.missed_id = claimed[one];
+        BEGIN
+            SELECT a.* INTO asked FROM pgslo_catalog.ask_table(end_missed.definition, missed, claims[one]) AS a;
+            UPDATE pgslo_catalog.missed_batch m
+            SET ended_at = clock_timestamp(), ended_as = asked.ended_as, seen_snapshot = asked.seen
+            WHERE asked.ended_as IS NOT NULL AND m.missed_id IN (
+                SELECT u.missed_id FROM pgslo_catalog.missed_batch u
+                WHERE u.missed_id = missed.missed_id AND u.ended_at IS NULL
+                FOR UPDATE SKIP LOCKED);
+        EXCEPTION WHEN OTHERS THEN
+            -- It stays missed, and the next tick() asks again.
+            IF SQLSTATE = 'SL004' THEN
+                RAISE;
+            END IF;
+            unasked := unasked || claimed[one];
+            IF pgslo_catalog.is_transient(SQLSTATE) THEN
+                PERFORM pgslo_catalog.say_left(known, SQLSTATE, SQLERRM);
+                until := NULL;
+            ELSE
+                PERFORM pgslo_catalog.record_break(known, r.name, SQLSTATE, SQLERRM)
+                FROM pgslo_catalog.rule r WHERE r.rule_id = missed.rule_id;
+            END IF;
+        END;
+        IF clock_timestamp() > until THEN
+            until := NULL;
+        END IF;
+    END LOOP;
+    UPDATE pgslo_catalog.missed_batch m SET looked_at = NULL
+    WHERE m.missed_id IN (
+        SELECT u.missed_id FROM pgslo_catalog.missed_batch u
+        WHERE u.missed_id = ANY (unasked) AND u.ended_at IS NULL AND u.looked_at IS NOT NULL
+        FOR UPDATE SKIP LOCKED);
     RETURN due;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition) IS 'End missed batches of a definition whose rows were corrected or removed, or whose rule is retired, and return which were looked at.';
+COMMENT ON FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition) IS 'End missed batches of a definition whose rows were corrected or removed, by what the table says, or whose rule is retired, and return which were looked at.';
 
 CREATE FUNCTION pgslo_catalog.enough_batches() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -5947,7 +6182,8 @@ BEGIN
             give_verdict.example)
     ON CONFLICT ON CONSTRAINT verdict_is_given_once_a_batch DO UPDATE SET
         place = excluded.place, verdict = excluded.verdict, value = excluded.value, low = excluded.low, high = excluded.high,
-        score = excluded.score, said = excluded.said, example = excluded.example, judged_at = excluded.judged_at;
+        score = excluded.score, said = excluded.said, example = excluded.example, judged_at = excluded.judged_at,
+        xid = CASE WHEN (v.verdict, v.value) IS DISTINCT FROM (excluded.verdict, excluded.value) THEN excluded.xid ELSE v.xid END;
     PERFORM pgslo_catalog.follow_verdict(give_verdict.rule, (give_verdict.batch).name, (give_verdict.batch).place, give_verdict.verdict, give_verdict.is_tick,
         (before.verdict, before.value) IS DISTINCT FROM (give_verdict.verdict, give_verdict.value));
 END
@@ -6233,6 +6469,24 @@ CREATE FUNCTION pgslo_catalog.is_base64(value text) RETURNS boolean
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_base64(value text) IS 'Whether the text is base64 with padding.';
+
+CREATE FUNCTION pgslo_catalog.is_being_accepted(definition_id bigint, batch text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    stored bigint[] := ARRAY(
+        SELECT m.missed_id FROM pgslo_catalog.rule r JOIN pgslo_catalog.missed_batch m USING (rule_id)
+        WHERE r.definition_id = is_being_accepted.definition_id AND m.batch = is_being_accepted.batch AND m.ended_at IS NULL);
+BEGIN
+    -- A lock until this transaction ends: whoever accepts it later sees what is written here.
+    RETURN stored <> '{}' AND cardinality(stored) > (
+        SELECT count(*) FROM (
+            SELECT FROM pgslo_catalog.missed_batch m WHERE m.missed_id = ANY (stored) FOR SHARE SKIP LOCKED) AS l);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_being_accepted(definition_id bigint, batch text) IS 'Return whether another transaction has a missed batch; lock it otherwise.';
 
 CREATE FUNCTION pgslo_catalog.is_date(value text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE STRICT
@@ -7109,40 +7363,12 @@ COMMENT ON FUNCTION pgslo_catalog.judge_metric(rule pgslo_catalog.rule, batch te
 CREATE FUNCTION pgslo_catalog.judge_rows(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET lock_timeout TO '1s'
-    AS $_$
+    AS $$
 DECLARE
-    is_judged boolean;
+    is_judged boolean := (
+        SELECT c.is_judged
+        FROM pgslo_catalog.count_failing(judge_rows.definition, judge_rows.rule, judge_rows.batch, judge_rows.place, false) AS c);
 BEGIN
-    PERFORM pgslo_catalog.pin_table(judge_rows.definition, (judge_rows.definition).judge);
-    PERFORM pgslo_catalog.forget_plans(TRUE);
-    -- One statement, so one snapshot: the rows that it counts are those whose fragments and notes it sees.
-    EXECUTE format(
-        $query$
-        WITH counted AS MATERIALIZED (
-            SELECT c.rows, c.failed FROM pgslo_gen.%I($1, $2) AS c
-        ), known AS MATERIALIZED (
-            SELECT coalesce(sum(f.rows), 0) AS rows, coalesce(sum((f.failures ->> $2)::bigint), 0) AS failed
-            FROM pgslo_catalog.fragment f WHERE f.definition_id = $3 AND f.batch = $1
-        ), judged AS MATERIALIZED (
-            -- Fewer rows than were recorded: the name of the batch does not find them.
-            SELECT CASE $4 WHEN 'bulk' THEN c.failed ELSE greatest(c.failed, k.failed) END - k.failed AS more
-            FROM counted c CROSS JOIN known k
-            WHERE (c.rows >= k.rows OR $4 <> 'bulk' AND c.rows > 0)
-              -- Rows whose batch could not be named are in no batch of that name.
-              AND ($1 <> 'unknown' OR c.rows > 0)
-        ), gone AS (
-            DELETE FROM pgslo_catalog.rule_break b USING judged
-            WHERE b.definition_id = $3 AND b.rule_id = $5 AND b.batch = $1
-        ), written AS (
-            INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
-            SELECT $3, $1, $6, 0, jsonb_build_object($2, j.more) FROM judged j WHERE j.more <> 0
-        )
-        SELECT true FROM judged
-        $query$, (judge_rows.definition).judge)
-    INTO is_judged
-    USING judge_rows.batch, (judge_rows.rule).name, (judge_rows.definition).definition_id,
-        (judge_rows.definition).writes, (judge_rows.rule).rule_id, judge_rows.place;
     -- Missed batches did not end while it was not known which rows fail; those of an unknown batch may be of any.
     UPDATE pgslo_catalog.missed_batch m SET looked_at = NULL
     WHERE is_judged AND m.missed_id IN (
@@ -7156,7 +7382,7 @@ BEGIN
     END IF;
     RETURN coalesce(is_judged, false);
 END
-$_$;
+$$;
 
 COMMENT ON FUNCTION pgslo_catalog.judge_rows(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, place numeric) IS 'Judge a batch by a rule about rows, from the table, and open its incident; false if its rows are not found.';
 
@@ -7474,6 +7700,10 @@ BEGIN
             WHERE f.definition_id = incident.definition_id AND f.place >= incident.opened_place
             GROUP BY f.batch
             HAVING pgslo_catalog.is_missed(rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint)
+            UNION ALL
+            -- Whatever sums say, until tick() has asked the table.
+            SELECT max(m.place) FROM pgslo_catalog.missed_batch m
+            WHERE m.rule_id = rule.rule_id AND m.ended_at IS NULL AND m.place >= incident.opened_place
         ) batch);
 END
 $$;
@@ -8224,6 +8454,13 @@ BEGIN
     IF parts = '{}' THEN
         RETURN NULL;
     END IF;
+    PERFORM pgslo_catalog.record_news(parts);
+    PERFORM pgslo_catalog.note_overdrawn(merge_batch.definition_id, merge_batch.batch, parts);
+    -- Whoever accepts the batch just now has not seen all of it.
+    SELECT CASE WHEN count(*) > 0 AND NOT pgslo_catalog.is_being_accepted(merge_batch.definition_id, merge_batch.batch)
+                THEN (array_agg(f.xid ORDER BY f.xid DESC))[1] ELSE pg_current_xact_id() END
+    INTO merged.xid
+    FROM pgslo_catalog.fragment f WHERE f.fragment_id = ANY (parts) AND f.failures IS NOT NULL;
     SELECT max(f.fragment_id), min(f.place), sum(f.rows), nullif(pgslo_catalog.added_up(array_agg(f.failures)), '{}'),
            pgslo_catalog.added_up(array_agg(f.present)), pgslo_catalog.added_up(array_agg(f.tallies)), max(f.level),
            max(f.written_at), min(f.written_at), bool_or(f.operation = 'delete'), count(f.sample)
@@ -8265,10 +8502,10 @@ BEGIN
     END LOOP;
 
     -- It keeps the number of the newest it is made of: a TRUNCATE that is not committed yet must not make it newer.
-    INSERT INTO pgslo_catalog.fragment (fragment_id, definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample, writer, application, written_at)
+    INSERT INTO pgslo_catalog.fragment (fragment_id, definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample, writer, application, written_at, xid)
     OVERRIDING SYSTEM VALUE
     VALUES (merged.fragment_id, merged.definition_id, merged.batch, merged.place, merged.rows, merged.failures, 'merged', merged.present, merged.tallies,
-            merged.level, merged.sample_columns, merged.sample, merged.writer, merged.application, merged.written_at);
+            merged.level, merged.sample_columns, merged.sample, merged.writer, merged.application, merged.written_at, merged.xid);
 
     INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, tallies, failures, first_written_at, last_written_at, writer, application)
     VALUES (merged.definition_id, merged.batch, merged.place, merged.rows, merged.present, merged.tallies, coalesce(merged.failures, '{}'),
@@ -8398,41 +8635,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.metric(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision, OUT pairs bigint) IS 'A metric of the pairs of some cells together, and its interval; NULL where there are none.';
-
-CREATE TABLE pgslo_catalog.missed_batch (
-    missed_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    rule_id bigint NOT NULL,
-    incident_id bigint,
-    definition text NOT NULL,
-    about text[] NOT NULL,
-    batch text NOT NULL,
-    place numeric NOT NULL,
-    missed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    ended_at timestamp with time zone,
-    ended_as text,
-    ended_by text,
-    reason text,
-    planned_at timestamp with time zone,
-    looked_at timestamp with time zone,
-    CONSTRAINT missed_batch_end_is_known CHECK ((ended_as = ANY (ARRAY['corrected'::text, 'removed'::text, 'accepted'::text, 'false_alarm'::text, 'retired'::text]))),
-    CONSTRAINT missed_batch_ends_as_something CHECK (((ended_at IS NULL) = (ended_as IS NULL))),
-    CONSTRAINT reason_is_at_most_4000_characters CHECK ((length(reason) <= 4000))
-);
-
-COMMENT ON TABLE pgslo_catalog.missed_batch IS 'Batches that missed a rule. Two writers at once may record one twice, as neither waits: tick() makes one of them.';
-
-COMMENT ON COLUMN pgslo_catalog.missed_batch.incident_id IS 'NULL until tick() sets it.';
-
-COMMENT ON COLUMN pgslo_catalog.missed_batch.definition IS 'The name of its definition.';
-
-COMMENT ON COLUMN pgslo_catalog.missed_batch.about IS 'Columns whose readers are warned; * for a rule about the table as a whole.';
-
-COMMENT ON COLUMN pgslo_catalog.missed_batch.ended_as IS 'Why it is not missed any more: rows corrected or removed, accepted or a false alarm, or the rule is retired.';
-
-COMMENT ON COLUMN pgslo_catalog.missed_batch.planned_at IS 'When tick() had sessions plan their reads anew; NULL: plans may be older than the row.';
-
-COMMENT ON COLUMN pgslo_catalog.missed_batch.looked_at IS 'When tick() looked whether it is missed still; NULL: it is new or has changed, and is looked at next.';
 
 CREATE FUNCTION pgslo_catalog.missed_name(missed pgslo_catalog.missed_batch) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -8975,6 +9177,44 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.newest_missed_said(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'The newest missed batch of an incident, in a sentence.';
 
+CREATE FUNCTION pgslo_catalog.news(since xid8, parts bigint[]) RETURNS TABLE(rule pgslo_catalog.rule, batch text, place numeric, is_plain boolean)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN QUERY
+    SELECT r, f.batch, min(f.place),
+           r.at_least IS NULL AND r.at_most IS NULL AND NOT bool_or(s.is_stored)
+    FROM (
+        -- Up to now, though the watermark moves no further than the oldest transaction that is still open somewhere.
+        SELECT g.* FROM pgslo_catalog.fragment g WHERE g.failures IS NOT NULL AND g.xid >= news.since
+        UNION ALL
+        -- Written before the watermark, while a batch was being accepted.
+        SELECT g.* FROM pgslo_catalog.fragment g
+        WHERE g.failures IS NOT NULL AND g.xid < news.since AND (g.definition_id, g.batch) IN (
+            SELECT m.definition_id, m.batch FROM pgslo_catalog.missed_batch m WHERE m.ended_xid >= news.since)
+        UNION ALL
+        SELECT g.* FROM pgslo_catalog.fragment g WHERE g.failures IS NOT NULL AND g.fragment_id = ANY (news.parts)
+    ) AS f
+    JOIN pgslo_catalog.rule r ON r.definition_id = f.definition_id AND (f.failures ->> r.name)::bigint > 0 AND r.retired_at IS NULL
+    CROSS JOIN LATERAL (
+        SELECT EXISTS (
+            SELECT FROM pgslo_catalog.missed_batch m
+            WHERE m.rule_id = r.rule_id AND m.batch = f.batch AND m.ended_at IS NULL)
+    ) AS s (is_stored)
+    WHERE NOT EXISTS (
+        SELECT FROM pgslo_catalog.missed_batch m
+        WHERE m.rule_id = r.rule_id AND m.batch = f.batch
+          AND (m.ended_at IS NULL AND m.incident_id IS NOT NULL OR m.ended_as = 'false_alarm'
+               -- Whoever ended it has seen these rows.
+               OR m.ended_at IS NOT NULL AND NOT s.is_stored AND pg_visible_in_snapshot(f.xid, m.seen_snapshot)))
+    GROUP BY r.rule_id, f.batch
+    ORDER BY min(f.place);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.news(since xid8, parts bigint[]) IS 'Return batches with failing rows that no missed batch stands for, of transactions since one, or in some fragments. is_plain: such rows violate the rule, whatever else was written.';
+
 CREATE FUNCTION pgslo_catalog.news_said(definition text, planned text[]) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9057,6 +9297,39 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.note_incident() IS 'Writes the history of an incident, whoever changes it, and leaves it to tick() to tell of it.';
+
+CREATE FUNCTION pgslo_catalog.note_overdrawn(definition_id bigint, batch text, parts bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Nearly always there are none. A row that fails when it is removed may have passed, or been unseen, when it was written.
+    IF note_overdrawn.batch = 'unknown' OR NOT EXISTS (
+        SELECT FROM pgslo_catalog.fragment f
+        WHERE f.fragment_id = ANY (note_overdrawn.parts) AND f.failures IS NOT NULL
+          AND EXISTS (SELECT FROM jsonb_each_text(f.failures) AS e WHERE e.value::bigint < 0))
+    THEN
+        RETURN;
+    END IF;
+    INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message, said, batch, place)
+    SELECT d.definition_id, r.rule_id, '55000', n.said, n.said, note_overdrawn.batch, s.place
+    FROM pgslo_catalog.definition d
+    JOIN pgslo_catalog.rule r USING (definition_id)
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum((f.failures ->> r.name)::bigint), 0)::bigint AS failed, sum(f.rows)::bigint AS rows, min(f.place) AS place,
+               coalesce(bool_or((f.failures ->> r.name)::bigint < 0), false) AS is_taken
+        FROM pgslo_catalog.fragment f WHERE f.fragment_id = ANY (note_overdrawn.parts)
+    ) AS s
+    CROSS JOIN (SELECT 'failing rows were removed that may not have been recorded' AS said) AS n
+    WHERE d.definition_id = note_overdrawn.definition_id AND d.judge IS NOT NULL
+      AND r.scope = 'row' AND r.mechanism LIKE '% trigger' AND r.on_breach IN ('warn', 'flag') AND r.retired_at IS NULL
+      -- One row that fails a rule without a share or a number is recorded when it is written, whatever the sum is.
+      AND (s.failed < 0
+           OR s.is_taken AND num_nonnulls(r.at_least, r.at_most) > 0 AND NOT pgslo_catalog.is_missed(r, s.rows, s.failed));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.note_overdrawn(definition_id bigint, batch text, parts bigint[]) IS 'Have rules judge a batch from the table whose sum of failing rows, in these fragments, may be less than is stored.';
 
 CREATE FUNCTION pgslo_catalog.note_parts(definition_id bigint) RETURNS void
     LANGUAGE plpgsql
@@ -9223,29 +9496,25 @@ BEGIN
     -- None is ahead of the transaction that wrote it, unless that was a restore: then it is the number of a cluster that had counted further.
     SELECT w.seen, w.seen > horizon OR (w.seen::text::bigint - w.xmin::text::bigint) & 4294967295 BETWEEN 1 AND 2147483647 INTO since, is_restored
     FROM pgslo_catalog.watermark w WHERE w.consumer = 'tick';
-    IF is_restored THEN
+    IF is_restored OR since IS NULL THEN
         since := '0';
     END IF;
     FOR missed IN
-        SELECT r AS rule, f.batch, min(f.place) AS place
-        FROM pgslo_catalog.fragment f
-        JOIN pgslo_catalog.rule r ON r.definition_id = f.definition_id AND f.failures ? r.name AND r.retired_at IS NULL
-        -- Up to now, though the watermark moves no further than the oldest transaction that is still open somewhere.
-        WHERE f.failures IS NOT NULL AND f.xid >= coalesce(since, '0')
-          AND NOT EXISTS (
-              SELECT FROM pgslo_catalog.missed_batch m
-              WHERE m.rule_id = r.rule_id AND m.batch = f.batch
-                AND (m.ended_at IS NULL AND m.incident_id IS NOT NULL OR m.ended_as = 'false_alarm'
-                     OR m.ended_as = 'accepted' AND NOT EXISTS (
-                         SELECT FROM pgslo_catalog.missed_batch u
-                         WHERE u.rule_id = r.rule_id AND u.batch = f.batch AND u.ended_at IS NULL)))
-        GROUP BY r, f.batch
-        ORDER BY min(f.place)
+        SELECT n.*, true AS is_of_rows FROM pgslo_catalog.news(since, NULL) AS n
+        UNION ALL
+        -- A batch was judged again while it was being accepted for what it was before.
+        SELECT r, v.batch, v.place, true, false
+        FROM pgslo_catalog.missed_batch m
+        JOIN pgslo_catalog.verdict v ON v.rule_id = m.rule_id AND v.batch = m.batch AND v.verdict = 'missed'
+        JOIN pgslo_catalog.rule r ON r.rule_id = m.rule_id AND r.scope = 'batch' AND r.retired_at IS NULL
+        WHERE m.ended_xid >= since AND NOT pg_visible_in_snapshot(v.xid, m.seen_snapshot)
     LOOP
-        CONTINUE WHEN NOT pgslo_catalog.batch_is_missed(missed.rule, missed.batch);
+        CONTINUE WHEN NOT (missed.is_plain OR pgslo_catalog.batch_is_missed(missed.rule, missed.batch));
         BEGIN
-            all_done := pgslo_catalog.open_incident(missed.rule, missed.batch, missed.place, true) AND all_done;
-            PERFORM pgslo_catalog.record_missed(missed.rule, missed.batch, missed.place, false);
+            IF missed.is_of_rows THEN
+                all_done := pgslo_catalog.open_incident(missed.rule, missed.batch, missed.place, true) AND all_done;
+            END IF;
+            PERFORM pgslo_catalog.record_missed(missed.rule, missed.batch, missed.place);
         EXCEPTION WHEN OTHERS THEN
             PERFORM pgslo_catalog.say_left((SELECT d.name FROM pgslo_catalog.definition d WHERE d.definition_id = (missed.rule).definition_id), SQLSTATE, SQLERRM);
             all_done := false;
@@ -9258,7 +9527,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.open_left_over() IS 'Open the incidents of committed rows that have none: a writer left them to another one, which rolled back or has not ended.';
+COMMENT ON FUNCTION pgslo_catalog.open_left_over() IS 'Open the incidents of committed rows that have none: a writer left them to another one, which rolled back or has not ended, or they were committed while a steward accepted their batch.';
 
 CREATE FUNCTION pgslo_catalog.open_one(incident_id bigint) RETURNS pgslo_catalog.incident
     LANGUAGE plpgsql
@@ -9303,7 +9572,7 @@ BEGIN
     RETURN ARRAY(
         SELECT s.batch
         FROM (
-            SELECT k.batch, k.place, k.is_new, sum(k.rows) OVER (PARTITION BY k.batch ORDER BY k.fragment_id) AS known
+            SELECT k.batch, k.place, k.is_new, k.rows, sum(k.rows) OVER (PARTITION BY k.batch ORDER BY k.fragment_id) AS known
             FROM (
                 -- Few by key, many in one scan: each look-up may be a scan if statistics are old.
                 SELECT f.batch, f.place, f.rows, f.fragment_id, f.operation NOT IN ('merged', 'recounted') AS is_new
@@ -9320,11 +9589,12 @@ BEGIN
             ) k
         ) s
         GROUP BY s.batch
-        HAVING min(s.known) < 0 AND min(s.place) > '-Infinity' AND max(s.place) < 'Infinity' AND bool_or(s.is_new));
+        -- One that seems to be emptied may have rows from before pgslo.
+        HAVING (min(s.known) < 0 OR sum(s.rows) <= 0) AND min(s.place) > '-Infinity' AND max(s.place) < 'Infinity' AND bool_or(s.is_new));
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.overdrawn(definition_id bigint) IS 'Batches of which more rows were taken away than are known: some were there before pgslo, or came unseen.';
+COMMENT ON FUNCTION pgslo_catalog.overdrawn(definition_id bigint) IS 'Return batches that lost all the rows that are known, or more: some were there before pgslo, or came unseen.';
 
 CREATE FUNCTION pgslo_catalog.part_places(definition pgslo_catalog.definition, part oid) RETURNS numrange
     LANGUAGE plpgsql STABLE
@@ -9640,9 +9910,10 @@ BEGIN
     WITH stored AS (
         SELECT m.rule_id, max(m.incident_id) AS incident_id, count(DISTINCT m.batch) AS batches, min(m.missed_at) AS since,
                array_agg(m.batch ORDER BY m.place DESC, m.missed_id DESC) AS names,
-               -- Nobody reads a row of a batch that has none.
-               bool_and(m.about <> '{*}' OR coalesce(b.rows > 0, true)) AS by_row
+               -- Nobody reads a row of a batch that has none, and only rules about their number miss one.
+               bool_and(m.about <> '{*}' OR coalesce(b.rows > 0, true) OR NOT pgslo_catalog.misses_rows(k.measure)) AS by_row
         FROM pgslo_catalog.missed_batch m
+        JOIN pgslo_catalog.rule k ON k.rule_id = m.rule_id
         LEFT JOIN pgslo_catalog.batch b ON b.definition_id = m.definition_id AND b.name = m.batch
         WHERE m.definition = problem.definition AND m.ended_at IS NULL AND m.about && problem.columns
           AND pgslo_catalog.is_within(m.place, problem.within)
@@ -10303,6 +10574,23 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch text, place numeric, is_worse boolean) IS 'Record that a batch misses a rule, unless that is recorded; one that was accepted only if it is worse. Never waits and never fails the write.';
+
+CREATE FUNCTION pgslo_catalog.record_news(parts bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    missed record;
+BEGIN
+    FOR missed IN SELECT n.* FROM pgslo_catalog.news(NULL, record_news.parts) AS n LOOP
+        CONTINUE WHEN NOT (missed.is_plain OR pgslo_catalog.batch_is_missed(missed.rule, missed.batch));
+        PERFORM pgslo_catalog.open_incident(missed.rule, missed.batch, missed.place, true);
+        PERFORM pgslo_catalog.record_missed(missed.rule, missed.batch, missed.place);
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.record_news(parts bigint[]) IS 'Record what is missed by fragments before they are added up, after which nobody knows which transactions wrote them.';
 
 CREATE FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[], old_key text[], changed text[]) RETURNS void
     LANGUAGE plpgsql
@@ -11052,11 +11340,17 @@ DECLARE
     target pgslo_catalog.definition := replace_counts.definition;
     columns text[] := pgslo_catalog.watched_columns(target.definition_id);
     counted pgslo_catalog.measured[];
+    seen pg_snapshot;
     -- Rows of an unknown batch were not judged: they may be in any, also in one with as many rows as before.
     has_unknown boolean := replace_counts.judges AND target.judge IS NOT NULL AND replace_counts.batches IS NULL
         AND replace_counts.first IS NULL AND pgslo_catalog.has_unknown_rows(target.definition_id);
 BEGIN
     PERFORM pgslo_catalog.pin_table(target, target.recount);
+    seen := pg_current_snapshot();
+    PERFORM pgslo_catalog.record_news(ARRAY(
+        SELECT f.fragment_id FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = target.definition_id AND f.failures IS NOT NULL
+          AND (replace_counts.batches IS NULL OR f.batch = ANY (replace_counts.batches))));
     -- One statement, so one snapshot: what it counts in the table is what the fragments it removes stood for.
     EXECUTE format(
         $query$
@@ -11083,15 +11377,20 @@ BEGIN
             DELETE FROM pgslo_catalog.fragment f
             WHERE ($6 = 'bulk' OR $9 AND $10) AND f.definition_id = $4
               AND ($1 IS NULL AND $8 IS NULL OR f.batch IN (SELECT c.batch FROM counted c))
-            RETURNING f.batch, f.rows, f.failures, f.written_at
+            RETURNING f.batch, f.rows, f.failures, f.written_at, f.xid
         ), kept AS (
             SELECT g.batch, sum(g.rows) AS rows, nullif(pgslo_catalog.added_up(array_agg(g.failures)), '{}') AS failures,
                    sum(g.rows) FILTER (WHERE g.rows > 0) AS rows_added, max(g.written_at) AS written_at,
+                   -- Whoever accepts a batch that is missed may not have seen all of it.
+                   CASE WHEN bool_and(pg_visible_in_snapshot(g.xid, $12)) AND NOT EXISTS (
+                       SELECT FROM pgslo_catalog.rule r JOIN pgslo_catalog.missed_batch m USING (rule_id)
+                       WHERE r.definition_id = $4 AND m.batch = g.batch AND m.ended_at IS NULL)
+                   THEN (array_agg(g.xid ORDER BY g.failures IS NULL, g.xid DESC))[1] END AS xid,
                    nullif(pgslo_catalog.added_up(array_agg(g.failures) FILTER (WHERE g.rows > 0)), '{}') AS failures_added
             FROM gone g GROUP BY g.batch
         ), written AS (
             INSERT INTO pgslo_catalog.fragment
-                (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample, written_at)
+                (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample, written_at, xid)
             SELECT $4, c.batch, coalesce(c.place, pgslo_catalog.arrival($4, c.batch)), c.rows,
                    -- Failing rows are the same where the rows are as many as before, and known where all of them were written since.
                    -- Otherwise those that are known count until the rule is evaluated again.
@@ -11100,7 +11399,8 @@ BEGIN
                    'recounted', coalesce(pgslo_catalog.signed($5, c.present, 1), '{}'),
                    coalesce(pgslo_catalog.signed($7, c.tallies, 1), '{}'), pgslo_catalog.level_of($3), $5, c.sample,
                    -- A batch that only lost rows is not newer for that.
-                   CASE WHEN c.rows <= k.rows THEN k.written_at ELSE clock_timestamp() END
+                   CASE WHEN c.rows <= k.rows THEN k.written_at ELSE clock_timestamp() END,
+                   coalesce(k.xid, pg_current_xact_id())
             FROM counted c
             LEFT JOIN kept k ON k.batch = c.batch
             CROSS JOIN LATERAL (SELECT $9 AND $10 AND ($11 OR $8 IS NOT NULL OR c.rows IS DISTINCT FROM k.rows) AS is_due) AS j
@@ -11132,7 +11432,7 @@ BEGIN
     INTO counted
     USING replace_counts.first, replace_counts.last, replace_counts.mask, target.definition_id, columns, target.writes,
         pgslo_catalog.tally_slots(target.tallies), replace_counts.batches, replace_counts.judges, target.judge IS NOT NULL,
-        has_unknown;
+        has_unknown, seen;
     RETURN counted;
 END
 $_$;
@@ -11195,6 +11495,11 @@ BEGIN
         WHERE f.definition_id = open.definition_id AND f.place >= resolve_incident.place
         GROUP BY f.batch
         HAVING pgslo_catalog.is_missed(resolve_incident.rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> resolve_incident.rule.name)::bigint), 0)::bigint)
+    ) OR EXISTS (
+        -- Whatever sums say, until tick() has asked the table.
+        SELECT FROM pgslo_catalog.missed_batch m
+        WHERE m.rule_id = open.rule_id AND m.ended_at IS NULL AND m.place >= resolve_incident.place
+          AND m.batch <> resolve_incident.batch
     ) OR resolve_incident.place > pgslo_catalog.last_place(open.definition_id)
         OR pgslo_catalog.unknown_is_missed(resolve_incident.rule)
     THEN
@@ -12654,12 +12959,12 @@ BEGIN
                                        coalesce(sum((f.failures ->> (unknown_is_missed.rule).name)::bigint), 0)::bigint)
         FROM pgslo_catalog.fragment f
         WHERE f.definition_id = (unknown_is_missed.rule).definition_id AND f.batch = 'unknown'
-          -- A person has resolved what was written before.
-          AND f.written_at > coalesce((
-              SELECT max(e.happened_at)
-              FROM pgslo_catalog.incident i JOIN pgslo_catalog.incident_event e USING (incident_id)
+          -- A person has resolved what that session could see.
+          AND NOT EXISTS (
+              SELECT FROM pgslo_catalog.incident i JOIN pgslo_catalog.incident_event e USING (incident_id)
               WHERE i.definition_id = (unknown_is_missed.rule).definition_id AND i.rule_id = (unknown_is_missed.rule).rule_id
-                AND (e.event IN ('over', 'confirmed', 'resolved') AND e.resolution IN ('real', 'false_alarm') OR e.event = 'accepted')), '-infinity')), false);
+                AND (e.event IN ('over', 'confirmed', 'resolved') AND e.resolution IN ('real', 'false_alarm') OR e.event = 'accepted')
+                AND pg_visible_in_snapshot(f.xid, e.seen_snapshot))), false);
 END
 $$;
 
@@ -13245,6 +13550,7 @@ CREATE TABLE pgslo_catalog.verdict (
     said text NOT NULL,
     judged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     example text,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
     CONSTRAINT verdict_is_known CHECK ((verdict = ANY (ARRAY['met'::text, 'missed'::text, 'unknown'::text])))
 );
 
@@ -13255,6 +13561,8 @@ COMMENT ON COLUMN pgslo_catalog.verdict.score IS 'How far from what is expected:
 COMMENT ON COLUMN pgslo_catalog.verdict.said IS 'The verdict in a sentence, without its full stop.';
 
 COMMENT ON COLUMN pgslo_catalog.verdict.example IS 'The first violation or the error message, which hold values of rows: for stewards.';
+
+COMMENT ON COLUMN pgslo_catalog.verdict.xid IS 'The transaction that gave this verdict and value.';
 
 CREATE VIEW pgslo_catalog.judged_batch AS
  SELECT r.definition_id,
@@ -13642,10 +13950,13 @@ CREATE TABLE pgslo_catalog.incident_event (
     muted_until timestamp with time zone,
     resolution text,
     note text,
+    seen_snapshot pg_snapshot DEFAULT pg_current_snapshot(),
     CONSTRAINT incident_event_is_known CHECK ((event = ANY (ARRAY['opened'::text, 'acknowledged'::text, 'muted'::text, 'unmuted'::text, 'over'::text, 'confirmed'::text, 'accepted'::text, 'resolved'::text, 'reopened'::text])))
 );
 
 COMMENT ON TABLE pgslo_catalog.incident_event IS 'What became of incidents: who did what when. Only ever appended to.';
+
+COMMENT ON COLUMN pgslo_catalog.incident_event.seen_snapshot IS 'What the session that did it could see.';
 
 CREATE VIEW pgslo.incident_event WITH (security_barrier='true') AS
  SELECT e.incident_event_id,
@@ -15219,7 +15530,11 @@ CREATE INDEX missed_batch_batch_idx ON pgslo_catalog.missed_batch USING btree (d
 
 CREATE INDEX missed_batch_due_idx ON pgslo_catalog.missed_batch USING btree (definition) WHERE ((ended_at IS NULL) AND (looked_at IS NULL));
 
+CREATE INDEX missed_batch_ended_idx ON pgslo_catalog.missed_batch USING btree (ended_xid) WHERE (ended_xid IS NOT NULL);
+
 CREATE INDEX missed_batch_incident_idx ON pgslo_catalog.missed_batch USING btree (incident_id);
+
+CREATE INDEX missed_batch_place_idx ON pgslo_catalog.missed_batch USING btree (rule_id, place) WHERE (ended_at IS NULL);
 
 CREATE INDEX missed_batch_rule_idx ON pgslo_catalog.missed_batch USING btree (rule_id, batch);
 
@@ -15543,6 +15858,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.are_keys(keys text[], kind regtype) FROM PU
 
 REVOKE ALL ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.ask_table(definition pgslo_catalog.definition, missed pgslo_catalog.missed_batch, claim text, OUT ended_as text, OUT seen pg_snapshot) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.assertion_rule(definition text, assertion text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.at_place(grid double precision[], place double precision) FROM PUBLIC;
@@ -15649,6 +15966,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.count_batches(definition pgslo_catalog.defi
 
 REVOKE ALL ON FUNCTION pgslo_catalog.count_due(definition pgslo_catalog.definition, until timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.count_failing(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, place numeric, is_exact boolean, OUT rows bigint, OUT failed bigint, OUT recorded bigint, OUT is_judged boolean, OUT seen pg_snapshot) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.count_unknown(definition pgslo_catalog.definition, rule pgslo_catalog.rule) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.cut_texts() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.day_of_check() FROM PUBLIC;
@@ -15752,6 +16073,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.hold_for_session(name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.is_armed(relation regclass, part oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_base64(value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_being_accepted(definition_id bigint, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_date(value text) FROM PUBLIC;
 
@@ -15941,11 +16264,15 @@ REVOKE ALL ON FUNCTION pgslo_catalog.newest_known(incident pgslo_catalog.inciden
 
 REVOKE ALL ON FUNCTION pgslo_catalog.newest_missed_said(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.news(since xid8, parts bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.news_said(definition text, planned text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.normal_quantile(share double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.note_incident() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.note_overdrawn(definition_id bigint, batch text, parts bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.note_parts(definition_id bigint) FROM PUBLIC;
 
@@ -16020,6 +16347,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_lost(definition text, rules text[], 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch text, place numeric, is_worse boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.record_news(parts bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[], old_key text[], changed text[]) FROM PUBLIC;
 

@@ -39,12 +39,12 @@ BEGIN
                                        coalesce(sum((f.failures ->> (unknown_is_missed.rule).name)::bigint), 0)::bigint)
         FROM pgslo_catalog.fragment f
         WHERE f.definition_id = (unknown_is_missed.rule).definition_id AND f.batch = 'unknown'
-          -- A person has resolved what was written before.
-          AND f.written_at > coalesce((
-              SELECT max(e.happened_at)
-              FROM pgslo_catalog.incident i JOIN pgslo_catalog.incident_event e USING (incident_id)
+          -- A person has resolved what that session could see.
+          AND NOT EXISTS (
+              SELECT FROM pgslo_catalog.incident i JOIN pgslo_catalog.incident_event e USING (incident_id)
               WHERE i.definition_id = (unknown_is_missed.rule).definition_id AND i.rule_id = (unknown_is_missed.rule).rule_id
-                AND (e.event IN ('over', 'confirmed', 'resolved') AND e.resolution IN ('real', 'false_alarm') OR e.event = 'accepted')), '-infinity')), false);
+                AND (e.event IN ('over', 'confirmed', 'resolved') AND e.resolution IN ('real', 'false_alarm') OR e.event = 'accepted')
+                AND pg_visible_in_snapshot(f.xid, e.seen_snapshot))), false);
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.unknown_is_missed(pgslo_catalog.rule) IS
@@ -153,6 +153,10 @@ BEGIN
             WHERE f.definition_id = incident.definition_id AND f.place >= incident.opened_place
             GROUP BY f.batch
             HAVING pgslo_catalog.is_missed(rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> rule.name)::bigint), 0)::bigint)
+            UNION ALL
+            -- Whatever sums say, until tick() has asked the table.
+            SELECT max(m.place) FROM pgslo_catalog.missed_batch m
+            WHERE m.rule_id = rule.rule_id AND m.ended_at IS NULL AND m.place >= incident.opened_place
         ) batch);
 END
 $pgslo$;
@@ -177,6 +181,11 @@ BEGIN
         WHERE f.definition_id = open.definition_id AND f.place >= resolve_incident.place
         GROUP BY f.batch
         HAVING pgslo_catalog.is_missed(resolve_incident.rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> resolve_incident.rule.name)::bigint), 0)::bigint)
+    ) OR EXISTS (
+        -- Whatever sums say, until tick() has asked the table.
+        SELECT FROM pgslo_catalog.missed_batch m
+        WHERE m.rule_id = open.rule_id AND m.ended_at IS NULL AND m.place >= resolve_incident.place
+          AND m.batch <> resolve_incident.batch
     ) OR resolve_incident.place > pgslo_catalog.last_place(open.definition_id)
         OR pgslo_catalog.unknown_is_missed(resolve_incident.rule)
     THEN

@@ -161,18 +161,17 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.mark_taken(text, text[], text[], numeric[], text, text) IS
     'Note that it is not known which of the rows that a statement removed from these batches failed.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.judge_rows(
-    definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, place numeric
-) RETURNS boolean
+CREATE OR REPLACE FUNCTION pgslo_catalog.count_failing(
+    definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, place numeric, is_exact boolean,
+    OUT rows bigint, OUT failed bigint, OUT recorded bigint, OUT is_judged boolean, OUT seen pg_snapshot
+)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 -- One who holds a lock on a table that rules look rows up in must not keep tick() waiting.
 SET lock_timeout = '1s'
 AS $pgslo$
-DECLARE
-    is_judged boolean;
 BEGIN
-    PERFORM pgslo_catalog.pin_table(judge_rows.definition, (judge_rows.definition).judge);
+    PERFORM pgslo_catalog.pin_table(count_failing.definition, (count_failing.definition).judge);
     PERFORM pgslo_catalog.forget_plans(TRUE);
     -- One statement, so one snapshot: the rows that it counts are those whose fragments and notes it sees.
     EXECUTE format(
@@ -180,13 +179,13 @@ BEGIN
         WITH counted AS MATERIALIZED (
             SELECT c.rows, c.failed FROM pgslo_gen.%I($1, $2) AS c
         ), known AS MATERIALIZED (
-            SELECT coalesce(sum(f.rows), 0) AS rows, coalesce(sum((f.failures ->> $2)::bigint), 0) AS failed
+            SELECT coalesce(sum(f.rows), 0)::bigint AS rows, coalesce(sum((f.failures ->> $2)::bigint), 0) AS failed
             FROM pgslo_catalog.fragment f WHERE f.definition_id = $3 AND f.batch = $1
         ), judged AS MATERIALIZED (
             -- Fewer rows than were recorded: the name of the batch does not find them.
-            SELECT CASE $4 WHEN 'bulk' THEN c.failed ELSE greatest(c.failed, k.failed) END - k.failed AS more
+            SELECT CASE WHEN $4 = 'bulk' OR $7 THEN c.failed ELSE greatest(c.failed, k.failed) END - k.failed AS more
             FROM counted c CROSS JOIN known k
-            WHERE (c.rows >= k.rows OR $4 <> 'bulk' AND c.rows > 0)
+            WHERE (c.rows >= k.rows OR $4 <> 'bulk' AND (c.rows > 0 OR $7))
               -- Rows whose batch could not be named are in no batch of that name.
               AND ($1 <> 'unknown' OR c.rows > 0)
         ), gone AS (
@@ -196,11 +195,28 @@ BEGIN
             INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
             SELECT $3, $1, $6, 0, jsonb_build_object($2, j.more) FROM judged j WHERE j.more <> 0
         )
-        SELECT true FROM judged
-        $query$, (judge_rows.definition).judge)
-    INTO is_judged
-    USING judge_rows.batch, (judge_rows.rule).name, (judge_rows.definition).definition_id,
-        (judge_rows.definition).writes, (judge_rows.rule).rule_id, judge_rows.place;
+        SELECT c.rows, c.failed, k.rows, j.more IS NOT NULL, pg_current_snapshot()
+        FROM counted c CROSS JOIN known k LEFT JOIN judged j ON true
+        $query$, (count_failing.definition).judge)
+    INTO rows, failed, recorded, is_judged, seen
+    USING count_failing.batch, (count_failing.rule).name, (count_failing.definition).definition_id,
+        (count_failing.definition).writes, (count_failing.rule).rule_id, count_failing.place, count_failing.is_exact;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.count_failing(pgslo_catalog.definition, pgslo_catalog.rule, text, numeric, boolean) IS
+    'Count the rows of a batch that fail a rule from the table, and record the difference to what is recorded. is_exact: also of a streamed table where they are fewer. is_judged: false if its rows are not found; rows is NULL if the table''s function does not know the rule.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.judge_rows(
+    definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, place numeric
+) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    is_judged boolean := (
+        SELECT c.is_judged
+        FROM pgslo_catalog.count_failing(judge_rows.definition, judge_rows.rule, judge_rows.batch, judge_rows.place, false) AS c);
+BEGIN
     -- Missed batches did not end while it was not known which rows fail; those of an unknown batch may be of any.
     UPDATE pgslo_catalog.missed_batch m SET looked_at = NULL
     WHERE is_judged AND m.missed_id IN (
@@ -217,6 +233,39 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_rows(pgslo_catalog.definition, pgslo_catalog.rule, text, numeric) IS
     'Judge a batch by a rule about rows, from the table, and open its incident; false if its rows are not found.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.note_overdrawn(definition_id bigint, batch text, parts bigint[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- Nearly always there are none. A row that fails when it is removed may have passed, or been unseen, when it was written.
+    IF note_overdrawn.batch = 'unknown' OR NOT EXISTS (
+        SELECT FROM pgslo_catalog.fragment f
+        WHERE f.fragment_id = ANY (note_overdrawn.parts) AND f.failures IS NOT NULL
+          AND EXISTS (SELECT FROM jsonb_each_text(f.failures) AS e WHERE e.value::bigint < 0))
+    THEN
+        RETURN;
+    END IF;
+    INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message, said, batch, place)
+    SELECT d.definition_id, r.rule_id, '55000', n.said, n.said, note_overdrawn.batch, s.place
+    FROM pgslo_catalog.definition d
+    JOIN pgslo_catalog.rule r USING (definition_id)
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum((f.failures ->> r.name)::bigint), 0)::bigint AS failed, sum(f.rows)::bigint AS rows, min(f.place) AS place,
+               coalesce(bool_or((f.failures ->> r.name)::bigint < 0), false) AS is_taken
+        FROM pgslo_catalog.fragment f WHERE f.fragment_id = ANY (note_overdrawn.parts)
+    ) AS s
+    CROSS JOIN (SELECT 'failing rows were removed that may not have been recorded' AS said) AS n
+    WHERE d.definition_id = note_overdrawn.definition_id AND d.judge IS NOT NULL
+      AND r.scope = 'row' AND r.mechanism LIKE '% trigger' AND r.on_breach IN ('warn', 'flag') AND r.retired_at IS NULL
+      -- One row that fails a rule without a share or a number is recorded when it is written, whatever the sum is.
+      AND (s.failed < 0
+           OR s.is_taken AND num_nonnulls(r.at_least, r.at_most) > 0 AND NOT pgslo_catalog.is_missed(r, s.rows, s.failed));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.note_overdrawn(bigint, text, bigint[]) IS
+    'Have rules judge a batch from the table whose sum of failing rows, in these fragments, may be less than is stored.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.judge_unjudged(
     definition pgslo_catalog.definition, until timestamptz

@@ -145,6 +145,13 @@ BEGIN
     IF parts = '{}' THEN
         RETURN NULL;
     END IF;
+    PERFORM pgslo_catalog.record_news(parts);
+    PERFORM pgslo_catalog.note_overdrawn(merge_batch.definition_id, merge_batch.batch, parts);
+    -- Whoever accepts the batch just now has not seen all of it.
+    SELECT CASE WHEN count(*) > 0 AND NOT pgslo_catalog.is_being_accepted(merge_batch.definition_id, merge_batch.batch)
+                THEN (array_agg(f.xid ORDER BY f.xid DESC))[1] ELSE pg_current_xact_id() END
+    INTO merged.xid
+    FROM pgslo_catalog.fragment f WHERE f.fragment_id = ANY (parts) AND f.failures IS NOT NULL;
     SELECT max(f.fragment_id), min(f.place), sum(f.rows), nullif(pgslo_catalog.added_up(array_agg(f.failures)), '{}'),
            pgslo_catalog.added_up(array_agg(f.present)), pgslo_catalog.added_up(array_agg(f.tallies)), max(f.level),
            max(f.written_at), min(f.written_at), bool_or(f.operation = 'delete'), count(f.sample)
@@ -186,10 +193,10 @@ BEGIN
     END LOOP;
 
     -- It keeps the number of the newest it is made of: a TRUNCATE that is not committed yet must not make it newer.
-    INSERT INTO pgslo_catalog.fragment (fragment_id, definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample, writer, application, written_at)
+    INSERT INTO pgslo_catalog.fragment (fragment_id, definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample, writer, application, written_at, xid)
     OVERRIDING SYSTEM VALUE
     VALUES (merged.fragment_id, merged.definition_id, merged.batch, merged.place, merged.rows, merged.failures, 'merged', merged.present, merged.tallies,
-            merged.level, merged.sample_columns, merged.sample, merged.writer, merged.application, merged.written_at);
+            merged.level, merged.sample_columns, merged.sample, merged.writer, merged.application, merged.written_at, merged.xid);
 
     INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, tallies, failures, first_written_at, last_written_at, writer, application)
     VALUES (merged.definition_id, merged.batch, merged.place, merged.rows, merged.present, merged.tallies, coalesce(merged.failures, '{}'),
@@ -380,7 +387,8 @@ BEGIN
             give_verdict.example)
     ON CONFLICT ON CONSTRAINT verdict_is_given_once_a_batch DO UPDATE SET
         place = excluded.place, verdict = excluded.verdict, value = excluded.value, low = excluded.low, high = excluded.high,
-        score = excluded.score, said = excluded.said, example = excluded.example, judged_at = excluded.judged_at;
+        score = excluded.score, said = excluded.said, example = excluded.example, judged_at = excluded.judged_at,
+        xid = CASE WHEN (v.verdict, v.value) IS DISTINCT FROM (excluded.verdict, excluded.value) THEN excluded.xid ELSE v.xid END;
     PERFORM pgslo_catalog.follow_verdict(give_verdict.rule, (give_verdict.batch).name, (give_verdict.batch).place, give_verdict.verdict, give_verdict.is_tick,
         (before.verdict, before.value) IS DISTINCT FROM (give_verdict.verdict, give_verdict.value));
 END

@@ -39,7 +39,7 @@ BEGIN
     RETURN ARRAY(
         SELECT s.batch
         FROM (
-            SELECT k.batch, k.place, k.is_new, sum(k.rows) OVER (PARTITION BY k.batch ORDER BY k.fragment_id) AS known
+            SELECT k.batch, k.place, k.is_new, k.rows, sum(k.rows) OVER (PARTITION BY k.batch ORDER BY k.fragment_id) AS known
             FROM (
                 -- Few by key, many in one scan: each look-up may be a scan if statistics are old.
                 SELECT f.batch, f.place, f.rows, f.fragment_id, f.operation NOT IN ('merged', 'recounted') AS is_new
@@ -56,10 +56,11 @@ BEGIN
             ) k
         ) s
         GROUP BY s.batch
-        HAVING min(s.known) < 0 AND min(s.place) > '-Infinity' AND max(s.place) < 'Infinity' AND bool_or(s.is_new));
+        -- One that seems to be emptied may have rows from before pgslo.
+        HAVING (min(s.known) < 0 OR sum(s.rows) <= 0) AND min(s.place) > '-Infinity' AND max(s.place) < 'Infinity' AND bool_or(s.is_new));
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.overdrawn(bigint) IS 'Batches of which more rows were taken away than are known: some were there before pgslo, or came unseen.';
+COMMENT ON FUNCTION pgslo_catalog.overdrawn(bigint) IS 'Return batches that lost all the rows that are known, or more: some were there before pgslo, or came unseen.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.take_counts(
     definition pgslo_catalog.definition, counted pgslo_catalog.measured[], mask bigint
@@ -205,11 +206,17 @@ DECLARE
     target pgslo_catalog.definition := replace_counts.definition;
     columns text[] := pgslo_catalog.watched_columns(target.definition_id);
     counted pgslo_catalog.measured[];
+    seen pg_snapshot;
     -- Rows of an unknown batch were not judged: they may be in any, also in one with as many rows as before.
     has_unknown boolean := replace_counts.judges AND target.judge IS NOT NULL AND replace_counts.batches IS NULL
         AND replace_counts.first IS NULL AND pgslo_catalog.has_unknown_rows(target.definition_id);
 BEGIN
     PERFORM pgslo_catalog.pin_table(target, target.recount);
+    seen := pg_current_snapshot();
+    PERFORM pgslo_catalog.record_news(ARRAY(
+        SELECT f.fragment_id FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = target.definition_id AND f.failures IS NOT NULL
+          AND (replace_counts.batches IS NULL OR f.batch = ANY (replace_counts.batches))));
     -- One statement, so one snapshot: what it counts in the table is what the fragments it removes stood for.
     EXECUTE format(
         $query$
@@ -236,15 +243,20 @@ BEGIN
             DELETE FROM pgslo_catalog.fragment f
             WHERE ($6 = 'bulk' OR $9 AND $10) AND f.definition_id = $4
               AND ($1 IS NULL AND $8 IS NULL OR f.batch IN (SELECT c.batch FROM counted c))
-            RETURNING f.batch, f.rows, f.failures, f.written_at
+            RETURNING f.batch, f.rows, f.failures, f.written_at, f.xid
         ), kept AS (
             SELECT g.batch, sum(g.rows) AS rows, nullif(pgslo_catalog.added_up(array_agg(g.failures)), '{}') AS failures,
                    sum(g.rows) FILTER (WHERE g.rows > 0) AS rows_added, max(g.written_at) AS written_at,
+                   -- Whoever accepts a batch that is missed may not have seen all of it.
+                   CASE WHEN bool_and(pg_visible_in_snapshot(g.xid, $12)) AND NOT EXISTS (
+                       SELECT FROM pgslo_catalog.rule r JOIN pgslo_catalog.missed_batch m USING (rule_id)
+                       WHERE r.definition_id = $4 AND m.batch = g.batch AND m.ended_at IS NULL)
+                   THEN (array_agg(g.xid ORDER BY g.failures IS NULL, g.xid DESC))[1] END AS xid,
                    nullif(pgslo_catalog.added_up(array_agg(g.failures) FILTER (WHERE g.rows > 0)), '{}') AS failures_added
             FROM gone g GROUP BY g.batch
         ), written AS (
             INSERT INTO pgslo_catalog.fragment
-                (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample, written_at)
+                (definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample, written_at, xid)
             SELECT $4, c.batch, coalesce(c.place, pgslo_catalog.arrival($4, c.batch)), c.rows,
                    -- Failing rows are the same where the rows are as many as before, and known where all of them were written since.
                    -- Otherwise those that are known count until the rule is evaluated again.
@@ -253,7 +265,8 @@ BEGIN
                    'recounted', coalesce(pgslo_catalog.signed($5, c.present, 1), '{}'),
                    coalesce(pgslo_catalog.signed($7, c.tallies, 1), '{}'), pgslo_catalog.level_of($3), $5, c.sample,
                    -- A batch that only lost rows is not newer for that.
-                   CASE WHEN c.rows <= k.rows THEN k.written_at ELSE clock_timestamp() END
+                   CASE WHEN c.rows <= k.rows THEN k.written_at ELSE clock_timestamp() END,
+                   coalesce(k.xid, pg_current_xact_id())
             FROM counted c
             LEFT JOIN kept k ON k.batch = c.batch
             CROSS JOIN LATERAL (SELECT $9 AND $10 AND ($11 OR $8 IS NOT NULL OR c.rows IS DISTINCT FROM k.rows) AS is_due) AS j
@@ -285,7 +298,7 @@ BEGIN
     INTO counted
     USING replace_counts.first, replace_counts.last, replace_counts.mask, target.definition_id, columns, target.writes,
         pgslo_catalog.tally_slots(target.tallies), replace_counts.batches, replace_counts.judges, target.judge IS NOT NULL,
-        has_unknown;
+        has_unknown, seen;
     RETURN counted;
 END
 $pgslo$;

@@ -133,9 +133,10 @@ BEGIN
     WITH stored AS (
         SELECT m.rule_id, max(m.incident_id) AS incident_id, count(DISTINCT m.batch) AS batches, min(m.missed_at) AS since,
                array_agg(m.batch ORDER BY m.place DESC, m.missed_id DESC) AS names,
-               -- Nobody reads a row of a batch that has none.
-               bool_and(m.about <> '{*}' OR coalesce(b.rows > 0, true)) AS by_row
+               -- Nobody reads a row of a batch that has none, and only rules about their number miss one.
+               bool_and(m.about <> '{*}' OR coalesce(b.rows > 0, true) OR NOT pgslo_catalog.misses_rows(k.measure)) AS by_row
         FROM pgslo_catalog.missed_batch m
+        JOIN pgslo_catalog.rule k ON k.rule_id = m.rule_id
         LEFT JOIN pgslo_catalog.batch b ON b.definition_id = m.definition_id AND b.name = m.batch
         WHERE m.definition = problem.definition AND m.ended_at IS NULL AND m.about && problem.columns
           AND pgslo_catalog.is_within(m.place, problem.within)

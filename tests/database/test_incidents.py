@@ -323,6 +323,7 @@ def test_a_streamed_table_without_batches_is_judged_by_the_hour(session):
     assert [resolved for _, resolved, _ in incidents(session)] == [None]
     session.run("UPDATE pgslo_catalog.fragment SET place = place - 7200")
     session.run("UPDATE pgslo_catalog.incident SET opened_place = opened_place - 7200")
+    session.run("UPDATE pgslo_catalog.missed_batch SET place = place - 7200")
     session.run("SELECT pgslo.tick()")
     ((_, resolved, resolution),) = incidents(session)
     assert resolved.endswith(":00:00+00:00")

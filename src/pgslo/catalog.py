@@ -385,6 +385,7 @@ class Catalog:
         reaches: What owners of defined tables may do with other relations, by the table and the other relation.
         gist_types: Types whose values an exclusion constraint can hold to be equal, or not, by the extension btree_gist.
         citus: The Citus cluster, where the database has that extension.
+        encoding: Of the database, as PostgreSQL calls it.
     """
 
     server_version: int
@@ -404,6 +405,7 @@ class Catalog:
     reaches: Mapping[tuple[Name, Name], Reach] = field(default_factory=dict)
     engine: Engine = Engine()
     citus: Citus | None = None
+    encoding: str = "UTF8"
 
     def placement(self, name: Name) -> Placement | None:
         """Where Citus keeps the rows of a table; ``None`` for a table that it does not manage."""

@@ -114,6 +114,7 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
         gist_types=frozenset(server["gist_types"]),
         engine=engine,
         citus=read_citus(conn, engine, named),
+        encoding=state.encoding,
     )
 
 

@@ -30,7 +30,7 @@ from pgslo import definition
 from pgslo.cli.authoring.schema import schema
 from pgslo.cli.session import Session
 from pgslo.definition import Definition, names, rules
-from pgslo.definition.syntax.forms import COLUMN_FORMS, FILE_FORMS, OPTIONS, ROW_FORMS
+from pgslo.definition.syntax.forms import COLUMN_FORMS, FILE_FORMS, OPTIONS, ROW_FORMS, UNFIT_OPTIONS
 from pgslo.definition.syntax.keys import FILE_KEYS, OBJECTIVE_KEYS, TASK_KEYS
 from pgslo.errors import Location
 
@@ -131,6 +131,8 @@ def test_one_column_needs_no_brackets():
         ("not_null", rules.NotNull, {}),
         ("not_null:", rules.NotNull, {}),
         ("not_null: {on_breach: reject}", rules.NotNull, {"on_breach": "reject"}),
+        ("not_blank", rules.NotBlank, {}),
+        ("not_blank: {on_breach: reject}", rules.NotBlank, {"on_breach": "reject"}),
         ("range: {min: 0, max: 1.5}", rules.Range, {"min": 0, "max": Decimal("1.5")}),
         ("range: {min: 0, on_breach: repair}", rules.Range, {"min": 0, "max": None, "on_breach": "repair"}),
         ("range: [0, null]", rules.Range, {"min": 0, "max": None}),
@@ -239,6 +241,12 @@ def test_kinds_under_rules(item: str, kind: type[rules.Rule], fields: dict[str, 
 
 def test_every_built_in_kind_can_be_written():
     assert set(COLUMN_FORMS) | set(ROW_FORMS) | set(FILE_FORMS) | {"schema"} == set(rules.BUILT_IN)
+
+
+def test_every_kind_refuses_options_that_do_not_fit():
+    # Each has some: bounds of a batch's value do not fit a rule over rows, and a share of rows does not fit a batch.
+    refusing = {one.kind for one in UNFIT_OPTIONS if issubclass(one, rules.Rule)}
+    assert set(rules.BUILT_IN) - refusing == set()
 
 
 def test_examples_in_hints_are_right():

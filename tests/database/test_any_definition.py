@@ -82,7 +82,7 @@ OF_NUMBERS: list[tuple[str, Any]] = [
     ("repair", {"clip": [0, 100]}), ("repair", {"default": 1}), ("repair", {"round": 1}),
 ]  # fmt: skip
 OF_TEXTS: list[tuple[str, Any]] = [
-    ("length", {"min": 2, "max": 12}), ("length", {"max": 100}), ("pattern", {"matches": "^[a-z]{2}$"}), ("pattern", {"matches": "^(spring|autumn)_", "ignore_case": True}), ("pattern", {"matches": "(a*)*b"}),
+    ("not_blank", {}), ("length", {"min": 2, "max": 12}), ("length", {"max": 100}), ("pattern", {"matches": "^[a-z]{2}$"}), ("pattern", {"matches": "^(spring|autumn)_", "ignore_case": True}), ("pattern", {"matches": "(a*)*b"}),
     ("format", {"format": "email"}), ("format", {"format": "uuid"}), ("format", {"format": "json"}), ("format", {"format": "date"}), ("format", {"format": "e164"}),
     ("accepted_values", {"values": ["us", "de", "'", "%s"]}), ("not_accepted_values", {"values": ["", "n/a", "$$"]}), ("references", {"table": "dim.campaign", "column": "campaign"}),
     ("drift", {"by": "tv", "relative_to": "previous", "max": 0.2}), ("repair", {"trim": True, "lower": True, "map": {"usa": "us", "'": "x"}}), ("repair", {"default": "us"}), ("compare", {"operator": "<>", "to": "campaign"}),

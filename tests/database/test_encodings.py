@@ -58,6 +58,24 @@ def test_sql_ascii_is_refused_before_anything_is_installed(encoded, tmp_path, mo
     assert connection.execute("SELECT to_regnamespace('pgslo')").fetchone() == (None,)
 
 
+@pytest.mark.parametrize("encoding", ["LATIN1", "WIN866", "EUC_JP"])
+def test_blank_texts(encoded, encoding):
+    connection, _ = encoded(encoding)
+    connection.execute(TABLE)
+    loaded = [definition.load(DEFINITION.replace("length: {max: 5, ", "not_blank: {"), path="slos/t.yml")]
+
+    def plan():
+        return planning.plan_definitions(connection, loaded)
+
+    installation.apply(connection, plan(), plan)
+    # The code of U+00A0 is a letter's in WIN866; U+3000 is whitespace where codes are Unicode's alone.
+    passing = {"LATIN1": "\u00e9", "WIN866": "\u0430", "EUC_JP": "\u3000"}[encoding]
+    connection.execute("INSERT INTO ml.t VALUES (1, %s)", (passing,))
+    for blank in (" \t\n", *("\u00a0" for _ in range(encoding == "LATIN1"))):
+        with pytest.raises(psycopg.errors.CheckViolation):
+            connection.execute("INSERT INTO ml.t VALUES (2, %s)", (blank,))
+
+
 @pytest.mark.parametrize("encoding", ["LATIN1", "EUC_JP"])
 def test_excerpts_are_cut_by_characters(encoded, encoding):
     connection, _ = encoded(encoding)

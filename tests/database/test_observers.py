@@ -245,6 +245,7 @@ class Case:
         del column
         kind, parameters = self.random.choice(
             (
+                ("not_blank", {}),
                 ("length", {"min": 1, "max": 4}),
                 ("pattern", {"matches": "^(a|é)+$"}),
                 ("pattern", {"matches": "(a*)*b"}),

@@ -42,6 +42,8 @@ def _promise(rule: rules.Rule) -> str:
     match rule:
         case rules.NotNull():
             return f"{rule.column} not null"
+        case rules.NotBlank():
+            return f"{rule.column} not blank"
         case rules.Range():
             return f"{rule.column} {_between(rule.min, rule.max)}"
         case rules.Length():

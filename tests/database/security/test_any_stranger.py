@@ -386,7 +386,7 @@ class Case:
         name, good, bad = column.name, column.good, column.bad
         other = self.random.choice([one.name for one in self.columns if one != column] or ["k"])
         return [
-            ("not_null", action), ("completeness", {"min": 0.5}), ("accepted_values", {"values": [good], **action}), ("accepted_values", {"values": [good], **action}),
+            ("not_null", action), ("not_blank", action), ("completeness", {"min": 0.5}), ("accepted_values", {"values": [good], **action}), ("accepted_values", {"values": [good], **action}),
             ("not_accepted_values", {"values": [bad], **action}), ("statistic", {"of": "distinct", "min": 1}), ("statistic", {"of": "top_share", "max": 0.99}),
             ("expression", {"expression": f"{name} = '{good}'", **action}), ("expression", {"expression": f"{name} IS NOT DISTINCT FROM {other}", "on_breach": "flag"}),
             ("expression", {"expression": f"{name}::text = '{good}'", **action}), ("expression", {"expression": f"lower({name}) = '{good}'", **action}),

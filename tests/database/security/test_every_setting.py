@@ -62,6 +62,7 @@ columns:
   s:
     - pattern: {matches: '^[0-9/ -]+$', on_breach: warn, name: s_pattern}
     - length: {max: 12, on_breach: flag, name: s_length}
+    - not_blank: {on_breach: flag, name: s_blank}
     - completeness: {min: 0.5, where: "at::date = d", name: s_filled}
   e:
     - format: {format: email, on_breach: flag, name: e_format}

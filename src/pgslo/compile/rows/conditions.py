@@ -21,6 +21,12 @@ _MANIFOLD_CATEGORIES = {ARRAY, COMPOSITE, GEOMETRIC, RANGE}
 _MANIFOLD_TYPES = {"json", "jsonb", "xml", "tsvector", "tsquery"}
 _ZONED = {"timestamp with time zone", "time with time zone"}
 
+#: Regular expressions for a character other than whitespace, which Unicode's property White_Space defines. Its codes have
+#: another meaning in encodings that do not number characters as Unicode does.
+_VISIBLE = r"[^[:space:]\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+_VISIBLE_ASCII = "[^[:space:]]"
+_UNICODE = {"UTF8", "LATIN1"}
+
 
 # One context class for each template of a rule kind.
 
@@ -193,6 +199,11 @@ def condition(
                 # To SQL, a row of NULLs IS NULL, though it is a value.
                 return sql.render("not_null_composite", Value(value(column.name)))
             context = Value(value(column.name))
+        case rules.NotBlank():
+            _need(rule, subject, (TEXT,), "only text can be blank")
+            # The blanks that fill a char(n) up are whitespace like any other: no cast is needed.
+            visible = _VISIBLE if subject.catalog.encoding in _UNICODE else _VISIBLE_ASCII
+            context = Matching(value(_own(rule)), Sql("~"), sql.literal(visible))
         case rules.Range():
             first, *others = _range_bounds(rule, subject)
             column = subject.column(_own(rule), rule.place("column"))

@@ -41,6 +41,7 @@ from pgslo.definition.rules.rows import (
     FormatName,
     Length,
     NotAcceptedValues,
+    NotBlank,
     NotNull,
     Pattern,
     Range,
@@ -81,6 +82,7 @@ __all__ = [
     "NoGap",
     "NoOverlap",
     "NotAcceptedValues",
+    "NotBlank",
     "NotNull",
     "Number",
     "NumberMetric",
@@ -112,6 +114,7 @@ BUILT_IN: dict[str, type[Rule]] = {
     kind.kind: kind
     for kind in (
         NotNull,
+        NotBlank,
         Range,
         AcceptedValues,
         NotAcceptedValues,

@@ -33,6 +33,12 @@ class NotNull(Rule):
     kind = "not_null"
 
 
+class NotBlank(Rule):
+    """The text has a character other than whitespace."""
+
+    kind = "not_blank"
+
+
 class Range(Rule):
     """The value lies between two bounds, which belong to the range; NaN and infinity never do."""
 

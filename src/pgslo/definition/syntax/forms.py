@@ -27,6 +27,7 @@ from pgslo.definition.rules import (
     NoGap,
     NoOverlap,
     NotAcceptedValues,
+    NotBlank,
     NotNull,
     OnBreach,
     Operator,
@@ -193,6 +194,7 @@ _FRESHNESS = Form(
 #: Kinds under ``columns:``.
 COLUMN_FORMS: dict[str, Form] = {
     "not_null": Form(NotNull, "not_null"),
+    "not_blank": Form(NotBlank, "not_blank"),
     "range": _bounds(Range, Bound(), "range: {min: 0, max: 120}"),
     "accepted_values": _direct(
         AcceptedValues, "values", ListOf(AnyConstant()), "accepted_values: [us, de, fr]"
@@ -462,6 +464,7 @@ UNFIT_OPTIONS: dict[type[Rule], tuple[tuple[str, ...], str]] = {
             Format,
             Length,
             NotAcceptedValues,
+            NotBlank,
             NotNull,
             Pattern,
             Range,

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from pgslo.definition.rules import BUILT_IN, Custom
+from pgslo.definition.rules import BUILT_IN, BatchRule, Custom
 
 ROOT = Path(__file__).parent.parent.parent
 CLASSES = {*BUILT_IN, Custom.kind}
@@ -15,16 +15,39 @@ FROM_SUMS = {"completeness", "row_count", "statistic", "change", "drift", "skew"
 NO_KINDS = {"post_process"}
 
 
+#: Files that try each kind of rule over rows with any other; the kind's word is in them.
+TRIED = (
+    "README.md",
+    "tests/database/test_rule_columns.py",
+    "tests/database/test_any_definition.py",
+    "tests/database/security/test_any_stranger.py",
+    "tests/database/security/test_every_setting.py",
+)
+
+
 def test_every_kind_has_its_five_places():
-    assert _stems("sql/templates/rules", ".sql.j2") == CLASSES - FROM_SUMS
-    assert _stems("tests/golden", ".sql") - NO_KINDS == CLASSES
-    assert _stems("tests/golden", ".yml") - NO_KINDS == CLASSES
-    assert _stems("docs/reference/rules", ".md") - {"README"} == CLASSES
-    assert _tested() == CLASSES
+    found = {
+        "sql/templates/rules/<kind>.sql.j2": _stems("sql/templates/rules", ".sql.j2") | FROM_SUMS,
+        "tests/golden/<kind>.yml": _stems("tests/golden", ".yml") - NO_KINDS,
+        "tests/golden/<kind>.sql": _stems("tests/golden", ".sql") - NO_KINDS,
+        "tests/database/test_<kind>.py with KIND": _tested(),
+        "docs/reference/rules/<kind>.md": _stems("docs/reference/rules", ".md") - {"README"},
+    }
+    missing = {place: sorted(CLASSES - kinds) for place, kinds in found.items() if CLASSES - kinds}
+    assert missing == {}
+    assert {place: sorted(kinds - CLASSES) for place, kinds in found.items() if kinds - CLASSES} == {}
+
+
+def test_every_kind_is_tried_with_any_other():
+    of_rows = {kind for kind, rule in BUILT_IN.items() if not issubclass(rule, BatchRule)} - {"schema"}
+    texts = {path: (ROOT / path).read_text(encoding="utf-8") for path in TRIED}
+    words = {path: set(re.findall(r"\w+", text)) for path, text in texts.items()}
+    missing = {path: sorted(of_rows - words[path]) for path in TRIED if of_rows - words[path]}
+    assert missing == {}
 
 
 def test_every_page_has_the_same_form():
-    for kind in CLASSES:
+    for kind in CLASSES & _stems("docs/reference/rules", ".md"):
         page = (ROOT / "docs/reference/rules" / f"{kind}.md").read_text(encoding="utf-8")
         assert re.findall(r"^## (.+)$", page, re.MULTILINE) == [
             "What it promises",

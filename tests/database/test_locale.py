@@ -16,7 +16,7 @@ from pgslo import definition, installation, planning
 
 ROOT = Path(__file__).parents[2]
 #: Where a value of the user's is changed, in his language.
-THEIRS = ("repairs/lower.sql.j2", "37_backtest.sql", "golden/repair.sql")
+THEIRS = ("repairs/lower.sql.j2", "380_backtest.sql", "golden/repair.sql")
 #: Case that no locale folds: with a collation of its own; or no text at all.
 FOLDED = re.compile(r"\b(?:lower|upper)\((?!(?:[^()]|\([^()]*\))*COLLATE \"C\"\))(?!span\))")
 DEFINITION = """

@@ -1,4 +1,4 @@
--- Metrics of predictions as numbers: what sums over pairs come to, and the interval that chance explains. 69_pairs.sql adds them up.
+-- Metrics of predictions as numbers: what sums over pairs come to, and the interval that chance explains. 540_pairs.sql adds them up.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.normal_quantile(share float8) RETURNS float8

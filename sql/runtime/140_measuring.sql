@@ -1,0 +1,239 @@
+-- From what statements wrote to batches, their profiles and verdicts. Writers append fragments; tick() alone adds them up.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.sample_mask(rows bigint) RETURNS bigint
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- 2 to the power of the level, less one: about 2,000 of the rows have an entity whose hash has none of its bits.
+    RETURN CASE WHEN sample_mask.rows > 2000 THEN (1::bigint << ceil(ln(sample_mask.rows / 2000.0) / ln(2))::integer) - 1 ELSE 0 END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.sample_mask(bigint) IS 'Which rows of a statement are sampled: those whose entity''s hash has none of these bits.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.level_of(mask bigint) RETURNS smallint
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN CASE WHEN level_of.mask = 0 THEN 0 ELSE round(ln(level_of.mask + 1) / ln(2)) END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.level_of(bigint) IS 'The number of bits of a mask.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.sample_rows(sample text[]) RETURNS SETOF text[]
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    one text[];
+BEGIN
+    -- Slice by slice in one pass; indexing would begin anew for each row.
+    IF sample_rows.sample IS NOT NULL THEN
+        FOREACH one SLICE 1 IN ARRAY sample_rows.sample LOOP
+            RETURN NEXT one;
+        END LOOP;
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.sample_rows(text[]) IS 'The rows of a sample.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- Called for each statement: a plan that is kept, and none at all where there is nothing to count.
+    IF signed.names = '{}' THEN
+        RETURN NULL;
+    END IF;
+    RETURN (
+        SELECT jsonb_object_agg(n.name, n.counted * signed.sign)
+        FROM unnest(signed.names, signed.counts) AS n (name, counted)
+        WHERE n.name IS NOT NULL AND n.counted <> 0);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.signed(text[], numeric[], integer) IS 'Counts by name, taken away if the sign is -1; those that are zero are left out.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = record_measured.definition);
+BEGIN
+    PERFORM pgslo_catalog.append_fragments(id, record_measured.operation, record_measured.sign, record_measured.columns,
+        record_measured.tallies, record_measured.rules, record_measured.counted, NULL, record_measured.mask);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.record_measured(text, text, integer, text[], text[], text[], pgslo_catalog.measured[], bigint) IS 'Appends what a statement added to its batches (sign 1; 0 when its rows are counted elsewhere) or took away (-1).';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    target pgslo_catalog.definition;
+    note bigint;
+    emptied bigint;
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = record_truncate.definition;
+    IF record_truncate.relation <> target.relation AND EXISTS (
+        SELECT FROM pgslo_catalog.known_part k
+        WHERE k.definition_id = target.definition_id AND k.number = record_truncate.relation::oid
+    ) THEN
+        RETURN;  -- tick() finds its new file.
+    END IF;
+    -- Nobody else writes to the table meanwhile, so fragments with lower numbers are of earlier writes, all of them.
+    INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)
+    VALUES (target.definition_id, '', '-Infinity', 0, CASE WHEN record_truncate.relation = target.relation THEN 'truncate' ELSE 'recount' END)
+    RETURNING fragment_id INTO note;
+    IF record_truncate.relation = target.relation THEN
+        -- Those that tick() is at just now are left to it.
+        WITH gone AS (
+            DELETE FROM pgslo_catalog.fragment f
+            WHERE f.fragment_id IN (
+                SELECT g.fragment_id FROM pgslo_catalog.fragment g
+                WHERE g.definition_id = target.definition_id AND g.operation <> 'truncate'
+                FOR UPDATE SKIP LOCKED)
+            RETURNING f.*
+        )
+        SELECT sum(g.rows) INTO emptied
+        FROM gone g JOIN pgslo_catalog.applied a USING (definition_id)
+        WHERE g.written_at >= a.applied_at AND g.operation <> 'recount' AND (g.rows > 0 OR target.batch_is_of_row);
+        -- The statistics system goes on counting them, and drift compares with it.
+        UPDATE pgslo_catalog.fragment f SET rows_emptied = emptied WHERE f.fragment_id = note AND emptied <> 0;
+        DELETE FROM pgslo_catalog.rule_break b
+        WHERE b.rule_break_id IN (
+            SELECT k.rule_break_id FROM pgslo_catalog.rule_break k
+            WHERE k.definition_id = target.definition_id AND k.batch IS NOT NULL
+            FOR UPDATE SKIP LOCKED);
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.record_truncate(text, regclass) IS 'Notes that a table was emptied, or a part of it.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.added_up(parts jsonb[]) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT coalesce(jsonb_object_agg(s.key, s.total), '{}')
+    FROM (
+        SELECT e.key, sum(e.value::numeric) AS total
+        FROM unnest(added_up.parts) AS p (part) CROSS JOIN LATERAL jsonb_each_text(p.part) AS e
+        GROUP BY e.key
+        HAVING sum(e.value::numeric) <> 0
+    ) s
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.added_up(jsonb[]) IS 'Counts by name, added up.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch text) RETURNS pgslo_catalog.fragment
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    merged pgslo_catalog.fragment;
+    -- By number from here on: what is committed meanwhile waits for the next time.
+    parts bigint[] := ARRAY(SELECT f.fragment_id FROM pgslo_catalog.fragment f WHERE f.definition_id = merge_batch.definition_id AND f.batch = merge_batch.batch);
+    began timestamptz;
+    takes boolean;
+    samples bigint;
+    mask bigint;
+    sampled bigint;
+BEGIN
+    IF parts = '{}' THEN
+        RETURN NULL;
+    END IF;
+    PERFORM pgslo_catalog.record_news(parts);
+    PERFORM pgslo_catalog.note_overdrawn(merge_batch.definition_id, merge_batch.batch, parts);
+    -- Whoever accepts the batch just now has not seen all of it.
+    SELECT CASE WHEN count(*) > 0 AND NOT pgslo_catalog.is_being_accepted(merge_batch.definition_id, merge_batch.batch)
+                THEN (array_agg(f.xid ORDER BY f.xid DESC))[1] ELSE pg_current_xact_id() END
+    INTO merged.xid
+    FROM pgslo_catalog.fragment f WHERE f.fragment_id = ANY (parts) AND f.failures IS NOT NULL;
+    SELECT max(f.fragment_id), min(f.place), sum(f.rows), nullif(pgslo_catalog.added_up(array_agg(f.failures)), '{}'),
+           pgslo_catalog.added_up(array_agg(f.present)), pgslo_catalog.added_up(array_agg(f.tallies)), max(f.level),
+           max(f.written_at), min(f.written_at), bool_or(f.operation = 'delete'), count(f.sample)
+    INTO merged.fragment_id, merged.place, merged.rows, merged.failures, merged.present, merged.tallies, merged.level,
+         merged.written_at, began, takes, samples
+    FROM pgslo_catalog.fragment f WHERE f.fragment_id = ANY (parts);
+    SELECT f.writer, f.application INTO merged.writer, merged.application
+    FROM pgslo_catalog.fragment f WHERE f.fragment_id = merged.fragment_id;
+    SELECT f.sample_columns INTO merged.sample_columns
+    FROM pgslo_catalog.fragment f WHERE f.fragment_id = ANY (parts) AND f.sample_columns IS NOT NULL ORDER BY f.fragment_id DESC LIMIT 1;
+    merged.definition_id := merge_batch.definition_id;
+    merged.batch := merge_batch.batch;
+
+    -- Rows that were sampled and not taken away again, at the coarsest level of all: exactly those that are there.
+    mask := (1::bigint << coalesce(merged.level, 0)::integer) - 1;
+    IF takes THEN
+        SELECT array_agg(s.one), count(*) INTO merged.sample, sampled
+        FROM (
+            SELECT r.one FROM pgslo_catalog.fragment f CROSS JOIN LATERAL pgslo_catalog.sample_rows(f.sample) AS r (one)
+            WHERE f.fragment_id = ANY (parts) AND f.operation <> 'delete' AND f.sample_columns = merged.sample_columns AND r.one[1]::bigint & mask = 0
+            EXCEPT ALL
+            SELECT r.one FROM pgslo_catalog.fragment f CROSS JOIN LATERAL pgslo_catalog.sample_rows(f.sample) AS r (one)
+            WHERE f.fragment_id = ANY (parts) AND f.operation = 'delete' AND f.sample_columns = merged.sample_columns AND r.one[1]::bigint & mask = 0
+        ) s;
+    ELSIF samples = 1 THEN
+        SELECT f.sample, array_length(f.sample, 1) INTO merged.sample, sampled
+        FROM pgslo_catalog.fragment f WHERE f.fragment_id = ANY (parts) AND f.sample IS NOT NULL;
+    ELSE
+        SELECT array_agg(r.one), count(*) INTO merged.sample, sampled
+        FROM pgslo_catalog.fragment f CROSS JOIN LATERAL pgslo_catalog.sample_rows(f.sample) AS r (one)
+        WHERE f.fragment_id = ANY (parts) AND f.sample_columns = merged.sample_columns AND r.one[1]::bigint & mask = 0;
+    END IF;
+    DELETE FROM pgslo_catalog.fragment f WHERE f.fragment_id = ANY (parts);
+    WHILE sampled > 4000 AND merged.level < 62 LOOP
+        merged.level := merged.level + 1;
+        mask := (1::bigint << merged.level::integer) - 1;
+        SELECT array_agg(r.one), count(*) INTO merged.sample, sampled
+        FROM pgslo_catalog.sample_rows(merged.sample) AS r (one) WHERE r.one[1]::bigint & mask = 0;
+    END LOOP;
+
+    -- It keeps the number of the newest it is made of: a TRUNCATE that is not committed yet must not make it newer.
+    INSERT INTO pgslo_catalog.fragment (fragment_id, definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample, writer, application, written_at, xid)
+    OVERRIDING SYSTEM VALUE
+    VALUES (merged.fragment_id, merged.definition_id, merged.batch, merged.place, merged.rows, merged.failures, 'merged', merged.present, merged.tallies,
+            merged.level, merged.sample_columns, merged.sample, merged.writer, merged.application, merged.written_at, merged.xid);
+
+    INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, tallies, failures, first_written_at, last_written_at, writer, application)
+    VALUES (merged.definition_id, merged.batch, merged.place, merged.rows, merged.present, merged.tallies, coalesce(merged.failures, '{}'),
+            began, merged.written_at, merged.writer, merged.application)
+    ON CONFLICT ON CONSTRAINT batch_name_is_unique_in_its_definition DO UPDATE SET
+        place = excluded.place, rows = excluded.rows, present = excluded.present, tallies = excluded.tallies, failures = excluded.failures,
+        last_written_at = excluded.last_written_at, writer = excluded.writer, application = excluded.application;
+    RETURN merged;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.merge_batch(bigint, text) IS 'Makes the fragments of a batch into one, and writes down what the batch comes to.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.watched_columns(definition_id bigint) RETURNS text[]
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = watched_columns.definition_id ORDER BY w.ordinal);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.watched_columns(bigint) IS 'Columns whose profile is kept, in the order in which samples have them.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.record_raising(
+    definition text, rule pgslo_catalog.rule, batch pgslo_catalog.batch, said text
+) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- Every read looks at these notes, and who writes rows decides how many batches there are.
+    IF 100 > (SELECT count(*) FROM pgslo_catalog.rule_break b
+              WHERE b.rule_id = (record_raising.rule).rule_id AND b.error_code = '22000')
+    THEN
+        PERFORM pgslo_catalog.mark_unjudged(record_raising.definition, ARRAY[(record_raising.rule).name],
+            ARRAY[(record_raising.batch).name], ARRAY[(record_raising.batch).place], '22000', record_raising.said);
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.record_raising(text, pgslo_catalog.rule, pgslo_catalog.batch, text) IS
+    'Have readers warned that a rule has no value for a batch, because its expression raises an error for a row.';

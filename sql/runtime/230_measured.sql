@@ -1,0 +1,297 @@
+-- The value of a rule over a batch or the table, and batches that are refused for it.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.newest_data(definition pgslo_catalog.definition) RETURNS timestamptz
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    newest timestamptz;
+    last_place numeric;
+BEGIN
+    IF (newest_data.definition).age_of IS NOT NULL THEN
+        PERFORM pgslo_catalog.pin_table(newest_data.definition, (newest_data.definition).age_of);
+        EXECUTE format('SELECT pgslo_gen.%I()', (newest_data.definition).age_of) INTO newest;
+        RETURN newest;
+    END IF;
+    last_place := pgslo_catalog.last_place(newest_data.definition);
+    -- When the newest batch was last written to: an old one that is mended makes a table no fresher, and neither does one in
+    -- the future or one without rows.
+    RETURN (
+        SELECT f.written_at FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = (newest_data.definition).definition_id AND f.operation NOT IN ('delete', 'truncate')
+          AND f.place <= last_place AND NOT (f.operation IN ('merged', 'recounted') AND f.rows <= 0)
+        ORDER BY f.place DESC, f.fragment_id DESC LIMIT 1);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.newest_data(pgslo_catalog.definition) IS 'How new a table''s data is; NULL when that cannot be told.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value float8, OUT said text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    newest timestamptz := pgslo_catalog.newest_data(age.definition);
+    seconds float8 := extract(epoch FROM clock_timestamp() - newest);
+BEGIN
+    IF newest IS NULL THEN
+        said := 'there is no data whose age could be told';
+    ELSIF seconds < -300 THEN
+        -- A clock that jumped, or a time of another zone: whatever it is, it tells no age.
+        said := format('the newest data is of %s UTC, which is still to come', to_char(newest AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'));
+    ELSE
+        value := greatest(seconds, 0);
+        said := format('the newest data is of %s UTC; the objective is an age of at most %s', to_char(newest AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
+            pgslo_catalog.span_shown((age.definition).max_age));
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.age(pgslo_catalog.definition) IS 'The age of a table''s newest data in seconds, with a sentence; NULL when it cannot be told.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value float8, OUT rows bigint, OUT said text, OUT example text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    measure jsonb := (measured.rule).measure;
+    form text := measure ->> 'form';
+    low float8 := coalesce((measured.rule).warn_low, (measured.rule).reject_low);
+    high float8 := coalesce((measured.rule).warn_high, (measured.rule).reject_high);
+    found record;
+    whole numeric;
+    reference float8;
+    looked_at bigint;
+    failed bigint;
+BEGIN
+    rows := (measured.batch).rows;
+    IF (measured.batch).place = '-Infinity' AND form NOT IN ('age', 'table_rows') THEN
+        said := 'the batch of these rows cannot be told: its expression has no value';
+        RETURN;
+    END IF;
+    IF form NOT IN ('rows', 'age', 'failures', 'table_rows') AND rows <= 0 THEN
+        said := 'the batch has no rows';
+        RETURN;
+    END IF;
+    looked_at := pgslo_catalog.unmeasured(measured.batch, measure);
+    IF looked_at > 0 THEN
+        said := format('%s came or went while columns could not be measured', pgslo_catalog.rows_shown(looked_at));
+        RETURN;
+    END IF;
+    looked_at := pgslo_catalog.raising(measured.batch, measure);
+    IF looked_at > 0 THEN
+        said := format('the expression of the rule raises an error for %s', pgslo_catalog.rows_shown(looked_at));
+        RETURN;
+    END IF;
+    CASE
+        WHEN form IN ('rows', 'present', 'share', 'passing', 'statistic') THEN
+            value := pgslo_catalog.statistic(measured.batch, measure);
+            CASE form
+                WHEN 'rows' THEN
+                    said := CASE
+                        WHEN value IS NULL THEN 'rows were taken away that came before pgslo counted them'
+                        ELSE format('%s; %s', pgslo_catalog.rows_shown(value::numeric), pgslo_catalog.wanted(low, high, 1, '')) END;
+                WHEN 'statistic' THEN
+                    said := CASE
+                        WHEN value IS NULL THEN format('the %2$s of column "%1$s" cannot be told: it has no values, or too many rows for a sample to say', measure ->> 'column', measure ->> 'said')
+                        ELSE format('the %s of %s is %s; %s', measure ->> 'said', pgslo_catalog.rows_shown(rows), pgslo_catalog.shown(value::numeric), pgslo_catalog.wanted(low, high, 1, '')) END;
+                ELSE
+                    whole := CASE WHEN measure ->> 'among' IS NULL THEN rows ELSE ((measured.batch).tallies ->> (measure ->> 'among'))::numeric END;
+                    said := CASE
+                        WHEN value IS NULL THEN 'the batch has no rows that it is about'
+                        ELSE format('%s of %s %s; %s', pgslo_catalog.share_shown(value::numeric, 1), pgslo_catalog.rows_shown(whole),
+                                    CASE form WHEN 'passing' THEN 'pass' ELSE 'are ' || coalesce(measure ->> 'said', 'not null') END, pgslo_catalog.wanted(low, high, 100, ' %')) END;
+            END CASE;
+        WHEN form = 'change' THEN
+            -- avg() adds up squares as well, which may overflow.
+            SELECT sum(s.value) / nullif(count(s.value), 0) AS mean, count(*) AS batches INTO found
+            FROM pgslo_catalog.earlier(measured.batch, measure ->> 'relative_to') AS e
+            CROSS JOIN LATERAL (SELECT pgslo_catalog.statistic(e, measure -> 'of') AS value) AS s;
+            value := pgslo_catalog.statistic(measured.batch, measure -> 'of');
+            reference := found.mean;
+            IF value IS NULL THEN
+                said := 'the batch has no value that could be compared';
+            ELSIF reference IS NULL THEN
+                value := NULL;
+                said := 'there is no earlier batch to compare with';
+            ELSE
+                said := CASE WHEN measure ->> 'said' = 'rows' THEN pgslo_catalog.rows_shown(value::numeric)
+                             ELSE format('the %s is %s', measure ->> 'said', pgslo_catalog.shown(value::numeric)) END
+                    || format(' after %s in %s', pgslo_catalog.shown(reference::numeric),
+                        CASE measure ->> 'relative_to' WHEN 'previous' THEN 'the previous batch' WHEN 'same weekday' THEN 'the batch of a week before'
+                             ELSE format('the mean of the %s before', CASE found.batches WHEN 1 THEN 'batch' ELSE found.batches || ' batches' END) END);
+                IF measure ->> 'ratio' = 'true' THEN
+                    value := pgslo_catalog.quotient(value, reference);
+                    said := said || '; ' || pgslo_catalog.wanted(low, high, 1, ' times as many');
+                ELSIF measure ->> 'absolute' = 'true' THEN
+                    value := value - reference;
+                    said := said || '; ' || replace(pgslo_catalog.wanted(low, high, 1, ''), 'is ', 'is a change of ');
+                ELSE
+                    value := pgslo_catalog.quotient(value - reference, abs(reference));
+                    said := said || '; ' || replace(pgslo_catalog.wanted(low, high, 100, ' %'), 'is ', 'is a change of ');
+                END IF;
+                IF value IS NULL THEN
+                    said := said || ', and nothing is a share of zero';
+                END IF;
+            END IF;
+        WHEN form = 'distance' THEN
+            SELECT d.value, d.said INTO value, said FROM pgslo_catalog.distance(measured.definition, measured.batch, measure) AS d;
+            IF value IS NOT NULL THEN
+                said := said || '; ' || pgslo_catalog.wanted(low, high, 1, '');
+            END IF;
+        WHEN form = 'unchanged' THEN
+            value := pgslo_catalog.unchanged(measured.batch, measure ->> 'column', high::integer + 1);
+            said := CASE
+                WHEN value IS NULL THEN format('there is no profile of column "%s"', measure ->> 'column')
+                WHEN value > high THEN format('column "%s" has the same values in at least %s batches in a row; the objective is at most %s', measure ->> 'column', value + 1, high + 1)
+                ELSE format('column "%s" has the same values in %s; the objective is at most %s', measure ->> 'column', CASE value WHEN 0 THEN '1 batch' ELSE value + 1 || ' batches in a row' END, high + 1) END;
+        WHEN form = 'age' THEN
+            SELECT a.value, a.said INTO value, said FROM pgslo_catalog.age(measured.definition) AS a;
+        WHEN form = 'table_rows' THEN
+            PERFORM pgslo_catalog.pin_table(measured.definition, measure ->> 'function');
+            EXECUTE format('SELECT f.rows FROM pgslo_gen.%I($1) AS f', measure ->> 'function') INTO value USING (measured.batch).name;
+            said := format('the table has %s; %s', pgslo_catalog.rows_shown(value::numeric),
+                pgslo_catalog.wanted(low, high, 1, ''));
+        WHEN form = 'failures' THEN
+            PERFORM pgslo_catalog.pin_table(measured.definition, measure ->> 'function');
+            EXECUTE format('SELECT f.rows, f.failed, f.example FROM pgslo_gen.%I($1) AS f', measure ->> 'function')
+            INTO looked_at, failed, example USING (measured.batch).name;
+            value := failed;
+            IF looked_at = 0 AND rows > 0 THEN
+                value := NULL;
+                said := 'the table has no rows of this batch that it is about';
+            ELSE
+                said := format('%s %s; %s', pgslo_catalog.shown(failed), measure ->> CASE failed WHEN 1 THEN 'said_of_one' ELSE 'said' END,
+                    pgslo_catalog.wanted(NULL, high, 1, ''));
+            END IF;
+            -- A key or another value of a row, which not everybody may see.
+            example := CASE WHEN failed > 0 THEN example END;
+        ELSE
+            said := format('this version of the runtime does not know how to measure "%s"', form);
+    END CASE;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.measured(pgslo_catalog.definition, pgslo_catalog.batch, pgslo_catalog.rule) IS 'What a batch comes to in the eyes of a rule, with a sentence, and the first violation; NULL when it cannot be told.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.judge_age(definition pgslo_catalog.definition) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    rule pgslo_catalog.rule;
+    newest pgslo_catalog.batch;
+    found record;
+BEGIN
+    IF (judge_age.definition).max_age IS NULL THEN
+        RETURN;
+    END IF;
+    SELECT b.* INTO newest FROM pgslo_catalog.batch b
+    WHERE b.definition_id = (judge_age.definition).definition_id AND b.closed_at IS NOT NULL
+      AND b.place <= pgslo_catalog.last_place(judge_age.definition)
+      AND b.rows > 0
+    ORDER BY b.place DESC LIMIT 1;
+    IF newest.name IS NULL THEN
+        SELECT b.* INTO newest FROM pgslo_catalog.batch b
+        WHERE b.definition_id = (judge_age.definition).definition_id AND b.closed_at IS NOT NULL ORDER BY b.place DESC LIMIT 1;
+    END IF;
+    FOREACH rule IN ARRAY ARRAY(
+        SELECT r FROM pgslo_catalog.rule r
+        WHERE r.definition_id = (judge_age.definition).definition_id AND r.scope = 'table' AND r.retired_at IS NULL AND newest.name IS NOT NULL)
+    LOOP
+        found := pgslo_catalog.age(judge_age.definition);
+        PERFORM pgslo_catalog.give_verdict(rule, newest, CASE WHEN found.value IS NULL THEN 'unknown' WHEN found.value > rule.warn_high THEN 'missed' ELSE 'met' END,
+            found.value, NULL, rule.warn_high, NULL, found.said);
+    END LOOP;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.judge_age(pgslo_catalog.definition) IS 'Holds the age of a table''s newest data against its objective, under the name of the newest batch.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.batch_so_far(definition_id bigint, batch text) RETURNS pgslo_catalog.batch
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    summed pgslo_catalog.batch;
+    emptied bigint := coalesce((SELECT max(f.fragment_id) FROM pgslo_catalog.fragment f WHERE f.definition_id = batch_so_far.definition_id AND f.operation = 'truncate'), 0);
+BEGIN
+    SELECT batch_so_far.definition_id, batch_so_far.batch, min(f.place), coalesce(sum(f.rows), 0)::bigint,
+           pgslo_catalog.added_up(array_agg(f.present)), pgslo_catalog.added_up(array_agg(f.tallies)), pgslo_catalog.added_up(array_agg(f.failures))
+    INTO summed.definition_id, summed.name, summed.place, summed.rows, summed.present, summed.tallies, summed.failures
+    FROM pgslo_catalog.fragment f
+    WHERE f.definition_id = batch_so_far.definition_id AND f.batch = batch_so_far.batch AND f.fragment_id > emptied;
+    RETURN summed;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.batch_so_far(bigint, text) IS 'A batch as it stands within this transaction.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    target pgslo_catalog.definition;
+    rule pgslo_catalog.rule;
+    one text;
+    summed pgslo_catalog.batch;
+    found record;
+BEGIN
+    IF pgslo_catalog.is_replica() THEN
+        RETURN;  -- A subscription would stop for good: the batch is judged when it closes.
+    END IF;
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = refuse_batch.definition;
+    IF cardinality(refuse_batch.batches) > pgslo_catalog.batches_at_once() THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'program_limit_exceeded',
+            MESSAGE = format('statement writes to too many batches of %s', target.name),
+            DETAIL = format('It writes to %s, and rules that refuse batches judge %s at once at most.',
+                            cardinality(refuse_batch.batches), pgslo_catalog.batches_at_once()),
+            HINT = 'Write fewer batches in one statement.',
+            SCHEMA = split_part(target.name, '.', 1),
+            TABLE = substr(target.name, strpos(target.name, '.') + 1);
+    END IF;
+    FOREACH one IN ARRAY ARRAY(SELECT DISTINCT b.name FROM unnest(refuse_batch.batches) AS b (name) WHERE b.name IS NOT NULL ORDER BY 1) LOOP
+        summed := pgslo_catalog.batch_so_far(target.definition_id, one);
+        CONTINUE WHEN summed.rows <= 0;
+        FOREACH rule IN ARRAY ARRAY(
+            SELECT r FROM pgslo_catalog.rule r
+            WHERE r.definition_id = target.definition_id AND r.retired_at IS NULL AND (r.reject_low IS NOT NULL OR r.reject_high IS NOT NULL)
+            ORDER BY r.rule_id)
+        LOOP
+            found := NULL;
+            BEGIN
+                rule.warn_low := rule.reject_low;
+                rule.warn_high := rule.reject_high;
+                SELECT m.* INTO found FROM pgslo_catalog.measured(target, summed, rule) AS m;
+            EXCEPTION WHEN OTHERS THEN
+                -- A table that is not what the rule was written for refuses nothing; it is told when the batch is closed.
+                CONTINUE WHEN pgslo_catalog.is_of_moved_schema(SQLSTATE);
+                IF pgslo_catalog.is_transient(SQLSTATE) THEN
+                    RAISE;
+                END IF;
+                RAISE EXCEPTION USING
+                    ERRCODE = 'check_violation',
+                    MESSAGE = format('batch %s of %s cannot be judged by rule "%s"', one, target.name, rule.name),
+                    DETAIL = format('Its query or condition raises SQLSTATE %s.', SQLSTATE),
+                    HINT = format('The statement was undone. Ask the owner, %s.', coalesce(rule.owner, target.owner, 'unknown')),
+                    SCHEMA = split_part(target.name, '.', 1),
+                    TABLE = substr(target.name, strpos(target.name, '.') + 1),
+                    CONSTRAINT = rule.name;
+            END;
+            IF found.value < rule.reject_low OR found.value > rule.reject_high THEN
+                RAISE EXCEPTION USING
+                    ERRCODE = 'check_violation',
+                    MESSAGE = format('batch %s of %s violates rule "%s"', one, target.name, rule.name),
+                    -- A number over rows that the writer may not read is no number for the writer.
+                    DETAIL = CASE WHEN pgslo_catalog.may_count(target.relation, rule.columns)
+                        THEN format('%s.', regexp_replace(upper(left(found.said, 1) COLLATE "C") || substr(found.said, 2), 'the objective is', 'what is let through is'))
+                        ELSE format('The rule wants: %s.', rule.promise) END,
+                    HINT = format('The statement was undone. Ask the owner, %s, or write what keeps the rule.', coalesce(rule.owner, target.owner, 'unknown')),
+                    SCHEMA = split_part(target.name, '.', 1),
+                    TABLE = substr(target.name, strpos(target.name, '.') + 1),
+                    COLUMN = coalesce(CASE WHEN rule.kind <> 'row_count' THEN rule.columns[1] END, ''),
+                    CONSTRAINT = rule.name;
+            END IF;
+        END LOOP;
+    END LOOP;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.refuse_batch(text, text[]) IS 'Refuses a statement after which a batch is beyond what its rules let through.';

@@ -1,0 +1,102 @@
+-- What guarded views call once for each statement.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo.guard(definition text, columns text[], on_read text, planned text[], within interval DEFAULT NULL) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    mode text;
+BEGIN
+    -- The way of nearly every read: nothing is wrong with the table as a whole, and the plan knows what is missed. Nearly all of
+    -- a question's cost is starting its plan, so this is as small as can be.
+    PERFORM FROM pgslo_catalog.missed_batch m
+    WHERE m.definition = guard.definition AND m.ended_at IS NULL
+      AND (guard.within IS NULL OR pgslo_catalog.is_within(m.place, guard.within))
+      AND (pgslo_catalog.missed_name(m) NOT IN (SELECT k.name FROM unnest(guard.planned) AS k (name))
+           -- Nobody reads a row of a batch that has none.
+           OR m.about && guard.columns AND NOT EXISTS (
+               SELECT FROM pgslo_catalog.batch b WHERE b.definition_id = m.definition_id AND b.name = m.batch AND b.rows > 0))
+    UNION ALL SELECT FROM pgslo_catalog.incident i WHERE i.over_at IS NULL AND i.definition = guard.definition AND NOT i.is_of_batches
+    UNION ALL SELECT FROM pgslo_catalog.rule_break;
+    IF NOT FOUND THEN
+        PERFORM FROM pgslo_catalog.definition d
+        WHERE d.name = guard.definition AND d.schema_wanted IS NULL
+          AND (d.max_age IS NULL OR pgslo_catalog.newest_data(d) BETWEEN clock_timestamp() - d.max_age AND clock_timestamp());
+        IF FOUND THEN
+            RETURN true;
+        END IF;
+    END IF;
+    mode := pgslo_catalog.read_mode(guard.on_read);
+    IF mode = 'silent' THEN
+        RETURN true;
+    END IF;
+    PERFORM pgslo_catalog.say_problem(guard.definition, ROW(p.code, p.rule, p.column_name, p.message, p.detail, p.hint)::pgslo_catalog.found_problem, mode)
+    FROM pgslo_catalog.problem(guard.definition, guard.columns, guard.within) AS p
+    WHERE NOT p.by_row;
+    -- Views of healthy rows leave out by a query what their plan does not know.
+    IF guard.planned IS NOT NULL AND NOT pgslo_catalog.is_known(guard.definition, guard.within, guard.planned) THEN
+        PERFORM pgslo_catalog.say_problem(
+            guard.definition,
+            ROW('01SL1', NULL, NULL,
+                format('missed batches of %s are stored and may be among the rows read', guard.definition),
+                concat_ws(' ', 'This statement was planned before they were judged.', pgslo_catalog.news_said(guard.definition, guard.planned)),
+                'DISCARD PLANS, and reading again, tells whether the rows that you read are concerned.')::pgslo_catalog.found_problem,
+            mode);
+    END IF;
+    RETURN true;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.guard(text, text[], text, text[], interval) IS
+    'What a guarded view asks before it shows rows: true, with a WARNING when something is wrong with the table as a whole or the plan is too old to tell, or an error.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.news_said(definition text, planned text[]) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN (
+        SELECT string_agg(n.said, '; ' ORDER BY n.said) || '.'
+        FROM (
+            SELECT DISTINCT format('%s: batch %s misses rule "%s"', CASE WHEN m.about = '{*}' THEN 'the table' ELSE 'column ' || array_to_string(m.about, ', ') END, m.batch, r.name)
+            FROM pgslo_catalog.missed_batch m JOIN pgslo_catalog.rule r USING (rule_id)
+            WHERE m.definition = news_said.definition AND m.ended_at IS NULL
+              AND pgslo_catalog.missed_name(m) NOT IN (SELECT k.name FROM unnest(news_said.planned) AS k (name))
+            LIMIT 5
+        ) AS n (said));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.news_said(text, text[]) IS 'What is missed and not known to a plan, in words.';
+
+-- Views of an earlier version, until the next apply: by columns, whatever the rows.
+CREATE OR REPLACE FUNCTION pgslo.guard(definition text, columns text[], on_read text DEFAULT 'warn') RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    mode text := pgslo_catalog.read_mode(guard.on_read);
+BEGIN
+    IF mode <> 'silent' THEN
+        PERFORM pgslo_catalog.say_problem(guard.definition, ROW(p.code, p.rule, p.column_name, p.message, p.detail, p.hint)::pgslo_catalog.found_problem, mode)
+        FROM pgslo_catalog.problem(guard.definition, guard.columns) AS p;
+    END IF;
+    RETURN true;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.guard(text, text[], text) IS 'What guarded views of an earlier version ask before they show columns: true, with a WARNING when something is wrong with them, or an error.';
+
+CREATE OR REPLACE FUNCTION pgslo.status_of(definition text) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    -- A status view may be read through a view of another role, by one that may know the state alone.
+    SELECT jsonb_build_object(
+        'state', CASE WHEN count(*) = 0 THEN 'met' WHEN bool_or(p.code = '01SL1') THEN 'missed' ELSE 'unknown' END,
+        'problems', coalesce(jsonb_agg(jsonb_build_object(
+            'code', p.code, 'incident', p.incident_id, 'rule', p.rule, 'column', p.column_name, 'message', p.message, 'detail', p.detail
+        ) ORDER BY p.incident_id) FILTER (WHERE pgslo_catalog.may_know(status_of.definition, pgslo_catalog.caller())), '[]'))
+    FROM pgslo_catalog.problem(status_of.definition, ARRAY(
+        SELECT '*' UNION ALL SELECT DISTINCT c.name FROM pgslo_catalog.definition d
+        JOIN pgslo_catalog.rule r USING (definition_id) CROSS JOIN unnest(r.columns) AS c (name) WHERE d.name = status_of.definition)) p
+$pgslo$;
+COMMENT ON FUNCTION pgslo.status_of(text) IS 'What is wrong with a table, as jsonb, for clients that drop warnings.';

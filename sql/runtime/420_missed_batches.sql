@@ -1,0 +1,360 @@
+-- Missed batches that are stored: their incidents, and their end.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.join_missed(definition_id bigint) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- Writers leave that out: a foreign key would have them wait for a session that has the incident.
+    UPDATE pgslo_catalog.missed_batch m SET incident_id = j.incident_id
+    FROM (
+        SELECT u.missed_id, s.incident_id
+        FROM pgslo_catalog.stored_batch s
+        JOIN pgslo_catalog.missed_batch u USING (missed_id)
+        JOIN pgslo_catalog.incident i ON i.incident_id = s.incident_id
+        -- By name, for which there is an index that grows with no history.
+        WHERE u.definition = (SELECT d.name FROM pgslo_catalog.definition d WHERE d.definition_id = join_missed.definition_id)
+          AND u.incident_id IS NULL AND u.ended_at IS NULL AND u.looked_at IS NULL
+        FOR NO KEY UPDATE OF u SKIP LOCKED
+        FOR KEY SHARE OF i SKIP LOCKED
+    ) j
+    WHERE m.missed_id = j.missed_id;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.join_missed(bigint) IS 'Record the incidents of missed batches that writers recorded.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.look_again() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    UPDATE pgslo_catalog.missed_batch m SET looked_at = NULL
+    WHERE m.missed_id IN (
+        SELECT u.missed_id FROM pgslo_catalog.missed_batch u
+        JOIN changed c ON c.definition_id = u.definition_id AND c.name = u.batch
+        WHERE u.ended_at IS NULL AND u.looked_at IS NOT NULL
+        FOR UPDATE OF u SKIP LOCKED);
+    RETURN NULL;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.look_again() IS 'Have tick() look at missed batches whose rows were counted again.';
+
+CREATE OR REPLACE TRIGGER look_insert AFTER INSERT ON pgslo_catalog.batch
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION pgslo_catalog.look_again();
+CREATE OR REPLACE TRIGGER look_update AFTER UPDATE ON pgslo_catalog.batch
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION pgslo_catalog.look_again();
+-- Also where session_replication_role is replica: a subscription writes there.
+ALTER TABLE pgslo_catalog.batch ENABLE ALWAYS TRIGGER look_insert;
+ALTER TABLE pgslo_catalog.batch ENABLE ALWAYS TRIGGER look_update;
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.looks_in_turn() RETURNS integer
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN 200;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.looks_in_turn() IS
+    'The number of missed batches of a definition that tick() looks at besides those that changed.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.due_missed(definition pgslo_catalog.definition) RETURNS bigint[]
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    known text := (due_missed.definition).name;
+    look pgslo_catalog.missed_look;
+    due bigint[];
+    in_turn bigint[];
+    last bigint;
+BEGIN
+    SELECT l.* INTO look FROM pgslo_catalog.missed_look l WHERE l.definition_id = (due_missed.definition).definition_id;
+    -- A rule may be retired, or be another one.
+    IF look.fingerprint IS DISTINCT FROM (due_missed.definition).fingerprint THEN
+        PERFORM pgslo_catalog.name_missed((due_missed.definition).definition_id);
+        due := ARRAY(SELECT m.missed_id FROM pgslo_catalog.missed_batch m WHERE m.definition = known AND m.ended_at IS NULL);
+        last := 0;
+    ELSE
+        -- A change that went by unseen, because another transaction had the row, is found in turn.
+        in_turn := ARRAY(
+            SELECT m.missed_id FROM pgslo_catalog.missed_batch m
+            WHERE m.definition = known AND m.ended_at IS NULL AND m.missed_id > look.after
+            ORDER BY m.missed_id LIMIT pgslo_catalog.looks_in_turn());
+        due := in_turn || ARRAY(
+            SELECT m.missed_id FROM pgslo_catalog.missed_batch m
+            WHERE m.definition = known AND m.ended_at IS NULL AND m.looked_at IS NULL AND m.missed_id <> ALL (in_turn));
+        last := CASE WHEN cardinality(in_turn) < pgslo_catalog.looks_in_turn() THEN 0
+                     ELSE coalesce(in_turn[cardinality(in_turn)], 0) END;
+    END IF;
+    IF look.definition_id IS NULL OR look.after <> last OR look.fingerprint <> (due_missed.definition).fingerprint THEN
+        INSERT INTO pgslo_catalog.missed_look AS l (definition_id, fingerprint, after)
+        VALUES ((due_missed.definition).definition_id, (due_missed.definition).fingerprint, last)
+        ON CONFLICT ON CONSTRAINT missed_look_is_of_one_definition DO UPDATE
+            SET fingerprint = excluded.fingerprint, after = excluded.after;
+    END IF;
+    RETURN due;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.due_missed(pgslo_catalog.definition) IS
+    'Return numbers of stored missed batches to look at: new and changed ones, the next ones in turn, and all once the definition changed.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.count_unknown(definition pgslo_catalog.definition, rule pgslo_catalog.rule) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '1s'
+AS $pgslo$
+DECLARE
+    counted bigint;
+BEGIN
+    PERFORM pgslo_catalog.pin_table(count_unknown.definition, (count_unknown.definition).recount);
+    -- Which of them fail, nothing tells: all of them may.
+    EXECUTE format(
+        $query$
+        WITH counted AS MATERIALIZED (
+            SELECT coalesce(sum(c.rows), 0)::bigint AS rows FROM unnest(pgslo_gen.%I(NULL, NULL, $1)) AS c WHERE c.batch = 'unknown'
+        ), known AS MATERIALIZED (
+            SELECT coalesce(sum(f.rows), 0) AS rows, coalesce(sum((f.failures ->> $2)::bigint), 0) AS failed
+            FROM pgslo_catalog.fragment f WHERE f.definition_id = $3 AND f.batch = 'unknown'
+        ), written AS (
+            INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
+            SELECT $3, 'unknown', '-Infinity', c.rows - k.rows, jsonb_build_object($2, c.rows - k.failed)
+            FROM counted c CROSS JOIN known k WHERE c.rows > 0
+        )
+        SELECT c.rows FROM counted c
+        $query$, (count_unknown.definition).recount)
+    INTO counted
+    -- A sample of next to no rows, as none is needed.
+    USING (1::bigint << 40) - 1, (count_unknown.rule).name, (count_unknown.definition).definition_id;
+    RETURN counted;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.count_unknown(pgslo_catalog.definition, pgslo_catalog.rule) IS
+    'Count the rows of an unknown batch from the whole table, and record that they fail a rule.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.ask_table(
+    definition pgslo_catalog.definition, missed pgslo_catalog.missed_batch, claim text, OUT ended_as text, OUT seen pg_snapshot
+)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '1s'
+AS $pgslo$
+DECLARE
+    target pgslo_catalog.definition := ask_table.definition;
+    batch text := (ask_table.missed).batch;
+    rule pgslo_catalog.rule;
+    found record;
+BEGIN
+    SELECT r.* INTO rule FROM pgslo_catalog.rule r WHERE r.rule_id = (ask_table.missed).rule_id;
+    IF rule.scope = 'row' AND target.judge IS NOT NULL AND batch <> 'unknown' THEN
+        SELECT c.* INTO found FROM pgslo_catalog.count_failing(target, rule, batch, (ask_table.missed).place, true) AS c;
+        IF found.rows IS NOT NULL THEN
+            seen := found.seen;
+            ended_as := CASE
+                WHEN NOT found.is_judged THEN NULL
+                WHEN found.rows = 0 THEN 'removed'
+                WHEN NOT pgslo_catalog.is_missed(rule, found.rows, found.failed) THEN 'corrected'
+            END;
+            IF ended_as IS NULL AND target.recount IS NOT NULL AND target.batch_by IS NOT NULL
+                AND (target.writes = 'bulk' AND found.rows <> found.recorded
+                     OR target.writes = 'stream' AND ask_table.claim = 'removed')
+            THEN
+                -- The next tick() counts all of it anew: what is recorded of its rows is not what is stored.
+                INSERT INTO pgslo_catalog.due_count (definition_id, batch, place, is_emptied)
+                VALUES (target.definition_id, batch, (ask_table.missed).place, false)
+                ON CONFLICT ON CONSTRAINT due_count_is_due_once DO NOTHING;
+            END IF;
+            RETURN;
+        END IF;
+    END IF;
+    -- No row says whether it fails the rule.
+    IF ask_table.claim <> 'removed' THEN
+        RETURN;
+    END IF;
+    seen := pg_current_snapshot();
+    IF target.recount IS NULL OR target.batch_by IS NULL THEN
+        RETURN;
+    ELSIF batch = 'unknown' THEN
+        ended_as := CASE WHEN pgslo_catalog.count_unknown(target, rule) = 0 THEN 'removed' END;
+    ELSE
+        PERFORM pgslo_catalog.recount_batches(target, ARRAY[batch], true);
+        ended_as := CASE WHEN NOT EXISTS (
+            SELECT FROM pgslo_catalog.batch b
+            WHERE b.definition_id = target.definition_id AND b.name = (ask_table.missed).batch AND b.rows <> 0) THEN 'removed' END;
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.ask_table(pgslo_catalog.definition, pgslo_catalog.missed_batch, text) IS
+    'Return how a missed batch ends by what is stored in the table, and the snapshot that told so; NULL if it is missed still, or nothing can tell. claim: what sums say of it.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition) RETURNS bigint[]
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    id bigint := (end_missed.definition).definition_id;
+    known text := (end_missed.definition).name;
+    due bigint[];
+    part bigint[];
+    claimed bigint[] := '{}';
+    claims text[] := '{}';
+    unasked bigint[] := '{}';
+    missed pgslo_catalog.missed_batch;
+    one integer;
+    asked record;
+    until timestamptz := clock_timestamp() + interval '1 second';
+BEGIN
+    -- Nearly always there are none.
+    IF NOT EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.definition = known AND m.ended_at IS NULL) THEN
+        RETURN '{}';
+    END IF;
+    due := pgslo_catalog.due_missed(end_missed.definition);
+    -- Of two that writers recorded at once, the first stays. Rows that another transaction has are left to the next time.
+    DELETE FROM pgslo_catalog.missed_batch m
+    WHERE m.missed_id IN (
+        SELECT u.missed_id FROM pgslo_catalog.missed_batch u
+        WHERE u.missed_id = ANY (due) AND u.ended_at IS NULL AND EXISTS (
+            SELECT FROM pgslo_catalog.missed_batch k
+            WHERE k.rule_id = u.rule_id AND k.batch = u.batch AND k.ended_at IS NULL AND k.missed_id < u.missed_id)
+        FOR UPDATE SKIP LOCKED);
+    -- In parts: PostgreSQL takes an array to be short, and would compare all with all.
+    FOR n IN 0..(cardinality(due) - 1) / 200 LOOP
+        part := due[n * 200 + 1:n * 200 + 200];
+        WITH looked AS MATERIALIZED (
+            SELECT m.missed_id, CASE
+                WHEN r.retired_at IS NOT NULL THEN 'retired'
+                -- Recorded by a writer that did not see yet that a role had called it one.
+                WHEN EXISTS (
+                    SELECT FROM pgslo_catalog.missed_batch k
+                    WHERE k.rule_id = m.rule_id AND k.batch = m.batch AND k.ended_as = 'false_alarm' AND k.ended_at >= m.missed_at) THEN 'false_alarm'
+                WHEN s.is_emptied AND NOT pgslo_catalog.misses_rows(r.measure) THEN 'emptied'
+                -- Rows of an unknown batch may be others than those that fail.
+                WHEN s.rows <= 0 AND NOT pgslo_catalog.misses_rows(r.measure) AND (m.batch <> 'unknown' OR s.failed <= 0) THEN 'removed'
+                -- Rows that were not evaluated may still be bad.
+                WHEN EXISTS (
+                    SELECT FROM pgslo_catalog.rule_break b
+                    WHERE b.rule_id = m.rule_id AND b.batch IN (m.batch, 'unknown')) THEN NULL
+                WHEN r.scope = 'row' AND NOT pgslo_catalog.is_missed(r, s.rows, s.failed) THEN 'corrected'
+                WHEN r.scope = 'batch' AND EXISTS (
+                    SELECT FROM pgslo_catalog.verdict v
+                    WHERE v.rule_id = m.rule_id AND v.batch = m.batch AND v.verdict = 'met') THEN 'met'
+            END AS claim
+            FROM pgslo_catalog.missed_batch m
+            JOIN pgslo_catalog.rule r USING (rule_id)
+            CROSS JOIN LATERAL (
+                -- A row trigger sees rows that fail alone: how many a batch of a streamed table has, tick() counts.
+                SELECT CASE WHEN (end_missed.definition).writes = 'bulk' THEN coalesce(sum(f.rows), max(t.rows), 0) ELSE max(t.rows) END::bigint AS rows,
+                       coalesce(sum((f.failures ->> r.name)::bigint), 0)::bigint AS failed,
+                       -- By TRUNCATE, or it was counted: nothing was recorded of it since.
+                       coalesce((end_missed.definition).writes = 'bulk' AND max(t.rows) = 0
+                           AND coalesce(bool_and(f.operation = 'recounted' AND f.rows = 0 AND f.failures IS NULL), true), false) AS is_emptied
+                FROM (SELECT) AS one
+                LEFT JOIN pgslo_catalog.batch t ON t.definition_id = id AND t.name = m.batch
+                LEFT JOIN pgslo_catalog.fragment f ON f.definition_id = id AND f.batch = m.batch
+            ) s
+            WHERE m.missed_id = ANY (part) AND m.ended_at IS NULL
+        ), told AS MATERIALIZED (
+            SELECT k.missed_id, CASE
+                WHEN k.claim = 'met' THEN 'corrected'
+                WHEN k.claim = 'emptied' THEN 'removed'
+                WHEN k.claim IN ('retired', 'false_alarm') THEN k.claim END AS ended_as
+            FROM looked k
+        ), ended AS (
+            UPDATE pgslo_catalog.missed_batch m
+            SET ended_at = CASE WHEN l.ended_as IS NOT NULL THEN clock_timestamp() END, ended_as = l.ended_as,
+                seen_snapshot = CASE WHEN l.ended_as = 'removed' THEN pg_current_snapshot() END,
+                -- Without its incident it is due again.
+                looked_at = CASE WHEN m.incident_id IS NOT NULL OR l.ended_as IS NOT NULL THEN clock_timestamp() END
+            FROM told l
+            WHERE m.missed_id = l.missed_id AND m.missed_id IN (
+                SELECT u.missed_id FROM pgslo_catalog.missed_batch u JOIN told w USING (missed_id)
+                WHERE u.ended_at IS NULL AND (w.ended_as IS NOT NULL OR (u.looked_at IS NULL) = (u.incident_id IS NOT NULL))
+                FOR UPDATE OF u SKIP LOCKED)
+        )
+        SELECT claimed || coalesce(array_agg(k.missed_id ORDER BY k.missed_id), '{}'),
+               claims || coalesce(array_agg(k.claim ORDER BY k.missed_id), '{}')
+        INTO claimed, claims
+        FROM looked k WHERE k.claim IN ('removed', 'corrected');
+    END LOOP;
+    -- Sums are of what was recorded: rows from before pgslo are not in them, and rows that fail now may have passed.
+    -- In any order: one that cannot be asked keeps no other one waiting for ever.
+    FOREACH one IN ARRAY ARRAY(SELECT g.n FROM generate_series(1, cardinality(claimed)) AS g (n) ORDER BY random()) LOOP
+        IF until IS NULL THEN
+            unasked := unasked || claimed[one];
+            CONTINUE;
+        END IF;
+        SELECT m.* INTO missed FROM pgslo_catalog.missed_batch m WHERE m.missed_id = claimed[one];
+        BEGIN
+            SELECT a.* INTO asked FROM pgslo_catalog.ask_table(end_missed.definition, missed, claims[one]) AS a;
+            UPDATE pgslo_catalog.missed_batch m
+            SET ended_at = clock_timestamp(), ended_as = asked.ended_as, seen_snapshot = asked.seen
+            WHERE asked.ended_as IS NOT NULL AND m.missed_id IN (
+                SELECT u.missed_id FROM pgslo_catalog.missed_batch u
+                WHERE u.missed_id = missed.missed_id AND u.ended_at IS NULL
+                FOR UPDATE SKIP LOCKED);
+        EXCEPTION WHEN OTHERS THEN
+            -- It stays missed, and the next tick() asks again.
+            IF SQLSTATE = 'SL004' THEN
+                RAISE;
+            END IF;
+            unasked := unasked || claimed[one];
+            IF pgslo_catalog.is_transient(SQLSTATE) THEN
+                PERFORM pgslo_catalog.say_left(known, SQLSTATE, SQLERRM);
+                until := NULL;
+            ELSE
+                PERFORM pgslo_catalog.record_break(known, r.name, SQLSTATE, SQLERRM)
+                FROM pgslo_catalog.rule r WHERE r.rule_id = missed.rule_id;
+            END IF;
+        END;
+        IF clock_timestamp() > until THEN
+            until := NULL;
+        END IF;
+    END LOOP;
+    UPDATE pgslo_catalog.missed_batch m SET looked_at = NULL
+    WHERE m.missed_id IN (
+        SELECT u.missed_id FROM pgslo_catalog.missed_batch u
+        WHERE u.missed_id = ANY (unasked) AND u.ended_at IS NULL AND u.looked_at IS NOT NULL
+        FOR UPDATE SKIP LOCKED);
+    RETURN due;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.end_missed(pgslo_catalog.definition) IS
+    'End missed batches of a definition whose rows were corrected or removed, by what the table says, or whose rule is retired, and return which were looked at.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.follow_missed(definition pgslo_catalog.definition) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    id bigint := (follow_missed.definition).definition_id;
+    settled record;
+    due bigint[];
+BEGIN
+    PERFORM pgslo_catalog.join_missed(id);
+    due := pgslo_catalog.end_missed(follow_missed.definition);
+    FOR settled IN
+        SELECT i.* FROM pgslo_catalog.incident i
+        WHERE i.definition_id = id AND i.resolved_at IS NULL
+          AND (i.over_at IS NOT NULL OR EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.incident_id = i.incident_id))
+          AND NOT EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.incident_id = i.incident_id AND m.ended_at IS NULL)
+          AND NOT EXISTS (
+              SELECT FROM pgslo_catalog.missed_batch m
+              WHERE m.definition = (follow_missed.definition).name AND m.ended_at IS NULL AND m.looked_at IS NULL
+                AND m.rule_id = i.rule_id AND m.incident_id IS NULL)
+        ORDER BY i.incident_id
+    LOOP
+        PERFORM pgslo_catalog.end_incident(settled.incident_id, 'met', settled.opened_batch, settled.opened_place, NULL);
+    END LOOP;
+    -- Batches of it are bad again.
+    UPDATE pgslo_catalog.incident i
+    SET resolved_at = NULL, resolution = CASE WHEN i.resolution = 'real' THEN 'real' END
+    WHERE i.incident_id IN (
+        SELECT u.incident_id FROM pgslo_catalog.incident u
+        WHERE u.definition_id = id AND u.resolved_at IS NOT NULL AND u.incident_id IN (
+            SELECT m.incident_id FROM pgslo_catalog.missed_batch m WHERE m.missed_id = ANY (due) AND m.ended_at IS NULL)
+        FOR NO KEY UPDATE SKIP LOCKED);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.follow_missed(pgslo_catalog.definition) IS
+    'End missed batches of a definition that are good or gone, and resolve incidents that have none any more.';

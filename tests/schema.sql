@@ -2744,20 +2744,20 @@ DECLARE
     target pgslo_catalog.definition := ask_table.definition;
     batch text := (ask_table.missed).batch;
     rule pgslo_catalog.rule;
-    found record;
+    counted record;
 BEGIN
     SELECT r.* INTO rule FROM pgslo_catalog.rule r WHERE r.rule_id = (ask_table.missed).rule_id;
     IF rule.scope = 'row' AND target.judge IS NOT NULL AND batch <> 'unknown' THEN
-        SELECT c.* INTO found FROM pgslo_catalog.count_failing(target, rule, batch, (ask_table.missed).place, true) AS c;
-        IF found.rows IS NOT NULL THEN
-            seen := found.seen;
+        SELECT c.* INTO counted FROM pgslo_catalog.count_failing(target, rule, batch, (ask_table.missed).place, true) AS c;
+        IF counted.rows IS NOT NULL THEN
+            seen := counted.seen;
             ended_as := CASE
-                WHEN NOT found.is_judged THEN NULL
-                WHEN found.rows = 0 THEN 'removed'
-                WHEN NOT pgslo_catalog.is_missed(rule, found.rows, found.failed) THEN 'corrected'
+                WHEN NOT counted.is_judged THEN NULL
+                WHEN counted.rows = 0 THEN 'removed'
+                WHEN NOT pgslo_catalog.is_missed(rule, counted.rows, counted.failed) THEN 'corrected'
             END;
             IF ended_as IS NULL AND target.recount IS NOT NULL AND target.batch_by IS NOT NULL
-                AND (target.writes = 'bulk' AND found.rows <> found.recorded
+                AND (target.writes = 'bulk' AND counted.rows <> counted.recorded
                      OR target.writes = 'stream' AND ask_table.claim = 'removed')
             THEN
                 -- The next tick() counts all of it anew: what is recorded of its rows is not what is stored.

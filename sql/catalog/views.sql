@@ -20,7 +20,7 @@ SELECT g.names, d.readers, coalesce(pg_catalog.obj_description(v.oid, 'pg_class'
         FROM pg_catalog.pg_default_acl b
         CROSS JOIN LATERAL pg_catalog.aclexplode(b.defaclacl) AS e
         LEFT JOIN pg_catalog.pg_roles r ON r.oid = e.grantee
-        WHERE b.defaclrole = current_user::regrole AND b.defaclobjtype = 'r' AND b.defaclnamespace IN (0, v.relnamespace)
+        WHERE b.defaclrole = (SELECT s.oid FROM pg_catalog.pg_roles s WHERE s.rolname = current_user) AND b.defaclobjtype = 'r' AND b.defaclnamespace IN (0, v.relnamespace)
           AND e.grantee <> b.defaclrole AND (e.grantee = 0 OR r.oid IS NOT NULL)
           AND NOT EXISTS (SELECT FROM pg_catalog.aclexplode(v.relacl) AS x WHERE x.grantee = e.grantee AND x.privilege_type = e.privilege_type)) AS missing
 FROM pgslo_catalog.generated g

@@ -77,7 +77,9 @@ def test_rows_whose_batch_is_null_or_infinite(world, writes):
     assert missed(world) == expected
     world.run("operator", "SELECT pgslo.close_batch('features.ex')")
     assert missed(world) == expected
-    assert world.run("installer", "SELECT count(*) FROM pgslo.incident WHERE rule = 'a_range'") == [(1,)]
+    # Of a streamed table the first is over, by 2026-01-07, when rows without a place are judged.
+    incidents = world.run("installer", "SELECT count(*) FROM pgslo.incident WHERE rule = 'a_range'")
+    assert incidents == [(1 if writes == "bulk" else 2,)]
     assert broken(world) == []
     counted = "SELECT name, rows FROM pgslo_catalog.batch WHERE place = '-Infinity' AND rows <> 0 ORDER BY 1"
     assert world.run("installer", counted) == [("-infinity", 1), ("NULL", 1), ("infinity", 1)]

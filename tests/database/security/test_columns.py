@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import psycopg
 import pytest
 
@@ -119,8 +121,10 @@ def test_metrics_need_the_columns_that_they_measure(clinic, granted):
     }
     text = shown(clinic, "mallory")
     assert 'misses rule "labelled"' in text
+    # A fraction of a second may look like one.
+    timeless = re.sub(r"\d\d:\d\d:\d\d[.]\d+", "", text)
     for secret in SECRETS:
-        assert secret not in text
+        assert secret not in timeless
 
 
 @pytest.mark.parametrize("part", ["reader", "installer", "steward", "mallory"])
@@ -146,8 +150,10 @@ def test_a_mean_is_no_figure_for_a_reader_of_another_column(pay):
     text = shown(pay, "mallory")
     assert 'misses rule "mean_pay"' in text
     assert "Batch 2026-01-01: the rule wants: " in text
+    # A fraction of a second may look like one.
+    timeless = re.sub(r"\d\d:\d\d:\d\d[.]\d+", "", text)
     for secret in SECRETS:
-        assert secret not in text
+        assert secret not in timeless
 
 
 def test_each_figure_needs_its_own_columns(pay):

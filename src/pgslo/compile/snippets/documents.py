@@ -14,13 +14,18 @@ _WIDTH = 130
 
 
 def document(told: Mapping[str, Any]) -> Sql:
-    """Return a document as a literal; fields that are null or empty lists are left out, and are so to the runtime."""
-    fields = [_field(name, value) for name, value in told.items() if not _says_nothing(value)]
+    """Return a document as a literal; fields that are null or empty lists are left out, and are so to the runtime.
+
+    But for ``types``: an empty list says that no type of a user is known.
+    """
+    fields = [
+        _field(name, value) for name, value in told.items() if name == "types" or not _says_nothing(value)
+    ]
     return sql.literal("{" + ",\n ".join(fields) + "}")
 
 
 def _field(name: str, value: Any) -> str:
-    if isinstance(value, list | tuple) and all(isinstance(one, dict) for one in value):
+    if isinstance(value, list | tuple) and value and all(isinstance(one, dict) for one in value):
         return f"{_text(name)}: [\n  " + ",\n  ".join(_object(one) for one in value) + "]"
     return f"{_text(name)}: {_text(value)}"
 

@@ -148,15 +148,29 @@ installed = factories.postgresql_noproc(
 )
 
 
+class _Janitor(DatabaseJanitor):
+    """Makes and drops databases in one session, as each of a thousand tests asks for it."""
+
+    def __init__(self, admin: psycopg.Connection[Any], **parameters: Any) -> None:
+        super().__init__(**parameters)
+        self._admin = admin
+
+    @contextlib.contextmanager
+    def cursor(self, dbname: str | None = None) -> Iterator[psycopg.Cursor[Any]]:
+        del dbname
+        with self._admin.cursor() as cursor:
+            yield cursor
+
+
 @contextlib.contextmanager
-def _database(server: Server, template: str) -> Iterator[str]:
+def _database(server: Server, admin: psycopg.Connection[Any], template: str) -> Iterator[str]:
     """A database of its own as a copy of another; sessions that are left on it are ended."""
-    with DatabaseJanitor(
+    with _Janitor(
+        admin,
         user=server.user,
         password=server.password,
         host=server.host,
         port=server.port,
-        maintenance_dbname=server.maintenance_dbname,
         dbname=f"pgslo_test_{uuid.uuid4().hex[:12]}",
         template_dbname=template,
     ) as janitor:
@@ -165,7 +179,7 @@ def _database(server: Server, template: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def make_database(
-    server: Server, installed: NoopExecutor
+    server: Server, _admin: psycopg.Connection[Any], installed: NoopExecutor
 ) -> Callable[..., contextlib.AbstractContextManager[str]]:
     """``with make_database() as dsn``: a database with the runtime for several tests, which clean up after themselves.
 
@@ -173,7 +187,7 @@ def make_database(
     """
 
     def make(*, template: str = installed.template_dbname) -> contextlib.AbstractContextManager[str]:
-        return _database(server, template)
+        return _database(server, _admin, template)
 
     return make
 
@@ -198,10 +212,10 @@ def role(_admin: psycopg.Connection[Any]) -> Iterator[Callable[[str], str]]:
 
 
 @pytest.fixture
-def empty_dsn(server: Server, role: object) -> Iterator[str]:
+def empty_dsn(server: Server, _admin: psycopg.Connection[Any], role: object) -> Iterator[str]:
     """A connection string for a fresh database, with nothing installed."""
     del role  # asked for only to be dropped later
-    with _database(server, server.template_dbname) as dsn:
+    with _database(server, _admin, server.template_dbname) as dsn:
         yield dsn
 
 
@@ -213,10 +227,12 @@ def empty_connection(empty_dsn: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 @pytest.fixture
-def dsn(server: Server, installed: NoopExecutor, role: object) -> Iterator[str]:
+def dsn(
+    server: Server, _admin: psycopg.Connection[Any], installed: NoopExecutor, role: object
+) -> Iterator[str]:
     """A connection string for a fresh database with pgslo's runtime."""
     del role  # asked for only to be dropped later
-    with _database(server, installed.template_dbname) as dsn:
+    with _database(server, _admin, installed.template_dbname) as dsn:
         yield dsn
 
 

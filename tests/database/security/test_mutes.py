@@ -10,6 +10,7 @@ import sys
 
 import psycopg
 import pytest
+from nightly import NIGHTLY
 
 PAY = """
 CREATE TABLE features.pay (id int PRIMARY KEY, day date, a int);
@@ -82,7 +83,9 @@ def test_a_mute_of_a_rule_is_shown_with_the_role(missed, command):
     assert "is muted" not in command(missed.names["auditor"], "status").stdout
 
 
-@pytest.mark.parametrize("time", ["infinity", "-infinity", "20000-01-01", "0100-01-01 BC"])
+@pytest.mark.parametrize(
+    "time", ["infinity", "0100-01-01 BC", *(("-infinity", "20000-01-01") if NIGHTLY else ())]
+)
 def test_no_time_stops_commands(missed, command, time):
     missed.run("superuser", f"UPDATE pgslo_catalog.incident SET opened_at = '{time}', muted_until = '{time}'")
     missed.run("superuser", f"UPDATE pgslo_catalog.fragment SET written_at = '{time}'")

@@ -9,12 +9,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from nightly import NIGHTLY
 
 ROOT = Path(__file__).parents[2]
 STORY = ROOT / "examples" / "flight_delay" / "story.py"
 PAGE = ROOT / "docs" / "tutorials" / "retrain-behind-the-gate.md"
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not NIGHTLY, reason="trains for more than a minute: make nightly"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -20,13 +20,14 @@ import psycopg
 import pytest
 import rights
 from click.testing import CliRunner
+from nightly import NIGHTLY
 
 from pgslo import database
 from pgslo.cli import main
 from pgslo.errors import DefinitionErrors, PgsloError
 
 TABLES = 8
-CASES = max(2 * TABLES, int(os.environ.get("PGSLO_FUZZ_CASES", "0")) * 2 // 5)
+CASES = max((2 if NIGHTLY else 1) * TABLES, int(os.environ.get("PGSLO_FUZZ_CASES", "0")) * 2 // 5)
 SEED = os.environ.get("PGSLO_FUZZ_SEED", "11")
 
 #: A part of every key and text of the innocent tables, which the stranger must not read.

@@ -378,8 +378,8 @@ def test_no_setting_of_a_writer_changes_what_is_stored_or_refused(everything, wr
     flagged = {name for batch in stored[3] for name in batch[4] or ()}
     assert flagged ^ FLAGGED == set()
     changed, tried = [], 0
-    # By day every second one of them.
-    step = parts if NIGHTLY else 2 * parts
+    # By day every third one of them.
+    step = parts if NIGHTLY else 3 * parts
     for setting in hostile(world.admin, costs=writes == "bulk")[part::step]:
         found, kept = _written(world, setting)
         if not found:
@@ -390,7 +390,7 @@ def test_no_setting_of_a_writer_changes_what_is_stored_or_refused(everything, wr
         elif found == came and kept != stored:
             changed.append((setting, "stored", _differences(stored, kept)))
     assert changed == [], "\n".join(map(str, changed))
-    assert tried > 10
+    assert tried > 5
 
 
 def test_no_setting_of_an_operator_changes_a_verdict(everything):
@@ -407,7 +407,7 @@ def test_no_setting_of_an_operator_changes_a_verdict(everything):
     assert {verdict for _, _, _, verdict, _, _ in verdicts} == {"met", "missed", "unknown"}
     assert len(verdicts) > 40
     changed = []
-    for setting in hostile(world.admin, costs=False)[:: 1 if NIGHTLY else 2]:
+    for setting in hostile(world.admin, costs=False)[:: 1 if NIGHTLY else 3]:
         found = _evaluated(world, setting)
         if found and found != verdicts:
             changed.append((setting, _differences([verdicts], [found])))

@@ -38,18 +38,12 @@ from pgslo.probing import analysed, probing
 
 #: The migration that brought what operators need.
 _OPERATIONS = "0005_operations"
-
-
 #: The one that brought assertions.
 _ASSERTIONS = "0006_assertions"
-
-
 #: The one that keeps the readers that a definition names.
 _READERS = "0047_readers"
-
-
 #: The migration that brought snapshots.
-_SNAPSHOTS = "0008_snapshots"
+SNAPSHOTS = "0008_snapshots"
 
 
 def _hypertables(
@@ -339,7 +333,7 @@ def held_rows(conn: Connection) -> dict[str, int]:
 
 def snapshots_left(conn: Connection) -> dict[str, int]:
     """How many snapshots stay (``copies``) and how many go (``refs``) when the runtime goes."""
-    if _SNAPSHOTS not in runtime.read(conn).migrations:
+    if SNAPSHOTS not in runtime.read(conn).migrations:
         return {"copies": 0, "refs": 0}
     (row,) = fetch(conn, "snapshots_left")
     return row

@@ -14,9 +14,6 @@ from pgslo.definition.rules import Definition, Rule
 from pgslo.errors import PgsloError
 from pgslo.sql import Sql
 
-#: The migration that brought snapshots.
-_SNAPSHOTS = "0008_snapshots"
-
 
 def find_drift(conn: database.Connection) -> tuple[drift.Finding, ...]:
     """What moved in the database since the last apply of each definition."""
@@ -38,7 +35,7 @@ def examine(conn: database.Connection) -> tuple[tuple[drift.Finding, ...], tuple
         moved = drift.find(facts, now, pauses)
         found += moved
         standings += standing.of_table(facts, [rule for rule in rules if rule["definition"] == name], moved)
-    if _SNAPSHOTS in runtime.read(conn).migrations:
+    if catalog_reader.SNAPSHOTS in runtime.read(conn).migrations:
         found += drift.find_snapshots(database.fetch(conn, "snapshot_drift"))
     found += drift.find_schemas(catalog_reader.installed_schemas(conn, now))
     found += drift.find_forgeries(catalog_reader.forgeries(conn))

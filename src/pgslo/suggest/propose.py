@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from pgslo.catalog import NUMERIC, TEMPORAL, TEXT, Column
+from pgslo.catalog import NUMERIC, TEXT
 from pgslo.definition import names
 from pgslo.definition.syntax.nodes import scalar
 from pgslo.sql import identifier
@@ -462,8 +462,3 @@ def _expression(column: str) -> str:
 
 def _relation(name: str) -> str:
     return name if re.match(r"[a-z_][a-z0-9_.]*\Z", name) else scalar(name)
-
-
-def is_clock(column: Column) -> bool:
-    """Whether it is a date or a time stamp."""
-    return column.base_type in _CLOCK and column.category == TEMPORAL

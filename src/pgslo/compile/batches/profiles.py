@@ -20,11 +20,7 @@ Kind = Literal["number", "time", "text"]
 
 #: Name of the learned rule about the table as a whole: its rows, and whether they can be measured at all.
 TABLE_RULE = "learned"
-
-
 _WHOLE_NUMBERS = {"smallint", "integer", "bigint"}
-
-
 #: Values of these are long, have no form in text that every session prints alike, or both: only their presence counts.
 _OPAQUE = {"bytea", "json", "jsonb", "xml", "tsvector", "tsquery", "money", "interval"}
 

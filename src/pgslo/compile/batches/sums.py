@@ -22,8 +22,6 @@ from pgslo.errors import CatalogError
 from pgslo.sql import Sql
 
 _ALL_ROWS = Sql("TRUE")
-
-
 _PRESENT = "present"
 
 

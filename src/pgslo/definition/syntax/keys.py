@@ -25,14 +25,8 @@ OBJECTIVE_KEYS: dict[str, Shape] = {
     "window": Duration(),
     "budgeting": OneOf("way of budgeting", ("occurrences", "time_slices")),
 }
-
-
 QUARANTINE_KEYS: dict[str, Shape] = {"max_bytes": Bytes()}
-
-
 BATCH_KEYS: dict[str, Shape] = {"by": Condition(), "every": Duration(), "show_names": Boolean()}
-
-
 TASK_KEYS: dict[str, Shape] = {
     "contact": Text("a contact", 200),
     "reads": ListOf(Name(), single=True),
@@ -42,18 +36,10 @@ TASK_KEYS: dict[str, Shape] = {
     "window": Duration(),
     "batches": OneOf("choice", ("all", "healthy")),
 }
-
-
 #: Keys of a task's gate with a plain value, and those of the snapshots that it wants.
 GATE_KEYS: dict[str, Shape] = {"batches": Batches()}
-
-
 GATE_SNAPSHOTS = ("training", "evaluation")
-
-
 SNAPSHOT_KEYS: dict[str, Shape] = {"snapshot": SnapshotName(), "max_age": Duration()}
-
-
 #: Keys of a file with a plain value; the others hold more.
 PLAIN_KEYS: dict[str, Shape] = {
     "table": Relation(),
@@ -72,12 +58,8 @@ PLAIN_KEYS: dict[str, Shape] = {
     "sensitivity": Measure(),
     "holidays": ListOf(Day(), single=True),
 }
-
-
 #: Keys that say what a table of predictions is.
 PREDICTION_KEYS = ("kind", "predictions", "post_process", "labels")
-
-
 FILE_KEYS = (
     *PLAIN_KEYS,
     "batch",

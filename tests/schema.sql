@@ -944,7 +944,11 @@ BEGIN
     IF NOT FOUND THEN
         PERFORM FROM pgslo_catalog.definition d
         WHERE d.name = guard.definition AND d.schema_wanted IS NULL
-          AND (d.max_age IS NULL OR pgslo_catalog.newest_data(d) BETWEEN clock_timestamp() - d.max_age AND clock_timestamp());
+          AND (d.max_age IS NULL OR pgslo_catalog.newest_data(d) BETWEEN clock_timestamp() - d.max_age AND clock_timestamp())
+          -- A role that may not know of the table calls this as well, with names and times that it guesses.
+          AND (guard.planned = '{}' AND guard.within IS NULL
+               OR NOT EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.definition = guard.definition AND m.ended_at IS NULL)
+               OR pgslo_catalog.may_know(guard.definition, pgslo_catalog.caller()));
         IF FOUND THEN
             RETURN true;
         END IF;
@@ -2317,10 +2321,13 @@ BEGIN
     FROM pgslo_catalog.concern(told_by_rows.definition, told_by_rows.columns, told_by_rows.within) AS c;
     is_untold := is_untold
         OR coalesce(told_by_rows.kind <> ALL ('{date, timestamp, timestamptz, smallint, integer, bigint, numeric, text, uuid}'::regtype[]), true)
-        -- Keys are written into the plan, which its role may have shown by EXPLAIN.
-        OR keys <> '{}' AND NOT pgslo_catalog.may_know(told_by_rows.definition, pgslo_catalog.caller())
         -- A batch by another expression than today's may have no key of this type.
         OR keys <> '{}' AND NOT pgslo_catalog.are_keys(keys, told_by_rows.kind);
+    -- Keys are written into the plan, which its role may have shown by EXPLAIN. That rows have none is one as well.
+    IF (keys <> '{}' OR has_null) AND NOT pgslo_catalog.may_know(told_by_rows.definition, pgslo_catalog.caller()) THEN
+        is_untold := true;
+        has_null := false;
+    END IF;
     is_any := is_any OR is_untold OR cardinality(keys) > pgslo_catalog.batches_told();
     IF is_untold THEN
         keys := '{}';
@@ -4385,6 +4392,8 @@ CREATE FUNCTION pgslo_catalog.concern(definition text, columns text[], within in
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    reach interval;
 BEGIN
     -- Nearly always nothing is wrong with any column of any table, and one question says so.
     PERFORM FROM pgslo_catalog.missed_batch m WHERE m.definition = concern.definition AND m.ended_at IS NULL
@@ -4393,18 +4402,19 @@ BEGIN
     IF NOT FOUND THEN
         RETURN;
     END IF;
+    reach := pgslo_catalog.reach(concern.definition, concern.within);
     RETURN QUERY
     SELECT pgslo_catalog.missed_name(m), m.batch
     FROM pgslo_catalog.missed_batch m
     WHERE m.definition = concern.definition AND m.ended_at IS NULL AND (concern.columns IS NULL OR m.about && concern.columns)
-      AND (concern.within IS NULL OR pgslo_catalog.is_within(m.place, concern.within))
+      AND (reach IS NULL OR pgslo_catalog.is_within(m.place, reach))
     UNION ALL
     SELECT format('break %s %s', b.rule_break_id, r.columns), b.batch
     FROM pgslo_catalog.definition d
     JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id
     JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id AND r.retired_at IS NULL AND r.columns <> '{}'
     WHERE d.name = concern.definition AND (concern.columns IS NULL OR r.columns && concern.columns)
-      AND (b.batch IS NULL OR concern.within IS NULL OR pgslo_catalog.is_within(b.place, concern.within))
+      AND (b.batch IS NULL OR reach IS NULL OR pgslo_catalog.is_within(b.place, reach))
     UNION ALL
     -- Rules over the table as it is now: no batch is missed.
     SELECT format('incident %s %s', i.incident_id, i.about), NULL
@@ -9904,6 +9914,8 @@ CREATE FUNCTION pgslo_catalog.problem(definition text, columns text[], within in
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    reach interval := pgslo_catalog.reach(problem.definition, problem.within);
 BEGIN
     RETURN QUERY
     -- Batches that missed a rule and are stored, one line a rule.
@@ -9916,7 +9928,7 @@ BEGIN
         JOIN pgslo_catalog.rule k ON k.rule_id = m.rule_id
         LEFT JOIN pgslo_catalog.batch b ON b.definition_id = m.definition_id AND b.name = m.batch
         WHERE m.definition = problem.definition AND m.ended_at IS NULL AND m.about && problem.columns
-          AND pgslo_catalog.is_within(m.place, problem.within)
+          AND pgslo_catalog.is_within(m.place, reach)
         GROUP BY m.rule_id
     ), named AS (
         SELECT s.rule_id, s.batches, s.since, s.names, s.by_row, r AS rule, d.owner,
@@ -10013,7 +10025,7 @@ BEGIN
         JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.retired_at IS NULL
         JOIN (
             SELECT b.definition_id, b.rule_id, b.batch, min(b.place) AS place, min(b.broke_at) AS since, min(b.error_code) AS error_code
-            FROM pgslo_catalog.rule_break b WHERE b.batch IS NOT NULL AND pgslo_catalog.is_within(b.place, problem.within)
+            FROM pgslo_catalog.rule_break b WHERE b.batch IS NOT NULL AND pgslo_catalog.is_within(b.place, reach)
             GROUP BY b.definition_id, b.rule_id, b.batch
         ) k ON k.definition_id = d.definition_id AND k.rule_id = r.rule_id
         WHERE d.name = problem.definition AND (r.columns && problem.columns OR r.columns = '{}' AND '*' = ANY (problem.columns))
@@ -10377,6 +10389,20 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.raising(batch pgslo_catalog.batch, measure jsonb) IS 'Return the number of rows for which the sums of a measure raise an error.';
+
+CREATE FUNCTION pgslo_catalog.reach(definition text, within interval) RETURNS interval
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Whoever may choose it finds the key of a missed batch by halving.
+    RETURN CASE
+        WHEN reach.within IS NOT NULL AND pgslo_catalog.may_know(reach.definition, pgslo_catalog.caller()) THEN reach.within
+    END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.reach(definition text, within interval) IS 'Return how far the caller looks back: NULL, as without a limit, for a role that may not know the definition.';
 
 CREATE FUNCTION pgslo_catalog.reached_tables(relation regclass, cascades boolean) RETURNS SETOF oid
     LANGUAGE sql STABLE
@@ -16329,6 +16355,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.quantile_noise(grid double precision[], pla
 REVOKE ALL ON FUNCTION pgslo_catalog.quotient(part double precision, whole double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.raising(batch pgslo_catalog.batch, measure jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.reach(definition text, within interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reached_tables(relation regclass, cascades boolean) FROM PUBLIC;
 

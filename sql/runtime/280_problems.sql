@@ -126,6 +126,8 @@ RETURNS TABLE (code text, incident_id bigint, rule text, column_name text, messa
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+DECLARE
+    reach interval := pgslo_catalog.reach(problem.definition, problem.within);
 BEGIN
     RETURN QUERY
     -- Batches that missed a rule and are stored, one line a rule.
@@ -138,7 +140,7 @@ BEGIN
         JOIN pgslo_catalog.rule k ON k.rule_id = m.rule_id
         LEFT JOIN pgslo_catalog.batch b ON b.definition_id = m.definition_id AND b.name = m.batch
         WHERE m.definition = problem.definition AND m.ended_at IS NULL AND m.about && problem.columns
-          AND pgslo_catalog.is_within(m.place, problem.within)
+          AND pgslo_catalog.is_within(m.place, reach)
         GROUP BY m.rule_id
     ), named AS (
         SELECT s.rule_id, s.batches, s.since, s.names, s.by_row, r AS rule, d.owner,
@@ -235,7 +237,7 @@ BEGIN
         JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.retired_at IS NULL
         JOIN (
             SELECT b.definition_id, b.rule_id, b.batch, min(b.place) AS place, min(b.broke_at) AS since, min(b.error_code) AS error_code
-            FROM pgslo_catalog.rule_break b WHERE b.batch IS NOT NULL AND pgslo_catalog.is_within(b.place, problem.within)
+            FROM pgslo_catalog.rule_break b WHERE b.batch IS NOT NULL AND pgslo_catalog.is_within(b.place, reach)
             GROUP BY b.definition_id, b.rule_id, b.batch
         ) k ON k.definition_id = d.definition_id AND k.rule_id = r.rule_id
         WHERE d.name = problem.definition AND (r.columns && problem.columns OR r.columns = '{}' AND '*' = ANY (problem.columns))

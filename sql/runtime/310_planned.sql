@@ -27,6 +27,8 @@ RETURNS TABLE (name text, batch text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+DECLARE
+    reach interval;
 BEGIN
     -- Nearly always nothing is wrong with any column of any table, and one question says so.
     PERFORM FROM pgslo_catalog.missed_batch m WHERE m.definition = concern.definition AND m.ended_at IS NULL
@@ -35,18 +37,19 @@ BEGIN
     IF NOT FOUND THEN
         RETURN;
     END IF;
+    reach := pgslo_catalog.reach(concern.definition, concern.within);
     RETURN QUERY
     SELECT pgslo_catalog.missed_name(m), m.batch
     FROM pgslo_catalog.missed_batch m
     WHERE m.definition = concern.definition AND m.ended_at IS NULL AND (concern.columns IS NULL OR m.about && concern.columns)
-      AND (concern.within IS NULL OR pgslo_catalog.is_within(m.place, concern.within))
+      AND (reach IS NULL OR pgslo_catalog.is_within(m.place, reach))
     UNION ALL
     SELECT format('break %s %s', b.rule_break_id, r.columns), b.batch
     FROM pgslo_catalog.definition d
     JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id
     JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id AND r.retired_at IS NULL AND r.columns <> '{}'
     WHERE d.name = concern.definition AND (concern.columns IS NULL OR r.columns && concern.columns)
-      AND (b.batch IS NULL OR concern.within IS NULL OR pgslo_catalog.is_within(b.place, concern.within))
+      AND (b.batch IS NULL OR reach IS NULL OR pgslo_catalog.is_within(b.place, reach))
     UNION ALL
     -- Rules over the table as it is now: no batch is missed.
     SELECT format('incident %s %s', i.incident_id, i.about), NULL
@@ -154,10 +157,13 @@ BEGIN
     FROM pgslo_catalog.concern(told_by_rows.definition, told_by_rows.columns, told_by_rows.within) AS c;
     is_untold := is_untold
         OR coalesce(told_by_rows.kind <> ALL ('{date, timestamp, timestamptz, smallint, integer, bigint, numeric, text, uuid}'::regtype[]), true)
-        -- Keys are written into the plan, which its role may have shown by EXPLAIN.
-        OR keys <> '{}' AND NOT pgslo_catalog.may_know(told_by_rows.definition, pgslo_catalog.caller())
         -- A batch by another expression than today's may have no key of this type.
         OR keys <> '{}' AND NOT pgslo_catalog.are_keys(keys, told_by_rows.kind);
+    -- Keys are written into the plan, which its role may have shown by EXPLAIN. That rows have none is one as well.
+    IF (keys <> '{}' OR has_null) AND NOT pgslo_catalog.may_know(told_by_rows.definition, pgslo_catalog.caller()) THEN
+        is_untold := true;
+        has_null := false;
+    END IF;
     is_any := is_any OR is_untold OR cardinality(keys) > pgslo_catalog.batches_told();
     IF is_untold THEN
         keys := '{}';
@@ -177,6 +183,20 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.is_within(numeric, interval) IS 'Whether a batch is no older than a reader looks back; any is, without a limit.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.reach(definition text, within interval) RETURNS interval
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- Whoever may choose it finds the key of a missed batch by halving.
+    RETURN CASE
+        WHEN reach.within IS NOT NULL AND pgslo_catalog.may_know(reach.definition, pgslo_catalog.caller()) THEN reach.within
+    END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.reach(text, interval) IS
+    'Return how far the caller looks back: NULL, as without a limit, for a role that may not know the definition.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.keeps_batches(rule pgslo_catalog.rule) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

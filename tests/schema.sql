@@ -14367,7 +14367,7 @@ CREATE VIEW pgslo_catalog.generated AS
            FROM (pg_description e
              CROSS JOIN LATERAL ( SELECT "substring"("left"(e.description, 4000), '(?:^|
 )(pgslo [0-9a-f]{16} .+)$'::text) AS mark) m)
-          WHERE ((e.objsubid = 0) AND (m.mark IS NOT NULL))
+          WHERE ((e.objsubid = 0) AND (e.description ~~ '%pgslo %'::text) AND (m.mark IS NOT NULL))
         ), candidate AS (
          SELECT m.classoid,
             m.objoid,

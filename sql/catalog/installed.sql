@@ -1,4 +1,9 @@
 -- Everything pgslo generated, with the fingerprint of what it was made from.
+WITH ours AS MATERIALIZED (
+    SELECT g.kind, g.names, g.relation, g.fingerprint, g.definition, g.class_id, g.object_id, g.owner
+    FROM pgslo_catalog.generated g
+    WHERE g.is_ours
+)
 SELECT g.kind, g.names, g.relation, 'pgslo ' || g.fingerprint || ' ' || g.definition AS comment, p.prosrc AS body,
        coalesce(k.convalidated OR NOT e.is_enforced, i.indisvalid, true) AS validated,
        coalesce(t.tgenabled NOT IN ('D', 'R'), e.is_enforced, true) AS enabled,
@@ -14,14 +19,14 @@ SELECT g.kind, g.names, g.relation, 'pgslo ' || g.fingerprint || ' ' || g.defini
            SELECT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)
            FROM pg_catalog.pg_depend d
            WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = g.object_id AND d.deptype = 'n'
-             AND NOT EXISTS (SELECT FROM pgslo_catalog.generated o WHERE o.is_ours AND o.class_id = d.classid AND o.object_id = d.objid)
+             AND NOT EXISTS (SELECT FROM ours o WHERE o.class_id = d.classid AND o.object_id = d.objid)
            ORDER BY 1)
        ELSE '{}' END AS dependants,
        CASE WHEN k.contype = 'f' THEN ARRAY[s.nspname::text, r.relname::text] END AS refers_to,
        t.oid IS NOT NULL AND EXISTS (SELECT FROM pg_catalog.pg_trigger clone WHERE clone.tgparentid = t.oid) AS cloned,
        CASE WHEN g.kind IN ('function', 'table', 'view', 'schema') THEN g.owner::text ELSE '' END AS owner,
        coalesce(t.tgenabled = 'A', false) AS fires_always
-FROM pgslo_catalog.generated g
+FROM ours g
 LEFT JOIN pg_catalog.pg_proc p ON g.kind = 'function' AND p.oid = g.object_id
 LEFT JOIN pg_catalog.pg_trigger t ON g.kind = 'trigger' AND t.oid = g.object_id
 LEFT JOIN pg_catalog.pg_index i ON g.kind = 'unique_index' AND i.indexrelid = g.object_id
@@ -29,7 +34,6 @@ LEFT JOIN pg_catalog.pg_constraint k ON g.kind IN ('foreign_key', 'exclusion') A
 -- PostgreSQL 18 and later.
 LEFT JOIN LATERAL (SELECT coalesce((pg_catalog.to_jsonb(k) ->> 'conenforced')::boolean, true) AS is_enforced WHERE k.oid IS NOT NULL) e ON true
 LEFT JOIN pg_catalog.pg_class r ON r.oid = k.confrelid LEFT JOIN pg_catalog.pg_namespace s ON s.oid = r.relnamespace
-WHERE g.is_ours
 UNION ALL
 SELECT 'not_null', ARRAY[u.column_name], ARRAY[n.nspname::text, c.relname::text], u.comment, NULL, true, true, '{}', NULL, false, '', false
 FROM (

@@ -23,7 +23,8 @@ WITH trusted AS (
     SELECT e.classoid, e.objoid, substr(m.mark, 7, 16) AS fingerprint, substr(m.mark, 24) AS definition
     FROM pg_description e
     CROSS JOIN LATERAL (SELECT substring(left(e.description, 4000) FROM E'(?:^|\n)(pgslo [0-9a-f]{16} .+)$') AS mark) AS m
-    WHERE e.objsubid = 0 AND m.mark IS NOT NULL
+    -- PostgreSQL has thousands of comments of its own: most need no look for a line.
+    WHERE e.objsubid = 0 AND e.description LIKE '%pgslo %' AND m.mark IS NOT NULL
 ), candidate AS (
     SELECT m.*, 'function' AS kind, p.pronamespace AS schema, p.proname AS name, NULL::oid AS on_relation, p.proowner AS owner,
            p.pronamespace = g.oid AS is_in_place

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -212,6 +213,7 @@ def wrapped(exc: psycopg.Error) -> DatabaseError:
     )
 
 
+@functools.cache
 def query(name: str) -> bytes:
     """The text of a query of ``sql/catalog``, without its ``.sql``."""
     return (assets.tree("sql") / "catalog" / f"{name}.sql").read_bytes()

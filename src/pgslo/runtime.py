@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
@@ -40,12 +41,13 @@ class Script:
     name: str
     text: str
 
-    @property
+    @functools.cached_property
     def sha256(self) -> str:
         """Hash of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
+@functools.cache
 def library_version() -> str:
     """Version of the installed library."""
     return metadata.version("pgslo")
@@ -66,6 +68,7 @@ def functions_sha256() -> str:
     return hashlib.sha256("".join(script.sha256 for script in functions()).encode()).hexdigest()
 
 
+@functools.cache
 def _scripts(tree: Literal["sql", "migrations"], folder: str) -> tuple[Script, ...]:
     place = assets.tree(tree) / folder
     return tuple(Script(path.stem, path.read_text(encoding="utf-8")) for path in sorted(place.glob("*.sql")))

@@ -220,20 +220,65 @@ def _session(connection: psycopg.Connection[Any]) -> Iterator[Session]:
         yield Session(connection)
 
 
+class _Scratch:
+    """A database for the tests of many modules, and the connection that some of them share.
+
+    A backend keeps plans of every function that it ever ran, and goes through all of them whenever a table changes.
+    What tests roll back stays in the catalogs until they are vacuumed.
+    """
+
+    _SHARED_BY = 10
+    _VACUUMED_AFTER = 50
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._connection: psycopg.Connection[Any] | None = None
+        self._tests = 0
+
+    def session(self) -> contextlib.AbstractContextManager[Session]:
+        """Return a transaction for the next test, which is rolled back."""
+        if self._connection is None or self._tests % self._SHARED_BY == 0:
+            self.close()
+            self._connection = psycopg.connect(self._dsn, autocommit=True)
+        if self._tests % self._VACUUMED_AFTER == self._VACUUMED_AFTER - 1:
+            self._connection.execute("VACUUM")
+        self._tests += 1
+        return _session(self._connection)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+
+@contextlib.contextmanager
+def _scratch_database(make_database: MakeDatabase, script: bytes) -> Iterator[_Scratch]:
+    with make_database() as dsn:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(script)
+        scratch = _Scratch(dsn)
+        yield scratch
+        scratch.close()
+
+
 @pytest.fixture(scope="session")
-def _scratch(make_database: MakeDatabase) -> Iterator[psycopg.Connection[Any]]:
-    with make_database() as dsn, psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("CREATE SCHEMA features")
-        connection.execute("CREATE SCHEMA extensions")
-        if connection.execute("SELECT true FROM pg_available_extensions WHERE name = 'citext'").fetchone():
-            connection.execute("CREATE EXTENSION citext SCHEMA extensions")
-        yield connection
+def _scratch(make_database: MakeDatabase) -> Iterator[_Scratch]:
+    script = b"""
+        CREATE SCHEMA features;
+        CREATE SCHEMA extensions;
+        DO $$ BEGIN
+            IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'citext') THEN
+                CREATE EXTENSION citext SCHEMA extensions;
+            END IF;
+        END $$;
+    """
+    with _scratch_database(make_database, script) as scratch:
+        yield scratch
 
 
 @pytest.fixture
-def session(_scratch: psycopg.Connection[Any]) -> Iterator[Session]:
+def session(_scratch: _Scratch) -> Iterator[Session]:
     """A session on a database with the runtime and an empty schema ``features``."""
-    with _session(_scratch) as session:
+    with _scratch.session() as session:
         yield session
 
 
@@ -432,14 +477,14 @@ def goldens(pytestconfig: pytest.Config) -> Goldens:
 
 
 @pytest.fixture(scope="session")
-def _tables(make_database: MakeDatabase) -> Iterator[psycopg.Connection[Any]]:
-    with make_database() as dsn, psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute((TESTS / "golden" / "given" / "tables.sql").read_bytes())
-        yield connection
+def _tables(make_database: MakeDatabase) -> Iterator[_Scratch]:
+    script = (TESTS / "golden" / "given" / "tables.sql").read_bytes()
+    with _scratch_database(make_database, script) as scratch:
+        yield scratch
 
 
 @pytest.fixture
-def tables(_tables: psycopg.Connection[Any]) -> Iterator[Session]:
+def tables(_tables: _Scratch) -> Iterator[Session]:
     """A session on the tables of ``golden/given``, unguarded."""
-    with _session(_tables) as session:
+    with _tables.session() as session:
         yield session

@@ -10,8 +10,10 @@ from typing import Any
 
 from pgslo import naming, sql
 from pgslo.catalog import Catalog, Column, Relation
+from pgslo.compile import wording
 from pgslo.compile.artifact import Artifact, Statement, qualified
 from pgslo.compile.part import Part, Probe
+from pgslo.compile.predictions import last
 from pgslo.compile.predictions.steps import Steps
 from pgslo.compile.rows.described import row_key
 from pgslo.compile.snippets import session_settings, texts
@@ -285,6 +287,7 @@ class Compiler:
         if self.processing.apply == "on_write":
             own = (self.relation.schema, self.relation.name)
             return (
+                *last.functions(table, self.columns, self.processing),
                 table.function(
                     name,
                     self._write(table),
@@ -327,7 +330,7 @@ class Compiler:
     def _write(self, table: TableContext) -> Sql:
         score, trail = sql.identifier(self.score.name), sql.identifier(self.processing.trail)
         context = _Write(
-            source=Sql(f"{table.source()}, {self.score.name} {self.score.type}"),
+            source=Sql(wording.one_line(f"{table.source()}, {self.score.name} {self.score.type}")),
             function=self.function,
             definition=sql.literal(self.definition.name),
             guards=table.guards(table.relation, returns=NEW),

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass
 
 from pgslo import sql
-from pgslo.compile.artifact import qualified
+from pgslo.compile.predictions import last
 from pgslo.compile.rows.conditions import Bound
 from pgslo.compile.rows.repairs import Clipped, Defaulted, Rounded
 from pgslo.compile.snippets import literals
@@ -95,11 +95,7 @@ class _Binning:
 @dataclass(frozen=True)
 class _Last:
     score: Sql
-    raw: Sql
-    table: Sql
-    columns: tuple[Sql, ...]
-    row: Sql
-    at: Sql
+    found: Sql
     otherwise: Sql
 
 
@@ -155,16 +151,8 @@ class Steps:
                     "repairs/round", Rounded(score, sql.literal(step.digits), (_NAN, _LOWEST, _HIGHEST))
                 )
             case predictions.Default() if step.last:
-                assert self.columns.at is not None
-                context = _Last(
-                    score=score,
-                    raw=sql.identifier(self.processing.raw),
-                    table=qualified(self.subject.name),
-                    columns=tuple(sql.identifier(one) for one in step.last),
-                    row=row,
-                    at=sql.identifier(self.columns.at),
-                    otherwise=self._number(step.value),
-                )
+                found = last.found(self.subject, self.columns, self.processing, step, row)
+                context = _Last(score, found, self._number(step.value))
                 return sql.render("post_process/last", context)
             case predictions.Default():
                 return sql.render("repairs/default", Defaulted(score, (_NAN,), self._number(step.value)))

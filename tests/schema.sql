@@ -465,6 +465,7 @@ DECLARE
     target pgslo_catalog.definition;
     begun pgslo_catalog.snapshot;
     healthy numeric[];
+    healthy_names text[];
     within interval;
     statement text;
 BEGIN
@@ -491,9 +492,9 @@ BEGIN
         LEFT JOIN pg_collation l ON l.oid = a.attcollation LEFT JOIN pg_namespace n ON n.oid = l.collnamespace
         WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped);
     BEGIN
-        INSERT INTO pgslo_catalog.snapshot AS s (name, is_copy, definition, definition_fingerprint, source_schema, source_name, condition, columns, batch_by, batch_place, library_version, taken_by)
+        INSERT INTO pgslo_catalog.snapshot AS s (name, is_copy, definition, definition_fingerprint, source_schema, source_name, condition, columns, batch_by, batch_place, batch_name, library_version, taken_by)
         VALUES (begin_snapshot.name, NOT begin_snapshot.as_reference, target.name, target.fingerprint, begin_snapshot.source_schema, begin_snapshot.source_name, begin_snapshot.condition,
-                begun.columns, target.batch_by, target.batch_place, pgslo.version(), reader)
+                begun.columns, target.batch_by, target.batch_place, target.batch_name, pgslo.version(), reader)
         RETURNING s.* INTO begun;
         begun.is_checked := pgslo_catalog.can_be_read(begun);
         PERFORM pgslo_catalog.make_table(begun.name, begun.columns, begun.is_copy,
@@ -524,18 +525,21 @@ BEGIN
         SELECT t.within INTO within FROM pgslo_catalog.task t
         WHERE t.definition_id = target.definition_id AND t.batches = 'all'
           AND parse_ident(t.view_name) = ARRAY[begun.source_schema, begun.source_name];
-        healthy := ARRAY(
-            SELECT h.place FROM pgslo_catalog.healthy(target, ARRAY(
+        SELECT coalesce(array_agg(h.place), '{}'), coalesce(array_agg(h.batch), '{}') INTO healthy, healthy_names
+        FROM pgslo_catalog.healthy(target, ARRAY(
                 SELECT c ->> 'name' FROM jsonb_array_elements(begun.columns) AS c
                 WHERE EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target.relation AND a.attname = c ->> 'name' AND a.attnum > 0 AND NOT a.attisdropped)),
-                clock_timestamp(), within) AS h);
-        begun.left_out := ARRAY(SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.place <> ALL (healthy) ORDER BY b.place);
+                clock_timestamp(), within) AS h;
+        begun.left_out := ARRAY(
+            SELECT b.place FROM pgslo_catalog.batch b
+            WHERE b.definition_id = target.definition_id AND b.name <> ALL (healthy_names) ORDER BY b.place);
     END IF;
     UPDATE pgslo_catalog.snapshot s
-    SET batch_by = begun.batch_by, batch_place = CASE WHEN begun.batch_by IS NOT NULL THEN s.batch_place END, left_out = begun.left_out,
+    SET batch_by = begun.batch_by, batch_place = CASE WHEN begun.batch_by IS NOT NULL THEN s.batch_place END,
+        batch_name = CASE WHEN begun.batch_by IS NOT NULL THEN s.batch_name END, left_out = begun.left_out,
         is_checked = begun.is_checked
     WHERE s.snapshot_id = begun.snapshot_id;
-    statement := format('INSERT INTO pgslo_snapshot.%I %s', begun.name, pgslo_catalog.reading(begun, healthy));
+    statement := format('INSERT INTO pgslo_snapshot.%I %s', begun.name, pgslo_catalog.reading(begun, healthy, healthy_names));
     IF begun.is_checked AND begun.condition IS NULL THEN
         -- Every word of it is pgslo's, and no other role may add rows.
         EXECUTE statement;
@@ -2150,7 +2154,10 @@ BEGIN
         RETURN format('SELECT * FROM pgslo_snapshot.%I', known.name);
     END IF;
     PERFORM pgslo_catalog.check_rereading(known);
-    RETURN pgslo_catalog.reading(known, ARRAY(SELECT b.place FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = known.snapshot_id ORDER BY b.place));
+    RETURN (
+        SELECT pgslo_catalog.reading(known, coalesce(array_agg(b.place ORDER BY b.place, b.batch), '{}'),
+                                     coalesce(array_agg(b.batch ORDER BY b.place, b.batch), '{}'))
+        FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = known.snapshot_id);
 END
 $$;
 
@@ -2473,6 +2480,7 @@ CREATE TABLE pgslo_catalog.definition (
     max_bytes bigint DEFAULT 1073741824 NOT NULL,
     known_types text[],
     readers text[] DEFAULT '{}'::text[] NOT NULL,
+    batch_name text,
     CONSTRAINT definition_budgeting_is_known CHECK ((budgeting = ANY (ARRAY['occurrences'::text, 'time_slices'::text]))),
     CONSTRAINT definition_max_age_is_positive CHECK ((max_age > '00:00:00'::interval)),
     CONSTRAINT definition_max_bytes_is_an_amount CHECK ((max_bytes > 0)),
@@ -2528,6 +2536,8 @@ COMMENT ON COLUMN pgslo_catalog.definition.max_bytes IS 'Bytes of rows that may 
 COMMENT ON COLUMN pgslo_catalog.definition.known_types IS 'Name and type number of each column with a type of a user at apply; NULL for a table of the owner of pgslo.';
 
 COMMENT ON COLUMN pgslo_catalog.definition.readers IS 'Roles to which the last apply granted the guarded views.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.batch_name IS 'The name of a batch, as SQL over b.raw; NULL where batch_by is.';
 
 CREATE FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -3106,8 +3116,8 @@ BEGIN
         RETURN;  -- It left meanwhile, which the next tick() finds.
     END IF;
     question := format(
-        'SELECT pgslo_catalog.iso(b.raw), %s, b.rows FROM (SELECT %s AS raw, count(*) AS rows FROM ONLY %s AS r GROUP BY 1) AS b',
-        target.batch_place, target.batch_by, name);
+        'SELECT %s, %s, b.rows FROM (SELECT %s AS raw, count(*) AS rows FROM ONLY %s AS r GROUP BY 1) AS b',
+        target.batch_name, target.batch_place, target.batch_by, name);
     IF target.reader IS NULL THEN
         RETURN QUERY EXECUTE question;
     ELSE
@@ -3516,6 +3526,7 @@ CREATE TABLE pgslo_catalog.snapshot (
     taken_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     taken_by text NOT NULL,
     is_checked boolean,
+    batch_name text,
     CONSTRAINT condition_is_at_most_10000_characters CHECK ((length(condition) <= 10000)),
     CONSTRAINT snapshot_is_sealed_whole CHECK (((rows IS NULL) = (content_hash IS NULL)))
 );
@@ -3541,6 +3552,8 @@ COMMENT ON COLUMN pgslo_catalog.snapshot.content_hash IS 'Of columns and rows in
 COMMENT ON COLUMN pgslo_catalog.snapshot.incidents IS 'Incidents that were open then on columns of the view or on the table.';
 
 COMMENT ON COLUMN pgslo_catalog.snapshot.is_checked IS 'Whether pgslo read the rows itself, or found each of them in the view; false: they are those that the taker gave.';
+
+COMMENT ON COLUMN pgslo_catalog.snapshot.batch_name IS 'The name of a batch when it was taken, as SQL over b.raw.';
 
 CREATE FUNCTION pgslo_catalog.can_be_read(snapshot pgslo_catalog.snapshot) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -4486,7 +4499,7 @@ BEGIN
             GROUP BY h.raw
         ) AS b
         $query$,
-        CASE WHEN snapshot.batch_by IS NULL THEN '''''::text' ELSE 'pgslo_catalog.iso(b.raw)' END,
+        CASE WHEN snapshot.batch_by IS NULL THEN '''''::text' ELSE snapshot.batch_name END,
         CASE WHEN snapshot.batch_by IS NULL THEN 'NULL::numeric' ELSE snapshot.batch_place END,
         coalesce(snapshot.batch_by, 'NULL::text'), pgslo_catalog.row_text(snapshot.columns), content_of.table_name);
 END
@@ -9055,10 +9068,10 @@ BEGIN
     END IF;
     IF target.batch_column IS NOT NULL THEN
         -- The newest value first, by the index, and then the batch that it lies in.
-        question := format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT %s AS raw FROM (SELECT max(r.%I) AS %I FROM %s AS r%s) AS r) AS b',
-                           target.batch_place, target.batch_by, target.batch_column, target.batch_column, target.relation, bound);
+        question := format('SELECT %s, %s FROM (SELECT %s AS raw FROM (SELECT max(r.%I) AS %I FROM %s AS r%s) AS r) AS b',
+                           target.batch_name, target.batch_place, target.batch_by, target.batch_column, target.batch_column, target.relation, bound);
     ELSE
-        question := format('SELECT pgslo_catalog.iso(b.raw), %s FROM (SELECT max(%s) AS raw FROM %s AS r%s) AS b', target.batch_place, target.batch_by, target.relation, bound);
+        question := format('SELECT %s, %s FROM (SELECT max(%s) AS raw FROM %s AS r%s) AS b', target.batch_name, target.batch_place, target.batch_by, target.relation, bound);
     END IF;
     IF target.reader IS NULL THEN
         EXECUTE question INTO name, place;
@@ -9097,15 +9110,15 @@ BEGIN
              ), found AS MATERIALIZED (
                  SELECT s.newest, %3$s AS raw FROM step s WHERE s.newest IS NOT NULL LIMIT %5$s
              )
-             SELECT pgslo_catalog.iso(b.raw), %4$s, (SELECT count(*) FROM %2$s AS r WHERE %1$s >= b.raw AND %1$s <= b.newest)
+             SELECT %6$s, %4$s, (SELECT count(*) FROM %2$s AS r WHERE %1$s >= b.raw AND %1$s <= b.newest)
              FROM found AS b WHERE %4$s > ''-Infinity''',
             value, (newest_batches.definition).relation, CASE WHEN cut IS NULL THEN 's.newest' ELSE replace(key, cut, 's.newest') END,
-            (newest_batches.definition).batch_place, quote_nullable(newest_batches.batches));
+            (newest_batches.definition).batch_place, quote_nullable(newest_batches.batches), (newest_batches.definition).batch_name);
     ELSE
         question := format(
-            'SELECT pgslo_catalog.iso(b.raw), %s AS place, b.rows FROM (SELECT %s AS raw, count(*) AS rows FROM %s AS r GROUP BY 1) AS b
-             WHERE b.raw IS NOT NULL AND %1$s > ''-Infinity'' ORDER BY 2 DESC LIMIT %4$s',
-            (newest_batches.definition).batch_place, key, (newest_batches.definition).relation, quote_nullable(newest_batches.batches));
+            'SELECT %s, %s AS place, b.rows FROM (SELECT %s AS raw, count(*) AS rows FROM %s AS r GROUP BY 1) AS b
+             WHERE b.raw IS NOT NULL AND %2$s > ''-Infinity'' ORDER BY 2 DESC LIMIT %5$s',
+            (newest_batches.definition).batch_name, (newest_batches.definition).batch_place, key, (newest_batches.definition).relation, quote_nullable(newest_batches.batches));
     END IF;
     PERFORM pgslo_catalog.pin_table(newest_batches.definition, (newest_batches.definition).reader);
     IF (newest_batches.definition).reader IS NULL THEN
@@ -10475,21 +10488,26 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.readable(relation oid, columns text[]) IS 'Return those of a table''s columns that the caller may read in every row.';
 
-CREATE FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[]) RETURNS text
+CREATE FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[], names text[]) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
     SELECT format(E'SELECT %s FROM %I.%I AS r WHERE (\n%s\n)%s',
         (SELECT string_agg(format('r.%I', c.value ->> 'name'), ', ' ORDER BY c.ordinality) FROM jsonb_array_elements(snapshot.columns) WITH ORDINALITY AS c),
         snapshot.source_schema, snapshot.source_name, coalesce(snapshot.condition, 'true'),
         CASE
             WHEN reading.places IS NOT NULL
-            THEN format(' AND (SELECT %s FROM (SELECT %s AS raw) AS b) = ANY (%L::numeric[])', snapshot.batch_place, snapshot.batch_by, reading.places)
+            -- NULL, NaN and infinite values have one place, and each a text of its own, which no setting changes.
+            THEN format(
+                ' AND (SELECT CASE WHEN %1$s > ''-Infinity'' THEN %1$s = ANY (%3$L::numeric[]) ELSE coalesce(b.raw::text, ''NULL'') = ANY (%4$L::text[]) END'
+                ' FROM (SELECT %2$s AS raw) AS b)',
+                snapshot.batch_place, snapshot.batch_by, array_remove(reading.places, '-Infinity'),
+                ARRAY(SELECT n.name FROM unnest(reading.names, reading.places) AS n (name, place) WHERE n.place = '-Infinity'))
             ELSE ''
         END)
-$$;
+$_$;
 
-COMMENT ON FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[]) IS 'The query that reads a snapshot''s rows from its view, those of these batches alone where they are given.';
+COMMENT ON FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[], names text[]) IS 'The query that reads a snapshot''s rows from its view, those of these batches alone where their places and names are given.';
 
 CREATE FUNCTION pgslo_catalog.reads_profile(measure jsonb) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -11129,18 +11147,18 @@ DECLARE
 BEGIN
     -- Not when pgslo is installed: a dump of an extension brings its own.
     INSERT INTO pgslo_catalog.secret DEFAULT VALUES ON CONFLICT DO NOTHING;
-    INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, schema_wanted, on_read, fingerprint,
+    INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, batch_name, schema_wanted, on_read, fingerprint,
         settle, batch_is_of_row, recount, batch_column, sensitivity, holidays, tallies, max_age, age_of, target, span, budgeting, judge, place_is_number, reader, writer)
     VALUES (
         document ->> 'name', (document ->> 'relation')::regclass, document ->> 'owner', document ->> 'description',
         ARRAY(SELECT jsonb_array_elements_text(document -> 'key')), document ->> 'writes',
-        (document ->> 'batch_every')::interval, document ->> 'batch_by', document ->> 'batch_place', nullif(document -> 'schema', 'null'), document ->> 'on_read', document ->> 'fingerprint',
+        (document ->> 'batch_every')::interval, document ->> 'batch_by', document ->> 'batch_place', document ->> 'batch_name', nullif(document -> 'schema', 'null'), document ->> 'on_read', document ->> 'fingerprint',
         (document ->> 'settle')::interval, (document ->> 'batch_is_of_row')::boolean, document ->> 'recount', document ->> 'batch_column', (document ->> 'sensitivity')::float8, ARRAY(SELECT jsonb_array_elements_text(document -> 'holidays')),
         ARRAY(SELECT jsonb_array_elements_text(document -> 'tallies')), (document ->> 'max_age')::interval, document ->> 'age_of', (document ->> 'target')::numeric, (document ->> 'span')::interval,
         coalesce(document ->> 'budgeting', 'occurrences'), document ->> 'judge', coalesce((document ->> 'place_is_number')::boolean, false), document ->> 'reader', document ->> 'writer')
     ON CONFLICT (name) DO UPDATE SET
         relation = excluded.relation, owner = excluded.owner, description = excluded.description, key_columns = excluded.key_columns,
-        writes = excluded.writes, batch_every = excluded.batch_every, batch_by = excluded.batch_by, batch_place = excluded.batch_place, schema_wanted = excluded.schema_wanted,
+        writes = excluded.writes, batch_every = excluded.batch_every, batch_by = excluded.batch_by, batch_place = excluded.batch_place, batch_name = excluded.batch_name, schema_wanted = excluded.schema_wanted,
         on_read = excluded.on_read, fingerprint = excluded.fingerprint,
         settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, batch_column = excluded.batch_column, sensitivity = excluded.sensitivity, holidays = excluded.holidays,
         tallies = excluded.tallies, max_age = excluded.max_age, age_of = excluded.age_of, target = excluded.target, span = excluded.span, budgeting = excluded.budgeting, judge = excluded.judge, place_is_number = excluded.place_is_number, reader = excluded.reader, writer = excluded.writer, registered_at = clock_timestamp(), registered_by = session_user
@@ -12295,6 +12313,14 @@ BEGIN
         said := format('snapshot "%s" was taken %s UTC; it may be at most %s old', taken.name, to_char(taken.taken_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), pgslo_catalog.span_shown((wanted ->> 'max_age')::interval));
         RETURN NEXT;
     END IF;
+    IF taken.is_checked IS NOT TRUE AND taken.taken_by <> pgslo_catalog.caller() THEN
+        said := format('rows of snapshot "%s" are those that %s gave: pgslo could not compare them with the view', taken.name, taken.taken_by);
+        RETURN NEXT;
+    END IF;
+    IF taken.rows = 0 THEN
+        said := format('snapshot "%s" has no rows', taken.name);
+        RETURN NEXT;
+    END IF;
     SELECT count(DISTINCT b.batch) AS number, min(b.batch) AS first, min(u.incident_id) AS incident INTO spoilt
     FROM pgslo_catalog.snapshot_batch b
     JOIN pgslo_catalog.definition d ON d.name = taken.definition
@@ -12310,7 +12336,10 @@ BEGIN
     END IF;
     IF said IS NULL THEN
         is_ready := true;
-        said := format('snapshot "%s": %s rows%s, taken %s UTC', taken.name, pgslo_catalog.shown(taken.rows), coalesce(' up to batch ' || taken.newest_batch, ''), to_char(taken.taken_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'));
+        said := format('snapshot "%s": %s%s%s, taken %s UTC%s', taken.name, pgslo_catalog.rows_shown(taken.rows),
+            coalesce(' up to batch ' || taken.newest_batch, ''), CASE WHEN taken.condition IS NOT NULL THEN ' with a condition' ELSE '' END,
+            to_char(taken.taken_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
+            CASE WHEN taken.taken_by <> pgslo_catalog.caller() THEN ' by ' || taken.taken_by ELSE '' END);
         RETURN NEXT;
     END IF;
 END
@@ -13407,7 +13436,7 @@ DECLARE
     question text;
 BEGIN
     question := format('SELECT DISTINCT %s, %s FROM (SELECT %s AS raw FROM %s AS r WHERE %s) AS b',
-        CASE WHEN target.batch_by IS NULL THEN 'NULL::text' ELSE 'pgslo_catalog.iso(b.raw)' END,
+        CASE WHEN target.batch_by IS NULL THEN 'NULL::text' ELSE target.batch_name END,
         CASE WHEN target.batch_by IS NULL THEN 'NULL::numeric' ELSE target.batch_place END,
         coalesce(target.batch_by, 'NULL::text'), target.relation,
         -- The number of another cluster, after a restore, tells nothing: then every row counts.
@@ -13477,7 +13506,8 @@ CREATE VIEW pgslo_catalog.known_definition WITH (security_barrier='true') AS
     writer,
     max_bytes,
     known_types,
-    readers
+    readers,
+    batch_name
    FROM pgslo_catalog.definition d
   WHERE (definition_id = ANY (ARRAY( SELECT k.definition_id
            FROM pgslo_catalog.definition k
@@ -14055,7 +14085,8 @@ CREATE VIEW pgslo.ml_metric WITH (security_barrier='true') AS
             k.writer,
             k.max_bytes,
             k.known_types,
-            k.readers
+            k.readers,
+            k.batch_name
            FROM pgslo_catalog.known_definition k
           WHERE ((k.pairs IS NOT NULL) AND pgslo_catalog.may_see_figures((k.relation)::oid, '{}'::text[], k.pairs, CURRENT_USER))
         )
@@ -16364,7 +16395,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.read_mode(on_read text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.readable(relation oid, columns text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[], names text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reads_profile(measure jsonb) FROM PUBLIC;
 

@@ -172,8 +172,8 @@ BEGIN
         RETURN;  -- It left meanwhile, which the next tick() finds.
     END IF;
     question := format(
-        'SELECT pgslo_catalog.iso(b.raw), %s, b.rows FROM (SELECT %s AS raw, count(*) AS rows FROM ONLY %s AS r GROUP BY 1) AS b',
-        target.batch_place, target.batch_by, name);
+        'SELECT %s, %s, b.rows FROM (SELECT %s AS raw, count(*) AS rows FROM ONLY %s AS r GROUP BY 1) AS b',
+        target.batch_name, target.batch_place, target.batch_by, name);
     IF target.reader IS NULL THEN
         RETURN QUERY EXECUTE question;
     ELSE

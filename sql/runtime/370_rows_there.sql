@@ -61,15 +61,15 @@ BEGIN
              ), found AS MATERIALIZED (
                  SELECT s.newest, %3$s AS raw FROM step s WHERE s.newest IS NOT NULL LIMIT %5$s
              )
-             SELECT pgslo_catalog.iso(b.raw), %4$s, (SELECT count(*) FROM %2$s AS r WHERE %1$s >= b.raw AND %1$s <= b.newest)
+             SELECT %6$s, %4$s, (SELECT count(*) FROM %2$s AS r WHERE %1$s >= b.raw AND %1$s <= b.newest)
              FROM found AS b WHERE %4$s > ''-Infinity''',
             value, (newest_batches.definition).relation, CASE WHEN cut IS NULL THEN 's.newest' ELSE replace(key, cut, 's.newest') END,
-            (newest_batches.definition).batch_place, quote_nullable(newest_batches.batches));
+            (newest_batches.definition).batch_place, quote_nullable(newest_batches.batches), (newest_batches.definition).batch_name);
     ELSE
         question := format(
-            'SELECT pgslo_catalog.iso(b.raw), %s AS place, b.rows FROM (SELECT %s AS raw, count(*) AS rows FROM %s AS r GROUP BY 1) AS b
-             WHERE b.raw IS NOT NULL AND %1$s > ''-Infinity'' ORDER BY 2 DESC LIMIT %4$s',
-            (newest_batches.definition).batch_place, key, (newest_batches.definition).relation, quote_nullable(newest_batches.batches));
+            'SELECT %s, %s AS place, b.rows FROM (SELECT %s AS raw, count(*) AS rows FROM %s AS r GROUP BY 1) AS b
+             WHERE b.raw IS NOT NULL AND %2$s > ''-Infinity'' ORDER BY 2 DESC LIMIT %5$s',
+            (newest_batches.definition).batch_name, (newest_batches.definition).batch_place, key, (newest_batches.definition).relation, quote_nullable(newest_batches.batches));
     END IF;
     PERFORM pgslo_catalog.pin_table(newest_batches.definition, (newest_batches.definition).reader);
     IF (newest_batches.definition).reader IS NULL THEN

@@ -79,7 +79,7 @@ DECLARE
     question text;
 BEGIN
     question := format('SELECT DISTINCT %s, %s FROM (SELECT %s AS raw FROM %s AS r WHERE %s) AS b',
-        CASE WHEN target.batch_by IS NULL THEN 'NULL::text' ELSE 'pgslo_catalog.iso(b.raw)' END,
+        CASE WHEN target.batch_by IS NULL THEN 'NULL::text' ELSE target.batch_name END,
         CASE WHEN target.batch_by IS NULL THEN 'NULL::numeric' ELSE target.batch_place END,
         coalesce(target.batch_by, 'NULL::text'), target.relation,
         -- The number of another cluster, after a restore, tells nothing: then every row counts.

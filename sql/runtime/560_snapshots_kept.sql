@@ -124,7 +124,7 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.check_rereading(pgslo_catalog.snapshot) IS 'Refuse to read a reference again with the rights of another role than its taker''s, or from a view that is not pgslo''s.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[]) RETURNS text
+CREATE OR REPLACE FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[], names text[]) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -133,11 +133,17 @@ AS $pgslo$
         snapshot.source_schema, snapshot.source_name, coalesce(snapshot.condition, 'true'),
         CASE
             WHEN reading.places IS NOT NULL
-            THEN format(' AND (SELECT %s FROM (SELECT %s AS raw) AS b) = ANY (%L::numeric[])', snapshot.batch_place, snapshot.batch_by, reading.places)
+            -- NULL, NaN and infinite values have one place, and each a text of its own, which no setting changes.
+            THEN format(
+                ' AND (SELECT CASE WHEN %1$s > ''-Infinity'' THEN %1$s = ANY (%3$L::numeric[]) ELSE coalesce(b.raw::text, ''NULL'') = ANY (%4$L::text[]) END'
+                ' FROM (SELECT %2$s AS raw) AS b)',
+                snapshot.batch_place, snapshot.batch_by, array_remove(reading.places, '-Infinity'),
+                ARRAY(SELECT n.name FROM unnest(reading.names, reading.places) AS n (name, place) WHERE n.place = '-Infinity'))
             ELSE ''
         END)
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.reading(pgslo_catalog.snapshot, numeric[]) IS 'The query that reads a snapshot''s rows from its view, those of these batches alone where they are given.';
+COMMENT ON FUNCTION pgslo_catalog.reading(pgslo_catalog.snapshot, numeric[], text[]) IS
+    'The query that reads a snapshot''s rows from its view, those of these batches alone where their places and names are given.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.row_text(columns jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE

@@ -32,7 +32,7 @@ BEGIN
             GROUP BY h.raw
         ) AS b
         $query$,
-        CASE WHEN snapshot.batch_by IS NULL THEN '''''::text' ELSE 'pgslo_catalog.iso(b.raw)' END,
+        CASE WHEN snapshot.batch_by IS NULL THEN '''''::text' ELSE snapshot.batch_name END,
         CASE WHEN snapshot.batch_by IS NULL THEN 'NULL::numeric' ELSE snapshot.batch_place END,
         coalesce(snapshot.batch_by, 'NULL::text'), pgslo_catalog.row_text(snapshot.columns), content_of.table_name);
 END

@@ -15,6 +15,7 @@ DECLARE
     target pgslo_catalog.definition;
     begun pgslo_catalog.snapshot;
     healthy numeric[];
+    healthy_names text[];
     within interval;
     statement text;
 BEGIN
@@ -41,9 +42,9 @@ BEGIN
         LEFT JOIN pg_collation l ON l.oid = a.attcollation LEFT JOIN pg_namespace n ON n.oid = l.collnamespace
         WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped);
     BEGIN
-        INSERT INTO pgslo_catalog.snapshot AS s (name, is_copy, definition, definition_fingerprint, source_schema, source_name, condition, columns, batch_by, batch_place, library_version, taken_by)
+        INSERT INTO pgslo_catalog.snapshot AS s (name, is_copy, definition, definition_fingerprint, source_schema, source_name, condition, columns, batch_by, batch_place, batch_name, library_version, taken_by)
         VALUES (begin_snapshot.name, NOT begin_snapshot.as_reference, target.name, target.fingerprint, begin_snapshot.source_schema, begin_snapshot.source_name, begin_snapshot.condition,
-                begun.columns, target.batch_by, target.batch_place, pgslo.version(), reader)
+                begun.columns, target.batch_by, target.batch_place, target.batch_name, pgslo.version(), reader)
         RETURNING s.* INTO begun;
         begun.is_checked := pgslo_catalog.can_be_read(begun);
         PERFORM pgslo_catalog.make_table(begun.name, begun.columns, begun.is_copy,
@@ -74,18 +75,21 @@ BEGIN
         SELECT t.within INTO within FROM pgslo_catalog.task t
         WHERE t.definition_id = target.definition_id AND t.batches = 'all'
           AND parse_ident(t.view_name) = ARRAY[begun.source_schema, begun.source_name];
-        healthy := ARRAY(
-            SELECT h.place FROM pgslo_catalog.healthy(target, ARRAY(
+        SELECT coalesce(array_agg(h.place), '{}'), coalesce(array_agg(h.batch), '{}') INTO healthy, healthy_names
+        FROM pgslo_catalog.healthy(target, ARRAY(
                 SELECT c ->> 'name' FROM jsonb_array_elements(begun.columns) AS c
                 WHERE EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target.relation AND a.attname = c ->> 'name' AND a.attnum > 0 AND NOT a.attisdropped)),
-                clock_timestamp(), within) AS h);
-        begun.left_out := ARRAY(SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.place <> ALL (healthy) ORDER BY b.place);
+                clock_timestamp(), within) AS h;
+        begun.left_out := ARRAY(
+            SELECT b.place FROM pgslo_catalog.batch b
+            WHERE b.definition_id = target.definition_id AND b.name <> ALL (healthy_names) ORDER BY b.place);
     END IF;
     UPDATE pgslo_catalog.snapshot s
-    SET batch_by = begun.batch_by, batch_place = CASE WHEN begun.batch_by IS NOT NULL THEN s.batch_place END, left_out = begun.left_out,
+    SET batch_by = begun.batch_by, batch_place = CASE WHEN begun.batch_by IS NOT NULL THEN s.batch_place END,
+        batch_name = CASE WHEN begun.batch_by IS NOT NULL THEN s.batch_name END, left_out = begun.left_out,
         is_checked = begun.is_checked
     WHERE s.snapshot_id = begun.snapshot_id;
-    statement := format('INSERT INTO pgslo_snapshot.%I %s', begun.name, pgslo_catalog.reading(begun, healthy));
+    statement := format('INSERT INTO pgslo_snapshot.%I %s', begun.name, pgslo_catalog.reading(begun, healthy, healthy_names));
     IF begun.is_checked AND begun.condition IS NULL THEN
         -- Every word of it is pgslo's, and no other role may add rows.
         EXECUTE statement;
@@ -224,7 +228,10 @@ BEGIN
         RETURN format('SELECT * FROM pgslo_snapshot.%I', known.name);
     END IF;
     PERFORM pgslo_catalog.check_rereading(known);
-    RETURN pgslo_catalog.reading(known, ARRAY(SELECT b.place FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = known.snapshot_id ORDER BY b.place));
+    RETURN (
+        SELECT pgslo_catalog.reading(known, coalesce(array_agg(b.place ORDER BY b.place, b.batch), '{}'),
+                                     coalesce(array_agg(b.batch ORDER BY b.place, b.batch), '{}'))
+        FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = known.snapshot_id);
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.snapshot_query(text) IS 'The query that reads a snapshot''s rows: of a copy as they are kept, of a reference from its view, those of its batches alone.';

@@ -153,6 +153,14 @@ BEGIN
         said := format('snapshot "%s" was taken %s UTC; it may be at most %s old', taken.name, to_char(taken.taken_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), pgslo_catalog.span_shown((wanted ->> 'max_age')::interval));
         RETURN NEXT;
     END IF;
+    IF taken.is_checked IS NOT TRUE AND taken.taken_by <> pgslo_catalog.caller() THEN
+        said := format('rows of snapshot "%s" are those that %s gave: pgslo could not compare them with the view', taken.name, taken.taken_by);
+        RETURN NEXT;
+    END IF;
+    IF taken.rows = 0 THEN
+        said := format('snapshot "%s" has no rows', taken.name);
+        RETURN NEXT;
+    END IF;
     SELECT count(DISTINCT b.batch) AS number, min(b.batch) AS first, min(u.incident_id) AS incident INTO spoilt
     FROM pgslo_catalog.snapshot_batch b
     JOIN pgslo_catalog.definition d ON d.name = taken.definition
@@ -168,7 +176,10 @@ BEGIN
     END IF;
     IF said IS NULL THEN
         is_ready := true;
-        said := format('snapshot "%s": %s rows%s, taken %s UTC', taken.name, pgslo_catalog.shown(taken.rows), coalesce(' up to batch ' || taken.newest_batch, ''), to_char(taken.taken_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'));
+        said := format('snapshot "%s": %s%s%s, taken %s UTC%s', taken.name, pgslo_catalog.rows_shown(taken.rows),
+            coalesce(' up to batch ' || taken.newest_batch, ''), CASE WHEN taken.condition IS NOT NULL THEN ' with a condition' ELSE '' END,
+            to_char(taken.taken_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
+            CASE WHEN taken.taken_by <> pgslo_catalog.caller() THEN ' by ' || taken.taken_by ELSE '' END);
         RETURN NEXT;
     END IF;
 END

@@ -320,6 +320,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "writes": "bulk",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
+ "batch_name": "pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -350,7 +351,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
   {"name": "score_freshness", "kind": "freshness", "columns": ["score"], "on_breach": "warn", "mechanism": "at close",
    "promise": "score with the same values in no more than 3 batches in a row", "scope": "batch",
    "measure": {"form": "unchanged", "column": "score"}, "warn_high": 2.0}],
- "fingerprint": "8293a178cb40921b"}'::jsonb);
+ "fingerprint": "d220a971f0dc8c75"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

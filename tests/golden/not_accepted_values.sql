@@ -755,6 +755,7 @@ SELECT pgslo_catalog.register( E'{"name": "features.user_stats",
  "writes": "bulk",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
+ "batch_name": "pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -771,7 +772,7 @@ SELECT pgslo_catalog.register( E'{"name": "features.user_stats",
    "mechanism": "statement trigger", "promise": "email none of test@example.com"},
   {"name": "score_not_accepted_values", "kind": "not_accepted_values", "columns": ["score"], "on_breach": "flag",
    "mechanism": "statement trigger", "promise": "score none of -1, 0.1"}],
- "fingerprint": "bb86b9da58c40d3f"}'::jsonb);
+ "fingerprint": "ef9e9efceeae06ce"}'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -755,6 +755,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "writes": "bulk",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
+ "batch_name": "pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -771,7 +772,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "promise": "email not blank"},
   {"name": "phone_not_blank", "kind": "not_blank", "columns": ["phone", "shop"], "on_breach": "flag", "mechanism": "statement trigger",
    "promise": "phone not blank, where shop IS NOT NULL"}],
- "fingerprint": "70b61050e7205e45"}'::jsonb);
+ "fingerprint": "d52c1845939ac9c5"}'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

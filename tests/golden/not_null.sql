@@ -756,6 +756,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "writes": "bulk",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
+ "batch_name": "pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -774,7 +775,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "promise": "email not null"},
   {"name": "phone_not_null", "kind": "not_null", "columns": ["phone"], "on_breach": "flag", "at_least": 0.9,
    "mechanism": "statement trigger", "promise": "phone not null, in at least 90 % of a batch''s rows"}],
- "fingerprint": "50b560c01b538d35"}'::jsonb);
+ "fingerprint": "3fe94b0a0abae5b9"}'::jsonb);
 
 -- create not_null age ON features.user_stats: NOT NULL costs a write nothing and no writer gets round it; its error is PostgreSQL's own (23502).
 -- Locks: ACCESS EXCLUSIVE on features.user_stats (for a moment; new rows are held to it from here on).

@@ -626,6 +626,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "writes": "bulk",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
+ "batch_name": "pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -645,7 +646,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "mechanism": "statement trigger", "promise": "country one of us, de, fr, gb"},
   {"name": "last_seen_at_repair", "kind": "repair", "columns": ["last_seen_at", "signed_up_at"], "on_breach": "repair",
    "mechanism": "repair trigger", "promise": "last_seen_at repaired before it is judged"}],
- "fingerprint": "d2929e2b678513ea"}'::jsonb);
+ "fingerprint": "a5373298bbd5b95a"}'::jsonb);
 
 -- create trigger pgslo_100_repair_row ON features.user_stats: only a BEFORE ROW trigger can change the row.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -329,6 +329,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "writes": "bulk",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
+ "batch_name": "pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -357,7 +358,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "scope": "batch",
    "measure": {"form": "failures", "function": "features__user_stats__rule_product_is_known", "said": "rows without the same row in dim.product", "said_of_one": "row without the same row in dim.product", "by_clock": true},
    "warn_high": 1.0}],
- "fingerprint": "0a22c78cd10aeb93"}'::jsonb);
+ "fingerprint": "2da15d2dc09086a0"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -6473,6 +6473,33 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.hold_for_session(name text) IS 'Take a lock until the session ends: NULL, or the session that holds it, in words, without a wait. It is free again once the holder has ended, however it ended.';
 
+CREATE FUNCTION pgslo_catalog.hold_parts(relation regclass, role oid DEFAULT NULL::oid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    qualified text;
+BEGIN
+    SELECT format('%I.%I', n.nspname, c.relname) INTO qualified
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.oid = hold_parts.relation AND (c.relhassubclass OR c.relkind = 'v');
+    IF qualified IS NULL THEN
+        PERFORM pgslo_catalog.refuse_stale(hold_parts.relation);
+        RETURN;
+    END IF;
+    BEGIN
+        -- None of its parts is given away before it is read.
+        EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', qualified);
+    EXCEPTION WHEN insufficient_privilege OR undefined_table OR invalid_schema_name OR wrong_object_type THEN
+        NULL;  -- It is looked at all the same.
+    END;
+    PERFORM pgslo_catalog.refuse_stale(hold_parts.relation);
+    PERFORM pgslo_catalog.refuse_part(hold_parts.relation, coalesce(hold_parts.role, to_regrole(quote_ident(current_user))::oid));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.hold_parts(relation regclass, role oid) IS 'Lock the parts of a table until the transaction ends, and refuse if one belongs to a role without the rights of a role, by default the current one.';
+
 CREATE FUNCTION pgslo_catalog.is_armed(relation regclass, part oid) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9733,6 +9760,7 @@ DECLARE
     owner name;
 BEGIN
     -- The caller has locked what has the name now, so that it keeps its name, its kind and its owner.
+    PERFORM pgslo_catalog.refuse_stale(pin_number.number);
     SELECT pg_get_userbyid(c.relowner) INTO owner
     FROM pg_class c
     WHERE c.oid = pin_number.number AND c.oid = to_regclass(pin_number.name) AND c.relkind IN ('r', 'p');
@@ -9785,10 +9813,28 @@ BEGIN
             DETAIL = format('The definition of %s reads it; nothing is read by its name.', (pin_others.definition).name),
             HINT = 'Run pgslo apply.';
     END IF;
+    PERFORM pgslo_catalog.hold_parts(to_regclass(format('%I.%I', o.schema_name, o.name)), c.relowner)
+    FROM pgslo_catalog.other_relation o
+    CROSS JOIN LATERAL (SELECT w.relowner FROM pg_class w WHERE w.oid = (pin_others.definition).relation) AS c
+    WHERE o.definition_id = (pin_others.definition).definition_id;
 END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.pin_others(definition pgslo_catalog.definition) IS 'Hold the other relations that a definition reads, and refuse if one is not what it was at apply.';
+
+CREATE FUNCTION pgslo_catalog.pin_parts(relation regclass) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Immutable, so that the planner calls it each time that it plans a query, before it looks at parts and their indexes, and
+    -- execution never does. A change of a table or a part, also of its owner, has PostgreSQL plan again.
+    PERFORM pgslo_catalog.hold_parts(pin_parts.relation);
+    RETURN true;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.pin_parts(relation regclass) IS 'Refuse to plan a query on a table if a part of it belongs to a role without the rights of the current one; true otherwise.';
 
 CREATE FUNCTION pgslo_catalog.pin_table(definition pgslo_catalog.definition, function text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql
@@ -9800,7 +9846,6 @@ DECLARE
     owner oid;
     runs_as oid;
     has_parts boolean;
-    part record;
     -- What the runtime asks itself, it asks of the table by its number, whatever its name is now.
     by_name boolean := coalesce(pin_table.function NOT IN ((pin_table.definition).reader, (pin_table.definition).writer), pin_table.function IS NOT NULL);
 BEGIN
@@ -9818,6 +9863,7 @@ BEGIN
             DETAIL = 'The table was dropped, renamed or replaced; nothing is read by its name.',
             HINT = 'Run pgslo plan.';
     END IF;
+    PERFORM pgslo_catalog.refuse_stale(relation);
     SELECT c.relowner, c.relhassubclass INTO owner, has_parts FROM pg_class c WHERE c.oid = relation;
     SELECT p.proowner INTO runs_as FROM pg_proc p WHERE p.pronamespace = 'pgslo_gen'::regnamespace AND p.proname = pin_table.function;
     IF coalesce(runs_as, (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)) <> owner THEN
@@ -9832,17 +9878,7 @@ BEGIN
         PERFORM pgslo_catalog.pin_others(pin_table.definition);
     END IF;
     IF has_parts THEN
-        SELECT format('%I.%I', n.nspname, c.relname) AS name, quote_ident(pg_get_userbyid(c.relowner)) AS owner INTO part
-        FROM pgslo_catalog.reached_tables(relation, false) AS t (oid) JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE NOT pgslo_catalog.can_act_as(c.relowner, owner)
-        ORDER BY 1 LIMIT 1;
-        IF FOUND THEN
-            RAISE EXCEPTION USING
-                ERRCODE = 'insufficient_privilege',
-                MESSAGE = format('%s, a part of %s, belongs to role %s', part.name, (pin_table.definition).name, part.owner),
-                DETAIL = format('Functions that its indexes and constraints call would run with the rights of role %s.', quote_ident(pg_get_userbyid(owner))),
-                HINT = format('ALTER TABLE %s OWNER TO %I;', part.name, pg_get_userbyid(owner));
-        END IF;
+        PERFORM pgslo_catalog.refuse_part(relation, owner);
     END IF;
 END
 $$;
@@ -11134,6 +11170,56 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) IS 'Refuses a transaction as a check constraint does, naming the group.';
+
+CREATE FUNCTION pgslo_catalog.refuse_part(relation oid, role oid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    strange record;
+BEGIN
+    SELECT s.part, s.whole, s.owner, s.whole_owner INTO strange
+    FROM pgslo_catalog.strange_part(refuse_part.relation, refuse_part.role) AS s;
+    IF strange.part IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('%s, a part of %s, belongs to role %s', strange.part, strange.whole, quote_ident(strange.owner)),
+            DETAIL = format('Functions that its indexes and constraints call would run with the rights of role %s.', quote_ident(pg_get_userbyid(refuse_part.role))),
+            HINT = format('ALTER TABLE %s OWNER TO %I;', strange.part, strange.whole_owner);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.refuse_part(relation oid, role oid) IS 'Refuse to read a table with a part whose owner has not the rights of a role, nor those of the owner of the whole.';
+
+CREATE FUNCTION pgslo_catalog.refuse_stale(relation oid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF current_setting('transaction_isolation') NOT IN ('repeatable read', 'serializable') THEN
+        RETURN;  -- Each statement sees what is committed.
+    END IF;
+    -- The planner sees owners and indexes as they are now. Rows of the catalogue have another place once they were written anew.
+    IF EXISTS (
+        SELECT
+        FROM (
+            SELECT refuse_stale.relation AS oid
+            UNION SELECT t.relid FROM pg_partition_tree(refuse_stale.relation) AS t
+            UNION SELECT t.oid FROM pgslo_catalog.reached_tables(refuse_stale.relation, false) AS t (oid)
+        ) AS t
+        LEFT JOIN pg_class c ON c.oid = t.oid
+        WHERE c.oid IS NULL OR currtid2('pg_catalog.pg_class', c.ctid) <> c.ctid)
+    THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'serialization_failure',
+            MESSAGE = format('%s, or a part of it, was changed since the transaction began', refuse_stale.relation::regclass),
+            HINT = 'Try the transaction again.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.refuse_stale(relation oid) IS 'Refuse a transaction with one snapshot if a table, or a part of it, is not in the catalogue as that snapshot has it.';
 
 CREATE FUNCTION pgslo_catalog.register(document jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -12488,6 +12574,39 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean) IS 'Return whose code would run with the rights of pgslo''s owner when a row is written, in words, or NULL.';
+
+CREATE FUNCTION pgslo_catalog.strange_part(relation oid, role oid, OUT part text, OUT whole text, OUT owner name, OUT whole_owner name) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Volatile, so that it sees what was committed since the statement of the session began.
+    WITH RECURSIVE reached AS (
+        SELECT strange_part.relation AS oid, strange_part.relation AS whole
+        UNION
+        SELECT n.oid, n.whole
+        FROM reached r
+        CROSS JOIN LATERAL (
+            SELECT i.inhrelid, r.whole FROM pg_inherits i WHERE i.inhparent = r.oid
+            UNION ALL
+            -- Relations that a view reads.
+            SELECT d.refobjid, d.refobjid
+            FROM pg_rewrite w JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
+            WHERE w.ev_class = r.oid AND w.ev_type = '1'
+        ) AS n (oid, whole)
+    )
+    SELECT format('%I.%I', n.nspname, c.relname), format('%I.%I', m.nspname, w.relname), pg_get_userbyid(c.relowner), pg_get_userbyid(w.relowner)
+    INTO part, whole, owner, whole_owner
+    FROM reached r
+    JOIN pg_class c ON c.oid = r.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_class w ON w.oid = r.whole JOIN pg_namespace m ON m.oid = w.relnamespace
+    WHERE c.relowner NOT IN (w.relowner, strange_part.role)
+      AND NOT pgslo_catalog.can_act_as(c.relowner, w.relowner) AND NOT pgslo_catalog.can_act_as(c.relowner, strange_part.role)
+    ORDER BY 1 LIMIT 1;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.strange_part(relation oid, role oid, OUT part text, OUT whole text, OUT owner name, OUT whole_owner name) IS 'Return a part of a table, or of one that a view reads, whose owner has neither the rights of the owner of the whole nor those of a role.';
 
 CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) RETURNS SETOF record
     LANGUAGE sql IMMUTABLE ROWS 52 PARALLEL SAFE
@@ -16127,6 +16246,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.hold_assertion(check_function text, keys te
 
 REVOKE ALL ON FUNCTION pgslo_catalog.hold_for_session(name text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.hold_parts(relation regclass, role oid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.is_armed(relation regclass, part oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_base64(value text) FROM PUBLIC;
@@ -16359,6 +16480,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.pin_number(name text, number oid) FROM PUBL
 
 REVOKE ALL ON FUNCTION pgslo_catalog.pin_others(definition pgslo_catalog.definition) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.pin_parts(relation regclass) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.pin_table(definition pgslo_catalog.definition, function text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.place_of_check() FROM PUBLIC;
@@ -16436,6 +16559,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.recount_unknown(definition pgslo_catalog.de
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.refuse_part(relation oid, role oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.refuse_stale(relation oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.register(document jsonb) FROM PUBLIC;
 
@@ -16524,6 +16651,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measur
 REVOKE ALL ON FUNCTION pgslo_catalog.stored_said(incident pgslo_catalog.incident) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.strange_part(relation oid, role oid, OUT part text, OUT whole text, OUT owner name, OUT whole_owner name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) FROM PUBLIC;
 

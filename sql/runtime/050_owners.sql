@@ -52,6 +52,140 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.give_function(text, name) IS 'Make the owner of a table the owner of a generated function that reads or writes it.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.can_act_as(role oid, other oid) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- From PostgreSQL 16 on, a member may have neither the rights of the other role nor SET ROLE.
+    RETURN pg_has_role(can_act_as.role, can_act_as.other,
+        CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET, USAGE' END);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.can_act_as(oid, oid) IS 'Return whether a role has the rights of another one, or can set its role to it.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.refuse_stale(relation oid) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    IF current_setting('transaction_isolation') NOT IN ('repeatable read', 'serializable') THEN
+        RETURN;  -- Each statement sees what is committed.
+    END IF;
+    -- The planner sees owners and indexes as they are now. Rows of the catalogue have another place once they were written anew.
+    IF EXISTS (
+        SELECT
+        FROM (
+            SELECT refuse_stale.relation AS oid
+            UNION SELECT t.relid FROM pg_partition_tree(refuse_stale.relation) AS t
+            UNION SELECT t.oid FROM pgslo_catalog.reached_tables(refuse_stale.relation, false) AS t (oid)
+        ) AS t
+        LEFT JOIN pg_class c ON c.oid = t.oid
+        WHERE c.oid IS NULL OR currtid2('pg_catalog.pg_class', c.ctid) <> c.ctid)
+    THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'serialization_failure',
+            MESSAGE = format('%s, or a part of it, was changed since the transaction began', refuse_stale.relation::regclass),
+            HINT = 'Try the transaction again.';
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.refuse_stale(oid)
+    IS 'Refuse a transaction with one snapshot if a table, or a part of it, is not in the catalogue as that snapshot has it.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.strange_part(relation oid, role oid, OUT part text, OUT whole text, OUT owner name, OUT whole_owner name)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- Volatile, so that it sees what was committed since the statement of the session began.
+    WITH RECURSIVE reached AS (
+        SELECT strange_part.relation AS oid, strange_part.relation AS whole
+        UNION
+        SELECT n.oid, n.whole
+        FROM reached r
+        CROSS JOIN LATERAL (
+            SELECT i.inhrelid, r.whole FROM pg_inherits i WHERE i.inhparent = r.oid
+            UNION ALL
+            -- Relations that a view reads.
+            SELECT d.refobjid, d.refobjid
+            FROM pg_rewrite w JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
+            WHERE w.ev_class = r.oid AND w.ev_type = '1'
+        ) AS n (oid, whole)
+    )
+    SELECT format('%I.%I', n.nspname, c.relname), format('%I.%I', m.nspname, w.relname), pg_get_userbyid(c.relowner), pg_get_userbyid(w.relowner)
+    INTO part, whole, owner, whole_owner
+    FROM reached r
+    JOIN pg_class c ON c.oid = r.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_class w ON w.oid = r.whole JOIN pg_namespace m ON m.oid = w.relnamespace
+    WHERE c.relowner NOT IN (w.relowner, strange_part.role)
+      AND NOT pgslo_catalog.can_act_as(c.relowner, w.relowner) AND NOT pgslo_catalog.can_act_as(c.relowner, strange_part.role)
+    ORDER BY 1 LIMIT 1;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.strange_part(oid, oid)
+    IS 'Return a part of a table, or of one that a view reads, whose owner has neither the rights of the owner of the whole nor those of a role.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.refuse_part(relation oid, role oid) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    strange record;
+BEGIN
+    SELECT s.part, s.whole, s.owner, s.whole_owner INTO strange
+    FROM pgslo_catalog.strange_part(refuse_part.relation, refuse_part.role) AS s;
+    IF strange.part IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('%s, a part of %s, belongs to role %s', strange.part, strange.whole, quote_ident(strange.owner)),
+            DETAIL = format('Functions that its indexes and constraints call would run with the rights of role %s.', quote_ident(pg_get_userbyid(refuse_part.role))),
+            HINT = format('ALTER TABLE %s OWNER TO %I;', strange.part, strange.whole_owner);
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.refuse_part(oid, oid) IS 'Refuse to read a table with a part whose owner has not the rights of a role, nor those of the owner of the whole.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.hold_parts(relation regclass, role oid DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    qualified text;
+BEGIN
+    SELECT format('%I.%I', n.nspname, c.relname) INTO qualified
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.oid = hold_parts.relation AND (c.relhassubclass OR c.relkind = 'v');
+    IF qualified IS NULL THEN
+        PERFORM pgslo_catalog.refuse_stale(hold_parts.relation);
+        RETURN;
+    END IF;
+    BEGIN
+        -- None of its parts is given away before it is read.
+        EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', qualified);
+    EXCEPTION WHEN insufficient_privilege OR undefined_table OR invalid_schema_name OR wrong_object_type THEN
+        NULL;  -- It is looked at all the same.
+    END;
+    PERFORM pgslo_catalog.refuse_stale(hold_parts.relation);
+    PERFORM pgslo_catalog.refuse_part(hold_parts.relation, coalesce(hold_parts.role, to_regrole(quote_ident(current_user))::oid));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.hold_parts(regclass, oid) IS 'Lock the parts of a table until the transaction ends, and refuse if one belongs to a role without the rights of a role, by default the current one.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.pin_parts(relation regclass) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- Immutable, so that the planner calls it each time that it plans a query, before it looks at parts and their indexes, and
+    -- execution never does. A change of a table or a part, also of its owner, has PostgreSQL plan again.
+    PERFORM pgslo_catalog.hold_parts(pin_parts.relation);
+    RETURN true;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.pin_parts(regclass)
+    IS 'Refuse to plan a query on a table if a part of it belongs to a role without the rights of the current one; true otherwise.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.pin_number(name text, number oid) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -60,6 +194,7 @@ DECLARE
     owner name;
 BEGIN
     -- The caller has locked what has the name now, so that it keeps its name, its kind and its owner.
+    PERFORM pgslo_catalog.refuse_stale(pin_number.number);
     SELECT pg_get_userbyid(c.relowner) INTO owner
     FROM pg_class c
     WHERE c.oid = pin_number.number AND c.oid = to_regclass(pin_number.name) AND c.relkind IN ('r', 'p');
@@ -145,6 +280,10 @@ BEGIN
             DETAIL = format('The definition of %s reads it; nothing is read by its name.', (pin_others.definition).name),
             HINT = 'Run pgslo apply.';
     END IF;
+    PERFORM pgslo_catalog.hold_parts(to_regclass(format('%I.%I', o.schema_name, o.name)), c.relowner)
+    FROM pgslo_catalog.other_relation o
+    CROSS JOIN LATERAL (SELECT w.relowner FROM pg_class w WHERE w.oid = (pin_others.definition).relation) AS c
+    WHERE o.definition_id = (pin_others.definition).definition_id;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.pin_others(pgslo_catalog.definition) IS 'Hold the other relations that a definition reads, and refuse if one is not what it was at apply.';
@@ -172,18 +311,6 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.check_types(pgslo_catalog.definition)
     IS 'Refuse to read a table of another role that has a column of a type that it did not have at apply.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.can_act_as(role oid, other oid) RETURNS boolean
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $pgslo$
-BEGIN
-    -- From PostgreSQL 16 on, a member may have neither the rights of the other role nor SET ROLE.
-    RETURN pg_has_role(can_act_as.role, can_act_as.other,
-        CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET, USAGE' END);
-END
-$pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.can_act_as(oid, oid) IS 'Return whether a role has the rights of another one, or can set its role to it.';
-
 CREATE OR REPLACE FUNCTION pgslo_catalog.pin_table(definition pgslo_catalog.definition, function text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -194,7 +321,6 @@ DECLARE
     owner oid;
     runs_as oid;
     has_parts boolean;
-    part record;
     -- What the runtime asks itself, it asks of the table by its number, whatever its name is now.
     by_name boolean := coalesce(pin_table.function NOT IN ((pin_table.definition).reader, (pin_table.definition).writer), pin_table.function IS NOT NULL);
 BEGIN
@@ -212,6 +338,7 @@ BEGIN
             DETAIL = 'The table was dropped, renamed or replaced; nothing is read by its name.',
             HINT = 'Run pgslo plan.';
     END IF;
+    PERFORM pgslo_catalog.refuse_stale(relation);
     SELECT c.relowner, c.relhassubclass INTO owner, has_parts FROM pg_class c WHERE c.oid = relation;
     SELECT p.proowner INTO runs_as FROM pg_proc p WHERE p.pronamespace = 'pgslo_gen'::regnamespace AND p.proname = pin_table.function;
     IF coalesce(runs_as, (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)) <> owner THEN
@@ -226,17 +353,7 @@ BEGIN
         PERFORM pgslo_catalog.pin_others(pin_table.definition);
     END IF;
     IF has_parts THEN
-        SELECT format('%I.%I', n.nspname, c.relname) AS name, quote_ident(pg_get_userbyid(c.relowner)) AS owner INTO part
-        FROM pgslo_catalog.reached_tables(relation, false) AS t (oid) JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE NOT pgslo_catalog.can_act_as(c.relowner, owner)
-        ORDER BY 1 LIMIT 1;
-        IF FOUND THEN
-            RAISE EXCEPTION USING
-                ERRCODE = 'insufficient_privilege',
-                MESSAGE = format('%s, a part of %s, belongs to role %s', part.name, (pin_table.definition).name, part.owner),
-                DETAIL = format('Functions that its indexes and constraints call would run with the rights of role %s.', quote_ident(pg_get_userbyid(owner))),
-                HINT = format('ALTER TABLE %s OWNER TO %I;', part.name, pg_get_userbyid(owner));
-        END IF;
+        PERFORM pgslo_catalog.refuse_part(relation, owner);
     END IF;
 END
 $pgslo$;

@@ -29,7 +29,7 @@ DECLARE
 BEGIN
     -- The way of nearly every row: all rules in one condition.
     BEGIN
-        IF ((NEW.shop IS NULL OR NEW.sku IS NULL OR EXISTS (SELECT FROM dim.product AS target WHERE target.shop = NEW.shop AND target.sku = NEW.sku)) IS NOT FALSE)
+        IF ((NEW.shop IS NULL OR NEW.sku IS NULL OR EXISTS (SELECT FROM dim.product AS target WHERE pgslo_catalog.pin_parts('dim.product') AND target.shop = NEW.shop AND target.sku = NEW.sku)) IS NOT FALSE)
         THEN
             RETURN NEW;
         END IF;
@@ -64,7 +64,7 @@ BEGIN
     -- product_is_known: shop, sku present in dim.product (shop, sku)
     shown := NULL;
     BEGIN
-        IF NOT ((NEW.shop IS NULL OR NEW.sku IS NULL OR EXISTS (SELECT FROM dim.product AS target WHERE target.shop = NEW.shop AND target.sku = NEW.sku)) IS NOT FALSE) THEN
+        IF NOT ((NEW.shop IS NULL OR NEW.sku IS NULL OR EXISTS (SELECT FROM dim.product AS target WHERE pgslo_catalog.pin_parts('dim.product') AND target.shop = NEW.shop AND target.sku = NEW.sku)) IS NOT FALSE) THEN
             shown := concat_ws(', ', 'shop = ' || coalesce(left(NEW.shop::text, 100), 'NULL'), 'sku = ' || coalesce(left(NEW.sku::text, 100), 'NULL'));
         END IF;
     EXCEPTION WHEN OTHERS THEN
@@ -76,7 +76,7 @@ BEGIN
             IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
                 RAISE;
             END IF;
-            PERFORM WHERE FALSE AND ((NEW.shop IS NULL OR NEW.sku IS NULL OR EXISTS (SELECT FROM dim.product AS target WHERE target.shop = NEW.shop AND target.sku = NEW.sku)) IS NOT FALSE);
+            PERFORM WHERE FALSE AND ((NEW.shop IS NULL OR NEW.sku IS NULL OR EXISTS (SELECT FROM dim.product AS target WHERE pgslo_catalog.pin_parts('dim.product') AND target.shop = NEW.shop AND target.sku = NEW.sku)) IS NOT FALSE);
         EXCEPTION WHEN OTHERS THEN
             -- A column was renamed, for example: the rule is broken, the write lives.
             shown := NULL;
@@ -110,7 +110,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo feda045b760a12b3 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo c28dd27117d75d4a features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__quarantine() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
@@ -192,8 +192,8 @@ BEGIN
                    count(*) AS rows,
                    ARRAY[]::bigint[] AS present,
                    ARRAY[]::numeric[] AS tallies,
-                   ARRAY[count(*) FILTER (WHERE NOT ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.campaign)) IS NOT FALSE)),
-                       count(*) FILTER (WHERE NOT (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.plan)) IS NOT FALSE))]::bigint[] AS failed,
+                   ARRAY[count(*) FILTER (WHERE NOT ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.campaign)) IS NOT FALSE)),
+                       count(*) FILTER (WHERE NOT (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.plan)) IS NOT FALSE))]::bigint[] AS failed,
                    NULL::text[] AS sample
             FROM pgslo_old AS r
             GROUP BY 1
@@ -240,7 +240,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 17960418de00e0eb features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo e14c9ed5170c1cb2 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__take_measure() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
@@ -255,8 +255,8 @@ BEGIN
     FOR attempt IN 1..2 LOOP
         BEGIN
             CASE rule
-                WHEN 'campaign_references' THEN RETURN ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.campaign)) IS NOT FALSE);
-                WHEN 'plan_is_a_campaign' THEN RETURN (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.plan)) IS NOT FALSE);
+                WHEN 'campaign_references' THEN RETURN ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.campaign)) IS NOT FALSE);
+                WHEN 'plan_is_a_campaign' THEN RETURN (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.plan)) IS NOT FALSE);
             END CASE;
         EXCEPTION WHEN OTHERS THEN
             IF SQLSTATE = '42804' AND attempt = 1 THEN
@@ -271,7 +271,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge_written(record, text) IS 'pgslo dc5ae2fa5e3bbc4a features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge_written(record, text) IS 'pgslo fea0f4ae9c740fa8 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__judge_written(record, text) FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -308,8 +308,8 @@ BEGIN
                    count(*) AS rows,
                    ARRAY[]::bigint[] AS present,
                    ARRAY[]::numeric[] AS tallies,
-                   ARRAY[count(*) FILTER (WHERE NOT ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.campaign)) IS NOT FALSE)),
-                       count(*) FILTER (WHERE NOT (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.plan)) IS NOT FALSE))]::bigint[] AS failed,
+                   ARRAY[count(*) FILTER (WHERE NOT ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.campaign)) IS NOT FALSE)),
+                       count(*) FILTER (WHERE NOT (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.plan)) IS NOT FALSE))]::bigint[] AS failed,
                    NULL::text[] AS sample
             FROM pgslo_new AS r
             GROUP BY 1
@@ -363,13 +363,13 @@ BEGIN
             BEGIN
                 batches := batches || (
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 0, '{}', '{}', pgslo_catalog.failing_of(1, 2, b.failed), NULL)::pgslo_catalog.measured)
-                    FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.campaign)) IS NOT FALSE) GROUP BY 1) AS b);
+                    FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.campaign)) IS NOT FALSE) GROUP BY 1) AS b);
             EXCEPTION WHEN OTHERS THEN
                 IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
                     RAISE;
                 END IF;
                 -- It raises over no row at all if the table is not what the rule was written for.
-                PERFORM FROM pgslo_new AS r WHERE FALSE AND ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.campaign)) IS NOT FALSE);
+                PERFORM FROM pgslo_new AS r WHERE FALSE AND ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.campaign)) IS NOT FALSE);
                 -- A row for which the condition raises fails; which one it is shows only row by row.
                 DECLARE
                     r record;
@@ -400,7 +400,7 @@ BEGIN
                         raised_key[1] := 'of the row';
                         BEGIN
                             SELECT n.* INTO r FROM pgslo_new AS n OFFSET number - 1 LIMIT 1;
-                            PERFORM ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.campaign)) IS NOT FALSE);
+                            PERFORM ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.campaign)) IS NOT FALSE);
                         EXCEPTION WHEN OTHERS THEN
                             raised_shown[1] := format('its condition raises: %s', SQLERRM);
                             raised_key[1] := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
@@ -441,13 +441,13 @@ BEGIN
             BEGIN
                 batches := batches || (
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 0, '{}', '{}', pgslo_catalog.failing_of(2, 2, b.failed), NULL)::pgslo_catalog.measured)
-                    FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.plan)) IS NOT FALSE) GROUP BY 1) AS b);
+                    FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.plan)) IS NOT FALSE) GROUP BY 1) AS b);
             EXCEPTION WHEN OTHERS THEN
                 IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
                     RAISE;
                 END IF;
                 -- It raises over no row at all if the table is not what the rule was written for.
-                PERFORM FROM pgslo_new AS r WHERE FALSE AND (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.plan)) IS NOT FALSE);
+                PERFORM FROM pgslo_new AS r WHERE FALSE AND (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.plan)) IS NOT FALSE);
                 -- A row for which the condition raises fails; which one it is shows only row by row.
                 DECLARE
                     r record;
@@ -478,7 +478,7 @@ BEGIN
                         raised_key[2] := 'of the row';
                         BEGIN
                             SELECT n.* INTO r FROM pgslo_new AS n OFFSET number - 1 LIMIT 1;
-                            PERFORM (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.plan)) IS NOT FALSE);
+                            PERFORM (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.plan)) IS NOT FALSE);
                         EXCEPTION WHEN OTHERS THEN
                             raised_shown[2] := format('its condition raises: %s', SQLERRM);
                             raised_key[2] := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
@@ -539,7 +539,7 @@ BEGIN
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'campaign_references', pgslo_catalog.iso(b.raw), b.row_key, b.shown)
                 FROM (
                     SELECT (r.feature_date) AS raw, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'campaign = ' || coalesce(left(r.campaign::text, 100), 'NULL')) AS shown
-                    FROM pgslo_new AS r WHERE NOT ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.campaign)) IS NOT FALSE) LIMIT 10
+                    FROM pgslo_new AS r WHERE NOT ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.campaign)) IS NOT FALSE) LIMIT 10
                 ) AS b;
             ELSE
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'campaign_references', raised_batch[1], raised_key[1], raised_shown[1]);
@@ -557,7 +557,7 @@ BEGIN
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'plan_is_a_campaign', pgslo_catalog.iso(b.raw), b.row_key, b.shown)
                 FROM (
                     SELECT (r.feature_date) AS raw, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'plan = ' || coalesce(left(r.plan::text, 100), 'NULL'), 'shop = ' || coalesce(left(r.shop::text, 100), 'NULL')) AS shown
-                    FROM pgslo_new AS r WHERE NOT (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.plan)) IS NOT FALSE) LIMIT 10
+                    FROM pgslo_new AS r WHERE NOT (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.plan)) IS NOT FALSE) LIMIT 10
                 ) AS b;
             ELSE
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'plan_is_a_campaign', raised_batch[2], raised_key[2], raised_shown[2]);
@@ -577,7 +577,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 0ca0c351fc31a783 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo 4026b337cda84613 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__write_statement() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
@@ -613,8 +613,8 @@ BEGIN
     FOR attempt IN 1..2 LOOP
         BEGIN
             CASE rule
-                WHEN 'campaign_references' THEN RETURN ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.campaign)) IS NOT FALSE);
-                WHEN 'plan_is_a_campaign' THEN RETURN (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.plan)) IS NOT FALSE);
+                WHEN 'campaign_references' THEN RETURN ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.campaign)) IS NOT FALSE);
+                WHEN 'plan_is_a_campaign' THEN RETURN (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.plan)) IS NOT FALSE);
             END CASE;
         EXCEPTION WHEN OTHERS THEN
             IF SQLSTATE = '42804' AND attempt = 1 THEN
@@ -629,7 +629,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge_row(record, text) IS 'pgslo 1027285ecdd4e4fe features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge_row(record, text) IS 'pgslo 259d2dc8824d6fb8 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__judge_row(record, text) FROM PUBLIC;
 
 -- create function features__user_stats__judge: judges rows that could not be judged when they were written, for example while a lock was held.

@@ -30,7 +30,7 @@ DECLARE
 BEGIN
     -- The way of nearly every row: all rules in one condition.
     BEGIN
-        IF (((NEW.plan = 'pro')) IS NOT TRUE OR (NEW.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.campaign = NEW.campaign AND ((other.user_id, other.feature_date) <> (NEW.user_id, NEW.feature_date) AND (TG_OP = 'INSERT' OR (other.user_id, other.feature_date) <> (OLD.user_id, OLD.feature_date))) AND (other.plan = 'pro') LIMIT 1) AS found) < 1) IS NOT FALSE)
+        IF (((NEW.plan = 'pro')) IS NOT TRUE OR (NEW.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.campaign = NEW.campaign AND ((other.user_id, other.feature_date) <> (NEW.user_id, NEW.feature_date) AND (TG_OP = 'INSERT' OR (other.user_id, other.feature_date) <> (OLD.user_id, OLD.feature_date))) AND (other.plan = 'pro') LIMIT 1) AS found) < 1) IS NOT FALSE)
         THEN
             RETURN NEW;
         END IF;
@@ -65,7 +65,7 @@ BEGIN
     -- campaign_unique: no two rows with the same campaign, where plan = 'pro'
     shown := NULL;
     BEGIN
-        IF NOT (((NEW.plan = 'pro')) IS NOT TRUE OR (NEW.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.campaign = NEW.campaign AND ((other.user_id, other.feature_date) <> (NEW.user_id, NEW.feature_date) AND (TG_OP = 'INSERT' OR (other.user_id, other.feature_date) <> (OLD.user_id, OLD.feature_date))) AND (other.plan = 'pro') LIMIT 1) AS found) < 1) IS NOT FALSE) THEN
+        IF NOT (((NEW.plan = 'pro')) IS NOT TRUE OR (NEW.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.campaign = NEW.campaign AND ((other.user_id, other.feature_date) <> (NEW.user_id, NEW.feature_date) AND (TG_OP = 'INSERT' OR (other.user_id, other.feature_date) <> (OLD.user_id, OLD.feature_date))) AND (other.plan = 'pro') LIMIT 1) AS found) < 1) IS NOT FALSE) THEN
             shown := concat_ws(', ', 'campaign = ' || coalesce(left(NEW.campaign::text, 100), 'NULL'), 'plan = ' || coalesce(left(NEW.plan::text, 100), 'NULL'));
         END IF;
     EXCEPTION WHEN OTHERS THEN
@@ -77,7 +77,7 @@ BEGIN
             IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
                 RAISE;
             END IF;
-            PERFORM WHERE FALSE AND (((NEW.plan = 'pro')) IS NOT TRUE OR (NEW.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.campaign = NEW.campaign AND ((other.user_id, other.feature_date) <> (NEW.user_id, NEW.feature_date) AND (TG_OP = 'INSERT' OR (other.user_id, other.feature_date) <> (OLD.user_id, OLD.feature_date))) AND (other.plan = 'pro') LIMIT 1) AS found) < 1) IS NOT FALSE);
+            PERFORM WHERE FALSE AND (((NEW.plan = 'pro')) IS NOT TRUE OR (NEW.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.campaign = NEW.campaign AND ((other.user_id, other.feature_date) <> (NEW.user_id, NEW.feature_date) AND (TG_OP = 'INSERT' OR (other.user_id, other.feature_date) <> (OLD.user_id, OLD.feature_date))) AND (other.plan = 'pro') LIMIT 1) AS found) < 1) IS NOT FALSE);
         EXCEPTION WHEN OTHERS THEN
             -- A column was renamed, for example: the rule is broken, the write lives.
             shown := NULL;
@@ -111,7 +111,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 3bea634d323cfb92 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 9011aa711f518904 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__quarantine() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
@@ -193,8 +193,8 @@ BEGIN
                    count(*) AS rows,
                    ARRAY[]::bigint[] AS present,
                    ARRAY[]::numeric[] AS tallies,
-                   ARRAY[count(*) FILTER (WHERE NOT ((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE)),
-                       count(*) FILTER (WHERE NOT ((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE))]::bigint[] AS failed,
+                   ARRAY[count(*) FILTER (WHERE NOT ((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE)),
+                       count(*) FILTER (WHERE NOT ((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE))]::bigint[] AS failed,
                    NULL::text[] AS sample
             FROM pgslo_old AS r
             GROUP BY 1
@@ -241,7 +241,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo b3f5d73f6e693fc7 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__take_measure() IS 'pgslo 0e92953041b40d06 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__take_measure() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__take_measure() FROM PUBLIC;
 
@@ -256,8 +256,8 @@ BEGIN
     FOR attempt IN 1..2 LOOP
         BEGIN
             CASE rule
-                WHEN 'email_unique' THEN RETURN ((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE);
-                WHEN 'campaign_unique_2' THEN RETURN ((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE);
+                WHEN 'email_unique' THEN RETURN ((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE);
+                WHEN 'campaign_unique_2' THEN RETURN ((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE);
             END CASE;
         EXCEPTION WHEN OTHERS THEN
             IF SQLSTATE = '42804' AND attempt = 1 THEN
@@ -272,7 +272,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge_written(record, text) IS 'pgslo 694da464a52d1b42 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge_written(record, text) IS 'pgslo acd4e3f810856046 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__judge_written(record, text) FROM PUBLIC;
 
 -- create function features__user_stats__write_statement: one pass over all rows of a statement counts every rule.
@@ -309,8 +309,8 @@ BEGIN
                    count(*) AS rows,
                    ARRAY[]::bigint[] AS present,
                    ARRAY[]::numeric[] AS tallies,
-                   ARRAY[count(*) FILTER (WHERE NOT ((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE)),
-                       count(*) FILTER (WHERE NOT ((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE))]::bigint[] AS failed,
+                   ARRAY[count(*) FILTER (WHERE NOT ((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE)),
+                       count(*) FILTER (WHERE NOT ((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE))]::bigint[] AS failed,
                    NULL::text[] AS sample
             FROM pgslo_new AS r
             GROUP BY 1
@@ -364,13 +364,13 @@ BEGIN
             BEGIN
                 batches := batches || (
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 0, '{}', '{}', pgslo_catalog.failing_of(1, 2, b.failed), NULL)::pgslo_catalog.measured)
-                    FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT ((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE) GROUP BY 1) AS b);
+                    FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT ((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE) GROUP BY 1) AS b);
             EXCEPTION WHEN OTHERS THEN
                 IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
                     RAISE;
                 END IF;
                 -- It raises over no row at all if the table is not what the rule was written for.
-                PERFORM FROM pgslo_new AS r WHERE FALSE AND ((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE);
+                PERFORM FROM pgslo_new AS r WHERE FALSE AND ((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE);
                 -- A row for which the condition raises fails; which one it is shows only row by row.
                 DECLARE
                     r record;
@@ -401,7 +401,7 @@ BEGIN
                         raised_key[1] := 'of the row';
                         BEGIN
                             SELECT n.* INTO r FROM pgslo_new AS n OFFSET number - 1 LIMIT 1;
-                            PERFORM ((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE);
+                            PERFORM ((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE);
                         EXCEPTION WHEN OTHERS THEN
                             raised_shown[1] := format('its condition raises: %s', SQLERRM);
                             raised_key[1] := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
@@ -442,13 +442,13 @@ BEGIN
             BEGIN
                 batches := batches || (
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 0, '{}', '{}', pgslo_catalog.failing_of(2, 2, b.failed), NULL)::pgslo_catalog.measured)
-                    FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT ((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE) GROUP BY 1) AS b);
+                    FROM (SELECT (r.feature_date) AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT ((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE) GROUP BY 1) AS b);
             EXCEPTION WHEN OTHERS THEN
                 IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
                     RAISE;
                 END IF;
                 -- It raises over no row at all if the table is not what the rule was written for.
-                PERFORM FROM pgslo_new AS r WHERE FALSE AND ((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE);
+                PERFORM FROM pgslo_new AS r WHERE FALSE AND ((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE);
                 -- A row for which the condition raises fails; which one it is shows only row by row.
                 DECLARE
                     r record;
@@ -479,7 +479,7 @@ BEGIN
                         raised_key[2] := 'of the row';
                         BEGIN
                             SELECT n.* INTO r FROM pgslo_new AS n OFFSET number - 1 LIMIT 1;
-                            PERFORM ((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE);
+                            PERFORM ((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE);
                         EXCEPTION WHEN OTHERS THEN
                             raised_shown[2] := format('its condition raises: %s', SQLERRM);
                             raised_key[2] := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
@@ -540,7 +540,7 @@ BEGIN
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'email_unique', pgslo_catalog.iso(b.raw), b.row_key, b.shown)
                 FROM (
                     SELECT (r.feature_date) AS raw, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'email = ' || coalesce(left(r.email::text, 100), 'NULL')) AS shown
-                    FROM pgslo_new AS r WHERE NOT ((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE) LIMIT 10
+                    FROM pgslo_new AS r WHERE NOT ((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE) LIMIT 10
                 ) AS b;
             ELSE
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'email_unique', raised_batch[1], raised_key[1], raised_shown[1]);
@@ -558,7 +558,7 @@ BEGIN
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'campaign_unique_2', pgslo_catalog.iso(b.raw), b.row_key, b.shown)
                 FROM (
                     SELECT (r.feature_date) AS raw, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS row_key, concat_ws(', ', 'campaign = ' || coalesce(left(r.campaign::text, 100), 'NULL')) AS shown
-                    FROM pgslo_new AS r WHERE NOT ((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE) LIMIT 10
+                    FROM pgslo_new AS r WHERE NOT ((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE) LIMIT 10
                 ) AS b;
             ELSE
                 PERFORM pgslo_catalog.record_sample('features.user_stats', 'campaign_unique_2', raised_batch[2], raised_key[2], raised_shown[2]);
@@ -578,7 +578,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo e00afa78e6cd77e7 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__write_statement() IS 'pgslo bb171037e55f1d20 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__write_statement() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__write_statement() FROM PUBLIC;
 
@@ -614,8 +614,8 @@ BEGIN
     FOR attempt IN 1..2 LOOP
         BEGIN
             CASE rule
-                WHEN 'email_unique' THEN RETURN ((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE);
-                WHEN 'campaign_unique_2' THEN RETURN ((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE);
+                WHEN 'email_unique' THEN RETURN ((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE);
+                WHEN 'campaign_unique_2' THEN RETURN ((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE);
             END CASE;
         EXCEPTION WHEN OTHERS THEN
             IF SQLSTATE = '42804' AND attempt = 1 THEN
@@ -630,7 +630,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge_row(record, text) IS 'pgslo 507bf314d1d5f2e2 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge_row(record, text) IS 'pgslo 0135fb087bd0f6ed features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__judge_row(record, text) FROM PUBLIC;
 
 -- create function features__user_stats__judge: judges rows that could not be judged when they were written, for example while a lock was held.

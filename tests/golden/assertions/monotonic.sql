@@ -42,7 +42,7 @@ CROSS JOIN LATERAL (
     SELECT count(*) AS pgslo_breaks, min(w.pgslo_key) AS pgslo_key
     FROM (
         SELECT r.version AS pgslo_value, lag(r.version) OVER (ORDER BY r.since, r.version ASC) AS pgslo_before, concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key
-        FROM features.staff AS r WHERE r.team = g.g0 AND TRUE AND r.version IS NOT NULL AND r.since IS NOT NULL
+        FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE AND r.version IS NOT NULL AND r.since IS NOT NULL
     ) AS w
     WHERE w.pgslo_value <= w.pgslo_before
 ) AS v
@@ -50,7 +50,7 @@ WHERE v.pgslo_breaks > 0;
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__versions_rise__breaches(text[]) IS 'pgslo f7ea34a59ec63c19 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__versions_rise__breaches(text[]) IS 'pgslo 4c1066f0f5603f93 features.staff';
 ALTER FUNCTION pgslo_gen.features__staff__versions_rise__breaches(text[]) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__versions_rise__breaches(text[]) FROM PUBLIC;
 
@@ -76,7 +76,7 @@ CROSS JOIN LATERAL (
     SELECT count(*) AS pgslo_breaks, min(w.pgslo_key) AS pgslo_key
     FROM (
         SELECT r.version AS pgslo_value, lag(r.version) OVER (ORDER BY r.since, r.version ASC) AS pgslo_before, concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key
-        FROM features.staff AS r WHERE r.team = g.g0 AND TRUE AND r.version IS NOT NULL AND r.since IS NOT NULL
+        FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE AND r.version IS NOT NULL AND r.since IS NOT NULL
     ) AS w
     WHERE w.pgslo_value <= w.pgslo_before
 ) AS v
@@ -90,7 +90,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 15102afee952da59 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 0d5ab6cf399d1fce features.staff';
 ALTER FUNCTION pgslo_gen.features__staff__is_broken(text[], text) SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__staff__is_broken(text[], text) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) FROM PUBLIC;

@@ -24,12 +24,14 @@ class Looked:
         promise: What it promises, in a line.
         check: The name of the function that finds what breaks it, quoted.
         of_touched: The query for groups of ``$1`` that break it.
+        read: Names of the relations that an author's own query reads, as constants.
     """
 
     label: Sql
     promise: Sql
     check: Sql
     of_touched: Sql
+    read: tuple[Sql, ...] = ()
 
 
 # One context class for each template.

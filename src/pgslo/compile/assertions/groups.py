@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pgslo import sql
 from pgslo.catalog import TEXT, Catalog, Column, Relation
 from pgslo.compile.artifact import qualified
-from pgslo.compile.snippets import texts
+from pgslo.compile.snippets import parts, texts
 from pgslo.compile.snippets.literals import ARRAY, COMPOSITE, GEOMETRIC
 from pgslo.compile.table.column_types import check_casts
 from pgslo.compile.table.context import TableContext
@@ -149,9 +149,17 @@ class Form:
 class GroupCompiler:
     """One assertion of one definition: what every form needs."""
 
-    def __init__(self, rule: Assertion, table: TableContext) -> None:
+    def __init__(self, rule: Assertion, table: TableContext, *, pinned: bool = False) -> None:
+        """Take an assertion and its definition.
+
+        Args:
+            rule: The assertion.
+            table: The definition and its table.
+            pinned: Whether queries refuse tables with parts of less trusted roles, which takes the runtime.
+        """
         self.rule = rule
         self._table = table
+        self._pinned = pinned
         self._subject = table.subject
         self._catalog: Catalog = table.subject.catalog
         self._probes: list[tuple[Sql, Location]] = []
@@ -256,10 +264,16 @@ class GroupCompiler:
 
     def _rows(self, relation: Relation, row: Sql, keys: tuple[str, ...], where: Sql) -> Sql:
         """The rows of a group: what stands after FROM, to which conditions may be added."""
-        matches = [Sql(f"{key_value(relation, name, row)} = {GROUP}.g{n}") for n, name in enumerate(keys)]
+        matches = [
+            *self._pins(relation),
+            *(Sql(f"{key_value(relation, name, row)} = {GROUP}.g{n}") for n, name in enumerate(keys)),
+        ]
         return Sql(
             f"{qualified((relation.schema, relation.name))} AS {row} WHERE {sql.join(' AND ', (*matches, where))}"
         )
+
+    def _pins(self, relation: Relation) -> tuple[Sql, ...]:
+        return (parts.pinned((relation.schema, relation.name)),) if self._pinned else ()
 
     def _bucket_probe(self, types: tuple[Sql, ...], place: Location) -> None:
         if types:

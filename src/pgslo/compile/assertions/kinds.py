@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pgslo import sql
 from pgslo.catalog import NUMERIC, Relation
@@ -104,6 +104,13 @@ class FormCompiler(QueryCompiler):
         Raises:
             CatalogError: A table or column does not exist, or has a type that the form cannot judge.
         """
+        made = self.compiled()
+        # What writers run; the runtime looks at parts itself before it reads all groups.
+        looked = FormCompiler(self.rule, self._table, pinned=True).compiled()
+        return replace(made, of_touched=looked.of_touched)
+
+    def compiled(self) -> Parts:
+        """Return the same, with one way to read tables in all queries."""
         match self.rule:
             case forms.ReturnsNothing():
                 return self._query(self.rule)
@@ -355,7 +362,7 @@ class FormCompiler(QueryCompiler):
         return _Same(
             **common,
             other_rows=Sql(f"{qualified(rule.table)} AS {OTHER}"),
-            other_matches=sql.join(" AND ", (*matches, among)),
+            other_matches=sql.join(" AND ", (*self._pins(other), *matches, among)),
             pairs=tuple(pairs),
         )
 

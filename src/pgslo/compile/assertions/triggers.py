@@ -325,6 +325,10 @@ def _looked(one: Held) -> Looked:
         of_touched=sql.render("assertion_looked_hidden", _Hidden(function))
         if one.parts.hidden
         else one.parts.of_touched,
+        read=tuple(
+            sql.literal(str(sql.identifier(*name)))
+            for name in (tables_read(one.rule.query) if isinstance(one.rule, forms.ReturnsNothing) else ())
+        ),
     )
 
 

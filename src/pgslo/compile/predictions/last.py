@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pgslo import naming, sql
 from pgslo.compile.artifact import Artifact, qualified
+from pgslo.compile.snippets.parts import pinned
 from pgslo.compile.snippets.undoing import Undoing
 from pgslo.compile.table.column_types import without_domain
 from pgslo.compile.table.context import TableContext
@@ -28,6 +29,7 @@ class _Found:
     table: Sql
     pairs: tuple[_Pair, ...]
     at: Sql
+    pin: Sql
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ def _query(
         table=qualified(subject.name),
         pairs=tuple(_Pair(name, value(number, name)) for number, name in enumerate(names, start=1)),
         at=sql.identifier(columns.at),
+        pin=pinned(subject.name),
     )
     return sql.render("post_process/last_found", context)
 

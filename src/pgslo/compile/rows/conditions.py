@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pgslo import sql
-from pgslo.catalog import BOOLEAN, TEMPORAL, TEXT, Column
-from pgslo.compile.snippets import texts
+from pgslo.catalog import BOOLEAN, TEMPORAL, TEXT, Column, Name
+from pgslo.compile.snippets import parts, texts
 from pgslo.compile.snippets.literals import ARRAY, COMPOSITE, GEOMETRIC, RANGE, UNBOUNDED, constant
 from pgslo.compile.table.column_types import is_enum, without_domain
 from pgslo.compile.table.subject import NEW, Subject
@@ -118,6 +118,7 @@ class Referring:
     """A look-up in another table."""
 
     table: Sql
+    pins: tuple[Sql, ...]
     first: Pair
     others: tuple[Pair, ...]
 
@@ -127,6 +128,7 @@ class Alone:
     """A look-up in the same table: which of the rows found count, and how many are too many."""
 
     table: Sql
+    pins: tuple[Sql, ...]
     first: Pair
     others: tuple[Pair, ...]
     scope: tuple[Sql, ...]
@@ -174,7 +176,12 @@ def _compared(column: Column, left: Sql, operator: Sql, right: Sql) -> Sql:
 
 
 def condition(
-    rule: rules.Rule, subject: Subject, row: Sql, given: Callable[[Sql, str], Sql] = _as_it_is
+    rule: rules.Rule,
+    subject: Subject,
+    row: Sql,
+    given: Callable[[Sql, str], Sql] = _as_it_is,
+    *,
+    pinned: bool = False,
 ) -> Sql:
     """What the rule asks of a row, whatever its ``where``.
 
@@ -183,6 +190,7 @@ def condition(
         subject: Its table.
         row: How the row is called.
         given: Makes what stands for a value of the row, and its type, in a condition that looks rows up.
+        pinned: Whether such a condition refuses tables with parts of less trusted roles, which takes the runtime.
 
     Raises:
         CatalogError: The rule cannot judge its column's type, or a constant is not of it.
@@ -190,6 +198,9 @@ def condition(
 
     def value(name: str) -> Sql:
         return Sql(f"{row}.{sql.identifier(name)}")
+
+    def pins(table: Name) -> tuple[Sql, ...]:
+        return (parts.pinned(table),) if pinned else ()
 
     context: Any
     match rule:
@@ -258,7 +269,7 @@ def condition(
                 for own, other in zip(rule.columns, rule.to, strict=True)
                 for column, target in [looked_up(rule, own, other, subject)]
             )
-            context = Referring(sql.identifier(*rule.relation), pairs[0], pairs[1:])
+            context = Referring(sql.identifier(*rule.relation), pins(rule.relation), pairs[0], pairs[1:])
         case rules.Unique():
             pairs = tuple(
                 Pair(
@@ -273,7 +284,9 @@ def condition(
             scope = (_other_rows(rule, subject, given),) if row == NEW else ()
             if rule.where:
                 scope = (*scope, rule.where.qualified(Sql("other")))
-            context = Alone(table, pairs[0], pairs[1:], scope, Sql("1" if row == NEW else "2"))
+            context = Alone(
+                table, pins(subject.name), pairs[0], pairs[1:], scope, Sql("1" if row == NEW else "2")
+            )
         case rules.Custom():
             context = Stated(rule.condition.qualified(row))
         case _:

@@ -64,7 +64,7 @@ def passes(rule: rules.Rule, subject: Subject, row: Sql, *, by_owner: bool = Fal
     found = lookup(rule, subject, row)
     if by_owner and found is not None and found.pinned is None:
         found = None
-    judged = condition(rule, subject, row) if found is None else _called(found)
+    judged = condition(rule, subject, row, pinned=True) if found is None else _called(found)
     if rule.where is None:
         return sql.render("passes", Passes(judged, Sql("")))
     return sql.render("passes_where", Passes(judged, rule.where.qualified(row)))
@@ -84,7 +84,7 @@ def lookup(rule: rules.Rule, subject: Subject, row: Sql) -> Lookup | None:
     if pinned is None and not subject.is_of_another:
         return None
     given = _Arguments()
-    stated = condition(rule, subject, row, given)
+    stated = condition(rule, subject, row, given, pinned=True)
     return Lookup(
         naming.fit(subject.relation.schema, subject.relation.name, f"lookup_{rule.name}"),
         Sql(", ".join(given.found.values())),

@@ -67,17 +67,14 @@ def _reads(definition: Definition) -> Iterator[Read]:
 
 def check(definition: Definition, catalog: Catalog) -> Iterator[CatalogError]:
     """Yield an error for each relation that the owner of the definition's table may not read, and for partitions of others."""
-    relation = catalog.relations.get((definition.schema_name, definition.table_name))
+    own = (definition.schema_name, definition.table_name)
+    relation = catalog.relations.get(own)
     if relation is not None:
-        for part_name, owner in relation.foreign_parts:
-            part = ".".join(part_name)
-            yield CatalogError(
-                f"{part} belongs to role {owner}, who does not have the rights of {relation.owner}",
-                detail=f"Functions that its indexes and constraints call would run with the rights of {relation.owner}, who owns {definition.name}.",
-                hint=f"ALTER TABLE {sql.identifier(*part_name)} OWNER TO {sql.identifier(relation.owner)}",
-                location=definition.place("table"),
-            )
+        yield from _foreign_parts(relation, definition, relation.owner, definition.place("table"))
     for one in reads(definition):
+        other = catalog.relations.get(one.name)
+        if relation is not None and other is not None and not one.by_key:
+            yield from _foreign_parts(other, definition, relation.owner, one.location)
         schema, name = one.name
         if naming.is_reserved(schema):
             yield CatalogError(
@@ -92,6 +89,20 @@ def check(definition: Definition, catalog: Catalog) -> Iterator[CatalogError]:
                 detail=f"The rules of {definition.name} run with the rights of {reach.reader}, who owns the table.",
                 hint=f"grant {reach.reader} SELECT on {schema}.{name}, and USAGE on its schema",
                 location=one.location,
+            )
+
+
+def _foreign_parts(
+    relation: Relation, definition: Definition, reader: str, location: Location
+) -> Iterator[CatalogError]:
+    """Yield an error for each part of a relation whose owner has neither the rights of its owner nor those of the reader."""
+    for part_name, owner in relation.foreign_parts:
+        if owner != reader:
+            yield CatalogError(
+                f"{'.'.join(part_name)} belongs to role {owner}, who does not have the rights of {relation.owner}",
+                detail=f"Functions that its indexes and constraints call would run with the rights of {reader}, who owns {definition.name}.",
+                hint=f"ALTER TABLE {sql.identifier(*part_name)} OWNER TO {sql.identifier(relation.owner)}",
+                location=location,
             )
 
 

@@ -2837,6 +2837,7 @@ CREATE TABLE pgslo_catalog.rule (
     took interval,
     muted_at timestamp with time zone,
     muted_by text,
+    about text,
     CONSTRAINT rule_at_least_is_a_fraction CHECK (((at_least >= (0)::numeric) AND (at_least <= (1)::numeric))),
     CONSTRAINT rule_at_most_is_a_count CHECK ((at_most >= 0)),
     CONSTRAINT rule_on_breach_is_known CHECK ((on_breach = ANY (ARRAY['warn'::text, 'flag'::text, 'quarantine'::text, 'repair'::text, 'reject'::text]))),
@@ -2873,6 +2874,8 @@ COMMENT ON COLUMN pgslo_catalog.rule.took IS 'How long that took: from 0.1 secon
 COMMENT ON COLUMN pgslo_catalog.rule.muted_at IS 'When a role last muted the rule, or ended a mute.';
 
 COMMENT ON COLUMN pgslo_catalog.rule.muted_by IS 'The role that did so.';
+
+COMMENT ON COLUMN pgslo_catalog.rule.about IS 'The column that a rule which rejects rows stands under, for its error; NULL where it is about several.';
 
 CREATE FUNCTION pgslo_catalog.assertion_rule(definition text, assertion text) RETURNS pgslo_catalog.rule
     LANGUAGE plpgsql STABLE
@@ -4688,6 +4691,40 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.count_unknown(definition pgslo_catalog.definition, rule pgslo_catalog.rule) IS 'Count the rows of an unknown batch from the whole table, and record that they fail a rule.';
 
+CREATE FUNCTION pgslo_catalog.counting(rows text, batch_of text[], columns text[], sums text[], sample text DEFAULT 'NULL'::text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN format('SELECT array_agg(ROW(%s, %s, b.rows, b.present, b.tallies, ''{}'', b.sample)::pgslo_catalog.measured)
+        FROM (
+            SELECT %s AS raw, count(*) AS rows, ARRAY[%s]::bigint[] AS present, ARRAY[%s]::numeric[] AS tallies,
+                   (%s)::text[] AS sample
+            FROM %I AS r
+            GROUP BY 1
+        ) AS b',
+        counting.batch_of[2], counting.batch_of[3], counting.batch_of[1],
+        (SELECT string_agg(format('count(r.%I)', c.name), ', ' ORDER BY c.ordinal)
+         FROM unnest(counting.columns) WITH ORDINALITY AS c (name, ordinal)),
+        array_to_string(counting.sums, ', '), counting.sample, counting.rows);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.counting(rows text, batch_of text[], columns text[], sums text[], sample text) IS 'Return the query for what rows come to by batch: their number, values that are not NULL by column, and sums; $1 is the mask of the sample.';
+
+CREATE FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[]) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    RETURN format('SELECT array_agg(ROW(%s, %s, 0, ''{}'', ''{}'', pgslo_catalog.failing_of($1, $2, b.failed), NULL)::pgslo_catalog.measured)
+        FROM (SELECT %s AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT %s GROUP BY 1) AS b',
+        counting_failures.batch_of[2], counting_failures.batch_of[3], counting_failures.batch_of[1], counting_failures.passes);
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[]) IS 'Return the query for the rows that do not pass, by batch, as those of rule $1 of $2 rules.';
+
 CREATE FUNCTION pgslo_catalog.cut_texts() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5277,18 +5314,24 @@ CREATE FUNCTION pgslo_catalog.enough_batches() RETURNS integer
 
 COMMENT ON FUNCTION pgslo_catalog.enough_batches() IS 'How many batches have to be known before bounds are no wider than they stay.';
 
-CREATE FUNCTION pgslo_catalog.error_excerpt(definition text, columns text[], error_code text, error_message text) RETURNS text
+CREATE FUNCTION pgslo_catalog.error_excerpt(definition text, rule text, error_code text, error_message text) RETURNS text
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    -- What is kept is for stewards; an error is for the writer, who may lack the right to read.
+    columns text[] := (
+        SELECT CASE WHEN r.on_breach = 'reject' THEN r.columns ELSE '{}' END
+        FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)
+        WHERE d.name = error_excerpt.definition AND r.name = error_excerpt.rule);
 BEGIN
     RETURN format('its condition raises: %s', CASE
-        WHEN pgslo_catalog.visible(error_excerpt.definition, NULL, error_excerpt.columns) @> error_excerpt.columns THEN error_excerpt.error_message
+        WHEN columns = '{}' OR pgslo_catalog.visible(error_excerpt.definition, NULL, columns) @> columns THEN error_excerpt.error_message
         ELSE pgslo_catalog.error_said(true, error_excerpt.error_code, error_excerpt.error_message) END);
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.error_excerpt(definition text, columns text[], error_code text, error_message text) IS 'Return the error that a row raised for the writer, without its message if that may hold what must not be seen.';
+COMMENT ON FUNCTION pgslo_catalog.error_excerpt(definition text, rule text, error_code text, error_message text) IS 'Return the error that a row raised in a rule: for the writer, where the rule rejects rows, without a message that may hold what must not be seen.';
 
 CREATE FUNCTION pgslo_catalog.error_said(is_gated boolean, error_code text, error_message text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -7815,6 +7858,24 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) IS 'Widens learned bounds after an incident that was resolved as a false alarm.';
 
+CREATE FUNCTION pgslo_catalog.learned_rules(watched jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT jsonb_agg(jsonb_build_object(
+        'name', l.name, 'kind', 'learned', 'columns', l.columns, 'on_breach', 'warn', 'samples', 0, 'mechanism', 'at close',
+        'promise', l.promise, 'scope', 'batch', 'measure', jsonb_build_object('from', 'learned')) ORDER BY l.ordinal NULLS LAST)
+    FROM (
+        SELECT (w.about ->> 'name') || '_learned' AS name, jsonb_build_array(w.about -> 'name') AS columns,
+               (w.about ->> 'name') || ' as its history has it' AS promise, w.ordinal
+        FROM jsonb_array_elements(learned_rules.watched) WITH ORDINALITY AS w (about, ordinal)
+        UNION ALL
+        SELECT 'learned', '[]', 'rows as many, and as different, as the table''s history has them', NULL
+    ) AS l
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.learned_rules(watched jsonb) IS 'Return the rules whose bounds are learned: one for each column that is watched, and one for the table.';
+
 CREATE FUNCTION pgslo_catalog.least_batches() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8934,6 +8995,17 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.name_of(definition pgslo_catalog.definition, batch text) IS 'Return the name of a batch that is given by its name or by its key.';
 
+CREATE FUNCTION pgslo_catalog.names_of(batches pgslo_catalog.measured[]) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN ARRAY(SELECT b.batch FROM unnest(names_of.batches) WITH ORDINALITY AS b ORDER BY b.ordinality);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.names_of(batches pgslo_catalog.measured[]) IS 'Return the names of batches.';
+
 CREATE FUNCTION pgslo_catalog.native_fault(relation regclass, rests_on jsonb, OUT said text, OUT to_do text) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9467,9 +9539,7 @@ BEGIN
         RETURN;
     END IF;
     PERFORM pgslo_catalog.open_incident(rule, pgslo_catalog.day_of_check(), pgslo_catalog.place_of_check());
-    IF rule.on_breach = 'warn' THEN
-        PERFORM pgslo_catalog.warn_writer(about.name, split_part(about.name, '.', 1), substr(about.name, strpos(about.name, '.') + 1), ARRAY[rule.name], coalesce(rule.owner, about.owner, 'unknown'));
-    END IF;
+    PERFORM pgslo_catalog.warn_writer(about.name, ARRAY[rule.name]);
 EXCEPTION
     WHEN serialization_failure THEN
         RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
@@ -9732,6 +9802,17 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.parts_of(type regtype) IS 'Return a type and the types that it is made of, but for PostgreSQL''s own.';
 
+CREATE FUNCTION pgslo_catalog.passing_singly(failure text, rule text, operation text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN format('((%s(r.*, %L, %L)).shown IS NULL)', passing_singly.failure, passing_singly.rule, passing_singly.operation);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.passing_singly(failure text, rule text, operation text) IS 'Return the condition under which a row passes by a call of its own, so that a row that raises an error fails.';
+
 CREATE FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) RETURNS numeric
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9895,6 +9976,17 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.place_of_check() IS 'Where that day stands among the others: seconds since 1970.';
+
+CREATE FUNCTION pgslo_catalog.places_of(batches pgslo_catalog.measured[]) RETURNS numeric[]
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN ARRAY(SELECT b.place FROM unnest(places_of.batches) WITH ORDINALITY AS b ORDER BY b.ordinality);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.places_of(batches pgslo_catalog.measured[]) IS 'Return the places of batches, in the order of their names.';
 
 CREATE FUNCTION pgslo_catalog.plan_reads_again() RETURNS void
     LANGUAGE plpgsql
@@ -10672,7 +10764,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_news(parts bigint[]) IS 'Record what is missed by fragments before they are added up, after which nobody knows which transactions wrote them.';
 
-CREATE FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[], old_key text[], changed text[]) RETURNS void
+CREATE FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, old_row record, row_image record, rules text[], shown text[], old_key text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
@@ -10700,7 +10792,8 @@ BEGIN
     INSERT INTO pgslo_catalog.quarantine (definition_id, relation, columns, operation, row_key, image, image_text, old_key, changed, reasons)
     SELECT d.definition_id, record_quarantine.relation, pgslo_catalog.columns_of(record_quarantine.relation), record_quarantine.operation, record_quarantine.row_key, by_column, concat(row_image),
            (SELECT jsonb_object_agg(k.name, k.value) FROM unnest(d.key_columns, record_quarantine.old_key) AS k (name, value) WHERE record_quarantine.old_key IS NOT NULL),
-           record_quarantine.changed,
+           CASE WHEN record_quarantine.operation = 'UPDATE'
+                THEN pgslo_catalog.changed_columns(record_quarantine.relation, record_quarantine.old_row, record_quarantine.row_image) END,
            (SELECT jsonb_agg(jsonb_build_object('rule', r.name, 'promise', r.promise, 'shown', n.shown) ORDER BY n.ordinal)
             FROM unnest(record_quarantine.rules, record_quarantine.shown) WITH ORDINALITY AS n (name, shown, ordinal)
             JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.name = n.name)
@@ -10708,7 +10801,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[], old_key text[], changed text[]) IS 'Keep a row that is not stored in its table, whole, with every reason; changed: the columns that an UPDATE changes.';
+COMMENT ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, old_row record, row_image record, rules text[], shown text[], old_key text[]) IS 'Keep a row that is not stored in its table, whole, with every reason and the columns that an UPDATE changes.';
 
 CREATE FUNCTION pgslo_catalog.record_raising(definition text, rule pgslo_catalog.rule, batch pgslo_catalog.batch, said text) RETURNS void
     LANGUAGE plpgsql
@@ -10952,6 +11045,21 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_unjudged(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) IS 'Note that rows of these batches are not judged by these rules, and warn the writer; never fails the write.';
+
+CREATE FUNCTION pgslo_catalog.record_unmeasured(definition text, rule text, error_code text, error_message text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- A value that a sum or a batch cannot be made of is a fault of its row, not of the table.
+    IF record_unmeasured.error_code NOT LIKE '22%' THEN
+        PERFORM pgslo_catalog.record_break(record_unmeasured.definition, record_unmeasured.rule,
+            record_unmeasured.error_code, record_unmeasured.error_message);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.record_unmeasured(definition text, rule text, error_code text, error_message text) IS 'Note that rows cannot be measured or, without a rule, told apart into batches, unless a value raised the error.';
 
 CREATE FUNCTION pgslo_catalog.record_unprofiled(batch pgslo_catalog.batch, error_code text, error_message text) RETURNS void
     LANGUAGE plpgsql
@@ -11231,6 +11339,10 @@ DECLARE
     promised jsonb;
     is_recounted boolean;
 BEGIN
+    IF document ? 'learns' THEN
+        document := jsonb_set(document, '{rules}',
+            pgslo_catalog.learned_rules(coalesce(document -> 'watched', '[]')) || coalesce(document -> 'rules', '[]'));
+    END IF;
     -- Not when pgslo is installed: a dump of an extension brings its own.
     INSERT INTO pgslo_catalog.secret DEFAULT VALUES ON CONFLICT DO NOTHING;
     INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, batch_name, schema_wanted, on_read, fingerprint,
@@ -11261,19 +11373,19 @@ BEGIN
     SELECT jsonb_object_agg(r.name, r.promise) INTO promised
     FROM pgslo_catalog.rule r WHERE r.definition_id = id AND r.retired_at IS NULL;
     INSERT INTO pgslo_catalog.rule AS r (definition_id, name, kind, columns, on_breach, at_least, at_most, samples, mechanism, promise, owner, description, tags, scope, measure,
-        warn_low, warn_high, reject_low, reject_high, target, span, missed_before_open, met_before_resolve, rests_on)
+        warn_low, warn_high, reject_low, reject_high, target, span, missed_before_open, met_before_resolve, rests_on, about)
     SELECT id, w ->> 'name', w ->> 'kind', ARRAY(SELECT jsonb_array_elements_text(w -> 'columns')), w ->> 'on_breach',
            (w ->> 'at_least')::numeric, (w ->> 'at_most')::bigint, coalesce((w ->> 'samples')::bigint, 10), w ->> 'mechanism', w ->> 'promise',
            w ->> 'owner', w ->> 'description', ARRAY(SELECT jsonb_array_elements_text(w -> 'tags')), coalesce(w ->> 'scope', 'row'), nullif(w -> 'measure', 'null'),
            (w ->> 'warn_low')::float8, (w ->> 'warn_high')::float8, (w ->> 'reject_low')::float8, (w ->> 'reject_high')::float8,
-           (w ->> 'target')::numeric, (w ->> 'span')::interval, coalesce((w ->> 'missed_before_open')::integer, 1), coalesce((w ->> 'met_before_resolve')::integer, 1), w -> 'rests_on'
+           (w ->> 'target')::numeric, (w ->> 'span')::interval, coalesce((w ->> 'missed_before_open')::integer, 1), coalesce((w ->> 'met_before_resolve')::integer, 1), w -> 'rests_on', w ->> 'about'
     FROM jsonb_array_elements(document -> 'rules') AS w
     ON CONFLICT (definition_id, name) DO UPDATE SET
         kind = excluded.kind, columns = excluded.columns, on_breach = excluded.on_breach, at_least = excluded.at_least, at_most = excluded.at_most,
         samples = excluded.samples, mechanism = excluded.mechanism, promise = excluded.promise, owner = excluded.owner,
         description = excluded.description, tags = excluded.tags, scope = excluded.scope, measure = excluded.measure, warn_low = excluded.warn_low, warn_high = excluded.warn_high,
         reject_low = excluded.reject_low, reject_high = excluded.reject_high,
-        target = excluded.target, span = excluded.span, missed_before_open = excluded.missed_before_open, met_before_resolve = excluded.met_before_resolve, rests_on = excluded.rests_on,
+        target = excluded.target, span = excluded.span, missed_before_open = excluded.missed_before_open, met_before_resolve = excluded.met_before_resolve, rests_on = excluded.rests_on, about = excluded.about,
         retired_at = NULL;
 
     INSERT INTO pgslo_catalog.rule_lock (rule_id) SELECT r.rule_id FROM pgslo_catalog.rule r WHERE r.definition_id = id
@@ -11377,29 +11489,40 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.register_predictions(definition_id bigint, document jsonb) IS 'Takes in what a definition says of predictions; when pairs are made in another way, they are counted anew.';
 
-CREATE FUNCTION pgslo_catalog.reject(definition text, schema_name text, table_name text, rule text, column_name text, promise text, shown text, row_key text, owner text, also text[]) RETURNS void
+CREATE FUNCTION pgslo_catalog.reject(definition text, rules text[], failed bigint, shown text, row_key text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    violated record;
 BEGIN
     -- A subscription would stop for good: the row is stored and counts as failing.
     IF pgslo_catalog.is_replica() THEN
         RETURN;
     END IF;
+    SELECT r.promise, r.about, coalesce(r.owner, d.owner) AS owner, n.nspname AS schema_name, t.relname AS table_name
+    INTO violated
+    FROM pgslo_catalog.definition d
+    JOIN pgslo_catalog.rule r USING (definition_id)
+    LEFT JOIN pg_class t ON t.oid = d.relation
+    LEFT JOIN pg_namespace n ON n.oid = t.relnamespace
+    WHERE d.name = reject.definition AND r.name = reject.rules[1];
     RAISE EXCEPTION USING
         ERRCODE = 'check_violation',
-        MESSAGE = format('new row for %s violates rule "%s"', reject.definition, reject.rule),
-        DETAIL = format('%s; the rule wants: %s. Key %s.%s', reject.shown, reject.promise, reject.row_key,
-            CASE WHEN reject.also <> '{}' THEN format(' It also violates %s.', array_to_string(reject.also, ', ')) ELSE '' END),
-        HINT = format('Write a row that keeps the rule, or ask its owner, %s.', reject.owner),
-        SCHEMA = reject.schema_name,
-        TABLE = reject.table_name,
-        COLUMN = reject.column_name,
-        CONSTRAINT = reject.rule;
+        MESSAGE = format('new row for %s violates rule "%s"', reject.definition, reject.rules[1]),
+        DETAIL = format('%s%s; the rule wants: %s. Key %s.%s',
+            CASE WHEN reject.failed > 1 THEN format('%s rows of the statement violate it, for example one with ', reject.failed) END,
+            coalesce(reject.shown, 'a row that cannot be shown'), violated.promise, coalesce(reject.row_key, 'of the row'),
+            CASE WHEN reject.rules[2:] <> '{}' THEN format(' It also violates %s.', array_to_string(reject.rules[2:], ', ')) END),
+        HINT = format('Write a row that keeps the rule, or ask its owner, %s.', coalesce(violated.owner, 'unknown')),
+        SCHEMA = coalesce(violated.schema_name, ''),
+        TABLE = coalesce(violated.table_name, ''),
+        COLUMN = coalesce(violated.about, ''),
+        CONSTRAINT = reject.rules[1];
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.reject(definition text, schema_name text, table_name text, rule text, column_name text, promise text, shown text, row_key text, owner text, also text[]) IS 'Refuse a write as a check constraint does; return where session_replication_role is replica.';
+COMMENT ON FUNCTION pgslo_catalog.reject(definition text, rules text[], failed bigint, shown text, row_key text) IS 'Refuse a write as a check constraint does, for the first of these rules; return where session_replication_role is replica.';
 
 CREATE FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) RETURNS void
     LANGUAGE plpgsql
@@ -11854,6 +11977,26 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.sample_rows(sample text[]) IS 'The rows of a sample.';
 
+CREATE FUNCTION pgslo_catalog.sampling(definition text, failure text, rule text, passes text, batch_of text[], failed bigint) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    RETURN format('SELECT pgslo_catalog.record_sample(%L, $1, %s, b.row_key, b.shown)
+        FROM (
+            SELECT %s AS raw, f.row_key, f.shown
+            FROM pgslo_new AS r CROSS JOIN LATERAL %s(r.*, $1, $2) AS f
+            WHERE NOT %s LIMIT %s
+        ) AS b',
+        sampling.definition, sampling.batch_of[2], sampling.batch_of[1], sampling.failure, sampling.passes,
+        -- Once so many are found, no further row is evaluated.
+        (SELECT least(r.samples, sampling.failed) FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)
+         WHERE d.name = sampling.definition AND r.name = sampling.rule));
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.sampling(definition text, failure text, rule text, passes text, batch_of text[], failed bigint) IS 'Return the statement that keeps some of the rows that violate rule $1 in operation $2, each with its batch.';
+
 CREATE FUNCTION pgslo_catalog.say_left(definition text, error_code text, error_message text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12254,6 +12397,18 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, presents double precision[], counts jsonb[]) IS 'How the shares of values differ from the usual ones and from those of batches that this one may be like.';
+
+CREATE FUNCTION pgslo_catalog.showing(failure text, passes text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    RETURN format('SELECT f.shown, f.row_key FROM pgslo_new AS r CROSS JOIN LATERAL %s(r.*, $1, $2) AS f WHERE NOT %s LIMIT 1',
+        showing.failure, showing.passes);
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.showing(failure text, passes text) IS 'Return the query for one row that violates rule $1 in operation $2: what is shown of it, and its key.';
 
 CREATE FUNCTION pgslo_catalog.shown(value numeric) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -13123,6 +13278,17 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[], batches text[]) IS 'Stored batches, of these or of all, that miss a rule about columns, or, for no column, about the table as a whole: one sentence a rule.';
 
+CREATE FUNCTION pgslo_catalog.unknown_batch() RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    RETURN ARRAY[$$'unknown'::text$$, 'b.raw', $$'-Infinity'::numeric$$];
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.unknown_batch() IS 'Return expressions by which every row is of the batch "unknown".';
+
 CREATE FUNCTION pgslo_catalog.unknown_is_missed(rule pgslo_catalog.rule) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -13371,7 +13537,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.warn_unsampled(definition text, rule text, error_code text) IS 'Warn the writer that no examples of failing rows were kept.';
 
-CREATE FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) RETURNS void
+CREATE FUNCTION pgslo_catalog.warn_writer(definition text, rules text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET client_min_messages TO 'warning'
@@ -13380,23 +13546,30 @@ DECLARE
     -- One warning a statement, also from a trigger that fires for every row. With a secret, or another function in the
     -- statement could set it and so silence the warning.
     statement text := md5(concat((SELECT s.value FROM pgslo_catalog.secret s), extract(epoch FROM statement_timestamp()), warn_writer.definition));
+    violated text[];
+    owner text;
 BEGIN
-    IF statement = current_setting('pgslo.warned_writer', true) THEN
+    SELECT array_agg(r.name ORDER BY u.ordinal), (array_agg(coalesce(r.owner, d.owner) ORDER BY u.ordinal))[1] INTO violated, owner
+    FROM pgslo_catalog.definition d
+    JOIN pgslo_catalog.rule r USING (definition_id)
+    JOIN unnest(warn_writer.rules) WITH ORDINALITY AS u (name, ordinal) ON u.name = r.name
+    WHERE d.name = warn_writer.definition AND r.on_breach = 'warn';
+    IF violated IS NULL OR statement = current_setting('pgslo.warned_writer', true) THEN
         RETURN;
     END IF;
     PERFORM set_config('pgslo.warned_writer', statement, true);
     RAISE WARNING USING
         ERRCODE = '01SL1',
-        MESSAGE = format('rows written to %s violate %s', warn_writer.definition, array_to_string(warn_writer.rules, ', ')),
+        MESSAGE = format('rows written to %s violate %s', warn_writer.definition, array_to_string(violated, ', ')),
         DETAIL = 'The rows were stored; readers of the guarded view are warned.',
-        HINT = format('SELECT * FROM pgslo.incident WHERE definition = %L; the owner is %s.', warn_writer.definition, warn_writer.owner),
-        SCHEMA = warn_writer.schema_name,
-        TABLE = warn_writer.table_name,
-        CONSTRAINT = warn_writer.rules[1];
+        HINT = format('SELECT * FROM pgslo.incident WHERE definition = %L; the owner is %s.', warn_writer.definition, coalesce(owner, 'unknown')),
+        SCHEMA = split_part(warn_writer.definition, '.', 1),
+        TABLE = substr(warn_writer.definition, strpos(warn_writer.definition, '.') + 1),
+        CONSTRAINT = violated[1];
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) IS 'Tells the writer, at most once a statement and without values.';
+COMMENT ON FUNCTION pgslo_catalog.warn_writer(definition text, rules text[]) IS 'Tell the writer, at most once a statement and without values, which of these rules that warn are violated.';
 
 CREATE FUNCTION pgslo_catalog.was_reported(what text) RETURNS boolean
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -16146,6 +16319,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.count_failing(definition pgslo_catalog.defi
 
 REVOKE ALL ON FUNCTION pgslo_catalog.count_unknown(definition pgslo_catalog.definition, rule pgslo_catalog.rule) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.counting(rows text, batch_of text[], columns text[], sums text[], sample text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.cut_texts() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.day_of_check() FROM PUBLIC;
@@ -16172,7 +16349,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definit
 
 REVOKE ALL ON FUNCTION pgslo_catalog.enough_batches() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.error_excerpt(definition text, columns text[], error_code text, error_message text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.error_excerpt(definition text, rule text, error_code text, error_message text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.error_said(is_gated boolean, error_code text, error_message text) FROM PUBLIC;
 
@@ -16360,6 +16537,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.last_place(definition pgslo_catalog.definit
 
 REVOKE ALL ON FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.learned_rules(watched jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.least_batches() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.leave_room(room text) FROM PUBLIC;
@@ -16424,6 +16603,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.name_missed(definition_id bigint) FROM PUBL
 
 REVOKE ALL ON FUNCTION pgslo_catalog.name_of(definition pgslo_catalog.definition, batch text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.names_of(batches pgslo_catalog.measured[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.native_fault(relation regclass, rests_on jsonb, OUT said text, OUT to_do text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.need_history(definition text) FROM PUBLIC;
@@ -16474,6 +16655,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.part_places(definition pgslo_catalog.defini
 
 REVOKE ALL ON FUNCTION pgslo_catalog.parts_of(type regtype) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.passing_singly(failure text, rule text, operation text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.pin_number(name text, number oid) FROM PUBLIC;
@@ -16485,6 +16668,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.pin_parts(relation regclass) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.pin_table(definition pgslo_catalog.definition, function text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.place_of_check() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.places_of(batches pgslo_catalog.measured[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.plan_reads_again() FROM PUBLIC;
 
@@ -16532,7 +16717,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batc
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_news(parts bigint[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, row_image record, rules text[], shown text[], old_key text[], changed text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, old_row record, row_image record, rules text[], shown text[], old_key text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_raising(definition text, rule pgslo_catalog.rule, batch pgslo_catalog.batch, said text) FROM PUBLIC;
 
@@ -16547,6 +16732,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_statement(definition text, operation
 REVOKE ALL ON FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_unjudged(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.record_unmeasured(definition text, rule text, error_code text, error_message text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_unprofiled(batch pgslo_catalog.batch, error_code text, error_message text) FROM PUBLIC;
 
@@ -16568,7 +16755,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.register(document jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.register_predictions(definition_id bigint, document jsonb) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.reject(definition text, schema_name text, table_name text, rule text, column_name text, promise text, shown text, row_key text, owner text, also text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.reject(definition text, rules text[], failed bigint, shown text, row_key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) FROM PUBLIC;
 
@@ -16600,6 +16787,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.sample_mask(rows bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.sample_rows(sample text[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.sampling(definition text, failure text, rule text, passes text, batch_of text[], failed bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.say_left(definition text, error_code text, error_message text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.say_problem(definition text, told pgslo_catalog.found_problem, mode text) FROM PUBLIC;
@@ -16629,6 +16818,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.share_below(grid double precision[], value 
 REVOKE ALL ON FUNCTION pgslo_catalog.share_shown(part numeric, whole numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, presents double precision[], counts jsonb[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.showing(failure text, passes text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.shown(value numeric) FROM PUBLIC;
 
@@ -16702,6 +16893,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns tex
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[], batches text[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.unknown_batch() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.unknown_is_missed(rule pgslo_catalog.rule) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unmeasured(batch pgslo_catalog.batch, measure jsonb) FROM PUBLIC;
@@ -16730,7 +16923,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.warn_unjudged(definition text, rules text[]
 
 REVOKE ALL ON FUNCTION pgslo_catalog.warn_unsampled(definition text, rule text, error_code text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.warn_writer(definition text, schema_name text, table_name text, rules text[], owner text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.warn_writer(definition text, rules text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.was_reported(what text) FROM PUBLIC;
 

@@ -1,6 +1,24 @@
 -- What apply tells the runtime about a definition.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.learned_rules(watched jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT jsonb_agg(jsonb_build_object(
+        'name', l.name, 'kind', 'learned', 'columns', l.columns, 'on_breach', 'warn', 'samples', 0, 'mechanism', 'at close',
+        'promise', l.promise, 'scope', 'batch', 'measure', jsonb_build_object('from', 'learned')) ORDER BY l.ordinal NULLS LAST)
+    FROM (
+        SELECT (w.about ->> 'name') || '_learned' AS name, jsonb_build_array(w.about -> 'name') AS columns,
+               (w.about ->> 'name') || ' as its history has it' AS promise, w.ordinal
+        FROM jsonb_array_elements(learned_rules.watched) WITH ORDINALITY AS w (about, ordinal)
+        UNION ALL
+        SELECT 'learned', '[]', 'rows as many, and as different, as the table''s history has them', NULL
+    ) AS l
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.learned_rules(jsonb) IS
+    'Return the rules whose bounds are learned: one for each column that is watched, and one for the table.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.register(document jsonb) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -11,6 +29,10 @@ DECLARE
     promised jsonb;
     is_recounted boolean;
 BEGIN
+    IF document ? 'learns' THEN
+        document := jsonb_set(document, '{rules}',
+            pgslo_catalog.learned_rules(coalesce(document -> 'watched', '[]')) || coalesce(document -> 'rules', '[]'));
+    END IF;
     -- Not when pgslo is installed: a dump of an extension brings its own.
     INSERT INTO pgslo_catalog.secret DEFAULT VALUES ON CONFLICT DO NOTHING;
     INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, batch_name, schema_wanted, on_read, fingerprint,
@@ -41,19 +63,19 @@ BEGIN
     SELECT jsonb_object_agg(r.name, r.promise) INTO promised
     FROM pgslo_catalog.rule r WHERE r.definition_id = id AND r.retired_at IS NULL;
     INSERT INTO pgslo_catalog.rule AS r (definition_id, name, kind, columns, on_breach, at_least, at_most, samples, mechanism, promise, owner, description, tags, scope, measure,
-        warn_low, warn_high, reject_low, reject_high, target, span, missed_before_open, met_before_resolve, rests_on)
+        warn_low, warn_high, reject_low, reject_high, target, span, missed_before_open, met_before_resolve, rests_on, about)
     SELECT id, w ->> 'name', w ->> 'kind', ARRAY(SELECT jsonb_array_elements_text(w -> 'columns')), w ->> 'on_breach',
            (w ->> 'at_least')::numeric, (w ->> 'at_most')::bigint, coalesce((w ->> 'samples')::bigint, 10), w ->> 'mechanism', w ->> 'promise',
            w ->> 'owner', w ->> 'description', ARRAY(SELECT jsonb_array_elements_text(w -> 'tags')), coalesce(w ->> 'scope', 'row'), nullif(w -> 'measure', 'null'),
            (w ->> 'warn_low')::float8, (w ->> 'warn_high')::float8, (w ->> 'reject_low')::float8, (w ->> 'reject_high')::float8,
-           (w ->> 'target')::numeric, (w ->> 'span')::interval, coalesce((w ->> 'missed_before_open')::integer, 1), coalesce((w ->> 'met_before_resolve')::integer, 1), w -> 'rests_on'
+           (w ->> 'target')::numeric, (w ->> 'span')::interval, coalesce((w ->> 'missed_before_open')::integer, 1), coalesce((w ->> 'met_before_resolve')::integer, 1), w -> 'rests_on', w ->> 'about'
     FROM jsonb_array_elements(document -> 'rules') AS w
     ON CONFLICT (definition_id, name) DO UPDATE SET
         kind = excluded.kind, columns = excluded.columns, on_breach = excluded.on_breach, at_least = excluded.at_least, at_most = excluded.at_most,
         samples = excluded.samples, mechanism = excluded.mechanism, promise = excluded.promise, owner = excluded.owner,
         description = excluded.description, tags = excluded.tags, scope = excluded.scope, measure = excluded.measure, warn_low = excluded.warn_low, warn_high = excluded.warn_high,
         reject_low = excluded.reject_low, reject_high = excluded.reject_high,
-        target = excluded.target, span = excluded.span, missed_before_open = excluded.missed_before_open, met_before_resolve = excluded.met_before_resolve, rests_on = excluded.rests_on,
+        target = excluded.target, span = excluded.span, missed_before_open = excluded.missed_before_open, met_before_resolve = excluded.met_before_resolve, rests_on = excluded.rests_on, about = excluded.about,
         retired_at = NULL;
 
     INSERT INTO pgslo_catalog.rule_lock (rule_id) SELECT r.rule_id FROM pgslo_catalog.rule r WHERE r.definition_id = id

@@ -326,17 +326,24 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.key_excerpt(text, text, text[], text[]) IS 'Return the key of a failing row for the writer, without values if one of them must not be seen.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.error_excerpt(definition text, columns text[], error_code text, error_message text) RETURNS text
+CREATE OR REPLACE FUNCTION pgslo_catalog.error_excerpt(definition text, rule text, error_code text, error_message text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+DECLARE
+    -- What is kept is for stewards; an error is for the writer, who may lack the right to read.
+    columns text[] := (
+        SELECT CASE WHEN r.on_breach = 'reject' THEN r.columns ELSE '{}' END
+        FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)
+        WHERE d.name = error_excerpt.definition AND r.name = error_excerpt.rule);
 BEGIN
     RETURN format('its condition raises: %s', CASE
-        WHEN pgslo_catalog.visible(error_excerpt.definition, NULL, error_excerpt.columns) @> error_excerpt.columns THEN error_excerpt.error_message
+        WHEN columns = '{}' OR pgslo_catalog.visible(error_excerpt.definition, NULL, columns) @> columns THEN error_excerpt.error_message
         ELSE pgslo_catalog.error_said(true, error_excerpt.error_code, error_excerpt.error_message) END);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.error_excerpt(text, text[], text, text) IS 'Return the error that a row raised for the writer, without its message if that may hold what must not be seen.';
+COMMENT ON FUNCTION pgslo_catalog.error_excerpt(text, text, text, text) IS
+    'Return the error that a row raised in a rule: for the writer, where the rule rejects rows, without a message that may hold what must not be seen.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.may_count(relation oid, columns text[]) RETURNS boolean
 LANGUAGE plpgsql STABLE

@@ -211,6 +211,21 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.record_break(text, text, text, text) IS 'Notes that a rule can no longer be judged, once; without a rule, that rows cannot be told apart into batches. Warns of an error of the moment.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.record_unmeasured(definition text, rule text, error_code text, error_message text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- A value that a sum or a batch cannot be made of is a fault of its row, not of the table.
+    IF record_unmeasured.error_code NOT LIKE '22%' THEN
+        PERFORM pgslo_catalog.record_break(record_unmeasured.definition, record_unmeasured.rule,
+            record_unmeasured.error_code, record_unmeasured.error_message);
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.record_unmeasured(text, text, text, text) IS
+    'Note that rows cannot be measured or, without a rule, told apart into batches, unless a value raised the error.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_lost(
     definition text, rules text[], batches text[], places numeric[], error_code text, error_message text
 ) RETURNS void

@@ -98,8 +98,8 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.columns_of(regclass) IS 'Number and name of each column, in order, and the number of its table: a restored dump has others.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_quarantine(
-    definition text, relation regclass, operation text, row_key text, row_image record,
-    rules text[], shown text[], old_key text[], changed text[]
+    definition text, relation regclass, operation text, row_key text, old_row record, row_image record,
+    rules text[], shown text[], old_key text[]
 ) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -129,12 +129,13 @@ BEGIN
     INSERT INTO pgslo_catalog.quarantine (definition_id, relation, columns, operation, row_key, image, image_text, old_key, changed, reasons)
     SELECT d.definition_id, record_quarantine.relation, pgslo_catalog.columns_of(record_quarantine.relation), record_quarantine.operation, record_quarantine.row_key, by_column, concat(row_image),
            (SELECT jsonb_object_agg(k.name, k.value) FROM unnest(d.key_columns, record_quarantine.old_key) AS k (name, value) WHERE record_quarantine.old_key IS NOT NULL),
-           record_quarantine.changed,
+           CASE WHEN record_quarantine.operation = 'UPDATE'
+                THEN pgslo_catalog.changed_columns(record_quarantine.relation, record_quarantine.old_row, record_quarantine.row_image) END,
            (SELECT jsonb_agg(jsonb_build_object('rule', r.name, 'promise', r.promise, 'shown', n.shown) ORDER BY n.ordinal)
             FROM unnest(record_quarantine.rules, record_quarantine.shown) WITH ORDINALITY AS n (name, shown, ordinal)
             JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.name = n.name)
     FROM pgslo_catalog.definition d WHERE d.name = record_quarantine.definition;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.record_quarantine(text, regclass, text, text, record, text[], text[], text[], text[])
-    IS 'Keep a row that is not stored in its table, whole, with every reason; changed: the columns that an UPDATE changes.';
+COMMENT ON FUNCTION pgslo_catalog.record_quarantine(text, regclass, text, text, record, record, text[], text[], text[])
+    IS 'Keep a row that is not stored in its table, whole, with every reason and the columns that an UPDATE changes.';

@@ -142,9 +142,7 @@ BEGIN
         RETURN;
     END IF;
     PERFORM pgslo_catalog.open_incident(rule, pgslo_catalog.day_of_check(), pgslo_catalog.place_of_check());
-    IF rule.on_breach = 'warn' THEN
-        PERFORM pgslo_catalog.warn_writer(about.name, split_part(about.name, '.', 1), substr(about.name, strpos(about.name, '.') + 1), ARRAY[rule.name], coalesce(rule.owner, about.owner, 'unknown'));
-    END IF;
+    PERFORM pgslo_catalog.warn_writer(about.name, ARRAY[rule.name]);
 EXCEPTION
     WHEN serialization_failure THEN
         RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.

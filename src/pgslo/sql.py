@@ -23,6 +23,12 @@ from pgslo.keywords import RESERVED
 #: Quotes every generated function body; no value may contain it, or the body would end there.
 BODY_QUOTE = "$pgslo$"
 
+#: Lines of generated SQL end before this many characters, where they can.
+_WIDTH = 118
+
+#: Quotes SQL inside of such a body.
+_INNER_QUOTE = "$sql$"
+
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*\Z")
 
 
@@ -122,9 +128,34 @@ def _refuse_body_quote(text: str) -> None:
         )
 
 
+def quoted(part: Sql) -> Sql:
+    """SQL as a text constant that a function runs; it reads as it is where its own quote allows.
+
+    Raises:
+        UnsafeSql: It holds a NUL character or the body quote.
+    """
+    text = literal(part.text)
+    return text if _INNER_QUOTE in part.text else Sql(f"{_INNER_QUOTE}{part.text}{_INNER_QUOTE}")
+
+
 def join(separator: str, parts: Iterable[Sql]) -> Sql:
     """The parts with a separator such as ``", "`` between them."""
     return Sql(separator.join(part.text for part in parts))
+
+
+def listed(parts: Iterable[Sql], indent: int) -> Sql:
+    """The parts with commas between them, on as many lines as they need.
+
+    Args:
+        parts: What is listed.
+        indent: Blanks at the beginning of each further line.
+    """
+    lines = [""]
+    for part in parts:
+        if lines[-1] and indent + len(lines[-1]) + len(part.text) > _WIDTH:
+            lines.append("")
+        lines[-1] += f"{part.text}, "
+    return Sql(f"\n{' ' * indent}".join(line.rstrip() for line in lines).rstrip(","))
 
 
 def render(template: str, context: Any) -> Sql:

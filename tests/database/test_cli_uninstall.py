@@ -306,7 +306,7 @@ def test_a_row_that_comes_into_quarantine_meanwhile_is_not_lost(
             "function features.mine()",
         ),
         (
-            "CREATE TRIGGER mine AFTER INSERT ON features.users FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__stats__write_row()",
+            "CREATE TRIGGER mine AFTER INSERT ON features.users FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__stats__row_written()",
             "trigger mine on table features.users",
         ),
         ("CREATE TABLE pgslo_gen.mine (id integer)", "table pgslo_gen.mine"),

@@ -256,9 +256,9 @@ def test_a_stranger_can_call_nothing_that_writes(guarded: Connection, role: Role
         "pgslo_catalog.record_sample('features.example', 'r_flag', 'b', 'k', 'x')",
         "pgslo_catalog.record_break('features.example', 'r_flag', '22000', 'x')",
         "pgslo_catalog.record_repair('features.example', 'r', 'c', 'k', 'a', 'b')",
-        "pgslo_catalog.record_quarantine('features.example', 'features.example', 'INSERT', 'k', ROW(1), '{r_flag}', '{x}', NULL, NULL)",
-        "pgslo_catalog.reject('features.example', 's', 't', 'r', 'c', 'p', 's', 'k', 'o', '{}')",
-        "pgslo_catalog.warn_writer('features.example', 's', 't', '{r}', 'o')",
+        "pgslo_catalog.record_quarantine('features.example', 'features.example', 'INSERT', 'k', ROW(1), ROW(1), '{r_flag}', '{x}', NULL)",
+        "pgslo_catalog.reject('features.example', '{r}', 1, 's', 'k')",
+        "pgslo_catalog.warn_writer('features.example', '{r}')",
         "pgslo_catalog.problem('features.example', '{warn}')",
         "pgslo_catalog.open_left_over()",
     ):

@@ -67,6 +67,7 @@ _FIELDS = (
     "reads",
     "pairs",
     "watched",
+    "learns",
     "rules",
     "tasks",
 )
@@ -79,7 +80,11 @@ def registration(table: TableContext, so_far: Part) -> Part:
 
 def _artifact(table: TableContext, so_far: Part) -> Artifact:
     definition = table.definition
-    said = {**_stated(table), **so_far.registered, "rules": _in_order(definition, so_far.rules)}
+    # The runtime makes rules for what it learns: one for each column that is watched, and one for the table.
+    stated = tuple(one for one in so_far.rules if one["kind"] != "learned")
+    said = {**_stated(table), **so_far.registered, "rules": _in_order(definition, stated)}
+    if len(stated) < len(so_far.rules):
+        said["learns"] = True
     if so_far.tallies:
         said["tallies"] = [tally.name for tally in so_far.tallies]
     told = {name: said[name] for name in _FIELDS if name in said}
@@ -126,9 +131,9 @@ def _stated(table: TableContext) -> dict[str, Any]:
 
 
 def _in_order(definition: Definition, told: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:
-    """Rules whose bounds are learned, then the others as the definition has them, then assertions."""
+    """Rules as the definition has them, then assertions."""
     place = {rule.name: n for n, rule in enumerate((*definition.rules, *definition.assertions))}
-    return sorted(told, key=lambda one: -1 if one["kind"] == "learned" else place[one["name"]])
+    return sorted(told, key=lambda one: place[one["name"]])
 
 
 def _task(task: rules.Task) -> dict[str, Any]:

@@ -40,6 +40,8 @@ def rule(choice: Choice, *, scope: str = "row", measured: Mapping[str, Any] = _U
         "tags": stated.tags,
         "scope": None if scope == "row" else scope,
     }
+    if stated.on_breach == "reject" and stated.column is not None:
+        told["about"] = stated.column
     if choice.rests_on is not None:
         told["rests_on"] = choice.rests_on
     told |= measured

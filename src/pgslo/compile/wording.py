@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 
 from pgslo.definition import rules
 from pgslo.definition.rules import assertions
+
+#: Comments end before this many characters, where they can.
+_WIDTH = 114
 
 
 def promise(rule: rules.Rule) -> str:
@@ -73,6 +77,12 @@ def _promise(rule: rules.Rule) -> str:
             return f"{rule.column or 'the row'}: {wanted[:1].lower()}{wanted[1:].rstrip('.')}"
         case _:
             raise AssertionError(rule.kind)
+
+
+def comment(text: str) -> str:
+    """Text for a comment that begins with ``--``, on as many lines as it needs."""
+    lines = textwrap.wrap(one_line(text), _WIDTH, break_long_words=False, break_on_hyphens=False)
+    return "\n--   ".join(lines)
 
 
 def one_line(text: str) -> str:

@@ -199,7 +199,7 @@ def settings_of(world) -> list[tuple[str, bool]]:
         "superuser",
         """
         SELECT p.proname, EXISTS (SELECT FROM unnest(p.proconfig) AS c (one) WHERE c.one ILIKE 'timezone=%')
-        FROM pg_proc p WHERE p.pronamespace = 'pgslo_gen'::regnamespace AND p.proname ~ '(write|quarantine|repair)'
+        FROM pg_proc p WHERE p.pronamespace = 'pgslo_gen'::regnamespace AND p.proname ~ '(written|quarantine|repair)'
         ORDER BY 1
         """,
     )
@@ -208,11 +208,11 @@ def settings_of(world) -> list[tuple[str, bool]]:
 def test_functions_without_such_a_condition_do_not_pay_for_it(world):
     world.run("installer", ZONED)
     z(world, "ts IS NULL OR other IS NULL OR ts >= other", "writes: stream")
-    assert settings_of(world) == [("features__z__write_row", False)]
+    assert settings_of(world) == [("features__z__row_written", False)]
     z(world, "f BETWEEN 0 AND 1 AND c <> 'x' AND length(c) < 100", "writes: stream")
-    assert settings_of(world) == [("features__z__write_row", False)]
+    assert settings_of(world) == [("features__z__row_written", False)]
     z(world, "ts::date = day", "writes: stream")
-    assert settings_of(world) == [("features__z__write_row", True)]
+    assert settings_of(world) == [("features__z__row_written", True)]
 
 
 def test_rows_are_quarantined_repaired_and_put_into_batches_alike_in_every_session(world):

@@ -215,7 +215,7 @@ def _source(held: Sequence[Held], definition: Definition) -> Sql:
         for column in touch.relation.columns
         if column.name in touch.columns
     }
-    return Sql(wording.one_line(f"the definition of {definition.name} with {', '.join(sorted(read))}"))
+    return Sql(wording.comment(f"the definition of {definition.name} with {', '.join(sorted(read))}"))
 
 
 def _settings(held: Sequence[Held], table: TableContext) -> frozenset[Settings]:

@@ -81,10 +81,9 @@ class _CountApart:
 
 @dataclass(frozen=True)
 class CountedApart:
-    """What counts batches where a sum raises an error for a row: some rows or all of the table, and each sum by itself."""
+    """What counts batches where a sum raises an error for a row: each sum by itself."""
 
     open: Sql
-    open_all: Sql
     count: Sql
 
 
@@ -121,11 +120,11 @@ def count(
         batch_raw=table.batching.raw_row,
         batch_name=sql.render("batch_first_name", _Value(name)) if is_limited else name,
         batch_place=table.batching.place,
-        present=sql.join(
-            ", ",
+        present=sql.listed(
             (sql.render("count_present", _Column(sql.identifier(one.column.name))) for one in columns),
+            _INDENT,
         ),
-        tallies=sql.join(", ", (sql.render("count_tally", _Value(one.value)) for one in tallies)),
+        tallies=sql.listed((total(one) for one in tallies), _INDENT),
         failed=sql.join(
             _NEXT_LINE,
             (sql.render("count_failing", _Passes(passes(rule, table.subject, ROW))) for rule in judged),
@@ -135,6 +134,11 @@ def count(
         source=source,
     )
     return sql.render("count_batches", context)
+
+
+def total(tally: Tally) -> Sql:
+    """A sum over the rows of a batch."""
+    return sql.render("count_tally", _Value(tally.value))
 
 
 def cursors(tallies: tuple[Tally, ...]) -> tuple[Sql, ...]:
@@ -157,22 +161,17 @@ def apart(
         table: The definition and its table.
         columns: Whose values are counted.
         tallies: Sums over the rows.
-        rows: The rows, or some rows of the table.
+        rows: The rows, in the words of a FROM clause.
         sample: What is sampled of them.
         raised: In a trigger, what a row adds to the rows for which a sum raises an error.
     """
     if not any(one.reads for one in tallies):
         return ()
-    values = sql.join(", ", (one.value for one in tallies))
-    opened = [
-        sql.render(
-            "open_counted", _Open(source, values, count(table, columns, (), source, (), sample=sample))
-        )
-        for source in (rows, Sql(f"{table.qualified} AS r"))
-    ]
+    values = sql.listed((one.value for one in tallies), _INDENT)
+    plain = count(table, columns, (), rows, (), sample=sample)
     context = _CountApart(
         values=values,
-        plain=sql.join(", ", (sql.literal(None) if one.reads else one.value for one in tallies)),
+        plain=sql.listed((sql.literal(None) if one.reads else one.value for one in tallies), _INDENT),
         raising=tuple(
             _Raising(sql.literal(ordinal), sql.literal(len(tallies) + ordinal), one.value)
             for ordinal, one in enumerate(tallies, start=1)
@@ -185,7 +184,8 @@ def apart(
         batch_name=table.batching.name,
         batch_place=table.batching.place,
     )
-    return (CountedApart(opened[0], opened[1], sql.render("count_apart", context)),)
+    opened = sql.render("open_counted", _Open(rows, values, plain))
+    return (CountedApart(opened, sql.render("count_apart", context)),)
 
 
 def one() -> Sql:
@@ -193,5 +193,7 @@ def one() -> Sql:
     return sql.render("tally_one", Nothing())
 
 
+#: Where further lines of a list of the query begin.
+_INDENT = 23
 #: Rules stand one below the other, as their author wrote them.
-_NEXT_LINE = ",\n" + " " * 23
+_NEXT_LINE = ",\n" + " " * _INDENT

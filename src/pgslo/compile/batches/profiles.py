@@ -20,6 +20,10 @@ Kind = Literal["number", "time", "text"]
 
 #: Name of the learned rule about the table as a whole: its rows, and whether they can be measured at all.
 TABLE_RULE = "learned"
+#: Where further lines of a list of values begin.
+_INDENT = 27
+#: The variable that holds the mask.
+_MASK = Sql("mask")
 _WHOLE_NUMBERS = {"smallint", "integer", "bigint"}
 #: Values of these are long, have no form in text that every session prints alike, or both: only their presence counts.
 _OPAQUE = {"bytea", "json", "jsonb", "xml", "tsvector", "tsquery", "money", "interval"}
@@ -43,10 +47,17 @@ class _Values:
 
 @dataclass(frozen=True)
 class Sampled:
-    """A hash that chooses the rows of a sample, and their values as text."""
+    """What is sampled of rows.
+
+    Attributes:
+        entity: A hash that chooses the rows.
+        cells: The same as text, and then the row's values.
+        mask: The bits of the hash that have to be 0.
+    """
 
     entity: Sql
-    values: Sql
+    cells: Sql
+    mask: Sql
 
 
 @dataclass(frozen=True)
@@ -120,10 +131,11 @@ def learned(columns: tuple[Watched, ...]) -> tuple[dict[str, object], ...]:
     )
 
 
-def sampled(table: TableContext, columns: tuple[Watched, ...]) -> Sampled:
-    """A hash of what a row is about, and its values as text."""
-    values = (_sampled_value(one) for one in columns)
-    return Sampled(_entity(table, columns), sql.join("", (Sql(f", {value}") for value in values)))
+def sampled(table: TableContext, columns: tuple[Watched, ...], *, mask: Sql = _MASK) -> Sampled:
+    """What is sampled of rows, where the mask is called so."""
+    entity = _entity(table, columns)
+    cells = (texts.text_of(entity, plain=True), *(_sampled_value(one) for one in columns))
+    return Sampled(entity, sql.listed(cells, _INDENT), mask)
 
 
 def _sampled_value(one: Watched) -> Sql:
@@ -131,9 +143,9 @@ def _sampled_value(one: Watched) -> Sql:
     return sql.render(f"sample_{_form(one)}", value)
 
 
-def sample(table: TableContext, columns: tuple[Watched, ...]) -> Sql:
+def sample(table: TableContext, columns: tuple[Watched, ...], *, mask: Sql = _MASK) -> Sql:
     """Return what is sampled of the rows that are counted."""
-    return sql.render("sample_within", sampled(table, columns))
+    return sql.render("sample_within", sampled(table, columns, mask=mask))
 
 
 def _form(one: Watched) -> str:

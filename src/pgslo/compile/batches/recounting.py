@@ -22,7 +22,6 @@ class _Recount:
     function: Sql
     cursors: tuple[Sql, ...]
     count: Sql
-    count_all: Sql
     apart: tuple[CountedApart, ...]
     undoing: tuple[Undoing, ...]
 
@@ -62,13 +61,12 @@ def recount(
         bounded = sql.render("recount_source_named", _SourceNamed(table.qualified, named))
     else:
         bounded = sql.render("recount_source_every" if batch.every is not None else "recount_source", place)
-    sampled, whole = sample(table, columns), Sql(f"{table.qualified} AS r")
+    sampled = sample(table, columns)
     context = _Recount(
         source=table.source(),
         function=sql.identifier(naming.GENERATED_SCHEMA, name),
         cursors=cursors(tallies),
         count=count(table, columns, tallies, bounded, (), sample=sampled),
-        count_all=count(table, columns, tallies, whole, (), sample=sampled),
         apart=apart(table, columns, tallies, bounded, sample=sampled),
         undoing=table.undoing,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass, replace
+from typing import Any
 
 from pgslo import naming, sql
 from pgslo.compile.artifact import Artifact
@@ -11,7 +12,7 @@ from pgslo.compile.batches import counting, profiles
 from pgslo.compile.batches.profiles import Watched
 from pgslo.compile.batches.recounting import recount
 from pgslo.compile.part import Part, Tally
-from pgslo.compile.rows.described import Described, Header, described, header, judge_row, with_breach
+from pgslo.compile.rows.described import Described, Header, described, failure, header, names, refuses
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import ROW
 from pgslo.definition import rules
@@ -27,37 +28,43 @@ class _Refusing:
 
 
 @dataclass(frozen=True)
-class _Statement(Header):
-    table_rule: Sql
-    operation: Sql
+class _Counted(Header):
+    """What both the rows that come and those that go are counted by."""
+
     rule_names: Sql
-    rule_count: Sql
     column_names: Sql
     tally_names: Sql
+    sums: Sql
+    batch_of: Sql
     cursors: tuple[Sql, ...]
     count: Sql
-    count_measures: Sql
     apart: tuple[counting.CountedApart, ...]
-    sampling: tuple[profiles.Sampled, ...]
-    rules: tuple[Described, ...]
-    judge: Sql
-    rejecting: tuple[Described, ...]
-    noting: tuple[Described, ...]
-    refusing: tuple[_Refusing, ...]
-    refusing_names: Sql
-    warned: Sql
+    refusing_batches: tuple[_Refusing, ...]
 
 
 @dataclass(frozen=True)
-class _Taken(Header):
-    rule_names: Sql
-    column_names: Sql
-    tally_names: Sql
-    cursors: tuple[Sql, ...]
-    count: Sql
-    count_measures: Sql
-    apart: tuple[counting.CountedApart, ...]
-    refusing: tuple[_Refusing, ...]
+class _Written(_Counted):
+    """What a statement adds.
+
+    Attributes:
+        table_rule: The name of the rule about the table as a whole.
+        rejecting: How many of the rules reject a row; they come first.
+        refusing: How many of them refuse a row or a statement.
+        failure: The name of the function that says what of a row violates a rule.
+    """
+
+    table_rule: Sql
+    operation: Sql
+    sampling: tuple[profiles.Sampled, ...]
+    rules: tuple[Described, ...]
+    rejecting: Sql
+    refusing: Sql
+    failure: Sql
+
+
+@dataclass(frozen=True)
+class _Removed(_Counted):
+    sample: Sql
 
 
 def statements(table: TableContext, so_far: Part) -> Part:
@@ -79,7 +86,7 @@ def statements(table: TableContext, so_far: Part) -> Part:
     if mode == "bulk":
         if profiled or judged:
             if of_row:
-                made += triggers.taken()
+                made += triggers.removed()
             made += [*triggers.written(updates=of_row or bool(judged)), *triggers.emptied()]
     elif judged:
         # What a stream comes to is counted from the table when a batch closes: a statement has one row.
@@ -113,92 +120,86 @@ class _Triggers:
     def written(self, *, updates: bool) -> list[Artifact]:
         """What a statement adds: one pass judges every rule and measures the batches."""
         table = self.table
-        function = table.function_name("write_statement")
-        judge = table.function_name("judge_written")
-        judged = described(table, self.judged, ROW)
-        warned = with_breach(self.judged, judged, "warn")
-        context = _Statement(
-            **header(table, function, ROW, self.judged),
+        function, failing = table.function_name("written"), table.function_name("failure")
+        # Those that reject a row first, then those that refuse what the batch comes to.
+        judged = tuple(sorted(self.judged, key=lambda rule: (rule.on_breach != "reject", not refuses(rule))))
+        of_rows = described(table, judged, ROW)
+        context = _Written(
+            **header(table, function, ROW, judged),
+            **self._counted("pgslo_new", judged, sample=_NO_SAMPLE, raised=counting.one(), names_first=True),
+            rule_names=names(of_rows),
             table_rule=sql.literal(profiles.TABLE_RULE),
             operation=Sql('lower(TG_OP COLLATE "C")' if table.writes.mode == "bulk" else "'judged'"),
-            rule_names=_names(judged),
-            rule_count=sql.literal(len(judged)),
-            column_names=_texts(one.column.name for one in self.columns),
-            tally_names=_texts(one.name for one in self.tallies),
-            count=counting.count(
-                table,
-                self.columns,
-                self.tallies,
-                _NEW_ROWS,
-                self.judged,
-                sample=_NO_SAMPLE,
-                names_first=True,
-            ),
-            cursors=counting.cursors(self.tallies),
-            count_measures=counting.count(
-                table, self.columns, self.tallies, _NEW_ROWS, (), sample=_NO_SAMPLE
-            ),
-            apart=counting.apart(
-                table, self.columns, self.tallies, _NEW_ROWS, sample=_NO_SAMPLE, raised=counting.one()
-            ),
             sampling=(profiles.sampled(table, self.columns),) if self.profiled else (),
-            rules=judged,
-            judge=sql.identifier(naming.GENERATED_SCHEMA, judge),
-            rejecting=with_breach(self.judged, judged, "reject"),
-            noting=with_breach(self.judged, judged, "warn", "flag"),
-            refusing=(_Refusing(),) if self.refuses else (),
-            refusing_names=_names(with_breach(self.judged, judged, "reject")),
-            warned=_names(warned),
+            rules=of_rows,
+            rejecting=sql.literal(sum(rule.on_breach == "reject" for rule in judged)),
+            refusing=sql.literal(sum(refuses(rule) for rule in judged)),
+            failure=sql.literal(str(sql.identifier(naming.GENERATED_SCHEMA, failing))),
         )
         reason = "one pass over all rows of a statement judges every rule and measures its batches"
         if not self.profiled:
             reason = "one pass over all rows of a statement counts every rule"
         events = [(naming.MEASURE_ORDER, "measure", event) for event in ("INSERT", "UPDATE")]
         return [
-            *((judge_row(table, judge, self.judged, judged),) if self.judged else ()),
+            *((failure(table, failing, judged),) if judged else ()),
             table.function(
                 function,
-                sql.render("write_statement", context),
+                sql.render("written", context),
                 reason,
                 settings=self._settings(),
             ),
             *self._attached(function, "trigger_statement", events if updates else events[:1]),
         ]
 
-    def taken(self) -> list[Artifact]:
+    def removed(self) -> list[Artifact]:
         """What a statement takes away, with the rules that the rows failed."""
         table = self.table
-        function = table.function_name("take_measure")
+        function = table.function_name("removed")
         sample = profiles.sample(table, self.columns) if self.profiled else _NO_SAMPLE
-        context = _Taken(
+        later = profiles.sample(table, self.columns, mask=_FIRST) if self.profiled else _NO_SAMPLE
+        raised = sql.render("taken_raised", counting.Nothing())
+        context = _Removed(
             **header(table, function, ROW, self.judged),
+            **self._counted("pgslo_old", self.judged, sample=sample, raised=raised),
             rule_names=_texts(rule.name for rule in self.judged),
-            column_names=_texts(one.column.name for one in self.columns),
-            tally_names=_texts(one.name for one in self.tallies),
-            cursors=counting.cursors(self.tallies),
-            count=counting.count(table, self.columns, self.tallies, _OLD_ROWS, self.judged, sample=sample),
-            count_measures=counting.count(table, self.columns, self.tallies, _OLD_ROWS, (), sample=sample),
-            apart=counting.apart(
-                table,
-                self.columns,
-                self.tallies,
-                _OLD_ROWS,
-                sample=sample,
-                raised=sql.render("taken_raised", counting.Nothing()),
-            ),
-            refusing=(_Refusing(),) if self.refuses else (),
+            sample=sql.quoted(later),
         )
         # Before what an UPDATE wrote is judged: a row that it mends must not count as failing any more.
         events = [(naming.TAKEN_ORDER, "taken", event) for event in ("UPDATE", "DELETE")]
         return [
             table.function(
                 function,
-                sql.render("take_measure", context),
+                sql.render("removed", context),
                 "what a statement takes away is taken from its batches",
                 settings=self._settings(),
             ),
             *self._attached(function, "trigger_taken", events),
         ]
+
+    def _counted(
+        self,
+        rows: str,
+        judged: tuple[rules.Rule, ...],
+        *,
+        sample: Sql,
+        raised: Sql,
+        names_first: bool = False,
+    ) -> dict[str, Any]:
+        """The fields of :class:`_Counted` about these rows."""
+        table, source = self.table, Sql(f"{rows} AS r")
+        batch = (table.batching.raw_row, table.batching.name, table.batching.place)
+        return {
+            "column_names": _texts(one.column.name for one in self.columns),
+            "tally_names": _texts(one.name for one in self.tallies),
+            "sums": sql.listed((sql.quoted(counting.total(one)) for one in self.tallies), _INDENT),
+            "batch_of": sql.listed((sql.quoted(one) for one in batch), _INDENT),
+            "cursors": counting.cursors(self.tallies),
+            "count": counting.count(
+                table, self.columns, self.tallies, source, judged, sample=sample, names_first=names_first
+            ),
+            "apart": counting.apart(table, self.columns, self.tallies, source, sample=sample, raised=raised),
+            "refusing_batches": (_Refusing(),) if self.refuses else (),
+        }
 
     def _settings(self) -> frozenset[Settings]:
         """What the functions need to count the same in every session."""
@@ -209,8 +210,8 @@ class _Triggers:
     def emptied(self) -> list[Artifact]:
         """TRUNCATE."""
         table = self.table
-        function = table.function_name("truncate_measure")
-        text = sql.render("truncate_measure", Header(**header(table, function, ROW, ())))
+        function = table.function_name("truncated")
+        text = sql.render("truncated", Header(**header(table, function, ROW, ())))
         return [
             table.function(function, text, "a table that is emptied has no batches any more"),
             *self._attached(function, "trigger_truncate", [(naming.EMPTIED_ORDER, "emptied", "TRUNCATE")]),
@@ -236,7 +237,11 @@ class _Triggers:
         ]
 
 
-_NEW_ROWS, _OLD_ROWS, _NO_SAMPLE = Sql("pgslo_new AS r"), Sql("pgslo_old AS r"), Sql("NULL::text[]")
+_NO_SAMPLE = Sql("NULL::text[]")
+#: Where further lines of a list of constants begin.
+_INDENT = 8
+#: The mask of a sample, as the parameter of a query.
+_FIRST = Sql("$1")
 
 _WHY_PARTITION = "rows written straight to a partition do not fire the triggers of the whole table"
 _WHY = {
@@ -246,10 +251,5 @@ _WHY = {
 }
 
 
-def _names(described: tuple[Described, ...]) -> Sql:
-    return Sql(f"ARRAY[{sql.join(', ', (one.name for one in described))}]::text[]")
-
-
 def _texts(values: Iterable[str]) -> Sql:
-    listed = sql.join(", ", (sql.literal(value) for value in values))
-    return Sql(f"ARRAY[{listed}]::text[]")
+    return Sql(f"ARRAY[{sql.listed((sql.literal(value) for value in values), _INDENT)}]::text[]")

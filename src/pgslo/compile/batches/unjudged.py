@@ -9,7 +9,7 @@ from pgslo.compile.artifact import Artifact
 from pgslo.compile.batches.functions import rows_of_batch
 from pgslo.compile.choice import Choice
 from pgslo.compile.part import Part
-from pgslo.compile.rows.described import Described, described, judge_row
+from pgslo.compile.rows.described import Described, described, judge_row, names
 from pgslo.compile.rows.passing import lookup
 from pgslo.compile.snippets import session_settings
 from pgslo.compile.snippets.undoing import Undoing
@@ -34,6 +34,11 @@ class _Judge:
     rule_names: Sql
     rows: Sql
     undoing: tuple[Undoing, ...]
+
+
+@dataclass(frozen=True)
+class _Function:
+    function: Sql
 
 
 def unjudged(table: TableContext, so_far: Part) -> Part:
@@ -61,20 +66,20 @@ def _judge(table: TableContext, choices: tuple[Choice, ...]) -> tuple[Artifact, 
     name = table.function_name("judge")
     # The owner of a table has no USAGE on the schema of generated functions.
     is_of_another = table.subject.is_of_another
-    row = table.function_name("judge_row")
     of_rows = described(table, judged, ROW, by_owner=True)
+    made, fails = _of_row(table, choices, judged, of_rows)
     context = _Judge(
         source=table.source(judged),
         function=sql.identifier(naming.GENERATED_SCHEMA, name),
-        judges=() if is_of_another else (sql.identifier(naming.GENERATED_SCHEMA, row),),
+        judges=() if is_of_another else (fails,),
         declared=_VARIABLES if is_of_another else (),
         rules=of_rows,
-        rule_names=Sql(f"ARRAY[{sql.join(', ', (one.name for one in of_rows))}]::text[]"),
+        rule_names=names(of_rows),
         rows=rows_of_batch(table),
         undoing=table.undoing,
     )
     return (
-        *(() if is_of_another else (judge_row(table, row, judged, of_rows, reads_table=True),)),
+        *(() if is_of_another else made),
         table.function(
             name,
             sql.render("judge_rows", context),
@@ -84,6 +89,22 @@ def _judge(table: TableContext, choices: tuple[Choice, ...]) -> tuple[Artifact, 
             settings=session_settings.ALL,
         ),
     )
+
+
+def _of_row(
+    table: TableContext,
+    choices: tuple[Choice, ...],
+    judged: tuple[rules.Rule, ...],
+    of_rows: tuple[Described, ...],
+) -> tuple[tuple[Artifact, ...], Sql]:
+    """What tells whether a row of the table fails a rule: the function of the statement trigger, if it knows all rules."""
+    by_statement = {choice.rule.name for choice in choices if choice.mechanism == "statement trigger"}
+    if {rule.name for rule in judged} <= by_statement:
+        function = sql.identifier(naming.GENERATED_SCHEMA, table.function_name("failure"))
+        return (), sql.render("fails", _Function(function))
+    name = table.function_name("judge_row")
+    function = sql.identifier(naming.GENERATED_SCHEMA, name)
+    return (judge_row(table, name, judged, of_rows),), sql.render("fails_judge", _Function(function))
 
 
 def _is_out_of_reach(rule: rules.Rule, table: TableContext) -> bool:

@@ -11,13 +11,18 @@ from pgslo.compile.artifact import Artifact
 from pgslo.compile.rows.passing import passes
 from pgslo.compile.snippets import texts
 from pgslo.compile.table.context import TableContext
-from pgslo.compile.table.subject import NEW
+from pgslo.compile.table.subject import NEW, ROW
 from pgslo.definition import rules
 from pgslo.sql import Sql
 
 _ROW_AND_RULE = Sql("record, text")
+_ROW_RULE_OPERATION = Sql("record, text, text")
+#: Where further lines of a list of names begin.
+_INDENT = 8
 #: What an AFTER trigger function returns.
 _NO_ROW = Sql("NULL")
+#: What wrote the row: of a trigger on rows, and of a function that one calls.
+_TG_OP, _OPERATION = Sql("TG_OP"), Sql("operation")
 #: The key of a row of a table that has none.
 _NO_KEY = Sql("'(none)'")
 
@@ -41,13 +46,9 @@ class _RowKey:
 @dataclass(frozen=True)
 class _Excerpt:
     definition: Sql
+    operation: Sql
     names: Sql
     values: tuple[Sql, ...]
-
-
-@dataclass(frozen=True)
-class _Nothing:
-    pass
 
 
 @dataclass(frozen=True)
@@ -55,27 +56,20 @@ class Described:
     """A rule as templates print it.
 
     Attributes:
+        label: Its name, for a comment.
+        name: The same as a constant.
+        passes: The condition under which a row passes.
+        text: The same as a text that is run.
         shown: Values of the failing row's columns, as text; of a rule that rejects, those that the writer may see.
-        row_key: The key of the failing row, in the same way.
-        raised: The error that the condition raised, in the same way.
-        fields: The fields of the row that the rule and the key read, and then those by which its batch is told.
+        promise_text: What it asks for, for a comment.
     """
 
     label: Sql
     name: Sql
-    ordinal: Sql
     passes: Sql
+    text: Sql
     shown: Sql
-    row_key: Sql
-    raised: Sql
-    column_name: Sql
-    promise: Sql
     promise_text: Sql
-    owner: Sql
-    warns: Sql
-    samples: Sql
-    refuses: Sql
-    fields: tuple[Sql, ...]
 
 
 @dataclass(frozen=True)
@@ -83,6 +77,14 @@ class _JudgeRow:
     source: Sql
     function: Sql
     rules: tuple[Described, ...]
+
+
+@dataclass(frozen=True)
+class _Failure(_JudgeRow):
+    definition: Sql
+    rejecting: Sql
+    row_key: Sql
+    writer_key: Sql
 
 
 def fields(row: Sql, names: tuple[str, ...]) -> Sql:
@@ -110,9 +112,6 @@ class Header:
     source: Sql
     function: Sql
     definition: Sql
-    schema_name: Sql
-    table_name: Sql
-    owner: Sql
     row_key: Sql
     writer_key: Sql
     batch_raw: Sql
@@ -130,9 +129,6 @@ def header(
         "source": table.source(of),
         "function": sql.identifier(naming.GENERATED_SCHEMA, function),
         "definition": sql.literal(table.definition.name),
-        "schema_name": sql.literal(table.relation.schema),
-        "table_name": sql.literal(table.relation.name),
-        "owner": sql.literal(table.owner()),
         "row_key": row_key(table, row),
         "writer_key": writer_key(table, row),
         "batch_raw": raw,
@@ -176,28 +172,49 @@ def _excerpt(table: TableContext, template: str, columns: tuple[str, ...], row: 
         template,
         _Excerpt(
             sql.literal(table.definition.name),
+            _TG_OP if row == NEW else _OPERATION,
             Sql(f"ARRAY[{names}]::text[]"),
             tuple(text(table, name, row) for name in columns),
         ),
     )
 
 
+def failure(table: TableContext, name: str, judged: tuple[rules.Rule, ...]) -> Artifact:
+    """The function that says what of a row violates one rule, whatever error its condition raises.
+
+    Args:
+        table: The definition and its table.
+        name: Its name, without the schema.
+        judged: The rules.
+    """
+    own = described(table, judged, ROW)
+    context = _Failure(
+        table.source(judged),
+        sql.identifier(naming.GENERATED_SCHEMA, name),
+        own,
+        definition=sql.literal(table.definition.name),
+        rejecting=names(with_breach(judged, own, "reject")),
+        row_key=row_key(table, ROW),
+        writer_key=writer_key(table, ROW),
+    )
+    return table.function(
+        name,
+        sql.render("failure", context),
+        "evaluates one rule for one row; no cursor is open meanwhile",
+        arguments=_ROW_RULE_OPERATION,
+    )
+
+
 def judge_row(
-    table: TableContext,
-    name: str,
-    judged: tuple[rules.Rule, ...],
-    described: tuple[Described, ...],
-    *,
-    reads_table: bool = False,
+    table: TableContext, name: str, judged: tuple[rules.Rule, ...], described: tuple[Described, ...]
 ) -> Artifact:
-    """The function that evaluates one rule for one row, whatever error its condition raises.
+    """The function by which the owner of the table evaluates one rule for one row, whatever error its condition raises.
 
     Args:
         table: The definition and its table.
         name: Its name, without the schema.
         judged: The rules.
         described: The same, for the template.
-        reads_table: Whether the owner of the table owns it.
     """
     function = sql.identifier(naming.GENERATED_SCHEMA, name)
     return table.function(
@@ -205,14 +222,19 @@ def judge_row(
         sql.render("judge_row", _JudgeRow(table.source(judged), function, described)),
         "evaluates one rule for one row; no cursor is open meanwhile",
         arguments=_ROW_AND_RULE,
-        reads_table=reads_table,
+        reads_table=True,
     )
+
+
+def names(described: tuple[Described, ...]) -> Sql:
+    """The rules' names as an array."""
+    return Sql(f"ARRAY[{sql.listed((one.name for one in described), _INDENT)}]::text[]")
 
 
 def described(
     table: TableContext, judged: tuple[rules.Rule, ...], row: Sql, *, by_owner: bool = False
 ) -> tuple[Described, ...]:
-    """Rules over a row, for templates; numbered from 1.
+    """Rules over a row, for templates.
 
     Args:
         table: The definition and its table.
@@ -220,45 +242,22 @@ def described(
         row: How the row is called.
         by_owner: Whether they are evaluated with the rights of the table's owner, who may look rows up.
     """
-    return tuple(
-        _describe(table, rule, row, ordinal, by_owner=by_owner)
-        for ordinal, rule in enumerate(judged, start=1)
-    )
+    return tuple(_describe(table, rule, row, by_owner=by_owner) for rule in judged)
 
 
-def _describe(table: TableContext, rule: rules.Rule, row: Sql, ordinal: int, *, by_owner: bool) -> Described:
-    promise = wording.promise(rule)
-    columns = rule.reads
+def _describe(table: TableContext, rule: rules.Rule, row: Sql, *, by_owner: bool) -> Described:
     if rule.on_breach == "reject":
         # An error is for the writer, who may lack the right to read; what is kept is for stewards.
-        shown = _excerpt(table, "writer_shown", columns, row)
-        key = writer_key(table, row)
-        raised = _excerpt(table, "writer_raised", columns, row)
+        shown = _excerpt(table, "writer_shown", rule.reads, row)
     else:
-        shown = sql.render(
-            "shown",
-            _Shown(tuple(_Labelled(sql.literal(f"{name} = "), text(table, name, row)) for name in columns)),
-        )
-        key = row_key(table, row)
-        raised = sql.render("raised", _Nothing())
+        values = (_Labelled(sql.literal(f"{name} = "), text(table, name, row)) for name in rule.reads)
+        shown = sql.render("shown", _Shown(tuple(values)))
+    condition = passes(rule, table.subject, row, by_owner=by_owner)
     return Described(
         label=Sql(wording.one_line(rule.name)),
         name=sql.literal(rule.name),
-        ordinal=sql.literal(ordinal),
-        passes=passes(rule, table.subject, row, by_owner=by_owner),
+        passes=condition,
+        text=sql.quoted(condition),
         shown=shown,
-        row_key=key,
-        raised=raised,
-        column_name=sql.literal(rule.column or ""),
-        promise=sql.literal(promise),
-        promise_text=Sql(wording.one_line(promise)),
-        owner=sql.literal(table.owner(rule)),
-        warns=Sql(f"ARRAY[{sql.literal(rule.name)}]" if rule.on_breach == "warn" else "'{}'::text[]"),
-        samples=sql.literal(rule.samples),
-        refuses=sql.literal(refuses(rule)),
-        fields=tuple(
-            fields(row, names)
-            for names in (tuple(dict.fromkeys((*columns, *table.key))), table.batch_columns)
-            if names
-        ),
+        promise_text=Sql(wording.one_line(wording.promise(rule))),
     )

@@ -4,37 +4,65 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from pgslo import naming, sql
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.choice import Choice, Mechanism
 from pgslo.compile.part import Part
 from pgslo.compile.rows import schema
-from pgslo.compile.rows.described import Described, Header, described, fields, header, refuses, with_breach
+from pgslo.compile.rows.described import (
+    Described,
+    Header,
+    described,
+    fields,
+    header,
+    names,
+    refuses,
+    with_breach,
+)
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import NEW
 from pgslo.definition import rules
 from pgslo.sql import Sql
 
-
-@dataclass(frozen=True)
-class _WriteRow(Header):
-    first: Sql
-    others: tuple[Sql, ...]
-    fields: Sql
-    refuses: Sql
-    rejecting: tuple[Described, ...]
-    noting: tuple[Described, ...]
+_ALWAYS, _REJECTS = Sql("TRUE"), Sql("rule = ANY (rejecting)")
 
 
 @dataclass(frozen=True)
-class _WriteQuarantine(Header):
+class _Leaving:
+    """Stands for leaving a row unjudged where an error is of the moment."""
+
+
+@dataclass(frozen=True)
+class _Judging(Header):
+    """What evaluates rules for row ``NEW``.
+
+    Attributes:
+        first: The condition of the first rule; the others follow.
+        fields: The fields of the row that any of them reads.
+        refuses: Whether the rule in question refuses a row that it does not accept.
+    """
+
     first: Sql
     others: tuple[Sql, ...]
     fields: Sql
+    judged: tuple[Described, ...]
+    rule_names: Sql
     refuses: Sql
-    rules: tuple[Described, ...]
+    leaving: tuple[_Leaving, ...]
+
+
+@dataclass(frozen=True)
+class _RowWritten(_Judging):
+    rejecting: Sql
+    any_refuses: Sql
+
+
+@dataclass(frozen=True)
+class _Quarantine(_Judging):
     old_key: Sql
+    any_refuses: Sql
 
 
 @dataclass(frozen=True)
@@ -85,14 +113,12 @@ def _artifacts(table: TableContext, choices: tuple[Choice, ...]) -> tuple[Artifa
 
 def _quarantine(table: TableContext, diverting: tuple[rules.Rule, ...]) -> list[Artifact]:
     function = table.function_name("quarantine")
-    of_rows = described(table, diverting, NEW)
-    context = _WriteQuarantine(
+    context = _Quarantine(
         **header(table, function, NEW, diverting, returns=NEW),
-        first=of_rows[0].passes,
-        others=tuple(one.passes for one in of_rows[1:]),
-        fields=fields(NEW, table.read_for(diverting)),
-        refuses=sql.literal(any(refuses(rule) for rule in diverting)),
-        rules=of_rows,
+        **_judging(table, diverting),
+        refuses=_ALWAYS,
+        leaving=(),
+        any_refuses=_ALWAYS,
         old_key=sql.join(
             ", ",
             (sql.render("iso_text", _Value(Sql(f"OLD.{sql.identifier(name)}"))) for name in table.key),
@@ -101,7 +127,7 @@ def _quarantine(table: TableContext, diverting: tuple[rules.Rule, ...]) -> list[
     return [
         table.function(
             function,
-            sql.render("write_quarantine", context),
+            sql.render("quarantine", context),
             "all quarantining rules in one condition; a look at each only when it fails",
             settings=table.settings(diverting),
         ),
@@ -117,21 +143,22 @@ def _quarantine(table: TableContext, diverting: tuple[rules.Rule, ...]) -> list[
 
 
 def _row(table: TableContext, judging: tuple[rules.Rule, ...]) -> list[Artifact]:
-    function = table.function_name("write_row")
+    function = table.function_name("row_written")
+    # An error names the first that fails.
+    judging = tuple(sorted(judging, key=lambda rule: rule.on_breach != "reject"))
     of_rows = described(table, judging, NEW)
-    context = _WriteRow(
+    context = _RowWritten(
         **header(table, function, NEW, judging),
-        first=of_rows[0].passes,
-        others=tuple(one.passes for one in of_rows[1:]),
-        fields=fields(NEW, table.read_for(judging)),
-        refuses=sql.literal(any(refuses(rule) for rule in judging)),
-        rejecting=with_breach(judging, of_rows, "reject"),
-        noting=with_breach(judging, of_rows, "warn", "flag"),
+        **_judging(table, judging),
+        refuses=_REJECTS,
+        leaving=(_Leaving(),),
+        any_refuses=sql.literal(any(refuses(rule) for rule in judging)),
+        rejecting=names(with_breach(judging, of_rows, "reject")),
     )
     return [
         table.function(
             function,
-            sql.render("write_row", context),
+            sql.render("row_written", context),
             "all row rules in one condition; a look at each only when it fails",
             settings=table.settings(judging),
         ),
@@ -144,6 +171,17 @@ def _row(table: TableContext, judging: tuple[rules.Rule, ...]) -> list[Artifact]
             "an AFTER ROW trigger judges what was stored, once, whatever other triggers and ON CONFLICT do; PostgreSQL clones it to every partition",
         ),
     ]
+
+
+def _judging(table: TableContext, judged: tuple[rules.Rule, ...]) -> dict[str, Any]:
+    of_rows = described(table, judged, NEW)
+    return {
+        "first": of_rows[0].passes,
+        "others": tuple(one.passes for one in of_rows[1:]),
+        "fields": fields(NEW, table.read_for(judged)),
+        "judged": of_rows,
+        "rule_names": names(of_rows),
+    }
 
 
 def _schema(table: TableContext, rule: rules.Rule) -> list[Artifact]:

@@ -11,6 +11,8 @@ from pgslo.sql import Sql
 
 #: Characters of a line, where its parts leave a choice.
 _WIDTH = 130
+#: Objects of fewer characters share lines.
+_SHORT = 60
 
 
 def document(told: Mapping[str, Any]) -> Sql:
@@ -26,7 +28,9 @@ def document(told: Mapping[str, Any]) -> Sql:
 
 def _field(name: str, value: Any) -> str:
     if isinstance(value, list | tuple) and value and all(isinstance(one, dict) for one in value):
-        return f"{_text(name)}: [\n  " + ",\n  ".join(_object(one) for one in value) + "]"
+        objects = [_object(one) for one in value]
+        short = all(len(one) < _SHORT for one in objects)
+        return f"{_text(name)}: [\n  " + ",\n  ".join(_lines(objects) if short else objects) + "]"
     return f"{_text(name)}: {_text(value)}"
 
 

@@ -332,8 +332,7 @@ class TableContext:
         read = self.read_for(of)
         typed = [f"{one.name} {one.type}" for one in self.relation.columns if of and one.name in read]
         columns = f" with {', '.join(typed)}" if typed else ""
-        # A comment line in SQL: nothing in it may end the line.
-        return Sql(wording.one_line(f"the definition of {self.definition.name}{columns}"))
+        return Sql(wording.comment(f"the definition of {self.definition.name}{columns}"))
 
     def read_for(self, of: tuple[rules.Rule, ...]) -> tuple[str, ...]:
         """The columns that a function reads which judges these rules and tells rows and batches apart."""

@@ -1,0 +1,114 @@
+-- Queries over the rows of a statement, for triggers that evaluate rules one by one: `r` is a row, pgslo_new the table of them.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+-- What tells the batch of a row: its key over r, then its name and its place over b.raw.
+CREATE OR REPLACE FUNCTION pgslo_catalog.unknown_batch() RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN ARRAY[$$'unknown'::text$$, 'b.raw', $$'-Infinity'::numeric$$];
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.unknown_batch() IS 'Return expressions by which every row is of the batch "unknown".';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.counting(
+    rows text, batch_of text[], columns text[], sums text[], sample text DEFAULT 'NULL'
+) RETURNS text
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN format('SELECT array_agg(ROW(%s, %s, b.rows, b.present, b.tallies, ''{}'', b.sample)::pgslo_catalog.measured)
+        FROM (
+            SELECT %s AS raw, count(*) AS rows, ARRAY[%s]::bigint[] AS present, ARRAY[%s]::numeric[] AS tallies,
+                   (%s)::text[] AS sample
+            FROM %I AS r
+            GROUP BY 1
+        ) AS b',
+        counting.batch_of[2], counting.batch_of[3], counting.batch_of[1],
+        (SELECT string_agg(format('count(r.%I)', c.name), ', ' ORDER BY c.ordinal)
+         FROM unnest(counting.columns) WITH ORDINALITY AS c (name, ordinal)),
+        array_to_string(counting.sums, ', '), counting.sample, counting.rows);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.counting(text, text[], text[], text[], text) IS
+    'Return the query for what rows come to by batch: their number, values that are not NULL by column, and sums; $1 is the mask of the sample.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[]) RETURNS text
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN format('SELECT array_agg(ROW(%s, %s, 0, ''{}'', ''{}'', pgslo_catalog.failing_of($1, $2, b.failed), NULL)::pgslo_catalog.measured)
+        FROM (SELECT %s AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT %s GROUP BY 1) AS b',
+        counting_failures.batch_of[2], counting_failures.batch_of[3], counting_failures.batch_of[1], counting_failures.passes);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.counting_failures(text, text[]) IS
+    'Return the query for the rows that do not pass, by batch, as those of rule $1 of $2 rules.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.passing_singly(failure text, rule text, operation text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN format('((%s(r.*, %L, %L)).shown IS NULL)', passing_singly.failure, passing_singly.rule, passing_singly.operation);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.passing_singly(text, text, text) IS
+    'Return the condition under which a row passes by a call of its own, so that a row that raises an error fails.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.showing(failure text, passes text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN format('SELECT f.shown, f.row_key FROM pgslo_new AS r CROSS JOIN LATERAL %s(r.*, $1, $2) AS f WHERE NOT %s LIMIT 1',
+        showing.failure, showing.passes);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.showing(text, text) IS
+    'Return the query for one row that violates rule $1 in operation $2: what is shown of it, and its key.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.sampling(
+    definition text, failure text, rule text, passes text, batch_of text[], failed bigint
+) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN format('SELECT pgslo_catalog.record_sample(%L, $1, %s, b.row_key, b.shown)
+        FROM (
+            SELECT %s AS raw, f.row_key, f.shown
+            FROM pgslo_new AS r CROSS JOIN LATERAL %s(r.*, $1, $2) AS f
+            WHERE NOT %s LIMIT %s
+        ) AS b',
+        sampling.definition, sampling.batch_of[2], sampling.batch_of[1], sampling.failure, sampling.passes,
+        -- Once so many are found, no further row is evaluated.
+        (SELECT least(r.samples, sampling.failed) FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)
+         WHERE d.name = sampling.definition AND r.name = sampling.rule));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.sampling(text, text, text, text, text[], bigint) IS
+    'Return the statement that keeps some of the rows that violate rule $1 in operation $2, each with its batch.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.names_of(batches pgslo_catalog.measured[]) RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN ARRAY(SELECT b.batch FROM unnest(names_of.batches) WITH ORDINALITY AS b ORDER BY b.ordinality);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.names_of(pgslo_catalog.measured[]) IS 'Return the names of batches.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.places_of(batches pgslo_catalog.measured[]) RETURNS numeric[]
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN ARRAY(SELECT b.place FROM unnest(places_of.batches) WITH ORDINALITY AS b ORDER BY b.ordinality);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.places_of(pgslo_catalog.measured[]) IS 'Return the places of batches, in the order of their names.';

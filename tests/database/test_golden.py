@@ -48,3 +48,33 @@ def _steps(pairs: list[tuple[plan.Step, plan.Statement]]) -> Iterator[str]:
         if locks:
             yield f"-- Locks: {', '.join(locks)} ({'; '.join(hazards)})."
         yield from (f"{one.script};" for one in statements)
+
+
+#: Lines that a rule may add to the functions on writes, and to what the runtime is told.
+_LINES_A_RULE = 8
+_LINES_OF_REGISTRATION = 3
+
+
+def _definition(rules: int, on_breach: str, writes: str) -> str:
+    listed = "\n".join(
+        f'  - rule_{number}: {{expression: "clicks > {number}", on_breach: {on_breach}}}'
+        for number in range(rules)
+    )
+    return f"table: features.user_stats\nbatch: {{by: feature_date}}\nwatch: false\nwrites: {writes}\nrules:\n{listed}\n"
+
+
+def _lines(made: plan.Plan, kind: str) -> int:
+    return sum(
+        statement.script.count("\n") + 1
+        for step in made.steps
+        if step.kind == kind
+        for statement in step.statements
+    )
+
+
+@pytest.mark.parametrize("writes", ["bulk", "stream"])
+@pytest.mark.parametrize("on_breach", ["reject", "quarantine", "warn"])
+def test_a_rule_adds_few_lines(tables, on_breach, writes):
+    few, many = (tables.plan(_definition(rules, on_breach, writes)) for rules in (2, 12))
+    assert _lines(many, "function") - _lines(few, "function") <= 10 * _LINES_A_RULE
+    assert _lines(many, "registration") - _lines(few, "registration") <= 10 * _LINES_OF_REGISTRATION

@@ -56,7 +56,7 @@ BEGIN
             NEW.score := gave;
             NEW.churns := NULL;
     was := NEW.score;
-    NEW.score := CASE WHEN NEW.score IS NULL OR NEW.score = 'NaN' THEN coalesce((SELECT o.raw_score FROM features.churn_score AS o WHERE o.country = NEW.country AND o.raw_score IS NOT NULL AND o.raw_score <> 'NaN' ORDER BY o.scored_at DESC NULLS LAST LIMIT 1), 0.1::double precision) ELSE NEW.score END;
+    NEW.score := CASE WHEN NEW.score IS NULL OR NEW.score = 'NaN' THEN coalesce((SELECT o.raw_score FROM features.churn_score AS o WHERE pgslo_catalog.pin_parts('features.churn_score') AND o.country = NEW.country AND o.raw_score IS NOT NULL AND o.raw_score <> 'NaN' ORDER BY o.scored_at DESC NULLS LAST LIMIT 1), 0.1::double precision) ELSE NEW.score END;
     IF NEW.score IS DISTINCT FROM was THEN
         trail := trail || 'default'::text;
     END IF;
@@ -133,7 +133,7 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__churn_score__post_process() IS 'pgslo 69f5c99c0e0c8ada features.churn_score';
+COMMENT ON FUNCTION pgslo_gen.features__churn_score__post_process() IS 'pgslo 254938958b48f326 features.churn_score';
 ALTER FUNCTION pgslo_gen.features__churn_score__post_process() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__churn_score__post_process() FROM PUBLIC;
 

@@ -32,7 +32,7 @@ DECLARE
 BEGIN
     -- The way of nearly every row: all rules in one condition.
     BEGIN
-        IF ((NEW.shop IS NULL OR NEW.sku IS NULL OR EXISTS (SELECT FROM dim.product AS target WHERE target.shop = NEW.shop AND target.sku = NEW.sku)) IS NOT FALSE)
+        IF ((NEW.shop IS NULL OR NEW.sku IS NULL OR EXISTS (SELECT FROM dim.product AS target WHERE pgslo_catalog.pin_parts('dim.product') AND target.shop = NEW.shop AND target.sku = NEW.sku)) IS NOT FALSE)
         THEN
             RETURN NEW;
         END IF;
@@ -72,7 +72,7 @@ BEGIN
             BEGIN
                 CASE rule
                     WHEN 'product_is_known' THEN  -- shop, sku present in dim.product (shop, sku)
-                        IF NOT (is_only_planned OR ((NEW.shop IS NULL OR NEW.sku IS NULL OR EXISTS (SELECT FROM dim.product AS target WHERE target.shop = NEW.shop AND target.sku = NEW.sku)) IS NOT FALSE)) THEN
+                        IF NOT (is_only_planned OR ((NEW.shop IS NULL OR NEW.sku IS NULL OR EXISTS (SELECT FROM dim.product AS target WHERE pgslo_catalog.pin_parts('dim.product') AND target.shop = NEW.shop AND target.sku = NEW.sku)) IS NOT FALSE)) THEN
                             shown := concat_ws(', ', 'shop = ' || coalesce(left(NEW.shop::text, 100), 'NULL'), 'sku = ' || coalesce(left(NEW.sku::text, 100), 'NULL'));
                         END IF;
                 END CASE;
@@ -121,7 +121,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 8302d3cbc477c97c features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo e0fb72e0c79e6f86 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__quarantine() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
@@ -211,8 +211,8 @@ BEGIN
                    count(*) AS rows,
                    ARRAY[]::bigint[] AS present,
                    ARRAY[]::numeric[] AS tallies,
-                   ARRAY[count(*) FILTER (WHERE NOT ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.campaign)) IS NOT FALSE)),
-                       count(*) FILTER (WHERE NOT (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.plan)) IS NOT FALSE))]::bigint[] AS failed,
+                   ARRAY[count(*) FILTER (WHERE NOT ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.campaign)) IS NOT FALSE)),
+                       count(*) FILTER (WHERE NOT (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.plan)) IS NOT FALSE))]::bigint[] AS failed,
                    NULL::text[] AS sample
             FROM pgslo_old AS r
             GROUP BY 1
@@ -242,7 +242,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__removed() IS 'pgslo c92ce5035c9775a0 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__removed() IS 'pgslo fe37b1badfd44817 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__removed() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__removed() FROM PUBLIC;
 
@@ -262,11 +262,11 @@ BEGIN
         BEGIN
             CASE rule
                 WHEN 'campaign_references' THEN
-                    IF NOT (is_only_planned OR ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.campaign)) IS NOT FALSE)) THEN
+                    IF NOT (is_only_planned OR ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.campaign)) IS NOT FALSE)) THEN
                         shown := concat_ws(', ', 'campaign = ' || coalesce(left(r.campaign::text, 100), 'NULL'));
                     END IF;
                 WHEN 'plan_is_a_campaign' THEN
-                    IF NOT (is_only_planned OR (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.plan)) IS NOT FALSE)) THEN
+                    IF NOT (is_only_planned OR (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.plan)) IS NOT FALSE)) THEN
                         shown := concat_ws(', ', 'plan = ' || coalesce(left(r.plan::text, 100), 'NULL'), 'shop = ' || coalesce(left(r.shop::text, 100), 'NULL'));
                     END IF;
             END CASE;
@@ -301,7 +301,7 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__failure(record, text, text) IS 'pgslo a6bc2130bd36cbee features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__failure(record, text, text) IS 'pgslo 829fe40b02bf676f features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__failure(record, text, text) FROM PUBLIC;
 
 -- create function features__user_stats__written: one pass over all rows of a statement counts every rule.
@@ -320,8 +320,8 @@ DECLARE
     tallies text[] := ARRAY[]::text[];
     -- Run as text where rules are evaluated one by one, so that each is planned by itself, and for the columns as they are.
     passes text[] := ARRAY[
-        $sql$((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.campaign)) IS NOT FALSE)$sql$,  -- campaign_references: campaign present in dim.campaign (campaign)
-        $sql$(((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.plan)) IS NOT FALSE)$sql$  -- plan_is_a_campaign: plan present in dim.campaign (campaign), where shop = 1
+        $sql$((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.campaign)) IS NOT FALSE)$sql$,  -- campaign_references: campaign present in dim.campaign (campaign)
+        $sql$(((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.plan)) IS NOT FALSE)$sql$  -- plan_is_a_campaign: plan present in dim.campaign (campaign), where shop = 1
     ]::text[];
     sums text[] := ARRAY[]::text[];
     batch_of text[] := ARRAY[$sql$(r.feature_date)$sql$, $sql$pgslo_catalog.iso(b.raw)$sql$,
@@ -348,8 +348,8 @@ BEGIN
                    count(*) AS rows,
                    ARRAY[]::bigint[] AS present,
                    ARRAY[]::numeric[] AS tallies,
-                   ARRAY[count(*) FILTER (WHERE NOT ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.campaign)) IS NOT FALSE)),
-                       count(*) FILTER (WHERE NOT (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE target.campaign = r.plan)) IS NOT FALSE))]::bigint[] AS failed,
+                   ARRAY[count(*) FILTER (WHERE NOT ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.campaign)) IS NOT FALSE)),
+                       count(*) FILTER (WHERE NOT (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.plan)) IS NOT FALSE))]::bigint[] AS failed,
                    NULL::text[] AS sample
             FROM pgslo_new AS r
             GROUP BY 1
@@ -451,7 +451,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__written() IS 'pgslo 4311c33aa15ed7dc features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__written() IS 'pgslo 37f0e399802c1e12 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__written() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__written() FROM PUBLIC;
 

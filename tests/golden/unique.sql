@@ -33,7 +33,7 @@ DECLARE
 BEGIN
     -- The way of nearly every row: all rules in one condition.
     BEGIN
-        IF (((NEW.plan = 'pro')) IS NOT TRUE OR (NEW.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.campaign = NEW.campaign AND ((other.user_id, other.feature_date) <> (NEW.user_id, NEW.feature_date) AND (TG_OP = 'INSERT' OR (other.user_id, other.feature_date) <> (OLD.user_id, OLD.feature_date))) AND (other.plan = 'pro') LIMIT 1) AS found) < 1) IS NOT FALSE)
+        IF (((NEW.plan = 'pro')) IS NOT TRUE OR (NEW.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.campaign = NEW.campaign AND ((other.user_id, other.feature_date) <> (NEW.user_id, NEW.feature_date) AND (TG_OP = 'INSERT' OR (other.user_id, other.feature_date) <> (OLD.user_id, OLD.feature_date))) AND (other.plan = 'pro') LIMIT 1) AS found) < 1) IS NOT FALSE)
         THEN
             RETURN NEW;
         END IF;
@@ -73,7 +73,7 @@ BEGIN
             BEGIN
                 CASE rule
                     WHEN 'campaign_unique' THEN  -- no two rows with the same campaign, where plan = 'pro'
-                        IF NOT (is_only_planned OR (((NEW.plan = 'pro')) IS NOT TRUE OR (NEW.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.campaign = NEW.campaign AND ((other.user_id, other.feature_date) <> (NEW.user_id, NEW.feature_date) AND (TG_OP = 'INSERT' OR (other.user_id, other.feature_date) <> (OLD.user_id, OLD.feature_date))) AND (other.plan = 'pro') LIMIT 1) AS found) < 1) IS NOT FALSE)) THEN
+                        IF NOT (is_only_planned OR (((NEW.plan = 'pro')) IS NOT TRUE OR (NEW.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.campaign = NEW.campaign AND ((other.user_id, other.feature_date) <> (NEW.user_id, NEW.feature_date) AND (TG_OP = 'INSERT' OR (other.user_id, other.feature_date) <> (OLD.user_id, OLD.feature_date))) AND (other.plan = 'pro') LIMIT 1) AS found) < 1) IS NOT FALSE)) THEN
                             shown := concat_ws(', ', 'campaign = ' || coalesce(left(NEW.campaign::text, 100), 'NULL'), 'plan = ' || coalesce(left(NEW.plan::text, 100), 'NULL'));
                         END IF;
                 END CASE;
@@ -122,7 +122,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo a74a5ebfefe8092f features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 136b92a7981ec124 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__quarantine() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
@@ -211,8 +211,8 @@ BEGIN
                    count(*) AS rows,
                    ARRAY[]::bigint[] AS present,
                    ARRAY[]::numeric[] AS tallies,
-                   ARRAY[count(*) FILTER (WHERE NOT ((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE)),
-                       count(*) FILTER (WHERE NOT ((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE))]::bigint[] AS failed,
+                   ARRAY[count(*) FILTER (WHERE NOT ((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE)),
+                       count(*) FILTER (WHERE NOT ((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE))]::bigint[] AS failed,
                    NULL::text[] AS sample
             FROM pgslo_old AS r
             GROUP BY 1
@@ -242,7 +242,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__removed() IS 'pgslo d8000d70b2b38547 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__removed() IS 'pgslo c575742241a44f52 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__removed() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__removed() FROM PUBLIC;
 
@@ -261,11 +261,11 @@ BEGIN
         BEGIN
             CASE rule
                 WHEN 'email_unique' THEN
-                    IF NOT (is_only_planned OR ((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE)) THEN
+                    IF NOT (is_only_planned OR ((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE)) THEN
                         shown := concat_ws(', ', 'email = ' || coalesce(left(r.email::text, 100), 'NULL'));
                     END IF;
                 WHEN 'campaign_unique_2' THEN
-                    IF NOT (is_only_planned OR ((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE)) THEN
+                    IF NOT (is_only_planned OR ((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE)) THEN
                         shown := concat_ws(', ', 'campaign = ' || coalesce(left(r.campaign::text, 100), 'NULL'));
                     END IF;
             END CASE;
@@ -300,7 +300,7 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__failure(record, text, text) IS 'pgslo 61ff33f8836f9624 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__failure(record, text, text) IS 'pgslo 6af76cae866a45f3 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__failure(record, text, text) FROM PUBLIC;
 
 -- create function features__user_stats__written: one pass over all rows of a statement counts every rule.
@@ -318,8 +318,8 @@ DECLARE
     tallies text[] := ARRAY[]::text[];
     -- Run as text where rules are evaluated one by one, so that each is planned by itself, and for the columns as they are.
     passes text[] := ARRAY[
-        $sql$((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE)$sql$,  -- email_unique: no two rows with the same email
-        $sql$((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE)$sql$  -- campaign_unique_2: no two rows with the same campaign
+        $sql$((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE)$sql$,  -- email_unique: no two rows with the same email
+        $sql$((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE)$sql$  -- campaign_unique_2: no two rows with the same campaign
     ]::text[];
     sums text[] := ARRAY[]::text[];
     batch_of text[] := ARRAY[$sql$(r.feature_date)$sql$, $sql$pgslo_catalog.iso(b.raw)$sql$,
@@ -346,8 +346,8 @@ BEGIN
                    count(*) AS rows,
                    ARRAY[]::bigint[] AS present,
                    ARRAY[]::numeric[] AS tallies,
-                   ARRAY[count(*) FILTER (WHERE NOT ((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE)),
-                       count(*) FILTER (WHERE NOT ((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE))]::bigint[] AS failed,
+                   ARRAY[count(*) FILTER (WHERE NOT ((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE)),
+                       count(*) FILTER (WHERE NOT ((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE))]::bigint[] AS failed,
                    NULL::text[] AS sample
             FROM pgslo_new AS r
             GROUP BY 1
@@ -449,7 +449,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__written() IS 'pgslo 1f61b41d37a5a3a1 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__written() IS 'pgslo 048b68d8d738f5cd features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__written() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__written() FROM PUBLIC;
 

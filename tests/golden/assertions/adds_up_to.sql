@@ -29,14 +29,14 @@ CROSS JOIN LATERAL (SELECT sum(r.share) AS pgslo_sum FROM features.staff AS r WH
 WHERE abs(v.pgslo_sum - 1) > 0.001;
     ELSE
         RETURN QUERY
-        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('column %s adds up to %s and not to %s, in rows %s', 'share', v.pgslo_sum, '1 (within 0.001)', (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
+        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('column %s adds up to %s and not to %s, in rows %s', 'share', v.pgslo_sum, '1 (within 0.001)', (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
 FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_key)) AS g
-CROSS JOIN LATERAL (SELECT sum(r.share) AS pgslo_sum FROM features.staff AS r WHERE r.team = g.g0 AND TRUE) AS v
+CROSS JOIN LATERAL (SELECT sum(r.share) AS pgslo_sum FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE) AS v
 WHERE abs(v.pgslo_sum - 1) > 0.001;
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__shares_are_whole__breaches(text[]) IS 'pgslo f69523c96fbe147e features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__shares_are_whole__breaches(text[]) IS 'pgslo 55005583109dd550 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__shares_are_whole__breaches(text[]) FROM PUBLIC;
 
 -- create function features__staff__is_broken: looks at touched groups.
@@ -55,9 +55,9 @@ BEGIN
     IF $2 = 'features__staff__shares_are_whole__breaches' THEN
         -- shares_are_whole: share adding up to 1 within 0.001 for each team
         RETURN EXISTS (SELECT FROM (
-        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('column %s adds up to %s and not to %s, in rows %s', 'share', v.pgslo_sum, '1 (within 0.001)', (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
+        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('column %s adds up to %s and not to %s, in rows %s', 'share', v.pgslo_sum, '1 (within 0.001)', (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
 FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_key)) AS g
-CROSS JOIN LATERAL (SELECT sum(r.share) AS pgslo_sum FROM features.staff AS r WHERE r.team = g.g0 AND TRUE) AS v
+CROSS JOIN LATERAL (SELECT sum(r.share) AS pgslo_sum FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE) AS v
 WHERE abs(v.pgslo_sum - 1) > 0.001
         ) AS w);
     END IF;
@@ -68,7 +68,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo b036987b7cbacd75 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo d5781fbef3a924d3 features.staff';
 ALTER FUNCTION pgslo_gen.features__staff__is_broken(text[], text) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) FROM PUBLIC;
 

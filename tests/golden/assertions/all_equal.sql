@@ -34,15 +34,15 @@ WHERE v.pgslo_values > 1;
         RETURN QUERY
         SELECT '[]', NULL::text,
        format('column %s has %s different values, among them %s, in rows %s', 'salary', v.pgslo_values,
-              (SELECT string_agg(w.pgslo_value, ', ') FROM (SELECT DISTINCT left(r.salary::text, 100) AS pgslo_value FROM features.staff AS r WHERE (r.name IN ('Joe', 'Fred')) AND r.salary IS NOT NULL ORDER BY 1 LIMIT 3) AS w),
-              (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE (r.name IN ('Joe', 'Fred')) ORDER BY 1 LIMIT 5) AS w))
+              (SELECT string_agg(w.pgslo_value, ', ') FROM (SELECT DISTINCT left(r.salary::text, 100) AS pgslo_value FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND (r.name IN ('Joe', 'Fred')) AND r.salary IS NOT NULL ORDER BY 1 LIMIT 3) AS w),
+              (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND (r.name IN ('Joe', 'Fred')) ORDER BY 1 LIMIT 5) AS w))
 FROM (SELECT 1 AS pgslo_one) AS g
-CROSS JOIN LATERAL (SELECT count(DISTINCT r.salary) AS pgslo_values FROM features.staff AS r WHERE (r.name IN ('Joe', 'Fred'))) AS v
+CROSS JOIN LATERAL (SELECT count(DISTINCT r.salary) AS pgslo_values FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND (r.name IN ('Joe', 'Fred'))) AS v
 WHERE v.pgslo_values > 1;
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__joe_and_fred_earn_the_same__breaches(text[]) IS 'pgslo 26a20460460cf05a features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__joe_and_fred_earn_the_same__breaches(text[]) IS 'pgslo 5a28fc1bb21715a6 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__joe_and_fred_earn_the_same__breaches(text[]) FROM PUBLIC;
 
 -- create function features__staff__is_broken: looks at touched groups.
@@ -63,10 +63,10 @@ BEGIN
         RETURN EXISTS (SELECT FROM (
         SELECT '[]', NULL::text,
        format('column %s has %s different values, among them %s, in rows %s', 'salary', v.pgslo_values,
-              (SELECT string_agg(w.pgslo_value, ', ') FROM (SELECT DISTINCT left(r.salary::text, 100) AS pgslo_value FROM features.staff AS r WHERE (r.name IN ('Joe', 'Fred')) AND r.salary IS NOT NULL ORDER BY 1 LIMIT 3) AS w),
-              (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE (r.name IN ('Joe', 'Fred')) ORDER BY 1 LIMIT 5) AS w))
+              (SELECT string_agg(w.pgslo_value, ', ') FROM (SELECT DISTINCT left(r.salary::text, 100) AS pgslo_value FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND (r.name IN ('Joe', 'Fred')) AND r.salary IS NOT NULL ORDER BY 1 LIMIT 3) AS w),
+              (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND (r.name IN ('Joe', 'Fred')) ORDER BY 1 LIMIT 5) AS w))
 FROM (SELECT 1 AS pgslo_one) AS g
-CROSS JOIN LATERAL (SELECT count(DISTINCT r.salary) AS pgslo_values FROM features.staff AS r WHERE (r.name IN ('Joe', 'Fred'))) AS v
+CROSS JOIN LATERAL (SELECT count(DISTINCT r.salary) AS pgslo_values FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND (r.name IN ('Joe', 'Fred'))) AS v
 WHERE v.pgslo_values > 1
         ) AS w);
     END IF;
@@ -77,7 +77,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 9360cf11c6712a20 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 5dd960dede7b6e2a features.staff';
 ALTER FUNCTION pgslo_gen.features__staff__is_broken(text[], text) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) FROM PUBLIC;
 

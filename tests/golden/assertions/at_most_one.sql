@@ -29,14 +29,14 @@ CROSS JOIN LATERAL (SELECT count(*) AS pgslo_rows FROM features.staff AS r WHERE
 WHERE v.pgslo_rows > 1;
     ELSE
         RETURN QUERY
-        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('%s rows where at most one may be: %s', v.pgslo_rows, (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE r.team = g.g0 AND (r.is_lead) ORDER BY 1 LIMIT 5) AS w))
+        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('%s rows where at most one may be: %s', v.pgslo_rows, (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND (r.is_lead) ORDER BY 1 LIMIT 5) AS w))
 FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_key)) AS g
-CROSS JOIN LATERAL (SELECT count(*) AS pgslo_rows FROM features.staff AS r WHERE r.team = g.g0 AND (r.is_lead)) AS v
+CROSS JOIN LATERAL (SELECT count(*) AS pgslo_rows FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND (r.is_lead)) AS v
 WHERE v.pgslo_rows > 1;
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__one_lead__breaches(text[]) IS 'pgslo cff980ec99933b8e features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__one_lead__breaches(text[]) IS 'pgslo 1ab5e85cfb194301 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__one_lead__breaches(text[]) FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.

@@ -31,14 +31,14 @@ WHERE v.pgslo_rows NOT BETWEEN 1 AND 3 AND EXISTS (SELECT FROM features.staff AS
     ELSE
         RETURN QUERY
         SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'),
-       format('%s rows where there have to be %s%s', v.pgslo_rows, 'between 1 and 3', CASE WHEN v.pgslo_rows > 0 THEN ': ' || (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE r.team = g.g0 AND (r.salary > 0) ORDER BY 1 LIMIT 5) AS w) ELSE '' END)
+       format('%s rows where there have to be %s%s', v.pgslo_rows, 'between 1 and 3', CASE WHEN v.pgslo_rows > 0 THEN ': ' || (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND (r.salary > 0) ORDER BY 1 LIMIT 5) AS w) ELSE '' END)
 FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_key)) AS g
-CROSS JOIN LATERAL (SELECT count(*) AS pgslo_rows FROM features.staff AS r WHERE r.team = g.g0 AND (r.salary > 0)) AS v
-WHERE v.pgslo_rows NOT BETWEEN 1 AND 3 AND EXISTS (SELECT FROM features.staff AS r WHERE r.team = g.g0 AND TRUE);
+CROSS JOIN LATERAL (SELECT count(*) AS pgslo_rows FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND (r.salary > 0)) AS v
+WHERE v.pgslo_rows NOT BETWEEN 1 AND 3 AND EXISTS (SELECT FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE);
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__small_teams__breaches(text[]) IS 'pgslo 137289524f2ee01b features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__small_teams__breaches(text[]) IS 'pgslo 039a1f974b1ff6c5 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__small_teams__breaches(text[]) FROM PUBLIC;
 
 -- create function features__staff__is_broken: looks at touched groups.
@@ -58,10 +58,10 @@ BEGIN
         -- small_teams: between 1 and 3 rows for each team, where salary > 0
         RETURN EXISTS (SELECT FROM (
         SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'),
-       format('%s rows where there have to be %s%s', v.pgslo_rows, 'between 1 and 3', CASE WHEN v.pgslo_rows > 0 THEN ': ' || (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE r.team = g.g0 AND (r.salary > 0) ORDER BY 1 LIMIT 5) AS w) ELSE '' END)
+       format('%s rows where there have to be %s%s', v.pgslo_rows, 'between 1 and 3', CASE WHEN v.pgslo_rows > 0 THEN ': ' || (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND (r.salary > 0) ORDER BY 1 LIMIT 5) AS w) ELSE '' END)
 FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_key)) AS g
-CROSS JOIN LATERAL (SELECT count(*) AS pgslo_rows FROM features.staff AS r WHERE r.team = g.g0 AND (r.salary > 0)) AS v
-WHERE v.pgslo_rows NOT BETWEEN 1 AND 3 AND EXISTS (SELECT FROM features.staff AS r WHERE r.team = g.g0 AND TRUE)
+CROSS JOIN LATERAL (SELECT count(*) AS pgslo_rows FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND (r.salary > 0)) AS v
+WHERE v.pgslo_rows NOT BETWEEN 1 AND 3 AND EXISTS (SELECT FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE)
         ) AS w);
     END IF;
     -- Taken out since the statement.
@@ -71,7 +71,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo dea83e29b3df4ac3 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 670a463a65f82f66 features.staff';
 ALTER FUNCTION pgslo_gen.features__staff__is_broken(text[], text) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) FROM PUBLIC;
 

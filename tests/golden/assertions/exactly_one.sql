@@ -31,14 +31,14 @@ WHERE v.pgslo_rows <> 1 AND EXISTS (SELECT FROM features.staff AS r WHERE r.team
     ELSE
         RETURN QUERY
         SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'),
-       CASE v.pgslo_rows WHEN 0 THEN 'no row where there has to be one' ELSE format('%s rows where there has to be one: %s', v.pgslo_rows, (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE r.team = g.g0 AND (r.is_lead) ORDER BY 1 LIMIT 5) AS w)) END
+       CASE v.pgslo_rows WHEN 0 THEN 'no row where there has to be one' ELSE format('%s rows where there has to be one: %s', v.pgslo_rows, (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND (r.is_lead) ORDER BY 1 LIMIT 5) AS w)) END
 FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_key)) AS g
-CROSS JOIN LATERAL (SELECT count(*) AS pgslo_rows FROM features.staff AS r WHERE r.team = g.g0 AND (r.is_lead)) AS v
-WHERE v.pgslo_rows <> 1 AND EXISTS (SELECT FROM features.staff AS r WHERE r.team = g.g0 AND TRUE);
+CROSS JOIN LATERAL (SELECT count(*) AS pgslo_rows FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND (r.is_lead)) AS v
+WHERE v.pgslo_rows <> 1 AND EXISTS (SELECT FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE);
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__a_lead_for_each_team__breaches(text[]) IS 'pgslo ea2738f9d96169d9 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__a_lead_for_each_team__breaches(text[]) IS 'pgslo 7b3e2ce2fa9638b5 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__a_lead_for_each_team__breaches(text[]) FROM PUBLIC;
 
 -- create function features__staff__is_broken: looks at touched groups.
@@ -58,10 +58,10 @@ BEGIN
         -- a_lead_for_each_team: exactly one row for each team, where is_lead
         RETURN EXISTS (SELECT FROM (
         SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'),
-       CASE v.pgslo_rows WHEN 0 THEN 'no row where there has to be one' ELSE format('%s rows where there has to be one: %s', v.pgslo_rows, (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE r.team = g.g0 AND (r.is_lead) ORDER BY 1 LIMIT 5) AS w)) END
+       CASE v.pgslo_rows WHEN 0 THEN 'no row where there has to be one' ELSE format('%s rows where there has to be one: %s', v.pgslo_rows, (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND (r.is_lead) ORDER BY 1 LIMIT 5) AS w)) END
 FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_key)) AS g
-CROSS JOIN LATERAL (SELECT count(*) AS pgslo_rows FROM features.staff AS r WHERE r.team = g.g0 AND (r.is_lead)) AS v
-WHERE v.pgslo_rows <> 1 AND EXISTS (SELECT FROM features.staff AS r WHERE r.team = g.g0 AND TRUE)
+CROSS JOIN LATERAL (SELECT count(*) AS pgslo_rows FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND (r.is_lead)) AS v
+WHERE v.pgslo_rows <> 1 AND EXISTS (SELECT FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE)
         ) AS w);
     END IF;
     -- Taken out since the statement.
@@ -71,7 +71,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 8b34b904e52f492c features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 5d2007f6a0bd862a features.staff';
 ALTER FUNCTION pgslo_gen.features__staff__is_broken(text[], text) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) FROM PUBLIC;
 

@@ -30,11 +30,11 @@ WHERE EXISTS (SELECT FROM features.team AS o WHERE o.team = g.g0 AND (o.is_open)
         RETURN QUERY
         SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('%s has such a row, and %s has none for it', 'features.team', 'features.staff')
 FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_key)) AS g
-WHERE EXISTS (SELECT FROM features.team AS o WHERE o.team = g.g0 AND (o.is_open)) AND NOT EXISTS (SELECT FROM features.staff AS r WHERE r.team = g.g0 AND TRUE);
+WHERE EXISTS (SELECT FROM features.team AS o WHERE pgslo_catalog.pin_parts('features.team') AND o.team = g.g0 AND (o.is_open)) AND NOT EXISTS (SELECT FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE);
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__open_teams_have_people__breaches(text[]) IS 'pgslo d2e3e8b7d7365404 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__open_teams_have_people__breaches(text[]) IS 'pgslo 29e77838f64be4fa features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__open_teams_have_people__breaches(text[]) FROM PUBLIC;
 
 -- create function features__staff__is_broken: looks at touched groups.
@@ -55,7 +55,7 @@ BEGIN
         RETURN EXISTS (SELECT FROM (
         SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('%s has such a row, and %s has none for it', 'features.team', 'features.staff')
 FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_key)) AS g
-WHERE EXISTS (SELECT FROM features.team AS o WHERE o.team = g.g0 AND (o.is_open)) AND NOT EXISTS (SELECT FROM features.staff AS r WHERE r.team = g.g0 AND TRUE)
+WHERE EXISTS (SELECT FROM features.team AS o WHERE pgslo_catalog.pin_parts('features.team') AND o.team = g.g0 AND (o.is_open)) AND NOT EXISTS (SELECT FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE)
         ) AS w);
     END IF;
     -- Taken out since the statement.
@@ -65,7 +65,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo beaa38853de707f0 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 6ae730d37d555ea0 features.staff';
 ALTER FUNCTION pgslo_gen.features__staff__is_broken(text[], text) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) FROM PUBLIC;
 

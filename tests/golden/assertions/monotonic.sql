@@ -42,7 +42,7 @@ CROSS JOIN LATERAL (
     SELECT count(*) AS pgslo_breaks, min(w.pgslo_key) AS pgslo_key
     FROM (
         SELECT r.version AS pgslo_value, lag(r.version) OVER (ORDER BY r.since, r.version ASC) AS pgslo_before, concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key
-        FROM features.staff AS r WHERE r.team = g.g0 AND TRUE AND r.version IS NOT NULL AND r.since IS NOT NULL
+        FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE AND r.version IS NOT NULL AND r.since IS NOT NULL
     ) AS w
     WHERE w.pgslo_value <= w.pgslo_before
 ) AS v
@@ -50,7 +50,7 @@ WHERE v.pgslo_breaks > 0;
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__versions_rise__breaches(text[]) IS 'pgslo 9bd2cca35b7d2a45 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__versions_rise__breaches(text[]) IS 'pgslo 16b71effc4dce11a features.staff';
 ALTER FUNCTION pgslo_gen.features__staff__versions_rise__breaches(text[])
     SET timezone = 'UTC'
     SET timezone_abbreviations = 'Default'
@@ -80,7 +80,7 @@ CROSS JOIN LATERAL (
     SELECT count(*) AS pgslo_breaks, min(w.pgslo_key) AS pgslo_key
     FROM (
         SELECT r.version AS pgslo_value, lag(r.version) OVER (ORDER BY r.since, r.version ASC) AS pgslo_before, concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key
-        FROM features.staff AS r WHERE r.team = g.g0 AND TRUE AND r.version IS NOT NULL AND r.since IS NOT NULL
+        FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE AND r.version IS NOT NULL AND r.since IS NOT NULL
     ) AS w
     WHERE w.pgslo_value <= w.pgslo_before
 ) AS v
@@ -94,7 +94,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo f77a83e80777cd69 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo b33af6e1b9bcbd67 features.staff';
 ALTER FUNCTION pgslo_gen.features__staff__is_broken(text[], text)
     SET timezone = 'UTC'
     SET timezone_abbreviations = 'Default'

@@ -43,7 +43,7 @@ CROSS JOIN LATERAL (
     SELECT count(*) AS pgslo_overlaps, min(w.pgslo_key) AS pgslo_key
     FROM (
         SELECT r.since AS pgslo_start, max(r.until) OVER before AS pgslo_ended, bool_or(r.until IS NULL) OVER before AS pgslo_open, concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key
-        FROM features.staff AS r WHERE r.team = g.g0 AND TRUE AND r.since IS NOT NULL AND (r.until IS NULL OR r.since < r.until)
+        FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE AND r.since IS NOT NULL AND (r.until IS NULL OR r.since < r.until)
         WINDOW before AS (ORDER BY r.since, r.until ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
     ) AS w
     WHERE w.pgslo_open OR w.pgslo_start < w.pgslo_ended
@@ -52,7 +52,7 @@ WHERE v.pgslo_overlaps > 0;
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__one_job_at_a_time__breaches(text[]) IS 'pgslo 052752d56f0e24fb features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__one_job_at_a_time__breaches(text[]) IS 'pgslo f59b9ab34837dd47 features.staff';
 ALTER FUNCTION pgslo_gen.features__staff__one_job_at_a_time__breaches(text[])
     SET timezone = 'UTC'
     SET timezone_abbreviations = 'Default'
@@ -82,7 +82,7 @@ CROSS JOIN LATERAL (
     SELECT count(*) AS pgslo_overlaps, min(w.pgslo_key) AS pgslo_key
     FROM (
         SELECT r.since AS pgslo_start, max(r.until) OVER before AS pgslo_ended, bool_or(r.until IS NULL) OVER before AS pgslo_open, concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key
-        FROM features.staff AS r WHERE r.team = g.g0 AND TRUE AND r.since IS NOT NULL AND (r.until IS NULL OR r.since < r.until)
+        FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE AND r.since IS NOT NULL AND (r.until IS NULL OR r.since < r.until)
         WINDOW before AS (ORDER BY r.since, r.until ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
     ) AS w
     WHERE w.pgslo_open OR w.pgslo_start < w.pgslo_ended
@@ -97,7 +97,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 5c6b7c99c5e9df1d features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 9df6ba40582efd28 features.staff';
 ALTER FUNCTION pgslo_gen.features__staff__is_broken(text[], text)
     SET timezone = 'UTC'
     SET timezone_abbreviations = 'Default'

@@ -28,13 +28,13 @@ FROM (SELECT DISTINCT r.team::text AS g0 FROM features.staff AS r WHERE TRUE AND
 WHERE EXISTS (SELECT FROM features.staff AS r WHERE r.team = g.g0 AND TRUE) AND NOT EXISTS (SELECT FROM features.team AS o WHERE o.team = g.g0 AND TRUE);
     ELSE
         RETURN QUERY
-        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('%s has no row for %s, needed by %s', 'features.team', concat('(team) = (', left(g.g0::text, 100), ')'), (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
+        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('%s has no row for %s, needed by %s', 'features.team', concat('(team) = (', left(g.g0::text, 100), ')'), (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
 FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_key)) AS g
-WHERE EXISTS (SELECT FROM features.staff AS r WHERE r.team = g.g0 AND TRUE) AND NOT EXISTS (SELECT FROM features.team AS o WHERE o.team = g.g0 AND TRUE);
+WHERE EXISTS (SELECT FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE) AND NOT EXISTS (SELECT FROM features.team AS o WHERE pgslo_catalog.pin_parts('features.team') AND o.team = g.g0 AND TRUE);
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__teams_are_known__breaches(text[]) IS 'pgslo 7f4a13310faa526e features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__teams_are_known__breaches(text[]) IS 'pgslo 74087945cc428831 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__teams_are_known__breaches(text[]) FROM PUBLIC;
 
 -- create function features__staff__is_broken: looks at touched groups.
@@ -53,9 +53,9 @@ BEGIN
     IF $2 = 'features__staff__teams_are_known__breaches' THEN
         -- teams_are_known: no row without one of features.team by team
         RETURN EXISTS (SELECT FROM (
-        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('%s has no row for %s, needed by %s', 'features.team', concat('(team) = (', left(g.g0::text, 100), ')'), (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
+        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('%s has no row for %s, needed by %s', 'features.team', concat('(team) = (', left(g.g0::text, 100), ')'), (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
 FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_key)) AS g
-WHERE EXISTS (SELECT FROM features.staff AS r WHERE r.team = g.g0 AND TRUE) AND NOT EXISTS (SELECT FROM features.team AS o WHERE o.team = g.g0 AND TRUE)
+WHERE EXISTS (SELECT FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE) AND NOT EXISTS (SELECT FROM features.team AS o WHERE pgslo_catalog.pin_parts('features.team') AND o.team = g.g0 AND TRUE)
         ) AS w);
     END IF;
     -- Taken out since the statement.
@@ -65,7 +65,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 855fbddeeef9fb9a features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 1e8198b4e603e7f6 features.staff';
 ALTER FUNCTION pgslo_gen.features__staff__is_broken(text[], text) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) FROM PUBLIC;
 

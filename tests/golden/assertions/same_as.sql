@@ -43,14 +43,14 @@ CROSS JOIN LATERAL (
            concat_ws(', '
                , CASE WHEN r.salary IS DISTINCT FROM o.budget THEN format('%s is %s here and %s there', 'salary', coalesce(left(r.salary::text, 100), 'NULL'), coalesce(left(o.budget::text, 100), 'NULL')) END
            ) AS pgslo_differences
-    FROM features.team AS o, features.staff AS r WHERE r.team = g.g0 AND TRUE AND o.team = g.g0 AND TRUE
+    FROM features.team AS o, features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE AND pgslo_catalog.pin_parts('features.team') AND o.team = g.g0 AND TRUE
       AND (FALSE OR r.salary IS DISTINCT FROM o.budget)
     LIMIT 1
 ) AS v;
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__salary_is_the_budget__breaches(text[]) IS 'pgslo 62b4595964e24e4a features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__salary_is_the_budget__breaches(text[]) IS 'pgslo 6b20554e3d5be97a features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__salary_is_the_budget__breaches(text[]) FROM PUBLIC;
 
 -- create function features__staff__assert: notes which groups a statement touches.

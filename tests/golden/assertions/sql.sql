@@ -85,6 +85,8 @@ BEGIN
     END IF;
     IF $2 = 'features__staff__teams_within_budget__breaches' THEN
         -- teams_within_budget: no rows from SELECT t.team, sum(s.salary) FROM features.team t JOIN features.staff s ON s.team = t.team GROUP BY t.team, t.budget HAVING sum(s.salary) > t.budget for each team
+        PERFORM pgslo_catalog.hold_parts('features.team');
+        PERFORM pgslo_catalog.hold_parts('features.staff');
         RETURN EXISTS (SELECT FROM (
         SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('the query returns %s', v.pgslo_rows)
 FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_key)) AS g
@@ -112,7 +114,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo eda657cc2b771cc6 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 787f0d1f168c4444 features.staff';
 ALTER FUNCTION pgslo_gen.features__staff__is_broken(text[], text) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) FROM PUBLIC;
 

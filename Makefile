@@ -7,7 +7,7 @@ UV := $(shell command -v uv)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo example test test-matrix nightly fuzz lint bench docs clean
+.PHONY: help demo example test check-all test-matrix nightly fuzz lint bench docs clean
 
 help:  ## say what there is to make
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 16
@@ -18,8 +18,11 @@ demo: .venv/demo  ## show pgslo at work on a private PostgreSQL server
 example: .venv/example  ## retrain a model behind the gate, on real flights
 	$(BIN)/python examples/flight_delay/story.py
 
-test: lint  ## check everything: the code, then the behaviour, on a private PostgreSQL server
-	$(BIN)/pytest -n auto --maxprocesses 4
+test: lint  ## check the code, then what pgslo does on a private PostgreSQL server: the quick tests, one variant of each
+	$(BIN)/pytest -n auto --maxprocesses 4 -m 'not slow'
+
+check-all: test  ## check everything: make test, then the tests that it leaves out
+	$(BIN)/pytest -n auto --maxprocesses 4 -m slow
 
 test-matrix: .venv/dev  ## run the tests that need a database on PostgreSQL 14, 15, 16, 17 and 18
 	.ci/matrix

@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="rewrite tests/golden/*.sql, and the transcripts in the pages of rules, instead of comparing them",
     )
+
+
+#: ``make test`` runs one of so many variants of a test. There are two ways to write and four actions: where variants
+#: are their combinations, a number that divides neither brings each of them.
+_ONE_VARIANT_OF = 3
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow all other variants of a test with a database."""
+    seen: Counter[str] = Counter()
+    for item in items:
+        if hasattr(item, "callspec") and Path(__file__).parent / "database" in item.path.parents:
+            test = item.nodeid.partition("[")[0]
+            if seen[test] % _ONE_VARIANT_OF:
+                item.add_marker("slow")
+            seen[test] += 1
 
 
 def pytest_collection_finish() -> None:

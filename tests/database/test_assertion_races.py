@@ -23,6 +23,8 @@ from psycopg import IsolationLevel
 
 from pgslo import definition, installation, planning
 
+pytestmark = pytest.mark.slow
+
 #: Without being asked for long, each form at a mix of all levels.
 IS_LONG = "PGSLO_ASSERT_SECONDS" in os.environ
 SECONDS = float(os.environ.get("PGSLO_ASSERT_SECONDS", "1"))

@@ -14,6 +14,8 @@ from click.testing import CliRunner, Result
 from pgslo import installation
 from pgslo.cli import main
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Result]
 
 #: 44 days; spend is higher at weekends, a quarter has no country, flag is always the same.

@@ -14,6 +14,8 @@ import pytest
 from pgslo import definition, embedded, planning, runtime
 from pgslo.plan import Plan, order_statements
 
+pytestmark = pytest.mark.slow
+
 Connection = psycopg.Connection[Any]
 
 ROOT = Path(__file__).parents[2]

@@ -19,6 +19,8 @@ from pgslo.cli import main
 from pgslo.embedded.binaries import Binaries
 from pgslo.errors import PgsloError
 
+pytestmark = pytest.mark.slow
+
 Connect = Callable[..., Connection]
 
 

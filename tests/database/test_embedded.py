@@ -29,6 +29,8 @@ from pgslo.embedded.binaries import Binaries
 from pgslo.embedded.process import ports
 from pgslo.errors import EmbeddedError
 
+pytestmark = pytest.mark.slow
+
 SOURCE = Path(embedded.__file__).parents[2]
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

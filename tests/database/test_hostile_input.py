@@ -17,6 +17,8 @@ from pgslo.definition import load
 from pgslo.definition.rules import Definition
 from pgslo.errors import PgsloError
 
+pytestmark = pytest.mark.slow
+
 #: Everything a definition could leave behind, one line an object.
 SNAPSHOT = """
 SELECT 'class', c.oid::regclass::text || c.relkind::text || c.relacl::text || c.reltuples::text FROM pg_class c WHERE c.relnamespace::regnamespace::text !~ '^pg_(toast|temp)'

@@ -14,6 +14,8 @@ from click.testing import CliRunner
 
 from pgslo.cli import main
 
+pytestmark = pytest.mark.slow
+
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
 Connection = psycopg.Connection[Any]
 

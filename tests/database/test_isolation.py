@@ -17,6 +17,8 @@ import pytest
 from isolation import LEVELS, Order, Spec, Stage, shown
 from pgslo import definition, installation, planning
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).parent.parent
 SPECS = {path.stem: path for path in sorted((TESTS / "isolation").glob("*.yml"))}
 PAIRS = tuple(itertools.product(LEVELS, repeat=2))

@@ -22,6 +22,8 @@ from pgslo import runtime
 from pgslo.cli import main, root
 from pgslo.errors import RuntimeMismatch
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., tuple[int, str]]
 

@@ -14,6 +14,8 @@ from pgslo import catalog_reader, definition, installation, operations, planning
 from pgslo.errors import DatabaseError
 from pgslo.plan import Plan
 
+pytestmark = pytest.mark.slow
+
 Connection = psycopg.Connection[Any]
 Connect = Callable[..., Connection]
 

@@ -19,6 +19,8 @@ import pytest
 from pgslo import definition, installation, planning
 from pgslo.errors import DefinitionErrors
 
+pytestmark = pytest.mark.slow
+
 CASES = int(os.environ.get("PGSLO_FUZZ_CASES", "250"))
 SEED = os.environ.get("PGSLO_FUZZ_SEED", "38")
 COLUMNS = 5

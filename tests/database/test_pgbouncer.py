@@ -54,7 +54,10 @@ HOSTILE = (
     "SET enable_seqscan = off",
 )
 
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed"),
+]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from pgslo.cli import main
 from pgslo.embedded.account import server_account, temporary_folder
 from pgslo.errors import DatabaseError
 
+pytestmark = pytest.mark.slow
+
 TABLE = """
 CREATE SCHEMA features;
 CREATE TABLE features.stats (id integer, day date, age integer, country text, PRIMARY KEY (id, day));
@@ -149,7 +151,6 @@ def read_only(dsn: str, connection: psycopg.Connection[Any], tmp_path: Path) -> 
     return project
 
 
-@pytest.mark.slow
 def test_a_standby_can_be_read_and_planned_and_says_that_it_cannot_be_changed(standby: Project) -> None:
     for arguments, code in READS:
         result = standby.run(*arguments)

@@ -8,6 +8,8 @@ import pytest
 from pgslo import definition, installation, planning
 from pgslo.errors import DefinitionErrors
 
+pytestmark = pytest.mark.slow
+
 TABLE = "id int PRIMARY KEY, day int, a int, b int, c text, gone int"
 DEFINITION = """
 table: features.example

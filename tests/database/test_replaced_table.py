@@ -15,6 +15,8 @@ from click.testing import CliRunner, Result
 
 from pgslo.cli import main, root
 
+pytestmark = pytest.mark.slow
+
 Connection = psycopg.Connection[Any]
 Run = Callable[..., Result]
 

@@ -19,6 +19,8 @@ from pgslo import database, embedded, installation, operations, planning
 from pgslo.definition import load
 from pgslo.embedded.account import server_account, temporary_folder
 
+pytestmark = pytest.mark.slow
+
 Connection = psycopg.Connection[Any]
 
 TABLE = "CREATE SCHEMA features; CREATE TABLE features.stats (id integer NOT NULL, day date NOT NULL, age integer, PRIMARY KEY (day, id))"
@@ -57,7 +59,6 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-@pytest.mark.slow
 def test_a_standby_warns_its_readers_and_is_never_written_to(folder: Path) -> None:
     program = embedded.program("pg_basebackup")
     if program is None:

@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nightly import NIGHTLY
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = int(os.environ.get("PGSLO_READ_EXAMPLES", "300" if NIGHTLY else "60"))
 
 DEFINITION = """

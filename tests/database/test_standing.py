@@ -18,6 +18,8 @@ from click.testing import CliRunner, Result
 from pgslo import operations
 from pgslo.cli import main
 
+pytestmark = pytest.mark.slow
+
 Connection = psycopg.Connection[Any]
 Run = Callable[..., Result]
 

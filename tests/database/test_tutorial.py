@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[2] / "docs" / "tutorials" / "first-guarded-table.md"
 #: Installs, or is about the one server of this user: the test has its own.
 NOT_HERE = ("mkdir shop", "python3 -m venv", "pip install", "pgslo local", "export PGSLO_DSN")
@@ -49,7 +51,6 @@ def says(answer: list[str], page: list[str]) -> bool:
     return re.fullmatch(pattern, "".join(f"{line}\n" for line in answer)) is not None
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("psql") is None, reason="the tutorial uses psql")
 def test_the_tutorial_is_true(empty_dsn: str, tmp_path: Path):
     environment = os.environ | {

@@ -11,6 +11,8 @@ import pytest
 
 from pgslo import definition, installation, planning
 
+pytestmark = pytest.mark.slow
+
 Connection = psycopg.Connection[Any]
 Connect = Callable[..., Connection]
 

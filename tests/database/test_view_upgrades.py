@@ -17,6 +17,8 @@ from pgslo import definition, installation, planning
 from pgslo.compile import Statement
 from pgslo.plan import Step
 
+pytestmark = pytest.mark.slow
+
 Connection = psycopg.Connection[Any]
 
 TABLE = """

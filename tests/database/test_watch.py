@@ -27,6 +27,8 @@ from click.testing import CliRunner
 from pgslo import embedded, runtime
 from pgslo.cli import main
 
+pytestmark = pytest.mark.slow
+
 TABLE = "CREATE SCHEMA features; CREATE TABLE features.stats (id int, day date, age int, country text)"
 DEFINITION = """
 table: features.stats
@@ -286,7 +288,6 @@ def test_a_connection_that_breaks_is_made_anew(guarded, hook):
     assert "connected again" in said
 
 
-@pytest.mark.slow
 def test_the_server_is_killed_and_comes_back(hook, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     configure(hook, all="")

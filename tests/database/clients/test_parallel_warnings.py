@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from pgslo.client import SLOBreach, SLOWarning, watch, watch_all
 
+pytestmark = pytest.mark.slow
+
 #: Two Gather nodes: the rows of each are read by a worker of its own.
 PARALLEL = "SELECT (SELECT min(price) FROM guarded.bookings), (SELECT max(price) FROM guarded.bookings)"
 SETTINGS = {

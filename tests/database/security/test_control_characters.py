@@ -19,6 +19,8 @@ from click.testing import CliRunner
 import pgslo.client
 from pgslo.cli import main
 
+pytestmark = pytest.mark.slow
+
 #: Colours, a title of the window, 8-bit CSI, an override of the writing direction, no width, new lines that look like ours.
 EVIL = "\x1b[2J\x1b]0;x\x07\x9b31m\x7f\u202eabc\u2066\u061c\u200b\ufeff\r\nerror: forged\n<script>alert(1)</script>\u2028&'\""
 HOSTILE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")

@@ -14,6 +14,8 @@ from nightly import NIGHTLY
 from pgslo import definition
 from pgslo.definition import rules
 
+pytestmark = pytest.mark.slow
+
 TABLES = """
 CREATE TABLE features.country (code text PRIMARY KEY);
 INSERT INTO features.country VALUES ('de'), ('fr');

@@ -12,6 +12,8 @@ import psycopg
 import pytest
 from nightly import NIGHTLY
 
+pytestmark = pytest.mark.slow
+
 PAY = """
 CREATE TABLE features.pay (id int PRIMARY KEY, day date, a int);
 GRANT ALL ON features.pay TO $writer;

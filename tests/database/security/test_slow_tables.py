@@ -8,6 +8,8 @@ from click.testing import CliRunner
 from pgslo.cli import main
 from pgslo.cli.operating import ticking
 
+pytestmark = pytest.mark.slow
+
 OWN = """
 table: features.own
 owner: sam

@@ -71,9 +71,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-#: ``make test`` runs one of so many variants of a test. There are two ways to write and four actions: where variants
-#: are their combinations, a number that divides neither brings each of them.
-_ONE_VARIANT_OF = 3
+#: ``make test`` runs one of so many variants of a test. There are two ways to write, three states and four actions: where
+#: variants are combinations of these, steps of five come to each.
+_ONE_VARIANT_OF = 5
 
 
 @pytest.hookimpl(tryfirst=True)

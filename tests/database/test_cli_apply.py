@@ -332,6 +332,7 @@ def test_apply_refuses_when_the_database_moved_while_it_asked(
     assert [snapshot(connection)] == after
 
 
+@pytest.mark.slow
 def test_two_at_once_both_end_well_and_install_once(run: Run, connection: psycopg.Connection[Any]) -> None:
     command = [sys.executable, "-m", "pgslo", "apply", "--yes"]
     both = [
@@ -415,6 +416,7 @@ def test_ctrl_c_in_the_middle_changes_nothing(
     assert snapshot(connection) == before
 
 
+@pytest.mark.slow
 def test_a_busy_table_is_waited_for_without_holding_others_up(
     run: Run, connection: psycopg.Connection[Any], dsn: str
 ) -> None:
@@ -484,6 +486,7 @@ def on_terminal(args: list[str], answer: str, **env: str) -> tuple[int, str]:
     return process.wait(timeout=30), said.decode()
 
 
+@pytest.mark.slow
 def test_on_a_terminal_it_asks_and_draws(run: Run) -> None:
     code, said = on_terminal(["apply"], "y\n")
     assert code == 0, said

@@ -78,6 +78,7 @@ def suggested(run: Run, table: str) -> tuple[str, dict[str, Any]]:
     return result.stdout, yaml.load(result.stdout, yaml.BaseLoader)
 
 
+@pytest.mark.slow
 def test_what_is_written_passes_lint_plan_and_apply_and_is_the_same_each_time(run: Run):
     for number, table in enumerate(EVERY):
         path = f"slos/{number}.yml"

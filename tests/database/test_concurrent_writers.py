@@ -256,6 +256,7 @@ def _copy(cursor: psycopg.Cursor, table: str, rows: dict[int, Values]) -> None:
             stream.write_row((key, *values))
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_or_counted_twice(dsn, connection):
     connection.execute("CREATE SCHEMA features")
     for table, mode in TABLES.items():

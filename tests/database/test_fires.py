@@ -193,6 +193,7 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_a_subscriber_judges_what_it_applies(
     connection: Connection,
     empty_dsn: str,

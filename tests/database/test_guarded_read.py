@@ -471,6 +471,7 @@ def test_nothing_is_written_by_a_read(reader):
         reader.run(f"SELECT * FROM guarded.{view} LIMIT 1")
 
 
+@pytest.mark.slow
 def test_a_read_costs_the_same_after_many_incidents(reader):
     reader.run(
         """INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, over_at, resolved_at, resolution)

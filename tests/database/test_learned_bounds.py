@@ -67,6 +67,7 @@ def missed(session, batch):
     }
 
 
+@pytest.mark.slow
 def test_first_weeks_are_unknown_and_what_is_usual_is_met(learned):
     verdicts = learned.run(
         """SELECT v.batch < '2026-01-22', v.verdict, count(*)::int FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id)

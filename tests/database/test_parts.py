@@ -376,6 +376,7 @@ def test_batches_that_are_named_by_a_hash(connection: Connection, apply: Apply) 
     assert is_open(connection)
 
 
+@pytest.mark.slow
 def test_the_newest_batches_are_counted_first(connection: Connection, apply: Apply) -> None:
     connection.execute(PARTITIONED)
     apply(DEFINITION.format(writes="bulk"))

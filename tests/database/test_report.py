@@ -109,6 +109,7 @@ def test_it_is_one_file_without_scripts_and_without_values(report):
     assert "default-src 'none'" in text
 
 
+@pytest.mark.slow
 def test_it_tells_what_is_broken_for_whom_and_what_is_left(report):
     text = re.sub(r"\s+", " ", report.read_text(encoding="utf-8"))
     assert "<b>1</b>open incidents" in text or "open incidents" in text

@@ -92,6 +92,7 @@ def test_a_failing_script_leaves_nothing(
     ).fetchone() == (0,)
 
 
+@pytest.mark.slow
 def test_of_eight_installers_at_once_one_installs(empty_dsn: str) -> None:
     def install(_: int) -> bool:
         with database.connect(empty_dsn) as conn, installation.installing(conn):

@@ -87,6 +87,7 @@ def run(monkeypatch: pytest.MonkeyPatch, command: str, dsn: str, *, by_option: b
     return CliRunner().invoke(main, words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["words", "address"])
 def test_it_is_in_no_output_file_or_log(
     told: dict[str, str],

@@ -498,6 +498,7 @@ def test_a_condition_has_to_say_the_same_tomorrow(run: Run, where: str) -> None:
     assert "internal error" not in result.output
 
 
+@pytest.mark.slow
 def test_uninstall_leaves_the_rows_and_says_so(run: Run, guarded: Connection) -> None:
     take(guarded, "kept")
     take(guarded, "gone", as_reference=True)
@@ -515,6 +516,7 @@ def test_uninstall_leaves_the_rows_and_says_so(run: Run, guarded: Connection) ->
     assert runtime.install(guarded)
 
 
+@pytest.mark.slow
 def test_drift_finds_a_snapshot_that_lost_its_table_or_its_protection(run: Run, guarded: Connection) -> None:
     take(guarded, "one")
     take(guarded, "two")

@@ -30,6 +30,7 @@ rules:
 """
 
 
+@pytest.mark.slow
 def test_status_waits_for_two_seconds(
     dsn: str, connection: psycopg.Connection[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -302,6 +302,7 @@ def test_what_a_view_hides_cannot_write(conn, apply):
 # Mechanisms
 
 
+@pytest.mark.slow
 def test_constraints_are_used_where_they_say_the_same(conn, apply):
     conn.execute("CREATE EXTENSION IF NOT EXISTS btree_gist; CREATE TABLE ml.dim (portfolio int PRIMARY KEY)")
     stated = {

@@ -286,6 +286,7 @@ def slow(tmp_path: Path) -> Job:
     return job
 
 
+@pytest.mark.slow
 def test_a_watch_that_is_asked_to_end_lets_the_command_end(
     guarded: Connection, watch: Watch, slow: Job, tmp_path: Path
 ) -> None:
@@ -301,6 +302,7 @@ def test_a_watch_that_is_asked_to_end_lets_the_command_end(
     assert states(guarded) == {"01": ("done", 1)}
 
 
+@pytest.mark.slow
 def test_a_watch_that_is_killed_is_taken_up_and_nothing_is_lost_or_done_twice(
     guarded: Connection, watch: Watch, slow: Job, tmp_path: Path
 ) -> None:
@@ -332,6 +334,7 @@ def test_a_watch_that_is_killed_is_taken_up_and_nothing_is_lost_or_done_twice(
     )
 
 
+@pytest.mark.slow
 def test_the_server_may_go_away_while_the_command_runs(
     guarded: Connection, watch: Watch, slow: Job, tmp_path: Path
 ) -> None:
@@ -347,6 +350,7 @@ def test_the_server_may_go_away_while_the_command_runs(
     assert [line for line in slow.ran if "began" in line] == ["2026-11-01 began 1"]
 
 
+@pytest.mark.slow
 def test_two_watches_run_each_batch_once(guarded: Connection, watch: Watch, job: Job) -> None:
     watch.start(job.command)
     watch.start(job.command)

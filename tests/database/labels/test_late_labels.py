@@ -210,6 +210,7 @@ def test_a_model_at_the_bound_is_rarely_told(guard):
     assert counts.get("missed", 0) <= 4
 
 
+@pytest.mark.slow
 def test_many_scores_are_kept_to_four_digits_and_the_error_is_told(guard):
     session = guard()
     predict(session, 12000, score="(n * 7919 % 12007) / 12007.0::float8")

@@ -113,6 +113,7 @@ def test_rows_whose_batch_is_null_are_judged_after_a_pause(world):
     assert missed(world) == [("range", "NULL")]
 
 
+@pytest.mark.slow
 def test_batches_in_the_future_hide_none_of_today(world):
     """More of them than one statement may record."""
     prepare(

@@ -56,6 +56,7 @@ def read(world, query):
     return sorted(rows), bool(heard)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_wide", [False, True])
 @pytest.mark.parametrize("writes", ["bulk", "stream"])
 def test_a_missed_batch_at_infinity_is_told(world, subtests, writes, is_wide):

@@ -127,6 +127,7 @@ def test_a_command_that_finds_another_at_work_ends_with_1(
     assert result.exit_code == 0, result.output
 
 
+@pytest.mark.slow
 def test_a_tick_that_runs_out_of_time_leaves_the_rest_to_the_next(
     world: Any, empty_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,6 +166,7 @@ def test_a_tick_that_runs_out_of_time_leaves_the_rest_to_the_next(
     assert world.run("operator", "SELECT pgslo.tick()") == [(False,)]
 
 
+@pytest.mark.slow
 def test_a_reader_who_leaves_a_transaction_open_does_not_stop_writers_during_an_upgrade(
     world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

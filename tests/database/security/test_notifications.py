@@ -35,6 +35,7 @@ END$$;
 """
 
 
+@pytest.mark.slow
 def test_a_flood_of_notifications_ticks_once_a_second(world, world_dsn, tmp_path):
     world.run("superuser", COUNTED)
     mallory = world.session("mallory")

@@ -78,6 +78,7 @@ def alternate(world: Any, first: int, batches: int) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.slow
 def test_batches_that_alternate_cost_no_more_each(guarded: Any) -> None:
     alternate(guarded, 0, 500)
     few, many = alternate(guarded, 1000, 500), alternate(guarded, 2000, 4000)

@@ -4113,23 +4113,28 @@ DECLARE
     changed record;
     is_due boolean := false;
 BEGIN
+    -- Those that were recorded before it was.
+    UPDATE pgslo_catalog.known_part k SET link = p.link
+    FROM pgslo_catalog.present_parts(target.relation) AS p
+    WHERE k.definition_id = id AND k.number = p.number AND k.link IS NULL;
+    -- A part that was detached and attached again is one that is gone, and then a new one.
     -- An array, because code of the table's owner, which reading a part may call, could fetch from the query of a loop.
     FOREACH one IN ARRAY ARRAY(
         SELECT jsonb_build_object(
-                   'number', number, 'is_gone', p.number IS NULL, 'file', p.file, 'places', k.places,
+                   'number', number, 'is_gone', p.number IS NULL, 'file', p.file, 'link', p.link, 'places', k.places,
                    'has_rows', coalesce(k.is_newly_armed, true) AND (c.relkind = 'f' OR pg_relation_size(c.oid) > 0),
                    -- After TRUNCATE of the whole table, its parts are empty but for what was recorded since.
                    'is_rewritten', k.file <> p.file AND NOT EXISTS (
                        SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'truncate'))
         FROM (SELECT w.* FROM pgslo_catalog.known_part w WHERE w.definition_id = id) AS k
-        FULL JOIN pgslo_catalog.present_parts(target.relation) AS p USING (number)
+        FULL JOIN pgslo_catalog.present_parts(target.relation) AS p USING (number, link)
         LEFT JOIN pg_class c ON c.oid = p.number
         WHERE k.file IS DISTINCT FROM p.file OR k.is_newly_armed
-        ORDER BY number)
+        ORDER BY number, p.number IS NOT NULL)
     LOOP
         SELECT c.* INTO changed
         FROM jsonb_to_record(one)
-            AS c (number bigint, is_gone boolean, file bigint, places numrange, has_rows boolean, is_rewritten boolean);
+            AS c (number bigint, is_gone boolean, file bigint, link text, places numrange, has_rows boolean, is_rewritten boolean);
         IF changed.places IS NULL THEN
             changed.places := pgslo_catalog.part_places(target, changed.number);
         END IF;
@@ -4151,8 +4156,8 @@ BEGIN
         IF changed.is_gone THEN
             DELETE FROM pgslo_catalog.known_part k WHERE k.definition_id = id AND k.number = changed.number;
         ELSE
-            INSERT INTO pgslo_catalog.known_part (definition_id, number, file, is_armed, places)
-            VALUES (id, changed.number, changed.file, pgslo_catalog.is_armed(target.relation, changed.number), changed.places)
+            INSERT INTO pgslo_catalog.known_part (definition_id, number, file, is_armed, places, link)
+            VALUES (id, changed.number, changed.file, pgslo_catalog.is_armed(target.relation, changed.number), changed.places, changed.link)
             ON CONFLICT ON CONSTRAINT known_part_is_known_once DO UPDATE SET file = excluded.file, is_newly_armed = false;
         END IF;
     END LOOP;
@@ -9476,9 +9481,9 @@ BEGIN
     END IF;
     -- Nothing was recorded, or of another table: after a restore all tables have other numbers.
     DELETE FROM pgslo_catalog.known_part k WHERE k.definition_id = target.definition_id;
-    INSERT INTO pgslo_catalog.known_part (definition_id, number, file, is_armed, places)
+    INSERT INTO pgslo_catalog.known_part (definition_id, number, file, is_armed, places, link)
     SELECT target.definition_id, p.number, p.file, pgslo_catalog.is_armed(target.relation, p.number),
-           pgslo_catalog.part_places(target, p.number)
+           pgslo_catalog.part_places(target, p.number), p.link
     FROM pgslo_catalog.present_parts(target.relation) AS p
     ON CONFLICT ON CONSTRAINT known_part_is_known_once DO NOTHING;
 END
@@ -10035,21 +10040,23 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.plan_reads_again() IS 'Have sessions plan their reads of guarded views again after batches were missed.';
 
-CREATE FUNCTION pgslo_catalog.present_parts(relation regclass) RETURNS TABLE(number oid, file oid)
+CREATE FUNCTION pgslo_catalog.present_parts(relation regclass) RETURNS TABLE(number oid, file oid, link text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH RECURSIVE part AS (
-        SELECT present_parts.relation::oid AS oid
+        SELECT present_parts.relation::oid AS oid, '' AS link
         UNION
-        SELECT i.inhrelid FROM part p JOIN pg_inherits i ON i.inhparent = p.oid WHERE NOT i.inhdetachpending
+        -- ATTACH writes the row anew: the part may have been written to before, while it belonged to no table.
+        SELECT i.inhrelid, concat(p.link, ' ', i.xmin) FROM part p JOIN pg_inherits i ON i.inhparent = p.oid WHERE NOT i.inhdetachpending
     )
-    SELECT c.oid, CASE WHEN c.oid = present_parts.relation THEN 0 ELSE c.relfilenode END
+    SELECT c.oid, CASE WHEN c.oid = present_parts.relation THEN 0 ELSE c.relfilenode END, string_agg(p.link, ',' ORDER BY p.link COLLATE "C")
     FROM part p JOIN pg_class c ON c.oid = p.oid
     WHERE c.relkind IN ('r', 'f') OR c.oid = present_parts.relation
+    GROUP BY c.oid, c.relfilenode
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.present_parts(relation regclass) IS 'Return a table and the partitions and children with rows of it, and the number of their files.';
+COMMENT ON FUNCTION pgslo_catalog.present_parts(relation regclass) IS 'Return a table and the partitions and children with rows of it, the number of their files, and by which transactions they became parts.';
 
 CREATE FUNCTION pgslo_catalog.problem(definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS TABLE(code text, incident_id bigint, rule text, column_name text, message text, detail text, hint text, by_row boolean)
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -15323,7 +15330,8 @@ CREATE TABLE pgslo_catalog.known_part (
     file bigint NOT NULL,
     is_armed boolean NOT NULL,
     is_newly_armed boolean DEFAULT false NOT NULL,
-    places numrange NOT NULL
+    places numrange NOT NULL,
+    link text
 );
 
 COMMENT ON TABLE pgslo_catalog.known_part IS 'Partitions and children of a defined table, and that table, as tick() or the first apply saw them last.';
@@ -15337,6 +15345,8 @@ COMMENT ON COLUMN pgslo_catalog.known_part.is_armed IS 'Whether it has each stat
 COMMENT ON COLUMN pgslo_catalog.known_part.is_newly_armed IS 'Whether apply gave it these triggers after tick() saw it: rows of the time before are not recorded.';
 
 COMMENT ON COLUMN pgslo_catalog.known_part.places IS 'Order of the batches that its partition bounds, or CHECK constraints, allow.';
+
+COMMENT ON COLUMN pgslo_catalog.known_part.link IS 'Transactions that made it, and the parts above it, parts of the defined table; NULL until tick() has looked once.';
 
 CREATE TABLE pgslo_catalog.migration (
     name text NOT NULL,

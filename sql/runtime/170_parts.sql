@@ -1,21 +1,23 @@
 -- Rows that come with a partition that is attached, or leave with one that is detached, dropped or truncated.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.present_parts(relation regclass) RETURNS TABLE (number oid, file oid)
+CREATE OR REPLACE FUNCTION pgslo_catalog.present_parts(relation regclass) RETURNS TABLE (number oid, file oid, link text)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
     WITH RECURSIVE part AS (
-        SELECT present_parts.relation::oid AS oid
+        SELECT present_parts.relation::oid AS oid, '' AS link
         UNION
-        SELECT i.inhrelid FROM part p JOIN pg_inherits i ON i.inhparent = p.oid WHERE NOT i.inhdetachpending
+        -- ATTACH writes the row anew: the part may have been written to before, while it belonged to no table.
+        SELECT i.inhrelid, concat(p.link, ' ', i.xmin) FROM part p JOIN pg_inherits i ON i.inhparent = p.oid WHERE NOT i.inhdetachpending
     )
-    SELECT c.oid, CASE WHEN c.oid = present_parts.relation THEN 0 ELSE c.relfilenode END
+    SELECT c.oid, CASE WHEN c.oid = present_parts.relation THEN 0 ELSE c.relfilenode END, string_agg(p.link, ',' ORDER BY p.link COLLATE "C")
     FROM part p JOIN pg_class c ON c.oid = p.oid
     WHERE c.relkind IN ('r', 'f') OR c.oid = present_parts.relation
+    GROUP BY c.oid, c.relfilenode
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.present_parts(regclass) IS
-    'Return a table and the partitions and children with rows of it, and the number of their files.';
+    'Return a table and the partitions and children with rows of it, the number of their files, and by which transactions they became parts.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.is_armed(relation regclass, part oid) RETURNS boolean
 LANGUAGE sql STABLE
@@ -114,9 +116,9 @@ BEGIN
     END IF;
     -- Nothing was recorded, or of another table: after a restore all tables have other numbers.
     DELETE FROM pgslo_catalog.known_part k WHERE k.definition_id = target.definition_id;
-    INSERT INTO pgslo_catalog.known_part (definition_id, number, file, is_armed, places)
+    INSERT INTO pgslo_catalog.known_part (definition_id, number, file, is_armed, places, link)
     SELECT target.definition_id, p.number, p.file, pgslo_catalog.is_armed(target.relation, p.number),
-           pgslo_catalog.part_places(target, p.number)
+           pgslo_catalog.part_places(target, p.number), p.link
     FROM pgslo_catalog.present_parts(target.relation) AS p
     ON CONFLICT ON CONSTRAINT known_part_is_known_once DO NOTHING;
 END
@@ -223,23 +225,28 @@ DECLARE
     changed record;
     is_due boolean := false;
 BEGIN
+    -- Those that were recorded before it was.
+    UPDATE pgslo_catalog.known_part k SET link = p.link
+    FROM pgslo_catalog.present_parts(target.relation) AS p
+    WHERE k.definition_id = id AND k.number = p.number AND k.link IS NULL;
+    -- A part that was detached and attached again is one that is gone, and then a new one.
     -- An array, because code of the table's owner, which reading a part may call, could fetch from the query of a loop.
     FOREACH one IN ARRAY ARRAY(
         SELECT jsonb_build_object(
-                   'number', number, 'is_gone', p.number IS NULL, 'file', p.file, 'places', k.places,
+                   'number', number, 'is_gone', p.number IS NULL, 'file', p.file, 'link', p.link, 'places', k.places,
                    'has_rows', coalesce(k.is_newly_armed, true) AND (c.relkind = 'f' OR pg_relation_size(c.oid) > 0),
                    -- After TRUNCATE of the whole table, its parts are empty but for what was recorded since.
                    'is_rewritten', k.file <> p.file AND NOT EXISTS (
                        SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'truncate'))
         FROM (SELECT w.* FROM pgslo_catalog.known_part w WHERE w.definition_id = id) AS k
-        FULL JOIN pgslo_catalog.present_parts(target.relation) AS p USING (number)
+        FULL JOIN pgslo_catalog.present_parts(target.relation) AS p USING (number, link)
         LEFT JOIN pg_class c ON c.oid = p.number
         WHERE k.file IS DISTINCT FROM p.file OR k.is_newly_armed
-        ORDER BY number)
+        ORDER BY number, p.number IS NOT NULL)
     LOOP
         SELECT c.* INTO changed
         FROM jsonb_to_record(one)
-            AS c (number bigint, is_gone boolean, file bigint, places numrange, has_rows boolean, is_rewritten boolean);
+            AS c (number bigint, is_gone boolean, file bigint, link text, places numrange, has_rows boolean, is_rewritten boolean);
         IF changed.places IS NULL THEN
             changed.places := pgslo_catalog.part_places(target, changed.number);
         END IF;
@@ -261,8 +268,8 @@ BEGIN
         IF changed.is_gone THEN
             DELETE FROM pgslo_catalog.known_part k WHERE k.definition_id = id AND k.number = changed.number;
         ELSE
-            INSERT INTO pgslo_catalog.known_part (definition_id, number, file, is_armed, places)
-            VALUES (id, changed.number, changed.file, pgslo_catalog.is_armed(target.relation, changed.number), changed.places)
+            INSERT INTO pgslo_catalog.known_part (definition_id, number, file, is_armed, places, link)
+            VALUES (id, changed.number, changed.file, pgslo_catalog.is_armed(target.relation, changed.number), changed.places, changed.link)
             ON CONFLICT ON CONSTRAINT known_part_is_known_once DO UPDATE SET file = excluded.file, is_newly_armed = false;
         END IF;
     END LOOP;

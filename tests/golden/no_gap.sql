@@ -157,28 +157,15 @@ AS $pgslo$
 #variable_conflict use_variable
 DECLARE
     rules text[] := ARRAY[]::text[];
-    rejecting integer := 0;  -- The first so many refuse the statement for a row that fails.
-    refusing integer := 0;  -- The first so many refuse it for a row, or for the batch that it makes.
     columns text[] := ARRAY['user_id', 'age', 'clicks', 'score', 'spend', 'country', 'plan', 'email', 'phone', 'shop', 'sku', 'campaign',
         'signed_up_at', 'last_seen_at']::text[];
     tallies text[] := ARRAY[]::text[];
-    -- Run as text where rules are evaluated one by one, so that each is planned by itself, and for the columns as they are.
-    passes text[] := ARRAY[
-    ]::text[];
     sums text[] := ARRAY[]::text[];
     batch_of text[] := ARRAY[$sql$(r.feature_date)$sql$, $sql$pgslo_catalog.iso(b.raw)$sql$,
         $sql$coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity')$sql$];
     batches pgslo_catalog.measured[];
     samples pgslo_catalog.measured[];
     mask bigint;
-    failing pgslo_catalog.measured[];
-    failed bigint[];
-    shown text;
-    row_key text;
-    missed text[] := '{}';
-    unjudged text[] := '{}';
-    unjudged_state text;
-    unjudged_message text;
 BEGIN
     -- One pass over what the statement wrote.
     BEGIN
@@ -220,47 +207,7 @@ BEGIN
                 EXECUTE pgslo_catalog.counting('pgslo_new', batch_of, '{}', ARRAY['count(*)']) INTO batches;
             END;
         END;
-        -- Then rule by rule, so that one that cannot be evaluated does not take the others with it.
-        FOR n IN 1..cardinality(rules) LOOP
-            BEGIN
-                BEGIN
-                    EXECUTE pgslo_catalog.counting_failures(passes[n], batch_of) INTO failing USING n, cardinality(rules);
-                EXCEPTION WHEN OTHERS THEN
-                    IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
-                        RAISE;
-                    END IF;
-                    -- Over no row, it is an error of the table, not of a row.
-                    EXECUTE format('SELECT FROM pgslo_new AS r WHERE FALSE AND %s', passes[n]);
-                    -- A row for which the condition raises an error fails: row by row, which takes longer.
-                    passes[n] := pgslo_catalog.passing_singly('pgslo_gen.features__user_stats__failure', rules[n], TG_OP);
-                    EXECUTE pgslo_catalog.counting_failures(passes[n], batch_of) INTO failing USING n, cardinality(rules);
-                END;
-                batches := batches || failing;
-            EXCEPTION WHEN OTHERS THEN
-                IF pgslo_catalog.must_raise(SQLSTATE, n <= refusing) THEN
-                    RAISE;
-                ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
-                    unjudged := unjudged || rules[n];
-                    unjudged_state := SQLSTATE;
-                    unjudged_message := SQLERRM;
-                ELSE
-                    PERFORM pgslo_catalog.record_break('features.user_stats', rules[n], SQLSTATE, SQLERRM);
-                END IF;
-            END;
-        END LOOP;
-        batches := pgslo_catalog.merged(batches, cardinality(rules));
     END IF;
-    failed := pgslo_catalog.failed(batches);
-    FOR n IN 1..rejecting LOOP
-        CONTINUE WHEN failed[n] > 0 IS NOT TRUE;
-        BEGIN
-            EXECUTE pgslo_catalog.showing('pgslo_gen.features__user_stats__failure', passes[n])
-            INTO shown, row_key USING rules[n], TG_OP;
-        EXCEPTION WHEN OTHERS THEN
-            shown := NULL;
-        END;
-        PERFORM pgslo_catalog.reject('features.user_stats', ARRAY[rules[n]], failed[n], shown, row_key);
-    END LOOP;
 
     -- From here on an observer: whatever happens, the write lives.
     BEGIN
@@ -290,37 +237,18 @@ BEGIN
             batches := pgslo_catalog.unsampled(batches);
             PERFORM pgslo_catalog.record_unmeasured('features.user_stats', 'learned', SQLSTATE, SQLERRM);
         END;
-        missed := pgslo_catalog.record_statement('features.user_stats', lower(TG_OP COLLATE "C"), rules, columns, tallies, batches, samples, mask);
+        PERFORM pgslo_catalog.record_statement('features.user_stats', lower(TG_OP COLLATE "C"), rules, columns, tallies, batches, samples, mask);
     EXCEPTION
         WHEN serialization_failure THEN
             RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
         WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_lost('features.user_stats', rules[rejecting + 1:],
+            PERFORM pgslo_catalog.record_lost('features.user_stats', '{}',
                 pgslo_catalog.names_of(batches), pgslo_catalog.places_of(batches), SQLSTATE, SQLERRM);
     END;
-    IF unjudged <> '{}' THEN
-        PERFORM pgslo_catalog.record_unjudged('features.user_stats', unjudged,
-            pgslo_catalog.names_of(batches), pgslo_catalog.places_of(batches), unjudged_state, unjudged_message);
-    END IF;
-    FOR n IN rejecting + 1..cardinality(rules) LOOP
-        CONTINUE WHEN failed[n] > 0 IS NOT TRUE;
-        BEGIN
-            EXECUTE pgslo_catalog.sampling('features.user_stats', 'pgslo_gen.features__user_stats__failure', rules[n], passes[n], batch_of, failed[n])
-            USING rules[n], TG_OP;
-        EXCEPTION WHEN OTHERS THEN
-            -- It is recorded that rows failed; which ones is not.
-            PERFORM pgslo_catalog.warn_unsampled('features.user_stats', rules[n], SQLSTATE);
-        END;
-    END LOOP;
-    IF missed <> '{}' THEN
-        -- Fewer failures than a rule allows are no news to the writer; nor are those of other writers.
-        PERFORM pgslo_catalog.warn_writer('features.user_stats', ARRAY(
-            SELECT w.name FROM unnest(rules, failed) AS w (name, failed) WHERE w.failed > 0 AND w.name = ANY (missed)));
-    END IF;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__written() IS 'pgslo 12412fd7808149f9 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__written() IS 'pgslo 62677274851529e1 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__written() SET extra_float_digits = 1;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__written() FROM PUBLIC;
 

@@ -26,7 +26,7 @@ from pgslo.compile.table.subject import NEW
 from pgslo.definition import rules
 from pgslo.sql import Sql
 
-_ALWAYS, _REJECTS = Sql("TRUE"), Sql("rule = ANY (rejecting)")
+_ALWAYS, _NOTHING, _REJECTS = Sql("TRUE"), Sql("NULL"), Sql("rule = ANY (rejecting)")
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,14 @@ class _Judging(Header):
 
     Attributes:
         first: The condition of the first rule; the others follow.
+        passed: What the function returns for a row that passes all of them.
         fields: The fields of the row that any of them reads.
         refuses: Whether the rule in question refuses a row that it does not accept.
     """
 
     first: Sql
     others: tuple[Sql, ...]
+    passed: Sql
     fields: Sql
     judged: tuple[Described, ...]
     rule_names: Sql
@@ -116,6 +118,7 @@ def _quarantine(table: TableContext, diverting: tuple[rules.Rule, ...]) -> list[
     context = _Quarantine(
         **header(table, function, NEW, diverting, returns=NEW),
         **_judging(table, diverting),
+        passed=NEW,
         refuses=_ALWAYS,
         leaving=(),
         any_refuses=_ALWAYS,
@@ -150,6 +153,7 @@ def _row(table: TableContext, judging: tuple[rules.Rule, ...]) -> list[Artifact]
     context = _RowWritten(
         **header(table, function, NEW, judging),
         **_judging(table, judging),
+        passed=_NOTHING,
         refuses=_REJECTS,
         leaving=(_Leaving(),),
         any_refuses=sql.literal(any(refuses(rule) for rule in judging)),

@@ -5,8 +5,6 @@ import json
 import pytest
 import yaml
 
-pytestmark = pytest.mark.slow
-
 #: A rule of every kind over a column of text, as a definition says it; "bad" breaches all but two.
 RULES = {
     "not_null": {},

@@ -8,8 +8,6 @@ import pytest
 from pgslo import definition, planning
 from pgslo.errors import DefinitionErrors
 
-pytestmark = pytest.mark.slow
-
 TYPES = (
     "real[]", "text[]", "jsonb", "json", "bytea", "int4range", "datemultirange", "features.pair", "interval", "money", "bit(3)",
     "varbit", "tsvector", "point", "polygon", "features.list",

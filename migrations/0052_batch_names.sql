@@ -1,4 +1,5 @@
--- Names of batches come from one expression of the definition, in writes, counts and snapshots alike.
+-- Names of batches come from one expression of the definition, in writes, counts and snapshots alike; and batches may get
+-- another key.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 ALTER TABLE pgslo_catalog.definition ADD COLUMN batch_name text;
@@ -13,3 +14,15 @@ UPDATE pgslo_catalog.snapshot s SET batch_name = 'pgslo_catalog.iso(b.raw)' WHER
 
 -- squawk-ignore ban-drop-function
 DROP FUNCTION IF EXISTS pgslo_catalog.reading(pgslo_catalog.snapshot, numeric[]);
+
+ALTER TABLE pgslo_catalog.definition
+    ADD COLUMN batch_key text,
+    ADD COLUMN is_rekeyed boolean NOT NULL DEFAULT false;
+COMMENT ON COLUMN pgslo_catalog.definition.batch_key IS 'What the batches are by, and how they are named: if it changes, rows are in other batches.';
+COMMENT ON COLUMN pgslo_catalog.definition.is_rekeyed IS 'Whether tick() has still to evaluate the rows in the batches of a new key.';
+ALTER TABLE pgslo_catalog.missed_batch ADD COLUMN is_of_former_key boolean NOT NULL DEFAULT false;
+COMMENT ON COLUMN pgslo_catalog.missed_batch.is_of_former_key IS
+    'Whether it is a batch of a former key of the definition: any row may be of it.';
+
+-- squawk-ignore ban-drop-function
+DROP FUNCTION IF EXISTS pgslo_catalog.unhealthy(bigint, text[], timestamptz, interval);

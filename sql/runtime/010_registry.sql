@@ -28,25 +28,27 @@ DECLARE
     former regclass := (SELECT d.relation FROM pgslo_catalog.definition d WHERE d.name = document ->> 'name');
     promised jsonb;
     is_recounted boolean;
+    before pgslo_catalog.definition;
 BEGIN
     IF document ? 'learns' THEN
         document := jsonb_set(document, '{rules}',
             pgslo_catalog.learned_rules(coalesce(document -> 'watched', '[]')) || coalesce(document -> 'rules', '[]'));
     END IF;
+    SELECT d.* INTO before FROM pgslo_catalog.definition d WHERE d.name = document ->> 'name';
     -- Not when pgslo is installed: a dump of an extension brings its own.
     INSERT INTO pgslo_catalog.secret DEFAULT VALUES ON CONFLICT DO NOTHING;
-    INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, batch_name, schema_wanted, on_read, fingerprint,
+    INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, batch_name, batch_key, schema_wanted, on_read, fingerprint,
         settle, batch_is_of_row, recount, batch_column, sensitivity, holidays, tallies, max_age, age_of, target, span, budgeting, judge, place_is_number, reader, writer)
     VALUES (
         document ->> 'name', (document ->> 'relation')::regclass, document ->> 'owner', document ->> 'description',
         ARRAY(SELECT jsonb_array_elements_text(document -> 'key')), document ->> 'writes',
-        (document ->> 'batch_every')::interval, document ->> 'batch_by', document ->> 'batch_place', document ->> 'batch_name', nullif(document -> 'schema', 'null'), document ->> 'on_read', document ->> 'fingerprint',
+        (document ->> 'batch_every')::interval, document ->> 'batch_by', document ->> 'batch_place', document ->> 'batch_name', document ->> 'batch_key', nullif(document -> 'schema', 'null'), document ->> 'on_read', document ->> 'fingerprint',
         (document ->> 'settle')::interval, (document ->> 'batch_is_of_row')::boolean, document ->> 'recount', document ->> 'batch_column', (document ->> 'sensitivity')::float8, ARRAY(SELECT jsonb_array_elements_text(document -> 'holidays')),
         ARRAY(SELECT jsonb_array_elements_text(document -> 'tallies')), (document ->> 'max_age')::interval, document ->> 'age_of', (document ->> 'target')::numeric, (document ->> 'span')::interval,
         coalesce(document ->> 'budgeting', 'occurrences'), document ->> 'judge', coalesce((document ->> 'place_is_number')::boolean, false), document ->> 'reader', document ->> 'writer')
     ON CONFLICT (name) DO UPDATE SET
         relation = excluded.relation, owner = excluded.owner, description = excluded.description, key_columns = excluded.key_columns,
-        writes = excluded.writes, batch_every = excluded.batch_every, batch_by = excluded.batch_by, batch_place = excluded.batch_place, batch_name = excluded.batch_name, schema_wanted = excluded.schema_wanted,
+        writes = excluded.writes, batch_every = excluded.batch_every, batch_by = excluded.batch_by, batch_place = excluded.batch_place, batch_name = excluded.batch_name, batch_key = excluded.batch_key, schema_wanted = excluded.schema_wanted,
         on_read = excluded.on_read, fingerprint = excluded.fingerprint,
         settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, batch_column = excluded.batch_column, sensitivity = excluded.sensitivity, holidays = excluded.holidays,
         tallies = excluded.tallies, max_age = excluded.max_age, age_of = excluded.age_of, target = excluded.target, span = excluded.span, budgeting = excluded.budgeting, judge = excluded.judge, place_is_number = excluded.place_is_number, reader = excluded.reader, writer = excluded.writer, registered_at = clock_timestamp(), registered_by = session_user
@@ -112,7 +114,9 @@ BEGIN
     WHERE r.definition_id = id AND r.retired_at IS NULL AND m.ended_at IS NULL
       AND promised ->> r.name IS DISTINCT FROM r.promise
       AND (r.scope = 'batch' OR document ->> 'judge' IS NOT NULL);
-    IF is_recounted AND document ->> 'recount' IS NOT NULL THEN
+    IF before.batch_key <> document ->> 'batch_key' THEN
+        PERFORM pgslo_catalog.change_key(id, before.place_is_number);
+    ELSIF is_recounted AND document ->> 'recount' IS NOT NULL THEN
         INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)
         SELECT DISTINCT id, f.batch, f.place, 0, 'recount'
         FROM pgslo_catalog.fragment f

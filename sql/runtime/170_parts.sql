@@ -406,6 +406,9 @@ BEGIN
         RETURN;
     END IF;
     PERFORM pgslo_catalog.compare_parts(target);
+    IF target.is_rekeyed THEN
+        PERFORM pgslo_catalog.follow_key(target);
+    END IF;
     IF EXISTS (SELECT FROM pgslo_catalog.due_count c WHERE c.definition_id = target.definition_id) THEN
         PERFORM pgslo_catalog.count_due(target, follow_parts.until);
     END IF;

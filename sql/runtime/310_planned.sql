@@ -16,8 +16,9 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    -- A rule may come to be about another column, of which an older plan knows nothing.
-    RETURN concat('missed ', (missed_name.missed).missed_id, ' ', (missed_name.missed).about);
+    -- A rule may come to be about another column, and batches may get another key: an older plan knows nothing of that.
+    RETURN concat('missed ', (missed_name.missed).missed_id, ' ', (missed_name.missed).about,
+                  CASE WHEN (missed_name.missed).is_of_former_key THEN ' former key' END);
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.missed_name(pgslo_catalog.missed_batch) IS 'The name of a missed batch among the concerns that a plan knows.';
@@ -39,7 +40,7 @@ BEGIN
     END IF;
     reach := pgslo_catalog.reach(concern.definition, concern.within);
     RETURN QUERY
-    SELECT pgslo_catalog.missed_name(m), m.batch
+    SELECT pgslo_catalog.missed_name(m), CASE WHEN m.is_of_former_key THEN 'unknown' ELSE m.batch END
     FROM pgslo_catalog.missed_batch m
     WHERE m.definition = concern.definition AND m.ended_at IS NULL AND (concern.columns IS NULL OR m.about && concern.columns)
       AND (reach IS NULL OR pgslo_catalog.is_within(m.place, reach))

@@ -228,6 +228,13 @@ BEGIN
                 WHEN EXISTS (
                     SELECT FROM pgslo_catalog.missed_batch k
                     WHERE k.rule_id = m.rule_id AND k.batch = m.batch AND k.ended_as = 'false_alarm' AND k.ended_at >= m.missed_at) THEN 'false_alarm'
+                WHEN m.is_of_former_key THEN CASE
+                    -- Once all rows were evaluated in the batches that they have now.
+                    WHEN (end_missed.definition).recount IS NOT NULL AND (r.scope <> 'row' OR (end_missed.definition).judge IS NOT NULL)
+                        AND NOT EXISTS (SELECT FROM pgslo_catalog.definition d WHERE d.definition_id = id AND d.is_rekeyed)
+                        AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.rule_id = m.rule_id AND b.batch IS NOT NULL)
+                        AND NOT EXISTS (SELECT FROM pgslo_catalog.pair_fragment p WHERE p.definition_id = id)
+                    THEN 'emptied' END
                 WHEN s.is_emptied AND NOT pgslo_catalog.misses_rows(r.measure) THEN 'emptied'
                 -- Rows of an unknown batch may be others than those that fail.
                 WHEN s.rows <= 0 AND NOT pgslo_catalog.misses_rows(r.measure) AND (m.batch <> 'unknown' OR s.failed <= 0) THEN 'removed'

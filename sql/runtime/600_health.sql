@@ -2,11 +2,12 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamptz, within interval DEFAULT NULL)
-RETURNS TABLE (incident_id bigint, rule text, columns_hit text[], batch text, place numeric, is_open boolean)
+RETURNS TABLE (
+    incident_id bigint, rule text, columns_hit text[], batch text, place numeric, is_open boolean, is_of_former_key boolean)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    SELECT DISTINCT ON (r.rule_id, m.batch) i.incident_id, r.name, r.columns, m.batch, m.place, coalesce(i.over_at IS NULL, true)
+    SELECT DISTINCT ON (r.rule_id, m.batch) i.incident_id, r.name, r.columns, m.batch, m.place, coalesce(i.over_at IS NULL, true), m.is_of_former_key
     FROM pgslo_catalog.rule r
     JOIN pgslo_catalog.missed_batch m ON m.rule_id = r.rule_id
     LEFT JOIN pgslo_catalog.stored_batch s ON s.missed_id = m.missed_id
@@ -35,7 +36,8 @@ BEGIN
     FROM pgslo_catalog.batch b
     WHERE b.definition_id = (healthy.definition).definition_id AND b.closed_at <= healthy.as_of AND b.rows > 0
       AND b.place <= pgslo_catalog.last_place(healthy.definition)
-      AND NOT EXISTS (SELECT FROM spoilt u WHERE u.batch = b.name)
+      -- Rows of a batch of a former key may be in any.
+      AND NOT EXISTS (SELECT FROM spoilt u WHERE u.batch = b.name OR u.is_of_former_key)
     ORDER BY b.place;
 END
 $pgslo$;
@@ -91,7 +93,7 @@ AS $pgslo$
         FROM pgslo_catalog.unhealthy(unhealthy_said.definition_id, unhealthy_said.columns, clock_timestamp()) AS u
         LEFT JOIN pgslo_catalog.batch b ON b.definition_id = unhealthy_said.definition_id AND b.name = u.batch
         WHERE (u.columns_hit = '{}') = (unhealthy_said.columns = '{}')
-          AND (unhealthy_said.batches IS NULL OR u.batch = ANY (unhealthy_said.batches))
+          AND (unhealthy_said.batches IS NULL OR u.batch = ANY (unhealthy_said.batches) OR u.is_of_former_key)
         GROUP BY u.rule
     ) w
     ORDER BY w.rule

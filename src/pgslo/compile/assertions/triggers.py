@@ -318,7 +318,7 @@ def _looked(one: Held) -> Looked:
     check = sql.literal(one.function)
     function = sql.identifier(naming.GENERATED_SCHEMA, one.function)
     return Looked(
-        label=Sql(one.rule.name),
+        label=Sql(wording.one_line(one.rule.name)),
         promise=Sql(wording.one_line(wording.promise(one.rule))),
         check=check,
         # Only its check runs a query read-only.
@@ -335,7 +335,7 @@ def _looked(one: Held) -> Looked:
 def _noted(one: Held, touch: Touch, commit: CommitCompiler) -> _Noted:
     enforced = one.rule.on_breach == "reject"
     return _Noted(
-        label=Sql(one.rule.name),
+        label=Sql(wording.one_line(one.rule.name)),
         promise=Sql(wording.one_line(wording.promise(one.rule))),
         name=sql.literal(one.rule.name),
         note=commit.note(one.function, enforced=enforced, deferred=one.rule.is_deferred),

@@ -238,7 +238,20 @@ BEGIN
     PERFORM pgslo_catalog.settle_pauses(follow.definition);
     PERFORM pgslo_catalog.judge_unjudged(follow.definition,
         CASE WHEN follow.at_once IS NULL THEN clock_timestamp() + interval '1 second' ELSE 'infinity' END);
-    PERFORM pgslo_catalog.follow_pairs(follow.definition);
+    -- Nearly always there are none.
+    IF (follow.definition).pairs IS NOT NULL THEN
+        BEGIN
+            PERFORM pgslo_catalog.follow_pairs(follow.definition);
+        EXCEPTION WHEN OTHERS THEN
+            IF pgslo_catalog.is_transient(SQLSTATE) OR SQLSTATE = 'SL004' THEN
+                RAISE;
+            END IF;
+            -- The verdicts of other rules stand.
+            PERFORM pgslo_catalog.record_break((follow.definition).name, r.name, SQLSTATE, SQLERRM)
+            FROM pgslo_catalog.rule r
+            WHERE r.definition_id = (follow.definition).definition_id AND r.kind = 'ml_metric' AND r.retired_at IS NULL;
+        END;
+    END IF;
     RETURN is_behind;
 END
 $pgslo$;

@@ -44,7 +44,7 @@ BEGIN
         DELETE FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = register_predictions.definition_id;
         PERFORM pgslo_catalog.forget_pairs(register_predictions.definition_id);
         DELETE FROM pgslo_catalog.pair_batch b WHERE b.definition_id = register_predictions.definition_id;
-    ELSIF wanted - 'maturity' IS DISTINCT FROM known.pairs - 'maturity' THEN
+    ELSIF wanted - 'maturity' IS DISTINCT FROM known.pairs - 'maturity' OR known.is_rekeyed THEN
         PERFORM pgslo_catalog.want_pairs_anew(known.name);
     END IF;
     -- Rules may be new: what was judged is judged by them as well.
@@ -60,6 +60,17 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.register_predictions(bigint, jsonb) IS 'Takes in what a definition says of predictions; when pairs are made in another way, they are counted anew.';
 
 -- Pairs
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.cell_text(value text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- An index over models and segments takes 2,700 bytes.
+    RETURN CASE WHEN octet_length(cell_text.value) > 200 THEN concat(left(cell_text.value, 30), '...', md5(cell_text.value)) ELSE cell_text.value END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.cell_text(text) IS 'Return a model or a segment; of a long one, its beginning and a hash.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.definition) RETURNS bigint
 LANGUAGE plpgsql
@@ -115,16 +126,19 @@ BEGIN
             FROM bag b WHERE b.side = 'label'
             ORDER BY b.state, b.key, b.moment DESC NULLS LAST, b.label DESC NULLS LAST, b.score DESC NULLS LAST
         ), pair AS (
-            SELECT p.state * p.n AS n, p.batch, p.place, coalesce(p.model, '') AS model, p.segment, p.score, p.decided, p.moment, p.defaulted, p.abstained,
+            SELECT p.state * p.n AS n, p.batch, p.place, coalesce(pgslo_catalog.cell_text(p.model), '') AS model,
+                   ARRAY(SELECT pgslo_catalog.cell_text(e.value) FROM unnest(p.segment) WITH ORDINALITY AS e (value, n) ORDER BY e.n) AS segment, p.score, p.decided, p.moment, p.defaulted, p.abstained,
                    p.model IS NULL AND $3 ->> 'has_model' = 'true' AS model_missing, t.labels, t.label, t.score AS number,
-                   extract(epoch FROM t.moment - p.moment)::numeric AS delay,
+                   -- Before PostgreSQL 17 infinite times have no difference, and later an infinite one, which no sum loses again.
+                   CASE WHEN isfinite(t.moment) AND isfinite(p.moment) THEN extract(epoch FROM t.moment - p.moment)::numeric END AS delay,
+                   (t.moment < p.moment) IS TRUE AS is_late,
                    CASE WHEN $3 ->> 'regression' = 'true' THEN p.score > '-Infinity' AND p.score < 'Infinity' ELSE p.score BETWEEN 0 AND 1 END IS TRUE AS valid,
                    CASE WHEN $3 ->> 'regression' = 'true' THEN t.score > '-Infinity' AND t.score < 'Infinity'
                         ELSE t.label IS NOT NULL AND ($4 IS NULL OR t.label = ANY ($4)) END IS TRUE AS known
             FROM bag p LEFT JOIN truth t ON t.state = p.state AND t.key = p.key
             WHERE p.side = 'prediction'
         ), told AS (
-            SELECT p.*, p.known AND coalesce(p.delay, 0) >= 0 AS used, p.label = $3 ->> 'positive' AS positive,
+            SELECT p.*, p.known AND NOT p.is_late AS used, p.label = $3 ->> 'positive' AS positive,
                    CASE WHEN $3 ->> 'regression' = 'true' THEN false WHEN $3 ->> 'has_class' = 'true' THEN p.decided IS NOT NULL AND ($4 IS NULL OR p.decided = ANY ($4))
                         ELSE p.valid END AS says,
                    CASE WHEN $3 ->> 'has_class' = 'true' THEN p.decided = $3 ->> 'positive' ELSE p.score >= ($3 ->> 'threshold')::float8 END AS said_positive,
@@ -145,16 +159,18 @@ BEGIN
                    CASE WHEN t.used AND t.valid AND $3 ->> 'positive' IS NOT NULL THEN ((t.score - CASE WHEN t.positive THEN 1 ELSE 0 END) ^ 2)::numeric END AS brier
             FROM told t
         ), summed AS (
-            SELECT o.batch, min(o.place) AS place, max(o.moment) AS last_at, o.model, o.segment,
+            SELECT o.batch, min(o.place) AS place,
+                   -- A clock that is ahead is ordinary. Labels of a day that never comes are not waited for.
+                   max(least(o.moment, clock_timestamp())) FILTER (WHERE o.moment < clock_timestamp() + interval '1 day') AS last_at, o.model, o.segment,
                    sum(o.n) AS predictions,
                    coalesce(sum(o.n) FILTER (WHERE o.defaulted), 0) AS defaulted,
                    coalesce(sum(o.n) FILTER (WHERE o.abstained), 0) AS abstained,
                    coalesce(sum(o.n) FILTER (WHERE o.confidence IS NOT NULL), 0) AS expecting,
                    coalesce(sum(o.n * o.confidence), 0) AS expected,
                    coalesce(sum(o.n * o.confidence * (1 - o.confidence)), 0) AS expected_noise,
-                   coalesce(sum(o.n) FILTER (WHERE o.known), 0) AS labelled,
-                   coalesce(sum(o.n) FILTER (WHERE o.known AND o.delay IS NOT NULL), 0) AS delayed,
-                   coalesce(sum(o.n * o.delay) FILTER (WHERE o.known), 0) AS delay,
+                   coalesce(sum(o.n) FILTER (WHERE o.used), 0) AS labelled,
+                   coalesce(sum(o.n) FILTER (WHERE o.used AND o.delay IS NOT NULL), 0) AS delayed,
+                   coalesce(sum(o.n * o.delay) FILTER (WHERE o.used), 0) AS delay,
                    coalesce(sum(o.n) FILTER (WHERE o.used AND o.says), 0) AS decided,
                    coalesce(sum(o.n) FILTER (WHERE o.used AND o.says AND o.hit), 0) AS hits,
                    coalesce(sum(o.n) FILTER (WHERE o.used AND o.says AND o.said_positive AND o.positive), 0) AS true_positive,
@@ -173,7 +189,7 @@ BEGIN
                    coalesce(sum(o.n * o.relative * o.relative), 0) AS relative_squared,
                    0::numeric AS label_without_prediction,
                    coalesce(sum(o.n) FILTER (WHERE o.labels > 1), 0) AS two_labels,
-                   coalesce(sum(o.n) FILTER (WHERE o.known AND o.delay < 0), 0) AS label_before_prediction,
+                   coalesce(sum(o.n) FILTER (WHERE o.known AND o.is_late), 0) AS label_before_prediction,
                    coalesce(sum(o.n) FILTER (WHERE o.labels IS NOT NULL AND NOT o.known), 0) AS unknown_label,
                    coalesce(sum(o.n) FILTER (WHERE $3 ->> 'has_class' = 'true' AND o.decided IS NOT NULL AND o.decided <> ALL ($4)), 0) AS unknown_class,
                    coalesce(sum(o.n) FILTER (WHERE o.score IS NULL OR o.score = 'NaN'), 0) AS score_missing,

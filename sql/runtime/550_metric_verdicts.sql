@@ -67,6 +67,20 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_metric(pgslo_catalog.rule, text, numeric) IS 'Holds a metric of a batch, or of some that end with it, against its objective: missed when its whole interval is beyond the bound.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.last_prediction(batch pgslo_catalog.pair_batch) RETURNS timestamptz
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- A prediction that comes after the batch was closed delays nothing: with one now and then, no metric would ever be evaluated.
+    RETURN least((last_prediction.batch).last_at, (
+        SELECT c.closed_at FROM pgslo_catalog.batch c
+        WHERE c.definition_id = (last_prediction.batch).definition_id AND c.name = (last_prediction.batch).batch));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.last_prediction(pgslo_catalog.pair_batch) IS
+    'Return the time from which on labels of a batch are waited for: of its newest prediction, but not after it was closed.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.follow_pairs(definition pgslo_catalog.definition) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -95,12 +109,13 @@ BEGIN
             SELECT DISTINCT f.batch, f.place, f.mature, f.last_at
             FROM pgslo_catalog.pair_batch d
             CROSS JOIN LATERAL (
-                SELECT b.batch, b.place, b.last_at, coalesce(b.last_at + maturity < clock_timestamp(), true) AS mature
+                SELECT b.batch, b.place, c.last_at, coalesce(c.last_at + maturity < clock_timestamp(), true) AS mature
                 FROM pgslo_catalog.pair_batch b
+                CROSS JOIN LATERAL (SELECT pgslo_catalog.last_prediction(b)) AS c (last_at)
                 WHERE b.definition_id = id AND b.place >= d.place
                 ORDER BY b.place LIMIT (rule.measure ->> 'over')::integer
             ) AS f
-            WHERE d.definition_id = id AND (d.early_due OR NOT is_early AND d.late_due AND coalesce(d.last_at + maturity < clock_timestamp(), true))
+            WHERE d.definition_id = id AND (d.early_due OR NOT is_early AND d.late_due AND coalesce(pgslo_catalog.last_prediction(d) + maturity < clock_timestamp(), true))
               AND NOT EXISTS (SELECT FROM pgslo_catalog.batch c WHERE c.definition_id = id AND c.name = f.batch AND c.closed_at IS NULL)
             ORDER BY f.place
         LOOP
@@ -113,8 +128,9 @@ BEGIN
         END LOOP;
     END LOOP;
     UPDATE pgslo_catalog.pair_batch b
-    SET early_due = false, late_due = b.late_due AND NOT coalesce(b.last_at + maturity < clock_timestamp(), true)
-    WHERE b.definition_id = id AND (b.early_due OR b.late_due AND coalesce(b.last_at + maturity < clock_timestamp(), true))
+    SET early_due = false, late_due = b.late_due AND NOT coalesce(pgslo_catalog.last_prediction(b) + maturity < clock_timestamp(), true)
+    WHERE b.definition_id = id
+      AND (b.early_due OR b.late_due AND coalesce(pgslo_catalog.last_prediction(b) + maturity < clock_timestamp(), true))
       AND NOT EXISTS (SELECT FROM pgslo_catalog.batch c WHERE c.definition_id = id AND c.name = b.batch AND c.closed_at IS NULL);
     RETURN given;
 END

@@ -340,7 +340,7 @@ class Compiler:
             batch_raw=batching.raw_row,
             model=_text(subject.column(columns.model, columns.place("model"))) if columns.model else _NULL,
             segment=sql.join(", ", (_text(subject.column(name, place)) for name in segments)),
-            score=sql.render("pair_float", _Value(self._made(columns.score))),
+            score=_number(subject.column(columns.score, columns.place("score")), self._made(columns.score)),
             decided=_text(
                 subject.column(columns.decided, columns.place("class")), self._made(columns.decided)
             )
@@ -371,7 +371,7 @@ class Compiler:
             batch_raw=_NULL,
             model=_NULL,
             segment=Sql(""),
-            score=_NULL if self.classified else sql.render("pair_float", _Value(_of_row(label.name))),
+            score=_NULL if self.classified else _number(label, _of_row(label.name)),
             decided=_NULL,
             label=_text(label),
             moment=self._moment(subject, labels.at),
@@ -402,6 +402,11 @@ class Compiler:
 
 def _of_row(name: str) -> Sql:
     return Sql(f"{ROW}.{sql.identifier(name)}")
+
+
+def _number(column: Column, value: Sql) -> Sql:
+    """A value as a float8, which overflows for no numeric."""
+    return sql.render("pair_numeric" if column.base_type == "numeric" else "pair_float", _Value(value))
 
 
 def _text(column: Column, value_of: Sql | None = None) -> Sql:

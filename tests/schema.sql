@@ -888,6 +888,32 @@ $$;
 
 COMMENT ON FUNCTION pgslo.explain(incident_id bigint) IS 'An incident in facts: what, since when, who wrote the first bad batch, before and then, who reads it. Holds no values of the table.';
 
+CREATE FUNCTION pgslo.float_text(value real) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET extra_float_digits TO '1'
+    AS $$
+BEGIN
+    -- Zero has two texts, and is one value.
+    RETURN CASE WHEN float_text.value = 0 THEN '0' ELSE float_text.value::text END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.float_text(value real) IS 'Return the shortest text that reads back as the same value.';
+
+CREATE FUNCTION pgslo.float_text(value double precision) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET extra_float_digits TO '1'
+    AS $$
+BEGIN
+    -- Zero has two texts, and is one value.
+    RETURN CASE WHEN float_text.value = 0 THEN '0' ELSE float_text.value::text END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.float_text(value double precision) IS 'Return the shortest text that reads back as the same value.';
+
 CREATE FUNCTION pgslo.follow_task(task text) RETURNS timestamp with time zone
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2481,6 +2507,8 @@ CREATE TABLE pgslo_catalog.definition (
     known_types text[],
     readers text[] DEFAULT '{}'::text[] NOT NULL,
     batch_name text,
+    batch_key text,
+    is_rekeyed boolean DEFAULT false NOT NULL,
     CONSTRAINT definition_budgeting_is_known CHECK ((budgeting = ANY (ARRAY['occurrences'::text, 'time_slices'::text]))),
     CONSTRAINT definition_max_age_is_positive CHECK ((max_age > '00:00:00'::interval)),
     CONSTRAINT definition_max_bytes_is_an_amount CHECK ((max_bytes > 0)),
@@ -2538,6 +2566,10 @@ COMMENT ON COLUMN pgslo_catalog.definition.known_types IS 'Name and type number 
 COMMENT ON COLUMN pgslo_catalog.definition.readers IS 'Roles to which the last apply granted the guarded views.';
 
 COMMENT ON COLUMN pgslo_catalog.definition.batch_name IS 'The name of a batch, as SQL over b.raw; NULL where batch_by is.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.batch_key IS 'What the batches are by, and how they are named: if it changes, rows are in other batches.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.is_rekeyed IS 'Whether tick() has still to evaluate the rows in the batches of a new key.';
 
 CREATE FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -2729,6 +2761,7 @@ CREATE TABLE pgslo_catalog.missed_batch (
     looked_at timestamp with time zone,
     seen_snapshot pg_snapshot,
     ended_xid xid8,
+    is_of_former_key boolean DEFAULT false NOT NULL,
     CONSTRAINT missed_batch_end_is_known CHECK ((ended_as = ANY (ARRAY['corrected'::text, 'removed'::text, 'accepted'::text, 'false_alarm'::text, 'retired'::text]))),
     CONSTRAINT missed_batch_ends_as_something CHECK (((ended_at IS NULL) = (ended_as IS NULL))),
     CONSTRAINT reason_is_at_most_4000_characters CHECK ((length(reason) <= 4000))
@@ -2751,6 +2784,8 @@ COMMENT ON COLUMN pgslo_catalog.missed_batch.looked_at IS 'When tick() looked wh
 COMMENT ON COLUMN pgslo_catalog.missed_batch.seen_snapshot IS 'What the steward that accepted it, or the look at the table that ended it, could see; failing rows that it does not show are news.';
 
 COMMENT ON COLUMN pgslo_catalog.missed_batch.ended_xid IS 'The transaction that accepted it.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.is_of_former_key IS 'Whether it is a batch of a former key of the definition: any row may be of it.';
 
 CREATE FUNCTION pgslo_catalog.ask_table(definition pgslo_catalog.definition, missed pgslo_catalog.missed_batch, claim text, OUT ended_as text, OUT seen pg_snapshot) RETURNS record
     LANGUAGE plpgsql
@@ -3604,6 +3639,18 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.can_find_batches(definition pgslo_catalog.definition) IS 'Whether a table''s batches can be looked up by an index, or it is small.';
 
+CREATE FUNCTION pgslo_catalog.cell_text(value text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- An index over models and segments takes 2,700 bytes.
+    RETURN CASE WHEN octet_length(cell_text.value) > 200 THEN concat(left(cell_text.value, 30), '...', md5(cell_text.value)) ELSE cell_text.value END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.cell_text(value text) IS 'Return a model or a segment; of a long one, its beginning and a hash.';
+
 CREATE FUNCTION pgslo_catalog.chance(what text, seed bigint) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3612,6 +3659,37 @@ CREATE FUNCTION pgslo_catalog.chance(what text, seed bigint) RETURNS double prec
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.chance(what text, seed bigint) IS 'A number from 0 to 1 that is the same for the same text and seed, on every server.';
+
+CREATE FUNCTION pgslo_catalog.change_key(definition_id bigint, was_number boolean) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    target pgslo_catalog.definition;
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.definition_id = change_key.definition_id;
+    PERFORM pgslo_catalog.join_missed(target.definition_id);
+    -- A batch of the new key may have the same name.
+    UPDATE pgslo_catalog.missed_batch m
+    SET is_of_former_key = true, batch = concat(left(m.batch, 160), ' (former key)'), looked_at = NULL, planned_at = NULL,
+        place = CASE WHEN change_key.was_number THEN '-Infinity' ELSE m.place END
+    WHERE m.definition_id = target.definition_id AND NOT m.is_of_former_key;
+    -- Pairs are counted anew.
+    DELETE FROM pgslo_catalog.pair_batch b WHERE b.definition_id = target.definition_id;
+    UPDATE pgslo_catalog.definition d SET is_rekeyed = true WHERE d.definition_id = target.definition_id AND d.recount IS NOT NULL;
+    IF target.recount IS NOT NULL AND target.judge IS NOT NULL THEN
+        -- Readers are warned until tick() has evaluated the rows again.
+        PERFORM pgslo_catalog.mark_unjudged(target.name,
+            ARRAY(
+                SELECT r.name FROM pgslo_catalog.rule r
+                WHERE r.definition_id = target.definition_id AND r.scope = 'row' AND r.on_breach IN ('warn', 'flag')
+                  AND r.mechanism LIKE '% trigger' AND r.retired_at IS NULL),
+            ARRAY['unknown'], ARRAY['-Infinity'::numeric], '55000', 'batches have another key');
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.change_key(definition_id bigint, was_number boolean) IS 'Keep what is missed by a former key of the batches for readers, and have tick() evaluate all rows in batches of the new one. was_number: places of the former one are no times.';
 
 CREATE FUNCTION pgslo_catalog.changed_columns(relation regclass, old_row record, new_row record) RETURNS text[]
     LANGUAGE plpgsql STABLE
@@ -4289,16 +4367,19 @@ BEGIN
             FROM bag b WHERE b.side = 'label'
             ORDER BY b.state, b.key, b.moment DESC NULLS LAST, b.label DESC NULLS LAST, b.score DESC NULLS LAST
         ), pair AS (
-            SELECT p.state * p.n AS n, p.batch, p.place, coalesce(p.model, '') AS model, p.segment, p.score, p.decided, p.moment, p.defaulted, p.abstained,
+            SELECT p.state * p.n AS n, p.batch, p.place, coalesce(pgslo_catalog.cell_text(p.model), '') AS model,
+                   ARRAY(SELECT pgslo_catalog.cell_text(e.value) FROM unnest(p.segment) WITH ORDINALITY AS e (value, n) ORDER BY e.n) AS segment, p.score, p.decided, p.moment, p.defaulted, p.abstained,
                    p.model IS NULL AND $3 ->> 'has_model' = 'true' AS model_missing, t.labels, t.label, t.score AS number,
-                   extract(epoch FROM t.moment - p.moment)::numeric AS delay,
+                   -- Before PostgreSQL 17 infinite times have no difference, and later an infinite one, which no sum loses again.
+                   CASE WHEN isfinite(t.moment) AND isfinite(p.moment) THEN extract(epoch FROM t.moment - p.moment)::numeric END AS delay,
+                   (t.moment < p.moment) IS TRUE AS is_late,
                    CASE WHEN $3 ->> 'regression' = 'true' THEN p.score > '-Infinity' AND p.score < 'Infinity' ELSE p.score BETWEEN 0 AND 1 END IS TRUE AS valid,
                    CASE WHEN $3 ->> 'regression' = 'true' THEN t.score > '-Infinity' AND t.score < 'Infinity'
                         ELSE t.label IS NOT NULL AND ($4 IS NULL OR t.label = ANY ($4)) END IS TRUE AS known
             FROM bag p LEFT JOIN truth t ON t.state = p.state AND t.key = p.key
             WHERE p.side = 'prediction'
         ), told AS (
-            SELECT p.*, p.known AND coalesce(p.delay, 0) >= 0 AS used, p.label = $3 ->> 'positive' AS positive,
+            SELECT p.*, p.known AND NOT p.is_late AS used, p.label = $3 ->> 'positive' AS positive,
                    CASE WHEN $3 ->> 'regression' = 'true' THEN false WHEN $3 ->> 'has_class' = 'true' THEN p.decided IS NOT NULL AND ($4 IS NULL OR p.decided = ANY ($4))
                         ELSE p.valid END AS says,
                    CASE WHEN $3 ->> 'has_class' = 'true' THEN p.decided = $3 ->> 'positive' ELSE p.score >= ($3 ->> 'threshold')::float8 END AS said_positive,
@@ -4319,16 +4400,18 @@ BEGIN
                    CASE WHEN t.used AND t.valid AND $3 ->> 'positive' IS NOT NULL THEN ((t.score - CASE WHEN t.positive THEN 1 ELSE 0 END) ^ 2)::numeric END AS brier
             FROM told t
         ), summed AS (
-            SELECT o.batch, min(o.place) AS place, max(o.moment) AS last_at, o.model, o.segment,
+            SELECT o.batch, min(o.place) AS place,
+                   -- A clock that is ahead is ordinary. Labels of a day that never comes are not waited for.
+                   max(least(o.moment, clock_timestamp())) FILTER (WHERE o.moment < clock_timestamp() + interval '1 day') AS last_at, o.model, o.segment,
                    sum(o.n) AS predictions,
                    coalesce(sum(o.n) FILTER (WHERE o.defaulted), 0) AS defaulted,
                    coalesce(sum(o.n) FILTER (WHERE o.abstained), 0) AS abstained,
                    coalesce(sum(o.n) FILTER (WHERE o.confidence IS NOT NULL), 0) AS expecting,
                    coalesce(sum(o.n * o.confidence), 0) AS expected,
                    coalesce(sum(o.n * o.confidence * (1 - o.confidence)), 0) AS expected_noise,
-                   coalesce(sum(o.n) FILTER (WHERE o.known), 0) AS labelled,
-                   coalesce(sum(o.n) FILTER (WHERE o.known AND o.delay IS NOT NULL), 0) AS delayed,
-                   coalesce(sum(o.n * o.delay) FILTER (WHERE o.known), 0) AS delay,
+                   coalesce(sum(o.n) FILTER (WHERE o.used), 0) AS labelled,
+                   coalesce(sum(o.n) FILTER (WHERE o.used AND o.delay IS NOT NULL), 0) AS delayed,
+                   coalesce(sum(o.n * o.delay) FILTER (WHERE o.used), 0) AS delay,
                    coalesce(sum(o.n) FILTER (WHERE o.used AND o.says), 0) AS decided,
                    coalesce(sum(o.n) FILTER (WHERE o.used AND o.says AND o.hit), 0) AS hits,
                    coalesce(sum(o.n) FILTER (WHERE o.used AND o.says AND o.said_positive AND o.positive), 0) AS true_positive,
@@ -4347,7 +4430,7 @@ BEGIN
                    coalesce(sum(o.n * o.relative * o.relative), 0) AS relative_squared,
                    0::numeric AS label_without_prediction,
                    coalesce(sum(o.n) FILTER (WHERE o.labels > 1), 0) AS two_labels,
-                   coalesce(sum(o.n) FILTER (WHERE o.known AND o.delay < 0), 0) AS label_before_prediction,
+                   coalesce(sum(o.n) FILTER (WHERE o.known AND o.is_late), 0) AS label_before_prediction,
                    coalesce(sum(o.n) FILTER (WHERE o.labels IS NOT NULL AND NOT o.known), 0) AS unknown_label,
                    coalesce(sum(o.n) FILTER (WHERE $3 ->> 'has_class' = 'true' AND o.decided IS NOT NULL AND o.decided <> ALL ($4)), 0) AS unknown_class,
                    coalesce(sum(o.n) FILTER (WHERE o.score IS NULL OR o.score = 'NaN'), 0) AS score_missing,
@@ -4425,7 +4508,7 @@ BEGIN
     END IF;
     reach := pgslo_catalog.reach(concern.definition, concern.within);
     RETURN QUERY
-    SELECT pgslo_catalog.missed_name(m), m.batch
+    SELECT pgslo_catalog.missed_name(m), CASE WHEN m.is_of_former_key THEN 'unknown' ELSE m.batch END
     FROM pgslo_catalog.missed_batch m
     WHERE m.definition = concern.definition AND m.ended_at IS NULL AND (concern.columns IS NULL OR m.about && concern.columns)
       AND (reach IS NULL OR pgslo_catalog.is_within(m.place, reach))
@@ -5218,6 +5301,13 @@ BEGIN
                 WHEN EXISTS (
                     SELECT FROM pgslo_catalog.missed_batch k
                     WHERE k.rule_id = m.rule_id AND k.batch = m.batch AND k.ended_as = 'false_alarm' AND k.ended_at >= m.missed_at) THEN 'false_alarm'
+                WHEN m.is_of_former_key THEN CASE
+                    -- Once all rows were evaluated in the batches that they have now.
+                    WHEN (end_missed.definition).recount IS NOT NULL AND (r.scope <> 'row' OR (end_missed.definition).judge IS NOT NULL)
+                        AND NOT EXISTS (SELECT FROM pgslo_catalog.definition d WHERE d.definition_id = id AND d.is_rekeyed)
+                        AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.rule_id = m.rule_id AND b.batch IS NOT NULL)
+                        AND NOT EXISTS (SELECT FROM pgslo_catalog.pair_fragment p WHERE p.definition_id = id)
+                    THEN 'emptied' END
                 WHEN s.is_emptied AND NOT pgslo_catalog.misses_rows(r.measure) THEN 'emptied'
                 -- Rows of an unknown batch may be others than those that fail.
                 WHEN s.rows <= 0 AND NOT pgslo_catalog.misses_rows(r.measure) AND (m.batch <> 'unknown' OR s.failed <= 0) THEN 'removed'
@@ -5588,7 +5678,20 @@ BEGIN
     PERFORM pgslo_catalog.settle_pauses(follow.definition);
     PERFORM pgslo_catalog.judge_unjudged(follow.definition,
         CASE WHEN follow.at_once IS NULL THEN clock_timestamp() + interval '1 second' ELSE 'infinity' END);
-    PERFORM pgslo_catalog.follow_pairs(follow.definition);
+    -- Nearly always there are none.
+    IF (follow.definition).pairs IS NOT NULL THEN
+        BEGIN
+            PERFORM pgslo_catalog.follow_pairs(follow.definition);
+        EXCEPTION WHEN OTHERS THEN
+            IF pgslo_catalog.is_transient(SQLSTATE) OR SQLSTATE = 'SL004' THEN
+                RAISE;
+            END IF;
+            -- The verdicts of other rules stand.
+            PERFORM pgslo_catalog.record_break((follow.definition).name, r.name, SQLSTATE, SQLERRM)
+            FROM pgslo_catalog.rule r
+            WHERE r.definition_id = (follow.definition).definition_id AND r.kind = 'ml_metric' AND r.retired_at IS NULL;
+        END;
+    END IF;
     RETURN is_behind;
 END
 $$;
@@ -5639,6 +5742,55 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.follow_assertions(definition pgslo_catalog.definition) IS 'What tick() does for assertions that do not reject: judges what finished transactions touched.';
+
+CREATE FUNCTION pgslo_catalog.follow_key(definition pgslo_catalog.definition) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    target pgslo_catalog.definition := follow_key.definition;
+    id bigint := target.definition_id;
+    -- Counting is no write: the data are as old as they were.
+    written_at timestamptz := greatest(
+        (SELECT max(f.written_at) FROM pgslo_catalog.fragment f WHERE f.definition_id = id),
+        (SELECT max(b.last_written_at) FROM pgslo_catalog.batch b WHERE b.definition_id = id));
+BEGIN
+    BEGIN
+        DELETE FROM pgslo_catalog.batch b WHERE b.definition_id = id;
+        DELETE FROM pgslo_catalog.due_count c WHERE c.definition_id = id;
+        DELETE FROM pgslo_catalog.rule_break b
+        WHERE b.definition_id = id AND b.batch <> 'unknown' AND b.pause_id IS NULL;
+        -- What was recorded of batches of the former key is no news.
+        DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id;
+        PERFORM pgslo_catalog.recount_batches(target, NULL, true);
+        UPDATE pgslo_catalog.fragment f SET written_at = k.value
+        FROM (SELECT written_at AS value) AS k
+        WHERE f.definition_id = id AND f.operation = 'recounted' AND f.written_at > k.value;
+        DELETE FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.rows = 0;
+        UPDATE pgslo_catalog.batch b SET first_written_at = k.value, last_written_at = k.value
+        FROM (SELECT written_at AS value) AS k
+        WHERE b.definition_id = id AND b.last_written_at > k.value;
+        -- Rules about batches: the newest batch may go on, and is evaluated when it is closed.
+        INSERT INTO pgslo_catalog.rule_break (definition_id, rule_id, error_code, error_message, said, batch, place)
+        SELECT id, r.rule_id, '55000', s.said, s.said, b.name, b.place
+        FROM pgslo_catalog.rule r
+        JOIN pgslo_catalog.batch b ON b.definition_id = id AND b.rows > 0
+            AND b.place < (SELECT max(o.place) FROM pgslo_catalog.batch o WHERE o.definition_id = id)
+        CROSS JOIN (SELECT 'batches have another key' AS said) AS s
+        WHERE r.definition_id = id AND r.scope = 'batch' AND r.kind NOT IN ('learned', 'ml_metric') AND r.retired_at IS NULL
+          AND EXISTS (
+              SELECT FROM pgslo_catalog.missed_batch m WHERE m.rule_id = r.rule_id AND m.is_of_former_key AND m.ended_at IS NULL);
+        UPDATE pgslo_catalog.definition d SET is_rekeyed = false WHERE d.definition_id = id;
+    EXCEPTION WHEN OTHERS THEN
+        IF pgslo_catalog.is_transient(SQLSTATE) OR SQLSTATE = 'SL004' THEN
+            RAISE;
+        END IF;
+        -- All stay as they are, and readers are warned.
+    END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.follow_key(definition pgslo_catalog.definition) IS 'Count all rows of a definition in the batches of its new key, and have its rules evaluate them.';
 
 CREATE FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS boolean
     LANGUAGE plpgsql
@@ -5828,12 +5980,13 @@ BEGIN
             SELECT DISTINCT f.batch, f.place, f.mature, f.last_at
             FROM pgslo_catalog.pair_batch d
             CROSS JOIN LATERAL (
-                SELECT b.batch, b.place, b.last_at, coalesce(b.last_at + maturity < clock_timestamp(), true) AS mature
+                SELECT b.batch, b.place, c.last_at, coalesce(c.last_at + maturity < clock_timestamp(), true) AS mature
                 FROM pgslo_catalog.pair_batch b
+                CROSS JOIN LATERAL (SELECT pgslo_catalog.last_prediction(b)) AS c (last_at)
                 WHERE b.definition_id = id AND b.place >= d.place
                 ORDER BY b.place LIMIT (rule.measure ->> 'over')::integer
             ) AS f
-            WHERE d.definition_id = id AND (d.early_due OR NOT is_early AND d.late_due AND coalesce(d.last_at + maturity < clock_timestamp(), true))
+            WHERE d.definition_id = id AND (d.early_due OR NOT is_early AND d.late_due AND coalesce(pgslo_catalog.last_prediction(d) + maturity < clock_timestamp(), true))
               AND NOT EXISTS (SELECT FROM pgslo_catalog.batch c WHERE c.definition_id = id AND c.name = f.batch AND c.closed_at IS NULL)
             ORDER BY f.place
         LOOP
@@ -5846,8 +5999,9 @@ BEGIN
         END LOOP;
     END LOOP;
     UPDATE pgslo_catalog.pair_batch b
-    SET early_due = false, late_due = b.late_due AND NOT coalesce(b.last_at + maturity < clock_timestamp(), true)
-    WHERE b.definition_id = id AND (b.early_due OR b.late_due AND coalesce(b.last_at + maturity < clock_timestamp(), true))
+    SET early_due = false, late_due = b.late_due AND NOT coalesce(pgslo_catalog.last_prediction(b) + maturity < clock_timestamp(), true)
+    WHERE b.definition_id = id
+      AND (b.early_due OR b.late_due AND coalesce(pgslo_catalog.last_prediction(b) + maturity < clock_timestamp(), true))
       AND NOT EXISTS (SELECT FROM pgslo_catalog.batch c WHERE c.definition_id = id AND c.name = b.batch AND c.closed_at IS NULL);
     RETURN given;
 END
@@ -5873,6 +6027,9 @@ BEGIN
         RETURN;
     END IF;
     PERFORM pgslo_catalog.compare_parts(target);
+    IF target.is_rekeyed THEN
+        PERFORM pgslo_catalog.follow_key(target);
+    END IF;
     IF EXISTS (SELECT FROM pgslo_catalog.due_count c WHERE c.definition_id = target.definition_id) THEN
         PERFORM pgslo_catalog.count_due(target, follow_parts.until);
     END IF;
@@ -6411,7 +6568,8 @@ BEGIN
     FROM pgslo_catalog.batch b
     WHERE b.definition_id = (healthy.definition).definition_id AND b.closed_at <= healthy.as_of AND b.rows > 0
       AND b.place <= pgslo_catalog.last_place(healthy.definition)
-      AND NOT EXISTS (SELECT FROM spoilt u WHERE u.batch = b.name)
+      -- Rows of a batch of a former key may be in any.
+      AND NOT EXISTS (SELECT FROM spoilt u WHERE u.batch = b.name OR u.is_of_former_key)
     ORDER BY b.place;
 END
 $$;
@@ -7846,6 +8004,33 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.last_place(definition pgslo_catalog.definition) IS 'The last place that a batch may have now: the clock and one batch, or a day; a batch beyond it lies in the future. Infinity where places are no times.';
 
+CREATE TABLE pgslo_catalog.pair_batch (
+    definition_id bigint NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL,
+    last_at timestamp with time zone,
+    early_due boolean DEFAULT true NOT NULL,
+    late_due boolean DEFAULT true NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.pair_batch IS 'Batches of predictions, and whether anything changed since their metrics were judged.';
+
+COMMENT ON COLUMN pgslo_catalog.pair_batch.last_at IS 'Time of the newest prediction that was ever in it: labels are complete so long after as the definition says.';
+
+CREATE FUNCTION pgslo_catalog.last_prediction(batch pgslo_catalog.pair_batch) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- A prediction that comes after the batch was closed delays nothing: with one now and then, no metric would ever be evaluated.
+    RETURN least((last_prediction.batch).last_at, (
+        SELECT c.closed_at FROM pgslo_catalog.batch c
+        WHERE c.definition_id = (last_prediction.batch).definition_id AND c.name = (last_prediction.batch).batch));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.last_prediction(batch pgslo_catalog.pair_batch) IS 'Return the time from which on labels of a batch are waited for: of its newest prediction, but not after it was closed.';
+
 CREATE FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8757,8 +8942,9 @@ CREATE FUNCTION pgslo_catalog.missed_name(missed pgslo_catalog.missed_batch) RET
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- A rule may come to be about another column, of which an older plan knows nothing.
-    RETURN concat('missed ', (missed_name.missed).missed_id, ' ', (missed_name.missed).about);
+    -- A rule may come to be about another column, and batches may get another key: an older plan knows nothing of that.
+    RETURN concat('missed ', (missed_name.missed).missed_id, ' ', (missed_name.missed).about,
+                  CASE WHEN (missed_name.missed).is_of_former_key THEN ' former key' END);
 END
 $$;
 
@@ -11107,8 +11293,11 @@ CREATE FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.definitio
 DECLARE
     id bigint := (recount_batches.definition).definition_id;
     mask bigint := pgslo_catalog.sample_mask((SELECT max(b.rows) FROM pgslo_catalog.batch b WHERE b.definition_id = id));
-    -- One by itself, by an index if there is one; several in one scan.
-    single text := CASE WHEN cardinality(recount_batches.batches) = 1 THEN recount_batches.batches[1] END;
+    -- One by itself, by an index if there is one; several in one scan. No range of keys finds a batch without an order.
+    single text := CASE WHEN cardinality(recount_batches.batches) = 1 AND coalesce(
+        pgslo_catalog.known_place(id, recount_batches.batches[1]),
+        (SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = recount_batches.batches[1])) > '-Infinity'
+        THEN recount_batches.batches[1] END;
 BEGIN
     PERFORM pgslo_catalog.take_counts(recount_batches.definition,
         pgslo_catalog.replace_counts(recount_batches.definition, single, single, mask, recount_batches.batches, recount_batches.judges),
@@ -11345,25 +11534,27 @@ DECLARE
     former regclass := (SELECT d.relation FROM pgslo_catalog.definition d WHERE d.name = document ->> 'name');
     promised jsonb;
     is_recounted boolean;
+    before pgslo_catalog.definition;
 BEGIN
     IF document ? 'learns' THEN
         document := jsonb_set(document, '{rules}',
             pgslo_catalog.learned_rules(coalesce(document -> 'watched', '[]')) || coalesce(document -> 'rules', '[]'));
     END IF;
+    SELECT d.* INTO before FROM pgslo_catalog.definition d WHERE d.name = document ->> 'name';
     -- Not when pgslo is installed: a dump of an extension brings its own.
     INSERT INTO pgslo_catalog.secret DEFAULT VALUES ON CONFLICT DO NOTHING;
-    INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, batch_name, schema_wanted, on_read, fingerprint,
+    INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, batch_name, batch_key, schema_wanted, on_read, fingerprint,
         settle, batch_is_of_row, recount, batch_column, sensitivity, holidays, tallies, max_age, age_of, target, span, budgeting, judge, place_is_number, reader, writer)
     VALUES (
         document ->> 'name', (document ->> 'relation')::regclass, document ->> 'owner', document ->> 'description',
         ARRAY(SELECT jsonb_array_elements_text(document -> 'key')), document ->> 'writes',
-        (document ->> 'batch_every')::interval, document ->> 'batch_by', document ->> 'batch_place', document ->> 'batch_name', nullif(document -> 'schema', 'null'), document ->> 'on_read', document ->> 'fingerprint',
+        (document ->> 'batch_every')::interval, document ->> 'batch_by', document ->> 'batch_place', document ->> 'batch_name', document ->> 'batch_key', nullif(document -> 'schema', 'null'), document ->> 'on_read', document ->> 'fingerprint',
         (document ->> 'settle')::interval, (document ->> 'batch_is_of_row')::boolean, document ->> 'recount', document ->> 'batch_column', (document ->> 'sensitivity')::float8, ARRAY(SELECT jsonb_array_elements_text(document -> 'holidays')),
         ARRAY(SELECT jsonb_array_elements_text(document -> 'tallies')), (document ->> 'max_age')::interval, document ->> 'age_of', (document ->> 'target')::numeric, (document ->> 'span')::interval,
         coalesce(document ->> 'budgeting', 'occurrences'), document ->> 'judge', coalesce((document ->> 'place_is_number')::boolean, false), document ->> 'reader', document ->> 'writer')
     ON CONFLICT (name) DO UPDATE SET
         relation = excluded.relation, owner = excluded.owner, description = excluded.description, key_columns = excluded.key_columns,
-        writes = excluded.writes, batch_every = excluded.batch_every, batch_by = excluded.batch_by, batch_place = excluded.batch_place, batch_name = excluded.batch_name, schema_wanted = excluded.schema_wanted,
+        writes = excluded.writes, batch_every = excluded.batch_every, batch_by = excluded.batch_by, batch_place = excluded.batch_place, batch_name = excluded.batch_name, batch_key = excluded.batch_key, schema_wanted = excluded.schema_wanted,
         on_read = excluded.on_read, fingerprint = excluded.fingerprint,
         settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, batch_column = excluded.batch_column, sensitivity = excluded.sensitivity, holidays = excluded.holidays,
         tallies = excluded.tallies, max_age = excluded.max_age, age_of = excluded.age_of, target = excluded.target, span = excluded.span, budgeting = excluded.budgeting, judge = excluded.judge, place_is_number = excluded.place_is_number, reader = excluded.reader, writer = excluded.writer, registered_at = clock_timestamp(), registered_by = session_user
@@ -11429,7 +11620,9 @@ BEGIN
     WHERE r.definition_id = id AND r.retired_at IS NULL AND m.ended_at IS NULL
       AND promised ->> r.name IS DISTINCT FROM r.promise
       AND (r.scope = 'batch' OR document ->> 'judge' IS NOT NULL);
-    IF is_recounted AND document ->> 'recount' IS NOT NULL THEN
+    IF before.batch_key <> document ->> 'batch_key' THEN
+        PERFORM pgslo_catalog.change_key(id, before.place_is_number);
+    ELSIF is_recounted AND document ->> 'recount' IS NOT NULL THEN
         INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)
         SELECT DISTINCT id, f.batch, f.place, 0, 'recount'
         FROM pgslo_catalog.fragment f
@@ -11480,7 +11673,7 @@ BEGIN
         DELETE FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = register_predictions.definition_id;
         PERFORM pgslo_catalog.forget_pairs(register_predictions.definition_id);
         DELETE FROM pgslo_catalog.pair_batch b WHERE b.definition_id = register_predictions.definition_id;
-    ELSIF wanted - 'maturity' IS DISTINCT FROM known.pairs - 'maturity' THEN
+    ELSIF wanted - 'maturity' IS DISTINCT FROM known.pairs - 'maturity' OR known.is_rekeyed THEN
         PERFORM pgslo_catalog.want_pairs_anew(known.name);
     END IF;
     -- Rules may be new: what was judged is judged by them as well.
@@ -12573,7 +12766,7 @@ BEGIN
     FROM pgslo_catalog.snapshot_batch b
     JOIN pgslo_catalog.definition d ON d.name = taken.definition
     CROSS JOIN LATERAL pgslo_catalog.unhealthy(d.definition_id, reads, clock_timestamp(), within) AS u
-    WHERE b.snapshot_id = taken.snapshot_id AND taken.batch_by IS NOT NULL AND u.batch = b.batch;
+    WHERE b.snapshot_id = taken.snapshot_id AND taken.batch_by IS NOT NULL AND (u.batch = b.batch OR u.is_of_former_key);
     IF spoilt.number > 0 THEN
         batch := spoilt.first;
         said := format('snapshot "%s" holds %s, first %s (incident %s)', taken.name, CASE spoilt.number WHEN 1 THEN '1 unhealthy batch' ELSE spoilt.number || ' unhealthy batches' END, spoilt.first, spoilt.incident);
@@ -13239,11 +13432,11 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written_to regclass, writer text, operation text, names text[]) IS 'Return what PostgreSQL checks of a writer only after a row trigger kept the row, in words, or NULL.';
 
-CREATE FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone, within interval DEFAULT NULL::interval) RETURNS TABLE(incident_id bigint, rule text, columns_hit text[], batch text, place numeric, is_open boolean)
+CREATE FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone, within interval DEFAULT NULL::interval) RETURNS TABLE(incident_id bigint, rule text, columns_hit text[], batch text, place numeric, is_open boolean, is_of_former_key boolean)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT DISTINCT ON (r.rule_id, m.batch) i.incident_id, r.name, r.columns, m.batch, m.place, coalesce(i.over_at IS NULL, true)
+    SELECT DISTINCT ON (r.rule_id, m.batch) i.incident_id, r.name, r.columns, m.batch, m.place, coalesce(i.over_at IS NULL, true), m.is_of_former_key
     FROM pgslo_catalog.rule r
     JOIN pgslo_catalog.missed_batch m ON m.rule_id = r.rule_id
     LEFT JOIN pgslo_catalog.stored_batch s ON s.missed_id = m.missed_id
@@ -13277,7 +13470,7 @@ CREATE FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[
         FROM pgslo_catalog.unhealthy(unhealthy_said.definition_id, unhealthy_said.columns, clock_timestamp()) AS u
         LEFT JOIN pgslo_catalog.batch b ON b.definition_id = unhealthy_said.definition_id AND b.name = u.batch
         WHERE (u.columns_hit = '{}') = (unhealthy_said.columns = '{}')
-          AND (unhealthy_said.batches IS NULL OR u.batch = ANY (unhealthy_said.batches))
+          AND (unhealthy_said.batches IS NULL OR u.batch = ANY (unhealthy_said.batches) OR u.is_of_former_key)
         GROUP BY u.rule
     ) w
     ORDER BY w.rule
@@ -13806,7 +13999,9 @@ CREATE VIEW pgslo_catalog.known_definition WITH (security_barrier='true') AS
     max_bytes,
     known_types,
     readers,
-    batch_name
+    batch_name,
+    batch_key,
+    is_rekeyed
    FROM pgslo_catalog.definition d
   WHERE (definition_id = ANY (ARRAY( SELECT k.definition_id
            FROM pgslo_catalog.definition k
@@ -14385,7 +14580,9 @@ CREATE VIEW pgslo.ml_metric WITH (security_barrier='true') AS
             k.max_bytes,
             k.known_types,
             k.readers,
-            k.batch_name
+            k.batch_name,
+            k.batch_key,
+            k.is_rekeyed
            FROM pgslo_catalog.known_definition k
           WHERE ((k.pairs IS NOT NULL) AND pgslo_catalog.may_see_figures((k.relation)::oid, '{}'::text[], k.pairs, CURRENT_USER))
         )
@@ -15406,19 +15603,6 @@ CREATE TABLE pgslo_catalog.own_salt (
 
 COMMENT ON TABLE pgslo_catalog.own_salt IS 'Salt of the names of batches by definition. A row is visible to the owner of the table and to the owner of pgslo.';
 
-CREATE TABLE pgslo_catalog.pair_batch (
-    definition_id bigint NOT NULL,
-    batch text NOT NULL,
-    place numeric NOT NULL,
-    last_at timestamp with time zone,
-    early_due boolean DEFAULT true NOT NULL,
-    late_due boolean DEFAULT true NOT NULL
-);
-
-COMMENT ON TABLE pgslo_catalog.pair_batch IS 'Batches of predictions, and whether anything changed since their metrics were judged.';
-
-COMMENT ON COLUMN pgslo_catalog.pair_batch.last_at IS 'Time of the newest prediction that was ever in it: labels are complete so long after as the definition says.';
-
 ALTER TABLE pgslo_catalog.pair_cell ALTER COLUMN pair_cell_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.pair_cell_pair_cell_id_seq
     START WITH 1
@@ -16269,7 +16453,11 @@ REVOKE ALL ON FUNCTION pgslo_catalog.can_be_read(snapshot pgslo_catalog.snapshot
 
 REVOKE ALL ON FUNCTION pgslo_catalog.can_find_batches(definition pgslo_catalog.definition) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.cell_text(value text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.chance(what text, seed bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.change_key(definition_id bigint, was_number boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.changed_columns(relation regclass, old_row record, new_row record) FROM PUBLIC;
 
@@ -16378,6 +16566,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.float_of(value numeric) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_assertions(definition pgslo_catalog.definition) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.follow_key(definition pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) FROM PUBLIC;
 
@@ -16544,6 +16734,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident
 REVOKE ALL ON FUNCTION pgslo_catalog.last_place(definition_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.last_place(definition pgslo_catalog.definition) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.last_prediction(batch pgslo_catalog.pair_batch) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) FROM PUBLIC;
 

@@ -38,6 +38,31 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.iso(anyelement) IS 'A batch''s name: the same text for the same value whatever the session''s settings.';
 
+-- For everybody, as trainers read the batches of a snapshot with their own rights.
+CREATE OR REPLACE FUNCTION pgslo.float_text(value double precision) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET extra_float_digits = 1
+AS $pgslo$
+BEGIN
+    -- Zero has two texts, and is one value.
+    RETURN CASE WHEN float_text.value = 0 THEN '0' ELSE float_text.value::text END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.float_text(double precision) IS 'Return the shortest text that reads back as the same value.';
+
+CREATE OR REPLACE FUNCTION pgslo.float_text(value real) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET extra_float_digits = 1
+AS $pgslo$
+BEGIN
+    -- Zero has two texts, and is one value.
+    RETURN CASE WHEN float_text.value = 0 THEN '0' ELSE float_text.value::text END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.float_text(real) IS 'Return the shortest text that reads back as the same value.';
+
 -- Functions that run with the rights of a table's owner name its batches as well. A policy shows that role the salt of its
 -- own tables alone.
 CREATE OR REPLACE FUNCTION pgslo_catalog.salt(definition text) RETURNS text

@@ -15,6 +15,8 @@ BEGIN
     SET is_of_former_key = true, batch = concat(left(m.batch, 160), ' (former key)'), looked_at = NULL, planned_at = NULL,
         place = CASE WHEN change_key.was_number THEN '-Infinity' ELSE m.place END
     WHERE m.definition_id = target.definition_id AND NOT m.is_of_former_key;
+    -- Pairs are counted anew.
+    DELETE FROM pgslo_catalog.pair_batch b WHERE b.definition_id = target.definition_id;
     UPDATE pgslo_catalog.definition d SET is_rekeyed = true WHERE d.definition_id = target.definition_id AND d.recount IS NOT NULL;
     IF target.recount IS NOT NULL AND target.judge IS NOT NULL THEN
         -- Readers are warned until tick() has evaluated the rows again.

@@ -36,6 +36,7 @@ GRANT EXECUTE ON FUNCTION pgslo.guard(text, text[], text, text[], interval), pgs
     pgslo.hit(timestamptz, interval, text, text[], interval) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION pgslo_catalog.schema_difference(regclass, jsonb) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION pgslo.healthy_batches(text, text[], timestamptz), pgslo.readiness(text), pgslo.ready(text), pgslo.snapshot_diff(text, text), pgslo.snapshot_query(text), pgslo.check_own_rights(name) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION pgslo.float_text(double precision), pgslo.float_text(real) TO PUBLIC;
 -- Views call these with the rights of whoever reads. They compute from their arguments and from PostgreSQL's catalogues alone.
 GRANT EXECUTE ON FUNCTION pgslo_catalog.may_see_values(name), pgslo_catalog.may_know_all(name), pgslo_catalog.may_read(oid, name),
     pgslo_catalog.may_see_figures(oid, text[], jsonb, name),

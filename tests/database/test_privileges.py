@@ -185,6 +185,8 @@ def test_a_stranger_can_call_nothing_that_writes(guarded: Connection, role: Role
         "pgslo.announce_row(text,text[],text,interval)",
         "pgslo.check_own_rights(name)",
         "pgslo.explain(bigint)",
+        "pgslo.float_text(double precision)",
+        "pgslo.float_text(real)",
         "pgslo.guard(text,text[],text)",
         "pgslo.guard(text,text[],text,text[],interval)",
         "pgslo.guard_healthy(text,text[],text,text[],anyelement)",

@@ -27,6 +27,7 @@ columns:
 #: What everybody may call, and what is granted besides.
 EVERYBODY = {
     "check_own_rights",
+    "float_text",
     "guard",
     "guard_healthy",
     "guard_rows",

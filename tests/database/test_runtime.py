@@ -136,6 +136,8 @@ def test_every_definer_function_pins_its_path_and_few_are_public(connection: psy
             "pgslo.announce_row(text,text[],text,interval)",
             "pgslo.check_own_rights(name)",
             "pgslo.explain(bigint)",
+            "pgslo.float_text(double precision)",
+            "pgslo.float_text(real)",
             "pgslo.guard(text,text[],text)",
             "pgslo.guard(text,text[],text,text[],interval)",
             "pgslo.guard_healthy(text,text[],text,text[],anyelement)",

@@ -525,6 +525,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -541,7 +542,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "mechanism": "statement trigger", "promise": "plan one of free, pro, in at least 99 % of a batch''s rows"},
   {"name": "sku_accepted_values", "kind": "accepted_values", "columns": ["sku", "shop"], "on_breach": "flag",
    "mechanism": "statement trigger", "promise": "sku one of 007, null, no, where shop = 1"}],
- "fingerprint": "49b4bdd254da4a47"}'::jsonb);
+ "fingerprint": "cd90e32358bd20e3"}'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -288,6 +288,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -314,7 +315,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "promise": "rows of a batch changing by at least -50 % from the mean of the 7 batches before", "scope": "batch",
    "measure": {"form": "change", "of": {"form": "rows"}, "absolute": false, "relative_to": "7 batches", "said": "rows"},
    "warn_low": -0.5}],
- "fingerprint": "02cc11f4bd29c72b"}'::jsonb);
+ "fingerprint": "f66c9332168b67a7"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -526,6 +526,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -542,7 +543,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "promise": "clicks greater than age"},
   {"name": "sku_is_not_campaign", "kind": "compare", "columns": ["sku", "campaign", "shop"], "on_breach": "flag",
    "mechanism": "statement trigger", "promise": "sku different from campaign, where shop = 1"}],
- "fingerprint": "c67aefad0455c92d"}'::jsonb);
+ "fingerprint": "6c43fdc50982a427"}'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

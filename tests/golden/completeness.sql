@@ -502,6 +502,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -523,7 +524,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "promise": "email not null in at least 90 % of a batch''s rows, where plan = ''pro''", "scope": "batch",
    "measure": {"form": "share", "good": "present of email where 25ecb8d5", "among": "rows where 25ecb8d5", "said": "not null", "where": ["plan"]},
    "warn_low": 0.9}],
- "fingerprint": "c32124b53b9753b0"}'::jsonb);
+ "fingerprint": "fc1db532ffb3bb0e"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

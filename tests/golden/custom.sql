@@ -530,6 +530,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -546,7 +547,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "description": "The text is an IBAN of one of some countries, written without blanks."},
   {"name": "click_share", "kind": "at_least_per", "columns": ["clicks", "spend"], "on_breach": "quarantine", "mechanism": "row trigger",
    "promise": "the row: one column is at least a share of another", "description": "One column is at least a share of another."}],
- "fingerprint": "bc273a2a464be365"}'::jsonb);
+ "fingerprint": "50676b76b0accb16"}'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -283,6 +283,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -306,7 +307,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "promise": "country within tv 0.2 of batches 2026-11-01 to 2026-11-07", "scope": "batch",
    "measure": {"form": "distance", "column": "country", "by": "tv", "ordered": false, "trained_on": ["2026-11-01", "2026-11-07"]},
    "warn_high": 0.2}],
- "fingerprint": "94edc2ed4276b3f2"}'::jsonb);
+ "fingerprint": "7176f98cb0ab0403"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

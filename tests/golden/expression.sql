@@ -526,6 +526,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -542,7 +543,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "mechanism": "row trigger", "promise": "spend = 0 OR shop IS NOT NULL"},
   {"name": "spend_per_click", "kind": "expression", "columns": ["spend", "clicks", "plan"], "on_breach": "warn",
    "mechanism": "statement trigger", "promise": "spend / clicks < 100, where plan = ''pro''"}],
- "fingerprint": "7f4c7f9a834ed5af"}'::jsonb);
+ "fingerprint": "8ca02b7bb56cdc24"}'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -526,6 +526,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -542,7 +543,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "promise": "sku in uuid format"},
   {"name": "campaign_format", "kind": "format", "columns": ["campaign", "shop"], "on_breach": "flag", "mechanism": "statement trigger",
    "promise": "campaign in slug format, where shop = 1"}],
- "fingerprint": "8013c81265308db9"}'::jsonb);
+ "fingerprint": "c35af034dfdced75"}'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

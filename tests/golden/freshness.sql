@@ -297,6 +297,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -318,7 +319,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
   {"name": "score_freshness", "kind": "freshness", "columns": ["score"], "on_breach": "warn", "mechanism": "at close",
    "promise": "score with the same values in no more than 3 batches in a row", "scope": "batch",
    "measure": {"form": "unchanged", "column": "score"}, "warn_high": 2.0}],
- "fingerprint": "0439bb5def0b99da"}'::jsonb);
+ "fingerprint": "3d8fc2ee6e8edc22"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

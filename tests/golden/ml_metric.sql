@@ -524,6 +524,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -558,7 +559,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "promise": "accuracy expected from the scores at least 0.6", "scope": "batch",
    "measure": {"form": "metric", "of": "expected_accuracy", "over": 1, "per": [], "places": [], "confidence": 0.95, "early": true},
    "warn_low": 0.6}],
- "fingerprint": "ce85272b6636fea9"}'::jsonb);
+ "fingerprint": "319d68dba261b924"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -354,6 +354,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -375,7 +376,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "promise": "spend strictly falling by signed_up_at, user_id", "scope": "batch",
    "measure": {"form": "failures", "function": "features__user_stats__rule_spend_falls", "said": "rows out of order", "said_of_one": "row out of order"},
    "warn_high": 0.0}],
- "fingerprint": "4043cc9f038f1f90"}'::jsonb);
+ "fingerprint": "9442b81f83f01d2b"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -362,6 +362,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -383,7 +384,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "promise": "clicks without a gap of more than 1, with at most 2 exceptions, where plan = ''pro''", "scope": "batch",
    "measure": {"form": "failures", "function": "features__user_stats__rule_clicks_no_gap", "said": "gaps", "said_of_one": "gap", "where": ["plan"]},
    "warn_high": 2.0}],
- "fingerprint": "780af7e72697519e"}'::jsonb);
+ "fingerprint": "8398535920949a5b"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -319,6 +319,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -336,7 +337,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "mechanism": "at close", "promise": "spans from signed_up_at to last_seen_at that do not overlap for each user_id", "scope": "batch",
    "measure": {"form": "failures", "function": "features__user_stats__rule_one_plan_at_a_time", "said": "spans that overlap an earlier one", "said_of_one": "span that overlaps an earlier one"},
    "warn_high": 0.0}],
- "fingerprint": "4e2e3a2c58998803"}'::jsonb);
+ "fingerprint": "a50bcfe11eb2daac"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

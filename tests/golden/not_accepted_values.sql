@@ -522,6 +522,7 @@ SELECT pgslo_catalog.register( E'{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -538,7 +539,7 @@ SELECT pgslo_catalog.register( E'{"name": "features.user_stats",
    "mechanism": "statement trigger", "promise": "email none of test@example.com"},
   {"name": "score_not_accepted_values", "kind": "not_accepted_values", "columns": ["score"], "on_breach": "flag",
    "mechanism": "statement trigger", "promise": "score none of -1, 0.1"}],
- "fingerprint": "5dfb909b32ee9874"}'::jsonb);
+ "fingerprint": "d0215b3bd38976c9"}'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -525,6 +525,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -541,7 +542,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "promise": "email not blank"},
   {"name": "phone_not_blank", "kind": "not_blank", "columns": ["phone", "shop"], "on_breach": "flag", "mechanism": "statement trigger",
    "promise": "phone not blank, where shop IS NOT NULL"}],
- "fingerprint": "b74a600caa303df3"}'::jsonb);
+ "fingerprint": "055f893ee348ac56"}'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -526,6 +526,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -545,7 +546,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "promise": "email not null"},
   {"name": "phone_not_null", "kind": "not_null", "columns": ["phone"], "on_breach": "flag", "at_least": 0.9,
    "mechanism": "statement trigger", "promise": "phone not null, in at least 90 % of a batch''s rows"}],
- "fingerprint": "b13ea2658c7e02e5"}'::jsonb);
+ "fingerprint": "8ad6ad9f24f836e7"}'::jsonb);
 
 -- create not_null age ON features.user_stats: NOT NULL costs a write nothing and no writer gets round it; its error is PostgreSQL's own (23502).
 -- Locks: ACCESS EXCLUSIVE on features.user_stats (for a moment; new rows are held to it from here on).

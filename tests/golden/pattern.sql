@@ -526,6 +526,7 @@ SELECT pgslo_catalog.register( E'{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -542,7 +543,7 @@ SELECT pgslo_catalog.register( E'{"name": "features.user_stats",
    "promise": "campaign matching ^(spring|autumn)_"},
   {"name": "phone_pattern", "kind": "pattern", "columns": ["phone", "shop"], "on_breach": "flag", "mechanism": "statement trigger",
    "promise": "phone matching ^\\\\+, where shop = 1"}],
- "fingerprint": "e84508305ea801f6"}'::jsonb);
+ "fingerprint": "a6f7e11d62296ba7"}'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -335,6 +335,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -352,7 +353,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "promise": "no rows from SELECT u.user_id FROM features.user_stats u WHERE u.plan = ''pro'' AND u.spend IS NULL", "scope": "batch",
    "measure": {"form": "failures", "function": "features__user_stats__rule_pro_users_spend", "said": "rows returned", "said_of_one": "row returned", "by_clock": true},
    "warn_high": 0.0}],
- "fingerprint": "3cd6284c91076268"}'::jsonb);
+ "fingerprint": "7bf90483b644fef6"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -586,6 +586,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -604,7 +605,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "promise": "spend between 0 and 100000"},
   {"name": "signed_up_at_range", "kind": "range", "columns": ["signed_up_at", "plan"], "on_breach": "flag",
    "mechanism": "statement trigger", "promise": "signed_up_at of at least 2015-01-01 00:00:00+00, where plan = ''pro''"}],
- "fingerprint": "0908ce09827d7251"}'::jsonb);
+ "fingerprint": "1ff97ddc5d810e5c"}'::jsonb);
 
 -- create trigger pgslo_100_repair_row ON features.user_stats: only a BEFORE ROW trigger can change the row.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

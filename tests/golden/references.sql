@@ -522,6 +522,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -540,7 +541,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "promise": "shop, sku present in dim.product (shop, sku)"},
   {"name": "plan_is_a_campaign", "kind": "references", "columns": ["plan", "shop"], "on_breach": "flag",
    "mechanism": "statement trigger", "promise": "plan present in dim.campaign (campaign), where shop = 1"}],
- "fingerprint": "5eb8f4050e3693f9"}'::jsonb);
+ "fingerprint": "0f20c8ca1db46cf0"}'::jsonb);
 
 -- create foreign_key pgslo__country_references ON features.user_stats: only a foreign key holds against deletes in the other table; its error is PostgreSQL's own (23503).
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats, dim.country (for a moment; new rows are held to it from here on).

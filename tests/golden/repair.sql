@@ -586,6 +586,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -605,7 +606,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "mechanism": "statement trigger", "promise": "country one of us, de, fr, gb", "about": "country"},
   {"name": "last_seen_at_repair", "kind": "repair", "columns": ["last_seen_at", "signed_up_at"], "on_breach": "repair",
    "mechanism": "repair trigger", "promise": "last_seen_at repaired before it is judged"}],
- "fingerprint": "a9008a0b3683a8c4"}'::jsonb);
+ "fingerprint": "8a6f2433e42c899e"}'::jsonb);
 
 -- create trigger pgslo_100_repair_row ON features.user_stats: only a BEFORE ROW trigger can change the row.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

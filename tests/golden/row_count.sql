@@ -510,6 +510,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -537,7 +538,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
   {"name": "enough_pro_users", "kind": "row_count", "on_breach": "warn", "mechanism": "at close",
    "promise": "at least 1 rows in a batch, where plan = ''pro''", "scope": "batch",
    "measure": {"form": "rows", "tally": "rows where 25ecb8d5", "where": ["plan"]}, "warn_low": 1.0}],
- "fingerprint": "f9cd40a90db56140"}'::jsonb);
+ "fingerprint": "45d019b6327139f3"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

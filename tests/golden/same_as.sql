@@ -317,6 +317,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -336,7 +337,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "scope": "batch",
    "measure": {"form": "failures", "function": "features__user_stats__rule_product_is_known", "said": "rows without the same row in dim.product", "said_of_one": "row without the same row in dim.product", "by_clock": true},
    "warn_high": 1.0}],
- "fingerprint": "b3ab560497639995"}'::jsonb);
+ "fingerprint": "c88c26e70a3a44c7"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

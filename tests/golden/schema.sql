@@ -38,6 +38,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "schema": {"columns": {"user_id": "bigint", "feature_date": "date", "age": "integer", "spend": "numeric(12,2)", "signed_up_at": "timestamp with time zone"}, "extra": "allow"},
  "on_read": "warn",
  "settle": "600 seconds",
@@ -47,7 +48,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "rules": [
   {"name": "schema", "kind": "schema", "on_breach": "reject", "mechanism": "schema trigger",
    "promise": "the columns and types of the definition"}],
- "fingerprint": "62ad8f99569ae127"}'::jsonb);
+ "fingerprint": "3add0f4012502cec"}'::jsonb);
 
 -- create trigger pgslo_300_schema_statement ON features.user_stats: a BEFORE STATEMENT trigger: one look a statement, not a row.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

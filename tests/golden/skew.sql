@@ -281,6 +281,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -298,7 +299,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "promise": "age within ks 0.3 of clicks of features.user_stats", "scope": "batch",
    "measure": {"form": "distance", "column": "age", "by": "ks", "ordered": true, "with": "features.user_stats", "to": "clicks"},
    "warn_high": 0.3}],
- "fingerprint": "cf048bfba3d011bf"}'::jsonb);
+ "fingerprint": "d976b0c9e207e688"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -582,6 +582,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -621,7 +622,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
   {"name": "country_statistic_2", "kind": "statistic", "columns": ["country"], "on_breach": "warn", "mechanism": "at close",
    "promise": "distinct of country at least 2", "scope": "batch",
    "measure": {"form": "statistic", "of": "distinct", "column": "country", "said": "distinct", "quantile": null}, "warn_low": 2.0}],
- "fingerprint": "e6c9ece076969127"}'::jsonb);
+ "fingerprint": "bc90687ddaeb2ff8"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -519,6 +519,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
+ "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -538,7 +539,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "rests_on": {"kind": "unique", "columns": ["phone", "feature_date"], "object": {"kind": "unique_index", "names": ["features", "pgslo__user_stats__one_phone_a_day"]}}},
   {"name": "one_sku_in_a_shop", "kind": "unique", "columns": ["shop", "sku", "plan"], "on_breach": "reject", "mechanism": "native",
    "promise": "no two rows with the same shop, sku, where plan = ''pro''"}],
- "fingerprint": "37b747fc25fe80a3"}'::jsonb);
+ "fingerprint": "dfd2ef908703593f"}'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -222,6 +222,7 @@ SELECT pgslo_catalog.register('{"name": "features.staff",
  "key": ["id"],
  "writes": "stream",
  "batch_every": "3600 seconds",
+ "batch_key": "date_bin(''3600 seconds'', statement_timestamp(), ''2001-01-01 00:00:00+00'') pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": false,
@@ -230,7 +231,7 @@ SELECT pgslo_catalog.register('{"name": "features.staff",
   {"name": "shares_are_whole", "kind": "adds_up_to", "columns": ["team", "share"], "on_breach": "reject", "samples": 10,
    "mechanism": "at commit", "promise": "share adding up to 1 within 0.001 for each team", "scope": "assertion",
    "measure": {"form": "assertion", "function": "features__staff__shares_are_whole__breaches"}}],
- "fingerprint": "59de79578aa863fc"}'::jsonb);
+ "fingerprint": "34a6bf96ac23363d"}'::jsonb);
 
 -- create assertion features.staff.shares_are_whole: tells the runtime what the assertion depends on; then what is there is held to it.
 SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",

@@ -225,6 +225,7 @@ SELECT pgslo_catalog.register('{"name": "features.staff",
  "key": ["id"],
  "writes": "stream",
  "batch_every": "3600 seconds",
+ "batch_key": "date_bin(''3600 seconds'', statement_timestamp(), ''2001-01-01 00:00:00+00'') pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": false,
@@ -233,7 +234,7 @@ SELECT pgslo_catalog.register('{"name": "features.staff",
   {"name": "joe_and_fred_earn_the_same", "kind": "all_equal", "columns": ["salary", "name"], "on_breach": "reject", "samples": 10,
    "mechanism": "at commit", "promise": "the same salary in all rows, where name IN (''Joe'', ''Fred'')", "scope": "assertion",
    "measure": {"form": "assertion", "function": "features__staff__joe_and_fred_earn_the_same__breaches"}}],
- "fingerprint": "91c0a3512b153b73"}'::jsonb);
+ "fingerprint": "7268569de7733b7f"}'::jsonb);
 
 -- create assertion features.staff.joe_and_fred_earn_the_same: tells the runtime what the assertion depends on; then what is there is held to it.
 SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",

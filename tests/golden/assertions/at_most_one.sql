@@ -46,6 +46,7 @@ SELECT pgslo_catalog.register('{"name": "features.staff",
  "key": ["id"],
  "writes": "stream",
  "batch_every": "3600 seconds",
+ "batch_key": "date_bin(''3600 seconds'', statement_timestamp(), ''2001-01-01 00:00:00+00'') pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": false,
@@ -54,7 +55,7 @@ SELECT pgslo_catalog.register('{"name": "features.staff",
   {"name": "one_lead", "kind": "at_most_one", "columns": ["team", "is_lead"], "on_breach": "reject", "samples": 10,
    "mechanism": "native", "promise": "at most one row for each team, where is_lead", "scope": "assertion",
    "measure": {"form": "assertion", "function": "features__staff__one_lead__breaches"}}],
- "fingerprint": "0e472cda88f9c6d1"}'::jsonb);
+ "fingerprint": "2c58d1a4ef770cf0"}'::jsonb);
 
 -- create assertion features.staff.one_lead: tells the runtime what the assertion depends on.
 SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",

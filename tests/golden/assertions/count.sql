@@ -225,6 +225,7 @@ SELECT pgslo_catalog.register('{"name": "features.staff",
  "key": ["id"],
  "writes": "stream",
  "batch_every": "3600 seconds",
+ "batch_key": "date_bin(''3600 seconds'', statement_timestamp(), ''2001-01-01 00:00:00+00'') pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": false,
@@ -233,7 +234,7 @@ SELECT pgslo_catalog.register('{"name": "features.staff",
   {"name": "small_teams", "kind": "count", "columns": ["team", "salary"], "on_breach": "reject", "samples": 10,
    "mechanism": "at commit", "promise": "between 1 and 3 rows for each team, where salary > 0", "scope": "assertion",
    "measure": {"form": "assertion", "function": "features__staff__small_teams__breaches"}}],
- "fingerprint": "820c41a7e77e0915"}'::jsonb);
+ "fingerprint": "83bc4808e6c87915"}'::jsonb);
 
 -- create assertion features.staff.small_teams: tells the runtime what the assertion depends on; then what is there is held to it.
 SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",

@@ -225,6 +225,7 @@ SELECT pgslo_catalog.register('{"name": "features.staff",
  "key": ["id"],
  "writes": "stream",
  "batch_every": "3600 seconds",
+ "batch_key": "date_bin(''3600 seconds'', statement_timestamp(), ''2001-01-01 00:00:00+00'') pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": false,
@@ -233,7 +234,7 @@ SELECT pgslo_catalog.register('{"name": "features.staff",
   {"name": "a_lead_for_each_team", "kind": "exactly_one", "columns": ["team", "is_lead"], "on_breach": "reject", "samples": 10,
    "mechanism": "at commit", "promise": "exactly one row for each team, where is_lead", "scope": "assertion",
    "measure": {"form": "assertion", "function": "features__staff__a_lead_for_each_team__breaches"}}],
- "fingerprint": "fd214a1d54884d43"}'::jsonb);
+ "fingerprint": "dfa449fd2ff0b800"}'::jsonb);
 
 -- create assertion features.staff.a_lead_for_each_team: tells the runtime what the assertion depends on; then what is there is held to it.
 SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",

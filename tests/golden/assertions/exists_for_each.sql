@@ -272,6 +272,7 @@ SELECT pgslo_catalog.register('{"name": "features.staff",
  "key": ["id"],
  "writes": "stream",
  "batch_every": "3600 seconds",
+ "batch_key": "date_bin(''3600 seconds'', statement_timestamp(), ''2001-01-01 00:00:00+00'') pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": false,
@@ -281,7 +282,7 @@ SELECT pgslo_catalog.register('{"name": "features.staff",
   {"name": "open_teams_have_people", "kind": "exists_for_each", "columns": ["team"], "on_breach": "reject", "samples": 10,
    "mechanism": "at commit", "promise": "a row for each row of features.team with is_open by team", "scope": "assertion",
    "measure": {"form": "assertion", "function": "features__staff__open_teams_have_people__breaches"}}],
- "fingerprint": "c92e26af497ef3f4"}'::jsonb);
+ "fingerprint": "6946b4989cb39f7a"}'::jsonb);
 
 -- create assertion features.staff.open_teams_have_people: tells the runtime what the assertion depends on; then what is there is held to it.
 SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",

@@ -252,6 +252,7 @@ SELECT pgslo_catalog.register('{"name": "features.staff",
  "key": ["id"],
  "writes": "stream",
  "batch_every": "3600 seconds",
+ "batch_key": "date_bin(''3600 seconds'', statement_timestamp(), ''2001-01-01 00:00:00+00'') pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": false,
@@ -260,7 +261,7 @@ SELECT pgslo_catalog.register('{"name": "features.staff",
   {"name": "versions_rise", "kind": "monotonic", "columns": ["team", "version", "since"], "on_breach": "reject", "samples": 10,
    "mechanism": "at commit", "promise": "version strictly rising by since for each team", "scope": "assertion",
    "measure": {"form": "assertion", "function": "features__staff__versions_rise__breaches"}}],
- "fingerprint": "f294321e175dc74a"}'::jsonb);
+ "fingerprint": "12f02858394aadc4"}'::jsonb);
 
 -- create assertion features.staff.versions_rise: tells the runtime what the assertion depends on; then what is there is held to it.
 SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",

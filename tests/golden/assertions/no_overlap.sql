@@ -255,6 +255,7 @@ SELECT pgslo_catalog.register('{"name": "features.staff",
  "key": ["id"],
  "writes": "stream",
  "batch_every": "3600 seconds",
+ "batch_key": "date_bin(''3600 seconds'', statement_timestamp(), ''2001-01-01 00:00:00+00'') pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": false,
@@ -263,7 +264,7 @@ SELECT pgslo_catalog.register('{"name": "features.staff",
   {"name": "one_job_at_a_time", "kind": "no_overlap", "columns": ["team", "since", "until"], "on_breach": "reject", "samples": 10,
    "mechanism": "at commit", "promise": "spans from since to until that do not overlap for each team", "scope": "assertion",
    "measure": {"form": "assertion", "function": "features__staff__one_job_at_a_time__breaches"}}],
- "fingerprint": "cf07d6d4845e44b7"}'::jsonb);
+ "fingerprint": "08ac65a4dd9dd570"}'::jsonb);
 
 -- create assertion features.staff.one_job_at_a_time: tells the runtime what the assertion depends on; then what is there is held to it.
 SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",

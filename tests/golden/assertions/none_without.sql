@@ -280,6 +280,7 @@ SELECT pgslo_catalog.register('{"name": "features.staff",
  "key": ["id"],
  "writes": "stream",
  "batch_every": "3600 seconds",
+ "batch_key": "date_bin(''3600 seconds'', statement_timestamp(), ''2001-01-01 00:00:00+00'') pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": false,
@@ -289,7 +290,7 @@ SELECT pgslo_catalog.register('{"name": "features.staff",
   {"name": "teams_are_known", "kind": "none_without", "columns": ["team"], "on_breach": "reject", "samples": 10,
    "mechanism": "at commit", "promise": "no row without one of features.team by team", "scope": "assertion",
    "measure": {"form": "assertion", "function": "features__staff__teams_are_known__breaches"}}],
- "fingerprint": "db21e6c734cfb12f"}'::jsonb);
+ "fingerprint": "21d2dca3c22fe358"}'::jsonb);
 
 -- create assertion features.staff.teams_are_known: tells the runtime what the assertion depends on; then what is there is held to it.
 SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",

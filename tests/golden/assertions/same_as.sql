@@ -162,6 +162,7 @@ SELECT pgslo_catalog.register('{"name": "features.staff",
  "key": ["id"],
  "writes": "stream",
  "batch_every": "3600 seconds",
+ "batch_key": "date_bin(''3600 seconds'', statement_timestamp(), ''2001-01-01 00:00:00+00'') pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": false,
@@ -171,7 +172,7 @@ SELECT pgslo_catalog.register('{"name": "features.staff",
   {"name": "salary_is_the_budget", "kind": "same_as", "columns": ["team", "salary"], "on_breach": "warn", "samples": 10,
    "mechanism": "at commit", "promise": "the same salary as in features.team by team", "scope": "assertion",
    "measure": {"form": "assertion", "function": "features__staff__salary_is_the_budget__breaches"}}],
- "fingerprint": "9aa0ba18375f9173"}'::jsonb);
+ "fingerprint": "c672fad1a3b6ab35"}'::jsonb);
 
 -- create assertion features.staff.salary_is_the_budget: tells the runtime what the assertion depends on; then what is there is held to it.
 SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",

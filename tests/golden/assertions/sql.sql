@@ -339,6 +339,7 @@ SELECT pgslo_catalog.register('{"name": "features.staff",
  "key": ["id"],
  "writes": "stream",
  "batch_every": "3600 seconds",
+ "batch_key": "date_bin(''3600 seconds'', statement_timestamp(), ''2001-01-01 00:00:00+00'') pgslo_catalog.iso(b.raw)",
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": false,
@@ -348,7 +349,7 @@ SELECT pgslo_catalog.register('{"name": "features.staff",
   {"name": "teams_within_budget", "kind": "sql", "on_breach": "reject", "samples": 10, "mechanism": "at commit",
    "promise": "no rows from SELECT t.team, sum(s.salary) FROM features.team t JOIN features.staff s ON s.team = t.team GROUP BY t.team, t.budget HAVING sum(s.salary) > t.budget for each team",
    "scope": "assertion", "measure": {"form": "assertion", "function": "features__staff__teams_within_budget__breaches"}}],
- "fingerprint": "65c46a41aeac1e35"}'::jsonb);
+ "fingerprint": "48e45e7d6efff6b0"}'::jsonb);
 
 -- create assertion features.staff.teams_within_budget: tells the runtime what the assertion depends on; then what is there is held to it.
 SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",

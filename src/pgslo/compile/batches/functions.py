@@ -67,6 +67,7 @@ class _Rows:
     type: Sql
     span: Sql
     endless: Sql
+    name: Sql
 
 
 @dataclass(frozen=True)
@@ -252,7 +253,7 @@ def _header(rule: rules.BatchRule, table: TableContext, function: str) -> dict[s
     return {
         "source": source(table),
         "function": sql.identifier(naming.GENERATED_SCHEMA, function),
-        "promise": Sql(f"{wording.promise(rule)}."),
+        "promise": Sql(f"{wording.one_line(wording.promise(rule))}."),
     }
 
 
@@ -274,7 +275,7 @@ def rows_of_batch(table: TableContext) -> Sql:
     """The rows of the batch that is asked for; of the table, where no row says which batch it belongs to."""
     batch = table.definition.batch
     if batch is None or batch.by is None:
-        return sql.render("batch_rows_all", _Rows(table.qualified, Sql(""), Sql(""), Sql(""), Sql("")))
+        return sql.render("batch_rows_all", _Rows(table.qualified, *(Sql(""),) * 5))
     if table.batching.names == "batch_hidden_name":
         name = table.batching.named(_TABLE)
         return sql.render("batch_rows_named", _RowsNamed(table.qualified, name))
@@ -284,7 +285,10 @@ def rows_of_batch(table: TableContext) -> Sql:
         type=table.batching.type,
         span=sql.literal(table.batching.every or ""),
         endless=table.batching.endless,
+        name=table.batching.named(_TABLE) if table.batching.cuts else Sql(""),
     )
+    if table.batching.cuts:
+        return sql.render("batch_rows_numeric", context)
     return sql.render("batch_rows_every" if batch.every is not None else "batch_rows", context)
 
 

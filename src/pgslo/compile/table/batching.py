@@ -28,6 +28,9 @@ _NO_NAME = Sql("")
 #: Children that a note names.
 _NAMED_CHILDREN = 3
 
+#: Types whose values numeric rounds.
+_FLOATS = frozenset({"real", "double precision"})
+
 #: Types besides times and numbers whose values name batches as they are.
 _PLAIN = frozenset({"boolean", "uuid", "interval"})
 
@@ -73,6 +76,7 @@ class Batching:
         plain: Whether the expression's type is PostgreSQL's own; if not, the key is the text of its value.
         names: The template of a name that may be a hash, which no key can be read from; ``None`` where the key can.
         definition: The definition's name, for that template.
+        cuts: Whether the name of a long key is its beginning and a hash, so that no key can be read from it.
     """
 
     raw_new: Sql
@@ -89,6 +93,7 @@ class Batching:
     plain: bool = True
     names: str | None = None
     definition: Sql = _NO_NAME
+    cuts: bool = False
 
     def key(self, row: Sql) -> Sql:
         """The batch's key over a row, without its ``every``."""
@@ -98,6 +103,8 @@ class Batching:
 
     def named(self, row: Sql) -> Sql:
         """The name of a row's batch, where it may be a hash."""
+        if self.cuts:
+            return sql.render("batch_number_name", _Raw(self.key(row)))
         assert self.names is not None
         return sql.render(self.names, _Named(self.key(row), self.definition))
 
@@ -164,7 +171,11 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
             by=batch.by,
         )
     if category == NUMERIC:
-        number, place = _raw("batch_number_name"), _raw("batch_number")
+        if type_name in _FLOATS:
+            number, place = _raw("batch_float_name"), _raw("batch_float")
+        else:
+            number = _raw("batch_number_name")
+            place = _raw("batch_numeric" if type_name == "numeric" else "batch_number")
         return Batching(
             new,
             row,
@@ -176,6 +187,7 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
             column=column,
             dated=False,
             by=batch.by,
+            cuts=type_name == "numeric",
         )
     # Any other value may be personal: people who may see the name may lack the right to read the column.
     names = None

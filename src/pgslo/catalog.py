@@ -383,6 +383,7 @@ class Catalog:
         keeper: The owner of pgslo, or the role that is about to install it.
         views: Guarded views that are installed, by name.
         reaches: What owners of defined tables may do with other relations, by the table and the other relation.
+        batch_keys: What the batches of each definition are by, as it was applied last.
         gist_types: Types whose values an exclusion constraint can hold to be equal, or not, by the extension btree_gist.
         citus: The Citus cluster, where the database has that extension.
         encoding: Of the database, as PostgreSQL calls it.
@@ -398,6 +399,7 @@ class Catalog:
     roles: frozenset[str] = frozenset()
     renamed: Mapping[Name, str] = field(default_factory=dict)
     replaced: frozenset[str] = frozenset()
+    batch_keys: Mapping[str, str] = field(default_factory=dict)
     gist_types: frozenset[str] = frozenset()
     user: str = ""
     keeper: str = ""

@@ -42,6 +42,8 @@ _OPERATIONS = "0005_operations"
 _ASSERTIONS = "0006_assertions"
 #: The one that keeps the readers that a definition names.
 _READERS = "0047_readers"
+#: The migration that brought the keys of batches.
+_BATCH_KEYS = "0052_batch_names"
 #: The migration that brought snapshots.
 SNAPSHOTS = "0008_snapshots"
 
@@ -100,6 +102,9 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
         schemas=frozenset(server["schemas"]),
         renamed=_renamed(conn) if state.version else {},
         replaced=replaced(conn) if state.version else frozenset(),
+        batch_keys={row["definition"]: row["batch_key"] for row in fetch(conn, "batch_keys")}
+        if _BATCH_KEYS in state.migrations
+        else {},
         roles=frozenset(server["roles"]),
         user=server["user"],
         keeper=server["keeper"],

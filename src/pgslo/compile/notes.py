@@ -70,6 +70,18 @@ def _notes(table: TableContext, choices: tuple[Choice, ...], *, recounts: bool) 
         notes.append(
             "batches are named by a hash, because their key may be personal; show_names: true under batch names them by it"
         )
+    if (
+        table.subject.catalog.batch_keys.get(table.definition.name, table.batching.identity)
+        != table.batching.identity
+    ):
+        notes.append(
+            "batches have another key than before: "
+            + (
+                "the next pgslo.tick() reads the whole table and evaluates all rows again; readers are warned until then of what was missed"
+                if recounts
+                else "no row says its batch, so what was missed stays missed until it is accepted"
+            )
+        )
     if relation.children:
         notes.append(unseen_children(relation))
     if table.definition.fires == "always":

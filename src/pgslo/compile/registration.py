@@ -117,7 +117,7 @@ def _stated(table: TableContext) -> dict[str, Any]:
         "batch_by": batching.raw_row.text if batching.by_value else None,
         "batch_place": batching.place.text if batching.by_value else None,
         "batch_name": batching.name.text if batching.by_value else None,
-        "batch_key": f"{batching.raw_row.text} {batching.names or batching.name.text}",
+        "batch_key": batching.identity,
         "on_read": definition.on_read,
         **({"max_bytes": definition.max_bytes} if definition.max_bytes != _MAX_BYTES else {}),
         "settle": seconds(definition.settle or _SETTLE),

@@ -7,6 +7,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from pgslo import catalog_reader, definition
+from pgslo.compile.definition import compile_definition
+
 #: As conftest.py has it.
 World = Any
 
@@ -137,3 +140,19 @@ def test_the_same_key_is_no_other_one(world):
     world.apply(DEFINITION.format(writes="bulk", batch="{by: day}") + "owner: sam\nsettle: 1 hour\n")
     assert missed(world) == [("2026-01-20", None)]
     assert world.run("superuser", "SELECT is_rekeyed FROM pgslo_catalog.definition") == [(False,)]
+
+
+def test_the_plan_says_that_batches_have_another_key(world):
+    world.run("installer", SCENE)
+    world.apply(DEFINITION.format(writes="bulk", batch="{by: day}"))
+    session = world.session("installer")
+
+    def notes(batch: str) -> list[str]:
+        text = world.sql(DEFINITION.format(writes="bulk", batch=batch))
+        stated = definition.load(text, path="slos/example.yml", kinds=definition.load_kinds({}))
+        compiled = compile_definition(stated, catalog_reader.read_catalog(session, [stated]))
+        return [note for note in compiled.notes if "another key" in note]
+
+    assert notes("{by: day}") == []
+    assert "reads the whole table" in notes("{by: other}")[0]
+    assert "until it is accepted" in notes("statement")[0]

@@ -95,6 +95,11 @@ class Batching:
     definition: Sql = _NO_NAME
     cuts: bool = False
 
+    @property
+    def identity(self) -> str:
+        """What the batches are by and how they are named: if it changes, rows are in other batches."""
+        return f"{self.raw_row.text} {self.names or self.name.text}"
+
     def key(self, row: Sql) -> Sql:
         """The batch's key over a row, without its ``every``."""
         assert self.by is not None

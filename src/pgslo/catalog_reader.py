@@ -217,7 +217,7 @@ def _names(pairs: Iterable[Sequence[str]]) -> tuple[Name, ...]:
 
 
 def installed(conn: Connection) -> tuple[Installed, ...]:
-    """What pgslo generated, as it is now; the runtime has to be there."""
+    """What pgslo generated, as it is now, in the order of its names; the runtime has to be there."""
     found = []
     with by_own_names(conn), conn.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(query("installed")).fetchall()
@@ -248,7 +248,7 @@ def installed(conn: Connection) -> tuple[Installed, ...]:
     ours = {".".join(one.names) for one in found if one.kind == "view"}
     return tuple(
         Installed(**{**vars(one), "dependants": tuple(name for name in one.dependants if name not in ours)})
-        for one in found
+        for one in sorted(found, key=lambda one: (one.kind, one.relation or (), one.names))
     )
 
 

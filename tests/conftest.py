@@ -43,6 +43,23 @@ if sys.dont_write_bytecode:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+#: A file system in memory, on Linux.
+_MEMORY = Path("/dev/shm")
+
+
+def _in_memory(folder: Path, *, least: int = 6 << 30) -> bool:
+    """Whether a folder can hold the servers of a run: a disk takes a while to create the files of a cluster, or of a database."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return False
+    room = os.statvfs(folder)
+    return room.f_bavail * room.f_frsize >= least
+
+
+if _in_memory(_MEMORY):
+    # What pytest keeps of tests stays on the disk.
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
+
 _FAST = {
     # What is lost in a crash is made again by the next run.
     "fsync": "off",
@@ -57,10 +74,6 @@ _FAST = {
     "autovacuum": "off",
     "jit": "off",
 }
-
-
-#: A file system in memory, on Linux.
-_MEMORY = Path("/dev/shm")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -93,14 +106,6 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
-
-
-def _in_memory(folder: Path, *, least: int = 6 << 30) -> bool:
-    """Whether a folder can hold a server of each worker: a disk takes a while to create the files of each test's database."""
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return False
-    room = os.statvfs(folder)
-    return room.f_bavail * room.f_frsize >= least
 
 
 @dataclass(frozen=True)
@@ -151,11 +156,7 @@ def server() -> Iterator[Server]:
     if given := os.environ.get("PGSLO_TEST_DSN"):
         yield Server.at(given)
         return
-    with contextlib.ExitStack() as stack:
-        with pytest.MonkeyPatch.context() as patch:
-            if _in_memory(_MEMORY):
-                patch.setattr(tempfile, "tempdir", str(_MEMORY))
-            own = stack.enter_context(embedded.serve(settings=_FAST))
+    with embedded.serve(settings=_FAST) as own:
         _shorten_logins(own)
         yield Server.at(own.dsn(), log=own.directory / "log")
 

@@ -492,7 +492,8 @@ BEGIN
         LEFT JOIN pg_collation l ON l.oid = a.attcollation LEFT JOIN pg_namespace n ON n.oid = l.collnamespace
         WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped);
     BEGIN
-        INSERT INTO pgslo_catalog.snapshot AS s (name, is_copy, definition, definition_fingerprint, source_schema, source_name, condition, columns, batch_by, batch_place, batch_name, library_version, taken_by)
+        INSERT INTO pgslo_catalog.snapshot AS s (name, is_copy, definition, definition_fingerprint, source_schema,
+            source_name, condition, columns, batch_by, batch_place, batch_name, library_version, taken_by)
         VALUES (begin_snapshot.name, NOT begin_snapshot.as_reference, target.name, target.fingerprint, begin_snapshot.source_schema, begin_snapshot.source_name, begin_snapshot.condition,
                 begun.columns, target.batch_by, target.batch_place, target.batch_name, pgslo.version(), reader)
         RETURNING s.* INTO begun;
@@ -4368,7 +4369,8 @@ BEGIN
             ORDER BY b.state, b.key, b.moment DESC NULLS LAST, b.label DESC NULLS LAST, b.score DESC NULLS LAST
         ), pair AS (
             SELECT p.state * p.n AS n, p.batch, p.place, coalesce(pgslo_catalog.cell_text(p.model), '') AS model,
-                   ARRAY(SELECT pgslo_catalog.cell_text(e.value) FROM unnest(p.segment) WITH ORDINALITY AS e (value, n) ORDER BY e.n) AS segment, p.score, p.decided, p.moment, p.defaulted, p.abstained,
+                   ARRAY(SELECT pgslo_catalog.cell_text(e.value) FROM unnest(p.segment) WITH ORDINALITY AS e (value, n) ORDER BY e.n) AS segment,
+                   p.score, p.decided, p.moment, p.defaulted, p.abstained,
                    p.model IS NULL AND $3 ->> 'has_model' = 'true' AS model_missing, t.labels, t.label, t.score AS number,
                    -- Before PostgreSQL 17 infinite times have no difference, and later an infinite one, which no sum loses again.
                    CASE WHEN isfinite(t.moment) AND isfinite(p.moment) THEN extract(epoch FROM t.moment - p.moment)::numeric END AS delay,
@@ -4798,7 +4800,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.counting(rows text, batch_of text[], columns text[], sums text[], sample text) IS 'Return the query for what rows come to by batch: their number, values that are not NULL by column, and sums; $1 is the mask of the sample.';
+COMMENT ON FUNCTION pgslo_catalog.counting(rows text, batch_of text[], columns text[], sums text[], sample text) IS 'Return the query that counts rows by batch, with the values that are not NULL in each column, and sums; $1 is the mask of the sample.';
 
 CREATE FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[]) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
@@ -5414,7 +5416,7 @@ CREATE FUNCTION pgslo_catalog.error_excerpt(definition text, rule text, error_co
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    -- What is kept is for stewards; an error is for the writer, who may lack the right to read.
+    -- Samples are for stewards; an error is for the writer, who may lack the right to read.
     columns text[] := (
         SELECT CASE WHEN r.on_breach = 'reject' THEN r.columns ELSE '{}' END
         FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)
@@ -5686,7 +5688,7 @@ BEGIN
             IF pgslo_catalog.is_transient(SQLSTATE) OR SQLSTATE = 'SL004' THEN
                 RAISE;
             END IF;
-            -- The verdicts of other rules stand.
+            -- The verdicts of other rules are kept.
             PERFORM pgslo_catalog.record_break((follow.definition).name, r.name, SQLSTATE, SQLERRM)
             FROM pgslo_catalog.rule r
             WHERE r.definition_id = (follow.definition).definition_id AND r.kind = 'ml_metric' AND r.retired_at IS NULL;
@@ -9361,7 +9363,8 @@ BEGIN
         question := format('SELECT %s, %s FROM (SELECT %s AS raw FROM (SELECT max(r.%I) AS %I FROM %s AS r%s) AS r) AS b',
                            target.batch_name, target.batch_place, target.batch_by, target.batch_column, target.batch_column, target.relation, bound);
     ELSE
-        question := format('SELECT %s, %s FROM (SELECT max(%s) AS raw FROM %s AS r%s) AS b', target.batch_name, target.batch_place, target.batch_by, target.relation, bound);
+        question := format('SELECT %s, %s FROM (SELECT max(%s) AS raw FROM %s AS r%s) AS b', target.batch_name,
+            target.batch_place, target.batch_by, target.relation, bound);
     END IF;
     IF target.reader IS NULL THEN
         EXECUTE question INTO name, place;
@@ -9408,7 +9411,8 @@ BEGIN
         question := format(
             'SELECT %s, %s AS place, b.rows FROM (SELECT %s AS raw, count(*) AS rows FROM %s AS r GROUP BY 1) AS b
              WHERE b.raw IS NOT NULL AND %2$s > ''-Infinity'' ORDER BY 2 DESC LIMIT %5$s',
-            (newest_batches.definition).batch_name, (newest_batches.definition).batch_place, key, (newest_batches.definition).relation, quote_nullable(newest_batches.batches));
+            (newest_batches.definition).batch_name, (newest_batches.definition).batch_place, key,
+                (newest_batches.definition).relation, quote_nullable(newest_batches.batches));
     END IF;
     PERFORM pgslo_catalog.pin_table(newest_batches.definition, (newest_batches.definition).reader);
     IF (newest_batches.definition).reader IS NULL THEN
@@ -10233,7 +10237,7 @@ CREATE FUNCTION pgslo_catalog.present_parts(relation regclass) RETURNS TABLE(num
     WITH RECURSIVE part AS (
         SELECT present_parts.relation::oid AS oid, '' AS link
         UNION
-        -- ATTACH writes the row anew: the part may have been written to before, while it belonged to no table.
+        -- ATTACH writes the row again: the part may have been written to before, while it belonged to no table.
         SELECT i.inhrelid, concat(p.link, ' ', i.xmin) FROM part p JOIN pg_inherits i ON i.inhparent = p.oid WHERE NOT i.inhdetachpending
     )
     SELECT c.oid, CASE WHEN c.oid = present_parts.relation THEN 0 ELSE c.relfilenode END, string_agg(p.link, ',' ORDER BY p.link COLLATE "C")
@@ -11252,7 +11256,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_unmeasured(definition text, rule text, error_code text, error_message text) IS 'Note that rows cannot be measured or, without a rule, told apart into batches, unless a value raised the error.';
+COMMENT ON FUNCTION pgslo_catalog.record_unmeasured(definition text, rule text, error_code text, error_message text) IS 'Note that rows cannot be measured or, without a rule, assigned to batches, unless a value raised the error.';
 
 CREATE FUNCTION pgslo_catalog.record_unprofiled(batch pgslo_catalog.batch, error_code text, error_message text) RETURNS void
     LANGUAGE plpgsql
@@ -11488,7 +11492,8 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = format('%s, a part of %s, belongs to role %s', strange.part, strange.whole, quote_ident(strange.owner)),
-            DETAIL = format('Functions that its indexes and constraints call would run with the rights of role %s.', quote_ident(pg_get_userbyid(refuse_part.role))),
+            DETAIL = format('Functions that its indexes and constraints call would run with the rights of role %s.',
+                quote_ident(pg_get_userbyid(refuse_part.role))),
             HINT = format('ALTER TABLE %s OWNER TO %I;', strange.part, strange.whole_owner);
     END IF;
 END
@@ -11502,9 +11507,9 @@ CREATE FUNCTION pgslo_catalog.refuse_stale(relation oid) RETURNS void
     AS $$
 BEGIN
     IF current_setting('transaction_isolation') NOT IN ('repeatable read', 'serializable') THEN
-        RETURN;  -- Each statement sees what is committed.
+        RETURN;  -- Each statement sees all that is committed.
     END IF;
-    -- The planner sees owners and indexes as they are now. Rows of the catalogue have another place once they were written anew.
+    -- The planner sees owners and indexes as they are now. Rows of the catalogue have another place once they were written again.
     IF EXISTS (
         SELECT
         FROM (
@@ -11543,18 +11548,23 @@ BEGIN
     SELECT d.* INTO before FROM pgslo_catalog.definition d WHERE d.name = document ->> 'name';
     -- Not when pgslo is installed: a dump of an extension brings its own.
     INSERT INTO pgslo_catalog.secret DEFAULT VALUES ON CONFLICT DO NOTHING;
-    INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every, batch_by, batch_place, batch_name, batch_key, schema_wanted, on_read, fingerprint,
+    INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every,
+        batch_by, batch_place, batch_name, batch_key, schema_wanted, on_read, fingerprint,
         settle, batch_is_of_row, recount, batch_column, sensitivity, holidays, tallies, max_age, age_of, target, span, budgeting, judge, place_is_number, reader, writer)
     VALUES (
         document ->> 'name', (document ->> 'relation')::regclass, document ->> 'owner', document ->> 'description',
         ARRAY(SELECT jsonb_array_elements_text(document -> 'key')), document ->> 'writes',
-        (document ->> 'batch_every')::interval, document ->> 'batch_by', document ->> 'batch_place', document ->> 'batch_name', document ->> 'batch_key', nullif(document -> 'schema', 'null'), document ->> 'on_read', document ->> 'fingerprint',
+        (document ->> 'batch_every')::interval, document ->> 'batch_by', document ->> 'batch_place',
+            document ->> 'batch_name', document ->> 'batch_key', nullif(document -> 'schema', 'null'),
+            document ->> 'on_read', document ->> 'fingerprint',
         (document ->> 'settle')::interval, (document ->> 'batch_is_of_row')::boolean, document ->> 'recount', document ->> 'batch_column', (document ->> 'sensitivity')::float8, ARRAY(SELECT jsonb_array_elements_text(document -> 'holidays')),
         ARRAY(SELECT jsonb_array_elements_text(document -> 'tallies')), (document ->> 'max_age')::interval, document ->> 'age_of', (document ->> 'target')::numeric, (document ->> 'span')::interval,
         coalesce(document ->> 'budgeting', 'occurrences'), document ->> 'judge', coalesce((document ->> 'place_is_number')::boolean, false), document ->> 'reader', document ->> 'writer')
     ON CONFLICT (name) DO UPDATE SET
         relation = excluded.relation, owner = excluded.owner, description = excluded.description, key_columns = excluded.key_columns,
-        writes = excluded.writes, batch_every = excluded.batch_every, batch_by = excluded.batch_by, batch_place = excluded.batch_place, batch_name = excluded.batch_name, batch_key = excluded.batch_key, schema_wanted = excluded.schema_wanted,
+        writes = excluded.writes, batch_every = excluded.batch_every, batch_by = excluded.batch_by,
+            batch_place = excluded.batch_place, batch_name = excluded.batch_name, batch_key = excluded.batch_key,
+            schema_wanted = excluded.schema_wanted,
         on_read = excluded.on_read, fingerprint = excluded.fingerprint,
         settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, batch_column = excluded.batch_column, sensitivity = excluded.sensitivity, holidays = excluded.holidays,
         tallies = excluded.tallies, max_age = excluded.max_age, age_of = excluded.age_of, target = excluded.target, span = excluded.span, budgeting = excluded.budgeting, judge = excluded.judge, place_is_number = excluded.place_is_number, reader = excluded.reader, writer = excluded.writer, registered_at = clock_timestamp(), registered_by = session_user
@@ -11576,14 +11586,16 @@ BEGIN
            (w ->> 'at_least')::numeric, (w ->> 'at_most')::bigint, coalesce((w ->> 'samples')::bigint, 10), w ->> 'mechanism', w ->> 'promise',
            w ->> 'owner', w ->> 'description', ARRAY(SELECT jsonb_array_elements_text(w -> 'tags')), coalesce(w ->> 'scope', 'row'), nullif(w -> 'measure', 'null'),
            (w ->> 'warn_low')::float8, (w ->> 'warn_high')::float8, (w ->> 'reject_low')::float8, (w ->> 'reject_high')::float8,
-           (w ->> 'target')::numeric, (w ->> 'span')::interval, coalesce((w ->> 'missed_before_open')::integer, 1), coalesce((w ->> 'met_before_resolve')::integer, 1), w -> 'rests_on', w ->> 'about'
+           (w ->> 'target')::numeric, (w ->> 'span')::interval, coalesce((w ->> 'missed_before_open')::integer, 1),
+               coalesce((w ->> 'met_before_resolve')::integer, 1), w -> 'rests_on', w ->> 'about'
     FROM jsonb_array_elements(document -> 'rules') AS w
     ON CONFLICT (definition_id, name) DO UPDATE SET
         kind = excluded.kind, columns = excluded.columns, on_breach = excluded.on_breach, at_least = excluded.at_least, at_most = excluded.at_most,
         samples = excluded.samples, mechanism = excluded.mechanism, promise = excluded.promise, owner = excluded.owner,
         description = excluded.description, tags = excluded.tags, scope = excluded.scope, measure = excluded.measure, warn_low = excluded.warn_low, warn_high = excluded.warn_high,
         reject_low = excluded.reject_low, reject_high = excluded.reject_high,
-        target = excluded.target, span = excluded.span, missed_before_open = excluded.missed_before_open, met_before_resolve = excluded.met_before_resolve, rests_on = excluded.rests_on, about = excluded.about,
+        target = excluded.target, span = excluded.span, missed_before_open = excluded.missed_before_open,
+            met_before_resolve = excluded.met_before_resolve, rests_on = excluded.rests_on, about = excluded.about,
         retired_at = NULL;
 
     INSERT INTO pgslo_catalog.rule_lock (rule_id) SELECT r.rule_id FROM pgslo_catalog.rule r WHERE r.definition_id = id
@@ -12189,7 +12201,7 @@ BEGIN
             WHERE NOT %s LIMIT %s
         ) AS b',
         sampling.definition, sampling.batch_of[2], sampling.batch_of[1], sampling.failure, sampling.passes,
-        -- Once so many are found, no further row is evaluated.
+        -- No row is evaluated after the last that is needed.
         (SELECT least(r.samples, sampling.failed) FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)
          WHERE d.name = sampling.definition AND r.name = sampling.rule));
 END
@@ -12608,7 +12620,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.showing(failure text, passes text) IS 'Return the query for one row that violates rule $1 in operation $2: what is shown of it, and its key.';
+COMMENT ON FUNCTION pgslo_catalog.showing(failure text, passes text) IS 'Return the query for one row that violates rule $1 in operation $2: the values to show, and its key.';
 
 CREATE FUNCTION pgslo_catalog.shown(value numeric) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -12935,7 +12947,7 @@ CREATE FUNCTION pgslo_catalog.strange_part(relation oid, role oid, OUT part text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- Volatile, so that it sees what was committed since the statement of the session began.
+    -- Volatile, so that it sees all that was committed since the statement of the session began.
     WITH RECURSIVE reached AS (
         SELECT strange_part.relation AS oid, strange_part.relation AS whole
         UNION
@@ -13769,7 +13781,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.warn_writer(definition text, rules text[]) IS 'Tell the writer, at most once a statement and without values, which of these rules that warn are violated.';
+COMMENT ON FUNCTION pgslo_catalog.warn_writer(definition text, rules text[]) IS 'Warn the writer, at most once a statement and without values, of those rules that warn.';
 
 CREATE FUNCTION pgslo_catalog.was_reported(what text) RETURNS boolean
     LANGUAGE plpgsql STABLE PARALLEL SAFE

@@ -331,7 +331,7 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    -- What is kept is for stewards; an error is for the writer, who may lack the right to read.
+    -- Samples are for stewards; an error is for the writer, who may lack the right to read.
     columns text[] := (
         SELECT CASE WHEN r.on_breach = 'reject' THEN r.columns ELSE '{}' END
         FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)

@@ -70,9 +70,9 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
     IF current_setting('transaction_isolation') NOT IN ('repeatable read', 'serializable') THEN
-        RETURN;  -- Each statement sees what is committed.
+        RETURN;  -- Each statement sees all that is committed.
     END IF;
-    -- The planner sees owners and indexes as they are now. Rows of the catalogue have another place once they were written anew.
+    -- The planner sees owners and indexes as they are now. Rows of the catalogue have another place once they were written again.
     IF EXISTS (
         SELECT
         FROM (
@@ -98,7 +98,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    -- Volatile, so that it sees what was committed since the statement of the session began.
+    -- Volatile, so that it sees all that was committed since the statement of the session began.
     WITH RECURSIVE reached AS (
         SELECT strange_part.relation AS oid, strange_part.relation AS whole
         UNION
@@ -139,12 +139,14 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = format('%s, a part of %s, belongs to role %s', strange.part, strange.whole, quote_ident(strange.owner)),
-            DETAIL = format('Functions that its indexes and constraints call would run with the rights of role %s.', quote_ident(pg_get_userbyid(refuse_part.role))),
+            DETAIL = format('Functions that its indexes and constraints call would run with the rights of role %s.',
+                quote_ident(pg_get_userbyid(refuse_part.role))),
             HINT = format('ALTER TABLE %s OWNER TO %I;', strange.part, strange.whole_owner);
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.refuse_part(oid, oid) IS 'Refuse to read a table with a part whose owner has not the rights of a role, nor those of the owner of the whole.';
+COMMENT ON FUNCTION pgslo_catalog.refuse_part(oid, oid)
+    IS 'Refuse to read a table with a part whose owner has not the rights of a role, nor those of the owner of the whole.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.hold_parts(relation regclass, role oid DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
@@ -170,7 +172,8 @@ BEGIN
     PERFORM pgslo_catalog.refuse_part(hold_parts.relation, coalesce(hold_parts.role, to_regrole(quote_ident(current_user))::oid));
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.hold_parts(regclass, oid) IS 'Lock the parts of a table until the transaction ends, and refuse if one belongs to a role without the rights of a role, by default the current one.';
+COMMENT ON FUNCTION pgslo_catalog.hold_parts(regclass, oid)
+    IS 'Lock the parts of a table until the transaction ends, and refuse if one belongs to a role without the rights of a role, by default the current one.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.pin_parts(relation regclass) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

@@ -1,7 +1,7 @@
 -- Queries over the rows of a statement, for triggers that evaluate rules one by one: `r` is a row, pgslo_new the table of them.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
--- What tells the batch of a row: its key over r, then its name and its place over b.raw.
+-- batch_of is how to find the batch of a row: expressions for its key over r, and for its name and its place over b.raw.
 CREATE OR REPLACE FUNCTION pgslo_catalog.unknown_batch() RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
@@ -33,7 +33,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.counting(text, text[], text[], text[], text) IS
-    'Return the query for what rows come to by batch: their number, values that are not NULL by column, and sums; $1 is the mask of the sample.';
+    'Return the query that counts rows by batch, with the values that are not NULL in each column, and sums; $1 is the mask of the sample.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[]) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
@@ -69,7 +69,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.showing(text, text) IS
-    'Return the query for one row that violates rule $1 in operation $2: what is shown of it, and its key.';
+    'Return the query for one row that violates rule $1 in operation $2: the values to show, and its key.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.sampling(
     definition text, failure text, rule text, passes text, batch_of text[], failed bigint
@@ -85,7 +85,7 @@ BEGIN
             WHERE NOT %s LIMIT %s
         ) AS b',
         sampling.definition, sampling.batch_of[2], sampling.batch_of[1], sampling.failure, sampling.passes,
-        -- Once so many are found, no further row is evaluated.
+        -- No row is evaluated after the last that is needed.
         (SELECT least(r.samples, sampling.failed) FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)
          WHERE d.name = sampling.definition AND r.name = sampling.rule));
 END

@@ -224,7 +224,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.record_unmeasured(text, text, text, text) IS
-    'Note that rows cannot be measured or, without a rule, told apart into batches, unless a value raised the error.';
+    'Note that rows cannot be measured or, without a rule, assigned to batches, unless a value raised the error.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_lost(
     definition text, rules text[], batches text[], places numeric[], error_code text, error_message text

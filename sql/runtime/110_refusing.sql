@@ -101,4 +101,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.warn_writer(text, text[]) IS
-    'Tell the writer, at most once a statement and without values, which of these rules that warn are violated.';
+    'Warn the writer, at most once a statement and without values, of those rules that warn.';

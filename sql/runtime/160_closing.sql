@@ -246,7 +246,7 @@ BEGIN
             IF pgslo_catalog.is_transient(SQLSTATE) OR SQLSTATE = 'SL004' THEN
                 RAISE;
             END IF;
-            -- The verdicts of other rules stand.
+            -- The verdicts of other rules are kept.
             PERFORM pgslo_catalog.record_break((follow.definition).name, r.name, SQLSTATE, SQLERRM)
             FROM pgslo_catalog.rule r
             WHERE r.definition_id = (follow.definition).definition_id AND r.kind = 'ml_metric' AND r.retired_at IS NULL;

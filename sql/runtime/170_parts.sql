@@ -8,7 +8,7 @@ AS $pgslo$
     WITH RECURSIVE part AS (
         SELECT present_parts.relation::oid AS oid, '' AS link
         UNION
-        -- ATTACH writes the row anew: the part may have been written to before, while it belonged to no table.
+        -- ATTACH writes the row again: the part may have been written to before, while it belonged to no table.
         SELECT i.inhrelid, concat(p.link, ' ', i.xmin) FROM part p JOIN pg_inherits i ON i.inhparent = p.oid WHERE NOT i.inhdetachpending
     )
     SELECT c.oid, CASE WHEN c.oid = present_parts.relation THEN 0 ELSE c.relfilenode END, string_agg(p.link, ',' ORDER BY p.link COLLATE "C")

@@ -69,7 +69,8 @@ BEGIN
         question := format(
             'SELECT %s, %s AS place, b.rows FROM (SELECT %s AS raw, count(*) AS rows FROM %s AS r GROUP BY 1) AS b
              WHERE b.raw IS NOT NULL AND %2$s > ''-Infinity'' ORDER BY 2 DESC LIMIT %5$s',
-            (newest_batches.definition).batch_name, (newest_batches.definition).batch_place, key, (newest_batches.definition).relation, quote_nullable(newest_batches.batches));
+            (newest_batches.definition).batch_name, (newest_batches.definition).batch_place, key,
+                (newest_batches.definition).relation, quote_nullable(newest_batches.batches));
     END IF;
     PERFORM pgslo_catalog.pin_table(newest_batches.definition, (newest_batches.definition).reader);
     IF (newest_batches.definition).reader IS NULL THEN

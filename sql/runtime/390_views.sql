@@ -310,7 +310,8 @@ BEGIN
         question := format('SELECT %s, %s FROM (SELECT %s AS raw FROM (SELECT max(r.%I) AS %I FROM %s AS r%s) AS r) AS b',
                            target.batch_name, target.batch_place, target.batch_by, target.batch_column, target.batch_column, target.relation, bound);
     ELSE
-        question := format('SELECT %s, %s FROM (SELECT max(%s) AS raw FROM %s AS r%s) AS b', target.batch_name, target.batch_place, target.batch_by, target.relation, bound);
+        question := format('SELECT %s, %s FROM (SELECT max(%s) AS raw FROM %s AS r%s) AS b', target.batch_name,
+            target.batch_place, target.batch_by, target.relation, bound);
     END IF;
     IF target.reader IS NULL THEN
         EXECUTE question INTO name, place;

@@ -127,7 +127,8 @@ BEGIN
             ORDER BY b.state, b.key, b.moment DESC NULLS LAST, b.label DESC NULLS LAST, b.score DESC NULLS LAST
         ), pair AS (
             SELECT p.state * p.n AS n, p.batch, p.place, coalesce(pgslo_catalog.cell_text(p.model), '') AS model,
-                   ARRAY(SELECT pgslo_catalog.cell_text(e.value) FROM unnest(p.segment) WITH ORDINALITY AS e (value, n) ORDER BY e.n) AS segment, p.score, p.decided, p.moment, p.defaulted, p.abstained,
+                   ARRAY(SELECT pgslo_catalog.cell_text(e.value) FROM unnest(p.segment) WITH ORDINALITY AS e (value, n) ORDER BY e.n) AS segment,
+                   p.score, p.decided, p.moment, p.defaulted, p.abstained,
                    p.model IS NULL AND $3 ->> 'has_model' = 'true' AS model_missing, t.labels, t.label, t.score AS number,
                    -- Before PostgreSQL 17 infinite times have no difference, and later an infinite one, which no sum loses again.
                    CASE WHEN isfinite(t.moment) AND isfinite(p.moment) THEN extract(epoch FROM t.moment - p.moment)::numeric END AS delay,

@@ -42,7 +42,8 @@ BEGIN
         LEFT JOIN pg_collation l ON l.oid = a.attcollation LEFT JOIN pg_namespace n ON n.oid = l.collnamespace
         WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped);
     BEGIN
-        INSERT INTO pgslo_catalog.snapshot AS s (name, is_copy, definition, definition_fingerprint, source_schema, source_name, condition, columns, batch_by, batch_place, batch_name, library_version, taken_by)
+        INSERT INTO pgslo_catalog.snapshot AS s (name, is_copy, definition, definition_fingerprint, source_schema,
+            source_name, condition, columns, batch_by, batch_place, batch_name, library_version, taken_by)
         VALUES (begin_snapshot.name, NOT begin_snapshot.as_reference, target.name, target.fingerprint, begin_snapshot.source_schema, begin_snapshot.source_name, begin_snapshot.condition,
                 begun.columns, target.batch_by, target.batch_place, target.batch_name, pgslo.version(), reader)
         RETURNING s.* INTO begun;

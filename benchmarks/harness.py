@@ -19,7 +19,8 @@ from typing import Any
 
 import psycopg
 
-from pgslo import definition, embedded, installation, planning
+from pgslo import definition, embedded
+from pgslo.database import installation, planning
 
 #: As a server in production has them, as far as they change what a write costs. What differs from a default, and
 #: why, is printed with the results.

@@ -179,7 +179,7 @@ def _admin(server: Server) -> Iterator[psycopg.Connection[Any]]:
 
 def _install(**parameters: Any) -> None:
     """Install the runtime in the database that these parameters lead to."""
-    from pgslo import runtime  # tests without the runtime need not wait for it
+    from pgslo.database import runtime  # tests without the runtime need not wait for it
 
     with psycopg.connect(**{**parameters, "autocommit": True}) as connection:
         runtime.install(connection)

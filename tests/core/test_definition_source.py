@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nightly import examples
 
-from pgslo.definition.syntax import nodes
+from pgslo.definition.yaml import nodes
 from pgslo.errors import MAX_ERRORS, DefinitionError, DefinitionErrors
 
 

@@ -9,6 +9,7 @@ from pgslo.catalog import Catalog, Column, Installed, Relation
 from pgslo.compile import Artifact, Compiled, compile_definition
 from pgslo.definition import load
 from pgslo.errors import DefinitionErrors, PlanError
+from pgslo.plan import steps
 
 DEFINITION = """
 table: s.t
@@ -58,7 +59,7 @@ def test_everything_is_created_in_an_empty_database() -> None:
     made = plan.make([compiled()], EMPTY)
     assert {step.action for step in made.steps} == {"create"}
     assert [step.kind for step in made.steps] == sorted(
-        (step.kind for step in made.steps), key=plan._ORDER.index
+        (step.kind for step in made.steps), key=steps._ORDER.index
     )
 
 

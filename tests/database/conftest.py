@@ -15,7 +15,8 @@ import pytest
 import yaml
 from psycopg import sql
 
-from pgslo import definition, installation, plan, planning
+from pgslo import definition, plan
+from pgslo.database import installation, planning
 from pgslo.errors import DefinitionErrors
 
 TESTS = Path(__file__).parent.parent

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, note, settings
 from hypothesis import strategies as st
 
-from pgslo import definition, planning
+from pgslo import definition
+from pgslo.database import planning
 from pgslo.definition.rules import Definition
 from pgslo.errors import PgsloError
 from pgslo.plan import Plan, order_statements

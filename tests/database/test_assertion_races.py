@@ -21,7 +21,8 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel
 
-from pgslo import definition, installation, planning
+from pgslo import definition
+from pgslo.database import installation, planning
 
 pytestmark = pytest.mark.slow
 

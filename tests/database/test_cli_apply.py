@@ -19,8 +19,8 @@ import pytest
 from click.testing import CliRunner, Result
 from psycopg import sql
 
-from pgslo import installation
 from pgslo.cli import main, root
+from pgslo.database import installation
 
 Run = Callable[..., Result]
 

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from pgslo import installation
 from pgslo.cli import main
+from pgslo.database import installation
 
 pytestmark = pytest.mark.slow
 

@@ -251,7 +251,7 @@ def test_a_role_without_rights_changes_nothing(
 
 def test_an_old_server_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     write("table: features.stats\n")
-    monkeypatch.setattr("pgslo.runtime.OLDEST_SERVER", 990000)
+    monkeypatch.setattr("pgslo.database.runtime.OLDEST_SERVER", 990000)
     for args in (("plan",), ("apply", "--yes"), ("status",)):
         result = run(*args)
         assert result.exit_code == root.ERROR

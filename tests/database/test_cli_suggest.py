@@ -11,8 +11,8 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from pgslo import inspection
 from pgslo.cli import main
+from pgslo.database import inspection
 
 TABLES = """
 CREATE SCHEMA shop;

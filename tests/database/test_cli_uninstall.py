@@ -11,8 +11,9 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from pgslo import embedded, installation
+from pgslo import embedded
 from pgslo.cli import main, root
+from pgslo.database import installation
 
 Run = Callable[..., Result]
 

@@ -11,7 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgslo import definition, embedded, planning, runtime
+from pgslo import definition, embedded
+from pgslo.database import planning, runtime
 from pgslo.plan import Plan, order_statements
 
 pytestmark = pytest.mark.slow

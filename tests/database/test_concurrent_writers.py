@@ -18,7 +18,8 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel
 
-from pgslo import definition, installation, planning
+from pgslo import definition
+from pgslo.database import installation, planning
 
 WRITERS = int(os.environ.get("PGSLO_WRITERS", "16"))
 #: Of each writer.

@@ -15,7 +15,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pgslo import definition, embedded, installation, planning
+from pgslo import definition, embedded
+from pgslo.database import installation, planning
 
 #: Twenty cycles take minutes: PGSLO_CRASHES=20.
 CYCLES = int(os.environ.get("PGSLO_CRASHES", "3"))

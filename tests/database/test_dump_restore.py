@@ -14,8 +14,9 @@ from click.testing import CliRunner
 from lived_in import GOOD, TABLES, Connection, apply, goes_on, live, load, rows, run, triggers, values
 from psycopg import sql
 
-from pgslo import definition, embedded, planning
+from pgslo import definition, embedded
 from pgslo.cli import main
+from pgslo.database import planning
 from pgslo.embedded.binaries import Binaries
 from pgslo.errors import PgsloError
 

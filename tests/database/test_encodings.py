@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner
 from psycopg import sql
 
-from pgslo import definition, installation, planning, runtime
+from pgslo import definition
 from pgslo.cli import main, root
+from pgslo.database import installation, planning, runtime
 
 REFUSAL = "a database with encoding SQL_ASCII is not supported"
 TABLE = "CREATE SCHEMA ml; CREATE TABLE ml.t (id int PRIMARY KEY, note text)"

@@ -17,8 +17,9 @@ import pytest
 from click.testing import CliRunner
 from psycopg import sql
 
-from pgslo import embedded, extension, runtime
+from pgslo import embedded
 from pgslo.cli import main, root
+from pgslo.database import extension, runtime
 from pgslo.embedded.binaries import Binaries
 
 Connection = psycopg.Connection[Any]

@@ -11,7 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgslo import catalog_reader, definition, installation, planning
+from pgslo import definition
+from pgslo.database import catalog_reader, installation, planning
 from pgslo.errors import PgsloError
 
 Connection = psycopg.Connection[Any]

@@ -11,7 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgslo import definition, operations, planning
+from pgslo import definition
+from pgslo.database import operations, planning
 
 Connection = psycopg.Connection[Any]
 Apply = Callable[[str], Sequence[object]]

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pgslo import definition, installation, planning
+from pgslo import definition
+from pgslo.database import installation, planning
 from pgslo.errors import DefinitionErrors
 
 Connection = psycopg.Connection[Any]

@@ -16,7 +16,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pgslo import embedded, installation, runtime
+from pgslo import embedded
+from pgslo.database import installation, runtime
 
 HERE = Path(__file__).parents[1]
 GOLDENS = sorted((HERE / "golden").glob("*.sql")) + sorted((HERE / "golden" / "assertions").glob("*.sql"))

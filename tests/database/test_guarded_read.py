@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from pgslo import definition, installation, planning
+from pgslo import definition
+from pgslo.database import installation, planning
 
 ROWS = 20_000
 TABLE = "id int PRIMARY KEY, day date, a int, b int, c text, d int, e int"

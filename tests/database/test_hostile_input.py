@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from nightly import examples
 from psycopg import sql
 
-from pgslo import installation, plan, planning
+from pgslo import plan
+from pgslo.database import installation, planning
 from pgslo.definition import load
 from pgslo.definition.rules import Definition
 from pgslo.errors import PgsloError
@@ -56,7 +57,7 @@ def definition(**parts: object) -> Definition:
 
 @pytest.fixture(scope="module")
 def table(server: Any) -> Any:
-    from pgslo import runtime
+    from pgslo.database import runtime
 
     with psycopg.connect(server.dsn(), autocommit=True) as admin:
         admin.execute("DROP DATABASE IF EXISTS hostile WITH (FORCE)")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pgslo import definition, installation, planning
+from pgslo import definition
+from pgslo.database import installation, planning
 
 
 def example(session, batch="", rule="range: {max: 100}", mode="bulk", table="id int, day date, a int"):

@@ -15,7 +15,8 @@ import psycopg
 import pytest
 
 from isolation import LEVELS, Order, Spec, Stage, shown
-from pgslo import definition, installation, planning
+from pgslo import definition
+from pgslo.database import installation, planning
 
 pytestmark = pytest.mark.slow
 

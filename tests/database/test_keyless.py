@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from pgslo import operations
 from pgslo.cli import main
+from pgslo.database import operations
 from pgslo.definition import load
 
 TABLE = "CREATE TABLE features.events (day date, a integer, b integer, c integer, kind text)"

@@ -18,8 +18,8 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from pgslo import runtime
 from pgslo.cli import main, root
+from pgslo.database import runtime
 from pgslo.errors import RuntimeMismatch
 
 pytestmark = pytest.mark.slow

@@ -12,7 +12,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pgslo import definition, installation, planning
+from pgslo import definition
+from pgslo.database import installation, planning
 
 ROOT = Path(__file__).parents[2]
 #: Where a value of the user's is changed, in his language.

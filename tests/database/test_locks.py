@@ -9,7 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgslo import definition, plan, planning
+from pgslo import definition, plan
+from pgslo.database import planning
 
 Connection = psycopg.Connection[Any]
 

@@ -10,7 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgslo import catalog_reader, definition, installation, operations, planning
+from pgslo import definition
+from pgslo.database import catalog_reader, installation, operations, planning
 from pgslo.errors import DatabaseError
 from pgslo.plan import Plan
 

@@ -11,7 +11,8 @@ import psycopg
 import pytest
 from psycopg.pq import PipelineStatus
 
-from pgslo import database, definition, installation, planning
+from pgslo import database, definition
+from pgslo.database import installation, planning
 from pgslo.errors import DatabaseError
 from pgslo.plan import Plan
 

@@ -16,7 +16,8 @@ from itertools import pairwise
 import psycopg
 import pytest
 
-from pgslo import definition, installation, planning
+from pgslo import definition
+from pgslo.database import installation, planning
 from pgslo.errors import DefinitionErrors
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgslo import operations
+from pgslo.database import operations
 
 Connection = psycopg.Connection[Any]
 Apply = Callable[[str], Sequence[object]]

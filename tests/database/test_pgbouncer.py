@@ -21,8 +21,9 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from pgslo import definition, installation, planning
+from pgslo import definition
 from pgslo.cli import main, root
+from pgslo.database import installation, planning
 from pgslo.embedded.account import server_account
 
 Connection = psycopg.Connection[Any]

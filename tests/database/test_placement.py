@@ -13,9 +13,10 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from pgslo import catalog_reader, database, definition, installation, planning
+from pgslo import database, definition
 from pgslo.catalog import Citus, Placement
 from pgslo.cli import main
+from pgslo.database import catalog_reader, installation, planning
 from pgslo.errors import DatabaseError, DefinitionErrors, PlanError
 
 Connection = psycopg.Connection[Any]

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from rights import apply, grant, said, values
 
-from pgslo import definition, planning
+from pgslo import definition
+from pgslo.database import planning
 
 Connection = psycopg.Connection[Any]
 Connect = Callable[..., Connection]

@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 from rights import apply, grant, said, values
 
-from pgslo import installation, planning
+from pgslo.database import installation, planning
 
 Connection = psycopg.Connection[Any]
 Connect = Callable[..., Connection]

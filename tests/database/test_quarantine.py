@@ -183,7 +183,8 @@ def test_the_rest_of_the_batch_goes_on_and_all_reasons_are_kept(session):
 
 
 def test_it_says_who_wrote_the_row_and_when(connection, connect, role):
-    from pgslo import definition, installation, planning
+    from pgslo import definition
+    from pgslo.database import installation, planning
 
     connection.execute("CREATE SCHEMA features; CREATE TABLE features.example (id int PRIMARY KEY, v int)")
     loaded = definition.load(f"table: features.example\n{RULE}", path="slos/example.yml")
@@ -424,7 +425,8 @@ def test_a_rolled_back_write_leaves_nothing_in_quarantine(session):
 
 
 def test_two_operators_cannot_release_one_row_twice(connection, connect):
-    from pgslo import definition, installation, planning
+    from pgslo import definition
+    from pgslo.database import installation, planning
 
     connection.execute("CREATE SCHEMA features; CREATE TABLE features.example (id int, v int)")
     loaded = definition.load(f"table: features.example\nkey: [id]\n{RULE}", path="slos/example.yml")

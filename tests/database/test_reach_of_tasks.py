@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pgslo import definition, installation, planning
+from pgslo import definition
+from pgslo.database import installation, planning
 
 DEFINITION = """
 table: features.example

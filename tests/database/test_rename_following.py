@@ -5,7 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from pgslo import definition, installation, planning
+from pgslo import definition
+from pgslo.database import installation, planning
 from pgslo.errors import DefinitionErrors
 
 pytestmark = pytest.mark.slow

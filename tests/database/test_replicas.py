@@ -15,7 +15,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgslo import database, embedded, installation, operations, planning
+from pgslo import database, embedded
+from pgslo.database import installation, operations, planning
 from pgslo.definition import load
 from pgslo.embedded.account import server_account, temporary_folder
 

@@ -13,7 +13,8 @@ import psycopg
 import pytest
 from nightly import NIGHTLY
 
-from pgslo import database, embedded, installation, naming, planning, runtime
+from pgslo import database, embedded, naming
+from pgslo.database import installation, planning, runtime
 from pgslo.definition import load
 from pgslo.errors import RuntimeMismatch
 

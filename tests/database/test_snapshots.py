@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from pgslo import runtime
 from pgslo.cli import main
+from pgslo.database import runtime
 
 Connection = psycopg.Connection[Any]
 Run = Callable[..., Result]

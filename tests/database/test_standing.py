@@ -15,8 +15,8 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from pgslo import operations
 from pgslo.cli import main
+from pgslo.database import operations
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgslo import definition, installation, planning
+from pgslo import definition
+from pgslo.database import installation, planning
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,8 @@ from lived_in import Connection, goes_on, live, load, rows, run, triggers, value
 from nightly import NIGHTLY
 from psycopg import sql
 
-from pgslo import embedded, runtime
+from pgslo import embedded
+from pgslo.database import runtime
 from pgslo.embedded.account import give, run_as, server_account, temporary_folder
 
 FAST = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}

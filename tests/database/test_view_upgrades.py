@@ -13,8 +13,9 @@ from typing import Any, Self
 import psycopg
 import pytest
 
-from pgslo import definition, installation, planning
+from pgslo import definition
 from pgslo.compile import Statement
+from pgslo.database import installation, planning
 from pgslo.plan import Step
 
 pytestmark = pytest.mark.slow

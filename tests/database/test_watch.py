@@ -24,8 +24,9 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from pgslo import embedded, runtime
+from pgslo import embedded
 from pgslo.cli import main
+from pgslo.database import runtime
 
 pytestmark = pytest.mark.slow
 

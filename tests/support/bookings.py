@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import psycopg
 
-from pgslo import definition, installation, planning
+from pgslo import definition
+from pgslo.database import installation, planning
 
 TABLES = """
 CREATE SCHEMA ml;

@@ -11,7 +11,7 @@ import pytest
 
 from pgslo import definition
 from pgslo.definition import Definition
-from pgslo.definition.syntax import nodes
+from pgslo.definition.yaml import nodes
 from pgslo.errors import DefinitionError, DefinitionErrors
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

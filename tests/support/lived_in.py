@@ -11,7 +11,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pgslo import definition, installation, operations, planning
+from pgslo import definition
+from pgslo.database import installation, operations, planning
 
 Connection = psycopg.Connection[Any]
 

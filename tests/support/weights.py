@@ -5,7 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from pgslo import definition, planning
+from pgslo import definition
+from pgslo.database import planning
 from pgslo.errors import DefinitionErrors
 
 TABLES = """

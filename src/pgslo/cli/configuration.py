@@ -129,7 +129,7 @@ def _checked(values: dict[str, Any], text: str, path: Path) -> Configuration:
 
 def _holidays(days: Any, text: str, path: Path) -> Iterator[str]:
     """Days as TOML's own dates, or as texts, where ``12-25`` is a day of each year."""
-    from pgslo.definition.syntax.durations import is_day  # brings YAML along, which help does without
+    from pgslo.definition.yaml.durations import is_day  # brings YAML along, which help does without
 
     location = _place("holidays", text, path)
     for day in _listed(days):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pgslo import installation, naming, runtime, sql
+from pgslo import naming, sql
 from pgslo.cli import output
 from pgslo.compile import Statement
+from pgslo.database import installation, runtime
+from pgslo.database.installation import LOCK_TIMEOUT
 from pgslo.definition import bounds
 from pgslo.definition.rules import Custom, Rule
 from pgslo.display import one_line
-from pgslo.installation import LOCK_TIMEOUT
 from pgslo.plan import Plan, Step, order_statements
 
 #: Text of an author or of a rule finds PostgreSQL's own operators and functions alone, whatever the session has set.

@@ -7,10 +7,9 @@ import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
-from pgslo import catalog_reader, operations, runtime
 from pgslo.cli import output, project
 from pgslo.cli.session import Session
-from pgslo.database import Connection
+from pgslo.database import Connection, catalog_reader, operations, runtime
 from pgslo.definition import Definition
 from pgslo.errors import PgsloError
 

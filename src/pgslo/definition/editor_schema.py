@@ -30,7 +30,7 @@ from pgslo.definition.syntax.keys import (
     TASK_KEYS,
 )
 from pgslo.definition.syntax.predictions import KIND, PARTS
-from pgslo.definition.syntax.values import Shape
+from pgslo.definition.yaml.values import Shape
 
 #: Changes when a file that was right becomes wrong.
 VERSION = 1

@@ -6,8 +6,9 @@ import pytest
 from click.testing import CliRunner
 from weights import REJECT, WHOLE, errors, refused, text
 
-from pgslo import definition, installation, operations, planning
+from pgslo import definition
 from pgslo.cli import main
+from pgslo.database import installation, operations, planning
 
 
 def test_replica_role_passes_and_the_audit_finds_it(conn, apply):

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from weights import REJECT, WHOLE, choice, errors, plan, refused, text
 
-from pgslo import definition, installation, planning
+from pgslo import definition
+from pgslo.database import installation, planning
 from pgslo.errors import DefinitionErrors
 from pgslo.plan import order_statements
 

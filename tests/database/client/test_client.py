@@ -15,8 +15,9 @@ import pytest
 # What a generated guard does, without the runtime: the contract between server and client is these fields.
 from watched_views import AGE, BOTH, SCORE, copy_in, copy_out, hears, pickled
 
-from pgslo import installation, naming, planning
+from pgslo import naming
 from pgslo.client import SLOBreach, SLOWarning, watch
+from pgslo.database import installation, planning
 
 # ── the fields ──
 

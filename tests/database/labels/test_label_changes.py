@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from late_labels import DEFINITION, TABLES, label, predict, problems
 
-from pgslo import operations, plan, planning
+from pgslo import plan
+from pgslo.database import operations, planning
 
 
 def test_two_writers_cannot_both_miss_a_pair(connection, dsn, apply):

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 import rights
 
-from pgslo import runtime
 from pgslo.cli.applying import grants
+from pgslo.database import runtime
 
 Connection = psycopg.Connection[Any]
 

@@ -9,7 +9,8 @@ import itertools
 import psycopg
 import pytest
 
-from pgslo import catalog_reader, database, definition, inspection, operations, planning
+from pgslo import database, definition
+from pgslo.database import catalog_reader, inspection, operations, planning
 from pgslo.errors import DefinitionErrors
 from pgslo.suggest import as_text, choose_batch, propose
 

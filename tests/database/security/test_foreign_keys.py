@@ -8,7 +8,8 @@ import psycopg
 import pytest
 from tests.database.security.test_owners import SPY, ran
 
-from pgslo import definition, operations, planning
+from pgslo import definition
+from pgslo.database import operations, planning
 from pgslo.errors import DefinitionErrors
 
 APPLIERS = ("installer", "superuser")

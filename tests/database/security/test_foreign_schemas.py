@@ -8,7 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgslo import definition, installation, operations, planning, runtime
+from pgslo import definition
+from pgslo.database import installation, operations, planning, runtime
 from pgslo.errors import DefinitionErrors, PgsloError, RuntimeMismatch
 
 #: As conftest.py has it.

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pgslo import definition, planning
+from pgslo import definition
+from pgslo.database import planning
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 OWN = {f"kinds/{path.name}": path.read_text() for path in (GOLDEN / "kinds").glob("*.sql")}

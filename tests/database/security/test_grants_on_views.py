@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pgslo import catalog_reader, definition, planning
+from pgslo import definition
+from pgslo.database import catalog_reader, planning
 
 #: As conftest.py has it.
 World = Any

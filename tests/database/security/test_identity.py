@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pgslo import catalog_reader, definition, installation, operations, planning
+from pgslo import definition
+from pgslo.database import catalog_reader, installation, operations, planning
 
 #: As conftest.py has it.
 World = Any

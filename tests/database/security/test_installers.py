@@ -10,9 +10,10 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from pgslo import definition, installation, naming, planning
+from pgslo import definition, naming
 from pgslo.cli import main
 from pgslo.cli.operating import ticking
+from pgslo.database import installation, planning
 from pgslo.errors import DatabaseError
 
 TABLE = "CREATE TABLE features.ex (id int PRIMARY KEY, day date, a int); GRANT ALL ON features.ex TO $writer"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from pgslo import operations
+from pgslo.database import operations
 
 TAB = """
 table: evil.tab

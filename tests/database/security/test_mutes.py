@@ -99,7 +99,7 @@ def test_no_time_stops_commands(missed, command, time):
 
 
 def test_a_time_that_python_can_hold_is_read_as_it_is():
-    from pgslo.database import _MomentLoader
+    from pgslo.database.connections import _MomentLoader
 
     loader = _MomentLoader(0)
     assert loader.load(b"2026-01-01 10:00:00+00") == dt.datetime(2026, 1, 1, 10, tzinfo=dt.UTC)

@@ -7,8 +7,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgslo import catalog_reader, definition
+from pgslo import definition
 from pgslo.compile.definition import compile_definition
+from pgslo.database import catalog_reader
 
 #: As conftest.py has it.
 World = Any

@@ -11,7 +11,8 @@ import psycopg
 import pytest
 import rights
 
-from pgslo import embedded, runtime
+from pgslo import embedded
+from pgslo.database import runtime
 
 PAY = """
 CREATE TABLE features.pay (id int PRIMARY KEY, day date, a int);

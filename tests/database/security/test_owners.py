@@ -8,7 +8,8 @@ import re
 import psycopg
 import pytest
 
-from pgslo import definition, installation, planning
+from pgslo import definition
+from pgslo.database import installation, planning
 
 #: A sequence tells who ran the spy, whatever is rolled back: of another role than mallory, or of mallory.
 SPY = """

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pgslo import definition, planning
+from pgslo import definition
+from pgslo.database import planning
 from pgslo.errors import DefinitionErrors, PgsloError
 
 TABLES = """

@@ -7,8 +7,8 @@ import pytest
 import rights
 from psycopg import sql
 
-from pgslo import installation, planning, runtime
 from pgslo.cli.applying import grants
+from pgslo.database import installation, planning, runtime
 
 DEFINITION = """
 table: features.ex

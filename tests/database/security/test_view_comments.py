@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pgslo import definition, operations, plan, planning
+from pgslo import definition, plan
+from pgslo.database import operations, planning
 
 #: As conftest.py has it.
 World = Any

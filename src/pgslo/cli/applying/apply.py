@@ -7,17 +7,17 @@ from pathlib import Path
 
 import click
 
-from pgslo import database, installation, planning
+from pgslo import database
 from pgslo.cli import output, project, show
 from pgslo.cli.applying.plan import mention_stray, without_file
 from pgslo.cli.applying.render import read_reviewed, reviewed
 from pgslo.cli.exit_codes import BREACH, ERROR, OK
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.compile import Statement
-from pgslo.database import Connection
+from pgslo.database import Connection, installation, planning
+from pgslo.database.installation import Unfinished
 from pgslo.definition.shadow import shadowed
 from pgslo.errors import PlanOutdated
-from pgslo.installation import Unfinished
 from pgslo.plan import Plan, Step
 
 

@@ -6,11 +6,11 @@ import dataclasses
 
 import click
 
-from pgslo import catalog_reader, operations
 from pgslo.cli import output
 from pgslo.cli.exit_codes import CHANGES, OK
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.cli.tables import resolve, rights_on
+from pgslo.database import catalog_reader, operations
 from pgslo.display import one_line
 from pgslo.errors import PgsloError
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from pgslo import extension as files
 from pgslo.cli import output
+from pgslo.database import extension as files
 from pgslo.errors import PgsloError
 
 _VERSION = re.compile(r"[0-9A-Za-z]+(?:[.+][0-9A-Za-z]+)*\Z")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from pgslo import installation, runtime
 from pgslo.cli import output, show
 from pgslo.cli.exit_codes import CHANGES, OK
 from pgslo.cli.session import Session, pass_session, session_options
+from pgslo.database import installation, runtime
 
 
 @click.command()

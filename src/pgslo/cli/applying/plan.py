@@ -7,11 +7,10 @@ from pathlib import Path
 
 import click
 
-from pgslo import catalog_reader, planning, runtime
 from pgslo.cli import output, project, show
 from pgslo.cli.exit_codes import CHANGES
 from pgslo.cli.session import Session, pass_session, session_options
-from pgslo.database import Connection
+from pgslo.database import Connection, catalog_reader, planning, runtime
 from pgslo.definition.shadow import shadowed
 from pgslo.plan import Plan
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import click
 
-from pgslo import installation, naming, planning, runtime
+from pgslo import naming
 from pgslo.cli import output, project, show
 from pgslo.cli.applying import revision
 from pgslo.cli.exit_codes import CHANGES, OK
 from pgslo.cli.session import Session, pass_session, session_options
-from pgslo.database import Connection
+from pgslo.database import Connection, installation, planning, runtime
 from pgslo.display import one_line
 from pgslo.errors import PgsloError, PlanError
 from pgslo.plan import Plan, Step

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from pgslo import catalog_reader, database, installation, planning, runtime
+from pgslo import database
 from pgslo.cli import output, show
 from pgslo.cli.applying.apply import carry_out, report
 from pgslo.cli.exit_codes import ERROR, OK
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.cli.tables import resolve
-from pgslo.database import Connection
+from pgslo.database import Connection, catalog_reader, installation, planning, runtime
 from pgslo.errors import PgsloError
 from pgslo.plan import Plan
 

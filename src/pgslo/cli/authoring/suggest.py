@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from pgslo import catalog_reader, definition, inspection, planning, sql
+from pgslo import definition, sql
 from pgslo.catalog import Relation
 from pgslo.cli import output
 from pgslo.cli.session import Session, pass_session, session_options
-from pgslo.database import Connection
+from pgslo.database import Connection, catalog_reader, inspection, planning
 from pgslo.errors import DefinitionError, DefinitionErrors, PgsloError
 from pgslo.suggest import as_text, choose_batch, propose, without
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from pgslo import catalog_reader, operations
 from pgslo.cli import output, project
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.cli.tables import resolve, rights_on
+from pgslo.database import catalog_reader, operations
 from pgslo.errors import PgsloError
 
 

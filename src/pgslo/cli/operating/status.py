@@ -7,15 +7,16 @@ from collections.abc import Sequence
 
 import click
 
-from pgslo import catalog_reader, database, drift, operations, standing
+from pgslo import database
 from pgslo.cli import output, project
 from pgslo.cli.exit_codes import BREACH, OK
 from pgslo.cli.operating import ticking
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.cli.tables import Row, check_sight, matching, moment, plain, read_incidents, rights_on
-from pgslo.database import Connection
+from pgslo.database import Connection, catalog_reader, operations
 from pgslo.display import one_line
 from pgslo.errors import DatabaseError, PgsloError
+from pgslo.plan import drift, standing
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 

@@ -12,12 +12,12 @@ from types import FrameType
 
 import click
 
-from pgslo import database, installation, notify
+from pgslo import database, notify
 from pgslo.cli import output
 from pgslo.cli.operating import runs, ticking
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.cli.tables import rights_on
-from pgslo.database import Connection
+from pgslo.database import Connection, installation
 from pgslo.errors import DatabaseError, NotifyError, PgsloError
 from pgslo.notify import Delivery, Incident, Route
 

@@ -14,7 +14,7 @@ from pgslo.compile.table.subject import Subject
 from pgslo.definition import rules
 from pgslo.definition.rules import Assertion
 from pgslo.definition.rules import assertions as forms
-from pgslo.definition.syntax.named import canonical
+from pgslo.definition.yaml.named import canonical
 from pgslo.sql import Sql
 
 #: Up to so many rows an exclusion constraint is built at once: it has no NOT VALID, and nobody writes meanwhile.

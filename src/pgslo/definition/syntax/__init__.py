@@ -1,1 +1,1 @@
-"""How definitions are written: YAML with the place of each value, forms of rules, and the reader."""
+"""How definitions are written: the forms of rules and sections, and the reader."""

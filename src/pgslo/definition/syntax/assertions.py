@@ -24,10 +24,10 @@ from pgslo.definition.rules.assertions import (
     SameAsThere,
 )
 from pgslo.definition.syntax.forms import OPTIONS, Form
-from pgslo.definition.syntax.lists import ListOf, MapOf, Pair
-from pgslo.definition.syntax.named import Condition, Name, Relation, Statement
-from pgslo.definition.syntax.nodes import Mapping, Node
-from pgslo.definition.syntax.values import Boolean, Bound, Integer, OneOf, Shape
+from pgslo.definition.yaml.lists import ListOf, MapOf, Pair
+from pgslo.definition.yaml.named import Condition, Name, Relation, Statement
+from pgslo.definition.yaml.nodes import Mapping, Node
+from pgslo.definition.yaml.values import Boolean, Bound, Integer, OneOf, Shape
 from pgslo.errors import DefinitionError
 from pgslo.expression import needs_clock
 

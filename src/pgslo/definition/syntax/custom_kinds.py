@@ -15,10 +15,10 @@ from typing import Any
 from pgslo import expression
 from pgslo.definition import names
 from pgslo.definition.rules import BUILT_IN, Rule
-from pgslo.definition.syntax import nodes
-from pgslo.definition.syntax.lists import ListOf
-from pgslo.definition.syntax.named import Name
-from pgslo.definition.syntax.values import Boolean, Bound, Integer, Shape, Text, close_match
+from pgslo.definition.yaml import nodes
+from pgslo.definition.yaml.lists import ListOf
+from pgslo.definition.yaml.named import Name
+from pgslo.definition.yaml.values import Boolean, Bound, Integer, Shape, Text, close_match
 from pgslo.errors import ConfigurationError, DefinitionError, DefinitionErrors, Location
 from pgslo.expression import Expression
 

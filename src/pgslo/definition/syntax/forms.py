@@ -47,11 +47,11 @@ from pgslo.definition.rules import (
     Unique,
 )
 from pgslo.definition.syntax.custom_kinds import CustomKind
-from pgslo.definition.syntax.durations import Duration, Step, Stretch
-from pgslo.definition.syntax.lists import Batches, Earlier, ListOf, MapOf, Pair
-from pgslo.definition.syntax.named import Condition, Name, Relation, Statement
-from pgslo.definition.syntax.nodes import Node, Scalar
-from pgslo.definition.syntax.values import (
+from pgslo.definition.yaml.durations import Duration, Step, Stretch
+from pgslo.definition.yaml.lists import Batches, Earlier, ListOf, MapOf, Pair
+from pgslo.definition.yaml.named import Condition, Name, Relation, Statement
+from pgslo.definition.yaml.nodes import Node, Scalar
+from pgslo.definition.yaml.values import (
     AnyConstant,
     Boolean,
     Bound,

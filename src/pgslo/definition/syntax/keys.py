@@ -7,18 +7,11 @@ from typing import get_args
 from pgslo.definition.rules import (
     OnRead,
 )
-from pgslo.definition.syntax.durations import Bytes, Day, Duration
 from pgslo.definition.syntax.forms import FILE_FORMS
-from pgslo.definition.syntax.lists import Batches, ListOf
-from pgslo.definition.syntax.named import Condition, Name, Relation, SnapshotName
-from pgslo.definition.syntax.values import (
-    Boolean,
-    Fraction,
-    Measure,
-    OneOf,
-    Shape,
-    Text,
-)
+from pgslo.definition.yaml.durations import Bytes, Day, Duration
+from pgslo.definition.yaml.lists import Batches, ListOf
+from pgslo.definition.yaml.named import Condition, Name, Relation, SnapshotName
+from pgslo.definition.yaml.values import Boolean, Fraction, Measure, OneOf, Shape, Text
 
 OBJECTIVE_KEYS: dict[str, Shape] = {
     "target": Fraction(),

@@ -12,7 +12,7 @@ from pgslo.definition.rules import (
     MlMetric,
     Rule,
 )
-from pgslo.definition.syntax import nodes, prediction_checks, predictions
+from pgslo.definition.syntax import prediction_checks, predictions
 from pgslo.definition.syntax.assertions import ASSERTION_FORMS, ASSERTION_OPTIONS
 from pgslo.definition.syntax.custom_kinds import CustomKind
 from pgslo.definition.syntax.forms import (
@@ -28,11 +28,12 @@ from pgslo.definition.syntax.keys import (
     FILE_KEYS,
     PLAIN_KEYS,
 )
-from pgslo.definition.syntax.named import Name
-from pgslo.definition.syntax.nodes import Node, Scalar, Sequence
 from pgslo.definition.syntax.rule_builder import Rules, Written
 from pgslo.definition.syntax.sections import Sections
-from pgslo.definition.syntax.values import Shape, close_match, describe
+from pgslo.definition.yaml import nodes
+from pgslo.definition.yaml.named import Name
+from pgslo.definition.yaml.nodes import Node, Scalar, Sequence
+from pgslo.definition.yaml.values import Shape, close_match, describe
 from pgslo.errors import DefinitionError, DefinitionErrors, Location, Problems
 
 _NO_KINDS: Mapping[str, CustomKind] = {}

@@ -9,12 +9,12 @@ from typing import Any
 
 from pgslo.definition.rules import predictions
 from pgslo.definition.rules.predictions import Columns, Labels, PostProcessing, Step
-from pgslo.definition.syntax.durations import Duration
 from pgslo.definition.syntax.forms import StableName
-from pgslo.definition.syntax.lists import ListOf, Pair
-from pgslo.definition.syntax.named import Condition, Name, Relation
-from pgslo.definition.syntax.nodes import Mapping, Node, Sequence
-from pgslo.definition.syntax.values import (
+from pgslo.definition.yaml.durations import Duration
+from pgslo.definition.yaml.lists import ListOf, Pair
+from pgslo.definition.yaml.named import Condition, Name, Relation
+from pgslo.definition.yaml.nodes import Mapping, Node, Sequence
+from pgslo.definition.yaml.values import (
     AnyConstant,
     Bound,
     Fraction,

@@ -26,8 +26,8 @@ from pgslo.definition.rules import (
 )
 from pgslo.definition.syntax import assertions
 from pgslo.definition.syntax.forms import FILE_FORMS, OPTIONS, UNFIT_OPTIONS, Form
-from pgslo.definition.syntax.named import canonical
-from pgslo.definition.syntax.nodes import Mapping, Node, Scalar, Sequence
+from pgslo.definition.yaml.named import canonical
+from pgslo.definition.yaml.nodes import Mapping, Node, Scalar, Sequence
 from pgslo.errors import DefinitionError, Location, Problems
 from pgslo.expression import Expression
 

@@ -9,7 +9,7 @@ from pgslo.definition.rules import (
     Task,
     WantedSnapshot,
 )
-from pgslo.definition.syntax import nodes, predictions
+from pgslo.definition.syntax import predictions
 from pgslo.definition.syntax.forms import (
     StableName,
 )
@@ -22,10 +22,11 @@ from pgslo.definition.syntax.keys import (
     SNAPSHOT_KEYS,
     TASK_KEYS,
 )
-from pgslo.definition.syntax.named import canonical
-from pgslo.definition.syntax.nodes import Node, Scalar
 from pgslo.definition.syntax.rule_builder import Written
-from pgslo.definition.syntax.values import Shape, close_match, describe
+from pgslo.definition.yaml import nodes
+from pgslo.definition.yaml.named import canonical
+from pgslo.definition.yaml.nodes import Node, Scalar
+from pgslo.definition.yaml.values import Shape, close_match, describe
 from pgslo.errors import DefinitionError, Location, Problems
 
 

@@ -6,13 +6,16 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from pgslo import runtime
 from pgslo.catalog import (
     Catalog,
     Forgery,
     Name,
 )
-from pgslo.catalog_reader import (
+from pgslo.compile import Compiled, compile_definition, placement
+from pgslo.compile.views import grants
+from pgslo.compile.views import schemas as view_schemas
+from pgslo.database import runtime
+from pgslo.database.catalog_reader import (
     forgeries,
     installed,
     paused,
@@ -20,10 +23,8 @@ from pgslo.catalog_reader import (
     read_view_schemas,
     table_readers,
 )
-from pgslo.compile import Compiled, compile_definition, placement
-from pgslo.compile.views import grants
-from pgslo.compile.views import schemas as view_schemas
-from pgslo.database import Connection, fetch, read_citus
+from pgslo.database.connections import Connection, fetch, read_citus
+from pgslo.database.probing import judge, strangers
 from pgslo.definition.rules import Definition
 from pgslo.errors import (
     CatalogError,
@@ -32,7 +33,6 @@ from pgslo.errors import (
     PgsloError,
 )
 from pgslo.plan import Plan, make, removal
-from pgslo.probing import judge, strangers
 
 #: Groups that break a new assertion, in its error.
 _SHOWN_GROUPS = 5

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import psycopg
 
-from pgslo import naming, runtime, sql
-from pgslo.catalog_reader import definitions_installed, runtime_dependants
+from pgslo import naming, sql
 from pgslo.compile import Statement
-from pgslo.database import Connection, by_own_names, errors, fetch, query
+from pgslo.database import runtime
+from pgslo.database.catalog_reader import definitions_installed, runtime_dependants
+from pgslo.database.connections import Connection, by_own_names, errors, fetch, query
 from pgslo.errors import DatabaseError, PgsloError, PlanOutdated
 from pgslo.plan import Plan, Step, order_statements
 from pgslo.sql import Sql

@@ -9,7 +9,6 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
-from pgslo import runtime
 from pgslo.catalog import (
     Catalog,
     Column,
@@ -30,11 +29,12 @@ from pgslo.compile import read_comment
 from pgslo.compile.assertions.triggers import other_tables
 from pgslo.compile.probes import value_probe
 from pgslo.compile.table import reading
-from pgslo.database import Connection, by_own_names, check_node, fetch, query, read_citus
+from pgslo.database import runtime
+from pgslo.database.connections import Connection, by_own_names, check_node, fetch, query, read_citus
+from pgslo.database.probing import analysed, probing
 from pgslo.definition import names, rules
 from pgslo.definition.rules import Definition
 from pgslo.expression import tables_read
-from pgslo.probing import analysed, probing
 
 #: The migration that brought what operators need.
 _OPERATIONS = "0005_operations"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from pgslo.definition.syntax.nodes import Node, Scalar, Sequence
-from pgslo.definition.syntax.values import Integer, Text, a_scalar, describe
+from pgslo.definition.yaml.nodes import Node, Scalar, Sequence
+from pgslo.definition.yaml.values import Integer, Text, a_scalar, describe
 from pgslo.errors import DefinitionError
 
 _PAIR = 2

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from pgslo.definition.rules import Number
 from pgslo.definition.rules import Scalar as Constant
-from pgslo.definition.syntax.nodes import Mapping, Node, Scalar, Sequence
+from pgslo.definition.yaml.nodes import Mapping, Node, Scalar, Sequence
 from pgslo.errors import DefinitionError
 
 MAX_TEXT = 4_000

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pgslo import naming
-from pgslo.drift import Facts, Finding, unseen
+from pgslo.plan.drift import Facts, Finding, unseen
 
 InForce = Literal["yes", "no", "unknown"]
 
@@ -62,7 +62,7 @@ def of_table(
     Args:
         facts: The table then and now.
         rules: Rows of ``sql/catalog/standing.sql`` about this definition.
-        findings: What :func:`pgslo.drift.find` found of this definition.
+        findings: What :func:`pgslo.plan.drift.find` found of this definition.
     """
     found = tuple(findings)
     return tuple(_standing(facts, rule, found) for rule in rules)

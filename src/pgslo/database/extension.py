@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pgslo import runtime, sql
+from pgslo import sql
+from pgslo.database import runtime
 from pgslo.sql import Sql
 
 NAME = "pgslo"

@@ -10,11 +10,13 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from pgslo import catalog_reader, database, probing, sql
+from pgslo import sql
 from pgslo.catalog import NUMERIC, TEXT, Column, Name, Relation
 from pgslo.compile.snippets import texts
 from pgslo.compile.snippets.literals import ENUM
-from pgslo.database import Connection
+from pgslo.database import catalog_reader, probing
+from pgslo.database import connections as database
+from pgslo.database.connections import Connection
 from pgslo.errors import PgsloError
 from pgslo.sql import Sql
 from pgslo.suggest import Batching, BatchSeen, ColumnSeen, Facts, ReferenceSeen, choose_batch

@@ -14,9 +14,10 @@ from psycopg.abc import Buffer
 from psycopg.rows import TupleRow, dict_row
 from psycopg.types.datetime import TimestamptzLoader
 
-from pgslo import assets, runtime
+from pgslo import assets
 from pgslo.catalog import Citus, Engine, Name, Placement
 from pgslo.compile import placement
+from pgslo.database import runtime
 from pgslo.errors import (
     DatabaseError,
 )

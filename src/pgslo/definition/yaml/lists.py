@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from pgslo.definition.syntax.nodes import Mapping, Node, Scalar, Sequence
-from pgslo.definition.syntax.values import Shape, describe
+from pgslo.definition.yaml.nodes import Mapping, Node, Scalar, Sequence
+from pgslo.definition.yaml.values import Shape, describe
 from pgslo.errors import DefinitionError
 
 _PAIR = 2

@@ -8,8 +8,8 @@ from typing import Any
 
 from pgslo import expression
 from pgslo.definition import names
-from pgslo.definition.syntax.nodes import Node
-from pgslo.definition.syntax.values import a_scalar
+from pgslo.definition.yaml.nodes import Node
+from pgslo.definition.yaml.values import a_scalar
 from pgslo.errors import DefinitionError
 from pgslo.expression import Expression
 from pgslo.naming import MAX_BYTES

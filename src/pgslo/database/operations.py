@@ -9,9 +9,12 @@ from typing import Any
 
 import psycopg
 
-from pgslo import catalog_reader, database, drift, installation, planning, probing, runtime, sql, standing
+from pgslo import sql
+from pgslo.database import catalog_reader, installation, planning, probing, runtime
+from pgslo.database import connections as database
 from pgslo.definition.rules import Definition, Rule
 from pgslo.errors import PgsloError
+from pgslo.plan import drift, standing
 from pgslo.sql import Sql
 
 

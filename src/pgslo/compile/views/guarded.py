@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from pgslo import naming, sql
-from pgslo.catalog import Catalog, Column, Relation
+from pgslo.catalog import Catalog, Relation
 from pgslo.compile import wording
 from pgslo.compile.artifact import Artifact, Statement, qualified
-from pgslo.compile.predictions import post_processing
 from pgslo.compile.snippets.literals import seconds
 from pgslo.compile.table.batching import Batching
-from pgslo.compile.table.subject import ROW, Subject
+from pgslo.compile.table.subject import Subject
 from pgslo.compile.views import comments
+from pgslo.compile.views.columns import NO_WINDOW, Columns, array
 from pgslo.definition import names
 from pgslo.definition.rules import Definition, Task
 from pgslo.errors import CatalogError
@@ -23,32 +23,8 @@ from pgslo.sql import Sql
 #: The column that a status view has besides those of its table.
 _STATUS = "_slo_status"
 
-#: Stands for the table as a whole among the columns that a guard is asked about.
-WHOLE_TABLE = "*"
-
-_NONE = Sql("")
-
-#: What pgslo.hit() takes in place of a column of these types.
-_CASTS = {"smallint": "::bigint", "integer": "::bigint", "uuid": "::text"}
-
 #: From so many guarded columns on, the text of a view costs more than its reads: each column is one call.
 _WIDE = 100
-
-#: Types of columns whose values tell the batch of a row: pgslo.told_by_rows().
-_KEYS = frozenset(
-    {
-        "date",
-        "timestamp without time zone",
-        "timestamp with time zone",
-        "smallint",
-        "integer",
-        "bigint",
-        "numeric",
-        "text",
-        "character varying",
-        "uuid",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -79,37 +55,6 @@ class _Healthy:
     on_read: Sql
     key: Sql
     type: Sql
-
-
-@dataclass(frozen=True)
-class _Plain:
-    column: Sql
-    value: Sql
-
-
-@dataclass(frozen=True)
-class _Guard:
-    """What the parts of a guarded view are about.
-
-    Attributes:
-        columns: The table's columns that are read, as an array.
-        batch: The column that tells the batch of a row.
-        every: The interval that cuts it; empty where none does.
-        within: How far back the reader looks, as a further argument; empty for everything stored.
-        hit: Whether the row is of a missed batch.
-        announced: The announcement, once in a process.
-    """
-
-    definition: Sql
-    columns: Sql
-    on_read: Sql
-    within: Sql
-    batch: Sql = _NONE
-    every: Sql = _NONE
-    hit: Sql = _NONE
-    announced: Sql = _NONE
-    column: Sql = _NONE
-    value: Sql = _NONE
 
 
 @dataclass(frozen=True)
@@ -179,25 +124,12 @@ class _ViewCompiler:
         self.relation = relation
         self.subject = Subject(relation, catalog)
         self.table = qualified((relation.schema, relation.name))
-        judged = {name for rule in definition.rules if rule.enabled for name in rule.reads}
-        judged |= asserted
-        self.batch_column = self._batch_column(batching)
-        # Behind a CASE these would lose their indexes while they miss something, so reading any column of such a row warns.
-        at_table_level = {*key, *(batching.by.columns if batching.by is not None else ())}
-        # What history says of a key is for the table's owner: it would be told to everybody, whatever they read.
-        self.guarded_columns = (judged | watched) - at_table_level
-        self.whole = (
-            WHOLE_TABLE,
-            *(column.name for column in relation.columns if column.name in judged & at_table_level),
+        self.columns = Columns(
+            definition, catalog, relation, key, batching, watched=watched, asserted=asserted
         )
-        self.every = batching.every if batching.by_value else None
         self.key = batching.raw_row
         self.told_by = batching.by.columns if batching.by is not None and batching.by_value else ()
         self.dated = batching.dated
-        self.processing = (
-            post_processing.Compiler(definition, catalog, relation) if definition.post_process else None
-        )
-        self.computed = self.processing.computed(key) if self.processing else {}
         self.options = self._options()
         self.source = Sql(f"the definition of {wording.one_line(definition.name)}")
         for role in definition.readers:
@@ -219,18 +151,10 @@ class _ViewCompiler:
         # The reader's own rights and policies count; a leaky function in his query must not see more.
         return Sql("security_invoker = true, security_barrier = true")
 
-    def _batch_column(self, batching: Batching) -> Column | None:
-        """The column whose value alone tells a row's batch to any session; an expression may raise, or depend on its time zone."""
-        by = batching.by
-        if by is None or by.text not in (*by.columns, *(sql.identifier(name).text for name in by.columns)):
-            return None
-        column = self.subject.column(by.columns[0], by.location)
-        return column if column.type_schema == "pg_catalog" and column.base_type in _KEYS else None
-
     def guarded(self) -> Artifact:
         return self._view(
             self._name(""),
-            self._names(),
+            self.columns.names,
             self.definition.on_read,
             "warns in the reader's session, for the rows and columns that are read",
         )
@@ -238,7 +162,7 @@ class _ViewCompiler:
     def strict(self) -> Artifact:
         return self._view(
             self._name("_strict"),
-            self._names(),
+            self.columns.names,
             "refuse",
             "refuses a read instead of warning, for clients that drop warnings",
         )
@@ -248,7 +172,7 @@ class _ViewCompiler:
         on_read = "refuse" if self.definition.on_read == "refuse" else "silent"
         return self._view(
             self._name("_status"),
-            self._names(),
+            self.columns.names,
             on_read,
             "says what is wrong in a column of its own, for clients that drop warnings",
             own={_STATUS: own},
@@ -256,10 +180,10 @@ class _ViewCompiler:
 
     def healthy(self) -> Iterable[Artifact]:
         """The view of rows of healthy batches, where rows tell their batch."""
-        if self.batch_column is not None:
+        if self.columns.batch is not None:
             yield self._healthy(
                 self._name("_healthy"),
-                self._names(),
+                self.columns.names,
                 Sql("NULL::text[]"),
                 self.definition.on_read,
                 "shows rows of healthy batches only",
@@ -274,14 +198,7 @@ class _ViewCompiler:
         reason: str,
         task: str = "",
     ) -> Artifact:
-        assert self.batch_column is not None
-        columns = tuple(self._plain(one) for one in names)
-        kind = self.batch_column.base_type
-        if kind == "character varying":
-            kind = "text"
-        elif kind == "date" and self.every is not None:
-            # What a date is cut into are time stamps.
-            kind = "timestamp without time zone"
+        columns = tuple(self.columns.plain(one) for one in names)
         context = _Healthy(
             source=self.source,
             view=sql.identifier(*name),
@@ -293,14 +210,14 @@ class _ViewCompiler:
             columns=about,
             on_read=sql.literal(on_read),
             key=self.key,
-            type=Sql(kind),
+            type=self.columns.batch_type,
         )
         return self._artifact(name, names, sql.render("healthy_view", context), reason, "healthy", task)
 
     def tasks(self) -> Iterable[Artifact]:
         for task in self.definition.tasks:
             for name in task.reads:
-                if name not in self.computed:
+                if name not in self.columns.computed:
                     self.subject.column(name, task.location)
             self._check_window(task)
             if task.view is not None:
@@ -330,16 +247,18 @@ class _ViewCompiler:
         view: tuple[str, str] = (name[0], name[1])
         read = tuple(dict.fromkeys((*self.key_columns(), *task.reads)))
         if task.batches == "healthy":
-            if self.batch_column is None:
+            if self.columns.batch is None:
                 raise CatalogError(
                     f"task {task.name} cannot read healthy batches alone: no column of {self.definition.name} tells the batch of a row",
                     hint="batch: {by: column} with a column of a date, time, number or text",
                     location=task.place("batches"),
                 )
-            about = dict.fromkeys(one for name in read for one in self._about(name))
+            about = dict.fromkeys(one for name in read for one in self.columns.about(name))
             reason = f"task {task.name}: its columns alone, of batches that are healthy in them"
-            return self._healthy(view, read, _array((*self.whole, *about)), task.on_read, reason, task.name)
-        within = Sql(f", {sql.literal(seconds(task.window))}") if task.window is not None else _NONE
+            return self._healthy(
+                view, read, array((*self.columns.whole, *about)), task.on_read, reason, task.name
+            )
+        within = Sql(f", {sql.literal(seconds(task.window))}") if task.window is not None else NO_WINDOW
         return self._view(
             view,
             read,
@@ -362,90 +281,20 @@ class _ViewCompiler:
             name = naming.fit(self.relation.name, suffix.removeprefix("_"))
         return self.definition.guarded, name
 
-    def _names(self) -> tuple[str, ...]:
-        return (*(column.name for column in self.relation.columns), *self.computed)
-
-    def _column(self, name: str, on_read: str, within: Sql, *, wide: bool) -> Sql:
-        if self._is_guarded(name):
-            return self._guarded(name, on_read, within, wide=wide)
-        return self._plain(name)
-
-    def _is_guarded(self, name: str) -> bool:
-        return bool(set(self._about(name)) & self.guarded_columns)
-
-    def _about(self, name: str) -> tuple[str, ...]:
-        """The table's columns that a column of the view tells of."""
-        return self.computed[name][1] if name in self.computed else (name,)
-
-    def _value(self, name: str) -> Sql:
-        if name in self.computed:
-            return self.computed[name][0]
-        if self.processing is not None:
-            return self.processing.served(ROW, name)
-        return Sql(f"{ROW}.{sql.identifier(name)}")
-
-    def _plain(self, name: str) -> Sql:
-        value = self._value(name)
-        bare = value.text == f"{ROW}.{sql.identifier(name)}"
-        return sql.render("plain_column" if bare else "computed_column", _Plain(sql.identifier(name), value))
-
-    def _guarded(self, name: str, on_read: str, within: Sql, *, wide: bool) -> Sql:
-        guard = replace(
-            self._guard(self._about(name), on_read, within, wide=wide),
-            column=sql.identifier(name),
-            value=self._value(name),
-        )
-        if not wide or not self._is_plain(name):
-            return sql.render("guarded_column", guard)
-        if self.batch_column is None:
-            return sql.render("wide_column_any", guard)
-        return sql.render("wide_column" if self.every is None else "wide_column_every", guard)
-
-    def _is_plain(self, name: str) -> bool:
-        """Whether a function that returns the column's type loses nothing of it, such as a length."""
-        column = next((one for one in self.relation.columns if one.name == name), None)
-        return column is not None and column.type == column.base_type and column.base_type != "character"
-
-    def _guard(self, about: tuple[str, ...], on_read: str, within: Sql, *, wide: bool = False) -> _Guard:
-        """The parts of a guard: whether a row is of a missed batch, and the announcement."""
-        guard = _Guard(
-            sql.literal(self.definition.name),
-            _array(about),
-            sql.literal(on_read),
-            within,
-            batch=self._batch(),
-            every=Sql(f"interval {sql.literal(self.every)}") if self.every is not None else _NONE,
-        )
-        announced = sql.render("wide_announced" if wide else "guarded_announced", guard)
-        return replace(guard, hit=self._hit(guard, announced), announced=announced)
-
-    def _batch(self) -> Sql:
-        """The column that tells the batch of a row, of a type that pgslo.hit() takes; empty if there is none."""
-        if self.batch_column is None:
-            return _NONE
-        cast = _CASTS.get(self.batch_column.base_type, "")
-        return Sql(f"{ROW}.{sql.identifier(self.batch_column.name)}{cast}")
-
-    def _hit(self, guard: _Guard, announced: Sql) -> Sql:
-        if self.batch_column is None:
-            # Rows do not tell: any may be of a missed batch.
-            return announced
-        return sql.render("guarded_hit" if self.every is None else "guarded_hit_every", guard)
-
     def _view(
         self,
         name: tuple[str, str],
         columns: tuple[str, ...],
         on_read: str,
         reason: str,
-        within: Sql = _NONE,
+        within: Sql = NO_WINDOW,
         own: Mapping[str, Sql] = MappingProxyType({}),
         task: str = "",
     ) -> Artifact:
         """A guarded view of columns of the table, and of its own."""
-        wide = sum(self._is_guarded(one) for one in columns) >= _WIDE
-        whole = self._guard(self.whole, on_read, within, wide=wide)
-        first, *others = (self._column(one, on_read, within, wide=wide) for one in columns)
+        wide = sum(self.columns.is_guarded(one) for one in columns) >= _WIDE
+        whole = self.columns.guard(self.columns.whole, on_read, within, wide=wide)
+        first, *others = (self.columns.guarded(one, on_read, within, wide=wide) for one in columns)
         context = _View(
             source=self.source,
             view=sql.identifier(*name),
@@ -512,7 +361,3 @@ class _ViewCompiler:
             commented=Sql(f"SCHEMA {schema}"),
             replaceable=False,
         )
-
-
-def _array(names: tuple[str, ...]) -> Sql:
-    return Sql(f"ARRAY[{sql.join(', ', (sql.literal(name) for name in names))}]")

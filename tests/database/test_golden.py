@@ -8,6 +8,7 @@ import pglast
 import pytest
 
 from pgslo import plan
+from pgslo.compile import Statement
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 KINDS = sorted(str(path.relative_to(GOLDEN).with_suffix("")) for path in GOLDEN.rglob("*.yml"))
@@ -38,7 +39,7 @@ def _document(kind: str, made: plan.Plan) -> Iterator[str]:
     yield from _steps([pair for pair in ordered if pair[1].later])
 
 
-def _steps(pairs: list[tuple[plan.Step, plan.Statement]]) -> Iterator[str]:
+def _steps(pairs: list[tuple[plan.Step, Statement]]) -> Iterator[str]:
     for step, own in itertools.groupby(pairs, key=lambda pair: pair[0]):
         statements = [statement for _, statement in own]
         yield ""

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from pgslo.compile.wording import number
+from pgslo.definition.wording import number
 
 BOUNDS = (
     *(

@@ -11,7 +11,7 @@ from pgslo.compile import Statement
 from pgslo.database import installation, runtime
 from pgslo.database.installation import LOCK_TIMEOUT
 from pgslo.definition import bounds
-from pgslo.definition.rules import Custom, Rule
+from pgslo.definition.rules import Rule
 from pgslo.display import one_line
 from pgslo.plan import Plan, Step, order_statements
 
@@ -108,7 +108,7 @@ def _choices(plan: Plan) -> None:
 
 def kind(rule: Rule) -> str:
     """The word that definitions use for a rule's kind."""
-    return rule.custom_kind if isinstance(rule, Custom) else rule.kind
+    return rule.word
 
 
 def _on_breach(rule: Rule) -> str:

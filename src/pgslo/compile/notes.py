@@ -13,7 +13,7 @@ def _depends_on_the_stored_row(rule: rules.Rule) -> bool:
     """Whether a part of a row, as an upsert may send it, can violate a quarantine rule that the merged row satisfies."""
     if rule.on_breach != "quarantine":
         return False
-    return isinstance(rule, rules.NotNull) or len(rule.reads) > 1
+    return rule.fails_null or len(rule.reads) > 1
 
 
 def _replicated(table: TableContext, choices: tuple[Choice, ...]) -> list[str]:

@@ -9,9 +9,7 @@ from pgslo import sql
 from pgslo.catalog import Name
 from pgslo.compile.artifact import qualified
 from pgslo.compile.table.subject import ROW
-from pgslo.definition import rules
 from pgslo.definition.rules import Definition
-from pgslo.definition.rules.assertions import ReturnsNothing
 from pgslo.expression import Expression, Query
 from pgslo.sql import Sql
 
@@ -42,9 +40,6 @@ def view_probe(view: Sql, query: Query) -> Sql:
 
 def queries(definition: Definition) -> Iterator[Query]:
     """Yield the queries of the author's own that a definition holds, of rules and of assertions."""
-    for rule in definition.rules:
-        if isinstance(rule, rules.QueryRule) and rule.enabled:
-            yield rule.query
-    for asserted in definition.assertions:
-        if isinstance(asserted, ReturnsNothing) and asserted.enabled:
-            yield asserted.query
+    for rule in (*definition.rules, *definition.assertions):
+        if rule.enabled:
+            yield from rule.queries

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from pgslo.compile import wording
 from pgslo.compile.choice import Choice
 from pgslo.compile.snippets.literals import seconds
-from pgslo.definition import rules
 
 #: What the runtime takes where the document says nothing.
 _SAMPLES = 10
@@ -27,14 +25,14 @@ def rule(choice: Choice, *, scope: str = "row", measured: Mapping[str, Any] = _U
     stated = choice.rule
     told: dict[str, Any] = {
         "name": stated.name,
-        "kind": stated.custom_kind if isinstance(stated, rules.Custom) else stated.kind,
+        "kind": stated.word,
         "columns": stated.reads,
         "on_breach": stated.on_breach,
         "at_least": stated.at_least,
         "at_most": stated.at_most,
         "samples": None if stated.samples == _SAMPLES else stated.samples,
         "mechanism": choice.mechanism,
-        "promise": wording.promise(stated),
+        "promise": stated.summary,
         "owner": stated.owner,
         "description": stated.description,
         "tags": stated.tags,

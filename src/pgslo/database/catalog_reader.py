@@ -26,15 +26,12 @@ from pgslo.catalog import (
     ViewSchema,
 )
 from pgslo.compile import read_comment
-from pgslo.compile.assertions.triggers import other_tables
 from pgslo.compile.probes import value_probe
 from pgslo.compile.table import reading
 from pgslo.database import runtime
 from pgslo.database.connections import Connection, by_own_names, check_node, fetch, query, read_citus
 from pgslo.database.probing import analysed, probing
-from pgslo.definition import names, rules
 from pgslo.definition.rules import Definition
-from pgslo.expression import tables_read
 
 #: The migration that brought what operators need.
 _OPERATIONS = "0005_operations"
@@ -77,14 +74,8 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
         named.add((definition.schema_name, definition.table_name))
         if definition.labels is not None:
             named.add((definition.labels.schema_name, definition.labels.table_name))
-        named |= other_tables(definition)
-        named |= {rule.relation for rule in definition.rules if isinstance(rule, rules.References)}
-        for rule in definition.rules:
-            if isinstance(rule, rules.SameAs):
-                schema, name = names.split(rule.table)
-                named.add((schema, name))
-            elif isinstance(rule, rules.QueryRule):
-                named.update(tables_read(rule.query))
+        for rule in (*definition.rules, *definition.assertions):
+            named.update(rule.tables)
     with by_own_names(conn), conn.cursor(row_factory=dict_row) as cursor:
         server = cursor.execute(query("server")).fetchone() or {}
         rows = cursor.execute(query("relations"), {"names": json.dumps(sorted(named))}).fetchall()

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pgslo.definition.rules import BatchRule, Definition, Gate, Range, Repair, Rule, Schema
-from pgslo.definition.syntax.assertions import ASSERTION_ACTIONS, ASSERTION_FORMS, ASSERTION_OPTIONS, UNFIT
+from pgslo.definition.rules import Assertion, Definition, Gate, RowRule
 from pgslo.definition.syntax.custom_kinds import CustomKind
 from pgslo.definition.syntax.forms import (
-    COLUMN_FORMS,
+    ASSERTION_FORMS,
+    ASSERTION_OPTIONS,
     FILE_FORMS,
     OPTIONS,
-    ROW_FORMS,
-    SCHEMA_FORM,
-    UNFIT_OPTIONS,
     Form,
     StableName,
-    custom_form,
+    column_forms,
+    row_forms,
 )
 from pgslo.definition.syntax.keys import (
     BATCH_KEYS,
@@ -41,12 +39,6 @@ _PREDICTION_PARTS = {
     "labels": "Where the truth comes from, and when it is complete.",
 }
 _NO_KINDS: Mapping[str, CustomKind] = {}
-_ACTIONS: dict[type[Rule], tuple[str, ...]] = {
-    Repair: ("repair",),
-    Schema: ("warn", "reject"),
-    Range: ("warn", "flag", "quarantine", "repair", "reject"),
-}
-_USUAL_ACTIONS = ("warn", "flag", "quarantine", "reject")
 _DESCRIPTIONS = {
     "table": "The table, with its schema: features.user_stats.",
     "description": "What it is, in a sentence.",
@@ -108,13 +100,6 @@ def json_schema(kinds: Mapping[str, CustomKind] = _NO_KINDS) -> dict[str, Any]:
     Args:
         kinds: The organisation's own kinds, by name.
     """
-    own = {name: custom_form(kind) for name, kind in kinds.items()}
-    columns = COLUMN_FORMS | {
-        name: form for name, form in own.items() if form.custom and form.custom.about_column
-    }
-    rows = ROW_FORMS | {
-        name: form for name, form in own.items() if form.custom and not form.custom.about_column
-    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:pgslo:definition:{VERSION}",
@@ -139,17 +124,16 @@ def json_schema(kinds: Mapping[str, CustomKind] = _NO_KINDS) -> dict[str, Any]:
                 "description": "How much may wait in quarantine.",
                 **_object(_described(QUARANTINE_KEYS)),
             },
-            **{name: _kind(form, _options(form)) for name, form in FILE_FORMS.items()},
-            "schema": {"description": _sentence(Schema), **_mapping(SCHEMA_FORM, _options(SCHEMA_FORM))},
+            **{name: _file_kind(form) for name, form in sorted(FILE_FORMS.items())},
             "columns": {
                 "description": "Rules by column.",
                 "type": "object",
-                "additionalProperties": {"type": "array", "items": _column_rule(columns)},
+                "additionalProperties": {"type": "array", "items": _column_rule(column_forms(kinds))},
             },
             "rules": {
                 "description": "Rules about more than one column, each under its name.",
                 "type": "array",
-                "items": _named_rule(rows),
+                "items": _named_rule(row_forms(kinds)),
             },
             "assertions": {
                 "description": "Promises about several rows or several tables, each under its name.",
@@ -199,9 +183,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 def _options(form: Form) -> dict[str, Any]:
     """What every rule may say, as far as it fits the kind."""
-    unfit = UNFIT_OPTIONS.get(form.rule, ((), ""))[0]
-    usual = ("warn", "flag", "reject") if issubclass(form.rule, BatchRule) else _USUAL_ACTIONS
-    return _referred(unfit, _ACTIONS.get(form.rule, usual))
+    return _referred(form.rule.unfit.options, form.rule.actions)
 
 
 def _referred(without: tuple[str, ...], actions: tuple[str, ...]) -> dict[str, Any]:
@@ -228,7 +210,14 @@ def _kind(form: Form, options: dict[str, Any]) -> dict[str, Any]:
         ways.append(form.shorthand.schema())
     if form.bare:
         ways.append({"type": "null"})
-    return {"description": form.custom.description if form.custom else _sentence(form.rule), "anyOf": ways}
+    return {"description": form.description, "anyOf": ways}
+
+
+def _file_kind(form: Form) -> dict[str, Any]:
+    """What may follow the word of a kind that is a key of the file."""
+    if form.shorthand is None and form.required:
+        return {"description": form.description, **_mapping(form, _options(form))}
+    return _kind(form, _options(form))
 
 
 def _column_rule(forms: Mapping[str, Form]) -> dict[str, Any]:
@@ -238,7 +227,7 @@ def _column_rule(forms: Mapping[str, Form]) -> dict[str, Any]:
 
 
 def _named_rule(forms: Mapping[str, Form]) -> dict[str, Any]:
-    options = _referred(("name",), _USUAL_ACTIONS)
+    options = _referred(("name",), RowRule.actions)
     rule = _object({**{name: _kind(form, {}) for name, form in forms.items()}, **options})
     rule["oneOf"] = [{"required": [name]} for name in forms]
     return {
@@ -255,16 +244,16 @@ def _named_assertion() -> dict[str, Any]:
         **_described(
             {key: shape for key, shape in ASSERTION_OPTIONS.items() if key not in ("name", "on_breach")}
         ),
-        "on_breach": {"description": _DESCRIPTIONS["on_breach"], "enum": list(ASSERTION_ACTIONS)},
+        "on_breach": {"description": _DESCRIPTIONS["on_breach"], "enum": list(Assertion.actions)},
     }
     forms = {name: _kind(form, {}) for name, form in ASSERTION_FORMS.items()}
     assertion = _object({**forms, **options})
     assertion["oneOf"] = [
         {
             "required": [name],
-            **({"not": {"anyOf": [{"required": [key]} for key in UNFIT[name][0]]}} if UNFIT[name][0] else {}),
+            "not": {"anyOf": [{"required": [key]} for key in form.rule.unfit.options]},
         }
-        for name in forms
+        for name, form in ASSERTION_FORMS.items()
     ]
     return {
         "type": "object",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pgslo.definition.rules import BatchRule, Definition, OnRead, Repair, Rule
+from pgslo.definition.rules import BatchRule, Definition, OnRead, Rule
 
 #: Bounds beyond which a rule over a batch refuses the statement.
 _REFUSING = ("reject_below", "reject_above")
@@ -33,7 +33,7 @@ def as_enforced(definition: Definition) -> Definition:
 
 def _shadow(rule: Rule) -> Rule | None:
     """What rejects or quarantines is counted in silence, what repairs is left out."""
-    if isinstance(rule, Repair):
+    if not rule.judges:
         return None
     update: dict[str, object] = {name: None for name in _REFUSING if getattr(rule, name) is not None}
     if isinstance(rule, BatchRule):

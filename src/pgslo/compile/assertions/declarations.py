@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from pgslo import sql
-from pgslo.compile import wording
 from pgslo.compile.artifact import Artifact, Statement, qualified
 from pgslo.compile.assertions.commit import CommitCompiler
 from pgslo.compile.assertions.groups import Touch
@@ -47,7 +46,7 @@ def told(one: Held) -> dict[str, Any]:
         "at_most": None,
         "samples": rule.samples,
         "mechanism": one.choice.mechanism,
-        "promise": wording.promise(rule),
+        "promise": rule.summary,
         "owner": rule.owner,
         "description": rule.description,
         "tags": rule.tags,

@@ -13,7 +13,6 @@ from pgslo.compile.table.column_types import check_casts
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import ROW, Subject
 from pgslo.definition.rules import Assertion
-from pgslo.definition.rules.assertions import ReturnsNothing
 from pgslo.errors import CatalogError, Location
 from pgslo.expression import Expression
 from pgslo.expression.derivation import Event
@@ -282,7 +281,7 @@ class GroupCompiler:
 
     def _finish(self, parts: Parts) -> Parts:
         probe = sql.render("assertion_probe", _ProbeAll(parts.of_all))
-        place = self.rule.query.location if isinstance(self.rule, ReturnsNothing) else self.rule.location
+        place = next((query.location for query in self.rule.queries), self.rule.location)
         return Parts(**{**vars(parts), "probes": (*self._probes, (probe, place))})
 
 

@@ -22,7 +22,6 @@ from pgslo.compile.snippets.undoing import Undoing
 from pgslo.compile.table.batching import unseen_children
 from pgslo.compile.table.context import TableContext
 from pgslo.definition.rules import Assertion, Definition
-from pgslo.definition.rules import assertions as forms
 from pgslo.errors import CatalogError, Problems
 from pgslo.expression import session, tables_read
 from pgslo.expression.derivation import Event
@@ -108,17 +107,6 @@ class _Touching:
 @dataclass(frozen=True)
 class _Breaches:
     of_all: Sql
-
-
-def other_tables(definition: Definition) -> set[Name]:
-    """Other tables whose facts are needed."""
-    found: set[Name] = set()
-    for rule in definition.assertions:
-        if isinstance(rule, forms.AcrossTables):
-            found.add(rule.table)
-        if isinstance(rule, forms.ReturnsNothing):
-            found |= {*tables_read(rule.query), *rule.check_on}
-    return found
 
 
 def assertions(table: TableContext, problems: Problems) -> Part:
@@ -236,7 +224,7 @@ def _check_function(one: Held, definition: Definition, table: TableContext) -> A
     context = _Check(
         source=_source((one,), definition),
         function=sql.identifier(naming.GENERATED_SCHEMA, one.function),
-        promise=Sql(wording.one_line(wording.promise(one.rule))),
+        promise=Sql(wording.one_line(one.rule.summary)),
         of_all=one.parts.of_all,
         of_touched=one.parts.of_touched,
         undoing=table.quickly_undoing,
@@ -319,7 +307,7 @@ def _looked(one: Held) -> Looked:
     function = sql.identifier(naming.GENERATED_SCHEMA, one.function)
     return Looked(
         label=Sql(wording.one_line(one.rule.name)),
-        promise=Sql(wording.one_line(wording.promise(one.rule))),
+        promise=Sql(wording.one_line(one.rule.summary)),
         check=check,
         # Only its check runs a query read-only.
         of_touched=sql.render("assertion_looked_hidden", _Hidden(function))
@@ -327,7 +315,8 @@ def _looked(one: Held) -> Looked:
         else one.parts.of_touched,
         read=tuple(
             sql.literal(str(sql.identifier(*name)))
-            for name in (tables_read(one.rule.query) if isinstance(one.rule, forms.ReturnsNothing) else ())
+            for query in one.rule.queries
+            for name in tables_read(query)
         ),
     )
 
@@ -336,7 +325,7 @@ def _noted(one: Held, touch: Touch, commit: CommitCompiler) -> _Noted:
     enforced = one.rule.on_breach == "reject"
     return _Noted(
         label=Sql(wording.one_line(one.rule.name)),
-        promise=Sql(wording.one_line(wording.promise(one.rule))),
+        promise=Sql(wording.one_line(one.rule.summary)),
         name=sql.literal(one.rule.name),
         note=commit.note(one.function, enforced=enforced, deferred=one.rule.is_deferred),
         refuses=sql.literal(enforced),

@@ -253,7 +253,7 @@ def _header(rule: rules.BatchRule, table: TableContext, function: str) -> dict[s
     return {
         "source": source(table),
         "function": sql.identifier(naming.GENERATED_SCHEMA, function),
-        "promise": Sql(f"{wording.one_line(wording.promise(rule))}."),
+        "promise": Sql(f"{wording.one_line(rule.summary)}."),
     }
 
 

@@ -259,5 +259,5 @@ def _describe(table: TableContext, rule: rules.Rule, row: Sql, *, by_owner: bool
         passes=condition,
         text=sql.quoted(condition),
         shown=shown,
-        promise_text=Sql(wording.one_line(wording.promise(rule))),
+        promise_text=Sql(wording.one_line(rule.summary)),
     )

@@ -61,7 +61,7 @@ def _lookups(table: TableContext, choices: tuple[Choice, ...]) -> list[Artifact]
             table.source(),
             sql.identifier(naming.GENERATED_SCHEMA, found.function),
             found.types,
-            Sql(wording.one_line(wording.promise(rule))),
+            Sql(wording.one_line(rule.summary)),
             found.condition,
             _pins(found.pinned),
             table.undo(with_locks=False),

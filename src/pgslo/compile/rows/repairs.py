@@ -153,7 +153,7 @@ def _repair(table: TableContext, rule: rules.Rule) -> Sql:
     value = Sql(f"{NEW}.{sql.identifier(rule.column)}")
     context = _Repair(
         label=Sql(wording.one_line(rule.name)),
-        promise=Sql(wording.one_line(wording.promise(rule))),
+        promise=Sql(wording.one_line(rule.summary)),
         value=value,
         text=texts.text(column, NEW),
         sent=Sql(f"sent.{sql.identifier(rule.column)}"),

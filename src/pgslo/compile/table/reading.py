@@ -9,11 +9,8 @@ from pgslo import naming, sql
 from pgslo.catalog import Catalog, Name, Reach, Relation
 from pgslo.compile.table.subject import Subject
 from pgslo.compile.table.trust import is_replaceable
-from pgslo.definition import names, rules
 from pgslo.definition.rules import Definition
-from pgslo.definition.rules import assertions as forms
 from pgslo.errors import CatalogError, Location
-from pgslo.expression import tables_read
 
 _KINDS = {"v": "view", "m": "materialized view", "f": "foreign table"}
 
@@ -42,24 +39,9 @@ def reads(definition: Definition) -> tuple[Read, ...]:
 
 
 def _reads(definition: Definition) -> Iterator[Read]:
-    for rule in definition.rules:
-        match rule:
-            case rules.QueryRule():
-                for table in tables_read(rule.query):
-                    yield Read(rule.name, table, rule.query.location)
-            case rules.References():
-                by_key = rule.on_breach == "reject" and rule.where is None
-                yield Read(rule.name, rule.relation, rule.place("table"), by_key)
-            case rules.SameAs():
-                schema, name = names.split(rule.table)
-                yield Read(rule.name, (schema, name), rule.place("table"))
-    for asserted in definition.assertions:
-        match asserted:
-            case forms.ReturnsNothing():
-                for table in (*tables_read(asserted.query), *asserted.check_on):
-                    yield Read(asserted.name, table, asserted.query.location)
-            case forms.AcrossTables():
-                yield Read(asserted.name, asserted.table, asserted.place("table"))
+    for rule in (*definition.rules, *definition.assertions):
+        for table, location in rule.tables.items():
+            yield Read(rule.name, table, location, rule.is_foreign_key)
     if definition.labels is not None:
         labels = definition.labels
         yield Read("labels", (labels.schema_name, labels.table_name), labels.place("table"))

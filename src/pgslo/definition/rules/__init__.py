@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-from pgslo.definition.rules.base import Assertion, Number, OnBreach, OnRead, Operator, Rule, Scalar
+from pgslo.definition.rules.base import Assertion, BatchRule, OnBreach, OnRead, RowRule, Rule
 from pgslo.definition.rules.batches import (
-    EARLY,
-    OF_CLASSES,
-    OF_NUMBERS,
-    BatchRule,
     Change,
-    ClassMetric,
     Completeness,
-    DistanceName,
-    Drift,
-    EarlyMetric,
     Freshness,
-    LabelMetric,
-    MetricName,
-    MlMetric,
-    Monotonic,
-    NoGap,
-    NoOverlap,
-    NumberMetric,
-    QueryRule,
     RowCount,
-    SameAs,
     SampledName,
-    Skew,
     Statistic,
     StatisticName,
     TalliedName,
 )
 from pgslo.definition.rules.definition import Batch, Definition, Gate, Task, WantedSnapshot
-from pgslo.definition.rules.rows import (
+from pgslo.definition.rules.distances import DistanceName, Drift, Skew
+from pgslo.definition.rules.failures import Monotonic, NoGap, NoOverlap, QueryRule, SameAs
+from pgslo.definition.rules.metrics import (
+    EARLY,
+    OF_CLASSES,
+    OF_NUMBERS,
+    ClassMetric,
+    EarlyMetric,
+    LabelMetric,
+    MetricName,
+    MlMetric,
+    NumberMetric,
+)
+from pgslo.definition.rules.rows import Compare, Custom, ExpressionRule, Operator, References, Unique
+from pgslo.definition.rules.table import Repair, Schema
+from pgslo.definition.rules.values import (
     AcceptedValues,
-    Compare,
-    Custom,
-    ExpressionRule,
     Format,
     FormatName,
     Length,
@@ -45,11 +39,9 @@ from pgslo.definition.rules.rows import (
     NotNull,
     Pattern,
     Range,
-    References,
-    Repair,
-    Schema,
-    Unique,
 )
+from pgslo.definition.yaml.values import Constant as Scalar
+from pgslo.definition.yaml.values import Number
 
 __all__ = [
     "BUILT_IN",
@@ -95,6 +87,7 @@ __all__ = [
     "References",
     "Repair",
     "RowCount",
+    "RowRule",
     "Rule",
     "SameAs",
     "SampledName",
@@ -109,7 +102,7 @@ __all__ = [
     "WantedSnapshot",
 ]
 
-#: The kinds that come with pgslo, by the word that definitions use.
+#: The kinds that come with pgslo, by the word that definitions use; in the order in which hints list them.
 BUILT_IN: dict[str, type[Rule]] = {
     kind.kind: kind
     for kind in (
@@ -128,8 +121,8 @@ BUILT_IN: dict[str, type[Rule]] = {
         Schema,
         Repair,
         Completeness,
-        RowCount,
         Freshness,
+        RowCount,
         Statistic,
         Change,
         Drift,
@@ -138,7 +131,7 @@ BUILT_IN: dict[str, type[Rule]] = {
         NoOverlap,
         Monotonic,
         SameAs,
-        QueryRule,
         MlMetric,
+        QueryRule,
     )
 }

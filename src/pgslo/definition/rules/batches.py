@@ -1,65 +1,70 @@
-"""The kinds of rule over batches, or over the table as a whole, one class each."""
+"""The kinds of rule about one value of a batch, or of the table as a whole, one class each."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Literal, get_args
 
-from pydantic import Field
-
-from pgslo.definition.rules.base import Rule
-from pgslo.expression import Query
+from pgslo.definition import wording
+from pgslo.definition.rules.base import BatchRule, Late
+from pgslo.definition.rules.syntax import ANY_BOUND, LIMITS, NOT_BOUNDED, NOT_COUNTING, Syntax, Unfit, Ways
+from pgslo.definition.yaml.durations import Duration
+from pgslo.definition.yaml.lists import Batches, Earlier
+from pgslo.definition.yaml.named import Name
+from pgslo.definition.yaml.values import Boolean, Fraction, Measure, OneOf
+from pgslo.errors import DefinitionError
 
 #: Added up as rows come and go, so exact; a rule over one of them may reject.
 TalliedName = Literal["mean", "stddev", "sum", "zero_share", "negative_share"]
 #: Read from the batch's profile.
 SampledName = Literal["min", "max", "median", "quantile", "distinct", "distinct_share", "top_share"]
 StatisticName = TalliedName | SampledName
-#: What is measured of predicted classes, of predicted numbers, of labels, and of predictions alone.
-ClassMetric = Literal[
-    "accuracy", "precision", "recall", "f1", "auc", "log_loss", "brier", "calibration_error"
-]
-NumberMetric = Literal["mae", "rmse", "mape", "bias"]
-LabelMetric = Literal["label_coverage", "label_delay"]
-EarlyMetric = Literal["default_share", "abstain_share", "expected_accuracy"]
-MetricName = ClassMetric | NumberMetric | LabelMetric | EarlyMetric
-OF_CLASSES, OF_NUMBERS = frozenset(get_args(ClassMetric)), frozenset(get_args(NumberMetric))
-#: Known without any label.
-EARLY = frozenset(get_args(EarlyMetric))
-DistanceName = Literal["psi", "js", "tv", "ks"]
 
-
-class BatchRule(Rule):
-    """What is judged of a batch or of the table as a whole: one value, and the bounds that it is to keep.
-
-    Attributes:
-        min: Smallest value that meets it.
-        max: Largest value that meets it.
-    """
-
-    min: float | None = None
-    max: float | None = None
-
-    @property
-    def low(self) -> float | None:
-        """Smallest value that meets it."""
-        return self.min if self.min is not None else self.warn_below
-
-    @property
-    def high(self) -> float | None:
-        """Largest value that meets it."""
-        return self.max if self.max is not None else self.warn_above
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """Every column that it reads; not those of its ``where``: a batch of these rows misses it whoever reads them."""
-        return tuple(dict.fromkeys((*((self.column,) if self.column else ()), *self.others)))
+_OF_STATISTIC = OneOf("statistic", (*get_args(TalliedName), *get_args(SampledName)))
+_BOUNDED = Unfit(NOT_BOUNDED, "it has bounds for one value of a batch")
+_ROW_COUNT = Syntax(
+    "row_count: {min: 1000}",
+    parameters={
+        "of": OneOf("object", ("batch", "table")),
+        "min": Measure(),
+        "max": Measure(),
+        "relative_to": Earlier(),
+    },
+    one_of=ANY_BOUND,
+)
 
 
 class Completeness(BatchRule):
     """Enough of a batch's rows have a value."""
 
     kind = "completeness"
+    syntax = Ways(
+        columns=Syntax(
+            "completeness: {min: 0.95, reject_below: 0.50}",
+            parameters={"min": Fraction(), "max": Fraction()},
+            one_of=ANY_BOUND,
+            shorthand=Fraction(),
+            stands_for=("min",),
+        )
+    )
+    unfit = _BOUNDED
+
+    def check(self) -> Iterator[DefinitionError]:
+        """Yield an error for each bound that is not a share."""
+        for key in ANY_BOUND:
+            value = getattr(self, key)
+            if value is not None and not 0 <= value <= 1:
+                yield DefinitionError(f"{value:g} is not between 0 and 1", location=self.place(key))
+
+    def late(self, low: float | None, high: float | None) -> Late | None:
+        """Return the bound that cannot refuse a statement: none."""
+        del low, high
+        return None
+
+    def expected(self) -> str:
+        """Return the expected state in words."""
+        return f"{self.column} not null in {self.bounds_shown(wording.percent)} of a batch's rows"
 
 
 class RowCount(BatchRule):
@@ -71,8 +76,40 @@ class RowCount(BatchRule):
     """
 
     kind = "row_count"
+    syntax = Ways(rules=_ROW_COUNT, file=_ROW_COUNT)
+    unfit = _BOUNDED
     of: Literal["batch", "table"] = "batch"
     relative_to: str | None = None
+
+    def check(self) -> Iterator[DefinitionError]:
+        """Yield an error for a bound below zero, and for batches that a table cannot be compared with."""
+        if self.low is not None and self.low < 0:
+            yield DefinitionError(f"a {self.of} cannot have less than no rows", location=self.place("min"))
+        if self.of == "table" and self.relative_to is not None:
+            yield DefinitionError(
+                '"relative_to" compares batches, and "of: table" counts the whole table',
+                hint="Keep one.",
+                location=self.place("relative_to"),
+            )
+
+    def late(self, low: float | None, high: float | None) -> Late | None:
+        """Return the bound that cannot refuse a statement: the lower one of a batch, both of everything else."""
+        if self.relative_to is not None or self.of == "table":
+            return super().late(low, high)
+        if low is None:
+            return None
+        return Late(
+            is_low=True, reason="A batch has all of its rows only when it is closed.", instead="reject_above"
+        )
+
+    def expected(self) -> str:
+        """Return the expected state in words."""
+        bounds = self.bounds_shown()
+        if self.of == "table":
+            return f"{bounds} rows in the table"
+        if self.relative_to is None:
+            return f"{bounds} rows in a batch"
+        return f"{bounds} times the rows of {wording.earlier(self.relative_to)}"
 
 
 class Freshness(BatchRule):
@@ -85,119 +122,122 @@ class Freshness(BatchRule):
     """
 
     kind = "freshness"
+    syntax = Ways(
+        columns=Syntax(
+            "freshness: {max_unchanged: 3 batches}",
+            parameters={"max_unchanged": Batches()},
+            required=("max_unchanged",),
+        ),
+        file=Syntax(
+            "freshness: {max_age: 26 hours}",
+            parameters={"max_age": Duration(), "of": Name()},
+            required=("max_age",),
+            shorthand=Duration(),
+            stands_for=("max_age",),
+        ),
+    )
+    unfit = Unfit((*NOT_COUNTING, "at_most", "where"), "it has a bound of its own and is about all rows")
     max_age: timedelta | None = None
     of: str | None = None
     max_unchanged: int | None = None
+
+    def expected(self) -> str:
+        """Return the expected state in words."""
+        if self.max_age is not None:
+            return f"newest data not older than {wording.span_shown(self.max_age)}"
+        return f"{self.column} with the same values in no more than {self.max_unchanged} batches in a row"
 
 
 class Statistic(BatchRule):
     """A statistic of a batch's values lies between two bounds."""
 
     kind = "statistic"
+    syntax = Ways(
+        columns=Syntax(
+            "statistic: {of: mean, min: 10, max: 20}",
+            parameters={"of": _OF_STATISTIC, "quantile": Fraction(), **LIMITS},
+            required=("of",),
+            one_of=ANY_BOUND,
+        )
+    )
+    unfit = _BOUNDED
     of: StatisticName
     quantile: float | None = None
+
+    def check(self) -> Iterator[DefinitionError]:
+        """Yield an error for a quantile that is missing, or that is none of the statistic."""
+        yield from _check_quantile(self, self.of, self.quantile)
+
+    def late(self, low: float | None, high: float | None) -> Late | None:
+        """Return the bound that cannot refuse a statement: of what is added up only the lower one of a sum."""
+        if self.of not in get_args(TalliedName):
+            late = super().late(low, high)
+            return late and Late(is_low=True, reason=f"The {self.of} is computed when the batch is closed.")
+        if self.of == "sum" and low is not None:
+            return Late(
+                is_low=True, reason="A sum is complete only when the batch is closed.", instead="reject_above"
+            )
+        return None
+
+    def expected(self) -> str:
+        """Return the expected state in words."""
+        return f"{wording.called(self.of, self.quantile)} of {self.column} {self.bounds_shown()}"
 
 
 class Change(BatchRule):
     """A statistic or the number of rows changes by no more than so much from earlier batches."""
 
     kind = "change"
+    syntax = Ways(
+        columns=Syntax(
+            "change: {of: mean, relative_to: previous, max: 0.2}",
+            parameters={
+                "of": _OF_STATISTIC,
+                "quantile": Fraction(),
+                "relative_to": Earlier(),
+                "absolute": Boolean(),
+                **LIMITS,
+            },
+            required=("of",),
+            one_of=ANY_BOUND,
+        ),
+        rules=Syntax(
+            "change: {of: row_count, relative_to: previous, min: -0.5}",
+            parameters={
+                "of": OneOf("statistic", ("row_count",)),
+                "relative_to": Earlier(),
+                "absolute": Boolean(),
+                **LIMITS,
+            },
+            required=("of",),
+            one_of=ANY_BOUND,
+        ),
+    )
+    unfit = Unfit((*NOT_BOUNDED, "where"), "it compares what was measured of whole batches")
     of: str
     quantile: float | None = None
     relative_to: str = "previous"
     absolute: bool = False
 
+    def check(self) -> Iterator[DefinitionError]:
+        """Yield an error for a quantile that is missing, or that is none of the statistic."""
+        yield from _check_quantile(self, self.of, self.quantile)
 
-class Drift(BatchRule):
-    """A batch's values are distributed like those of earlier batches."""
-
-    kind = "drift"
-    by: DistanceName = "psi"
-    relative_to: str = "previous"
-    trained_on: tuple[str, str] | None = None
-
-
-class Skew(BatchRule):
-    """A batch's values are distributed like those of a column in another guarded table."""
-
-    kind = "skew"
-    by: DistanceName = "psi"
-    table: str
-    to: str
+    def expected(self) -> str:
+        """Return the expected state in words."""
+        of = (
+            "rows of a batch"
+            if self.of == "row_count"
+            else f"{wording.called(self.of, self.quantile)} of {self.column}"
+        )
+        bounds = self.bounds_shown(wording.number if self.absolute else wording.signed_percent)
+        return f"{of} changing by {bounds} from {wording.earlier(self.relative_to)}"
 
 
-class NoGap(BatchRule):
-    """Values follow each other without a step larger than so much."""
-
-    kind = "no_gap"
-    every: timedelta | int
-    per: tuple[str, ...] = ()
-
-
-class NoOverlap(BatchRule):
-    """Spans from one column to another do not overlap; the end does not belong to a span."""
-
-    kind = "no_overlap"
-    start: str
-    end: str
-    per: tuple[str, ...] = ()
-
-    @property
-    def others(self) -> tuple[str, ...]:
-        """Columns that it names besides the one that it stands under."""
-        return (self.start, self.end)
-
-
-class Monotonic(BatchRule):
-    """Values only rise, or only fall, in the order of other columns."""
-
-    kind = "monotonic"
-    order: tuple[str, ...] = Field(min_length=1)
-    per: tuple[str, ...] = ()
-    direction: Literal["rising", "falling"] = "rising"
-    strictly: bool = False
-
-
-class SameAs(BatchRule):
-    """Each row has a row with the same key and the same values in another table."""
-
-    kind = "same_as"
-    table: str
-    on: tuple[str, ...] = Field(min_length=1)
-    columns: tuple[str, ...] = ()
-
-    @property
-    def others(self) -> tuple[str, ...]:
-        """Columns that it names besides the one that it stands under."""
-        return self.columns or self.on
-
-
-class QueryRule(BatchRule):
-    """A query of the author's own returns no rows."""
-
-    kind = "query"
-    query: Query
-
-
-class MlMetric(BatchRule):
-    """The predictions of a batch are good enough, beyond what chance explains.
-
-    Attributes:
-        of: What is measured.
-        over: How many batches are taken together, the judged one being the last.
-        per: Columns by which it is measured apart: the worst group decides.
-        confidence: Of the interval that has to be beyond the bound before the objective is missed.
-        columns: Columns of the table that it is about: the score, and the class.
-    """
-
-    kind = "ml_metric"
-    of: MetricName
-    over: int = 1
-    per: tuple[str, ...] = ()
-    confidence: float = 0.95
-    columns: tuple[str, ...] = ()
-
-    @property
-    def others(self) -> tuple[str, ...]:
-        """Columns that it names besides the one that it stands under."""
-        return self.columns
+def _check_quantile(rule: BatchRule, of: str, quantile: float | None) -> Iterator[DefinitionError]:
+    if of == "quantile" and quantile is None:
+        yield DefinitionError(
+            'a quantile needs "quantile"', hint="For example quantile: 0.95.", location=rule.place("of")
+        )
+    elif of != "quantile" and quantile is not None:
+        yield DefinitionError(f'"quantile" does not fit "of: {of}"', location=rule.place("quantile"))

@@ -1,178 +1,201 @@
-"""The kinds of rule over rows, one class each: what the author may say, and nothing about how it is enforced."""
+"""The kinds of rule about several values of a row, or about other rows, one class each."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Any, Literal, get_args
 
 from pydantic import Field
 
-from pgslo.definition import names
-from pgslo.definition.rules.base import Number, OnBreach, Operator, Rule, Scalar
+from pgslo.definition import names, wording
+from pgslo.definition.rules.base import RowRule, Table
+from pgslo.definition.rules.syntax import COLUMNS, Syntax, Ways, direct
+from pgslo.definition.yaml.named import Condition, Name, Relation, canonical
+from pgslo.definition.yaml.values import OneOf
+from pgslo.errors import DefinitionError, Location
 from pgslo.expression import Expression
 
-FormatName = Literal[
-    "email",
-    "uuid",
-    "url",
-    "hostname",
-    "ipv4",
-    "ipv6",
-    "date",
-    "time",
-    "timestamp",
-    "json",
-    "base64",
-    "slug",
-    "e164",
-]
+Operator = Literal["=", "<>", "<", "<=", ">", ">="]
+_COMPARED = Name(instead="compare with a value by range or expression")
+_OPERATOR = OneOf("operator", get_args(Operator))
+_OPERATORS: dict[Operator, str] = {
+    "=": "equal to",
+    "<>": "different from",
+    "<": "less than",
+    "<=": "at most",
+    ">": "greater than",
+    ">=": "at least",
+}
+_EXPRESSION = direct("expression", Condition(), 'expression: "price >= cost"')
 
 
-class NotNull(Rule):
-    """The column has a value."""
-
-    kind = "not_null"
-
-
-class NotBlank(Rule):
-    """The text has a character other than whitespace."""
-
-    kind = "not_blank"
-
-
-class Range(Rule):
-    """The value lies between two bounds, which belong to the range; NaN and infinity never do."""
-
-    kind = "range"
-    min: Number | str | None = None
-    max: Number | str | None = None
-
-
-class AcceptedValues(Rule):
-    """The value is one of a list."""
-
-    kind = "accepted_values"
-    values: tuple[Scalar, ...] = Field(min_length=1)
-
-
-class NotAcceptedValues(Rule):
-    """The value is none of a list."""
-
-    kind = "not_accepted_values"
-    values: tuple[Scalar, ...] = Field(min_length=1)
-
-
-class Length(Rule):
-    """The text has a length in characters between two bounds."""
-
-    kind = "length"
-    min: int | None = Field(default=None, ge=0)
-    max: int | None = Field(default=None, ge=0)
-
-
-class Pattern(Rule):
-    """The text matches a POSIX regular expression, as PostgreSQL's ``~`` reads it."""
-
-    kind = "pattern"
-    matches: str
-    ignore_case: bool = False
-
-
-class Format(Rule):
-    """The text is written in a well-known format."""
-
-    kind = "format"
-    format: FormatName
-
-
-class ExpressionRule(Rule):
+class ExpressionRule(RowRule):
     """A condition over the row's own columns holds."""
 
     kind = "expression"
+    syntax = Ways(columns=_EXPRESSION, rules=_EXPRESSION)
     expression: Expression
+
+    def expected(self) -> str:
+        """Return the expected state in words."""
+        return wording.one_line(self.expression.text)
 
     @property
     def others(self) -> tuple[str, ...]:
         """Columns that it names besides the one that it stands under."""
         return self.expression.columns
 
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """Every expression over a row that it holds."""
+        return (self.expression, *super().expressions)
 
-class Compare(Rule):
+
+class Compare(RowRule):
     """Two columns of the row compare as stated; a NULL on either side passes."""
 
     kind = "compare"
+    syntax = Ways(
+        columns=Syntax(
+            'compare: {operator: ">=", to: event_at}',
+            parameters={"operator": _OPERATOR, "to": _COMPARED},
+            required=("operator", "to"),
+        ),
+        rules=Syntax(
+            'compare: {left: label_at, operator: ">=", right: event_at}',
+            parameters={"left": _COMPARED, "operator": _OPERATOR, "right": _COMPARED},
+            required=("left", "operator", "right"),
+        ),
+    )
     left: str
     operator: Operator
     right: str
+
+    @classmethod
+    def fields(cls, written: dict[str, Any], column: str | None) -> dict[str, Any]:
+        """Return the fields that an author's values come to."""
+        if column is None:
+            return written
+        return {"left": column, "operator": written["operator"], "right": written["to"]}
+
+    def check(self) -> Iterator[DefinitionError]:
+        """Yield an error if both columns are the same."""
+        if self.left == self.right:
+            place = self.place("to" if "to" in self.places else "right")
+            yield DefinitionError(f'column "{self.left}" is compared with itself', location=place)
+
+    def expected(self) -> str:
+        """Return the expected state in words."""
+        return f"{self.left} {_OPERATORS[self.operator]} {self.right}"
 
     @property
     def others(self) -> tuple[str, ...]:
         """Columns that it names besides the one that it stands under."""
         return (self.left, self.right)
 
+    def key_of(self, column: str) -> str | None:
+        """Return the parameter whose value is a column."""
+        if column not in (self.left, self.right):
+            return None
+        return "left" if self.left == column else "to" if "to" in self.places else "right"
 
-class References(Rule):
+
+class References(RowRule):
     """The value exists in another table; a NULL in any of the columns passes."""
 
     kind = "references"
+    syntax = Ways(
+        columns=Syntax(
+            "references: dim.country.code",
+            parameters={"table": Relation(), "column": Name()},
+            required=("table", "column"),
+            shorthand=Relation(parts=3),
+            stands_for=("table", "column"),
+        ),
+        rules=Syntax(
+            "references: {columns: [shop, sku], table: dim.product, to: [shop, sku]}",
+            parameters={"columns": COLUMNS, "table": Relation(), "to": COLUMNS},
+            required=("columns", "table", "to"),
+        ),
+    )
     columns: tuple[str, ...] = Field(min_length=1)
     table: str
     to: tuple[str, ...] = Field(min_length=1)
 
+    @classmethod
+    def fields(cls, written: dict[str, Any], column: str | None) -> dict[str, Any]:
+        """Return the fields that an author's values come to."""
+        fields = written if column is None else {"columns": (column,), "to": (written["column"],)}
+        return fields | {"table": canonical(written["table"])}
+
+    def check(self) -> Iterator[DefinitionError]:
+        """Yield an error if the columns of both tables are not as many."""
+        if len(self.columns) != len(self.to):
+            yield DefinitionError(
+                f'"columns" has {len(self.columns)} names and "to" has {len(self.to)}',
+                location=self.place("to"),
+            )
+
+    def expected(self) -> str:
+        """Return the expected state in words."""
+        return f"{', '.join(self.columns)} present in {self.table} ({', '.join(self.to)})"
+
     @property
-    def relation(self) -> tuple[str, str]:
+    def relation(self) -> Table:
         """Schema and name of the other table as the catalogue spells them; ``table`` is how SQL writes it."""
         schema, name = names.split(self.table)
         return schema, name
 
     @property
+    def tables(self) -> dict[Table, Location]:
+        """The other table, with the location where it is named."""
+        return {self.relation: self.place("table")}
+
+    @property
+    def is_foreign_key(self) -> bool:
+        """Whether a foreign key says the same, so that nothing else reads the other table."""
+        return self.on_breach == "reject" and self.where is None
+
+    @property
     def others(self) -> tuple[str, ...]:
         """Columns that it names besides the one that it stands under."""
         return self.columns
 
+    def key_of(self, column: str) -> str | None:
+        """Return the parameter whose value is a column."""
+        return _item(self, self.columns, column)
 
-class Unique(Rule):
+
+class Unique(RowRule):
     """No two rows have the same values in these columns; a NULL in any of them passes."""
 
     kind = "unique"
+    syntax = Ways(
+        columns=Syntax("unique"),
+        rules=direct("columns", COLUMNS, "unique: [user_id, feature_date]"),
+    )
     columns: tuple[str, ...] = Field(min_length=1)
+
+    @classmethod
+    def fields(cls, written: dict[str, Any], column: str | None) -> dict[str, Any]:
+        """Return the fields that an author's values come to."""
+        return written if column is None else {"columns": (column,)}
+
+    def expected(self) -> str:
+        """Return the expected state in words."""
+        return f"no two rows with the same {', '.join(self.columns)}"
 
     @property
     def others(self) -> tuple[str, ...]:
         """Columns that it names besides the one that it stands under."""
         return self.columns
 
-
-class Schema(Rule):
-    """The table has these columns with these types."""
-
-    kind = "schema"
-    columns: dict[str, str] = Field(min_length=1)
-    extra: Literal["allow", "forbid"] = "allow"
+    def key_of(self, column: str) -> str | None:
+        """Return the parameter whose value is a column."""
+        return _item(self, self.columns, column)
 
 
-class Repair(Rule):
-    """Wrong values are mended before the row is judged; the old value is kept.
-
-    The steps run in the order of the attributes; ``default`` last, for NULL and NaN.
-    """
-
-    kind = "repair"
-    on_breach: OnBreach = "repair"
-    trim: bool = False
-    lower: bool = False
-    map: dict[str, Scalar | None] | None = None
-    expression: Expression | None = None
-    round: int | None = Field(default=None, ge=-10, le=15)
-    clip: tuple[Number | str | None, Number | str | None] | None = None
-    default: Scalar | None = None
-
-    @property
-    def others(self) -> tuple[str, ...]:
-        """Columns that it names besides the one that it stands under."""
-        return self.expression.columns if self.expression else ()
-
-
-class Custom(Rule):
+class Custom(RowRule):
     """A kind of the organisation's own: the condition is what its template prints.
 
     Attributes:
@@ -190,7 +213,35 @@ class Custom(Rule):
     columns: tuple[str, ...] = ()
     condition: Expression
 
+    def expected(self) -> str:
+        """Return the expected state in words: the description."""
+        wanted = self.description or f"as kind {self.custom_kind} wants"
+        return f"{self.column or 'the row'}: {wanted[:1].lower()}{wanted[1:].rstrip('.')}"
+
+    @property
+    def word(self) -> str:
+        """The kind as definitions and people call it."""
+        return self.custom_kind
+
     @property
     def others(self) -> tuple[str, ...]:
         """Columns that it names besides the one that it stands under."""
         return self.condition.columns
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """Every expression over a row that it holds."""
+        return (self.condition, *super().expressions)
+
+    def key_of(self, column: str) -> str | None:
+        """Return the parameter whose value is a column."""
+        if column not in self.columns:
+            return None
+        return next(key for key, value in self.parameters.items() if value == column)
+
+
+def _item(rule: RowRule, columns: tuple[str, ...], column: str) -> str | None:
+    if column not in columns:
+        return None
+    key = f"columns.{columns.index(column)}"
+    return key if key in rule.places else "columns"

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from pgslo.definition.rules import (
-    OnRead,
-)
+from pgslo.definition.rules import OnRead
 from pgslo.definition.syntax.forms import FILE_FORMS
 from pgslo.definition.yaml.durations import Bytes, Day, Duration
 from pgslo.definition.yaml.lists import Batches, ListOf
@@ -58,7 +56,6 @@ FILE_KEYS = (
     "batch",
     "objective",
     "quarantine",
-    "schema",
     *FILE_FORMS,
     "columns",
     "rules",

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from pgslo import naming
-from pgslo.definition.rules import (
-    Assertion,
-    Definition,
-    MlMetric,
-    Rule,
-)
+from pgslo.definition.rules import Assertion, Definition
 from pgslo.definition.syntax import prediction_checks, predictions
-from pgslo.definition.syntax.assertions import ASSERTION_FORMS, ASSERTION_OPTIONS
 from pgslo.definition.syntax.custom_kinds import CustomKind
 from pgslo.definition.syntax.forms import (
-    COLUMN_FORMS,
+    ASSERTION_FORMS,
+    ASSERTION_OPTIONS,
     FILE_FORMS,
     OPTIONS,
-    ROW_FORMS,
-    SCHEMA_FORM,
     Form,
-    custom_form,
+    column_forms,
+    row_forms,
 )
 from pgslo.definition.syntax.keys import (
     FILE_KEYS,
@@ -98,25 +91,13 @@ def load_all(
     return tuple(definitions.values())
 
 
-def _about_predictions(rule: Rule, values: dict[str, Any]) -> Rule:
-    """A rule with the columns that it is about, where other parts of the file say which."""
-    columns = values.get("predictions")
-    if not isinstance(rule, MlMetric) or columns is None:
-        return rule
-    about = (columns.score, *((columns.decided,) if columns.decided else ()))
-    return rule.model_copy(update={"columns": about})
-
-
 class _Reader(Sections):
     """Reads the parts of one file; errors go to ``problems``, and what has one is left out."""
 
     def __init__(self, problems: Problems, kinds: Mapping[str, CustomKind]) -> None:
         super().__init__(problems)
-        own = {name: custom_form(kind) for name, kind in kinds.items()}
-        self._column_forms = COLUMN_FORMS | {
-            n: f for n, f in own.items() if f.custom and f.custom.about_column
-        }
-        self._row_forms = ROW_FORMS | {n: f for n, f in own.items() if f.custom and not f.custom.about_column}
+        self._column_forms = column_forms(kinds)
+        self._row_forms = row_forms(kinds)
         self._rules = Rules(problems)
 
     def definition(self, node: Node) -> Definition | None:
@@ -141,11 +122,12 @@ class _Reader(Sections):
         if self._problems.errors:
             return None
         schema_name, table_name = written.values.pop("table")
+        columns = written.values.get("predictions")
         definition = Definition(
             schema_name=schema_name,
             table_name=table_name,
             rules=tuple(
-                _about_predictions(rule, written.values)
+                rule.with_predictions(columns) if columns is not None else rule
                 for rule in self._rules.rules
                 if not isinstance(rule, Assertion)
             ),
@@ -173,8 +155,6 @@ class _Reader(Sections):
                 self._objective(written, node)
             case "quarantine":
                 self._quarantine(written, node)
-            case "schema":
-                self._file_rule(SCHEMA_FORM, key, node)
             case kind if kind in FILE_FORMS:
                 self._file_rule(FILE_FORMS[kind], key, node)
             case "columns":
@@ -382,10 +362,6 @@ class _Reader(Sections):
                 example = elsewhere[kind.text].example
                 hint = f'Write it under "{where}", for example {example}'
                 self._error(f'kind "{kind.text}" cannot stand here', kind.location, hint)
-            elif kind.text == "schema":
-                self._error(
-                    '"schema" is a key of the file', kind.location, f"For example {SCHEMA_FORM.example}"
-                )
             elif kind.text in FILE_FORMS:
                 self._error(
                     f'"{kind.text}" is a key of the file',

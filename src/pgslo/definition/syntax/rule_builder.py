@@ -9,31 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from pgslo.definition import bounds, names
-from pgslo.definition.rules import (
-    Assertion,
-    BatchRule,
-    Compare,
-    Length,
-    NoOverlap,
-    Range,
-    References,
-    Repair,
-    Rule,
-    SameAs,
-    Schema,
-    Skew,
-    Unique,
-)
-from pgslo.definition.syntax import assertions
-from pgslo.definition.syntax.forms import FILE_FORMS, OPTIONS, UNFIT_OPTIONS, Form
-from pgslo.definition.yaml.named import canonical
+from pgslo.definition.rules import Rule
+from pgslo.definition.syntax.forms import FILE_FORMS, OPTIONS, Form
 from pgslo.definition.yaml.nodes import Mapping, Node, Scalar, Sequence
 from pgslo.errors import DefinitionError, Location, Problems
 from pgslo.expression import Expression
 
 _DIGEST = 8
-#: Text bounds that can be compared without knowing the column's type.
-_ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?)?\Z")
 
 
 @dataclass
@@ -69,14 +51,13 @@ class Rules:
         if "name" not in written.values:
             written.values["name"] = self._derived_name(kind.text, column)
         name = written.values["name"]
-        is_key_of_file = form.rule is Schema or form is FILE_FORMS.get(kind.text)
-        location = place if column is None and not is_key_of_file else kind.location
+        location = place if column is None and kind.text not in FILE_FORMS else kind.location
         try:
             rule = form.rule(**_fields(form, kind.text, written, column, location))
         except DefinitionError as error:
             self._problems.add(error)
             return
-        problems = [*_check_actions(rule), *_check_values(rule), *bounds.check(rule)]
+        problems = [*_check_options(rule), *bounds.check(rule), *rule.check()]
         stated = self._stated.setdefault(_statement(kind.text, column, written), location)
         if stated is not location:
             problems.append(
@@ -124,115 +105,17 @@ def _fields(
     form: Form, kind: str, written: Written, column: str | None, location: Location
 ) -> dict[str, Any]:
     values = dict(written.values)
-    fields = {key: values.pop(key) for key in OPTIONS if key in values}
-    fields |= {"column": column, "location": location, "places": written.places}
-    if form.custom:
-        parameters = {each.name: values.get(each.name, each.default) for each in form.custom.parameters}
-        return (
-            {"description": form.custom.description}
-            | fields
-            | {
-                "custom_kind": kind,
-                "template": form.custom.template,
-                "parameters": parameters,
-                "columns": form.custom.columns(parameters),
-                "condition": form.custom.condition(column, parameters, location=location),
-            }
-        )
-    if issubclass(form.rule, Assertion):
-        values = assertions.fields(form.rule, values)
-    elif form.rule is Compare and column is not None:
-        values = {"left": column, "operator": values["operator"], "right": values["to"]}
-    elif form.rule is Unique and column is not None:
-        values = {"columns": (column,)}
-    elif form.rule is References:
-        if column is not None:
-            values = {"columns": (column,), "table": values["table"], "to": (values["column"],)}
-        values["table"] = canonical(values["table"])
-    elif form.rule is Skew:
-        *table, to = values.pop("from")
-        values |= {"table": canonical(tuple(table)), "to": to}
-    elif form.rule is SameAs:
-        values["table"] = canonical(values["table"])
-    elif form.rule is NoOverlap:
-        values |= {"start": values.pop("from"), "end": values.pop("to")}
-    return fields | values
+    options = {key: values.pop(key) for key in OPTIONS if key in values}
+    fields = form.fields(values, column, kind=kind, location=location)
+    return fields | options | {"column": column, "location": location, "places": written.places}
 
 
-def _check_actions(rule: Rule) -> Iterator[DefinitionError]:
+def _check_options(rule: Rule) -> Iterator[DefinitionError]:
     """Whether the action and the options fit the kind."""
-    unfit, reason = UNFIT_OPTIONS.get(type(rule), ((), ""))
-    for option in unfit:
+    for option in rule.unfit.options:
         if option in rule.places:
             yield DefinitionError(
-                f'"{option}" does not fit "{rule.kind}": {reason}', location=rule.place(option)
+                f'"{option}" does not fit "{rule.kind}": {rule.unfit.reason}', location=rule.place(option)
             )
-    shares = [option for option in ("at_least", "at_most") if option in rule.places and option not in unfit]
-    if len(shares) > 1:
-        yield DefinitionError(
-            '"at_least" and "at_most" say the same in two ways',
-            hint="Keep one.",
-            location=rule.place("at_most"),
-        )
-    if isinstance(rule, BatchRule):
-        return
-    if isinstance(rule, Assertion):
-        yield from assertions.check(rule)
-        return
-    if shares and rule.on_breach not in ("warn", "flag"):
-        yield DefinitionError(
-            f'"{shares[0]}" does not fit "on_breach: {rule.on_breach}"',
-            detail="A rule that stops or changes rows judges each row by itself.",
-            hint=f'Leave "{shares[0]}" out, or use on_breach: warn or flag.',
-            location=rule.place(shares[0]),
-        )
-    yield from _check_breach(rule)
-
-
-def _check_breach(rule: Rule) -> Iterator[DefinitionError]:
-    place = rule.place("on_breach")
-    if isinstance(rule, Repair) and rule.on_breach != "repair":
-        yield DefinitionError(
-            '"repair" mends rows; its action cannot be changed',
-            hint='Add a rule of another kind to judge them, and leave "on_breach" out here.',
-            location=place,
-        )
-    elif isinstance(rule, Schema) and rule.on_breach not in ("warn", "reject"):
-        yield DefinitionError(
-            f'"schema" cannot {rule.on_breach}', hint="Use on_breach: warn or reject.", location=place
-        )
-    elif rule.on_breach == "repair" and not isinstance(rule, Repair | Range):
-        yield DefinitionError(
-            f'"{rule.kind}" does not say how to repair a value',
-            hint='Say it with a rule of the kind "repair", for example repair: {default: 0}.',
-            location=place,
-        )
-
-
-def _check_values(rule: Rule) -> Iterator[DefinitionError]:
-    """Whether the parameters fit each other."""
-    match rule:
-        case Range() | Length():
-            yield from _check_bounds(rule, "min", rule.min, rule.max)
-        case Repair(clip=(low, high)):
-            yield from _check_bounds(rule, "clip", low, high)
-        case References() if len(rule.columns) != len(rule.to):
-            yield DefinitionError(
-                f'"columns" has {len(rule.columns)} names and "to" has {len(rule.to)}',
-                location=rule.place("to"),
-            )
-        case Compare() if rule.left == rule.right:
-            place = rule.place("to" if "to" in rule.places else "right")
-            yield DefinitionError(f'column "{rule.left}" is compared with itself', location=place)
-
-
-def _check_bounds(rule: Rule, place: str, low: Any, high: Any) -> Iterator[DefinitionError]:
-    if low is None or high is None:
-        return
-    is_text = isinstance(low, str), isinstance(high, str)
-    if is_text[0] != is_text[1]:
-        yield DefinitionError("one bound is a number and the other is text", location=rule.place(place))
-    elif (not is_text[0] or (_ISO.match(low) and _ISO.match(high) and len(low) == len(high))) and low > high:
-        yield DefinitionError(
-            f"the lower bound {low} is above the upper bound {high}", location=rule.place(place)
-        )
+    if rule.on_breach not in rule.actions:
+        yield rule.unfit_action()

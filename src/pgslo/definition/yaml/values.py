@@ -12,10 +12,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pgslo.definition.rules import Number
-from pgslo.definition.rules import Scalar as Constant
 from pgslo.definition.yaml.nodes import Mapping, Node, Scalar, Sequence
 from pgslo.errors import DefinitionError
+
+Number = int | decimal.Decimal
+#: A constant as the author wrote it; text also stands for dates and times, PostgreSQL reads it by the column's type.
+Constant = bool | int | decimal.Decimal | str
 
 MAX_TEXT = 4_000
 _SHOWN = 40

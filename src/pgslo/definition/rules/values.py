@@ -1,0 +1,164 @@
+"""The kinds of rule about one column's value, one class each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal, get_args
+
+from pydantic import Field
+
+from pgslo.definition import wording
+from pgslo.definition.rules.base import OnBreach, RowRule, Rule
+from pgslo.definition.rules.syntax import Syntax, Ways, direct, two_bounds
+from pgslo.definition.yaml.lists import ListOf
+from pgslo.definition.yaml.values import AnyConstant, Boolean, Bound, Constant, Integer, Number, OneOf, Text
+from pgslo.errors import DefinitionError
+
+FormatName = Literal[
+    "email",
+    "uuid",
+    "url",
+    "hostname",
+    "ipv4",
+    "ipv6",
+    "date",
+    "time",
+    "timestamp",
+    "json",
+    "base64",
+    "slug",
+    "e164",
+]
+#: Text bounds that can be compared without knowing the column's type.
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?)?\Z")
+
+
+class NotNull(RowRule):
+    """The column has a value."""
+
+    kind = "not_null"
+    syntax = Ways(columns=Syntax("not_null"))
+    fails_null = True
+
+    def expected(self) -> str:
+        """Return the expected state in words."""
+        return f"{self.column} not null"
+
+
+class NotBlank(RowRule):
+    """The text has a character other than whitespace."""
+
+    kind = "not_blank"
+    syntax = Ways(columns=Syntax("not_blank"))
+
+    def expected(self) -> str:
+        """Return the expected state in words."""
+        return f"{self.column} not blank"
+
+
+class Range(RowRule):
+    """The value lies between two bounds, which belong to the range; NaN and infinity never do."""
+
+    kind = "range"
+    syntax = Ways(columns=two_bounds(Bound(), "range: {min: 0, max: 120}"))
+    actions: ClassVar[tuple[OnBreach, ...]] = ("warn", "flag", "quarantine", "repair", "reject")
+    min: Number | str | None = None
+    max: Number | str | None = None
+
+    def check(self) -> Iterator[DefinitionError]:
+        """Yield an error if the lower bound is above the upper one."""
+        yield from bounds_crossed(self, "min", self.min, self.max)
+
+    def expected(self) -> str:
+        """Return the expected state in words."""
+        return f"{self.column} {_between(self.min, self.max)}"
+
+
+class AcceptedValues(RowRule):
+    """The value is one of a list."""
+
+    kind = "accepted_values"
+    syntax = Ways(columns=direct("values", ListOf(AnyConstant()), "accepted_values: [us, de, fr]"))
+    values: tuple[Constant, ...] = Field(min_length=1)
+
+    def expected(self) -> str:
+        """Return the expected state in words."""
+        return f"{self.column} one of {wording.listed(self.values)}"
+
+
+class NotAcceptedValues(RowRule):
+    """The value is none of a list."""
+
+    kind = "not_accepted_values"
+    syntax = Ways(columns=direct("values", ListOf(AnyConstant()), "not_accepted_values: [unknown]"))
+    values: tuple[Constant, ...] = Field(min_length=1)
+
+    def expected(self) -> str:
+        """Return the expected state in words."""
+        return f"{self.column} none of {wording.listed(self.values)}"
+
+
+class Length(RowRule):
+    """The text has a length in characters between two bounds."""
+
+    kind = "length"
+    syntax = Ways(columns=two_bounds(Integer(0, 2**31 - 1), "length: {min: 1, max: 40}"))
+    min: int | None = Field(default=None, ge=0)
+    max: int | None = Field(default=None, ge=0)
+
+    def check(self) -> Iterator[DefinitionError]:
+        """Yield an error if the lower bound is above the upper one."""
+        yield from bounds_crossed(self, "min", self.min, self.max)
+
+    def expected(self) -> str:
+        """Return the expected state in words."""
+        return f"{self.column} with a length {_between(self.min, self.max)}"
+
+
+class Pattern(RowRule):
+    """The text matches a POSIX regular expression, as PostgreSQL's ``~`` reads it."""
+
+    kind = "pattern"
+    syntax = Ways(columns=direct("matches", Text(), 'pattern: "^[A-Z]{2}$"', ignore_case=Boolean()))
+    matches: str
+    ignore_case: bool = False
+
+    def expected(self) -> str:
+        """Return the expected state in words."""
+        return f"{self.column} matching {self.matches}"
+
+
+class Format(RowRule):
+    """The text is written in a well-known format."""
+
+    kind = "format"
+    syntax = Ways(columns=direct("format", OneOf("format", get_args(FormatName)), "format: email"))
+    format: FormatName
+
+    def expected(self) -> str:
+        """Return the expected state in words."""
+        return f"{self.column} in {self.format} format"
+
+
+def bounds_crossed(rule: Rule, key: str, low: Any, high: Any) -> Iterator[DefinitionError]:
+    """Yield an error if two bounds of values cannot be compared, or the lower one is above the upper one."""
+    if low is None or high is None:
+        return
+    is_text = isinstance(low, str), isinstance(high, str)
+    if is_text[0] != is_text[1]:
+        yield DefinitionError("one bound is a number and the other is text", location=rule.place(key))
+    elif (not is_text[0] or (_ISO.match(low) and _ISO.match(high) and len(low) == len(high))) and low > high:
+        yield DefinitionError(
+            f"the lower bound {low} is above the upper bound {high}", location=rule.place(key)
+        )
+
+
+def _between(low: object, high: object) -> str:
+    if high is None:
+        return f"of at least {low}"
+    if low is None:
+        return f"of at most {high}"
+    if low == high:
+        return f"of exactly {low}"
+    return f"between {low} and {high}"

@@ -30,21 +30,6 @@ _FOR_EACH_ROW = frozenset({"trigger_row", "trigger_after_row"})
 _FOR_ALL_ROWS = frozenset({"trigger_statement", "trigger_taken", "trigger_changed"})
 #: Objects of a lower number came with PostgreSQL.
 _FIRST_OWN_NUMBER = 16384
-_NOT_OURS_TO_GUARD = {
-    "pg_catalog",
-    "information_schema",
-    naming.API_SCHEMA,
-    naming.CATALOG_SCHEMA,
-    naming.GENERATED_SCHEMA,
-}
-_KINDS = {
-    "v": "a view",
-    "m": "a materialized view",
-    "f": "a foreign table",
-    "S": "a sequence",
-    "c": "a type",
-    "i": "an index",
-}
 
 # One context class for each template.
 
@@ -107,10 +92,9 @@ class TableContext:
             CatalogError: There is none, or none that can be guarded; or its batches cannot be told.
             DefinitionErrors: Its key does not fit.
         """
-        relation = _guarded(definition, catalog)
-        subject = Subject(relation, catalog)
-        key = keys.of(definition, relation, subject)
-        definition = with_reads(as_enforced(definition), relation)
+        subject = Subject.of(definition, catalog)
+        key = keys.of(definition, subject.relation, subject)
+        definition = with_reads(as_enforced(definition), subject.relation)
         writes = arrival(definition)
         return cls(definition, subject, key, writes, batching(definition, subject, writes))
 
@@ -373,33 +357,3 @@ class TableContext:
             for column in relation.columns
             if column.type_number >= _FIRST_OWN_NUMBER
         )
-
-
-def _guarded(definition: Definition, catalog: Catalog) -> Relation:
-    place = definition.places.get("table", definition.location)
-    relation = catalog.relations.get((definition.schema_name, definition.table_name))
-    if relation is None:
-        raise CatalogError(
-            f"table {definition.name} does not exist",
-            hint="or this role may not see its schema",
-            location=place,
-        )
-    if definition.schema_name in _NOT_OURS_TO_GUARD:
-        raise CatalogError(
-            f"{definition.name} belongs to PostgreSQL or to pgslo itself and cannot be guarded",
-            location=place,
-        )
-    if relation.kind not in ("r", "p"):
-        raise CatalogError(
-            f"{definition.name} is {_KINDS.get(relation.kind, 'not a table')}, which has no triggers for the rows written to it",
-            hint="write the definition for the table that is written to",
-            location=place,
-        )
-    if relation.is_partition:
-        raise CatalogError(
-            f"{definition.name} is a partition",
-            detail="Rows that come through the partitioned table do not fire the statement triggers of a partition.",
-            hint=f"write the definition for {'.'.join(relation.parents[0])}" if relation.parents else None,
-            location=place,
-        )
-    return relation

@@ -6,7 +6,9 @@ import difflib
 import re
 from dataclasses import dataclass
 
+from pgslo import naming
 from pgslo.catalog import Catalog, Column, Name, Relation
+from pgslo.definition.rules import Definition
 from pgslo.errors import CatalogError, Location
 from pgslo.sql import Sql
 
@@ -16,6 +18,22 @@ NEW, ROW = Sql("NEW"), Sql("r")
 #: How a value begins that stands where a column is named: a number, a date, a text of SQL.
 _VALUE = re.compile(r"[-+.0-9']")
 
+_NOT_OURS_TO_GUARD = {
+    "pg_catalog",
+    "information_schema",
+    naming.API_SCHEMA,
+    naming.CATALOG_SCHEMA,
+    naming.GENERATED_SCHEMA,
+}
+_KINDS = {
+    "v": "a view",
+    "m": "a materialized view",
+    "f": "a foreign table",
+    "S": "a sequence",
+    "c": "a type",
+    "i": "an index",
+}
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -23,6 +41,15 @@ class Subject:
 
     relation: Relation
     catalog: Catalog
+
+    @classmethod
+    def of(cls, definition: Definition, catalog: Catalog) -> Subject:
+        """Look a definition's table up.
+
+        Raises:
+            CatalogError: There is none, or none that can be guarded.
+        """
+        return cls(_guarded(definition, catalog), catalog)
 
     @property
     def name(self) -> Name:
@@ -53,3 +80,33 @@ class Subject:
                 location=location,
             )
         return found
+
+
+def _guarded(definition: Definition, catalog: Catalog) -> Relation:
+    place = definition.places.get("table", definition.location)
+    relation = catalog.relations.get((definition.schema_name, definition.table_name))
+    if relation is None:
+        raise CatalogError(
+            f"table {definition.name} does not exist",
+            hint="or this role may not see its schema",
+            location=place,
+        )
+    if definition.schema_name in _NOT_OURS_TO_GUARD:
+        raise CatalogError(
+            f"{definition.name} belongs to PostgreSQL or to pgslo itself and cannot be guarded",
+            location=place,
+        )
+    if relation.kind not in ("r", "p"):
+        raise CatalogError(
+            f"{definition.name} is {_KINDS.get(relation.kind, 'not a table')}, which has no triggers for the rows written to it",
+            hint="write the definition for the table that is written to",
+            location=place,
+        )
+    if relation.is_partition:
+        raise CatalogError(
+            f"{definition.name} is a partition",
+            detail="Rows that come through the partitioned table do not fire the statement triggers of a partition.",
+            hint=f"write the definition for {'.'.join(relation.parents[0])}" if relation.parents else None,
+            location=place,
+        )
+    return relation

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pgslo.expression import calls, lists, tokens
-from pgslo.expression.query import without_dots
+from pgslo.expression import tokens
+from pgslo.expression.queries import calls, lists
+from pgslo.expression.queries.query import without_dots
 
 WORDS = frozenset({"as", "from", "lateral", "in", "join", "on", "select", "values", "with", "cast", "exists"})
 

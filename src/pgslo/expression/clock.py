@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pgslo.expression import tokens
-from pgslo.expression.query import without_dots
+from pgslo.expression.queries.query import without_dots
 
 _WORDS = frozenset({"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"})
 _FUNCTIONS = frozenset({"now"})

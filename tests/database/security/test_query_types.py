@@ -7,7 +7,7 @@ import pytest
 from pgslo import definition
 from pgslo.database import planning
 from pgslo.errors import DefinitionErrors, PgsloError
-from pgslo.expression import query
+from pgslo.expression.queries import query
 
 #: A schema with the name of a type, and domains in it that tell who runs their constraints.
 TYPES = """

@@ -15,7 +15,7 @@ from pgslo.compile.table.subject import ROW, Subject
 from pgslo.definition.rules import Assertion
 from pgslo.errors import CatalogError, Location
 from pgslo.expression import Expression
-from pgslo.expression.derivation import Event
+from pgslo.expression.queries.derivation import Event
 from pgslo.sql import Sql
 
 #: How rows of the other table, of a group and of a query's result are called in templates.

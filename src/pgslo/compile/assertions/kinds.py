@@ -24,7 +24,7 @@ from pgslo.compile.table.column_types import check_casts
 from pgslo.compile.table.subject import ROW
 from pgslo.definition.rules import assertions as forms
 from pgslo.errors import CatalogError
-from pgslo.expression.derivation import ADDING, ALL_EVENTS, REMOVING, Event
+from pgslo.expression.queries.derivation import ADDING, ALL_EVENTS, REMOVING, Event
 from pgslo.sql import Sql
 
 # Context classes, one for each template.

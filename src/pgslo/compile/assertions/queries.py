@@ -21,7 +21,7 @@ from pgslo.compile.rows.fitness import check_query
 from pgslo.definition.rules import assertions as forms
 from pgslo.errors import CatalogError
 from pgslo.expression import Facts, UnderivableError, derive, needs_clock, tables_read
-from pgslo.expression.derivation import ALL_EVENTS
+from pgslo.expression.queries.derivation import ALL_EVENTS
 from pgslo.sql import Sql
 
 

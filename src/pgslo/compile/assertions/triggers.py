@@ -24,7 +24,7 @@ from pgslo.compile.table.context import TableContext
 from pgslo.definition.rules import Assertion, Definition
 from pgslo.errors import CatalogError, Problems
 from pgslo.expression import session, tables_read
-from pgslo.expression.derivation import Event
+from pgslo.expression.queries.derivation import Event
 from pgslo.expression.session import Settings
 from pgslo.sql import Sql
 

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pgslo.expression.lists import is_word
+from pgslo.expression.queries.lists import is_word
 from pgslo.expression.tokens import RefusalError, Token
 
 #: Values that FROM takes as it takes functions.

@@ -11,9 +11,7 @@ import sqlglot
 from sqlglot import exp
 
 from pgslo.errors import DefinitionError, Location
-
-#: Schema and name, as the catalogue spells them.
-Name = tuple[str, str]
+from pgslo.expression.queries.identifiers import Name, alias_of, folded, name_of, sources, tables_in
 
 
 def columns_read(
@@ -58,20 +56,11 @@ def columns_read(
 
 def _aliases(statement: exp.Expr, names: Collection[Name]) -> set[str]:
     """What the table is called in a statement."""
-    return {
-        _folded(table.args["alias"].this) if table.args.get("alias") else _folded(table.this)
-        for table in _named(statement, names)
-    }
+    return {alias_of(table) for table in _named(statement, names)}
 
 
 def _named(statement: exp.Expr, names: Collection[Name]) -> list[exp.Table]:
-    return [
-        table
-        for table in statement.find_all(exp.Table)
-        if isinstance(table.this, exp.Identifier)
-        and isinstance(table.args.get("db"), exp.Identifier)
-        and (_folded(table.args["db"]), _folded(table.this)) in names
-    ]
+    return [table for table in tables_in(statement) if name_of(table) in names]
 
 
 def _renames(statement: exp.Expr, names: Collection[Name]) -> bool:
@@ -84,11 +73,11 @@ def _of_statement(statement: exp.Expr, aliases: set[str], columns: Collection[st
     found: set[str] = set()
     for column in statement.find_all(exp.Column):
         table = column.args.get("table")
-        if table is not None and _folded(table) not in aliases:
+        if table is not None and folded(table) not in aliases:
             continue
         if isinstance(column.this, exp.Star):
             return set(columns)
-        name = _folded(column.this)
+        name = folded(column.this)
         if table is None and name in aliases and name not in columns:
             return set(columns)  # the row as a whole
         found.add(name)
@@ -98,22 +87,11 @@ def _of_statement(statement: exp.Expr, aliases: set[str], columns: Collection[st
     for join in statement.find_all(exp.Join):
         if join.args.get("method") == "NATURAL":
             return set(columns)
-        found |= {_folded(one) for one in join.args.get("using") or () if isinstance(one, exp.Identifier)}
+        found |= {folded(one) for one in join.args.get("using") or () if isinstance(one, exp.Identifier)}
     return found & set(columns)
 
 
 def _reads_directly(select: exp.Select, aliases: set[str]) -> bool:
     """Whether the table itself is in the FROM of a query, and not only in one below it."""
-    sources = [select.args.get("from_") or select.args.get("from"), *(select.args.get("joins") or ())]
-    tables = [source.this for source in sources if source is not None]
-    return any(
-        isinstance(table, exp.Table)
-        and (_folded(table.args["alias"].this) if table.args.get("alias") else _folded(table.this)) in aliases
-        for table in tables
-    )
-
-
-def _folded(identifier: exp.Expr) -> str:
-    """A name as PostgreSQL folds it."""
-    name = str(identifier.name)
-    return name if identifier.args.get("quoted") else name.lower()
+    tables = [source.this for source in sources(select)]
+    return any(isinstance(table, exp.Table) and alias_of(table) in aliases for table in tables)

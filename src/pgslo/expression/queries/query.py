@@ -15,7 +15,8 @@ from sqlglot import exp
 
 from pgslo import naming
 from pgslo.errors import DefinitionError, Location
-from pgslo.expression import calls, lists, tokens, vocabulary
+from pgslo.expression import tokens, vocabulary
+from pgslo.expression.queries import calls, lists
 from pgslo.expression.tokens import RefusalError, Token
 from pgslo.keywords import RESERVED
 from pgslo.sql import Sql

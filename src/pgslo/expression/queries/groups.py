@@ -1,51 +1,17 @@
-"""What can make a query return rows that returned none: tables, columns, events, and where it can be told, groups.
-
-Made of sqlglot's syntax tree, which is looked at and never run. It errs to the side of more: an event too many costs a
-check, one too few would let a breach through.
-"""
+"""Which columns of each table hold the group of a row, by the equalities that a query asks for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-import sqlglot
 from sqlglot import exp
 
-from pgslo.expression.lineage import columns_read
-from pgslo.expression.query import Query
-
-#: Schema and name, as the catalogue spells them.
-Name = tuple[str, str]
-Event = Literal["INSERT", "UPDATE", "DELETE", "TRUNCATE"]
-
-ALL_EVENTS: tuple[Event, ...] = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
-#: What can break a promise about rows that must not be there, and about rows that must.
-ADDING: tuple[Event, ...] = ("INSERT", "UPDATE")
-REMOVING: tuple[Event, ...] = ("UPDATE", "DELETE", "TRUNCATE")
+from pgslo.expression.queries.identifiers import Name, alias_of, folded, name_of, sources
 
 
 class UnderivableError(Exception):
     """Which groups a write touches cannot be told; the text says why, lower case and without a full stop."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """A table that a query reads.
-
-    Attributes:
-        table: Its schema and name.
-        columns: Columns whose values matter.
-        events: Statements that can add a row to the query's result.
-        keys: For each place where the query reads it, the columns that hold a row's group; empty: every row concerns
-            every group.
-    """
-
-    table: Name
-    columns: tuple[str, ...]
-    events: tuple[Event, ...]
-    keys: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,137 +21,6 @@ class Facts:
     columns: tuple[str, ...]
     not_null: frozenset[str]
 
-
-def tables_read(query: Query) -> tuple[Name, ...]:
-    """The tables and views that a query names, as the catalogue spells them."""
-    return tuple(dict.fromkeys(_name(table) for table in _tables(_tree(query))))
-
-
-def derive(
-    query: Query, facts: Mapping[Name, Facts], *, group_by: tuple[str, ...] = ()
-) -> tuple[Source, ...]:
-    """What can make the query return a row.
-
-    Args:
-        query: One that returned none before.
-        facts: Of every table that it names.
-        group_by: Columns of its result that tell which group is concerned; empty: all is one group.
-
-    Raises:
-        UnderivableError: A row's group cannot be told from the row.
-    """
-    root = _tree(query)
-    keys = _Groups(root, facts).keys(group_by) if group_by else {}
-    found = []
-    for table in dict.fromkeys(_name(node) for node in _tables(root)):
-        nodes = [node for node in _tables(root) if _name(node) == table]
-        columns = columns_read(
-            query.text, names={table}, columns=facts[table].columns, location=query.location
-        )
-        events = {event for node in nodes for event in _events(node)}
-        if not columns:
-            events -= {"UPDATE"}
-        found.append(
-            Source(
-                table,
-                columns,
-                tuple(event for event in ALL_EVENTS if event in events),
-                tuple(dict.fromkeys(keys[id(node)] for node in nodes)) if group_by else (),
-            )
-        )
-    return tuple(found)
-
-
-def _tree(query: Query) -> exp.Expr:
-    return sqlglot.parse_one(query.text, dialect="postgres")
-
-
-def _tables(root: exp.Expr) -> list[exp.Table]:
-    return [
-        node
-        for node in root.find_all(exp.Table)
-        if isinstance(node.this, exp.Identifier) and node.args.get("db")
-    ]
-
-
-def _name(table: exp.Table) -> Name:
-    return _folded(table.args["db"]), _folded(table.this)
-
-
-def _folded(identifier: exp.Expr) -> str:
-    name = str(identifier.name)
-    return name if identifier.args.get("quoted") else name.lower()
-
-
-def _alias(table: exp.Table) -> str:
-    alias = table.args.get("alias")
-    return _folded(alias.this) if alias else _folded(table.this)
-
-
-# Events
-
-_BOTH = 0
-
-
-def _events(table: exp.Table) -> tuple[Event, ...]:
-    return {1: ADDING, -1: REMOVING, _BOTH: ALL_EVENTS}[_sign(table)]
-
-
-def _sign(table: exp.Table) -> int:
-    """1: only more rows of the table can add to the result; -1: only fewer; 0: either."""
-    sign = 1
-    node: exp.Expr = table
-    while node.parent is not None:
-        parent = node.parent
-        if isinstance(parent, exp.Join):
-            if parent.args.get("side") or parent.args.get("method"):
-                return _BOTH
-        elif isinstance(parent, exp.From | exp.Paren | exp.Where | exp.And | exp.Or | exp.Subquery):
-            if isinstance(parent, exp.Subquery) and not isinstance(
-                parent.parent, exp.From | exp.Join | exp.In | exp.Union | exp.Except | exp.Intersect
-            ):
-                return _BOTH
-        elif isinstance(parent, exp.Select):
-            if not _keeps_sign(parent, node):
-                return _BOTH
-        elif isinstance(parent, exp.Exists):
-            pass
-        elif isinstance(parent, exp.In):
-            if node is not parent.args.get("query"):
-                return _BOTH
-        elif isinstance(parent, exp.Not):
-            sign = -sign
-        elif isinstance(parent, exp.Except):
-            if parent.args.get("distinct") is False:
-                return _BOTH
-            if node is parent.expression:
-                sign = -sign
-        elif isinstance(parent, exp.Union | exp.Intersect):
-            if parent.args.get("limit") or parent.args.get("offset"):
-                return _BOTH
-        else:
-            return _BOTH
-        node = parent
-    return sign
-
-
-def _keeps_sign(select: exp.Select, part: exp.Expr) -> bool:
-    """Whether more rows of what stands in a part of the query mean more rows of its result."""
-    if not isinstance(part, exp.From | exp.Join | exp.Where):
-        return False  # A CTE, or a query in the list of what is shown.
-    if any(select.args.get(key) for key in ("group", "having", "limit", "offset", "fetch", "laterals")):
-        return False
-    distinct = select.args.get("distinct")
-    if distinct is not None and distinct.args.get("on"):
-        return False
-    if any(join.args.get("side") in ("RIGHT", "FULL") for join in select.args.get("joins") or ()):
-        return False
-    return not any(
-        node.find(exp.AggFunc, exp.Window, exp.Anonymous) is not None for node in select.expressions
-    )
-
-
-# Groups
 
 #: A column of one place in the query: which table node, and which column.
 _Place = tuple[int, str]
@@ -200,7 +35,7 @@ class _Scope:
     around: tuple[_Scope, ...]
 
 
-class _Groups:
+class Groups:
     """Which columns of each table hold the group of a row, by the equalities that the query asks for."""
 
     def __init__(self, root: exp.Expr, facts: Mapping[Name, Facts]) -> None:
@@ -241,11 +76,8 @@ class _Groups:
         return (scope, *scope.around)
 
     def _scope(self, select: exp.Select, around: tuple[_Scope, ...]) -> _Scope:
-        sources = [select.args.get("from_") or select.args.get("from"), *(select.args.get("joins") or ())]
         tables = []
-        for source in sources:
-            if source is None:
-                continue
+        for source in sources(select):
             if not isinstance(source.this, exp.Table) or not isinstance(source.this.this, exp.Identifier):
                 raise UnderivableError("it reads from a query in its FROM")
             if source.args.get("method") or source.args.get("side") in ("RIGHT", "FULL"):
@@ -270,8 +102,8 @@ class _Groups:
             table = next((one for one in scope.tables if id(one) == place[0]), None)
             if table is None or _is_optional(table):
                 raise UnderivableError(f'"{name}" comes from the optional side of a LEFT JOIN')
-            if place[1] not in self._facts[_name(table)].not_null:
-                raise UnderivableError(f'column "{place[1]}" of {".".join(_name(table))} may be NULL')
+            if place[1] not in self._facts[name_of(table)].not_null:
+                raise UnderivableError(f'column "{place[1]}" of {".".join(name_of(table))} may be NULL')
             return place
         raise UnderivableError(f'its result has no column "{name}"')
 
@@ -303,12 +135,16 @@ class _Groups:
         columns = []
         for place in wanted:
             column = next(
-                (name for name in self._facts[_name(table)].columns if equal.same((id(table), name), place)),
+                (
+                    name
+                    for name in self._facts[name_of(table)].columns
+                    if equal.same((id(table), name), place)
+                ),
                 None,
             )
             if column is None:
                 raise UnderivableError(
-                    f'no column of {".".join(_name(table))} has to be equal to "{place[1]}" of the group'
+                    f'no column of {".".join(name_of(table))} has to be equal to "{place[1]}" of the group'
                 )
             columns.append(column)
         return tuple(columns)
@@ -323,8 +159,8 @@ class _Groups:
             if not join.args.get("side"):
                 yield from self._pairs(join.args.get("on"), scope)
             for name in join.args.get("using") or ():
-                column = _folded(name)
-                holders = [one for one in seen if column in self._facts[_name(one)].columns]
+                column = folded(name)
+                holders = [one for one in seen if column in self._facts[name_of(one)].columns]
                 if len(holders) == 1 and not join.args.get("side"):
                     yield (id(holders[0]), column), (id(join.this), column)
             seen.append(join.this)
@@ -366,16 +202,16 @@ class _Groups:
         """The table node and the name of a column, or ``None`` when that cannot be told."""
         if not isinstance(column.this, exp.Identifier):
             return None
-        name = _folded(column.this)
+        name = folded(column.this)
         qualifier = column.args.get("table")
         for one in (scope, *scope.around):
             if qualifier is not None:
-                named = [table for table in one.tables if _alias(table) == _folded(qualifier)]
-                holders = [table for table in named if name in self._facts[_name(table)].columns]
+                named = [table for table in one.tables if alias_of(table) == folded(qualifier)]
+                holders = [table for table in named if name in self._facts[name_of(table)].columns]
                 if named and not holders:
                     return None
             else:
-                holders = [table for table in one.tables if name in self._facts[_name(table)].columns]
+                holders = [table for table in one.tables if name in self._facts[name_of(table)].columns]
             if len(holders) > 1:
                 return None
             if holders:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nightly import examples
 
-from pgslo.definition.yaml import nodes
+from pgslo.definition.yaml import nodes, reader
 from pgslo.errors import MAX_ERRORS, DefinitionError, DefinitionErrors
 
 
@@ -22,13 +22,13 @@ from pgslo.errors import MAX_ERRORS, DefinitionError, DefinitionErrors
 def loader(request: pytest.FixtureRequest) -> Iterator[str]:
     """Both parsers of PyYAML have to give the same; not every platform has libyaml."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nodes, "_LOADER", getattr(yaml, request.param))
+        patch.setattr(reader, "_LOADER", getattr(yaml, request.param))
         yield request.param
 
 
 def errors(text: str) -> tuple[DefinitionError, ...]:
     with pytest.raises(DefinitionErrors) as caught:
-        nodes.read(text, path="f.yml")
+        reader.read(text, path="f.yml")
     return caught.value.errors
 
 
@@ -43,7 +43,7 @@ def value(node: nodes.Node) -> Any:
 
 
 def read(text: str) -> Any:
-    return value(nodes.read(text, path="f.yml"))
+    return value(reader.read(text, path="f.yml"))
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_no_more_than_a_hundred():
 
 
 def test_a_byte_order_mark_and_carriage_returns_are_no_matter():
-    node = nodes.read("\ufeffa: 1\r\nb:\r\n  - c\r\n", path="f.yml")
+    node = reader.read("\ufeffa: 1\r\nb:\r\n  - c\r\n", path="f.yml")
     assert value(node) == {"a": 1, "b": ["c"]}
     assert isinstance(node, nodes.Mapping)
     assert node.place("b").line == 2
@@ -231,7 +231,7 @@ def test_the_place_of_a_character(text: str, word: str, line: int, column: int):
             case nodes.Mapping():
                 return [found for _, item in node.entries for found in scalars(item)]
 
-    (scalar,) = scalars(nodes.read(text, path="f.yml"))
+    (scalar,) = scalars(reader.read(text, path="f.yml"))
     place = scalar.locate(scalar.text.index(word))
     assert (place.line, place.column) == (line, column)
 
@@ -294,7 +294,7 @@ def test_any_text_is_read_or_refused(text: str):
 @settings(max_examples=examples(500), deadline=None)
 @given(st.text(min_size=1, max_size=30))
 def test_what_is_quoted_is_text(text: str):
-    forbidden = nodes._FORBIDDEN.search(text) or "$pgslo$" in text
+    forbidden = reader._FORBIDDEN.search(text) or "$pgslo$" in text
     quoted = '"' + "".join(f"\\U{ord(character):08x}" for character in text) + '"'
     try:
         assert read(f"a: {quoted}")["a"] == text

@@ -11,7 +11,7 @@ import pytest
 
 from pgslo import definition
 from pgslo.definition import Definition
-from pgslo.definition.yaml import nodes
+from pgslo.definition.yaml import nodes, reader
 from pgslo.errors import DefinitionError, DefinitionErrors
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -68,4 +68,4 @@ def schema_accepts(text: str) -> bool:
             case nodes.Mapping():
                 return {key.text: plain(value) for key, value in node.entries}
 
-    return VALIDATOR.is_valid(plain(nodes.read(text, path="f.yml")))
+    return VALIDATOR.is_valid(plain(reader.read(text, path="f.yml")))

@@ -9,7 +9,7 @@ from pathlib import Path
 from pgslo.cli import output
 from pgslo.cli.configuration import Configuration
 from pgslo.definition import CustomKind, Definition, load_all, load_kinds
-from pgslo.definition.yaml.nodes import MAX_BYTES
+from pgslo.definition.yaml.reader import MAX_BYTES
 from pgslo.errors import ConfigurationError, DefinitionError, DefinitionErrors, Location, PgsloError
 
 _SUFFIXES = (".yml", ".yaml")

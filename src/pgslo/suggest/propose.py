@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from pgslo.catalog import NUMERIC, TEXT
 from pgslo.definition import names
-from pgslo.definition.yaml.nodes import scalar
+from pgslo.definition.yaml.scalars import scalar
 from pgslo.sql import identifier
 from pgslo.suggest.facts import ColumnSeen, Facts
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 
-from pgslo.definition.yaml.nodes import scalar
+from pgslo.definition.yaml.scalars import scalar
 from pgslo.sql import identifier
 from pgslo.suggest.facts import Facts
 from pgslo.suggest.propose import Line, Proposal

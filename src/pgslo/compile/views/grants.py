@@ -10,7 +10,7 @@ from pgslo.catalog import Grant, GuardedView, TableReader
 from pgslo.compile.artifact import Artifact, Statement
 from pgslo.definition import names
 from pgslo.definition.rules import Definition
-from pgslo.definition.yaml.nodes import scalar
+from pgslo.definition.yaml.scalars import scalar
 from pgslo.sql import Sql
 
 #: How many roles a note names.

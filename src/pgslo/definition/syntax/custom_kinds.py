@@ -15,7 +15,7 @@ from typing import Any
 from pgslo import expression
 from pgslo.definition import names
 from pgslo.definition.rules import BUILT_IN, Rule
-from pgslo.definition.yaml import nodes
+from pgslo.definition.yaml import reader
 from pgslo.definition.yaml.lists import ListOf
 from pgslo.definition.yaml.named import Name
 from pgslo.definition.yaml.values import Boolean, Bound, Integer, Shape, Text, close_match
@@ -324,7 +324,7 @@ class _Header:
         if default is None:
             return Parameter(name, type_)
         try:
-            value = _SHAPES[type_][0].read(nodes.read(default, path=self._path))
+            value = _SHAPES[type_][0].read(reader.read(default, path=self._path))
         except (DefinitionError, DefinitionErrors) as error:
             first = error.errors[0] if isinstance(error, DefinitionErrors) else error
             raise ConfigurationError(

@@ -23,7 +23,7 @@ from pgslo.definition.syntax.keys import (
 )
 from pgslo.definition.syntax.rule_builder import Rules, Written
 from pgslo.definition.syntax.sections import Sections
-from pgslo.definition.yaml import nodes
+from pgslo.definition.yaml import nodes, reader
 from pgslo.definition.yaml.named import Name
 from pgslo.definition.yaml.nodes import Node, Scalar, Sequence
 from pgslo.definition.yaml.values import Shape, close_match, describe
@@ -44,7 +44,7 @@ def load(text: str, *, path: str, kinds: Mapping[str, CustomKind] = _NO_KINDS) -
     Raises:
         DefinitionErrors: Everything that is wrong with it, each with its place.
     """
-    node = nodes.read(text, path=path)
+    node = reader.read(text, path=path)
     problems = Problems()
     definition = _Reader(problems, kinds).definition(node)
     problems.check()

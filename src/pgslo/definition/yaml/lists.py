@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pgslo.definition.yaml.nodes import Mapping, Node, Scalar, Sequence
-from pgslo.definition.yaml.values import Shape, describe
+from pgslo.definition.yaml.values import Measure, Shape, describe
 from pgslo.errors import DefinitionError
 
 _PAIR = 2
@@ -158,3 +158,48 @@ class MapOf:
         item = self.item.schema()
         values = {"anyOf": [item, {"type": "null"}]} if self.nullable else item
         return {"type": "object", "additionalProperties": values, "minProperties": 1}
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Numbers in brackets, which may be the same twice."""
+
+    least: int = 1
+    most: int = 1_000
+
+    def read(self, node: Node) -> tuple[float, ...]:
+        """The numbers."""
+        if not isinstance(node, Sequence) or not self.least <= len(node.items) <= self.most:
+            count = f"{self.least}" if self.least == self.most else f"{self.least} to {self.most:,}"
+            raise DefinitionError(
+                f"expected {count} numbers in brackets, not {describe(node)}", location=node.location
+            )
+        return tuple(Measure().read(item) for item in node.items)
+
+    def schema(self) -> dict[str, Any]:
+        """The same as JSON Schema."""
+        return {
+            "type": "array",
+            "items": {"type": "number"},
+            "minItems": self.least,
+            "maxItems": self.most,
+        }
+
+
+@dataclass(frozen=True)
+class Points:
+    """Pairs of a score and the value it stands for."""
+
+    def read(self, node: Node) -> tuple[tuple[float, ...], ...]:
+        """The points."""
+        if not isinstance(node, Sequence) or len(node.items) < _PAIR:
+            raise DefinitionError(
+                f"expected two points or more, not {describe(node)}",
+                hint="For example [[0, 0.02], [1, 0.97]].",
+                location=node.location,
+            )
+        return tuple(Numbers(_PAIR, _PAIR).read(item) for item in node.items)
+
+    def schema(self) -> dict[str, Any]:
+        """The same as JSON Schema."""
+        return {"type": "array", "items": Numbers(_PAIR, _PAIR).schema(), "minItems": _PAIR}

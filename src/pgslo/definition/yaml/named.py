@@ -8,7 +8,8 @@ from typing import Any
 
 from pgslo import expression
 from pgslo.definition import names
-from pgslo.definition.yaml.nodes import Node
+from pgslo.definition.yaml.lists import ListOf
+from pgslo.definition.yaml.nodes import Mapping, Node
 from pgslo.definition.yaml.values import a_scalar
 from pgslo.errors import DefinitionError
 from pgslo.expression import Expression
@@ -137,3 +138,19 @@ class SnapshotName:
     def schema(self) -> dict[str, Any]:
         """The same as JSON Schema."""
         return {"type": "string", "pattern": f"^{_SNAPSHOT}$"}
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Columns that equal each other: names that both tables have, or one table's to the other's."""
+
+    def read(self, node: Node) -> tuple[tuple[str, str], ...]:
+        """Pairs of names."""
+        if isinstance(node, Mapping) and node.entries:
+            return tuple((Name().read(key), Name().read(value)) for key, value in node.entries)
+        return tuple((name, name) for name in ListOf(Name(), single=True).read(node))
+
+    def schema(self) -> dict[str, Any]:
+        """The same as JSON Schema."""
+        mapping = {"type": "object", "additionalProperties": Name().schema(), "minProperties": 1}
+        return {"anyOf": [ListOf(Name(), single=True).schema(), mapping]}

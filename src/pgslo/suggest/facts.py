@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import decimal
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pgslo.catalog import Column, Name, Relation
+
+_IDENTIFIER = re.compile(r"(^|_)(id|key|code|no|nr|number|uuid|hash|zip|postcode|phone)$")
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,17 @@ class ColumnSeen:
     def name(self) -> str:
         """The column's name."""
         return self.column.name
+
+    @property
+    def words(self) -> str:
+        """Its name in lower case with its words apart: ``User Id``, ``userId`` and ``user_id`` are the same."""
+        apart = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", self.name).lower()
+        return re.sub(r"[^a-z0-9]+", "_", apart).strip("_")
+
+    @property
+    def is_identifier(self) -> bool:
+        """Whether its name is that of an identifier."""
+        return _IDENTIFIER.search(self.words) is not None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import textwrap
 from pgslo.definition.yaml.scalars import scalar
 from pgslo.sql import identifier
 from pgslo.suggest.facts import Facts
-from pgslo.suggest.propose import Line, Proposal
+from pgslo.suggest.proposal import Line, Proposal
 
 _WIDTH = 110
 #: A reason stands beside its rule where both fit into so many characters.

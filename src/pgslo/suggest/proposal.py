@@ -1,0 +1,40 @@
+"""A proposed definition, as frozen data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the file: its text without indentation, and its reason."""
+
+    text: str
+    reason: str
+    off: bool = False
+
+
+@dataclass(frozen=True)
+class Batching:
+    """The column that tells the batch, and the span it is cut into."""
+
+    column: str
+    every: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What the file will say.
+
+    Attributes:
+        head: Lines of the file itself.
+        columns: Rules by column, in the table's order.
+        rules: Rules about several columns.
+        remarks: What was looked at and left out.
+    """
+
+    head: tuple[Line, ...]
+    columns: dict[str, tuple[Line, ...]] = field(default_factory=dict)
+    rules: tuple[Line, ...] = ()
+    remarks: tuple[str, ...] = ()

@@ -1,0 +1,43 @@
+"""Facts about a database, as frozen data: what tables look like and what pgslo has installed."""
+
+from pgslo.catalog.database import Catalog
+from pgslo.catalog.engines import Citus, Engine, Placement
+from pgslo.catalog.generated import Forgery, Installed, Kind, identity
+from pgslo.catalog.relations import (
+    BOOLEAN,
+    NUMERIC,
+    TEMPORAL,
+    TEXT,
+    Column,
+    ForeignKey,
+    Index,
+    Name,
+    Reach,
+    Relation,
+)
+from pgslo.catalog.views import Grant, GuardedView, TableReader, ViewSchema
+
+__all__ = [
+    "BOOLEAN",
+    "NUMERIC",
+    "TEMPORAL",
+    "TEXT",
+    "Catalog",
+    "Citus",
+    "Column",
+    "Engine",
+    "ForeignKey",
+    "Forgery",
+    "Grant",
+    "GuardedView",
+    "Index",
+    "Installed",
+    "Kind",
+    "Name",
+    "Placement",
+    "Reach",
+    "Relation",
+    "TableReader",
+    "ViewSchema",
+    "identity",
+]

@@ -1,0 +1,154 @@
+"""Tables and other relations: their columns, types, keys and indexes, and what roles may do with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+#: Schema and name, as the catalogue spells them.
+Name = tuple[str, str]
+
+#: Type categories of ``pg_type.typcategory`` that rules ask for.
+NUMERIC, TEXT, TEMPORAL, BOOLEAN = "N", "S", "D", "B"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column and its type.
+
+    Attributes:
+        type: As ``format_type`` prints it, with its modifier.
+        base_type: Name of the type below any domain, without its modifier.
+        type_schema: Schema of that base type.
+        category: ``typcategory`` of that base type.
+        has_equality: Whether the base type has a default btree or hash operator class.
+        generated: ``''``, ``'s'`` (stored) or ``'v'`` (virtual).
+        plain: Whether the base type is PostgreSQL's own, so that only PostgreSQL's casts convert its values.
+        stranger: The role that owns the type, or a type that it is made of, and is neither a superuser nor the owner
+            of pgslo, nor the role that asks; ``None`` if there is none. The owner of the table may be one.
+        type_number: The oid of its type, which another type under its name does not have.
+        comment: The beginning of its comment; empty without one.
+    """
+
+    name: str
+    type: str
+    base_type: str
+    type_schema: str
+    category: str
+    has_equality: bool = True
+    has_order: bool = True
+    not_null: bool = False
+    generated: Literal["", "s", "v"] = ""
+    plain: bool = True
+    stranger: str | None = None
+    type_number: int = 0
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class Index:
+    """A valid index over plain columns, in index order.
+
+    Attributes:
+        whole: Whether it has no WHERE.
+        method: Name of its access method.
+    """
+
+    columns: tuple[str, ...]
+    unique: bool
+    whole: bool
+    method: str = "btree"
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    """A foreign key that is not pgslo's own."""
+
+    columns: tuple[str, ...]
+    table: Name
+    to: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table as the compiler sees it.
+
+    Attributes:
+        kind: ``pg_class.relkind``.
+        rows: The planner's estimate; negative when the table was never analysed.
+        before_row_triggers: Names of other people's BEFORE ROW triggers for INSERT or UPDATE.
+        partitions: Every partition below a partitioned table.
+        parents: Tables it inherits from or is a partition of.
+        children: Inheritance children that are not partitions.
+        row_security: Whether policies limit who sees which rows.
+        owner: Name of the role that owns it.
+        schema_owner: Owner of its schema, who can replace it; empty for a superuser and for the database's owner.
+        foreign_parts: Partitions and inheritance children of a role that has not the rights of the owner: their name and
+            that role.
+        foreign_tables: Partitions and inheritance children, at every level, that are foreign tables.
+        number: Its oid, which another relation under its name does not have.
+        comment: The beginning of its comment; empty without one.
+        is_hypertable: Whether TimescaleDB keeps its rows in chunks; the columns that decide which are its partition key.
+    """
+
+    schema: str
+    name: str
+    kind: str
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...] = ()
+    partition_key: tuple[str, ...] = ()
+    indexes: tuple[Index, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    before_row_triggers: tuple[str, ...] = ()
+    partitions: tuple[Name, ...] = ()
+    parents: tuple[Name, ...] = ()
+    children: tuple[Name, ...] = ()
+    is_partition: bool = False
+    row_security: bool = False
+    owner: str = ""
+    schema_owner: str = ""
+    foreign_parts: tuple[tuple[Name, str], ...] = ()
+    foreign_tables: tuple[Name, ...] = ()
+    rows: int = -1
+    number: int = 0
+    comment: str = ""
+    is_hypertable: bool = False
+
+    def column(self, name: str) -> Column | None:
+        """The column of that name, or ``None``."""
+        return next((column for column in self.columns if column.name == name), None)
+
+    def has_unique(self, columns: tuple[str, ...]) -> bool:
+        """Whether an index already keeps these columns unique over the whole table."""
+        return any(i.unique and i.whole and set(i.columns) == set(columns) for i in self.indexes)
+
+    def has_lookup(self, columns: tuple[str, ...]) -> bool:
+        """Whether an index finds rows by these columns."""
+        wanted = set(columns)
+        return any(
+            i.whole and i.method in ("btree", "hash") and set(i.columns[: len(wanted)]) == wanted
+            for i in self.indexes
+        )
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What the owner of a definition's table may do with another relation that the definition reads.
+
+    Attributes:
+        reader: Owner of the definition's table: its rules run with the rights of that role.
+        kind: ``pg_class.relkind`` of the other relation.
+        owner: Owner of the other relation.
+        is_trusted: Whether that owner is ``reader`` itself or a superuser.
+        may_read: Whether ``reader`` has SELECT on it, or on a column of it, and USAGE on its schema.
+        may_refer: Whether ``reader`` has REFERENCES on it, or on a column of it, and USAGE on its schema.
+        may_act: Whether the role that asks, or pgslo's owner, can set its role to that owner, and so give it functions.
+    """
+
+    reader: str
+    kind: str
+    owner: str
+    is_trusted: bool
+    may_read: bool
+    may_refer: bool
+    may_act: bool = True

@@ -8,44 +8,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from pgslo import naming, sql
-from pgslo.catalog import BOOLEAN, TEXT, Column, Name, Relation
+from pgslo.catalog import BOOLEAN, Name
 from pgslo.compile.artifact import Artifact, qualified
 from pgslo.compile.part import Part
 from pgslo.compile.predictions import post_processing
+from pgslo.compile.predictions.images import Images, Side
 from pgslo.compile.predictions.tables import Tables
-from pgslo.compile.snippets import literals, texts
+from pgslo.compile.snippets import literals
 from pgslo.compile.snippets.undoing import Undoing
 from pgslo.compile.table.context import TableContext
-from pgslo.compile.table.subject import ROW, Subject
 from pgslo.definition import rules
 from pgslo.definition.rules import predictions
 from pgslo.definition.rules.predictions import Columns, Labels
 from pgslo.sql import Sql
 
-_WHOLE_NUMBERS = {"smallint", "integer", "bigint"}
-_NULL = Sql("NULL")
-_FALSE = Sql("false")
-
 # One context class for each template.
-
-
-@dataclass(frozen=True)
-class _Rows:
-    side: Sql
-    sign: Sql
-    key: Sql
-    batch_name: Sql
-    batch_place: Sql
-    batch_raw: Sql
-    model: Sql
-    segment: Sql
-    score: Sql
-    decided: Sql
-    label: Sql
-    moment: Sql
-    defaulted: Sql
-    abstained: Sql
-    source: Sql
 
 
 @dataclass(frozen=True)
@@ -72,46 +49,6 @@ class _Now:
     touched: tuple[Sql, ...]
     security: Sql
     undoing: tuple[Undoing, ...]
-
-
-@dataclass(frozen=True)
-class _Joined:
-    value: Sql
-    place: Sql
-    type: Sql
-    more: Sql
-
-
-@dataclass(frozen=True)
-class _Touched:
-    table: Sql
-    columns: tuple[_Joined, ...]
-
-
-@dataclass(frozen=True)
-class _Value:
-    value: Sql
-
-
-@dataclass(frozen=True)
-class _Marked:
-    value: Sql
-    names: Sql
-
-
-@dataclass(frozen=True)
-class _Nothing:
-    pass
-
-
-@dataclass(frozen=True)
-class _Side:
-    """One of the two tables: what its triggers are called, and its rows as images."""
-
-    what: str
-    relation: Relation
-    rows: _Rows
-    on: tuple[str, ...]
 
 
 def wanted(definition: rules.Definition) -> bool:
@@ -144,8 +81,8 @@ class Compiler:
         self.function = naming.fit(definition.schema_name, definition.table_name, "pairs_now")
         self.tables = Tables(self.columns, self.labels, self.subject)
         self.classified = self.tables.classified
-        self.label_subject = self.tables.label_subject
         self.served = self._served()
+        self.images = Images(table, self.tables, self.served)
 
     def _served(self) -> post_processing.Compiler | None:
         """What makes the scores that are measured, where that is not what is stored."""
@@ -214,11 +151,11 @@ class Compiler:
                 reads_table=True,
             )
         ]
-        for side in self._sides():
+        for side in self.images.sides():
             made += self._triggers(side)
         return tuple(made)
 
-    def _triggers(self, side: _Side) -> Iterable[Artifact]:
+    def _triggers(self, side: Side) -> Iterable[Artifact]:
         own: Name = (side.relation.schema, side.relation.name)
         tables: tuple[Name, ...] = (own, *side.relation.partitions)
         # A label table may serve the predictions of several models: each has triggers of its own there.
@@ -236,7 +173,7 @@ class Compiler:
                 function=sql.identifier(naming.GENERATED_SCHEMA, function),
                 definition=sql.literal(self.definition.name),
                 guards=self.table.guards(side.relation, returns=Sql("NULL")),
-                rows=self._rows(side, source, sign),
+                rows=self.images.rows(side, source, sign),
             )
             yield self.table.function(
                 function,
@@ -277,149 +214,18 @@ class Compiler:
         return naming.fit(self.definition.schema_name, self.definition.table_name, what)
 
     def _now(self) -> Sql:
-        sides = self._sides()
+        sides = self.images.sides()
         context = _Now(
             source=self.table.source(),
             function=sql.identifier(naming.GENERATED_SCHEMA, self.function),
             whole=tuple(
-                self._rows(side, Sql(f"{qualified((side.relation.schema, side.relation.name))} AS r"), 1)
+                self.images.rows(
+                    side, Sql(f"{qualified((side.relation.schema, side.relation.name))} AS r"), 1
+                )
                 for side in sides
             ),
-            touched=tuple(self._rows(side, self._touched(side), 1) for side in sides),
+            touched=tuple(self.images.rows(side, self.images.touched(side), 1) for side in sides),
             security=Sql(" SECURITY DEFINER" if self.subject.is_of_another else ""),
             undoing=self.table.undoing,
         )
         return sql.render("pairs_now", context)
-
-    def _touched(self, side: _Side) -> Sql:
-        joined = []
-        for n, name in enumerate(side.on, start=1):
-            column = side.relation.column(name)
-            assert column is not None
-            more = Sql("" if n == len(side.on) else " AND ")
-            # Text is not converted to a type that is not PostgreSQL's own: a cast from text may be defined for it.
-            value = _of_row(name) if column.plain else texts.text(column, ROW)
-            type_ = Sql(column.base_type if column.plain else "text")
-            joined.append(_Joined(value, sql.literal(n), type_, more))
-        context = _Touched(qualified((side.relation.schema, side.relation.name)), tuple(joined))
-        return sql.render("pair_touched", context)
-
-    def _rows(self, side: _Side, source: Sql, sign: int) -> Sql:
-        values = {name: getattr(side.rows, name) for name in side.rows.__dataclass_fields__}
-        if self.served is not None and side.what == "prediction":
-            source = self.served.with_served(source)
-        return sql.render("pair_rows", _Rows(**{**values, "source": source, "sign": sql.literal(sign)}))
-
-    # Rows as images
-
-    def _sides(self) -> tuple[_Side, ...]:
-        prediction = _Side("prediction", self.subject.relation, self._prediction(), self._on(0))
-        if self.label_subject is None:
-            return (prediction,)
-        return (prediction, _Side("label", self.label_subject.relation, self._label(), self._on(1)))
-
-    def _on(self, side: int) -> tuple[str, ...]:
-        if self.labels is None:
-            return self.table.key
-        return tuple(pair[side] for pair in self.labels.on)
-
-    def _key(self, subject: Subject, on: tuple[str, ...]) -> Sql:
-        return sql.join(", ", (_text(subject.column(name, self.definition.location)) for name in on))
-
-    def _prediction(self) -> _Rows:
-        columns, subject = self.columns, self.subject
-        place = self.definition.location
-        batching = self.table.batching
-        segments = self.labels.segments if self.labels else ()
-        return _Rows(
-            side=sql.literal("prediction"),
-            sign=_NULL,
-            key=self._key(subject, self._on(0)),
-            batch_name=batching.name,
-            batch_place=batching.place,
-            batch_raw=batching.raw_row,
-            model=_text(subject.column(columns.model, columns.place("model"))) if columns.model else _NULL,
-            segment=sql.join(", ", (_text(subject.column(name, place)) for name in segments)),
-            score=_number(subject.column(columns.score, columns.place("score")), self._made(columns.score)),
-            decided=_text(
-                subject.column(columns.decided, columns.place("class")), self._made(columns.decided)
-            )
-            if columns.decided
-            else sql.render("pair_null_text", _Nothing()),
-            label=_NULL,
-            moment=self._moment(subject, columns.at),
-            defaulted=self._marked(predictions.Default),
-            abstained=self._marked(predictions.Abstain),
-            source=_NULL,
-        )
-
-    def _made(self, name: str) -> Sql:
-        """A column that steps may make, as readers get it."""
-        return Sql(f"(p.r).{sql.identifier(name)}") if self.served else _of_row(name)
-
-    def _label(self) -> _Rows:
-        assert self.labels is not None
-        assert self.label_subject is not None
-        labels, subject = self.labels, self.label_subject
-        label = subject.column(labels.label, labels.place("label"))
-        return _Rows(
-            side=sql.literal("label"),
-            sign=_NULL,
-            key=self._key(subject, self._on(1)),
-            batch_name=_NULL,
-            batch_place=_NULL,
-            batch_raw=_NULL,
-            model=_NULL,
-            segment=Sql(""),
-            score=_NULL if self.classified else _number(label, _of_row(label.name)),
-            decided=_NULL,
-            label=_text(label),
-            moment=self._moment(subject, labels.at),
-            defaulted=_NULL,
-            abstained=_NULL,
-            source=_NULL,
-        )
-
-    def _moment(self, subject: Subject, name: str | None) -> Sql:
-        if name is None:
-            return _NULL
-        column = subject.column(name, self.definition.location)
-        if column.base_type == "timestamp with time zone":
-            return _of_row(name)
-        return sql.render("pair_moment", _Value(_of_row(name)))
-
-    def _marked(self, kind: type[predictions.Step]) -> Sql:
-        processing = self.definition.post_process
-        if processing is None or (processing.apply == "on_read" and self.served is None):
-            return _FALSE
-        named = dict.fromkeys(step.name for step in processing.steps if isinstance(step, kind))
-        if not named:
-            return _FALSE
-        names = sql.join(", ", (sql.literal(name) for name in named))
-        trail = Sql("p.trail") if self.served else _of_row(processing.trail)
-        return sql.render("pair_marked", _Marked(trail, names))
-
-
-def _of_row(name: str) -> Sql:
-    return Sql(f"{ROW}.{sql.identifier(name)}")
-
-
-def _number(column: Column, value: Sql) -> Sql:
-    """A value as a float8, which overflows for no numeric."""
-    return sql.render("pair_numeric" if column.base_type == "numeric" else "pair_float", _Value(value))
-
-
-def _text(column: Column, value_of: Sql | None = None) -> Sql:
-    """A value as the same text in every session, and for every type that it may be compared with."""
-    value = _Value(value_of or _of_row(column.name))
-    if not column.plain:
-        return texts.text_of(value.value, plain=False)
-    if (
-        column.base_type in _WHOLE_NUMBERS
-        or column.category in (TEXT, BOOLEAN, "E")
-        or column.base_type == "uuid"
-    ):
-        return sql.render("pair_text", value)
-    if column.base_type == "numeric":
-        return sql.render("pair_number_text", value)
-    return sql.render("pair_iso_text", value)

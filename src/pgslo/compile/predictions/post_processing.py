@@ -14,20 +14,19 @@ from pgslo.compile import wording
 from pgslo.compile.artifact import Artifact, Statement, qualified
 from pgslo.compile.part import Part, Probe
 from pgslo.compile.predictions import last
+from pgslo.compile.predictions.columns import check_columns
 from pgslo.compile.predictions.steps import Steps
 from pgslo.compile.rows.described import row_key
 from pgslo.compile.snippets import session_settings, texts
-from pgslo.compile.table.column_types import check_casts, check_operators, check_stored
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import NEW, ROW, Subject
 from pgslo.definition.rules import Definition, predictions
 from pgslo.definition.rules.predictions import Columns, PostProcessing, Step
-from pgslo.errors import CatalogError, Location
+from pgslo.errors import Location
 from pgslo.expression.session import Settings
 from pgslo.sql import Sql
 
 _DIGEST = 8
-_FLOATING = {"real", "double precision", "numeric"}
 _VERSION = re.compile(r"'(v:[0-9a-f]{8})'")
 #: The other rows of a group, in a top-k step.
 _OTHER = Sql("o")
@@ -98,15 +97,6 @@ class _Function:
 class _Probe:
     table: Sql
     condition: Sql
-
-
-@dataclass(frozen=True)
-class _Value:
-    value: Sql
-    table: Sql
-
-
-_NAN, _LOWEST, _HIGHEST = Sql("'NaN'"), Sql("'-Infinity'"), Sql("'Infinity'")
 
 
 def version(processing: PostProcessing) -> str:
@@ -194,90 +184,7 @@ class Compiler:
         self.name = _name(definition, definition.post_process.apply)
         self.function = sql.identifier(naming.GENERATED_SCHEMA, self.name)
         self.steps = Steps(self.subject, self.columns, self.processing)
-        self._check()
-
-    # What has to be there
-
-    def _check(self) -> None:
-        score, processing = self.score, self.processing
-        if score.base_type not in _FLOATING:
-            raise CatalogError(
-                f'column "{score.name}" of type {score.type} is no score',
-                hint="real, double precision and numeric are",
-                location=self.columns.place("score"),
-            )
-        self._check_writable(score, self.columns.place("score"))
-        if self.columns.decided:
-            self._check_writable(
-                self.subject.column(self.columns.decided, self.columns.place("class")),
-                self.columns.place("class"),
-            )
-        if processing.apply == "on_write":
-            raw = self.subject.column(processing.raw, processing.place("raw"))
-            trail = self.subject.column(processing.trail, processing.place("trail"))
-            check_stored(raw, processing.place("raw"))
-            check_stored(trail, processing.place("trail"))
-            if raw.type != score.type:
-                raise CatalogError(
-                    f'column "{raw.name}" has type {raw.type}, and "{score.name}" has {score.type}',
-                    hint="what the model gave is kept as it came",
-                    location=processing.place("raw"),
-                )
-            if trail.base_type != "text[]":
-                raise CatalogError(
-                    f'column "{trail.name}" has type {trail.type}; a trail is text[]',
-                    location=processing.place("trail"),
-                )
-        else:
-            for key in ("raw", "trail"):
-                self._check_free(getattr(processing, key), processing.place(key))
-        for step in processing.steps:
-            self._check_step(step)
-
-    def _check_writable(self, column: Column, location: Location) -> None:
-        check_stored(column, location)
-        if column.generated or column.name in self.relation.partition_key:
-            raise CatalogError(f'no trigger can write column "{column.name}"', location=location)
-
-    def _check_free(self, name: str, location: Location) -> None:
-        if self.relation.column(name) is not None:
-            raise CatalogError(
-                f'column "{name}" of {self.definition.name} exists already',
-                hint="it is a column of the guarded views alone; give it another name",
-                location=location,
-            )
-
-    def _check_step(self, step: Step) -> None:
-        match step:
-            case predictions.Override() | predictions.Abstain():
-                for name in step.when.columns:
-                    column = self.subject.column(name, step.when.location)
-                    check_operators(column, step.when.location)
-                    check_casts(column, step.when.location)
-                    if column.generated:
-                        raise CatalogError(
-                            f'column "{name}" is generated after the point where steps run',
-                            location=step.when.location,
-                        )
-            case predictions.Default() if step.last:
-                self._check_lookup(step.last, step.location)
-            case predictions.TopK():
-                self._check_free(step.into, step.place("into"))
-                self._check_lookup(step.per, step.location)
-
-    def _check_lookup(self, columns: tuple[str, ...], location: Location) -> None:
-        for name in columns:
-            column = self.subject.column(name, location)
-            check_operators(column, location)
-            check_casts(column, location)
-        if not self.relation.has_lookup(columns):
-            listed = ", ".join(str(sql.identifier(column)) for column in columns)
-            raise CatalogError(
-                f"{self.definition.name} has no index that finds rows by {', '.join(columns)}",
-                detail="This step looks other rows up; without an index it would read the whole table each time.",
-                hint=f"CREATE INDEX CONCURRENTLY ON {self.table} ({listed})",
-                location=location,
-            )
+        check_columns(definition, self.subject, self.columns, self.processing)
 
     # What is made
 

@@ -15,17 +15,18 @@ from pgslo.database import connections as database
 from pgslo.definition.rules import Definition, Rule
 from pgslo.errors import PgsloError
 from pgslo.plan import drift, standing
+from pgslo.plan.findings import Facts, Finding
 from pgslo.sql import Sql
 
 
-def find_drift(conn: database.Connection) -> tuple[drift.Finding, ...]:
+def find_drift(conn: database.Connection) -> tuple[Finding, ...]:
     """What moved in the database since the last apply of each definition."""
     return examine(conn)[0]
 
 
-def examine(conn: database.Connection) -> tuple[tuple[drift.Finding, ...], tuple[standing.Standing, ...]]:
+def examine(conn: database.Connection) -> tuple[tuple[Finding, ...], tuple[standing.Standing, ...]]:
     """What moved since the last apply of each definition, and how each rule stands."""
-    found: list[drift.Finding] = []
+    found: list[Finding] = []
     standings: list[standing.Standing] = []
     now = catalog_reader.installed(conn)
     pauses = catalog_reader.paused(conn)
@@ -34,7 +35,7 @@ def examine(conn: database.Connection) -> tuple[tuple[drift.Finding, ...], tuple
     for row in database.fetch(conn, "drift"):
         name = row["definition"]
         newest = _newest_place(conn, row)
-        facts = drift.Facts(**row, is_replaced=name in replaced, newest_in_table=newest)
+        facts = Facts(**row, is_replaced=name in replaced, newest_in_table=newest)
         moved = drift.find(facts, now, pauses)
         found += moved
         standings += standing.of_table(facts, [rule for rule in rules if rule["definition"] == name], moved)

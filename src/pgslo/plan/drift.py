@@ -4,87 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
-from pgslo import naming
 from pgslo.catalog import Forgery, Installed, ViewSchema, identity
 from pgslo.compile.views import schemas as view_schemas
-
-What = Literal[
-    "quarantine full",
-    "gone", "table renamed", "table replaced", "missing", "edited", "foreign", "switched off", "not in force", "no rights", "unarmed", "detached", "column renamed", "column retyped",
-    "column gone", "type changed", "broken", "unseen rows", "other owner", "not observed", "paused", "unknown", "snapshot", "schema", "forged",
-]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that is not as the last apply left it.
-
-    Attributes:
-        what: The kind of finding, a fixed word for programs.
-        thing: What it is about: a trigger, a column, a partition.
-        said: A sentence about it.
-        to_do: What a DBA does about it.
-        is_hint: Whether it may also have an innocent reason.
-    """
-
-    definition: str
-    what: What
-    thing: str
-    said: str
-    to_do: str
-    is_hint: bool = False
-
-
-@dataclass(frozen=True)
-class Facts:
-    """A row of ``sql/catalog/drift.sql``, and the newest batch in the table where an index tells it."""
-
-    definition: str
-    writes: str
-    table_name: str | None
-    is_replaced: bool
-    applied_name: str | None
-    applied_owner: str | None
-    table_owner: str | None
-    applied_at: Any
-    applied_columns: Sequence[Mapping[str, Any]] | None
-    applied_objects: Sequence[Mapping[str, Any]] | None
-    columns: Sequence[Mapping[str, Any]] | None
-    used_columns: Sequence[str]
-    broken: Sequence[str]
-    blind_views: Sequence[Sequence[str]]
-    can_release: bool
-    keeper: str
-    quoted_name: str | None
-    faults: Sequence[Sequence[Any]]
-    asserts: bool
-    unarmed: Sequence[Sequence[str]]
-    lost_tables: Sequence[Sequence[str]]
-    applied_partitions: Sequence[Sequence[str]]
-    detached: Sequence[str]
-    other_tables: Sequence[Sequence[str]]
-    lost_columns: Sequence[Sequence[str]]
-    moved_relations: Sequence[Sequence[str]]
-    switched_off: Sequence[Sequence[str]]
-    subscribed: Sequence[str]
-    replica_roles: Sequence[str]
-    rows_written_then: int | None
-    rows_written_now: int | None
-    statistics_reset_at: Any
-    rows_recorded: int
-    rows_just_before: int
-    newest_recorded: Decimal | None
-    records_rows: bool
-    batch_by: str | None
-    batch_place: str | None
-    batch_has_index: bool
-    newest_in_table: Decimal | None
-    quarantine_bytes: int
-    quarantine_max_bytes: int
+from pgslo.plan import observation
+from pgslo.plan.findings import Facts, Finding, What
 
 
 def find(
@@ -105,7 +30,10 @@ def find(
         return (Finding(name, "gone", name, f"the table of {name} was dropped", to_do),)
     if facts.applied_objects is None:
         said = "it was applied by a version that kept no notes, so nothing can be compared"
-        return (Finding(name, "unknown", name, said, "pgslo apply", is_hint=True), *_now(facts, pauses))
+        return (
+            Finding(name, "unknown", name, said, "pgslo apply", is_hint=True),
+            *observation.find(facts, pauses),
+        )
     paused = any(pause["definition"] == name for pause in pauses)
     return (
         *_table(facts),
@@ -117,7 +45,7 @@ def find(
         *_moved(facts),
         *_columns(facts),
         *_conversions(facts),
-        *_now(facts, pauses),
+        *observation.find(facts, pauses),
     )
 
 
@@ -247,7 +175,11 @@ def _objects(facts: Facts, installed: Sequence[Installed], *, paused: bool) -> I
         if one is None:
             if then["kind"] != "not_null" or names[0] in {column["name"] for column in facts.columns or ()}:
                 yield Finding(
-                    facts.definition, "missing", thing, "it was dropped", _again(facts, names[0], again)
+                    facts.definition,
+                    "missing",
+                    thing,
+                    "it was dropped",
+                    observation.to_restore(facts, names[0], again),
                 )
         elif one.fingerprint != then["fingerprint"]:
             yield Finding(facts.definition, "foreign", thing, "somebody else's took its place", again)
@@ -267,13 +199,6 @@ def _native(facts: Facts, installed: Sequence[Installed]) -> Iterator[Finding]:
     for rule, said, to_do, made in facts.faults:
         if made is None or (made["kind"], tuple(made["names"])) in there:
             yield Finding(facts.definition, "not in force", f"rule {rule}", said, to_do)
-
-
-def _again(facts: Facts, trigger: str, to_do: str) -> str:
-    """What to do about a trigger; what came in past one of an assertion, the next writes do not bring to light."""
-    if trigger.startswith((f"pgslo_{naming.ASSERT_ORDER}_", f"pgslo_{naming.SETTLE_ORDER}_")):
-        return f"{to_do}; then pgslo.audit('{facts.definition}') finds what came in meanwhile"
-    return to_do
 
 
 def _lost(facts: Facts) -> list[list[str]]:
@@ -380,111 +305,3 @@ def _conversions(facts: Facts) -> Iterator[Finding]:
                 "pgslo plan says whether its rules still fit; ask that role what it is for",
                 is_hint=not any(one.startswith("type ") for one in new),
             )
-
-
-def _now(facts: Facts, pauses: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
-    name = facts.definition
-    for pause in pauses:
-        if pause["definition"] == name:
-            thing = f"rule {pause['rule']}" if pause["rule"] else "every rule"
-            yield Finding(name, "paused", thing, f"paused by {pause['paused_by']}", f"pgslo resume {name}")
-    for table, trigger in facts.switched_off:
-        said = (
-            "it is switched off, or fires in replica sessions alone; rows written meanwhile were not judged"
-        )
-        to_do = _again(facts, trigger, "pgslo apply switches it on again")
-        yield Finding(name, "switched off", f"trigger {trigger} ON {table}", said, to_do)
-    for table, trigger in facts.unarmed:
-        said = "rows written straight to this partition are not judged by it"
-        yield Finding(
-            name, "unarmed", f"trigger {trigger} ON {table}", said, "pgslo apply arms new partitions"
-        )
-    for table in facts.detached:
-        said = "it is no partition any more, and what is written to it is still judged and counted"
-        yield Finding(
-            name, "detached", f"table {table}", said, "pgslo apply takes the triggers off", is_hint=True
-        )
-    for broken in facts.broken:
-        rule, _, error = broken.partition(": ")
-        to_do = "pgslo plan says what no longer fits; writes live meanwhile"
-        yield Finding(name, "broken", f"rule {rule}", f"it can no longer be judged: {error}", to_do)
-    if facts.quarantine_bytes >= 0.8 * facts.quarantine_max_bytes:
-        share = facts.quarantine_bytes / facts.quarantine_max_bytes
-        said = f"{share * 100:.0f} % of its bound is used; once it is full, rows that would be quarantined are rejected"
-        to_do = "release or drop rows, or raise quarantine: {max_bytes: …}"
-        yield Finding(name, "quarantine full", f"table {facts.table_name}", said, to_do, is_hint=share < 1)
-    fires_always = _fires_always(facts)
-    for table in facts.subscribed:
-        if fires_always and facts.writes == "stream" and not facts.records_rows:
-            continue
-        said = f"{table} is written by a subscription, whose rows no trigger of pgslo sees"
-        to_do = "declare fires: always and writes: stream, or evaluate the rules at the publisher; constraints hold here as well"
-        if fires_always:
-            said = f"{table} is written by a subscription, which fires no statement trigger: only row triggers see its rows"
-            to_do = "declare writes: stream, with rules about single rows alone"
-        yield Finding(name, "not observed", f"table {table}", said, to_do)
-    for who in () if fires_always else facts.replica_roles:
-        said = f"session_replication_role is replica for {who}: what they write, no trigger sees"
-        yield Finding(name, "not observed", who, said, "ALTER … RESET session_replication_role")
-    yield from _unseen(facts)
-
-
-def unseen(facts: Facts) -> int | None:
-    """Rows written since the last apply that no trigger recorded, rows rolled back among them; ``None``: unknown."""
-    then, now = facts.rows_written_then, facts.rows_written_now
-    if not facts.records_rows or then is None or now is None or now < then:
-        return None
-    if facts.statistics_reset_at is not None:
-        return None
-    rows = now - then - facts.rows_recorded
-    # A session reports what it wrote up to ten seconds late.
-    return rows if rows > facts.rows_just_before else 0
-
-
-def _fires_always(facts: Facts) -> bool:
-    """Whether the last apply made each trigger that observes rows fire in replica sessions as well."""
-    observing = f"pgslo_{naming.MEASURE_ORDER}_"
-    triggers = [
-        one
-        for one in facts.applied_objects or ()
-        if one["kind"] == "trigger" and ".".join(one["relation"]) == facts.applied_name
-    ]
-    return any(one.get("fires_always") for one in triggers) and all(
-        one.get("fires_always") for one in triggers if one["names"][0].startswith(observing)
-    )
-
-
-def _unseen(facts: Facts) -> Iterator[Finding]:
-    """Compare what the table has with what was written down: the counters as a hint, the newest batch for sure."""
-    then, now = facts.rows_written_then, facts.rows_written_now
-    if not facts.records_rows or then is None or now is None:
-        return
-    newer = facts.newest_in_table is not None and (
-        facts.newest_recorded is None or facts.newest_in_table > facts.newest_recorded
-    )
-    surplus = now - then - facts.rows_recorded
-    since = f"{facts.applied_at:%Y-%m-%d %H:%M} UTC"
-    counted = f"{now - then:,} rows were written since {since}, {facts.rows_recorded:,} of them recorded"
-    innocent, to_do = (
-        "what was rolled back counts as written too",
-        "if much was not rolled back: look for a replica role, disabled triggers, a new partition",
-    )
-    is_unknown = facts.statistics_reset_at is not None or now < then
-    if is_unknown:
-        begun = facts.statistics_reset_at
-        counted = f"how many rows were written since {since} cannot be told"
-        innocent, to_do = (
-            f"the server counts only since {begun:%Y-%m-%d %H:%M} UTC"
-            if begun
-            else "partitions with rows left, or statistics were reset",
-            "pgslo learn --from-table counts the batches that are in the table",
-        )
-    elif surplus <= 0:
-        return
-    if newer:
-        said = f"{counted}, and the table's newest batch is not among the recorded ones"
-        to_do = "find who wrote it (replica role, disabled triggers, a new partition), mend that, and load the batch again"
-        yield Finding(facts.definition, "unseen rows", f"table {facts.table_name}", said, to_do)
-    elif is_unknown or surplus > facts.rows_just_before:
-        said = f"{counted}; {innocent}"
-        yield Finding(facts.definition, "unseen rows", f"table {facts.table_name}", said, to_do, is_hint=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pgslo import naming
-from pgslo.plan.drift import Facts, Finding, unseen
+from pgslo.plan.findings import Facts, Finding
+from pgslo.plan.observation import unseen
 
 InForce = Literal["yes", "no", "unknown"]
 

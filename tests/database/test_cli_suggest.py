@@ -12,7 +12,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from pgslo.cli import main
-from pgslo.database import inspection
+from pgslo.database.inspection import columns
 
 TABLES = """
 CREATE SCHEMA shop;
@@ -240,10 +240,8 @@ def test_a_rule_that_does_not_fit_is_left_out(
 ):
     """Also where the error is at the column, and not at the rule."""
     connection.execute(WORDS)
-    kind = inspection._kind
-    monkeypatch.setattr(
-        inspection, "_kind", lambda column: "text" if column.name == "country" else kind(column)
-    )
+    kind = columns._kind
+    monkeypatch.setattr(columns, "_kind", lambda column: "text" if column.name == "country" else kind(column))
     text, found = suggested(run, "shop.words")
     assert "accepted_values" in str(found["columns"]["status"])
     assert [list(rule) for rule in found["columns"]["country"]] == [["completeness"]]

@@ -14,7 +14,7 @@ import pytest
 from nightly import NIGHTLY
 
 from pgslo import database, embedded, naming
-from pgslo.database import installation, planning, runtime
+from pgslo.database import installation, installers, planning, runtime
 from pgslo.definition import load
 from pgslo.errors import RuntimeMismatch
 
@@ -96,7 +96,7 @@ def test_a_failing_script_leaves_nothing(
 @pytest.mark.slow
 def test_of_eight_installers_at_once_one_installs(empty_dsn: str) -> None:
     def install(_: int) -> bool:
-        with database.connect(empty_dsn) as conn, installation.installing(conn):
+        with database.connect(empty_dsn) as conn, installers.installing(conn):
             return runtime.install(conn)
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
@@ -202,7 +202,7 @@ def test_every_definer_function_pins_its_path_and_few_are_public(connection: psy
 
 def test_the_lock_of_installers_is_given_back(dsn: str) -> None:
     with database.connect(dsn) as conn:
-        with pytest.raises(ZeroDivisionError), installation.installing(conn):
+        with pytest.raises(ZeroDivisionError), installers.installing(conn):
             raise ZeroDivisionError
         held = conn.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()
     assert held == (0,)

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -16,6 +16,7 @@ from pgslo.compile import Statement
 from pgslo.database import runtime
 from pgslo.database.catalog_reader import definitions_installed, runtime_dependants
 from pgslo.database.connections import Connection, by_own_names, errors, fetch, query
+from pgslo.database.installers import installing
 from pgslo.errors import DatabaseError, PgsloError, PlanOutdated
 from pgslo.plan import Plan, Step, order_statements
 from pgslo.sql import Sql
@@ -30,11 +31,8 @@ _LEAST_LOCK_TIMEOUT = 5
 LOCK_PATIENCE = 300.0
 #: How many tables an error names.
 _MOST_NAMED = 5
-#: The same for the advisory lock of the first installation, which every role can hold.
-FIRST_PATIENCE = 30.0
 #: Longest that a statement under strong locks may take, in milliseconds: none of them reads a table.
 STATEMENT_TIMEOUT = 60_000
-
 
 #: NOT NULL, foreign key, unique, CHECK and exclusion violations.
 _BY_ROWS = frozenset({"23502", "23503", "23505", "23514", "23P01"})
@@ -298,86 +296,6 @@ def _never_free(conn: Connection, tables: list[str]) -> DatabaseError:
         hint="try again when they have ended; waiting in line for them would make everybody else wait as well",
         sqlstate="55P03",
     )
-
-
-@contextlib.contextmanager
-def installing(conn: Connection, *, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """One installer at a time; the lock is taken before any transaction, so that what it sees is what was left.
-
-    Args:
-        conn: An autocommit connection.
-        on_wait: Told once when another installer is at work.
-
-    Raises:
-        DatabaseError: A pooler stands between.
-    """
-    check_direct(conn)
-    # Asking again and again instead of waiting in the server: who waits there holds a snapshot, for which the
-    # other's CREATE INDEX CONCURRENTLY waits in turn; one of the two would be cancelled as a deadlock.
-    tries = 0
-    since = time.monotonic()
-    while (other := _other_installer(conn)) is not None:
-        holder, patience = other
-        if tries == 0:
-            on_wait()
-        if time.monotonic() > since + patience:
-            raise DatabaseError(
-                f"another installer was at work for {patience:g} seconds",
-                detail=f"The lock of installers is held by {holder}.",
-                hint="try again when that session has ended; if it is no installer, end it: SELECT pg_terminate_backend(<process>)",
-                sqlstate="55P03",
-            )
-        tries += 1
-        time.sleep(min(0.05 * 2**tries, 1.0))
-    try:
-        yield
-    finally:
-        with contextlib.suppress(psycopg.Error):
-            conn.execute(query("free_install_lock"), {"key": naming.INSTALL_LOCK})
-        with contextlib.suppress(psycopg.Error):
-            if _has_turns(conn):
-                conn.execute(query("free_turn"))
-
-
-def check_direct(conn: Connection) -> None:
-    """Refuse a connection through a pooler, whose server sessions hold locks for whoever comes next.
-
-    A pooler tells its clients a process number of its own making when they connect.
-
-    Raises:
-        DatabaseError: A pooler stands between.
-    """
-    with errors():
-        behind = conn.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
-    if behind != (conn.info.backend_pid,):
-        raise DatabaseError(
-            "this connection goes through a pooler",
-            detail="What has to be held from statement to statement, such as the lock of installers, is lost or left behind there.",
-            hint="connect to the server itself",
-        )
-
-
-def _has_turns(conn: Connection) -> bool:
-    row = conn.execute(query("install_turn")).fetchone()
-    return row is not None and bool(row[0])
-
-
-def _other_installer(conn: Connection) -> tuple[str, float] | None:
-    """Take the turn of installers; the session that has it, in words, and how long it is waited for, if another one does."""
-    with errors():
-        if _has_turns(conn):
-            row = conn.execute(query("hold_turn")).fetchone()
-            return (row[0], LOCK_PATIENCE) if row and row[0] is not None else None
-        # Every role can hold this key. That delays the first installation, which names the session then and ends.
-        taken = conn.execute("SELECT pg_catalog.pg_try_advisory_lock(%s)", (naming.INSTALL_LOCK,)).fetchone()
-        if taken and taken[0]:
-            if not _has_turns(conn):
-                return None
-            # Another one installed it meanwhile, and may not have ended.
-            conn.execute("SELECT pg_catalog.pg_advisory_unlock(%s)", (naming.INSTALL_LOCK,))
-            return "another session", LOCK_PATIENCE
-        held = conn.execute(query("install_lock"), {"key": naming.INSTALL_LOCK}).fetchone()
-    return held[0] if held else "another session", min(FIRST_PATIENCE, LOCK_PATIENCE)
 
 
 def drop_runtime(conn: Connection) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from pgslo import sql
-from pgslo.database import catalog_reader, installation, planning, probing, runtime
+from pgslo.database import catalog_reader, installers, planning, probing, runtime
 from pgslo.database import connections as database
 from pgslo.definition.rules import Definition, Rule
 from pgslo.errors import PgsloError
@@ -136,7 +136,7 @@ def trying(conn: database.Connection, definition: Definition) -> Iterator[None]:
     Raises:
         DefinitionErrors: The definition does not fit the database.
     """
-    with installation.installing(conn), database.errors(), conn.transaction(force_rollback=True):
+    with installers.installing(conn), database.errors(), conn.transaction(force_rollback=True):
         runtime.install(conn)
         # Installing the runtime resets it.
         conn.execute("SET LOCAL search_path = pg_catalog, pg_temp")

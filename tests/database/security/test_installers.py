@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from pgslo import definition, naming
 from pgslo.cli import main
 from pgslo.cli.operating import ticking
-from pgslo.database import installation, planning
+from pgslo.database import installation, installers, planning
 from pgslo.errors import DatabaseError
 
 TABLE = "CREATE TABLE features.ex (id int PRIMARY KEY, day date, a int); GRANT ALL ON features.ex TO $writer"
@@ -61,7 +61,7 @@ def test_a_stranger_who_holds_the_key_of_the_first_installation_stops_no_later_o
 def test_the_first_installation_is_delayed_for_a_short_time_and_names_the_holder(
     empty_connection: Any, empty_dsn: str, role: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(installation, "FIRST_PATIENCE", 0.3)
+    monkeypatch.setattr(installers, "FIRST_PATIENCE", 0.3)
     empty_connection.execute(
         "CREATE SCHEMA features; CREATE TABLE features.ex (id int PRIMARY KEY, day date)"
     )
@@ -83,23 +83,23 @@ def test_the_first_installation_is_delayed_for_a_short_time_and_names_the_holder
 
 
 def test_one_installer_at_a_time(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installation, "LOCK_PATIENCE", 0.3)
+    monkeypatch.setattr(installers, "PATIENCE", 0.3)
     first, second = world.session("installer"), world.session("installer")
-    with installation.installing(first):
+    with installers.installing(first):
         with (
             pytest.raises(DatabaseError, match="another installer was at work") as refused,
-            installation.installing(second),
+            installers.installing(second),
         ):
             pass
         assert f"process {first.info.backend_pid}" in (refused.value.detail or "")
-    with installation.installing(second):
+    with installers.installing(second):
         pass
     # One that ended in the middle holds nothing.
     dying = world.session("installer")
-    with installation.installing(dying):
+    with installers.installing(dying):
         dying.close()
         time.sleep(0.2)
-        with installation.installing(second):
+        with installers.installing(second):
             pass
 
 

@@ -17,7 +17,7 @@ from pgslo.cli import output
 from pgslo.cli.operating import runs, ticking
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.cli.tables import rights_on
-from pgslo.database import Connection, installation
+from pgslo.database import Connection, installers
 from pgslo.errors import DatabaseError, NotifyError, PgsloError
 from pgslo.notify import Delivery, Incident, Route
 
@@ -180,7 +180,7 @@ def _check_rights(conn: Connection) -> None:
         PgsloError: The runtime is not there, or this role may not do it.
     """
     rights = rights_on(conn)
-    installation.check_direct(conn)
+    installers.check_direct(conn)
     if not rights["may_deliver"]:
         raise PgsloError(
             f"role {rights['role']} may not deliver messages",

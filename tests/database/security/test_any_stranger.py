@@ -7,22 +7,21 @@ Seeded random cases; PGSLO_FUZZ_CASES asks for more of them, PGSLO_FUZZ_SEED for
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import hostile
 import psycopg
 import pytest
 import rights
+from attacks import Attack, Observed
 from click.testing import CliRunner
 from nightly import NIGHTLY
 
-from pgslo import database
 from pgslo.cli import main
 from pgslo.errors import DefinitionErrors, PgsloError
 
@@ -48,141 +47,17 @@ def test_a_stranger_gains_nothing(world: Any, block: int, monkeypatch: pytest.Mo
     assert attack.guarded > 0
 
 
-class Attack:
-    """The sessions of all parts in one database, and what was found there."""
-
-    def __init__(self, world: Any, source: random.Random, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.world = world
-        self.random = source
-        self.stranger = hostile.Stranger(source)
-        self.failures: list[str] = []
-        self.guarded = 0
-        world.admin.execute("SET search_path = pg_catalog")
-        world.admin.execute(
-            world.sql(
-                """
-                GRANT CREATE ON SCHEMA public TO PUBLIC;
-                GRANT $mallory TO $installer;
-                GRANT USAGE ON SCHEMA features TO $trainer;
-                GRANT USAGE ON SCHEMA evil TO PUBLIC;
-                """
-            ).encode()
-        )
-        # What waits for a lock of hers ends with an error.
-        self.sessions = {part: world.session(part, statement_timeout="20s") for part in world.names}
-        self.locker = world.session("mallory")
-        self.processes = {session.info.backend_pid: part for part, session in self.sessions.items()}
-        # With its last definition the runtime would go, and all grants with it.
-        self.sessions["installer"].execute("CREATE TABLE features.anchor (id int PRIMARY KEY)")
-        rights.apply(self.sessions["installer"], "table: features.anchor\nbatch: statement\n")
-        for text in self.stranger.traps():
-            self.attempt("mallory", text)
-        monkeypatch.setattr(database, "connect", self.connect)
-
-    def attempt(self, part: str, text: str) -> psycopg.Error | None:
-        """Run a statement as a role; return the error."""
-        try:
-            self.sessions[part].execute(self.world.sql(text).encode(), prepare=False)
-        except psycopg.Error as error:
-            return error
-        return None
-
-    @contextlib.contextmanager
-    def connect(self, dsn: str | None) -> Iterator[psycopg.Connection[Any]]:
-        """Take the place of database.connect(): the installer's session, which keeps its traces."""
-        del dsn
-        with database.errors():
-            yield self.sessions["installer"]
-
-    def traces(self) -> set[tuple[int, str, str]]:
-        """Return what ran since the last call: number of the function, role, part whose session it was."""
-        found = {
-            (label, role, self.processes.get(pid, "?"))
-            for label, role, pid in hostile.traces(self.world.admin)
-        }
-        for part in {part for _, _, part in found} - {"?"}:
-            self.sessions[part].execute("SELECT pg_catalog.pg_advisory_unlock_all()")
-        return found
-
-
-class Case:
+class Case(Observed):
     """One table with columns of her types, its definition, and all that is done with it."""
 
     def __init__(self, attack: Attack, name: str) -> None:
-        self.attack = attack
-        self.random = attack.random
-        self.stranger = attack.stranger
-        self.script: list[str] = []
-        self.is_hers = self.random.random() < 0.3
+        self.is_hers = attack.random.random() < 0.3
+        super().__init__(attack, f"{'evil' if self.is_hers else 'features'}.{name}")
         self.owner = "mallory" if self.is_hers else "installer"
-        self.table = f"{'evil' if self.is_hers else 'features'}.{name}"
-        self.twin = f"{self.table}_twin"
         self.columns: list[hostile.Column] = []
         self.rules: dict[str, list[Any]] = {}
         self.next = 0
         self.is_changed = False
-        #: What PostgreSQL runs of hers in statements on the twin.
-        self.usual: set[tuple[int, str, str]] = set()
-
-    # What is run, and what must not come of it
-
-    def fail(self, what: str, *, by: Iterable[str] | None = None) -> None:
-        """Keep what is needed to see it again: of her functions, those that ran; without ``by``, all of them."""
-        lines = [
-            line
-            for line in self.script
-            if by is None
-            or "/* mallory */" not in line
-            or " TYPE " in line
-            or any(re.search(rf"{re.escape(name)}\b", line) for name in by)
-        ]
-        script = "\n".join(lines)
-        self.attack.failures.append(f"-- {what}\n{script}")
-
-    def note(self, part: str, text: str) -> None:
-        self.script.append(f"/* {part} */ {text};")
-
-    def attempt(self, part: str, text: str) -> psycopg.Error | None:
-        error = self.attack.attempt(part, text)
-        if isinstance(error, psycopg.errors.QueryCanceled):
-            self.fail(f"{text}: {error}")
-        self.note(part, text if error is None else f"{text} -- {str(error).splitlines()[0]}")
-        return error
-
-    def check(
-        self,
-        what: str,
-        *,
-        twin: Callable[[], object] | None = None,
-        allowed: Iterable[tuple[int, str, str]] = (),
-    ) -> None:
-        """See that nothing of hers ran as another role, but for what it runs on a table without pgslo."""
-        found = self._foreign() - set(allowed)
-        if found and twin is not None:
-            twin()
-            found -= self._foreign()
-        if found:
-            ran = ", ".join(
-                sorted(
-                    f"{self.stranger.labels[label]} as {role} in a session of {part}"
-                    for label, role, part in found
-                )
-            )
-            self.fail(f"{what}: ran {ran}", by={self.stranger.names[label] for label, _, _ in found})
-
-    def _foreign(self) -> set[tuple[int, str, str]]:
-        mallory = self.attack.world.names["mallory"]
-        return {one for one in self.attack.traces() if one[1] != mallory and one[0] in self.stranger.labels}
-
-    def write(self, text: str, *, part: str = "writer") -> psycopg.Error | None:
-        """Run a statement with ``$table`` in it; what it ran of hers has to be what the twin runs."""
-        expected = self.attack.attempt(part, text.replace("$table", self.twin))
-        self.usual |= self._foreign()
-        error = self.attempt(part, text.replace("$table", self.table))
-        self.check(text, allowed=self.usual)
-        if expected is None and error is not None and not str(error.sqlstate).startswith("23"):
-            self.fail(f"{text}: {error.sqlstate} {error}, and not without pgslo")
-        return error
 
     def run(self) -> None:
         self.prepare()

@@ -962,27 +962,26 @@ DECLARE
     mode text;
 BEGIN
     -- The way of nearly every read: nothing is wrong with the table as a whole, and the plan knows what is missed. Nearly all of
-    -- a question's cost is starting its plan, so this is as small as can be.
+    -- a question's cost is starting its plan, so this is one, and as small as can be.
     PERFORM FROM pgslo_catalog.missed_batch m
     WHERE m.definition = guard.definition AND m.ended_at IS NULL
       AND (guard.within IS NULL OR pgslo_catalog.is_within(m.place, guard.within))
-      AND (pgslo_catalog.missed_name(m) NOT IN (SELECT k.name FROM unnest(guard.planned) AS k (name))
+      AND (m.concern NOT IN (SELECT k.name FROM unnest(guard.planned) AS k (name))
            -- Nobody reads a row of a batch that has none.
            OR m.about && guard.columns AND NOT EXISTS (
                SELECT FROM pgslo_catalog.batch b WHERE b.definition_id = m.definition_id AND b.name = m.batch AND b.rows > 0))
     UNION ALL SELECT FROM pgslo_catalog.incident i WHERE i.over_at IS NULL AND i.definition = guard.definition AND NOT i.is_of_batches
-    UNION ALL SELECT FROM pgslo_catalog.rule_break;
-    IF NOT FOUND THEN
-        PERFORM FROM pgslo_catalog.definition d
+    UNION ALL SELECT FROM pgslo_catalog.rule_break
+    UNION ALL SELECT WHERE NOT EXISTS (
+        SELECT FROM pgslo_catalog.definition d
         WHERE d.name = guard.definition AND d.schema_wanted IS NULL
           AND (d.max_age IS NULL OR pgslo_catalog.newest_data(d) BETWEEN clock_timestamp() - d.max_age AND clock_timestamp())
-          -- A role that may not know of the table calls this as well, with names and times that it guesses.
-          AND (guard.planned = '{}' AND guard.within IS NULL
+          -- A role that may not know of the table calls this as well, with times that it guesses.
+          AND (guard.within IS NULL
                OR NOT EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.definition = guard.definition AND m.ended_at IS NULL)
-               OR pgslo_catalog.may_know(guard.definition, pgslo_catalog.caller()));
-        IF FOUND THEN
-            RETURN true;
-        END IF;
+               OR pgslo_catalog.may_know(guard.definition, pgslo_catalog.caller())));
+    IF NOT FOUND THEN
+        RETURN true;
     END IF;
     mode := pgslo_catalog.read_mode(guard.on_read);
     IF mode = 'silent' THEN
@@ -2763,6 +2762,7 @@ CREATE TABLE pgslo_catalog.missed_batch (
     seen_snapshot pg_snapshot,
     ended_xid xid8,
     is_of_former_key boolean DEFAULT false NOT NULL,
+    concern text DEFAULT (gen_random_uuid())::text NOT NULL,
     CONSTRAINT missed_batch_end_is_known CHECK ((ended_as = ANY (ARRAY['corrected'::text, 'removed'::text, 'accepted'::text, 'false_alarm'::text, 'retired'::text]))),
     CONSTRAINT missed_batch_ends_as_something CHECK (((ended_at IS NULL) = (ended_as IS NULL))),
     CONSTRAINT reason_is_at_most_4000_characters CHECK ((length(reason) <= 4000))
@@ -2787,6 +2787,8 @@ COMMENT ON COLUMN pgslo_catalog.missed_batch.seen_snapshot IS 'What the steward 
 COMMENT ON COLUMN pgslo_catalog.missed_batch.ended_xid IS 'The transaction that accepted it.';
 
 COMMENT ON COLUMN pgslo_catalog.missed_batch.is_of_former_key IS 'Whether it is a batch of a former key of the definition: any row may be of it.';
+
+COMMENT ON COLUMN pgslo_catalog.missed_batch.concern IS 'What plans know it by: another value whenever readers are told something else. At random, so that nobody guesses it.';
 
 CREATE FUNCTION pgslo_catalog.ask_table(definition pgslo_catalog.definition, missed pgslo_catalog.missed_batch, claim text, OUT ended_as text, OUT seen pg_snapshot) RETURNS record
     LANGUAGE plpgsql
@@ -3672,7 +3674,7 @@ BEGIN
     PERFORM pgslo_catalog.join_missed(target.definition_id);
     -- A batch of the new key may have the same name.
     UPDATE pgslo_catalog.missed_batch m
-    SET is_of_former_key = true, batch = concat(left(m.batch, 160), ' (former key)'), looked_at = NULL, planned_at = NULL,
+    SET is_of_former_key = true, concern = DEFAULT, batch = concat(left(m.batch, 160), ' (former key)'), looked_at = NULL, planned_at = NULL,
         place = CASE WHEN change_key.was_number THEN '-Infinity' ELSE m.place END
     WHERE m.definition_id = target.definition_id AND NOT m.is_of_former_key;
     -- Pairs are counted anew.
@@ -4510,7 +4512,7 @@ BEGIN
     END IF;
     reach := pgslo_catalog.reach(concern.definition, concern.within);
     RETURN QUERY
-    SELECT pgslo_catalog.missed_name(m), CASE WHEN m.is_of_former_key THEN 'unknown' ELSE m.batch END
+    SELECT m.concern, CASE WHEN m.is_of_former_key THEN 'unknown' ELSE m.batch END
     FROM pgslo_catalog.missed_batch m
     WHERE m.definition = concern.definition AND m.ended_at IS NULL AND (concern.columns IS NULL OR m.about && concern.columns)
       AND (reach IS NULL OR pgslo_catalog.is_within(m.place, reach))
@@ -8939,19 +8941,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.metric(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision, OUT pairs bigint) IS 'A metric of the pairs of some cells together, and its interval; NULL where there are none.';
 
-CREATE FUNCTION pgslo_catalog.missed_name(missed pgslo_catalog.missed_batch) RETURNS text
-    LANGUAGE plpgsql STABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    -- A rule may come to be about another column, and batches may get another key: an older plan knows nothing of that.
-    RETURN concat('missed ', (missed_name.missed).missed_id, ' ', (missed_name.missed).about,
-                  CASE WHEN (missed_name.missed).is_of_former_key THEN ' former key' END);
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.missed_name(missed pgslo_catalog.missed_batch) IS 'The name of a missed batch among the concerns that a plan knows.';
-
 CREATE FUNCTION pgslo_catalog.missed_said(rule pgslo_catalog.rule, batch text) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9155,7 +9144,7 @@ DECLARE
             SELECT m.missed_id FROM pgslo_catalog.missed_batch m
             WHERE m.definition_id = name_missed.definition_id AND m.ended_at IS NULL) END;
 BEGIN
-    UPDATE pgslo_catalog.missed_batch m SET definition = n.definition, about = n.about
+    UPDATE pgslo_catalog.missed_batch m SET definition = n.definition, about = n.about, concern = DEFAULT
     FROM (
         SELECT u.missed_id, d.name AS definition, CASE WHEN r.columns = '{}' THEN ARRAY['*'] ELSE r.columns END AS about
         FROM pgslo_catalog.missed_batch u
@@ -9543,7 +9532,7 @@ BEGIN
             SELECT DISTINCT format('%s: batch %s misses rule "%s"', CASE WHEN m.about = '{*}' THEN 'the table' ELSE 'column ' || array_to_string(m.about, ', ') END, m.batch, r.name)
             FROM pgslo_catalog.missed_batch m JOIN pgslo_catalog.rule r USING (rule_id)
             WHERE m.definition = news_said.definition AND m.ended_at IS NULL
-              AND pgslo_catalog.missed_name(m) NOT IN (SELECT k.name FROM unnest(news_said.planned) AS k (name))
+              AND m.concern NOT IN (SELECT k.name FROM unnest(news_said.planned) AS k (name))
             LIMIT 5
         ) AS n (said));
 END
@@ -16798,8 +16787,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definitio
 REVOKE ALL ON FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.measured[], rules integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.missed_name(missed pgslo_catalog.missed_batch) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.missed_said(rule pgslo_catalog.rule, batch text) FROM PUBLIC;
 

@@ -12,7 +12,7 @@ BEGIN
     PERFORM pgslo_catalog.join_missed(target.definition_id);
     -- A batch of the new key may have the same name.
     UPDATE pgslo_catalog.missed_batch m
-    SET is_of_former_key = true, batch = concat(left(m.batch, 160), ' (former key)'), looked_at = NULL, planned_at = NULL,
+    SET is_of_former_key = true, concern = DEFAULT, batch = concat(left(m.batch, 160), ' (former key)'), looked_at = NULL, planned_at = NULL,
         place = CASE WHEN change_key.was_number THEN '-Infinity' ELSE m.place END
     WHERE m.definition_id = target.definition_id AND NOT m.is_of_former_key;
     -- Pairs are counted anew.

@@ -9,27 +9,26 @@ DECLARE
     mode text;
 BEGIN
     -- The way of nearly every read: nothing is wrong with the table as a whole, and the plan knows what is missed. Nearly all of
-    -- a question's cost is starting its plan, so this is as small as can be.
+    -- a question's cost is starting its plan, so this is one, and as small as can be.
     PERFORM FROM pgslo_catalog.missed_batch m
     WHERE m.definition = guard.definition AND m.ended_at IS NULL
       AND (guard.within IS NULL OR pgslo_catalog.is_within(m.place, guard.within))
-      AND (pgslo_catalog.missed_name(m) NOT IN (SELECT k.name FROM unnest(guard.planned) AS k (name))
+      AND (m.concern NOT IN (SELECT k.name FROM unnest(guard.planned) AS k (name))
            -- Nobody reads a row of a batch that has none.
            OR m.about && guard.columns AND NOT EXISTS (
                SELECT FROM pgslo_catalog.batch b WHERE b.definition_id = m.definition_id AND b.name = m.batch AND b.rows > 0))
     UNION ALL SELECT FROM pgslo_catalog.incident i WHERE i.over_at IS NULL AND i.definition = guard.definition AND NOT i.is_of_batches
-    UNION ALL SELECT FROM pgslo_catalog.rule_break;
-    IF NOT FOUND THEN
-        PERFORM FROM pgslo_catalog.definition d
+    UNION ALL SELECT FROM pgslo_catalog.rule_break
+    UNION ALL SELECT WHERE NOT EXISTS (
+        SELECT FROM pgslo_catalog.definition d
         WHERE d.name = guard.definition AND d.schema_wanted IS NULL
           AND (d.max_age IS NULL OR pgslo_catalog.newest_data(d) BETWEEN clock_timestamp() - d.max_age AND clock_timestamp())
-          -- A role that may not know of the table calls this as well, with names and times that it guesses.
-          AND (guard.planned = '{}' AND guard.within IS NULL
+          -- A role that may not know of the table calls this as well, with times that it guesses.
+          AND (guard.within IS NULL
                OR NOT EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.definition = guard.definition AND m.ended_at IS NULL)
-               OR pgslo_catalog.may_know(guard.definition, pgslo_catalog.caller()));
-        IF FOUND THEN
-            RETURN true;
-        END IF;
+               OR pgslo_catalog.may_know(guard.definition, pgslo_catalog.caller())));
+    IF NOT FOUND THEN
+        RETURN true;
     END IF;
     mode := pgslo_catalog.read_mode(guard.on_read);
     IF mode = 'silent' THEN
@@ -65,7 +64,7 @@ BEGIN
             SELECT DISTINCT format('%s: batch %s misses rule "%s"', CASE WHEN m.about = '{*}' THEN 'the table' ELSE 'column ' || array_to_string(m.about, ', ') END, m.batch, r.name)
             FROM pgslo_catalog.missed_batch m JOIN pgslo_catalog.rule r USING (rule_id)
             WHERE m.definition = news_said.definition AND m.ended_at IS NULL
-              AND pgslo_catalog.missed_name(m) NOT IN (SELECT k.name FROM unnest(news_said.planned) AS k (name))
+              AND m.concern NOT IN (SELECT k.name FROM unnest(news_said.planned) AS k (name))
             LIMIT 5
         ) AS n (said));
 END

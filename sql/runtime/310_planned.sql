@@ -11,18 +11,6 @@
 -- pgslo.told_by_rows(), which runs with its owner's, takes the name of the type and gives texts.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.missed_name(missed pgslo_catalog.missed_batch) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $pgslo$
-BEGIN
-    -- A rule may come to be about another column, and batches may get another key: an older plan knows nothing of that.
-    RETURN concat('missed ', (missed_name.missed).missed_id, ' ', (missed_name.missed).about,
-                  CASE WHEN (missed_name.missed).is_of_former_key THEN ' former key' END);
-END
-$pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.missed_name(pgslo_catalog.missed_batch) IS 'The name of a missed batch among the concerns that a plan knows.';
-
 CREATE OR REPLACE FUNCTION pgslo_catalog.concern(definition text, columns text[], within interval)
 RETURNS TABLE (name text, batch text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -40,7 +28,7 @@ BEGIN
     END IF;
     reach := pgslo_catalog.reach(concern.definition, concern.within);
     RETURN QUERY
-    SELECT pgslo_catalog.missed_name(m), CASE WHEN m.is_of_former_key THEN 'unknown' ELSE m.batch END
+    SELECT m.concern, CASE WHEN m.is_of_former_key THEN 'unknown' ELSE m.batch END
     FROM pgslo_catalog.missed_batch m
     WHERE m.definition = concern.definition AND m.ended_at IS NULL AND (concern.columns IS NULL OR m.about && concern.columns)
       AND (reach IS NULL OR pgslo_catalog.is_within(m.place, reach))

@@ -66,7 +66,7 @@ DECLARE
             SELECT m.missed_id FROM pgslo_catalog.missed_batch m
             WHERE m.definition_id = name_missed.definition_id AND m.ended_at IS NULL) END;
 BEGIN
-    UPDATE pgslo_catalog.missed_batch m SET definition = n.definition, about = n.about
+    UPDATE pgslo_catalog.missed_batch m SET definition = n.definition, about = n.about, concern = DEFAULT
     FROM (
         SELECT u.missed_id, d.name AS definition, CASE WHEN r.columns = '{}' THEN ARRAY['*'] ELSE r.columns END AS about
         FROM pgslo_catalog.missed_batch u

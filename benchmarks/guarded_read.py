@@ -106,6 +106,7 @@ def _lookups(conn: Connection, effort: Effort) -> list[Goal]:
     for breached in (False, True):
         if breached:
             conn.execute(_BREACH)
+            conn.execute("SELECT pgslo.tick()")  # has prepared statements planned again
             found = conn.execute("SELECT rule FROM pgslo.incident WHERE over_at IS NULL").fetchall()
             assert found == [("device_length",)], found
         for read in (0, 1, 3, 10):

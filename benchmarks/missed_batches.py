@@ -91,6 +91,7 @@ def _narrow(conn: Connection, effort: Effort) -> list[Goal]:
                 f"INSERT INTO features.stats VALUES (-1 - {day}, '2026-01-01'::date + {2 * day}, 9999, 1, 1)"
             )
         missed = number
+        conn.execute("SELECT pgslo.tick()")  # has prepared statements planned again
         for what, (query, goal) in _QUERIES.items():
             text = {"bare": query.format("features.stats"), "guarded": query.format("guarded.stats")}
             series = _series(effort, ("bare", "guarded"), conn, text)

@@ -282,17 +282,19 @@ AS $pgslo$
 #variable_conflict use_variable
 BEGIN
     -- clicks rising by signed_up_at for each shop.
-    SELECT count(*), count(*) FILTER (WHERE w.pgslo_value < w.pgslo_before), min(w.pgslo_key) FILTER (WHERE w.pgslo_value < w.pgslo_before)
+    SELECT count(*), count(*) FILTER (WHERE w.pgslo_value < w.pgslo_before),
+        min(w.pgslo_key) FILTER (WHERE w.pgslo_value < w.pgslo_before)
     INTO rows, failed, example
     FROM (
-        SELECT r.clicks AS pgslo_value, lag(r.clicks) OVER (PARTITION BY r.shop ORDER BY r.signed_up_at) AS pgslo_before, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS pgslo_key
+        SELECT r.clicks AS pgslo_value, lag(r.clicks) OVER (PARTITION BY r.shop ORDER BY r.signed_up_at) AS pgslo_before,
+               concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS pgslo_key
         FROM (SELECT t.* FROM features.user_stats AS t WHERE (t.feature_date) >= nullif($1, 'NULL')::date AND (t.feature_date) <= nullif($1, 'NULL')::date
     OR $1 = 'NULL' AND (t.feature_date) IS NULL) AS r
         WHERE r.clicks IS NOT NULL
     ) AS w;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_clicks_monotonic(text) IS 'pgslo 626406469ca25fbe features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_clicks_monotonic(text) IS 'pgslo 06b2e9b9b38ee788 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_clicks_monotonic(text)
     SET timezone = 'UTC'
     SET timezone_abbreviations = 'Default'
@@ -318,17 +320,19 @@ AS $pgslo$
 #variable_conflict use_variable
 BEGIN
     -- spend strictly falling by signed_up_at, user_id.
-    SELECT count(*), count(*) FILTER (WHERE w.pgslo_value >= w.pgslo_before), min(w.pgslo_key) FILTER (WHERE w.pgslo_value >= w.pgslo_before)
+    SELECT count(*), count(*) FILTER (WHERE w.pgslo_value >= w.pgslo_before),
+        min(w.pgslo_key) FILTER (WHERE w.pgslo_value >= w.pgslo_before)
     INTO rows, failed, example
     FROM (
-        SELECT r.spend AS pgslo_value, lag(r.spend) OVER (ORDER BY r.signed_up_at, r.user_id) AS pgslo_before, concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS pgslo_key
+        SELECT r.spend AS pgslo_value, lag(r.spend) OVER (ORDER BY r.signed_up_at, r.user_id) AS pgslo_before,
+               concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')') AS pgslo_key
         FROM (SELECT t.* FROM features.user_stats AS t WHERE (t.feature_date) >= nullif($1, 'NULL')::date AND (t.feature_date) <= nullif($1, 'NULL')::date
     OR $1 = 'NULL' AND (t.feature_date) IS NULL) AS r
         WHERE r.spend IS NOT NULL
     ) AS w;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_spend_falls(text) IS 'pgslo 10476a8146b95647 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_spend_falls(text) IS 'pgslo 11d48e672218cc52 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_spend_falls(text)
     SET timezone = 'UTC'
     SET timezone_abbreviations = 'Default'

@@ -281,7 +281,8 @@ AS $pgslo$
 #variable_conflict use_variable
 BEGIN
     -- spans from signed_up_at to last_seen_at that do not overlap for each user_id.
-    SELECT count(*), count(*) FILTER (WHERE w.pgslo_start < w.pgslo_before), min(w.pgslo_key) FILTER (WHERE w.pgslo_start < w.pgslo_before)
+    SELECT count(*), count(*) FILTER (WHERE w.pgslo_start < w.pgslo_before),
+        min(w.pgslo_key) FILTER (WHERE w.pgslo_start < w.pgslo_before)
     INTO rows, failed, example
     FROM (
         SELECT r.signed_up_at AS pgslo_start,
@@ -293,7 +294,7 @@ BEGIN
     ) AS w;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_one_plan_at_a_time(text) IS 'pgslo 492a07b206f9d682 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_one_plan_at_a_time(text) IS 'pgslo 813828d24f442451 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_one_plan_at_a_time(text)
     SET timezone = 'UTC'
     SET timezone_abbreviations = 'Default'

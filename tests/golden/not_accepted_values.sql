@@ -274,7 +274,8 @@ BEGIN
             IF shown IS NOT NULL THEN
                 BEGIN
                     IF rule = ANY (ARRAY['country_not_accepted_values']::text[]) THEN
-                        row_key := pgslo_catalog.key_excerpt('features.user_stats', operation, ARRAY['user_id', 'feature_date']::text[], ARRAY[left(r.user_id::text, 100), left(r.feature_date::text, 100)]);
+                        row_key := pgslo_catalog.key_excerpt('features.user_stats', operation, ARRAY['user_id', 'feature_date']::text[],
+                            ARRAY[left(r.user_id::text, 100), left(r.feature_date::text, 100)]);
                     ELSE
                         row_key := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
                     END IF;
@@ -302,7 +303,7 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__failure(record, text, text) IS 'pgslo 0e1fc4428f4f573f features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__failure(record, text, text) IS 'pgslo 4d7810788936ec4e features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__failure(record, text, text) FROM PUBLIC;
 
 -- create function features__user_stats__written: one pass over all rows of a statement counts every rule.

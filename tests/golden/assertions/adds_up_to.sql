@@ -174,7 +174,9 @@ BEGIN
         IF TG_OP = 'INSERT' THEN
             SELECT array_agg(k.pgslo_key), array_agg(k.pgslo_bucket) INTO keys, buckets
             FROM (
-SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
+SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key,
+    (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket
+FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
             ) AS k;
         END IF;
         IF TG_OP = 'UPDATE' THEN
@@ -182,20 +184,30 @@ SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record
             FROM (
 SELECT DISTINCT d.pgslo_key, d.pgslo_bucket
 FROM (
-    (SELECT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket, r.team::text COLLATE "C", r.share FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE
+    (SELECT jsonb_build_array(r.team::text)::text AS pgslo_key,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket, r.team::text COLLATE "C", r.share
+     FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE
      EXCEPT ALL
-     SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.share FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE)
+     SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.share
+     FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE)
     UNION ALL
-    (SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.share FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
+    (SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.share
+     FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
      EXCEPT ALL
-     SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.share FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE)
+     SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.share
+     FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE)
 ) AS d
             ) AS k;
         END IF;
         IF TG_OP = 'DELETE' THEN
             SELECT array_agg(k.pgslo_key), array_agg(k.pgslo_bucket) INTO keys, buckets
             FROM (
-SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE
+SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key,
+    (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket
+FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE
             ) AS k;
         END IF;
     EXCEPTION WHEN OTHERS THEN
@@ -205,14 +217,18 @@ SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record
         keys := pgslo_catalog.touched_unknown('features.staff', 'shares_are_whole', SQLSTATE, SQLERRM);
     END;
     IF keys IS NOT NULL THEN
-INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets) VALUES ('features__staff__shares_are_whole__breaches', keys, buckets) RETURNING ctid INTO place;
+INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets)
+        VALUES ('features__staff__shares_are_whole__breaches', keys, buckets) RETURNING ctid INTO place;
         noted := current_setting('pgslo.touched', true);
-        noted := set_config('pgslo.touched', CASE WHEN noted IS NULL OR noted = '' THEN concat(place, 'features__staff__settle_all') ELSE pgslo_catalog.also_touched(noted, 'features__staff__settle_all') END, true);
+        noted := set_config('pgslo.touched', CASE
+            WHEN noted IS NULL OR noted = '' THEN concat(place, 'features__staff__settle_all')
+            ELSE pgslo_catalog.also_touched(noted, 'features__staff__settle_all')
+        END, true);
     END IF;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 3086d462c9d78d92 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 78f55dc73830a7a8 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.

@@ -183,7 +183,9 @@ BEGIN
         IF TG_OP = 'INSERT' THEN
             SELECT array_agg(k.pgslo_key), array_agg(k.pgslo_bucket) INTO keys, buckets
             FROM (
-SELECT DISTINCT '[]' AS pgslo_key, 0 AS pgslo_bucket FROM pgslo_new AS r WHERE (r.name IN ('Joe', 'Fred'))
+SELECT DISTINCT '[]' AS pgslo_key,
+    0 AS pgslo_bucket
+FROM pgslo_new AS r WHERE (r.name IN ('Joe', 'Fred'))
             ) AS k;
         END IF;
         IF TG_OP = 'UPDATE' THEN
@@ -191,13 +193,21 @@ SELECT DISTINCT '[]' AS pgslo_key, 0 AS pgslo_bucket FROM pgslo_new AS r WHERE (
             FROM (
 SELECT DISTINCT d.pgslo_key, d.pgslo_bucket
 FROM (
-    (SELECT '[]' AS pgslo_key, 0 AS pgslo_bucket, r.name::text COLLATE "C", r.salary FROM pgslo_old AS r WHERE (r.name IN ('Joe', 'Fred'))
+    (SELECT '[]' AS pgslo_key,
+         0 AS pgslo_bucket, r.name::text COLLATE "C", r.salary
+     FROM pgslo_old AS r WHERE (r.name IN ('Joe', 'Fred'))
      EXCEPT ALL
-     SELECT '[]', 0, r.name::text COLLATE "C", r.salary FROM pgslo_new AS r WHERE (r.name IN ('Joe', 'Fred')))
+     SELECT '[]',
+         0, r.name::text COLLATE "C", r.salary
+     FROM pgslo_new AS r WHERE (r.name IN ('Joe', 'Fred')))
     UNION ALL
-    (SELECT '[]', 0, r.name::text COLLATE "C", r.salary FROM pgslo_new AS r WHERE (r.name IN ('Joe', 'Fred'))
+    (SELECT '[]',
+         0, r.name::text COLLATE "C", r.salary
+     FROM pgslo_new AS r WHERE (r.name IN ('Joe', 'Fred'))
      EXCEPT ALL
-     SELECT '[]', 0, r.name::text COLLATE "C", r.salary FROM pgslo_old AS r WHERE (r.name IN ('Joe', 'Fred')))
+     SELECT '[]',
+         0, r.name::text COLLATE "C", r.salary
+     FROM pgslo_old AS r WHERE (r.name IN ('Joe', 'Fred')))
 ) AS d
             ) AS k;
         END IF;
@@ -208,14 +218,18 @@ FROM (
         keys := pgslo_catalog.touched_unknown('features.staff', 'joe_and_fred_earn_the_same', SQLSTATE, SQLERRM);
     END;
     IF keys IS NOT NULL THEN
-INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets) VALUES ('features__staff__joe_and_fred_earn_the_same__breaches', keys, buckets) RETURNING ctid INTO place;
+INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets)
+        VALUES ('features__staff__joe_and_fred_earn_the_same__breaches', keys, buckets) RETURNING ctid INTO place;
         noted := current_setting('pgslo.touched', true);
-        noted := set_config('pgslo.touched', CASE WHEN noted IS NULL OR noted = '' THEN concat(place, 'features__staff__settle_all') ELSE pgslo_catalog.also_touched(noted, 'features__staff__settle_all') END, true);
+        noted := set_config('pgslo.touched', CASE
+            WHEN noted IS NULL OR noted = '' THEN concat(place, 'features__staff__settle_all')
+            ELSE pgslo_catalog.also_touched(noted, 'features__staff__settle_all')
+        END, true);
     END IF;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 9dc4e20b2646c141 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 739573e27d8f8763 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.

@@ -23,18 +23,20 @@ BEGIN
     -- Groups that break the promise: a row for each row of features.team with is_open by team
     IF $1 IS NULL THEN
         RETURN QUERY
-        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('%s has such a row, and %s has none for it', 'features.team', 'features.staff')
+        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'),
+    format('%s has such a row, and %s has none for it', 'features.team', 'features.staff')
 FROM (SELECT DISTINCT o.team::text AS g0 FROM features.team AS o WHERE (o.is_open) AND o.team IS NOT NULL) AS g
 WHERE EXISTS (SELECT FROM features.team AS o WHERE o.team = g.g0 AND (o.is_open)) AND NOT EXISTS (SELECT FROM features.staff AS r WHERE r.team = g.g0 AND TRUE);
     ELSE
         RETURN QUERY
-        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('%s has such a row, and %s has none for it', 'features.team', 'features.staff')
+        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'),
+    format('%s has such a row, and %s has none for it', 'features.team', 'features.staff')
 FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_key)) AS g
 WHERE EXISTS (SELECT FROM features.team AS o WHERE pgslo_catalog.pin_parts('features.team') AND o.team = g.g0 AND (o.is_open)) AND NOT EXISTS (SELECT FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE);
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__open_teams_have_people__breaches(text[]) IS 'pgslo 29e77838f64be4fa features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__open_teams_have_people__breaches(text[]) IS 'pgslo 0c848b7489357023 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__open_teams_have_people__breaches(text[]) FROM PUBLIC;
 
 -- create function features__staff__is_broken: looks at touched groups.
@@ -53,7 +55,8 @@ BEGIN
     IF $2 = 'features__staff__open_teams_have_people__breaches' THEN
         -- open_teams_have_people: a row for each row of features.team with is_open by team
         RETURN EXISTS (SELECT FROM (
-        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('%s has such a row, and %s has none for it', 'features.team', 'features.staff')
+        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'),
+    format('%s has such a row, and %s has none for it', 'features.team', 'features.staff')
 FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_key)) AS g
 WHERE EXISTS (SELECT FROM features.team AS o WHERE pgslo_catalog.pin_parts('features.team') AND o.team = g.g0 AND (o.is_open)) AND NOT EXISTS (SELECT FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE)
         ) AS w);
@@ -65,7 +68,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 6ae730d37d555ea0 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 2bd709fa8a6d74f0 features.staff';
 ALTER FUNCTION pgslo_gen.features__staff__is_broken(text[], text) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) FROM PUBLIC;
 
@@ -173,20 +176,30 @@ BEGIN
             FROM (
 SELECT DISTINCT d.pgslo_key, d.pgslo_bucket
 FROM (
-    (SELECT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket, r.team::text COLLATE "C" FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE
+    (SELECT jsonb_build_array(r.team::text)::text AS pgslo_key,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket, r.team::text COLLATE "C"
+     FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE
      EXCEPT ALL
-     SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C" FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE)
+     SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C"
+     FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE)
     UNION ALL
-    (SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C" FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
+    (SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C"
+     FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
      EXCEPT ALL
-     SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C" FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE)
+     SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C"
+     FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE)
 ) AS d
             ) AS k;
         END IF;
         IF TG_OP = 'DELETE' THEN
             SELECT array_agg(k.pgslo_key), array_agg(k.pgslo_bucket) INTO keys, buckets
             FROM (
-SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE
+SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key,
+    (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket
+FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE
             ) AS k;
         END IF;
         IF TG_OP = 'TRUNCATE' THEN
@@ -202,14 +215,18 @@ SELECT '*' AS pgslo_key, n AS pgslo_bucket FROM generate_series(0, 1023) AS n
         keys := pgslo_catalog.touched_unknown('features.staff', 'open_teams_have_people', SQLSTATE, SQLERRM);
     END;
     IF keys IS NOT NULL THEN
-INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets) VALUES ('features__staff__open_teams_have_people__breaches', keys, buckets) RETURNING ctid INTO place;
+INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets)
+        VALUES ('features__staff__open_teams_have_people__breaches', keys, buckets) RETURNING ctid INTO place;
         noted := current_setting('pgslo.touched', true);
-        noted := set_config('pgslo.touched', CASE WHEN noted IS NULL OR noted = '' THEN concat(place, 'features__staff__settle_all') ELSE pgslo_catalog.also_touched(noted, 'features__staff__settle_all') END, true);
+        noted := set_config('pgslo.touched', CASE
+            WHEN noted IS NULL OR noted = '' THEN concat(place, 'features__staff__settle_all')
+            ELSE pgslo_catalog.also_touched(noted, 'features__staff__settle_all')
+        END, true);
     END IF;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 3bdf95ae56e06fc3 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 027bf781068fe833 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create function features__staff__assert__features__team: notes which groups a statement touches.
@@ -230,7 +247,9 @@ BEGIN
         IF TG_OP = 'INSERT' THEN
             SELECT array_agg(k.pgslo_key), array_agg(k.pgslo_bucket) INTO keys, buckets
             FROM (
-SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket FROM pgslo_new AS r WHERE r.team IS NOT NULL AND (r.is_open)
+SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key,
+    (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket
+FROM pgslo_new AS r WHERE r.team IS NOT NULL AND (r.is_open)
             ) AS k;
         END IF;
         IF TG_OP = 'UPDATE' THEN
@@ -238,13 +257,21 @@ SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record
             FROM (
 SELECT DISTINCT d.pgslo_key, d.pgslo_bucket
 FROM (
-    (SELECT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket, r.team::text COLLATE "C", r.is_open FROM pgslo_old AS r WHERE r.team IS NOT NULL AND (r.is_open)
+    (SELECT jsonb_build_array(r.team::text)::text AS pgslo_key,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket, r.team::text COLLATE "C", r.is_open
+     FROM pgslo_old AS r WHERE r.team IS NOT NULL AND (r.is_open)
      EXCEPT ALL
-     SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.is_open FROM pgslo_new AS r WHERE r.team IS NOT NULL AND (r.is_open))
+     SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.is_open
+     FROM pgslo_new AS r WHERE r.team IS NOT NULL AND (r.is_open))
     UNION ALL
-    (SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.is_open FROM pgslo_new AS r WHERE r.team IS NOT NULL AND (r.is_open)
+    (SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.is_open
+     FROM pgslo_new AS r WHERE r.team IS NOT NULL AND (r.is_open)
      EXCEPT ALL
-     SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.is_open FROM pgslo_old AS r WHERE r.team IS NOT NULL AND (r.is_open))
+     SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.is_open
+     FROM pgslo_old AS r WHERE r.team IS NOT NULL AND (r.is_open))
 ) AS d
             ) AS k;
         END IF;
@@ -255,14 +282,18 @@ FROM (
         keys := pgslo_catalog.touched_unknown('features.staff', 'open_teams_have_people', SQLSTATE, SQLERRM);
     END;
     IF keys IS NOT NULL THEN
-INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets) VALUES ('features__staff__open_teams_have_people__breaches', keys, buckets) RETURNING ctid INTO place;
+INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets)
+        VALUES ('features__staff__open_teams_have_people__breaches', keys, buckets) RETURNING ctid INTO place;
         noted := current_setting('pgslo.touched', true);
-        noted := set_config('pgslo.touched', CASE WHEN noted IS NULL OR noted = '' THEN concat(place, 'features__staff__settle_all') ELSE pgslo_catalog.also_touched(noted, 'features__staff__settle_all') END, true);
+        noted := set_config('pgslo.touched', CASE
+            WHEN noted IS NULL OR noted = '' THEN concat(place, 'features__staff__settle_all')
+            ELSE pgslo_catalog.also_touched(noted, 'features__staff__settle_all')
+        END, true);
     END IF;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__assert__features__team() IS 'pgslo ff8723804e8883ab features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__assert__features__team() IS 'pgslo 27c9467ef7e69fee features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert__features__team() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.
@@ -297,7 +328,7 @@ SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",
  "dependencies": [
   {"relation": "features.staff", "columns": ["team"], "events": ["UPDATE", "DELETE", "TRUNCATE"]},
   {"relation": "features.team", "columns": ["team", "is_open"], "events": ["INSERT", "UPDATE"]}],
- "fingerprint": "83414834877fae7c"}'::jsonb);
+ "fingerprint": "4d8f61e6a76d438e"}'::jsonb);
 
 -- create table features__staff__touched: keeps what a transaction touched until it commits.
 -- Groups that a transaction touched, until it commits: each row goes with the transaction that wrote it, so none has to survive a crash.

@@ -23,12 +23,14 @@ BEGIN
     -- Groups that break the promise: version strictly rising by since for each team
     IF $1 IS NULL THEN
         RETURN QUERY
-        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('column %s is out of order in %s rows, among them row %s', 'version', v.pgslo_breaks, v.pgslo_key)
+        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'),
+    format('column %s is out of order in %s rows, among them row %s', 'version', v.pgslo_breaks, v.pgslo_key)
 FROM (SELECT DISTINCT r.team::text AS g0 FROM features.staff AS r WHERE TRUE AND r.team IS NOT NULL) AS g
 CROSS JOIN LATERAL (
     SELECT count(*) AS pgslo_breaks, min(w.pgslo_key) AS pgslo_key
     FROM (
-        SELECT r.version AS pgslo_value, lag(r.version) OVER (ORDER BY r.since, r.version ASC) AS pgslo_before, concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key
+        SELECT r.version AS pgslo_value, lag(r.version) OVER (ORDER BY r.since, r.version ASC) AS pgslo_before,
+               concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key
         FROM features.staff AS r WHERE r.team = g.g0 AND TRUE AND r.version IS NOT NULL AND r.since IS NOT NULL
     ) AS w
     WHERE w.pgslo_value <= w.pgslo_before
@@ -36,12 +38,14 @@ CROSS JOIN LATERAL (
 WHERE v.pgslo_breaks > 0;
     ELSE
         RETURN QUERY
-        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('column %s is out of order in %s rows, among them row %s', 'version', v.pgslo_breaks, v.pgslo_key)
+        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'),
+    format('column %s is out of order in %s rows, among them row %s', 'version', v.pgslo_breaks, v.pgslo_key)
 FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_key)) AS g
 CROSS JOIN LATERAL (
     SELECT count(*) AS pgslo_breaks, min(w.pgslo_key) AS pgslo_key
     FROM (
-        SELECT r.version AS pgslo_value, lag(r.version) OVER (ORDER BY r.since, r.version ASC) AS pgslo_before, concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key
+        SELECT r.version AS pgslo_value, lag(r.version) OVER (ORDER BY r.since, r.version ASC) AS pgslo_before,
+               concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key
         FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE AND r.version IS NOT NULL AND r.since IS NOT NULL
     ) AS w
     WHERE w.pgslo_value <= w.pgslo_before
@@ -50,7 +54,7 @@ WHERE v.pgslo_breaks > 0;
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__versions_rise__breaches(text[]) IS 'pgslo 16b71effc4dce11a features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__versions_rise__breaches(text[]) IS 'pgslo 67f3795cded58c43 features.staff';
 ALTER FUNCTION pgslo_gen.features__staff__versions_rise__breaches(text[])
     SET timezone = 'UTC'
     SET timezone_abbreviations = 'Default'
@@ -74,12 +78,14 @@ BEGIN
     IF $2 = 'features__staff__versions_rise__breaches' THEN
         -- versions_rise: version strictly rising by since for each team
         RETURN EXISTS (SELECT FROM (
-        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('column %s is out of order in %s rows, among them row %s', 'version', v.pgslo_breaks, v.pgslo_key)
+        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'),
+    format('column %s is out of order in %s rows, among them row %s', 'version', v.pgslo_breaks, v.pgslo_key)
 FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_key)) AS g
 CROSS JOIN LATERAL (
     SELECT count(*) AS pgslo_breaks, min(w.pgslo_key) AS pgslo_key
     FROM (
-        SELECT r.version AS pgslo_value, lag(r.version) OVER (ORDER BY r.since, r.version ASC) AS pgslo_before, concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key
+        SELECT r.version AS pgslo_value, lag(r.version) OVER (ORDER BY r.since, r.version ASC) AS pgslo_before,
+               concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key
         FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE AND r.version IS NOT NULL AND r.since IS NOT NULL
     ) AS w
     WHERE w.pgslo_value <= w.pgslo_before
@@ -94,7 +100,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo b33af6e1b9bcbd67 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo e695ba4930339d0d features.staff';
 ALTER FUNCTION pgslo_gen.features__staff__is_broken(text[], text)
     SET timezone = 'UTC'
     SET timezone_abbreviations = 'Default'
@@ -205,7 +211,9 @@ BEGIN
         IF TG_OP = 'INSERT' THEN
             SELECT array_agg(k.pgslo_key), array_agg(k.pgslo_bucket) INTO keys, buckets
             FROM (
-SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
+SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key,
+    (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket
+FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
             ) AS k;
         END IF;
         IF TG_OP = 'UPDATE' THEN
@@ -213,13 +221,21 @@ SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record
             FROM (
 SELECT DISTINCT d.pgslo_key, d.pgslo_bucket
 FROM (
-    (SELECT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket, r.team::text COLLATE "C", r.version, r.since FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE
+    (SELECT jsonb_build_array(r.team::text)::text AS pgslo_key,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket, r.team::text COLLATE "C", r.version, r.since
+     FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE
      EXCEPT ALL
-     SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.version, r.since FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE)
+     SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.version, r.since
+     FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE)
     UNION ALL
-    (SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.version, r.since FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
+    (SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.version, r.since
+     FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
      EXCEPT ALL
-     SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.version, r.since FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE)
+     SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.version, r.since
+     FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE)
 ) AS d
             ) AS k;
         END IF;
@@ -230,14 +246,18 @@ FROM (
         keys := pgslo_catalog.touched_unknown('features.staff', 'versions_rise', SQLSTATE, SQLERRM);
     END;
     IF keys IS NOT NULL THEN
-INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets) VALUES ('features__staff__versions_rise__breaches', keys, buckets) RETURNING ctid INTO place;
+INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets)
+        VALUES ('features__staff__versions_rise__breaches', keys, buckets) RETURNING ctid INTO place;
         noted := current_setting('pgslo.touched', true);
-        noted := set_config('pgslo.touched', CASE WHEN noted IS NULL OR noted = '' THEN concat(place, 'features__staff__settle_all') ELSE pgslo_catalog.also_touched(noted, 'features__staff__settle_all') END, true);
+        noted := set_config('pgslo.touched', CASE
+            WHEN noted IS NULL OR noted = '' THEN concat(place, 'features__staff__settle_all')
+            ELSE pgslo_catalog.also_touched(noted, 'features__staff__settle_all')
+        END, true);
     END IF;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo b765ae1bef6d9869 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 11d4278d018a35df features.staff';
 ALTER FUNCTION pgslo_gen.features__staff__assert()
     SET timezone = 'UTC'
     SET timezone_abbreviations = 'Default'
@@ -275,7 +295,7 @@ SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",
  "native": false,
  "dependencies": [
   {"relation": "features.staff", "columns": ["team", "version", "since"], "events": ["INSERT", "UPDATE"]}],
- "fingerprint": "d309097ff2b9bfe7"}'::jsonb);
+ "fingerprint": "f086bd2df6968bc3"}'::jsonb);
 
 -- create table features__staff__touched: keeps what a transaction touched until it commits.
 -- Groups that a transaction touched, until it commits: each row goes with the transaction that wrote it, so none has to survive a crash.

@@ -23,12 +23,14 @@ BEGIN
     -- Groups that break the promise: spans from since to until that do not overlap for each team
     IF $1 IS NULL THEN
         RETURN QUERY
-        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('%s spans begin before an earlier one ends, among them row %s', v.pgslo_overlaps, v.pgslo_key)
+        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'),
+    format('%s spans begin before an earlier one ends, among them row %s', v.pgslo_overlaps, v.pgslo_key)
 FROM (SELECT DISTINCT r.team::text AS g0 FROM features.staff AS r WHERE TRUE AND r.team IS NOT NULL) AS g
 CROSS JOIN LATERAL (
     SELECT count(*) AS pgslo_overlaps, min(w.pgslo_key) AS pgslo_key
     FROM (
-        SELECT r.since AS pgslo_start, max(r.until) OVER before AS pgslo_ended, bool_or(r.until IS NULL) OVER before AS pgslo_open, concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key
+        SELECT r.since AS pgslo_start, max(r.until) OVER before AS pgslo_ended, bool_or(r.until IS NULL) OVER before AS pgslo_open,
+               concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key
         FROM features.staff AS r WHERE r.team = g.g0 AND TRUE AND r.since IS NOT NULL AND (r.until IS NULL OR r.since < r.until)
         WINDOW before AS (ORDER BY r.since, r.until ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
     ) AS w
@@ -37,12 +39,14 @@ CROSS JOIN LATERAL (
 WHERE v.pgslo_overlaps > 0;
     ELSE
         RETURN QUERY
-        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('%s spans begin before an earlier one ends, among them row %s', v.pgslo_overlaps, v.pgslo_key)
+        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'),
+    format('%s spans begin before an earlier one ends, among them row %s', v.pgslo_overlaps, v.pgslo_key)
 FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_key)) AS g
 CROSS JOIN LATERAL (
     SELECT count(*) AS pgslo_overlaps, min(w.pgslo_key) AS pgslo_key
     FROM (
-        SELECT r.since AS pgslo_start, max(r.until) OVER before AS pgslo_ended, bool_or(r.until IS NULL) OVER before AS pgslo_open, concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key
+        SELECT r.since AS pgslo_start, max(r.until) OVER before AS pgslo_ended, bool_or(r.until IS NULL) OVER before AS pgslo_open,
+               concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key
         FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE AND r.since IS NOT NULL AND (r.until IS NULL OR r.since < r.until)
         WINDOW before AS (ORDER BY r.since, r.until ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
     ) AS w
@@ -52,7 +56,7 @@ WHERE v.pgslo_overlaps > 0;
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__one_job_at_a_time__breaches(text[]) IS 'pgslo f59b9ab34837dd47 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__one_job_at_a_time__breaches(text[]) IS 'pgslo 95e6dcfeca383773 features.staff';
 ALTER FUNCTION pgslo_gen.features__staff__one_job_at_a_time__breaches(text[])
     SET timezone = 'UTC'
     SET timezone_abbreviations = 'Default'
@@ -76,12 +80,14 @@ BEGIN
     IF $2 = 'features__staff__one_job_at_a_time__breaches' THEN
         -- one_job_at_a_time: spans from since to until that do not overlap for each team
         RETURN EXISTS (SELECT FROM (
-        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('%s spans begin before an earlier one ends, among them row %s', v.pgslo_overlaps, v.pgslo_key)
+        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'),
+    format('%s spans begin before an earlier one ends, among them row %s', v.pgslo_overlaps, v.pgslo_key)
 FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_key)) AS g
 CROSS JOIN LATERAL (
     SELECT count(*) AS pgslo_overlaps, min(w.pgslo_key) AS pgslo_key
     FROM (
-        SELECT r.since AS pgslo_start, max(r.until) OVER before AS pgslo_ended, bool_or(r.until IS NULL) OVER before AS pgslo_open, concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key
+        SELECT r.since AS pgslo_start, max(r.until) OVER before AS pgslo_ended, bool_or(r.until IS NULL) OVER before AS pgslo_open,
+               concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key
         FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE AND r.since IS NOT NULL AND (r.until IS NULL OR r.since < r.until)
         WINDOW before AS (ORDER BY r.since, r.until ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
     ) AS w
@@ -97,7 +103,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 9df6ba40582efd28 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 97b434b2cdba661d features.staff';
 ALTER FUNCTION pgslo_gen.features__staff__is_broken(text[], text)
     SET timezone = 'UTC'
     SET timezone_abbreviations = 'Default'
@@ -208,7 +214,9 @@ BEGIN
         IF TG_OP = 'INSERT' THEN
             SELECT array_agg(k.pgslo_key), array_agg(k.pgslo_bucket) INTO keys, buckets
             FROM (
-SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
+SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key,
+    (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket
+FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
             ) AS k;
         END IF;
         IF TG_OP = 'UPDATE' THEN
@@ -216,13 +224,21 @@ SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record
             FROM (
 SELECT DISTINCT d.pgslo_key, d.pgslo_bucket
 FROM (
-    (SELECT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket, r.team::text COLLATE "C", r.since, r.until FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE
+    (SELECT jsonb_build_array(r.team::text)::text AS pgslo_key,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket, r.team::text COLLATE "C", r.since, r.until
+     FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE
      EXCEPT ALL
-     SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.since, r.until FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE)
+     SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.since, r.until
+     FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE)
     UNION ALL
-    (SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.since, r.until FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
+    (SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.since, r.until
+     FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
      EXCEPT ALL
-     SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.since, r.until FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE)
+     SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.since, r.until
+     FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE)
 ) AS d
             ) AS k;
         END IF;
@@ -233,14 +249,18 @@ FROM (
         keys := pgslo_catalog.touched_unknown('features.staff', 'one_job_at_a_time', SQLSTATE, SQLERRM);
     END;
     IF keys IS NOT NULL THEN
-INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets) VALUES ('features__staff__one_job_at_a_time__breaches', keys, buckets) RETURNING ctid INTO place;
+INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets)
+        VALUES ('features__staff__one_job_at_a_time__breaches', keys, buckets) RETURNING ctid INTO place;
         noted := current_setting('pgslo.touched', true);
-        noted := set_config('pgslo.touched', CASE WHEN noted IS NULL OR noted = '' THEN concat(place, 'features__staff__settle_all') ELSE pgslo_catalog.also_touched(noted, 'features__staff__settle_all') END, true);
+        noted := set_config('pgslo.touched', CASE
+            WHEN noted IS NULL OR noted = '' THEN concat(place, 'features__staff__settle_all')
+            ELSE pgslo_catalog.also_touched(noted, 'features__staff__settle_all')
+        END, true);
     END IF;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo d89a896ad96232f6 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 2f7dd515d945dd35 features.staff';
 ALTER FUNCTION pgslo_gen.features__staff__assert()
     SET timezone = 'UTC'
     SET timezone_abbreviations = 'Default'
@@ -278,7 +298,7 @@ SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",
  "native": false,
  "dependencies": [
   {"relation": "features.staff", "columns": ["team", "since", "until"], "events": ["INSERT", "UPDATE"]}],
- "fingerprint": "1d70d972043d7118"}'::jsonb);
+ "fingerprint": "c1d5d283d2141a1f"}'::jsonb);
 
 -- create table features__staff__touched: keeps what a transaction touched until it commits.
 -- Groups that a transaction touched, until it commits: each row goes with the transaction that wrote it, so none has to survive a crash.

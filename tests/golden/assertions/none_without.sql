@@ -23,18 +23,20 @@ BEGIN
     -- Groups that break the promise: no row without one of features.team by team
     IF $1 IS NULL THEN
         RETURN QUERY
-        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('%s has no row for %s, needed by %s', 'features.team', concat('(team) = (', left(g.g0::text, 100), ')'), (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
+        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'),
+    format('%s has no row for %s, needed by %s', 'features.team', concat('(team) = (', left(g.g0::text, 100), ')'), (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
 FROM (SELECT DISTINCT r.team::text AS g0 FROM features.staff AS r WHERE TRUE AND r.team IS NOT NULL) AS g
 WHERE EXISTS (SELECT FROM features.staff AS r WHERE r.team = g.g0 AND TRUE) AND NOT EXISTS (SELECT FROM features.team AS o WHERE o.team = g.g0 AND TRUE);
     ELSE
         RETURN QUERY
-        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('%s has no row for %s, needed by %s', 'features.team', concat('(team) = (', left(g.g0::text, 100), ')'), (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
+        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'),
+    format('%s has no row for %s, needed by %s', 'features.team', concat('(team) = (', left(g.g0::text, 100), ')'), (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
 FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_key)) AS g
 WHERE EXISTS (SELECT FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE) AND NOT EXISTS (SELECT FROM features.team AS o WHERE pgslo_catalog.pin_parts('features.team') AND o.team = g.g0 AND TRUE);
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__teams_are_known__breaches(text[]) IS 'pgslo 74087945cc428831 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__teams_are_known__breaches(text[]) IS 'pgslo 66f9a1e6e303566e features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__teams_are_known__breaches(text[]) FROM PUBLIC;
 
 -- create function features__staff__is_broken: looks at touched groups.
@@ -53,7 +55,8 @@ BEGIN
     IF $2 = 'features__staff__teams_are_known__breaches' THEN
         -- teams_are_known: no row without one of features.team by team
         RETURN EXISTS (SELECT FROM (
-        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('%s has no row for %s, needed by %s', 'features.team', concat('(team) = (', left(g.g0::text, 100), ')'), (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
+        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'),
+    format('%s has no row for %s, needed by %s', 'features.team', concat('(team) = (', left(g.g0::text, 100), ')'), (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
 FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_key)) AS g
 WHERE EXISTS (SELECT FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE) AND NOT EXISTS (SELECT FROM features.team AS o WHERE pgslo_catalog.pin_parts('features.team') AND o.team = g.g0 AND TRUE)
         ) AS w);
@@ -65,7 +68,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 1e8198b4e603e7f6 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 7f87c1d43eb2b3ee features.staff';
 ALTER FUNCTION pgslo_gen.features__staff__is_broken(text[], text) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) FROM PUBLIC;
 
@@ -171,7 +174,9 @@ BEGIN
         IF TG_OP = 'INSERT' THEN
             SELECT array_agg(k.pgslo_key), array_agg(k.pgslo_bucket) INTO keys, buckets
             FROM (
-SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
+SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key,
+    (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket
+FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
             ) AS k;
         END IF;
         IF TG_OP = 'UPDATE' THEN
@@ -179,13 +184,21 @@ SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record
             FROM (
 SELECT DISTINCT d.pgslo_key, d.pgslo_bucket
 FROM (
-    (SELECT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket, r.team::text COLLATE "C" FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE
+    (SELECT jsonb_build_array(r.team::text)::text AS pgslo_key,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket, r.team::text COLLATE "C"
+     FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE
      EXCEPT ALL
-     SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C" FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE)
+     SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C"
+     FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE)
     UNION ALL
-    (SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C" FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
+    (SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C"
+     FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
      EXCEPT ALL
-     SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C" FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE)
+     SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C"
+     FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE)
 ) AS d
             ) AS k;
         END IF;
@@ -196,9 +209,13 @@ FROM (
         keys := pgslo_catalog.touched_unknown('features.staff', 'teams_are_known', SQLSTATE, SQLERRM);
     END;
     IF keys IS NOT NULL THEN
-INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets) VALUES ('features__staff__teams_are_known__breaches', keys, buckets) RETURNING ctid INTO place;
+INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets)
+        VALUES ('features__staff__teams_are_known__breaches', keys, buckets) RETURNING ctid INTO place;
         noted := current_setting('pgslo.touched', true);
-        noted := set_config('pgslo.touched', CASE WHEN noted IS NULL OR noted = '' THEN concat(place, 'features__staff__settle_all') ELSE pgslo_catalog.also_touched(noted, 'features__staff__settle_all') END, true);
+        noted := set_config('pgslo.touched', CASE
+            WHEN noted IS NULL OR noted = '' THEN concat(place, 'features__staff__settle_all')
+            ELSE pgslo_catalog.also_touched(noted, 'features__staff__settle_all')
+        END, true);
         -- What this transaction sees is enough to refuse it early; what others do meanwhile is seen when it commits.
         IF pgslo_gen.features__staff__is_broken(keys, 'features__staff__teams_are_known__breaches') THEN
             PERFORM pgslo_catalog.hold_assertion('features__staff__teams_are_known__breaches', keys);
@@ -207,7 +224,7 @@ INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets) VALUES
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 185310916f7bea64 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo e41762cf031ce0c6 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create function features__staff__assert__features__team: notes which groups a statement touches.
@@ -230,20 +247,30 @@ BEGIN
             FROM (
 SELECT DISTINCT d.pgslo_key, d.pgslo_bucket
 FROM (
-    (SELECT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket, r.team::text COLLATE "C" FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE
+    (SELECT jsonb_build_array(r.team::text)::text AS pgslo_key,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket, r.team::text COLLATE "C"
+     FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE
      EXCEPT ALL
-     SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C" FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE)
+     SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C"
+     FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE)
     UNION ALL
-    (SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C" FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
+    (SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C"
+     FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
      EXCEPT ALL
-     SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C" FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE)
+     SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C"
+     FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE)
 ) AS d
             ) AS k;
         END IF;
         IF TG_OP = 'DELETE' THEN
             SELECT array_agg(k.pgslo_key), array_agg(k.pgslo_bucket) INTO keys, buckets
             FROM (
-SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE
+SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key,
+    (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket
+FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE
             ) AS k;
         END IF;
         IF TG_OP = 'TRUNCATE' THEN
@@ -259,9 +286,13 @@ SELECT '*' AS pgslo_key, n AS pgslo_bucket FROM generate_series(0, 1023) AS n
         keys := pgslo_catalog.touched_unknown('features.staff', 'teams_are_known', SQLSTATE, SQLERRM);
     END;
     IF keys IS NOT NULL THEN
-INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets) VALUES ('features__staff__teams_are_known__breaches', keys, buckets) RETURNING ctid INTO place;
+INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets)
+        VALUES ('features__staff__teams_are_known__breaches', keys, buckets) RETURNING ctid INTO place;
         noted := current_setting('pgslo.touched', true);
-        noted := set_config('pgslo.touched', CASE WHEN noted IS NULL OR noted = '' THEN concat(place, 'features__staff__settle_all') ELSE pgslo_catalog.also_touched(noted, 'features__staff__settle_all') END, true);
+        noted := set_config('pgslo.touched', CASE
+            WHEN noted IS NULL OR noted = '' THEN concat(place, 'features__staff__settle_all')
+            ELSE pgslo_catalog.also_touched(noted, 'features__staff__settle_all')
+        END, true);
         -- What this transaction sees is enough to refuse it early; what others do meanwhile is seen when it commits.
         IF pgslo_gen.features__staff__is_broken(keys, 'features__staff__teams_are_known__breaches') THEN
             PERFORM pgslo_catalog.hold_assertion('features__staff__teams_are_known__breaches', keys);
@@ -270,7 +301,7 @@ INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets) VALUES
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__assert__features__team() IS 'pgslo f440296f8c0ac884 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__assert__features__team() IS 'pgslo 6efaa789db1411c2 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert__features__team() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.
@@ -305,7 +336,7 @@ SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",
  "dependencies": [
   {"relation": "features.staff", "columns": ["team"], "events": ["INSERT", "UPDATE"]},
   {"relation": "features.team", "columns": ["team"], "events": ["UPDATE", "DELETE", "TRUNCATE"]}],
- "fingerprint": "e50be38a7edf5f10"}'::jsonb);
+ "fingerprint": "cea5d4b62b8e5832"}'::jsonb);
 
 -- create table features__staff__touched: keeps what a transaction touched until it commits.
 -- Groups that a transaction touched, until it commits: each row goes with the transaction that wrote it, so none has to survive a crash.

@@ -23,12 +23,15 @@ BEGIN
     -- Groups that break the promise: the same salary as in features.team by team
     IF $1 IS NULL THEN
         RETURN QUERY
-        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('row %s differs from %s: %s', v.pgslo_key, 'features.team', v.pgslo_differences)
+        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'),
+    format('row %s differs from %s: %s', v.pgslo_key, 'features.team', v.pgslo_differences)
 FROM (SELECT DISTINCT r.team::text AS g0 FROM features.staff AS r WHERE TRUE AND r.team IS NOT NULL) AS g
 CROSS JOIN LATERAL (
     SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key,
            concat_ws(', '
-               , CASE WHEN r.salary IS DISTINCT FROM o.budget THEN format('%s is %s here and %s there', 'salary', coalesce(left(r.salary::text, 100), 'NULL'), coalesce(left(o.budget::text, 100), 'NULL')) END
+               , CASE WHEN r.salary IS DISTINCT FROM o.budget THEN
+                   format('%s is %s here and %s there', 'salary',
+                       coalesce(left(r.salary::text, 100), 'NULL'), coalesce(left(o.budget::text, 100), 'NULL')) END
            ) AS pgslo_differences
     FROM features.team AS o, features.staff AS r WHERE r.team = g.g0 AND TRUE AND o.team = g.g0 AND TRUE
       AND (FALSE OR r.salary IS DISTINCT FROM o.budget)
@@ -36,12 +39,15 @@ CROSS JOIN LATERAL (
 ) AS v;
     ELSE
         RETURN QUERY
-        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('row %s differs from %s: %s', v.pgslo_key, 'features.team', v.pgslo_differences)
+        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'),
+    format('row %s differs from %s: %s', v.pgslo_key, 'features.team', v.pgslo_differences)
 FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_key)) AS g
 CROSS JOIN LATERAL (
     SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key,
            concat_ws(', '
-               , CASE WHEN r.salary IS DISTINCT FROM o.budget THEN format('%s is %s here and %s there', 'salary', coalesce(left(r.salary::text, 100), 'NULL'), coalesce(left(o.budget::text, 100), 'NULL')) END
+               , CASE WHEN r.salary IS DISTINCT FROM o.budget THEN
+                   format('%s is %s here and %s there', 'salary',
+                       coalesce(left(r.salary::text, 100), 'NULL'), coalesce(left(o.budget::text, 100), 'NULL')) END
            ) AS pgslo_differences
     FROM features.team AS o, features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE AND pgslo_catalog.pin_parts('features.team') AND o.team = g.g0 AND TRUE
       AND (FALSE OR r.salary IS DISTINCT FROM o.budget)
@@ -50,7 +56,7 @@ CROSS JOIN LATERAL (
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__salary_is_the_budget__breaches(text[]) IS 'pgslo 6b20554e3d5be97a features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__salary_is_the_budget__breaches(text[]) IS 'pgslo cd9923a9e2b6f2b7 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__salary_is_the_budget__breaches(text[]) FROM PUBLIC;
 
 -- create function features__staff__assert: notes which groups a statement touches.
@@ -71,7 +77,9 @@ BEGIN
         IF TG_OP = 'INSERT' THEN
             SELECT array_agg(k.pgslo_key), array_agg(k.pgslo_bucket) INTO keys, buckets
             FROM (
-SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
+SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key,
+    (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket
+FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
             ) AS k;
         END IF;
         IF TG_OP = 'UPDATE' THEN
@@ -79,13 +87,21 @@ SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record
             FROM (
 SELECT DISTINCT d.pgslo_key, d.pgslo_bucket
 FROM (
-    (SELECT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket, r.team::text COLLATE "C", r.salary FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE
+    (SELECT jsonb_build_array(r.team::text)::text AS pgslo_key,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket, r.team::text COLLATE "C", r.salary
+     FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE
      EXCEPT ALL
-     SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.salary FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE)
+     SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.salary
+     FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE)
     UNION ALL
-    (SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.salary FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
+    (SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.salary
+     FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
      EXCEPT ALL
-     SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.salary FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE)
+     SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.salary
+     FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE)
 ) AS d
             ) AS k;
         END IF;
@@ -101,7 +117,7 @@ PERFORM pgslo_catalog.touch('features__staff__salary_is_the_budget__breaches', k
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 46a83d8825ed4680 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 8e11a0e3fd6984b8 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create function features__staff__assert__features__team: notes which groups a statement touches.
@@ -122,7 +138,9 @@ BEGIN
         IF TG_OP = 'INSERT' THEN
             SELECT array_agg(k.pgslo_key), array_agg(k.pgslo_bucket) INTO keys, buckets
             FROM (
-SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
+SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key,
+    (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket
+FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
             ) AS k;
         END IF;
         IF TG_OP = 'UPDATE' THEN
@@ -130,13 +148,21 @@ SELECT DISTINCT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record
             FROM (
 SELECT DISTINCT d.pgslo_key, d.pgslo_bucket
 FROM (
-    (SELECT jsonb_build_array(r.team::text)::text AS pgslo_key, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket, r.team::text COLLATE "C", r.budget FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE
+    (SELECT jsonb_build_array(r.team::text)::text AS pgslo_key,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket, r.team::text COLLATE "C", r.budget
+     FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE
      EXCEPT ALL
-     SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.budget FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE)
+     SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.budget
+     FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE)
     UNION ALL
-    (SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.budget FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
+    (SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.budget
+     FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
      EXCEPT ALL
-     SELECT jsonb_build_array(r.team::text)::text, (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.budget FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE)
+     SELECT jsonb_build_array(r.team::text)::text,
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.budget
+     FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE)
 ) AS d
             ) AS k;
         END IF;
@@ -152,7 +178,7 @@ PERFORM pgslo_catalog.touch('features__staff__salary_is_the_budget__breaches', k
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__assert__features__team() IS 'pgslo 5511618fd72fc5b9 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__assert__features__team() IS 'pgslo 8abd77f71c83483f features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert__features__team() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.
@@ -186,7 +212,7 @@ SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",
  "dependencies": [
   {"relation": "features.staff", "columns": ["team", "salary"], "events": ["INSERT", "UPDATE"]},
   {"relation": "features.team", "columns": ["team", "budget"], "events": ["INSERT", "UPDATE"]}],
- "fingerprint": "c49fbb6b0da0dff0"}'::jsonb);
+ "fingerprint": "7a5794f593d9d726"}'::jsonb);
 
 -- create trigger pgslo_800_assert_insert ON features.staff: an AFTER STATEMENT trigger: one look at a statement's rows.
 -- Locks: SHARE ROW EXCLUSIVE on features.staff (waits for running writes, and lets no new one begin meanwhile).

@@ -31,7 +31,7 @@ nightly: .venv/dev  ## run every test, and all of what the others try a part
 	PGSLO_NIGHTLY=1 PGSLO_STANDING_STEPS=2000 $(BIN)/pytest -n auto --maxprocesses 4 -o faulthandler_timeout=0
 
 fuzz: .venv/dev  ## try 5,000 definitions at random, as many tables, and 2,000 sets of hostile objects; for the night
-	PGSLO_FUZZ_CASES=5000 $(BIN)/pytest -n 2 -o faulthandler_timeout=0 tests/database/test_any_definition.py tests/database/test_observers.py tests/database/security/test_any_stranger.py
+	PGSLO_FUZZ_CASES=5000 $(BIN)/pytest -n 2 -o faulthandler_timeout=0 tests/database/generated/test_any_definition.py tests/database/writes/test_observers.py tests/database/security/test_any_stranger.py
 
 lint: .venv/dev  ## check the code without running it
 	$(BIN)/ruff check

@@ -18,8 +18,8 @@ NO_KINDS = {"post_process"}
 #: Files that try each kind of rule over rows with any other; the kind's word is in them.
 TRIED = (
     "README.md",
-    "tests/database/test_rule_columns.py",
-    "tests/database/test_any_definition.py",
+    "tests/database/rules/test_rule_columns.py",
+    "tests/database/generated/test_any_definition.py",
     "tests/database/security/test_any_stranger.py",
     "tests/database/security/test_every_setting.py",
 )
@@ -30,7 +30,7 @@ def test_every_kind_has_its_five_places():
         "sql/templates/rules/<kind>.sql.j2": _stems("sql/templates/rules", ".sql.j2") | FROM_SUMS,
         "tests/golden/<kind>.yml": _stems("tests/golden", ".yml") - NO_KINDS,
         "tests/golden/<kind>.sql": _stems("tests/golden", ".sql") - NO_KINDS,
-        "tests/database/test_<kind>.py with KIND": _tested(),
+        "tests/database/rules/test_<kind>.py with KIND": _tested(),
         "docs/reference/rules/<kind>.md": _stems("docs/reference/rules", ".md") - {"README"},
     }
     missing = {place: sorted(CLASSES - kinds) for place, kinds in found.items() if CLASSES - kinds}
@@ -69,7 +69,7 @@ def _stems(folder, suffix):
 
 def _tested():
     """Kinds whose golden a behaviour test of the same name loads."""
-    texts = {path.stem: path.read_text() for path in (ROOT / "tests/database").glob("test_*.py")}
+    texts = {path.stem: path.read_text() for path in (ROOT / "tests/database/rules").glob("test_*.py")}
     return {
         kind
         for stem, text in texts.items()

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 import rights
 from lived_in import run
-from tests.database.test_dump_restore import program
+from tests.database.migrations.test_dump_restore import program
 
 #: Every cast that PostgreSQL would look for, with a witness of who runs it.
 TYPE = """

@@ -18,7 +18,7 @@ from pgslo.database import installation, installers, planning, runtime
 from pgslo.definition import load
 from pgslo.errors import RuntimeMismatch
 
-SCHEMA = Path(__file__).parents[1] / "schema.sql"
+SCHEMA = Path(__file__).parents[2] / "schema.sql"
 
 
 def dumped(dsn: str) -> str:

@@ -20,7 +20,7 @@ from pgslo.database import installation, planning
 
 pytestmark = pytest.mark.slow
 
-TESTS = Path(__file__).parent.parent
+TESTS = Path(__file__).parents[2]
 SPECS = {path.stem: path for path in sorted((TESTS / "isolation").glob("*.yml"))}
 PAIRS = tuple(itertools.product(LEVELS, repeat=2))
 RUNS_ALL = os.environ.get("PGSLO_ISOLATION") == "all"

@@ -7,7 +7,7 @@ import pglast
 import psycopg
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 PAGES = ROOT / "docs" / "reference" / "rules"
 GOLDEN = ROOT / "tests" / "golden"
 KINDS = sorted(path.stem for path in PAGES.glob("*.md") if path.stem != "README")

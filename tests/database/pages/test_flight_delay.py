@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from nightly import NIGHTLY
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 STORY = ROOT / "examples" / "flight_delay" / "story.py"
 PAGE = ROOT / "docs" / "tutorials" / "retrain-behind-the-gate.md"
 

@@ -13,7 +13,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-PAGE = Path(__file__).parents[2] / "docs" / "tutorials" / "first-guarded-table.md"
+PAGE = Path(__file__).parents[3] / "docs" / "tutorials" / "first-guarded-table.md"
 #: Installs, or is about the one server of this user: the test has its own.
 NOT_HERE = ("mkdir shop", "python3 -m venv", "pip install", "pgslo local", "export PGSLO_DSN")
 

@@ -291,6 +291,6 @@ def test_no_server_is_one_error(run: Run) -> None:
 
 def test_what_pgslo_ships_is_ascii() -> None:
     """Databases of any encoding can hold it."""
-    top = Path(__file__).parents[2]
+    top = Path(__file__).parents[3]
     for path in (*(top / "sql").rglob("*.*"), *(top / "migrations").glob("*.sql")):
         assert path.read_bytes().isascii(), path

@@ -10,7 +10,7 @@ import pytest
 
 from pgslo.definition.rules.assertions import ASSERTIONS
 
-GOLDEN = Path(__file__).parent.parent / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 
 #: By form: statements that each keep it in turn, and a transaction that breaks it with what its error says.
 CASES = {

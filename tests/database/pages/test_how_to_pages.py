@@ -16,7 +16,7 @@ from pgslo.cli import main
 
 pytestmark = pytest.mark.slow
 
-HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
+HOW_TO = Path(__file__).parents[3] / "docs" / "how-to"
 Connection = psycopg.Connection[Any]
 
 TABLES = """

@@ -19,7 +19,7 @@ import pytest
 from pgslo import embedded
 from pgslo.database import installation, runtime
 
-HERE = Path(__file__).parents[1]
+HERE = Path(__file__).parents[2]
 GOLDENS = sorted((HERE / "golden").glob("*.sql")) + sorted((HERE / "golden" / "assertions").glob("*.sql"))
 SETTINGS = (
     f"SET LOCAL lock_timeout = {installation.LOCK_TIMEOUT};\n"

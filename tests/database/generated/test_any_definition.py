@@ -26,7 +26,7 @@ Connection = psycopg.Connection[Any]
 Strategy = st.SearchStrategy[Any]
 
 CASES = max(30, int(os.environ.get("PGSLO_FUZZ_CASES", "0")))
-TABLES = Path(__file__).parent.parent / "golden" / "given" / "tables.sql"
+TABLES = Path(__file__).parents[2] / "golden" / "given" / "tables.sql"
 NUMBERS = ("age", "clicks", "score", "spend", "shop")
 TEXTS = ("country", "plan", "email", "phone", "sku", "campaign")
 TIMES = ("signed_up_at", "last_seen_at", "feature_date")

@@ -12,7 +12,7 @@ import pytest
 from pgslo import definition
 from pgslo.definition.rules.assertions import ASSERTIONS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/how-to/hold-several-rows.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
 EXAMPLES = {title: body for title, body in SECTIONS.items() if "```yaml" in body}

@@ -24,7 +24,7 @@ from pgslo.errors import RuntimeMismatch
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 Run = Callable[..., tuple[int, str]]
 
 TABLE = "CREATE SCHEMA features; CREATE TABLE features.stats (id int PRIMARY KEY, day date, age int)"

@@ -14,7 +14,7 @@ from pgslo.database import planning
 
 Connection = psycopg.Connection[Any]
 
-GOLDEN = Path(__file__).parent.parent / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 KINDS = sorted(path.stem for path in GOLDEN.glob("*.yml"))
 OWN = {f"kinds/{path.name}": path.read_text() for path in (GOLDEN / "kinds").glob("*.sql")}
 #: As pg_locks names them, weakest first; what is weaker stops neither reads nor writes nor VACUUM.

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 Connection = psycopg.Connection[Any]
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 GOLDEN = ROOT / "tests/golden"
 TEMPLATES = sorted((ROOT / "sql/templates").rglob("*.j2"))
 DEFINITIONS = sorted(path for path in GOLDEN.rglob("*.yml") if path.parent.name != "given")

@@ -190,12 +190,7 @@ def _ungrouped(rule: rules.Assertion, definition: Definition, placed: Placement)
 
 def _unique(choice: Choice) -> tuple[str, ...]:
     """The columns of the unique index that keeps a rule or an assertion; empty if none does."""
-    match choice.rule:
-        case rules.Unique() if choice.mechanism == "native":
-            return choice.rule.columns
-        case assertions.AtMostOne() if choice.mechanism == "native":
-            return choice.rule.group_by
-    return ()
+    return choice.rule.distinct if choice.mechanism == "native" else ()
 
 
 def _unrecorded(table: str, placed: Placement) -> str:

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pgslo import naming, sql
 from pgslo.catalog import Name
 from pgslo.compile.artifact import Artifact, Lock, Statement, qualified
-from pgslo.compile.rows import constraints
+from pgslo.compile.rows import kinds
 from pgslo.compile.snippets import session_settings
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import Subject
-from pgslo.definition import rules
 from pgslo.definition.rules import Assertion
 from pgslo.definition.rules import assertions as forms
-from pgslo.definition.yaml.named import canonical
 from pgslo.sql import Sql
 
 #: Up to so many rows an exclusion constraint is built at once: it has no NOT VALID, and nobody writes meanwhile.
@@ -61,31 +59,11 @@ def constraint(rule: Assertion, table: TableContext) -> tuple[Artifact | None, s
     raise AssertionError(rule.kind)
 
 
-def rests_on(rule: Assertion, made: Artifact | None) -> dict[str, object] | None:
+def rests_on(rule: Assertion, made: Artifact | None, table: TableContext) -> dict[str, object] | None:
     """What has to be in the database for a native assertion; ``None`` where pgslo's own constraint is all."""
     if isinstance(rule, forms.AtMostOne | forms.NoneWithout):
-        return constraints.rests_on(_stated(rule), made)
+        return kinds.of(rule.as_rule(), table.subject).rests_on(made)
     return None
-
-
-def _stated(rule: forms.AtMostOne | forms.NoneWithout) -> rules.Rule:
-    """The rule over rows that says the same."""
-    if isinstance(rule, forms.AtMostOne):
-        return rules.Unique(
-            name=rule.name,
-            columns=rule.group_by,
-            where=rule.where,
-            location=rule.location,
-            places=rule.places,
-        )
-    return rules.References(
-        name=rule.name,
-        columns=tuple(one for one, _ in rule.on),
-        table=canonical(rule.table),
-        to=tuple(one for _, one in rule.on),
-        location=rule.location,
-        places=rule.places,
-    )
 
 
 def _unique(rule: forms.AtMostOne, table: TableContext) -> tuple[Artifact | None, str] | str:
@@ -93,7 +71,7 @@ def _unique(rule: forms.AtMostOne, table: TableContext) -> tuple[Artifact | None
     if not rule.group_by or missing:
         return "a unique index needs columns" + (", the partition key among them" if missing else "")
     reason = "a unique index says the same, at every isolation level, and is what readers use besides"
-    made = constraints.artifact(_stated(rule), table.definition, table.subject, reason)
+    made = kinds.of(rule.as_rule(), table.subject).constraint(table.definition.name, reason)
     return made, reason if made else "the table has it already; nothing is created"
 
 
@@ -105,7 +83,7 @@ def _foreign_key(rule: forms.NoneWithout, table: TableContext) -> tuple[Artifact
     if not other.has_unique(theirs):
         return f"a foreign key needs {', '.join(theirs)} to be unique in {'.'.join(rule.table)}"
     reason = "a foreign key says the same, at every isolation level"
-    made = constraints.artifact(_stated(rule), table.definition, table.subject, reason)
+    made = kinds.of(rule.as_rule(), table.subject).constraint(table.definition.name, reason)
     return made, reason if made else "the table has it already; nothing is created"
 
 

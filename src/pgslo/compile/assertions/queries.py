@@ -17,7 +17,7 @@ from pgslo.compile.assertions.groups import (
     Parts,
     Touch,
 )
-from pgslo.compile.rows.fitness import check_query
+from pgslo.compile.table.column_types import check_query
 from pgslo.definition.rules import assertions as forms
 from pgslo.errors import CatalogError
 from pgslo.expression import Facts, UnderivableError, derive, needs_clock, tables_read

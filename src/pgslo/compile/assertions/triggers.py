@@ -162,7 +162,7 @@ def _hold(rule: Assertion, table: TableContext) -> Held:
     chosen = constraints.constraint(rule, table)
     if isinstance(chosen, tuple):
         made, reason = chosen
-        choice = Choice(rule, "native", reason, constraints.rests_on(rule, made))
+        choice = Choice(rule, "native", reason, constraints.rests_on(rule, made, table))
         return Held(rule, parts, function, choice, made)
     _check_lookups(rule, parts)
     if rule.on_breach != "reject":

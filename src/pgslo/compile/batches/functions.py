@@ -13,10 +13,9 @@ from pgslo.compile.artifact import Artifact
 from pgslo.compile.batches import columns
 from pgslo.compile.part import Tally
 from pgslo.compile.rows.described import row_key
-from pgslo.compile.rows.fitness import check_query
 from pgslo.compile.snippets import literals, session_settings
 from pgslo.compile.snippets.undoing import Undoing
-from pgslo.compile.table.column_types import check_casts, check_operators
+from pgslo.compile.table.column_types import check_casts, check_operators, check_query
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import ROW
 from pgslo.definition import names, rules

@@ -54,7 +54,7 @@ class _Now:
 def wanted(definition: rules.Definition) -> bool:
     """Whether anything is measured of predictions."""
     return definition.labels is not None or any(
-        isinstance(rule, rules.MlMetric) and rule.enabled for rule in definition.rules
+        rule.of_predictions and rule.enabled for rule in definition.rules
     )
 
 

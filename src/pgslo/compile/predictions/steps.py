@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pgslo import sql
 from pgslo.compile.predictions import last
-from pgslo.compile.rows.conditions import Bound
-from pgslo.compile.rows.repairs import Clipped, Defaulted, Rounded
+from pgslo.compile.rows.kinds.base import Bound
+from pgslo.compile.rows.kinds.repairs import Clipped, Defaulted, Rounded
 from pgslo.compile.snippets import literals
 from pgslo.compile.table.subject import Subject
 from pgslo.definition.rules import predictions

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from pgslo import sql
 from pgslo.compile import told
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.choice import Choice
-from pgslo.compile.part import Part
-from pgslo.compile.rows import constraints, mechanisms, probes
-from pgslo.compile.rows.fitness import check
-from pgslo.compile.rows.schema import check_schema
+from pgslo.compile.part import Part, Probe
+from pgslo.compile.rows import kinds
 from pgslo.compile.table.context import TableContext
 from pgslo.definition import rules
 from pgslo.errors import CatalogError, Problems
+from pgslo.sql import Sql
+
+
+@dataclass(frozen=True)
+class _Grouped:
+    table: Sql
+    raw: Sql
 
 
 def rules_over_rows(table: TableContext, problems: Problems) -> Part:
     """Choose how each rule over rows is enforced."""
-    part = Part(probes=probes.of_batches(table))
+    part = Part(probes=_batches_probed(table))
     for rule in table.definition.rules:
         if rule.enabled and not isinstance(rule, rules.BatchRule):
             with problems.collecting():
@@ -27,7 +33,11 @@ def rules_over_rows(table: TableContext, problems: Problems) -> Part:
 
 
 def _rule(rule: rules.Rule, table: TableContext) -> Part:
-    choice = _choose(rule, table)
+    kind = kinds.of(rule, table.subject)
+    kind.check()
+    choice = kind.choose(table.writes)
+    if choice.mechanism in ("row trigger", "statement trigger"):
+        kind.check_lookup()
     if rule.reject_below is not None and table.writes.mode == "stream":
         raise CatalogError(
             '"reject_below" cannot reject statements of a streamed table',
@@ -37,32 +47,24 @@ def _rule(rule: rules.Rule, table: TableContext) -> Part:
         )
     made: tuple[Artifact, ...] = ()
     if choice.mechanism == "native":
-        constraint = constraints.artifact(rule, table.definition, table.subject, choice.reason)
+        constraint = kind.constraint(table.definition.name, choice.reason)
         if constraint is None:
             choice = Choice(rule, "native", "the table has it already; nothing is created")
         else:
             made = (constraint,)
-        choice = replace(choice, rests_on=constraints.rests_on(rule, constraint))
+        choice = replace(choice, rests_on=kind.rests_on(constraint))
     return Part(
         artifacts=made,
         choices=(choice,),
-        probes=tuple(probes.of_rule(rule, table)),
+        probes=tuple(kind.probes(table)),
         rules=(told.rule(choice),),
     )
 
 
-def _choose(rule: rules.Rule, table: TableContext) -> Choice:
-    subject = table.subject
-    if isinstance(rule, rules.Schema):
-        check_schema(rule, subject)
-        return mechanisms.choose(rule, subject, table.writes)
-    if isinstance(rule, rules.Range) and rule.on_breach == "repair":
-        check(rule, subject)
-        return Choice(rule, "repair trigger", "only a BEFORE ROW trigger can change the row")
-    check(rule, subject)
-    choice = mechanisms.choose(rule, subject, table.writes)
-    if choice.mechanism in ("row trigger", "statement trigger") and isinstance(
-        rule, rules.References | rules.Unique
-    ):
-        constraints.check_lookup(rule, subject)
-    return choice
+def _batches_probed(table: TableContext) -> tuple[Probe, ...]:
+    """Let PostgreSQL say whether rows can be grouped by what the author calls a batch."""
+    batch = table.definition.batch
+    if batch is None or batch.by is None:
+        return ()
+    grouped = _Grouped(table.qualified, table.batching.raw_row)
+    return (Probe(sql.render("probe_batch", grouped), batch.by.location),)

@@ -1,4 +1,4 @@
-"""Which mechanism enforces each rule: the cheapest that can do what the rule wants."""
+"""Which trigger enforces a rule over rows: the cheapest that can do what the rule wants."""
 
 from __future__ import annotations
 
@@ -9,43 +9,22 @@ from pgslo.definition import rules
 from pgslo.errors import CatalogError
 
 
-def choose(rule: rules.Rule, subject: Subject, writes: Writes) -> Choice:
-    """The cheapest mechanism that can do what the rule wants.
+def repair_trigger(rule: rules.Rule) -> Choice:
+    """The mechanism of a rule that changes the row."""
+    return Choice(rule, "repair trigger", "only a BEFORE ROW trigger can change the row")
+
+
+def choose_trigger(rule: rules.Rule, subject: Subject, writes: Writes) -> Choice:
+    """The cheapest trigger that can do what a rule wants.
+
+    Args:
+        rule: The rule.
+        subject: Its table.
+        writes: How rows arrive.
 
     Raises:
-        CatalogError: No mechanism can.
+        CatalogError: No trigger can.
     """
-    match rule:
-        case rules.Repair():
-            return Choice(rule, "repair trigger", "only a BEFORE ROW trigger can change the row")
-        case rules.Schema():
-            if rule.on_breach == "reject":
-                return Choice(rule, "schema trigger", "one look at the catalogue before each statement")
-            return Choice(
-                rule, "on read", "one look at the catalogue at each guarded read; writes pay nothing"
-            )
-        case rules.NotNull() if rule.on_breach == "reject" and rule.where is None:
-            return Choice(
-                rule,
-                "native",
-                "NOT NULL costs a write nothing and no writer gets round it; its error is PostgreSQL's own (23502)",
-            )
-        case rules.Unique() if rule.on_breach == "reject":
-            return Choice(
-                rule,
-                "native",
-                "only a unique index holds between concurrent writers; its error is PostgreSQL's own (23505)",
-            )
-        case rules.References() if rule.on_breach == "reject" and rule.where is None:
-            return Choice(
-                rule,
-                "native",
-                "only a foreign key holds against deletes in the other table; its error is PostgreSQL's own (23503)",
-            )
-    return _choose_trigger(rule, subject, writes)
-
-
-def _choose_trigger(rule: rules.Rule, subject: Subject, writes: Writes) -> Choice:
     if rule.on_breach == "quarantine":
         generated = [
             name for name in rule.reads if (column := subject.relation.column(name)) and column.generated
@@ -65,7 +44,7 @@ def _choose_trigger(rule: rules.Rule, subject: Subject, writes: Writes) -> Choic
             "statement trigger",
             "a share needs the number of rows written, which a statement knows at no cost",
         )
-    if isinstance(rule, rules.Unique | rules.References):
+    if rule.looks_up:
         return Choice(
             rule, "statement trigger", "looking rows up is cheapest for all rows of a statement at once"
         )

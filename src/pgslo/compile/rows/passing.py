@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from pgslo import naming, sql
 from pgslo.catalog import Relation
-from pgslo.compile.rows.conditions import condition
+from pgslo.compile.rows import kinds
 from pgslo.compile.table.subject import Subject
-from pgslo.compile.table.trust import foreign_target, trusted
+from pgslo.compile.table.trust import trusted
 from pgslo.definition import rules
 from pgslo.sql import Sql
 
@@ -61,10 +61,11 @@ class Passes:
 
 def passes(rule: rules.Rule, subject: Subject, row: Sql, *, by_owner: bool = False) -> Sql:
     """The condition under which a row passes; unknown (NULL) passes, as in a check constraint."""
+    kind = kinds.of(rule, subject)
     found = lookup(rule, subject, row)
     if by_owner and found is not None and found.pinned is None:
         found = None
-    judged = condition(rule, subject, row, pinned=True) if found is None else _called(found)
+    judged = kind.runtime_condition(row) if found is None else _called(found)
     if rule.where is None:
         return sql.render("passes", Passes(judged, Sql("")))
     return sql.render("passes_where", Passes(judged, rule.where.qualified(row)))
@@ -78,13 +79,14 @@ def lookup(rule: rules.Rule, subject: Subject, row: Sql) -> Lookup | None:
     Raises:
         CatalogError: The table that is referred to belongs to a role that can be given no function.
     """
-    if not isinstance(rule, rules.References | rules.Unique):
+    if not rule.looks_up:
         return None
-    pinned = foreign_target(rule, subject) if isinstance(rule, rules.References) else None
+    kind = kinds.of(rule, subject)
+    pinned = kind.foreign_target()
     if pinned is None and not subject.is_of_another:
         return None
     given = _Arguments()
-    stated = condition(rule, subject, row, given, pinned=True)
+    stated = kind.runtime_condition(row, given)
     return Lookup(
         naming.fit(subject.relation.schema, subject.relation.name, f"lookup_{rule.name}"),
         Sql(", ".join(given.found.values())),

@@ -10,7 +10,7 @@ from pgslo import naming, sql
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.choice import Choice, Mechanism
 from pgslo.compile.part import Part
-from pgslo.compile.rows import schema
+from pgslo.compile.rows import kinds
 from pgslo.compile.rows.described import (
     Described,
     Header,
@@ -26,6 +26,8 @@ from pgslo.compile.table.subject import NEW
 from pgslo.definition import rules
 from pgslo.sql import Sql
 
+#: Mechanisms of rules about the table's columns and types.
+_BY_SCHEMA = ("schema trigger", "on read")
 _ALWAYS, _NOTHING, _REJECTS = Sql("TRUE"), Sql("NULL"), Sql("rule = ANY (rejecting)")
 
 
@@ -84,15 +86,11 @@ class _Schema:
     owner: Sql
 
 
-def wanted_schema(rule: rules.Schema) -> str:
-    """The schema rule as JSON, in the order of the definition."""
-    return json.dumps({"columns": schema.wanted_types(rule), "extra": rule.extra}, ensure_ascii=False)
-
-
 def row_triggers(table: TableContext, so_far: Part) -> Part:
     """Make functions and triggers for the rules that are enforced by other triggers than those on whole statements."""
-    schemas = [choice.rule for choice in so_far.choices if isinstance(choice.rule, rules.Schema)]
-    told = json.loads(wanted_schema(schemas[0])) if schemas else None
+    by_schema = (choice.rule for choice in so_far.choices if choice.mechanism in _BY_SCHEMA)
+    rule = next(by_schema, None)
+    told = kinds.of(rule, table.subject).declared() if rule is not None else None
     return Part(artifacts=_artifacts(table, so_far.choices), registered={"schema": told})
 
 
@@ -189,13 +187,13 @@ def _judging(table: TableContext, judged: tuple[rules.Rule, ...]) -> dict[str, A
 
 
 def _schema(table: TableContext, rule: rules.Rule) -> list[Artifact]:
-    assert isinstance(rule, rules.Schema)
+    wanted = json.dumps(kinds.of(rule, table.subject).declared(), ensure_ascii=False)
     function = table.function_name("schema")
     context = _Schema(
         source=table.source(),
         function=sql.identifier(naming.GENERATED_SCHEMA, function),
         definition=sql.literal(table.definition.name),
-        wanted=Sql(f"{sql.literal(wanted_schema(rule))}::jsonb"),
+        wanted=Sql(f"{sql.literal(wanted)}::jsonb"),
         schema_name=sql.literal(table.relation.schema),
         table_name=sql.literal(table.relation.name),
         rule=sql.literal(rule.name),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pgslo.catalog import Column
+from pgslo.catalog import Catalog, Column
 from pgslo.compile.snippets.literals import ENUM
 from pgslo.errors import CatalogError, Location
+from pgslo.expression import Query, tables_read
 from pgslo.sql import Sql
 
 
@@ -65,3 +66,15 @@ def without_domain(column: Column, value: Sql) -> Sql:
 def is_enum(column: Column) -> bool:
     """Whether values of the column are compared without the operators of their type."""
     return column.category == ENUM and not column.plain
+
+
+def check_query(query: Query, catalog: Catalog) -> None:
+    """Make sure that a query of the author's own cannot run a cast of a role that gains rights by it.
+
+    Raises:
+        CatalogError: A table that it reads has a column that :func:`check_casts` refuses.
+    """
+    for name in tables_read(query):
+        relation = catalog.relations.get(name)
+        for column in relation.columns if relation else ():
+            check_casts(column, query.location)

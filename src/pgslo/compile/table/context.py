@@ -150,19 +150,18 @@ class TableContext:
         judged = tuple(of)
         found = session_settings.needed((*judged, self.definition.batch), self.relation)
         for rule in judged:
-            if isinstance(rule, rules.References):
-                found |= self._compared(rule)
-            if isinstance(rule, rules.References | rules.Unique):
-                found |= session_settings.LOOKUPS
+            if isinstance(rule, rules.Rule) and rule.looks_up:
+                found |= self._compared(rule) | session_settings.LOOKUPS
         return found
 
-    def _compared(self, rule: rules.References) -> frozenset[Settings]:
-        other = self.catalog.relations.get(rule.relation)
+    def _compared(self, rule: rules.Rule) -> frozenset[Settings]:
         found: frozenset[Settings] = frozenset()
-        for own_name, other_name in zip(rule.columns, rule.to, strict=True):
-            own, looked = self.relation.column(own_name), other.column(other_name) if other else None
-            if own and looked and own.base_type != looked.base_type:
-                found |= session.of_types((own.base_type, looked.base_type))
+        for table, pairs in rule.compared_with.items():
+            other = self.catalog.relations.get(table)
+            for own_name, other_name in pairs:
+                own, looked = self.relation.column(own_name), other.column(other_name) if other else None
+                if own and looked and own.base_type != looked.base_type:
+                    found |= session.of_types((own.base_type, looked.base_type))
         return found
 
     def function(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pgslo.catalog import Name, Relation
 from pgslo.compile.table.subject import Subject
-from pgslo.definition import rules
-from pgslo.errors import CatalogError
 
 
 def is_replaceable(target: Relation, subject: Subject) -> bool:
@@ -38,27 +36,3 @@ def untrusted(target: Relation, subject: Subject) -> str | None:
             if role not in (*trusted, *others):
                 return role
     return None
-
-
-def foreign_target(rule: rules.References, subject: Subject) -> Relation | None:
-    """The table that a rule refers to, if another role owns or can replace it than pgslo's owner and its own table's.
-
-    Raises:
-        CatalogError: Nobody who applies the definition may act as its owner.
-    """
-    target = subject.catalog.relations.get(rule.relation)
-    if target is None:
-        return None
-    if not is_replaceable(target, subject):
-        return None
-    if target.owner in trusted(target, subject):
-        return target
-    reach = subject.catalog.reaches[((subject.relation.schema, subject.relation.name), rule.relation)]
-    if not reach.may_act:
-        raise CatalogError(
-            f'"{rule.table}" belongs to role {target.owner}, with whose rights it has to be looked up',
-            detail="With other rights, policies and indexes of that role would run its code as the role that applies.",
-            hint=f"GRANT {target.owner} to the role that applies, or use on_breach: reject, which is a foreign key",
-            location=rule.place("table"),
-        )
-    return target

@@ -9,10 +9,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from pgslo.definition import wording
-from pgslo.definition.rules.base import Assertion, Table
+from pgslo.definition.rules.base import Assertion, Rule, Table
+from pgslo.definition.rules.rows import References, Unique
 from pgslo.definition.rules.syntax import COLUMNS, Syntax, Unfit, Ways, direct, two_bounds
 from pgslo.definition.yaml.lists import ListOf, MapOf
-from pgslo.definition.yaml.named import Condition, Name, Relation, Statement
+from pgslo.definition.yaml.named import Condition, Name, Relation, Statement, canonical
 from pgslo.definition.yaml.nodes import Mapping, Node
 from pgslo.definition.yaml.values import Boolean, Bound, Integer, Number, OneOf, Shape
 from pgslo.errors import DefinitionError, Location
@@ -96,6 +97,21 @@ class AtMostOne(_OfRows):
                 hint='Say of which rows there may be one, with "where", with "group_by", or both.',
                 location=self.location,
             )
+
+    @property
+    def distinct(self) -> tuple[str, ...]:
+        """Columns in which no two rows may have the same values."""
+        return self.group_by
+
+    def as_rule(self) -> Rule:
+        """Return the rule over rows that states the same."""
+        return Unique(
+            name=self.name,
+            columns=self.group_by,
+            where=self.where,
+            location=self.location,
+            places=self.places,
+        )
 
     def expected(self) -> str:
         """Return the expected state in words."""
@@ -208,6 +224,17 @@ class NoneWithout(AcrossTables):
         )
     )
     deferred_by_default = False
+
+    def as_rule(self) -> Rule:
+        """Return the rule over rows that states the same."""
+        return References(
+            name=self.name,
+            columns=tuple(one for one, _ in self.on),
+            table=canonical(self.table),
+            to=tuple(one for _, one in self.on),
+            location=self.location,
+            places=self.places,
+        )
 
     def expected(self) -> str:
         """Return the expected state in words."""

@@ -31,6 +31,8 @@ class Rule(BaseModel):
         unfit: Options that it cannot have.
         actions: What may happen to a write.
         judges: Whether it judges rows or batches, and does not only change rows.
+        looks_up: Whether its condition reads other rows.
+        of_predictions: Whether it is about predictions, and needs what their metrics need.
         fails_null: Whether NULL fails it; NULL passes the other kinds.
         name: Stable id, unique in its definition; derived as ``<column>_<kind>`` when the author gives none.
         column: The column it is written under, or ``None`` for a rule of the whole row or table.
@@ -59,6 +61,8 @@ class Rule(BaseModel):
     unfit: ClassVar[Unfit] = Unfit()
     actions: ClassVar[tuple[OnBreach, ...]] = ("warn", "flag", "quarantine", "reject")
     judges: ClassVar[bool] = True
+    looks_up: ClassVar[bool] = False
+    of_predictions: ClassVar[bool] = False
     fails_null: ClassVar[bool] = False
 
     name: str
@@ -160,6 +164,16 @@ class Rule(BaseModel):
     def tables(self) -> dict[Table, Location]:
         """Other tables that it reads itself, each with the location where it is named."""
         return {}
+
+    @property
+    def compared_with(self) -> dict[Table, tuple[tuple[str, str], ...]]:
+        """Columns of its own table, each with that of another table in which its condition looks the value up."""
+        return {}
+
+    @property
+    def distinct(self) -> tuple[str, ...]:
+        """Columns in which no two rows may have the same values; empty for other kinds."""
+        return ()
 
     @property
     def is_foreign_key(self) -> bool:

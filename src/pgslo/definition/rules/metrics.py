@@ -72,6 +72,7 @@ class MlMetric(BatchRule):
         (*NOT_BOUNDED, "where", "reject_below", "reject_above"),
         "it measures whole batches, long after they were written",
     )
+    of_predictions = True
     of: MetricName
     over: int = 1
     per: tuple[str, ...] = ()

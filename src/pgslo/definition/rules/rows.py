@@ -104,6 +104,7 @@ class References(RowRule):
     """The value exists in another table; a NULL in any of the columns passes."""
 
     kind = "references"
+    looks_up = True
     syntax = Ways(
         columns=Syntax(
             "references: dim.country.code",
@@ -152,6 +153,11 @@ class References(RowRule):
         return {self.relation: self.place("table")}
 
     @property
+    def compared_with(self) -> dict[Table, tuple[tuple[str, str], ...]]:
+        """Its columns with those of the other table."""
+        return {self.relation: tuple(zip(self.columns, self.to, strict=True))}
+
+    @property
     def is_foreign_key(self) -> bool:
         """Whether a foreign key says the same, so that nothing else reads the other table."""
         return self.on_breach == "reject" and self.where is None
@@ -170,6 +176,7 @@ class Unique(RowRule):
     """No two rows have the same values in these columns; a NULL in any of them passes."""
 
     kind = "unique"
+    looks_up = True
     syntax = Ways(
         columns=Syntax("unique"),
         rules=direct("columns", COLUMNS, "unique: [user_id, feature_date]"),
@@ -184,6 +191,11 @@ class Unique(RowRule):
     def expected(self) -> str:
         """Return the expected state in words."""
         return f"no two rows with the same {', '.join(self.columns)}"
+
+    @property
+    def distinct(self) -> tuple[str, ...]:
+        """Columns in which no two rows may have the same values."""
+        return self.columns
 
     @property
     def others(self) -> tuple[str, ...]:

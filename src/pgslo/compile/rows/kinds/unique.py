@@ -1,0 +1,189 @@
+"""Rows that differ, as a look-up and as a unique index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pgslo import naming, sql
+from pgslo.catalog import Relation
+from pgslo.compile.artifact import Artifact, Statement, qualified
+from pgslo.compile.choice import Choice
+from pgslo.compile.rows.constraints import SCAN
+from pgslo.compile.rows.kinds.base import Given, value_of
+from pgslo.compile.rows.kinds.lookups import LookupKind, Pair
+from pgslo.compile.snippets import session_settings, texts
+from pgslo.compile.table.batching import Writes
+from pgslo.compile.table.column_types import without_domain
+from pgslo.compile.table.subject import NEW
+from pgslo.definition import rules
+from pgslo.errors import CatalogError
+from pgslo.sql import Sql
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """A look-up in the same table: which of the rows found count, and how many are too many."""
+
+    table: Sql
+    pins: tuple[Sql, ...]
+    first: Pair
+    others: tuple[Pair, ...]
+    scope: tuple[Sql, ...]
+    limit: Sql
+
+
+@dataclass(frozen=True)
+class _OtherKey:
+    """The key of a row found, of the row to be written, and of the row it replaces."""
+
+    other: Sql
+    new: Sql
+    old: Sql
+    inserts: Sql
+
+
+@dataclass(frozen=True)
+class _OtherRow:
+    """Where the row to be replaced is stored, which tells it from others."""
+
+    table: Sql
+    place: Sql
+    inserts: Sql
+
+
+@dataclass(frozen=True)
+class _UniqueIndex:
+    concurrently: Sql
+    index: Sql
+    table: Sql
+    columns: Sql
+    where: Sql
+
+
+class Unique(LookupKind[rules.Unique]):
+    """No two rows have the same values in some columns."""
+
+    or_else = "; or use on_breach: reject, which builds a unique index"
+
+    def looked_up(self, row: Sql, given: Given, *, pinned: bool) -> Sql:
+        """Return what the rule asks of a row."""
+        rule, relation = self.rule, self.subject.relation
+        pairs = tuple(
+            Pair(
+                given(without_domain(column, value_of(row, own)), column.base_type),
+                without_domain(column, sql.identifier(own)),
+            )
+            for own in rule.columns
+            for column in [self.subject.column(own, rule.location)]
+        )
+        # Before the row is stored there must be none like it; after the statement it is there itself.
+        scope = (self._other_rows(given),) if row == NEW else ()
+        if rule.where:
+            scope = (*scope, rule.where.qualified(Sql("other")))
+        return self.rendered(
+            _Alone(
+                sql.identifier(relation.schema, relation.name),
+                self.pins(self.subject.name, pinned=pinned),
+                pairs[0],
+                pairs[1:],
+                scope,
+                Sql("1" if row == NEW else "2"),
+            )
+        )
+
+    def _other_rows(self, given: Given) -> Sql:
+        """The condition for a row to be another than the one about to be written."""
+        key = self.subject.relation.primary_key
+        inserts = given(Sql("TG_OP = 'INSERT'"), "boolean")
+        if not key or set(key) <= set(self.rule.columns):
+            stored = given(Sql("OLD.tableoid"), "oid"), given(Sql("OLD.ctid"), "tid")
+            return sql.render("unique_other_row", _OtherRow(*stored, inserts))
+        columns = [self.subject.column(name, self.rule.location) for name in key]
+
+        # A row with this key is the one that INSERT … ON CONFLICT is about to update.
+        def of(alias: str) -> Sql:
+            return sql.join(
+                ", ",
+                (
+                    given(texts.comparable(column, Sql(alias)), column.base_type if column.plain else "text")
+                    for column in columns
+                ),
+            )
+
+        other = sql.join(", ", (texts.comparable(column, Sql("other")) for column in columns))
+        return sql.render("unique_other_key", _OtherKey(other, of("NEW"), of("OLD"), inserts))
+
+    def searched(self) -> tuple[Relation, tuple[str, ...]]:
+        """Return the table itself, and the rule's columns."""
+        return self.subject.relation, self.rule.columns
+
+    def choose(self, writes: Writes) -> Choice:
+        """Return the cheapest mechanism that can do what the rule wants."""
+        if self.rule.on_breach != "reject":
+            return super().choose(writes)
+        return Choice(
+            self.rule,
+            "native",
+            "only a unique index holds between concurrent writers; its error is PostgreSQL's own (23505)",
+        )
+
+    def wanted_constraint(self) -> dict[str, object] | None:
+        """Return what has to be in the database for the rule; ``None`` for an index of some rows, which only pgslo makes."""
+        if self.rule.where is not None:
+            return None
+        return {"kind": "unique", "columns": list(self.rule.columns)}
+
+    def constraint(self, definition: str, reason: str) -> Artifact | None:
+        """Return a unique index, or ``None`` if the table has one."""
+        rule, relation = self.rule, self.subject.relation
+        if rule.where is None and relation.has_unique(rule.columns):
+            return None
+        missing = [name for name in relation.partition_key if name not in rule.columns]
+        if missing:
+            raise CatalogError(
+                f"rows of a {'hypertable' if relation.is_hypertable else 'partitioned table'} cannot be unique without its partition key ({', '.join(relation.partition_key)})",
+                hint=f"add {', '.join(missing)} to the columns, or use on_breach: warn with an index to look rows up",
+                location=rule.location,
+            )
+        if rule.where and session_settings.needed((rule.where,), relation):
+            raise CatalogError(
+                "an index cannot hold a condition that depends on settings of the session",
+                hint="say the zone, as in AT TIME ZONE 'UTC', or use on_breach: quarantine, flag or warn",
+                location=rule.where.location,
+            )
+        partitioned = relation.kind == "p" or relation.is_hypertable
+        name = naming.fit("pgslo", relation.name, rule.name)
+        where = f"{relation.schema}.{relation.name}"
+        context = _UniqueIndex(
+            # An index of a partitioned table, or of a hypertable, cannot be built concurrently.
+            concurrently=Sql("" if partitioned else " CONCURRENTLY"),
+            index=sql.identifier(name),
+            table=qualified((relation.schema, relation.name)),
+            columns=sql.join(", ", (sql.identifier(column) for column in rule.columns)),
+            where=Sql(
+                f" WHERE {rule.where.qualified(qualified((relation.schema, relation.name)))}"
+                if rule.where
+                else ""
+            ),
+        )
+        index = sql.identifier(relation.schema, name)
+        return Artifact(
+            kind="unique_index",
+            names=(relation.schema, name),
+            relation=(relation.schema, relation.name),
+            definition=definition,
+            create=(
+                Statement(
+                    sql.render("unique_index", context),
+                    "ACCESS EXCLUSIVE" if partitioned else "SHARE UPDATE EXCLUSIVE",
+                    where,
+                    alone=not partitioned,
+                    later=not partitioned,
+                    hazards=("blocks writes while it is built",)
+                    if partitioned
+                    else (SCAN, "waits for transactions that are open now"),
+                ),
+            ),
+            reason=reason,
+            commented=Sql(f"INDEX {index}"),
+        )

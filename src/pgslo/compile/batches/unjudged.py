@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pgslo import naming, sql
 from pgslo.compile.artifact import Artifact
-from pgslo.compile.batches.functions import rows_of_batch
+from pgslo.compile.batches.kinds.functions import rows_of_batch
 from pgslo.compile.choice import Choice
 from pgslo.compile.part import Part
 from pgslo.compile.rows.described import Described, described, judge_row, names

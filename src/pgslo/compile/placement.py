@@ -10,7 +10,7 @@ from pgslo.compile.artifact import Artifact
 from pgslo.compile.choice import Choice
 from pgslo.compile.table import reading
 from pgslo.definition import bounds, rules
-from pgslo.definition.rules import Definition, assertions
+from pgslo.definition.rules import Definition
 from pgslo.errors import CatalogError, DatabaseError, PlanError
 
 #: What the text of ``version()`` holds, the engine's name, and why pgslo refuses it.
@@ -80,8 +80,8 @@ def check_assertions(definition: Definition, catalog: Catalog) -> Iterator[Catal
     """Yield an error for each assertion that no index or other change of the table would make possible."""
     placed = catalog.placement((definition.schema_name, definition.table_name))
     for asserted in definition.assertions:
-        if isinstance(asserted, assertions.AtMostOne):
-            continue  # A unique index may keep it.
+        if asserted.by_index:
+            continue
         if placed is not None and placed.kind == "distributed":
             yield _ungrouped(asserted, definition, placed)
         elif catalog.engine.is_yugabyte:

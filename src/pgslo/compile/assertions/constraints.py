@@ -1,4 +1,4 @@
-"""Assertions that a constraint of PostgreSQL says as well: unique index, foreign key, exclusion constraint."""
+"""Exclusion constraints, which state an assertion natively."""
 
 from __future__ import annotations
 
@@ -7,24 +7,13 @@ from dataclasses import dataclass
 from pgslo import naming, sql
 from pgslo.catalog import Name
 from pgslo.compile.artifact import Artifact, Lock, Statement, qualified
-from pgslo.compile.rows import kinds
-from pgslo.compile.snippets import session_settings
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import Subject
 from pgslo.definition.rules import Assertion
-from pgslo.definition.rules import assertions as forms
 from pgslo.sql import Sql
 
 #: Up to so many rows an exclusion constraint is built at once: it has no NOT VALID, and nobody writes meanwhile.
 _EXCLUDABLE = 100_000
-_RANGES = {
-    "date": "daterange",
-    "timestamp without time zone": "tsrange",
-    "timestamp with time zone": "tstzrange",
-    "integer": "int4range",
-    "bigint": "int8range",
-    "numeric": "numrange",
-}
 
 
 @dataclass(frozen=True)
@@ -35,84 +24,17 @@ class _Exclusion:
     where: Sql
 
 
-def constraint(rule: Assertion, table: TableContext) -> tuple[Artifact | None, str] | str:
-    """The constraint that says the same and why it is chosen, or why there is none; empty where that is plain."""
-    if rule.on_breach != "reject" or not isinstance(
-        rule, forms.AllEqual | forms.AtMostOne | forms.NoneWithout | forms.NeverOverlap
-    ):
-        return ""
-    if rule.is_deferred:
-        return "writers who conflict in a deferred constraint wait for each other until PostgreSQL ends one of them"
-    if session_settings.needed((rule,), table.relation):
-        return "a constraint evaluates conditions under the settings of each session, which would change them"
-    if not rule.validated:
-        return "a constraint would hold the rows that are there to it as well"
-    match rule:
-        case forms.AtMostOne():
-            return _unique(rule, table)
-        case forms.NoneWithout():
-            return _foreign_key(rule, table)
-        case forms.NeverOverlap():
-            return _spans_exclusion(rule, table)
-        case forms.AllEqual():
-            return _equal_exclusion(rule, table)
-    raise AssertionError(rule.kind)
-
-
-def rests_on(rule: Assertion, made: Artifact | None, table: TableContext) -> dict[str, object] | None:
-    """What has to be in the database for a native assertion; ``None`` where pgslo's own constraint is all."""
-    if isinstance(rule, forms.AtMostOne | forms.NoneWithout):
-        return kinds.of(rule.as_rule(), table.subject).rests_on(made)
-    return None
-
-
-def _unique(rule: forms.AtMostOne, table: TableContext) -> tuple[Artifact | None, str] | str:
-    missing = [name for name in table.relation.partition_key if name not in rule.group_by]
-    if not rule.group_by or missing:
-        return "a unique index needs columns" + (", the partition key among them" if missing else "")
-    reason = "a unique index says the same, at every isolation level, and is what readers use besides"
-    made = kinds.of(rule.as_rule(), table.subject).constraint(table.definition.name, reason)
-    return made, reason if made else "the table has it already; nothing is created"
-
-
-def _foreign_key(rule: forms.NoneWithout, table: TableContext) -> tuple[Artifact | None, str] | str:
-    if rule.where is not None or rule.among is not None:
-        return "a foreign key is about all rows"
-    theirs = tuple(one for _, one in rule.on)
-    other = table.subject.catalog.relations[rule.table]
-    if not other.has_unique(theirs):
-        return f"a foreign key needs {', '.join(theirs)} to be unique in {'.'.join(rule.table)}"
-    reason = "a foreign key says the same, at every isolation level"
-    made = kinds.of(rule.as_rule(), table.subject).constraint(table.definition.name, reason)
-    return made, reason if made else "the table has it already; nothing is created"
-
-
-def _spans_exclusion(rule: forms.NeverOverlap, table: TableContext) -> tuple[Artifact | None, str] | str:
-    relation = table.relation
-    start, end = relation.column(rule.start), relation.column(rule.end)
-    assert start is not None
-    assert end is not None
-    made_range = _RANGES.get(start.base_type)
-    if made_range is None or start.base_type != end.base_type:
-        return f"there is no range of {start.type} and {end.type}"
-    first, last = sql.identifier(rule.start), sql.identifier(rule.end)
-    spans = Sql(f"{made_range}({first}, {last}) WITH &&")
-    # A range may not end before it begins; such a row, and one without a beginning, overlaps nothing.
-    proper = Sql(f"{first} IS NOT NULL AND ({last} IS NULL OR {first} < {last})")
-    return _exclusion(rule, table, spans, (proper,))
-
-
-def _equal_exclusion(rule: forms.AllEqual, table: TableContext) -> tuple[Artifact | None, str] | str:
-    column = table.relation.column(rule.value)
-    assert column is not None
-    if column.base_type not in table.subject.catalog.gist_types:
-        return f"an exclusion constraint needs the extension btree_gist, and a type that it knows; {column.type} is none here"
-    return _exclusion(rule, table, Sql(f"{sql.identifier(rule.value)} WITH <>"), ())
-
-
-def _exclusion(
+def exclusion(
     rule: Assertion, table: TableContext, element: Sql, conditions: tuple[Sql, ...]
 ) -> tuple[Artifact | None, str] | str:
+    """Return an exclusion constraint by which rows of a group exclude each other, and why it is chosen; or why there is none.
+
+    Args:
+        rule: The assertion.
+        table: The definition and its table.
+        element: What two rows may not have in common, as the constraint says it.
+        conditions: Which rows it is about, besides those of the assertion's ``where``.
+    """
     relation, catalog = table.relation, table.subject.catalog
     own: Name = (relation.schema, relation.name)
     name = naming.fit("pgslo", rule.name)

@@ -13,7 +13,6 @@ from pgslo.compile.assertions.held import Held
 from pgslo.compile.snippets.documents import document
 from pgslo.compile.table.context import TableContext
 from pgslo.definition.rules import Definition
-from pgslo.definition.rules import assertions as forms
 from pgslo.sql import Sql
 
 
@@ -40,7 +39,7 @@ def told(one: Held) -> dict[str, Any]:
     return {
         "name": rule.name,
         "kind": rule.kind,
-        "columns": own.columns if not isinstance(rule, forms.ReturnsNothing) else (),
+        "columns": () if rule.queries else own.columns,
         "on_breach": rule.on_breach,
         "at_least": None,
         "at_most": None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from pgslo import sql
 from pgslo.catalog import TEXT, Catalog, Column, Relation
@@ -17,6 +18,8 @@ from pgslo.errors import CatalogError, Location
 from pgslo.expression import Expression
 from pgslo.expression.queries.derivation import Event
 from pgslo.sql import Sql
+
+A = TypeVar("A", bound=Assertion)
 
 #: How rows of the other table, of a group and of a query's result are called in templates.
 OTHER, GROUP, RESULT = Sql("o"), Sql("g"), Sql("q")
@@ -145,10 +148,10 @@ class Form:
     table_name: Sql = NOTHING
 
 
-class GroupCompiler:
+class GroupCompiler(Generic[A]):
     """One assertion of one definition: what every form needs."""
 
-    def __init__(self, rule: Assertion, table: TableContext, *, pinned: bool = False) -> None:
+    def __init__(self, rule: A, table: TableContext, *, pinned: bool = False) -> None:
         """Take an assertion and its definition.
 
         Args:

@@ -9,12 +9,11 @@ from pgslo import naming, sql
 from pgslo.catalog import Name, Relation
 from pgslo.compile import placement, wording
 from pgslo.compile.artifact import Artifact
-from pgslo.compile.assertions import constraints
+from pgslo.compile.assertions import kinds
 from pgslo.compile.assertions.commit import CommitCompiler, Looked
 from pgslo.compile.assertions.declarations import declaration, told
 from pgslo.compile.assertions.groups import Parts, Touch
 from pgslo.compile.assertions.held import Held
-from pgslo.compile.assertions.kinds import FormCompiler
 from pgslo.compile.choice import Choice
 from pgslo.compile.part import Part, Probe, Validation
 from pgslo.compile.snippets import session_settings
@@ -156,13 +155,14 @@ def assertions(table: TableContext, problems: Problems) -> Part:
 
 
 def _hold(rule: Assertion, table: TableContext) -> Held:
-    parts = FormCompiler(rule, table).parts()
+    kind = kinds.of(rule, table)
+    parts = kind.parts()
     relation = table.relation
     function = naming.fit(relation.schema, relation.name, rule.name, "breaches")
-    chosen = constraints.constraint(rule, table)
+    chosen = kind.native()
     if isinstance(chosen, tuple):
         made, reason = chosen
-        choice = Choice(rule, "native", reason, constraints.rests_on(rule, made, table))
+        choice = Choice(rule, "native", reason, kind.rests_on(made))
         return Held(rule, parts, function, choice, made)
     _check_lookups(rule, parts)
     if rule.on_breach != "reject":

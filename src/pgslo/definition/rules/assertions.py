@@ -86,6 +86,7 @@ class AtMostOne(_OfRows):
 
     kind = "at_most_one"
     syntax = Ways(assertions=direct("of", _ROW, "at_most_one: row"))
+    by_index = True
     deferred_by_default = False
 
     def check(self) -> Iterator[DefinitionError]:

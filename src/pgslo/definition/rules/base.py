@@ -312,6 +312,7 @@ class Assertion(Rule):
     """What every assertion says: a promise about several rows, or about rows of several tables.
 
     Attributes:
+        by_index: Whether a unique index may state it.
         group_by: Columns whose values make a group; each group keeps the promise by itself, and a row in which one of
             them is NULL belongs to none. Empty: all rows are one group.
         deferred: Whether it is held first when the transaction commits; ``None``: as its form usually is.
@@ -319,11 +320,16 @@ class Assertion(Rule):
     """
 
     deferred_by_default: ClassVar[bool] = True
+    by_index: ClassVar[bool] = False
     unfit: ClassVar[Unfit] = Unfit(("check_on",), "what can break it is known")
     actions: ClassVar[tuple[OnBreach, ...]] = ("warn", "flag", "reject")
     group_by: tuple[str, ...] = ()
     deferred: bool | None = None
     validated: bool = True
+
+    def as_rule(self) -> Rule | None:
+        """Return the rule over rows that states the same; ``None`` if there is no such kind."""
+        return None
 
     @property
     def is_deferred(self) -> bool:

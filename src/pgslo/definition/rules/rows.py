@@ -100,11 +100,33 @@ class Compare(RowRule):
         return "left" if self.left == column else "to" if "to" in self.places else "right"
 
 
-class References(RowRule):
+class LookupRule(RowRule):
+    """A rule that looks other rows up by some columns of the row.
+
+    Attributes:
+        columns: These columns.
+    """
+
+    looks_up = True
+    columns: tuple[str, ...] = Field(min_length=1)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Columns that it names besides the one that it stands under."""
+        return self.columns
+
+    def key_of(self, column: str) -> str | None:
+        """Return the parameter whose value is a column."""
+        if column not in self.columns:
+            return None
+        key = f"columns.{self.columns.index(column)}"
+        return key if key in self.places else "columns"
+
+
+class References(LookupRule):
     """The value exists in another table; a NULL in any of the columns passes."""
 
     kind = "references"
-    looks_up = True
     syntax = Ways(
         columns=Syntax(
             "references: dim.country.code",
@@ -119,7 +141,6 @@ class References(RowRule):
             required=("columns", "table", "to"),
         ),
     )
-    columns: tuple[str, ...] = Field(min_length=1)
     table: str
     to: tuple[str, ...] = Field(min_length=1)
 
@@ -162,26 +183,15 @@ class References(RowRule):
         """Whether a foreign key says the same, so that nothing else reads the other table."""
         return self.on_breach == "reject" and self.where is None
 
-    @property
-    def others(self) -> tuple[str, ...]:
-        """Columns that it names besides the one that it stands under."""
-        return self.columns
 
-    def key_of(self, column: str) -> str | None:
-        """Return the parameter whose value is a column."""
-        return _item(self, self.columns, column)
-
-
-class Unique(RowRule):
+class Unique(LookupRule):
     """No two rows have the same values in these columns; a NULL in any of them passes."""
 
     kind = "unique"
-    looks_up = True
     syntax = Ways(
         columns=Syntax("unique"),
         rules=direct("columns", COLUMNS, "unique: [user_id, feature_date]"),
     )
-    columns: tuple[str, ...] = Field(min_length=1)
 
     @classmethod
     def fields(cls, written: dict[str, Any], column: str | None) -> dict[str, Any]:
@@ -196,15 +206,6 @@ class Unique(RowRule):
     def distinct(self) -> tuple[str, ...]:
         """Columns in which no two rows may have the same values."""
         return self.columns
-
-    @property
-    def others(self) -> tuple[str, ...]:
-        """Columns that it names besides the one that it stands under."""
-        return self.columns
-
-    def key_of(self, column: str) -> str | None:
-        """Return the parameter whose value is a column."""
-        return _item(self, self.columns, column)
 
 
 class Custom(RowRule):
@@ -250,10 +251,3 @@ class Custom(RowRule):
         if column not in self.columns:
             return None
         return next(key for key, value in self.parameters.items() if value == column)
-
-
-def _item(rule: RowRule, columns: tuple[str, ...], column: str) -> str | None:
-    if column not in columns:
-        return None
-    key = f"columns.{columns.index(column)}"
-    return key if key in rule.places else "columns"

@@ -10,11 +10,11 @@ from pgslo.catalog import Name, Relation
 from pgslo.compile.rows.kinds.base import Given, RowKind, as_it_is
 from pgslo.compile.snippets import parts
 from pgslo.compile.table.column_types import check_casts, check_operators
-from pgslo.definition import rules
+from pgslo.definition.rules.rows import LookupRule
 from pgslo.errors import CatalogError
 from pgslo.sql import Sql
 
-LookupRule = TypeVar("LookupRule", rules.Unique, rules.References)
+R = TypeVar("R", bound=LookupRule)
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Pair:
     column: Sql
 
 
-class LookupKind(RowKind[LookupRule]):
+class LookupKind(RowKind[R]):
     """A condition that looks rows up by an index.
 
     Attributes:

@@ -68,6 +68,8 @@ class _Typed:
     type: Sql
 
 
+#: A lower and an upper bound.
+_Limits = tuple[rules.Number | str | None, rules.Number | str | None]
 _NAN, _LOWEST, _HIGHEST = Sql("'NaN'"), Sql("'-Infinity'"), Sql("'Infinity'")
 
 
@@ -156,20 +158,20 @@ class Repair(RowKind[rules.Repair]):
             raise unfit_step(self.rule, column, step)
 
 
-def clipped(rule: rules.Range, column: Column, row: Sql) -> Step:
-    """Return a number that is cut to the bounds of a range; what has no nearest bound becomes NULL, which passes."""
+def clipped(rule: rules.Rule, limits: _Limits, column: Column, row: Sql) -> Step:
+    """Return a number that is cut to its bounds; what has no nearest bound becomes NULL, which passes."""
     nan = (_NAN,) if is_float(column) else ()
     endless = tuple(
-        end for end, limit in ((_LOWEST, rule.min), (_HIGHEST, rule.max)) if nan and limit is None
+        end for end, limit in zip((_LOWEST, _HIGHEST), limits, strict=True) if nan and limit is None
     )
-    bounds = _bounds(rule, (rule.min, rule.max), ("min", "max"), column)
+    bounds = _bounds(rule, limits, ("min", "max"), column)
     context = Clipped(value_of(row, column.name), (*nan, *endless), sql.literal(None), bounds)
     return Step("min", sql.render("repairs/clip", context))
 
 
 def _bounds(
     rule: rules.Rule,
-    limits: tuple[rules.Number | str | None, rules.Number | str | None],
+    limits: _Limits,
     keys: tuple[str, str],
     column: Column,
 ) -> tuple[Bound, ...]:

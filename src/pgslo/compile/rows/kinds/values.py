@@ -122,7 +122,7 @@ class Range(RowKind[rules.Range]):
 
     def repair_steps(self, column: Column, row: Sql) -> list[Step]:
         """Return what is done to a value: it is cut to its bounds; what has no nearest bound becomes NULL, which passes."""
-        return [clipped(self.rule, column, row)]
+        return [clipped(self.rule, (self.rule.min, self.rule.max), column, row)]
 
 
 class _ListKind(RowKind[ListRule]):

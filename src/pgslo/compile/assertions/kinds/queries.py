@@ -13,12 +13,12 @@ from pgslo.compile.assertions.groups import (
     RESULT,
     TRUE,
     Form,
-    GroupCompiler,
     Parts,
     Touch,
 )
+from pgslo.compile.assertions.kinds.base import AssertionKind
 from pgslo.compile.table.column_types import check_query
-from pgslo.definition.rules import assertions as forms
+from pgslo.definition.rules import assertions as rules
 from pgslo.errors import CatalogError
 from pgslo.expression import Facts, UnderivableError, derive, needs_clock, tables_read
 from pgslo.expression.queries.derivation import ALL_EVENTS
@@ -31,10 +31,12 @@ class _Query(Form):
     matches: Sql = TRUE
 
 
-class QueryCompiler(GroupCompiler):
-    """Makes the parts of an assertion that is a query."""
+class ReturnsNothing(AssertionKind[rules.ReturnsNothing]):
+    """An author's own query returns no rows."""
 
-    def _query(self, rule: forms.ReturnsNothing) -> Parts:
+    def compiled(self) -> Parts:
+        """Return the query over the groups that it names."""
+        rule = self.rule
         place = rule.query.location
         names = tables_read(rule.query)
         check_query(rule.query, self._catalog)
@@ -99,7 +101,7 @@ class QueryCompiler(GroupCompiler):
             )
         )
 
-    def _hidden(self, rule: forms.ReturnsNothing, names: tuple[Name, ...]) -> str | None:
+    def _hidden(self, rule: rules.ReturnsNothing, names: tuple[Name, ...]) -> str | None:
         """Why looking at writes to the tables that it names is not enough, or ``None``."""
         for name in names:
             relation = self._catalog.relations.get(name)
@@ -114,7 +116,7 @@ class QueryCompiler(GroupCompiler):
         word = needs_clock(rule.query.text)
         return f'"{word}" changes without any write' if word else None
 
-    def _every_write(self, rule: forms.ReturnsNothing) -> tuple[tuple[Touch, ...], tuple[Sql, ...]]:
+    def _every_write(self, rule: rules.ReturnsNothing) -> tuple[tuple[Touch, ...], tuple[Sql, ...]]:
         touches = []
         for n, name in enumerate(rule.check_on):
             place = rule.place(f"check_on.{n}" if f"check_on.{n}" in rule.places else "check_on")
@@ -130,7 +132,7 @@ class QueryCompiler(GroupCompiler):
         return tuple(touches), ()
 
     def _derived(
-        self, rule: forms.ReturnsNothing, facts: dict[Name, Facts]
+        self, rule: rules.ReturnsNothing, facts: dict[Name, Facts]
     ) -> tuple[tuple[Touch, ...], tuple[Sql, ...]]:
         try:
             sources = derive(rule.query, facts, group_by=rule.group_by)

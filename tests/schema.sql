@@ -6889,6 +6889,19 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_missed(rule pgslo_catalog.rule, rows bigint, failed bigint) IS 'Whether a batch of so many rows, so many of them failing, misses the rule.';
 
+CREATE FUNCTION pgslo_catalog.is_movable(relation oid) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- To triggers on rows, and to those on statements where MERGE moves it, such a row is inserted.
+    -- Whatever rights the caller has: a view or a function may update with those of its owner.
+    RETURN (SELECT count(*) FILTER (WHERE p.isleaf) > 1 FROM pg_partition_tree(pg_partition_root(is_movable.relation)) AS p);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_movable(relation oid) IS 'Whether an UPDATE may move rows of a table from one partition to another: a trigger takes that for an INSERT.';
+
 CREATE FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12319,10 +12332,13 @@ CREATE FUNCTION pgslo_catalog.sent(relation oid, columns text[]) RETURNS text[]
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    family oid[] := ARRAY(SELECT p.relid::oid FROM pg_partition_tree(sent.relation) AS p UNION SELECT sent.relation);
+    -- A row may be written by way of any partitioned table above.
+    family oid[] := ARRAY(
+        SELECT p.relid::oid FROM pg_partition_tree(coalesce(pg_partition_root(sent.relation), sent.relation)) AS p
+        UNION SELECT sent.relation);
 BEGIN
     -- A trigger on rows of somebody else's may have filled in what the writer did not send.
-    IF EXISTS (
+    IF pgslo_catalog.is_movable(sent.relation) OR EXISTS (
         SELECT FROM pg_trigger g JOIN pg_proc p ON p.oid = g.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
         WHERE g.tgrelid = ANY (family) AND NOT g.tgisinternal AND g.tgtype & 7 = 7 AND NOT (n.nspname = 'pgslo_gen' AND n.nspowner = pgslo_catalog.keeper())
     ) THEN
@@ -16651,6 +16667,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_json(value text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.is_known(definition text, within interval, planned text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_known_missed(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_movable(relation oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) FROM PUBLIC;
 

@@ -255,15 +255,31 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.readable(oid, text[]) IS 'Return those of a table''s columns that the caller may read in every row.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.is_movable(relation oid) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- To triggers on rows, and to those on statements where MERGE moves it, such a row is inserted.
+    -- Whatever rights the caller has: a view or a function may update with those of its owner.
+    RETURN (SELECT count(*) FILTER (WHERE p.isleaf) > 1 FROM pg_partition_tree(pg_partition_root(is_movable.relation)) AS p);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.is_movable(oid) IS
+    'Whether an UPDATE may move rows of a table from one partition to another: a trigger takes that for an INSERT.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.sent(relation oid, columns text[]) RETURNS text[]
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    family oid[] := ARRAY(SELECT p.relid::oid FROM pg_partition_tree(sent.relation) AS p UNION SELECT sent.relation);
+    -- A row may be written by way of any partitioned table above.
+    family oid[] := ARRAY(
+        SELECT p.relid::oid FROM pg_partition_tree(coalesce(pg_partition_root(sent.relation), sent.relation)) AS p
+        UNION SELECT sent.relation);
 BEGIN
     -- A trigger on rows of somebody else's may have filled in what the writer did not send.
-    IF EXISTS (
+    IF pgslo_catalog.is_movable(sent.relation) OR EXISTS (
         SELECT FROM pg_trigger g JOIN pg_proc p ON p.oid = g.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
         WHERE g.tgrelid = ANY (family) AND NOT g.tgisinternal AND g.tgtype & 7 = 7 AND NOT (n.nspname = 'pgslo_gen' AND n.nspowner = pgslo_catalog.keeper())
     ) THEN

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pgslo import naming, sql
-from pgslo.compile import wording
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.part import Part
 from pgslo.compile.snippets.undoing import Undoing
 from pgslo.compile.table.context import TableContext
+from pgslo.definition import wording
 from pgslo.sql import Sql
 
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import textwrap
 from datetime import timedelta
 from decimal import Decimal
 
 #: Bounds from the first to below the second are written out; others as a power of ten.
 _SHORTEST, _LONGEST = Decimal("1e-15"), Decimal("1e15")
 _LISTED = 10
+#: Comments end before this many characters, where they can.
+_WIDTH = 114
 
 
 def one_line(text: str) -> str:
     """Text for a comment or a sentence: whatever could end the line is a blank."""
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+
+
+def comment(text: str) -> str:
+    """Text for a comment that begins with ``--``, on as many lines as it needs."""
+    lines = textwrap.wrap(one_line(text), _WIDTH, break_long_words=False, break_on_hyphens=False)
+    return "\n--   ".join(lines)
 
 
 def listed(values: tuple[object, ...]) -> str:

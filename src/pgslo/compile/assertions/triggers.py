@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pgslo import naming, sql
 from pgslo.catalog import Name, Relation
-from pgslo.compile import placement, wording
+from pgslo.compile import placement
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.assertions import kinds
 from pgslo.compile.assertions.commit import CommitCompiler, Looked
@@ -20,6 +20,7 @@ from pgslo.compile.snippets import session_settings
 from pgslo.compile.snippets.undoing import Undoing
 from pgslo.compile.table.batching import unseen_children
 from pgslo.compile.table.context import TableContext
+from pgslo.definition import wording
 from pgslo.definition.rules import Assertion, Definition
 from pgslo.errors import CatalogError, Problems
 from pgslo.expression import session, tables_read

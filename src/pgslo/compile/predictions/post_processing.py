@@ -10,7 +10,6 @@ from typing import Any
 
 from pgslo import naming, sql
 from pgslo.catalog import Catalog, Column, Relation
-from pgslo.compile import wording
 from pgslo.compile.artifact import Artifact, Statement, qualified
 from pgslo.compile.part import Part, Probe
 from pgslo.compile.predictions import last
@@ -20,6 +19,7 @@ from pgslo.compile.rows.described import row_key
 from pgslo.compile.snippets import session_settings, texts
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import NEW, ROW, Subject
+from pgslo.definition import wording
 from pgslo.definition.rules import Definition, predictions
 from pgslo.definition.rules.predictions import Columns, PostProcessing, Step
 from pgslo.errors import Location

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pgslo import naming, sql
-from pgslo.compile import wording
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.rows.passing import passes
 from pgslo.compile.snippets import texts
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import NEW, ROW
-from pgslo.definition import rules
+from pgslo.definition import rules, wording
 from pgslo.sql import Sql
 
 _ROW_AND_RULE = Sql("record, text")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from pgslo import naming, sql
 from pgslo.catalog import Relation
-from pgslo.compile import wording
 from pgslo.compile.artifact import Artifact, qualified
 from pgslo.compile.choice import Choice
 from pgslo.compile.part import Part
@@ -14,6 +13,7 @@ from pgslo.compile.rows.passing import lookup
 from pgslo.compile.snippets.undoing import Undoing
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import NEW, ROW
+from pgslo.definition import wording
 from pgslo.sql import Sql
 
 

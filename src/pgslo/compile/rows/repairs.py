@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pgslo import naming, sql
-from pgslo.compile import wording
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.part import Part
 from pgslo.compile.rows import kinds
@@ -14,7 +13,7 @@ from pgslo.compile.snippets import session_settings, texts
 from pgslo.compile.table.column_types import check_stored
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import NEW
-from pgslo.definition import rules
+from pgslo.definition import rules, wording
 from pgslo.errors import CatalogError
 from pgslo.sql import Sql
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from pgslo import naming, sql
 from pgslo.catalog import Catalog, Name, Relation
-from pgslo.compile import wording
 from pgslo.compile.artifact import Artifact, Statement, qualified
 from pgslo.compile.snippets import session_settings
 from pgslo.compile.snippets.undoing import Undoing
@@ -15,7 +14,7 @@ from pgslo.compile.table import keys, reading
 from pgslo.compile.table.batching import Batching, Writes, arrival, batching
 from pgslo.compile.table.subject import Subject
 from pgslo.compile.table.tasks import with_reads
-from pgslo.definition import rules
+from pgslo.definition import rules, wording
 from pgslo.definition.rules import Definition
 from pgslo.definition.shadow import as_enforced
 from pgslo.errors import CatalogError

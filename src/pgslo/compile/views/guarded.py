@@ -8,14 +8,13 @@ from types import MappingProxyType
 
 from pgslo import naming, sql
 from pgslo.catalog import Catalog, Relation
-from pgslo.compile import wording
 from pgslo.compile.artifact import Artifact, Statement, qualified
 from pgslo.compile.snippets.literals import seconds
 from pgslo.compile.table.batching import Batching
 from pgslo.compile.table.subject import Subject
 from pgslo.compile.views import comments
 from pgslo.compile.views.columns import NO_WINDOW, Columns, array
-from pgslo.definition import names
+from pgslo.definition import names, wording
 from pgslo.definition.rules import Definition, Task
 from pgslo.errors import CatalogError
 from pgslo.sql import Sql

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from pgslo import naming, sql
-from pgslo.compile import wording
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.batches.kinds.base import BatchKind, Parts
 from pgslo.compile.snippets import session_settings
 from pgslo.compile.snippets.undoing import Undoing
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import ROW
-from pgslo.definition import rules
+from pgslo.definition import rules, wording
 from pgslo.definition.rules.base import CountingRule
 from pgslo.errors import Location
 from pgslo.sql import Sql

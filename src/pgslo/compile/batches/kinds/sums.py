@@ -8,14 +8,13 @@ from typing import Any, TypeVar, get_args
 
 from pgslo import sql
 from pgslo.catalog import NUMERIC
-from pgslo.compile import wording
 from pgslo.compile.batches.kinds.base import BY_PROFILE, BatchKind, Parts, of_row
 from pgslo.compile.batches.kinds.functions import table_rows
 from pgslo.compile.batches.profiles import is_watched
 from pgslo.compile.part import Tally
 from pgslo.compile.snippets import literals
 from pgslo.compile.table.subject import ROW
-from pgslo.definition import rules
+from pgslo.definition import rules, wording
 from pgslo.errors import CatalogError
 from pgslo.sql import Sql
 

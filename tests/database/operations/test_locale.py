@@ -49,6 +49,7 @@ def turkish(server: Any, _admin: psycopg.Connection[Any]) -> Iterator[str]:
         _admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
+@pytest.mark.icu
 @pytest.mark.parametrize("mode", ["bulk", "stream"])
 def test_a_turkish_database_is_measured(turkish: str, mode: str) -> None:
     with psycopg.connect(turkish, autocommit=True) as connection:

@@ -173,6 +173,7 @@ def test_long_texts_take_no_longer(session):
         assert session.values(f"SELECT pgslo_catalog.is_{format_}(repeat('a.', 100000))") == [False], format_
 
 
+@pytest.mark.icu
 def test_collations_do_not_matter(session):
     try:
         session.run(

@@ -93,6 +93,7 @@ def test_refused(session, type_):
     assert found[0].startswith("slos/example.yml:4:")
 
 
+@pytest.mark.icu
 def test_a_collation_that_ignores_characters_does_not_matter(session):
     try:
         session.run(

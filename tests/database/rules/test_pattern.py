@@ -102,6 +102,7 @@ def test_refused(session, type_, parameters, error):
     assert found[0].startswith("slos/example.yml:4:")
 
 
+@pytest.mark.icu
 def test_a_collation_that_has_no_patterns_is_refused(session):
     try:
         session.run(

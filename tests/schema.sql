@@ -14432,8 +14432,8 @@ CREATE VIEW pgslo_catalog.stored AS
         END, (
         CASE
             WHEN (count(rows) < count(*)) THEN ''::text
-            WHEN (sum(rows) = (1)::numeric) THEN ' (1 row)'::text
-            ELSE format(' (%s rows)'::text, to_char(sum(rows), 'FM999,999,999,999,990'::text))
+            WHEN (sum(rows) = (1)::numeric) THEN ' with 1 row'::text
+            ELSE format(' with %s rows'::text, to_char(sum(rows), 'FM999,999,999,999,990'::text))
         END ||
         CASE count(*)
             WHEN 1 THEN ' is'::text

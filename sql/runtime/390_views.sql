@@ -25,8 +25,8 @@ SELECT s.rule_id, s.incident_id, count(*) AS batches, CASE WHEN count(s.rows) = 
        format('%s missed %s%s still stored', to_char(count(*), 'FM999,999,999,990'),
            CASE count(*) WHEN 1 THEN 'batch' ELSE 'batches' END,
            CASE WHEN count(s.rows) < count(*) THEN ''
-                WHEN sum(s.rows) = 1 THEN ' (1 row)'
-                ELSE format(' (%s rows)', to_char(sum(s.rows), 'FM999,999,999,999,990')) END
+                WHEN sum(s.rows) = 1 THEN ' with 1 row'
+                ELSE format(' with %s rows', to_char(sum(s.rows), 'FM999,999,999,999,990')) END
            || CASE count(*) WHEN 1 THEN ' is' ELSE ' are' END) AS said
 FROM (
     -- Two writers at once may have recorded a batch twice.

@@ -56,7 +56,7 @@ def resolved(incident, ending=20, resolution="met"):
     return replace(incident, over_at=NOW, resolved_at=NOW, ending=ending, resolution=resolution)
 
 
-def over(incident, mark=20, stored="3 missed batches (84 rows) are still stored"):
+def over(incident, mark=20, stored="3 missed batches with 84 rows are still stored"):
     return replace(incident, over_at=NOW, over_mark=mark, stored=stored)
 
 
@@ -89,9 +89,9 @@ def test_an_incident_that_is_over_is_told_as_such_and_again_when_it_is_resolved(
     (message,) = told.now(over(AGE))
     assert message.event == "over"
     assert message.subject == (
-        "over, 3 missed batches (84 rows) are still stored: features.stats: age: 1 rule, batch 2026-11-25"
+        "over, 3 missed batches with 84 rows are still stored: features.stats: age: 1 rule, batch 2026-11-25"
     )
-    assert "Over, 3 missed batches (84 rows) are still stored. Later batches meet the rule." in message.body
+    assert "Over, 3 missed batches with 84 rows are still stored. Later batches meet the rule." in message.body
     assert "pgslo incidents accept 1 --reason" in message.body
     assert "esolved" not in message.subject + message.body
     assert told.now(over(AGE)) == []

@@ -223,7 +223,7 @@ def healthy(session):
     return [int(name[-2:]) for name, _, _ in session.execute("SELECT * FROM pgslo.healthy_batches('ml.t')")]
 
 
-STORED = "1 missed batch (28 rows) is still stored"
+STORED = "1 missed batch with 28 rows is still stored"
 
 
 def test_an_incident_is_over_until_its_batches_are_corrected(loaded):
@@ -267,12 +267,12 @@ def test_a_batch_rule_that_is_met_again_resolves_what_is_over(loaded):
         load(loaded, day, b=b)
     close(loaded)
     assert states(loaded, "b_full") == [
-        ("2026-01-01", "over", None, "2 missed batches (4 rows) are still stored")
+        ("2026-01-01", "over", None, "2 missed batches with 4 rows are still stored")
     ]
     loaded.execute("UPDATE ml.t SET b = 'x' WHERE d = '2026-01-01'")
     close(loaded)
     assert states(loaded, "b_full") == [
-        ("2026-01-01", "over", None, "1 missed batch (2 rows) is still stored")
+        ("2026-01-01", "over", None, "1 missed batch with 2 rows is still stored")
     ]
     loaded.execute("DELETE FROM ml.t WHERE d = '2026-01-02'")
     close(loaded)
@@ -296,7 +296,7 @@ def test_batches_are_accepted_with_a_reason(loaded):
     with pytest.raises(psycopg.errors.CheckViolation):
         loaded.execute("SELECT pgslo.accept(1, repeat('x', 4001))")
     assert loaded.execute("SELECT pgslo.accept(1, 'refunds', ARRAY['2026-01-02'])").fetchone() == (
-        "1 batch of incident 1 accepted; 2 missed batches (2 rows) are still stored",
+        "1 batch of incident 1 accepted; 2 missed batches with 2 rows are still stored",
     )
     assert healthy(loaded) == [2, 4]
     tick(loaded)
@@ -467,7 +467,7 @@ def test_rows_of_before_pgslo_that_are_deleted_hide_no_bad_ones(connection, appl
     tick(connection)
     assert missed(connection) == [("2026-01-01", None)]
     assert [(state, stored) for _, state, _, stored in states(connection)] == [
-        ("over", "1 missed batch (15 rows) is still stored")
+        ("over", "1 missed batch with 15 rows is still stored")
     ]
     connection.execute("DELETE FROM ml.t WHERE a < 0")
     tick(connection)

@@ -25,10 +25,10 @@ def test_incidents_open_and_resolved(run: Run, connection: psycopg.Connection[An
     assert run("incidents", "events").stdout == "no open incidents, and none that are over\n"
 
     connection.execute("INSERT INTO features.stats VALUES (2, 3, 'us', 5, '2026-01-02')")
-    assert "over, 1 missed batch (1 row) is still stored" in run("incidents").stdout
+    assert "over, 1 missed batch with 1 row is still stored" in run("incidents").stdout
     status = run("status")
     assert status.exit_code == root.BREACH
-    assert re.search(r"  state: +over, 1 missed batch \(1 row\) is still stored\n", status.stdout)
+    assert re.search(r"  state: +over, 1 missed batch with 1 row is still stored\n", status.stdout)
     assert "pgslo incidents accept 1 --reason" in status.stdout
     assert "esolved" not in status.stdout
     accepted = run("incidents", "accept", 1)

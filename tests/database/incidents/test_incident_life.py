@@ -85,7 +85,7 @@ def test_a_missed_batch_opens_and_it_is_over_when_a_later_one_is_met(stats):
     assert incidents(stats) == [("2", None, None)]
     judge(stats, 5, "met")
     assert incidents(stats) == [("2", "5", None)]
-    assert states(stats) == [("over", 2, "2 missed batches (20 rows) are still stored")]
+    assert states(stats) == [("over", 2, "2 missed batches with 20 rows are still stored")]
     assert events(stats) == ["opened", "over"]
     assert stats.run("SELECT writer, application FROM pgslo.incident").rows == (("loader", "nightly"),)
 

@@ -162,7 +162,7 @@ def test_only_tasks_that_read_the_column_are_told(guarded, hook):
     assert len(hook.got) == 4
     assert hook.got[-1]["type"] == "failure"
     assert hook.got[-1]["title"].startswith(
-        "over, 1 missed batch (1 row) is still stored: features.stats: age"
+        "over, 1 missed batch with 1 row is still stored: features.stats: age"
     )
     guarded.execute("DELETE FROM features.stats WHERE day = '2026-11-21'")
     guarded.execute("SELECT pgslo.tick()")
@@ -180,7 +180,7 @@ def test_what_happened_while_it_was_down_is_told(guarded, hook):
     guarded.execute(BAD_AGE.format(23))
     once()
     assert [title.split(":")[0] for title in hook.titles()] == [
-        "missed meanwhile, and over, 1 missed batch (1 row) is still stored",
+        "missed meanwhile, and over, 1 missed batch with 1 row is still stored",
         "features.stats",
     ]
 
@@ -260,7 +260,7 @@ def test_killed_between_messages_it_sends_none_twice(guarded, hook):
         hook.wait_for(2)
     assert [title.split(":")[0] for title in hook.titles()] == [
         "features.stats",
-        "over, 1 missed batch (1 row) is still stored",
+        "over, 1 missed batch with 1 row is still stored",
     ]
 
 
@@ -320,7 +320,7 @@ def test_the_server_is_killed_and_comes_back(hook, tmp_path, monkeypatch):
             process.wait()
         assert [title.split(":")[0] for title in hook.titles()] == [
             "features.stats",
-            "over, 1 missed batch (1 row) is still stored",
+            "over, 1 missed batch with 1 row is still stored",
         ]
     finally:
         server.stop()

@@ -18,7 +18,7 @@ readers: [$reader]
 tasks:
   price: {reads: [a]}
 """
-STORED = "1 missed batch (2 rows) is still stored"
+STORED = "1 missed batch with 2 rows is still stored"
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def exclusion(
     Args:
         rule: The assertion.
         table: The definition and its table.
-        element: What two rows may not have in common, as the constraint says it.
+        element: The values that two rows may not have in common, in the syntax of the constraint.
         conditions: Which rows it is about, besides those of the assertion's ``where``.
     """
     relation, catalog = table.relation, table.subject.catalog

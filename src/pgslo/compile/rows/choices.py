@@ -62,7 +62,7 @@ def _rule(rule: rules.Rule, table: TableContext) -> Part:
 
 
 def _batches_probed(table: TableContext) -> tuple[Probe, ...]:
-    """Let PostgreSQL say whether rows can be grouped by what the author calls a batch."""
+    """Have PostgreSQL check whether rows can be grouped by the expression of the batch."""
     batch = table.definition.batch
     if batch is None or batch.by is None:
         return ()

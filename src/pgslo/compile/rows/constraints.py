@@ -1,4 +1,4 @@
-"""What plans and notes say of constraints that PostgreSQL enforces by itself."""
+"""Texts of plans and notes about constraints that PostgreSQL enforces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which trigger enforces a rule over rows: the cheapest that can do what the rule wants."""
+"""The trigger that enforces a rule over rows: the cheapest that can."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def repair_trigger(rule: rules.Rule) -> Choice:
 
 
 def choose_trigger(rule: rules.Rule, subject: Subject, writes: Writes) -> Choice:
-    """The cheapest trigger that can do what a rule wants.
+    """Return the cheapest trigger that can enforce a rule.
 
     Args:
         rule: The rule.

@@ -50,23 +50,23 @@ _OTHER: dict[str, Shape] = {"table": Relation(), "on": Counterparts(), "where": 
 
 
 class _OfValue(Assertion):
-    """What assertions about one column say: which one it is."""
+    """An assertion about the values of one column."""
 
     value: str
 
     @classmethod
     def fields(cls, written: dict[str, Any], column: str | None) -> dict[str, Any]:
-        """Return the fields that an author's values come to."""
+        """Return the fields for the author's values."""
         fields = super().fields(written, column)
         return {"value": fields.pop("column")} | fields
 
 
 class _OfRows(Assertion):
-    """What assertions about the number of rows say."""
+    """An assertion about the number of rows."""
 
     @classmethod
     def fields(cls, written: dict[str, Any], column: str | None) -> dict[str, Any]:
-        """Return the fields that an author's values come to: ``row`` stands for nothing else."""
+        """Return the fields for the author's values, without ``row``, which is the only value of ``of``."""
         return {key: value for key, value in super().fields(written, column).items() if key != "of"}
 
 
@@ -294,7 +294,7 @@ class NeverOverlap(Assertion):
 
     @classmethod
     def fields(cls, written: dict[str, Any], column: str | None) -> dict[str, Any]:
-        """Return the fields that an author's values come to."""
+        """Return the fields for the author's values."""
         fields = super().fields(written, column)
         return {"start": fields.pop("from"), "end": fields.pop("to")} | fields
 

@@ -1,4 +1,4 @@
-"""What every rule says, and every assertion; and what each kind overrides."""
+"""The fields of every rule and every assertion, and the methods that kinds override."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Table = tuple[str, str]
 
 
 class Rule(BaseModel):
-    """What every rule says. A kind is a subclass; class attributes and methods say what is special about it.
+    """A rule, with the fields that every kind has. A kind is a subclass, which overrides class attributes and methods.
 
     Attributes:
         kind: The word that definitions use.
@@ -51,8 +51,8 @@ class Rule(BaseModel):
         window: Over which the target is to be reached; ``None``: the file's.
         opens_after: Batches in a row that have to miss it before an incident opens.
         resolves_after: Batches in a row that have to meet it before the incident resolves.
-        location: Where the rule stands.
-        places: Where each of its parameters stands.
+        location: Location of the rule.
+        places: Location of each of its parameters.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -89,12 +89,12 @@ class Rule(BaseModel):
     places: dict[str, Location] = Field(default_factory=dict)
 
     def place(self, parameter: str) -> Location:
-        """Where a parameter stands, or the rule when it is not written out."""
+        """Location of a parameter, or of the rule if the parameter is not written."""
         return self.places.get(parameter, self.location)
 
     @classmethod
     def fields(cls, written: dict[str, Any], column: str | None) -> dict[str, Any]:
-        """Return the fields that an author's values come to.
+        """Return the fields for the author's values.
 
         Args:
             written: Values by the key under which they are written; the options of all rules are not among them.
@@ -140,7 +140,7 @@ class Rule(BaseModel):
 
     @property
     def others(self) -> tuple[str, ...]:
-        """Columns that it names besides the one that it stands under."""
+        """Columns that it names besides the one that it is under."""
         return ()
 
     @property
@@ -338,7 +338,7 @@ class Assertion(Rule):
 
     @classmethod
     def fields(cls, written: dict[str, Any], column: str | None) -> dict[str, Any]:
-        """Return the fields that an author's values come to."""
+        """Return the fields for the author's values."""
         # That check_on does not fit is reported by the place that it has.
         without = () if "check_on" in cls.model_fields else ("check_on",)
         return {key: value for key, value in super().fields(written, column).items() if key not in without}

@@ -94,7 +94,7 @@ class Skew(DistanceRule):
 
     @classmethod
     def fields(cls, written: dict[str, Any], column: str | None) -> dict[str, Any]:
-        """Return the fields that an author's values come to."""
+        """Return the fields for the author's values."""
         del column
         *table, to = written.pop("from")
         return written | {"table": canonical(tuple(table)), "to": to}

@@ -56,7 +56,7 @@ class NoOverlap(CountingRule):
 
     @classmethod
     def fields(cls, written: dict[str, Any], column: str | None) -> dict[str, Any]:
-        """Return the fields that an author's values come to."""
+        """Return the fields for the author's values."""
         del column
         return {"start": written.pop("from"), "end": written.pop("to")} | written
 
@@ -66,7 +66,7 @@ class NoOverlap(CountingRule):
 
     @property
     def others(self) -> tuple[str, ...]:
-        """Columns that it names besides the one that it stands under."""
+        """Columns that it names besides the one that it is under."""
         return (self.start, self.end)
 
 
@@ -116,7 +116,7 @@ class SameAs(CountingRule):
 
     @classmethod
     def fields(cls, written: dict[str, Any], column: str | None) -> dict[str, Any]:
-        """Return the fields that an author's values come to."""
+        """Return the fields for the author's values."""
         del column
         return written | {"table": canonical(written["table"])}
 
@@ -127,7 +127,7 @@ class SameAs(CountingRule):
 
     @property
     def others(self) -> tuple[str, ...]:
-        """Columns that it names besides the one that it stands under."""
+        """Columns that it names besides the one that it is under."""
         return self.columns or self.on
 
     @property

@@ -92,5 +92,5 @@ class MlMetric(BatchRule):
 
     @property
     def others(self) -> tuple[str, ...]:
-        """Columns that it names besides the one that it stands under."""
+        """Columns that it names besides the one that it is under."""
         return self.columns

@@ -42,7 +42,7 @@ class ExpressionRule(RowRule):
 
     @property
     def others(self) -> tuple[str, ...]:
-        """Columns that it names besides the one that it stands under."""
+        """Columns that it names besides the one that it is under."""
         return self.expression.columns
 
     @property
@@ -73,7 +73,7 @@ class Compare(RowRule):
 
     @classmethod
     def fields(cls, written: dict[str, Any], column: str | None) -> dict[str, Any]:
-        """Return the fields that an author's values come to."""
+        """Return the fields for the author's values."""
         if column is None:
             return written
         return {"left": column, "operator": written["operator"], "right": written["to"]}
@@ -90,7 +90,7 @@ class Compare(RowRule):
 
     @property
     def others(self) -> tuple[str, ...]:
-        """Columns that it names besides the one that it stands under."""
+        """Columns that it names besides the one that it is under."""
         return (self.left, self.right)
 
     def key_of(self, column: str) -> str | None:
@@ -112,7 +112,7 @@ class LookupRule(RowRule):
 
     @property
     def others(self) -> tuple[str, ...]:
-        """Columns that it names besides the one that it stands under."""
+        """Columns that it names besides the one that it is under."""
         return self.columns
 
     def key_of(self, column: str) -> str | None:
@@ -146,7 +146,7 @@ class References(LookupRule):
 
     @classmethod
     def fields(cls, written: dict[str, Any], column: str | None) -> dict[str, Any]:
-        """Return the fields that an author's values come to."""
+        """Return the fields for the author's values."""
         fields = written if column is None else {"columns": (column,), "to": (written["column"],)}
         return fields | {"table": canonical(written["table"])}
 
@@ -195,7 +195,7 @@ class Unique(LookupRule):
 
     @classmethod
     def fields(cls, written: dict[str, Any], column: str | None) -> dict[str, Any]:
-        """Return the fields that an author's values come to."""
+        """Return the fields for the author's values."""
         return written if column is None else {"columns": (column,)}
 
     def expected(self) -> str:
@@ -238,7 +238,7 @@ class Custom(RowRule):
 
     @property
     def others(self) -> tuple[str, ...]:
-        """Columns that it names besides the one that it stands under."""
+        """Columns that it names besides the one that it is under."""
         return self.condition.columns
 
     @property

@@ -95,7 +95,7 @@ class Repair(Rule):
 
     @property
     def others(self) -> tuple[str, ...]:
-        """Columns that it names besides the one that it stands under."""
+        """Columns that it names besides the one that it is under."""
         return self.expression.columns if self.expression else ()
 
     @property

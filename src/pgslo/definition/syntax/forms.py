@@ -65,19 +65,19 @@ class Form(Syntax):
 
     @property
     def description(self) -> str:
-        """What the rule states, in a sentence."""
+        """The rule in a sentence."""
         return (self.rule.__doc__ or "").strip().partition("\n")[0].replace("``", "")
 
     def fields(
         self, written: dict[str, Any], column: str | None, *, kind: str, location: Location
     ) -> dict[str, Any]:
-        """Return the fields that an author's values come to.
+        """Return the fields for the author's values.
 
         Args:
             written: Values by the key under which they are written.
             column: The column that the rule is written under.
             kind: The word that the author used.
-            location: Where the rule stands.
+            location: Location of the rule.
 
         Raises:
             DefinitionError: The values make no rule.
@@ -98,13 +98,13 @@ class CustomForm(Form):
 
     @property
     def description(self) -> str:
-        """What the rule states, in a sentence."""
+        """The rule in a sentence."""
         return self.custom.description
 
     def fields(
         self, written: dict[str, Any], column: str | None, *, kind: str, location: Location
     ) -> dict[str, Any]:
-        """Return the fields that an author's values come to, with the condition that the template prints."""
+        """Return the fields for the author's values, with the condition that the template prints."""
         parameters = {each.name: written.get(each.name, each.default) for each in self.custom.parameters}
         return {
             "description": self.custom.description,

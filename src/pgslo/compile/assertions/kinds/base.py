@@ -38,7 +38,7 @@ class Rows:
 
 
 class AssertionKind(GroupCompiler[A]):
-    """An assertion with its table. Each kind is a subclass, which says what is special about it.
+    """An assertion with its table. Each kind is a subclass, which overrides what differs.
 
     Attributes:
         has_constraint: Whether a constraint of PostgreSQL can state the same.
@@ -91,7 +91,7 @@ class AssertionKind(GroupCompiler[A]):
     def _probe_comparison(
         self, ours: str, operator: str, theirs: str, parameter: str, *, of: Relation | None = None
     ) -> None:
-        """Have PostgreSQL say at the parameter, and not of the whole assertion, that it cannot compare two columns."""
+        """Have PostgreSQL compare two columns, so that an error is at the parameter and not at the whole assertion."""
         relation = self._table.relation
         one, two = self._column(ours, parameter), self._column(theirs, parameter, of=of)
         if operator != "=":

@@ -23,14 +23,14 @@ BY_PROFILE = "read from the batch's profile when it is closed; writes pay nothin
 
 @dataclass(frozen=True)
 class Parts:
-    """What a rule comes to, before its bounds.
+    """How the value of a rule is found, without its bounds.
 
     Attributes:
         measure: How its value is found, for the runtime.
         reason: The same for people.
         tallies: Sums that it needs.
         artifacts: Functions that it needs.
-        probes: Queries that PostgreSQL has to accept, and where each one stands.
+        probes: Queries that PostgreSQL has to accept, each with its location.
     """
 
     measure: dict[str, Any]
@@ -41,7 +41,7 @@ class Parts:
 
 
 class BatchKind(Generic[R]):
-    """A rule over batches with its table. Each kind is a subclass, which says what is special about it.
+    """A rule over batches with its table. Each kind is a subclass, which overrides what differs.
 
     Attributes:
         is_counted: Whether its batches have to be counted.
@@ -74,7 +74,7 @@ class BatchKind(Generic[R]):
     # What kinds are made of
 
     def own(self, key: str = "column", name: str | None = None) -> Column:
-        """Return the column that a parameter names; that which the rule stands under, if no name is given.
+        """Return the column that a parameter names; the column that the rule is under, if no name is given.
 
         Raises:
             CatalogError: There is none, or it is virtual.

@@ -196,7 +196,7 @@ class SameAs(FailureKind[rules.SameAs]):
         return _SameAs(**self.of_rows(), found=found, row_key=row_key(self.table, ROW))
 
     def probes(self, context: _SameAs) -> tuple[tuple[Sql, Location], ...]:
-        """Have PostgreSQL say whether it can compare the columns."""
+        """Have PostgreSQL check whether it can compare the columns."""
         probe = _Probe(self.table.qualified, context.found)
         return ((sql.render("probe_condition", probe), self.rule.place("table")),)
 
@@ -240,5 +240,5 @@ class QueryRule(FailureKind[rules.QueryRule]):
         return _QueryRule(**self.header(), query=query.sql(), undo=self.table.undo())
 
     def probes(self, context: _QueryRule) -> tuple[tuple[Sql, Location], ...]:
-        """Have PostgreSQL say whether it accepts the query."""
+        """Have PostgreSQL check whether it accepts the query."""
         return ((sql.render("probe_query", _Query(context.query)), self.rule.query.location),)

@@ -101,7 +101,7 @@ class FailureKind(BatchKind[R]):
         raise NotImplementedError
 
     def probes(self, context: Any) -> tuple[tuple[Sql, Location], ...]:
-        """Return queries that PostgreSQL has to accept, and where each one stands."""
+        """Return queries that PostgreSQL has to accept, each with its location."""
         del context
         return ()
 
@@ -152,7 +152,7 @@ class FailureKind(BatchKind[R]):
 
 
 def table_rows(rule: rules.BatchRule, table: TableContext) -> Parts:
-    """Return what a number of rows of the whole table comes to."""
+    """Return how the number of rows of the whole table is found."""
     context = _TableRows(
         **_header(rule, table),
         table=table.qualified,

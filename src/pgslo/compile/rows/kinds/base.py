@@ -85,12 +85,12 @@ def as_it_is(value: Sql, _type: str) -> Sql:
     return value
 
 
-#: Makes what stands for a value of the row, and its type, in a condition that looks rows up.
+#: Makes the text for a value of the row of a type, in a condition that looks rows up.
 Given = Callable[[Sql, str], Sql]
 
 
 class RowKind(Generic[R]):
-    """A rule over rows with its table. Each kind is a subclass, which says what is special about it.
+    """A rule over rows with its table. Each kind is a subclass, which overrides what differs.
 
     Attributes:
         calls_operators: Whether it calls operators of the column's type in any case.
@@ -124,7 +124,7 @@ class RowKind(Generic[R]):
 
         Args:
             row: How the row is called.
-            given: Makes what stands for a value of the row, and its type, in a condition that looks rows up.
+            given: Makes the text for a value of the row of a type, in a condition that looks rows up.
         """
         del given
         return self.condition(row)
@@ -155,7 +155,7 @@ class RowKind(Generic[R]):
                 check_casts(column, place)
 
     def choose(self, writes: Writes) -> Choice:
-        """Return the cheapest mechanism that can do what the rule wants.
+        """Return the cheapest mechanism that can enforce the rule.
 
         Raises:
             CatalogError: No mechanism can.
@@ -186,7 +186,7 @@ class RowKind(Generic[R]):
         raise AssertionError(f"no constraint says what {self.rule.kind} says: {definition}, {reason}")
 
     def wanted_constraint(self) -> dict[str, object] | None:
-        """Return what has to be in the database for a native rule, by what it says and not by its name.
+        """Return what has to be in the database for a native rule, described without its name.
 
         Returns:
             ``None`` for what only pgslo makes.
@@ -219,13 +219,13 @@ class RowKind(Generic[R]):
         return self.rule.location
 
     def stated_where(self) -> list[tuple[Sql, Location]]:
-        """Return which rows the rule is about, and where that stands."""
+        """Return the condition for the rows that the rule is about, with its location."""
         where = self.rule.where
         return [(where.qualified(ROW), where.location)] if where else []
 
     @staticmethod
     def conditions_probed(table: TableContext, stated: list[tuple[Sql, Location]]) -> list[Probe]:
-        """Return the queries by which PostgreSQL says whether it accepts conditions."""
+        """Return queries that fail if PostgreSQL does not accept the conditions."""
         return [
             Probe(sql.render("probe_condition", Probed(table.qualified, condition)), location)
             for condition, location in stated
@@ -247,12 +247,12 @@ class RowKind(Generic[R]):
     # What kinds are made of
 
     def own(self) -> Column:
-        """Return the column that the rule stands under."""
+        """Return the column that the rule is under."""
         assert self.rule.column is not None, f"{self.rule.kind} stands under a column"
         return self.subject.column(self.rule.column, self.rule.place("column"))
 
     def need(self, categories: tuple[str, ...], why: str) -> Column:
-        """Return the column that the rule stands under, if its type is of one of some categories.
+        """Return the column that the rule is under, if its type is of one of some categories.
 
         Raises:
             CatalogError: It is not.

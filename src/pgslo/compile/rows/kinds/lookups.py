@@ -48,7 +48,7 @@ class LookupKind(RowKind[R]):
 
         Args:
             row: How the row is called.
-            given: Makes what stands for a value of the row, and its type.
+            given: Makes the text for a value of the row of a type.
             pinned: Whether it refuses tables with parts of less trusted roles.
         """
         raise NotImplementedError

@@ -33,7 +33,7 @@ class NotNull(RowKind[rules.NotNull]):
         return self.rendered(value)
 
     def choose(self, writes: Writes) -> Choice:
-        """Return the cheapest mechanism that can do what the rule wants."""
+        """Return the cheapest mechanism that can enforce the rule."""
         if self.rule.on_breach != "reject" or self.rule.where is not None:
             return super().choose(writes)
         return Choice(

@@ -130,7 +130,7 @@ class References(LookupKind[rules.References]):
         return target
 
     def choose(self, writes: Writes) -> Choice:
-        """Return the cheapest mechanism that can do what the rule wants."""
+        """Return the cheapest mechanism that can enforce the rule."""
         if not self.rule.is_foreign_key:
             return super().choose(writes)
         return Choice(

@@ -82,7 +82,7 @@ class Repair(RowKind[rules.Repair]):
         return repair_trigger(self.rule)
 
     def probes(self, table: TableContext) -> list[Probe]:
-        """Let PostgreSQL type-check each step, and say whether the column can hold the numbers that it may store."""
+        """Let PostgreSQL type-check each step, and check whether the column can hold the numbers that it may store."""
         rule, column = self.rule, self.own()
         found = self.conditions_probed(table, self.stated_where())
         found += [

@@ -68,7 +68,7 @@ class Compare(RowKind[rules.Compare]):
         return self.rendered(_Compared(of_left, Sql(rule.operator), of_right))
 
     def probes(self, table: TableContext) -> list[Probe]:
-        """Let PostgreSQL compare empty texts of the columns' collations: whether it can, tells only doing it."""
+        """Let PostgreSQL compare empty texts of the columns' collations; only that shows whether it can."""
         found = super().probes(table)
         columns = [self.subject.column(name, self.rule.location) for name in self.rule.others]
         if any(column.category != TEXT for column in columns):

@@ -118,7 +118,7 @@ class Unique(LookupKind[rules.Unique]):
         return self.subject.relation, self.rule.columns
 
     def choose(self, writes: Writes) -> Choice:
-        """Return the cheapest mechanism that can do what the rule wants."""
+        """Return the cheapest mechanism that can enforce the rule."""
         if self.rule.on_breach != "reject":
             return super().choose(writes)
         return Choice(

@@ -117,7 +117,7 @@ class Range(RowKind[rules.Range]):
         return bounds
 
     def choose(self, writes: Writes) -> Choice:
-        """Return the cheapest mechanism that can do what the rule wants."""
+        """Return the cheapest mechanism that can enforce the rule."""
         return repair_trigger(self.rule) if self.rule.on_breach == "repair" else super().choose(writes)
 
     def repair_steps(self, column: Column, row: Sql) -> list[Step]:
@@ -200,7 +200,7 @@ class Pattern(RowKind[rules.Pattern]):
         return self.rendered(_Matching(value, operator, sql.literal(self.rule.matches)))
 
     def probes(self, table: TableContext) -> list[Probe]:
-        """Let PostgreSQL match an empty text of the column's collation: whether it can, tells only doing it."""
+        """Let PostgreSQL match an empty text of the column's collation; only that shows whether it can."""
         found = super().probes(table)
         regex = _Regex(value_of(ROW, self.own().name), table.qualified, sql.literal(self.rule.matches))
         return [*found, Probe(sql.render("probe_regex", regex), self.rule.place("matches"))]

@@ -9,6 +9,22 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.follow_until(text) IS 'When tick() goes on to the next definition; a batch that is asked for by name is judged however long that takes.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.has_settled(definition pgslo_catalog.definition, place numeric, last_written_at timestamptz) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    settle interval := (has_settled.definition).settle;
+    span interval := (has_settled.definition).batch_every;
+BEGIN
+    -- An hour or a day of the clock is not over before its end, however long nothing came. One in the future is no such span.
+    RETURN has_settled.last_written_at + settle < clock_timestamp()
+        AND coalesce(extract(epoch FROM clock_timestamp()) NOT BETWEEN has_settled.place AND has_settled.place + extract(epoch FROM span + settle), true);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.has_settled(pgslo_catalog.definition, numeric, timestamptz) IS
+    'Whether a batch is complete: its span is over, and nothing was written to it for as long as settle says.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.due_batches(definition pgslo_catalog.definition, at_once text)
 RETURNS TABLE (name text, place numeric)
 LANGUAGE plpgsql STABLE
@@ -27,7 +43,7 @@ BEGIN
     FROM pgslo_catalog.batch b
     WHERE b.definition_id = id AND b.closed_at IS NULL AND b.rows > 0
       AND (b.name = due_batches.at_once OR due_batches.at_once = '*' OR b.place < newest
-           OR b.last_written_at + (due_batches.definition).settle < clock_timestamp());
+           OR pgslo_catalog.has_settled(due_batches.definition, b.place, b.last_written_at));
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.due_batches(pgslo_catalog.definition, text) IS
@@ -205,7 +221,7 @@ BEGIN
         -- The first batch that is seen may have begun before anybody looked, and the newest may go on.
         IF (known.name IS NOT NULL OR one.batch = follow_stream.at_once)
             AND (one.place < newest.place OR one.batch = follow_stream.at_once OR follow_stream.at_once = '*'
-                 OR before.rows = one.rows AND before.last_written_at + (follow_stream.definition).settle < clock_timestamp())
+                 OR before.rows = one.rows AND pgslo_catalog.has_settled(follow_stream.definition, one.place, before.last_written_at))
             AND (before.closed_at IS NULL
                  OR (SELECT (b.rows, b.present, b.tallies) IS DISTINCT FROM (before.rows, before.present, before.tallies)
                      FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch))

@@ -97,7 +97,9 @@ SELECT d.name AS definition, d.owner, d.writes,
             UNION
             SELECT b.name FROM pgslo_catalog.batch b
             WHERE b.definition_id = d.definition_id AND d.writes = 'bulk' AND b.closed_at IS NULL AND b.rows > 0
-              AND b.last_written_at < clock_timestamp() - d.settle - interval '2 minutes') AS w) AS waiting_batches,
+              AND b.last_written_at < clock_timestamp() - d.settle - interval '2 minutes'
+              AND extract(epoch FROM clock_timestamp() - interval '2 minutes')
+                  NOT BETWEEN b.place AND b.place + extract(epoch FROM coalesce(d.batch_every, '0') + d.settle)) AS w) AS waiting_batches,
        (SELECT min(p.paused_at) FROM pgslo_catalog.pause p WHERE p.definition_id = d.definition_id AND p.resumed_at IS NULL) AS paused_at,
        (SELECT count(*) FROM pgslo_catalog.incident i WHERE i.definition_id = d.definition_id AND i.over_at IS NOT NULL AND i.resolved_at IS NULL) AS over_incidents,
        (SELECT count(DISTINCT m.batch) FROM pgslo_catalog.missed_batch m WHERE m.definition = d.name AND m.ended_at IS NULL) AS missed_batches

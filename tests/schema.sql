@@ -3002,7 +3002,7 @@ CREATE TABLE pgslo_catalog.pair_score (
 
 COMMENT ON TABLE pgslo_catalog.pair_score IS 'Pairs by score: what AUC and calibration error are made of. No foreign key: looking the cell up for each score would double the cost of late labels.';
 
-CREATE FUNCTION pgslo_catalog.auc(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) RETURNS record
+CREATE FUNCTION pgslo_catalog.auc(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision) RETURNS record
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3012,6 +3012,7 @@ DECLARE
     positives float8;
     negatives float8;
     half float8;
+    fewest float8;
 BEGIN
     SELECT sum(s.positive) AS positives, sum(s.negative) AS negatives, sum(s.positive * (s.below + s.negative / 2.0)) AS won,
            sum(CASE WHEN s.coarse THEN s.positive * s.negative / 2.0 ELSE 0 END) AS tied
@@ -3029,15 +3030,23 @@ BEGIN
     IF positives > 0 AND negatives > 0 THEN
         value := (found.won / (found.positives * found.negatives))::float8;
         blurred := (found.tied / (found.positives * found.negatives))::float8;
-        half := z * sqrt(greatest(0, value * (1 - value) + (positives - 1) * (value / (2 - value) - value * value)
+        half := pgslo_catalog.normal_quantile(0.5 + auc.confidence / 2) * sqrt(greatest(0, value * (1 - value) + (positives - 1) * (value / (2 - value) - value * value)
             + (negatives - 1) * (2 * value * value / (1 + value) - value * value)) / (positives * negatives));
-        low := greatest(0, value - half - blurred);
-        high := least(1, value + half + blurred);
+        low := value - half;
+        high := value + half;
+        fewest := least(positives, negatives);
+        IF fewest < 10 THEN
+            -- The normal distribution does not hold with so few.
+            low := least(low, pgslo_catalog.hoeffding_bound(value, fewest, auc.confidence, false));
+            high := greatest(high, pgslo_catalog.hoeffding_bound(value, fewest, auc.confidence, true));
+        END IF;
+        low := greatest(0, low - blurred);
+        high := least(1, high + blurred);
     END IF;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.auc(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) IS 'Area under the ROC curve: the share of pairs of a positive and a negative that are in order, ties counting half. Interval: Hanley and McNeil, Radiology 143 (1982) 29-36; where scores are kept to four digits it is wider by half of the ties.';
+COMMENT ON FUNCTION pgslo_catalog.auc(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision) IS 'Area under the ROC curve: the share of pairs of a positive and a negative that are in order, ties counting half. Interval: Hanley and McNeil, Radiology 143 (1982) 29-36; with fewer than ten positives or negatives, no narrower than Hoeffding''s for a mean of as many (section 5b); where scores are kept to four digits it is wider by half of the ties.';
 
 CREATE FUNCTION pgslo_catalog.await_labels(rule pgslo_catalog.rule, batch text, place numeric, until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -5149,7 +5158,7 @@ BEGIN
     FROM pgslo_catalog.batch b
     WHERE b.definition_id = id AND b.closed_at IS NULL AND b.rows > 0
       AND (b.name = due_batches.at_once OR due_batches.at_once = '*' OR b.place < newest
-           OR b.last_written_at + (due_batches.definition).settle < clock_timestamp());
+           OR pgslo_catalog.has_settled(due_batches.definition, b.place, b.last_written_at));
 END
 $$;
 
@@ -6092,7 +6101,7 @@ BEGIN
         -- The first batch that is seen may have begun before anybody looked, and the newest may go on.
         IF (known.name IS NOT NULL OR one.batch = follow_stream.at_once)
             AND (one.place < newest.place OR one.batch = follow_stream.at_once OR follow_stream.at_once = '*'
-                 OR before.rows = one.rows AND before.last_written_at + (follow_stream.definition).settle < clock_timestamp())
+                 OR before.rows = one.rows AND pgslo_catalog.has_settled(follow_stream.definition, one.place, before.last_written_at))
             AND (before.closed_at IS NULL
                  OR (SELECT (b.rows, b.present, b.tallies) IS DISTINCT FROM (before.rows, before.present, before.tallies)
                      FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = one.batch))
@@ -6547,6 +6556,22 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.has_open_incident(rule pgslo_catalog.rule) IS 'Whether a rule has an open incident, as this transaction sees it.';
 
+CREATE FUNCTION pgslo_catalog.has_settled(definition pgslo_catalog.definition, place numeric, last_written_at timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    settle interval := (has_settled.definition).settle;
+    span interval := (has_settled.definition).batch_every;
+BEGIN
+    -- An hour or a day of the clock is not over before its end, however long nothing came. One in the future is no such span.
+    RETURN has_settled.last_written_at + settle < clock_timestamp()
+        AND coalesce(extract(epoch FROM clock_timestamp()) NOT BETWEEN has_settled.place AND has_settled.place + extract(epoch FROM span + settle), true);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.has_settled(definition pgslo_catalog.definition, place numeric, last_written_at timestamp with time zone) IS 'Whether a batch is complete: its span is over, and nothing was written to it for as long as settle says.';
+
 CREATE FUNCTION pgslo_catalog.has_unknown_rows(definition_id bigint) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6590,6 +6615,33 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.hidden_name(value anyelement, salt text) IS 'Return the name of a batch whose key may be personal.';
+
+CREATE FUNCTION pgslo_catalog.hoeffding_bound(mean double precision, n double precision, confidence double precision, is_upper boolean) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    -- The divergence of two Bernoulli distributions that chance explains.
+    most float8 := ln(2 / (1 - least(hoeffding_bound.confidence, 1 - 1e-12))) / hoeffding_bound.n;
+    near float8 := hoeffding_bound.mean;
+    far float8 := CASE WHEN hoeffding_bound.is_upper THEN 1 ELSE 0 END;
+    middle float8;
+BEGIN
+    FOR step IN 1..60 LOOP
+        middle := (near + far) / 2;
+        EXIT WHEN middle IN (0, 1);
+        IF (CASE WHEN mean > 0 THEN mean * ln(mean / middle) ELSE 0 END
+            + CASE WHEN mean < 1 THEN (1 - mean) * ln((1 - mean) / (1 - middle)) ELSE 0 END) <= most THEN
+            near := middle;
+        ELSE
+            far := middle;
+        END IF;
+    END LOOP;
+    RETURN near;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.hoeffding_bound(mean double precision, n double precision, confidence double precision, is_upper boolean) IS 'A bound of the mean of values between 0 and 1, whatever their distribution: Hoeffding, Probability inequalities, JASA 58 (1963) 13-30, theorem 1.';
 
 CREATE FUNCTION pgslo_catalog.hold_assertion(check_function text, keys text[]) RETURNS void
     LANGUAGE plpgsql
@@ -7613,7 +7665,14 @@ BEGIN
     LIMIT 1;
     IF worst.value IS NULL THEN
         PERFORM pgslo_catalog.give_verdict(judge_metric.rule, judged, 'unknown', NULL, (judge_metric.rule).warn_low, (judge_metric.rule).warn_high, NULL,
-            CASE WHEN measure ->> 'early' = 'true' THEN 'the batch has no predictions that it is about' ELSE 'no prediction of the batch has a label that it could be measured by' END);
+            (SELECT pgslo_catalog.metric_lacks(array_agg(c),
+                        ARRAY(SELECT s FROM pgslo_catalog.pair_score s WHERE s.pair_cell_id = ANY (array_agg(c.pair_cell_id))),
+                        measure ->> 'of', (SELECT d.pairs ->> 'positive' FROM pgslo_catalog.definition d WHERE d.definition_id = judged.definition_id))
+             FROM pgslo_catalog.pair_cell c
+             WHERE c.definition_id = judged.definition_id AND c.batch IN (
+                 SELECT b.batch FROM pgslo_catalog.pair_batch b
+                 WHERE b.definition_id = judged.definition_id AND b.place <= judge_metric.place
+                 ORDER BY b.place DESC LIMIT (measure ->> 'over')::integer)));
         RETURN;
     END IF;
     said := CASE WHEN places = '{}' THEN '' ELSE (
@@ -8916,7 +8975,7 @@ BEGIN
             SELECT 2 * w.low / (1 + w.low), 2 * w.high / (1 + w.high) INTO low, high FROM pgslo_catalog.wilson(s.tp, s.tp + s.fp + s.fn, z) AS w;
         WHEN metric.of = 'auc' THEN
             pairs := s.scored;
-            SELECT a.value, a.low, a.high INTO value, low, high FROM pgslo_catalog.auc(metric.cells, metric.scores, z) AS a;
+            SELECT a.value, a.low, a.high INTO value, low, high FROM pgslo_catalog.auc(metric.cells, metric.scores, metric.confidence) AS a;
         WHEN metric.of = 'calibration_error' THEN
             pairs := s.scored;
             SELECT a.value, a.low, a.high INTO value, low, high FROM pgslo_catalog.calibration_error(metric.scores, z) AS a;
@@ -8953,6 +9012,43 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.metric(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision, OUT pairs bigint) IS 'A metric of the pairs of some cells together, and its interval; NULL where there are none.';
+
+CREATE FUNCTION pgslo_catalog.metric_lacks(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, positive text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    s record;
+    positives bigint;
+    negatives bigint;
+    none text;
+BEGIN
+    SELECT sum(c.predictions) AS predictions, sum(c.labelled) AS labelled, sum(c.decided) AS decided, sum(c.scored) AS scored,
+           sum(c.true_positive + c.false_negative) AS positive
+    INTO s
+    FROM unnest(metric_lacks.cells) AS c;
+    SELECT sum(p.positive), sum(p.negative) INTO positives, negatives FROM unnest(metric_lacks.scores) AS p;
+    none := CASE metric_lacks.positive
+        WHEN 'true' THEN 'all %s labels are false' WHEN 'false' THEN 'all %s labels are true' ELSE format('none of the %%s labels is %s', replace(metric_lacks.positive, '%', '%%')) END;
+    RETURN CASE
+        WHEN metric_lacks.of IN ('default_share', 'abstain_share', 'expected_accuracy', 'label_coverage') THEN
+            'the batch has no predictions that it is about'
+        WHEN coalesce(s.labelled, 0) = 0 THEN 'no prediction of the batch has a label'
+        WHEN metric_lacks.of IN ('accuracy', 'precision', 'recall', 'f1') AND s.decided = 0 THEN
+            'no prediction of the batch with a label has a class'
+        WHEN metric_lacks.of = 'precision' THEN format('no prediction of the class %s', metric_lacks.positive)
+        WHEN metric_lacks.of = 'recall' THEN format(none, s.decided) || ': recall needs others'
+        WHEN metric_lacks.of = 'f1' THEN format(none, s.decided) || ', and so are all predictions'
+        WHEN metric_lacks.of = 'auc' AND negatives > 0 THEN format(none, negatives) || ': AUC needs both classes'
+        WHEN metric_lacks.of = 'auc' AND positives > 0 THEN
+            format('all %s labels are %s: AUC needs both classes', positives, metric_lacks.positive)
+        WHEN s.scored = 0 THEN 'no prediction of the batch with a label has a score'
+        ELSE 'no prediction of the batch has a label that it could be measured by'
+    END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.metric_lacks(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, positive text) IS 'Why a metric has no value, in words.';
 
 CREATE FUNCTION pgslo_catalog.missed_said(rule pgslo_catalog.rule, batch text) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -13847,8 +13943,9 @@ DECLARE
     middle float8 := (p + z * z / (2 * n)) / (1 + z * z / n);
     half float8 := z / (1 + z * z / n) * sqrt(greatest(p * (1 - p) / n + z * z / (4 * n * n), 0));
 BEGIN
-    low := greatest(middle - half, 0);
-    high := least(middle + half, 1);
+    -- At the ends of the scale these are exact, whatever rounding leaves.
+    low := CASE WHEN wilson.good = 0 THEN 0 ELSE greatest(middle - half, 0) END;
+    high := CASE WHEN wilson.good = wilson.whole THEN 1 ELSE least(middle + half, 1) END;
 END
 $$;
 
@@ -15344,7 +15441,7 @@ CREATE VIEW pgslo.status WITH (security_barrier='true') AS
                 UNION
                  SELECT b.name
                    FROM pgslo_catalog.batch b
-                  WHERE ((b.definition_id = d.definition_id) AND (d.writes = 'bulk'::text) AND (b.closed_at IS NULL) AND (b.rows > 0) AND (b.last_written_at < ((clock_timestamp() - d.settle) - '00:02:00'::interval)))) w) AS waiting_batches,
+                  WHERE ((b.definition_id = d.definition_id) AND (d.writes = 'bulk'::text) AND (b.closed_at IS NULL) AND (b.rows > 0) AND (b.last_written_at < ((clock_timestamp() - d.settle) - '00:02:00'::interval)) AND ((EXTRACT(epoch FROM (clock_timestamp() - '00:02:00'::interval)) < b.place) OR (EXTRACT(epoch FROM (clock_timestamp() - '00:02:00'::interval)) > (b.place + EXTRACT(epoch FROM (COALESCE(d.batch_every, '00:00:00'::interval) + d.settle))))))) w) AS waiting_batches,
     ( SELECT min(p.paused_at) AS min
            FROM pgslo_catalog.pause p
           WHERE ((p.definition_id = d.definition_id) AND (p.resumed_at IS NULL))) AS paused_at,
@@ -16424,7 +16521,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.assertion_rule(definition text, assertion t
 
 REVOKE ALL ON FUNCTION pgslo_catalog.at_place(grid double precision[], place double precision) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.auc(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.auc(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.await_labels(rule pgslo_catalog.rule, batch text, place numeric, until timestamp with time zone) FROM PUBLIC;
 
@@ -16630,11 +16727,15 @@ REVOKE ALL ON FUNCTION pgslo_catalog.has_new_types(definition text, relation reg
 
 REVOKE ALL ON FUNCTION pgslo_catalog.has_open_incident(rule pgslo_catalog.rule) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.has_settled(definition pgslo_catalog.definition, place numeric, last_written_at timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.has_unknown_rows(definition_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.healthy(definition pgslo_catalog.definition, columns text[], as_of timestamp with time zone, within interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.hidden_name(value anyelement, salt text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.hoeffding_bound(mean double precision, n double precision, confidence double precision, is_upper boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.hold_assertion(check_function text, keys text[]) FROM PUBLIC;
 
@@ -16805,6 +16906,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definitio
 REVOKE ALL ON FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.measured[], rules integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.metric_lacks(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, positive text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.missed_said(rule pgslo_catalog.rule, batch text) FROM PUBLIC;
 

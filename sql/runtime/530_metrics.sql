@@ -40,8 +40,9 @@ DECLARE
     middle float8 := (p + z * z / (2 * n)) / (1 + z * z / n);
     half float8 := z / (1 + z * z / n) * sqrt(greatest(p * (1 - p) / n + z * z / (4 * n * n), 0));
 BEGIN
-    low := greatest(middle - half, 0);
-    high := least(middle + half, 1);
+    -- At the ends of the scale these are exact, whatever rounding leaves.
+    low := CASE WHEN wilson.good = 0 THEN 0 ELSE greatest(middle - half, 0) END;
+    high := CASE WHEN wilson.good = wilson.whole THEN 1 ELSE least(middle + half, 1) END;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.wilson(numeric, numeric, float8) IS 'Interval of a share: Wilson, Probable inference, JASA 22 (1927) 209-212.';
@@ -65,7 +66,34 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.mean_interval(numeric, numeric, numeric, float8) IS 'Interval of a mean by the central limit theorem; endless below two values.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.auc(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], z float8, OUT value float8, OUT low float8, OUT high float8)
+CREATE OR REPLACE FUNCTION pgslo_catalog.hoeffding_bound(mean float8, n float8, confidence float8, is_upper boolean) RETURNS float8
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    -- The divergence of two Bernoulli distributions that chance explains.
+    most float8 := ln(2 / (1 - least(hoeffding_bound.confidence, 1 - 1e-12))) / hoeffding_bound.n;
+    near float8 := hoeffding_bound.mean;
+    far float8 := CASE WHEN hoeffding_bound.is_upper THEN 1 ELSE 0 END;
+    middle float8;
+BEGIN
+    FOR step IN 1..60 LOOP
+        middle := (near + far) / 2;
+        EXIT WHEN middle IN (0, 1);
+        IF (CASE WHEN mean > 0 THEN mean * ln(mean / middle) ELSE 0 END
+            + CASE WHEN mean < 1 THEN (1 - mean) * ln((1 - mean) / (1 - middle)) ELSE 0 END) <= most THEN
+            near := middle;
+        ELSE
+            far := middle;
+        END IF;
+    END LOOP;
+    RETURN near;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.hoeffding_bound(float8, float8, float8, boolean) IS
+    'A bound of the mean of values between 0 and 1, whatever their distribution: Hoeffding, Probability inequalities, JASA 58 (1963) 13-30, theorem 1.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.auc(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], confidence float8, OUT value float8, OUT low float8, OUT high float8)
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -75,6 +103,7 @@ DECLARE
     positives float8;
     negatives float8;
     half float8;
+    fewest float8;
 BEGIN
     SELECT sum(s.positive) AS positives, sum(s.negative) AS negatives, sum(s.positive * (s.below + s.negative / 2.0)) AS won,
            sum(CASE WHEN s.coarse THEN s.positive * s.negative / 2.0 ELSE 0 END) AS tied
@@ -92,14 +121,22 @@ BEGIN
     IF positives > 0 AND negatives > 0 THEN
         value := (found.won / (found.positives * found.negatives))::float8;
         blurred := (found.tied / (found.positives * found.negatives))::float8;
-        half := z * sqrt(greatest(0, value * (1 - value) + (positives - 1) * (value / (2 - value) - value * value)
+        half := pgslo_catalog.normal_quantile(0.5 + auc.confidence / 2) * sqrt(greatest(0, value * (1 - value) + (positives - 1) * (value / (2 - value) - value * value)
             + (negatives - 1) * (2 * value * value / (1 + value) - value * value)) / (positives * negatives));
-        low := greatest(0, value - half - blurred);
-        high := least(1, value + half + blurred);
+        low := value - half;
+        high := value + half;
+        fewest := least(positives, negatives);
+        IF fewest < 10 THEN
+            -- The normal distribution does not hold with so few.
+            low := least(low, pgslo_catalog.hoeffding_bound(value, fewest, auc.confidence, false));
+            high := greatest(high, pgslo_catalog.hoeffding_bound(value, fewest, auc.confidence, true));
+        END IF;
+        low := greatest(0, low - blurred);
+        high := least(1, high + blurred);
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.auc(pgslo_catalog.pair_cell[], pgslo_catalog.pair_score[], float8) IS 'Area under the ROC curve: the share of pairs of a positive and a negative that are in order, ties counting half. Interval: Hanley and McNeil, Radiology 143 (1982) 29-36; where scores are kept to four digits it is wider by half of the ties.';
+COMMENT ON FUNCTION pgslo_catalog.auc(pgslo_catalog.pair_cell[], pgslo_catalog.pair_score[], float8) IS 'Area under the ROC curve: the share of pairs of a positive and a negative that are in order, ties counting half. Interval: Hanley and McNeil, Radiology 143 (1982) 29-36; with fewer than ten positives or negatives, no narrower than Hoeffding''s for a mean of as many (section 5b); where scores are kept to four digits it is wider by half of the ties.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.calibration_error(scores pgslo_catalog.pair_score[], z float8, OUT value float8, OUT low float8, OUT high float8)
 LANGUAGE plpgsql IMMUTABLE
@@ -177,7 +214,7 @@ BEGIN
             SELECT 2 * w.low / (1 + w.low), 2 * w.high / (1 + w.high) INTO low, high FROM pgslo_catalog.wilson(s.tp, s.tp + s.fp + s.fn, z) AS w;
         WHEN metric.of = 'auc' THEN
             pairs := s.scored;
-            SELECT a.value, a.low, a.high INTO value, low, high FROM pgslo_catalog.auc(metric.cells, metric.scores, z) AS a;
+            SELECT a.value, a.low, a.high INTO value, low, high FROM pgslo_catalog.auc(metric.cells, metric.scores, metric.confidence) AS a;
         WHEN metric.of = 'calibration_error' THEN
             pairs := s.scored;
             SELECT a.value, a.low, a.high INTO value, low, high FROM pgslo_catalog.calibration_error(metric.scores, z) AS a;
@@ -214,3 +251,39 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.metric(pgslo_catalog.pair_cell[], pgslo_catalog.pair_score[], text, float8) IS
     'A metric of the pairs of some cells together, and its interval; NULL where there are none.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.metric_lacks(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, positive text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    s record;
+    positives bigint;
+    negatives bigint;
+    none text;
+BEGIN
+    SELECT sum(c.predictions) AS predictions, sum(c.labelled) AS labelled, sum(c.decided) AS decided, sum(c.scored) AS scored,
+           sum(c.true_positive + c.false_negative) AS positive
+    INTO s
+    FROM unnest(metric_lacks.cells) AS c;
+    SELECT sum(p.positive), sum(p.negative) INTO positives, negatives FROM unnest(metric_lacks.scores) AS p;
+    none := CASE metric_lacks.positive
+        WHEN 'true' THEN 'all %s labels are false' WHEN 'false' THEN 'all %s labels are true' ELSE format('none of the %%s labels is %s', replace(metric_lacks.positive, '%', '%%')) END;
+    RETURN CASE
+        WHEN metric_lacks.of IN ('default_share', 'abstain_share', 'expected_accuracy', 'label_coverage') THEN
+            'the batch has no predictions that it is about'
+        WHEN coalesce(s.labelled, 0) = 0 THEN 'no prediction of the batch has a label'
+        WHEN metric_lacks.of IN ('accuracy', 'precision', 'recall', 'f1') AND s.decided = 0 THEN
+            'no prediction of the batch with a label has a class'
+        WHEN metric_lacks.of = 'precision' THEN format('no prediction of the class %s', metric_lacks.positive)
+        WHEN metric_lacks.of = 'recall' THEN format(none, s.decided) || ': recall needs others'
+        WHEN metric_lacks.of = 'f1' THEN format(none, s.decided) || ', and so are all predictions'
+        WHEN metric_lacks.of = 'auc' AND negatives > 0 THEN format(none, negatives) || ': AUC needs both classes'
+        WHEN metric_lacks.of = 'auc' AND positives > 0 THEN
+            format('all %s labels are %s: AUC needs both classes', positives, metric_lacks.positive)
+        WHEN s.scored = 0 THEN 'no prediction of the batch with a label has a score'
+        ELSE 'no prediction of the batch has a label that it could be measured by'
+    END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.metric_lacks(pgslo_catalog.pair_cell[], pgslo_catalog.pair_score[], text, text) IS 'Why a metric has no value, in words.';

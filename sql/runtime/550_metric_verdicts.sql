@@ -48,7 +48,14 @@ BEGIN
     LIMIT 1;
     IF worst.value IS NULL THEN
         PERFORM pgslo_catalog.give_verdict(judge_metric.rule, judged, 'unknown', NULL, (judge_metric.rule).warn_low, (judge_metric.rule).warn_high, NULL,
-            CASE WHEN measure ->> 'early' = 'true' THEN 'the batch has no predictions that it is about' ELSE 'no prediction of the batch has a label that it could be measured by' END);
+            (SELECT pgslo_catalog.metric_lacks(array_agg(c),
+                        ARRAY(SELECT s FROM pgslo_catalog.pair_score s WHERE s.pair_cell_id = ANY (array_agg(c.pair_cell_id))),
+                        measure ->> 'of', (SELECT d.pairs ->> 'positive' FROM pgslo_catalog.definition d WHERE d.definition_id = judged.definition_id))
+             FROM pgslo_catalog.pair_cell c
+             WHERE c.definition_id = judged.definition_id AND c.batch IN (
+                 SELECT b.batch FROM pgslo_catalog.pair_batch b
+                 WHERE b.definition_id = judged.definition_id AND b.place <= judge_metric.place
+                 ORDER BY b.place DESC LIMIT (measure ->> 'over')::integer)));
         RETURN;
     END IF;
     said := CASE WHEN places = '{}' THEN '' ELSE (

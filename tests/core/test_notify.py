@@ -91,7 +91,9 @@ def test_an_incident_that_is_over_is_told_as_such_and_again_when_it_is_resolved(
     assert message.subject == (
         "over, 3 missed batches with 84 rows are still stored: features.stats: age: 1 rule, batch 2026-11-25"
     )
-    assert "Over, 3 missed batches with 84 rows are still stored. Later batches meet the rule." in message.body
+    assert (
+        "Over, 3 missed batches with 84 rows are still stored. Later batches meet the rule." in message.body
+    )
     assert "pgslo incidents accept 1 --reason" in message.body
     assert "esolved" not in message.subject + message.body
     assert told.now(over(AGE)) == []

@@ -4,9 +4,11 @@ from pgslo.suggest.batching import choose_batch
 from pgslo.suggest.facts import BatchSeen, ColumnSeen, Facts, ReferenceSeen
 from pgslo.suggest.proposal import Batching, Line, Proposal
 from pgslo.suggest.propose import propose
+from pgslo.suggest.rules import CLOSED
 from pgslo.suggest.text import as_text, without
 
 __all__ = [
+    "CLOSED",
     "BatchSeen",
     "Batching",
     "ColumnSeen",

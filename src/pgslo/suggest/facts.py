@@ -94,6 +94,8 @@ class Facts:
         unique: Columns that are unique together in the whole table though no constraint says so.
         references: Found by name and by value.
         rising: Columns that never fall in the order of the batch's time, with how many steps were looked at.
+        first_seen: Of columns with few values: the batch in which the newest of them was first seen, counted from the oldest
+            batch, and how many batches were looked at.
         now: Seconds since 1970 by the database's clock.
         readers: Roles that may read the table by a grant, and could not read everything anyway.
     """
@@ -107,6 +109,7 @@ class Facts:
     unique: tuple[str, ...] = ()
     references: tuple[ReferenceSeen, ...] = ()
     rising: Mapping[str, int] = field(default_factory=dict)
+    first_seen: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     now: float = 0.0
     readers: tuple[str, ...] = ()
 

@@ -20,7 +20,8 @@ _Z = 2.575829
 #: Fewer values say too little for a rule about them.
 _FEW = 50
 _MANY = 300
-_CLOSED = 30
+#: Different values of a set that may be closed, at most.
+CLOSED = 30
 
 
 def of_column(facts: Facts, seen: ColumnSeen, place: int, batch: Batching | None) -> tuple[Line, ...]:
@@ -111,32 +112,37 @@ def _complete(facts: Facts, seen: ColumnSeen, place: int, batch: Batching | None
 
 
 def _text(facts: Facts, seen: ColumnSeen, *, refers: bool) -> list[Line]:
-    del facts
     for name, hits in seen.formats.items():
         if hits >= _FEW and hits >= seen.present * 0.999:
             share = _at_least(hits, seen.present)
             return [Line(f"format: {{format: {name}{share}}}", f"{_of(hits, seen.present)} written like one")]
     if refers:
         return []
-    closed = _closed(seen)
+    closed = _closed(facts, seen)
     return [closed] if closed else []
 
 
-def _closed(seen: ColumnSeen) -> Line | None:
+def _closed(facts: Facts, seen: ColumnSeen) -> Line | None:
     """The list of accepted values, where the set looks closed.
 
     The chance that the next value is a new one is estimated by the share of values seen once (I. J. Good, Biometrika 40
-    (1953) 237); the set counts as closed when that is zero, and a new value among these would have shown.
+    (1953) 237); the set counts as closed when that is zero, and a new value among these would have shown. That holds for rows
+    in any order. A set that grows as time goes by has values that were first seen late: it counts as closed only if all of
+    them were there in the first third of the batches.
     """
-    if not 2 <= seen.different <= _CLOSED or seen.present < max(_MANY, 20 * seen.different) or seen.single:
+    if not 2 <= seen.different <= CLOSED or seen.present < max(_MANY, 20 * seen.different) or seen.single:
         return None
     if len(seen.top) < seen.different or (seen.longest or 0) > 60 or min(n for _, n in seen.top) < 3:
         return None
+    latest, batches = facts.first_seen.get(seen.name, (1, 1))
+    if 3 * (latest - 1) >= batches:
+        return None
     values = ", ".join(scalar(value) for value, _ in seen.top)
+    known = f", all of them in the first {latest} of {batches} batches" if batches > 1 else ""
     # What was never seen in n draws has a chance below 3/n with 95 % confidence.
     return Line(
         f"accepted_values: {{values: [{values}], at_least: {_step(1 - 3 / seen.present)}}}",
-        f"{seen.different} values in {seen.present:,} rows, the rarest {min(n for _, n in seen.top):,} times, none once: "
+        f"{seen.different} values in {seen.present:,} rows, the rarest {min(n for _, n in seen.top):,} times, none once{known}: "
         f"a new one has a chance of 0 (Good-Turing), below {_percent(3 / seen.present)} with 95 % confidence",
     )
 
@@ -183,7 +189,7 @@ def _number(facts: Facts, seen: ColumnSeen) -> list[Line]:
     is_numbering = seen.different == seen.present == seen.whole
     if seen.present < _MANY or seen.is_identifier or is_numbering:
         return []
-    if least >= 0 and most <= 1 and seen.whole < seen.present * 0.5 and seen.different > _CLOSED:
+    if least >= 0 and most <= 1 and seen.whole < seen.present * 0.5 and seen.different > CLOSED:
         return [
             Line(
                 "range: {min: 0, max: 1}",

@@ -41,6 +41,10 @@ CREATE TABLE shop.parts (id integer, ds date, value float8, status text, PRIMARY
 CREATE TABLE shop.parts_1 PARTITION OF shop.parts FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
 CREATE TABLE shop.parts_2 PARTITION OF shop.parts FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
 INSERT INTO shop.parts SELECT n, d, n * 1.5, (ARRAY['on', 'off'])[1 + n % 2] FROM generate_series(1, 50) AS n, generate_series(DATE '2026-01-01', '2026-02-20', '1 day') AS d;
+CREATE TABLE shop.growing (day date, id int, model text, month text, tenant text, plan text, PRIMARY KEY (day, id));
+INSERT INTO shop.growing
+SELECT d, i, 'm' || (1 + k / 14), to_char(d, 'YYYY-MM'), 't' || (i % (3 + k / 10)), (ARRAY['free', 'pro', 'team'])[1 + i % 3]
+FROM generate_series(0, 59) AS k, LATERAL (SELECT DATE '2026-01-01' + k AS d) AS x, generate_series(1, 200) AS i;
 CREATE VIEW shop.seen AS SELECT o.id, p.value FROM shop.orders AS o JOIN shop.parts AS p USING (id);
 CREATE DOMAIN shop.positive AS integer CHECK (VALUE > 0);
 CREATE TYPE shop.mood AS ENUM ('sad', 'ok');
@@ -246,3 +250,15 @@ def test_a_rule_that_does_not_fit_is_left_out(
     assert "accepted_values" in str(found["columns"]["status"])
     assert [list(rule) for rule in found["columns"]["country"]] == [["completeness"]]
     assert '# Left out: column "country" has type public.word' in text
+
+
+def test_a_set_that_grows_is_not_closed(run: Run):
+    """Each day has its month, its model of a fortnight, and a tenant more every ten days; the plans stay."""
+    text, written = suggested(run, "shop.growing")
+    closed = {
+        name
+        for name, listed in written["columns"].items()
+        if any("accepted_values" in rule for rule in listed)
+    }
+    assert closed == {"plan"}
+    assert "none once, all of them in the first 1 of 60 batches" in text

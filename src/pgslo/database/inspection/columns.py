@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from pgslo.compile.snippets.literals import ENUM
 from pgslo.database.inspection.questions import Questions
 from pgslo.errors import PgsloError
 from pgslo.sql import Sql
-from pgslo.suggest import ColumnSeen
+from pgslo.suggest import CLOSED, ColumnSeen
 
 #: Values of these are looked into; of others only whether they are there.
 _WORDS = {"text", "character varying", "character", "uuid", "inet", "boolean"}
@@ -28,6 +29,16 @@ class _Columns:
     most: Sql
     cells: Sql
     columns: Sql
+
+
+@dataclass(frozen=True)
+class _FirstSeen:
+    batch: Sql
+    values: Sql
+    table: Sql
+    sampling: Sql
+    most: Sql
+    cells: Sql
 
 
 @dataclass(frozen=True)
@@ -49,9 +60,6 @@ class _Cell:
     name: Sql
 
 
-# Columns
-
-
 def columns_seen(questions: Questions) -> tuple[tuple[ColumnSeen, ...], int]:
     """What a sample says of each column, and how many rows it has.
 
@@ -61,21 +69,15 @@ def columns_seen(questions: Questions) -> tuple[tuple[ColumnSeen, ...], int]:
     columns = questions.relation.columns
     if not columns:
         raise PgsloError(f"{questions.table} has no columns")
-    values, cells = [], []
-    for place, column in enumerate(columns, 1):
-        kind, name = _kind(column), sql.identifier(f"c{place}")
-        form = "suggest_presence" if kind == "presence" else "suggest_text"
-        value = sql.render(form, _Sampled(sql.identifier(column.name), texts.text(column, Sql("t"))))
-        values.append(sql.render("suggest_named", _Named(value, name)))
-        cells.append(sql.render("suggest_cell", _Cell(sql.literal(place), sql.literal(kind), name)))
+    values, cells = _values_and_cells(columns)
     rows: list[dict[str, Any]] = []
     while not rows:
         context = _Columns(
-            sql.join(", ", values),
+            values,
             questions.table,
             questions.sampling,
             sql.literal(questions.most),
-            sql.join(", ", cells),
+            cells,
             sql.literal(len(columns)),
         )
         try:
@@ -105,6 +107,37 @@ def columns_seen(questions: Questions) -> tuple[tuple[ColumnSeen, ...], int]:
         for column, row in zip(columns, rows, strict=True)
     )
     return seen, rows[0]["sampled"]
+
+
+def first_seen(questions: Questions, seen: Sequence[ColumnSeen], batch: Sql) -> dict[str, tuple[int, int]]:
+    """Of columns with few values: the batch in which the newest of them was first seen, and how many batches there are.
+
+    Args:
+        questions: What is asked of the table.
+        seen: Its columns.
+        batch: The key of a row's batch.
+    """
+    columns = [one.column for one in seen if 2 <= one.different <= CLOSED and _kind(one.column) == "text"]
+    if not columns:
+        return {}
+    values, cells = _values_and_cells(columns)
+    context = _FirstSeen(
+        batch, values, questions.table, questions.sampling, sql.literal(questions.most), cells
+    )
+    rows = questions.ask(sql.render("suggest_first_seen", context))
+    return {columns[row["ordinal"] - 1].name: (row["latest"], row["batches"]) for row in rows}
+
+
+def _values_and_cells(columns: Sequence[Column]) -> tuple[Sql, Sql]:
+    """The columns as values of a row of the sample, and as cells of it with their places."""
+    values, cells = [], []
+    for place, column in enumerate(columns, 1):
+        kind, name = _kind(column), sql.identifier(f"c{place}")
+        form = "suggest_presence" if kind == "presence" else "suggest_text"
+        value = sql.render(form, _Sampled(sql.identifier(column.name), texts.text(column, Sql("t"))))
+        values.append(sql.render("suggest_named", _Named(value, name)))
+        cells.append(sql.render("suggest_cell", _Cell(sql.literal(place), sql.literal(kind), name)))
+    return sql.join(", ", values), sql.join(", ", cells)
 
 
 def _kind(column: Column) -> str:

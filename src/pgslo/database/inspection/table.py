@@ -14,7 +14,7 @@ from pgslo.database import catalog_reader
 from pgslo.database import connections as database
 from pgslo.database.connections import Connection
 from pgslo.database.inspection import structure
-from pgslo.database.inspection.columns import columns_seen
+from pgslo.database.inspection.columns import columns_seen, first_seen
 from pgslo.database.inspection.questions import Questions, column
 from pgslo.errors import PgsloError
 from pgslo.sql import Sql
@@ -129,13 +129,16 @@ def _facts(conn: Connection, questions: Questions, on_step: Callable[[str], None
     batch = choose_batch(seen)
     on_step("batches")
     batches = _batches(questions, batch) if batch else ()
+    first = first_seen(questions, columns, _key(batch)) if batch else {}
     on_step("keys")
     unique = structure.unique(questions, columns, batch)
     on_step("references")
     references = structure.references(conn, questions, columns)
     on_step("order")
     rising = structure.rising(conn, questions, columns, batch) if batch else {}
-    return replace(seen, batches=batches, unique=unique, references=references, rising=rising)
+    return replace(
+        seen, batches=batches, first_seen=first, unique=unique, references=references, rising=rising
+    )
 
 
 def _readers(conn: Connection, relation: Relation) -> tuple[str, ...]:
@@ -147,6 +150,12 @@ def _now(conn: Connection) -> float:
     row = conn.execute("SELECT pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())").fetchone()
     assert row is not None
     return float(row[0])
+
+
+def _key(batch: Batching) -> Sql:
+    """The key of a row's batch."""
+    value = column(batch.column)
+    return value if batch.every is None else sql.render("suggest_day", _Value(value))
 
 
 def _batches(questions: Questions, batch: Batching) -> tuple[BatchSeen, ...]:
@@ -163,8 +172,7 @@ def _batches(questions: Questions, batch: Batching) -> tuple[BatchSeen, ...]:
     if told_by.category == NUMERIC:
         text = sql.render("suggest_loads", _Loads(value, questions.table, present))
     else:
-        key = value if batch.every is None else sql.render("suggest_day", _Value(value))
-        text = sql.render("suggest_batches", _Batches(key, value, questions.table, present))
+        text = sql.render("suggest_batches", _Batches(_key(batch), value, questions.table, present))
     return tuple(
         BatchSeen(row["name"], row["place"], row["rows"], tuple(row["present"]))
         for row in questions.ask(text)

@@ -6973,8 +6973,10 @@ CREATE FUNCTION pgslo_catalog.is_of_value(error_code text) RETURNS boolean
 BEGIN
     -- 42501 is about rights. 42804 is a plan of this session for a column that has another type now.
     -- 42809, 42P01 and 3F000 are of a table that rows are looked up in and that was replaced or dropped.
-    RETURN NOT pgslo_catalog.is_transient(is_of_value.error_code)
-        AND is_of_value.error_code NOT IN ('42501', '42804', '42809', '42P01', '3F000');
+    -- 54001 in a condition is of the value as well: of JSON with brackets a hundred thousand deep, for example.
+    RETURN is_of_value.error_code = '54001'
+        OR NOT pgslo_catalog.is_transient(is_of_value.error_code)
+           AND is_of_value.error_code NOT IN ('42501', '42804', '42809', '42P01', '3F000');
 END
 $$;
 
@@ -7067,11 +7069,12 @@ CREATE FUNCTION pgslo_catalog.is_transient(error_code text) RETURNS boolean
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    RETURN is_transient.error_code ~ '^(40|53|55|57|58)';
+    -- 54001 is about the calls that the session is in the middle of; a pattern would need more stack.
+    RETURN left(is_transient.error_code, 2) IN ('40', '53', '55', '57', '58') OR is_transient.error_code = '54001';
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.is_transient(error_code text) IS 'Whether an error is of the moment: a conflict, a lock, memory, a full disk, a cancelled statement.';
+COMMENT ON FUNCTION pgslo_catalog.is_transient(error_code text) IS 'Whether an error is of the moment: a conflict, a lock, memory, a full disk, a cancelled statement, a stack that is full.';
 
 CREATE TABLE pgslo_catalog.profile (
     definition_id bigint NOT NULL,
@@ -9233,8 +9236,9 @@ CREATE FUNCTION pgslo_catalog.must_raise(error_code text, refuses boolean) RETUR
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- After 40001 the transaction cannot commit: its writer tries again.
-    RETURN must_raise.error_code = '40001' OR must_raise.refuses AND pgslo_catalog.is_transient(must_raise.error_code);
+    -- After 40001 the transaction cannot commit: its writer tries again. Nearly every 54001 is of the value.
+    RETURN must_raise.error_code = '40001'
+        OR must_raise.refuses AND pgslo_catalog.is_transient(must_raise.error_code) AND must_raise.error_code <> '54001';
 END
 $$;
 
@@ -10952,6 +10956,10 @@ CREATE FUNCTION pgslo_catalog.record_break(definition text, rule text, error_cod
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
+    -- A session whose stack is full stores no row that it keeps from being judged, assigned to a batch or repaired.
+    IF record_break.error_code = '54001' AND pg_trigger_depth() > 0 THEN
+        PERFORM pgslo_catalog.refuse_unrecorded(record_break.definition, record_break.error_code);
+    END IF;
     -- Conflicts, locks, a full disk: they pass, and the rule is as good as it was. What was lost with them is reported.
     IF pgslo_catalog.is_transient(record_break.error_code) THEN
         PERFORM pgslo_catalog.warn_unjudged(record_break.definition, array_remove(ARRAY[record_break.rule], NULL),
@@ -10966,7 +10974,10 @@ BEGIN
     WHERE d.name = record_break.definition AND (record_break.rule IS NULL OR r.rule_id IS NOT NULL)
       AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.definition_id = d.definition_id AND b.rule_id IS NOT DISTINCT FROM r.rule_id AND b.batch IS NULL AND b.pause_id IS NULL);
 EXCEPTION WHEN OTHERS THEN
-    -- Called where something failed already; the write must not fail for the note.
+    -- Called where something failed already; the write does not fail for the note, unless nobody else would know.
+    IF pgslo_catalog.is_transient(SQLSTATE) THEN
+        RAISE;
+    END IF;
     PERFORM pgslo_catalog.warn_unjudged(record_break.definition, array_remove(ARRAY[record_break.rule], NULL), record_break.error_code, false);
 END
 $$;
@@ -10978,32 +10989,46 @@ CREATE FUNCTION pgslo_catalog.record_lost(definition text, rules text[], batches
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
+    known pgslo_catalog.definition;
     noted boolean := false;
+    is_counted boolean;
 BEGIN
-    IF NOT pgslo_catalog.is_transient(record_lost.error_code) THEN
-        PERFORM pgslo_catalog.record_break(record_lost.definition, NULL, record_lost.error_code, record_lost.error_message);
+    SELECT d.* INTO known FROM pgslo_catalog.definition d WHERE d.name = record_lost.definition;
+    -- Sums that lack these rows would let the batch pass.
+    IF NOT pgslo_catalog.is_replica() AND EXISTS (
+        SELECT FROM pgslo_catalog.rule r
+        WHERE r.definition_id = known.definition_id AND r.retired_at IS NULL AND num_nonnulls(r.reject_low, r.reject_high) > 0)
+    THEN
+        PERFORM pgslo_catalog.refuse_unrecorded(known.name, record_lost.error_code);
+    END IF;
+    -- PostgreSQL 14 says 2201B of a pattern that has no stack left.
+    IF NOT (pgslo_catalog.is_transient(record_lost.error_code) OR record_lost.error_code = '2201B') THEN
+        PERFORM pgslo_catalog.record_break(known.name, NULL, record_lost.error_code, record_lost.error_message);
     ELSE
+        is_counted := known.writes = 'bulk' AND known.recount IS NOT NULL;
+        IF record_lost.error_code = '54001' AND NOT is_counted AND ('{}' IN (record_lost.rules, record_lost.batches)) IS NOT FALSE THEN
+            PERFORM pgslo_catalog.refuse_unrecorded(known.name, record_lost.error_code);
+        END IF;
         BEGIN
-            -- The next tick() counts the table's batches, and then judges these.
-            INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)
-            SELECT d.definition_id, '', '-Infinity', 0, 'recount'
-            FROM pgslo_catalog.definition d
-            WHERE d.name = record_lost.definition AND d.writes = 'bulk' AND d.recount IS NOT NULL;
-            noted := FOUND;
-            PERFORM pgslo_catalog.mark_unjudged(record_lost.definition, record_lost.rules, record_lost.batches,
+            IF is_counted THEN
+                -- The next tick() counts the table's batches, and then judges these.
+                INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)
+                VALUES (known.definition_id, '', '-Infinity', 0, 'recount');
+            END IF;
+            PERFORM pgslo_catalog.mark_unjudged(known.name, record_lost.rules, record_lost.batches,
                 record_lost.places, record_lost.error_code, record_lost.error_message);
-        EXCEPTION
-            WHEN serialization_failure THEN
-                RAISE;
-            WHEN OTHERS THEN
-                noted := false;
+            noted := is_counted OR known.judge IS NOT NULL AND '{}' NOT IN (record_lost.rules, record_lost.batches);
+        EXCEPTION WHEN OTHERS THEN
+            IF pgslo_catalog.is_transient(SQLSTATE) THEN
+                PERFORM pgslo_catalog.refuse_unrecorded(known.name, SQLSTATE);
+            END IF;
         END;
     END IF;
     PERFORM pgslo_catalog.warn_unjudged(record_lost.definition, '{}', record_lost.error_code, noted);
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_lost(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) IS 'Warn the writer that rows were stored without a record of them, and have them counted by the next tick() where it can.';
+COMMENT ON FUNCTION pgslo_catalog.record_lost(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) IS 'Warn the writer that rows were stored without a record of them, and have them counted by the next tick() where it can; fail the write where that cannot be noted, or where rules refuse batches.';
 
 CREATE FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) RETURNS void
     LANGUAGE plpgsql
@@ -11325,21 +11350,30 @@ CREATE FUNCTION pgslo_catalog.record_unjudged(definition text, rules text[], bat
 DECLARE
     noted boolean := true;
 BEGIN
+    -- Not of the value, or the row would fail: a rule that rejects must not be passed by a session whose stack is full.
+    IF record_unjudged.error_code = '54001' AND NOT pgslo_catalog.is_replica() AND EXISTS (
+        SELECT FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)
+        WHERE d.name = record_unjudged.definition AND r.name = ANY (record_unjudged.rules) AND r.scope = 'row'
+          AND (r.on_breach = 'reject' OR r.reject_low IS NOT NULL))
+    THEN
+        PERFORM pgslo_catalog.refuse_unrecorded(record_unjudged.definition, record_unjudged.error_code);
+    END IF;
     BEGIN
         PERFORM pgslo_catalog.mark_unjudged(record_unjudged.definition, record_unjudged.rules, record_unjudged.batches,
             record_unjudged.places, record_unjudged.error_code, record_unjudged.error_message);
-    EXCEPTION
-        WHEN serialization_failure THEN
-            RAISE;
-        WHEN OTHERS THEN
-            noted := false;
+    EXCEPTION WHEN OTHERS THEN
+        -- Nobody but this writer would know of the rows.
+        IF pgslo_catalog.is_transient(SQLSTATE) THEN
+            PERFORM pgslo_catalog.refuse_unrecorded(record_unjudged.definition, SQLSTATE);
+        END IF;
+        noted := false;
     END;
     PERFORM pgslo_catalog.warn_unjudged(record_unjudged.definition, record_unjudged.rules, record_unjudged.error_code,
         noted AND (SELECT d.judge IS NOT NULL FROM pgslo_catalog.definition d WHERE d.name = record_unjudged.definition));
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_unjudged(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) IS 'Note that rows of these batches are not judged by these rules, and warn the writer; never fails the write.';
+COMMENT ON FUNCTION pgslo_catalog.record_unjudged(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) IS 'Note that rows of these batches are not judged by these rules, and warn the writer; fail the write where an error of the moment prevents that note.';
 
 CREATE FUNCTION pgslo_catalog.record_unmeasured(definition text, rule text, error_code text, error_message text) RETURNS void
     LANGUAGE plpgsql
@@ -11627,6 +11661,25 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.refuse_stale(relation oid) IS 'Refuse a transaction with one snapshot if a table, or a part of it, is not in the catalogue as that snapshot has it.';
+
+CREATE FUNCTION pgslo_catalog.refuse_unrecorded(definition text, error_code text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RAISE EXCEPTION USING
+        ERRCODE = refuse_unrecorded.error_code,
+        MESSAGE = format('rows written to %s cannot be recorded', refuse_unrecorded.definition),
+        DETAIL = format('What is recorded of them raises: %s.', pgslo_catalog.error_said(false, refuse_unrecorded.error_code, NULL)),
+        HINT = CASE WHEN refuse_unrecorded.error_code = '54001'
+            THEN 'The statement was undone. Run it in fewer functions that call each other.'
+            ELSE 'The statement was undone. Try again.' END,
+        SCHEMA = split_part(refuse_unrecorded.definition, '.', 1),
+        TABLE = substr(refuse_unrecorded.definition, strpos(refuse_unrecorded.definition, '.') + 1);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.refuse_unrecorded(definition text, error_code text) IS 'Refuse a write of which nothing could be recorded, so that nobody but the writer would know.';
 
 CREATE FUNCTION pgslo_catalog.register(document jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -17072,6 +17125,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.refuse_broken(check_function text, group_sh
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_part(relation oid, role oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_stale(relation oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.refuse_unrecorded(definition text, error_code text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.register(document jsonb) FROM PUBLIC;
 

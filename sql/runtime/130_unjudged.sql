@@ -6,11 +6,12 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    RETURN is_transient.error_code ~ '^(40|53|55|57|58)';
+    -- 54001 is about the calls that the session is in the middle of; a pattern would need more stack.
+    RETURN left(is_transient.error_code, 2) IN ('40', '53', '55', '57', '58') OR is_transient.error_code = '54001';
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.is_transient(text) IS
-    'Whether an error is of the moment: a conflict, a lock, memory, a full disk, a cancelled statement.';
+    'Whether an error is of the moment: a conflict, a lock, memory, a full disk, a cancelled statement, a stack that is full.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.is_of_value(error_code text) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -19,8 +20,10 @@ AS $pgslo$
 BEGIN
     -- 42501 is about rights. 42804 is a plan of this session for a column that has another type now.
     -- 42809, 42P01 and 3F000 are of a table that rows are looked up in and that was replaced or dropped.
-    RETURN NOT pgslo_catalog.is_transient(is_of_value.error_code)
-        AND is_of_value.error_code NOT IN ('42501', '42804', '42809', '42P01', '3F000');
+    -- 54001 in a condition is of the value as well: of JSON with brackets a hundred thousand deep, for example.
+    RETURN is_of_value.error_code = '54001'
+        OR NOT pgslo_catalog.is_transient(is_of_value.error_code)
+           AND is_of_value.error_code NOT IN ('42501', '42804', '42809', '42P01', '3F000');
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.is_of_value(text) IS
@@ -31,8 +34,9 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    -- After 40001 the transaction cannot commit: its writer tries again.
-    RETURN must_raise.error_code = '40001' OR must_raise.refuses AND pgslo_catalog.is_transient(must_raise.error_code);
+    -- After 40001 the transaction cannot commit: its writer tries again. Nearly every 54001 is of the value.
+    RETURN must_raise.error_code = '40001'
+        OR must_raise.refuses AND pgslo_catalog.is_transient(must_raise.error_code) AND must_raise.error_code <> '54001';
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.must_raise(text, boolean) IS
@@ -124,21 +128,30 @@ AS $pgslo$
 DECLARE
     noted boolean := true;
 BEGIN
+    -- Not of the value, or the row would fail: a rule that rejects must not be passed by a session whose stack is full.
+    IF record_unjudged.error_code = '54001' AND NOT pgslo_catalog.is_replica() AND EXISTS (
+        SELECT FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)
+        WHERE d.name = record_unjudged.definition AND r.name = ANY (record_unjudged.rules) AND r.scope = 'row'
+          AND (r.on_breach = 'reject' OR r.reject_low IS NOT NULL))
+    THEN
+        PERFORM pgslo_catalog.refuse_unrecorded(record_unjudged.definition, record_unjudged.error_code);
+    END IF;
     BEGIN
         PERFORM pgslo_catalog.mark_unjudged(record_unjudged.definition, record_unjudged.rules, record_unjudged.batches,
             record_unjudged.places, record_unjudged.error_code, record_unjudged.error_message);
-    EXCEPTION
-        WHEN serialization_failure THEN
-            RAISE;
-        WHEN OTHERS THEN
-            noted := false;
+    EXCEPTION WHEN OTHERS THEN
+        -- Nobody but this writer would know of the rows.
+        IF pgslo_catalog.is_transient(SQLSTATE) THEN
+            PERFORM pgslo_catalog.refuse_unrecorded(record_unjudged.definition, SQLSTATE);
+        END IF;
+        noted := false;
     END;
     PERFORM pgslo_catalog.warn_unjudged(record_unjudged.definition, record_unjudged.rules, record_unjudged.error_code,
         noted AND (SELECT d.judge IS NOT NULL FROM pgslo_catalog.definition d WHERE d.name = record_unjudged.definition));
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.record_unjudged(text, text[], text[], numeric[], text, text) IS
-    'Note that rows of these batches are not judged by these rules, and warn the writer; never fails the write.';
+    'Note that rows of these batches are not judged by these rules, and warn the writer; fail the write where an error of the moment prevents that note.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.mark_taken(
     definition text, rules text[], batches text[], places numeric[], error_code text, error_message text

@@ -1693,6 +1693,8 @@ CREATE FUNCTION pgslo.release(quarantine_id bigint, changes jsonb DEFAULT '{}'::
     SET "IntervalStyle" TO 'postgres'
     SET bytea_output TO 'hex'
     SET extra_float_digits TO '3'
+    SET lc_monetary TO 'C'
+    SET array_nulls TO 'on'
     AS $_$
 DECLARE
     held pgslo_catalog.quarantine;
@@ -3149,6 +3151,11 @@ CREATE FUNCTION pgslo_catalog.batches_in_part(definition pgslo_catalog.definitio
     SET "DateStyle" TO 'ISO, YMD'
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET lc_numeric TO 'C'
+    SET lc_monetary TO 'C'
+    SET lc_time TO 'C'
+    SET transform_null_equals TO 'off'
     SET row_security TO 'off'
     AS $_$
 DECLARE
@@ -7222,6 +7229,7 @@ CREATE FUNCTION pgslo_catalog.iso_text(value anyelement) RETURNS text
     SET "IntervalStyle" TO 'postgres'
     SET bytea_output TO 'hex'
     SET extra_float_digits TO '3'
+    SET lc_monetary TO 'C'
     AS $$
 BEGIN
     -- Types of a lower number came with PostgreSQL, which is quicker to see.
@@ -9424,6 +9432,11 @@ CREATE FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, 
     SET "DateStyle" TO 'ISO, YMD'
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET lc_numeric TO 'C'
+    SET lc_monetary TO 'C'
+    SET lc_time TO 'C'
+    SET transform_null_equals TO 'off'
     AS $_$
 DECLARE
     newest timestamptz;
@@ -10647,6 +10660,7 @@ CREATE FUNCTION pgslo_catalog.profile_rows(snapshot pgslo_catalog.snapshot, tabl
     SET "TimeZone" TO 'UTC'
     SET bytea_output TO 'hex'
     SET extra_float_digits TO '1'
+    SET lc_monetary TO 'C'
     SET jit TO 'off'
     AS $_$
 DECLARE
@@ -11092,6 +11106,7 @@ CREATE FUNCTION pgslo_catalog.record_quarantine(definition text, relation regcla
     SET "IntervalStyle" TO 'postgres'
     SET bytea_output TO 'hex'
     SET extra_float_digits TO '3'
+    SET lc_monetary TO 'C'
     AS $_$
 DECLARE
     by_column jsonb;
@@ -14087,6 +14102,11 @@ CREATE FUNCTION pgslo_catalog.written_since(definition pgslo_catalog.definition,
     SET "DateStyle" TO 'ISO, YMD'
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET lc_numeric TO 'C'
+    SET lc_monetary TO 'C'
+    SET lc_time TO 'C'
+    SET transform_null_equals TO 'off'
     SET row_security TO 'off'
     AS $_$
 DECLARE

@@ -109,6 +109,7 @@ SET datestyle = 'ISO, YMD'
 SET intervalstyle = 'postgres'
 SET bytea_output = 'hex'
 SET extra_float_digits = 3
+SET lc_monetary = 'C'
 AS $pgslo$
 DECLARE
     by_column jsonb;

@@ -9,6 +9,7 @@ SET datestyle = 'ISO, YMD'
 SET intervalstyle = 'postgres'
 SET bytea_output = 'hex'
 SET extra_float_digits = 3
+SET lc_monetary = 'C'
 AS $pgslo$
 BEGIN
     -- Types of a lower number came with PostgreSQL, which is quicker to see.

@@ -17,6 +17,8 @@ SET datestyle = 'ISO, YMD'
 SET intervalstyle = 'postgres'
 SET bytea_output = 'hex'
 SET extra_float_digits = 3
+SET lc_monetary = 'C'
+SET array_nulls = on
 AS $pgslo$
 DECLARE
     held pgslo_catalog.quarantine;

@@ -271,6 +271,11 @@ SET gin_fuzzy_search_limit = 0
 SET datestyle = 'ISO, YMD'
 SET intervalstyle = 'postgres'
 SET extra_float_digits = 1
+SET bytea_output = 'hex'
+SET lc_numeric = 'C'
+SET lc_monetary = 'C'
+SET lc_time = 'C'
+SET transform_null_equals = off
 AS $pgslo$
 DECLARE
     newest timestamptz;

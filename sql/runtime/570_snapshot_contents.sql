@@ -59,6 +59,7 @@ SET intervalstyle = 'postgres'
 SET timezone = 'UTC'
 SET bytea_output = 'hex'
 SET extra_float_digits = 1
+SET lc_monetary = 'C'
 SET jit = off
 AS $pgslo$
 DECLARE

@@ -175,6 +175,12 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
             dated=not type_name.startswith("time "),
             by=batch.by,
         )
+    if type_name == "money":
+        raise CatalogError(
+            "a batch by a value of type money has another number in another lc_monetary",
+            hint="use numeric, or a date",
+            location=batch.location,
+        )
     if category == NUMERIC:
         if type_name in _FLOATS:
             number, place = _raw("batch_float_name"), _raw("batch_float")

@@ -7903,6 +7903,22 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.keeps_batches(rule pgslo_catalog.rule) IS 'Whether a batch that misses the rule stays missed until it is corrected; else the rule is about the table as it is now.';
 
+CREATE FUNCTION pgslo_catalog.kept_text(value anyelement) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "IntervalStyle" TO 'postgres'
+    SET bytea_output TO 'hex'
+    SET extra_float_digits TO '1'
+    SET lc_monetary TO 'C'
+    AS $$
+BEGIN
+    RETURN CASE WHEN num_nulls(value) = 0 THEN concat(value) END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.kept_text(value anyelement) IS 'Return a value as people read it, whatever the session prints such values like; a time in the time zone of the session.';
+
 CREATE FUNCTION pgslo_catalog.key_excerpt(definition text, operation text, columns text[], cells text[]) RETURNS text
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -16911,6 +16927,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.keep_snapshots() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.keeper() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.keeps_batches(rule pgslo_catalog.rule) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.kept_text(value anyelement) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.key_excerpt(definition text, operation text, columns text[], cells text[]) FROM PUBLIC;
 

@@ -300,6 +300,22 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.record_lost(text, text[], text[], numeric[], text, text) IS
     'Warn the writer that rows were stored without a record of them, and have them counted by the next tick() where it can; fail the write where that cannot be noted, or where rules refuse batches.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.kept_text(value anyelement) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET bytea_output = 'hex'
+SET extra_float_digits = 1
+SET lc_monetary = 'C'
+AS $pgslo$
+BEGIN
+    RETURN CASE WHEN num_nulls(value) = 0 THEN concat(value) END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.kept_text(anyelement) IS
+    'Return a value as people read it, whatever the session prints such values like; a time in the time zone of the session.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_repair(definition text, rule text, column_name text, row_key text, old_value text, new_value text) RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp

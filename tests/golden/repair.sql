@@ -26,6 +26,7 @@ AS $pgslo$
 DECLARE
     sent record;
     old_value text;
+    was record;
     is_planned_again boolean;
 BEGIN
     sent := NEW;
@@ -72,13 +73,13 @@ BEGIN
     -- score_repair: score repaired before it is judged
     LOOP
         BEGIN
-            old_value := NEW.score::text;
+            was := ROW(NEW.score);
             IF TRUE THEN
                 NEW.score := CASE WHEN NEW.score = 'NaN' THEN NEW.score WHEN NEW.score < '0'::real THEN '0'::real WHEN NEW.score > '1'::real THEN '1'::real ELSE NEW.score END;
                 NEW.score := CASE WHEN NEW.score IS NULL OR NEW.score = 'NaN' THEN '0.5'::real ELSE NEW.score END;
-                IF NEW.score::text IS DISTINCT FROM old_value THEN
+                IF record_image_ne(ROW(NEW.score), was) THEN
                     BEGIN
-                        PERFORM pgslo_catalog.record_repair('features.user_stats', 'score_repair', 'score', concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')'), old_value, NEW.score::text);
+                        PERFORM pgslo_catalog.record_repair('features.user_stats', 'score_repair', 'score', concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')'), pgslo_catalog.kept_text(was.f1), pgslo_catalog.kept_text(NEW.score));
                     EXCEPTION WHEN OTHERS THEN
                         -- The repaired value is stored even if it cannot be recorded, because of a renamed key, for example.
                         IF pgslo_catalog.must_raise(SQLSTATE, TRUE) OR SQLSTATE = '42804' AND is_planned_again IS NULL THEN
@@ -195,12 +196,12 @@ BEGIN
     -- last_seen_at_repair: last_seen_at repaired before it is judged
     LOOP
         BEGIN
-            old_value := NEW.last_seen_at::text;
+            was := ROW(NEW.last_seen_at);
             IF TRUE THEN
                 NEW.last_seen_at := (greatest(NEW.last_seen_at, NEW.signed_up_at));
-                IF NEW.last_seen_at::text IS DISTINCT FROM old_value THEN
+                IF record_image_ne(ROW(NEW.last_seen_at), was) THEN
                     BEGIN
-                        PERFORM pgslo_catalog.record_repair('features.user_stats', 'last_seen_at_repair', 'last_seen_at', concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')'), old_value, NEW.last_seen_at::text);
+                        PERFORM pgslo_catalog.record_repair('features.user_stats', 'last_seen_at_repair', 'last_seen_at', concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')'), pgslo_catalog.kept_text(was.f1), pgslo_catalog.kept_text(NEW.last_seen_at));
                     EXCEPTION WHEN OTHERS THEN
                         -- The repaired value is stored even if it cannot be recorded, because of a renamed key, for example.
                         IF pgslo_catalog.must_raise(SQLSTATE, TRUE) OR SQLSTATE = '42804' AND is_planned_again IS NULL THEN
@@ -235,7 +236,7 @@ BEGIN
     RETURN NEW;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo 43f82c6a6bb10dc6 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo 2539736e594cdae2 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__repair() FROM PUBLIC;
 
 -- create function features__user_stats__recount: counts batches from the table itself, for rows that were there before pgslo or came unseen.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pgslo import naming, sql
+from pgslo.catalog import Column
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.part import Part
 from pgslo.compile.rows import kinds
@@ -17,13 +18,33 @@ from pgslo.definition import rules, wording
 from pgslo.errors import CatalogError
 from pgslo.sql import Sql
 
+#: What a value is kept in before a repair.
+_AS_TEXT, _AS_STORED = Sql("old_value text"), Sql("was record")
+
 
 @dataclass(frozen=True)
 class _Repairs:
     source: Sql
     function: Sql
     guards: tuple[Sql, ...]
+    variables: tuple[Sql, ...]
     repairs: tuple[Sql, ...]
+
+
+@dataclass(frozen=True)
+class _Value:
+    value: Sql
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What is kept of a value: in which variable and how, whether it differs now, and the texts of both."""
+
+    variable: Sql
+    before: Sql
+    differs: Sql
+    old: Sql
+    new: Sql
 
 
 @dataclass(frozen=True)
@@ -31,7 +52,7 @@ class _Repair:
     label: Sql
     promise: Sql
     value: Sql
-    text: Sql
+    kept: _Kept
     sent: Sql
     applies: Sql
     steps: tuple[Sql, ...]
@@ -52,11 +73,13 @@ def repairs(table: TableContext, so_far: Part) -> Part:
 def _artifacts(table: TableContext, repairs: tuple[rules.Rule, ...]) -> tuple[Artifact, ...]:
     relation = table.relation
     name = naming.fit(relation.schema, relation.name, "repair")
+    made = tuple(_repair(table, rule) for rule in repairs)
     context = _Repairs(
         source=table.source(repairs),
         function=sql.identifier(naming.GENERATED_SCHEMA, name),
         guards=table.guards(relation, returns=NEW),
-        repairs=tuple(_repair(table, rule) for rule in repairs),
+        variables=tuple(dict.fromkeys(one.kept.variable for one in made)),
+        repairs=tuple(Sql(f"    {sql.render('rules/repair', one)}") for one in made),
     )
     trigger = naming.trigger(naming.REPAIR_ORDER, "repair", "row")
     return (
@@ -77,7 +100,7 @@ def _artifacts(table: TableContext, repairs: tuple[rules.Rule, ...]) -> tuple[Ar
     )
 
 
-def _repair(table: TableContext, rule: rules.Rule) -> Sql:
+def _repair(table: TableContext, rule: rules.Rule) -> _Repair:
     assert rule.column is not None
     column = table.subject.column(rule.column, rule.location)
     if column.generated:
@@ -95,11 +118,11 @@ def _repair(table: TableContext, rule: rules.Rule) -> Sql:
             location=rule.location,
         )
     value = Sql(f"{NEW}.{sql.identifier(rule.column)}")
-    context = _Repair(
+    return _Repair(
         label=Sql(wording.one_line(rule.name)),
         promise=Sql(wording.one_line(rule.summary)),
         value=value,
-        text=texts.text(column, NEW),
+        kept=_kept(column, value),
         sent=Sql(f"sent.{sql.identifier(rule.column)}"),
         applies=Sql(f"({rule.where.qualified(NEW)}) IS TRUE") if rule.where else Sql("TRUE"),
         steps=tuple(step.value for step in kinds.of(rule, table.subject).repair_steps(column, NEW)),
@@ -108,4 +131,21 @@ def _repair(table: TableContext, rule: rules.Rule) -> Sql:
         column_name=sql.literal(rule.column),
         row_key=row_key(table, NEW),
     )
-    return Sql(f"    {sql.render('rules/repair', context)}")
+
+
+def _kept(column: Column, value: Sql) -> _Kept:
+    text = texts.text(column, NEW)
+    if column.plain and not session_settings.printed((column,)):
+        # The quickest, as the text is the same in every session.
+        old = Sql("old_value")
+        return _Kept(
+            _AS_TEXT, Sql(f"{old} := {text}"), Sql(f"{text} IS DISTINCT FROM {old}"), old=old, new=text
+        )
+    # Texts of two floats may be the same in this session.
+    return _Kept(
+        _AS_STORED,
+        Sql(f"was := ROW({value})"),
+        Sql(f"record_image_ne(ROW({value}), was)"),
+        old=sql.render("kept_text", _Value(Sql("was.f1"))),
+        new=sql.render("kept_text", _Value(value)),
+    )

@@ -67,3 +67,25 @@ def test_a_value_that_needs_no_repair_leaves_no_note(repaired):
     )
     session.execute("UPDATE features.t SET b = 'Infinity', took = NULL")
     assert kept(repaired) == []
+
+
+@pytest.mark.parametrize("digits", ["-15", "-3", "3"])
+def test_digits_that_the_session_does_not_print_count(world, digits):
+    """No other rule of the table gives the function settings of its own."""
+    world.run(
+        "installer",
+        "CREATE TABLE features.t (id int PRIMARY KEY, d date, a real, b float8); GRANT INSERT ON features.t TO $writer",
+    )
+    world.apply(
+        """
+        table: features.t
+        key: [id]
+        batch: {by: d}
+        columns:
+          a: [range: {max: 100, on_breach: repair, name: a_max}]
+          b: [repair: {round: 0, name: b_round}]
+        """
+    )
+    session = world.session("writer", extra_float_digits=digits)
+    session.execute("INSERT INTO features.t VALUES (1, '2026-01-01', 100.4, 7.04)")
+    assert kept(world) == [("a", "100.4", "100"), ("b", "7.04", "7")]

@@ -5148,6 +5148,61 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.distance_of(by text, one double precision[], other double precision[]) IS 'How far two lists of shares are apart: psi, js (0 to 1) or tv (total variation, 0 to 1).';
 
+CREATE FUNCTION pgslo_catalog.drop_view(view_schema text, view_name text, definition text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    source oid;
+    columns text;
+    role text;
+    mark text;
+BEGIN
+    SELECT c.oid, substring(left(obj_description(c.oid, 'pg_class'), 4000) FROM E'(?:^|\n)(pgslo [0-9a-f]{16} .+)$') INTO STRICT source, mark
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = drop_view.view_schema AND c.relname = drop_view.view_name AND c.relkind = 'v';
+    BEGIN
+        EXECUTE format('DROP VIEW %I.%I', drop_view.view_schema, drop_view.view_name);
+        RETURN;
+    EXCEPTION WHEN dependent_objects_still_exist THEN
+        NULL;
+    END;
+    -- Any reader may make an object that depends on it, also in pg_temp: it must keep neither a rule nor the end of a right away.
+    FOR role IN
+        SELECT DISTINCT CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END
+        FROM pg_class c
+        CROSS JOIN LATERAL (
+            SELECT e.grantee FROM aclexplode(c.relacl) AS e
+            UNION ALL
+            SELECT e.grantee FROM pg_attribute a CROSS JOIN LATERAL aclexplode(a.attacl) AS e WHERE a.attrelid = c.oid) AS x
+        WHERE c.oid = source AND x.grantee <> c.relowner
+    LOOP
+        EXECUTE format('REVOKE ALL ON %I.%I FROM %s CASCADE', drop_view.view_schema, drop_view.view_name, role);
+    END LOOP;
+    SELECT string_agg(format('CAST(NULL AS %s)%s AS %I', format_type(a.atttypid, a.atttypmod),
+               CASE WHEN l.oid IS NOT NULL THEN format(' COLLATE %I.%I', n.nspname, l.collname) ELSE '' END, a.attname), ', ' ORDER BY a.attnum) INTO columns
+    FROM pg_attribute a LEFT JOIN pg_collation l ON l.oid = a.attcollation LEFT JOIN pg_namespace n ON n.oid = l.collnamespace
+    WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped;
+    BEGIN
+        -- It depends on neither the table nor pgslo any more, and whoever reads it with rights of its own is told why: no boolean reads so.
+        EXECUTE format('CREATE OR REPLACE VIEW %I.%I AS SELECT %s WHERE concat(%L)::boolean', drop_view.view_schema, drop_view.view_name, columns,
+            format('pgslo replaced the view %I.%I; this one is what was there before, kept because other objects depend on it', drop_view.view_schema, drop_view.view_name));
+    EXCEPTION
+        WHEN lock_not_available THEN
+            RAISE;
+        WHEN invalid_table_definition OR insufficient_privilege OR not_null_violation OR check_violation THEN
+            -- A type of another role may not allow it. It stays as it is, and nobody may read it.
+            NULL;
+    END;
+    EXECUTE format('COMMENT ON VIEW %I.%I IS %L', drop_view.view_schema, drop_view.view_name,
+        E'A guarded view that was replaced. Nobody may read it; it is kept because other objects depend on it, and the apply after these are gone drops it.\n'
+        || coalesce(mark, 'pgslo 0000000000000000 ' || drop_view.definition));
+    EXECUTE format('ALTER VIEW %I.%I RENAME TO %I', drop_view.view_schema, drop_view.view_name, 'pgslo_aside_' || source);
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.drop_view(view_schema text, view_name text, definition text) IS 'Drop a guarded view; where other objects depend on it, take it from everybody, empty it and rename it out of the way. Runs with the rights of the role that applies.';
+
 CREATE FUNCTION pgslo_catalog.due_batches(definition pgslo_catalog.definition, at_once text) RETURNS TABLE(name text, place numeric)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -16737,6 +16792,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.def
 REVOKE ALL ON FUNCTION pgslo_catalog.distance(definition pgslo_catalog.definition, batch pgslo_catalog.batch, measure jsonb, OUT value double precision, OUT said text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.distance_of(by text, one double precision[], other double precision[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.drop_view(view_schema text, view_name text, definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.due_batches(definition pgslo_catalog.definition, at_once text) FROM PUBLIC;
 

@@ -8,12 +8,25 @@ SELECT g.kind, g.names, g.relation, 'pgslo ' || g.fingerprint || ' ' || g.defini
        coalesce(k.convalidated OR NOT e.is_enforced, i.indisvalid, true) AS validated,
        coalesce(t.tgenabled NOT IN ('D', 'R'), e.is_enforced, true) AS enabled,
        CASE g.kind WHEN 'view' THEN ARRAY(
-           SELECT DISTINCT dependant.oid::regclass::text
-           FROM pg_catalog.pg_depend d
-           JOIN pg_catalog.pg_rewrite w ON w.oid = d.objid
-           JOIN pg_catalog.pg_class dependant ON dependant.oid = w.ev_class
-           WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = g.object_id AND d.classid = 'pg_rewrite'::regclass
-             AND w.ev_class <> g.object_id
+           -- Whatever keeps PostgreSQL from dropping it: what depends on it, on the type of its rows or on arrays of these.
+           SELECT DISTINCT pg_catalog.pg_describe_object(s.class_id, s.object_id, s.part) || coalesce(' of role ' || pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(s.owner)), '')
+           FROM pg_catalog.pg_class v
+           JOIN pg_catalog.pg_type y ON y.oid = v.reltype
+           JOIN pg_catalog.pg_depend d ON d.deptype = 'n' AND (d.refclassid = 'pg_class'::regclass AND d.refobjid = v.oid
+                                                               OR d.refclassid = 'pg_type'::regclass AND d.refobjid IN (y.oid, y.typarray))
+           LEFT JOIN pg_catalog.pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid
+           CROSS JOIN LATERAL (SELECT CASE WHEN w.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass END AS class_id,
+                                      coalesce(w.ev_class, d.objid) AS object_id, CASE WHEN w.oid IS NULL THEN d.objsubid ELSE 0 END AS part) AS o
+           CROSS JOIN LATERAL (SELECT o.*, CASE o.class_id
+               WHEN 'pg_class'::regclass THEN (SELECT x.relowner FROM pg_catalog.pg_class x WHERE x.oid = o.object_id)
+               WHEN 'pg_proc'::regclass THEN (SELECT x.proowner FROM pg_catalog.pg_proc x WHERE x.oid = o.object_id)
+               WHEN 'pg_type'::regclass THEN (SELECT x.typowner FROM pg_catalog.pg_type x WHERE x.oid = o.object_id)
+               WHEN 'pg_operator'::regclass THEN (SELECT x.oprowner FROM pg_catalog.pg_operator x WHERE x.oid = o.object_id)
+               WHEN 'pg_policy'::regclass THEN (SELECT x.relowner FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class x ON x.oid = p.polrelid WHERE p.oid = o.object_id)
+               WHEN 'pg_publication_rel'::regclass THEN (SELECT x.pubowner FROM pg_catalog.pg_publication_rel p JOIN pg_catalog.pg_publication x ON x.oid = p.prpubid WHERE p.oid = o.object_id)
+           END AS owner) AS s
+           WHERE v.oid = g.object_id AND w.ev_class IS DISTINCT FROM v.oid
+             AND NOT EXISTS (SELECT FROM ours m WHERE m.kind = 'view' AND m.object_id = w.ev_class)
            ORDER BY 1)
        WHEN 'schema' THEN ARRAY(
            SELECT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)

@@ -1,6 +1,13 @@
 -- Comments of each guarded view, privileges of other roles on it, and the readers that its installed definition names.
 -- A grant is kept if the view's owner made it, and that owner is the current role, pgslo's owner or a superuser.
-SELECT g.names, d.readers, coalesce(pg_catalog.obj_description(v.oid, 'pg_class'), '') AS comment,
+SELECT g.names, d.readers,
+       ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a WHERE a.attrelid = v.oid AND a.attnum > 0 ORDER BY a.attnum) AS columns,
+       ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
+             WHERE a.attrelid = v.oid AND a.attnum > 0 AND NOT EXISTS (
+                 SELECT FROM pg_catalog.pg_attribute t
+                 WHERE t.attrelid = d.relation AND t.attname = a.attname AND NOT t.attisdropped
+                   AND (t.atttypid, t.atttypmod, t.attcollation) = (a.atttypid, a.atttypmod, a.attcollation))) AS retyped,
+       coalesce(pg_catalog.obj_description(v.oid, 'pg_class'), '') AS comment,
        (SELECT coalesce(jsonb_object_agg(a.attname, e.description), '{}')
         FROM pg_catalog.pg_description e
         JOIN pg_catalog.pg_attribute a ON a.attrelid = e.objoid AND a.attnum = e.objsubid

@@ -118,3 +118,58 @@ CROSS JOIN LATERAL (
                OR EXISTS (SELECT FROM pgslo_catalog.definition d WHERE d.relation = n.on_relation AND d.name = n.definition) AS is_about
 ) AS w;
 COMMENT ON VIEW pgslo_catalog.generated IS 'Objects whose comment says that pgslo generated them, for which definition, and whether that is so (is_ours).';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.drop_view(view_schema text, view_name text, definition text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    source oid;
+    columns text;
+    role text;
+    mark text;
+BEGIN
+    SELECT c.oid, substring(left(obj_description(c.oid, 'pg_class'), 4000) FROM E'(?:^|\n)(pgslo [0-9a-f]{16} .+)$') INTO STRICT source, mark
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = drop_view.view_schema AND c.relname = drop_view.view_name AND c.relkind = 'v';
+    BEGIN
+        EXECUTE format('DROP VIEW %I.%I', drop_view.view_schema, drop_view.view_name);
+        RETURN;
+    EXCEPTION WHEN dependent_objects_still_exist THEN
+        NULL;
+    END;
+    -- Any reader may make an object that depends on it, also in pg_temp: it must keep neither a rule nor the end of a right away.
+    FOREACH role IN ARRAY ARRAY(
+        SELECT DISTINCT CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END
+        FROM pg_class c
+        CROSS JOIN LATERAL (
+            SELECT e.grantee FROM aclexplode(c.relacl) AS e
+            UNION ALL
+            SELECT e.grantee FROM pg_attribute a CROSS JOIN LATERAL aclexplode(a.attacl) AS e WHERE a.attrelid = c.oid) AS x
+        WHERE c.oid = source AND x.grantee <> c.relowner)
+    LOOP
+        EXECUTE format('REVOKE ALL ON %I.%I FROM %s CASCADE', drop_view.view_schema, drop_view.view_name, role);
+    END LOOP;
+    SELECT string_agg(format('CAST(NULL AS %s)%s AS %I', format_type(a.atttypid, a.atttypmod),
+               CASE WHEN l.oid IS NOT NULL THEN format(' COLLATE %I.%I', n.nspname, l.collname) ELSE '' END, a.attname), ', ' ORDER BY a.attnum) INTO columns
+    FROM pg_attribute a LEFT JOIN pg_collation l ON l.oid = a.attcollation LEFT JOIN pg_namespace n ON n.oid = l.collnamespace
+    WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped;
+    BEGIN
+        -- It depends on neither the table nor pgslo any more, and whoever reads it with rights of its own is told why: no boolean reads so.
+        EXECUTE format('CREATE OR REPLACE VIEW %I.%I AS SELECT %s WHERE concat(%L)::boolean', drop_view.view_schema, drop_view.view_name, columns,
+            format('pgslo replaced the view %I.%I; this one is what was there before, kept because other objects depend on it', drop_view.view_schema, drop_view.view_name));
+    EXCEPTION
+        WHEN lock_not_available THEN
+            RAISE;
+        WHEN invalid_table_definition OR insufficient_privilege OR not_null_violation OR check_violation THEN
+            -- A type of another role may not allow it. It stays as it is, and nobody may read it.
+            NULL;
+    END;
+    EXECUTE format('COMMENT ON VIEW %I.%I IS %L', drop_view.view_schema, drop_view.view_name,
+        E'A guarded view that was replaced. Nobody may read it; it is kept because other objects depend on it, and the apply after these are gone drops it.\n'
+        || coalesce(mark, 'pgslo 0000000000000000 ' || drop_view.definition));
+    EXECUTE format('ALTER VIEW %I.%I RENAME TO %I', drop_view.view_schema, drop_view.view_name, 'pgslo_aside_' || source);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.drop_view(text, text, text) IS
+    'Drop a guarded view; where other objects depend on it, take it from everybody, empty it and rename it out of the way. Runs with the rights of the role that applies.';

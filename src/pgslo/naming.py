@@ -10,6 +10,9 @@ GENERATED_SCHEMA = "pgslo_gen"
 SNAPSHOT_SCHEMA = "pgslo_snapshot"
 GUARDED_SCHEMA = "guarded"
 
+#: How the names of replaced views begin that are kept because other objects depend on them.
+ASIDE = "pgslo_aside_"
+
 #: Schemas that no rule reads and no view is made in; neither are those whose names begin with pg_, PostgreSQL's own.
 RESERVED_SCHEMAS = frozenset(
     {"information_schema", API_SCHEMA, CATALOG_SCHEMA, GENERATED_SCHEMA, SNAPSHOT_SCHEMA}

@@ -41,7 +41,7 @@ class Installed:
         body: A function's body as the server keeps it, byte for byte; ``None`` for other kinds.
         validated: False for a constraint or an assertion that old rows have not been held against yet, or an invalid index.
         enabled: False for a trigger that somebody switched off, and for a registration with rules that broke.
-        dependants: Objects of other people that stand on it.
+        dependants: Objects of other people that stand on it, in words, with their owners.
         refers_to: The table that a foreign key refers to.
         cloned: Whether partitions have clones of it, as of a row trigger.
         owner: Of what has an owner of its own; empty for other kinds.

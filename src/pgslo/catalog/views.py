@@ -35,6 +35,8 @@ class GuardedView:
         readers: Roles that the installed definition names as readers.
         grants: Privileges of roles other than its owner.
         missing: Default privileges of the role that asks that the view does not have: they were revoked on it.
+        columns: Names of its columns.
+        retyped: Those that are not columns of the table, or are of another type than these by now.
         comment: Its comment.
         column_comments: Those of its columns that have one.
     """
@@ -42,6 +44,8 @@ class GuardedView:
     readers: tuple[str, ...] = ()
     grants: tuple[Grant, ...] = ()
     missing: tuple[Grant, ...] = ()
+    columns: tuple[str, ...] = ()
+    retyped: frozenset[str] = frozenset()
     comment: str = ""
     column_comments: Mapping[str, str] = field(default_factory=dict)
 

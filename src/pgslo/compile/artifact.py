@@ -84,6 +84,8 @@ class Artifact:
         owner: For a function that reads or writes the definition's table by name: the role that has to own it.
         fires_always: For a trigger: whether it also fires where ``session_replication_role`` is replica.
         columns: For a view: names of its columns.
+        own_columns: For a view: those of its columns whose types are the same whatever the definition says, besides the table's.
+            ``None`` where types of the table's columns may not be kept.
         readers: For a view: roles to which ``create`` grants it.
         description: For a view: the lines of its comment before the fingerprint.
         column_comments: For a view: the comments of its columns that have one.
@@ -105,6 +107,7 @@ class Artifact:
     owner: str = ""
     fires_always: bool = False
     columns: tuple[str, ...] = ()
+    own_columns: tuple[str, ...] | None = None
     readers: tuple[str, ...] = ()
     description: str = ""
     column_comments: tuple[tuple[str, str], ...] = ()

@@ -113,6 +113,8 @@ def _views(conn: Connection) -> dict[tuple[str, ...], GuardedView]:
     return {
         tuple(row["names"]): GuardedView(
             readers=tuple(row["readers"]),
+            columns=tuple(row["columns"]),
+            retyped=frozenset(row["retyped"]),
             grants=tuple(Grant(**one) for one in row["grants"]),
             missing=tuple(Grant(**one) for one in row["missing"]),
             comment=row["comment"],
@@ -236,11 +238,7 @@ def installed(conn: Connection) -> tuple[Installed, ...]:
                     fires_always=row["fires_always"],
                 )
             )
-    ours = {".".join(one.names) for one in found if one.kind == "view"}
-    return tuple(
-        Installed(**{**vars(one), "dependants": tuple(name for name in one.dependants if name not in ours)})
-        for one in sorted(found, key=lambda one: (one.kind, one.relation or (), one.names))
-    )
+    return tuple(sorted(found, key=lambda one: (one.kind, one.relation or (), one.names)))
 
 
 def _expression_types(

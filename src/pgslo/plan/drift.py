@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from pgslo import naming
 from pgslo.catalog import Forgery, Installed, ViewSchema, identity
 from pgslo.compile.views import schemas as view_schemas
 from pgslo.plan import observation
@@ -40,6 +41,7 @@ def find(
         *_owners(facts),
         *_rights(facts),
         *_objects(facts, installed, paused=paused),
+        *_aside(facts, installed),
         *_native(facts, installed),
         *_others(facts),
         *_moved(facts),
@@ -164,6 +166,8 @@ def _objects(facts: Facts, installed: Sequence[Installed], *, paused: bool) -> I
     now = {(one.kind, one.names, one.relation): one for one in installed}
     again = "pgslo plan shows how it comes back, pgslo apply does it"
     for then in facts.applied_objects or ():
+        if then["kind"] == "view" and then["names"][-1].startswith(naming.ASIDE):
+            continue  # goes with what depends on it, as it should
         relation = then["relation"]
         if relation and ".".join(relation) in renamed:
             relation = _split(renamed[".".join(relation)], relation)
@@ -191,6 +195,21 @@ def _objects(facts: Facts, installed: Sequence[Installed], *, paused: bool) -> I
             yield Finding(facts.definition, "switched off", thing, said, again)
         elif one.body is not None and _digest(one.body) != then["body"] and not paused:
             yield Finding(facts.definition, "edited", thing, "its body was edited by hand", again)
+
+
+def _aside(facts: Facts, installed: Sequence[Installed]) -> Iterator[Finding]:
+    """Views that were replaced, and are kept because other objects depend on them."""
+    for one in installed:
+        if (
+            one.definition == facts.definition
+            and one.kind == "view"
+            and one.names[-1].startswith(naming.ASIDE)
+        ):
+            said = "it was replaced, and nobody may read it"
+            if one.dependants:
+                said += f"; it is kept because others depend on it: {', '.join(one.dependants)}"
+            to_do = "once these are dropped, or read the view that took its place, pgslo apply drops it"
+            yield Finding(facts.definition, "set aside", f"view {one.identity}", said, to_do, is_hint=True)
 
 
 def _native(facts: Facts, installed: Sequence[Installed]) -> Iterator[Finding]:

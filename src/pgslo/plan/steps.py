@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from pgslo import naming, sql
-from pgslo.catalog import Catalog, Installed, Name
+from pgslo.catalog import Catalog, GuardedView, Installed, Name
 from pgslo.compile import Artifact, Choice, Compiled, Statement, drop
+from pgslo.compile.artifact import GRANTS_LOST
 from pgslo.compile.views import grants
 from pgslo.errors import PlanError
 from pgslo.sql import Sql
@@ -121,17 +123,18 @@ def make(compiled: Sequence[Compiled], catalog: Catalog, *, runtime_scripts: tup
         and one.definition in ours
         and one.kind != "schema"
         and not (one.kind == "registration" and one.definition in renamed)
+        and not (_is_aside(one) and one.dependants)
     ]
     # Triggers of a renamed table, and views, are pointed elsewhere before the functions they called go.
     last = [one for one in orphans if one.kind == "function"]
 
-    steps = [_renaming(old, new) for old, new in renamed.items()]
-    steps += [_removal(one) for one in sorted(orphans, key=_leaving) if one not in last]
+    steps = [*_revocations(compiled, catalog), *(_renaming(old, new) for old, new in renamed.items())]
+    steps += [_removal(one, catalog) for one in sorted(orphans, key=_leaving) if one not in last]
     for artifact in sorted(wanted.values(), key=_position):
         is_replaced = artifact.definition in catalog.replaced and artifact.kind in _BY_IDENTITY
         installed = found.get((artifact.kind, artifact.identity))
         steps += _change(artifact, installed, catalog, is_replaced=is_replaced)
-    steps += [_removal(one) for one in last]
+    steps += [_removal(one, catalog) for one in last]
     return Plan(
         steps=tuple(steps),
         state=_state(catalog, steps, runtime_scripts),
@@ -139,6 +142,36 @@ def make(compiled: Sequence[Compiled], catalog: Catalog, *, runtime_scripts: tup
         choices=tuple((each.definition.name, each.choices) for each in compiled),
         notes=tuple(f"{each.definition.name}: {note}" for each in compiled for note in each.notes),
     )
+
+
+def _revocations(compiled: Sequence[Compiled], catalog: Catalog) -> Iterator[Step]:
+    """Steps that take views from roles that are readers no longer: by themselves, so that nothing that fails later keeps their right.
+
+    A REVOKE waits for no lock that a reader can hold.
+    """
+    renamed = _renamed(compiled, catalog)
+    readers = {each.definition.name: each.definition.readers for each in compiled}
+    for one in catalog.installed:
+        definition = renamed.get(one.definition, one.definition)
+        view = catalog.views.get(one.names) if one.kind == "view" else None
+        if view is None or definition not in readers:
+            continue
+        roles, statements = grants.taken(one.names, view, readers[definition])
+        if statements:
+            yield Step(
+                action="replace",
+                kind="view",
+                identity=one.identity,
+                definition=definition,
+                statements=statements,
+                undo=(),
+                reason=f"{', '.join(roles)} {'is' if len(roles) == 1 else 'are'} not among the readers any more",
+            )
+
+
+def _is_aside(one: Installed) -> bool:
+    """Whether it is a view that was replaced, and is kept because other objects depend on it."""
+    return one.kind == "view" and one.names[-1].startswith(naming.ASIDE)
 
 
 def _renamed(compiled: Sequence[Compiled], catalog: Catalog) -> dict[str, str]:
@@ -247,13 +280,54 @@ def _change(
         return [_step("replace", artifact, changed, "comments of the table changed")] if changed else []
     if artifact.replaceable and not _is_owned_by_another(artifact, installed):
         return [_step("replace", artifact, (*artifact.create, *comments), reason)]
-    _refuse_dependants(installed)
-    dropped = artifact.drop
-    granted: tuple[Statement, ...] = ()
-    if view is not None:
-        dropped = tuple(replace(one, hazards=grants.lost(view)) for one in dropped)
-        granted = grants.again(artifact, view, catalog.user)
-    return [_step("replace", artifact, (*dropped, *_commented(artifact), *granted), reason)]
+    if view is None:
+        _refuse_dependants(installed)
+        return [_step("replace", artifact, (*artifact.drop, *_commented(artifact)), reason)]
+    if installed.owner == catalog.user and not is_replaced and _keeps_columns(artifact, view):
+        return [_step("replace", artifact, _in_place(artifact, view), reason)]
+    dropped = replace(_drop_view(installed), hazards=(*_aside(installed), *grants.lost(view)))
+    granted = grants.again(artifact, view, catalog.user)
+    return [_step("replace", artifact, (dropped, *_commented(artifact), *granted), reason)]
+
+
+def _keeps_columns(artifact: Artifact, view: GuardedView) -> bool:
+    """Whether PostgreSQL can replace a view without dropping it: columns come at the end, if at all."""
+    return (
+        artifact.own_columns is not None
+        and bool(view.columns)
+        and artifact.columns[: len(view.columns)] == view.columns
+        and view.retyped <= set(artifact.own_columns)
+    )
+
+
+def _in_place(artifact: Artifact, view: GuardedView) -> tuple[Statement, ...]:
+    """The statements that replace a view where it is: rights on it, and what depends on it, stay."""
+    first, *rest = artifact.create
+    text = Sql(re.sub(r"(?m)^CREATE VIEW ", "CREATE OR REPLACE VIEW ", first.text.text, count=1))
+    return (replace(first, text=text), *artifact.comments(None, view.column_comments), *rest)
+
+
+@dataclass(frozen=True)
+class _DropView:
+    schema: Sql
+    name: Sql
+    definition: Sql
+
+
+def _drop_view(installed: Installed) -> Statement:
+    """What drops a view, or takes it out of the way where objects of others depend on it."""
+    schema, name = installed.names
+    context = _DropView(sql.literal(schema), sql.literal(name), sql.literal(installed.definition))
+    return Statement(sql.render("drop_view", context))
+
+
+def _aside(installed: Installed) -> tuple[str, ...]:
+    """What becomes of what depends on a view that goes, in words."""
+    if not installed.dependants:
+        return ()
+    return (
+        f"what depends on it can read it no longer: {', '.join(installed.dependants)}; until that is gone the view is kept under another name",
+    )
 
 
 def _is_owned_by_another(artifact: Artifact, installed: Installed) -> bool:
@@ -298,8 +372,21 @@ def _unfinished(artifact: Artifact) -> tuple[Statement, ...]:
     return tuple(statement for statement in artifact.create if statement.later)
 
 
-def _removal(installed: Installed) -> Step:
+def _removal(installed: Installed, catalog: Catalog | None = None) -> Step:
+    """The step that drops an object.
+
+    Args:
+        installed: The object.
+        catalog: The database, where definitions are applied: then a view never stays for what depends on it.
+    """
+    if catalog is not None and installed.kind == "view":
+        dropped = replace(_drop_view(installed), hazards=(*_aside(installed), GRANTS_LOST))
+        return replace(_dropping(installed), statements=(dropped,))
     _refuse_dependants(installed)
+    return _dropping(installed)
+
+
+def _dropping(installed: Installed) -> Step:
     return Step(
         action="drop",
         kind=installed.kind,
@@ -338,7 +425,7 @@ def _refuse_dependants(installed: Installed) -> None:
         raise PlanError(
             f"{installed.kind} {installed.identity} cannot be dropped because others stand on it",
             detail=f"It is used by {', '.join(installed.dependants)}.",
-            hint="drop or repoint those first",
+            hint="their owners, or a superuser, drop or repoint those first; what is in pg_temp goes with the session that made it",
         )
 
 

@@ -153,9 +153,9 @@ def upgrade(
 
 
 def replaced_view(step: Step, statement: Statement) -> str | None:
-    """The view that was dropped in this transaction and is made next."""
-    is_made = step.kind == "view" and step.action == "replace" and "CREATE VIEW" in statement.text.text
-    return step.identity if is_made else None
+    """The view that was dropped in this transaction and is made next, or was replaced where it is."""
+    is_locked = "CREATE VIEW" in statement.text.text or statement.text.text.startswith("COMMENT ON VIEW")
+    return step.identity if step.kind == "view" and step.action == "replace" and is_locked else None
 
 
 @contextmanager

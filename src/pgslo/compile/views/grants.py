@@ -67,6 +67,26 @@ def again(artifact: Artifact, view: GuardedView, user: str) -> tuple[Statement, 
     return tuple(Statement(one) for one in statements)
 
 
+def taken(
+    names: tuple[str, ...], view: GuardedView, readers: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[Statement, ...]]:
+    """Roles that the installed definition names as readers and the new one does not, and what takes the view from them.
+
+    Args:
+        names: The name of the view.
+        view: The view as it is.
+        readers: Roles that are readers from now on.
+    """
+    former = set(view.readers) - set(readers)
+    roles = tuple(sorted({one.role for one in view.grants if one.is_kept and _as_reader(one, former)}))
+    if not roles:
+        return (), ()
+    listed = sql.join(", ", (sql.identifier(role) for role in roles))
+    # What such a role granted to others goes with its own right.
+    revoked = _Revoke(Sql("SELECT"), sql.identifier(*names), Sql(f"{listed} CASCADE"))
+    return roles, (Statement(sql.render("revoke_view", revoked), ahead=True),)
+
+
 def lost(view: GuardedView) -> tuple[str, ...]:
     """What is lost when the view is replaced, in words."""
     gone: dict[str, list[str]] = {}

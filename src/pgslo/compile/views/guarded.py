@@ -338,6 +338,7 @@ class _ViewCompiler:
             reason=reason,
             commented=Sql(f"VIEW {view}"),
             columns=columns,
+            own_columns=None if self.definition.post_process else (_STATUS,),
             readers=self.definition.readers,
             description=comments.describe(self.definition, self.relation, how, task),
             column_comments=comments.of_columns(self.relation, columns),

@@ -141,6 +141,14 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
     )
     if not plain:
         type_name, category = "text", "S"
+    if type_name == "time with time zone":
+        # Values of different zones are different keys, and stand at the same place.
+        raise CatalogError(
+            "a batch by a value of type time with time zone has no place of its own among the others",
+            detail="12:00:00+00 and 13:00:00+01 are two values at one time: the batches could not be told apart.",
+            hint="by: a time stamp, a date or a time without time zone",
+            location=batch.by.location,
+        )
     new, row = (
         value if plain else texts.text_of(value, plain=False)
         for value in (batch.by.qualified(NEW), batch.by.qualified(ROW))

@@ -277,6 +277,9 @@ def test_wrong_under_rules(item: str, column: int, message: str, hint: str | Non
         ("rules:\n  - r: {unique: [a]}\n  - r: {unique: [b]}", 4, 'name "r" is taken by the rule on line 3'),
         ("rules:\n  - r: {unique: [a]}\n  - s: {unique: [a]}", 4, "the same rule is stated on line 3"),
         ("columns: {a: [not_null, not_null]}", 2, "the same rule is stated"),
+        ("rules:\n  - learned: {unique: [a]}", 3, 'name "learned" is kept for what pgslo learns'),
+        ("rules:\n  - b_learned: {unique: [a]}", 3, 'name "b_learned" is kept for what pgslo learns'),
+        ("columns: {a: [not_null: {name: a_learned}]}", 2, 'name "a_learned" is kept'),
         ("columns: {a: [unique]}\nrules:\n  - a_unique: {unique: [b]}", 4, 'name "a_unique" is taken'),
         ("columns: {a: [not_null: {name: x}], b: [unique: {name: x}]}", 2, 'name "x" is taken'),
         (

@@ -6,7 +6,7 @@ import difflib
 import re
 from dataclasses import dataclass
 
-from pgslo import naming
+from pgslo import naming, sql
 from pgslo.catalog import Catalog, Column, Name, Relation
 from pgslo.definition.rules import Definition
 from pgslo.errors import CatalogError, Location
@@ -24,6 +24,11 @@ _NOT_OURS_TO_GUARD = {
     naming.API_SCHEMA,
     naming.CATALOG_SCHEMA,
     naming.GENERATED_SCHEMA,
+}
+#: Names of columns that pgslo means something else by.
+_NOT_COLUMNS = {
+    "*": "a name that stands for the table as a whole in what pgslo records",
+    "_slo_status": "a name that the status view has for its own column",
 }
 _KINDS = {
     "v": "a view",
@@ -109,4 +114,11 @@ def _guarded(definition: Definition, catalog: Catalog) -> Relation:
             hint=f"write the definition for {'.'.join(relation.parents[0])}" if relation.parents else None,
             location=place,
         )
+    for name, said in _NOT_COLUMNS.items():
+        if relation.column(name) is not None:
+            raise CatalogError(
+                f'{definition.name} has a column "{name}", {said}',
+                hint=f"ALTER TABLE {sql.identifier(relation.schema, relation.name)} RENAME COLUMN {sql.identifier(name)} TO another name",
+                location=place,
+            )
     return relation

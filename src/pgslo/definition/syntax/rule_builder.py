@@ -17,6 +17,9 @@ from pgslo.expression import Expression
 
 _DIGEST = 8
 
+#: Rules over learned bounds are called so for the table, and so after its name for a column.
+_LEARNED = "learned"
+
 
 @dataclass
 class Written:
@@ -68,6 +71,14 @@ class Rules:
                 DefinitionError(
                     f'name "{name}" is taken by the rule on line {taken.line}',
                     hint='Give one of them another "name".',
+                    location=place,
+                )
+            )
+        if name == _LEARNED or name.endswith(f"_{_LEARNED}"):
+            problems.append(
+                DefinitionError(
+                    f'name "{name}" is kept for what pgslo learns from history',
+                    hint=f'Give the rule a "name" that is not "{_LEARNED}" and does not end with "_{_LEARNED}".',
                     location=place,
                 )
             )

@@ -7,6 +7,17 @@ SELECT g.names, d.readers,
                  SELECT FROM pg_catalog.pg_attribute t
                  WHERE t.attrelid = d.relation AND t.attname = a.attname AND NOT t.attisdropped
                    AND (t.atttypid, t.atttypmod, t.attcollation) = (a.atttypid, a.atttypmod, a.attcollation))) AS retyped,
+       -- Copies of its rows whose owner is the current role, or one whose rights it has, by the roles that may read them.
+       (SELECT coalesce(jsonb_object_agg(c.role, c.names), '{}')
+        FROM (SELECT r.rolname AS role, jsonb_agg(t.relname ORDER BY t.relname) AS names
+              FROM pgslo_catalog.snapshot s
+              JOIN pg_catalog.pg_namespace n ON n.nspname = 'pgslo_snapshot'
+              JOIN pg_catalog.pg_class t ON t.relnamespace = n.oid AND t.relname = s.name AND t.relkind = 'r'
+              CROSS JOIN LATERAL pg_catalog.aclexplode(t.relacl) AS x
+              JOIN pg_catalog.pg_roles r ON r.oid = x.grantee
+              WHERE s.is_copy AND g.names = ARRAY[s.source_schema, s.source_name] AND x.privilege_type = 'SELECT' AND x.grantee <> t.relowner
+                AND pg_catalog.pg_has_role(t.relowner, 'USAGE')
+              GROUP BY r.rolname) AS c) AS copies,
        coalesce(pg_catalog.obj_description(v.oid, 'pg_class'), '') AS comment,
        (SELECT coalesce(jsonb_object_agg(a.attname, e.description), '{}')
         FROM pg_catalog.pg_description e

@@ -37,6 +37,7 @@ class GuardedView:
         missing: Default privileges of the role that asks that the view does not have: they were revoked on it.
         columns: Names of its columns.
         retyped: Those that are not columns of the table, or are of another type than these by now.
+        copies: Snapshots with a copy of its rows, by the roles that may read them; those that the role that asks may revoke.
         comment: Its comment.
         column_comments: Those of its columns that have one.
     """
@@ -46,6 +47,7 @@ class GuardedView:
     missing: tuple[Grant, ...] = ()
     columns: tuple[str, ...] = ()
     retyped: frozenset[str] = frozenset()
+    copies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     comment: str = ""
     column_comments: Mapping[str, str] = field(default_factory=dict)
 

@@ -117,6 +117,7 @@ def _views(conn: Connection) -> dict[tuple[str, ...], GuardedView]:
             retyped=frozenset(row["retyped"]),
             grants=tuple(Grant(**one) for one in row["grants"]),
             missing=tuple(Grant(**one) for one in row["missing"]),
+            copies={role: tuple(names) for role, names in row["copies"].items()},
             comment=row["comment"],
             column_comments=row["column_comments"],
         )

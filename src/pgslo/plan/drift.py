@@ -52,7 +52,7 @@ def find(
 
 
 def find_snapshots(rows: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
-    """Snapshots whose rows are gone or can be changed.
+    """Snapshots whose rows are gone, can be changed, or can be read by roles that may not read their view any more.
 
     Args:
         rows: Of ``sql/catalog/snapshot_drift.sql``.
@@ -63,7 +63,8 @@ def find_snapshots(rows: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
             "snapshot",
             f"snapshot {row['name']}",
             row["said"],
-            f"pgslo snapshot verify {row['name']} tells whether its rows are still those that were taken; pgslo snapshot drop {row['name']} forgets it",
+            row["to_do"]
+            or f"pgslo snapshot verify {row['name']} tells whether its rows are still those that were taken; pgslo snapshot drop {row['name']} forgets it",
         )
         for row in rows
     )

@@ -145,7 +145,7 @@ def make(compiled: Sequence[Compiled], catalog: Catalog, *, runtime_scripts: tup
 
 
 def _revocations(compiled: Sequence[Compiled], catalog: Catalog) -> Iterator[Step]:
-    """Steps that take views from roles that are readers no longer: by themselves, so that nothing that fails later keeps their right.
+    """Steps that take views, and copies of their rows, from roles that are readers no longer: by themselves, so that nothing that fails later keeps their right.
 
     A REVOKE waits for no lock that a reader can hold.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pgslo import sql
+from pgslo import naming, sql
 from pgslo.catalog import Grant, GuardedView, TableReader
 from pgslo.compile.artifact import Artifact, Statement
 from pgslo.definition import names
@@ -70,7 +70,7 @@ def again(artifact: Artifact, view: GuardedView, user: str) -> tuple[Statement, 
 def taken(
     names: tuple[str, ...], view: GuardedView, readers: Sequence[str]
 ) -> tuple[tuple[str, ...], tuple[Statement, ...]]:
-    """Roles that the installed definition names as readers and the new one does not, and what takes the view from them.
+    """Roles that the installed definition names as readers and the new one does not, and what takes the view, and copies of its rows, from them.
 
     Args:
         names: The name of the view.
@@ -78,13 +78,22 @@ def taken(
         readers: Roles that are readers from now on.
     """
     former = set(view.readers) - set(readers)
-    roles = tuple(sorted({one.role for one in view.grants if one.is_kept and _as_reader(one, former)}))
-    if not roles:
-        return (), ()
-    listed = sql.join(", ", (sql.identifier(role) for role in roles))
-    # What such a role granted to others goes with its own right.
-    revoked = _Revoke(Sql("SELECT"), sql.identifier(*names), Sql(f"{listed} CASCADE"))
-    return roles, (Statement(sql.render("revoke_view", revoked), ahead=True),)
+    roles = sorted({one.role for one in view.grants if one.is_kept and _as_reader(one, former)})
+    statements = []
+    if roles:
+        # What such a role granted to others goes with its own right.
+        listed = Sql(f"{sql.join(', ', (sql.identifier(role) for role in roles))} CASCADE")
+        statements.append(_Revoke(Sql("SELECT"), sql.identifier(*names), listed))
+    copies = {role: view.copies[role] for role in sorted(former & set(view.copies))}
+    statements += [
+        _Revoke(Sql("SELECT"), sql.identifier(naming.SNAPSHOT_SCHEMA, name), sql.identifier(role))
+        for role, held in copies.items()
+        for name in held
+    ]
+    return (
+        tuple(sorted({*roles, *copies})),
+        tuple(Statement(sql.render("revoke_view", one), ahead=True) for one in statements),
+    )
 
 
 def lost(view: GuardedView) -> tuple[str, ...]:

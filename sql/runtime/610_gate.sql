@@ -104,16 +104,24 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.column_readiness(pgslo_catalog.definition, text[], integer, boolean, interval) IS
     'Whether each column, and the table, is healthy now: is_whole, in all stored batches within a time, else in the newest.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.wanted_snapshot(wanted jsonb) RETURNS pgslo_catalog.snapshot
-LANGUAGE sql STABLE
+CREATE OR REPLACE FUNCTION pgslo_catalog.wanted_snapshot(task text, wanted jsonb) RETURNS pgslo_catalog.snapshot
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    SELECT s.* FROM pgslo_catalog.snapshot s
+DECLARE
+    found pgslo_catalog.snapshot;
+BEGIN
+    SELECT s.* INTO found FROM pgslo_catalog.snapshot s
     WHERE s.content_hash IS NOT NULL
+      -- Any trainer may take one of this name, of any view: it must neither stop the gate of others nor tell them of a table that they may not see.
+      AND s.definition IN (SELECT d.name FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = wanted_snapshot.task)
+      AND CASE WHEN EXISTS (SELECT FROM pg_roles r WHERE r.rolname = s.taken_by) THEN pgslo_catalog.may_run(wanted_snapshot.task, s.taken_by) ELSE true END
       AND CASE WHEN wanted ->> 'snapshot' LIKE '%*' THEN starts_with(s.name, rtrim(wanted ->> 'snapshot', '*')) ELSE s.name = wanted ->> 'snapshot' END
-    ORDER BY s.taken_at DESC, s.snapshot_id DESC LIMIT 1
+    ORDER BY s.taken_at DESC, s.snapshot_id DESC LIMIT 1;
+    RETURN found;
+END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.wanted_snapshot(jsonb) IS 'The newest snapshot that a gate means.';
+COMMENT ON FUNCTION pgslo_catalog.wanted_snapshot(text, jsonb) IS 'The newest snapshot that a gate means: of a table that its task reads, by a role that may run the task.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.snapshot_readiness(task text, what text, wanted jsonb)
 RETURNS TABLE (about text, definition text, column_name text, batch text, is_ready boolean, said text)
@@ -121,7 +129,7 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    taken pgslo_catalog.snapshot := pgslo_catalog.wanted_snapshot(snapshot_readiness.wanted);
+    taken pgslo_catalog.snapshot := pgslo_catalog.wanted_snapshot(snapshot_readiness.task, snapshot_readiness.wanted);
     reads text[];
     within interval;
     age interval := clock_timestamp() - taken.taken_at;
@@ -131,17 +139,15 @@ BEGIN
     is_ready := false;
     IF taken.snapshot_id IS NULL THEN
         said := format('no snapshot "%s" was taken', wanted ->> 'snapshot');
+        IF EXISTS (SELECT FROM pgslo_catalog.snapshot s WHERE s.name = wanted ->> 'snapshot' AND s.content_hash IS NOT NULL AND pgslo_catalog.may_see(s, pgslo_catalog.caller())) THEN
+            said := format('snapshot "%s" is not of a table that the task reads, or its taker may not run the task', wanted ->> 'snapshot');
+        END IF;
         RETURN NEXT;
         RETURN;
     END IF;
     definition := taken.definition;
     batch := taken.newest_batch;
     SELECT t.reads, t.within INTO reads, within FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = snapshot_readiness.task AND d.name = taken.definition;
-    IF reads IS NULL THEN
-        said := format('snapshot "%s" is of %s, which the task does not read', taken.name, taken.definition);
-        RETURN NEXT;
-        RETURN;
-    END IF;
     SELECT min(c.name) AS name, count(*) AS number INTO spoilt FROM unnest(reads) AS c (name) WHERE NOT taken.columns @> jsonb_build_array(jsonb_build_object('name', c.name));
     IF spoilt.number > 0 THEN
         column_name := spoilt.name;
@@ -252,11 +258,11 @@ BEGIN
     FOR gate IN SELECT t.gate FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = readiness.task AND t.gate IS NOT NULL ORDER BY d.name LOOP
         IF gate ? 'training' THEN
             RETURN QUERY SELECT r.* FROM pgslo_catalog.snapshot_readiness(readiness.task, 'training', gate -> 'training') AS r;
-            training := pgslo_catalog.wanted_snapshot(gate -> 'training');
+            training := pgslo_catalog.wanted_snapshot(readiness.task, gate -> 'training');
         END IF;
         IF gate ? 'evaluation' THEN
             RETURN QUERY SELECT r.* FROM pgslo_catalog.snapshot_readiness(readiness.task, 'evaluation', gate -> 'evaluation') AS r;
-            evaluation := pgslo_catalog.wanted_snapshot(gate -> 'evaluation');
+            evaluation := pgslo_catalog.wanted_snapshot(readiness.task, gate -> 'evaluation');
         END IF;
         -- What it was trained on must not be newer than what it is tried on: by their newest batches, where both say them.
         about := 'evaluation';

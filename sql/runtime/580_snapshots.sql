@@ -28,7 +28,7 @@ BEGIN
     SELECT v.source, v.definition INTO source, defined
     FROM pgslo_catalog.guarded_view(begin_snapshot.source_schema, begin_snapshot.source_name) AS v;
     SELECT d.* INTO STRICT target FROM pgslo_catalog.definition d WHERE d.name = defined;
-    IF NOT has_table_privilege(reader, source, 'SELECT') OR NOT has_schema_privilege(reader, begin_snapshot.source_schema, 'USAGE') THEN
+    IF (has_table_privilege(reader, source, 'SELECT') AND has_schema_privilege(reader, begin_snapshot.source_schema, 'USAGE')) IS NOT TRUE THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('permission denied for view %s', begin_snapshot.source_name);
     END IF;
     PERFORM pgslo_catalog.check_types(target);
@@ -148,11 +148,9 @@ BEGIN
     END IF;
     EXECUTE format('CREATE TRIGGER pgslo_refuse_change BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON pgslo_snapshot.%I FOR EACH STATEMENT EXECUTE FUNCTION pgslo_snapshot.refuse_change()', begun.name);
     EXECUTE format('ALTER TABLE pgslo_snapshot.%I ENABLE ALWAYS TRIGGER pgslo_refuse_change', begun.name);
-    -- What is told of it stays with it when pgslo goes.
+    -- Every role that may connect can read comments, of tables that it may not read as well: nothing of rows, conditions or roles is in them.
     EXECUTE format('COMMENT ON TABLE pgslo_snapshot.%I IS %L', begun.name,
-        format('Snapshot of %I.%I%s, taken by pgslo %s at %s UTC for %s: %s rows, content hash %s, definition %s.', begun.source_schema, begun.source_name,
-            coalesce(format(' where %s', begun.condition), ''), begun.library_version, to_char(begun.taken_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), begun.taken_by,
-            begun.rows, begun.content_hash, begun.definition_fingerprint));
+        'A snapshot that pgslo took; pgslo.snapshot tells of it to roles that may read its view.');
     SELECT c.relacl, c.relowner, n.oid AS schema, n.nspacl, t.relrowsecurity INTO source
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN pg_class t
     WHERE n.nspname = begun.source_schema AND c.relname = begun.source_name AND t.oid = target.relation;

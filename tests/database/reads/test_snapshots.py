@@ -509,9 +509,7 @@ def test_uninstall_leaves_the_rows_and_says_so(run: Run, guarded: Connection) ->
     assert value(guarded, "SELECT count(*) FROM pgslo_snapshot.kept") == 300
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
         guarded.execute("DELETE FROM pgslo_snapshot.kept")
-    assert "300 rows, content hash" in value(
-        guarded, "SELECT obj_description('pgslo_snapshot.kept'::regclass)"
-    )
+    assert "pgslo took" in value(guarded, "SELECT obj_description('pgslo_snapshot.kept'::regclass)")
     # And pgslo can come back.
     assert runtime.install(guarded)
 

@@ -478,7 +478,7 @@ BEGIN
     SELECT v.source, v.definition INTO source, defined
     FROM pgslo_catalog.guarded_view(begin_snapshot.source_schema, begin_snapshot.source_name) AS v;
     SELECT d.* INTO STRICT target FROM pgslo_catalog.definition d WHERE d.name = defined;
-    IF NOT has_table_privilege(reader, source, 'SELECT') OR NOT has_schema_privilege(reader, begin_snapshot.source_schema, 'USAGE') THEN
+    IF (has_table_privilege(reader, source, 'SELECT') AND has_schema_privilege(reader, begin_snapshot.source_schema, 'USAGE')) IS NOT TRUE THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('permission denied for view %s', begin_snapshot.source_name);
     END IF;
     PERFORM pgslo_catalog.check_types(target);
@@ -671,8 +671,8 @@ CREATE FUNCTION pgslo.drop_snapshot(name text) RETURNS text
 DECLARE
     known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(drop_snapshot.name);
 BEGIN
-    IF NOT pg_has_role(pgslo_catalog.caller(), current_user, 'USAGE') AND NOT (
-        EXISTS (SELECT FROM pg_roles r WHERE r.rolname = known.taken_by) AND pg_has_role(pgslo_catalog.caller(), known.taken_by, 'USAGE')) THEN
+    IF pg_has_role(pgslo_catalog.caller(), current_user, 'USAGE') IS NOT TRUE AND (
+        EXISTS (SELECT FROM pg_roles r WHERE r.rolname = known.taken_by) AND pg_has_role(pgslo_catalog.caller(), known.taken_by, 'USAGE')) IS NOT TRUE THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = format('snapshot "%s" is not yours to drop', known.name),
@@ -1061,7 +1061,7 @@ DECLARE
 BEGIN
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = healthy_batches.definition;
     -- A role that may not know of it is shown the same as one that misspells it.
-    IF NOT FOUND OR NOT pgslo_catalog.may_know(target.name, pgslo_catalog.caller()) THEN
+    IF NOT FOUND OR pgslo_catalog.may_know(target.name, pgslo_catalog.caller()) IS NOT TRUE THEN
         RAISE EXCEPTION USING
             ERRCODE = 'SL002',
             MESSAGE = format('%s has no definition', healthy_batches.definition),
@@ -1620,11 +1620,11 @@ BEGIN
     FOR gate IN SELECT t.gate FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = readiness.task AND t.gate IS NOT NULL ORDER BY d.name LOOP
         IF gate ? 'training' THEN
             RETURN QUERY SELECT r.* FROM pgslo_catalog.snapshot_readiness(readiness.task, 'training', gate -> 'training') AS r;
-            training := pgslo_catalog.wanted_snapshot(gate -> 'training');
+            training := pgslo_catalog.wanted_snapshot(readiness.task, gate -> 'training');
         END IF;
         IF gate ? 'evaluation' THEN
             RETURN QUERY SELECT r.* FROM pgslo_catalog.snapshot_readiness(readiness.task, 'evaluation', gate -> 'evaluation') AS r;
-            evaluation := pgslo_catalog.wanted_snapshot(gate -> 'evaluation');
+            evaluation := pgslo_catalog.wanted_snapshot(readiness.task, gate -> 'evaluation');
         END IF;
         -- What it was trained on must not be newer than what it is tried on: by their newest batches, where both say them.
         about := 'evaluation';
@@ -1894,7 +1894,7 @@ BEGIN
     -- Before the write, whose errors say which keys there are.
     change := CASE WHEN is_update THEN 'UPDATE' ELSE 'INSERT' END;
     unknown := pgslo_catalog.unchecked_policy(target.relation, held.relation, held.writer, held.operation, names);
-    IF unknown IS NOT NULL AND NOT pgslo_catalog.may_write(pgslo_catalog.caller(), target.relation, names, change) THEN
+    IF unknown IS NOT NULL AND pgslo_catalog.may_write(pgslo_catalog.caller(), target.relation, names, change) IS NOT TRUE THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = format('cannot release row %s', release.quarantine_id),
@@ -2104,11 +2104,9 @@ BEGIN
     END IF;
     EXECUTE format('CREATE TRIGGER pgslo_refuse_change BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON pgslo_snapshot.%I FOR EACH STATEMENT EXECUTE FUNCTION pgslo_snapshot.refuse_change()', begun.name);
     EXECUTE format('ALTER TABLE pgslo_snapshot.%I ENABLE ALWAYS TRIGGER pgslo_refuse_change', begun.name);
-    -- What is told of it stays with it when pgslo goes.
+    -- Every role that may connect can read comments, of tables that it may not read as well: nothing of rows, conditions or roles is in them.
     EXECUTE format('COMMENT ON TABLE pgslo_snapshot.%I IS %L', begun.name,
-        format('Snapshot of %I.%I%s, taken by pgslo %s at %s UTC for %s: %s rows, content hash %s, definition %s.', begun.source_schema, begun.source_name,
-            coalesce(format(' where %s', begun.condition), ''), begun.library_version, to_char(begun.taken_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), begun.taken_by,
-            begun.rows, begun.content_hash, begun.definition_fingerprint));
+        'A snapshot that pgslo took; pgslo.snapshot tells of it to roles that may read its view.');
     SELECT c.relacl, c.relowner, n.oid AS schema, n.nspacl, t.relrowsecurity INTO source
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN pg_class t
     WHERE n.nspname = begun.source_schema AND c.relname = begun.source_name AND t.oid = target.relation;
@@ -2359,7 +2357,7 @@ BEGIN
         -- A batch by another expression than today's may have no key of this type.
         OR keys <> '{}' AND NOT pgslo_catalog.are_keys(keys, told_by_rows.kind);
     -- Keys are written into the plan, which its role may have shown by EXPLAIN. That rows have none is one as well.
-    IF (keys <> '{}' OR has_null) AND NOT pgslo_catalog.may_know(told_by_rows.definition, pgslo_catalog.caller()) THEN
+    IF (keys <> '{}' OR has_null) AND pgslo_catalog.may_know(told_by_rows.definition, pgslo_catalog.caller()) IS NOT TRUE THEN
         is_untold := true;
         has_null := false;
     END IF;
@@ -3816,13 +3814,16 @@ CREATE FUNCTION pgslo_catalog.check_may_run(task text) RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    IF NOT pgslo_catalog.may_run(check_may_run.task, pgslo_catalog.caller()) THEN
+    IF pgslo_catalog.may_run(check_may_run.task, pgslo_catalog.caller()) IS NOT TRUE THEN
+        -- NULL where there is no such task: it is told like one that the caller may not run.
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = format('permission denied for task "%s"', check_may_run.task),
-            DETAIL = format('Role %s may not read what the task reads.', pgslo_catalog.caller()),
+            DETAIL = format('Role %s may not read what the task reads, or there is no such task.', pgslo_catalog.caller()),
             HINT = 'Grant it SELECT on the guarded view or on the view of the task.';
     END IF;
+    -- pgslo's owner may run all, but none that there is not.
+    PERFORM pgslo_catalog.need_task(check_may_run.task, pgslo_catalog.caller());
 END
 $$;
 
@@ -5168,14 +5169,14 @@ BEGIN
         NULL;
     END;
     -- Any reader may make an object that depends on it, also in pg_temp: it must keep neither a rule nor the end of a right away.
-    FOR role IN
-        SELECT DISTINCT CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END
+    FOREACH role IN ARRAY ARRAY(
+        SELECT DISTINCT CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END
         FROM pg_class c
         CROSS JOIN LATERAL (
             SELECT e.grantee FROM aclexplode(c.relacl) AS e
             UNION ALL
             SELECT e.grantee FROM pg_attribute a CROSS JOIN LATERAL aclexplode(a.attacl) AS e WHERE a.attrelid = c.oid) AS x
-        WHERE c.oid = source AND x.grantee <> c.relowner
+        WHERE c.oid = source AND x.grantee <> c.relowner)
     LOOP
         EXECUTE format('REVOKE ALL ON %I.%I FROM %s CASCADE', drop_view.view_schema, drop_view.view_name, role);
     END LOOP;
@@ -8622,7 +8623,7 @@ BEGIN
             SELECT p.relation, p.columns FROM pgslo_catalog.assertion_dependency p WHERE p.rule_id = a.rule_id
             UNION ALL SELECT d.relation, d.key_columns
         ) AS w (relation, columns)
-        WHERE a.check_function = may_see_groups.check_function AND NOT pgslo_catalog.may_count(w.relation, w.columns));
+        WHERE a.check_function = may_see_groups.check_function AND pgslo_catalog.may_count(w.relation, w.columns) IS NOT TRUE);
 END
 $$;
 
@@ -12483,7 +12484,7 @@ CREATE FUNCTION pgslo_catalog.say_problem(definition text, told pgslo_catalog.fo
     AS $$
 BEGIN
     -- A guarded view may be read through a view of another role, by one that may read neither: one bit, and whom to ask.
-    IF NOT pgslo_catalog.may_know(say_problem.definition, pgslo_catalog.caller()) THEN
+    IF pgslo_catalog.may_know(say_problem.definition, pgslo_catalog.caller()) IS NOT TRUE THEN
         told := ROW(told.code, NULL, NULL, format('data of %s is unhealthy', say_problem.definition),
             'This role may not see details, because it may read neither the table nor a guarded view of it.',
             format('Ask the owner, %s.', coalesce((SELECT d.owner FROM pgslo_catalog.definition d WHERE d.name = say_problem.definition), 'unknown')));
@@ -12957,7 +12958,7 @@ DECLARE
 BEGIN
     SELECT s.* INTO found FROM pgslo_catalog.snapshot s WHERE s.name = snapshot_called.name;
     -- Who may not see it is told no more than who misspells it.
-    IF found.snapshot_id IS NULL OR NOT pgslo_catalog.may_see(found, pgslo_catalog.caller()) THEN
+    IF found.snapshot_id IS NULL OR pgslo_catalog.may_see(found, pgslo_catalog.caller()) IS NOT TRUE THEN
         RAISE EXCEPTION USING
             ERRCODE = 'undefined_object',
             MESSAGE = format('there is no snapshot "%s"', snapshot_called.name),
@@ -12974,7 +12975,7 @@ CREATE FUNCTION pgslo_catalog.snapshot_readiness(task text, what text, wanted js
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    taken pgslo_catalog.snapshot := pgslo_catalog.wanted_snapshot(snapshot_readiness.wanted);
+    taken pgslo_catalog.snapshot := pgslo_catalog.wanted_snapshot(snapshot_readiness.task, snapshot_readiness.wanted);
     reads text[];
     within interval;
     age interval := clock_timestamp() - taken.taken_at;
@@ -12984,17 +12985,15 @@ BEGIN
     is_ready := false;
     IF taken.snapshot_id IS NULL THEN
         said := format('no snapshot "%s" was taken', wanted ->> 'snapshot');
+        IF EXISTS (SELECT FROM pgslo_catalog.snapshot s WHERE s.name = wanted ->> 'snapshot' AND s.content_hash IS NOT NULL AND pgslo_catalog.may_see(s, pgslo_catalog.caller())) THEN
+            said := format('snapshot "%s" is not of a table that the task reads, or its taker may not run the task', wanted ->> 'snapshot');
+        END IF;
         RETURN NEXT;
         RETURN;
     END IF;
     definition := taken.definition;
     batch := taken.newest_batch;
     SELECT t.reads, t.within INTO reads, within FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = snapshot_readiness.task AND d.name = taken.definition;
-    IF reads IS NULL THEN
-        said := format('snapshot "%s" is of %s, which the task does not read', taken.name, taken.definition);
-        RETURN NEXT;
-        RETURN;
-    END IF;
     SELECT min(c.name) AS name, count(*) AS number INTO spoilt FROM unnest(reads) AS c (name) WHERE NOT taken.columns @> jsonb_build_array(jsonb_build_object('name', c.name));
     IF spoilt.number > 0 THEN
         column_name := spoilt.name;
@@ -13208,7 +13207,7 @@ BEGIN
     JOIN pg_class c ON c.oid = r.oid JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_class w ON w.oid = r.whole JOIN pg_namespace m ON m.oid = w.relnamespace
     WHERE c.relowner NOT IN (w.relowner, strange_part.role)
-      AND NOT pgslo_catalog.can_act_as(c.relowner, w.relowner) AND NOT pgslo_catalog.can_act_as(c.relowner, strange_part.role)
+      AND pgslo_catalog.can_act_as(c.relowner, w.relowner) IS NOT TRUE AND pgslo_catalog.can_act_as(c.relowner, strange_part.role) IS NOT TRUE
     ORDER BY 1 LIMIT 1;
 END
 $$;
@@ -13933,17 +13932,25 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.wanted(low double precision, high double precision, factor numeric, unit text) IS 'Two bounds in words.';
 
-CREATE FUNCTION pgslo_catalog.wanted_snapshot(wanted jsonb) RETURNS pgslo_catalog.snapshot
-    LANGUAGE sql STABLE
+CREATE FUNCTION pgslo_catalog.wanted_snapshot(task text, wanted jsonb) RETURNS pgslo_catalog.snapshot
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT s.* FROM pgslo_catalog.snapshot s
+DECLARE
+    found pgslo_catalog.snapshot;
+BEGIN
+    SELECT s.* INTO found FROM pgslo_catalog.snapshot s
     WHERE s.content_hash IS NOT NULL
+      -- Any trainer may take one of this name, of any view: it must neither stop the gate of others nor tell them of a table that they may not see.
+      AND s.definition IN (SELECT d.name FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = wanted_snapshot.task)
+      AND CASE WHEN EXISTS (SELECT FROM pg_roles r WHERE r.rolname = s.taken_by) THEN pgslo_catalog.may_run(wanted_snapshot.task, s.taken_by) ELSE true END
       AND CASE WHEN wanted ->> 'snapshot' LIKE '%*' THEN starts_with(s.name, rtrim(wanted ->> 'snapshot', '*')) ELSE s.name = wanted ->> 'snapshot' END
-    ORDER BY s.taken_at DESC, s.snapshot_id DESC LIMIT 1
+    ORDER BY s.taken_at DESC, s.snapshot_id DESC LIMIT 1;
+    RETURN found;
+END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.wanted_snapshot(wanted jsonb) IS 'The newest snapshot that a gate means.';
+COMMENT ON FUNCTION pgslo_catalog.wanted_snapshot(task text, wanted jsonb) IS 'The newest snapshot that a gate means: of a table that its task reads, by a role that may run the task.';
 
 CREATE FUNCTION pgslo_catalog.warn_unjudged(definition text, rules text[], error_code text, later boolean) RETURNS void
     LANGUAGE plpgsql
@@ -17389,7 +17396,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.want_pairs_anew(definition text) FROM PUBLI
 
 REVOKE ALL ON FUNCTION pgslo_catalog.wanted(low double precision, high double precision, factor numeric, unit text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.wanted_snapshot(wanted jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.wanted_snapshot(task text, wanted jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.warn_unjudged(definition text, rules text[], error_code text, later boolean) FROM PUBLIC;
 

@@ -119,7 +119,7 @@ BEGIN
     JOIN pg_class c ON c.oid = r.oid JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_class w ON w.oid = r.whole JOIN pg_namespace m ON m.oid = w.relnamespace
     WHERE c.relowner NOT IN (w.relowner, strange_part.role)
-      AND NOT pgslo_catalog.can_act_as(c.relowner, w.relowner) AND NOT pgslo_catalog.can_act_as(c.relowner, strange_part.role)
+      AND pgslo_catalog.can_act_as(c.relowner, w.relowner) IS NOT TRUE AND pgslo_catalog.can_act_as(c.relowner, strange_part.role) IS NOT TRUE
     ORDER BY 1 LIMIT 1;
 END
 $pgslo$;

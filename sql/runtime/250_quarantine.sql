@@ -218,7 +218,7 @@ BEGIN
     -- Before the write, whose errors say which keys there are.
     change := CASE WHEN is_update THEN 'UPDATE' ELSE 'INSERT' END;
     unknown := pgslo_catalog.unchecked_policy(target.relation, held.relation, held.writer, held.operation, names);
-    IF unknown IS NOT NULL AND NOT pgslo_catalog.may_write(pgslo_catalog.caller(), target.relation, names, change) THEN
+    IF unknown IS NOT NULL AND pgslo_catalog.may_write(pgslo_catalog.caller(), target.relation, names, change) IS NOT TRUE THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = format('cannot release row %s', release.quarantine_id),

@@ -65,7 +65,7 @@ SET client_min_messages = 'warning'
 AS $pgslo$
 BEGIN
     -- A guarded view may be read through a view of another role, by one that may read neither: one bit, and whom to ask.
-    IF NOT pgslo_catalog.may_know(say_problem.definition, pgslo_catalog.caller()) THEN
+    IF pgslo_catalog.may_know(say_problem.definition, pgslo_catalog.caller()) IS NOT TRUE THEN
         told := ROW(told.code, NULL, NULL, format('data of %s is unhealthy', say_problem.definition),
             'This role may not see details, because it may read neither the table nor a guarded view of it.',
             format('Ask the owner, %s.', coalesce((SELECT d.owner FROM pgslo_catalog.definition d WHERE d.name = say_problem.definition), 'unknown')));

@@ -149,7 +149,7 @@ BEGIN
         -- A batch by another expression than today's may have no key of this type.
         OR keys <> '{}' AND NOT pgslo_catalog.are_keys(keys, told_by_rows.kind);
     -- Keys are written into the plan, which its role may have shown by EXPLAIN. That rows have none is one as well.
-    IF (keys <> '{}' OR has_null) AND NOT pgslo_catalog.may_know(told_by_rows.definition, pgslo_catalog.caller()) THEN
+    IF (keys <> '{}' OR has_null) AND pgslo_catalog.may_know(told_by_rows.definition, pgslo_catalog.caller()) IS NOT TRUE THEN
         is_untold := true;
         has_null := false;
     END IF;

@@ -46,7 +46,7 @@ BEGIN
             SELECT p.relation, p.columns FROM pgslo_catalog.assertion_dependency p WHERE p.rule_id = a.rule_id
             UNION ALL SELECT d.relation, d.key_columns
         ) AS w (relation, columns)
-        WHERE a.check_function = may_see_groups.check_function AND NOT pgslo_catalog.may_count(w.relation, w.columns));
+        WHERE a.check_function = may_see_groups.check_function AND pgslo_catalog.may_count(w.relation, w.columns) IS NOT TRUE);
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.may_see_groups(text) IS 'Whether the caller may read all that an assertion reads, and the keys of its rows.';

@@ -72,7 +72,7 @@ DECLARE
 BEGIN
     SELECT s.* INTO found FROM pgslo_catalog.snapshot s WHERE s.name = snapshot_called.name;
     -- Who may not see it is told no more than who misspells it.
-    IF found.snapshot_id IS NULL OR NOT pgslo_catalog.may_see(found, pgslo_catalog.caller()) THEN
+    IF found.snapshot_id IS NULL OR pgslo_catalog.may_see(found, pgslo_catalog.caller()) IS NOT TRUE THEN
         RAISE EXCEPTION USING
             ERRCODE = 'undefined_object',
             MESSAGE = format('there is no snapshot "%s"', snapshot_called.name),

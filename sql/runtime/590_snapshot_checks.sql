@@ -126,8 +126,8 @@ AS $pgslo$
 DECLARE
     known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(drop_snapshot.name);
 BEGIN
-    IF NOT pg_has_role(pgslo_catalog.caller(), current_user, 'USAGE') AND NOT (
-        EXISTS (SELECT FROM pg_roles r WHERE r.rolname = known.taken_by) AND pg_has_role(pgslo_catalog.caller(), known.taken_by, 'USAGE')) THEN
+    IF pg_has_role(pgslo_catalog.caller(), current_user, 'USAGE') IS NOT TRUE AND (
+        EXISTS (SELECT FROM pg_roles r WHERE r.rolname = known.taken_by) AND pg_has_role(pgslo_catalog.caller(), known.taken_by, 'USAGE')) IS NOT TRUE THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = format('snapshot "%s" is not yours to drop', known.name),

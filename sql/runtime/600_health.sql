@@ -55,7 +55,7 @@ DECLARE
 BEGIN
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = healthy_batches.definition;
     -- A role that may not know of it is shown the same as one that misspells it.
-    IF NOT FOUND OR NOT pgslo_catalog.may_know(target.name, pgslo_catalog.caller()) THEN
+    IF NOT FOUND OR pgslo_catalog.may_know(target.name, pgslo_catalog.caller()) IS NOT TRUE THEN
         RAISE EXCEPTION USING
             ERRCODE = 'SL002',
             MESSAGE = format('%s has no definition', healthy_batches.definition),

@@ -33,13 +33,16 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    IF NOT pgslo_catalog.may_run(check_may_run.task, pgslo_catalog.caller()) THEN
+    IF pgslo_catalog.may_run(check_may_run.task, pgslo_catalog.caller()) IS NOT TRUE THEN
+        -- NULL where there is no such task: it is told like one that the caller may not run.
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = format('permission denied for task "%s"', check_may_run.task),
-            DETAIL = format('Role %s may not read what the task reads.', pgslo_catalog.caller()),
+            DETAIL = format('Role %s may not read what the task reads, or there is no such task.', pgslo_catalog.caller()),
             HINT = 'Grant it SELECT on the guarded view or on the view of the task.';
     END IF;
+    -- pgslo's owner may run all, but none that there is not.
+    PERFORM pgslo_catalog.need_task(check_may_run.task, pgslo_catalog.caller());
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.check_may_run(text) IS 'An error if the caller may not read what a task reads.';

@@ -31,7 +31,9 @@ def main() -> None:
     if asked.alerts is not None:
         asked.alerts.mkdir(parents=True, exist_ok=True)
         detector += ["--alerts", str(asked.alerts.resolve())]
-    command = f"env PYTHONPATH={shlex.quote(str(place))} {shlex.join(detector)}"
+    # The code beside this file, wherever pgslo is installed from.
+    modules = shlex.quote(f"{place}:{place / 'src'}")
+    command = f"env PYTHONPATH={modules} {shlex.join(detector)}"
     arguments = ["run", "--split", asked.split, "--variant", asked.variant, "--cmd", command, *others]
     raise SystemExit(
         subprocess.run([asked.python, "harness.py", *arguments], cwd=asked.folder, check=False).returncode

@@ -5018,17 +5018,19 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
                n.mean, CASE WHEN n.is_number THEN n.log_mean END, CASE WHEN n.deviation > 0 THEN ln(n.deviation) END,
                q.near[1], q.near[3], q.near[11], q.near[21], q.near[31], q.near[39], q.near[41],
                CASE WHEN n.is_number THEN n.zero END, CASE WHEN n.is_number THEN n.negative END, CASE WHEN n.is_number THEN n.whole END,
-               CASE WHEN n.is_number THEN n.tens END, CASE WHEN n.is_number THEN n.hundreds END, CASE WHEN n.is_number THEN n.decimals END, e.at_maximum, e.at_minimum,
+               CASE WHEN n.is_number THEN n.tens END, CASE WHEN n.is_number THEN n.hundreds END, CASE WHEN n.is_number THEN n.decimals END,
+               CASE WHEN n.deviation > 0 THEN e.at_maximum END, CASE WHEN n.deviation > 0 THEN e.at_minimum END,
                CASE WHEN NOT n.is_number THEN n.midnight END, CASE WHEN NOT n.is_number THEN n.on_hour END, CASE WHEN NOT n.is_number THEN n.on_minute END, CASE WHEN NOT n.is_number THEN n.hour END,
                NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
            ]::float8[],
            ARRAY[
                0.5 / sqrt(greatest(s.rows, 1)), h.share, 2 * h.share, h.share, h.share, h.share,
                sqrt(greatest(t.length2 / t.present - (t.characters / t.present) ^ 2, 0) / t.present), NULL, NULL, h.share, h.share, h.share, h.share, h.share, h.share, h.share,
-               n.deviation / sqrt(n.m), n.log_deviation / sqrt(n.not_zero), 1 / sqrt(2 * n.m),
+               -- Few values that are equal have noise as well.
+               n.deviation / sqrt(n.m), greatest(n.log_deviation, 0.25) / sqrt(nullif(n.not_zero, 0)), 1 / sqrt(2 * n.m),
                pgslo_catalog.quantile_noise(q.near, 0, n.m), pgslo_catalog.quantile_noise(q.near, 2, n.m), pgslo_catalog.quantile_noise(q.near, 10, n.m), pgslo_catalog.quantile_noise(q.near, 20, n.m),
                pgslo_catalog.quantile_noise(q.near, 30, n.m), pgslo_catalog.quantile_noise(q.near, 38, n.m), pgslo_catalog.quantile_noise(q.near, 40, n.m),
-               h.share, h.share, h.share, h.share, h.share, n.decimals_deviation / sqrt(n.m), h.share, h.share, h.share, h.share, h.share, n.hour_deviation / sqrt(n.m),
+               j.share, j.share, j.share, j.share, j.share, n.decimals_deviation / sqrt(n.m), j.share, j.share, j.share, j.share, j.share, n.hour_deviation / sqrt(n.m),
                NULL, NULL, h.share, h.share, h.share, h.share, NULL, h.share, h.share, h.share, h.share, h.share, h.share, h.share
            ]::float8[],
            coalesce(c.common, '{}'), coalesce(p.shapes, '{}'), CASE WHEN n.m > 0 THEN n.grid END, x.prefix, NULL::integer[]
@@ -5042,6 +5044,8 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
     LEFT JOIN shape_of p USING (col)
     LEFT JOIN prefix_of x USING (col)
     CROSS JOIN LATERAL (SELECT 0.5 / sqrt(t.present) AS share) h
+    -- Of numbers and times chance goes by how many of them there are, not by all values.
+    CROSS JOIN LATERAL (SELECT 0.5 / sqrt(n.m) AS share) j
     CROSS JOIN LATERAL (
         SELECT array_agg(CASE WHEN abs(g.x) < 1e-100 THEN 0 ELSE least(greatest(g.x, -1e100), 1e100) END ORDER BY g.i) AS near
         FROM unnest(n.grid) WITH ORDINALITY AS g (x, i)
@@ -5607,6 +5611,16 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
                (sum(n.share * n.counted) + 0.5) / (sum(n.counted) + 1) AS pooled
         FROM number n
         GROUP BY n.column_name, n.i
+    ), gap AS MATERIALIZED (
+        -- How many batches ago the last one was that is compared with: what grows has grown that often.
+        SELECT m.column_name, 1 + (
+                   SELECT count(*) FROM pgslo_catalog.profile q
+                   WHERE q.definition_id = expect.definition_id AND q.column_name = m.column_name AND q.place < expect.place
+                     AND q.place > (
+                         SELECT max(r.place) FROM pgslo_catalog.profile r
+                         WHERE r.definition_id = expect.definition_id AND r.column_name = m.column_name AND r.place < expect.place AND r.baseline)
+               ) AS batches
+        FROM mine m
     ), sampled_alike AS MATERIALIZED (
         SELECT h.column_name, avg(h.alike::integer) > 0.7 AS alike FROM past h GROUP BY h.column_name
     ), deviation AS MATERIALIZED (
@@ -5618,15 +5632,18 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         JOIN predicted p ON p.column_name = m.column_name AND p.i = k.ordinal
         LEFT JOIN trend t ON t.column_name = m.column_name AND t.i = k.ordinal
         LEFT JOIN deviation d ON d.column_name = m.column_name
+        LEFT JOIN gap g ON g.column_name = m.column_name
+        LEFT JOIN trend way ON way.column_name = m.column_name AND way.i = 17
         CROSS JOIN LATERAL (SELECT CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(m.summary[k.ordinal], 0), 1))) ELSE m.summary[k.ordinal] END AS x) v
         CROSS JOIN LATERAL (
-            SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_before), (p.same_median), (p.last + t.step)) AS r (prediction)
+            SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_before), (p.same_median), (p.last + t.step), (p.last + t.step * g.batches)) AS r (prediction)
             WHERE r.prediction IS NOT NULL
             ORDER BY CASE WHEN k.kind IN ('rise', 'apart') THEN greatest(v.x - r.prediction, 0) ELSE abs(v.x - r.prediction) END LIMIT 1
         ) c
         CROSS JOIN LATERAL (
             SELECT CASE
-                WHEN k.name = 'rows' THEN greatest(0.3 * m.noise[40], 0.02)
+                -- The chance of the rows that were to be expected: few that came would excuse themselves.
+                WHEN k.name = 'rows' THEN greatest(0.3 * coalesce(nullif(p.noise, 0), m.noise[40]), 0.02)
                 -- Of a share that is near nothing, or near everything, chance moves less: a tenth of a row a batch at least is taken to be usual.
                 WHEN k.kind IN ('share', 'rise') THEN greatest(0.02, greatest(p.noise, m.noise[k.ordinal])
                     * least(1, 2 * sqrt(greatest(0.1, least(p.pooled, 1 - p.pooled) * CASE WHEN k.name IN ('null', 'duplicate') THEN m.rows ELSE m.sampled END))))
@@ -5639,9 +5656,14 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
                 END AS spread
         ) w
         -- Shares: three rows and three percent at least, or it is not told.
-        CROSS JOIN LATERAL (SELECT greatest(CASE WHEN k.name = 'duplicate' THEN 1.5 ELSE 2.5 END / greatest(m.rows, 1), 0.025) AS size) f
+        CROSS JOIN LATERAL (
+            SELECT greatest(CASE WHEN k.name = 'duplicate' THEN 1.5 ELSE 2.5 END / greatest(
+                -- Shares of numbers and of times are of those alone.
+                CASE WHEN k.ordinal BETWEEN 27 AND 37 THEN m.rows * (1 - coalesce(m.summary[1], 0)) * greatest(m.summary[15], m.summary[16], 0) ELSE m.rows END, 1), 0.025) AS size) f
         JOIN sampled_alike a ON a.column_name = m.column_name
         WHERE m.summary[k.ordinal] IS NOT NULL
+          -- A number that moves with the batch is round now and then.
+          AND (k.name NOT IN ('tens', 'hundreds') OR abs(coalesce(way.step, 0)) <= coalesce(d.typical, 0))
           -- What depends on the size of the sample compares with samples of the same part only.
           AND (a.alike OR k.ordinal <> ALL (ARRAY[3, 4, 5, 6, 8, 9, 10, 20, 26, 33, 34, 41, 43, 44, 45, 46, 47, 49, 52]))
     ), surprised AS MATERIALIZED (
@@ -5650,7 +5672,7 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
                    WHEN t.kind IN ('share', 'rise') AND abs(t.share - sin(least(greatest(t.prediction, 0), 1.5707963)) ^ 2) < t.size THEN 0
                    WHEN t.ordinal = 40 AND abs(t.x - t.prediction) < 0.18 THEN 0
                    WHEN t.kind IN ('rise', 'apart') THEN greatest(t.x - t.prediction, 0) / t.spread
-                   ELSE abs(t.x - t.prediction) / t.spread
+                   ELSE (t.x - t.prediction) / t.spread
                END AS surprise
         FROM told t
     )
@@ -7163,7 +7185,8 @@ CREATE TABLE pgslo_catalog.profile (
     usual_shapes jsonb,
     usual_grid double precision[],
     learned_from integer DEFAULT 0 NOT NULL,
-    baseline boolean DEFAULT true NOT NULL
+    baseline boolean DEFAULT true NOT NULL,
+    tolerated_below double precision[]
 );
 
 COMMENT ON TABLE pgslo_catalog.profile IS 'Each column of a batch in numbers; column * is the table as a whole. May hold personal data: the commonest values are values.';
@@ -7190,7 +7213,7 @@ COMMENT ON COLUMN pgslo_catalog.profile.spread IS 'The unit in which surprise is
 
 COMMENT ON COLUMN pgslo_catalog.profile.surprise IS 'How far each number of summary is from what was expected, in units of spread.';
 
-COMMENT ON COLUMN pgslo_catalog.profile.tolerated IS 'The largest surprise of each number before this batch; a shock counts in part, and fades.';
+COMMENT ON COLUMN pgslo_catalog.profile.tolerated IS 'The largest surprise of each number upwards before this batch; a shock counts in part, and fades.';
 
 COMMENT ON COLUMN pgslo_catalog.profile.usual IS 'Shares of the commonest values before this batch, the latest batches counting most. May hold personal data.';
 
@@ -7201,6 +7224,8 @@ COMMENT ON COLUMN pgslo_catalog.profile.usual_grid IS 'The mean grid before this
 COMMENT ON COLUMN pgslo_catalog.profile.learned_from IS 'Batches before this one that it was compared with.';
 
 COMMENT ON COLUMN pgslo_catalog.profile.baseline IS 'Whether later batches are compared with it; false for a batch that missed.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.tolerated_below IS 'The same downwards.';
 
 CREATE FUNCTION pgslo_catalog.is_unchanged(one pgslo_catalog.profile, other pgslo_catalog.profile) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -7617,45 +7642,59 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
     AS $$
     WITH mine AS (
         -- The first weeks know little, and the first months not all: bounds are wider until there are enough batches.
-        SELECT p.column_name, p.learned_from, p.surprise, p.tolerated, p.expected, p.spread, p.summary, pgslo_catalog.is_holiday(d.holidays, p.place) AS holiday,
+        SELECT p.column_name, p.rows, p.sampled, p.learned_from, p.surprise, p.tolerated, p.tolerated_below, p.expected, p.spread, p.summary, pgslo_catalog.is_holiday(d.holidays, p.place) AS holiday,
                1.35 * greatest(1, pgslo_catalog.enough_batches()::numeric / greatest(p.learned_from, 1))::float8 ^ (1 / 3.0::float8) / coalesce(d.sensitivity, 1) AS wide
         FROM pgslo_catalog.profile p
         JOIN pgslo_catalog.definition d ON d.definition_id = p.definition_id
         WHERE p.definition_id = judge_columns.definition_id AND p.batch = judge_columns.batch
     ), scored AS MATERIALIZED (
-        SELECT m.column_name, k.ordinal, k.name, k.kind, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected, b.bound * m.spread[k.ordinal] * r.room AS reach, m.surprise[k.ordinal] / b.bound / r.room AS score, m.holiday,
+        SELECT m.column_name, k.ordinal, k.name, k.kind, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected,
+               b.below * m.spread[k.ordinal] * r.room AS reach_below, b.above * m.spread[k.ordinal] * r.room AS reach_above,
+               greatest(m.surprise[k.ordinal] / b.above, - m.surprise[k.ordinal] / b.below) / r.room AS score, m.holiday,
                CASE WHEN m.column_name <> '*' THEN k.words WHEN k.name = 'single' THEN 'rows that occur once' WHEN k.name = 'stale' THEN 'rows that an earlier batch has' ELSE k.words END AS words,
                -- What another day changes: which values there are and how they are spread; not whether there are any, how they are written, how many rows.
                m.column_name <> '*' AND k.name = ANY (ARRAY['distinct', 'distinct_ratio', 'top', 'single', 'length_mean', 'mean', 'log_mean', 'log_deviation', 'p05', 'p25', 'p50', 'p75', 'p95', 'zero', 'tens', 'hundreds',
                    'at_maximum', 'at_minimum', 'hour', 'new_value', 'largest_change', 'mix', 'grown', 'fallen', 'distribution', 'moved']) AS of_the_day
         FROM mine m
         CROSS JOIN pgslo_catalog.summary_kinds() k
+        -- What a rise of the rows has taught does not excuse a fall.
         CROSS JOIN LATERAL (
-            SELECT m.wide * CASE
-                WHEN m.tolerated[k.ordinal] >= 1 THEN k.beyond * greatest(m.tolerated[k.ordinal], 2.5)
-                -- A mean that stood still for two months is not left to chance, as that of times on the hour: there an hour's shift is less than chance would do.
-                WHEN k.kind = 'mean' AND m.learned_from >= 60 THEN least(greatest(3 * coalesce(m.tolerated[k.ordinal], 0), 0.4), 2.5)
-                ELSE 2.5 END AS bound
+            SELECT min(t.bound) FILTER (WHERE t.side = -1) AS below, min(t.bound) FILTER (WHERE t.side = 1) AS above
+            FROM (
+                SELECT v.side, m.wide * CASE
+                    WHEN v.tolerated >= 1 THEN k.beyond * greatest(v.tolerated, 2.5)
+                    -- A mean that stood still for two months is not left to chance, as that of times on the hour: there an hour's shift is less than chance would do.
+                    WHEN k.kind = 'mean' AND m.learned_from >= 60 THEN least(greatest(3 * coalesce(v.tolerated, 0), 0.4), 2.5)
+                    ELSE 2.5 END AS bound
+                FROM (VALUES (-1, m.tolerated_below[k.ordinal]), (1, m.tolerated[k.ordinal])) AS v (side, tolerated)
+            ) t
         ) b
         -- On a holiday half as many rows are no news, nor are twice as many.
-        CROSS JOIN LATERAL (SELECT CASE WHEN m.holiday AND k.name = 'rows' THEN greatest(ln(2) / (b.bound * m.spread[k.ordinal]), 1) ELSE 1 END AS room) r
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN m.holiday AND k.name = 'rows' THEN greatest(ln(2) / (least(b.below, b.above) * m.spread[k.ordinal]), 1) ELSE 1 END AS room) r
         WHERE m.learned_from >= pgslo_catalog.least_batches() AND k.beyond IS NOT NULL AND m.surprise[k.ordinal] IS NOT NULL
+          -- A handful of rows tells how many there are, that a column is gone, and what cannot be read.
+          -- Numbers and times are judged where they are some: not one text that looks like a number.
+          AND (k.ordinal NOT BETWEEN 17 AND 38 AND k.ordinal < 50
+               OR m.sampled * greatest(m.summary[15], m.summary[16], 0) >= greatest(10, 0.05 * m.sampled))
+          AND (m.rows >= 10 OR k.name IN ('rows', 'number', 'time') OR k.name = 'null' AND m.summary[k.ordinal] = 1)
     ), day AS MATERIALIZED (
         -- On a holiday, and where many columns have moved, it was another day: then this has to be twice as far off.
         SELECT CASE WHEN bool_or(s.holiday) OR NOT alone AND count(DISTINCT s.column_name) FILTER (WHERE s.of_the_day AND s.score >= 0.75) >= greatest(4, count(DISTINCT s.column_name) / 5.0) THEN 2 ELSE 1 END AS times
         FROM scored s
     ), worst AS (
-        SELECT DISTINCT ON (s.column_name) s.column_name, s.name, s.kind, s.words, s.value, s.expected, s.reach * f.times AS reach, s.score / f.times AS score
+        SELECT DISTINCT ON (s.column_name) s.column_name, s.name, s.kind, s.words, s.value, s.expected,
+               s.reach_below * f.times AS reach_below, s.reach_above * f.times AS reach_above, s.score / f.times AS score
         FROM scored s
         CROSS JOIN day d
         CROSS JOIN LATERAL (SELECT CASE WHEN s.of_the_day THEN d.times ELSE 1 END AS times) f
         ORDER BY s.column_name, s.score / f.times DESC, s.ordinal
     ), bound AS (
         SELECT w.*,
-               CASE WHEN w.kind IN ('rise', 'apart') THEN NULL WHEN w.kind = 'share' THEN sin(greatest(w.expected - w.reach, 0)) ^ 2
-                    WHEN w.name IN ('rows', 'distinct', 'log_mean', 'log_deviation') THEN exp(greatest(w.expected - w.reach, -300)) ELSE w.expected - w.reach END AS least,
-               CASE WHEN w.kind IN ('share', 'rise') THEN sin(least(w.expected + w.reach, 1.5707963)) ^ 2
-                    WHEN w.kind = 'log' THEN exp(least(w.expected + w.reach, 300)) ELSE w.expected + w.reach END AS most,
+               CASE WHEN w.kind IN ('rise', 'apart') THEN NULL WHEN w.kind = 'share' THEN sin(greatest(w.expected - w.reach_below, 0)) ^ 2
+                    WHEN w.name IN ('rows', 'distinct', 'log_mean', 'log_deviation') THEN exp(greatest(w.expected - w.reach_below, -300)) ELSE w.expected - w.reach_below END AS least,
+               CASE WHEN w.kind IN ('share', 'rise') THEN sin(least(w.expected + w.reach_above, 1.5707963)) ^ 2
+                    WHEN w.kind = 'log' THEN exp(least(w.expected + w.reach_above, 300)) ELSE w.expected + w.reach_above END AS most,
                CASE WHEN w.kind = 'log' THEN exp(least(w.value, 300)) ELSE w.value END AS shown
         FROM worst w
     )
@@ -7664,14 +7703,28 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
            b.shown, b.least, b.most, b.score,
            CASE
                WHEN b.score IS NULL THEN format('%s known, %s are needed', CASE m.learned_from WHEN 1 THEN '1 batch' ELSE m.learned_from || ' batches' END, pgslo_catalog.least_batches())
-               ELSE format('%s: %s; %s expected%s', b.words, pgslo_catalog.amount(b.shown, b.kind),
-                   CASE WHEN b.least IS NULL THEN 'at most ' || pgslo_catalog.amount(b.most, b.kind)
+               -- The plain fact first, where there is one: a distance says nothing to who knows the column.
+               ELSE format(CASE WHEN f.usual IS NULL THEN '%s%s%s: %s; %s expected%s' ELSE 'median %s, usually %s (%s: %s; %s expected%s)' END,
+                   f.now, f.usual, b.words, pgslo_catalog.amount(b.shown, b.kind),
+                   CASE WHEN b.shown > b.most AND pgslo_catalog.amount(b.shown, b.kind) = pgslo_catalog.amount(b.most, b.kind) THEN
+                            'less than ' || pgslo_catalog.amount(b.most, b.kind)
+                        WHEN b.least IS NULL THEN 'at most ' || pgslo_catalog.amount(b.most, b.kind)
                         WHEN pgslo_catalog.amount(b.least, b.kind) = pgslo_catalog.amount(b.most, b.kind) THEN pgslo_catalog.amount(b.least, b.kind)
                         ELSE pgslo_catalog.amount(b.least, b.kind) || ' to ' || pgslo_catalog.amount(b.most, b.kind) END,
                    CASE WHEN m.holiday THEN ' on a holiday' END)
            END
     FROM mine m
     LEFT JOIN bound b USING (column_name)
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN d.is_other THEN d.now END AS now, CASE WHEN d.is_other THEN d.usual END AS usual
+        FROM (
+            SELECT pgslo_catalog.amount(m.summary[23], 'quantile') AS now, pgslo_catalog.amount(m.expected[23], 'quantile') AS usual,
+                   -- Of numbers; the quantiles of times are hours from where their batch begins.
+                   b.name IN ('moved', 'distribution', 'log_mean', 'log_deviation') AND m.summary[27] IS NOT NULL AND m.summary[23] IS NOT NULL
+                   AND m.expected[23] IS NOT NULL
+                   AND pgslo_catalog.amount(m.summary[23], 'quantile') <> pgslo_catalog.amount(m.expected[23], 'quantile') AS is_other
+        ) d
+    ) f
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, place numeric, alone boolean) IS 'Judges each column of a batch by what its history foresaw, alone or in the light of the others; column * is the table.';
@@ -8194,11 +8247,14 @@ CREATE FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) RETURN
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    -- A false alarm belongs to what is compared with, and as much surprise is tolerated from now on.
+    -- A false alarm belongs to what is compared with, and as much surprise is tolerated from now on, in its direction.
     UPDATE pgslo_catalog.profile p
     SET baseline = true,
-        tolerated = (SELECT array_agg(greatest(coalesce(m.x, 0), coalesce(u.x, 0)) ORDER BY u.i)
-                     FROM unnest(p.surprise) WITH ORDINALITY AS u (x, i) LEFT JOIN unnest(p.tolerated) WITH ORDINALITY AS m (x, i) USING (i))
+        tolerated = (SELECT array_agg(greatest(coalesce(m.x, 0), u.x) ORDER BY u.i)
+                     FROM unnest(pgslo_catalog.on_side(p.surprise, 1, p.tolerated)) WITH ORDINALITY AS u (x, i) LEFT JOIN unnest(p.tolerated) WITH ORDINALITY AS m (x, i) USING (i)),
+        tolerated_below = (SELECT array_agg(greatest(coalesce(m.x, 0), u.x) ORDER BY u.i)
+                           FROM unnest(pgslo_catalog.on_side(p.surprise, -1, p.tolerated_below)) WITH ORDINALITY AS u (x, i)
+                           LEFT JOIN unnest(p.tolerated_below) WITH ORDINALITY AS m (x, i) USING (i))
     FROM pgslo_catalog.rule r
     WHERE r.rule_id = learn_from.incident.rule_id AND r.kind = 'learned' AND learn_from.incident.resolution = 'false_alarm'
       AND p.definition_id = learn_from.incident.definition_id AND p.column_name = coalesce(r.columns[1], '*') AND NOT p.baseline
@@ -9947,6 +10003,22 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.observe_touched() IS 'When a transaction commits: looks at what a statement touched of an assertion that does not reject. The row stays for tick(), which sees what others did.';
 
+CREATE FUNCTION pgslo_catalog.on_side(surprise double precision[], side integer, tolerated double precision[]) RETURNS double precision[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_variable
+BEGIN
+    RETURN (
+        -- Rows (40) have a direction: a promotion does not excuse a day without half of them. What comes now and then comes both ways.
+        SELECT array_agg(CASE WHEN n.i <> 40 OR n.x * side >= 0 THEN abs(n.x)
+                              ELSE least(abs(n.x), 3 * greatest(coalesce(tolerated[n.i], 0), 2.5)) END ORDER BY n.i)
+        FROM (SELECT coalesce(u.x, 0) AS x, u.i FROM unnest(surprise) WITH ORDINALITY AS u (x, i)) AS n);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.on_side(surprise double precision[], side integer, tolerated double precision[]) IS 'How much surprise upwards (side 1) or downwards (-1) each surprise stands for, by what is tolerated there.';
+
 CREATE FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean DEFAULT false) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10638,16 +10710,13 @@ BEGIN
         mine.usual_shapes := coalesce(before.usual_shapes, '{}');
         mine.usual_grid := before.usual_grid;
         mine.tolerated := before.tolerated;
+        mine.tolerated_below := before.tolerated_below;
         mine.learned_from := before.learned_from;
         IF before.baseline THEN
             mine.learned_from := before.learned_from + 1;
             IF before.surprise IS NOT NULL THEN
-                SELECT array_agg(greatest(
-                           coalesce(m.x, 0) * 0.9981,
-                           CASE WHEN before.learned_from < 24 THEN coalesce(u.x, 0) ELSE least(coalesce(u.x, 0), 3 * greatest(coalesce(m.x, 0), 2.5)) END) ORDER BY u.i)
-                INTO mine.tolerated
-                FROM unnest(before.surprise) WITH ORDINALITY AS u (x, i)
-                LEFT JOIN unnest(before.tolerated) WITH ORDINALITY AS m (x, i) USING (i);
+                mine.tolerated := pgslo_catalog.widened(before.tolerated, before.surprise, 1, before.learned_from < 24);
+                mine.tolerated_below := pgslo_catalog.widened(before.tolerated_below, before.surprise, -1, before.learned_from < 24);
             END IF;
             IF before.sampled > 0 AND before.column_name <> '*' THEN
                 weight := greatest(1 / 7.0, 1.0 / mine.learned_from);
@@ -10665,6 +10734,28 @@ BEGIN
                     END IF;
                 END IF;
             END IF;
+        END IF;
+
+        IF NOT before.baseline AND before.surprise IS NOT NULL THEN
+            -- What happened three times in the last 28 batches is tolerated, although nobody said that it was a false alarm.
+            -- What lasts happened once.
+            SELECT array_agg(greatest(coalesce(a.x, 0), t.above) ORDER BY t.i), array_agg(greatest(coalesce(b.x, 0), t.below) ORDER BY t.i)
+            INTO mine.tolerated, mine.tolerated_below
+            FROM (
+                SELECT u.i, coalesce((array_agg(u.above ORDER BY u.above DESC))[3], 0) AS above, coalesce((array_agg(u.below ORDER BY u.below DESC))[3], 0) AS below
+                FROM (
+                    SELECT r.surprise, NOT r.baseline AND lag(r.baseline, 1, true) OVER (ORDER BY r.place) AS is_new
+                    FROM pgslo_catalog.profile r
+                    WHERE r.definition_id = mine.definition_id AND r.column_name = mine.column_name AND r.place < mine.place
+                    ORDER BY r.place DESC LIMIT 28
+                ) r
+                CROSS JOIN LATERAL unnest(
+                    pgslo_catalog.on_side(r.surprise, 1, before.tolerated), pgslo_catalog.on_side(r.surprise, -1, before.tolerated_below)) WITH ORDINALITY AS u (above, below, i)
+                WHERE r.is_new
+                GROUP BY u.i
+            ) t
+            LEFT JOIN unnest(before.tolerated) WITH ORDINALITY AS a (x, i) USING (i)
+            LEFT JOIN unnest(before.tolerated_below) WITH ORDINALITY AS b (x, i) USING (i);
         END IF;
 
         IF mine.sampled > 0 AND mine.column_name <> '*' AND mine.learned_from > 0 THEN
@@ -10694,7 +10785,8 @@ BEGIN
                 mine.summary[48] := shapes[4];
                 mine.noise[45] := apart[7];
                 IF mine.grid IS NOT NULL AND mine.usual_grid IS NOT NULL THEN
-                    scale := coalesce(nullif(mine.usual_grid[39] - mine.usual_grid[3], 0), nullif(greatest(abs(mine.usual_grid[1]), abs(mine.usual_grid[41])), 0), 1);
+                    -- An average that fades is never exactly zero: a tenth of the range that was seen at least.
+                    scale := coalesce(nullif(greatest(mine.usual_grid[39] - mine.usual_grid[3], (mine.usual_grid[43] - mine.usual_grid[42]) / 10), 0), nullif(greatest(abs(mine.usual_grid[1]), abs(mine.usual_grid[41])), 0), 1);
                     SELECT min(d.distribution) AS distribution,
                            CASE WHEN min(d.moved) >= 1e6 * scale THEN 1e6 WHEN min(d.moved) < 1e-6 * scale THEN 0
                                 ELSE min(d.moved) / scale END AS moved
@@ -10714,7 +10806,7 @@ BEGIN
         END IF;
         UPDATE pgslo_catalog.profile p
         SET summary = mine.summary, noise = mine.noise, usual = mine.usual, usual_shapes = mine.usual_shapes, usual_grid = mine.usual_grid,
-            tolerated = mine.tolerated, learned_from = mine.learned_from
+            tolerated = mine.tolerated, tolerated_below = mine.tolerated_below, learned_from = mine.learned_from
         WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.batch = mine.batch;
     END LOOP;
     PERFORM pgslo_catalog.compare_with_earlier(definition.definition_id, batch.name, batch.place);
@@ -13254,8 +13346,8 @@ CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, 
     (30, 'tens', 'share', 1.75, 'multiples of 10'),
     (31, 'hundreds', 'share', 1.75, 'multiples of 100'),
     (32, 'decimals', 'length', 1.1, 'mean decimals'),
-    (33, 'at_maximum', 'share', 1.5, 'values at the maximum'),
-    (34, 'at_minimum', 'share', 1.75, 'values at the minimum'),
+    (33, 'at_maximum', 'rise', 1.5, 'values at the maximum'),
+    (34, 'at_minimum', 'rise', 1.75, 'values at the minimum'),
     (35, 'midnight', 'share', 1.25, 'times at midnight'),
     (36, 'on_hour', 'share', 1.25, 'times at full hours'),
     (37, 'on_minute', 'share', 1.25, 'times at full minutes'),
@@ -14078,6 +14170,23 @@ CREATE FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigint, OUT 
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigint, OUT sums numeric[]) IS 'Rows and sums of all batches of a snapshot.';
+
+CREATE FUNCTION pgslo_catalog.widened(tolerated double precision[], surprise double precision[], side integer, is_young boolean) RETURNS double precision[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_variable
+BEGIN
+    RETURN (
+        SELECT array_agg(greatest(
+                   coalesce(m.x, 0) * 0.9981,
+                   CASE WHEN is_young THEN u.x ELSE least(u.x, 3 * greatest(coalesce(m.x, 0), 2.5)) END) ORDER BY u.i)
+        FROM unnest(pgslo_catalog.on_side(surprise, side, tolerated)) WITH ORDINALITY AS u (x, i)
+        LEFT JOIN unnest(tolerated) WITH ORDINALITY AS m (x, i) USING (i));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.widened(tolerated double precision[], surprise double precision[], side integer, is_young boolean) IS 'How much surprise is tolerated after a batch, upwards (side 1) or downwards (-1); while little is known, all that happened.';
 
 CREATE FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) RETURNS record
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -17120,6 +17229,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.observe_assertion(check_function text, keys
 
 REVOKE ALL ON FUNCTION pgslo_catalog.observe_touched() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.on_side(surprise double precision[], side integer, tolerated double precision[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.open_left_over() FROM PUBLIC;
@@ -17409,6 +17520,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.was_reported(what text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.watched_columns(definition_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigint, OUT sums numeric[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.widened(tolerated double precision[], surprise double precision[], side integer, is_young boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
 

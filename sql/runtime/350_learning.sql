@@ -107,6 +107,39 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.phase_of(bigint, numeric) IS 'Seconds after which batches are alike again, by how far they are apart; NULL when no such period is known.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.on_side(surprise float8[], side integer, tolerated float8[]) RETURNS float8[]
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+#variable_conflict use_variable
+BEGIN
+    RETURN (
+        -- Rows (40) have a direction: a promotion does not excuse a day without half of them. What comes now and then comes both ways.
+        SELECT array_agg(CASE WHEN n.i <> 40 OR n.x * side >= 0 THEN abs(n.x)
+                              ELSE least(abs(n.x), 3 * greatest(coalesce(tolerated[n.i], 0), 2.5)) END ORDER BY n.i)
+        FROM (SELECT coalesce(u.x, 0) AS x, u.i FROM unnest(surprise) WITH ORDINALITY AS u (x, i)) AS n);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.on_side(float8[], integer, float8[]) IS
+    'How much surprise upwards (side 1) or downwards (-1) each surprise stands for, by what is tolerated there.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.widened(tolerated float8[], surprise float8[], side integer, is_young boolean) RETURNS float8[]
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+#variable_conflict use_variable
+BEGIN
+    RETURN (
+        SELECT array_agg(greatest(
+                   coalesce(m.x, 0) * 0.9981,
+                   CASE WHEN is_young THEN u.x ELSE least(u.x, 3 * greatest(coalesce(m.x, 0), 2.5)) END) ORDER BY u.i)
+        FROM unnest(pgslo_catalog.on_side(surprise, side, tolerated)) WITH ORDINALITY AS u (x, i)
+        LEFT JOIN unnest(tolerated) WITH ORDINALITY AS m (x, i) USING (i));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.widened(float8[], float8[], integer, boolean) IS
+    'How much surprise is tolerated after a batch, upwards (side 1) or downwards (-1); while little is known, all that happened.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.profile_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -167,16 +200,13 @@ BEGIN
         mine.usual_shapes := coalesce(before.usual_shapes, '{}');
         mine.usual_grid := before.usual_grid;
         mine.tolerated := before.tolerated;
+        mine.tolerated_below := before.tolerated_below;
         mine.learned_from := before.learned_from;
         IF before.baseline THEN
             mine.learned_from := before.learned_from + 1;
             IF before.surprise IS NOT NULL THEN
-                SELECT array_agg(greatest(
-                           coalesce(m.x, 0) * 0.9981,
-                           CASE WHEN before.learned_from < 24 THEN coalesce(u.x, 0) ELSE least(coalesce(u.x, 0), 3 * greatest(coalesce(m.x, 0), 2.5)) END) ORDER BY u.i)
-                INTO mine.tolerated
-                FROM unnest(before.surprise) WITH ORDINALITY AS u (x, i)
-                LEFT JOIN unnest(before.tolerated) WITH ORDINALITY AS m (x, i) USING (i);
+                mine.tolerated := pgslo_catalog.widened(before.tolerated, before.surprise, 1, before.learned_from < 24);
+                mine.tolerated_below := pgslo_catalog.widened(before.tolerated_below, before.surprise, -1, before.learned_from < 24);
             END IF;
             IF before.sampled > 0 AND before.column_name <> '*' THEN
                 weight := greatest(1 / 7.0, 1.0 / mine.learned_from);
@@ -194,6 +224,28 @@ BEGIN
                     END IF;
                 END IF;
             END IF;
+        END IF;
+
+        IF NOT before.baseline AND before.surprise IS NOT NULL THEN
+            -- What happened three times in the last 28 batches is tolerated, although nobody said that it was a false alarm.
+            -- What lasts happened once.
+            SELECT array_agg(greatest(coalesce(a.x, 0), t.above) ORDER BY t.i), array_agg(greatest(coalesce(b.x, 0), t.below) ORDER BY t.i)
+            INTO mine.tolerated, mine.tolerated_below
+            FROM (
+                SELECT u.i, coalesce((array_agg(u.above ORDER BY u.above DESC))[3], 0) AS above, coalesce((array_agg(u.below ORDER BY u.below DESC))[3], 0) AS below
+                FROM (
+                    SELECT r.surprise, NOT r.baseline AND lag(r.baseline, 1, true) OVER (ORDER BY r.place) AS is_new
+                    FROM pgslo_catalog.profile r
+                    WHERE r.definition_id = mine.definition_id AND r.column_name = mine.column_name AND r.place < mine.place
+                    ORDER BY r.place DESC LIMIT 28
+                ) r
+                CROSS JOIN LATERAL unnest(
+                    pgslo_catalog.on_side(r.surprise, 1, before.tolerated), pgslo_catalog.on_side(r.surprise, -1, before.tolerated_below)) WITH ORDINALITY AS u (above, below, i)
+                WHERE r.is_new
+                GROUP BY u.i
+            ) t
+            LEFT JOIN unnest(before.tolerated) WITH ORDINALITY AS a (x, i) USING (i)
+            LEFT JOIN unnest(before.tolerated_below) WITH ORDINALITY AS b (x, i) USING (i);
         END IF;
 
         IF mine.sampled > 0 AND mine.column_name <> '*' AND mine.learned_from > 0 THEN
@@ -223,7 +275,8 @@ BEGIN
                 mine.summary[48] := shapes[4];
                 mine.noise[45] := apart[7];
                 IF mine.grid IS NOT NULL AND mine.usual_grid IS NOT NULL THEN
-                    scale := coalesce(nullif(mine.usual_grid[39] - mine.usual_grid[3], 0), nullif(greatest(abs(mine.usual_grid[1]), abs(mine.usual_grid[41])), 0), 1);
+                    -- An average that fades is never exactly zero: a tenth of the range that was seen at least.
+                    scale := coalesce(nullif(greatest(mine.usual_grid[39] - mine.usual_grid[3], (mine.usual_grid[43] - mine.usual_grid[42]) / 10), 0), nullif(greatest(abs(mine.usual_grid[1]), abs(mine.usual_grid[41])), 0), 1);
                     SELECT min(d.distribution) AS distribution,
                            CASE WHEN min(d.moved) >= 1e6 * scale THEN 1e6 WHEN min(d.moved) < 1e-6 * scale THEN 0
                                 ELSE min(d.moved) / scale END AS moved
@@ -243,7 +296,7 @@ BEGIN
         END IF;
         UPDATE pgslo_catalog.profile p
         SET summary = mine.summary, noise = mine.noise, usual = mine.usual, usual_shapes = mine.usual_shapes, usual_grid = mine.usual_grid,
-            tolerated = mine.tolerated, learned_from = mine.learned_from
+            tolerated = mine.tolerated, tolerated_below = mine.tolerated_below, learned_from = mine.learned_from
         WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.batch = mine.batch;
     END LOOP;
     PERFORM pgslo_catalog.compare_with_earlier(definition.definition_id, batch.name, batch.place);
@@ -349,6 +402,16 @@ AS $pgslo$
                (sum(n.share * n.counted) + 0.5) / (sum(n.counted) + 1) AS pooled
         FROM number n
         GROUP BY n.column_name, n.i
+    ), gap AS MATERIALIZED (
+        -- How many batches ago the last one was that is compared with: what grows has grown that often.
+        SELECT m.column_name, 1 + (
+                   SELECT count(*) FROM pgslo_catalog.profile q
+                   WHERE q.definition_id = expect.definition_id AND q.column_name = m.column_name AND q.place < expect.place
+                     AND q.place > (
+                         SELECT max(r.place) FROM pgslo_catalog.profile r
+                         WHERE r.definition_id = expect.definition_id AND r.column_name = m.column_name AND r.place < expect.place AND r.baseline)
+               ) AS batches
+        FROM mine m
     ), sampled_alike AS MATERIALIZED (
         SELECT h.column_name, avg(h.alike::integer) > 0.7 AS alike FROM past h GROUP BY h.column_name
     ), deviation AS MATERIALIZED (
@@ -360,15 +423,18 @@ AS $pgslo$
         JOIN predicted p ON p.column_name = m.column_name AND p.i = k.ordinal
         LEFT JOIN trend t ON t.column_name = m.column_name AND t.i = k.ordinal
         LEFT JOIN deviation d ON d.column_name = m.column_name
+        LEFT JOIN gap g ON g.column_name = m.column_name
+        LEFT JOIN trend way ON way.column_name = m.column_name AND way.i = 17
         CROSS JOIN LATERAL (SELECT CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(m.summary[k.ordinal], 0), 1))) ELSE m.summary[k.ordinal] END AS x) v
         CROSS JOIN LATERAL (
-            SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_before), (p.same_median), (p.last + t.step)) AS r (prediction)
+            SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_before), (p.same_median), (p.last + t.step), (p.last + t.step * g.batches)) AS r (prediction)
             WHERE r.prediction IS NOT NULL
             ORDER BY CASE WHEN k.kind IN ('rise', 'apart') THEN greatest(v.x - r.prediction, 0) ELSE abs(v.x - r.prediction) END LIMIT 1
         ) c
         CROSS JOIN LATERAL (
             SELECT CASE
-                WHEN k.name = 'rows' THEN greatest(0.3 * m.noise[40], 0.02)
+                -- The chance of the rows that were to be expected: few that came would excuse themselves.
+                WHEN k.name = 'rows' THEN greatest(0.3 * coalesce(nullif(p.noise, 0), m.noise[40]), 0.02)
                 -- Of a share that is near nothing, or near everything, chance moves less: a tenth of a row a batch at least is taken to be usual.
                 WHEN k.kind IN ('share', 'rise') THEN greatest(0.02, greatest(p.noise, m.noise[k.ordinal])
                     * least(1, 2 * sqrt(greatest(0.1, least(p.pooled, 1 - p.pooled) * CASE WHEN k.name IN ('null', 'duplicate') THEN m.rows ELSE m.sampled END))))
@@ -381,9 +447,14 @@ AS $pgslo$
                 END AS spread
         ) w
         -- Shares: three rows and three percent at least, or it is not told.
-        CROSS JOIN LATERAL (SELECT greatest(CASE WHEN k.name = 'duplicate' THEN 1.5 ELSE 2.5 END / greatest(m.rows, 1), 0.025) AS size) f
+        CROSS JOIN LATERAL (
+            SELECT greatest(CASE WHEN k.name = 'duplicate' THEN 1.5 ELSE 2.5 END / greatest(
+                -- Shares of numbers and of times are of those alone.
+                CASE WHEN k.ordinal BETWEEN 27 AND 37 THEN m.rows * (1 - coalesce(m.summary[1], 0)) * greatest(m.summary[15], m.summary[16], 0) ELSE m.rows END, 1), 0.025) AS size) f
         JOIN sampled_alike a ON a.column_name = m.column_name
         WHERE m.summary[k.ordinal] IS NOT NULL
+          -- A number that moves with the batch is round now and then.
+          AND (k.name NOT IN ('tens', 'hundreds') OR abs(coalesce(way.step, 0)) <= coalesce(d.typical, 0))
           -- What depends on the size of the sample compares with samples of the same part only.
           AND (a.alike OR k.ordinal <> ALL (ARRAY[3, 4, 5, 6, 8, 9, 10, 20, 26, 33, 34, 41, 43, 44, 45, 46, 47, 49, 52]))
     ), surprised AS MATERIALIZED (
@@ -392,7 +463,7 @@ AS $pgslo$
                    WHEN t.kind IN ('share', 'rise') AND abs(t.share - sin(least(greatest(t.prediction, 0), 1.5707963)) ^ 2) < t.size THEN 0
                    WHEN t.ordinal = 40 AND abs(t.x - t.prediction) < 0.18 THEN 0
                    WHEN t.kind IN ('rise', 'apart') THEN greatest(t.x - t.prediction, 0) / t.spread
-                   ELSE abs(t.x - t.prediction) / t.spread
+                   ELSE (t.x - t.prediction) / t.spread
                END AS surprise
         FROM told t
     )

@@ -177,7 +177,7 @@ def test_on_a_holiday_half_the_rows_are_no_news(learned, written):
     write(learned, "2026-03-02", "2026-03-02", users="60")
     assert missed(learned, "2026-03-02") == {}
     assert learned.run(
-        """SELECT DISTINCT p.baseline, v.said LIKE '% expected on a holiday'
+        """SELECT DISTINCT p.baseline, v.said LIKE '% expected on a holiday%'
            FROM pgslo_catalog.profile p JOIN pgslo_catalog.verdict v USING (definition_id, batch) WHERE p.batch = '2026-03-02'"""
     ).rows == ((False, True),)
     # The Monday after it is like other Mondays again, and as narrowly bounded.

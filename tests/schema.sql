@@ -10126,6 +10126,38 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.open_one(incident_id bigint) IS 'An incident that is open or over, locked; an error if it is resolved, or there is none.';
 
+CREATE FUNCTION pgslo_catalog.opened(context text, seal text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    nonce text := split_part(opened.seal, ' ', 1);
+    bits text := split_part(opened.seal, ' ', 2);
+    secret text;
+    block bit(256);
+    hex text := '';
+BEGIN
+    -- Any role may have written it.
+    IF opened.seal IS NULL OR length(bits) % 256 <> 0 OR opened.seal !~ '^[0-9.]+-[0-9]+ [01]+$' THEN
+        RETURN NULL;
+    END IF;
+    SELECT s.value INTO secret FROM pgslo_catalog.secret s;
+    FOR n IN 0..length(bits) / 256 - 1 LOOP
+        block := ('x' || encode(sha256(convert_to(concat_ws(' ', secret, nonce, n, opened.context), 'SQL_ASCII')), 'hex'))::bit(256)
+            # substr(bits, 1 + n * 256, 256)::bit(256);
+        hex := concat(hex,
+            lpad(to_hex(substring(block FROM 1 FOR 64)::bigint), 16, '0'), lpad(to_hex(substring(block FROM 65 FOR 64)::bigint), 16, '0'),
+            lpad(to_hex(substring(block FROM 129 FOR 64)::bigint), 16, '0'), lpad(to_hex(substring(block FROM 193 FOR 64)::bigint), 16, '0'));
+    END LOOP;
+    IF right(hex, 16) <> '2020202020202020' THEN
+        RETURN NULL;
+    END IF;
+    RETURN rtrim(convert_from(decode(hex, 'hex'), 'SQL_ASCII'));
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.opened(context text, seal text) IS 'Return the text that was sealed as pgslo_catalog.sealed() does it, with this context; NULL for any other text.';
+
 CREATE FUNCTION pgslo_catalog.overdrawn(definition_id bigint) RETURNS text[]
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12688,6 +12720,29 @@ CREATE FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb)
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb) IS 'How a table''s columns differ from those wanted, in words; NULL when they do not.';
+
+CREATE FUNCTION pgslo_catalog.sealed(context text, value text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    -- No two values are sealed with one key: else two texts with the same context would show how they differ.
+    nonce text := concat(extract(epoch FROM clock_timestamp()), '-', pg_backend_pid());
+    -- Eight spaces or more at the end show whether it was opened with its own key.
+    plain bytea := convert_to(rpad(sealed.value, (length(sealed.value) + 39) / 32 * 32), 'SQL_ASCII');
+    secret text;
+    bits text := '';
+BEGIN
+    SELECT s.value INTO secret FROM pgslo_catalog.secret s;
+    FOR n IN 0..length(plain) / 32 - 1 LOOP
+        bits := concat(bits, ('x' || encode(sha256(convert_to(concat_ws(' ', secret, nonce, n, sealed.context), 'SQL_ASCII')), 'hex'))::bit(256)
+            # ('x' || encode(substr(plain, 1 + n * 32, 32), 'hex'))::bit(256));
+    END LOOP;
+    RETURN concat(nonce, ' ', bits);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.sealed(context text, value text) IS 'Return an ASCII text as only pgslo reads it, and only with the same context: XOR with hashes of pgslo''s secret.';
 
 CREATE FUNCTION pgslo_catalog.seconds_of(value text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
@@ -17286,6 +17341,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.open_left_over() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.open_one(incident_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.opened(context text, seal text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.overdrawn(definition_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.part_places(definition pgslo_catalog.definition, part oid) FROM PUBLIC;
@@ -17433,6 +17490,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.sampling(definition text, failure text, rul
 REVOKE ALL ON FUNCTION pgslo_catalog.say_left(definition text, error_code text, error_message text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.say_problem(definition text, told pgslo_catalog.found_problem, mode text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.sealed(context text, value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.seconds_of(value text) FROM PUBLIC;
 

@@ -23,6 +23,8 @@ DECLARE
     was double precision;
     trail text[];
     sent text;
+    secret text;
+    nonce text;
     is_planned_again boolean;
 BEGIN
     LOOP
@@ -34,12 +36,15 @@ BEGIN
                 gave := NEW.raw_score;
             ELSIF NEW.score IS DISTINCT FROM OLD.score THEN
                 gave := NEW.score;
-                -- What ON CONFLICT DO UPDATE calls excluded went through this trigger already. Anybody may set the setting: what
-                -- it says was given is processed as if it were written, and where it cannot be read it counts as not set.
-                sent := current_setting('pgslo.sent', true);
-                IF sent = concat_ws(' ', TG_RELID, extract(epoch FROM statement_timestamp()), coalesce(NEW.score::text, 'null'), split_part(sent, ' ', 4), concat('(user_id) = (', left(NEW.user_id::text, 100), ')')) THEN
+                -- What ON CONFLICT DO UPDATE calls excluded went through this trigger already. Any role may set the setting: a
+                -- value that it changes in there is processed as if it were written, and what cannot be opened counts as not set.
+                sent := nullif(current_setting('pgslo.sent', true), '');
+                IF sent IS NOT NULL THEN
                     BEGIN
-                        gave := nullif(split_part(sent, ' ', 4), 'null')::double precision;
+                        sent := pgslo_catalog.opened(concat_ws(' ', TG_RELID, extract(epoch FROM statement_timestamp()), coalesce(NEW.score::text, 'null'), concat('(user_id) = (', left(NEW.user_id::text, 100), ')')), sent);
+                        IF sent IS NOT NULL THEN
+                            gave := nullif(sent, 'null')::double precision;
+                        END IF;
                     EXCEPTION WHEN data_exception THEN
                         gave := NEW.score;
                     END;
@@ -98,8 +103,24 @@ BEGIN
         trail := trail || 'abstain'::text;
     END IF;
             NEW.trail := trail;
-            PERFORM set_config('pgslo.sent', CASE WHEN TG_OP = 'INSERT'
-                THEN concat_ws(' ', TG_RELID, extract(epoch FROM statement_timestamp()), coalesce(NEW.score::text, 'null'), coalesce(gave::text, 'null'), concat('(user_id) = (', left(NEW.user_id::text, 100), ')')) ELSE '' END, true);
+            -- A score that no step changed needs no note. Of a row with a trail, which may have come from another partition and
+            -- not from the writer, there is always one, so that it does not show that either.
+            IF TG_OP = 'INSERT' AND (NEW.score::text IS DISTINCT FROM gave::text OR given.trail IS NOT NULL) THEN
+                sent := concat_ws(' ', TG_RELID, extract(epoch FROM statement_timestamp()), coalesce(NEW.score::text, 'null'), concat('(user_id) = (', left(NEW.user_id::text, 100), ')'));
+                IF length(gave::text) > 24 THEN
+                    sent := set_config('pgslo.sent', pgslo_catalog.sealed(sent, gave::text), true);
+                ELSE
+                    -- As sealed() does it, which a call for each row would make slower.
+                    -- Its own statement: one with values of the row would be planned for each row.
+                    SELECT s.value INTO secret FROM pgslo_catalog.secret s;
+                    nonce := concat(extract(epoch FROM clock_timestamp()), '-', pg_backend_pid());
+                    sent := set_config('pgslo.sent', concat(nonce, ' ',
+                        ('x' || encode(sha256(convert_to(concat_ws(' ', secret, nonce, 0, sent), 'SQL_ASCII')), 'hex'))::bit(256)
+                        # ('x' || encode(convert_to(rpad(coalesce(gave::text, 'null'), 32), 'SQL_ASCII'), 'hex'))::bit(256)), true);
+                END IF;
+            ELSIF current_setting('pgslo.sent', true) <> '' THEN
+                sent := set_config('pgslo.sent', '', true);
+            END IF;
             RETURN NEW;
         EXCEPTION WHEN OTHERS THEN
             IF pgslo_catalog.must_raise(SQLSTATE, TRUE) THEN
@@ -133,7 +154,7 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__churn_score__post_process() IS 'pgslo 254938958b48f326 features.churn_score';
+COMMENT ON FUNCTION pgslo_gen.features__churn_score__post_process() IS 'pgslo 16481d0b26c0404d features.churn_score';
 ALTER FUNCTION pgslo_gen.features__churn_score__post_process() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__churn_score__post_process() FROM PUBLIC;
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from pgslo import naming, sql
-from pgslo.catalog import Catalog, GuardedView, Installed, Name
+from pgslo.catalog import Catalog, Installed, Name
 from pgslo.compile import Artifact, Choice, Compiled, Statement, drop
 from pgslo.compile.artifact import GRANTS_LOST
 from pgslo.compile.views import grants
 from pgslo.errors import PlanError
+from pgslo.plan import state, views
 from pgslo.sql import Sql
 
 Action = Literal["create", "replace", "finish", "drop"]
@@ -123,7 +122,7 @@ def make(compiled: Sequence[Compiled], catalog: Catalog, *, runtime_scripts: tup
         and one.definition in ours
         and one.kind != "schema"
         and not (one.kind == "registration" and one.definition in renamed)
-        and not (_is_aside(one) and one.dependants)
+        and not (views.is_aside(one) and one.dependants)
     ]
     # Triggers of a renamed table, and views, are pointed elsewhere before the functions they called go.
     last = [one for one in orphans if one.kind == "function"]
@@ -137,7 +136,7 @@ def make(compiled: Sequence[Compiled], catalog: Catalog, *, runtime_scripts: tup
     steps += [_removal(one, catalog) for one in last]
     return Plan(
         steps=tuple(steps),
-        state=_state(catalog, steps, runtime_scripts),
+        state=state.hashed(catalog, map(_said, steps), runtime_scripts),
         runtime_scripts=runtime_scripts,
         choices=tuple((each.definition.name, each.choices) for each in compiled),
         notes=tuple(f"{each.definition.name}: {note}" for each in compiled for note in each.notes),
@@ -167,11 +166,6 @@ def _revocations(compiled: Sequence[Compiled], catalog: Catalog) -> Iterator[Ste
                 undo=(),
                 reason=f"{', '.join(roles)} {'is' if len(roles) == 1 else 'are'} not among the readers any more",
             )
-
-
-def _is_aside(one: Installed) -> bool:
-    """Whether it is a view that was replaced, and is kept because other objects depend on it."""
-    return one.kind == "view" and one.names[-1].startswith(naming.ASIDE)
 
 
 def _renamed(compiled: Sequence[Compiled], catalog: Catalog) -> dict[str, str]:
@@ -231,7 +225,7 @@ def removal(catalog: Catalog, definitions: Iterable[str]) -> Plan:
         if one.kind == "schema" and one.names[0] in emptied and not one.dependants
     ]
     steps = [_ahead(_removal(one)) for one in sorted(gone, key=_leaving)]
-    return Plan(steps=tuple(steps), state=_state(catalog, steps, ()))
+    return Plan(steps=tuple(steps), state=state.hashed(catalog, map(_said, steps), ()))
 
 
 def _ahead(step: Step) -> Step:
@@ -283,51 +277,11 @@ def _change(
     if view is None:
         _refuse_dependants(installed)
         return [_step("replace", artifact, (*artifact.drop, *_commented(artifact)), reason)]
-    if installed.owner == catalog.user and not is_replaced and _keeps_columns(artifact, view):
-        return [_step("replace", artifact, _in_place(artifact, view), reason)]
-    dropped = replace(_drop_view(installed), hazards=(*_aside(installed), *grants.lost(view)))
+    if installed.owner == catalog.user and not is_replaced and views.keeps_columns(artifact, view):
+        return [_step("replace", artifact, views.in_place(artifact, view), reason)]
+    dropped = replace(views.drop(installed), hazards=(*views.hazards(installed), *grants.lost(view)))
     granted = grants.again(artifact, view, catalog.user)
     return [_step("replace", artifact, (dropped, *_commented(artifact), *granted), reason)]
-
-
-def _keeps_columns(artifact: Artifact, view: GuardedView) -> bool:
-    """Whether PostgreSQL can replace a view without dropping it: columns come at the end, if at all."""
-    return (
-        artifact.own_columns is not None
-        and bool(view.columns)
-        and artifact.columns[: len(view.columns)] == view.columns
-        and view.retyped <= set(artifact.own_columns)
-    )
-
-
-def _in_place(artifact: Artifact, view: GuardedView) -> tuple[Statement, ...]:
-    """The statements that replace a view where it is: rights on it, and what depends on it, stay."""
-    first, *rest = artifact.create
-    text = Sql(re.sub(r"(?m)^CREATE VIEW ", "CREATE OR REPLACE VIEW ", first.text.text, count=1))
-    return (replace(first, text=text), *artifact.comments(None, view.column_comments), *rest)
-
-
-@dataclass(frozen=True)
-class _DropView:
-    schema: Sql
-    name: Sql
-    definition: Sql
-
-
-def _drop_view(installed: Installed) -> Statement:
-    """What drops a view, or takes it out of the way where objects of others depend on it."""
-    schema, name = installed.names
-    context = _DropView(sql.literal(schema), sql.literal(name), sql.literal(installed.definition))
-    return Statement(sql.render("drop_view", context))
-
-
-def _aside(installed: Installed) -> tuple[str, ...]:
-    """What becomes of what depends on a view that goes, in words."""
-    if not installed.dependants:
-        return ()
-    return (
-        f"what depends on it can read it no longer: {', '.join(installed.dependants)}; until that is gone the view is kept under another name",
-    )
 
 
 def _is_owned_by_another(artifact: Artifact, installed: Installed) -> bool:
@@ -380,7 +334,7 @@ def _removal(installed: Installed, catalog: Catalog | None = None) -> Step:
         catalog: The database, where definitions are applied: then a view never stays for what depends on it.
     """
     if catalog is not None and installed.kind == "view":
-        dropped = replace(_drop_view(installed), hazards=(*_aside(installed), GRANTS_LOST))
+        dropped = replace(views.drop(installed), hazards=(*views.hazards(installed), GRANTS_LOST))
         return replace(_dropping(installed), statements=(dropped,))
     _refuse_dependants(installed)
     return _dropping(installed)
@@ -429,33 +383,8 @@ def _refuse_dependants(installed: Installed) -> None:
         )
 
 
-def _state(catalog: Catalog, steps: Sequence[Step], runtime_scripts: tuple[str, ...]) -> str:
-    """A hash that changes when the database moves under the plan, or the definitions do."""
-    seen = [
-        str(catalog.server_version),
-        str(catalog.runtime_sha256),
-        *sorted(
-            f"{one.kind} {one.identity} {one.fingerprint} {one.validated} {one.enabled} {one.fires_always} {one.owner} {hash_text(one.body or '')}"
-            for one in catalog.installed
-        ),
-        *sorted(repr(_stable(relation)) for relation in catalog.relations.values()),
-        *(
-            f"{step.action} {step.kind} {step.identity} {''.join(statement.script for statement in step.statements)}"
-            for step in steps
-        ),
-        *runtime_scripts,
-    ]
-    return hash_text("\0".join(seen))[:16]
-
-
-def _stable(relation: object) -> dict[str, object]:
-    """A table's facts but for the planner's estimate of its rows, which moves by itself."""
-    return {name: value for name, value in vars(relation).items() if name != "rows"}
-
-
-def hash_text(text: str) -> str:
-    """SHA-256 in hexadecimal."""
-    return hashlib.sha256(text.encode()).hexdigest()
+def _said(step: Step) -> str:
+    return f"{step.action} {step.kind} {step.identity} {''.join(statement.script for statement in step.statements)}"
 
 
 def order_statements(plan: Plan) -> tuple[tuple[Step, Statement], ...]:

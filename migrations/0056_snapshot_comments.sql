@@ -1,7 +1,7 @@
 -- Comments are readable by every role that may connect: those of snapshots named a condition, a number of rows and a role.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-DO $pgslo$
+DO $comments$
 DECLARE
     name text;
 BEGIN
@@ -16,7 +16,7 @@ BEGIN
             'A snapshot that pgslo took; pgslo.snapshot tells of it to roles that may read its view.');
     END LOOP;
 END
-$pgslo$;
+$comments$;
 
 -- It asks for the task as well by now.
 -- squawk-ignore ban-drop-function

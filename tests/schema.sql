@@ -11277,55 +11277,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch text, place numeric, is_worse boolean) IS 'Record that a batch misses a rule, unless that is recorded; one that was accepted only if it is worse. Never waits and never fails the write.';
 
-CREATE FUNCTION pgslo_catalog.record_moved(definition text, rules text[], batch text, place numeric) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    known pgslo_catalog.definition;
-BEGIN
-    SELECT d.* INTO known FROM pgslo_catalog.definition d WHERE d.name = record_moved.definition;
-    -- Of a plain UPDATE all of this is recorded already. A trigger cannot tell it from MERGE.
-    IF known.writes = 'bulk' AND known.recount IS NOT NULL AND NOT EXISTS (
-        SELECT FROM pgslo_catalog.fragment f
-        WHERE f.definition_id = known.definition_id AND f.batch = '' AND f.operation = 'recount'
-          AND f.xid = pg_current_xact_id())
-    THEN
-        INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)
-        VALUES (known.definition_id, '', '-Infinity', 0, 'recount');
-    END IF;
-    IF known.judge IS NULL OR record_moved.rules = '{}' THEN
-        RETURN;
-    END IF;
-    -- A statement may move many rows that fail. What is noted once of a loaded table is noted beside.
-    IF known.writes = 'bulk' THEN
-        IF EXISTS (
-            SELECT FROM pgslo_catalog.fragment f
-            WHERE f.definition_id = known.definition_id AND f.batch = record_moved.batch AND f.operation = 'recount'
-              AND f.xid = pg_current_xact_id() AND f.failures ?& record_moved.rules)
-        THEN
-            RETURN;
-        END IF;
-        INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures, operation)
-        SELECT known.definition_id, record_moved.batch,
-               coalesce(record_moved.place, pgslo_catalog.arrival(known.definition_id, record_moved.batch)), 0, jsonb_object_agg(n.name, 0), 'recount'
-        FROM unnest(record_moved.rules) AS n (name);
-    END IF;
-    PERFORM pgslo_catalog.mark_unjudged(known.name, record_moved.rules, ARRAY[record_moved.batch], ARRAY[record_moved.place],
-        '55000', 'rows moved to another partition');
-EXCEPTION WHEN OTHERS THEN
-    IF SQLSTATE = '40001' THEN
-        RAISE;
-    ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
-        -- Nobody but this writer would know of the rows.
-        PERFORM pgslo_catalog.refuse_unrecorded(record_moved.definition, SQLSTATE);
-    END IF;
-    PERFORM pgslo_catalog.record_break(record_moved.definition, NULL, SQLSTATE, SQLERRM);
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.record_moved(definition text, rules text[], batch text, place numeric) IS 'Have the next tick() count batches of a table in which a row moved to another partition, and evaluate the rules that it failed.';
-
 CREATE FUNCTION pgslo_catalog.record_news(parts bigint[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -17408,8 +17359,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_lost(definition text, rules text[], 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch text, place numeric, is_worse boolean) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.record_moved(definition text, rules text[], batch text, place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_news(parts bigint[]) FROM PUBLIC;
 

@@ -71,17 +71,6 @@ SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::
           FROM pg_catalog.pg_partition_tree(CASE WHEN w.relkind = 'p' THEN w.oid END) t
           JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = t.relid CROSS JOIN unnest(p.partattrs::smallint[]) AS k (attnum)
           JOIN pg_catalog.pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = k.attnum ORDER BY 1) AS partition_key,
-    -- A column of a partition key, or of an expression in one, cannot go before the table: PostgreSQL notes that it depends on it.
-    ARRAY(SELECT DISTINCT a.attname::text
-          FROM pg_catalog.pg_partition_tree(CASE WHEN w.relkind = 'p' THEN w.oid END) t
-          JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = t.relid
-          JOIN pg_catalog.pg_attribute a ON a.attrelid = p.partrelid AND a.attnum > 0 AND NOT a.attisdropped
-          WHERE a.attnum = ANY (p.partattrs::smallint[])
-             OR p.partexprs IS NOT NULL AND EXISTS (
-                 SELECT FROM pg_catalog.pg_depend d
-                 WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = p.partrelid AND d.objsubid = a.attnum
-                   AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = p.partrelid AND d.refobjsubid = 0)
-          ORDER BY 1) AS routed_by,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('columns', x.columns, 'unique', x.indisunique, 'whole', x.whole, 'method', x.amname) ORDER BY x.indexrelid), '[]')
      FROM (SELECT i.indexrelid, i.indisunique, i.indpred IS NULL AS whole, m.amname,
                   (SELECT jsonb_agg(a.attname ORDER BY k.place) FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, place)

@@ -77,7 +77,6 @@ class Relation:
         kind: ``pg_class.relkind``.
         rows: The planner's estimate; negative when the table was never analysed.
         before_row_triggers: Names of other people's BEFORE ROW triggers for INSERT or UPDATE.
-        routed_by: Columns that decide which partition keeps a row, at every level, also in expressions.
         partitions: Every partition below a partitioned table.
         parents: Tables it inherits from or is a partition of.
         children: Inheritance children that are not partitions.
@@ -98,7 +97,6 @@ class Relation:
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...] = ()
     partition_key: tuple[str, ...] = ()
-    routed_by: tuple[str, ...] = ()
     indexes: tuple[Index, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
     before_row_triggers: tuple[str, ...] = ()

@@ -182,7 +182,6 @@ def _relation(row: dict[str, Any]) -> Relation:
         columns=tuple(Column(**column) for column in row["columns"]),
         primary_key=tuple(row["primary_key"]),
         partition_key=tuple(row["partition_key"]),
-        routed_by=tuple(row["routed_by"]),
         indexes=tuple(
             Index(tuple(index["columns"]), index["unique"], index["whole"], index["method"])
             for index in row["indexes"]

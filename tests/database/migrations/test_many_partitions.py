@@ -11,7 +11,6 @@ import psycopg
 import pytest
 
 from pgslo import definition
-from pgslo.compile.batches import triggers
 from pgslo.database import catalog_reader, installation, operations, planning
 from pgslo.errors import DatabaseError
 from pgslo.plan import Plan
@@ -96,13 +95,6 @@ def test_each_way_in_is_judged_and_all_of_it_goes(parts: Connection) -> None:
     assert count(parts, "SELECT count(*) FROM features.parts") == 602
 
 
-@pytest.fixture
-def _no_merge(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on PostgreSQL 14: rows that MERGE moves need row triggers."""
-    monkeypatch.setattr(triggers, "HAS_MERGE", 99)
-
-
-@pytest.mark.usefixtures("_no_merge")
 @pytest.mark.parametrize("way", ["in", "out"])
 def test_no_transaction_locks_more_than_one_partition(parts: Connection, connect: Connect, way: str) -> None:
     """Without a row trigger, that is; how many are locked is looked at by another session, at each statement."""
@@ -149,7 +141,6 @@ def test_row_triggers_go_while_others_write_all_the_time(parts: Connection, conn
     assert ran.count("DROP TRIGGER pgslo_100_repair_row ON features.parts") == 1
 
 
-@pytest.mark.usefixtures("_no_merge")
 def test_a_partition_that_is_busy_all_the_time_is_left_for_the_next_apply(
     parts: Connection, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:

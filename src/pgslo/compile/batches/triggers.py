@@ -14,7 +14,7 @@ from pgslo.compile.batches.recounting import recount
 from pgslo.compile.part import Part, Tally
 from pgslo.compile.rows.described import Described, Header, described, failure, header, names, refuses
 from pgslo.compile.table.context import TableContext
-from pgslo.compile.table.subject import NEW, ROW
+from pgslo.compile.table.subject import ROW
 from pgslo.definition import rules
 from pgslo.expression.session import Settings
 from pgslo.sql import Sql
@@ -63,38 +63,6 @@ class _Written(_Counted):
 
 
 @dataclass(frozen=True)
-class _Moving:
-    source: Sql
-    function: Sql
-
-
-@dataclass(frozen=True)
-class _IsMoving:
-    old: Sql
-    new: Sql
-
-
-@dataclass(frozen=True)
-class _IsMoved:
-    """Nothing is left to be filled in."""
-
-
-@dataclass(frozen=True)
-class _Moved(Header):
-    """What looks at a row that an UPDATE, or MERGE, inserted in another partition.
-
-    Attributes:
-        rejecting: How many of the rules reject a row; they come first.
-        failure: The function that says what of a row violates a rule.
-    """
-
-    rules: tuple[Described, ...]
-    rule_names: Sql
-    rejecting: Sql
-    failure: Sql
-
-
-@dataclass(frozen=True)
 class _Removed(_Counted):
     sample: Sql
 
@@ -123,10 +91,6 @@ def statements(table: TableContext, so_far: Part) -> Part:
     elif judged:
         # What a stream comes to is counted from the table when a batch closes: a statement has one row.
         made += replace(triggers, columns=(), tallies=(), profiled=False).written(updates=True)
-    # MERGE came with PostgreSQL 15. Without it, the triggers of UPDATE are given the rows that it moves.
-    is_judged = bool(judged) or (mode == "bulk" and recounted is not None)
-    if table.relation.routed_by and table.catalog.major >= HAS_MERGE and is_judged:
-        made += triggers.moved()
     # Whether batches are measured: triggers count them, or the table can be asked.
     is_measured = mode == "bulk" or recounted is not None
     learns = definition.watch and is_measured
@@ -157,7 +121,8 @@ class _Triggers:
         """What a statement adds: one pass judges every rule and measures the batches."""
         table = self.table
         function, failing = table.function_name("written"), table.function_name("failure")
-        judged = self._ordered()
+        # Those that reject a row first, then those that refuse what the batch comes to.
+        judged = tuple(sorted(self.judged, key=lambda rule: (rule.on_breach != "reject", not refuses(rule))))
         of_rows = described(table, judged, ROW)
         context = _Written(
             **header(table, function, ROW, judged),
@@ -185,56 +150,6 @@ class _Triggers:
             ),
             *self._attached(function, "trigger_statement", events if updates else events[:1]),
         ]
-
-    def moved(self) -> list[Artifact]:
-        """Rows that MERGE moves to another partition, which it shows to no trigger of UPDATE, or to none at all."""
-        table = self.table
-        moving, function = table.function_name("moving"), table.function_name("moved")
-        judged = self._ordered()
-        of_rows = described(table, judged, ROW)
-        columns = [sql.identifier(name) for name in table.relation.routed_by]
-        differs = _IsMoving(
-            *(sql.join(", ", (Sql(f"{row}.{one}") for one in columns)) for row in ("OLD", "NEW"))
-        )
-        context = _Moved(
-            **header(table, function, NEW, judged),
-            rules=of_rows,
-            rule_names=names(of_rows),
-            rejecting=sql.literal(sum(rule.on_breach == "reject" for rule in judged)),
-            failure=sql.identifier(naming.GENERATED_SCHEMA, table.function_name("failure")),
-        )
-        text = sql.render("moving", _Moving(table.source(), sql.identifier(naming.GENERATED_SCHEMA, moving)))
-        return [
-            table.function(moving, text, "notes that a row may move to another partition"),
-            table.function(
-                function,
-                sql.render("moved", context),
-                "MERGE shows a row that it moves to another partition to no trigger on statements of UPDATE",
-                settings=self._settings(),
-            ),
-            table.trigger(
-                "trigger_moving",
-                naming.trigger(naming.MOVED_ORDER, "moving", "row"),
-                "UPDATE",
-                moving,
-                table.name,
-                "a BEFORE ROW trigger for rows whose partition key changes; PostgreSQL clones it to every partition",
-                condition=sql.render("is_moving", differs),
-            ),
-            table.trigger(
-                "trigger_moved",
-                naming.trigger(naming.MOVED_ORDER, "moved", "row"),
-                "INSERT",
-                function,
-                table.name,
-                "an AFTER ROW trigger for rows that were moved, as they are stored; PostgreSQL clones it to every partition",
-                condition=sql.render("is_moved", _IsMoved()),
-            ),
-        ]
-
-    def _ordered(self) -> tuple[rules.Rule, ...]:
-        """Those that reject a row first, then those that refuse what the batch comes to."""
-        return tuple(sorted(self.judged, key=lambda rule: (rule.on_breach != "reject", not refuses(rule))))
 
     def removed(self) -> list[Artifact]:
         """What a statement takes away, with the rules that the rows failed."""
@@ -322,8 +237,6 @@ class _Triggers:
         ]
 
 
-#: The first major version of PostgreSQL with MERGE.
-HAS_MERGE = 15
 _NO_SAMPLE = Sql("NULL::text[]")
 #: Where further lines of a list of constants begin.
 _INDENT = 8

@@ -23,9 +23,8 @@ from pgslo.expression.session import Settings
 from pgslo.sql import Sql
 
 _NO_ARGUMENTS = Sql("")
-_ALWAYS = Sql("TRUE")
 #: Templates of the triggers that PostgreSQL clones to partitions.
-_FOR_EACH_ROW = frozenset({"trigger_row", "trigger_after_row", "trigger_moving", "trigger_moved"})
+_FOR_EACH_ROW = frozenset({"trigger_row", "trigger_after_row"})
 #: Templates of the triggers that see all rows of a statement, in a transition table.
 _FOR_ALL_ROWS = frozenset({"trigger_statement", "trigger_taken", "trigger_changed"})
 #: Objects of a lower number came with PostgreSQL.
@@ -53,7 +52,6 @@ class _Trigger:
     event: Sql
     table: Sql
     function: Sql
-    condition: Sql
 
 
 @dataclass(frozen=True)
@@ -230,7 +228,6 @@ class TableContext:
         on: Name,
         reason: str,
         *,
-        condition: Sql = _ALWAYS,
         apart: bool = False,
         replicated: bool = True,
     ) -> Artifact:
@@ -243,7 +240,6 @@ class TableContext:
             function: The function's name.
             on: The table.
             reason: Why there is one.
-            condition: Of rows, for templates that have a WHEN.
             apart: Whether it may be created after the others are in force.
             replicated: Whether ``fires: always`` is about it.
 
@@ -253,11 +249,7 @@ class TableContext:
         if template in _FOR_ALL_ROWS:
             self._check_transition_tables(on)
         context = _Trigger(
-            sql.identifier(name),
-            Sql(event),
-            qualified(on),
-            sql.identifier(naming.GENERATED_SCHEMA, function),
-            condition,
+            sql.identifier(name), Sql(event), qualified(on), sql.identifier(naming.GENERATED_SCHEMA, function)
         )
         stands = Sql(f"{sql.identifier(name)} ON {qualified(on)}")
         where = f"{on[0]}.{on[1]}"

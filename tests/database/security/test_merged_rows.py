@@ -1,0 +1,57 @@
+"""What MERGE can do to a partitioned table: the limits say it, and name the way that holds."""
+
+from __future__ import annotations
+
+import contextlib
+
+import psycopg
+import pytest
+
+TABLE = """
+    CREATE TABLE features.m (id int, d date, region int, amount int) PARTITION BY LIST (region);
+    CREATE TABLE features.m1 PARTITION OF features.m FOR VALUES IN (1);
+    CREATE TABLE features.m2 PARTITION OF features.m FOR VALUES IN (2);
+    INSERT INTO features.m VALUES (7, '2026-01-01', 1, 500);
+    GRANT INSERT, UPDATE, SELECT ON features.m TO $writer
+"""
+RULE = """
+    table: features.m
+    key: [id]
+    writes: {writes}
+    batch: {{by: d}}
+    rules: [small: {{expression: "region = 1 OR amount < 100", on_breach: {on_breach}}}]
+"""
+MERGE = "MERGE INTO features.m USING (VALUES (7)) AS s (id) ON m.id = s.id WHEN MATCHED THEN UPDATE SET region = 2"
+REGIONS = "SELECT region FROM features.m"
+
+
+@pytest.fixture(autouse=True)
+def has_merge(connection):
+    if connection.info.server_version < 150000:
+        pytest.skip("this server has no MERGE")
+
+
+@pytest.mark.parametrize(
+    ("writes", "on_breach"), [("stream", "reject"), ("stream", "quarantine"), ("bulk", "quarantine")]
+)
+def test_a_rule_that_looks_at_each_row_holds(world, writes, on_breach):
+    world.run("installer", TABLE)
+    world.apply(RULE.format(writes=writes, on_breach=on_breach))
+    with contextlib.suppress(psycopg.errors.CheckViolation):
+        world.run("writer", MERGE)
+    assert world.run("superuser", REGIONS) == [(1,)]
+
+
+def test_a_rule_that_looks_at_statements_does_not_see_a_row_that_moves(world):
+    """Stated in limits.md. If this fails, PostgreSQL or pgslo shows the row to a trigger: change the page."""
+    world.run("installer", TABLE)
+    world.apply(RULE.format(writes="bulk", on_breach="reject"))
+    world.run("writer", MERGE)
+    assert world.run("superuser", REGIONS) == [(2,)]
+
+
+def test_an_update_that_moves_a_row_is_refused(world):
+    world.run("installer", TABLE)
+    world.apply(RULE.format(writes="bulk", on_breach="reject"))
+    with pytest.raises(psycopg.errors.CheckViolation):
+        world.run("writer", "UPDATE features.m SET region = 2")

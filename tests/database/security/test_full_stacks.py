@@ -10,6 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
+pytestmark = pytest.mark.slow
+
 #: Levels of calls before the stack is full, and blocks in the last one: from where the row is stored and recorded to where
 #: it is not even judged.
 LEVELS = range(5, 13)

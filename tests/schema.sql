@@ -3030,7 +3030,8 @@ BEGIN
     IF positives > 0 AND negatives > 0 THEN
         value := (found.won / (found.positives * found.negatives))::float8;
         blurred := (found.tied / (found.positives * found.negatives))::float8;
-        half := pgslo_catalog.normal_quantile(0.5 + auc.confidence / 2) * sqrt(greatest(0, value * (1 - value) + (positives - 1) * (value / (2 - value) - value * value)
+        half := pgslo_catalog.normal_quantile(0.5 + auc.confidence / 2)
+            * sqrt(greatest(0, value * (1 - value) + (positives - 1) * (value / (2 - value) - value * value)
             + (negatives - 1) * (2 * value * value / (1 + value) - value * value)) / (positives * negatives));
         low := value - half;
         high := value + half;
@@ -5636,7 +5637,8 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         LEFT JOIN trend way ON way.column_name = m.column_name AND way.i = 17
         CROSS JOIN LATERAL (SELECT CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(m.summary[k.ordinal], 0), 1))) ELSE m.summary[k.ordinal] END AS x) v
         CROSS JOIN LATERAL (
-            SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_before), (p.same_median), (p.last + t.step), (p.last + t.step * g.batches)) AS r (prediction)
+            SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_before), (p.same_median), (p.last + t.step),
+                                               (p.last + t.step * g.batches)) AS r (prediction)
             WHERE r.prediction IS NOT NULL
             ORDER BY CASE WHEN k.kind IN ('rise', 'apart') THEN greatest(v.x - r.prediction, 0) ELSE abs(v.x - r.prediction) END LIMIT 1
         ) c
@@ -5659,7 +5661,8 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         CROSS JOIN LATERAL (
             SELECT greatest(CASE WHEN k.name = 'duplicate' THEN 1.5 ELSE 2.5 END / greatest(
                 -- Shares of numbers and of times are of those alone.
-                CASE WHEN k.ordinal BETWEEN 27 AND 37 THEN m.rows * (1 - coalesce(m.summary[1], 0)) * greatest(m.summary[15], m.summary[16], 0) ELSE m.rows END, 1), 0.025) AS size) f
+                CASE WHEN k.ordinal BETWEEN 27 AND 37 THEN m.rows * (1 - coalesce(m.summary[1], 0)) * greatest(m.summary[15], m.summary[16], 0)
+                     ELSE m.rows END, 1), 0.025) AS size) f
         JOIN sampled_alike a ON a.column_name = m.column_name
         WHERE m.summary[k.ordinal] IS NOT NULL
           -- A number that moves with the batch is round now and then.
@@ -7642,7 +7645,8 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
     AS $$
     WITH mine AS (
         -- The first weeks know little, and the first months not all: bounds are wider until there are enough batches.
-        SELECT p.column_name, p.rows, p.sampled, p.learned_from, p.surprise, p.tolerated, p.tolerated_below, p.expected, p.spread, p.summary, pgslo_catalog.is_holiday(d.holidays, p.place) AS holiday,
+        SELECT p.column_name, p.rows, p.sampled, p.learned_from, p.surprise, p.tolerated, p.tolerated_below, p.expected, p.spread, p.summary,
+               pgslo_catalog.is_holiday(d.holidays, p.place) AS holiday,
                1.35 * greatest(1, pgslo_catalog.enough_batches()::numeric / greatest(p.learned_from, 1))::float8 ^ (1 / 3.0::float8) / coalesce(d.sensitivity, 1) AS wide
         FROM pgslo_catalog.profile p
         JOIN pgslo_catalog.definition d ON d.definition_id = p.definition_id
@@ -8251,7 +8255,8 @@ CREATE FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) RETURN
     UPDATE pgslo_catalog.profile p
     SET baseline = true,
         tolerated = (SELECT array_agg(greatest(coalesce(m.x, 0), u.x) ORDER BY u.i)
-                     FROM unnest(pgslo_catalog.on_side(p.surprise, 1, p.tolerated)) WITH ORDINALITY AS u (x, i) LEFT JOIN unnest(p.tolerated) WITH ORDINALITY AS m (x, i) USING (i)),
+                     FROM unnest(pgslo_catalog.on_side(p.surprise, 1, p.tolerated)) WITH ORDINALITY AS u (x, i)
+                     LEFT JOIN unnest(p.tolerated) WITH ORDINALITY AS m (x, i) USING (i)),
         tolerated_below = (SELECT array_agg(greatest(coalesce(m.x, 0), u.x) ORDER BY u.i)
                            FROM unnest(pgslo_catalog.on_side(p.surprise, -1, p.tolerated_below)) WITH ORDINALITY AS u (x, i)
                            LEFT JOIN unnest(p.tolerated_below) WITH ORDINALITY AS m (x, i) USING (i))
@@ -9168,7 +9173,9 @@ BEGIN
     FROM unnest(metric_lacks.cells) AS c;
     SELECT sum(p.positive), sum(p.negative) INTO positives, negatives FROM unnest(metric_lacks.scores) AS p;
     none := CASE metric_lacks.positive
-        WHEN 'true' THEN 'all %s labels are false' WHEN 'false' THEN 'all %s labels are true' ELSE format('none of the %%s labels is %s', replace(metric_lacks.positive, '%', '%%')) END;
+        WHEN 'true' THEN 'all %s labels are false'
+        WHEN 'false' THEN 'all %s labels are true'
+        ELSE format('none of the %%s labels is %s', replace(metric_lacks.positive, '%', '%%')) END;
     RETURN CASE
         WHEN metric_lacks.of IN ('default_share', 'abstain_share', 'expected_accuracy', 'label_coverage') THEN
             'the batch has no predictions that it is about'
@@ -10774,7 +10781,8 @@ BEGIN
             SELECT array_agg(greatest(coalesce(a.x, 0), t.above) ORDER BY t.i), array_agg(greatest(coalesce(b.x, 0), t.below) ORDER BY t.i)
             INTO mine.tolerated, mine.tolerated_below
             FROM (
-                SELECT u.i, coalesce((array_agg(u.above ORDER BY u.above DESC))[3], 0) AS above, coalesce((array_agg(u.below ORDER BY u.below DESC))[3], 0) AS below
+                SELECT u.i, coalesce((array_agg(u.above ORDER BY u.above DESC))[3], 0) AS above,
+                       coalesce((array_agg(u.below ORDER BY u.below DESC))[3], 0) AS below
                 FROM (
                     SELECT r.surprise, NOT r.baseline AND lag(r.baseline, 1, true) OVER (ORDER BY r.place) AS is_new
                     FROM pgslo_catalog.profile r
@@ -10782,7 +10790,8 @@ BEGIN
                     ORDER BY r.place DESC LIMIT 28
                 ) r
                 CROSS JOIN LATERAL unnest(
-                    pgslo_catalog.on_side(r.surprise, 1, before.tolerated), pgslo_catalog.on_side(r.surprise, -1, before.tolerated_below)) WITH ORDINALITY AS u (above, below, i)
+                    pgslo_catalog.on_side(r.surprise, 1, before.tolerated),
+                    pgslo_catalog.on_side(r.surprise, -1, before.tolerated_below)) WITH ORDINALITY AS u (above, below, i)
                 WHERE r.is_new
                 GROUP BY u.i
             ) t
@@ -10818,7 +10827,9 @@ BEGIN
                 mine.noise[45] := apart[7];
                 IF mine.grid IS NOT NULL AND mine.usual_grid IS NOT NULL THEN
                     -- An average that fades is never exactly zero: a tenth of the range that was seen at least.
-                    scale := coalesce(nullif(greatest(mine.usual_grid[39] - mine.usual_grid[3], (mine.usual_grid[43] - mine.usual_grid[42]) / 10), 0), nullif(greatest(abs(mine.usual_grid[1]), abs(mine.usual_grid[41])), 0), 1);
+                    scale := coalesce(
+                        nullif(greatest(mine.usual_grid[39] - mine.usual_grid[3], (mine.usual_grid[43] - mine.usual_grid[42]) / 10), 0),
+                        nullif(greatest(abs(mine.usual_grid[1]), abs(mine.usual_grid[41])), 0), 1);
                     SELECT min(d.distribution) AS distribution,
                            CASE WHEN min(d.moved) >= 1e6 * scale THEN 1e6 WHEN min(d.moved) < 1e-6 * scale THEN 0
                                 ELSE min(d.moved) / scale END AS moved

@@ -232,7 +232,8 @@ BEGIN
             SELECT array_agg(greatest(coalesce(a.x, 0), t.above) ORDER BY t.i), array_agg(greatest(coalesce(b.x, 0), t.below) ORDER BY t.i)
             INTO mine.tolerated, mine.tolerated_below
             FROM (
-                SELECT u.i, coalesce((array_agg(u.above ORDER BY u.above DESC))[3], 0) AS above, coalesce((array_agg(u.below ORDER BY u.below DESC))[3], 0) AS below
+                SELECT u.i, coalesce((array_agg(u.above ORDER BY u.above DESC))[3], 0) AS above,
+                       coalesce((array_agg(u.below ORDER BY u.below DESC))[3], 0) AS below
                 FROM (
                     SELECT r.surprise, NOT r.baseline AND lag(r.baseline, 1, true) OVER (ORDER BY r.place) AS is_new
                     FROM pgslo_catalog.profile r
@@ -240,7 +241,8 @@ BEGIN
                     ORDER BY r.place DESC LIMIT 28
                 ) r
                 CROSS JOIN LATERAL unnest(
-                    pgslo_catalog.on_side(r.surprise, 1, before.tolerated), pgslo_catalog.on_side(r.surprise, -1, before.tolerated_below)) WITH ORDINALITY AS u (above, below, i)
+                    pgslo_catalog.on_side(r.surprise, 1, before.tolerated),
+                    pgslo_catalog.on_side(r.surprise, -1, before.tolerated_below)) WITH ORDINALITY AS u (above, below, i)
                 WHERE r.is_new
                 GROUP BY u.i
             ) t
@@ -276,7 +278,9 @@ BEGIN
                 mine.noise[45] := apart[7];
                 IF mine.grid IS NOT NULL AND mine.usual_grid IS NOT NULL THEN
                     -- An average that fades is never exactly zero: a tenth of the range that was seen at least.
-                    scale := coalesce(nullif(greatest(mine.usual_grid[39] - mine.usual_grid[3], (mine.usual_grid[43] - mine.usual_grid[42]) / 10), 0), nullif(greatest(abs(mine.usual_grid[1]), abs(mine.usual_grid[41])), 0), 1);
+                    scale := coalesce(
+                        nullif(greatest(mine.usual_grid[39] - mine.usual_grid[3], (mine.usual_grid[43] - mine.usual_grid[42]) / 10), 0),
+                        nullif(greatest(abs(mine.usual_grid[1]), abs(mine.usual_grid[41])), 0), 1);
                     SELECT min(d.distribution) AS distribution,
                            CASE WHEN min(d.moved) >= 1e6 * scale THEN 1e6 WHEN min(d.moved) < 1e-6 * scale THEN 0
                                 ELSE min(d.moved) / scale END AS moved
@@ -427,7 +431,8 @@ AS $pgslo$
         LEFT JOIN trend way ON way.column_name = m.column_name AND way.i = 17
         CROSS JOIN LATERAL (SELECT CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(m.summary[k.ordinal], 0), 1))) ELSE m.summary[k.ordinal] END AS x) v
         CROSS JOIN LATERAL (
-            SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_before), (p.same_median), (p.last + t.step), (p.last + t.step * g.batches)) AS r (prediction)
+            SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_before), (p.same_median), (p.last + t.step),
+                                               (p.last + t.step * g.batches)) AS r (prediction)
             WHERE r.prediction IS NOT NULL
             ORDER BY CASE WHEN k.kind IN ('rise', 'apart') THEN greatest(v.x - r.prediction, 0) ELSE abs(v.x - r.prediction) END LIMIT 1
         ) c
@@ -450,7 +455,8 @@ AS $pgslo$
         CROSS JOIN LATERAL (
             SELECT greatest(CASE WHEN k.name = 'duplicate' THEN 1.5 ELSE 2.5 END / greatest(
                 -- Shares of numbers and of times are of those alone.
-                CASE WHEN k.ordinal BETWEEN 27 AND 37 THEN m.rows * (1 - coalesce(m.summary[1], 0)) * greatest(m.summary[15], m.summary[16], 0) ELSE m.rows END, 1), 0.025) AS size) f
+                CASE WHEN k.ordinal BETWEEN 27 AND 37 THEN m.rows * (1 - coalesce(m.summary[1], 0)) * greatest(m.summary[15], m.summary[16], 0)
+                     ELSE m.rows END, 1), 0.025) AS size) f
         JOIN sampled_alike a ON a.column_name = m.column_name
         WHERE m.summary[k.ordinal] IS NOT NULL
           -- A number that moves with the batch is round now and then.

@@ -22,7 +22,8 @@ SET jit = off
 AS $pgslo$
     WITH mine AS (
         -- The first weeks know little, and the first months not all: bounds are wider until there are enough batches.
-        SELECT p.column_name, p.rows, p.sampled, p.learned_from, p.surprise, p.tolerated, p.tolerated_below, p.expected, p.spread, p.summary, pgslo_catalog.is_holiday(d.holidays, p.place) AS holiday,
+        SELECT p.column_name, p.rows, p.sampled, p.learned_from, p.surprise, p.tolerated, p.tolerated_below, p.expected, p.spread, p.summary,
+               pgslo_catalog.is_holiday(d.holidays, p.place) AS holiday,
                1.35 * greatest(1, pgslo_catalog.enough_batches()::numeric / greatest(p.learned_from, 1))::float8 ^ (1 / 3.0::float8) / coalesce(d.sensitivity, 1) AS wide
         FROM pgslo_catalog.profile p
         JOIN pgslo_catalog.definition d ON d.definition_id = p.definition_id
@@ -125,7 +126,8 @@ AS $pgslo$
     UPDATE pgslo_catalog.profile p
     SET baseline = true,
         tolerated = (SELECT array_agg(greatest(coalesce(m.x, 0), u.x) ORDER BY u.i)
-                     FROM unnest(pgslo_catalog.on_side(p.surprise, 1, p.tolerated)) WITH ORDINALITY AS u (x, i) LEFT JOIN unnest(p.tolerated) WITH ORDINALITY AS m (x, i) USING (i)),
+                     FROM unnest(pgslo_catalog.on_side(p.surprise, 1, p.tolerated)) WITH ORDINALITY AS u (x, i)
+                     LEFT JOIN unnest(p.tolerated) WITH ORDINALITY AS m (x, i) USING (i)),
         tolerated_below = (SELECT array_agg(greatest(coalesce(m.x, 0), u.x) ORDER BY u.i)
                            FROM unnest(pgslo_catalog.on_side(p.surprise, -1, p.tolerated_below)) WITH ORDINALITY AS u (x, i)
                            LEFT JOIN unnest(p.tolerated_below) WITH ORDINALITY AS m (x, i) USING (i))

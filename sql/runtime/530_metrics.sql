@@ -121,7 +121,8 @@ BEGIN
     IF positives > 0 AND negatives > 0 THEN
         value := (found.won / (found.positives * found.negatives))::float8;
         blurred := (found.tied / (found.positives * found.negatives))::float8;
-        half := pgslo_catalog.normal_quantile(0.5 + auc.confidence / 2) * sqrt(greatest(0, value * (1 - value) + (positives - 1) * (value / (2 - value) - value * value)
+        half := pgslo_catalog.normal_quantile(0.5 + auc.confidence / 2)
+            * sqrt(greatest(0, value * (1 - value) + (positives - 1) * (value / (2 - value) - value * value)
             + (negatives - 1) * (2 * value * value / (1 + value) - value * value)) / (positives * negatives));
         low := value - half;
         high := value + half;
@@ -268,7 +269,9 @@ BEGIN
     FROM unnest(metric_lacks.cells) AS c;
     SELECT sum(p.positive), sum(p.negative) INTO positives, negatives FROM unnest(metric_lacks.scores) AS p;
     none := CASE metric_lacks.positive
-        WHEN 'true' THEN 'all %s labels are false' WHEN 'false' THEN 'all %s labels are true' ELSE format('none of the %%s labels is %s', replace(metric_lacks.positive, '%', '%%')) END;
+        WHEN 'true' THEN 'all %s labels are false'
+        WHEN 'false' THEN 'all %s labels are true'
+        ELSE format('none of the %%s labels is %s', replace(metric_lacks.positive, '%', '%%')) END;
     RETURN CASE
         WHEN metric_lacks.of IN ('default_share', 'abstain_share', 'expected_accuracy', 'label_coverage') THEN
             'the batch has no predictions that it is about'

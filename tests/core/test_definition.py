@@ -138,6 +138,9 @@ def test_one_column_needs_no_brackets():
         ("range: [0, null]", rules.Range, {"min": 0, "max": None}),
         ("range: [null, 9]", rules.Range, {"min": None, "max": 9}),
         ("range: {min: 2026-01-01}", rules.Range, {"min": "2026-01-01"}),
+        ("range: {above: 0, below: 1.5}", rules.Range, {"above": 0, "below": Decimal("1.5"), "min": None}),
+        ("range: {min: 0, below: 0.1}", rules.Range, {"min": 0, "below": Decimal("0.1"), "max": None}),
+        ("range: {above: 2026-01-01}", rules.Range, {"above": "2026-01-01", "max": None}),
         (
             "accepted_values: [a, 1, true, 0.5, 12:30]",
             rules.AcceptedValues,

@@ -7,6 +7,8 @@ MODES = ("bulk", "stream")
 def test_values_bounds_and_null_pass(golden):
     golden.passes(age="0", clicks="0", score="0.1", spend="0", signed_up_at="'2015-01-01 00:00+00'")
     golden.passes(age="120", score="0.9", spend="100000", plan="'pro'")
+    golden.passes(shop="1")
+    golden.passes(shop="999")
     golden.passes()
 
 
@@ -15,6 +17,13 @@ def test_rejects(golden, age):
     error = golden.refused(golden.row(age=f"{age}"))
     assert (error.sqlstate, error.column, error.rule) == ("23514", "age", "age_range")
     assert f"age = {age}; the rule wants: age between 0 and 120." in error.detail
+
+
+@pytest.mark.parametrize("shop", [0, 1000])
+def test_rejects_the_strict_bounds_themselves(golden, shop):
+    error = golden.refused(golden.row(shop=f"{shop}"))
+    assert (error.sqlstate, error.column, error.rule) == ("23514", "shop", "shop_range")
+    assert f"shop = {shop}; the rule wants: shop above 0 and below 1000." in error.detail
 
 
 def test_quarantines(golden):
@@ -102,6 +111,37 @@ def test_types(hold, type_, writes):
     hold(type_, f"range: {{{bounds}}}", passing=passing, failing=failing, writes=writes)
 
 
+#: The same for bounds that fail themselves.
+STRICT = {
+    "integer": ("above: 0, below: 1.5", ["1", "NULL"], ["0", "2"]),
+    "numeric": ("above: 0", ["0.0000000001", "1e100"], ["0", "'NaN'", "'Infinity'", "'-Infinity'"]),
+    "real": ("above: 0.1, max: 0.3", ["0.10000001", "0.3"], ["0.1", "0.30000004", "'NaN'"]),
+    "double precision": ("below: 0.3", ["0.29999999999999993"], ["0.3", "'NaN'", "'-Infinity'"]),
+    "text": ("above: b, below: c", ["'ba'", "'bz'", "NULL"], ["'b'", "'c'"]),
+    "char(3)": ("above: b", ["'c'"], ["'b'", "'b  '"]),
+    "date": (
+        "min: '2015-01-01', below: '2026-11-22'",
+        ["'2015-01-01'", "'2026-11-21'"],
+        ["'2014-12-31'", "'2026-11-22'", "'infinity'"],
+    ),
+    "timestamptz": (
+        "above: '2015-01-01 10:00+00'",
+        ["'2015-01-01 10:00:00.000001+00'", "'infinity'"],
+        ["'2015-01-01 12:00+02'"],
+    ),
+    "features.colour": ("above: red, max: green", ["'green'"], ["'red'", "'blue'"]),
+    "features.positive": ("below: 10", ["9", "NULL"], ["10"]),
+}
+
+
+@pytest.mark.usefixtures("types")
+@pytest.mark.parametrize("writes", MODES)
+@pytest.mark.parametrize("type_", STRICT)
+def test_strict_bounds_of_types(hold, type_, writes):
+    bounds, passing, failing = STRICT[type_]
+    hold(type_, f"range: {{{bounds}}}", passing=passing, failing=failing, writes=writes)
+
+
 #: Type, what the rule says, and the error at its place.
 REFUSED = [
     ("boolean", "min: 1", 'range cannot judge column "a" of type boolean: it has no useful order'),
@@ -141,6 +181,12 @@ REFUSED = [
         'column "a" has type money, whose values depend on the server\'s lc_monetary\nhint: use numeric',
     ),
     ("date", 'min: "2015-02-30"', 'date/time field value out of range: "2015-02-30"'),
+    (
+        "date",
+        "below: 2015",
+        '2015 is not a value of column "a" of type date\nhint: write it like "2026-11-22"',
+    ),
+    ("boolean", "above: 1", 'range cannot judge column "a" of type boolean: it has no useful order'),
     ("uuid", "min: 1", 'invalid input syntax for type uuid: "1"'),
     ("real", "max: 1e60", '"1E+60" is out of range for type real'),
     ("features.colour", "min: blue", 'invalid input value for enum features.colour: "blue"'),

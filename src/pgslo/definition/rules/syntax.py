@@ -100,12 +100,12 @@ def direct(parameter: str, shape: Shape, example: str, **others: Shape) -> Synta
     )
 
 
-def two_bounds(shape: Shape, example: str) -> Syntax:
-    """A kind with a lower bound, an upper bound, or both."""
+def two_bounds(shape: Shape, example: str, **others: Shape) -> Syntax:
+    """A kind with a lower bound, an upper bound, or both; other keys bound a side as well."""
     return Syntax(
         example,
-        parameters={"min": shape, "max": shape},
-        one_of=("min", "max"),
+        parameters={"min": shape, "max": shape, **others},
+        one_of=("min", "max", *others),
         shorthand=Pair(shape),
         stands_for=("min", "max"),
     )

@@ -58,21 +58,60 @@ class NotBlank(RowRule):
 
 
 class Range(RowRule):
-    """The value lies between two bounds, which belong to the range; NaN and infinity never do."""
+    """The value lies between two bounds; NaN and infinity never do.
+
+    Attributes:
+        min: Lowest value that passes.
+        max: Highest value that passes.
+        above: Bound that every value that passes is above.
+        below: Bound that every value that passes is below.
+    """
 
     kind = "range"
-    syntax = Ways(columns=two_bounds(Bound(), "range: {min: 0, max: 120}"))
+    syntax = Ways(columns=two_bounds(Bound(), "range: {min: 0, max: 120}", above=Bound(), below=Bound()))
     actions: ClassVar[tuple[OnBreach, ...]] = ("warn", "flag", "quarantine", "repair", "reject")
     min: Number | str | None = None
     max: Number | str | None = None
+    above: Number | str | None = None
+    below: Number | str | None = None
 
     def check(self) -> Iterator[DefinitionError]:
-        """Yield an error if the lower bound is above the upper one."""
-        yield from bounds_crossed(self, "min", self.min, self.max)
+        """Yield an error if a side has two bounds, no value lies between them, or a repair has no bound to put in place."""
+        pairs = (("min", self.min, "above", self.above), ("max", self.max, "below", self.below))
+        for kept, limit, strict, other in pairs:
+            if limit is not None and other is not None:
+                yield DefinitionError(
+                    f'"{kept}" and "{strict}" bound the same side',
+                    hint=f'With "{kept}" the bound itself passes, with "{strict}" it fails. Keep one of the two.',
+                    location=self.place(strict),
+                )
+                return
+            if other is not None and self.on_breach == "repair":
+                yield DefinitionError(
+                    f'"{strict}" names no value that a repair could put in place',
+                    detail=f"The bound {other} fails the rule itself, and no value is the nearest to it for every type.",
+                    hint=f'Say the nearest value that passes with "{kept}", or repair with repair: {{expression: …}}.',
+                    location=self.place(strict),
+                )
+        yield from bounds_crossed(
+            self,
+            "min" if self.min is not None else "above",
+            self.min if self.min is not None else self.above,
+            self.max if self.max is not None else self.below,
+            strict=self.above is not None or self.below is not None,
+        )
 
     def expected(self) -> str:
         """Return the expected state in words."""
-        return f"{self.column} {_between(self.min, self.max)}"
+        if self.above is None and self.below is None:
+            return f"{self.column} {_between(self.min, self.max)}"
+        stated = (
+            ("above", self.above),
+            ("of at least", self.min),
+            ("below", self.below),
+            ("of at most", self.max),
+        )
+        return f"{self.column} {' and '.join(f'{words} {limit}' for words, limit in stated if limit is not None)}"
 
 
 class AcceptedValues(RowRule):
@@ -141,8 +180,18 @@ class Format(RowRule):
         return f"{self.column} in {self.format} format"
 
 
-def bounds_crossed(rule: Rule, key: str, low: Any, high: Any) -> Iterator[DefinitionError]:
-    """Yield an error if two bounds of values cannot be compared, or the lower one is above the upper one."""
+def bounds_crossed(
+    rule: Rule, key: str, low: Any, high: Any, *, strict: bool = False
+) -> Iterator[DefinitionError]:
+    """Yield an error if two bounds of values cannot be compared, or no value lies between them.
+
+    Args:
+        rule: What has the bounds.
+        key: The parameter that gives the lower one.
+        low: The lower bound; ``None`` if there is none.
+        high: The upper one.
+        strict: Whether a bound is outside of what it bounds, so that equal bounds have no value between them.
+    """
     if low is None or high is None:
         return
     is_text = isinstance(low, str), isinstance(high, str)
@@ -151,6 +200,12 @@ def bounds_crossed(rule: Rule, key: str, low: Any, high: Any) -> Iterator[Defini
     elif (not is_text[0] or (_ISO.match(low) and _ISO.match(high) and len(low) == len(high))) and low > high:
         yield DefinitionError(
             f"the lower bound {low} is above the upper bound {high}", location=rule.place(key)
+        )
+    elif strict and low == high:
+        yield DefinitionError(
+            f"no value lies between {low} and {high}",
+            hint='"above" and "below" leave the bound itself out; "min" and "max" take it in.',
+            location=rule.place(key),
         )
 
 

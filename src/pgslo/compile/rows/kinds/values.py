@@ -107,13 +107,18 @@ class Range(RowKind[rules.Range]):
         if not column.has_order or column.category == BOOLEAN or is_manifold(column):
             raise self.unfit(column, "it has no useful order")
         bounds = []
-        for operator, limit, key in ((">=", rule.min, "min"), ("<=", rule.max, "max")):
-            if limit is not None:
+        sides = (
+            ((("min", ">=", rule.min), ("above", ">", rule.above)), ">", "'-Infinity'"),
+            ((("max", "<=", rule.max), ("below", "<", rule.below)), "<", "'Infinity'"),
+        )
+        for ways, away, end in sides:
+            given = [way for way in ways if way[2] is not None]
+            for key, operator, limit in given:
+                assert limit is not None, key
                 bounds.append(Bound(Sql(operator), constant(limit, column, rule.place(key))))
-            elif column.base_type in UNBOUNDED:
+            if not given and column.base_type in UNBOUNDED:
                 # NaN is greater than every number, and infinity is none a feature should hold.
-                open_end = Sql("'-Infinity'") if key == "min" else Sql("'Infinity'")
-                bounds.append(Bound(Sql(operator[0]), open_end))
+                bounds.append(Bound(Sql(away), Sql(end)))
         return bounds
 
     def choose(self, writes: Writes) -> Choice:

@@ -71,8 +71,10 @@ SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::
           FROM pg_catalog.pg_partition_tree(CASE WHEN w.relkind = 'p' THEN w.oid END) t
           JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = t.relid CROSS JOIN unnest(p.partattrs::smallint[]) AS k (attnum)
           JOIN pg_catalog.pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = k.attnum ORDER BY 1) AS partition_key,
-    (SELECT coalesce(jsonb_agg(jsonb_build_object('columns', x.columns, 'unique', x.indisunique, 'whole', x.whole, 'method', x.amname) ORDER BY x.indexrelid), '[]')
+    (SELECT coalesce(jsonb_agg(jsonb_build_object('columns', x.columns, 'unique', x.indisunique, 'whole', x.whole, 'method', x.amname, 'nulls_same', x.nulls_same) ORDER BY x.indexrelid), '[]')
      FROM (SELECT i.indexrelid, i.indisunique, i.indpred IS NULL AS whole, m.amname,
+                  -- PostgreSQL 15 and later.
+                  coalesce((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false) AS nulls_same,
                   (SELECT jsonb_agg(a.attname ORDER BY k.place) FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, place)
                    JOIN pg_catalog.pg_attribute a ON a.attrelid = w.oid AND a.attnum = k.attnum WHERE k.place <= i.indnkeyatts) AS columns
            FROM pg_catalog.pg_index i

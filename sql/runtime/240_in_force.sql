@@ -95,10 +95,13 @@ BEGIN
             SELECT FROM pg_index i
             WHERE i.indrelid = native_fault.relation AND i.indisunique AND i.indisvalid AND i.indisready AND i.indimmediate
               AND i.indpred IS NULL AND i.indexprs IS NULL
+              -- PostgreSQL 15 and later.
+              AND (rests_on ->> 'nulls' IS DISTINCT FROM 'same' OR (to_jsonb(i) ->> 'indnullsnotdistinct')::boolean)
               AND (SELECT array_agg(k.number ORDER BY k.number) FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (number, place) WHERE k.place <= i.indnkeyatts)
                 = (SELECT array_agg(n.number ORDER BY n.number) FROM unnest(numbers) AS n (number))
         ) THEN
-            said := format('there is no valid unique index on (%s)', (SELECT string_agg(quote_ident(n.name), ', ' ORDER BY n.place) FROM unnest(names) WITH ORDINALITY AS n (name, place)));
+            said := format('there is no valid unique index%s on (%s)', CASE WHEN rests_on ->> 'nulls' = 'same' THEN ' NULLS NOT DISTINCT' ELSE '' END,
+                (SELECT string_agg(quote_ident(n.name), ', ' ORDER BY n.place) FROM unnest(names) WITH ORDINALITY AS n (name, place)));
             to_do := 'pgslo apply creates one';
         END IF;
     ELSE

@@ -137,6 +137,7 @@ def test_one_column_needs_no_brackets():
         ("range: {min: 0, on_breach: repair}", rules.Range, {"min": 0, "max": None, "on_breach": "repair"}),
         ("range: [0, null]", rules.Range, {"min": 0, "max": None}),
         ("range: [null, 9]", rules.Range, {"min": None, "max": 9}),
+        ("unique: {nulls: same}", rules.Unique, {"columns": ("a",), "nulls": "same"}),
         ("range: {min: 2026-01-01}", rules.Range, {"min": "2026-01-01"}),
         ("range: {above: 0, below: 1.5}", rules.Range, {"above": 0, "below": Decimal("1.5"), "min": None}),
         ("range: {min: 0, below: 0.1}", rules.Range, {"min": 0, "below": Decimal("0.1"), "max": None}),

@@ -52,12 +52,14 @@ class Index:
     Attributes:
         whole: Whether it has no WHERE.
         method: Name of its access method.
+        nulls_same: Whether it is unique with NULLS NOT DISTINCT.
     """
 
     columns: tuple[str, ...]
     unique: bool
     whole: bool
     method: str = "btree"
+    nulls_same: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,16 +120,29 @@ class Relation:
         """The column of that name, or ``None``."""
         return next((column for column in self.columns if column.name == name), None)
 
-    def has_unique(self, columns: tuple[str, ...]) -> bool:
-        """Whether an index already keeps these columns unique over the whole table."""
-        return any(i.unique and i.whole and set(i.columns) == set(columns) for i in self.indexes)
+    def has_unique(self, columns: tuple[str, ...], *, nulls_same: bool = False) -> bool:
+        """Whether an index already keeps these columns unique over the whole table.
 
-    def has_lookup(self, columns: tuple[str, ...]) -> bool:
-        """Whether an index finds rows by these columns."""
-        wanted = set(columns)
+        Args:
+            columns: In any order.
+            nulls_same: Whether two NULLs must be the same to it.
+        """
         return any(
-            i.whole and i.method in ("btree", "hash") and set(i.columns[: len(wanted)]) == wanted
+            i.unique and i.whole and set(i.columns) == set(columns) and (i.nulls_same or not nulls_same)
             for i in self.indexes
+        )
+
+    def has_lookup(self, columns: tuple[str, ...], *, of_null: bool = False) -> bool:
+        """Whether an index finds rows by these columns.
+
+        Args:
+            columns: In any order.
+            of_null: Whether it has to find rows with NULL as well, which no hash index does.
+        """
+        wanted = set(columns)
+        methods = ("btree",) if of_null else ("btree", "hash")
+        return any(
+            i.whole and i.method in methods and set(i.columns[: len(wanted)]) == wanted for i in self.indexes
         )
 
 

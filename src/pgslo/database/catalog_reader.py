@@ -183,7 +183,9 @@ def _relation(row: dict[str, Any]) -> Relation:
         primary_key=tuple(row["primary_key"]),
         partition_key=tuple(row["partition_key"]),
         indexes=tuple(
-            Index(tuple(index["columns"]), index["unique"], index["whole"], index["method"])
+            Index(
+                tuple(index["columns"]), index["unique"], index["whole"], index["method"], index["nulls_same"]
+            )
             for index in row["indexes"]
         ),
         foreign_keys=tuple(

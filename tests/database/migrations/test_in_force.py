@@ -129,6 +129,27 @@ def test_an_index_that_keeps_less_does_not(run, connection, index):
     assert found(run) == {("not in force", "rule u_unique", "there is no valid unique index on (u)")}
 
 
+def test_an_index_to_which_nulls_are_distinct_keeps_less(run, connection):
+    if connection.info.server_version < 150000:
+        pytest.skip("indexes are NULLS NOT DISTINCT from PostgreSQL 15 on")
+    connection.execute(BARE)
+    connection.execute("CREATE UNIQUE INDEX theirs ON t.f (u, n) NULLS NOT DISTINCT")
+    define(
+        "{table: t.f, owner: me, rules: [one: {unique: {columns: [n, u], nulls: same}, on_breach: reject}]}"
+    )
+    assert run("apply", "--yes").exit_code == 0
+    assert found(run) == set()
+    connection.execute("DROP INDEX t.theirs; CREATE UNIQUE INDEX theirs ON t.f (u, n)")
+    assert found(run) == {
+        ("not in force", "rule one", "there is no valid unique index NULLS NOT DISTINCT on (n, u)")
+    }
+    assert run("apply", "--yes").exit_code == 0
+    assert found(run) == set()
+    connection.execute("INSERT INTO t.f VALUES (1, 1, NULL, NULL)")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        connection.execute("INSERT INTO t.f VALUES (2, 1, NULL, NULL)")
+
+
 def test_constraints_of_pgslo_are_told_once(run, connection):
     connection.execute(BARE)
     define(RULES)

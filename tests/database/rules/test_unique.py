@@ -1,3 +1,5 @@
+import random
+
 import psycopg
 import pytest
 
@@ -126,6 +128,108 @@ def test_counts_every_row_that_has_a_double(example, writes):
     assert example.failures() == {"one": 3}
 
 
+@pytest.mark.parametrize("writes", MODES)
+def test_nulls_are_the_same_where_it_is_asked_to(session, writes):
+    session.run("CREATE TABLE features.example (id integer PRIMARY KEY, a text, b integer, live boolean)")
+    session.run("CREATE INDEX ON features.example (a, b)")
+    session.guard(
+        f"""
+        table: features.example
+        writes: {writes}
+        rules:
+          - kept: {{unique: {{columns: [a, b], nulls: same}}, on_breach: quarantine, where: live}}
+          - told: {{unique: {{columns: [a, b], nulls: same}}, on_breach: warn, where: NOT live}}
+        """
+    )
+    insert = "INSERT INTO features.example VALUES"
+    rows = "(1, NULL, NULL, {0}), (2, 'x', NULL, {0}), (3, NULL, 1, {0}), (4, 'x', 1, {0}), (5, 'x', 2, {0})"
+    assert session.run(f"{insert} {rows.format('true')}").notices == ()
+    for n, pair in enumerate(["NULL, NULL", "'x', NULL", "NULL, 1", "'x', 1"], 10):
+        assert session.run(f"{insert} ({n}, {pair}, true)").count == 0
+        assert session.run(f"{insert} ({n}, {pair}, false)").notices == ()
+        assert session.run(f"{insert} ({n + 10}, {pair}, false)").warned == {"told"}
+    assert session.run("UPDATE features.example SET b = NULL WHERE id = 5").count == 0
+    assert session.run("UPDATE features.example SET live = live WHERE live").count == 5
+    assert session.broken() == {}
+
+
+#: As dbt_utils.unique_combination_of_columns prints it.
+DBT = "SELECT count(*) FROM (SELECT a, b, c FROM features.example GROUP BY a, b, c HAVING count(*) > 1) AS v"
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_verdict_is_that_of_unique_combination_of_columns(session, seed):
+    chosen = random.Random(seed)
+    session.run("CREATE TABLE features.example (id serial PRIMARY KEY, a text, b float, c date NOT NULL)")
+    session.run("CREATE INDEX ON features.example (c, b, a)")
+    session.guard(
+        "{table: features.example, rules: [one: {unique: {columns: [a, b, c], nulls: same}, on_breach: flag}]}"
+    )
+    values = (
+        ["NULL", "''", "'a'", "'A'", "'a '"],
+        ["NULL", "0", "'-0'", "'NaN'", "'Infinity'"],
+        ["'2026-11-22'", "'infinity'"],
+    )
+    rows = [", ".join(chosen.choice(column) for column in values) for _ in range(chosen.choice([2, 3, 5, 8]))]
+    session.run(f"INSERT INTO features.example (a, b, c) VALUES ({'), ('.join(rows)})")
+    (doubles,) = session.values(DBT)
+    assert bool(session.failures()) == (doubles > 0)
+    (rows_of_doubles,) = session.values(
+        "SELECT count(*) FROM (SELECT count(*) OVER (PARTITION BY a, b, c) AS n FROM features.example) AS v WHERE n > 1"
+    )
+    assert session.failures().get("one", 0) == rows_of_doubles
+
+
+def _index(session):
+    return session.values(
+        "SELECT indexdef FROM pg_indexes WHERE schemaname = 'features' AND indexname LIKE 'pgslo%'"
+    )
+
+
+SAME = "{table: features.example, key: [id], rules: [one: {unique: {columns: [a, b], nulls: same}, on_breach: reject}]}"
+
+
+def test_an_index_holds_nulls_to_be_the_same(session):
+    session.run("CREATE TABLE features.example (id integer PRIMARY KEY, a text, b integer NOT NULL)")
+    # To this one, NULLs are distinct.
+    session.run("CREATE UNIQUE INDEX ON features.example (a, b)")
+    if session.connection.info.server_version < 150000:
+        (found,) = session.errors(SAME)
+        assert found.startswith("slos/example.yml:1:85: error: no index of PostgreSQL 14 takes two NULLs")
+        assert "a may be NULL" in found
+        assert "on_breach: quarantine, flag or warn" in found
+        return
+    session.guard(SAME)
+    (index,) = _index(session)
+    assert "(a, b) NULLS NOT DISTINCT" in index
+    session.run("INSERT INTO features.example VALUES (1, NULL, 1), (2, NULL, 2), (3, 'x', 1)")
+    error = session.refused("INSERT INTO features.example VALUES (4, NULL, 1)")
+    assert (error.sqlstate, error.rule) == ("23505", "pgslo__example__one")
+
+
+def test_an_index_of_columns_without_null_is_enough(session):
+    session.run("CREATE TABLE features.example (id integer PRIMARY KEY, a text NOT NULL, b integer NOT NULL)")
+    session.run("CREATE UNIQUE INDEX ON features.example (b, a)")
+    session.guard(SAME)
+    assert _index(session) == []
+
+
+def test_a_plan_after_an_apply_is_empty_also_with_columns_made_not_null(connection, apply):
+    connection.execute("CREATE SCHEMA features")
+    connection.execute("CREATE TABLE features.example (id integer PRIMARY KEY, a integer, b text)")
+    connection.execute("CREATE INDEX ON features.example (a, b)")
+    text = """\
+    table: features.example
+    columns: {a: [not_null: {on_breach: reject}]}
+    rules: [one: {unique: {columns: [a, b], nulls: same}, on_breach: warn}]
+    """
+    assert apply(text) == ()
+    connection.execute("ALTER TABLE features.example ALTER COLUMN a DROP NOT NULL")
+    connection.execute("INSERT INTO features.example VALUES (1, NULL, NULL), (2, NULL, NULL)")
+    found = connection.execute("SELECT rule FROM pgslo.incident").fetchall()
+    assert found == [("one",)]
+
+
 def test_a_unique_index_that_is_there_is_enough(example):
     example.run("ALTER TABLE features.example ADD UNIQUE (b, a)")
     plan = example.plan("{table: features.example, rules: [one: {unique: [a, b], on_breach: reject}]}")
@@ -138,6 +242,10 @@ def test_a_unique_index_that_is_there_is_enough(example):
         (
             "rules: [one: {unique: [live]}]",
             "2:9: error: features.example has no index that finds rows by live\ndetail: on_breach: warn looks each written row up; without an index a write would read the whole table.\nhint: CREATE INDEX CONCURRENTLY ON features.example (live); or use on_breach: reject, which builds a unique index",
+        ),
+        (
+            "rules: [one: {unique: {columns: [a, b], nulls: equal}}]",
+            '2:48: error: choice "equal" does not exist\nhint: One of: distinct, same.',
         ),
         (
             "rules: [one: {unique: [a, c], on_breach: reject}]",
@@ -162,6 +270,35 @@ def test_a_partial_index_finds_not_all_rows(example):
     example.run("CREATE INDEX ON features.example (live) WHERE a IS NOT NULL")
     (found,) = example.errors("{table: features.example, columns: {live: [unique]}}")
     assert "has no index that finds rows by live" in found
+
+
+def test_nulls_are_not_found_by_a_hash_index(example):
+    example.run("CREATE INDEX ON features.example USING hash (live)")
+    text = "{{table: features.example, columns: {{live: [unique{}]}}}}"
+    example.plan(text.format(""))
+    (found,) = example.errors(text.format(": {nulls: same}"))
+    assert "has no index that finds rows by live" in found
+
+
+def test_a_look_up_takes_four_columns_that_may_be_null(session):
+    columns = ("a", "b", "c", "d", "e")
+    session.run(
+        f"CREATE TABLE features.example (id integer PRIMARY KEY, {', '.join(f'{one} int' for one in columns)})"
+    )
+    session.run("CREATE INDEX ON features.example (a, b, c, d, e)")
+    text = "{table: features.example, rules: [one: {unique: {columns: [a, b, c, d, e], nulls: same}}]}"
+    (found,) = session.errors(text)
+    assert found.partition(": error: ")[2].splitlines() == [
+        "5 of the columns may be NULL (a, b, c, d, e); a look-up takes at most 4 of them",
+        "detail: nulls: same looks rows up by each way in which columns can be NULL; each column doubles them.",
+        "hint: make columns that have a value in every row NOT NULL; or use on_breach: reject, which builds a unique index",
+    ]
+    session.run("ALTER TABLE features.example ALTER COLUMN c SET NOT NULL")
+    session.guard(text)
+    session.run("INSERT INTO features.example (id, c, e) VALUES (1, 1, 1), (2, 1, 2)")
+    assert session.failures() == {}
+    session.run("INSERT INTO features.example (id, c, e) VALUES (3, 1, 2)")
+    assert session.failures() == {"one": 1}
 
 
 TYPES = {

@@ -26,6 +26,7 @@ _OPERATORS: dict[Operator, str] = {
     ">": "greater than",
     ">=": "at least",
 }
+_NULLS = OneOf("choice", ("distinct", "same"))
 _EXPRESSION = direct("expression", Condition(), 'expression: "price >= cost"')
 
 
@@ -185,22 +186,28 @@ class References(LookupRule):
 
 
 class Unique(LookupRule):
-    """No two rows have the same values in these columns; a NULL in any of them passes."""
+    """No two rows have the same values in these columns.
+
+    Attributes:
+        nulls: Whether a row with a NULL is different from all others, or NULL is a value like others.
+    """
 
     kind = "unique"
     syntax = Ways(
-        columns=Syntax("unique"),
-        rules=direct("columns", COLUMNS, "unique: [user_id, feature_date]"),
+        columns=Syntax("unique", parameters={"nulls": _NULLS}),
+        rules=direct("columns", COLUMNS, "unique: [user_id, feature_date]", nulls=_NULLS),
     )
+    nulls: Literal["distinct", "same"] = "distinct"
 
     @classmethod
     def fields(cls, written: dict[str, Any], column: str | None) -> dict[str, Any]:
         """Return the fields for the author's values."""
-        return written if column is None else {"columns": (column,)}
+        return written if column is None else {"columns": (column,), **written}
 
     def expected(self) -> str:
         """Return the expected state in words."""
-        return f"no two rows with the same {', '.join(self.columns)}"
+        among = ", NULL being a value like others" if self.nulls == "same" else ""
+        return f"no two rows with the same {', '.join(self.columns)}{among}"
 
     @property
     def distinct(self) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ class LookupKind(RowKind[R]):
             check_operators(column, rule.location)
             check_casts(column, rule.location)
         searched, columns = self.searched()
-        if not searched.has_lookup(columns):
+        if not searched.has_lookup(columns, of_null=self.finds_null()):
             listed = ", ".join(str(sql.identifier(column)) for column in columns)
             qualified = sql.identifier(searched.schema, searched.name)
             raise CatalogError(
@@ -75,6 +75,10 @@ class LookupKind(RowKind[R]):
                 hint=f"CREATE INDEX CONCURRENTLY ON {qualified} ({listed}){self.or_else}",
                 location=rule.location,
             )
+
+    def finds_null(self) -> bool:
+        """Whether rows with NULL in some of the columns are found as well."""
+        return False
 
     def searched(self) -> tuple[Relation, tuple[str, ...]]:
         """Return the table that is looked up, and the columns by which rows are found.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from pgslo import naming, sql
@@ -33,6 +34,17 @@ class _Alone:
 
 
 @dataclass(frozen=True)
+class _WithNulls:
+    """A look-up for each way in which values of the row can be NULL, of which one finds rows; otherwise like a look-up."""
+
+    table: Sql
+    pins: tuple[Sql, ...]
+    ways: tuple[Sql, ...]
+    scope: tuple[Sql, ...]
+    limit: Sql
+
+
+@dataclass(frozen=True)
 class _OtherKey:
     """The key of a row found, of the row to be written, and of the row it replaces."""
 
@@ -57,7 +69,15 @@ class _UniqueIndex:
     index: Sql
     table: Sql
     columns: Sql
+    nulls: Sql
     where: Sql
+
+
+_EQUAL, _BOTH_NULL = "unique_equal", "unique_both_null"
+#: The columns that may be NULL in a look-up: it has a branch for each way in which they can be, so twice as many for each.
+_MOST_NULLABLE = 4
+#: The first major version with NULLS NOT DISTINCT.
+_NOT_DISTINCT = 15
 
 
 class Unique(LookupKind[rules.Unique]):
@@ -80,16 +100,52 @@ class Unique(LookupKind[rules.Unique]):
         scope = (self._other_rows(given),) if row == NEW else ()
         if rule.where:
             scope = (*scope, rule.where.qualified(Sql("other")))
-        return self.rendered(
-            _Alone(
-                sql.identifier(relation.schema, relation.name),
-                self.pins(self.subject.name, pinned=pinned),
-                pairs[0],
-                pairs[1:],
-                scope,
-                Sql("1" if row == NEW else "2"),
-            )
+        table, pins = (
+            sql.identifier(relation.schema, relation.name),
+            self.pins(self.subject.name, pinned=pinned),
         )
+        limit = Sql("1" if row == NEW else "2")
+        if rule.nulls == "same":
+            return sql.render("unique_with_nulls", _WithNulls(table, pins, self._ways(pairs), scope, limit))
+        return self.rendered(_Alone(table, pins, pairs[0], pairs[1:], scope, limit))
+
+    def _ways(self, pairs: tuple[Pair, ...]) -> tuple[Sql, ...]:
+        """Return a condition for each way in which values of the row can be NULL; an index finds rows by each of them."""
+        each = [(_EQUAL, _BOTH_NULL) if name in self._nullable() else (_EQUAL,) for name in self.rule.columns]
+        return tuple(
+            sql.join(" AND ", (sql.render(stem, pair) for stem, pair in zip(way, pairs, strict=True)))
+            for way in itertools.product(*each)
+        )
+
+    def _nullable(self) -> tuple[str, ...]:
+        """Return the columns that may be NULL; those that are not only because of a rule may be at any time."""
+        relation = self.subject.relation
+        ruled = {
+            one.names[0]
+            for one in self.subject.catalog.installed
+            if one.kind == "not_null" and one.relation == (relation.schema, relation.name)
+        }
+        return tuple(
+            name
+            for name in self.rule.columns
+            if (column := self.subject.column(name, self.rule.location)).name in ruled or not column.not_null
+        )
+
+    def finds_null(self) -> bool:
+        """Whether two NULLs are the same, in columns that may be NULL."""
+        return self.rule.nulls == "same" and bool(self._nullable())
+
+    def check_lookup(self) -> None:
+        """Make sure that a trigger finds rows by an index, and that a look-up of NULLs has not too many branches."""
+        super().check_lookup()
+        nullable = self._nullable()
+        if self.rule.nulls == "same" and len(nullable) > _MOST_NULLABLE:
+            raise CatalogError(
+                f"{len(nullable)} of the columns may be NULL ({', '.join(nullable)}); a look-up takes at most {_MOST_NULLABLE} of them",
+                detail="nulls: same looks rows up by each way in which columns can be NULL; each column doubles them.",
+                hint=f"make columns that have a value in every row NOT NULL{self.or_else}",
+                location=self.rule.place("nulls"),
+            )
 
     def _other_rows(self, given: Given) -> Sql:
         """The condition for a row to be another than the one about to be written."""
@@ -131,13 +187,22 @@ class Unique(LookupKind[rules.Unique]):
         """Return what has to be in the database for the rule; ``None`` for an index of some rows, which only pgslo makes."""
         if self.rule.where is not None:
             return None
-        return {"kind": "unique", "columns": list(self.rule.columns)}
+        wanted: dict[str, object] = {"kind": "unique", "columns": list(self.rule.columns)}
+        return wanted | {"nulls": "same"} if self.finds_null() else wanted
 
     def constraint(self, definition: str, reason: str) -> Artifact | None:
         """Return a unique index, or ``None`` if the table has one."""
         rule, relation = self.rule, self.subject.relation
-        if rule.where is None and relation.has_unique(rule.columns):
+        not_distinct = self.finds_null()
+        if rule.where is None and relation.has_unique(rule.columns, nulls_same=not_distinct):
             return None
+        if not_distinct and self.subject.catalog.major < _NOT_DISTINCT:
+            raise CatalogError(
+                f"no index of PostgreSQL {self.subject.catalog.major} takes two NULLs for the same",
+                detail=f"NULLS NOT DISTINCT is there from PostgreSQL {_NOT_DISTINCT} on; {', '.join(self._nullable())} may be NULL.",
+                hint=f"make columns that have a value in every row NOT NULL, use on_breach: quarantine, flag or warn, or upgrade to PostgreSQL {_NOT_DISTINCT}",
+                location=rule.place("nulls"),
+            )
         missing = [name for name in relation.partition_key if name not in rule.columns]
         if missing:
             raise CatalogError(
@@ -160,6 +225,7 @@ class Unique(LookupKind[rules.Unique]):
             index=sql.identifier(name),
             table=qualified((relation.schema, relation.name)),
             columns=sql.join(", ", (sql.identifier(column) for column in rule.columns)),
+            nulls=Sql(" NULLS NOT DISTINCT" if not_distinct else ""),
             where=Sql(
                 f" WHERE {rule.where.qualified(qualified((relation.schema, relation.name)))}"
                 if rule.where

@@ -15,6 +15,7 @@ from pgslo.catalog.relations import (
     Reach,
     Relation,
 )
+from pgslo.catalog.stated import Stated
 from pgslo.catalog.views import Grant, GuardedView, TableReader, ViewSchema
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Placement",
     "Reach",
     "Relation",
+    "Stated",
     "TableReader",
     "ViewSchema",
     "identity",

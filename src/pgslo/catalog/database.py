@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pgslo.catalog.engines import Citus, Engine, Placement
 from pgslo.catalog.generated import Installed
 from pgslo.catalog.relations import Name, Reach, Relation
+from pgslo.catalog.stated import Stated
 from pgslo.catalog.views import GuardedView
 
 
@@ -26,6 +27,7 @@ class Catalog:
         views: Guarded views that are installed, by name.
         reaches: What owners of defined tables may do with other relations, by the table and the other relation.
         batch_keys: What the batches of each definition are by, as it was applied last.
+        stated: What is installed of each definition, in its own words.
         gist_types: Types whose values an exclusion constraint can hold to be equal, or not, by the extension btree_gist.
         citus: The Citus cluster, where the database has that extension.
         encoding: Of the database, as PostgreSQL calls it.
@@ -42,6 +44,7 @@ class Catalog:
     renamed: Mapping[Name, str] = field(default_factory=dict)
     replaced: frozenset[str] = frozenset()
     batch_keys: Mapping[str, str] = field(default_factory=dict)
+    stated: Mapping[str, Stated] = field(default_factory=dict)
     gist_types: frozenset[str] = frozenset()
     user: str = ""
     keeper: str = ""

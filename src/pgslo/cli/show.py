@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from pgslo.plan import Plan, Step, order_statements
 
 #: Text of an author or of a rule finds PostgreSQL's own operators and functions alone, whatever the session has set.
 _PATH = "pg_catalog, pg_temp"
+_COLOURS = {"+": "green", "-": "red", "~": "yellow"}
 _KINDS = {"not_null": "NOT NULL of", "foreign_key": "foreign key", "unique_index": "unique index"}
 
 
@@ -53,7 +55,16 @@ def _head(plan: Plan) -> bool:
         output.say("  1. install the runtime, schemas pgslo, pgslo_catalog and pgslo_gen", bold=True)
         _fact("runs", ", ".join(plan.runtime_scripts))
         _fact("undo", "pgslo uninstall --all")
+    _differences(plan)
     return True
+
+
+def _differences(plan: Plan) -> None:
+    """Print what definitions say differently from what is installed."""
+    for definition, found in itertools.groupby(plan.differences, key=lambda one: one.definition):
+        output.say(f"  What changes in {one_line(definition)}")
+        for one in found:
+            output.say(f"    {one_line(str(one))}", fg=_COLOURS[one.action])
 
 
 def _lock(statement: Statement) -> None:
@@ -129,6 +140,16 @@ def as_data(plan: Plan) -> dict[str, Any]:
         "state": plan.state,
         "changes": not plan.empty,
         "runtime_scripts": list(plan.runtime_scripts),
+        "differences": [
+            {
+                "definition": one.definition,
+                "action": one.action,
+                "about": one.about,
+                "was": one.was,
+                "becomes": one.becomes,
+            }
+            for one in plan.differences
+        ],
         "steps": [
             {
                 "action": step.action,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from pgslo.catalog import Catalog
 from pgslo.compile import placement
@@ -40,6 +41,7 @@ class Compiled:
         probes: What PostgreSQL has to accept.
         notes: What the author should know, though it is no error.
         validations: What the rows that are there have to keep before it is applied.
+        told: What the runtime is told of the definition, by field.
         reads_others: Whether it is about relations of which another role decides what reading them runs.
     """
 
@@ -49,6 +51,7 @@ class Compiled:
     probes: tuple[Probe, ...]
     notes: tuple[str, ...]
     validations: tuple[Validation, ...] = ()
+    told: Mapping[str, Any] = field(default_factory=dict)
     reads_others: bool = False
 
 
@@ -139,6 +142,7 @@ def _compiled(table: TableContext, made: Part, chosen: Part) -> Compiled:
             *placement.notes(definition, catalog),
         ),
         () if reads_others else chosen.validations,
+        made.registered,
         reads_others=reads_others,
     )
 

@@ -76,19 +76,23 @@ _FIELDS = (
 
 def registration(table: TableContext, so_far: Part) -> Part:
     """Make what tells the runtime names, owners, promises and ways to measure."""
-    return Part(artifacts=(_artifact(table, so_far),))
+    told = _told(table, so_far)
+    return Part(artifacts=(_artifact(table.definition, told),), registered=told)
 
 
-def _artifact(table: TableContext, so_far: Part) -> Artifact:
-    definition = table.definition
+def _told(table: TableContext, so_far: Part) -> dict[str, Any]:
+    """What the runtime is told of the definition, by field."""
     # The runtime makes rules for what it learns: one for each column that is watched, and one for the table.
     stated = tuple(one for one in so_far.rules if one["kind"] != "learned")
-    said = {**_stated(table), **so_far.registered, "rules": _in_order(definition, stated)}
+    said = {**_stated(table), **so_far.registered, "rules": _in_order(table.definition, stated)}
     if len(stated) < len(so_far.rules):
         said["learns"] = True
     if so_far.tallies:
         said["tallies"] = [tally.name for tally in so_far.tallies]
-    told = {name: said[name] for name in _FIELDS if name in said}
+    return {name: said[name] for name in _FIELDS if name in said}
+
+
+def _artifact(definition: Definition, told: dict[str, Any]) -> Artifact:
     plain = Artifact("registration", (definition.name,), definition.name, (Statement(document(told)),), "")
     text = sql.render("register", _Register(document({**told, "fingerprint": plain.fingerprint})))
     return Artifact(

@@ -22,6 +22,7 @@ from pgslo.catalog import (
     Name,
     Reach,
     Relation,
+    Stated,
     TableReader,
     ViewSchema,
 )
@@ -96,6 +97,7 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
         batch_keys={row["definition"]: row["batch_key"] for row in fetch(conn, "batch_keys")}
         if _BATCH_KEYS in state.migrations
         else {},
+        stated=_stated(conn) if _BATCH_KEYS in state.migrations else {},
         roles=frozenset(server["roles"]),
         user=server["user"],
         keeper=server["keeper"],
@@ -106,6 +108,13 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
         citus=read_citus(conn, engine, named),
         encoding=state.encoding,
     )
+
+
+def _stated(conn: Connection) -> dict[str, Stated]:
+    """What is installed of each definition, in its own words."""
+    return {
+        row["definition"]: Stated(row["fields"], row["rules"], row["tasks"]) for row in fetch(conn, "stated")
+    }
 
 
 def _views(conn: Connection) -> dict[tuple[str, ...], GuardedView]:

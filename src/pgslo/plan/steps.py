@@ -13,6 +13,7 @@ from pgslo.compile.artifact import GRANTS_LOST
 from pgslo.compile.views import grants
 from pgslo.errors import PlanError
 from pgslo.plan import state, views
+from pgslo.plan.differences import Difference, differences
 from pgslo.sql import Sql
 
 Action = Literal["create", "replace", "finish", "drop"]
@@ -66,6 +67,7 @@ class Plan:
         runtime_scripts: Names of the runtime's scripts that have to run first.
         choices: How each rule is enforced and why, by definition.
         notes: What to know besides.
+        differences: What definitions say differently from what is installed, in their own words.
     """
 
     steps: tuple[Step, ...]
@@ -73,6 +75,7 @@ class Plan:
     runtime_scripts: tuple[str, ...] = ()
     choices: tuple[tuple[str, tuple[Choice, ...]], ...] = ()
     notes: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -140,6 +143,7 @@ def make(compiled: Sequence[Compiled], catalog: Catalog, *, runtime_scripts: tup
         runtime_scripts=runtime_scripts,
         choices=tuple((each.definition.name, each.choices) for each in compiled),
         notes=tuple(f"{each.definition.name}: {note}" for each in compiled for note in each.notes),
+        differences=differences(compiled, catalog),
     )
 
 

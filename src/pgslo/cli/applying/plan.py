@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from pgslo.cli import output, project, show
+from pgslo.cli.applying.markdown import as_markdown
 from pgslo.cli.exit_codes import CHANGES
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.database import Connection, catalog_reader, planning, runtime
@@ -20,10 +21,10 @@ from pgslo.plan import Plan
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["human", "sql", "json"]),
+    type=click.Choice(["human", "sql", "json", "markdown"]),
     default="human",
     show_default=True,
-    help="For people, as a script that does the same as apply, or for programs.",
+    help="For people, as a script that does the same as apply, for programs, or as a comment of a merge request.",
 )
 @click.option("--shadow", is_flag=True, help="Plan what apply --shadow would do.")
 @session_options
@@ -77,8 +78,14 @@ def _json(made: Plan, _scripts: tuple[runtime.Script, ...], stray: tuple[str, ..
     output.document(**show.as_data(made), without_file=list(stray))
 
 
+def _markdown(made: Plan, _scripts: tuple[runtime.Script, ...], stray: tuple[str, ...]) -> None:
+    output.script(as_markdown(made))
+    mention_stray(stray)
+
+
 _FORMS: dict[str, Callable[[Plan, tuple[runtime.Script, ...], tuple[str, ...]], None]] = {
     "human": _human,
     "sql": _sql,
     "json": _json,
+    "markdown": _markdown,
 }

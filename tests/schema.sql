@@ -9492,6 +9492,7 @@ CREATE FUNCTION pgslo_catalog.need_history(definition text) RETURNS pgslo_catalo
     AS $$
 DECLARE
     target pgslo_catalog.definition;
+    is_watched boolean;
 BEGIN
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = need_history.definition;
     IF NOT FOUND THEN
@@ -9500,18 +9501,22 @@ BEGIN
             MESSAGE = format('%s has no definition', need_history.definition),
             HINT = 'SELECT definition FROM pgslo.status;';
     END IF;
-    IF NOT EXISTS (SELECT FROM pgslo_catalog.watched_column w WHERE w.definition_id = target.definition_id) THEN
+    is_watched := EXISTS (SELECT FROM pgslo_catalog.watched_column w WHERE w.definition_id = target.definition_id);
+    -- Without batches nothing is watched, whatever the definition says of that.
+    IF target.batch_by IS NULL OR is_watched AND target.recount IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('rows of %s do not say which batch they belong to', target.name),
+            DETAIL = CASE WHEN is_watched
+                THEN 'Nothing can be learned from the rows that are there; profiles are taken of what is written from now on.'
+                ELSE 'Bounds are learned from one batch to the next, and its definition has no batch; nothing is measured.' END,
+            HINT = 'Say it in the definition: batch: {by: <a date, time or number>}.';
+    ELSIF NOT is_watched THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('no column of %s is watched', target.name),
             DETAIL = 'Its definition says so, and has no rule about batches either; nothing is measured.',
             HINT = 'Leave watch: false out of the definition.';
-    ELSIF target.recount IS NULL OR target.batch_by IS NULL THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('rows of %s do not say which batch they belong to', target.name),
-            DETAIL = 'Nothing can be learned from the rows that are there; profiles are taken of what is written from now on.',
-            HINT = 'Say it in the definition: batch: {by: <a date, time or number>}.';
     END IF;
     RETURN target;
 END

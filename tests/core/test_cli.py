@@ -13,8 +13,10 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from pgslo import embedded
 from pgslo.cli import main, root
 from pgslo.cli import output as cli_output
+from pgslo.cli.session import Session
 
 Run = Callable[..., Result]
 
@@ -481,3 +483,23 @@ def test_a_closed_stdout_is_no_traceback(write: Callable[..., Path], tmp_path: P
     )
     assert "Traceback" not in done.stderr
     assert done.returncode == 0
+
+
+def test_a_server_of_another_folder_is_named_in_what_is_to_be_typed_next(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "a folder"
+    server = embedded.Server(folder, 5433, "18.6", 1, "secret")
+    monkeypatch.setattr(embedded, "start", lambda _directory: server)
+    started = run("local", "start", "--directory", folder)
+    assert f"until: pgslo local stop --directory '{folder}'\n" in started.stderr
+    assert f"$(pgslo local dsn --directory '{folder}')" in started.stderr
+    stopped = run("local", "dsn", "--directory", folder)
+    assert f"Start it: pgslo local start --directory '{folder}'" in stopped.stderr
+    assert "until: pgslo local stop\n" in run("local", "start").stderr
+
+
+def test_what_is_to_be_typed_next_is_about_the_same_project() -> None:
+    named = Session(config=Path("other dir/pgslo.toml"))
+    assert named.command("learn", "a.b") == "pgslo learn a.b --config 'other dir/pgslo.toml'"
+    assert Session().command("plan", Path("slos/a b.yml")) == "pgslo plan 'slos/a b.yml'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -31,8 +32,8 @@ def start(directory: Path | None) -> None:
     server = embedded.start(directory or embedded.kept_directory())
     click.echo(server.dsn(password=False))
     click.echo(
-        f"PostgreSQL {server.version} runs in {server.directory} until: pgslo local stop\n"
-        'With the password: export PGSLO_DSN="$(pgslo local dsn)"',
+        f"PostgreSQL {server.version} runs in {server.directory} until: {_command('stop', directory)}\n"
+        f'With the password: export PGSLO_DSN="$({_command("dsn", directory)})"',
         err=True,
     )
 
@@ -51,8 +52,15 @@ def stop(directory: Path | None) -> None:
 @click.option("--database", default="postgres", show_default=True, help="The database to name in it.")
 def dsn(directory: Path | None, database: str) -> None:
     """Print the running server's DSN, password included."""
-    directory = directory or embedded.kept_directory()
-    server = embedded.running(directory)
+    server = embedded.running(directory or embedded.kept_directory())
     if server is None:
-        raise EmbeddedError(f"no PostgreSQL runs in {directory}", hint="Start it: pgslo local start")
+        raise EmbeddedError(
+            f"no PostgreSQL runs in {directory or embedded.kept_directory()}",
+            hint=f"Start it: {_command('start', directory)}",
+        )
     click.echo(server.dsn(database))
+
+
+def _command(verb: str, directory: Path | None) -> str:
+    """A command on the same server, to be typed in a shell."""
+    return f"pgslo local {verb}" + (f" --directory {shlex.quote(str(directory))}" if directory else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,6 +39,11 @@ class Session:
     def configuration(self) -> Configuration:
         """The project's configuration."""
         return read(self.config)
+
+    def command(self, *words: object) -> str:
+        """Another command of pgslo, to be typed in a shell: with the ``--config`` of this one, without which it would be about another project."""
+        config = ["--config", str(self.config)] if self.config else []
+        return shlex.join(["pgslo", *(str(word) for word in words), *config])
 
     @contextlib.contextmanager
     def connect(self, *, writes: bool = False, reason: str | None = None) -> Iterator[Connection]:

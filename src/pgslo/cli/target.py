@@ -30,7 +30,7 @@ def definition_of(conn: Connection, session: Session, target: str) -> str:
         return name
     raise PgsloError(
         f"{name} has no definition that was applied",
-        hint=f"pgslo apply {target}" if definition else _hint(name, known),
+        hint=session.command("apply", target) if definition else _hint(session, name, known),
     )
 
 
@@ -52,12 +52,16 @@ def definition_to_try(conn: Connection, session: Session, target: str) -> Iterat
         with operations.trying(conn, definition):
             yield name
     else:
-        raise PgsloError(f"{name} has no definition", hint=_hint(name, known))
+        raise PgsloError(f"{name} has no definition", hint=_hint(session, name, known))
 
 
-def _hint(name: str, known: tuple[str, ...]) -> str:
+def _hint(session: Session, name: str, known: tuple[str, ...]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
-    return f'did you mean "{close[0]}"?' if close else f"pgslo suggest {name} writes one to begin with"
+    return (
+        f'did you mean "{close[0]}"?'
+        if close
+        else f"{session.command('suggest', name)} writes one to begin with"
+    )
 
 
 def _in_file(session: Session, target: str) -> Definition | None:

@@ -313,6 +313,15 @@ def test_where_nothing_is_watched_rows_are_judged_and_nothing_is_measured(sessio
     assert "no column of features.user_stats is watched" in str(refused)
 
 
+def test_a_streamed_table_without_batches_is_told_so(session):
+    session.run("CREATE TABLE features.plain (id integer PRIMARY KEY, name text)")
+    session.guard("table: features.plain\nowner: me\n")
+    refused = session.refused("SELECT pgslo.learn('features.plain')")
+    assert refused.message == "rows of features.plain do not say which batch they belong to"
+    assert "its definition has no batch" in refused.detail
+    assert "batch: {by:" in refused.hint
+
+
 def test_a_condition_that_raises_takes_nothing_from_what_is_measured(session):
     session.run(
         "CREATE TABLE features.user_stats (user_id bigint, feature_date date, age integer, country text)"

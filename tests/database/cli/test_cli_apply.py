@@ -114,7 +114,10 @@ def test_plan_changes_nothing_and_tells_it_by_its_exit_code(
 def test_plan_for_people_tells_locks_hazards_undo_and_why(run: Run) -> None:
     result = run("plan")
     (state,) = re.findall(r"^Plan ([0-9a-f]{16}): \d+ steps$", result.stdout, re.MULTILINE)
-    assert f"pgslo apply --expect {state}" in result.stderr
+    assert f"pgslo apply --expect {state}\n" in result.stderr
+    # With the paths of this plan: without them another one would be made.
+    named = run("plan", "slos/user_stats.yml").stderr
+    assert f"pgslo apply slos/user_stats.yml --expect {state}\n" in named
     for words in (
         "create trigger pgslo_300_quarantine_row ON features.user_stats",
         "why:    only a BEFORE ROW trigger can change the row",

@@ -59,6 +59,7 @@ def apply(
     body: str | None = None
     if plan_file is not None:
         expect, body = read_reviewed(plan_file)
+    shadow_option = ["--shadow"] if shadow else []
     found = project.load(session.configuration, paths)
     definitions = tuple(shadowed(one) for one in found.definitions) if shadow else found.definitions
     with session.connect(writes=True) as conn:
@@ -71,13 +72,13 @@ def apply(
             raise PlanOutdated(
                 "the plan is not the one that was reviewed",
                 detail=f"The state is {plan.state}, not {expect}: the database or the definitions moved since.",
-                hint="look at the new plan: pgslo plan",
+                hint=f"look at the new plan: {session.command('plan', *paths, *shadow_option)}",
             )
         if body is not None and not plan.empty and read_body(conn, plan) != body:
             raise PlanOutdated(
                 "the plan is not the one that was reviewed",
                 detail="Another version of pgslo wrote the file.",
-                hint="render it anew: pgslo render",
+                hint=f"render it anew: {session.command('render', *paths)}",
             )
         show.in_short(plan)
         mention_stray(without_file(conn, found))
@@ -95,7 +96,7 @@ def apply(
                 return OK
             raise
         result = report(unfinished)
-        _mention_history(conn, plan)
+        _mention_history(conn, session, plan)
     return result
 
 
@@ -124,14 +125,13 @@ def carry_out(conn: Connection, plan: Plan, replan: Callable[[], Plan]) -> tuple
         )
 
 
-def _mention_history(conn: Connection, plan: Plan) -> None:
+def _mention_history(conn: Connection, session: Session, plan: Plan) -> None:
     """Say how rows that were there before new definitions come to be counted."""
     new = [step.definition for step in plan.steps if (step.action, step.kind) == ("create", "registration")]
     for row in database.fetch(conn, "not_learned", {"definitions": new}) if new else []:
         name = row["definition"]
-        output.message(
-            f"{name} has rows already; to count its batches and learn from them: pgslo learn {name} --from-table"
-        )
+        learn = session.command("learn", name, "--from-table")
+        output.message(f"{name} has rows already; to count its batches and learn from them: {learn}")
 
 
 def _say_it_waits() -> None:

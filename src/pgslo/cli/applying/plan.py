@@ -43,6 +43,10 @@ def plan(session: Session, paths: tuple[Path, ...], *, form: str, shadow: bool) 
         stray = without_file(conn, found)
         scripts = runtime.wanted(runtime.read(conn))
     _FORMS[form](made, scripts, stray)
+    if form == "human" and not made.empty:
+        options = ["--shadow"] if shadow else []
+        exactly = session.command("apply", *paths, *options, "--expect", made.state)
+        output.message(f"to apply exactly this: {exactly}")
     return 0 if made.empty else CHANGES
 
 
@@ -57,8 +61,6 @@ def without_file(conn: Connection, found: project.Project) -> tuple[str, ...]:
 def _human(made: Plan, _scripts: tuple[runtime.Script, ...], stray: tuple[str, ...]) -> None:
     show.as_text(made)
     mention_stray(stray)
-    if not made.empty:
-        output.message(f"to apply exactly this: pgslo apply --expect {made.state}")
 
 
 def mention_stray(stray: tuple[str, ...]) -> None:

@@ -60,9 +60,8 @@ def suggest(session: Session, table: str, *, sample: int, path: Path | None) -> 
     path.write_text(text, encoding="utf-8")
     (made,) = (definition.load(text, path=str(path)),)
     output.message(f"{output.shown_path(path)} written: {output.counted(len(made.rules), 'rule')}")
-    output.message(
-        f"next: read it, then pgslo plan {output.shown_path(path)}; pgslo backtest {path} tells how good its alerts are"
-    )
+    plan, backtest = (session.command(verb, output.shown_path(path)) for verb in ("plan", "backtest"))
+    output.message(f"next: read it, then {plan}; {backtest} tells how good its alerts are")
     return 0
 
 

@@ -29,14 +29,20 @@ def pause(session: Session, table: str | None, rule: str | None, *, everything: 
         name = resolve(table, catalog_reader.definitions_installed(conn)) if table else None
         if rule is None:
             for paused in operations.pause(conn, name):
-                output.message(f"{paused} is paused; to switch it on again: pgslo resume {paused}")
+                output.message(
+                    f"{paused} is paused; to switch it on again: {session.command('resume', paused)}"
+                )
             return
         found = project.load(session.configuration, ()).definitions
         definition = next((one for one in found if one.name == name), None)
         if definition is None:
-            raise PgsloError(f"no definition file is about {name}", hint=f"without it: pgslo pause {name}")
+            raise PgsloError(
+                f"no definition file is about {name}", hint=f"without it: {session.command('pause', name)}"
+            )
         operations.pause_rule(conn, definition, rule)
-        output.message(f"rule {rule} of {name} is paused; to switch it on again: pgslo resume {name}")
+        output.message(
+            f"rule {rule} of {name} is paused; to switch it on again: {session.command('resume', name)}"
+        )
 
 
 @click.command()

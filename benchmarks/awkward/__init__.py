@@ -1,0 +1,21 @@
+"""False alarms of learned bounds on ordinary but awkward tables, and whether plain faults are found on them."""
+
+from benchmarks.awkward import changing, moving, uneven
+
+TABLES = {
+    kind.name: kind
+    for kind in (
+        changing.MaturingOrders,
+        changing.LateEvents,
+        uneven.Promotions,
+        moving.Releases,
+        moving.Calendar,
+        moving.GrowingIds,
+        moving.Counters,
+        uneven.Weekdays,
+        uneven.Monthly,
+        changing.Hourly,
+        moving.NewTenants,
+        changing.Reruns,
+    )
+}

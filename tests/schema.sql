@@ -12676,11 +12676,33 @@ CREATE FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb)
     FROM (
         SELECT CASE
                    WHEN a.attname IS NULL THEN format('column "%s" is missing', w.name)
-                   ELSE format('column "%s" is %s, not %s', w.name, format_type(a.atttypid, a.atttypmod), w.type)
+                   ELSE format('column "%s" is %s, not %s', w.name, format_type(a.atttypid, a.atttypmod),
+                       coalesce(w.types ->> 'said', w.types #>> '{}'))
                END
-        FROM jsonb_each_text(schema_difference.wanted -> 'columns') AS w (name, type)
+        FROM jsonb_each(schema_difference.wanted -> 'columns') AS w (name, types)
         LEFT JOIN pg_attribute a ON a.attrelid = schema_difference.relation AND a.attname = w.name AND a.attnum > 0 AND NOT a.attisdropped
-        WHERE a.attname IS NULL OR format_type(a.atttypid, a.atttypmod) <> w.type
+        WHERE a.attname IS NULL
+           OR NOT CASE jsonb_typeof(w.types)
+                  WHEN 'null' THEN true
+                  WHEN 'string' THEN format_type(a.atttypid, a.atttypmod) = w.types #>> '{}'
+                  ELSE w.types -> 'exact' ? format_type(a.atttypid, a.atttypmod) OR (
+                      WITH RECURSIVE below AS (
+                          SELECT t.oid, t.typtype, t.typbasetype FROM pg_type t WHERE t.oid = a.atttypid
+                          UNION ALL
+                          SELECT t.oid, t.typtype, t.typbasetype FROM below b JOIN pg_type t ON t.oid = b.typbasetype WHERE b.typtype = 'd'
+                      )
+                      SELECT w.types -> 'any' ? format_type(b.oid, NULL)
+                          OR w.types -> 'any' ? 'array' AND EXISTS (SELECT FROM pg_type e WHERE e.typarray = b.oid)
+                      FROM below b WHERE b.typtype <> 'd')
+              END
+        UNION ALL
+        SELECT format('column "%s" comes after column "%s"', pair.earlier, pair.name)
+        FROM (
+            SELECT o.name, a.attnum, lag(o.name) OVER (ORDER BY o.place) AS earlier, lag(a.attnum) OVER (ORDER BY o.place) AS number
+            FROM jsonb_array_elements_text(schema_difference.wanted -> 'ordered') WITH ORDINALITY AS o (name, place)
+            JOIN pg_attribute a ON a.attrelid = schema_difference.relation AND a.attname = o.name AND a.attnum > 0 AND NOT a.attisdropped
+        ) AS pair
+        WHERE pair.attnum < pair.number
         UNION ALL
         SELECT format('column "%s" is not in the definition', a.attname)
         FROM pg_attribute a

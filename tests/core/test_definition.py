@@ -264,7 +264,27 @@ def test_schema():
         f"{HEAD}schema: {{columns: {{a: 'numeric(10,2)', b: text}}, extra: forbid, on_breach: reject}}\n"
     ).rules
     assert isinstance(rule, rules.Schema)
-    assert (rule.name, rule.columns, rule.extra) == ("schema", {"a": "numeric(10,2)", "b": "text"}, "forbid")
+    assert (rule.name, rule.columns, rule.extra) == (
+        "schema",
+        {"a": ("numeric(10,2)",), "b": ("text",)},
+        "forbid",
+    )
+
+
+@pytest.mark.parametrize(
+    ("columns", "read"),
+    [
+        ("[a, b]", {"a": ("any",), "b": ("any",)}),
+        ("{a: any, b: any  number}", {"a": ("any",), "b": ("any number",)}),
+        ("{a: [int, any varchar]}", {"a": ("int", "any varchar")}),
+        ("{a: any Timestamp With Time Zone}", {"a": ("any Timestamp With Time Zone",)}),
+    ],
+)
+def test_schema_takes_columns_without_type_families_and_lists(columns, read):
+    text = f"{HEAD}schema: {{columns: {columns}, ordered: true}}\n"
+    assert schema_accepts(text)
+    (rule,) = load(text).rules
+    assert (rule.columns, rule.ordered) == (read, True)
 
 
 def test_options():

@@ -18,7 +18,7 @@ AS $pgslo$
 DECLARE
     difference text;
 BEGIN
-    difference := (SELECT pgslo_catalog.schema_difference(d.relation, '{"columns": {"user_id": "bigint", "feature_date": "date", "age": "integer", "spend": "numeric(12,2)", "signed_up_at": "timestamp with time zone"}, "extra": "allow"}'::jsonb)
+    difference := (SELECT pgslo_catalog.schema_difference(d.relation, '{"columns": {"user_id": "bigint", "feature_date": "date", "age": "integer", "clicks": {"said": "integer or bigint", "exact": ["integer", "bigint"], "any": []}, "spend": "numeric(12,2)", "country": {"said": "any text", "exact": [], "any": ["bpchar", "character", "character varying", "text"]}, "email": null, "signed_up_at": "timestamp with time zone"}, "extra": "allow", "ordered": ["user_id", "feature_date", "age", "clicks", "spend", "country", "email", "signed_up_at"]}'::jsonb)
                    FROM pgslo_catalog.definition d WHERE d.name = 'features.user_stats');
     IF difference IS NOT NULL THEN
         PERFORM pgslo_catalog.reject_schema('features.user_stats', 'features', 'user_stats', 'schema', difference, 'growth-platform');
@@ -26,7 +26,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__schema() IS 'pgslo 9a5ed5141958ed79 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__schema() IS 'pgslo b8e9418b4f6730e8 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__schema() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
@@ -39,7 +39,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
  "batch_name": "pgslo_catalog.iso(b.raw)",
  "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
- "schema": {"columns": {"user_id": "bigint", "feature_date": "date", "age": "integer", "spend": "numeric(12,2)", "signed_up_at": "timestamp with time zone"}, "extra": "allow"},
+ "schema": {"columns": {"user_id": "bigint", "feature_date": "date", "age": "integer", "clicks": {"said": "integer or bigint", "exact": ["integer", "bigint"], "any": []}, "spend": "numeric(12,2)", "country": {"said": "any text", "exact": [], "any": ["bpchar", "character", "character varying", "text"]}, "email": null, "signed_up_at": "timestamp with time zone"}, "extra": "allow", "ordered": ["user_id", "feature_date", "age", "clicks", "spend", "country", "email", "signed_up_at"]},
  "on_read": "warn",
  "settle": "600 seconds",
  "batch_is_of_row": true,
@@ -47,8 +47,8 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
  "sensitivity": 1.0,
  "rules": [
   {"name": "schema", "kind": "schema", "on_breach": "reject", "mechanism": "schema trigger",
-   "promise": "the columns and types of the definition"}],
- "fingerprint": "3add0f4012502cec"}'::jsonb);
+   "promise": "the columns and types of the definition, in its order"}],
+ "fingerprint": "b7f6d6217ca27bb0"}'::jsonb);
 
 -- create trigger pgslo_300_schema_statement ON features.user_stats: a BEFORE STATEMENT trigger: one look a statement, not a row.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -45,6 +45,97 @@ def test_types_are_known_by_all_their_names(example, columns):
     assert example.run("INSERT INTO features.example (id) VALUES (1)").count == 1
 
 
+#: Types that a column may have, and columns of ``example`` that have one of them and that do not.
+FAMILIES = {
+    "any": ("abcdefghijk", ""),
+    "any number": ("bfk", "aceh"),
+    "any integer": ("", "bk"),
+    "any text": ("ah", "bdeg"),
+    "any varchar": ("", "ahd"),
+    "'any varchar[]'": ("d", "a"),
+    "any array": ("d", "ab"),
+    "any numeric": ("bf", "k"),
+    "numeric": ("", "b"),
+    "any time": ("c", "j"),
+    "any timestamp": ("c", "ja"),
+    "any timestamptz": ("c", "j"),
+    "any timestamp without time zone": ("", "c"),
+    "any bit varying": ("i", "a"),
+    "any interval": ("j", "c"),
+    "any json": ("", "a"),
+    "[text, float8]": ("ak", "bd"),
+    "['numeric(12,2)', any text]": ("abh", "k"),
+    "[features.colour, any interval]": ("gj", "f"),
+}
+
+
+@pytest.mark.parametrize("action", ["reject", "warn"])
+@pytest.mark.parametrize("types", FAMILIES)
+def test_families_and_lists_of_types(example, types, action):
+    having, others = FAMILIES[types]
+
+    def text(columns):
+        listed = ", ".join(f"{column}: {types}" for column in columns)
+        return f"{{table: features.example, schema: {{columns: {{{listed}}}, on_breach: {action}}}}}"
+
+    if having:
+        example.guard(text(having))
+        assert example.run("INSERT INTO features.example (id) VALUES (1)").count == 1
+        assert example.run("SELECT FROM guarded.example").notices == ()
+        assert example.values("SELECT schema_difference FROM pgslo.status") == [None]
+    said = {"any timestamptz": "any timestamptz", "[text, float8]": "text or double precision"}.get(types)
+    for column in others:
+        if action == "reject" and column not in "fg":
+            (found,) = example.errors(text(column))
+            assert f'column "{column}" of features.example is ' in found
+            assert found.splitlines()[0].endswith(f", not {said}") or said is None
+        else:
+            example.guard(text(column))
+            (difference,) = example.values("SELECT schema_difference FROM pgslo.status")
+            assert difference.startswith(f'column "{column}" is ')
+            assert difference.endswith(f", not {said}") or said is None
+
+
+def test_a_family_goes_by_the_type_below_the_domain(session):
+    session.run("CREATE DOMAIN features.share AS numeric(3,2); CREATE DOMAIN features.part AS features.share")
+    session.run("CREATE TABLE features.example (id integer PRIMARY KEY, a features.part)")
+    session.guard("{table: features.example, schema: {columns: {a: any number}, on_breach: reject}}")
+    assert session.run("INSERT INTO features.example VALUES (1, 0.5)").count == 1
+    (found,) = session.errors(
+        "{table: features.example, schema: {columns: {a: any text}, on_breach: reject}}"
+    )
+    assert 'column "a" of features.example is features.part, not any text' in found
+
+
+def test_a_column_without_type_has_to_be_there(session):
+    session.run("CREATE TABLE features.example (id integer PRIMARY KEY, a text)")
+    session.guard("{table: features.example, schema: {columns: [id, a], extra: forbid, on_breach: reject}}")
+    session.run("DROP SCHEMA guarded CASCADE")
+    session.run("ALTER TABLE features.example ALTER a TYPE varchar(3)")
+    session.run("INSERT INTO features.example VALUES (1, 'x')")
+    session.run("ALTER TABLE features.example DROP a")
+    error = session.refused("INSERT INTO features.example VALUES (2)")
+    assert error.detail.startswith('Column "a" is missing. No statement')
+
+
+def test_columns_in_their_order(session):
+    session.run("CREATE TABLE features.example (id integer PRIMARY KEY, a text, b text, c text)")
+    text = "{table: features.example, schema: {columns: {id: any, b: any text, c: text}, ordered: true}}"
+    session.guard(text)
+    assert session.run("SELECT FROM guarded.example").notices == ()
+    assert session.values("SELECT promise FROM pgslo.rule") == [
+        "the columns and types of the definition, in its order"
+    ]
+    session.run("DROP SCHEMA guarded CASCADE")
+    session.run("ALTER TABLE features.example DROP b; ALTER TABLE features.example ADD b varchar(9)")
+    assert session.values("SELECT schema_difference FROM pgslo.status") == [
+        'column "b" comes after column "c"'
+    ]
+    # What is not there is missing, and not out of order.
+    session.run("ALTER TABLE features.example DROP c")
+    assert session.values("SELECT schema_difference FROM pgslo.status") == ['column "c" is missing']
+
+
 @pytest.mark.parametrize(
     ("change", "difference"),
     [
@@ -98,6 +189,14 @@ def test_warns_readers_and_lets_writers_be(session):
         (
             "{columns: {id: integer, a: varchar(3)}",
             '2:33: error: column "a" of features.example is text, not character varying(3)',
+        ),
+        (
+            "{columns: [a, id], ordered: true",
+            '2:20: error: column "id" of features.example is where the definition has "a"',
+        ),
+        (
+            "{columns: {a: [integer, any number]}",
+            '2:20: error: column "a" of features.example is text, not integer or any number',
         ),
         (
             "{columns: {c: timestamptz}",

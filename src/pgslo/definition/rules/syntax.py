@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from typing import Any
 
 from pgslo.definition.yaml.lists import ListOf, Pair
 from pgslo.definition.yaml.named import Name
-from pgslo.definition.yaml.nodes import Node, Scalar
-from pgslo.definition.yaml.values import Measure, Shape, describe
-from pgslo.errors import DefinitionError
-
-_TYPE = re.compile(r'[\w ".,()\[\]]{1,200}\Z')
+from pgslo.definition.yaml.values import Measure, Shape
 
 
 @dataclass(frozen=True)
@@ -69,24 +63,6 @@ class Unfit:
 
     options: tuple[str, ...] = ()
     reason: str = ""
-
-
-@dataclass(frozen=True)
-class TypeName:
-    """A column's type as psql shows it."""
-
-    def read(self, node: Node) -> str:
-        """The type."""
-        text = node.text.strip() if isinstance(node, Scalar) and isinstance(node.value, str) else ""
-        if _TYPE.match(text):
-            return text
-        raise DefinitionError(
-            f"expected a type such as integer or numeric(10,2), not {describe(node)}", location=node.location
-        )
-
-    def schema(self) -> dict[str, Any]:
-        """The same as JSON Schema."""
-        return {"type": "string", "minLength": 1, "maxLength": 200}
 
 
 def direct(parameter: str, shape: Shape, example: str, **others: Shape) -> Syntax:

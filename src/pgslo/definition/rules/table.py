@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from pgslo.definition.rules.base import OnBreach, Rule
-from pgslo.definition.rules.syntax import OVER_BATCHES, Syntax, TypeName, Unfit, Ways
+from pgslo.definition.rules.syntax import OVER_BATCHES, Syntax, Unfit, Ways
+from pgslo.definition.rules.types import ColumnTypes
 from pgslo.definition.rules.values import bounds_crossed
 from pgslo.definition.yaml.lists import MapOf, Pair
 from pgslo.definition.yaml.named import Condition
@@ -18,13 +19,23 @@ from pgslo.expression import Expression
 
 
 class Schema(Rule):
-    """The table has these columns with these types."""
+    """The table has these columns with these types.
+
+    Attributes:
+        columns: The types that each may have: PostgreSQL's own, families, and ``any``.
+        extra: Whether the table may have other columns.
+        ordered: Whether the table has them in this order; others that it may have can be between them.
+    """
 
     kind = "schema"
     syntax = Ways(
         file=Syntax(
             "schema: {columns: {age: integer}}",
-            parameters={"columns": MapOf(TypeName()), "extra": OneOf("choice", ("allow", "forbid"))},
+            parameters={
+                "columns": ColumnTypes(),
+                "extra": OneOf("choice", ("allow", "forbid")),
+                "ordered": Boolean(),
+            },
             required=("columns",),
         )
     )
@@ -32,12 +43,13 @@ class Schema(Rule):
         ("where", "at_least", "at_most", "samples", *OVER_BATCHES), "it is about the table, not about rows"
     )
     actions: ClassVar[tuple[OnBreach, ...]] = ("warn", "reject")
-    columns: dict[str, str] = Field(min_length=1)
+    columns: dict[str, tuple[str, ...]] = Field(min_length=1)
     extra: Literal["allow", "forbid"] = "allow"
+    ordered: bool = False
 
     def expected(self) -> str:
         """Return the expected state in words."""
-        return "the columns and types of the definition"
+        return f"the columns and types of the definition{', in its order' if self.ordered else ''}"
 
 
 class Repair(Rule):

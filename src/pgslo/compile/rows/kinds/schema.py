@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from pgslo.catalog import Column
 from pgslo.compile.choice import Choice
 from pgslo.compile.part import Probe
 from pgslo.compile.rows.kinds.base import RowKind
+from pgslo.compile.snippets.literals import ARRAY
 from pgslo.compile.table.batching import Writes
 from pgslo.compile.table.context import TableContext
 from pgslo.definition import rules
-from pgslo.errors import CatalogError
+from pgslo.definition.rules.types import bases, spelled
+from pgslo.errors import CatalogError, Location
 
 
 class Schema(RowKind[rules.Schema]):
@@ -25,24 +28,32 @@ class Schema(RowKind[rules.Schema]):
         """
         if self.rule.on_breach != "reject":
             return
-        for name, wanted in self.types().items():
-            place = self.rule.place(f"columns.{name}" if f"columns.{name}" in self.rule.places else "columns")
-            column = self.subject.column(name, place)
-            # How a domain, or a type of another schema, is written depends on the search path.
-            named_alike = re.sub(r"\(.*?\)", "", column.type) == column.base_type
-            if column.type_schema == "pg_catalog" and named_alike and column.type != wanted:
+        relation = self.subject.relation
+        own = f"{relation.schema}.{relation.name}"
+        for name, wanted in self.rule.columns.items():
+            column = self.subject.column(name, self._place_of(name))
+            if _is_other(column, wanted):
                 raise CatalogError(
-                    f'column "{name}" of {self.subject.relation.schema}.{self.subject.relation.name} is {column.type}, not {wanted}',
-                    detail="on_breach: reject would stop every write.",
-                    location=place,
+                    f'column "{name}" of {own} is {column.type}, not {_said(wanted)}',
+                    detail=_STOPS,
+                    location=self._place_of(name),
                 )
-        for column in self.subject.relation.columns:
+        for column in relation.columns:
             if self.rule.extra == "forbid" and column.name not in self.rule.columns:
                 raise CatalogError(
-                    f'column "{column.name}" of {self.subject.relation.schema}.{self.subject.relation.name} is not in the definition',
-                    detail="on_breach: reject would stop every write.",
+                    f'column "{column.name}" of {own} is not in the definition',
+                    detail=_STOPS,
                     hint="add it, or leave extra: forbid out",
                     location=self.rule.place("extra"),
+                )
+        listed = [column.name for column in relation.columns if column.name in self.rule.columns]
+        for here, wanted_here in zip(listed, self.rule.columns, strict=True):
+            if self.rule.ordered and here != wanted_here:
+                raise CatalogError(
+                    f'column "{here}" of {own} is where the definition has "{wanted_here}"',
+                    detail=_STOPS,
+                    hint="list the columns in the order of the table, or leave ordered out",
+                    location=self._place_of(wanted_here),
                 )
 
     def choose(self, writes: Writes) -> Choice:
@@ -61,48 +72,47 @@ class Schema(RowKind[rules.Schema]):
 
     def declared(self) -> dict[str, Any]:
         """Return the columns and types that the table has to have, in the order of the definition."""
-        return {"columns": self.types(), "extra": self.rule.extra}
+        wanted = {name: _told(types) for name, types in self.rule.columns.items()}
+        ordered = {"ordered": list(self.rule.columns)} if self.rule.ordered else {}
+        return {"columns": wanted, "extra": self.rule.extra, **ordered}
 
-    def types(self) -> dict[str, str]:
-        """Return the types as ``format_type`` prints them, however the author spelled them."""
-        return {name: _spelled(type_) for name, type_ in self.rule.columns.items()}
-
-
-#: Other spellings of types, by what PostgreSQL calls them.
-_SPELLINGS = {
-    "bigint": ("int8",),
-    "integer": ("int", "int4"),
-    "smallint": ("int2",),
-    "double precision": ("float8", "float"),
-    "real": ("float4",),
-    "numeric": ("decimal",),
-    "boolean": ("bool",),
-    "character varying": ("varchar",),
-    "character": ("char",),
-    "bit varying": ("varbit",),
-    "timestamp with time zone": ("timestamptz",),
-    "timestamp without time zone": ("timestamp",),
-    "time with time zone": ("timetz",),
-    "time without time zone": ("time",),
-}
-_TYPES = {spelling: type_ for type_, spellings in _SPELLINGS.items() for spelling in spellings}
-_TYPE = re.compile(
-    r"(?P<name>[a-z][a-z0-9 ]*?) *(?P<modifier>\([0-9, ]*\))?(?P<zone> with(?:out)? time zone)?(?P<array>(?:\[\])*)\Z"
-)
+    def _place_of(self, name: str) -> Location:
+        keys = (f"columns.{name}", f"columns.{list(self.rule.columns).index(name)}")
+        return self.rule.place(next((key for key in keys if key in self.rule.places), "columns"))
 
 
-def _spelled(type_: str) -> str:
-    match = _TYPE.match(type_.strip().lower())
-    if match is None:
-        return type_
-    zone = match["zone"] or ""
-    name = f"{match['name']}{zone}"
-    name = _TYPES.get(name, name)
-    modifier = (match["modifier"] or "").replace(" ", "")
-    if name.startswith("time"):
-        # timestamp(3) with time zone
-        first, _, rest = name.partition(" ")
-        return f"{first}{modifier} {rest}{match['array']}"
-    if name == "character" and not modifier:
-        modifier = "(1)"
-    return f"{name}{modifier}{match['array']}"
+_STOPS = "on_breach: reject would stop every write."
+
+
+def _is_other(column: Column, wanted: tuple[str, ...]) -> bool:
+    """Whether a column has certainly another type than those wanted."""
+    found = [bases(one) for one in wanted]
+    if () in found:
+        return False
+    by_base = {base for one in found for base in one or ()}
+    if column.category == ARRAY and "array" in by_base:
+        return False
+    # How a domain, or a type of another schema, is written depends on the search path.
+    named_alike = re.sub(r"\(.*?\)", "", column.type) == column.base_type
+    if column.type_schema != "pg_catalog" or (None in found and not named_alike):
+        return False
+    exact = {spelled(type_) for type_, one in zip(wanted, found, strict=True) if one is None}
+    return column.type not in exact and column.base_type not in by_base
+
+
+def _said(wanted: tuple[str, ...]) -> str:
+    return " or ".join(spelled(one) if bases(one) is None else one for one in wanted)
+
+
+def _told(wanted: tuple[str, ...]) -> str | dict[str, Any] | None:
+    """Return the types that a column may have, for the runtime: a type, or what to compare; nothing for every type."""
+    found = [bases(one) for one in wanted]
+    if () in found:
+        return None
+    if found == [None]:
+        return spelled(wanted[0])
+    return {
+        "said": _said(wanted),
+        "exact": [spelled(type_) for type_, one in zip(wanted, found, strict=True) if one is None],
+        "any": sorted({base for one in found for base in one or ()}),
+    }

@@ -36,6 +36,10 @@ _VERBS = {
         "pgslo.cli.authoring.suggest:suggest",
         "Write a definition to begin with, from a table that is there.",
     ),
+    "import": (
+        "pgslo.cli.authoring.importing:import_",
+        "Write definitions from the checks of dbt and other tools.",
+    ),
     "learn": ("pgslo.cli.authoring.learn:learn", "Learn from rows that are there already."),
     "backtest": ("pgslo.cli.authoring.backtest:backtest", "Find out how good the alerts are on a table."),
     "extension": (

@@ -1,0 +1,273 @@
+"""``pgslo import``: checks of other tools as definitions, with an account of every one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pgslo.cli import output
+from pgslo.cli.exit_codes import CHANGES, ERROR, OK
+from pgslo.cli.session import Session, pass_session, session_options
+from pgslo.display import json_text, printable
+from pgslo.errors import PgsloError
+from pgslo.importing import Imported, Options, TableMap, convert
+from pgslo.importing.formats.registry import FORMATS
+from pgslo.importing.report import json_schema, last_line, lines, report, sarif
+from pgslo.importing.source import MAX_BYTES, UnreadableError, plain, read
+from pgslo.importing.source import Mapping as Node
+
+_SUFFIXES = frozenset({".yml", ".yaml", ".json", ".pbtxt", ".textproto", ".sql", ".py"})
+#: What this command wrote, by file: hidden, so it is no definition.
+_STATE = ".pgslo-import.json"
+_MAP_SUFFIX = ".toml"
+
+
+@click.command(name="import")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--from",
+    "form",
+    type=click.Choice(FORMATS),
+    help="The format; without it, each file is recognised by its keys.",
+)
+@click.option(
+    "--output",
+    "-o",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="The folder for definitions; without it, that of the project.",
+)
+@click.option(
+    "--map",
+    "maps",
+    multiple=True,
+    metavar="MAP",
+    help="Which table a name of the source is, as ref:orders=shop.orders, with *, or a TOML file of such lines.",
+)
+@click.option("--schema", metavar="NAME", help="The schema of tables for which the source names none.")
+@click.option(
+    "--var", "variables", multiple=True, metavar="K=V", help="The value of a variable of the source."
+)
+@click.option(
+    "--vars",
+    "vars_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A YAML file of variables.",
+)
+@click.option("--select", multiple=True, metavar="PATTERN", help="Only tables with such names.")
+@click.option(
+    "--report",
+    "report_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the report there.",
+)
+@click.option(
+    "--report-format",
+    type=click.Choice(["human", "json", "sarif"]),
+    default="json",
+    show_default=True,
+    help="How --report writes.",
+)
+@click.option("--report-schema", is_flag=True, help="Print the JSON Schema of the report, and end.")
+@click.option(
+    "--error-as",
+    type=click.Choice(["warn", "quarantine", "reject"]),
+    default="warn",
+    show_default=True,
+    help="The action of checks that are errors in the source.",
+)
+@click.option("--enforce", is_flag=True, help="Write definitions that are not in shadow.")
+@click.option(
+    "--profiled",
+    is_flag=True,
+    help="Map bounds that a profiler took from one batch, instead of learning them.",
+)
+@click.option("--check", is_flag=True, help="Write nothing; exit code 3 if files would change.")
+@click.option("--strict", is_flag=True, help="Write nothing if a check is changed or not mapped.")
+@session_options
+@pass_session
+def import_(session: Session, /, paths: tuple[Path, ...], **given: Any) -> int:
+    """Write definitions from the checks of dbt and other tools.
+
+    PATHS are files, and folders that are searched. Every check that is found is in the report: as it is, changed, learned, held or not
+    mapped, with the reason. Reads files alone: no database, no network, no code of the source.
+    """
+    if given["report_schema"]:
+        output.script(json.dumps(json_schema(), indent=2) + "\n")
+        return OK
+    if not paths:
+        raise click.UsageError("Name files or folders to import.")
+    folder = given["folder"] or session.configuration.definitions
+    options = Options(
+        source_format=given["form"],
+        maps=tuple(_maps(given["maps"])),
+        schema=given["schema"],
+        variables=_variables(given["vars_file"], given["variables"]),
+        select=given["select"],
+        error_as=given["error_as"],
+        enforce=given["enforce"],
+        profiled=given["profiled"],
+        folder=output.shown_path(folder).as_posix(),
+    )
+    files = dict(_files(paths, folder))
+    if not files:
+        raise PgsloError(
+            "there are no files to import in " + ", ".join(str(output.shown_path(path)) for path in paths)
+        )
+    done = convert(files, options, given=frozenset(_shown(path) for path in paths if path.is_file()))
+    for line in lines(done):
+        output.message(line)
+    code = _code(done)
+    kept: list[str] = []
+    changed = False
+    if not (given["strict"] and code == CHANGES):
+        changed, kept = _write(done, folder, dry=given["check"])
+    if given["report_path"] is not None and not given["check"]:
+        _write_report(given["report_path"], given["report_format"], done)
+    for path in kept:
+        output.warning(
+            f"{path} was edited by hand, so it stays as it is", hint="move it away to have it written anew"
+        )
+    see = str(output.shown_path(given["report_path"])) if given["report_path"] else options.folder
+    output.message(last_line(done, see))
+    if given["check"]:
+        return ERROR if code == ERROR else CHANGES if changed else OK
+    return CHANGES if kept and code == OK else code
+
+
+def _code(done: Imported) -> int:
+    if done.failures or (done.entries and not done.definitions) or not done.entries:
+        return ERROR
+    statuses = {entry.outcome.status for entry in done.entries}
+    return CHANGES if statuses & {"changed", "not_mapped"} else OK
+
+
+def _shown(path: Path) -> str:
+    return output.shown_path(path).as_posix()
+
+
+def _files(paths: tuple[Path, ...], folder: Path) -> Iterator[tuple[str, bytes]]:
+    """The files to read, with their names as messages show them; the folder that is written to is no source."""
+    seen: set[Path] = set()
+    own = folder.resolve()
+    for place in paths:
+        if not place.exists():
+            raise PgsloError(f"{output.shown_path(place)} does not exist")
+        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+            hidden = place.is_dir() and any(part.startswith(".") for part in path.relative_to(place).parts)
+            inside = place.is_dir() and own in path.resolve().parents
+            wanted = path.suffix.lower() in _SUFFIXES or not place.is_dir()
+            if not path.is_file() or hidden or inside or not wanted or path.resolve() in seen:
+                continue
+            seen.add(path.resolve())
+            with path.open("rb") as file:
+                yield _shown(path), file.read(MAX_BYTES + 1)
+
+
+def _maps(texts: tuple[str, ...]) -> Iterator[TableMap]:
+    for text in texts:
+        if not text.endswith(_MAP_SUFFIX):
+            yield TableMap.parse(text)
+            continue
+        try:
+            said = tomllib.loads(Path(text).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise PgsloError(f"cannot read {printable(text)}: {error}") from None
+        for pattern, target in said.items():
+            if not isinstance(target, str):
+                raise PgsloError(
+                    f"{printable(text)}: {printable(pattern)} is no table",
+                    hint='write "ref:orders" = "shop.orders"',
+                )
+            yield TableMap.of(pattern, target)
+
+
+def _variables(path: Path | None, texts: tuple[str, ...]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if path is not None:
+        try:
+            nodes = read(path.read_text(encoding="utf-8"), path=str(path))
+        except (OSError, UnicodeDecodeError, UnreadableError) as error:
+            raise PgsloError(f"cannot read {output.shown_path(path)}: {error}") from None
+        if len(nodes) != 1 or not isinstance(nodes[0], Node):
+            raise PgsloError(f"{output.shown_path(path)} holds no variables", hint="write name: value")
+        found |= plain(nodes[0])
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise click.UsageError(f'"{printable(text)}" is no variable; write name=value.')
+        found[name] = value
+    return found
+
+
+def _write(done: Imported, folder: Path, *, dry: bool) -> tuple[bool, list[str]]:
+    """Write definitions; what people edited since stays.
+
+    Returns:
+        Whether anything is another than before, and the files that stay.
+    """
+    state = _state(folder)
+    kept: list[str] = []
+    wanted: dict[str, str] = {}
+    for shown, text in done.definitions.items():
+        path = folder / Path(shown).name
+        there = path.read_text(encoding="utf-8") if path.exists() else None
+        if there is None or there == text or _digest(there) == state.get(path.name):
+            wanted[path.name] = text
+        else:
+            kept.append(shown)
+    changed = any(
+        not (folder / name).exists() or (folder / name).read_text(encoding="utf-8") != text
+        for name, text in wanted.items()
+    )
+    if not dry and wanted:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in wanted.items():
+            _replace(folder / name, text)
+        digests = dict(sorted(({**state} | {name: _digest(text) for name, text in wanted.items()}).items()))
+        _replace(folder / _STATE, json.dumps({"version": 1, "files": digests}, indent=2) + "\n")
+    return changed, kept
+
+
+def _state(folder: Path) -> Mapping[str, str]:
+    try:
+        found = json.loads((folder / _STATE).read_text(encoding="utf-8"))["files"]
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PgsloError(f"cannot read {output.shown_path(folder / _STATE)}: {error}") from None
+    return {str(name): str(digest) for name, digest in dict(found).items()}
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all; one that has the text already is not touched."""
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _write_report(path: Path, form: str, done: Imported) -> None:
+    match form:
+        case "human":
+            text = "\n".join([*(printable(line) for line in lines(done)), last_line(done, "above")]) + "\n"
+        case "sarif":
+            text = json_text(json.dumps(sarif(done), indent=2, ensure_ascii=False)) + "\n"
+        case _:
+            text = json_text(json.dumps(report(done), indent=2, ensure_ascii=False)) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _replace(path, text)

@@ -1,0 +1,70 @@
+"""Which format a file has, by its keys and never by its name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pgslo.importing.formats import dbt
+from pgslo.importing.formats.base import Document
+from pgslo.importing.formats.dbt.schema_files import RESOURCES
+from pgslo.importing.source import Mapping, Sequence, read
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What a file is.
+
+    Attributes:
+        path: The file.
+        format: Its format, if it has one.
+        reason: By what it was recognised, or why it was not.
+        refused: Whether it looks like a source, and is of a version or form that is not read.
+    """
+
+    path: str
+    format: str | None
+    reason: str
+    refused: bool = False
+
+
+def recognise(path: str, text: str, wanted: str | None) -> tuple[Document, Recognised]:
+    """Return a file as a document, with its format.
+
+    Raises:
+        UnreadableError: It cannot be read.
+    """
+    if wanted == "dbt-manifest" or (wanted is None and _MANIFEST.match(text)):
+        # Read as JSON by its own reader: too large for nodes that know their place.
+        return Document(path, text), Recognised(path, "dbt-manifest", '"dbt_schema_version" of a manifest')
+    document = Document(path, text, read(text, path=path))
+    if wanted is not None:
+        return document, Recognised(path, wanted, "named by --from")
+    for root in document.nodes:
+        if isinstance(root, Mapping):
+            for judge in _JUDGES:
+                found = judge(root)
+                if found is not None:
+                    name, reason = found
+                    return document, Recognised(path, name, reason, refused=name is None)
+    return document, Recognised(path, None, "no format that pgslo imports")
+
+
+#: The first object of a manifest says what it is.
+_MANIFEST = re.compile(
+    r"\s*\{(?:(?!\n\{).){0,4000}?\"dbt_schema_version\"\s*:\s*\"[^\"]*/manifest/", re.DOTALL
+)
+_Judgement = tuple[str | None, str] | None
+
+
+def _is_dbt(root: Mapping) -> _Judgement:
+    for resource in RESOURCES:
+        if isinstance(root.get(resource), Sequence):
+            return "dbt", f'"{resource}" is a list'
+    if dbt.is_project(root):
+        return "dbt", "the file of a project"
+    return None
+
+
+_JUDGES: tuple[Callable[[Mapping], _Judgement], ...] = (_is_dbt,)

@@ -1,0 +1,19 @@
+"""The reader of each format."""
+
+from __future__ import annotations
+
+from pgslo.importing.formats import dbt
+from pgslo.importing.formats.base import Reader
+
+READERS: dict[str, Reader] = {
+    "dbt": dbt.read,
+}
+#: Formats that another one's reader reads with its own files.
+_WITH = {"dbt-manifest": "dbt"}
+#: As ``--from`` names them.
+FORMATS = (*_WITH, *READERS)
+
+
+def together(name: str) -> str:
+    """Return the format whose reader reads a format."""
+    return _WITH.get(name, name)

@@ -1,0 +1,14 @@
+"""Words of the language that some checks need: what each is written with, or that there is none. A new word is a line here."""
+
+from __future__ import annotations
+
+#: ``range`` with bounds that do not belong to it.
+STRICT_LOW, STRICT_HIGH = "above", "below"
+#: ``unique`` that takes two NULLs for equal; without it, such a check is changed.
+UNIQUE_NULLS: dict[str, str] | None = None
+#: The type of a column of ``schema`` that only has to exist.
+ANY_TYPE = "any"
+#: ``key`` of a table whose rows nothing distinguishes.
+NO_KEY = "none"
+#: ``row_count`` of the whole table.
+ROWS_OF_TABLE = {"of": "table"}

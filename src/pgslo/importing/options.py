@@ -1,0 +1,114 @@
+"""What the author of an import decides: which tables are meant, what variables are, and how strict rules are."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pgslo.definition import names
+from pgslo.errors import PgsloError
+from pgslo.importing.model import SourceTable, TableName, UnmappableError
+
+_PARTS = 2
+
+
+@dataclass(frozen=True)
+class TableMap:
+    """One ``--map``: which table a name of a source stands for."""
+
+    pattern: str
+    target: str
+
+    @classmethod
+    def parse(cls, text: str) -> TableMap:
+        """Return the map that a text such as ``ref:orders=shop.orders`` writes.
+
+        Raises:
+            PgsloError: It is not written so.
+        """
+        pattern, equals, target = text.partition("=")
+        if not equals or not pattern.strip() or not target.strip():
+            raise PgsloError(
+                f'"{text}" is no map', hint="write source=schema.table, for example ref:orders=shop.orders"
+            )
+        return cls.of(pattern.strip(), target.strip())
+
+    @classmethod
+    def of(cls, pattern: str, target: str) -> TableMap:
+        """Return the map of a pattern to a table.
+
+        Raises:
+            PgsloError: The table has no schema, or is no name.
+        """
+        try:
+            parts = names.split(f"{target.removesuffix('*')}x" if target.endswith(".*") else target)
+        except names.BadNameError as error:
+            raise PgsloError(f'"{target}" is no table: {error}') from None
+        if len(parts) != _PARTS:
+            raise PgsloError(f'"{target}" is no table with its schema', hint="write schema.table")
+        return cls(pattern, target)
+
+    def find(self, table: SourceTable) -> TableName | None:
+        """Return the table that a source's table stands for; ``*`` in the target is the table's own name."""
+        pattern = self.pattern if ":" in self.pattern else f"*:{self.pattern}"
+        if not fnmatch.fnmatchcase(table.key, pattern):
+            return None
+        if self.target.endswith(".*"):
+            return TableName(names.split(self.target.removesuffix(".*"))[0], table.name)
+        schema, name = names.split(self.target)
+        return TableName(schema, name)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the author decides.
+
+    Attributes:
+        source_format: The format, if it is not to be recognised.
+        maps: Tables by their names in sources.
+        schema: The schema of tables for which a source names none.
+        variables: Values of variables in sources.
+        select: Patterns of tables; without any, all.
+        error_as: The action of checks that are errors in the source.
+        enforce: Whether rules may change writes.
+        profiled: Whether bounds that a profiler took from one batch are mapped.
+        folder: Where definitions go, for their paths in the report.
+    """
+
+    source_format: str | None = None
+    maps: tuple[TableMap, ...] = ()
+    schema: str | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    select: tuple[str, ...] = ()
+    error_as: Literal["warn", "quarantine", "reject"] = "warn"
+    enforce: bool = False
+    profiled: bool = False
+    folder: str = "slos"
+
+    def resolve(self, table: SourceTable) -> TableName:
+        """Return the table of the database that a source means.
+
+        Raises:
+            UnmappableError: Nothing says it.
+        """
+        for each in self.maps:
+            found = each.find(table)
+            if found is not None:
+                return found
+        schema = table.schema or self.schema
+        if schema is None:
+            raise UnmappableError(
+                "no_table", f"no schema is known: give --schema, or --map '{table.key}=schema.table'"
+            )
+        for name in (schema, table.name):
+            if not names.is_name(name):
+                raise UnmappableError("no_table", "the source's name is no name of a table in PostgreSQL")
+        return TableName(schema, table.name)
+
+    def selects(self, table: SourceTable) -> bool:
+        """Whether a table is to be imported."""
+        return not self.select or any(
+            fnmatch.fnmatchcase(table.name, one) or fnmatch.fnmatchcase(table.key, one) for one in self.select
+        )

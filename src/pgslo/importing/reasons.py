@@ -1,0 +1,39 @@
+"""Why a check is changed, not mapped, held or learned: a closed list, each with its sentence in the documentation."""
+
+from __future__ import annotations
+
+#: By name: what it says of a check. docs/reference/import.md has the same list, and a test compares them.
+REASONS = {
+    # changed
+    "batch_not_table": "a share or a number is of a batch here, and of the table there",
+    "boolean_values": "the words True and False are booleans here, and texts there",
+    "fail_calc": "the source computes the number of failures in its own way",
+    "judged_at_tick": "a query is evaluated when a batch is closed and at each tick, and counts as one failure",
+    "judged_on_read": "the age is judged at each read, and a table without data is unknown",
+    "judged_on_write": "the condition depends on the clock, and a row is judged when it is written",
+    "mapped_in_part": "a part of the check has no counterpart",
+    "null_differs": "NULL passes here; there it passes or fails by the database",
+    "null_in_values": "NULL is left out of the list: it passes on both sides",
+    "nulls_equal": "two NULLs are equal there and differ here",
+    "only_warns": "the rule here cannot have the action that was asked for",
+    "second_bound_lost": "one of two bounds is lost",
+    # not mapped
+    "contradiction": "two statements of the source exclude each other",
+    "needs_jinja": "its text needs a macro or a variable that is not known here",
+    "nested_column": "a field inside of a column is no column here",
+    "no_table": "the table is not known",
+    "no_word": "the language of definitions has no word for it",
+    "not_a_table": "the relation is a view, or no relation at all",
+    "pattern_dialect": "PostgreSQL reads the regular expression otherwise, or not at all",
+    "private_test": "the project's own kind of test, whose SQL is not in the files",
+    "refused": "the definition with it would not pass pgslo lint",
+    "same_rule": "the definition has the same rule already, with another bound",
+    "sql_refused": "pgslo does not accept the SQL",
+    "type_unknown": "PostgreSQL has no type of this name",
+    "unclear": "the source does not say enough, or says it in a form that is not known",
+    "unknown_check": "the tool has no check of this name that pgslo knows",
+    # held
+    "trivial": "true of every column of a table",
+    # learned
+    "learned_bounds": "bounds that are learned take its place",
+}

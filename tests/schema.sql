@@ -5574,18 +5574,18 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
     -- Six predictions: the median of 28 batches, the last one, the last two and the median of four of the same phase, the last with its trend.
     -- The closest counts: a batch that any of them foresaw is no surprise.
     WITH mine AS MATERIALIZED (
-        SELECT p.column_name, p.summary, p.noise, p.sampled, p.rows, p.level FROM pgslo_catalog.profile p
+        SELECT p.column_name, p.summary, p.noise, p.sampled, p.rows, p.level, p.moves FROM pgslo_catalog.profile p
         WHERE p.definition_id = expect.definition_id AND p.batch = expect.batch AND p.learned_from >= 10
     ), past AS MATERIALIZED (
-        SELECT m.column_name, h.summary, h.noise, h.sampled, h.rows, h.back, NULL::bigint AS turn, h.level = m.level AS alike
+        SELECT m.column_name, h.place, h.summary, h.noise, h.sampled, h.rows, h.back, NULL::bigint AS turn, h.level = m.level AS alike
         FROM mine m
         CROSS JOIN LATERAL (
-            SELECT p.summary, p.noise, p.sampled, p.rows, p.level, row_number() OVER (ORDER BY p.place DESC) AS back FROM pgslo_catalog.profile p
+            SELECT p.place, p.summary, p.noise, p.sampled, p.rows, p.level, row_number() OVER (ORDER BY p.place DESC) AS back FROM pgslo_catalog.profile p
             WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.place < expect.place AND p.baseline
             ORDER BY p.place DESC LIMIT 28
         ) h
         UNION ALL
-        SELECT m.column_name, h.summary, NULL, NULL, NULL, NULL, h.turn, NULL
+        SELECT m.column_name, NULL, h.summary, NULL, NULL, NULL, NULL, h.turn, NULL
         FROM mine m
         CROSS JOIN LATERAL (
             SELECT p.summary, row_number() OVER (ORDER BY p.place DESC) AS turn FROM pgslo_catalog.profile p
@@ -5614,14 +5614,30 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         GROUP BY n.column_name, n.i
     ), gap AS MATERIALIZED (
         -- How many batches ago the last one was that is compared with: what grows has grown that often.
-        SELECT m.column_name, 1 + (
+        SELECT l.column_name, l.pauses, 1 + (
                    SELECT count(*) FROM pgslo_catalog.profile q
-                   WHERE q.definition_id = expect.definition_id AND q.column_name = m.column_name AND q.place < expect.place
-                     AND q.place > (
-                         SELECT max(r.place) FROM pgslo_catalog.profile r
-                         WHERE r.definition_id = expect.definition_id AND r.column_name = m.column_name AND r.place < expect.place AND r.baseline)
+                   WHERE q.definition_id = expect.definition_id AND q.column_name = l.column_name AND q.place < expect.place AND q.place > l.place
                ) AS batches
+        FROM (
+            -- And how long ago that is, by the time from batch to batch.
+            SELECT d.column_name, max(d.place) AS place,
+                   least(expect.place - max(d.place), 1e12)::float8 / greatest(percentile_cont(0.5) WITHIN GROUP (ORDER BY d.pause), 1e-6) AS pauses
+            FROM (
+                SELECT h.column_name, h.place, least(h.place - lead(h.place) OVER (PARTITION BY h.column_name ORDER BY h.back), 1e12)::float8 AS pause
+                FROM past h WHERE h.back <= 8
+            ) d
+            GROUP BY d.column_name
+        ) l
+    ), before AS MATERIALIZED (
+        -- What grows goes on from the batch before, though that one is not compared with: ids that jumped stay where they are.
+        SELECT m.column_name, b.summary
         FROM mine m
+        CROSS JOIN LATERAL (
+            SELECT q.summary, q.baseline FROM pgslo_catalog.profile q
+            WHERE q.definition_id = expect.definition_id AND q.column_name = m.column_name AND q.place < expect.place
+            ORDER BY q.place DESC LIMIT 1
+        ) b
+        WHERE m.moves = 'grows' AND NOT b.baseline
     ), sampled_alike AS MATERIALIZED (
         SELECT h.column_name, avg(h.alike::integer) > 0.7 AS alike FROM past h GROUP BY h.column_name
     ), deviation AS MATERIALIZED (
@@ -5634,11 +5650,15 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         LEFT JOIN trend t ON t.column_name = m.column_name AND t.i = k.ordinal
         LEFT JOIN deviation d ON d.column_name = m.column_name
         LEFT JOIN gap g ON g.column_name = m.column_name
+        LEFT JOIN before b ON b.column_name = m.column_name
+        -- The step of a number that says where values lie, in a column that grows.
+        CROSS JOIN LATERAL (SELECT CASE WHEN m.moves = 'grows' AND k.ordinal IN (17, 18, 20, 21, 22, 23, 24, 25, 26) THEN t.step END AS step) grown
         LEFT JOIN trend way ON way.column_name = m.column_name AND way.i = 17
         CROSS JOIN LATERAL (SELECT CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(m.summary[k.ordinal], 0), 1))) ELSE m.summary[k.ordinal] END AS x) v
         CROSS JOIN LATERAL (
             SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_before), (p.same_median), (p.last + t.step),
-                                               (p.last + t.step * g.batches)) AS r (prediction)
+                                               (p.last + t.step * g.batches), (p.last + grown.step * g.pauses),
+                                               (b.summary[k.ordinal] + grown.step)) AS r (prediction)
             WHERE r.prediction IS NOT NULL
             ORDER BY CASE WHEN k.kind IN ('rise', 'apart') THEN greatest(v.x - r.prediction, 0) ELSE abs(v.x - r.prediction) END LIMIT 1
         ) c
@@ -5649,7 +5669,9 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
                 -- Of a share that is near nothing, or near everything, chance moves less: a tenth of a row a batch at least is taken to be usual.
                 WHEN k.kind IN ('share', 'rise') THEN greatest(0.02, greatest(p.noise, m.noise[k.ordinal])
                     * least(1, 2 * sqrt(greatest(0.1, least(p.pooled, 1 - p.pooled) * CASE WHEN k.name IN ('null', 'duplicate') THEN m.rows ELSE m.sampled END))))
-                ELSE greatest(p.noise, m.noise[k.ordinal], CASE k.kind
+                WHEN k.name = 'steps' THEN 1
+                -- What grows by a step may grow by some.
+                ELSE greatest(p.noise, m.noise[k.ordinal], abs(grown.step), CASE k.kind
                     WHEN 'length' THEN CASE WHEN k.name = 'decimals' THEN 0.02 ELSE 0.25 END
                     WHEN 'mean' THEN 0.02 * coalesce(d.typical, 0) + 1e-6 * abs(p.median) + 1e-9
                     WHEN 'quantile' THEN 0.02 * coalesce(d.typical, 0) + 1e-6 * abs(p.median) + 1e-9
@@ -6591,6 +6613,95 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.groups_said(groups bigint, is_whole boolean) IS 'Return how many groups violate an assertion, in words; is_whole for one without groups.';
 
+CREATE TABLE pgslo_catalog.profile (
+    definition_id bigint NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL,
+    column_name text NOT NULL,
+    rows bigint NOT NULL,
+    present bigint NOT NULL,
+    level smallint DEFAULT 0 NOT NULL,
+    summary double precision[],
+    common jsonb,
+    shapes jsonb,
+    grid double precision[],
+    prefix integer[],
+    entities integer[],
+    sampled integer DEFAULT 0 NOT NULL,
+    noise double precision[],
+    expected double precision[],
+    spread double precision[],
+    surprise double precision[],
+    tolerated double precision[],
+    usual jsonb,
+    usual_shapes jsonb,
+    usual_grid double precision[],
+    learned_from integer DEFAULT 0 NOT NULL,
+    baseline boolean DEFAULT true NOT NULL,
+    tolerated_below double precision[],
+    moves text
+);
+
+COMMENT ON TABLE pgslo_catalog.profile IS 'Each column of a batch in numbers; column * is the table as a whole. May hold personal data: the commonest values are values.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.summary IS 'Numbers in the order of pgslo_catalog.summary_names().';
+
+COMMENT ON COLUMN pgslo_catalog.profile.common IS 'The commonest values, with the rows of the sample that have them.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.shapes IS 'The commonest patterns of texts, with the rows of the sample that have them.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.grid IS 'Quantiles at 0, 1/40, ... 1, of numbers; of times in hours since the batch''s own.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.prefix IS 'Hashes of the values of some rows, in order of their entities: two batches compare row by row.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.entities IS 'For *: the entities that the hashes of the columns belong to.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.sampled IS 'Values of the sample that are not null: what common and shapes count.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.noise IS 'How far each number of summary goes by chance in a sample of this size.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.expected IS 'For each number of summary, the prediction that came closest; shares as arc sine of the root.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.spread IS 'The unit in which surprise is told.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.surprise IS 'How far each number of summary is from what was expected, in units of spread.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.tolerated IS 'The largest surprise of each number upwards before this batch; a shock counts in part, and fades.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.usual IS 'Shares of the commonest values before this batch, the latest batches counting most. May hold personal data.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.usual_shapes IS 'The same of the patterns of texts.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.usual_grid IS 'The mean grid before this batch, then the lowest and the highest value.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.learned_from IS 'Batches before this one that it was compared with.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.baseline IS 'Whether later batches are compared with it; false for a batch that missed.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.tolerated_below IS 'The same downwards.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.moves IS 'How the column moved with the batches before: "one value" in each of 21, "grows", or NULL.';
+
+CREATE FUNCTION pgslo_catalog.grows(mine pgslo_catalog.profile) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- Nine of ten steps of the median go one way; chance does that once in some two thousand columns.
+    SELECT count(*) >= 10 AND greatest(count(*) FILTER (WHERE s.step > 0), count(*) FILTER (WHERE s.step < 0)) >= 0.9 * count(*)
+    FROM (
+        SELECT h.median - lead(h.median) OVER (ORDER BY h.place DESC) AS step
+        FROM (
+            SELECT p.place, p.summary[23] AS median FROM pgslo_catalog.profile p
+            WHERE p.definition_id = (grows.mine).definition_id AND p.column_name = (grows.mine).column_name
+              AND p.place < (grows.mine).place AND p.baseline AND p.summary[27] IS NOT NULL
+            ORDER BY p.place DESC LIMIT pgslo_catalog.least_batches()
+        ) h
+    ) s
+    WHERE s.step IS NOT NULL
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.grows(mine pgslo_catalog.profile) IS 'Whether the numbers of a column grow, or shrink, from batch to batch, as growing ids and running totals do.';
+
 CREATE FUNCTION pgslo_catalog.guarded_view(source_schema text, source_name text, OUT source regclass, OUT definition text) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7042,6 +7153,26 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_movable(relation oid) IS 'Whether an UPDATE may move rows of a table from one partition to another: a trigger takes that for an INSERT.';
 
+CREATE FUNCTION pgslo_catalog.is_next_text(mine pgslo_catalog.profile) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    value text := (SELECT k.key FROM jsonb_object_keys((is_next_text.mine).common) AS k (key) LIMIT 1);
+    earlier text[] := ARRAY(SELECT k.key FROM jsonb_object_keys((is_next_text.mine).usual) AS k (key));
+BEGIN
+    -- What never changed and is another word now, not another number of a version or a month, is news.
+    RETURN value IS NULL OR cardinality(earlier) <> 1
+        OR translate(value, '0123456789', '') = translate(earlier[1], '0123456789', '')
+        OR abs((is_next_text.mine).place) BETWEEN 100000000 AND 100000000000
+           AND lower(value COLLATE "C") IN (
+               SELECT lower(to_char(d.at, f.form)) FROM (SELECT to_timestamp((is_next_text.mine).place::float8) AT TIME ZONE 'UTC' AS at) d
+               CROSS JOIN (VALUES ('FMmonth'), ('mon'), ('FMday'), ('dy')) AS f (form));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_next_text(mine pgslo_catalog.profile) IS 'Whether the text that all rows of a batch have may follow the earlier ones: they changed before, or only digits differ.';
+
 CREATE FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7163,72 +7294,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_transient(error_code text) IS 'Whether an error is of the moment: a conflict, a lock, memory, a full disk, a cancelled statement, a stack that is full.';
-
-CREATE TABLE pgslo_catalog.profile (
-    definition_id bigint NOT NULL,
-    batch text NOT NULL,
-    place numeric NOT NULL,
-    column_name text NOT NULL,
-    rows bigint NOT NULL,
-    present bigint NOT NULL,
-    level smallint DEFAULT 0 NOT NULL,
-    summary double precision[],
-    common jsonb,
-    shapes jsonb,
-    grid double precision[],
-    prefix integer[],
-    entities integer[],
-    sampled integer DEFAULT 0 NOT NULL,
-    noise double precision[],
-    expected double precision[],
-    spread double precision[],
-    surprise double precision[],
-    tolerated double precision[],
-    usual jsonb,
-    usual_shapes jsonb,
-    usual_grid double precision[],
-    learned_from integer DEFAULT 0 NOT NULL,
-    baseline boolean DEFAULT true NOT NULL,
-    tolerated_below double precision[]
-);
-
-COMMENT ON TABLE pgslo_catalog.profile IS 'Each column of a batch in numbers; column * is the table as a whole. May hold personal data: the commonest values are values.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.summary IS 'Numbers in the order of pgslo_catalog.summary_names().';
-
-COMMENT ON COLUMN pgslo_catalog.profile.common IS 'The commonest values, with the rows of the sample that have them.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.shapes IS 'The commonest patterns of texts, with the rows of the sample that have them.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.grid IS 'Quantiles at 0, 1/40, ... 1, of numbers; of times in hours since the batch''s own.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.prefix IS 'Hashes of the values of some rows, in order of their entities: two batches compare row by row.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.entities IS 'For *: the entities that the hashes of the columns belong to.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.sampled IS 'Values of the sample that are not null: what common and shapes count.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.noise IS 'How far each number of summary goes by chance in a sample of this size.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.expected IS 'For each number of summary, the prediction that came closest; shares as arc sine of the root.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.spread IS 'The unit in which surprise is told.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.surprise IS 'How far each number of summary is from what was expected, in units of spread.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.tolerated IS 'The largest surprise of each number upwards before this batch; a shock counts in part, and fades.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.usual IS 'Shares of the commonest values before this batch, the latest batches counting most. May hold personal data.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.usual_shapes IS 'The same of the patterns of texts.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.usual_grid IS 'The mean grid before this batch, then the lowest and the highest value.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.learned_from IS 'Batches before this one that it was compared with.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.baseline IS 'Whether later batches are compared with it; false for a batch that missed.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.tolerated_below IS 'The same downwards.';
 
 CREATE FUNCTION pgslo_catalog.is_unchanged(one pgslo_catalog.profile, other pgslo_catalog.profile) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -7645,7 +7710,7 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
     AS $$
     WITH mine AS (
         -- The first weeks know little, and the first months not all: bounds are wider until there are enough batches.
-        SELECT p.column_name, p.rows, p.sampled, p.learned_from, p.surprise, p.tolerated, p.tolerated_below, p.expected, p.spread, p.summary,
+        SELECT p.column_name, p.rows, p.sampled, p.learned_from, p.moves, p.surprise, p.tolerated, p.tolerated_below, p.expected, p.spread, p.summary,
                pgslo_catalog.is_holiday(d.holidays, p.place) AS holiday,
                1.35 * greatest(1, pgslo_catalog.enough_batches()::numeric / greatest(p.learned_from, 1))::float8 ^ (1 / 3.0::float8) / coalesce(d.sensitivity, 1) AS wide
         FROM pgslo_catalog.profile p
@@ -7668,7 +7733,7 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
                 SELECT v.side, m.wide * CASE
                     WHEN v.tolerated >= 1 THEN k.beyond * greatest(v.tolerated, 2.5)
                     -- A mean that stood still for two months is not left to chance, as that of times on the hour: there an hour's shift is less than chance would do.
-                    WHEN k.kind = 'mean' AND m.learned_from >= 60 THEN least(greatest(3 * coalesce(v.tolerated, 0), 0.4), 2.5)
+                    WHEN k.kind = 'mean' AND m.learned_from >= 60 AND m.moves IS DISTINCT FROM 'grows' THEN least(greatest(3 * coalesce(v.tolerated, 0), 0.4), 2.5)
                     ELSE 2.5 END AS bound
                 FROM (VALUES (-1, m.tolerated_below[k.ordinal]), (1, m.tolerated[k.ordinal])) AS v (side, tolerated)
             ) t
@@ -7679,8 +7744,12 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
         WHERE m.learned_from >= pgslo_catalog.least_batches() AND k.beyond IS NOT NULL AND m.surprise[k.ordinal] IS NOT NULL
           -- A handful of rows tells how many there are, that a column is gone, and what cannot be read.
           -- Numbers and times are judged where they are some: not one text that looks like a number.
-          AND (k.ordinal NOT BETWEEN 17 AND 38 AND k.ordinal < 50
+          AND (k.ordinal NOT BETWEEN 17 AND 38 AND k.ordinal NOT BETWEEN 50 AND 53
                OR m.sampled * greatest(m.summary[15], m.summary[16], 0) >= greatest(10, 0.05 * m.sampled))
+          -- Of a column with one value in each batch: whether there is one, how far it went, and how it is written.
+          AND (m.moves = 'one value' OR k.name <> 'steps')
+          AND (m.moves IS DISTINCT FROM 'one value' OR k.name = ANY (ARRAY['null', 'empty', 'distinct', 'distinct_ratio', 'top', 'single',
+               'number', 'time', 'new_shape', 'stale', 'steps']) OR k.name = 'whole' AND m.surprise[k.ordinal] < 0)
           AND (m.rows >= 10 OR k.name IN ('rows', 'number', 'time') OR k.name = 'null' AND m.summary[k.ordinal] = 1)
     ), day AS MATERIALIZED (
         -- On a holiday, and where many columns have moved, it was another day: then this has to be twice as far off.
@@ -7724,7 +7793,7 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
         FROM (
             SELECT pgslo_catalog.amount(m.summary[23], 'quantile') AS now, pgslo_catalog.amount(m.expected[23], 'quantile') AS usual,
                    -- Of numbers; the quantiles of times are hours from where their batch begins.
-                   b.name IN ('moved', 'distribution', 'log_mean', 'log_deviation') AND m.summary[27] IS NOT NULL AND m.summary[23] IS NOT NULL
+                   b.name IN ('moved', 'distribution', 'log_mean', 'log_deviation', 'steps') AND m.summary[27] IS NOT NULL AND m.summary[23] IS NOT NULL
                    AND m.expected[23] IS NOT NULL
                    AND pgslo_catalog.amount(m.summary[23], 'quantile') <> pgslo_catalog.amount(m.expected[23], 'quantile') AS is_other
         ) d
@@ -8293,6 +8362,15 @@ CREATE FUNCTION pgslo_catalog.least_batches() RETURNS integer
 
 COMMENT ON FUNCTION pgslo_catalog.least_batches() IS 'How many batches have to be known before bounds are told: three weeks of days.';
 
+CREATE FUNCTION pgslo_catalog.least_gap(usual jsonb) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT min(g.gap) FROM (SELECT n.x - lag(n.x) OVER (ORDER BY n.x) AS gap FROM pgslo_catalog.numbers_in(usual) AS n (x)) g WHERE g.gap > 0
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.least_gap(usual jsonb) IS 'The least difference of usual values that are numbers.';
+
 CREATE FUNCTION pgslo_catalog.leave_room(room text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8307,6 +8385,26 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.leave_room(room text) IS 'Drop a table into which a reference was read again.';
+
+CREATE FUNCTION pgslo_catalog.leaves_its_set(mine pgslo_catalog.profile) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- A column that went to and fro among a few values, such as a flag of workdays, and has another one now.
+    SELECT NOT (leaves_its_set.mine).usual ?| ARRAY(SELECT jsonb_object_keys((leaves_its_set.mine).common))
+       AND count(*) FILTER (WHERE h.is_other) >= 3 * greatest((SELECT count(*) FROM jsonb_object_keys((leaves_its_set.mine).usual)), 2)
+    FROM (
+        SELECT b.value <> lag(b.value) OVER (ORDER BY b.place DESC) AS is_other
+        FROM (
+            SELECT p.place, (SELECT k.key FROM jsonb_object_keys(p.common) AS k (key) LIMIT 1) AS value FROM pgslo_catalog.profile p
+            WHERE p.definition_id = (leaves_its_set.mine).definition_id AND p.column_name = (leaves_its_set.mine).column_name
+              AND p.place < (leaves_its_set.mine).place AND p.baseline AND p.sampled > 0
+            ORDER BY p.place DESC LIMIT 28
+        ) b
+    ) h
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.leaves_its_set(mine pgslo_catalog.profile) IS 'Whether a column that had each of a few values often has one now that it never had.';
 
 CREATE FUNCTION pgslo_catalog.leftovers() RETURNS text[]
     LANGUAGE sql STABLE
@@ -9310,6 +9408,30 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.moved(other pgslo_catalog.other_relation, OUT is_gone boolean, OUT said text) IS 'Return what differs between a relation that a definition reads besides its own table and the same at apply; NULL if nothing.';
 
+CREATE FUNCTION pgslo_catalog.moving(mine pgslo_catalog.profile) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF pgslo_catalog.one_value_before(moving.mine) THEN
+        RETURN CASE
+            WHEN (moving.mine).summary[16] > 0.5 THEN
+                -- A date that always was as far from its batch says which day it is.
+                (SELECT CASE WHEN count(DISTINCT h.x) > 1 THEN 'one value' END
+                 FROM (SELECT p.grid[21] AS x FROM pgslo_catalog.profile p
+                       WHERE p.definition_id = (moving.mine).definition_id AND p.column_name = (moving.mine).column_name
+                         AND p.place < (moving.mine).place AND p.baseline AND p.grid IS NOT NULL
+                       ORDER BY p.place DESC LIMIT pgslo_catalog.least_batches()) h)
+            WHEN pgslo_catalog.leaves_its_set(moving.mine) THEN NULL
+            WHEN (moving.mine).summary[15] > 0.5 OR pgslo_catalog.is_next_text(moving.mine) THEN 'one value'
+        END;
+    END IF;
+    RETURN CASE WHEN (moving.mine).summary[27] IS NOT NULL AND pgslo_catalog.grows(moving.mine) THEN 'grows' END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.moving(mine pgslo_catalog.profile) IS 'How a column moves with the batch: "one value" in each, "grows", or NULL.';
+
 CREATE FUNCTION pgslo_catalog.must_be_stored(definition text, relation regclass, violated text[], old_row record, new_row record) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9971,6 +10093,16 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.number_of(value text) IS 'Return a decimal number with at most three digits of exponent; beyond 1e250 the bound, below 1e-250 zero. Never fails.';
 
+CREATE FUNCTION pgslo_catalog.numbers_in(usual jsonb) RETURNS SETOF double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    SELECT pgslo_catalog.number_of(k.key) FROM jsonb_object_keys(usual) AS k (key)
+    WHERE k.key COLLATE "C" ~ E'^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,3})?$'
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.numbers_in(usual jsonb) IS 'The usual values of a column that are numbers.';
+
 CREATE FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10033,6 +10165,21 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.on_side(surprise double precision[], side integer, tolerated double precision[]) IS 'How much surprise upwards (side 1) or downwards (-1) each surprise stands for, by what is tolerated there.';
+
+CREATE FUNCTION pgslo_catalog.one_value_before(mine pgslo_catalog.profile) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT count(*) = pgslo_catalog.least_batches() AND bool_and(h.summary[3] = 0)
+    FROM (
+        SELECT p.summary FROM pgslo_catalog.profile p
+        WHERE p.definition_id = (one_value_before.mine).definition_id AND p.column_name = (one_value_before.mine).column_name
+          AND p.place < (one_value_before.mine).place AND p.baseline AND p.sampled > 0
+        ORDER BY p.place DESC LIMIT pgslo_catalog.least_batches()
+    ) h
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.one_value_before(mine pgslo_catalog.profile) IS 'Whether a column had one value in each of the last 21 batches that count.';
 
 CREATE FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean DEFAULT false) RETURNS boolean
     LANGUAGE plpgsql
@@ -10302,6 +10449,29 @@ CREATE FUNCTION pgslo_catalog.parts_of(type regtype) RETURNS SETOF pg_type
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.parts_of(type regtype) IS 'Return a type and the types that it is made of, but for PostgreSQL''s own.';
+
+CREATE FUNCTION pgslo_catalog.parts_of_day(place double precision, OUT part text, OUT x double precision) RETURNS SETOF record
+    LANGUAGE sql STABLE ROWS 16 PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT p.part, p.x::float8
+    FROM (SELECT to_timestamp(place) AT TIME ZONE 'UTC' AS at) d
+    CROSS JOIN LATERAL (
+        SELECT extract(year FROM d.at) AS year, extract(month FROM d.at) AS month, extract(day FROM d.at) AS day,
+               extract(isoyear FROM d.at) AS isoyear, extract(week FROM d.at) AS week,
+               extract(day FROM date_trunc('month', d.at) + interval '1 month - 1 day') AS days
+    ) e
+    CROSS JOIN LATERAL (VALUES
+        ('year', e.year), ('isoyear', e.isoyear), ('month', e.month), ('week', e.week), ('day', e.day),
+        ('quarter', extract(quarter FROM d.at)), ('weekday', extract(dow FROM d.at)), ('isoweekday', extract(isodow FROM d.at)),
+        ('day of the year', extract(doy FROM d.at)), ('hour', extract(hour FROM d.at)), ('days to come', e.days - e.day),
+        ('days left', e.days - e.day + 1), ('month of all', 100 * e.year + e.month), ('week of all', 100 * e.isoyear + e.week),
+        ('day of all', 10000 * e.year + 100 * e.month + e.day), ('days since 1970', floor(extract(epoch FROM d.at) / 86400))
+    ) AS p (part, x)
+    WHERE place BETWEEN 100000000 AND 100000000000
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.parts_of_day(place double precision, OUT part text, OUT x double precision) IS 'What calendars call the time of a batch, by its place in seconds since 1970, as numbers; in UTC.';
 
 CREATE FUNCTION pgslo_catalog.passing_singly(failure text, rule text, operation text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
@@ -10807,6 +10977,13 @@ BEGIN
             LEFT JOIN unnest(before.tolerated_below) WITH ORDINALITY AS b (x, i) USING (i);
         END IF;
 
+        IF mine.column_name <> '*' THEN
+            mine.moves := pgslo_catalog.moving(mine);
+            IF mine.moves = 'one value' OR mine.summary[3] = 0 THEN
+                mine.summary[53] := pgslo_catalog.steps_away(mine);
+            END IF;
+        END IF;
+
         IF mine.sampled > 0 AND mine.column_name <> '*' AND mine.learned_from > 0 THEN
             -- The last batch, and the last two of the same phase: one of these may have been a holiday.
             SELECT array_agg(o.sampled::float8), array_agg(o.common), array_agg(o.shapes), array_agg(o.batch)
@@ -10848,7 +11025,11 @@ BEGIN
                         SELECT p.grid FROM pgslo_catalog.profile p
                         WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.batch = ANY (alike) AND p.grid IS NOT NULL
                     ) r
-                    CROSS JOIN LATERAL pgslo_catalog.grids_apart(mine.grid, r.grid) d;
+                    CROSS JOIN LATERAL pgslo_catalog.grids_apart(mine.grid, CASE
+                        -- How far numbers that grow have grown is a matter of their mean: here, whether they lie as ever.
+                        WHEN mine.moves = 'grows' THEN
+                            ARRAY(SELECT g.x - r.grid[21] + mine.grid[21] FROM unnest(r.grid) WITH ORDINALITY AS g (x, i) ORDER BY g.i)
+                        ELSE r.grid END) d;
                     mine.summary[50] := one.distribution;
                     mine.summary[51] := one.moved;
                     mine.summary[52] := (SELECT avg((g.x < mine.usual_grid[42] OR g.x > mine.usual_grid[43])::integer) FROM unnest(mine.grid) AS g (x));
@@ -10857,7 +11038,7 @@ BEGIN
         END IF;
         UPDATE pgslo_catalog.profile p
         SET summary = mine.summary, noise = mine.noise, usual = mine.usual, usual_shapes = mine.usual_shapes, usual_grid = mine.usual_grid,
-            tolerated = mine.tolerated, tolerated_below = mine.tolerated_below, learned_from = mine.learned_from
+            tolerated = mine.tolerated, tolerated_below = mine.tolerated_below, learned_from = mine.learned_from, moves = mine.moves
         WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.batch = mine.batch;
     END LOOP;
     PERFORM pgslo_catalog.compare_with_earlier(definition.definition_id, batch.name, batch.place);
@@ -13307,6 +13488,78 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) IS 'The value of a measure that needs one batch alone; NULL when it has none.';
 
+CREATE FUNCTION pgslo_catalog.steps_away(mine pgslo_catalog.profile) RETURNS double precision
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    now float8 := (steps_away.mine).grid[21];
+    is_time boolean := (steps_away.mine).summary[27] IS NULL;
+    -- Times are kept as hours from the place of their batch.
+    own float8 := CASE WHEN is_time THEN least(greatest((steps_away.mine).place, -1e12), 1e12)::float8 / 3600 ELSE 0 END;
+    past float8[];
+    places float8[];
+    counts boolean[];
+    last integer;
+    trend float8;
+    step float8;
+    away float8;
+BEGIN
+    SELECT array_agg(h.x ORDER BY h.place DESC), array_agg(h.place::float8 ORDER BY h.place DESC), array_agg(h.baseline ORDER BY h.place DESC)
+    INTO past, places, counts
+    FROM (
+        SELECT p.grid[21] + CASE WHEN is_time THEN least(greatest(p.place, -1e12), 1e12)::float8 / 3600 ELSE 0 END AS x,
+               least(greatest(p.place, -1e12), 1e12) AS place, p.baseline
+        FROM pgslo_catalog.profile p
+        WHERE p.definition_id = (steps_away.mine).definition_id AND p.column_name = (steps_away.mine).column_name
+          AND p.place < (steps_away.mine).place AND p.grid IS NOT NULL
+        ORDER BY p.place DESC LIMIT 28
+    ) h;
+    last := array_position(counts, true);
+    IF now IS NULL OR last IS NULL THEN
+        RETURN NULL;
+    END IF;
+    now := now + own;
+    SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY s.step),
+           coalesce(
+               -- What stands still most of the time may have made one great step, from December to January.
+               CASE WHEN percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(s.step)) = 0 THEN pgslo_catalog.least_gap((steps_away.mine).usual) END,
+               percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(s.step)) FILTER (WHERE s.step <> 0),
+               -- It stood still: the next whole number, a day, or a twentieth more.
+               CASE WHEN is_time THEN 24 WHEN now = round(now) AND past[last] = round(past[last]) THEN 1 ELSE 0.05 * abs(past[last]) END)
+    INTO trend, step
+    FROM (
+        SELECT b.x - lead(b.x) OVER (ORDER BY b.i) AS step
+        FROM unnest(past, counts) WITH ORDINALITY AS b (x, is_counted, i) WHERE b.is_counted
+    ) s
+    WHERE s.step IS NOT NULL;
+    -- The last value that counts, as far on as batches passed since; any value of late; and what follows the batch before, if each moves.
+    away := least(
+        abs(now - past[last] - coalesce(trend, 0) * last),
+        (SELECT min(abs(now - b.x)) FROM unnest(past, counts) AS b (x, is_counted) WHERE b.is_counted),
+        CASE WHEN trend <> 0 THEN abs(now - past[1] - trend) END);
+    IF away > step THEN
+        away := least(away, (
+            SELECT min(abs(now - n.x)) FROM pgslo_catalog.numbers_in((steps_away.mine).usual) AS n (x) WHERE NOT is_time));
+    END IF;
+    IF away > step THEN
+        away := least(away, (
+            -- A part of the calendar that all of these batches had begins again: December is followed by 1. Days may begin elsewhere.
+            SELECT min(abs(now - n.x))
+            FROM unnest(ARRAY[0, -86400, 86400]) AS o (seconds)
+            CROSS JOIN LATERAL pgslo_catalog.parts_of_day((steps_away.mine).place::float8 + o.seconds) AS n
+            WHERE NOT is_time AND NOT EXISTS (
+                SELECT FROM unnest(past, places, counts) AS b (x, place, is_counted)
+                CROSS JOIN LATERAL pgslo_catalog.parts_of_day(b.place + o.seconds) AS d
+                WHERE b.is_counted AND d.part = n.part AND d.x <> b.x)));
+    END IF;
+    -- A quotient may overflow.
+    RETURN CASE WHEN away <= 1e-6 * step THEN 0 WHEN away >= 1e6 * step THEN 1e6 ELSE away / step END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.steps_away(mine pgslo_catalog.profile) IS 'How far the one value of a batch is from what may follow the earlier ones, in steps as it takes them.';
+
 CREATE FUNCTION pgslo_catalog.stored_said(incident pgslo_catalog.incident) RETURNS text
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -13403,7 +13656,7 @@ $$;
 COMMENT ON FUNCTION pgslo_catalog.strange_part(relation oid, role oid, OUT part text, OUT whole text, OUT owner name, OUT whole_owner name) IS 'Return a part of a table, or of one that a view reads, whose owner has neither the rights of the owner of the whole nor those of a role.';
 
 CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) RETURNS SETOF record
-    LANGUAGE sql IMMUTABLE ROWS 52 PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE ROWS 53 PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     -- kind: share; log; mean, quantile and extreme in the column's own unit; count of characters; rise: a share of which only
@@ -13461,7 +13714,8 @@ CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, 
     (49, 'stale', 'rise', 1.5, 'values equal to those of an earlier batch'),
     (50, 'distribution', 'apart', 2.25, 'distribution of values'),
     (51, 'moved', 'apart', 3, 'distance that values moved'),
-    (52, 'outside', 'rise', NULL, 'values outside the usual range')
+    (52, 'outside', 'rise', NULL, 'values outside the usual range'),
+    (53, 'steps', 'apart', 1.5, 'steps from what may follow')
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) IS 'The numbers of a profile''s summary, and how each is judged.';
@@ -17079,6 +17333,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.grids_apart(now double precision[], referen
 
 REVOKE ALL ON FUNCTION pgslo_catalog.groups_said(groups bigint, is_whole boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.grows(mine pgslo_catalog.profile) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.guarded_view(source_schema text, source_name text, OUT source regclass, OUT definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.has_new_types(definition text, relation regclass, known text[]) FROM PUBLIC;
@@ -17128,6 +17384,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_known(definition text, within interval, 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_known_missed(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_movable(relation oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_next_text(mine pgslo_catalog.profile) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) FROM PUBLIC;
 
@@ -17223,7 +17481,11 @@ REVOKE ALL ON FUNCTION pgslo_catalog.learned_rules(watched jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.least_batches() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.least_gap(usual jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.leave_room(room text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.leaves_its_set(mine pgslo_catalog.profile) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.leftovers() FROM PUBLIC;
 
@@ -17277,6 +17539,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision
 
 REVOKE ALL ON FUNCTION pgslo_catalog.moved(other pgslo_catalog.other_relation, OUT is_gone boolean, OUT said text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.moving(mine pgslo_catalog.profile) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.must_be_stored(definition text, relation regclass, violated text[], old_row record, new_row record) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.must_raise(error_code text, refuses boolean) FROM PUBLIC;
@@ -17321,11 +17585,15 @@ REVOKE ALL ON FUNCTION pgslo_catalog.noted_functions(noted text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.number_of(value text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.numbers_in(usual jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.observe_touched() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.on_side(surprise double precision[], side integer, tolerated double precision[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.one_value_before(mine pgslo_catalog.profile) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean) FROM PUBLIC;
 
@@ -17340,6 +17608,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.overdrawn(definition_id bigint) FROM PUBLIC
 REVOKE ALL ON FUNCTION pgslo_catalog.part_places(definition pgslo_catalog.definition, part oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.parts_of(type regtype) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.parts_of_day(place double precision, OUT part text, OUT x double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.passing_singly(failure text, rule text, operation text) FROM PUBLIC;
 
@@ -17528,6 +17798,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.snapshot_readiness(task text, what text, wa
 REVOKE ALL ON FUNCTION pgslo_catalog.span_shown(span interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.steps_away(mine pgslo_catalog.profile) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.stored_said(incident pgslo_catalog.incident) FROM PUBLIC;
 

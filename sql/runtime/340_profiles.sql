@@ -29,7 +29,7 @@ COMMENT ON FUNCTION pgslo_catalog.is_holiday(text[], numeric) IS 'Whether a batc
 CREATE OR REPLACE FUNCTION pgslo_catalog.summary_kinds(
     OUT ordinal integer, OUT name text, OUT kind text, OUT beyond float8, OUT words text)
 RETURNS SETOF record
-LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 52
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 53
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
     -- kind: share; log; mean, quantile and extreme in the column's own unit; count of characters; rise: a share of which only
@@ -87,7 +87,8 @@ AS $pgslo$
     (49, 'stale', 'rise', 1.5, 'values equal to those of an earlier batch'),
     (50, 'distribution', 'apart', 2.25, 'distribution of values'),
     (51, 'moved', 'apart', 3, 'distance that values moved'),
-    (52, 'outside', 'rise', NULL, 'values outside the usual range')
+    (52, 'outside', 'rise', NULL, 'values outside the usual range'),
+    (53, 'steps', 'apart', 1.5, 'steps from what may follow')
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.summary_kinds() IS 'The numbers of a profile''s summary, and how each is judged.';
 

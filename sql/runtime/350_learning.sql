@@ -250,6 +250,13 @@ BEGIN
             LEFT JOIN unnest(before.tolerated_below) WITH ORDINALITY AS b (x, i) USING (i);
         END IF;
 
+        IF mine.column_name <> '*' THEN
+            mine.moves := pgslo_catalog.moving(mine);
+            IF mine.moves = 'one value' OR mine.summary[3] = 0 THEN
+                mine.summary[53] := pgslo_catalog.steps_away(mine);
+            END IF;
+        END IF;
+
         IF mine.sampled > 0 AND mine.column_name <> '*' AND mine.learned_from > 0 THEN
             -- The last batch, and the last two of the same phase: one of these may have been a holiday.
             SELECT array_agg(o.sampled::float8), array_agg(o.common), array_agg(o.shapes), array_agg(o.batch)
@@ -291,7 +298,11 @@ BEGIN
                         SELECT p.grid FROM pgslo_catalog.profile p
                         WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.batch = ANY (alike) AND p.grid IS NOT NULL
                     ) r
-                    CROSS JOIN LATERAL pgslo_catalog.grids_apart(mine.grid, r.grid) d;
+                    CROSS JOIN LATERAL pgslo_catalog.grids_apart(mine.grid, CASE
+                        -- How far numbers that grow have grown is a matter of their mean: here, whether they lie as ever.
+                        WHEN mine.moves = 'grows' THEN
+                            ARRAY(SELECT g.x - r.grid[21] + mine.grid[21] FROM unnest(r.grid) WITH ORDINALITY AS g (x, i) ORDER BY g.i)
+                        ELSE r.grid END) d;
                     mine.summary[50] := one.distribution;
                     mine.summary[51] := one.moved;
                     mine.summary[52] := (SELECT avg((g.x < mine.usual_grid[42] OR g.x > mine.usual_grid[43])::integer) FROM unnest(mine.grid) AS g (x));
@@ -300,7 +311,7 @@ BEGIN
         END IF;
         UPDATE pgslo_catalog.profile p
         SET summary = mine.summary, noise = mine.noise, usual = mine.usual, usual_shapes = mine.usual_shapes, usual_grid = mine.usual_grid,
-            tolerated = mine.tolerated, tolerated_below = mine.tolerated_below, learned_from = mine.learned_from
+            tolerated = mine.tolerated, tolerated_below = mine.tolerated_below, learned_from = mine.learned_from, moves = mine.moves
         WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.batch = mine.batch;
     END LOOP;
     PERFORM pgslo_catalog.compare_with_earlier(definition.definition_id, batch.name, batch.place);
@@ -368,18 +379,18 @@ AS $pgslo$
     -- Six predictions: the median of 28 batches, the last one, the last two and the median of four of the same phase, the last with its trend.
     -- The closest counts: a batch that any of them foresaw is no surprise.
     WITH mine AS MATERIALIZED (
-        SELECT p.column_name, p.summary, p.noise, p.sampled, p.rows, p.level FROM pgslo_catalog.profile p
+        SELECT p.column_name, p.summary, p.noise, p.sampled, p.rows, p.level, p.moves FROM pgslo_catalog.profile p
         WHERE p.definition_id = expect.definition_id AND p.batch = expect.batch AND p.learned_from >= 10
     ), past AS MATERIALIZED (
-        SELECT m.column_name, h.summary, h.noise, h.sampled, h.rows, h.back, NULL::bigint AS turn, h.level = m.level AS alike
+        SELECT m.column_name, h.place, h.summary, h.noise, h.sampled, h.rows, h.back, NULL::bigint AS turn, h.level = m.level AS alike
         FROM mine m
         CROSS JOIN LATERAL (
-            SELECT p.summary, p.noise, p.sampled, p.rows, p.level, row_number() OVER (ORDER BY p.place DESC) AS back FROM pgslo_catalog.profile p
+            SELECT p.place, p.summary, p.noise, p.sampled, p.rows, p.level, row_number() OVER (ORDER BY p.place DESC) AS back FROM pgslo_catalog.profile p
             WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.place < expect.place AND p.baseline
             ORDER BY p.place DESC LIMIT 28
         ) h
         UNION ALL
-        SELECT m.column_name, h.summary, NULL, NULL, NULL, NULL, h.turn, NULL
+        SELECT m.column_name, NULL, h.summary, NULL, NULL, NULL, NULL, h.turn, NULL
         FROM mine m
         CROSS JOIN LATERAL (
             SELECT p.summary, row_number() OVER (ORDER BY p.place DESC) AS turn FROM pgslo_catalog.profile p
@@ -408,14 +419,30 @@ AS $pgslo$
         GROUP BY n.column_name, n.i
     ), gap AS MATERIALIZED (
         -- How many batches ago the last one was that is compared with: what grows has grown that often.
-        SELECT m.column_name, 1 + (
+        SELECT l.column_name, l.pauses, 1 + (
                    SELECT count(*) FROM pgslo_catalog.profile q
-                   WHERE q.definition_id = expect.definition_id AND q.column_name = m.column_name AND q.place < expect.place
-                     AND q.place > (
-                         SELECT max(r.place) FROM pgslo_catalog.profile r
-                         WHERE r.definition_id = expect.definition_id AND r.column_name = m.column_name AND r.place < expect.place AND r.baseline)
+                   WHERE q.definition_id = expect.definition_id AND q.column_name = l.column_name AND q.place < expect.place AND q.place > l.place
                ) AS batches
+        FROM (
+            -- And how long ago that is, by the time from batch to batch.
+            SELECT d.column_name, max(d.place) AS place,
+                   least(expect.place - max(d.place), 1e12)::float8 / greatest(percentile_cont(0.5) WITHIN GROUP (ORDER BY d.pause), 1e-6) AS pauses
+            FROM (
+                SELECT h.column_name, h.place, least(h.place - lead(h.place) OVER (PARTITION BY h.column_name ORDER BY h.back), 1e12)::float8 AS pause
+                FROM past h WHERE h.back <= 8
+            ) d
+            GROUP BY d.column_name
+        ) l
+    ), before AS MATERIALIZED (
+        -- What grows goes on from the batch before, though that one is not compared with: ids that jumped stay where they are.
+        SELECT m.column_name, b.summary
         FROM mine m
+        CROSS JOIN LATERAL (
+            SELECT q.summary, q.baseline FROM pgslo_catalog.profile q
+            WHERE q.definition_id = expect.definition_id AND q.column_name = m.column_name AND q.place < expect.place
+            ORDER BY q.place DESC LIMIT 1
+        ) b
+        WHERE m.moves = 'grows' AND NOT b.baseline
     ), sampled_alike AS MATERIALIZED (
         SELECT h.column_name, avg(h.alike::integer) > 0.7 AS alike FROM past h GROUP BY h.column_name
     ), deviation AS MATERIALIZED (
@@ -428,11 +455,15 @@ AS $pgslo$
         LEFT JOIN trend t ON t.column_name = m.column_name AND t.i = k.ordinal
         LEFT JOIN deviation d ON d.column_name = m.column_name
         LEFT JOIN gap g ON g.column_name = m.column_name
+        LEFT JOIN before b ON b.column_name = m.column_name
+        -- The step of a number that says where values lie, in a column that grows.
+        CROSS JOIN LATERAL (SELECT CASE WHEN m.moves = 'grows' AND k.ordinal IN (17, 18, 20, 21, 22, 23, 24, 25, 26) THEN t.step END AS step) grown
         LEFT JOIN trend way ON way.column_name = m.column_name AND way.i = 17
         CROSS JOIN LATERAL (SELECT CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(m.summary[k.ordinal], 0), 1))) ELSE m.summary[k.ordinal] END AS x) v
         CROSS JOIN LATERAL (
             SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_before), (p.same_median), (p.last + t.step),
-                                               (p.last + t.step * g.batches)) AS r (prediction)
+                                               (p.last + t.step * g.batches), (p.last + grown.step * g.pauses),
+                                               (b.summary[k.ordinal] + grown.step)) AS r (prediction)
             WHERE r.prediction IS NOT NULL
             ORDER BY CASE WHEN k.kind IN ('rise', 'apart') THEN greatest(v.x - r.prediction, 0) ELSE abs(v.x - r.prediction) END LIMIT 1
         ) c
@@ -443,7 +474,9 @@ AS $pgslo$
                 -- Of a share that is near nothing, or near everything, chance moves less: a tenth of a row a batch at least is taken to be usual.
                 WHEN k.kind IN ('share', 'rise') THEN greatest(0.02, greatest(p.noise, m.noise[k.ordinal])
                     * least(1, 2 * sqrt(greatest(0.1, least(p.pooled, 1 - p.pooled) * CASE WHEN k.name IN ('null', 'duplicate') THEN m.rows ELSE m.sampled END))))
-                ELSE greatest(p.noise, m.noise[k.ordinal], CASE k.kind
+                WHEN k.name = 'steps' THEN 1
+                -- What grows by a step may grow by some.
+                ELSE greatest(p.noise, m.noise[k.ordinal], abs(grown.step), CASE k.kind
                     WHEN 'length' THEN CASE WHEN k.name = 'decimals' THEN 0.02 ELSE 0.25 END
                     WHEN 'mean' THEN 0.02 * coalesce(d.typical, 0) + 1e-6 * abs(p.median) + 1e-9
                     WHEN 'quantile' THEN 0.02 * coalesce(d.typical, 0) + 1e-6 * abs(p.median) + 1e-9

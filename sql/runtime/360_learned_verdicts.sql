@@ -22,7 +22,7 @@ SET jit = off
 AS $pgslo$
     WITH mine AS (
         -- The first weeks know little, and the first months not all: bounds are wider until there are enough batches.
-        SELECT p.column_name, p.rows, p.sampled, p.learned_from, p.surprise, p.tolerated, p.tolerated_below, p.expected, p.spread, p.summary,
+        SELECT p.column_name, p.rows, p.sampled, p.learned_from, p.moves, p.surprise, p.tolerated, p.tolerated_below, p.expected, p.spread, p.summary,
                pgslo_catalog.is_holiday(d.holidays, p.place) AS holiday,
                1.35 * greatest(1, pgslo_catalog.enough_batches()::numeric / greatest(p.learned_from, 1))::float8 ^ (1 / 3.0::float8) / coalesce(d.sensitivity, 1) AS wide
         FROM pgslo_catalog.profile p
@@ -45,7 +45,7 @@ AS $pgslo$
                 SELECT v.side, m.wide * CASE
                     WHEN v.tolerated >= 1 THEN k.beyond * greatest(v.tolerated, 2.5)
                     -- A mean that stood still for two months is not left to chance, as that of times on the hour: there an hour's shift is less than chance would do.
-                    WHEN k.kind = 'mean' AND m.learned_from >= 60 THEN least(greatest(3 * coalesce(v.tolerated, 0), 0.4), 2.5)
+                    WHEN k.kind = 'mean' AND m.learned_from >= 60 AND m.moves IS DISTINCT FROM 'grows' THEN least(greatest(3 * coalesce(v.tolerated, 0), 0.4), 2.5)
                     ELSE 2.5 END AS bound
                 FROM (VALUES (-1, m.tolerated_below[k.ordinal]), (1, m.tolerated[k.ordinal])) AS v (side, tolerated)
             ) t
@@ -56,8 +56,12 @@ AS $pgslo$
         WHERE m.learned_from >= pgslo_catalog.least_batches() AND k.beyond IS NOT NULL AND m.surprise[k.ordinal] IS NOT NULL
           -- A handful of rows tells how many there are, that a column is gone, and what cannot be read.
           -- Numbers and times are judged where they are some: not one text that looks like a number.
-          AND (k.ordinal NOT BETWEEN 17 AND 38 AND k.ordinal < 50
+          AND (k.ordinal NOT BETWEEN 17 AND 38 AND k.ordinal NOT BETWEEN 50 AND 53
                OR m.sampled * greatest(m.summary[15], m.summary[16], 0) >= greatest(10, 0.05 * m.sampled))
+          -- Of a column with one value in each batch: whether there is one, how far it went, and how it is written.
+          AND (m.moves = 'one value' OR k.name <> 'steps')
+          AND (m.moves IS DISTINCT FROM 'one value' OR k.name = ANY (ARRAY['null', 'empty', 'distinct', 'distinct_ratio', 'top', 'single',
+               'number', 'time', 'new_shape', 'stale', 'steps']) OR k.name = 'whole' AND m.surprise[k.ordinal] < 0)
           AND (m.rows >= 10 OR k.name IN ('rows', 'number', 'time') OR k.name = 'null' AND m.summary[k.ordinal] = 1)
     ), day AS MATERIALIZED (
         -- On a holiday, and where many columns have moved, it was another day: then this has to be twice as far off.
@@ -101,7 +105,7 @@ AS $pgslo$
         FROM (
             SELECT pgslo_catalog.amount(m.summary[23], 'quantile') AS now, pgslo_catalog.amount(m.expected[23], 'quantile') AS usual,
                    -- Of numbers; the quantiles of times are hours from where their batch begins.
-                   b.name IN ('moved', 'distribution', 'log_mean', 'log_deviation') AND m.summary[27] IS NOT NULL AND m.summary[23] IS NOT NULL
+                   b.name IN ('moved', 'distribution', 'log_mean', 'log_deviation', 'steps') AND m.summary[27] IS NOT NULL AND m.summary[23] IS NOT NULL
                    AND m.expected[23] IS NOT NULL
                    AND pgslo_catalog.amount(m.summary[23], 'quantile') <> pgslo_catalog.amount(m.expected[23], 'quantile') AS is_other
         ) d

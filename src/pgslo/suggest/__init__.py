@@ -1,7 +1,7 @@
 """A definition to begin with, worked out of what a table holds: facts in, commented text out."""
 
 from pgslo.suggest.batching import choose_batch
-from pgslo.suggest.facts import BatchSeen, ColumnSeen, Facts, ReferenceSeen
+from pgslo.suggest.facts import Arrivals, BatchSeen, ColumnSeen, Facts, ReferenceSeen
 from pgslo.suggest.proposal import Batching, Line, Proposal
 from pgslo.suggest.propose import propose
 from pgslo.suggest.rules import CLOSED
@@ -9,6 +9,7 @@ from pgslo.suggest.text import as_text, without
 
 __all__ = [
     "CLOSED",
+    "Arrivals",
     "BatchSeen",
     "Batching",
     "ColumnSeen",

@@ -73,6 +73,29 @@ class BatchSeen:
 
 
 @dataclass(frozen=True)
+class Arrivals:
+    """How the rows of a usual day came, by the times in a column: medians over the last days that are over.
+
+    Attributes:
+        days: How many days that are.
+        hours: Hours of a day with rows.
+        rows: Rows of an hour that has some.
+        moments: Different times of a day.
+        loads: Transactions that wrote the rows of a day.
+        span: Seconds between the first and the last time of the rows that one transaction wrote.
+        age: Seconds since the newest time, by the database's clock.
+    """
+
+    days: int
+    hours: float
+    rows: float
+    moments: float
+    loads: float
+    span: float
+    age: float
+
+
+@dataclass(frozen=True)
 class ReferenceSeen:
     """A column of which every value that was looked at is in a column of another table that is unique."""
 
@@ -96,6 +119,7 @@ class Facts:
         rising: Columns that never fall in the order of the batch's time, with how many steps were looked at.
         first_seen: Of columns with few values: the batch in which the newest of them was first seen, counted from the oldest
             batch, and how many batches were looked at.
+        arrivals: How rows came, by the time that tells their batch; ``None`` where no time does.
         now: Seconds since 1970 by the database's clock.
         readers: Roles that may read the table by a grant, and could not read everything anyway.
     """
@@ -110,6 +134,7 @@ class Facts:
     references: tuple[ReferenceSeen, ...] = ()
     rising: Mapping[str, int] = field(default_factory=dict)
     first_seen: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    arrivals: Arrivals | None = None
     now: float = 0.0
     readers: tuple[str, ...] = ()
 

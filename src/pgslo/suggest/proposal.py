@@ -32,9 +32,11 @@ class Proposal:
         columns: Rules by column, in the table's order.
         rules: Rules about several columns.
         remarks: What was looked at and left out.
+        is_watched: Whether bounds are learned for the other columns: only from batch to batch.
     """
 
     head: tuple[Line, ...]
     columns: dict[str, tuple[Line, ...]] = field(default_factory=dict)
     rules: tuple[Line, ...] = ()
     remarks: tuple[str, ...] = ()
+    is_watched: bool = True

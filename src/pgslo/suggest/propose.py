@@ -19,6 +19,10 @@ from pgslo.suggest.facts import Facts
 from pgslo.suggest.proposal import Batching, Line, Proposal
 
 _DAY = 86_400
+#: Columns of which a rule that says the same is written once.
+_ALIKE = 5
+#: Fewer batches do not tell that volume is steady.
+_STEADY_BATCHES = 14
 
 
 def propose(facts: Facts, batch: Batching | None) -> Proposal:
@@ -56,10 +60,12 @@ def propose(facts: Facts, batch: Batching | None) -> Proposal:
         fresh = _freshness(facts, batch)
         if fresh is not None:
             head.append(fresh)
-        if facts.batches:
-            sizes = [one.rows for one in facts.batches]
+        volume = _volume(facts)
+        if volume is not None:
+            head.append(volume)
+        elif facts.batches:
             remarks.append(
-                f"row_count: {len(sizes)} batches of {min(sizes):,} to {max(sizes):,} rows, {statistics.median(sizes):,.0f} in the middle; volume is watched by a learned bound."
+                f"row_count: {_sizes(facts)}; volume is watched by a learned bound, and differs too much for one that is written."
             )
     columns: dict[str, tuple[Line, ...]] = {}
     enforced: list[str] = []
@@ -74,23 +80,26 @@ def propose(facts: Facts, batch: Batching | None) -> Proposal:
             enforced.append(seen.name)
         elif seen.present < seen.sampled * rules.STEPS[-1]:
             usual.append(f"{seen.name} {100 * seen.present / max(seen.sampled, 1):.0f} %")
-    if batch is not None and any(
-        line.text.startswith("completeness") for lines in columns.values() for line in lines
+    shared = tuple(_together(facts, columns))
+    if batch is not None and (
+        shared or any(line.text.startswith("completeness") for lines in columns.values() for line in lines)
     ):
         remarks.append(
             "completeness: the bound is the lower end of the interval for the share with a value, less three times what chance does in a batch of the middle size, and no more than the emptiest batch had."
         )
     if enforced:
         remarks.append(f"NOT NULL by the table itself, so no rule: {', '.join(enforced)}.")
-    if usual:
+    if usual and batch is not None:
         remarks.append(f"Often NULL, left to learned bounds (share with a value): {', '.join(usual)}.")
+    elif usual:
+        remarks.append(f"Often NULL, so no rule (share with a value): {', '.join(usual)}.")
     foreign = [
         "(" + ", ".join(one.columns) + ") to " + identifier(*one.table).text
         for one in facts.relation.foreign_keys
     ]
     if foreign:
         remarks.append(f"References that foreign keys keep already: {'; '.join(foreign)}.")
-    return Proposal(tuple(head), columns, (), tuple(remarks))
+    return Proposal(tuple(head), columns, shared, tuple(remarks), is_watched=batch is not None)
 
 
 def _readers(facts: Facts) -> Iterator[Line]:
@@ -112,7 +121,9 @@ def _guessed_key(facts: Facts, batch: Batching | None) -> tuple[str, ...]:
 
 
 def _freshness(facts: Facts, batch: Batching) -> Line | None:
-    places = [one.place for one in facts.batches if one.place is not None][:60]
+    # Of hours as many as there are: a weekend is longer than 60 of them.
+    most = 400 if batch.every == "1 hour" else 60
+    places = [one.place for one in facts.batches if one.place is not None][:most]
     if len(places) < 5:
         return None
     gaps = [newer - older for newer, older in itertools.pairwise(places)]
@@ -138,6 +149,64 @@ def _freshness(facts: Facts, batch: Batching) -> Line | None:
             off=True,
         )
     return Line(text, reason)
+
+
+def _together(facts: Facts, columns: dict[str, tuple[Line, ...]]) -> Iterator[Line]:
+    """One rule in place of those that say the same of many columns; it is taken out of these."""
+    plain = {one.name for one in facts.relation.columns if one.type_schema == "pg_catalog"}
+    alike: dict[tuple[str, str], list[str]] = {}
+    for name, lines in columns.items():
+        for line in lines:
+            if (
+                line.text.startswith("completeness: {min: ")
+                and "opens_after" not in line.text
+                and name in plain
+            ):
+                alike.setdefault((line.text, line.reason), []).append(name)
+    number = 0
+    for (text, reason), of in alike.items():
+        if len(of) < _ALIKE:
+            continue
+        number += 1
+        for name in of:
+            columns[name] = tuple(line for line in columns[name] if line.text != text)
+            if not columns[name]:
+                del columns[name]
+        listed = ", ".join(identifier(name).text for name in of)
+        share = text.removeprefix("completeness: {min: ").removesuffix("}")
+        condition = scalar(f"num_nulls({listed}) = 0")
+        yield Line(
+            f"{'complete' if number == 1 else f'complete_{number}'}: {{expression: {condition}, at_least: {share}}}",
+            f"of {len(of)} columns each: {reason}",
+        )
+
+
+def _sizes(facts: Facts) -> str:
+    sizes = [one.rows for one in facts.batches]
+    return f"{len(sizes)} batches of {min(sizes):,} to {max(sizes):,} rows, {statistics.median(sizes):,.0f} in the middle"
+
+
+def _volume(facts: Facts) -> Line | None:
+    """A bound on rows where batches differ by little: a share of the usual number, so that growth needs no other one."""
+    # The newest may go on, and of the oldest a part may be gone.
+    sizes = [one.rows for one in facts.batches][1:-1]
+    if len(sizes) < _STEADY_BATCHES:
+        return None
+    differ = statistics.stdev(sizes) / statistics.mean(sizes)
+    # Newest first: each against the mean of those before it, as the rule does.
+    apart = [
+        size / statistics.mean(sizes[place + 1 : place + 29])
+        for place, size in enumerate(sizes)
+        if len(sizes) - place > _STEADY_BATCHES // 2
+    ]
+    for least in (0.7, 0.6, 0.5):
+        most = round(1 / least, 1)
+        if 5 * differ <= 1 - least and min(apart) >= least * 1.1 and max(apart) <= most / 1.1:
+            return Line(
+                f"row_count: {{relative_to: 28 batches, min: {least}, max: {most}}}",
+                f"{_sizes(facts)}; they differ by {100 * differ:.0f} % (standard deviation), the farthest had {min(apart):.2f} to {max(apart):.2f} times as many as those before",
+            )
+    return None
 
 
 def _span(seconds: float) -> str:

@@ -22,6 +22,8 @@ _FEW = 50
 _MANY = 300
 #: Different values of a set that may be closed, at most.
 CLOSED = 30
+#: Fewer batches do not tell how much a share differs from one to the next.
+_LEAST_BATCHES = 10
 
 
 def of_column(facts: Facts, seen: ColumnSeen, place: int, batch: Batching | None) -> tuple[Line, ...]:
@@ -108,7 +110,13 @@ def _complete(facts: Facts, seen: ColumnSeen, place: int, batch: Batching | None
     told = f"{evidence}: at least {_percent(low)} (Wilson, 99 %)"
     if worst is not None and worst[0] < 1:
         told += f"; the emptiest batch had {_percent(worst[0])}"
-    return [Line(f"completeness: {{min: {share}}}", told)]
+    shares = [one.present[place] / one.rows for one in facts.batches if one.rows]
+    options = ""
+    if len(shares) >= _LEAST_BATCHES and statistics.median(shares) < 1:
+        # A lasting change to a level near the bound is one incident, and not one every few batches.
+        options = ", opens_after: 2, resolves_after: 3"
+        told += "; it differs from batch to batch, so one miss alone opens no incident"
+    return [Line(f"completeness: {{min: {share}{options}}}", told)]
 
 
 def _text(facts: Facts, seen: ColumnSeen, *, refers: bool) -> list[Line]:
@@ -197,11 +205,13 @@ def _number(facts: Facts, seen: ColumnSeen) -> list[Line]:
             )
         ]
     # A number that comes close to zero and is never below it does not go there by nature: a count, an amount, a duration.
-    if least >= 0 and median > 0 and (seen.zero or least < median / 10):
+    # Where most are 0, only the others tell that they rise and do not fall.
+    if least >= 0 and seen.present - seen.zero >= _FEW and (seen.zero or least < median / 10):
+        near = f", {seen.zero:,} of them 0" if median == 0 else " that come near 0"
         return [
             Line(
                 "range: {min: 0}",
-                f"never negative in {seen.present:,} values that come near 0; the largest is no bound",
+                f"never negative in {seen.present:,} values{near}; the largest is no bound",
             )
         ]
     return []

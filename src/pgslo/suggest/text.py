@@ -22,7 +22,7 @@ def as_text(facts: Facts, proposal: Proposal) -> str:
     """The text of the file; it ends in a line break."""
     relation = facts.relation
     name = identifier(relation.schema, relation.name).text
-    lines = _comment(_about(facts), "")
+    lines = _comment(_about(facts, is_watched=proposal.is_watched), "")
     lines.append("table: " + (_single(name) if '"' in name else name))
     lines.append("owner: somebody  # who is told; messages name them")
     for line in proposal.head:
@@ -36,6 +36,10 @@ def as_text(facts: Facts, proposal: Proposal) -> str:
                 lines.append(f"  {scalar(column)}:")
             for rule in rules:
                 lines += _line(rule, "    ", "- ")
+    if proposal.rules:
+        lines += ["", "rules:"]
+        for rule in proposal.rules:
+            lines += _line(rule, "  ", "- ")
     if proposal.remarks:
         lines.append("")
         for remark in proposal.remarks:
@@ -43,7 +47,7 @@ def as_text(facts: Facts, proposal: Proposal) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _about(facts: Facts) -> str:
+def _about(facts: Facts, *, is_watched: bool) -> str:
     rows = (
         f"all of its {facts.sampled:,} rows"
         if facts.all_rows
@@ -53,7 +57,11 @@ def _about(facts: Facts) -> str:
         rows = "a table without rows, so by its catalogue alone"
     return (
         f"Written by pgslo suggest from {rows}. Keep what you would defend, delete the rest; everything only warns until you say on_breach. "
-        "Columns without a rule are watched by learned bounds anyway."
+        + (
+            "Columns without a rule are watched by learned bounds anyway."
+            if is_watched
+            else "Without a batch no bounds are learned: columns without a rule are not watched."
+        )
     )
 
 
@@ -87,6 +95,8 @@ def without(text: str, line: int, why: str) -> str:
     broken = lines[line - 1]
     indent = broken[: len(broken) - len(broken.lstrip())]
     lines[line - 1 : line] = [*_comment(f"Left out: {why}", indent), f"{indent}# {broken.lstrip()}"]
+    if not any(one.startswith("  - ") for one in lines):
+        lines = [one for one in lines if one != "rules:"]
     # A column that has no rule left.
     for number, one in enumerate(lines):
         if re.match(r"  \S.*:$", one):

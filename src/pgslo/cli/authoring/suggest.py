@@ -95,7 +95,7 @@ def _rule_at(text: str, error: DefinitionError) -> int | None:
         return None
     lines = text.split("\n")
     line = error.location.line
-    if lines[line - 1].startswith(("    - ", "freshness:", "batch:", "key:")):
+    if lines[line - 1].startswith(("    - ", "  - ", "freshness:", "row_count:", "batch:", "key:")):
         return line
     if not re.match(r"  [^\s#].*:$", lines[line - 1]):
         return None

@@ -18,7 +18,10 @@ from pgslo.database.inspection.columns import columns_seen, first_seen
 from pgslo.database.inspection.questions import Questions, column
 from pgslo.errors import PgsloError
 from pgslo.sql import Sql
-from pgslo.suggest import Batching, BatchSeen, Facts, choose_batch
+from pgslo.suggest import Arrivals, Batching, BatchSeen, Facts, choose_batch
+
+#: Rows of which the times are looked at, at most.
+_ARRIVED = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,15 @@ class _Loads:
 
 
 @dataclass(frozen=True)
-class _Value:
+class _Arrivals:
+    value: Sql
+    table: Sql
+    most: Sql
+
+
+@dataclass(frozen=True)
+class _Span:
+    every: Sql
     value: Sql
 
 
@@ -127,6 +138,10 @@ def _facts(conn: Connection, questions: Questions, on_step: Callable[[str], None
     if not sampled:
         return seen
     batch = choose_batch(seen)
+    if batch and batch.every:
+        on_step("arrivals")
+        seen = replace(seen, arrivals=_arrivals(questions, batch))
+        batch = choose_batch(seen)
     on_step("batches")
     batches = _batches(questions, batch) if batch else ()
     first = first_seen(questions, columns, _key(batch)) if batch else {}
@@ -155,7 +170,16 @@ def _now(conn: Connection) -> float:
 def _key(batch: Batching) -> Sql:
     """The key of a row's batch."""
     value = column(batch.column)
-    return value if batch.every is None else sql.render("suggest_day", _Value(value))
+    return (
+        value if batch.every is None else sql.render("suggest_span", _Span(sql.literal(batch.every), value))
+    )
+
+
+def _arrivals(questions: Questions, batch: Batching) -> Arrivals | None:
+    """How rows came by the time that tells their batch; ``None`` where no day is over."""
+    context = _Arrivals(column(batch.column), questions.table, sql.literal(_ARRIVED))
+    rows = questions.ask(sql.render("suggest_arrivals", context))
+    return Arrivals(**rows[0]) if rows and rows[0]["days"] else None
 
 
 def _batches(questions: Questions, batch: Batching) -> tuple[BatchSeen, ...]:

@@ -67,4 +67,20 @@ def _is_dbt(root: Mapping) -> _Judgement:
     return None
 
 
-_JUDGES: tuple[Callable[[Mapping], _Judgement], ...] = (_is_dbt,)
+def _is_contract(root: Mapping) -> _Judgement:
+    specification, version = root.text("dataContractSpecification"), root.text("apiVersion")
+    if specification is not None:
+        if isinstance(root.get("models"), Mapping) and re.match(r"[01]\.", specification):
+            return "dcs", f"dataContractSpecification {specification} with models"
+        return None, f"dataContractSpecification: {specification[:40]}: not a version of 0 or 1 with models"
+    objects = root.mappings("schema")
+    if root.text("kind") == "DataContract":
+        if re.match(r"v?3\.", version or ""):
+            return "odcs", f"kind DataContract, apiVersion {version}"
+        return None, f"kind: DataContract, apiVersion: {(version or 'none')[:40]}: neither ODCS v3 nor DCS"
+    if objects and any("properties" in one.entries for one in objects):
+        return "odcs", '"schema" is a list with properties'
+    return None
+
+
+_JUDGES: tuple[Callable[[Mapping], _Judgement], ...] = (_is_dbt, _is_contract)

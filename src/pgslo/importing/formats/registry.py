@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pgslo.importing.formats import dbt
 from pgslo.importing.formats.base import Reader
+from pgslo.importing.formats.contracts import dcs, odcs
 
 READERS: dict[str, Reader] = {
     "dbt": dbt.read,
+    "odcs": odcs.read,
+    "dcs": dcs.read,
 }
 #: Formats that another one's reader reads with its own files.
 _WITH = {"dbt-manifest": "dbt"}

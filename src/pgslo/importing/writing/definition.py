@@ -110,8 +110,10 @@ def write(draft: Draft, options: Options, path: str) -> str | None:
         by_line = {rule.location.line: rule.name for rule in (*made.rules, *made.assertions)}
         for line, slot in page.on.items():
             for entry in slot.entries:
-                entry.path, entry.line = path, line
-                entry.rule = by_line.get(line, "schema")
+                # Of a check with several rules, the first is named.
+                if entry.line is None:
+                    entry.path, entry.line = path, line
+                    entry.rule = by_line.get(line, "schema")
         return text
 
 

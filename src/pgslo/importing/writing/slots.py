@@ -43,6 +43,9 @@ def fill(table: TableName, entries: Iterable[Entry], options: Options) -> list[S
     """Return the rules of a table; checks that cannot be among them are settled anew."""
     slots: dict[tuple[str, str], Slot] = {}
     for entry in entries:
+        if any(_is_other_age(rule, slots) for rule in entry.outcome):
+            entry.outcome = not_mapped("same_rule", "the definition has freshness already, of a column")
+            continue
         made = list(_placed(table, entry, slots))
         clash = next((one for one in made if _differs(slots.get(_key(one)), one)), None)
         if clash is not None:
@@ -96,6 +99,15 @@ def _placed(table: TableName, entry: Entry, slots: dict[tuple[str, str], Slot]) 
                 "changed", asked.rules, (*entry.outcome.remarks, *asked.remarks), entry.outcome.needs
             )
             yield from asked.rules
+
+
+def _is_other_age(rule: Rule, slots: dict[tuple[str, str], Slot]) -> bool:
+    """Whether a rule is about the age of the last write, and there is one about another age."""
+    if rule.kind != "freshness" or "of" in rule.parameters:
+        return False
+    return any(
+        slot.rule.kind == "freshness" and slot.rule.statement != rule.statement for slot in slots.values()
+    )
 
 
 def _age_query(table: TableName, rule: Rule) -> Outcome:

@@ -8901,11 +8901,11 @@ DECLARE
     failed bigint;
 BEGIN
     rows := (measured.batch).rows;
-    IF (measured.batch).place = '-Infinity' AND form NOT IN ('age', 'table_rows') THEN
+    IF (measured.batch).place = '-Infinity' AND form NOT IN ('age', 'table_rows', 'table_share') THEN
         said := 'the batch of these rows cannot be told: its expression has no value';
         RETURN;
     END IF;
-    IF form NOT IN ('rows', 'age', 'failures', 'table_rows') AND rows <= 0 THEN
+    IF form NOT IN ('rows', 'age', 'failures', 'table_rows', 'table_share') AND rows <= 0 THEN
         said := 'the batch has no rows';
         RETURN;
     END IF;
@@ -8983,11 +8983,8 @@ BEGIN
                 ELSE format('column "%s" has the same values in %s; the objective is at most %s', measure ->> 'column', CASE value WHEN 0 THEN '1 batch' ELSE value + 1 || ' batches in a row' END, high + 1) END;
         WHEN form = 'age' THEN
             SELECT a.value, a.said INTO value, said FROM pgslo_catalog.age(measured.definition) AS a;
-        WHEN form = 'table_rows' THEN
-            PERFORM pgslo_catalog.pin_table(measured.definition, measure ->> 'function');
-            EXECUTE format('SELECT f.rows FROM pgslo_gen.%I($1) AS f', measure ->> 'function') INTO value USING (measured.batch).name;
-            said := format('the table has %s; %s', pgslo_catalog.rows_shown(value::numeric),
-                pgslo_catalog.wanted(low, high, 1, ''));
+        WHEN form IN ('table_rows', 'table_share') THEN
+            SELECT w.value, w.said INTO value, said FROM pgslo_catalog.measured_whole(measured.definition, (measured.batch).name, measure, low, high) AS w;
         WHEN form = 'failures' THEN
             PERFORM pgslo_catalog.pin_table(measured.definition, measure ->> 'function');
             EXECUTE format('SELECT f.rows, f.failed, f.example FROM pgslo_gen.%I($1) AS f', measure ->> 'function')
@@ -9009,6 +9006,31 @@ END
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text, OUT example text) IS 'What a batch comes to in the eyes of a rule, with a sentence, and the first violation; NULL when it cannot be told.';
+
+CREATE FUNCTION pgslo_catalog.measured_whole(definition pgslo_catalog.definition, batch text, measure jsonb, low double precision, high double precision, OUT value double precision, OUT said text) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    counted bigint;
+    failed bigint;
+BEGIN
+    PERFORM pgslo_catalog.pin_table(measured_whole.definition, measure ->> 'function');
+    EXECUTE format('SELECT f.rows, f.failed FROM pgslo_gen.%I($1) AS f', measure ->> 'function') INTO counted, failed USING measured_whole.batch;
+    IF measure ->> 'form' = 'table_rows' THEN
+        value := counted;
+        said := format('the table has %s; %s', pgslo_catalog.rows_shown(counted), pgslo_catalog.wanted(low, high, 1, ''));
+    ELSIF counted = 0 THEN
+        said := 'the table has no rows that it is about';
+    ELSE
+        value := (counted - failed)::float8 / counted;
+        said := format('%s of %s of the table are %s; %s', pgslo_catalog.share_shown(value::numeric, 1), pgslo_catalog.rows_shown(counted),
+            measure ->> 'said', pgslo_catalog.wanted(low, high, 100, ' %'));
+    END IF;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.measured_whole(definition pgslo_catalog.definition, batch text, measure jsonb, low double precision, high double precision, OUT value double precision, OUT said text) IS 'What a whole table comes to in the eyes of a rule, with a sentence; NULL when it cannot be told.';
 
 CREATE TABLE pgslo_catalog.fragment (
     fragment_id bigint NOT NULL,
@@ -14210,7 +14232,7 @@ CREATE FUNCTION pgslo_catalog.unmeasured(batch pgslo_catalog.batch, measure json
 BEGIN
     RETURN CASE
         WHEN measure ->> 'form' = 'change' THEN pgslo_catalog.unmeasured(unmeasured.batch, measure -> 'of')
-        WHEN measure ->> 'form' IN ('age', 'failures', 'passing', 'table_rows') OR measure ->> 'form' = 'rows' AND NOT measure ? 'tally' THEN 0
+        WHEN measure ->> 'form' IN ('age', 'failures', 'passing', 'table_rows', 'table_share') OR measure ->> 'form' = 'rows' AND NOT measure ? 'tally' THEN 0
         ELSE coalesce(((unmeasured.batch).tallies ->> 'unmeasured rows')::bigint, 0)
             -- Sums need no sample; distances, quantiles and the like are of sampled rows.
             + CASE
@@ -17524,6 +17546,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.measure_quarantine(definition_id bigint) FR
 REVOKE ALL ON FUNCTION pgslo_catalog.measure_quarantines() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text, OUT example text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.measured_whole(definition pgslo_catalog.definition, batch text, measure jsonb, low double precision, high double precision, OUT value double precision, OUT said text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch text) FROM PUBLIC;
 

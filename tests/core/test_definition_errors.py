@@ -304,6 +304,12 @@ def test_wrong_under_rules(item: str, column: int, message: str, hint: str | Non
         ("schema: {columns: {a: int}, on_breach: quarantine}", 2, '"schema" cannot quarantine'),
         ("schema: {columns: {a: int}, where: a > 0}", 2, '"where" does not fit "schema"'),
         ("schema: {columns: {a: int}, at_least: 0.5}", 2, '"at_least" does not fit "schema"'),
+        ("columns: {a: [completeness: {of: all, min: 0.5}]}", 2, 'object "all" does not exist'),
+        (
+            "columns: {a: [completeness: {of: table, min: 0.5, reject_below: 0.1}]}",
+            2,
+            '"completeness" cannot reject a statement by this bound',
+        ),
         ("schema: {columns: {}}", 2, "the mapping may not be empty"),
         ("schema: {extra: forbid}", 2, '"schema" needs "columns"'),
         ("schema: {columns: {a: 'int; drop'}}", 2, "expected a type"),

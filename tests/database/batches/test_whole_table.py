@@ -90,6 +90,52 @@ rules:
     assert (found["has_rows"][0], found["pro"][0]) == ("met", "met")
 
 
+@pytest.mark.parametrize("batch", ["statement", "{by: day}"])
+@pytest.mark.parametrize("empty", ["DELETE FROM features.u", "TRUNCATE features.u"])
+def test_values_of_the_whole_table(session, batch, empty):
+    session.run("CREATE TABLE features.u (id int PRIMARY KEY, day date, plan text, a int)")
+    session.guard(
+        f"""{TABLE}batch: {batch}
+columns:
+  a:
+    - completeness: {{of: table, min: 0.5, name: half}}
+    - completeness: {{of: table, warn_below: 0.000001, name: any}}
+    - completeness: {{of: table, max: 0, name: none, where: "plan = 'free'"}}
+"""
+    )
+    session.run(
+        "INSERT INTO features.u VALUES (1, '2026-01-01', 'pro', NULL), (2, '2026-01-01', 'free', NULL)"
+    )
+    found = session.close(definition="features.u")
+    assert found["half"] == (
+        "missed",
+        0,
+        "0 % of 2 rows of the table are not null; the objective is at least 50 %",
+    )
+    assert [found[name][0] for name in ("any", "none")] == ["missed", "met"]
+    (notice, *_) = session.run("SELECT a FROM guarded.u").notices
+    assert notice.message == 'column "a" of features.u misses rule "half"'
+    # Rows of another batch count as well: it is not about the newest one.
+    session.run("INSERT INTO features.u VALUES (3, '2026-01-02', 'pro', 1), (4, '2026-01-02', 'pro', 2)")
+    found = session.close(definition="features.u")
+    assert [found[name][0] for name in ("half", "any", "none")] == ["met", "met", "met"]
+    # What is written behind the back of its triggers is seen by the clock.
+    session.run(
+        "SET session_replication_role = replica; UPDATE features.u SET a = NULL; RESET session_replication_role"
+    )
+    session.run("SELECT pgslo.tick()")
+    assert set(session.values("SELECT rule FROM pgslo.incident WHERE over_at IS NULL")) == {"half", "any"}
+    session.run(empty)
+    session.run("SELECT pgslo.tick()")
+    assert (
+        session.run(
+            "SELECT DISTINCT ON (rule) verdict, said FROM pgslo.verdict ORDER BY rule, judged_at DESC"
+        ).rows
+        == (("unknown", "the table has no rows that it is about"),) * 3
+    )
+    assert session.broken() == {}
+
+
 def test_a_slow_rule_takes_a_twentieth_of_the_time(session):
     session.run("CREATE TABLE features.u (id int PRIMARY KEY); CREATE TABLE features.other (id int)")
     session.run("INSERT INTO features.other SELECT generate_series(1, 2000)")

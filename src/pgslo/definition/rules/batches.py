@@ -23,10 +23,11 @@ StatisticName = TalliedName | SampledName
 
 _OF_STATISTIC = OneOf("statistic", (*get_args(TalliedName), *get_args(SampledName)))
 _BOUNDED = Unfit(NOT_BOUNDED, "it has bounds for one value of a batch")
+_OF = OneOf("object", ("batch", "table"))
 _ROW_COUNT = Syntax(
     "row_count: {min: 1000}",
     parameters={
-        "of": OneOf("object", ("batch", "table")),
+        "of": _OF,
         "min": Measure(),
         "max": Measure(),
         "relative_to": Earlier(),
@@ -36,19 +37,24 @@ _ROW_COUNT = Syntax(
 
 
 class Completeness(BatchRule):
-    """Enough of a batch's rows have a value."""
+    """Enough of a batch's rows, or of the whole table's, have a value.
+
+    Attributes:
+        of: What has the rows: ``batch`` or ``table``.
+    """
 
     kind = "completeness"
     syntax = Ways(
         columns=Syntax(
             "completeness: {min: 0.95, reject_below: 0.50}",
-            parameters={"min": Fraction(), "max": Fraction()},
+            parameters={"of": _OF, "min": Fraction(), "max": Fraction()},
             one_of=ANY_BOUND,
             shorthand=Fraction(),
             stands_for=("min",),
         )
     )
     unfit = _BOUNDED
+    of: Literal["batch", "table"] = "batch"
 
     def check(self) -> Iterator[DefinitionError]:
         """Yield an error for each bound that is not a share."""
@@ -58,13 +64,13 @@ class Completeness(BatchRule):
                 yield DefinitionError(f"{value:g} is not between 0 and 1", location=self.place(key))
 
     def late(self, low: float | None, high: float | None) -> Late | None:
-        """Return the bound that cannot refuse a statement: none."""
-        del low, high
-        return None
+        """Return the bound that cannot refuse a statement: none of a batch, both of the table."""
+        return super().late(low, high) if self.of == "table" else None
 
     def expected(self) -> str:
         """Return the expected state in words."""
-        return f"{self.column} not null in {self.bounds_shown(wording.percent)} of a batch's rows"
+        whose = "the table's" if self.of == "table" else "a batch's"
+        return f"{self.column} not null in {self.bounds_shown(wording.percent)} of {whose} rows"
 
 
 class RowCount(BatchRule):

@@ -72,6 +72,7 @@ class _TableRows(Function):
     table: Sql
     about: Sql
     undoing: tuple[Undoing, ...]
+    good: tuple[Sql, ...] = ()
 
 
 class FailureKind(BatchKind[R]):
@@ -153,13 +154,23 @@ class FailureKind(BatchKind[R]):
 
 def table_rows(rule: rules.BatchRule, table: TableContext) -> Parts:
     """Return how the number of rows of the whole table is found."""
+    return _of_table(rule, table, {"form": "table_rows"})
+
+
+def table_share(rule: rules.BatchRule, table: TableContext, good: Sql) -> Parts:
+    """Return how the share of the whole table's rows that are good is found."""
+    return _of_table(rule, table, {"form": "table_share", "said": "not null"}, good)
+
+
+def _of_table(rule: rules.BatchRule, table: TableContext, measure: dict[str, Any], *good: Sql) -> Parts:
     context = _TableRows(
         **_header(rule, table),
         table=table.qualified,
         about=rule.where.qualified(ROW) if rule.where is not None else _ALL_ROWS,
         undoing=table.undoing,
+        good=good,
     )
-    measure = {"form": "table_rows", "function": _function_name(rule, table), "by_clock": True}
+    measure |= {"function": _function_name(rule, table), "by_clock": True}
     return Parts(measure, _BY_COUNTING, artifacts=(_made(rule, table, sql.render("table_rows", context)),))
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_args
 from pgslo import sql
 from pgslo.catalog import NUMERIC
 from pgslo.compile.batches.kinds.base import BY_PROFILE, BatchKind, Parts, of_row
-from pgslo.compile.batches.kinds.functions import table_rows
+from pgslo.compile.batches.kinds.functions import table_rows, table_share
 from pgslo.compile.batches.profiles import is_watched
 from pgslo.compile.part import Tally
 from pgslo.compile.snippets import literals
@@ -47,6 +47,8 @@ class Completeness(BatchKind[rules.Completeness]):
     def parts(self) -> Parts:
         """Return how the share is found."""
         rule, column = self.rule, self.own()
+        if rule.of == "table":
+            return table_share(rule, self.table, sql.render("tally_present", _Value(of_row(column))))
         if rule.where is None and is_watched(self.table.definition, column):
             return Parts({"form": "present", "column": column.name}, _BY_SUMS)
         present = sql.render("tally_present", _Value(of_row(column)))

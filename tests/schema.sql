@@ -6862,21 +6862,11 @@ BEGIN
         USING CASE WHEN '*' = ANY (hold_assertion.keys) THEN NULL ELSE hold_assertion.keys END;
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS error_code = RETURNED_SQLSTATE, error_message = MESSAGE_TEXT;
-        IF NOT pgslo_catalog.is_of_moved_schema(error_code) THEN
-            -- Conflicts, locks and cancels hold no value, and clients try again by their code.
-            IF error_code ~ '^(40|53|55|57|58)' OR pgslo_catalog.may_see_groups(hold_assertion.check_function) THEN
-                RAISE;
-            END IF;
-            RAISE EXCEPTION USING
-                ERRCODE = error_code,
-                MESSAGE = (SELECT format('assertion "%s" of %s cannot be evaluated', r.name, d.name)
-                           FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
-                           WHERE a.check_function = hold_assertion.check_function),
-                DETAIL = format('Its query raises: %s.', pgslo_catalog.error_said(false, error_code, error_message));
+        -- Conflicts, locks and cancels hold no value, and clients try again by their code.
+        IF error_code ~ '^(40|53|55|57|58)' THEN
+            RAISE;
         END IF;
-        PERFORM pgslo_catalog.record_break(d.name, r.name, error_code, error_message)
-        FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
-        WHERE a.check_function = hold_assertion.check_function;
+        PERFORM pgslo_catalog.hold_unevaluated(hold_assertion.check_function, error_code, error_message);
         RETURN;
     END;
     IF broken_key IS NOT NULL THEN
@@ -6960,6 +6950,35 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.hold_parts(relation regclass, role oid) IS 'Lock the parts of a table until the transaction ends, and refuse if one belongs to a role without the rights of a role, by default the current one.';
+
+CREATE FUNCTION pgslo_catalog.hold_unevaluated(check_function text, error_code text, error_message text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    assertion record;
+BEGIN
+    SELECT r.name, d.name AS definition INTO assertion
+    FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+    WHERE a.check_function = hold_unevaluated.check_function;
+    IF pgslo_catalog.is_outdated(hold_unevaluated.check_function, hold_unevaluated.error_code) THEN
+        PERFORM pgslo_catalog.record_break(assertion.definition, assertion.name, hold_unevaluated.error_code, hold_unevaluated.error_message);
+        RETURN;
+    END IF;
+    IF pgslo_catalog.may_see_groups(hold_unevaluated.check_function) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = hold_unevaluated.error_code,
+            MESSAGE = hold_unevaluated.error_message,
+            DETAIL = format('Assertion "%s" of %s cannot be evaluated.', assertion.name, assertion.definition);
+    END IF;
+    RAISE EXCEPTION USING
+        ERRCODE = hold_unevaluated.error_code,
+        MESSAGE = format('assertion "%s" of %s cannot be evaluated', assertion.name, assertion.definition),
+        DETAIL = format('Its query raises: %s.', pgslo_catalog.error_said(false, hold_unevaluated.error_code, hold_unevaluated.error_message));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.hold_unevaluated(check_function text, error_code text, error_message text) IS 'Refuses a transaction for which an assertion raised an error, which shows values only to those who may read them; lets it live, and notes that, if the tables are no longer what the assertion was written for.';
 
 CREATE FUNCTION pgslo_catalog.is_armed(relation regclass, part oid) RETURNS boolean
     LANGUAGE sql STABLE
@@ -7178,12 +7197,14 @@ CREATE FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) RETURNS boolea
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- 42501 is about rights: they come back, and until then nobody gets around the assertion.
-    RETURN error_code ~ '^(42|3F|0A)' AND error_code <> '42501';
+    -- Only what PostgreSQL raises when it plans a query. Values raise other errors of these classes: an array of two
+    -- dimensions 0A000, a text that is no tsquery 42601, the name of a configuration that does not exist 42704. 42501 is
+    -- about rights: they come back, and until then nobody gets around the assertion.
+    RETURN error_code IN ('3F000', '42702', '42703', '42725', '42803', '42804', '42809', '42846', '42883', '42P01', '42P10', '42P18', '42P22');
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) IS 'Whether an error says that a table is no longer what an assertion was written for.';
+COMMENT ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) IS 'Whether an error may say that a table is no longer what an expression was written for.';
 
 CREATE FUNCTION pgslo_catalog.is_of_value(error_code text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -7200,6 +7221,23 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_of_value(error_code text) IS 'Whether the row for which a condition raises such an error fails the rule, once the condition is known to fit the table.';
+
+CREATE FUNCTION pgslo_catalog.is_outdated(check_function text, error_code text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    IF pgslo_catalog.is_of_moved_schema(is_outdated.error_code) THEN
+        -- Over no group, it is an error of the tables, not of a row.
+        EXECUTE format('SELECT FROM pgslo_gen.%I($1)', is_outdated.check_function) USING '{}'::text[];
+    END IF;
+    RETURN false;
+EXCEPTION WHEN OTHERS THEN
+    RETURN pgslo_catalog.is_of_moved_schema(SQLSTATE);
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_outdated(check_function text, error_code text) IS 'Whether an assertion raised an error because the tables are no longer what it was written for.';
 
 CREATE FUNCTION pgslo_catalog.is_owner(reader name) RETURNS boolean
     LANGUAGE sql STABLE
@@ -8549,7 +8587,7 @@ CREATE FUNCTION pgslo_catalog.mark_taken(definition text, rules text[], batches 
     AS $$
 BEGIN
     -- Of a table that is not what its rules were written for, what is written says so.
-    IF mark_taken.error_code !~ '^(42|3F|0A)' THEN
+    IF NOT pgslo_catalog.is_of_moved_schema(mark_taken.error_code) THEN
         PERFORM pgslo_catalog.mark_unjudged(mark_taken.definition,
             ARRAY(
                 SELECT r.name FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)
@@ -11813,8 +11851,8 @@ CREATE FUNCTION pgslo_catalog.record_unmeasured(definition text, rule text, erro
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- A value that a sum or a batch cannot be made of is a fault of its row, not of the table.
-    IF record_unmeasured.error_code NOT LIKE '22%' THEN
+    -- A value that a sum or a batch cannot be made of is a fault of its row, not of the table; is_of_moved_schema() has the others.
+    IF record_unmeasured.error_code !~ '^(22|0A000|42601|42704)' THEN
         PERFORM pgslo_catalog.record_break(record_unmeasured.definition, record_unmeasured.rule,
             record_unmeasured.error_code, record_unmeasured.error_message);
     END IF;
@@ -17379,6 +17417,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.hold_for_session(name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.hold_parts(relation regclass, role oid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.hold_unevaluated(check_function text, error_code text, error_message text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.is_armed(relation regclass, part oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_base64(value text) FROM PUBLIC;
@@ -17412,6 +17452,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_next_text(mine pgslo_catalog.profile) FR
 REVOKE ALL ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_of_value(error_code text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_outdated(check_function text, error_code text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_owner(reader name) FROM PUBLIC;
 

@@ -161,7 +161,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
     -- Of a table that is not what its rules were written for, what is written says so.
-    IF mark_taken.error_code !~ '^(42|3F|0A)' THEN
+    IF NOT pgslo_catalog.is_of_moved_schema(mark_taken.error_code) THEN
         PERFORM pgslo_catalog.mark_unjudged(mark_taken.definition,
             ARRAY(
                 SELECT r.name FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)

@@ -27,11 +27,13 @@ LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    -- 42501 is about rights: they come back, and until then nobody gets around the assertion.
-    RETURN error_code ~ '^(42|3F|0A)' AND error_code <> '42501';
+    -- Only what PostgreSQL raises when it plans a query. Values raise other errors of these classes: an array of two
+    -- dimensions 0A000, a text that is no tsquery 42601, the name of a configuration that does not exist 42704. 42501 is
+    -- about rights: they come back, and until then nobody gets around the assertion.
+    RETURN error_code IN ('3F000', '42702', '42703', '42725', '42803', '42804', '42809', '42846', '42883', '42P01', '42P10', '42P18', '42P22');
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.is_of_moved_schema(text) IS 'Whether an error says that a table is no longer what an assertion was written for.';
+COMMENT ON FUNCTION pgslo_catalog.is_of_moved_schema(text) IS 'Whether an error may say that a table is no longer what an expression was written for.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.may_see_groups(check_function text) RETURNS boolean
 LANGUAGE plpgsql STABLE
@@ -77,6 +79,52 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.refuse_broken(text, text, text) IS 'Refuses a transaction as a check constraint does, naming the group.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.is_outdated(check_function text, error_code text) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    IF pgslo_catalog.is_of_moved_schema(is_outdated.error_code) THEN
+        -- Over no group, it is an error of the tables, not of a row.
+        EXECUTE format('SELECT FROM pgslo_gen.%I($1)', is_outdated.check_function) USING '{}'::text[];
+    END IF;
+    RETURN false;
+EXCEPTION WHEN OTHERS THEN
+    RETURN pgslo_catalog.is_of_moved_schema(SQLSTATE);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.is_outdated(text, text) IS
+    'Whether an assertion raised an error because the tables are no longer what it was written for.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.hold_unevaluated(check_function text, error_code text, error_message text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    assertion record;
+BEGIN
+    SELECT r.name, d.name AS definition INTO assertion
+    FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+    WHERE a.check_function = hold_unevaluated.check_function;
+    IF pgslo_catalog.is_outdated(hold_unevaluated.check_function, hold_unevaluated.error_code) THEN
+        PERFORM pgslo_catalog.record_break(assertion.definition, assertion.name, hold_unevaluated.error_code, hold_unevaluated.error_message);
+        RETURN;
+    END IF;
+    IF pgslo_catalog.may_see_groups(hold_unevaluated.check_function) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = hold_unevaluated.error_code,
+            MESSAGE = hold_unevaluated.error_message,
+            DETAIL = format('Assertion "%s" of %s cannot be evaluated.', assertion.name, assertion.definition);
+    END IF;
+    RAISE EXCEPTION USING
+        ERRCODE = hold_unevaluated.error_code,
+        MESSAGE = format('assertion "%s" of %s cannot be evaluated', assertion.name, assertion.definition),
+        DETAIL = format('Its query raises: %s.', pgslo_catalog.error_said(false, hold_unevaluated.error_code, hold_unevaluated.error_message));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.hold_unevaluated(text, text, text) IS
+    'Refuses a transaction for which an assertion raised an error, which shows values only to those who may read them; lets it live, and notes that, if the tables are no longer what the assertion was written for.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.hold_assertion(check_function text, keys text[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -97,21 +145,11 @@ BEGIN
         USING CASE WHEN '*' = ANY (hold_assertion.keys) THEN NULL ELSE hold_assertion.keys END;
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS error_code = RETURNED_SQLSTATE, error_message = MESSAGE_TEXT;
-        IF NOT pgslo_catalog.is_of_moved_schema(error_code) THEN
-            -- Conflicts, locks and cancels hold no value, and clients try again by their code.
-            IF error_code ~ '^(40|53|55|57|58)' OR pgslo_catalog.may_see_groups(hold_assertion.check_function) THEN
-                RAISE;
-            END IF;
-            RAISE EXCEPTION USING
-                ERRCODE = error_code,
-                MESSAGE = (SELECT format('assertion "%s" of %s cannot be evaluated', r.name, d.name)
-                           FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
-                           WHERE a.check_function = hold_assertion.check_function),
-                DETAIL = format('Its query raises: %s.', pgslo_catalog.error_said(false, error_code, error_message));
+        -- Conflicts, locks and cancels hold no value, and clients try again by their code.
+        IF error_code ~ '^(40|53|55|57|58)' THEN
+            RAISE;
         END IF;
-        PERFORM pgslo_catalog.record_break(d.name, r.name, error_code, error_message)
-        FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
-        WHERE a.check_function = hold_assertion.check_function;
+        PERFORM pgslo_catalog.hold_unevaluated(hold_assertion.check_function, error_code, error_message);
         RETURN;
     END;
     IF broken_key IS NOT NULL THEN

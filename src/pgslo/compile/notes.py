@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from pgslo.compile.choice import Choice
 from pgslo.compile.part import Part
 from pgslo.compile.table.batching import unseen_children
 from pgslo.compile.table.context import TableContext
 from pgslo.definition import rules
+
+_FALLIBLE = re.compile(r"::|[/%]|\bcast\b|\w\s*\(", re.IGNORECASE)
 
 
 def _depends_on_the_stored_row(rule: rules.Rule) -> bool:
@@ -14,6 +18,11 @@ def _depends_on_the_stored_row(rule: rules.Rule) -> bool:
     if rule.on_breach != "quarantine":
         return False
     return rule.fails_null or len(rule.reads) > 1
+
+
+def _can_fail(rule: rules.Rule) -> bool:
+    """Whether a rule's condition has what can raise an error for a value: a cast, a division, a call."""
+    return rule.where is not None and _FALLIBLE.search(rule.where.text) is not None
 
 
 def _replicated(table: TableContext, choices: tuple[Choice, ...]) -> list[str]:
@@ -91,6 +100,14 @@ def _notes(table: TableContext, choices: tuple[Choice, ...], *, recounts: bool) 
     if diverting and later:
         notes.append(
             f"trigger {later[0]} fires after pgslo's BEFORE ROW triggers and may change the rows they let through ({', '.join(diverting)})"
+        )
+    indexed = [
+        choice.rule.name for choice in choices if choice.mechanism == "native" and _can_fail(choice.rule)
+    ]
+    if indexed:
+        notes.append(
+            f"the condition of an index is evaluated by PostgreSQL ({', '.join(indexed)}): an error that it raises for a row shows"
+            " values to the row's writer, also to one without SELECT"
         )
     partial = [choice.rule.name for choice in choices if _depends_on_the_stored_row(choice.rule)]
     if partial:

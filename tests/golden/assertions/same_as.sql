@@ -106,7 +106,7 @@ FROM (
             ) AS k;
         END IF;
     EXCEPTION WHEN OTHERS THEN
-        IF pgslo_catalog.must_raise(SQLSTATE, FALSE) OR FALSE AND NOT pgslo_catalog.is_of_moved_schema(SQLSTATE) THEN
+        IF pgslo_catalog.must_raise(SQLSTATE, FALSE) THEN
             RAISE;
         END IF;
         keys := pgslo_catalog.touched_unknown('features.staff', 'salary_is_the_budget', SQLSTATE, SQLERRM);
@@ -117,7 +117,7 @@ PERFORM pgslo_catalog.touch('features__staff__salary_is_the_budget__breaches', k
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 8e11a0e3fd6984b8 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 5b25238714e23ece features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create function features__staff__assert__features__team: notes which groups a statement touches.
@@ -167,7 +167,7 @@ FROM (
             ) AS k;
         END IF;
     EXCEPTION WHEN OTHERS THEN
-        IF pgslo_catalog.must_raise(SQLSTATE, FALSE) OR FALSE AND NOT pgslo_catalog.is_of_moved_schema(SQLSTATE) THEN
+        IF pgslo_catalog.must_raise(SQLSTATE, FALSE) THEN
             RAISE;
         END IF;
         keys := pgslo_catalog.touched_unknown('features.staff', 'salary_is_the_budget', SQLSTATE, SQLERRM);
@@ -178,7 +178,7 @@ PERFORM pgslo_catalog.touch('features__staff__salary_is_the_budget__breaches', k
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__assert__features__team() IS 'pgslo 8abd77f71c83483f features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__assert__features__team() IS 'pgslo f92fdc793f133e72 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert__features__team() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.

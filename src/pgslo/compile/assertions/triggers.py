@@ -90,6 +90,7 @@ class _Noted:
     label: Sql
     promise: Sql
     name: Sql
+    held_by: tuple[Sql, ...]
     note: Sql
     refuses: Sql
     cases: tuple[_Case, ...]
@@ -328,6 +329,7 @@ def _noted(one: Held, touch: Touch, commit: CommitCompiler) -> _Noted:
         label=Sql(wording.one_line(one.rule.name)),
         promise=Sql(wording.one_line(one.rule.summary)),
         name=sql.literal(one.rule.name),
+        held_by=(sql.literal(one.function),) if enforced else (),
         note=commit.note(one.function, enforced=enforced, deferred=one.rule.is_deferred),
         refuses=sql.literal(enforced),
         cases=tuple(

@@ -209,6 +209,9 @@ BEGIN
     -- None is ahead of the transaction that wrote it, unless that was a restore: then it is the number of a cluster that had counted further.
     SELECT w.seen, w.seen > horizon OR (w.seen::text::bigint - w.xmin::text::bigint) & 4294967295 BETWEEN 1 AND 2147483647 INTO since, is_restored
     FROM pgslo_catalog.watermark w WHERE w.consumer = 'tick';
+    IF is_restored THEN
+        PERFORM pgslo_catalog.renumber_restored();
+    END IF;
     IF is_restored OR since IS NULL THEN
         since := '0';
     END IF;

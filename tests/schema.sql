@@ -6490,6 +6490,21 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.free_for_session(name text) IS 'Let go of a lock that hold_for_session() took for this session.';
 
+CREATE FUNCTION pgslo_catalog.full_number(number xid, newest xid8) RETURNS xid8
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    turn constant bigint := 4294967296;
+    last bigint := full_number.newest::text::bigint;
+    found bigint := last / turn * turn + full_number.number::text::bigint;
+BEGIN
+    RETURN (CASE WHEN found > last AND found >= turn THEN found - turn ELSE found END)::text::xid8;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.full_number(number xid, newest xid8) IS 'The number of a transaction that is not after the newest, with its epoch.';
+
 CREATE FUNCTION pgslo_catalog.give_function(function text, owner name) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10292,6 +10307,9 @@ BEGIN
     -- None is ahead of the transaction that wrote it, unless that was a restore: then it is the number of a cluster that had counted further.
     SELECT w.seen, w.seen > horizon OR (w.seen::text::bigint - w.xmin::text::bigint) & 4294967295 BETWEEN 1 AND 2147483647 INTO since, is_restored
     FROM pgslo_catalog.watermark w WHERE w.consumer = 'tick';
+    IF is_restored THEN
+        PERFORM pgslo_catalog.renumber_restored();
+    END IF;
     IF is_restored OR since IS NULL THEN
         since := '0';
     END IF;
@@ -12379,6 +12397,46 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) IS 'Refuses every write while a table''s columns are not those of its definition.';
+
+CREATE FUNCTION pgslo_catalog.renumber_restored() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    me xid8 := pg_current_xact_id();
+    -- The first number that no transaction of this cluster has yet.
+    newest xid8 := pg_snapshot_xmax(pg_current_snapshot());
+    first constant xid8 := '3';
+BEGIN
+    -- What an acceptance had seen before the dump counts as the oldest there is, and anything else as written now: rather
+    -- told twice than not at all.
+    UPDATE pgslo_catalog.fragment f
+    SET xid = CASE WHEN EXISTS (
+            SELECT FROM pgslo_catalog.missed_batch m
+            WHERE m.definition_id = f.definition_id AND m.batch = f.batch AND NOT pg_visible_in_snapshot(f.xid, m.seen_snapshot)
+        ) OR f.batch = 'unknown' AND EXISTS (
+            SELECT FROM pgslo_catalog.incident i JOIN pgslo_catalog.incident_event e USING (incident_id)
+            WHERE i.definition_id = f.definition_id AND NOT pg_visible_in_snapshot(f.xid, e.seen_snapshot)
+        ) THEN me ELSE first END
+    WHERE f.xid > newest;
+    UPDATE pgslo_catalog.verdict v
+    SET xid = CASE WHEN EXISTS (
+            SELECT FROM pgslo_catalog.missed_batch m
+            WHERE m.rule_id = v.rule_id AND m.batch = v.batch AND NOT pg_visible_in_snapshot(v.xid, m.seen_snapshot)
+        ) THEN me ELSE first END
+    WHERE v.xid > newest;
+    -- Acceptances have seen all that was there when they were restored, and nothing later.
+    UPDATE pgslo_catalog.missed_batch m
+    SET seen_snapshot = format('%1$s:%1$s:', pgslo_catalog.full_number(m.xmin, newest))::pg_snapshot
+    WHERE pg_snapshot_xmax(m.seen_snapshot) > newest;
+    UPDATE pgslo_catalog.missed_batch m SET ended_xid = first WHERE m.ended_xid > newest;
+    UPDATE pgslo_catalog.incident_event e
+    SET seen_snapshot = format('%1$s:%1$s:', pgslo_catalog.full_number(e.xmin, newest))::pg_snapshot
+    WHERE pg_snapshot_xmax(e.seen_snapshot) > newest;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.renumber_restored() IS 'Give what a dump brought from a cluster that had counted further numbers that this one has passed.';
 
 CREATE FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric, opened_by_tick boolean DEFAULT false) RETURNS boolean
     LANGUAGE plpgsql
@@ -17383,6 +17441,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.forget_plans(refuses boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.free_for_session(name text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.full_number(number xid, newest xid8) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.give_function(function text, owner name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text, is_tick boolean, example text) FROM PUBLIC;
@@ -17782,6 +17842,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.register_predictions(definition_id bigint, 
 REVOKE ALL ON FUNCTION pgslo_catalog.reject(definition text, rules text[], failed bigint, shown text, row_key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.renumber_restored() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric, opened_by_tick boolean) FROM PUBLIC;
 

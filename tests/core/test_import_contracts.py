@@ -161,7 +161,9 @@ def test_keys_of_several_properties_are_in_the_order_of_their_positions() -> Non
 
 def test_several_columns_without_duplicates() -> None:
     entry = "quality: [{metric: duplicateValues, mustBe: 0, arguments: {properties: [x, y]}}]"
-    assert outcomes(imported(odcs(of_object=entry))) == [("changed", "nulls_equal")]
+    done = imported(odcs(of_object=entry))
+    assert outcomes(done) == [MAPPED]
+    assert rules(done) == ['unique_x_y: {unique: {columns: [x, "y"], nulls: same}}']
 
 
 def test_fields_inside_of_a_column_are_no_columns() -> None:

@@ -17,7 +17,6 @@ REASONS = {
     "key_has_no_null": "a key column has no NULL, although the source does not require a value",
     "null_differs": "NULL passes here; there it passes or fails by the database",
     "null_in_values": "NULL is left out of the list: it passes on both sides",
-    "nulls_equal": "two NULLs are equal there and differ here",
     "only_warns": "the rule here cannot have the action that was asked for",
     "schedule_lost": "the schedule of the source is lost",
     "second_bound_lost": "one of two bounds is lost",

@@ -1,28 +1,21 @@
-"""Checks of one tool inside a file of another, such as SodaCL in a data contract: mapped by that tool's reader."""
+"""Checks of one tool inside a file of another, such as Soda's in a data contract: mapped by that tool's reader."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from pgslo.importing.formats.soda import inside as soda
 from pgslo.importing.model import Found, Outcome, UnmappableError
 from pgslo.importing.options import Options
 
 
-class Nested:
-    """Maps checks of other tools.
+def outcome(found: Found, engine: str, implementation: Any, options: Options) -> Outcome:
+    """Return what a check of another tool becomes.
 
-    Args:
-        options: What the author decides.
+    Raises:
+        UnmappableError: The tool's checks are not read, or this one has no counterpart.
     """
-
-    def __init__(self, options: Options) -> None:
-        self._options = options
-
-    def outcome(self, found: Found, engine: str, implementation: Any) -> Outcome:
-        """Return what a check of another tool becomes.
-
-        Raises:
-            UnmappableError: The tool's checks are not read.
-        """
-        del found, implementation
-        raise UnmappableError("unknown_check", f"checks of {engine[:40]} inside of a contract are not read")
+    match engine.lower():
+        case "soda" | "sodacl":
+            return soda.outcome(found, implementation, options)
+    raise UnmappableError("unknown_check", f"checks of {engine[:40]} inside of a contract are not read")

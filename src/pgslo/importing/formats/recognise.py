@@ -83,4 +83,15 @@ def _is_contract(root: Mapping) -> _Judgement:
     return None
 
 
-_JUDGES: tuple[Callable[[Mapping], _Judgement], ...] = (_is_dbt, _is_contract)
+def _is_soda(root: Mapping) -> _Judgement:
+    key = next(
+        (key for key in root.entries if key.startswith(("checks for ", "for each dataset", "filter "))), None
+    )
+    if key is not None:
+        return "sodacl", f'a key "{key[:40]}"'
+    if root.text("dataset") is not None and root.entries.keys() & {"columns", "checks"}:
+        return "soda", '"dataset" with columns or checks'
+    return None
+
+
+_JUDGES: tuple[Callable[[Mapping], _Judgement], ...] = (_is_dbt, _is_contract, _is_soda)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from pgslo.importing.formats import dbt
 from pgslo.importing.formats.base import Reader
 from pgslo.importing.formats.contracts import dcs, odcs
+from pgslo.importing.formats.soda import contract as soda
+from pgslo.importing.formats.soda import sodacl
 
 READERS: dict[str, Reader] = {
     "dbt": dbt.read,
     "odcs": odcs.read,
     "dcs": dcs.read,
+    "sodacl": sodacl.read,
+    "soda": soda.read,
 }
 #: Formats that another one's reader reads with its own files.
 _WITH = {"dbt-manifest": "dbt"}

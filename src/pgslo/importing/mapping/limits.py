@@ -109,3 +109,12 @@ def rows(limits: Limits, table: TableName | None, *, where: str | None = None) -
         return rules.number_is(counted, limits.comparison())
     strict = (limits.above, limits.below)
     return rules.rows_of_table(limits.low, limits.high, strict=strict, table=table, where=where)
+
+
+def rows_bound(wanted: Limits) -> int:
+    """Return the one whole number that limits something countable, such as a length."""
+    if wanted.low is not None:
+        return math.floor(wanted.low) + 1 if wanted.above else math.ceil(wanted.low)
+    if wanted.high is not None:
+        return math.ceil(wanted.high) - 1 if wanted.below else math.floor(wanted.high)
+    raise UnmappableError("unclear", "there is no bound")

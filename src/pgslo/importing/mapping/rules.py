@@ -53,21 +53,15 @@ def unique(
     """
     if not columns or len(set(columns)) < len(columns):
         raise UnmappableError("unclear", "the list of columns is empty, or has one of them twice")
-    remarks: tuple[Remark, ...] = ()
-    parameters: dict[str, Any] = {}
-    if nulls_equal and words.UNIQUE_NULLS is None:
-        remarks = (Remark("nulls_equal"),)
-    elif nulls_equal:
-        parameters |= words.UNIQUE_NULLS or {}
     needs = (
         ()
         if table is None
         else (f"CREATE INDEX ON {table.text} ({', '.join(column(one) for one in columns)})",)
     )
-    if len(columns) == 1 and not parameters:
-        return mapped(rule("unique", columns[0], where=where), remarks=remarks, needs=needs)
-    made = rule("unique", None, {"columns": list(columns), **parameters}, where=where)
-    return mapped(replace(made, columns=tuple(columns)), remarks=remarks, needs=needs)
+    if len(columns) == 1 and not nulls_equal:
+        return mapped(rule("unique", columns[0], where=where), needs=needs)
+    parameters = {"columns": list(columns), **(words.NULLS_EQUAL if nulls_equal else {})}
+    return mapped(replace(rule("unique", None, parameters, where=where), columns=tuple(columns)), needs=needs)
 
 
 def bounds(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 #: ``range`` with bounds that do not belong to it.
 STRICT_LOW, STRICT_HIGH = "above", "below"
-#: ``unique`` that takes two NULLs for equal; without it, such a check is changed.
-UNIQUE_NULLS: dict[str, str] | None = None
+#: ``unique`` that takes two NULLs for equal.
+NULLS_EQUAL = {"nulls": "same"}
 #: The type of a column of ``schema`` that only has to exist.
 ANY_TYPE = "any"
 #: ``key`` of a table whose rows nothing distinguishes.

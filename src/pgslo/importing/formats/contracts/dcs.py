@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
+from pgslo.importing.formats import nested
 from pgslo.importing.formats.base import Document, Source
 from pgslo.importing.formats.contracts import facts, quality
 from pgslo.importing.formats.contracts.model import Contract, Fact, Level, Quality
-from pgslo.importing.formats.nested import Nested
+from pgslo.importing.formats.soda import sodacl
 from pgslo.importing.model import Found, Outcome, SourceTable, UnmappableError
 from pgslo.importing.options import Options
-from pgslo.importing.source import Mapping, Scalar, plain
+from pgslo.importing.source import Mapping, Node, Scalar, UnreadableError, plain
+from pgslo.importing.source import read as read_text
 
 _SHOWN = 160
 _DEFINITION = "#/definitions/"
@@ -65,10 +68,9 @@ _TABLES = frozenset({"", "table"})
 def read(documents: Sequence[Document], options: Options) -> Source:
     """Return the checks of contracts."""
     contracts: dict[int, Contract] = {}
-    nested = Nested(options)
 
     def outcome(found: Found) -> Outcome:
-        return _outcome(found, contracts[id(found)], nested)
+        return _outcome(found, contracts[id(found)], options)
 
     source = Source(outcome)
     for document in documents:
@@ -82,7 +84,7 @@ def read(documents: Sequence[Document], options: Options) -> Source:
                     contract.tables[name] = pairs[-1][0]
             found = [each for table, node in pairs for each in _checks(table, node, root, contract)]
             found += _levels(root, contract)
-            found += _whole(root, contract)
+            found += _whole(root, contract, options)
             for each in found:
                 contracts[id(each)] = contract
             source.found += found
@@ -90,12 +92,14 @@ def read(documents: Sequence[Document], options: Options) -> Source:
     return source
 
 
-def _outcome(found: Found, contract: Contract, nested: Nested) -> Outcome:
+def _outcome(found: Found, contract: Contract, options: Options) -> Outcome:
     match found.body:
         case Fact(key="no_such_element"):
             raise UnmappableError(
                 "no_such_element", f"the contract has no field {str(found.body.value)[:60]}"
             )
+        case sodacl.Check():
+            return sodacl.outcome(found, contract.tables, options)
         case Fact():
             return facts.outcome(found, found.body, contract)
         case Level():
@@ -104,10 +108,10 @@ def _outcome(found: Found, contract: Contract, nested: Nested) -> Outcome:
             if found.column is not None and "." in found.column:
                 raise UnmappableError("nested_column")
             if str(said.get("type")) == "custom":
-                return nested.outcome(found, str(said.get("engine")), said.get("implementation"))
+                return nested.outcome(found, str(said.get("engine")), said.get("implementation"), options)
             return quality.outcome(found, found.body, contract)
         case (str() as engine, said):
-            return nested.outcome(found, engine, said)
+            return nested.outcome(found, engine, said, options)
     raise AssertionError("no check of a contract")
 
 
@@ -236,19 +240,34 @@ def _levels(root: Mapping, contract: Contract) -> Iterator[Found]:
         )
 
 
-def _whole(root: Mapping, contract: Contract) -> Iterator[Found]:
+def _whole(root: Mapping, contract: Contract, options: Options) -> Iterator[Found]:
     """Checks of another tool for the whole contract."""
     node = root.mapping("quality")
     engine = node.text("type")
     specification = node.get("specification")
     if engine is None or specification is None:
         return
+    if engine.lower() == "sodacl":
+        inner = _document(specification)
+        if inner is not None:
+            for each in sodacl.of_file(inner, contract.tables, options, options.variables):
+                place = each.location
+                shift = specification.location.line if isinstance(specification, Scalar) else 0
+                yield replace(each, location=replace(place, line=place.line + shift))
+            return
     table = next(iter(contract.tables.values()), SourceTable("dcs:", ""))
+    said = f"quality of {engine}"
     yield Found(
-        f"quality {engine}",
-        specification.location,
-        table,
-        None,
-        f"quality of {engine}",
-        (engine, plain(specification)),
+        f"quality {engine}", specification.location, table, None, said, (engine, plain(specification))
     )
+
+
+def _document(specification: Node) -> Mapping | None:
+    """A specification that is written out, or that is the text of a file."""
+    if isinstance(specification, Scalar):
+        try:
+            nodes = read_text(specification.text, path=specification.location.path)
+        except UnreadableError:
+            return None
+        specification = nodes[0] if nodes else specification
+    return specification if isinstance(specification, Mapping) else None

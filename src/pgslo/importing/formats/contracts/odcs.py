@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from pgslo.importing.formats import nested
 from pgslo.importing.formats.base import Document, Source
 from pgslo.importing.formats.contracts import facts, quality
 from pgslo.importing.formats.contracts.model import Contract, Fact, Level, Quality
-from pgslo.importing.formats.nested import Nested
 from pgslo.importing.model import Found, Outcome, SourceTable, UnmappableError
 from pgslo.importing.options import Options
 from pgslo.importing.source import Mapping, Scalar, plain
@@ -72,10 +72,9 @@ _POSTGRES = frozenset({"postgres", "postgresql"})
 def read(documents: Sequence[Document], options: Options) -> Source:
     """Return the checks of contracts."""
     contracts: dict[int, Contract] = {}
-    nested = Nested(options)
 
     def outcome(found: Found) -> Outcome:
-        return _outcome(found, contracts[id(found)], nested)
+        return _outcome(found, contracts[id(found)], options)
 
     source = Source(outcome)
     for document in documents:
@@ -96,7 +95,7 @@ def read(documents: Sequence[Document], options: Options) -> Source:
     return source
 
 
-def _outcome(found: Found, contract: Contract, nested: Nested) -> Outcome:
+def _outcome(found: Found, contract: Contract, options: Options) -> Outcome:
     body = found.body
     match body:
         case Fact(key="no_such_element"):
@@ -110,7 +109,7 @@ def _outcome(found: Found, contract: Contract, nested: Nested) -> Outcome:
                 raise UnmappableError("nested_column")
             if str(body[0].said.get("type")) == "custom":
                 return nested.outcome(
-                    found, str(body[0].said.get("engine")), body[0].said.get("implementation")
+                    found, str(body[0].said.get("engine")), body[0].said.get("implementation"), options
                 )
             return quality.outcome(found, body[0], contract, logical)
     raise AssertionError("no check of a contract")

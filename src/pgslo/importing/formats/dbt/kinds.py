@@ -103,15 +103,15 @@ def _unique_of_all(test: Test, project: Project) -> Outcome:
 @_kind("unique_combination_of_columns", "expect_compound_columns_to_be_unique")
 def _unique_together(test: Test, project: Project) -> Outcome:
     columns = [name.strip('"') for name in texts(test, "combination_of_columns", "column_list")]
-    compound = test.name == "expect_compound_columns_to_be_unique"
-    ignored = str(one(test, "ignore_row_if", default="all_values_are_missing")) if compound else "never"
     nullable = any(not project.is_present(test.table, name) for name in columns)
-    equal = (
-        nullable
-        and ignored != "any_value_is_missing"
-        and not (compound and len(columns) == 1 and ignored != "never")
-    )
-    return rules.unique(project.own(test.table), columns, where=where(test), nulls_equal=equal)
+    if not nullable or test.name == "unique_combination_of_columns":
+        return rules.unique(project.own(test.table), columns, where=where(test), nulls_equal=nullable)
+    ignored = str(one(test, "ignore_row_if", default="all_values_are_missing"))
+    if ignored == "any_value_is_missing" or (len(columns) == 1 and ignored != "never"):
+        return rules.unique(project.own(test.table), columns, where=where(test))
+    # Rows without a value in any of the columns are left out there.
+    some = " OR ".join(f"{column(name)} IS NOT NULL" for name in columns) if ignored != "never" else None
+    return rules.unique(project.own(test.table), columns, where=both(where(test), some), nulls_equal=True)
 
 
 @_kind("accepted_values", "not_accepted_values", "expect_column_values_to_not_be_in_set")

@@ -13,6 +13,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 
 from benchmarks import harness
 from benchmarks.awkward import TABLES
@@ -43,14 +44,14 @@ def main() -> None:
             with harness.connect(server, table.name) as conn:
                 result = run(conn, table, seed=asked.seed, history=asked.history, batches=asked.batches)
             print(f"{table.name}: {result.seconds:.0f} s", file=sys.stderr, flush=True)
+            if not asked.quiet:
+                with told:
+                    tell(result)
             return result
 
-        results = []
+        told = Lock()
         with ThreadPoolExecutor(asked.jobs) as pool:
-            for result in pool.map(one, chosen):
-                results.append(result)
-                if not asked.quiet:
-                    tell(result)
+            results = list(pool.map(one, chosen))
     show(results)
 
 

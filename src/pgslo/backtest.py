@@ -5,7 +5,9 @@ The replay and the judging happen in the database (``pgslo.backtest``); here its
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +15,15 @@ from dataclasses import dataclass
 WHOLE = "*"
 #: 97.5 % of the normal distribution lie below it: 95 % confidence on two sides.
 _Z = 1.959964
+#: Columns that one batch missed, from which on its day is taken for an odd one; and such days at most.
+_COLUMNS_OF_A_DAY, _DAYS = 3, 6
+#: Alerts of a column that make it a loud one: so many, and so large a share of all.
+_OFTEN, _OFTEN_SHARE = 2, 0.15
+#: Share of the faults that may go for half as many false alarms.
+_GIVEN_UP = 0.05
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(T00:00:00\+00:00)?\Z")
+#: What YAML would not read as text.
+_WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 #: Precision is also told for a table that is seldom broken.
 RARE = 0.02
 
@@ -202,6 +213,90 @@ def report(judged: Sequence[Judged], *, rate: float) -> Report:
     )
 
 
+@dataclass(frozen=True)
+class Advice:
+    """What to write in a definition against false alarms.
+
+    Attributes:
+        setting: The line.
+        because: What it would avoid, and what it would cost.
+    """
+
+    setting: str
+    because: str
+
+
+def advice(result: Report, *, sensitivity: float) -> tuple[Advice, ...]:
+    """What avoids many of the alerts without a fault, what avoids most of them first.
+
+    Args:
+        result: What the replay came to.
+        sensitivity: With which it was replayed.
+    """
+    told = result.false_alarms
+    found: list[tuple[int, Advice]] = []
+    if not told or not result.batches:
+        return ()
+    days: dict[str, set[str]] = {}
+    for one in told:
+        days.setdefault(one.batch, set()).add(one.column)
+    odd = sorted(
+        day for day, columns in days.items() if len(columns) >= _COLUMNS_OF_A_DAY and _DATE.match(day)
+    )
+    if odd and len(odd) <= _DAYS:
+        avoided = sum(len(days[day]) for day in odd)
+        because = f"{avoided} of {len(told)} alerts are of {'this day' if len(odd) == 1 else 'these days'}: was it a holiday, a release, a strike?"
+        found.append((avoided, Advice(f"holidays: [{', '.join(day[:10] for day in odd)}]", because)))
+    rest = [one for one in told if one.batch not in odd]
+    counts: dict[str, int] = {}
+    for one in rest:
+        counts[one.column] = counts.get(one.column, 0) + 1
+    loud = [
+        name
+        for name, count in sorted(counts.items(), key=lambda item: -item[1])
+        if name != WHOLE and count >= _OFTEN and count >= _OFTEN_SHARE * len(told)
+    ]
+    if loud:
+        avoided = sum(counts[name] for name in loud)
+        groups = [group for group in result.columns if group.name in loud]
+        hits, of = sum(group.found.hits for group in groups), sum(group.found.of for group in groups)
+        because = (
+            f"{avoided} of {len(told)} alerts are of {'this column' if len(loud) == 1 else 'these columns'}: "
+            f"{_left(result, avoided)}. It costs what was found there, {hits} of {of} faults; "
+            "a rule of your own, such as completeness or range, can stand in"
+        )
+        found.append((avoided, Advice(f"unwatched: [{', '.join(map(_name, loud))}]", because)))
+    point = next(
+        (
+            one
+            for one in reversed(result.curve)
+            if one.times < 1
+            and one.false_per_100 <= result.false_per_100 / 2
+            and one.recall >= (result.found.value or 0) - _GIVEN_UP
+        ),
+        None,
+    )
+    if point is not None:
+        avoided = round((result.false_per_100 - point.false_per_100) * result.batches / 100)
+        because = (
+            f"{result.false_per_100:.1f} -> {point.false_per_100:.1f} alerts in 100 batches, and "
+            f"{100 * (result.found.value or 0):.0f} % -> {100 * point.recall:.0f} % of the faults found"
+        )
+        found.append((avoided, Advice(f"sensitivity: {two_digits(point.times * sensitivity):g}", because)))
+    return tuple(one for _, one in sorted(found, key=lambda item: -item[0]))
+
+
+def _left(result: Report, avoided: int) -> str:
+    left = 100 * (len(result.false_alarms) - avoided) / result.batches
+    return f"{result.false_per_100:.1f} -> {left:.1f} in 100 batches"
+
+
+def _name(column: str) -> str:
+    """A column as a list in YAML takes it."""
+    plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", column) and column.lower() not in _WORDS
+    return column if plain else json.dumps(column, ensure_ascii=False)
+
+
 def _found(judged: Iterable[Judged], told: Callable[[Judged], bool] = Judged.is_told) -> Share:
     seen = [told(one) for one in judged]
     return Share(sum(seen), len(seen))
@@ -231,6 +326,11 @@ def times_for(judged: Sequence[Judged], *, recall: float) -> float | None:
         return None
     worst = scores[max(math.ceil(recall * len(scores)) - 1, 0)]
     return 1 / worst if worst > 0 else None
+
+
+def two_digits(number: float) -> float:
+    """The number in two significant digits."""
+    return float(f"{number:.2g}")
 
 
 def two_digits_up(number: float) -> float:

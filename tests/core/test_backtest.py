@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from pgslo.backtest import Judged, Share, precision, report, times_for, two_digits_up
+from pgslo.backtest import Judged, Share, advice, precision, report, times_for, two_digits_up
 from pgslo.report.backtest import as_html, as_svg
 
 
@@ -78,3 +80,52 @@ def test_names_cannot_break_the_drawing():
     assert "<script>" not in drawn
     assert "<b>" not in as_html(drawn, table='a."<b>"')
     assert "&lt;script&gt;" in drawn
+
+
+def replayed(alarms: list[tuple[str, str, float]], batches: int = 20) -> list[Judged]:
+    """A replay of three columns on days of January with these alerts, in which each fault was found with the score 3."""
+    scores = {(day, column): score for day, column, score in alarms}
+    rows = []
+    for n in range(1, batches + 1):
+        day = f"2026-01-{n:02}"
+        for column in ("month", "price", "No", "*"):
+            score = scores.get((day, column), 0.2)
+            verdict = "missed" if score >= 1 else "met"
+            rows.append(Judged(day, 10, column, None, None, verdict, score, "said"))
+            if column != "*":
+                rows.append(Judged(day, 10, column, "frozen", 1.0, "missed", 3.0, "said"))
+    return rows
+
+
+def advised(alarms: list[tuple[str, str, float]]) -> list[tuple[str, str]]:
+    return [(one.setting, one.because) for one in advice(report(replayed(alarms), rate=0.2), sensitivity=1)]
+
+
+def test_advice_names_the_columns_that_make_the_false_alarms():
+    (loud,) = advised(
+        [(f"2026-01-{n:02}", "month", 9.0) for n in range(3, 8)] + [("2026-01-09", "price", 8.0)]
+    )
+    assert loud[0] == "unwatched: [month]"
+    assert loud[1].startswith("5 of 6 alerts are of this column: 30.0 -> 5.0 in 100 batches. It costs")
+    assert "20 of 20 faults" in loud[1]
+    assert advised([(f"2026-01-{n:02}", "No", 9.0) for n in range(3, 6)])[0][0] == 'unwatched: ["No"]'
+
+
+def test_advice_names_days_that_many_columns_missed():
+    alarms = [("2026-01-06", column, 9.0) for column in ("month", "price", "*")]
+    ((setting, because),) = advised(alarms)
+    assert setting == "holidays: [2026-01-06]"
+    assert because.startswith("3 of 3 alerts are of this day")
+
+
+def test_advice_is_a_lower_sensitivity_where_that_costs_little():
+    alarms = [(f"2026-01-{n:02}", "month", 1.2) for n in range(3, 8)]
+    settings = dict(advised(alarms))
+    assert (
+        settings["sensitivity: 0.71"]
+        == "25.0 -> 0.0 alerts in 100 batches, and 100 % -> 100 % of the faults found"
+    )
+    # Faults that were barely found would go with them.
+    rows = [replace(one, score=1.1) if one.fault else one for one in replayed(alarms)]
+    assert not [one for one in advice(report(rows, rate=0.2), sensitivity=1) if "sensitivity" in one.setting]
+    assert advised([]) == []

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import sys
+import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -247,14 +248,29 @@ class Progress:
         self._live.update(Text(text))
 
 
+def about(seconds: float) -> str:
+    """How long something takes, no more exactly than it is known."""
+    if seconds < 5:
+        return "a few seconds"
+    if seconds < 90:
+        return f"about {max(round(seconds / 10), 1) * 10} seconds"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"about {minutes} minutes"
+    return f"about {counted(round(minutes / 60), 'hour')}"
+
+
 class Counter:
-    """Tells how far a long piece of work is, on a terminal only."""
+    """Tells how far a long piece of work is: a line that changes on a terminal, a line for each tenth elsewhere."""
 
     def __init__(self, noun: str) -> None:
         self._noun = noun
         self._live: Any = None
+        self._began = 0.0
+        self._tenths = 0
 
     def __enter__(self) -> Self:
+        self._began = time.monotonic()
         if sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             from rich.console import Console  # takes a while to load, and only a terminal needs it
             from rich.status import Status
@@ -269,8 +285,15 @@ class Counter:
 
     def at(self, number: int, total: int) -> None:
         """So many of so many are done."""
+        text = f"{self._noun} {number:,} of {total:,}"
+        if 0 < number < total:
+            left = (time.monotonic() - self._began) / number * (total - number)
+            text += f", {about(left)} to go"
         if self._live is not None:
-            self._live.update(f"{self._noun} {number:,} of {total:,}")
+            self._live.update(text)
+        elif total and number * 10 // total > self._tenths:
+            self._tenths = number * 10 // total
+            message(text)
 
     def doing(self, what: str) -> None:
         """What is under way, where nobody knows how much there is of it."""

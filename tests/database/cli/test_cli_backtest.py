@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,10 @@ def test_learns_from_rows_and_says_what_in_words(applied: Run, connection: psyco
     result = applied("learn", "features.stats", "--from-table", "--batches", "30")
     assert result.exit_code == 0, result.output
     assert "learned from 30 batches" in result.stdout
+    first, *steps = result.stderr.splitlines()
+    assert re.fullmatch("learning from 30 batches; this takes (a few seconds|about .*)", first)
+    assert [re.sub(", .* to go$", "", one) for one in steps] == ["batch 20 of 30", "batch 30 of 30"]
+    assert "\r" not in result.stderr
     country = next(line for line in result.stdout.splitlines() if line.startswith("country"))
     assert "known, with wider bounds until there are 300 batches (30 so far)" in country
     assert "different values 3" in country
@@ -257,6 +262,27 @@ def test_tuning_finds_the_sensitivity_and_says_what_it_costs(applied: Run):
         "backtest", "features.stats", "--batches", "32", "--sensitivity", "0.05", "--tune", "--recall", "0.9"
     )
     assert f"sensitivity: {told['tuned']['sensitivity']:g}" in shown.stdout
+
+
+def test_says_how_far_it_is_and_ends_with_what_to_set(applied: Run, connection: psycopg.Connection[Any]):
+    connection.execute("UPDATE features.stats SET age = NULL WHERE day IN ('2026-01-27', '2026-02-04')")
+    result = applied("backtest", "features.stats", "--batches", "44", "--no-feedback", "--faults", "frozen")
+    assert result.exit_code == 0, result.output
+    first, *steps = result.stderr.splitlines()
+    assert re.fullmatch("replaying 44 batches; this takes (a few seconds|about .*)", first)
+    assert [re.sub(", .* to go$", "", one) for one in steps] == [
+        f"batch {n} of 44" for n in (5, 9, 14, 18, 22, 27, 31, 36, 40)
+    ]
+    lines = result.stdout.splitlines()
+    place = next(n for n, line in enumerate(lines) if line.startswith("Columns with such alerts: "))
+    assert re.search(r"\bage 2\b", lines[place])
+    assert any(re.fullmatch(r"  unwatched: \[.*\bage\b.*\]", line) for line in lines[place:])
+    told = json.loads(
+        applied(
+            "backtest", "features.stats", "--batches", "44", "--no-feedback", "--faults", "frozen", "--json"
+        ).stdout
+    )
+    assert f"  {told['advice'][0]['setting']}" in lines[place:]
 
 
 def test_too_short_a_history_is_told_so(applied: Run, connection: psycopg.Connection[Any]):

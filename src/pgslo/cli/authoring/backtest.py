@@ -31,6 +31,8 @@ _SHOWN = 5
 _WRITES = "The replay stores its profiles in the database until it is rolled back."
 #: Below it a kind of fault is told to get past.
 _LOW = 0.5
+#: What a column of a batch takes to be replayed with and without faults, on a usual machine.
+_SECONDS = 0.06
 
 
 @click.command()
@@ -139,12 +141,19 @@ def backtest(
 
 
 def _replay(conn: Connection, parameters: dict[str, Any]) -> list[Judged]:
+    columns = len(database.fetch(conn, "learned", {"definition": parameters["definition"]}))
     with output.Counter("batch") as progress:
 
         def heard(said: Diagnostic) -> None:
             match = _PROGRESS.match(said.message_primary or "")
-            if match:
-                progress.at(int(match[1]), int(match[2]))
+            if not match:
+                return
+            # The first is told of when it begins: only then is it known how many there are.
+            number, total = int(match[1]) - 1, int(match[2])
+            if number == 0:
+                batches = output.counted(total, "batch", "batches")
+                output.message(f"replaying {batches}; this takes {output.about(_SECONDS * columns * total)}")
+            progress.at(number, total)
 
         conn.add_notice_handler(heard)
         try:
@@ -226,6 +235,33 @@ def _tell(name: str, seed: int, used: float, rate: float, result: Report) -> Non
             output.say(f"  {one.batch}  {column}: {one.said}")
         if len(result.false_alarms) > _SHOWN:
             output.say(f"  and {len(result.false_alarms) - _SHOWN} more; all with --json")
+    _advise(result, used)
+
+
+def _advise(result: Report, used: float) -> None:
+    """What to write in the definition against the false alarms."""
+    output.say()
+    found = measured.advice(result, sensitivity=used)
+    if not result.false_alarms:
+        output.say("No alert without a fault: nothing has to be set for that.")
+        return
+    output.say(
+        "Columns with such alerts: " + ", ".join(f"{name} {count}" for name, count in _by_column(result))
+    )
+    if not found:
+        output.say("Nothing in the definition would avoid many of them.")
+        return
+    output.say("If they are false, one of these in the definition avoids some:")
+    for one in found:
+        output.say(f"  {one.setting}")
+        output.say(f"      {one.because}")
+
+
+def _by_column(result: Report) -> list[tuple[str, int]]:
+    groups = [
+        ("the table" if group.name == WHOLE else group.name, group.false.hits) for group in result.columns
+    ]
+    return sorted((one for one in groups if one[1]), key=lambda one: -one[1])
 
 
 def _interval(share: measured.Share) -> str:
@@ -269,12 +305,12 @@ def _document(
         seed=seed,
         rate=rate,
         sensitivity=used,
-        **_data(result),
-        tuned={"sensitivity": tuned[0], **_data(tuned[1])} if tuned else None,
+        **_data(result, used),
+        tuned={"sensitivity": tuned[0], **_data(tuned[1], tuned[0])} if tuned else None,
     )
 
 
-def _data(result: Report) -> dict[str, Any]:
+def _data(result: Report, used: float) -> dict[str, Any]:
     return {
         "batches": {"judged": result.batches, "first": result.first, "last": result.last},
         "faults": result.found.of,
@@ -312,6 +348,7 @@ def _data(result: Report) -> dict[str, Any]:
             for (column, fault), share in result.cells.items()
         ],
         "curve": [asdict(point) for point in result.curve],
+        "advice": [asdict(one) for one in measured.advice(result, sensitivity=used)],
         "false_alarms": [
             {"batch": one.batch, "column": one.column, "score": one.score, "said": one.said}
             for one in result.false_alarms

@@ -14,6 +14,8 @@ from pgslo.database import Connection
 
 #: Batches that are taken in one transaction: few enough that ticks need not wait long.
 _AT_ONCE = 20
+#: What a column of a batch takes on a usual machine, and what each of its rows adds; more rows than that are sampled.
+_SECONDS, _SECONDS_A_ROW, _SAMPLED = 0.004, 0.00001, 2_000
 
 
 @click.command()
@@ -59,8 +61,13 @@ def _take(conn: Connection, name: str, batches: int) -> int:
     taken = 0
     with database.errors(), output.Counter("batch") as progress:
         found = database.fetch(conn, "history", {"definition": name, "batches": batches})
+        if found:
+            columns = len(database.fetch(conn, "learned", {"definition": name}))
+            seconds = sum(columns * (_SECONDS + _SECONDS_A_ROW * min(one["rows"], _SAMPLED)) for one in found)
+            output.message(
+                f"learning from {output.counted(len(found), 'batch', 'batches')}; this takes {output.about(seconds)}"
+            )
         for start in range(0, len(found), _AT_ONCE):
-            progress.at(start, len(found))
             part = found[start : start + _AT_ONCE]
             with conn.transaction():
                 (row,) = database.fetch(
@@ -73,6 +80,7 @@ def _take(conn: Connection, name: str, batches: int) -> int:
                     },
                 )
             taken += row["learned"]
+            progress.at(start + len(part), len(found))
     return taken
 
 

@@ -40,6 +40,7 @@ class SourceTable:
         column_types: What the source says of its columns, in its order; ``None``: no type.
         primary_key: Columns that the source calls its key.
         unfit: Why it gets no definition, for example because it is a view.
+        only_by_map: Whether the source does not name it, so that only ``--map`` does.
     """
 
     key: str
@@ -52,6 +53,7 @@ class SourceTable:
     primary_key: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
     unfit: str = ""
+    only_by_map: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -97,6 +97,10 @@ class Options:
             found = each.find(table)
             if found is not None:
                 return found
+        if table.only_by_map:
+            raise UnmappableError(
+                "no_table", f"the source names no table: give --map '{table.key}=schema.table'"
+            )
         schema = table.schema or self.schema
         if schema is None:
             raise UnmappableError(

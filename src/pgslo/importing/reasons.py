@@ -20,6 +20,7 @@ REASONS = {
     "only_warns": "the rule here cannot have the action that was asked for",
     "schedule_lost": "the schedule of the source is lost",
     "second_bound_lost": "one of two bounds is lost",
+    "type_of_engine": "a type of another engine is taken for the family of types here",
     # not mapped
     "contradiction": "two statements of the source exclude each other",
     "needs_jinja": "its text needs a macro or a variable that is not known here",
@@ -29,6 +30,7 @@ REASONS = {
     "no_word": "the language of definitions has no word for it",
     "not_a_table": "the relation is a view, or no relation at all",
     "pattern_dialect": "PostgreSQL reads the regular expression otherwise, or not at all",
+    "not_sql": "the condition is in another language than SQL",
     "parameter": "a value is only known when the source runs",
     "private_test": "the project's own kind of test, whose SQL is not in the files",
     "refused": "the definition with it would not pass pgslo lint",

@@ -94,4 +94,14 @@ def _is_soda(root: Mapping) -> _Judgement:
     return None
 
 
-_JUDGES: tuple[Callable[[Mapping], _Judgement], ...] = (_is_dbt, _is_contract, _is_soda)
+def _is_gx(root: Mapping) -> _Judgement:
+    items = root.mappings("expectations")
+    if not isinstance(root.get("expectations"), Sequence):
+        return None
+    key = next((key for one in items for key in ("expectation_type", "type") if key in one.entries), None)
+    if key is None and items:
+        return None, '"expectations" of a form that is neither 0.x nor 1.x'
+    return "gx", f'"expectations" with "{key}"' if key else '"expectations"'
+
+
+_JUDGES: tuple[Callable[[Mapping], _Judgement], ...] = (_is_dbt, _is_contract, _is_soda, _is_gx)

@@ -16,12 +16,15 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?( ?(Z|[+
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?\Z")
 
 
-def listed(values: Iterable[Any], type_name: str | None) -> tuple[list[Any], tuple[Remark, ...]]:
+def listed(
+    values: Iterable[Any], type_name: str | None, *, printed: bool = False
+) -> tuple[list[Any], tuple[Remark, ...]]:
     """Return the constants of a list, and what is changed in it.
 
     Args:
         values: The source's values.
         type_name: The column's type, if the source says it.
+        printed: Whether the source prints booleans as words between quotes.
 
     Raises:
         UnmappableError: A value is no constant.
@@ -33,7 +36,7 @@ def listed(values: Iterable[Any], type_name: str | None) -> tuple[list[Any], tup
             remarks.append(Remark("null_in_values"))
             continue
         constant = _constant(value, type_name)
-        if isinstance(constant, bool) and not is_boolean(type_name):
+        if printed and isinstance(constant, bool) and not is_boolean(type_name):
             remarks.append(Remark("boolean_values"))
         if constant not in found or isinstance(constant, bool):
             found.append(constant)

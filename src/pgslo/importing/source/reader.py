@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,14 @@ MAX_NODES = 100_000
 #: libyaml where PyYAML has it: ten times as fast, the same events.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAGS = frozenset({None, "!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"})
+
+
+#: A character that JSON writes as two halves, which YAML does not know.
+_PAIR = re.compile(r"(?<!\\)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+
+
+def _joined(match: re.Match[str]) -> str:
+    return bytes.fromhex(match[1] + match[2]).decode("utf-16-be")
 
 
 class UnreadableError(Exception):
@@ -61,7 +70,8 @@ def read(text: str, *, path: str) -> tuple[Node, ...]:
 class _Builder:
     def __init__(self, text: str, path: str) -> None:
         # A tab may stand between the tokens of JSON, and nowhere in YAML's indentation.
-        self._text = text.replace("\t", " ") if text.lstrip()[:1] in ("{", "[") else text
+        is_json = text.lstrip()[:1] in ("{", "[")
+        self._text = _PAIR.sub(_joined, text.replace("\t", " ")) if is_json else text
         self._path = path
         self._open: list[_Open] = []
         self._documents: list[Node] = []

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pgslo.importing.formats import nested
+from pgslo.importing.formats import gx, nested
 from pgslo.importing.formats.base import Document, Source
 from pgslo.importing.formats.contracts import facts, quality
 from pgslo.importing.formats.contracts.model import Contract, Fact, Level, Quality
@@ -14,6 +14,7 @@ from pgslo.importing.formats.soda import sodacl
 from pgslo.importing.model import Found, Outcome, SourceTable, UnmappableError
 from pgslo.importing.options import Options
 from pgslo.importing.source import Mapping, Node, Scalar, UnreadableError, plain
+from pgslo.importing.source import Sequence as List
 from pgslo.importing.source import read as read_text
 
 _SHOWN = 160
@@ -100,6 +101,8 @@ def _outcome(found: Found, contract: Contract, options: Options) -> Outcome:
             )
         case sodacl.Check():
             return sodacl.outcome(found, contract.tables, options)
+        case gx.Check():
+            return gx.outcome(found, options)
         case Fact():
             return facts.outcome(found, found.body, contract)
         case Level():
@@ -255,11 +258,33 @@ def _whole(root: Mapping, contract: Contract, options: Options) -> Iterator[Foun
                 shift = specification.location.line if isinstance(specification, Scalar) else 0
                 yield replace(each, location=replace(place, line=place.line + shift))
             return
+    if engine.lower() == "great-expectations" and isinstance(specification, Mapping):
+        for name, below in specification.entries.items():
+            table = contract.tables.get(name) or SourceTable(
+                f"dcs:{name}", name, unfit=f"the contract has no model {name}"
+            )
+            items = _items(below)
+            shift = below.location.line if isinstance(below, Scalar) else 0
+            for found in gx.of_list(items, table):
+                place = found.location
+                yield replace(found, location=replace(place, line=place.line + shift))
+        return
     table = next(iter(contract.tables.values()), SourceTable("dcs:", ""))
     said = f"quality of {engine}"
     yield Found(
         f"quality {engine}", specification.location, table, None, said, (engine, plain(specification))
     )
+
+
+def _items(node: Node) -> tuple[Node, ...]:
+    """The expectations of a model: a list, or the text of one; what is neither is one expectation that nobody knows."""
+    if isinstance(node, Scalar):
+        try:
+            nodes = read_text(node.text, path=node.location.path)
+        except UnreadableError:
+            return (node,)
+        node = nodes[0] if nodes else node
+    return node.items if isinstance(node, List) else (node,)
 
 
 def _document(specification: Node) -> Mapping | None:

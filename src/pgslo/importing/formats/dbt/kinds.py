@@ -126,8 +126,8 @@ def _list_of_values(test: Test) -> tuple[list[Any], tuple[Remark, ...]]:
     values = several(test, "values", "value_set")
     type_name = test.table.column_types.get(on(test))
     if one(test, "quote", "quote_values", default=True) is False:
-        values = [_from_sql(value) for value in values]
-    return constants.listed(values, type_name)
+        return constants.listed([_from_sql(value) for value in values], type_name)
+    return constants.listed(values, type_name, printed=True)
 
 
 def _from_sql(value: Any) -> Any:

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from pgslo import embedded
 from pgslo.cli import main, root
 from pgslo.cli import output as cli_output
-from pgslo.cli.session import Session
+from pgslo.cli.session import Session, again
 
 Run = Callable[..., Result]
 
@@ -503,3 +503,6 @@ def test_what_is_to_be_typed_next_is_about_the_same_project() -> None:
     named = Session(config=Path("other dir/pgslo.toml"))
     assert named.command("learn", "a.b") == "pgslo learn a.b --config 'other dir/pgslo.toml'"
     assert Session().command("plan", Path("slos/a b.yml")) == "pgslo plan 'slos/a b.yml'"
+    with click.Context(main, obj=named):
+        assert again("tick") == "pgslo tick --config 'other dir/pgslo.toml'"
+    assert again("tick") == "pgslo tick"

@@ -66,6 +66,18 @@ class Session:
             yield conn
 
 
+def again(words: str) -> str:
+    """A command of pgslo to be typed next, with the ``--config`` of the one that runs.
+
+    Args:
+        words: The command as a person would type it.
+    """
+    context = click.get_current_context(silent=True)
+    session = context.find_object(Session) if context else None
+    config = f" --config {shlex.quote(str(session.config))}" if session and session.config else ""
+    return f"pgslo {words}{config}"
+
+
 def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     def callback(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:
         session = ctx.find_object(Session)

@@ -8,6 +8,7 @@ from typing import Any
 
 from pgslo import database
 from pgslo.cli import output
+from pgslo.cli.session import again
 from pgslo.database import Connection
 from pgslo.errors import PgsloError
 
@@ -25,7 +26,7 @@ def rights_on(conn: Connection) -> Row:
         database.check_node(conn)
         raise PgsloError(
             f"pgslo is not installed in database {rights['database']}",
-            hint="pgslo apply installs it with the first definition",
+            hint=f"{again('apply')} installs it with the first definition",
         )
     if not rights["may_use"]:
         raise PgsloError(
@@ -43,7 +44,7 @@ def check_sight(rights: Row, shown: Sequence[Row]) -> None:
     """
     if rights["may_know_all"]:
         return
-    hint = f"pgslo grants auditor {rights['role']}"
+    hint = again(f"grants auditor {rights['role']}")
     if not shown:
         raise PgsloError(f"role {rights['role']} may not read any table that has a definition", hint=hint)
     output.message(f"only tables that role {rights['role']} may read are shown; to see all: {hint}")

@@ -8,7 +8,7 @@ import click
 
 from pgslo.cli import output
 from pgslo.cli.exit_codes import CHANGES, OK
-from pgslo.cli.session import Session, pass_session, session_options
+from pgslo.cli.session import Session, again, pass_session, session_options
 from pgslo.cli.tables import resolve, rights_on
 from pgslo.database import catalog_reader, operations
 from pgslo.display import one_line
@@ -31,7 +31,7 @@ def drift(session: Session, tables: tuple[str, ...], *, as_json: bool) -> int:
         if not rights["may_plan"]:
             raise PgsloError(
                 f"role {rights['role']} may not see pgslo's state",
-                hint="run it as the owner, or: pgslo grants auditor ROLE",
+                hint=f"run it as the owner, or: {again('grants auditor ROLE')}",
             )
         known = catalog_reader.definitions_installed(conn)
         wanted = {resolve(table, known) for table in tables} or set(known)

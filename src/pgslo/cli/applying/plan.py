@@ -10,7 +10,7 @@ import click
 from pgslo.cli import output, project, show
 from pgslo.cli.applying.markdown import as_markdown
 from pgslo.cli.exit_codes import CHANGES
-from pgslo.cli.session import Session, pass_session, session_options
+from pgslo.cli.session import Session, again, pass_session, session_options
 from pgslo.database import Connection, catalog_reader, planning, runtime
 from pgslo.definition.shadow import shadowed
 from pgslo.plan import Plan
@@ -67,7 +67,7 @@ def mention_stray(stray: tuple[str, ...]) -> None:
     """Tell of definitions without a file: they stay in force."""
     for name in stray:
         output.message(
-            f"{name} is installed, but no definition file is about it; to take it out: pgslo uninstall {name}"
+            f"{name} is installed, but no definition file is about it; to take it out: {again(f'uninstall {name}')}"
         )
 
 

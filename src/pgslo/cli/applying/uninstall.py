@@ -8,7 +8,7 @@ from pgslo import database
 from pgslo.cli import output, show
 from pgslo.cli.applying.apply import carry_out, report
 from pgslo.cli.exit_codes import ERROR, OK
-from pgslo.cli.session import Session, pass_session, session_options
+from pgslo.cli.session import Session, again, pass_session, session_options
 from pgslo.cli.tables import resolve
 from pgslo.database import Connection, catalog_reader, installation, planning, runtime
 from pgslo.errors import PgsloError
@@ -103,7 +103,7 @@ def _check_quarantine(conn: Connection, leaving: tuple[str, ...]) -> None:
         raise PgsloError(
             "rows wait in quarantine, and would be lost",
             detail=f"Held are {counts}.",
-            hint="decide about them with pgslo quarantine, or give them up with --drop-quarantine",
+            hint=f"decide about them with {again('quarantine')}, or give them up with --drop-quarantine",
         )
 
 

@@ -12,7 +12,7 @@ import click
 from pgslo import database
 from pgslo.cli import output
 from pgslo.cli.exit_codes import ERROR, OK
-from pgslo.cli.session import Session, pass_session, session_options
+from pgslo.cli.session import Session, again, pass_session, session_options
 from pgslo.cli.tables import check_sight, matching, moment, plain, read_incidents, rights_on
 from pgslo.database import Connection
 from pgslo.display import one_line
@@ -146,7 +146,7 @@ def _facts(conn: Connection, incident: int) -> list[dict[str, Any]]:
     """
     facts = database.fetch(conn, "explain", {"id": incident})
     if not facts:
-        raise PgsloError(f"there is no incident {incident}", hint="pgslo incidents --all lists them")
+        raise PgsloError(f"there is no incident {incident}", hint=f"{again('incidents --all')} lists them")
     return facts
 
 
@@ -293,7 +293,7 @@ def _decide(
                 if conn.closed:
                     raise  # the others would fail as well
                 if exc.sqlstate == _NOT_OPEN:
-                    exc.hint = "pgslo incidents"
+                    exc.hint = again("incidents")
                 outcome.append({"incident": number, "done": False, "message": exc.message})
                 output.error(exc)
     if as_json:

@@ -11,7 +11,7 @@ import click
 from pgslo import database
 from pgslo.cli import output
 from pgslo.cli.exit_codes import ERROR, OK
-from pgslo.cli.session import Session, pass_session, session_options
+from pgslo.cli.session import Session, again, pass_session, session_options
 from pgslo.cli.tables import moment, resolve, rights_on
 from pgslo.database import Connection
 from pgslo.display import one_line
@@ -100,7 +100,7 @@ def show_row(session: Session, row: int, *, as_json: bool) -> None:
         _check_rights(conn)
         found = database.fetch(conn, "quarantined_row", {"id": row})
     if not found:
-        raise PgsloError(f"row {row} is not in quarantine", hint="pgslo quarantine list --state all")
+        raise PgsloError(f"row {row} is not in quarantine", hint=again("quarantine list --state all"))
     (held,) = found
     shown = held.pop("shown")
     if as_json:
@@ -270,11 +270,11 @@ def _decide(
                 if conn.closed:
                     raise  # the others would fail as well
                 if exc.sqlstate == _STILL_BREAKS:
-                    exc.hint = f"change it on the way: pgslo quarantine release {row} --set column=value, or give it up: pgslo quarantine drop {row}"
+                    exc.hint = f"change it on the way: {again(f'quarantine release {row} --set column=value')}, or give it up: {again(f'quarantine drop {row}')}"
                 elif exc.sqlstate == _UNIQUE_VIOLATION and exc.hint:
-                    exc.hint = f"to update the row that is there, as ON CONFLICT DO UPDATE would: pgslo quarantine release {row} --update column"
+                    exc.hint = f"to update the row that is there, as ON CONFLICT DO UPDATE would: {again(f'quarantine release {row} --update column')}"
                 elif exc.sqlstate == _NOT_HELD:
-                    exc.hint = "pgslo quarantine list"
+                    exc.hint = again("quarantine list")
                 outcome.append(
                     {
                         "row": row,

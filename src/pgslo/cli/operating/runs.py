@@ -16,7 +16,7 @@ import click
 
 from pgslo import database
 from pgslo.cli import output
-from pgslo.cli.session import Session
+from pgslo.cli.session import Session, again
 from pgslo.cli.tables import rights_on
 from pgslo.cli.training.gate import described, judge
 from pgslo.database import Connection
@@ -327,5 +327,5 @@ def check_rights(conn: Connection) -> None:
     rights = rights_on(conn)
     if not rights["may_run"]:
         raise PgsloError(
-            f"role {rights['role']} may not follow tasks", hint=f"pgslo grants trainer {rights['role']}"
+            f"role {rights['role']} may not follow tasks", hint=again(f"grants trainer {rights['role']}")
         )

@@ -11,7 +11,7 @@ from pgslo import database
 from pgslo.cli import output, project
 from pgslo.cli.exit_codes import BREACH, OK
 from pgslo.cli.operating import ticking
-from pgslo.cli.session import Session, pass_session, session_options
+from pgslo.cli.session import Session, again, pass_session, session_options
 from pgslo.cli.tables import Row, check_sight, matching, moment, plain, read_incidents, rights_on
 from pgslo.database import Connection, catalog_reader, operations
 from pgslo.display import one_line
@@ -113,7 +113,7 @@ def _examine(
     conn: Connection, names: Sequence[str], rights: Row
 ) -> tuple[list[Row], tuple[standing.Standing, ...]]:
     """What was dropped or replaced, so that nothing is judged or told any more, and how each rule stands."""
-    refusal = f"role {rights['role']} may not see the state: pgslo grants auditor {rights['role']}"
+    refusal = f"role {rights['role']} may not see the state: {again('grants auditor ' + rights['role'])}"
     if rights["may_plan"]:
         try:
             with database.errors():
@@ -134,7 +134,7 @@ def _without_file(session: Session, installed: Sequence[str]) -> list[str]:
     try:
         found = project.load(session.configuration, ())
     except PgsloError:
-        output.message("the definitions here have errors: pgslo lint")
+        output.message(f"the definitions here have errors: {again('lint')}")
         return []
     held = {definition.name for definition in found.definitions}
     return [name for name in installed if name not in held]
@@ -263,10 +263,10 @@ def _show_incident(row: Row, budgets: Sequence[Row]) -> None:
 
 def _to_do(row: Row) -> str:
     number = row["incident_id"]
-    more = f"more: pgslo incidents show {number}"
+    more = f"more: {again(f'incidents show {number}')}"
     if row["state"] == "open":
         return f"it is over when a later batch keeps the rule; {more}"
-    return f"correct or remove the batches, or: pgslo incidents accept {number} --reason …; {more}"
+    return f"correct or remove the batches, or: {again(f'incidents accept {number}')} --reason …; {more}"
 
 
 def _fact(word: str, text: str | None) -> None:
@@ -281,7 +281,8 @@ def _show_muted(rows: Sequence[Row]) -> None:
         output.say(f"{row['definition']}: rule {row['rule']} is muted", fg="yellow", bold=True)
         _fact("muted", f"until {moment(row['muted_until'])}")
         _fact("by", f"{row['muted_by'] or 'unknown'}, {moment(row['muted_at'])}")
-        _fact("to do", f"to be notified again: pgslo incidents mute --rule {row['definition']}.{row['rule']}")
+        rule = f"{row['definition']}.{row['rule']}"
+        _fact("to do", f"to be notified again: {again(f'incidents mute --rule {rule}')}")
 
 
 def _show_room(row: Row) -> None:
@@ -298,7 +299,7 @@ def _show_room(row: Row) -> None:
     _fact("effect", "once it is full, rows that would be quarantined are rejected")
     _fact(
         "to do",
-        f"pgslo quarantine list --table {row['definition']}, then release or drop; or raise max_bytes",
+        f"{again('quarantine list --table ' + row['definition'])}, then release or drop; or raise max_bytes",
     )
 
 
@@ -314,19 +315,19 @@ def _show_other(
             output.say()
             output.say(f"{row['definition']}: the columns differ from what is promised", fg="red", bold=True)
             _fact("difference", row["schema_difference"])
-            _fact("to do", "change the table or the definition, then pgslo apply")
+            _fact("to do", f"change the table or the definition, then {again('apply')}")
     for row in broken:
         output.say()
         output.say(f"{row['definition']}: rule {row['rule']} can no longer be judged", fg="red", bold=True)
         _fact("error", row["error"])
         _fact("owner", row["owner"])
-        _fact("to do", "pgslo plan shows what changed; writes go on unjudged until then")
+        _fact("to do", f"{again('plan')} shows what changed; writes go on unjudged until then")
     for row in idle:
         output.say()
         output.say(f"{row['definition']}: {row['object']} is switched off", fg="red", bold=True)
         _fact(
             "to do",
-            "pgslo resume, or pgslo apply, switches it on again; rows written meanwhile were not judged",
+            f"{again('resume')}, or {again('apply')}, switches it on again; rows written meanwhile were not judged",
         )
     for row in unguarded:
         output.say()
@@ -342,14 +343,14 @@ def _show_other(
             verb = "waits" if row["quarantined_rows"] == 1 else "wait"
             output.say()
             output.say(
-                f"{count} of {row['definition']} {verb} in quarantine: pgslo quarantine list --table {row['definition']}"
+                f"{count} of {row['definition']} {verb} in quarantine: {again('quarantine list --table ' + row['definition'])}"
             )
     for row in rows:
         if row["waiting_batches"]:
             count = output.counted(row["waiting_batches"], "batch", "batches")
             output.say()
-            output.say(f"{count} of {row['definition']} wait to be judged: run pgslo tick, every minute")
+            output.say(f"{count} of {row['definition']} wait to be judged: run {again('tick')}, every minute")
     for name in stray:
         output.message(
-            f"{name} is installed, but no definition file is about it; to take it out: pgslo uninstall {name}"
+            f"{name} is installed, but no definition file is about it; to take it out: {again(f'uninstall {name}')}"
         )

@@ -54,6 +54,7 @@ COMMENT ON TYPE pgslo_catalog.pair_image IS 'A row of predictions or of labels a
 CREATE FUNCTION pgslo.accept(incident_id bigint, reason text, batches text[] DEFAULT NULL::text[]) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $_$
 DECLARE
     known pgslo_catalog.incident;
@@ -129,6 +130,7 @@ COMMENT ON FUNCTION pgslo.accept(incident_id bigint, reason text, batches text[]
 CREATE FUNCTION pgslo.accept_pause(definition text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     accepted bigint;
@@ -153,6 +155,7 @@ COMMENT ON FUNCTION pgslo.accept_pause(definition text) IS 'Accept rows that wer
 CREATE FUNCTION pgslo.acknowledge(incident_id bigint, note text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     known pgslo_catalog.incident := pgslo_catalog.open_one(acknowledge.incident_id);
@@ -170,6 +173,7 @@ COMMENT ON FUNCTION pgslo.acknowledge(incident_id bigint, note text) IS 'Says th
 CREATE FUNCTION pgslo.announce(definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS integer
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     mode text := pgslo_catalog.read_mode(announce.on_read);
@@ -189,6 +193,7 @@ COMMENT ON FUNCTION pgslo.announce(definition text, columns text[], on_read text
 CREATE FUNCTION pgslo.announce_row(definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER COST 10 PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     IF NOT pgslo_catalog.was_reported(format('row %s %s %s %s', announce_row.definition, announce_row.columns, announce_row.on_read, announce_row.within)) THEN
@@ -203,6 +208,7 @@ COMMENT ON FUNCTION pgslo.announce_row(definition text, columns text[], on_read 
 CREATE FUNCTION pgslo.audit(definition text DEFAULT NULL::text) RETURNS TABLE(definition_name text, assertion text, group_shown text, said text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     id bigint;
@@ -232,6 +238,7 @@ COMMENT ON FUNCTION pgslo.audit(definition text) IS 'Holds every group of a tabl
 CREATE FUNCTION pgslo.backtest(definition text, batches integer DEFAULT 120, seed bigint DEFAULT 1, faults text[] DEFAULT NULL::text[], sensitivity double precision DEFAULT NULL::double precision, feedback boolean DEFAULT true) RETURNS TABLE(batch text, batch_rows bigint, column_name text, fault text, changed double precision, verdict text, score double precision, said text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'notice'
     SET gin_fuzzy_search_limit TO '0'
     AS $_$
 DECLARE
@@ -370,6 +377,7 @@ COMMENT ON FUNCTION pgslo.backtest(definition text, batches integer, seed bigint
 CREATE FUNCTION pgslo.begin_check(name text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(begin_check.name);
@@ -391,6 +399,7 @@ COMMENT ON FUNCTION pgslo.begin_check(name text) IS 'Part of verify_snapshot(): 
 CREATE FUNCTION pgslo.begin_delivery(delivery_id bigint) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
     UPDATE pgslo_catalog.delivery d
     SET attempts = d.attempts + 1, next_attempt_at = clock_timestamp() + least(interval '1 hour', interval '5 seconds' * 2 ^ least(d.attempts, 20))
@@ -403,6 +412,7 @@ COMMENT ON FUNCTION pgslo.begin_delivery(delivery_id bigint) IS 'Note that a mes
 CREATE FUNCTION pgslo.begin_run(task text, host text, process_id bigint, OUT task_run_id bigint, OUT batch text, OUT attempt integer) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     SET lock_timeout TO '5s'
     AS $$
 BEGIN
@@ -454,6 +464,7 @@ COMMENT ON FUNCTION pgslo.begin_run(task text, host text, process_id bigint, OUT
 CREATE FUNCTION pgslo.begin_snapshot(name text, source_schema text, source_name text, condition text, as_reference boolean, healthy_only boolean) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     SET quote_all_identifiers TO 'off'
     SET "DateStyle" TO 'ISO, YMD'
     SET "TimeZone" TO 'UTC'
@@ -555,6 +566,7 @@ COMMENT ON FUNCTION pgslo.begin_snapshot(name text, source_schema text, source_n
 CREATE FUNCTION pgslo.check_own_rights(reader name) RETURNS void
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     IF check_own_rights.reader <> pgslo_catalog.caller() THEN
@@ -572,6 +584,7 @@ COMMENT ON FUNCTION pgslo.check_own_rights(reader name) IS 'Part of create_snaps
 CREATE FUNCTION pgslo.close_batch(definition text, batch text DEFAULT '*'::text) RETURNS TABLE(batch_name text, rule text, columns text[], verdict text, value double precision, low double precision, high double precision, score double precision, said text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     SET gin_fuzzy_search_limit TO '0'
     AS $$
 DECLARE
@@ -646,6 +659,7 @@ COMMENT ON FUNCTION pgslo.create_snapshot(name text, source_schema text, source_
 CREATE FUNCTION pgslo.discard(quarantine_id bigint) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     UPDATE pgslo_catalog.quarantine q
@@ -667,6 +681,7 @@ COMMENT ON FUNCTION pgslo.discard(quarantine_id bigint) IS 'Gives a quarantined 
 CREATE FUNCTION pgslo.drop_snapshot(name text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(drop_snapshot.name);
@@ -696,6 +711,7 @@ COMMENT ON FUNCTION pgslo.drop_snapshot(name text) IS 'Takes a snapshot away: fo
 CREATE FUNCTION pgslo.end_check(name text) RETURNS TABLE(about text, was text, is_now text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     SET quote_all_identifiers TO 'off'
     AS $$
 DECLARE
@@ -757,6 +773,7 @@ COMMENT ON FUNCTION pgslo.end_check(name text) IS 'Part of verify_snapshot(): wh
 CREATE FUNCTION pgslo.end_delivery(delivery_id bigint, error text DEFAULT NULL::text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
     UPDATE pgslo_catalog.delivery d
     SET sent_at = CASE WHEN end_delivery.error IS NULL THEN clock_timestamp() END, error = left(end_delivery.error, 1000)
@@ -768,6 +785,7 @@ COMMENT ON FUNCTION pgslo.end_delivery(delivery_id bigint, error text) IS 'Note 
 CREATE FUNCTION pgslo.end_run(task_run_id bigint, exit_code integer, output text, retries integer, wait interval) RETURNS text
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
     UPDATE pgslo_catalog.task_run r
     SET state = CASE WHEN end_run.exit_code = 0 THEN 'done' WHEN r.attempts > end_run.retries THEN 'failed' ELSE 'waiting' END,
@@ -785,6 +803,7 @@ COMMENT ON FUNCTION pgslo.end_run(task_run_id bigint, exit_code integer, output 
 CREATE FUNCTION pgslo.evidence(incident_id bigint) RETURNS TABLE(topic text, fact text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
     (SELECT 'failing row', format('%s: %s', s.row_key, s.shown)
      FROM pgslo_catalog.incident i
@@ -824,6 +843,7 @@ COMMENT ON FUNCTION pgslo.evidence(incident_id bigint) IS 'Failing rows of an in
 CREATE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE(topic text, fact text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
     WITH incident AS (
         SELECT i, i.*, d.name, d.relation, r, r.name AS rule_name, r.kind, r.columns, r.promise, r.on_breach, coalesce(r.owner, d.owner, 'unknown') AS owner,
@@ -918,6 +938,7 @@ COMMENT ON FUNCTION pgslo.float_text(value double precision) IS 'Return the shor
 CREATE FUNCTION pgslo.follow_task(task text) RETURNS timestamp with time zone
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     PERFORM pgslo_catalog.check_may_run(follow_task.task);
@@ -940,6 +961,7 @@ COMMENT ON FUNCTION pgslo.follow_task(task text) IS 'Begins to follow a task''s 
 CREATE FUNCTION pgslo.guard(definition text, columns text[], on_read text DEFAULT 'warn'::text) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     mode text := pgslo_catalog.read_mode(guard.on_read);
@@ -957,6 +979,7 @@ COMMENT ON FUNCTION pgslo.guard(definition text, columns text[], on_read text) I
 CREATE FUNCTION pgslo.guard(definition text, columns text[], on_read text, planned text[], within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     mode text;
@@ -1020,6 +1043,7 @@ COMMENT ON FUNCTION pgslo.guard_healthy(definition text, columns text[], on_read
 CREATE FUNCTION pgslo.guard_rows(definition text, columns text[], on_read text, planned text[], kind regtype) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     told record := pgslo.told_by_rows(guard_rows.definition, guard_rows.columns, NULL, guard_rows.kind);
@@ -1054,6 +1078,7 @@ COMMENT ON FUNCTION pgslo.guard_rows(definition text, columns text[], on_read te
 CREATE FUNCTION pgslo.healthy_batches(definition text, columns text[] DEFAULT NULL::text[], as_of timestamp with time zone DEFAULT clock_timestamp()) RETURNS TABLE(batch text, place numeric, rows bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     target pgslo_catalog.definition;
@@ -1082,6 +1107,7 @@ COMMENT ON FUNCTION pgslo.healthy_batches(definition text, columns text[], as_of
 CREATE FUNCTION pgslo.history(definition text, batches integer DEFAULT 400) RETURNS TABLE(batch text, rows bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     SET row_security TO 'off'
     AS $$
     SELECT n.name, n.rows
@@ -1211,6 +1237,7 @@ COMMENT ON FUNCTION pgslo.hit(moment timestamp with time zone, every interval, d
 CREATE FUNCTION pgslo.is_current(definition text, planned text[]) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     RETURN pgslo_catalog.is_known(is_current.definition, NULL, is_current.planned);
@@ -1222,6 +1249,7 @@ COMMENT ON FUNCTION pgslo.is_current(definition text, planned text[]) IS 'Whethe
 CREATE FUNCTION pgslo.learn(definition text, batches integer DEFAULT 400) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     SET gin_fuzzy_search_limit TO '0'
     AS $$
 DECLARE
@@ -1243,6 +1271,7 @@ COMMENT ON FUNCTION pgslo.learn(definition text, batches integer) IS 'Takes the 
 CREATE FUNCTION pgslo.learn_batches(definition text, batches text[], largest bigint) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     SET gin_fuzzy_search_limit TO '0'
     AS $$
 DECLARE
@@ -1288,6 +1317,7 @@ COMMENT ON FUNCTION pgslo.learn_batches(definition text, batches text[], largest
 CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, batches integer, needed integer, state text, usual text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
     WITH target AS (
         SELECT d.* FROM pgslo_catalog.definition d WHERE d.name = learned.definition
@@ -1341,6 +1371,7 @@ COMMENT ON FUNCTION pgslo.learned(definition text) IS 'What is learned of each c
 CREATE FUNCTION pgslo.mute(incident_id bigint, until timestamp with time zone, note text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     known pgslo_catalog.incident := pgslo_catalog.open_one(mute.incident_id);
@@ -1357,6 +1388,7 @@ COMMENT ON FUNCTION pgslo.mute(incident_id bigint, until timestamp with time zon
 CREATE FUNCTION pgslo.mute_rule(definition text, rule text, until timestamp with time zone) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     PERFORM pgslo_catalog.check_mute(mute_rule.until);
@@ -1379,6 +1411,7 @@ COMMENT ON FUNCTION pgslo.mute_rule(definition text, rule text, until timestamp 
 CREATE FUNCTION pgslo.pause(definition text DEFAULT NULL::text) RETURNS SETOF text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     wanted record;
@@ -1403,6 +1436,7 @@ COMMENT ON FUNCTION pgslo.pause(definition text) IS 'Switches every trigger rule
 CREATE FUNCTION pgslo.planned(definition text, within interval DEFAULT NULL::interval) RETURNS text[]
     LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     RETURN pgslo_catalog.concern_names(planned.definition, planned.within);
@@ -1414,6 +1448,7 @@ COMMENT ON FUNCTION pgslo.planned(definition text, within interval) IS 'Names of
 CREATE FUNCTION pgslo.planned_fine(definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     PERFORM FROM pgslo_catalog.concern(planned_fine.definition, planned_fine.columns, planned_fine.within);
@@ -1426,6 +1461,7 @@ COMMENT ON FUNCTION pgslo.planned_fine(definition text, columns text[], within i
 CREATE FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pgslo.incident i WHERE i.page = queue_delivery.page AND i.incident_id = ANY (queue_delivery.incidents)) THEN
@@ -1609,6 +1645,7 @@ COMMENT ON FUNCTION pgslo.read_hit(value anyelement, moment timestamp with time 
 CREATE FUNCTION pgslo.readiness(task text) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     gate jsonb;
@@ -1659,6 +1696,7 @@ COMMENT ON FUNCTION pgslo.ready(task text) IS 'Whether a task may be trained now
 CREATE FUNCTION pgslo.recount_pairs(definition text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     target pgslo_catalog.definition;
@@ -1689,6 +1727,7 @@ COMMENT ON FUNCTION pgslo.recount_pairs(definition text) IS 'Counts all pairs of
 CREATE FUNCTION pgslo.release(quarantine_id bigint, changes jsonb DEFAULT '{}'::jsonb, as_update text[] DEFAULT NULL::text[]) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     SET "DateStyle" TO 'ISO, YMD'
     SET "IntervalStyle" TO 'postgres'
     SET bytea_output TO 'hex'
@@ -1982,6 +2021,7 @@ COMMENT ON FUNCTION pgslo.release(quarantine_id bigint, changes jsonb, as_update
 CREATE FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     known pgslo_catalog.incident;
@@ -2017,6 +2057,7 @@ COMMENT ON FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text
 CREATE FUNCTION pgslo.resume(definition text DEFAULT NULL::text) RETURNS SETOF text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     wanted record;
@@ -2061,6 +2102,7 @@ COMMENT ON FUNCTION pgslo.resume(definition text) IS 'Switches everything that w
 CREATE FUNCTION pgslo.seal_snapshot(name text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     reader name := pgslo_catalog.caller();
@@ -2136,6 +2178,7 @@ COMMENT ON FUNCTION pgslo.seal_snapshot(name text) IS 'Part of create_snapshot()
 CREATE FUNCTION pgslo.see_run(task_run_id bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
     UPDATE pgslo_catalog.task_run r SET seen_at = clock_timestamp()
     WHERE r.task_run_id = see_run.task_run_id AND r.state = 'running' AND r.started_by = pgslo_catalog.caller()
@@ -2146,6 +2189,7 @@ COMMENT ON FUNCTION pgslo.see_run(task_run_id bigint) IS 'Says that a run is sti
 CREATE FUNCTION pgslo.snapshot_diff(one text, other text) RETURNS TABLE(column_name text, change text, type_one text, type_other text, null_share_one double precision, null_share_other double precision, summary_one jsonb, summary_other jsonb, distance double precision, by_chance double precision, has_drifted boolean)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     first pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(snapshot_diff.one);
@@ -2172,6 +2216,7 @@ COMMENT ON FUNCTION pgslo.snapshot_diff(one text, other text) IS 'Two snapshots 
 CREATE FUNCTION pgslo.snapshot_query(name text) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(snapshot_query.name);
@@ -2192,6 +2237,7 @@ COMMENT ON FUNCTION pgslo.snapshot_query(name text) IS 'The query that reads a s
 CREATE FUNCTION pgslo.status_of(definition text) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
     -- A status view may be read through a view of another role, by one that may know the state alone.
     SELECT jsonb_build_object(
@@ -2209,6 +2255,7 @@ COMMENT ON FUNCTION pgslo.status_of(definition text) IS 'What is wrong with a ta
 CREATE FUNCTION pgslo.subscribe(recipient text) RETURNS timestamp with time zone
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     INSERT INTO pgslo_catalog.recipient (recipient) VALUES (subscribe.recipient) ON CONFLICT ON CONSTRAINT recipient_is_known_once DO NOTHING;
@@ -2342,6 +2389,7 @@ COMMENT ON FUNCTION pgslo.tick() IS 'Close and judge batches that are due, up to
 CREATE FUNCTION pgslo.told_by_rows(definition text, columns text[], within interval, kind regtype, OUT keys text[], OUT has_null boolean, OUT is_any boolean, OUT is_untold boolean) RETURNS record
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     SET "TimeZone" TO 'UTC'
     SET "DateStyle" TO 'ISO, YMD'
     AS $_$
@@ -2403,6 +2451,7 @@ COMMENT ON FUNCTION pgslo.verify_snapshot(name text) IS 'What differs between a 
 CREATE FUNCTION pgslo.version() RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
     SELECT r.version FROM pgslo_catalog.runtime r
 $$;
@@ -2412,6 +2461,7 @@ COMMENT ON FUNCTION pgslo.version() IS 'Version of the library that installed th
 CREATE FUNCTION pgslo.watch_deliveries() RETURNS text
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$ SELECT pgslo_catalog.hold_for_session('deliveries of ' || pgslo_catalog.caller()) $$;
 
 COMMENT ON FUNCTION pgslo.watch_deliveries() IS 'Be the one session of this role that delivers messages, until it ends: NULL, or the session that is, in words.';
@@ -2419,6 +2469,7 @@ COMMENT ON FUNCTION pgslo.watch_deliveries() IS 'Be the one session of this role
 CREATE FUNCTION pgslo.watch_task(task text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     PERFORM pgslo_catalog.check_may_run(watch_task.task);
@@ -3260,6 +3311,7 @@ COMMENT ON FUNCTION pgslo_catalog.blur_scores(cells bigint[]) IS 'Keeps scores t
 CREATE FUNCTION pgslo_catalog.bound_quarantine() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     target pgslo_catalog.definition;
@@ -3447,6 +3499,7 @@ COMMENT ON COLUMN pgslo_catalog.rule_break.pause_id IS 'The pause because of whi
 CREATE FUNCTION pgslo_catalog.break_said(broken pgslo_catalog.rule_break, reader name) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     -- Both texts are those of the row that is given: it tells nothing to a role that cannot read the row itself.
@@ -4838,6 +4891,7 @@ COMMENT ON FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[]
 CREATE FUNCTION pgslo_catalog.cut_texts() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     whole jsonb := to_jsonb(NEW);
@@ -8094,7 +8148,7 @@ BEGIN
         EXECUTE
             $text$
             CREATE FUNCTION pgslo_snapshot.refuse_change() RETURNS trigger LANGUAGE plpgsql
-            SET search_path = pg_catalog, pg_temp
+            SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
             AS $body$
             BEGIN
                 RAISE EXCEPTION USING
@@ -8545,6 +8599,7 @@ COMMENT ON FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition
 CREATE FUNCTION pgslo_catalog.look_again() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     UPDATE pgslo_catalog.missed_batch m SET looked_at = NULL
@@ -8794,6 +8849,7 @@ COMMENT ON FUNCTION pgslo_catalog.may_see(snapshot pgslo_catalog.snapshot, reade
 CREATE FUNCTION pgslo_catalog.may_see_figures(relation oid, columns text[], pairs jsonb, reader name) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     needed text[] := may_see_figures.columns;
@@ -9243,6 +9299,7 @@ COMMENT ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.measured[], rules
 CREATE FUNCTION pgslo_catalog.metric(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision, OUT pairs bigint) RETURNS record
     LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     z float8 := pgslo_catalog.normal_quantile(0.5 + metric.confidence / 2);
@@ -10039,6 +10096,7 @@ COMMENT ON FUNCTION pgslo_catalog.normal_quantile(share double precision) IS 'Th
 CREATE FUNCTION pgslo_catalog.note_incident() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     what text := CASE
@@ -10214,6 +10272,7 @@ COMMENT ON FUNCTION pgslo_catalog.observe_assertion(check_function text, keys te
 CREATE FUNCTION pgslo_catalog.observe_touched() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     IF (SELECT a.deferred FROM pgslo_catalog.assertion a WHERE a.check_function = NEW.check_function) THEN
@@ -13428,7 +13487,7 @@ CREATE FUNCTION pgslo_catalog.silence(function_name text) RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    EXECUTE format('CREATE OR REPLACE FUNCTION pgslo_gen.%I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L',
+    EXECUTE format('CREATE OR REPLACE FUNCTION pgslo_gen.%I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS %L',
                    silence.function_name,
                    E'-- Paused by pgslo; pgslo resume puts what was here back.\nBEGIN\n    IF TG_OP = ''DELETE'' THEN\n        RETURN OLD;\n    END IF;\n    RETURN NEW;\nEND');
 END
@@ -13989,6 +14048,7 @@ COMMENT ON FUNCTION pgslo_catalog.tally_slots(tallies text[]) IS 'Return names o
 CREATE FUNCTION pgslo_catalog.tell_guards() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     SELECT d.name, CASE WHEN r.columns = '{}' THEN ARRAY['*'] ELSE r.columns END, pgslo_catalog.keeps_batches(r)
@@ -14004,6 +14064,7 @@ COMMENT ON FUNCTION pgslo_catalog.tell_guards() IS 'Notes in an incident that op
 CREATE FUNCTION pgslo_catalog.tell_guards_anew() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     -- Setting it to what it is has the trigger above look again.

@@ -110,7 +110,7 @@ COMMENT ON FUNCTION pgslo_catalog.may_read_columns(oid, text[], name, boolean) I
 CREATE OR REPLACE FUNCTION pgslo_catalog.may_see_figures(relation oid, columns text[], pairs jsonb, reader name) RETURNS boolean
 -- A view calls it with the rights of whoever reads, and it calls others by name. It reads PostgreSQL's catalogues alone.
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 DECLARE
     needed text[] := may_see_figures.columns;
@@ -226,7 +226,7 @@ COMMENT ON FUNCTION pgslo_catalog.error_said(boolean, text, text) IS 'Return an 
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.break_said(broken pgslo_catalog.rule_break, reader name) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 BEGIN
     -- Both texts are those of the row that is given: it tells nothing to a role that cannot read the row itself.

@@ -276,7 +276,7 @@ COMMENT ON FUNCTION pgslo_catalog.follow(pgslo_catalog.definition, text, integer
 CREATE OR REPLACE FUNCTION pgslo.close_batch(definition text, batch text DEFAULT '*')
 RETURNS TABLE (batch_name text, rule text, columns text[], verdict text, value float8, low float8, high float8, score float8, said text)
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 SET gin_fuzzy_search_limit = 0
 AS $pgslo$
 DECLARE

@@ -11,7 +11,7 @@ COMMENT ON FUNCTION pgslo_catalog.settings() IS 'Every setting of the session.';
 
 CREATE OR REPLACE FUNCTION pgslo.release(quarantine_id bigint, changes jsonb DEFAULT '{}', as_update text[] DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 -- As the row was written down by record_quarantine.
 SET datestyle = 'ISO, YMD'
 SET intervalstyle = 'postgres'
@@ -305,7 +305,7 @@ COMMENT ON FUNCTION pgslo.release(bigint, jsonb, text[]) IS
 
 CREATE OR REPLACE FUNCTION pgslo.discard(quarantine_id bigint) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 BEGIN
     UPDATE pgslo_catalog.quarantine q

@@ -40,7 +40,7 @@ COMMENT ON FUNCTION pgslo_catalog.measure_quarantines() IS 'Sums the bytes in qu
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.bound_quarantine() RETURNS trigger
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 DECLARE
     target pgslo_catalog.definition;
@@ -89,7 +89,7 @@ FOR EACH ROW WHEN (NEW.bytes IS NULL) EXECUTE FUNCTION pgslo_catalog.bound_quara
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.cut_texts() RETURNS trigger
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 DECLARE
     whole jsonb := to_jsonb(NEW);

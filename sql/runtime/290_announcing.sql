@@ -106,7 +106,7 @@ COMMENT ON FUNCTION pgslo_catalog.say_problem(text, pgslo_catalog.found_problem,
 
 CREATE OR REPLACE FUNCTION pgslo.announce(definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS integer
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 DECLARE
     mode text := pgslo_catalog.read_mode(announce.on_read);

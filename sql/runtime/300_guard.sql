@@ -3,7 +3,7 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo.guard(definition text, columns text[], on_read text, planned text[], within interval DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 DECLARE
     mode text;
@@ -74,7 +74,7 @@ COMMENT ON FUNCTION pgslo_catalog.news_said(text, text[]) IS 'What is missed and
 -- Views of an earlier version, until the next apply: by columns, whatever the rows.
 CREATE OR REPLACE FUNCTION pgslo.guard(definition text, columns text[], on_read text DEFAULT 'warn') RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 DECLARE
     mode text := pgslo_catalog.read_mode(guard.on_read);
@@ -90,7 +90,7 @@ COMMENT ON FUNCTION pgslo.guard(text, text[], text) IS 'What guarded views of an
 
 CREATE OR REPLACE FUNCTION pgslo.status_of(definition text) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
     -- A status view may be read through a view of another role, by one that may know the state alone.
     SELECT jsonb_build_object(

@@ -133,7 +133,7 @@ CREATE OR REPLACE FUNCTION pgslo.told_by_rows(
     definition text, columns text[], within interval, kind regtype, OUT keys text[], OUT has_null boolean, OUT is_any boolean, OUT is_untold boolean
 )
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 SET timezone = 'UTC'
 SET datestyle = 'ISO, YMD'
 AS $pgslo$
@@ -200,7 +200,7 @@ COMMENT ON FUNCTION pgslo_catalog.keeps_batches(pgslo_catalog.rule) IS
 
 CREATE OR REPLACE FUNCTION pgslo.planned(definition text, within interval DEFAULT NULL) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 BEGIN
     RETURN pgslo_catalog.concern_names(planned.definition, planned.within);
@@ -210,7 +210,7 @@ COMMENT ON FUNCTION pgslo.planned(text, interval) IS 'Names of all concerns of a
 
 CREATE OR REPLACE FUNCTION pgslo.planned_fine(definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 BEGIN
     PERFORM FROM pgslo_catalog.concern(planned_fine.definition, planned_fine.columns, planned_fine.within);

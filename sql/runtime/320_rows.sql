@@ -96,7 +96,7 @@ COMMENT ON FUNCTION pgslo.hit(timestamptz, interval, text, text[], interval) IS 
 
 CREATE OR REPLACE FUNCTION pgslo.announce_row(definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER COST 10
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 BEGIN
     IF NOT pgslo_catalog.was_reported(format('row %s %s %s %s', announce_row.definition, announce_row.columns, announce_row.on_read, announce_row.within)) THEN

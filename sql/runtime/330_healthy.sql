@@ -14,7 +14,7 @@ COMMENT ON FUNCTION pgslo.unhealthy(text, text[], anyelement) IS 'Batches that m
 
 CREATE OR REPLACE FUNCTION pgslo.is_current(definition text, planned text[]) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 BEGIN
     RETURN pgslo_catalog.is_known(is_current.definition, NULL, is_current.planned);
@@ -24,7 +24,7 @@ COMMENT ON FUNCTION pgslo.is_current(text, text[]) IS 'Whether a plan knows all 
 
 CREATE OR REPLACE FUNCTION pgslo.guard_rows(definition text, columns text[], on_read text, planned text[], kind regtype) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 DECLARE
     told record := pgslo.told_by_rows(guard_rows.definition, guard_rows.columns, NULL, guard_rows.kind);

@@ -89,7 +89,7 @@ COMMENT ON FUNCTION pgslo_catalog.newest_batches(pgslo_catalog.definition, integ
 
 CREATE OR REPLACE FUNCTION pgslo.history(definition text, batches integer DEFAULT 400) RETURNS TABLE (batch text, rows bigint)
 LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 -- An error rather than a count of what policies show.
 SET row_security = off
 AS $pgslo$
@@ -101,7 +101,7 @@ COMMENT ON FUNCTION pgslo.history(text, integer) IS 'The newest batches that are
 
 CREATE OR REPLACE FUNCTION pgslo.learn_batches(definition text, batches text[], largest bigint) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 SET gin_fuzzy_search_limit = 0
 AS $pgslo$
 DECLARE
@@ -145,7 +145,7 @@ COMMENT ON FUNCTION pgslo.learn_batches(text, text[], bigint) IS 'Takes the prof
 
 CREATE OR REPLACE FUNCTION pgslo.learn(definition text, batches integer DEFAULT 400) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 SET gin_fuzzy_search_limit = 0
 AS $pgslo$
 DECLARE
@@ -166,7 +166,7 @@ COMMENT ON FUNCTION pgslo.learn(text, integer) IS 'Takes the profiles of the new
 CREATE OR REPLACE FUNCTION pgslo.learned(definition text)
 RETURNS TABLE (column_name text, batches integer, needed integer, state text, usual text)
 LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
     WITH target AS (
         SELECT d.* FROM pgslo_catalog.definition d WHERE d.name = learned.definition

@@ -218,7 +218,7 @@ COMMENT ON FUNCTION pgslo_catalog.settle_replayed(pgslo_catalog.definition, pgsl
 CREATE OR REPLACE FUNCTION pgslo.backtest(definition text, batches integer DEFAULT 120, seed bigint DEFAULT 1, faults text[] DEFAULT NULL, sensitivity float8 DEFAULT NULL, feedback boolean DEFAULT true)
 RETURNS TABLE (batch text, batch_rows bigint, column_name text, fault text, changed float8, verdict text, score float8, said text)
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = notice
 SET gin_fuzzy_search_limit = 0
 AS $pgslo$
 DECLARE

@@ -334,7 +334,7 @@ COMMENT ON FUNCTION pgslo_catalog.newest_batch(pgslo_catalog.definition, numeric
 
 CREATE OR REPLACE FUNCTION pgslo.version() RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
     SELECT r.version FROM pgslo_catalog.runtime r
 $pgslo$;

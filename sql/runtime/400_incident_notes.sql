@@ -3,7 +3,7 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.note_incident() RETURNS trigger
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 DECLARE
     what text := CASE
@@ -41,7 +41,7 @@ CREATE OR REPLACE TRIGGER note_update AFTER UPDATE OF acknowledged_at, muted_unt
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.tell_guards() RETURNS trigger
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 BEGIN
     SELECT d.name, CASE WHEN r.columns = '{}' THEN ARRAY['*'] ELSE r.columns END, pgslo_catalog.keeps_batches(r)
@@ -84,7 +84,7 @@ COMMENT ON FUNCTION pgslo_catalog.name_missed(bigint) IS
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.tell_guards_anew() RETURNS trigger
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 BEGIN
     -- Setting it to what it is has the trigger above look again.

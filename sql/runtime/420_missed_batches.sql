@@ -26,7 +26,7 @@ COMMENT ON FUNCTION pgslo_catalog.join_missed(bigint) IS 'Record the incidents o
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.look_again() RETURNS trigger
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 BEGIN
     UPDATE pgslo_catalog.missed_batch m SET looked_at = NULL

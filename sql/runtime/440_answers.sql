@@ -25,7 +25,7 @@ COMMENT ON FUNCTION pgslo_catalog.open_one(bigint) IS 'An incident that is open 
 
 CREATE OR REPLACE FUNCTION pgslo.acknowledge(incident_id bigint, note text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 DECLARE
     known pgslo_catalog.incident := pgslo_catalog.open_one(acknowledge.incident_id);
@@ -62,7 +62,7 @@ COMMENT ON FUNCTION pgslo_catalog.check_mute(timestamptz) IS 'Refuse a mute that
 
 CREATE OR REPLACE FUNCTION pgslo.mute(incident_id bigint, until timestamptz, note text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 DECLARE
     known pgslo_catalog.incident := pgslo_catalog.open_one(mute.incident_id);
@@ -77,7 +77,7 @@ COMMENT ON FUNCTION pgslo.mute(bigint, timestamptz, text) IS 'Keeps an incident 
 
 CREATE OR REPLACE FUNCTION pgslo.mute_rule(definition text, rule text, until timestamptz) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 BEGIN
     PERFORM pgslo_catalog.check_mute(mute_rule.until);
@@ -120,7 +120,7 @@ COMMENT ON FUNCTION pgslo_catalog.newest_known(pgslo_catalog.incident) IS 'The n
 
 CREATE OR REPLACE FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 DECLARE
     known pgslo_catalog.incident;
@@ -155,7 +155,7 @@ COMMENT ON FUNCTION pgslo.resolve(bigint, text, text) IS
 
 CREATE OR REPLACE FUNCTION pgslo.accept(incident_id bigint, reason text, batches text[] DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 DECLARE
     known pgslo_catalog.incident;

@@ -111,7 +111,7 @@ COMMENT ON FUNCTION pgslo_catalog.profiles_of(bigint) IS 'Profiles of an inciden
 
 CREATE OR REPLACE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE (topic text, fact text)
 LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
     WITH incident AS (
         SELECT i, i.*, d.name, d.relation, r, r.name AS rule_name, r.kind, r.columns, r.promise, r.on_breach, coalesce(r.owner, d.owner, 'unknown') AS owner,
@@ -178,7 +178,7 @@ COMMENT ON FUNCTION pgslo.explain(bigint) IS 'An incident in facts: what, since 
 
 CREATE OR REPLACE FUNCTION pgslo.evidence(incident_id bigint) RETURNS TABLE (topic text, fact text)
 LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
     (SELECT 'failing row', format('%s: %s', s.row_key, s.shown)
      FROM pgslo_catalog.incident i

@@ -3,7 +3,7 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo.subscribe(recipient text) RETURNS timestamptz
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 BEGIN
     INSERT INTO pgslo_catalog.recipient (recipient) VALUES (subscribe.recipient) ON CONFLICT ON CONSTRAINT recipient_is_known_once DO NOTHING;
@@ -14,14 +14,14 @@ COMMENT ON FUNCTION pgslo.subscribe(text) IS 'Makes a recipient known, and says 
 
 CREATE OR REPLACE FUNCTION pgslo.watch_deliveries() RETURNS text
 LANGUAGE sql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$ SELECT pgslo_catalog.hold_for_session('deliveries of ' || pgslo_catalog.caller()) $pgslo$;
 COMMENT ON FUNCTION pgslo.watch_deliveries() IS
     'Be the one session of this role that delivers messages, until it ends: NULL, or the session that is, in words.';
 
 CREATE OR REPLACE FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 BEGIN
     IF NOT EXISTS (SELECT FROM pgslo.incident i WHERE i.page = queue_delivery.page AND i.incident_id = ANY (queue_delivery.incidents)) THEN
@@ -41,7 +41,7 @@ COMMENT ON FUNCTION pgslo.queue_delivery(text, text, bigint, text, bigint[], tex
 
 CREATE OR REPLACE FUNCTION pgslo.begin_delivery(delivery_id bigint) RETURNS bigint
 LANGUAGE sql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
     UPDATE pgslo_catalog.delivery d
     SET attempts = d.attempts + 1, next_attempt_at = clock_timestamp() + least(interval '1 hour', interval '5 seconds' * 2 ^ least(d.attempts, 20))
@@ -52,7 +52,7 @@ COMMENT ON FUNCTION pgslo.begin_delivery(bigint) IS 'Note that a message is abou
 
 CREATE OR REPLACE FUNCTION pgslo.end_delivery(delivery_id bigint, error text DEFAULT NULL) RETURNS void
 LANGUAGE sql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
     UPDATE pgslo_catalog.delivery d
     SET sent_at = CASE WHEN end_delivery.error IS NULL THEN clock_timestamp() END, error = left(end_delivery.error, 1000)

@@ -27,7 +27,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    EXECUTE format('CREATE OR REPLACE FUNCTION pgslo_gen.%I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L',
+    EXECUTE format('CREATE OR REPLACE FUNCTION pgslo_gen.%I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS %L',
                    silence.function_name,
                    E'-- Paused by pgslo; pgslo resume puts what was here back.\nBEGIN\n    IF TG_OP = ''DELETE'' THEN\n        RETURN OLD;\n    END IF;\n    RETURN NEW;\nEND');
 END
@@ -160,7 +160,7 @@ COMMENT ON FUNCTION pgslo_catalog.settle_pauses(pgslo_catalog.definition) IS
 
 CREATE OR REPLACE FUNCTION pgslo.pause(definition text DEFAULT NULL) RETURNS SETOF text
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 DECLARE
     wanted record;
@@ -183,7 +183,7 @@ COMMENT ON FUNCTION pgslo.pause(text) IS 'Switches every trigger rule of a table
 
 CREATE OR REPLACE FUNCTION pgslo.resume(definition text DEFAULT NULL) RETURNS SETOF text
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 DECLARE
     wanted record;
@@ -226,7 +226,7 @@ COMMENT ON FUNCTION pgslo.resume(text) IS 'Switches everything that was paused o
 
 CREATE OR REPLACE FUNCTION pgslo.accept_pause(definition text) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 DECLARE
     accepted bigint;

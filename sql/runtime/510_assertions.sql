@@ -304,7 +304,7 @@ COMMENT ON FUNCTION pgslo_catalog.settle_together(text) IS 'Settles what a trans
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.observe_touched() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 BEGIN
     IF (SELECT a.deferred FROM pgslo_catalog.assertion a WHERE a.check_function = NEW.check_function) THEN

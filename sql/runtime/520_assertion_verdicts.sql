@@ -179,7 +179,7 @@ COMMENT ON FUNCTION pgslo_catalog.validate_assertion(text, text) IS 'Holds what 
 CREATE OR REPLACE FUNCTION pgslo.audit(definition text DEFAULT NULL)
 RETURNS TABLE (definition_name text, assertion text, group_shown text, said text)
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 DECLARE
     id bigint;

@@ -165,7 +165,7 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.metric(
     OUT value float8, OUT low float8, OUT high float8, OUT pairs bigint)
 -- A view calls it with the rights of whoever reads, and it calls others by name. It reads nothing but what it is given.
 LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 DECLARE
     z float8 := pgslo_catalog.normal_quantile(0.5 + metric.confidence / 2);

@@ -166,7 +166,7 @@ COMMENT ON FUNCTION pgslo_catalog.await_labels(pgslo_catalog.rule, text, numeric
 
 CREATE OR REPLACE FUNCTION pgslo.recount_pairs(definition text) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 DECLARE
     target pgslo_catalog.definition;

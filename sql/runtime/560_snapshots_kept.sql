@@ -16,7 +16,7 @@ BEGIN
         EXECUTE
             $text$
             CREATE FUNCTION pgslo_snapshot.refuse_change() RETURNS trigger LANGUAGE plpgsql
-            SET search_path = pg_catalog, pg_temp
+            SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
             AS $body$
             BEGIN
                 RAISE EXCEPTION USING

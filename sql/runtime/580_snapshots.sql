@@ -3,7 +3,7 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo.begin_snapshot(name text, source_schema text, source_name text, condition text, as_reference boolean, healthy_only boolean) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 SET quote_all_identifiers = off
 SET datestyle = 'ISO, YMD'
 SET timezone = 'UTC'
@@ -104,7 +104,7 @@ COMMENT ON FUNCTION pgslo.begin_snapshot(text, text, text, text, boolean, boolea
 
 CREATE OR REPLACE FUNCTION pgslo.seal_snapshot(name text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 DECLARE
     reader name := pgslo_catalog.caller();
@@ -187,7 +187,7 @@ COMMENT ON FUNCTION pgslo_catalog.whole_of(bigint) IS 'Rows and sums of all batc
 
 CREATE OR REPLACE FUNCTION pgslo.check_own_rights(reader name) RETURNS void
 LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 BEGIN
     IF check_own_rights.reader <> pgslo_catalog.caller() THEN
@@ -218,7 +218,7 @@ COMMENT ON FUNCTION pgslo.create_snapshot(text, text, text, text, boolean, boole
 
 CREATE OR REPLACE FUNCTION pgslo.snapshot_query(name text) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 DECLARE
     known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(snapshot_query.name);

@@ -23,7 +23,7 @@ COMMENT ON FUNCTION pgslo_catalog.leave_room(text) IS 'Drop a table into which a
 
 CREATE OR REPLACE FUNCTION pgslo.begin_check(name text) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 DECLARE
     known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(begin_check.name);
@@ -43,7 +43,7 @@ COMMENT ON FUNCTION pgslo.begin_check(text) IS 'Part of verify_snapshot(): what 
 
 CREATE OR REPLACE FUNCTION pgslo.end_check(name text) RETURNS TABLE (about text, was text, is_now text)
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 SET quote_all_identifiers = off
 AS $pgslo$
 DECLARE
@@ -121,7 +121,7 @@ COMMENT ON FUNCTION pgslo.verify_snapshot(text) IS 'What differs between a snaps
 
 CREATE OR REPLACE FUNCTION pgslo.drop_snapshot(name text) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 DECLARE
     known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(drop_snapshot.name);
@@ -175,7 +175,7 @@ CREATE OR REPLACE FUNCTION pgslo.snapshot_diff(one text, other text)
 RETURNS TABLE (column_name text, change text, type_one text, type_other text, null_share_one float8, null_share_other float8,
                summary_one jsonb, summary_other jsonb, distance float8, by_chance float8, has_drifted boolean)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 DECLARE
     first pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(snapshot_diff.one);

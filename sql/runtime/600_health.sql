@@ -47,7 +47,7 @@ COMMENT ON FUNCTION pgslo_catalog.healthy(pgslo_catalog.definition, text[], time
 CREATE OR REPLACE FUNCTION pgslo.healthy_batches(definition text, columns text[] DEFAULT NULL, as_of timestamptz DEFAULT clock_timestamp())
 RETURNS TABLE (batch text, place numeric, rows bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 DECLARE
     target pgslo_catalog.definition;

@@ -246,7 +246,7 @@ COMMENT ON FUNCTION pgslo_catalog.tables_ready(text, boolean) IS 'Whether all th
 CREATE OR REPLACE FUNCTION pgslo.readiness(task text)
 RETURNS TABLE (about text, definition text, column_name text, batch text, is_ready boolean, said text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 DECLARE
     gate jsonb;

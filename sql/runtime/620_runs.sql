@@ -49,7 +49,7 @@ COMMENT ON FUNCTION pgslo_catalog.check_may_run(text) IS 'An error if the caller
 
 CREATE OR REPLACE FUNCTION pgslo.watch_task(task text) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 BEGIN
     PERFORM pgslo_catalog.check_may_run(watch_task.task);
@@ -60,7 +60,7 @@ COMMENT ON FUNCTION pgslo.watch_task(text) IS 'Be the one session that runs a ta
 
 CREATE OR REPLACE FUNCTION pgslo.follow_task(task text) RETURNS timestamptz
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 BEGIN
     PERFORM pgslo_catalog.check_may_run(follow_task.task);
@@ -81,7 +81,7 @@ COMMENT ON FUNCTION pgslo.follow_task(text) IS 'Begins to follow a task''s healt
 
 CREATE OR REPLACE FUNCTION pgslo.begin_run(task text, host text, process_id bigint, OUT task_run_id bigint, OUT batch text, OUT attempt integer)
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 SET lock_timeout = '5s'
 AS $pgslo$
 BEGIN
@@ -131,7 +131,7 @@ COMMENT ON FUNCTION pgslo.begin_run(text, text, bigint) IS 'The next healthy bat
 
 CREATE OR REPLACE FUNCTION pgslo.see_run(task_run_id bigint) RETURNS void
 LANGUAGE sql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
     UPDATE pgslo_catalog.task_run r SET seen_at = clock_timestamp()
     WHERE r.task_run_id = see_run.task_run_id AND r.state = 'running' AND r.started_by = pgslo_catalog.caller()
@@ -140,7 +140,7 @@ COMMENT ON FUNCTION pgslo.see_run(bigint) IS 'Says that a run is still under way
 
 CREATE OR REPLACE FUNCTION pgslo.end_run(task_run_id bigint, exit_code integer, output text, retries integer, wait interval) RETURNS text
 LANGUAGE sql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
     UPDATE pgslo_catalog.task_run r
     SET state = CASE WHEN end_run.exit_code = 0 THEN 'done' WHEN r.attempts > end_run.retries THEN 'failed' ELSE 'waiting' END,

@@ -12646,6 +12646,7 @@ COMMENT ON FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.defini
 CREATE FUNCTION pgslo_catalog.require_end() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     IF EXISTS (SELECT FROM pgslo_catalog.snapshot_room r WHERE r.table_name = NEW.table_name) THEN

@@ -11,8 +11,12 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from pgslo import database
 from pgslo.cli import main
+from pgslo.database import catalog_reader
 from pgslo.database.inspection import columns
+from pgslo.database.inspection.questions import Questions
+from pgslo.sql import Sql
 
 TABLES = """
 CREATE SCHEMA shop;
@@ -267,7 +271,9 @@ def test_a_set_that_grows_is_not_closed(run: Run):
 
 
 LOADS = """
-CREATE TABLE shop.hourly (at timestamptz NOT NULL, id bigint, ms integer);
+CREATE TABLE shop.hourly (at timestamptz NOT NULL, id bigint, ms integer) PARTITION BY RANGE (at);
+CREATE TABLE shop.hourly_1 PARTITION OF shop.hourly FOR VALUES FROM ('2026-03-01Z') TO ('2026-03-04Z');
+CREATE TABLE shop.hourly_2 PARTITION OF shop.hourly DEFAULT;
 CREATE TABLE shop.nightly (at timestamptz NOT NULL, id bigint, ms integer);
 CREATE TABLE shop.stamped (loaded_at timestamptz NOT NULL, id bigint, ms integer);
 INSERT INTO shop.nightly SELECT DATE '2026-03-01' + d + random() * interval '1 day', i, i FROM generate_series(0, 19) AS d, generate_series(1, 300) AS i;
@@ -373,3 +379,11 @@ def test_without_batches_nothing_is_left_to_learned_bounds(run: Run, connection:
     assert "Without a batch no bounds are learned" in text
     assert "Often NULL, so no rule (share with a value): valid_to 75 %." in text
     assert "left to learned bounds" not in text
+
+
+@pytest.mark.usefixtures("run")
+def test_a_question_that_a_table_does_not_support_remains_open(dsn: str):
+    with database.connect(dsn) as conn:
+        relation = catalog_reader.read_relation(conn, ("shop", "empty"))
+        questions = Questions(conn, relation, rows=0, sample=100)
+        assert questions.ask(Sql("SELECT count(*) FROM shop.empty FOR UPDATE")) == []

@@ -86,7 +86,13 @@ class Questions:
                 return cursor.execute(text.text.encode()).fetchall()
         except psycopg.errors.InsufficientPrivilege:
             raise
-        except (psycopg.errors.QueryCanceled, psycopg.errors.DataError, psycopg.errors.ProgrammingError):
+        except (
+            psycopg.errors.QueryCanceled,
+            psycopg.errors.DataError,
+            psycopg.errors.ProgrammingError,
+            # A table of another access method need not know which transaction wrote a row.
+            psycopg.errors.NotSupportedError,
+        ):
             return []
 
 

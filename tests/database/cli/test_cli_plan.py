@@ -109,7 +109,8 @@ def test_it_follows_a_renamed_table(run: Run, connection: psycopg.Connection[Any
 
 def test_for_programs(run: Run) -> None:
     change(("max: 120", "max: 110"))
-    result = run("plan", "--format", "json")
+    result = run("plan", "--json")
+    assert result.stdout == run("plan", "--format", "json").stdout
     assert json.loads(result.stdout)["differences"] == [
         {
             "definition": "features.stats", "action": "~", "about": "age_range", "was": "age between 0 and 120",

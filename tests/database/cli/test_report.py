@@ -107,6 +107,8 @@ def test_it_is_one_file_without_scripts_and_without_values(report):
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert "999" not in re.sub(r"<(style|svg).*?</\1>", "", text, flags=re.DOTALL)
     assert "default-src 'none'" in text
+    # It would let a table's cells shrink to a letter each.
+    assert not re.search(r"overflow-wrap: *anywhere|word-break: *break-all", text)
 
 
 @pytest.mark.slow
@@ -182,7 +184,7 @@ def test_light_and_dark_wide_and_narrow(report):
 
 @needs_browser
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", [390, 900, 1280])
 def test_nothing_sticks_out_at_the_side(report, width):
     """The page itself forbids scripts; a copy that allows one measures it."""
     measured = report.parent / "measured.html"

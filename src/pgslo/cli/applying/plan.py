@@ -27,6 +27,7 @@ from pgslo.plan import Plan
     help="For people, as a script that does the same as apply, for programs, or as a comment of a merge request.",
 )
 @click.option("--shadow", is_flag=True, help="Plan what apply --shadow would do.")
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @session_options
 @pass_session
 def plan(session: Session, paths: tuple[Path, ...], *, form: str, shadow: bool) -> int:

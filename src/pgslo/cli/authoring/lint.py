@@ -28,6 +28,7 @@ _LISTED = 3
     show_default=True,
     help="How errors are written; all but human go to stdout.",
 )
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @session_options
 @pass_session
 def lint(session: Session, paths: tuple[Path, ...], form: str) -> int:

@@ -8,6 +8,7 @@ REASONS = {
     "batch_not_table": "a share or a number is of a batch here, and of the table there",
     "boolean_values": "the words True and False are booleans here, and texts there",
     "ends_differ": "tools differ in what they take for the ends of the range",
+    "estimated": "the number is estimated from a sample here",
     "fail_calc": "the source computes the number of failures in its own way",
     "format_differs": "the named format accepts other texts here than there",
     "judged_at_tick": "a query is evaluated when a batch is closed and at each tick, and counts as one failure",

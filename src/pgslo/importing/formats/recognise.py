@@ -38,6 +38,9 @@ def recognise(path: str, text: str, wanted: str | None) -> tuple[Document, Recog
     if wanted == "dbt-manifest" or (wanted is None and _MANIFEST.match(text)):
         # Read as JSON by its own reader: too large for nodes that know their place.
         return Document(path, text), Recognised(path, "dbt-manifest", '"dbt_schema_version" of a manifest')
+    if wanted == "tfdv" or (wanted is None and _MESSAGE.search(text)):
+        # Read by its own reader: it is no YAML.
+        return Document(path, text), Recognised(path, "tfdv", "a message of features or domains")
     document = Document(path, text, read(text, path=path))
     if wanted is not None:
         return document, Recognised(path, wanted, "named by --from")
@@ -55,6 +58,8 @@ def recognise(path: str, text: str, wanted: str | None) -> tuple[Document, Recog
 _MANIFEST = re.compile(
     r"\s*\{(?:(?!\n\{).){0,4000}?\"dbt_schema_version\"\s*:\s*\"[^\"]*/manifest/", re.DOTALL
 )
+#: A line that begins a message of a schema, and is no YAML.
+_MESSAGE = re.compile(r"^\s*(?:feature|string_domain)\s*:?\s*[{<]\s*(?:$|#|name\s*:)", re.MULTILINE)
 _Judgement = tuple[str | None, str] | None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pgslo.importing.formats import dbt, gx
+from pgslo.importing.formats import dbt, gx, tfdv
 from pgslo.importing.formats.base import Reader
 from pgslo.importing.formats.contracts import dcs, odcs
 from pgslo.importing.formats.soda import contract as soda
@@ -15,6 +15,7 @@ READERS: dict[str, Reader] = {
     "sodacl": sodacl.read,
     "soda": soda.read,
     "gx": gx.read,
+    "tfdv": tfdv.read,
 }
 #: Formats that another one's reader reads with its own files.
 _WITH = {"dbt-manifest": "dbt"}

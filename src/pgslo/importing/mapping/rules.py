@@ -236,18 +236,21 @@ def exists(on: str) -> Outcome:
     return mapped(Rule("schema", "schema", on, {"type": words.ANY_TYPE}))
 
 
-def tolerant(outcome: Outcome, *, share: float | None = None, failures: int | None = None) -> Outcome:
+def tolerant(
+    outcome: Outcome, *, share: float | None = None, failures: int | None = None, of_batch: bool = False
+) -> Outcome:
     """Return a check of which a share of rows has to pass, or a number of them may fail; of a batch here.
 
     Raises:
         UnmappableError: The rule does not count failing rows.
     """
+    changed = () if of_batch else (Remark("batch_not_table"),)
     option = {"at_least": share} if share is not None else {"at_most": failures}
     for made in outcome.rules:
         if made.kind in ("query", "freshness", "row_count", "schema", "completeness", "statistic"):
             raise UnmappableError("no_word", f"{made.kind} has no number of failing rows")
     rules = (replace(one, options=one.options | option) for one in outcome.rules)
-    return mapped(*rules, remarks=(*outcome.remarks, Remark("batch_not_table")), needs=outcome.needs)
+    return mapped(*rules, remarks=(*outcome.remarks, *changed), needs=outcome.needs)
 
 
 def of_values(outcome: Outcome) -> Outcome:

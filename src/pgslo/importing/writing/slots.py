@@ -139,7 +139,7 @@ def _act(slot: Slot, options: Options) -> None:
 
 def _name(slots: list[Slot]) -> None:
     """Name the rules that need a name: those under ``rules``, and the second and further ones of a kind under a column."""
-    taken: set[str] = set()
+    taken = {slot.rule.kind for slot in slots if slot.rule.place in ("file", "schema")}
     seen: set[tuple[str, str | None]] = set()
     for slot in slots:
         rule = slot.rule

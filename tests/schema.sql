@@ -9010,11 +9010,11 @@ DECLARE
     failed bigint;
 BEGIN
     rows := (measured.batch).rows;
-    IF (measured.batch).place = '-Infinity' AND form NOT IN ('age', 'table_rows', 'table_share') THEN
+    IF (measured.batch).place = '-Infinity' AND form NOT IN ('age', 'table_rows', 'table_share', 'query') THEN
         said := 'the batch of these rows cannot be told: its expression has no value';
         RETURN;
     END IF;
-    IF form NOT IN ('rows', 'age', 'failures', 'table_rows', 'table_share') AND rows <= 0 THEN
+    IF form NOT IN ('rows', 'age', 'failures', 'table_rows', 'table_share', 'query') AND rows <= 0 THEN
         said := 'the batch has no rows';
         RETURN;
     END IF;
@@ -9092,7 +9092,7 @@ BEGIN
                 ELSE format('column "%s" has the same values in %s; the objective is at most %s', measure ->> 'column', CASE value WHEN 0 THEN '1 batch' ELSE value + 1 || ' batches in a row' END, high + 1) END;
         WHEN form = 'age' THEN
             SELECT a.value, a.said INTO value, said FROM pgslo_catalog.age(measured.definition) AS a;
-        WHEN form IN ('table_rows', 'table_share') THEN
+        WHEN form IN ('table_rows', 'table_share', 'query') THEN
             SELECT w.value, w.said INTO value, said FROM pgslo_catalog.measured_whole(measured.definition, (measured.batch).name, measure, low, high) AS w;
         WHEN form = 'failures' THEN
             PERFORM pgslo_catalog.pin_table(measured.definition, measure ->> 'function');
@@ -9125,6 +9125,13 @@ DECLARE
     failed bigint;
 BEGIN
     PERFORM pgslo_catalog.pin_table(measured_whole.definition, measure ->> 'function');
+    IF measure ->> 'form' = 'query' THEN
+        EXECUTE format('SELECT f.value FROM pgslo_gen.%I($1) AS f', measure ->> 'function') INTO value USING measured_whole.batch;
+        said := CASE
+            WHEN value IS NULL THEN 'the query gives no value'
+            ELSE format('the value is %s; %s', pgslo_catalog.shown(value::numeric), pgslo_catalog.wanted(low, high, 1, '')) END;
+        RETURN;
+    END IF;
     EXECUTE format('SELECT f.rows, f.failed FROM pgslo_gen.%I($1) AS f', measure ->> 'function') INTO counted, failed USING measured_whole.batch;
     IF measure ->> 'form' = 'table_rows' THEN
         value := counted;
@@ -13458,7 +13465,7 @@ BEGIN
     RETURN (
         SELECT pgslo_catalog.may_see_figures(
             d.relation, (shows_figures.rule).columns || ARRAY(SELECT jsonb_array_elements_text((shows_figures.rule).measure -> 'where')),
-            CASE WHEN (shows_figures.rule).kind = 'ml_metric' THEN coalesce(d.pairs, '{}') END, shows_figures.reader)
+            CASE WHEN (shows_figures.rule).kind = 'ml_metric' THEN coalesce(d.pairs, '{}') WHEN (shows_figures.rule).measure ? 'of_others' THEN '{}' END, shows_figures.reader)
         FROM pgslo_catalog.definition d WHERE d.definition_id = (shows_figures.rule).definition_id);
 END
 $$;
@@ -14390,7 +14397,7 @@ CREATE FUNCTION pgslo_catalog.unmeasured(batch pgslo_catalog.batch, measure json
 BEGIN
     RETURN CASE
         WHEN measure ->> 'form' = 'change' THEN pgslo_catalog.unmeasured(unmeasured.batch, measure -> 'of')
-        WHEN measure ->> 'form' IN ('age', 'failures', 'passing', 'table_rows', 'table_share') OR measure ->> 'form' = 'rows' AND NOT measure ? 'tally' THEN 0
+        WHEN measure ->> 'form' IN ('age', 'failures', 'passing', 'table_rows', 'table_share', 'query') OR measure ->> 'form' = 'rows' AND NOT measure ? 'tally' THEN 0
         ELSE coalesce(((unmeasured.batch).tallies ->> 'unmeasured rows')::bigint, 0)
             -- Sums need no sample; distances, quantiles and the like are of sampled rows.
             + CASE
@@ -15198,6 +15205,7 @@ CREATE VIEW pgslo_catalog.readable_rule WITH (security_barrier='true') AS
   WHERE (( SELECT pgslo_catalog.may_see_values(CURRENT_USER) AS may_see_values) OR pgslo_catalog.may_see_figures((d.relation)::oid, (r.columns || ARRAY( SELECT jsonb_array_elements_text((r.measure -> 'where'::text)) AS jsonb_array_elements_text)),
         CASE
             WHEN (r.kind = 'ml_metric'::text) THEN COALESCE(d.pairs, '{}'::jsonb)
+            WHEN (r.measure ? 'of_others'::text) THEN '{}'::jsonb
             ELSE NULL::jsonb
         END, CURRENT_USER));
 

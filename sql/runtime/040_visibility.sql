@@ -168,7 +168,7 @@ FROM pgslo_catalog.rule r JOIN pgslo_catalog.known_definition d USING (definitio
 WHERE (SELECT pgslo_catalog.may_see_values(current_user))
    -- A mean of rows that a condition chooses tells of the columns of that condition as well.
    OR pgslo_catalog.may_see_figures(d.relation, r.columns || ARRAY(SELECT jsonb_array_elements_text(r.measure -> 'where')),
-                                    CASE WHEN r.kind = 'ml_metric' THEN coalesce(d.pairs, '{}') END, current_user);
+                                    CASE WHEN r.kind = 'ml_metric' THEN coalesce(d.pairs, '{}') WHEN r.measure ? 'of_others' THEN '{}' END, current_user);
 COMMENT ON VIEW pgslo_catalog.readable_rule IS 'Rules whose figures the reader may see, because they may read the columns that are measured.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.shows_figures(rule pgslo_catalog.rule, reader name) RETURNS boolean
@@ -179,7 +179,7 @@ BEGIN
     RETURN (
         SELECT pgslo_catalog.may_see_figures(
             d.relation, (shows_figures.rule).columns || ARRAY(SELECT jsonb_array_elements_text((shows_figures.rule).measure -> 'where')),
-            CASE WHEN (shows_figures.rule).kind = 'ml_metric' THEN coalesce(d.pairs, '{}') END, shows_figures.reader)
+            CASE WHEN (shows_figures.rule).kind = 'ml_metric' THEN coalesce(d.pairs, '{}') WHEN (shows_figures.rule).measure ? 'of_others' THEN '{}' END, shows_figures.reader)
         FROM pgslo_catalog.definition d WHERE d.definition_id = (shows_figures.rule).definition_id);
 END
 $pgslo$;

@@ -1,4 +1,4 @@
--- What a whole table comes to, whatever batch is asked for.
+-- What a whole table comes to, or a query, whatever batch is asked for.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.measured_whole(
@@ -11,6 +11,13 @@ DECLARE
     failed bigint;
 BEGIN
     PERFORM pgslo_catalog.pin_table(measured_whole.definition, measure ->> 'function');
+    IF measure ->> 'form' = 'query' THEN
+        EXECUTE format('SELECT f.value FROM pgslo_gen.%I($1) AS f', measure ->> 'function') INTO value USING measured_whole.batch;
+        said := CASE
+            WHEN value IS NULL THEN 'the query gives no value'
+            ELSE format('the value is %s; %s', pgslo_catalog.shown(value::numeric), pgslo_catalog.wanted(low, high, 1, '')) END;
+        RETURN;
+    END IF;
     EXECUTE format('SELECT f.rows, f.failed FROM pgslo_gen.%I($1) AS f', measure ->> 'function') INTO counted, failed USING measured_whole.batch;
     IF measure ->> 'form' = 'table_rows' THEN
         value := counted;

@@ -64,11 +64,11 @@ DECLARE
     failed bigint;
 BEGIN
     rows := (measured.batch).rows;
-    IF (measured.batch).place = '-Infinity' AND form NOT IN ('age', 'table_rows', 'table_share') THEN
+    IF (measured.batch).place = '-Infinity' AND form NOT IN ('age', 'table_rows', 'table_share', 'query') THEN
         said := 'the batch of these rows cannot be told: its expression has no value';
         RETURN;
     END IF;
-    IF form NOT IN ('rows', 'age', 'failures', 'table_rows', 'table_share') AND rows <= 0 THEN
+    IF form NOT IN ('rows', 'age', 'failures', 'table_rows', 'table_share', 'query') AND rows <= 0 THEN
         said := 'the batch has no rows';
         RETURN;
     END IF;
@@ -146,7 +146,7 @@ BEGIN
                 ELSE format('column "%s" has the same values in %s; the objective is at most %s', measure ->> 'column', CASE value WHEN 0 THEN '1 batch' ELSE value + 1 || ' batches in a row' END, high + 1) END;
         WHEN form = 'age' THEN
             SELECT a.value, a.said INTO value, said FROM pgslo_catalog.age(measured.definition) AS a;
-        WHEN form IN ('table_rows', 'table_share') THEN
+        WHEN form IN ('table_rows', 'table_share', 'query') THEN
             SELECT w.value, w.said INTO value, said FROM pgslo_catalog.measured_whole(measured.definition, (measured.batch).name, measure, low, high) AS w;
         WHEN form = 'failures' THEN
             PERFORM pgslo_catalog.pin_table(measured.definition, measure ->> 'function');

@@ -208,6 +208,7 @@ def test_foreign_keys() -> None:
     [
         "columns: {r: [references: {table: feat.r, column: id}]}",
         'rules: [q: {query: "SELECT 1 FROM feat.r AS r WHERE r.a < 0"}]\nbatch: {by: day}',
+        'rules: [q: {metric: {query: "SELECT count(*) FROM feat.r AS r", min: 1}}]\nbatch: {by: day}',
         "rules: [same: {same_as: {table: feat.r, on: [id]}, at_most: 1}]\nbatch: {by: day}",
     ],
 )

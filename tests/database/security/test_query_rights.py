@@ -108,6 +108,7 @@ def test_the_author_s_query_cannot_read_more_than_the_owner_of_the_table(world):
     "rule",
     [
         "rules: [q: {query: 'SELECT 1 FROM features.secret s'}]",
+        "rules: [q: {metric: {query: 'SELECT 1 FROM features.secret s', min: 0}}]",
         "columns: {country: [references: {table: features.secret, column: v}]}",
         "columns: {country: [references: {table: features.secret, column: v, on_breach: reject}]}",
         "rules: [s: {same_as: {table: features.secret, on: [country]}}]",

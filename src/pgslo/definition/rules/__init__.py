@@ -7,6 +7,7 @@ from pgslo.definition.rules.batches import (
     Change,
     Completeness,
     Freshness,
+    Metric,
     RowCount,
     SampledName,
     Statistic,
@@ -68,6 +69,7 @@ __all__ = [
     "Gate",
     "LabelMetric",
     "Length",
+    "Metric",
     "MetricName",
     "MlMetric",
     "Monotonic",
@@ -133,5 +135,6 @@ BUILT_IN: dict[str, type[Rule]] = {
         SameAs,
         MlMetric,
         QueryRule,
+        Metric,
     )
 }

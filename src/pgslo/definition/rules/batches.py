@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Literal, get_args
 
 from pgslo.definition import wording
-from pgslo.definition.rules.base import BatchRule, Late
+from pgslo.definition.rules.base import BatchRule, Late, Table
 from pgslo.definition.rules.syntax import ANY_BOUND, LIMITS, NOT_BOUNDED, NOT_COUNTING, Syntax, Unfit, Ways
 from pgslo.definition.yaml.durations import Duration
 from pgslo.definition.yaml.lists import Batches, Earlier
-from pgslo.definition.yaml.named import Name
+from pgslo.definition.yaml.named import Name, Statement
 from pgslo.definition.yaml.values import Boolean, Fraction, Measure, OneOf
-from pgslo.errors import DefinitionError
+from pgslo.errors import DefinitionError, Location
+from pgslo.expression import Query, tables_read
 
 #: Added up as rows come and go, so exact; a rule over one of them may reject.
 TalliedName = Literal["mean", "stddev", "sum", "zero_share", "negative_share"]
@@ -238,6 +240,37 @@ class Change(BatchRule):
         )
         bounds = self.bounds_shown(wording.number if self.absolute else wording.signed_percent)
         return f"{of} changing by {bounds} from {wording.earlier(self.relative_to)}"
+
+
+class Metric(BatchRule):
+    """The number that a query of the author's own gives lies between two bounds."""
+
+    kind = "metric"
+    syntax = Ways(
+        rules=Syntax(
+            'metric: {query: "SELECT avg(a.price) FROM shop.a", min: 5, max: 20}',
+            parameters={"query": Statement(), **LIMITS},
+            required=("query",),
+            one_of=ANY_BOUND,
+        )
+    )
+    unfit = Unfit((*NOT_BOUNDED, "where"), "the query says what it is about, and has bounds for its value")
+    query: Query
+
+    def expected(self) -> str:
+        """Return the expected state in words."""
+        return f"{self.bounds_shown()} as the value of {wording.one_line(self.query.text)[:200]}"
+
+    @property
+    def queries(self) -> tuple[Query, ...]:
+        """The query as it is run, with the conversion of its value: of a type of another role it runs code."""
+        text = f"SELECT (\n{self.query.text}\n)::double precision AS value"
+        return (replace(self.query, text=text),)
+
+    @property
+    def tables(self) -> dict[Table, Location]:
+        """The tables that the query reads."""
+        return dict.fromkeys(tables_read(self.query), self.query.location)
 
 
 def _check_quantile(rule: BatchRule, of: str, quantile: float | None) -> Iterator[DefinitionError]:

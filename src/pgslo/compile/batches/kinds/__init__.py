@@ -9,6 +9,7 @@ from pgslo.compile.batches.kinds.failures import Monotonic, NoGap, NoOverlap, Qu
 from pgslo.compile.batches.kinds.freshness import Freshness
 from pgslo.compile.batches.kinds.metrics import MlMetric
 from pgslo.compile.batches.kinds.profiled import Drift, Skew
+from pgslo.compile.batches.kinds.queries import Metric
 from pgslo.compile.batches.kinds.sums import Change, Completeness, RowCount, Statistic
 from pgslo.compile.table.context import TableContext
 from pgslo.definition import rules
@@ -28,6 +29,7 @@ KINDS: dict[type[rules.BatchRule], type[BatchKind[Any]]] = {
     rules.SameAs: SameAs,
     rules.QueryRule: QueryRule,
     rules.MlMetric: MlMetric,
+    rules.Metric: Metric,
 }
 
 

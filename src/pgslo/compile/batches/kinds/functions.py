@@ -23,6 +23,7 @@ _ALL_ROWS = Sql("TRUE")
 _TABLE = Sql("t")
 _BATCH = Sql("text")
 _BY_COUNTING = "a function of its own counts the table, by the clock as well; writes pay nothing"
+_BY_QUERY = "a function of its own runs the query, by the clock as well; writes pay nothing"
 _BY_FUNCTION = "a function of its own reads the batch's rows when it is closed; writes pay nothing"
 
 
@@ -73,6 +74,12 @@ class _TableRows(Function):
     about: Sql
     undoing: tuple[Undoing, ...]
     good: tuple[Sql, ...] = ()
+
+
+@dataclass(frozen=True)
+class _QueryValue(Function):
+    query: Sql
+    undo: Undoing
 
 
 class FailureKind(BatchKind[R]):
@@ -160,6 +167,15 @@ def table_rows(rule: rules.BatchRule, table: TableContext) -> Parts:
 def table_share(rule: rules.BatchRule, table: TableContext, good: Sql) -> Parts:
     """Return how the share of the whole table's rows that are good is found."""
     return _of_table(rule, table, {"form": "table_share", "said": "not null"}, good)
+
+
+def query_value(rule: rules.BatchRule, table: TableContext, query: Sql, **measure: Any) -> Parts:
+    """Return how the value is found that a query gives."""
+    text = sql.render(
+        f"rules/{rule.kind}", _QueryValue(**_header(rule, table), query=query, undo=table.undo())
+    )
+    measure = {"form": "query", **measure, "function": _function_name(rule, table), "by_clock": True}
+    return Parts(measure, _BY_QUERY, artifacts=(_made(rule, table, text),))
 
 
 def _of_table(rule: rules.BatchRule, table: TableContext, measure: dict[str, Any], *good: Sql) -> Parts:

@@ -1,19 +1,6 @@
 -- Whether the columns of a batch are within what is learned of them, in words, and what people say of it.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.amount(value float8, kind text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $pgslo$
-    SELECT CASE
-        WHEN value IS NULL THEN 'none'
-        WHEN kind IN ('share', 'rise') THEN format('%s %%', trim_scale(round((100 * least(greatest(value, 0), 1))::numeric, 1)))
-        WHEN abs(value) >= 1e15 OR value = 0 THEN value::text
-        ELSE trim_scale(round(value::numeric, greatest(0, 2 - floor(log(abs(value)))::integer)))::text
-    END
-$pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.amount(float8, text) IS 'A number of a summary as people read it: three digits, shares as per cent.';
-
 CREATE OR REPLACE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, place numeric, alone boolean)
 RETURNS TABLE (column_name text, verdict text, value float8, low float8, high float8, score float8, said text)
 LANGUAGE sql STABLE
@@ -23,15 +10,26 @@ AS $pgslo$
     WITH mine AS (
         -- The first weeks know little, and the first months not all: bounds are wider until there are enough batches.
         SELECT p.column_name, p.rows, p.sampled, p.learned_from, p.moves, p.surprise, p.tolerated, p.tolerated_below, p.expected, p.spread, p.summary,
-               pgslo_catalog.is_holiday(d.holidays, p.place) AS holiday,
+               pgslo_catalog.is_holiday(d.holidays, p.place) AS holiday, coalesce(d.sensitivity, 1) AS sensitivity,
+               -- Whole numbers and multiples of ten or a hundred have steps, in a column that has more than one of these.
+               CASE WHEN p.expected[29] >= 0.99 AND p.summary[29] >= 0.99 THEN CASE
+                   WHEN p.expected[31] >= 0.99 AND p.summary[31] >= 0.99 AND g.largest >= 100 THEN 100
+                   WHEN p.expected[30] >= 0.99 AND p.summary[30] >= 0.99 AND g.largest >= 10 THEN 10 ELSE 1 END
+                   ELSE 0 END::float8 AS step,
+               p.expected[28] = 0 AND p.summary[28] = 0 AS is_positive,
                1.35 * greatest(1, pgslo_catalog.enough_batches()::numeric / greatest(p.learned_from, 1))::float8 ^ (1 / 3.0::float8) / coalesce(d.sensitivity, 1) AS wide
         FROM pgslo_catalog.profile p
         JOIN pgslo_catalog.definition d ON d.definition_id = p.definition_id
+        CROSS JOIN LATERAL (SELECT greatest(abs(p.usual_grid[42]), abs(p.usual_grid[43])) AS largest) g
         WHERE p.definition_id = judge_columns.definition_id AND p.batch = judge_columns.batch
     ), scored AS MATERIALIZED (
         SELECT m.column_name, k.ordinal, k.name, k.kind, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected,
-               b.below * m.spread[k.ordinal] * r.room AS reach_below, b.above * m.spread[k.ordinal] * r.room AS reach_above,
-               greatest(m.surprise[k.ordinal] / b.above, - m.surprise[k.ordinal] / b.below) / r.room AS score, m.holiday,
+               a.reach_below, a.reach_above, s.step, m.is_positive,
+               CASE
+                   WHEN k.kind = 'quantile' THEN greatest(m.surprise[k.ordinal] / a.reach_above, - m.surprise[k.ordinal] / a.reach_below) * m.spread[k.ordinal]
+                   -- An order of magnitude is that of a value.
+                   WHEN k.name = 'log_mean' AND abs(exp(least(m.summary[k.ordinal], 300)) - exp(least(m.expected[k.ordinal], 300))) <= m.step THEN 0
+                   ELSE greatest(m.surprise[k.ordinal] / b.above, - m.surprise[k.ordinal] / b.below) / r.room END AS score, m.holiday,
                CASE WHEN m.column_name <> '*' THEN k.words WHEN k.name = 'single' THEN 'rows that occur once' WHEN k.name = 'stale' THEN 'rows that an earlier batch has' ELSE k.words END AS words,
                -- What another day changes: which values there are and how they are spread; not whether there are any, how they are written, how many rows.
                m.column_name <> '*' AND k.name = ANY (ARRAY['distinct', 'distinct_ratio', 'top', 'single', 'length_mean', 'mean', 'log_mean', 'log_deviation', 'p05', 'p25', 'p50', 'p75', 'p95', 'zero', 'tens', 'hundreds',
@@ -40,9 +38,11 @@ AS $pgslo$
         CROSS JOIN pgslo_catalog.summary_kinds() k
         -- What a rise of the rows has taught does not excuse a fall.
         CROSS JOIN LATERAL (
-            SELECT min(t.bound) FILTER (WHERE t.side = -1) AS below, min(t.bound) FILTER (WHERE t.side = 1) AS above
+            -- Of rows: however wide the days are, a fifth and five times as many are news, or a bit more than ever and than chance does.
+            SELECT min(CASE WHEN k.name = 'rows' THEN least(t.bound, t.most) ELSE t.bound END) FILTER (WHERE t.side = -1) AS below,
+                   min(CASE WHEN k.name = 'rows' THEN least(t.bound, t.most) ELSE t.bound END) FILTER (WHERE t.side = 1) AS above
             FROM (
-                SELECT v.side, m.wide * CASE
+                SELECT v.side, greatest(ln(5) / m.spread[k.ordinal], 1.2 * coalesce(v.tolerated, 0), 5 / 0.3) / m.sensitivity AS most, m.wide * CASE
                     WHEN v.tolerated >= 1 THEN k.beyond * greatest(v.tolerated, 2.5)
                     -- A mean that stood still for two months is not left to chance, as that of times on the hour: there an hour's shift is less than chance would do.
                     WHEN k.kind = 'mean' AND m.learned_from >= 60 AND m.moves IS DISTINCT FROM 'grows' THEN least(greatest(3 * coalesce(v.tolerated, 0), 0.4), 2.5)
@@ -53,6 +53,11 @@ AS $pgslo$
         -- On a holiday half as many rows are no news, nor are twice as many.
         CROSS JOIN LATERAL (
             SELECT CASE WHEN m.holiday AND k.name = 'rows' THEN greatest(ln(2) / (least(b.below, b.above) * m.spread[k.ordinal]), 1) ELSE 1 END AS room) r
+        -- No quantile of whole numbers goes less far than a step.
+        CROSS JOIN LATERAL (SELECT CASE WHEN k.kind = 'quantile' OR k.name = 'log_mean' THEN m.step ELSE 0 END AS step) s
+        CROSS JOIN LATERAL (
+            SELECT greatest(b.below * m.spread[k.ordinal] * r.room, q.step) AS reach_below, greatest(b.above * m.spread[k.ordinal] * r.room, q.step) AS reach_above
+            FROM (SELECT CASE WHEN k.kind = 'quantile' THEN s.step ELSE 0 END AS step) q) a
         WHERE m.learned_from >= pgslo_catalog.least_batches() AND k.beyond IS NOT NULL AND m.surprise[k.ordinal] IS NOT NULL
           -- A handful of rows tells how many there are, that a column is gone, and what cannot be read.
           -- Numbers and times are judged where they are some: not one text that looks like a number.
@@ -68,7 +73,7 @@ AS $pgslo$
         SELECT CASE WHEN bool_or(s.holiday) OR NOT alone AND count(DISTINCT s.column_name) FILTER (WHERE s.of_the_day AND s.score >= 0.75) >= greatest(4, count(DISTINCT s.column_name) / 5.0) THEN 2 ELSE 1 END AS times
         FROM scored s
     ), worst AS (
-        SELECT DISTINCT ON (s.column_name) s.column_name, s.name, s.kind, s.words, s.value, s.expected,
+        SELECT DISTINCT ON (s.column_name) s.column_name, s.name, s.kind, s.words, s.value, s.expected, s.step, s.is_positive, s.of_the_day,
                s.reach_below * f.times AS reach_below, s.reach_above * f.times AS reach_above, s.score / f.times AS score
         FROM scored s
         CROSS JOIN day d
@@ -77,9 +82,15 @@ AS $pgslo$
     ), bound AS (
         SELECT w.*,
                CASE WHEN w.kind IN ('rise', 'apart') THEN NULL WHEN w.kind = 'share' THEN sin(greatest(w.expected - w.reach_below, 0)) ^ 2
-                    WHEN w.name IN ('rows', 'distinct', 'log_mean', 'log_deviation') THEN exp(greatest(w.expected - w.reach_below, -300)) ELSE w.expected - w.reach_below END AS least,
+                    WHEN w.name = 'log_mean' THEN greatest(least(exp(greatest(w.expected - w.reach_below, -300)), exp(least(w.expected, 300)) - w.step), 0)
+                    WHEN w.kind = 'log' THEN exp(greatest(w.expected - w.reach_below, -300))
+                    -- No year is before the first one, and no length below nothing.
+                    WHEN w.is_positive AND w.kind IN ('mean', 'quantile') OR w.kind = 'length' OR w.name = 'hour' THEN greatest(w.expected - w.reach_below, 0)
+                    ELSE w.expected - w.reach_below END AS least,
                CASE WHEN w.kind IN ('share', 'rise') THEN sin(least(w.expected + w.reach_above, 1.5707963)) ^ 2
-                    WHEN w.kind = 'log' THEN exp(least(w.expected + w.reach_above, 300)) ELSE w.expected + w.reach_above END AS most,
+                    WHEN w.name = 'log_mean' THEN greatest(exp(least(w.expected + w.reach_above, 300)), exp(least(w.expected, 300)) + w.step)
+                    WHEN w.kind = 'log' THEN exp(least(w.expected + w.reach_above, 300))
+                    WHEN w.name = 'hour' THEN least(w.expected + w.reach_above, 24) ELSE w.expected + w.reach_above END AS most,
                CASE WHEN w.kind = 'log' THEN exp(least(w.value, 300)) ELSE w.value END AS shown
         FROM worst w
     )
@@ -89,27 +100,29 @@ AS $pgslo$
            CASE
                WHEN b.score IS NULL THEN format('%s known, %s are needed', CASE m.learned_from WHEN 1 THEN '1 batch' ELSE m.learned_from || ' batches' END, pgslo_catalog.least_batches())
                -- The plain fact first, where there is one: a distance says nothing to who knows the column.
-               ELSE format(CASE WHEN f.usual IS NULL THEN '%s%s%s: %s; %s expected%s' ELSE 'median %s, usually %s (%s: %s; %s expected%s)' END,
-                   f.now, f.usual, b.words, pgslo_catalog.amount(b.shown, b.kind),
-                   CASE WHEN b.shown > b.most AND pgslo_catalog.amount(b.shown, b.kind) = pgslo_catalog.amount(b.most, b.kind) THEN
-                            'less than ' || pgslo_catalog.amount(b.most, b.kind)
-                        WHEN b.least IS NULL THEN 'at most ' || pgslo_catalog.amount(b.most, b.kind)
-                        WHEN pgslo_catalog.amount(b.least, b.kind) = pgslo_catalog.amount(b.most, b.kind) THEN pgslo_catalog.amount(b.least, b.kind)
-                        ELSE pgslo_catalog.amount(b.least, b.kind) || ' to ' || pgslo_catalog.amount(b.most, b.kind) END,
-                   CASE WHEN m.holiday THEN ' on a holiday' END)
+               ELSE concat(
+                   pgslo_catalog.learned_said(b.name, b.words, b.kind, b.shown, b.least, b.most, b.step, CASE
+                       WHEN pgslo_catalog.amount(m.summary[23], 'quantile') <> y.usual THEN format('median %s %s, usually %s', m.column_name, pgslo_catalog.amount(m.summary[23], 'quantile'), y.usual) END),
+                   CASE WHEN m.holiday THEN ' on a holiday' END,
+                   -- What follows from rows that are missing, or too many, is told with them.
+                   CASE WHEN b.score >= 1 AND b.of_the_day AND t.score BETWEEN 0.5 AND 1 THEN
+                       '; ' || pgslo_catalog.learned_said(t.name, t.words, t.kind, t.shown, t.least, t.most, 0, NULL) END)
            END
     FROM mine m
     LEFT JOIN bound b USING (column_name)
+    LEFT JOIN bound t ON t.column_name = '*' AND t.name = 'rows' AND m.column_name <> '*'
     CROSS JOIN LATERAL (
-        SELECT CASE WHEN d.is_other THEN d.now END AS now, CASE WHEN d.is_other THEN d.usual END AS usual
-        FROM (
-            SELECT pgslo_catalog.amount(m.summary[23], 'quantile') AS now, pgslo_catalog.amount(m.expected[23], 'quantile') AS usual,
-                   -- Of numbers; the quantiles of times are hours from where their batch begins.
-                   b.name IN ('moved', 'distribution', 'log_mean', 'log_deviation', 'steps') AND m.summary[27] IS NOT NULL AND m.summary[23] IS NOT NULL
-                   AND m.expected[23] IS NOT NULL
-                   AND pgslo_catalog.amount(m.summary[23], 'quantile') <> pgslo_catalog.amount(m.expected[23], 'quantile') AS is_other
-        ) d
-    ) f
+        SELECT CASE
+            -- Of numbers; the quantiles of times are hours from where their batch begins.
+            WHEN m.summary[27] IS NULL THEN NULL
+            WHEN b.name = 'steps' THEN pgslo_catalog.amount(m.expected[23], 'quantile')
+            WHEN b.name IN ('moved', 'distribution', 'log_mean', 'log_deviation') THEN (
+                SELECT pgslo_catalog.span_of(m.summary[23], min(h.median), max(h.median), 'quantile', 0, 3)
+                FROM (SELECT q.summary[23] AS median FROM pgslo_catalog.profile q
+                      WHERE q.definition_id = judge_columns.definition_id AND q.column_name = m.column_name AND q.place < judge_columns.place AND q.baseline
+                      ORDER BY q.place DESC LIMIT 28) h)
+            END AS usual
+    ) y
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_columns(bigint, text, numeric, boolean) IS 'Judges each column of a batch by what its history foresaw, alone or in the light of the others; column * is the table.';
 

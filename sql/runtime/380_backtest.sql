@@ -76,6 +76,9 @@ AS $pgslo$
     ), taken AS MATERIALIZED (
         -- The same entity's row of the batch before; where there is none, the row in the same place.
         SELECT l.row, coalesce(p.row, l.row % r.n) AS past_row FROM line l CROSS JOIN past_rows r LEFT JOIN past_line p USING (entity)
+    ), again AS MATERIALIZED (
+        -- Values of other entities look like any day's: eight that recur are the least that is compared.
+        SELECT count(p.row) >= 8 AS is_seen FROM line l JOIN past_line p USING (entity)
     ), about AS MATERIALIZED (
         SELECT f.col::integer AS col, f.fault, kinds[f.col] AS kind, partners[f.col] AS partner, pgslo_catalog.chance(batch || '/' || f.col, seed) AS strength
         FROM unnest(faults) WITH ORDINALITY AS f (fault, col) WHERE f.fault IS NOT NULL
@@ -99,9 +102,11 @@ AS $pgslo$
     )
     SELECT (SELECT array_agg(r.one ORDER BY r.row) FROM (SELECT m.row, array_agg(m.now ORDER BY m.col) AS one FROM made m GROUP BY m.row) r),
            (SELECT array_agg(d.share ORDER BY d.col) FROM (
-                SELECT m.col, avg((m.now IS DISTINCT FROM m.value)::integer)::float8 AS share FROM made m WHERE m.col > 0 GROUP BY m.col) d)
+                SELECT m.col, CASE WHEN a.is_seen OR bool_and(m.fault IS DISTINCT FROM 'stale') THEN avg((m.now IS DISTINCT FROM m.value)::integer)::float8 END AS share
+                FROM made m CROSS JOIN again a WHERE m.col > 0 GROUP BY m.col, a.is_seen) d)
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.break_columns(text[], text[], text[], text[], integer[], text, bigint) IS 'A sample with a fault in each of some columns, and the share of the values of each that it changed.';
+COMMENT ON FUNCTION pgslo_catalog.break_columns(text[], text[], text[], text[], integer[], text, bigint) IS
+    'A sample with a fault in each of some columns, and the share of the values of each that it changed; NULL where nothing of that can be seen.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.break_rows(sample text[], fault text, rows bigint, batch text, seed bigint, OUT broken text[], OUT broken_rows bigint)
 LANGUAGE sql IMMUTABLE
@@ -308,10 +313,13 @@ BEGIN
                             -- The last digits depend on the order in which floats are added up: what is told is rounded.
                             -- Nobody could see a fault that changed next to nothing: it is none.
                             RETURN QUERY
-                            SELECT one.batch, one.rows, j.column_name, chosen[c.col], judged.changed[c.col], j.verdict, round(j.score::numeric, 6)::float8, j.said
+                            SELECT one.batch, one.rows, j.column_name, chosen[c.col], judged.changed[c.col], v.verdict,
+                                   CASE WHEN v.verdict <> 'left out' THEN round(j.score::numeric, 6)::float8 END,
+                                   CASE WHEN v.verdict = 'left out' THEN 'entities do not recur: nobody sees that these are values of the batch before' ELSE j.said END
                             FROM pgslo_catalog.judge_columns(twin.definition_id, one.batch, one.place, true) AS j
                             JOIN unnest(columns) WITH ORDINALITY AS c (name, col) ON c.name = j.column_name
-                            WHERE chosen[c.col] IS NOT NULL AND judged.changed[c.col] >= greatest(0.05, 3.0 / greatest(one.rows, 1))
+                            CROSS JOIN LATERAL (SELECT CASE WHEN judged.changed[c.col] IS NULL THEN 'left out' ELSE j.verdict END AS verdict) v
+                            WHERE chosen[c.col] IS NOT NULL AND coalesce(judged.changed[c.col], 1) >= greatest(0.05, 3.0 / greatest(one.rows, 1))
                             ORDER BY c.col;
                         END LOOP;
                     END IF;

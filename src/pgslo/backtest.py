@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d(T00:00:00\+00:00)?\Z")
 _WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 #: Precision is also told for a table that is seldom broken.
 RARE = 0.02
+_NOT_JUDGED = frozenset({"unknown", "left out"})
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ class Judged:
         column: The column, or ``*`` for the table as a whole.
         fault: What was put in; ``None``: the batch was as it is in the table.
         changed: Share of the values that the fault changed.
-        verdict: met, missed or unknown.
-        score: How many times its bound the farthest number was; ``None`` when unknown.
+        verdict: met, missed, unknown, or left out: a fault of which nothing can be seen.
+        score: How many times its bound the farthest number was; ``None`` when unknown or left out.
         said: The verdict in words.
     """
 
@@ -120,6 +122,7 @@ class Report:
         first: First and last batch that was judged.
         batches: How many were judged.
         unknown: Faults that could not be judged, because too little was known of their column.
+        unseen: Faults that were left out by name, because they changed nothing that can be seen.
         found: Over all faults.
         false_per_100: Alerts in 100 batches without a fault.
         noisy: Batches without a fault that raised an alert.
@@ -135,6 +138,7 @@ class Report:
     last: str
     batches: int
     unknown: int
+    unseen: dict[str, int]
     found: Share
     false_per_100: float
     noisy: Share
@@ -164,8 +168,8 @@ def report(judged: Sequence[Judged], *, rate: float) -> Report:
         judged: Rows of the replay, in its order.
         rate: Share of batches with a fault that precision is told for.
     """
-    clean = [one for one in judged if one.fault is None and one.verdict != "unknown"]
-    broken = [one for one in judged if one.fault is not None and one.verdict != "unknown"]
+    clean = [one for one in judged if one.fault is None and one.verdict not in _NOT_JUDGED]
+    broken = [one for one in judged if one.fault is not None and one.verdict not in _NOT_JUDGED]
     batches = list(dict.fromkeys(one.batch for one in judged if one.fault is None))
     columns = list(dict.fromkeys(one.column for one in judged if one.fault is None))
     columns.sort(key=lambda name: (name == WHOLE,))
@@ -185,6 +189,7 @@ def report(judged: Sequence[Judged], *, rate: float) -> Report:
         last=batches[-1] if batches else "",
         batches=len(batches),
         unknown=sum(one.fault is not None and one.verdict == "unknown" for one in judged),
+        unseen=Counter(one.fault for one in judged if one.fault is not None and one.verdict == "left out"),
         found=found,
         false_per_100=100 * false_a_batch,
         noisy=Share(len(noisy), len(batches)),
@@ -319,7 +324,7 @@ def times_for(judged: Sequence[Judged], *, recall: float) -> float | None:
         The factor, or ``None`` when no sensitivity finds as many: some faults moved nothing that is looked at.
     """
     scores = sorted(
-        (one.score or 0.0 for one in judged if one.fault is not None and one.verdict != "unknown"),
+        (one.score or 0.0 for one in judged if one.fault is not None and one.verdict not in _NOT_JUDGED),
         reverse=True,
     )
     if not scores:

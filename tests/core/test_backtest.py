@@ -20,6 +20,7 @@ REPLAY = [
     *(judged(n, "*", None, 0.1) for n in range(10)),
     *(judged(n, "a", "frozen", 2.0 if n < 8 else 0.5) for n in range(10)),
     judged(11, "a", "frozen", None),
+    Judged("b12", 10, "a", "stale", None, "left out", None, "said"),
     *(judged(n, "*", "volume", 0.8) for n in range(5)),
 ]
 
@@ -36,6 +37,7 @@ def test_shares_and_their_interval():
 def test_recall_and_false_alarms_are_counted_by_column_and_fault():
     found = report(REPLAY, rate=0.2)
     assert (found.found.hits, found.found.of, found.unknown) == (8, 15, 1)
+    assert found.unseen == {"stale": 1}
     assert found.false_per_100 == pytest.approx(10)
     assert (found.noisy.hits, found.noisy.of) == (1, 10)
     assert [(one.name, one.found.hits, one.found.of) for one in found.columns] == [("a", 8, 10), ("*", 0, 5)]

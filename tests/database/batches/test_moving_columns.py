@@ -74,7 +74,7 @@ def test_columns_with_one_value_a_batch_are_judged_by_what_may_follow(session):
 
     ((_, rule, said),) = days.load(140, 140, month="250")
     assert rule == "month_learned"
-    assert said.startswith("median 250, usually 5 (steps from what may follow: 245; at most ")
+    assert said.startswith("median month 250, usually 5 (245 steps from what may follow; at most ")
     assert days.load(141, 141) == []
 
     half = {name: f"CASE WHEN i % 2 = 0 THEN {value} END" for name, (_, value) in ONE_A_BATCH.items()}

@@ -297,3 +297,19 @@ def test_unknown_faults_are_refused_with_those_there_are(applied: Run):
     assert result.exit_code == 1
     assert 'there is no fault "gremlins"' in result.stderr
     assert "unit_change" in result.stderr
+
+
+def test_values_of_other_entities_are_left_out_of_the_faults(run: Run, connection: psycopg.Connection[Any]):
+    """Where each day has users of its own, nobody can see that values are those of the day before."""
+    connection.execute("UPDATE features.stats SET user_id = user_id + 1000 * (day - DATE '2026-01-01')")
+    assert run("apply", "--yes").exit_code == 0
+    told = run("backtest", "features.stats", "--batches", "26", "--faults", "stale,null_burst")
+    assert told.exit_code == 0, told.output
+    assert "faults stale, where entities do not recur: nobody could see them." in told.stdout
+    faults = [
+        line.split()[0]
+        for line in told.stdout.splitlines()
+        if line.split()[1:2] and line.split()[1].isdigit()
+    ]
+    assert "null_burst" in faults
+    assert "stale" not in faults

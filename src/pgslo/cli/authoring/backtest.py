@@ -227,6 +227,10 @@ def _tell(name: str, seed: int, used: float, rate: float, result: Report) -> Non
         ],
         numbers=frozenset({1, 2, 3}),
     )
+    for fault, count in sorted(result.unseen.items()):
+        output.say(
+            f"Left out: {output.counted(count, 'fault', 'faults')} {fault}, where entities do not recur: nobody could see them."
+        )
     if result.false_alarms:
         output.say()
         output.say("Alerts in batches as they are; look whether they are false:")
@@ -318,6 +322,7 @@ def _data(result: Report, used: float) -> dict[str, Any]:
         "recall": result.found.value,
         "recall_95": list(result.found.interval),
         "not_judged": result.unknown,
+        "left_out": dict(result.unseen),
         "false_alarms_per_100_batches": result.false_per_100,
         "precision": result.precision,
         "precision_least": result.precision_least,

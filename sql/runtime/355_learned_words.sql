@@ -1,0 +1,96 @@
+-- Learned bounds in words: values and bounds as people read them.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.amount_in(value float8, kind text, digits integer) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    exact numeric;
+BEGIN
+    IF amount_in.value IS NULL THEN
+        RETURN 'none';
+    ELSIF amount_in.kind IN ('share', 'rise') THEN
+        RETURN trim_scale(round((100 * least(greatest(amount_in.value, 0), 1))::numeric, amount_in.digits - 2))::text || ' %';
+    ELSIF abs(amount_in.value) >= 1e15 OR amount_in.value = 0 THEN
+        RETURN amount_in.value::text;
+    END IF;
+    exact := trim_scale(round(amount_in.value::numeric, greatest(0, amount_in.digits - 1 - floor(log(abs(amount_in.value)))::integer)));
+    IF abs(exact) < 10000 THEN
+        RETURN exact::text;  -- A year has no comma.
+    END IF;
+    RETURN CASE WHEN exact < 0 THEN '-' ELSE '' END || to_char(trunc(abs(exact)), 'FM999,999,999,999,999,990')
+        || coalesce(substring(exact::text COLLATE "C" FROM '[.][0-9]+$'), '');
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.amount_in(float8, text, integer) IS 'A number of a summary as people read it, in so many digits; shares as per cent.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.amount(value float8, kind text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$ SELECT pgslo_catalog.amount_in(value, kind, 3) $pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.amount(float8, text) IS 'A number of a summary as people read it: three digits, shares as per cent.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.span_of(value float8, low float8, high float8, kind text, step float8, digits integer) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    first float8 := span_of.low;
+    last float8 := span_of.high;
+    first_text text;
+    last_text text;
+BEGIN
+    -- Of values that have steps, those that are within.
+    IF span_of.step > 0 AND ceil(first / span_of.step) <= floor(last / span_of.step) THEN
+        first := ceil(first / span_of.step) * span_of.step;
+        last := floor(last / span_of.step) * span_of.step;
+    END IF;
+    -- Beside the value, next to nothing is nothing.
+    IF span_of.kind NOT IN ('share', 'rise', 'log') THEN
+        first := CASE WHEN abs(first) < 1e-4 * abs(span_of.value) THEN 0 ELSE first END;
+        last := CASE WHEN abs(last) < 1e-4 * abs(span_of.value) THEN 0 ELSE last END;
+    END IF;
+    IF span_of.kind = 'share' AND first <= 0 AND last >= 1 THEN
+        RETURN NULL;
+    END IF;
+    -- Minus zero is zero.
+    first_text := pgslo_catalog.amount_in(first + 0.0::float8, span_of.kind, span_of.digits);
+    last_text := pgslo_catalog.amount_in(last + 0.0::float8, span_of.kind, span_of.digits);
+    RETURN CASE
+        WHEN first IS NULL THEN 'at most ' || last_text
+        WHEN first_text = last_text THEN first_text
+        ELSE first_text || ' to ' || last_text
+    END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.span_of(float8, float8, float8, text, float8, integer) IS
+    'What is within two bounds, in words; NULL where they exclude nothing.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.learned_said(name text, words text, kind text, value float8, low float8, high float8, step float8, fact text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    digits integer := 3;
+    now text := pgslo_catalog.amount_in(learned_said.value, learned_said.kind, 3);
+    within text;
+    said text;
+BEGIN
+    -- As many digits as it takes to tell a value from the bound that it misses.
+    WHILE digits < 15
+          AND (learned_said.value > learned_said.high AND now = pgslo_catalog.amount_in(learned_said.high, learned_said.kind, digits)
+               OR learned_said.value < learned_said.low AND now = pgslo_catalog.amount_in(learned_said.low, learned_said.kind, digits)) LOOP
+        digits := digits + 1;
+        now := pgslo_catalog.amount_in(learned_said.value, learned_said.kind, digits);
+    END LOOP;
+    within := pgslo_catalog.span_of(learned_said.value, learned_said.low, learned_said.high, learned_said.kind, learned_said.step, digits);
+    said := CASE learned_said.name
+        WHEN 'moved' THEN format('distribution moved by %s', now)
+        WHEN 'steps' THEN format('%s steps from what may follow', now)
+        ELSE format('%s: %s', learned_said.words, now) END || coalesce('; ' || within || ' expected', '');
+    RETURN CASE WHEN learned_said.fact IS NULL THEN said ELSE format('%s (%s)', learned_said.fact, said) END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.learned_said(text, text, text, float8, float8, float8, float8, text) IS
+    'A number of a batch and what was expected of it, in words; the plain fact first, if one is given.';

@@ -1344,7 +1344,7 @@ CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, b
         ) h
         JOIN pgslo_catalog.summary_kinds() k ON k.name = ANY (CASE n.kind
             WHEN 'table' THEN ARRAY['rows', 'duplicate'] WHEN 'number' THEN ARRAY['null', 'p05', 'p50', 'p95']
-            WHEN 'time' THEN ARRAY['null', 'hour'] ELSE ARRAY['null', 'distinct', 'top', 'length_mean'] END)
+            WHEN 'time' THEN ARRAY['null', 'hour'] WHEN 'presence' THEN ARRAY['null'] ELSE ARRAY['null', 'distinct', 'top', 'length_mean'] END)
         CROSS JOIN LATERAL (SELECT CASE WHEN k.kind = 'log' THEN exp(h.summary[k.ordinal]) ELSE h.summary[k.ordinal] END AS value) x
         WHERE x.value IS NOT NULL
         GROUP BY n.column_name, k.ordinal, k.name, k.kind, k.words
@@ -1364,7 +1364,7 @@ CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, b
                WHEN n.batches < pgslo_catalog.enough_batches() THEN format('known, with wider bounds until there are %s batches (%s so far)', pgslo_catalog.enough_batches(), n.batches)
                ELSE 'known'
            END,
-           t.usual
+           nullif(concat_ws(', ', t.usual, CASE WHEN n.kind = 'presence' THEN 'only whether there is a value' END), '')
     FROM newest n LEFT JOIN told t USING (column_name)
     ORDER BY n.ordinal, n.column_name
 $$;
@@ -5009,9 +5009,11 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
         SELECT (u.i - 1) / array_length(sample, 2) AS row, (u.i - 1) % array_length(sample, 2) AS col, u.value
         FROM unnest(sample) WITH ORDINALITY AS u (value, i)
     ), watched AS MATERIALIZED (
-        SELECT c.col, c.name, c.name = ANY (definition.key_columns) AS is_key,
-               (SELECT w.kind FROM pgslo_catalog.watched_column w WHERE w.definition_id = definition.definition_id AND w.column_name = c.name) AS kind
+        SELECT c.col, c.name, c.name = ANY (definition.key_columns) AS is_key, k.kind, k.kind IS DISTINCT FROM 'presence' AS is_told
         FROM unnest(columns) WITH ORDINALITY AS c (name, col)
+        CROSS JOIN LATERAL (
+            SELECT (SELECT w.kind FROM pgslo_catalog.watched_column w WHERE w.definition_id = definition.definition_id AND w.column_name = c.name) AS kind
+        ) k
     ), counted AS MATERIALIZED (
         SELECT c.col, c.value, count(*) AS n FROM cell c WHERE c.col > 0 AND c.value IS NOT NULL GROUP BY c.col, c.value
     ), known AS MATERIALIZED (
@@ -5044,18 +5046,20 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
                         ELSE (k.seconds - least(greatest(batch.place, -1e12), 1e12)::float8) / 3600 END AS x
         ) v
         WHERE v.x IS NOT NULL
+    ), span AS MATERIALIZED (
+        SELECT pgslo_catalog.hours_of(definition, batch.place) AS hours
     ), number_of AS MATERIALIZED (
         SELECT v.col, bool_or(v.is_number) AS is_number, count(*)::float8 AS m, avg(v.near) AS mean, stddev_pop(v.near) AS deviation,
                percentile_cont(ARRAY[0, .025, .05, .075, .1, .125, .15, .175, .2, .225, .25, .275, .3, .325, .35, .375, .4, .425, .45, .475, .5, .525, .55, .575, .6, .625,
                                      .65, .675, .7, .725, .75, .775, .8, .825, .85, .875, .9, .925, .95, .975, 1]::float8[]) WITHIN GROUP (ORDER BY v.x) AS grid,
                avg(ln(abs(v.x))) FILTER (WHERE v.x <> 0) AS log_mean, stddev_pop(ln(abs(v.x))) FILTER (WHERE v.x <> 0) AS log_deviation, count(*) FILTER (WHERE v.x <> 0)::float8 AS not_zero,
                avg(v.decimals)::float8 AS decimals, stddev_pop(v.decimals)::float8 AS decimals_deviation,
-               avg((v.x = 0)::integer)::float8 AS zero, avg((v.x < 0)::integer)::float8 AS negative, avg((v.x = round(v.x))::integer)::float8 AS whole,
+               avg((v.x = 0)::integer)::float8 AS zero, avg((v.x < 0)::integer)::float8 AS negative, avg((v.x >= s.hours)::integer)::float8 AS after, avg((v.x = round(v.x))::integer)::float8 AS whole,
                avg((v.x / 10 = round(v.x / 10))::integer)::float8 AS tens, avg((v.x / 100 = round(v.x / 100))::integer)::float8 AS hundreds,
                avg((v.seconds / 86400 = floor(v.seconds / 86400))::integer)::float8 AS midnight, avg((v.seconds / 3600 = floor(v.seconds / 3600))::integer)::float8 AS on_hour,
                avg((v.seconds / 60 = floor(v.seconds / 60))::integer)::float8 AS on_minute,
                avg((v.seconds - 86400 * floor(v.seconds / 86400)) / 3600) AS hour, stddev_pop((v.seconds - 86400 * floor(v.seconds / 86400)) / 3600) AS hour_deviation
-        FROM valued v CROSS JOIN generate_series(1, v.n)
+        FROM valued v CROSS JOIN span s CROSS JOIN generate_series(1, v.n)
         GROUP BY v.col
     ), edge_of AS (
         SELECT v.col, coalesce(sum(v.n) FILTER (WHERE v.x = n.grid[41]), 0) / n.m AS at_maximum, coalesce(sum(v.n) FILTER (WHERE v.x = n.grid[1]), 0) / n.m AS at_minimum
@@ -5079,7 +5083,7 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
         SELECT greatest(batch.rows, 0)::float8 AS rows, coalesce(array_length(sample, 1), 0)::float8 AS sampled
     ), different_row AS MATERIALIZED (
         SELECT count(*) AS n, hashtext(r.told) AS hash
-        FROM (SELECT string_agg(coalesce(quote_literal(c.value), 'NULL'), ',' ORDER BY c.col) AS told FROM cell c JOIN watched w USING (col) WHERE NOT w.is_key GROUP BY c.row) r
+        FROM (SELECT string_agg(coalesce(quote_literal(c.value), 'NULL'), ',' ORDER BY c.col) AS told FROM cell c JOIN watched w USING (col) WHERE NOT w.is_key AND w.is_told GROUP BY c.row) r
         GROUP BY r.told
     ), told AS (
         SELECT coalesce(sum(d.n), 0)::float8 AS rows, count(*)::float8 AS different, count(*) FILTER (WHERE d.n = 1)::float8 AS once FROM different_row d
@@ -5091,17 +5095,18 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
            coalesce((describe_batch.present ->> w.name)::bigint, t.present::bigint, 0), describe_batch.level, coalesce(t.present, 0)::integer,
            ARRAY[
                CASE WHEN s.rows > 0 THEN least(greatest(1 - coalesce((describe_batch.present ->> w.name)::float8, t.present, 0) / s.rows, 0), 1) END,
-               t.empty / t.present, ln(t.distinct), t.distinct / t.present, t.top / t.present, t.single / t.present,
-               t.characters / t.present, t.length_min, t.length_max, g.at_length_max,
-               t.upper / greatest(t.characters, 1), t.digit / greatest(t.characters, 1), t.space / greatest(t.characters, 1), t.punctuation / greatest(t.characters, 1),
-               t.numbers / t.present, t.times / t.present,
+               v.empty / v.present, ln(v.distinct), v.distinct / v.present, v.top / v.present, v.single / v.present,
+               v.characters / v.present, v.length_min, v.length_max, g.at_length_max,
+               v.upper / greatest(v.characters, 1), v.digit / greatest(v.characters, 1), v.space / greatest(v.characters, 1), v.punctuation / greatest(v.characters, 1),
+               v.numbers / v.present, v.times / v.present,
                n.mean, CASE WHEN n.is_number THEN n.log_mean END, CASE WHEN n.deviation > 0 THEN ln(n.deviation) END,
                q.near[1], q.near[3], q.near[11], q.near[21], q.near[31], q.near[39], q.near[41],
                CASE WHEN n.is_number THEN n.zero END, CASE WHEN n.is_number THEN n.negative END, CASE WHEN n.is_number THEN n.whole END,
                CASE WHEN n.is_number THEN n.tens END, CASE WHEN n.is_number THEN n.hundreds END, CASE WHEN n.is_number THEN n.decimals END,
                CASE WHEN n.deviation > 0 THEN e.at_maximum END, CASE WHEN n.deviation > 0 THEN e.at_minimum END,
                CASE WHEN NOT n.is_number THEN n.midnight END, CASE WHEN NOT n.is_number THEN n.on_hour END, CASE WHEN NOT n.is_number THEN n.on_minute END, CASE WHEN NOT n.is_number THEN n.hour END,
-               NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+               NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+               CASE WHEN NOT n.is_number AND batch.place > 100000000 THEN n.negative END, CASE WHEN NOT n.is_number AND batch.place > 100000000 THEN n.after END
            ]::float8[],
            ARRAY[
                0.5 / sqrt(greatest(s.rows, 1)), h.share, 2 * h.share, h.share, h.share, h.share,
@@ -5111,7 +5116,7 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
                pgslo_catalog.quantile_noise(q.near, 0, n.m), pgslo_catalog.quantile_noise(q.near, 2, n.m), pgslo_catalog.quantile_noise(q.near, 10, n.m), pgslo_catalog.quantile_noise(q.near, 20, n.m),
                pgslo_catalog.quantile_noise(q.near, 30, n.m), pgslo_catalog.quantile_noise(q.near, 38, n.m), pgslo_catalog.quantile_noise(q.near, 40, n.m),
                j.share, j.share, j.share, j.share, j.share, n.decimals_deviation / sqrt(n.m), j.share, j.share, j.share, j.share, j.share, n.hour_deviation / sqrt(n.m),
-               NULL, NULL, h.share, h.share, h.share, h.share, NULL, h.share, h.share, h.share, h.share, h.share, h.share, h.share
+               NULL, NULL, h.share, h.share, h.share, h.share, NULL, h.share, h.share, h.share, h.share, h.share, h.share, h.share, NULL, j.share, j.share
            ]::float8[],
            coalesce(c.common, '{}'), coalesce(p.shapes, '{}'), CASE WHEN n.m > 0 THEN n.grid END, x.prefix, NULL::integer[]
     FROM watched w
@@ -5119,10 +5124,12 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
     LEFT JOIN text_of t USING (col)
     LEFT JOIN number_of n USING (col)
     LEFT JOIN edge_of e USING (col)
-    LEFT JOIN long_of g USING (col)
-    LEFT JOIN common_of c USING (col)
-    LEFT JOIN shape_of p USING (col)
-    LEFT JOIN prefix_of x USING (col)
+    -- Of values that are not in the sample nothing is told but whether there is one.
+    LEFT JOIN text_of v ON v.col = w.col AND w.is_told
+    LEFT JOIN long_of g ON g.col = w.col AND w.is_told
+    LEFT JOIN common_of c ON c.col = w.col AND w.is_told
+    LEFT JOIN shape_of p ON p.col = w.col AND w.is_told
+    LEFT JOIN prefix_of x ON x.col = w.col AND w.is_told
     CROSS JOIN LATERAL (SELECT 0.5 / sqrt(t.present) AS share) h
     -- Of numbers and times chance goes by how many of them there are, not by all values.
     CROSS JOIN LATERAL (SELECT 0.5 / sqrt(n.m) AS share) j
@@ -5762,7 +5769,7 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         CROSS JOIN LATERAL (
             SELECT greatest(CASE WHEN k.name = 'duplicate' THEN 1.5 ELSE 2.5 END / greatest(
                 -- Shares of numbers and of times are of those alone.
-                CASE WHEN k.ordinal BETWEEN 27 AND 37 THEN m.rows * (1 - coalesce(m.summary[1], 0)) * greatest(m.summary[15], m.summary[16], 0)
+                CASE WHEN k.ordinal BETWEEN 27 AND 37 OR k.ordinal IN (54, 55) THEN m.rows * (1 - coalesce(m.summary[1], 0)) * greatest(m.summary[15], m.summary[16], 0)
                      ELSE m.rows END, 1), 0.025) AS size) f
         JOIN sampled_alike a ON a.column_name = m.column_name
         WHERE m.summary[k.ordinal] IS NOT NULL
@@ -7074,6 +7081,29 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.hold_unevaluated(check_function text, error_code text, error_message text) IS 'Refuses a transaction for which an assertion raised an error, which shows values only to those who may read them; lets it live, and notes that, if the tables are no longer what the assertion was written for.';
 
+CREATE FUNCTION pgslo_catalog.hours_of(definition pgslo_catalog.definition, place numeric) RETURNS double precision
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF (hours_of.definition).batch_every IS NOT NULL THEN
+        RETURN extract(epoch FROM (hours_of.definition).batch_every) / 3600;
+    END IF;
+    -- Dates do not say whether they stand for a day, a week or a month: the usual time from one batch to the next does.
+    RETURN (
+        SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY least(d.gap, 1e12)::float8) / 3600
+        FROM (
+            SELECT lag(p.place) OVER (ORDER BY p.place DESC) - p.place AS gap
+            FROM pgslo_catalog.profile p
+            WHERE p.definition_id = (hours_of.definition).definition_id AND p.column_name = '*' AND p.place < hours_of.place
+            ORDER BY p.place DESC LIMIT 29
+        ) d
+        HAVING count(d.gap) >= 8);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.hours_of(definition pgslo_catalog.definition, place numeric) IS 'How many hours a batch stands for; NULL while that is not known.';
+
 CREATE FUNCTION pgslo_catalog.is_armed(relation regclass, part oid) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7894,7 +7924,7 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
         WHERE m.learned_from >= pgslo_catalog.least_batches() AND k.beyond IS NOT NULL AND m.surprise[k.ordinal] IS NOT NULL
           -- A handful of rows tells how many there are, that a column is gone, and what cannot be read.
           -- Numbers and times are judged where they are some: not one text that looks like a number.
-          AND (k.ordinal NOT BETWEEN 17 AND 38 AND k.ordinal NOT BETWEEN 50 AND 53
+          AND (k.ordinal NOT BETWEEN 17 AND 38 AND k.ordinal NOT BETWEEN 50 AND 55
                OR m.sampled * greatest(m.summary[15], m.summary[16], 0) >= greatest(10, 0.05 * m.sampled))
           -- Of a column with one value in each batch: whether there is one, how far it went, and how it is written.
           AND (m.moves = 'one value' OR k.name <> 'steps')
@@ -7935,11 +7965,11 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
                -- The plain fact first, where there is one: a distance says nothing to who knows the column.
                ELSE concat(
                    pgslo_catalog.learned_said(b.name, b.words, b.kind, b.shown, b.least, b.most, b.step, CASE
-                       WHEN pgslo_catalog.amount(m.summary[23], 'quantile') <> y.usual THEN format('median %s %s, usually %s', m.column_name, pgslo_catalog.amount(m.summary[23], 'quantile'), y.usual) END),
-                   CASE WHEN m.holiday THEN ' on a holiday' END,
+                       WHEN pgslo_catalog.amount(m.summary[23], 'quantile') <> y.usual THEN format('median %s %s, usually %s', m.column_name, pgslo_catalog.amount(m.summary[23], 'quantile'), y.usual) END,
+                       CASE WHEN m.holiday THEN ' on a holiday' END),
                    -- What follows from rows that are missing, or too many, is told with them.
                    CASE WHEN b.score >= 1 AND b.of_the_day AND t.score BETWEEN 0.5 AND 1 THEN
-                       '; ' || pgslo_catalog.learned_said(t.name, t.words, t.kind, t.shown, t.least, t.most, 0, NULL) END)
+                       '; ' || pgslo_catalog.learned_said(t.name, t.words, t.kind, t.shown, t.least, t.most, 0, NULL, NULL) END)
            END
     FROM mine m
     LEFT JOIN bound b USING (column_name)
@@ -8513,7 +8543,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.learned_rules(watched jsonb) IS 'Return the rules whose bounds are learned: one for each column that is watched, and one for the table.';
 
-CREATE FUNCTION pgslo_catalog.learned_said(name text, words text, kind text, value double precision, low double precision, high double precision, step double precision, fact text) RETURNS text
+CREATE FUNCTION pgslo_catalog.learned_said(name text, words text, kind text, value double precision, low double precision, high double precision, step double precision, fact text, condition text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -8534,12 +8564,12 @@ BEGIN
     said := CASE learned_said.name
         WHEN 'moved' THEN format('distribution moved by %s', now)
         WHEN 'steps' THEN format('%s steps from what may follow', now)
-        ELSE format('%s: %s', learned_said.words, now) END || coalesce('; ' || within || ' expected', '');
+        ELSE format('%s: %s', learned_said.words, now) END || coalesce('; ' || within || ' expected', '') || coalesce(learned_said.condition, '');
     RETURN CASE WHEN learned_said.fact IS NULL THEN said ELSE format('%s (%s)', learned_said.fact, said) END;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.learned_said(name text, words text, kind text, value double precision, low double precision, high double precision, step double precision, fact text) IS 'A number of a batch and what was expected of it, in words; the plain fact first, if one is given.';
+COMMENT ON FUNCTION pgslo_catalog.learned_said(name text, words text, kind text, value double precision, low double precision, high double precision, step double precision, fact text, condition text) IS 'A number of a batch and what was expected of it, in words; the plain fact first, if one is given.';
 
 CREATE FUNCTION pgslo_catalog.least_batches() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -11207,7 +11237,7 @@ BEGIN
             END IF;
         END IF;
 
-        IF mine.sampled > 0 AND mine.column_name <> '*' AND mine.learned_from > 0 THEN
+        IF mine.sampled > 0 AND mine.common <> '{}' AND mine.column_name <> '*' AND mine.learned_from > 0 THEN
             -- The last batch, and the last two of the same phase: one of these may have been a holiday.
             SELECT array_agg(o.sampled::float8), array_agg(o.common), array_agg(o.shapes), array_agg(o.batch)
             INTO presents, counts, patterns, alike
@@ -13956,7 +13986,7 @@ $$;
 COMMENT ON FUNCTION pgslo_catalog.strange_part(relation oid, role oid, OUT part text, OUT whole text, OUT owner name, OUT whole_owner name) IS 'Return a part of a table, or of one that a view reads, whose owner has neither the rights of the owner of the whole nor those of a role.';
 
 CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) RETURNS SETOF record
-    LANGUAGE sql IMMUTABLE ROWS 53 PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE ROWS 55 PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     -- kind: share; log; mean, quantile and extreme in the column's own unit; count of characters; rise: a share of which only
@@ -14015,7 +14045,9 @@ CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, 
     (50, 'distribution', 'apart', 2.25, 'distribution of values'),
     (51, 'moved', 'apart', 3, 'distance that values moved'),
     (52, 'outside', 'rise', NULL, 'values outside the usual range'),
-    (53, 'steps', 'apart', 1.5, 'steps from what may follow')
+    (53, 'steps', 'apart', 1.5, 'steps from what may follow'),
+    (54, 'before_batch', 'rise', 1.5, 'times before their batch'),
+    (55, 'after_batch', 'rise', 1.5, 'times after their batch')
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) IS 'The numbers of a profile''s summary, and how each is judged.';
@@ -16859,7 +16891,7 @@ CREATE TABLE pgslo_catalog.watched_column (
     ordinal integer NOT NULL,
     column_name text NOT NULL,
     kind text NOT NULL,
-    CONSTRAINT watched_column_kind_is_known CHECK ((kind = ANY (ARRAY['number'::text, 'time'::text, 'text'::text])))
+    CONSTRAINT watched_column_kind_is_known CHECK ((kind = ANY (ARRAY['number'::text, 'time'::text, 'text'::text, 'presence'::text])))
 );
 
 COMMENT ON TABLE pgslo_catalog.watched_column IS 'Columns whose profile is kept, and how their values read.';
@@ -17666,6 +17698,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.hold_parts(relation regclass, role oid) FRO
 
 REVOKE ALL ON FUNCTION pgslo_catalog.hold_unevaluated(check_function text, error_code text, error_message text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.hours_of(definition pgslo_catalog.definition, place numeric) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.is_armed(relation regclass, part oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_base64(value text) FROM PUBLIC;
@@ -17790,7 +17824,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident)
 
 REVOKE ALL ON FUNCTION pgslo_catalog.learned_rules(watched jsonb) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.learned_said(name text, words text, kind text, value double precision, low double precision, high double precision, step double precision, fact text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.learned_said(name text, words text, kind text, value double precision, low double precision, high double precision, step double precision, fact text, condition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.least_batches() FROM PUBLIC;
 

@@ -29,7 +29,7 @@ COMMENT ON FUNCTION pgslo_catalog.is_holiday(text[], numeric) IS 'Whether a batc
 CREATE OR REPLACE FUNCTION pgslo_catalog.summary_kinds(
     OUT ordinal integer, OUT name text, OUT kind text, OUT beyond float8, OUT words text)
 RETURNS SETOF record
-LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 53
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 55
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
     -- kind: share; log; mean, quantile and extreme in the column's own unit; count of characters; rise: a share of which only
@@ -88,7 +88,9 @@ AS $pgslo$
     (50, 'distribution', 'apart', 2.25, 'distribution of values'),
     (51, 'moved', 'apart', 3, 'distance that values moved'),
     (52, 'outside', 'rise', NULL, 'values outside the usual range'),
-    (53, 'steps', 'apart', 1.5, 'steps from what may follow')
+    (53, 'steps', 'apart', 1.5, 'steps from what may follow'),
+    (54, 'before_batch', 'rise', 1.5, 'times before their batch'),
+    (55, 'after_batch', 'rise', 1.5, 'times after their batch')
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.summary_kinds() IS 'The numbers of a profile''s summary, and how each is judged.';
 
@@ -154,6 +156,28 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.quantile_noise(float8[], integer, float8) IS 'How far a quantile goes by chance, read off the distribution itself.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.hours_of(definition pgslo_catalog.definition, place numeric) RETURNS float8
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    IF (hours_of.definition).batch_every IS NOT NULL THEN
+        RETURN extract(epoch FROM (hours_of.definition).batch_every) / 3600;
+    END IF;
+    -- Dates do not say whether they stand for a day, a week or a month: the usual time from one batch to the next does.
+    RETURN (
+        SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY least(d.gap, 1e12)::float8) / 3600
+        FROM (
+            SELECT lag(p.place) OVER (ORDER BY p.place DESC) - p.place AS gap
+            FROM pgslo_catalog.profile p
+            WHERE p.definition_id = (hours_of.definition).definition_id AND p.column_name = '*' AND p.place < hours_of.place
+            ORDER BY p.place DESC LIMIT 29
+        ) d
+        HAVING count(d.gap) >= 8);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.hours_of(pgslo_catalog.definition, numeric) IS 'How many hours a batch stands for; NULL while that is not known.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) RETURNS void
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -163,9 +187,11 @@ AS $pgslo$
         SELECT (u.i - 1) / array_length(sample, 2) AS row, (u.i - 1) % array_length(sample, 2) AS col, u.value
         FROM unnest(sample) WITH ORDINALITY AS u (value, i)
     ), watched AS MATERIALIZED (
-        SELECT c.col, c.name, c.name = ANY (definition.key_columns) AS is_key,
-               (SELECT w.kind FROM pgslo_catalog.watched_column w WHERE w.definition_id = definition.definition_id AND w.column_name = c.name) AS kind
+        SELECT c.col, c.name, c.name = ANY (definition.key_columns) AS is_key, k.kind, k.kind IS DISTINCT FROM 'presence' AS is_told
         FROM unnest(columns) WITH ORDINALITY AS c (name, col)
+        CROSS JOIN LATERAL (
+            SELECT (SELECT w.kind FROM pgslo_catalog.watched_column w WHERE w.definition_id = definition.definition_id AND w.column_name = c.name) AS kind
+        ) k
     ), counted AS MATERIALIZED (
         SELECT c.col, c.value, count(*) AS n FROM cell c WHERE c.col > 0 AND c.value IS NOT NULL GROUP BY c.col, c.value
     ), known AS MATERIALIZED (
@@ -198,18 +224,20 @@ AS $pgslo$
                         ELSE (k.seconds - least(greatest(batch.place, -1e12), 1e12)::float8) / 3600 END AS x
         ) v
         WHERE v.x IS NOT NULL
+    ), span AS MATERIALIZED (
+        SELECT pgslo_catalog.hours_of(definition, batch.place) AS hours
     ), number_of AS MATERIALIZED (
         SELECT v.col, bool_or(v.is_number) AS is_number, count(*)::float8 AS m, avg(v.near) AS mean, stddev_pop(v.near) AS deviation,
                percentile_cont(ARRAY[0, .025, .05, .075, .1, .125, .15, .175, .2, .225, .25, .275, .3, .325, .35, .375, .4, .425, .45, .475, .5, .525, .55, .575, .6, .625,
                                      .65, .675, .7, .725, .75, .775, .8, .825, .85, .875, .9, .925, .95, .975, 1]::float8[]) WITHIN GROUP (ORDER BY v.x) AS grid,
                avg(ln(abs(v.x))) FILTER (WHERE v.x <> 0) AS log_mean, stddev_pop(ln(abs(v.x))) FILTER (WHERE v.x <> 0) AS log_deviation, count(*) FILTER (WHERE v.x <> 0)::float8 AS not_zero,
                avg(v.decimals)::float8 AS decimals, stddev_pop(v.decimals)::float8 AS decimals_deviation,
-               avg((v.x = 0)::integer)::float8 AS zero, avg((v.x < 0)::integer)::float8 AS negative, avg((v.x = round(v.x))::integer)::float8 AS whole,
+               avg((v.x = 0)::integer)::float8 AS zero, avg((v.x < 0)::integer)::float8 AS negative, avg((v.x >= s.hours)::integer)::float8 AS after, avg((v.x = round(v.x))::integer)::float8 AS whole,
                avg((v.x / 10 = round(v.x / 10))::integer)::float8 AS tens, avg((v.x / 100 = round(v.x / 100))::integer)::float8 AS hundreds,
                avg((v.seconds / 86400 = floor(v.seconds / 86400))::integer)::float8 AS midnight, avg((v.seconds / 3600 = floor(v.seconds / 3600))::integer)::float8 AS on_hour,
                avg((v.seconds / 60 = floor(v.seconds / 60))::integer)::float8 AS on_minute,
                avg((v.seconds - 86400 * floor(v.seconds / 86400)) / 3600) AS hour, stddev_pop((v.seconds - 86400 * floor(v.seconds / 86400)) / 3600) AS hour_deviation
-        FROM valued v CROSS JOIN generate_series(1, v.n)
+        FROM valued v CROSS JOIN span s CROSS JOIN generate_series(1, v.n)
         GROUP BY v.col
     ), edge_of AS (
         SELECT v.col, coalesce(sum(v.n) FILTER (WHERE v.x = n.grid[41]), 0) / n.m AS at_maximum, coalesce(sum(v.n) FILTER (WHERE v.x = n.grid[1]), 0) / n.m AS at_minimum
@@ -233,7 +261,7 @@ AS $pgslo$
         SELECT greatest(batch.rows, 0)::float8 AS rows, coalesce(array_length(sample, 1), 0)::float8 AS sampled
     ), different_row AS MATERIALIZED (
         SELECT count(*) AS n, hashtext(r.told) AS hash
-        FROM (SELECT string_agg(coalesce(quote_literal(c.value), 'NULL'), ',' ORDER BY c.col) AS told FROM cell c JOIN watched w USING (col) WHERE NOT w.is_key GROUP BY c.row) r
+        FROM (SELECT string_agg(coalesce(quote_literal(c.value), 'NULL'), ',' ORDER BY c.col) AS told FROM cell c JOIN watched w USING (col) WHERE NOT w.is_key AND w.is_told GROUP BY c.row) r
         GROUP BY r.told
     ), told AS (
         SELECT coalesce(sum(d.n), 0)::float8 AS rows, count(*)::float8 AS different, count(*) FILTER (WHERE d.n = 1)::float8 AS once FROM different_row d
@@ -245,17 +273,18 @@ AS $pgslo$
            coalesce((describe_batch.present ->> w.name)::bigint, t.present::bigint, 0), describe_batch.level, coalesce(t.present, 0)::integer,
            ARRAY[
                CASE WHEN s.rows > 0 THEN least(greatest(1 - coalesce((describe_batch.present ->> w.name)::float8, t.present, 0) / s.rows, 0), 1) END,
-               t.empty / t.present, ln(t.distinct), t.distinct / t.present, t.top / t.present, t.single / t.present,
-               t.characters / t.present, t.length_min, t.length_max, g.at_length_max,
-               t.upper / greatest(t.characters, 1), t.digit / greatest(t.characters, 1), t.space / greatest(t.characters, 1), t.punctuation / greatest(t.characters, 1),
-               t.numbers / t.present, t.times / t.present,
+               v.empty / v.present, ln(v.distinct), v.distinct / v.present, v.top / v.present, v.single / v.present,
+               v.characters / v.present, v.length_min, v.length_max, g.at_length_max,
+               v.upper / greatest(v.characters, 1), v.digit / greatest(v.characters, 1), v.space / greatest(v.characters, 1), v.punctuation / greatest(v.characters, 1),
+               v.numbers / v.present, v.times / v.present,
                n.mean, CASE WHEN n.is_number THEN n.log_mean END, CASE WHEN n.deviation > 0 THEN ln(n.deviation) END,
                q.near[1], q.near[3], q.near[11], q.near[21], q.near[31], q.near[39], q.near[41],
                CASE WHEN n.is_number THEN n.zero END, CASE WHEN n.is_number THEN n.negative END, CASE WHEN n.is_number THEN n.whole END,
                CASE WHEN n.is_number THEN n.tens END, CASE WHEN n.is_number THEN n.hundreds END, CASE WHEN n.is_number THEN n.decimals END,
                CASE WHEN n.deviation > 0 THEN e.at_maximum END, CASE WHEN n.deviation > 0 THEN e.at_minimum END,
                CASE WHEN NOT n.is_number THEN n.midnight END, CASE WHEN NOT n.is_number THEN n.on_hour END, CASE WHEN NOT n.is_number THEN n.on_minute END, CASE WHEN NOT n.is_number THEN n.hour END,
-               NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+               NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+               CASE WHEN NOT n.is_number AND batch.place > 100000000 THEN n.negative END, CASE WHEN NOT n.is_number AND batch.place > 100000000 THEN n.after END
            ]::float8[],
            ARRAY[
                0.5 / sqrt(greatest(s.rows, 1)), h.share, 2 * h.share, h.share, h.share, h.share,
@@ -265,7 +294,7 @@ AS $pgslo$
                pgslo_catalog.quantile_noise(q.near, 0, n.m), pgslo_catalog.quantile_noise(q.near, 2, n.m), pgslo_catalog.quantile_noise(q.near, 10, n.m), pgslo_catalog.quantile_noise(q.near, 20, n.m),
                pgslo_catalog.quantile_noise(q.near, 30, n.m), pgslo_catalog.quantile_noise(q.near, 38, n.m), pgslo_catalog.quantile_noise(q.near, 40, n.m),
                j.share, j.share, j.share, j.share, j.share, n.decimals_deviation / sqrt(n.m), j.share, j.share, j.share, j.share, j.share, n.hour_deviation / sqrt(n.m),
-               NULL, NULL, h.share, h.share, h.share, h.share, NULL, h.share, h.share, h.share, h.share, h.share, h.share, h.share
+               NULL, NULL, h.share, h.share, h.share, h.share, NULL, h.share, h.share, h.share, h.share, h.share, h.share, h.share, NULL, j.share, j.share
            ]::float8[],
            coalesce(c.common, '{}'), coalesce(p.shapes, '{}'), CASE WHEN n.m > 0 THEN n.grid END, x.prefix, NULL::integer[]
     FROM watched w
@@ -273,10 +302,12 @@ AS $pgslo$
     LEFT JOIN text_of t USING (col)
     LEFT JOIN number_of n USING (col)
     LEFT JOIN edge_of e USING (col)
-    LEFT JOIN long_of g USING (col)
-    LEFT JOIN common_of c USING (col)
-    LEFT JOIN shape_of p USING (col)
-    LEFT JOIN prefix_of x USING (col)
+    -- Of values that are not in the sample nothing is told but whether there is one.
+    LEFT JOIN text_of v ON v.col = w.col AND w.is_told
+    LEFT JOIN long_of g ON g.col = w.col AND w.is_told
+    LEFT JOIN common_of c ON c.col = w.col AND w.is_told
+    LEFT JOIN shape_of p ON p.col = w.col AND w.is_told
+    LEFT JOIN prefix_of x ON x.col = w.col AND w.is_told
     CROSS JOIN LATERAL (SELECT 0.5 / sqrt(t.present) AS share) h
     -- Of numbers and times chance goes by how many of them there are, not by all values.
     CROSS JOIN LATERAL (SELECT 0.5 / sqrt(n.m) AS share) j

@@ -67,7 +67,7 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.span_of(float8, float8, float8, text, float8, integer) IS
     'What is within two bounds, in words; NULL where they exclude nothing.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.learned_said(name text, words text, kind text, value float8, low float8, high float8, step float8, fact text) RETURNS text
+CREATE OR REPLACE FUNCTION pgslo_catalog.learned_said(name text, words text, kind text, value float8, low float8, high float8, step float8, fact text, condition text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -88,9 +88,9 @@ BEGIN
     said := CASE learned_said.name
         WHEN 'moved' THEN format('distribution moved by %s', now)
         WHEN 'steps' THEN format('%s steps from what may follow', now)
-        ELSE format('%s: %s', learned_said.words, now) END || coalesce('; ' || within || ' expected', '');
+        ELSE format('%s: %s', learned_said.words, now) END || coalesce('; ' || within || ' expected', '') || coalesce(learned_said.condition, '');
     RETURN CASE WHEN learned_said.fact IS NULL THEN said ELSE format('%s (%s)', learned_said.fact, said) END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.learned_said(text, text, text, float8, float8, float8, float8, text) IS
+COMMENT ON FUNCTION pgslo_catalog.learned_said(text, text, text, float8, float8, float8, float8, text, text) IS
     'A number of a batch and what was expected of it, in words; the plain fact first, if one is given.';

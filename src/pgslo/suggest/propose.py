@@ -11,6 +11,7 @@ import math
 import statistics
 from collections.abc import Iterator
 
+from pgslo.compile.batches.profiles import is_sampled
 from pgslo.definition import names
 from pgslo.definition.yaml.scalars import scalar
 from pgslo.sql import identifier
@@ -87,6 +88,11 @@ def propose(facts: Facts, batch: Batching | None) -> Proposal:
         remarks.append(
             "completeness: the bound is the lower end of the interval for the share with a value, less three times what chance does in a batch of the middle size, and no more than the emptiest batch had."
         )
+    opaque = [
+        seen.name for seen in facts.columns if not seen.column.generated and not is_sampled(seen.column)
+    ]
+    if opaque and batch is not None:
+        remarks.append(f"Learned bounds watch only whether there is a value: {', '.join(opaque)}.")
     if enforced:
         remarks.append(f"NOT NULL by the table itself, so no rule: {', '.join(enforced)}.")
     if usual and batch is not None:

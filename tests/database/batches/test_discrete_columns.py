@@ -63,15 +63,16 @@ WORDS = (
 def test_bounds_are_said_as_values_that_there_are(session):
     for name, kind, value, low, high, step, said in WORDS:
         ((found,),) = session.connection.execute(
-            "SELECT pgslo_catalog.learned_said(%s, 'median', %s, %s, %s, %s, %s, NULL)",
+            "SELECT pgslo_catalog.learned_said(%s, 'median', %s, %s, %s, %s, %s, NULL, NULL)",
             (name, kind, value, low, high, step),
         ).fetchall()
         assert found == said
     ((found,),) = session.connection.execute(
-        "SELECT pgslo_catalog.learned_said('moved', '', 'apart', 127.2, NULL, 2.5, 0, 'median price 22,287, usually 180 to 260')"
+        "SELECT pgslo_catalog.learned_said('moved', '', 'apart', 127.2, NULL, 2.5, 0, 'median price 22,287, usually 180 to 260', ' on a holiday')"
     ).fetchall()
     assert (
-        found == "median price 22,287, usually 180 to 260 (distribution moved by 127; at most 2.5 expected)"
+        found
+        == "median price 22,287, usually 180 to 260 (distribution moved by 127; at most 2.5 expected on a holiday)"
     )
 
 

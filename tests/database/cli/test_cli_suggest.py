@@ -387,3 +387,17 @@ def test_a_question_that_a_table_does_not_support_remains_open(dsn: str):
         relation = catalog_reader.read_relation(conn, ("shop", "empty"))
         questions = Questions(conn, relation, rows=0, sample=100)
         assert questions.ask(Sql("SELECT count(*) FROM shop.empty FOR UPDATE")) == []
+
+
+def test_columns_of_which_only_presence_is_learned_are_named(run: Run, connection: psycopg.Connection[Any]):
+    connection.execute(
+        "CREATE TABLE shop.events (day date, id int, payload jsonb, tags text[], name text, PRIMARY KEY (day, id))"
+    )
+    connection.execute(
+        "INSERT INTO shop.events SELECT DATE '2026-01-01' + k, i, '{}', '{}', 'n' || i FROM generate_series(0, 29) AS k, generate_series(1, 50) AS i"
+    )
+    text, _ = suggested(run, "shop.events")
+    words = " ".join(line.removeprefix("#").strip() for line in text.splitlines())
+    assert "Learned bounds watch only whether there is a value: payload, tags." in words, text
+    text, _ = suggested(run, "shop.parts")
+    assert "only whether there is a value" not in text

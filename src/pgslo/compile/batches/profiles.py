@@ -88,7 +88,7 @@ def is_watched(definition: Definition, column: Column) -> bool:
 
 def is_sampled(column: Column) -> bool:
     """Whether a profile knows a column's values, rather than whether they are NULL alone."""
-    return _form(Watched(column, _kind(column))) != "presence"
+    return form(Watched(column, _kind(column))) != "presence"
 
 
 def _kind(column: Column) -> Kind:
@@ -140,7 +140,7 @@ def sampled(table: TableContext, columns: tuple[Watched, ...], *, mask: Sql = _M
 
 def _sampled_value(one: Watched) -> Sql:
     value = _Sample(sql.identifier(one.column.name), texts.text(one.column, ROW))
-    return sql.render(f"sample_{_form(one)}", value)
+    return sql.render(f"sample_{form(one)}", value)
 
 
 def sample(table: TableContext, columns: tuple[Watched, ...], *, mask: Sql = _MASK) -> Sql:
@@ -148,7 +148,8 @@ def sample(table: TableContext, columns: tuple[Watched, ...], *, mask: Sql = _MA
     return sql.render("sample_within", sampled(table, columns, mask=mask))
 
 
-def _form(one: Watched) -> str:
+def form(one: Watched) -> str:
+    """Return its kind, or ``presence`` where a profile knows only whether there is a value."""
     column = one.column
     if one.kind == "text" and (
         column.base_type in _OPAQUE
@@ -169,7 +170,7 @@ def _entity(table: TableContext, watched: tuple[Watched, ...]) -> Sql:
     key = tuple(name for name in table.key if by is None or name not in by.columns)
     columns = [column for name in key if (column := table.relation.column(name))]
     if not columns:
-        values = (_sampled_value(one) for one in watched if _form(one) != "presence")
+        values = (_sampled_value(one) for one in watched if form(one) != "presence")
         return sql.render("entity_text", _Values(sql.join(", ", (sql.literal(""), *values))))
     if len(columns) == 1 and columns[0].base_type in _WHOLE_NUMBERS:
         return sql.render("entity_number", _Column(sql.identifier(columns[0].name)))
@@ -186,5 +187,5 @@ def _entity(table: TableContext, watched: tuple[Watched, ...]) -> Sql:
 def printed(table: TableContext, watched: tuple[Watched, ...]) -> frozenset[Settings]:
     """The settings that samples depend on: a row that leaves is found by the same text as it came with."""
     of_key = (Watched(one, _kind(one)) for name in table.key if (one := table.relation.column(name)))
-    sampled = (one for one in watched if _form(one) != "presence")
+    sampled = (one for one in watched if form(one) != "presence")
     return session_settings.printed(one.column for one in (*of_key, *sampled) if one.kind != "time")

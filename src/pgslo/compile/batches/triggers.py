@@ -99,7 +99,9 @@ def statements(table: TableContext, so_far: Part) -> Part:
         registered={
             "batch_is_of_row": of_row,
             "recount": recounted,
-            "watched": [{"name": one.column.name, "kind": one.kind} for one in columns if is_measured],
+            "watched": [
+                {"name": one.column.name, "kind": profiles.form(one)} for one in columns if is_measured
+            ],
         },
         rules=profiles.learned(columns) if learns else (),
     )

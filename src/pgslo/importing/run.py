@@ -76,8 +76,8 @@ def _by_format(
             document = replace(document, format=recognised.format)
             found.setdefault(registry.together(recognised.format), []).append(document)
         elif recognised.refused or path in given:
-            done.failures.append(Failure(path, 1, 1, recognised.reason))
-        else:
+            done.failures.append(Failure(path, 1, 1, recognised.reason or "no format that pgslo imports"))
+        elif recognised.reason:
             done.ignored.append(f"{path}: {recognised.reason}")
     return found
 

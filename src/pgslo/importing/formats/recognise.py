@@ -38,6 +38,10 @@ def recognise(path: str, text: str, wanted: str | None) -> tuple[Document, Recog
     if wanted == "dbt-manifest" or (wanted is None and _MANIFEST.match(text)):
         # Read as JSON by its own reader: too large for nodes that know their place.
         return Document(path, text), Recognised(path, "dbt-manifest", '"dbt_schema_version" of a manifest')
+    if wanted in ("sqlmesh", "dlt"):
+        return Document(path, text), Recognised(path, wanted, "named by --from")
+    if path.lower().endswith((".sql", ".py")):
+        return Document(path, text), _of_code(path, text)
     if wanted == "tfdv" or (wanted is None and _MESSAGE.search(text)):
         # Read by its own reader: it is no YAML.
         return Document(path, text), Recognised(path, "tfdv", "a message of features or domains")
@@ -60,7 +64,23 @@ _MANIFEST = re.compile(
 )
 #: A line that begins a message of a schema, and is no YAML.
 _MESSAGE = re.compile(r"^\s*(?:feature|string_domain)\s*:?\s*[{<]\s*(?:$|#|name\s*:)", re.MULTILINE)
+_AUDITED = re.compile(r"^[ \t]*(MODEL|AUDIT)\s*\(", re.IGNORECASE | re.MULTILINE)
+_EXPECTED = re.compile(r"\bCONSTRAINT\s+(?:`[^`]+`|\w+)\s+EXPECT\s*\(", re.IGNORECASE)
+_PIPELINE = re.compile(r"^\s*(?:import dlt\b|from pyspark import pipelines\b)", re.MULTILINE)
 _Judgement = tuple[str | None, str] | None
+
+
+def _of_code(path: str, text: str) -> Recognised:
+    """What a file of SQL or Python is: most are no source of checks."""
+    is_sql = path.lower().endswith(".sql")
+    audited = _AUDITED.search(text) if is_sql else None
+    if audited:
+        return Recognised(path, "sqlmesh", f"a block {audited[1].upper()} (")
+    if is_sql and _EXPECTED.search(text):
+        return Recognised(path, "dlt", "CONSTRAINT … EXPECT (")
+    if not is_sql and _PIPELINE.search(text) and "expect" in text:
+        return Recognised(path, "dlt", "expectations of a pipeline in Python")
+    return Recognised(path, None, "")
 
 
 def _is_dbt(root: Mapping) -> _Judgement:

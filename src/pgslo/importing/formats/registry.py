@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pgslo.importing.formats import dbt, gx, tfdv
+from pgslo.importing.formats import dbt, dlt, gx, sqlmesh, tfdv
 from pgslo.importing.formats.base import Reader
 from pgslo.importing.formats.contracts import dcs, odcs
 from pgslo.importing.formats.soda import contract as soda
@@ -16,6 +16,8 @@ READERS: dict[str, Reader] = {
     "soda": soda.read,
     "gx": gx.read,
     "tfdv": tfdv.read,
+    "sqlmesh": sqlmesh.read,
+    "dlt": dlt.read,
 }
 #: Formats that another one's reader reads with its own files.
 _WITH = {"dbt-manifest": "dbt"}

@@ -69,12 +69,12 @@ ANYTHING = st.one_of(
     st.sampled_from([0, 1, -1, 0.5, 2, 1e300, 2**40, "abc", "", "2026-11-24", "infinity", True, None, [], {}, "1 day", "previous", "$pgslo$", "\u202e", "\n"]), UNFIT, WORDS
 )  # fmt: skip
 ANY_COLUMN: list[tuple[str, Any]] = [
-    ("not_null", {}), ("completeness", {"min": 0.95, "reject_below": 0.01}), ("completeness", 0.9), ("unique", {}),
+    ("not_null", {}), ("completeness", {"min": 0.95, "reject_below": 0.01}), ("completeness", 0.9), ("unique", {}), ("unique", {"nulls": "same"}), ("completeness", {"of": "table", "min": 0.5}),
     ("statistic", {"of": "distinct", "min": 1}), ("statistic", {"of": "top_share", "max": 0.9}), ("statistic", {"of": "distinct_share", "max": 1}),
     ("freshness", {"max_unchanged": "3 batches"}), ("change", {"of": "distinct", "relative_to": "previous", "max": 0.5}),
 ]  # fmt: skip
 OF_NUMBERS: list[tuple[str, Any]] = [
-    ("range", {"min": 0}), ("range", {"min": 0, "max": 120}), ("range", {"max": 1000}), ("accepted_values", {"values": [1, 5, 30]}), ("not_accepted_values", {"values": [-1, 999]}),
+    ("range", {"min": 0}), ("range", {"min": 0, "max": 120}), ("range", {"max": 1000}), ("range", {"above": 0, "max": 9}), ("range", {"below": 1000}), ("accepted_values", {"values": [1, 5, 30]}), ("not_accepted_values", {"values": [-1, 999]}),
     ("statistic", {"of": "mean", "min": 0, "max": 60, "reject_above": 1e9}), ("statistic", {"of": "median", "max": 60}), ("statistic", {"of": "quantile", "quantile": 0.9, "max": 500}),
     ("statistic", {"of": "stddev", "max": 1000}), ("statistic", {"of": "zero_share", "max": 0.5}), ("change", {"of": "mean", "relative_to": "7 batches", "min": -0.2, "max": 0.2}),
     ("change", {"of": "median", "relative_to": "same weekday", "absolute": True, "max": 10}), ("drift", {"by": "psi", "relative_to": "28 batches", "max": 0.2}),
@@ -153,6 +153,8 @@ DEFINITIONS = st.fixed_dictionaries(
         "on_read": st.sampled_from(["warn", "refuse", "never"]),
         "freshness": st.sampled_from([{"max_age": "26 hours", "of": "last_seen_at"}, {"max_age": "-1 day"}]),
         "row_count": st.sampled_from([{"min": 1}, {"min": 1, "max": 1000, "reject_above": 5000}, {"min": -1}]),
+        "schema": st.sampled_from([{"columns": ["age", "country"], "ordered": True}, {"columns": {"age": "any number", "plan": ["text", "any varchar"], "sku": "any"}, "on_breach": "reject"}, {"columns": {"age": "any thing"}}]),
+        "rules": st.sampled_from([[{"u": {"unique": {"columns": ["email", "campaign"], "nulls": "same"}}}], [{"m": {"metric": {"query": "SELECT avg(u.age) FROM features.user_stats u", "min": 0}}}]]),
         "objective": st.just({"target": 0.99, "window": "28 days"}),
         "tasks": st.just({"churn": {"reads": ["age", "country"], "view": "features.for_churn"}}),
     },

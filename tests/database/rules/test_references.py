@@ -1,3 +1,5 @@
+import json
+
 import psycopg
 import pytest
 
@@ -147,6 +149,22 @@ def test_a_table_may_refer_to_itself(words):
 def test_refused(words, rule, error):
     (found,) = words.errors(f"table: features.example\ncolumns: {{{rule}}}")
     assert found.startswith(f"slos/example.yml:{error}")
+
+
+def test_without_an_index_the_error_names_a_query_that_does(session):
+    session.run('CREATE TABLE features.example (id integer PRIMARY KEY, a text, "B" integer)')
+    session.run(
+        "CREATE TABLE features.word (word text, \"N\" integer); INSERT INTO features.word VALUES ('x', 1)"
+    )
+    head = "table: features.example\nwrites: bulk\nwatch: false\nbatch: statement\nrules:\n"
+    (found,) = session.errors(
+        f"{head}  - one: {{references: {{columns: [a, B], table: features.word, to: [word, N]}}, where: id < 9}}"
+    )
+    query = found.partition("by a rule of the kind query: ")[2]
+    session.guard(f"{head}  - one: {{query: {json.dumps(query)}}}")
+    session.run("INSERT INTO features.example VALUES (1, 'x', 1), (2, 'x', 2), (3, NULL, 2), (9, 'x', 2)")
+    verdict, value, _ = session.close(definition="features.example")["one"]
+    assert (verdict, value) == ("missed", 1)
 
 
 def test_an_index_of_another_kind_finds_no_rows(words):

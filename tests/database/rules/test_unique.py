@@ -1,3 +1,4 @@
+import json
 import random
 
 import psycopg
@@ -270,6 +271,22 @@ def test_a_partial_index_finds_not_all_rows(example):
     example.run("CREATE INDEX ON features.example (live) WHERE a IS NOT NULL")
     (found,) = example.errors("{table: features.example, columns: {live: [unique]}}")
     assert "has no index that finds rows by live" in found
+
+
+@pytest.mark.parametrize(("nulls", "doubles"), [("distinct", 1), ("same", 2)])
+@pytest.mark.parametrize("where", ["", ", where: live"])
+def test_without_an_index_the_error_names_a_query_that_does(session, nulls, doubles, where):
+    session.run('CREATE TABLE features.example (id integer PRIMARY KEY, a text, "B" integer, live boolean)')
+    head = "table: features.example\nwrites: bulk\nwatch: false\nbatch: statement\nrules:\n"
+    (found,) = session.errors(f"{head}  - one: {{unique: {{columns: [a, B], nulls: {nulls}}}{where}}}")
+    query = found.partition("by a rule of the kind query: ")[2]
+    session.guard(f"{head}  - one: {{query: {json.dumps(query)}}}")
+    session.run(
+        """INSERT INTO features.example VALUES (1, 'x', 1, true), (2, 'x', 1, true), (3, 'x', NULL, true), (4, 'x', NULL, true),
+           (5, 'y', 1, true), (6, 'z', 1, true), (7, 'z', 1, false)"""
+    )
+    verdict, value, _ = session.close(definition="features.example")["one"]
+    assert (verdict, value) == ("missed", doubles + (where == ""))
 
 
 def test_nulls_are_not_found_by_a_hash_index(example):

@@ -7,12 +7,15 @@ from typing import ClassVar, TypeVar
 
 from pgslo import sql
 from pgslo.catalog import Name, Relation
-from pgslo.compile.rows.kinds.base import Given, RowKind, as_it_is
+from pgslo.compile.rows.kinds.base import Given, RowKind, Value, as_it_is, value_of
 from pgslo.compile.snippets import parts
 from pgslo.compile.table.column_types import check_casts, check_operators
 from pgslo.definition.rules.rows import LookupRule
 from pgslo.errors import CatalogError
 from pgslo.sql import Sql
+
+#: How a row is called in a query that an author may write.
+_QUERIED = Sql("t")
 
 R = TypeVar("R", bound=LookupRule)
 
@@ -69,12 +72,35 @@ class LookupKind(RowKind[R]):
         if not searched.has_lookup(columns, of_null=self.finds_null()):
             listed = ", ".join(str(sql.identifier(column)) for column in columns)
             qualified = sql.identifier(searched.schema, searched.name)
+            # What only tells of rows need not look each of them up.
+            at_close = (
+                f"; or evaluate the whole table when a batch is closed, by a rule of the kind query: {self.by_query()}"
+                if rule.on_breach in ("warn", "flag")
+                else ""
+            )
             raise CatalogError(
                 f"{searched.schema}.{searched.name} has no index that finds rows by {', '.join(columns)}",
                 detail=f"on_breach: {rule.on_breach} looks each written row up; without an index a write would read the whole table.",
-                hint=f"CREATE INDEX CONCURRENTLY ON {qualified} ({listed}){self.or_else}",
+                hint=f"CREATE INDEX CONCURRENTLY ON {qualified} ({listed}){self.or_else}{at_close}",
                 location=rule.location,
             )
+
+    def by_query(self) -> Sql:
+        """Return a query over the whole table whose rows are the failures, as an author may write it."""
+        raise NotImplementedError
+
+    def conditions_of_query(self, *, with_null: bool = False) -> tuple[Sql, ...]:
+        """Return the conditions for the rows that such a query is about; with_null: also where a column is NULL."""
+        rule = self.rule
+        present = (
+            sql.render("tally_present", Value(value_of(_QUERIED, name)))
+            for name in (() if with_null else rule.columns)
+        )
+        return (*present, *((rule.where.qualified(_QUERIED),) if rule.where else ()))
+
+    def columns_of_query(self) -> Sql:
+        """Return the rule's columns in such a query."""
+        return sql.join(", ", (value_of(_QUERIED, name) for name in self.rule.columns))
 
     def finds_null(self) -> bool:
         """Whether rows with NULL in some of the columns are found as well."""

@@ -31,6 +31,17 @@ class _Referring:
 
 
 @dataclass(frozen=True)
+class _Orphans:
+    """A query of rows without a row in another table, and the conditions for the rows that it is about."""
+
+    table: Sql
+    columns: Sql
+    conditions: tuple[Sql, ...]
+    other: Sql
+    equal: Sql
+
+
+@dataclass(frozen=True)
 class _ForeignKey:
     table: Sql
     constraint: Sql
@@ -56,6 +67,24 @@ class References(LookupKind[rules.References]):
         relation = self.rule.relation
         pins = self.pins(relation, pinned=pinned)
         return self.rendered(_Referring(sql.identifier(*relation), pins, pairs[0], pairs[1:]))
+
+    def by_query(self) -> Sql:
+        """Return a query that returns the rows without a row in the other table."""
+        equal = sql.join(
+            " AND ",
+            (
+                Sql(f"o.{sql.identifier(other)} = t.{sql.identifier(own)}")
+                for own, other in zip(self.rule.columns, self.rule.to, strict=True)
+            ),
+        )
+        context = _Orphans(
+            qualified(self.subject.name),
+            self.columns_of_query(),
+            self.conditions_of_query(),
+            sql.identifier(*self.rule.relation),
+            equal,
+        )
+        return sql.render("references_query", context)
 
     def _columns(self, own: str, other: str) -> tuple[Column, Column]:
         """Return a column and the one that it refers to, which no cast may bring together.

@@ -45,6 +45,15 @@ class _WithNulls:
 
 
 @dataclass(frozen=True)
+class _Doubles:
+    """A query of values that several rows have, and the conditions for the rows that it is about."""
+
+    table: Sql
+    columns: Sql
+    conditions: tuple[Sql, ...]
+
+
+@dataclass(frozen=True)
 class _OtherKey:
     """The key of a row found, of the row to be written, and of the row it replaces."""
 
@@ -168,6 +177,15 @@ class Unique(LookupKind[rules.Unique]):
 
         other = sql.join(", ", (texts.comparable(column, Sql("other")) for column in columns))
         return sql.render("unique_other_key", _OtherKey(other, of("NEW"), of("OLD"), inserts))
+
+    def by_query(self) -> Sql:
+        """Return a query that returns what several rows have."""
+        context = _Doubles(
+            qualified(self.subject.name),
+            self.columns_of_query(),
+            self.conditions_of_query(with_null=self.rule.nulls == "same"),
+        )
+        return sql.render("unique_query", context)
 
     def searched(self) -> tuple[Relation, tuple[str, ...]]:
         """Return the table itself, and the rule's columns."""

@@ -113,7 +113,7 @@ def _complete(facts: Facts, seen: ColumnSeen, place: int, batch: Batching | None
     shares = [one.present[place] / one.rows for one in facts.batches if one.rows]
     options = ""
     if len(shares) >= _LEAST_BATCHES and statistics.median(shares) < 1:
-        # A lasting change to a level near the bound is one incident, and not one every few batches.
+        # A lasting change to a level near the bound opens few incidents, and not one every few batches.
         options = ", opens_after: 2, resolves_after: 3"
         told += "; it differs from batch to batch, so one miss alone opens no incident"
     return [Line(f"completeness: {{min: {share}{options}}}", told)]

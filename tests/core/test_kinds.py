@@ -67,7 +67,9 @@ def test_every_assertion_has_a_template():
 
 def test_no_module_asks_for_the_word_of_a_kind():
     words = {one.kind for one in STATED}
-    asked = {path: words & set(_compared(SOURCE / path)) for path in NAMED}
+    # The importer writes rules as text: there, a rule is a word with parameters and has no class.
+    compiled = (path for path in NAMED if not path.startswith("importing/"))
+    asked = {path: words & set(_compared(SOURCE / path)) for path in compiled}
     assert {path: found for path, found in asked.items() if found} == {}
 
 

@@ -7330,6 +7330,21 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) IS 'Whether an error may say that a table is no longer what an expression was written for.';
 
+CREATE FUNCTION pgslo_catalog.is_of_row(error_code text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Values raise errors of many classes: besides 22, 0A000 for an array of two dimensions, 42601 for a text that is no
+    -- path, 42704 for a configuration that does not exist, 54000 for a text that is too long. 42501 is about rights.
+    RETURN NOT pgslo_catalog.is_transient(is_of_row.error_code)
+        AND NOT pgslo_catalog.is_of_moved_schema(is_of_row.error_code)
+        AND is_of_row.error_code <> '42501' AND is_of_row.error_code !~ '^(XX|SL)';
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_of_row(error_code text) IS 'Whether a sum or the batch of a row raises such an error because of a value, every time and in every session.';
+
 CREATE FUNCTION pgslo_catalog.is_of_value(error_code text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12044,8 +12059,8 @@ CREATE FUNCTION pgslo_catalog.record_unmeasured(definition text, rule text, erro
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- A value that a sum or a batch cannot be made of is a fault of its row, not of the table; is_of_moved_schema() has the others.
-    IF record_unmeasured.error_code !~ '^(22|0A000|42601|42704)' THEN
+    -- A value that a sum or a batch cannot be made of is a fault of its row, not of the table.
+    IF NOT pgslo_catalog.is_of_row(record_unmeasured.error_code) THEN
         PERFORM pgslo_catalog.record_break(record_unmeasured.definition, record_unmeasured.rule,
             record_unmeasured.error_code, record_unmeasured.error_message);
     END IF;
@@ -12174,7 +12189,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.recount_unknown(definition pgslo_catalog.definition) IS 'Counts those batches of a loaded table from the table that cannot be told by what was recorded; returns how many were judged for it.';
 
-CREATE FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) RETURNS void
+CREATE FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[], unmeasured_by text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -12184,6 +12199,7 @@ DECLARE
     one text;
     summed pgslo_catalog.batch;
     found record;
+    why text;
 BEGIN
     IF pgslo_catalog.is_replica() THEN
         RETURN;  -- A subscription would stop for good: the batch is judged when it closes.
@@ -12202,6 +12218,10 @@ BEGIN
     FOREACH one IN ARRAY ARRAY(SELECT DISTINCT b.name FROM unnest(refuse_batch.batches) AS b (name) WHERE b.name IS NOT NULL ORDER BY 1) LOOP
         summed := pgslo_catalog.batch_so_far(target.definition_id, one);
         CONTINUE WHEN summed.rows <= 0;
+        -- Batches without an order, such as those of NULL, are given no verdict, but what is in them is known.
+        IF summed.place = '-Infinity' AND one <> 'unknown' THEN
+            summed.place := 0;
+        END IF;
         FOREACH rule IN ARRAY ARRAY(
             SELECT r FROM pgslo_catalog.rule r
             WHERE r.definition_id = target.definition_id AND r.retired_at IS NULL AND (r.reject_low IS NOT NULL OR r.reject_high IS NOT NULL)
@@ -12218,15 +12238,14 @@ BEGIN
                 IF pgslo_catalog.is_transient(SQLSTATE) THEN
                     RAISE;
                 END IF;
-                RAISE EXCEPTION USING
-                    ERRCODE = 'check_violation',
-                    MESSAGE = format('batch %s of %s cannot be judged by rule "%s"', one, target.name, rule.name),
-                    DETAIL = format('Its query or condition raises SQLSTATE %s.', SQLSTATE),
-                    HINT = format('The statement was undone. Ask the owner, %s.', coalesce(rule.owner, target.owner, 'unknown')),
-                    SCHEMA = split_part(target.name, '.', 1),
-                    TABLE = substr(target.name, strpos(target.name, '.') + 1),
-                    CONSTRAINT = rule.name;
+                PERFORM pgslo_catalog.refuse_unjudged(target, rule, one, format('Its query or condition raises SQLSTATE %s.', SQLSTATE));
             END;
+            IF found.value IS NULL THEN
+                why := pgslo_catalog.why_unjudged(summed, rule.measure, refuse_batch.unmeasured_by);
+                IF why IS NOT NULL THEN
+                    PERFORM pgslo_catalog.refuse_unjudged(target, rule, one, why);
+                END IF;
+            END IF;
             IF found.value < rule.reject_low OR found.value > rule.reject_high THEN
                 RAISE EXCEPTION USING
                     ERRCODE = 'check_violation',
@@ -12246,7 +12265,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) IS 'Refuses a statement after which a batch is beyond what its rules let through.';
+COMMENT ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[], unmeasured_by text) IS 'Refuses a statement after which a batch is beyond what its rules let through, or cannot be judged by them; unmeasured_by: the error for which the statement could not be measured.';
 
 CREATE FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) RETURNS void
     LANGUAGE plpgsql
@@ -12325,6 +12344,25 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.refuse_stale(relation oid) IS 'Refuse a transaction with one snapshot if a table, or a part of it, is not in the catalogue as that snapshot has it.';
+
+CREATE FUNCTION pgslo_catalog.refuse_unjudged(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, why text) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RAISE EXCEPTION USING
+        ERRCODE = 'check_violation',
+        MESSAGE = format('batch %s of %s cannot be judged by rule "%s"', refuse_unjudged.batch, (refuse_unjudged.definition).name, (refuse_unjudged.rule).name),
+        DETAIL = refuse_unjudged.why,
+        HINT = format('The statement was undone. Write rows that can be judged, or ask the owner, %s.',
+            coalesce((refuse_unjudged.rule).owner, (refuse_unjudged.definition).owner, 'unknown')),
+        SCHEMA = split_part((refuse_unjudged.definition).name, '.', 1),
+        TABLE = substr((refuse_unjudged.definition).name, strpos((refuse_unjudged.definition).name, '.') + 1),
+        CONSTRAINT = (refuse_unjudged.rule).name;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.refuse_unjudged(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, why text) IS 'Refuse a statement because a rule that refuses batches cannot judge one of its batches.';
 
 CREATE FUNCTION pgslo_catalog.refuse_unrecorded(definition text, error_code text) RETURNS void
     LANGUAGE plpgsql
@@ -14854,6 +14892,30 @@ CREATE FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigint, OUT 
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigint, OUT sums numeric[]) IS 'Rows and sums of all batches of a snapshot.';
+
+CREATE FUNCTION pgslo_catalog.why_unjudged(batch pgslo_catalog.batch, measure jsonb, unmeasured_by text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Rows that raise an error may be of any statement: they are known by number until they are corrected.
+    IF pgslo_catalog.raising(why_unjudged.batch, why_unjudged.measure) > 0 THEN
+        RETURN 'The expression of the rule raises an error for a row of the batch.';
+    END IF;
+    -- What was not measured before is counted from the table by the next tick(), and refuses nothing until then.
+    IF coalesce(pgslo_catalog.is_of_moved_schema(why_unjudged.unmeasured_by), true) OR why_unjudged.measure ->> 'form' IN ('age', 'table_rows', 'table_share') THEN
+        RETURN NULL;
+    END IF;
+    RETURN CASE
+        WHEN (why_unjudged.batch).name = 'unknown' AND (why_unjudged.batch).place = '-Infinity'
+            THEN format('The expression of the batch raises SQLSTATE %s for a row of the statement.', why_unjudged.unmeasured_by)
+        WHEN pgslo_catalog.unmeasured(why_unjudged.batch, why_unjudged.measure) > 0
+            THEN format('A sum over the rows of the statement raises SQLSTATE %s.', why_unjudged.unmeasured_by)
+    END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.why_unjudged(batch pgslo_catalog.batch, measure jsonb, unmeasured_by text) IS 'Why a rule cannot judge a batch that a statement writes, as a sentence without a value; NULL where there is nothing to judge, or where the table is no longer what the rules were written for.';
 
 CREATE FUNCTION pgslo_catalog.widened(tolerated double precision[], surprise double precision[], side integer, is_young boolean) RETURNS double precision[]
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -17732,6 +17794,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_next_text(mine pgslo_catalog.profile) FR
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.is_of_row(error_code text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.is_of_value(error_code text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_outdated(check_function text, error_code text) FROM PUBLIC;
@@ -18048,13 +18112,15 @@ REVOKE ALL ON FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.de
 
 REVOKE ALL ON FUNCTION pgslo_catalog.recount_unknown(definition pgslo_catalog.definition) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[], unmeasured_by text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_part(relation oid, role oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_stale(relation oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.refuse_unjudged(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, why text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_unrecorded(definition text, error_code text) FROM PUBLIC;
 
@@ -18245,6 +18311,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.was_reported(what text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.watched_columns(definition_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigint, OUT sums numeric[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.why_unjudged(batch pgslo_catalog.batch, measure jsonb, unmeasured_by text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.widened(tolerated double precision[], surprise double precision[], side integer, is_young boolean) FROM PUBLIC;
 

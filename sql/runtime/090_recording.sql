@@ -242,8 +242,8 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    -- A value that a sum or a batch cannot be made of is a fault of its row, not of the table; is_of_moved_schema() has the others.
-    IF record_unmeasured.error_code !~ '^(22|0A000|42601|42704)' THEN
+    -- A value that a sum or a batch cannot be made of is a fault of its row, not of the table.
+    IF NOT pgslo_catalog.is_of_row(record_unmeasured.error_code) THEN
         PERFORM pgslo_catalog.record_break(record_unmeasured.definition, record_unmeasured.rule,
             record_unmeasured.error_code, record_unmeasured.error_message);
     END IF;

@@ -29,6 +29,21 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.is_of_value(text) IS
     'Whether the row for which a condition raises such an error fails the rule, once the condition is known to fit the table.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.is_of_row(error_code text) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- Values raise errors of many classes: besides 22, 0A000 for an array of two dimensions, 42601 for a text that is no
+    -- path, 42704 for a configuration that does not exist, 54000 for a text that is too long. 42501 is about rights.
+    RETURN NOT pgslo_catalog.is_transient(is_of_row.error_code)
+        AND NOT pgslo_catalog.is_of_moved_schema(is_of_row.error_code)
+        AND is_of_row.error_code <> '42501' AND is_of_row.error_code !~ '^(XX|SL)';
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.is_of_row(text) IS
+    'Whether a sum or the batch of a row raises such an error because of a value, every time and in every session.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.must_raise(error_code text, refuses boolean) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp

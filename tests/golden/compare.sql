@@ -226,7 +226,17 @@ BEGIN
                 -- Rows that were not measured leave their batch as little known as rows that came.
                 columns := '{}';
                 tallies := ARRAY['unmeasured rows'];
-                EXECUTE pgslo_catalog.counting('pgslo_old', batch_of, '{}', ARRAY['-count(*)']) INTO batches;
+                BEGIN
+                    EXECUTE pgslo_catalog.counting('pgslo_old', batch_of, '{}', ARRAY['-count(*)']) INTO batches;
+                EXCEPTION WHEN OTHERS THEN
+                    IF pgslo_catalog.is_transient(SQLSTATE) THEN
+                        RAISE;
+                    END IF;
+                    -- As where they were written: the batch of one of them raises an error.
+                    PERFORM pgslo_catalog.record_unmeasured('features.user_stats', NULL, SQLSTATE, SQLERRM);
+                    batch_of := pgslo_catalog.unknown_batch();
+                    EXECUTE pgslo_catalog.counting('pgslo_old', batch_of, '{}', ARRAY['-count(*)']) INTO batches;
+                END;
             END;
             -- It is not known which of them failed.
             PERFORM pgslo_catalog.mark_taken('features.user_stats', rules,
@@ -242,7 +252,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__removed() IS 'pgslo a2874a5444c58c93 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__removed() IS 'pgslo dade8d37e364ee3f features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__removed() FROM PUBLIC;
 
 -- create function features__user_stats__failure: evaluates one rule for one row; no cursor is open meanwhile.

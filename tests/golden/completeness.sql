@@ -168,6 +168,7 @@ DECLARE
     batches pgslo_catalog.measured[];
     error_code text;
     error_message text;
+    unmeasured_by text;
     counted_rows refcursor;
 BEGIN
     -- An observer: whatever happens in it, the write lives.
@@ -251,12 +252,12 @@ BEGIN
                         BEGIN
                             sums[1] := CASE WHEN r.email IS NOT NULL AND (r.plan = 'pro') THEN 1 END;
                         EXCEPTION WHEN OTHERS THEN
-                            sums[3] := CASE WHEN SQLSTATE LIKE '22%' THEN 1 ELSE -1 END;
+                            sums[3] := CASE WHEN pgslo_catalog.is_of_row(SQLSTATE) THEN 1 ELSE -1 END;
                         END;
                         BEGIN
                             sums[2] := CASE WHEN (r.plan = 'pro') THEN 1 END;
                         EXCEPTION WHEN OTHERS THEN
-                            sums[4] := CASE WHEN SQLSTATE LIKE '22%' THEN 1 ELSE -1 END;
+                            sums[4] := CASE WHEN pgslo_catalog.is_of_row(SQLSTATE) THEN 1 ELSE -1 END;
                         END;
                     END;
                     SELECT pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity')
@@ -276,7 +277,19 @@ BEGIN
                 -- Rows that were not measured leave their batch as little known as rows that came.
                 columns := '{}';
                 tallies := ARRAY['unmeasured rows'];
-                EXECUTE pgslo_catalog.counting('pgslo_old', batch_of, '{}', ARRAY['-count(*)']) INTO batches;
+                unmeasured_by := SQLSTATE;
+                BEGIN
+                    EXECUTE pgslo_catalog.counting('pgslo_old', batch_of, '{}', ARRAY['-count(*)']) INTO batches;
+                EXCEPTION WHEN OTHERS THEN
+                    IF pgslo_catalog.is_transient(SQLSTATE) THEN
+                        RAISE;
+                    END IF;
+                    -- As where they were written: the batch of one of them raises an error.
+                    unmeasured_by := NULL;  -- It was there before, and may go.
+                    PERFORM pgslo_catalog.record_unmeasured('features.user_stats', NULL, SQLSTATE, SQLERRM);
+                    batch_of := pgslo_catalog.unknown_batch();
+                    EXECUTE pgslo_catalog.counting('pgslo_old', batch_of, '{}', ARRAY['-count(*)']) INTO batches;
+                END;
             END;
             -- It is not known which of them failed.
             PERFORM pgslo_catalog.mark_taken('features.user_stats', rules,
@@ -291,12 +304,12 @@ BEGIN
     END;
     -- After an UPDATE, what it wrote is still to be counted.
     IF TG_OP = 'DELETE' THEN
-        PERFORM pgslo_catalog.refuse_batch('features.user_stats', pgslo_catalog.names_of(batches));
+        PERFORM pgslo_catalog.refuse_batch('features.user_stats', pgslo_catalog.names_of(batches), unmeasured_by);
     END IF;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__removed() IS 'pgslo f9feceeefa55e312 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__removed() IS 'pgslo 3813355ebb44bca8 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__removed() SET extra_float_digits = 1;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__removed() FROM PUBLIC;
 
@@ -319,6 +332,7 @@ DECLARE
     batches pgslo_catalog.measured[];
     samples pgslo_catalog.measured[];
     mask bigint;
+    unmeasured_by text;
     counted_rows refcursor;
 BEGIN
     -- One pass over what the statement wrote.
@@ -418,10 +432,12 @@ BEGIN
             -- What cannot be counted by column can still be counted; the batch is known not to have been measured whole.
             columns := '{}';
             tallies := ARRAY['unmeasured rows'];
+            unmeasured_by := SQLSTATE;
             PERFORM pgslo_catalog.record_unmeasured('features.user_stats', 'learned', SQLSTATE, SQLERRM);
             BEGIN
                 EXECUTE pgslo_catalog.counting('pgslo_new', batch_of, '{}', ARRAY['count(*)']) INTO batches;
             EXCEPTION WHEN OTHERS THEN
+                unmeasured_by := SQLSTATE;
                 PERFORM pgslo_catalog.record_unmeasured('features.user_stats', NULL, SQLSTATE, SQLERRM);
                 batch_of := pgslo_catalog.unknown_batch();
                 EXECUTE pgslo_catalog.counting('pgslo_new', batch_of, '{}', ARRAY['count(*)']) INTO batches;
@@ -465,11 +481,11 @@ BEGIN
             PERFORM pgslo_catalog.record_lost('features.user_stats', '{}',
                 pgslo_catalog.names_of(batches), pgslo_catalog.places_of(batches), SQLSTATE, SQLERRM);
     END;
-    PERFORM pgslo_catalog.refuse_batch('features.user_stats', pgslo_catalog.names_of(batches));
+    PERFORM pgslo_catalog.refuse_batch('features.user_stats', pgslo_catalog.names_of(batches), unmeasured_by);
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__written() IS 'pgslo 2f725a3cebeec1ad features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__written() IS 'pgslo 429a24dd7ce2a4ce features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__written() SET extra_float_digits = 1;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__written() FROM PUBLIC;
 

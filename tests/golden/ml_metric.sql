@@ -131,7 +131,17 @@ BEGIN
                 -- Rows that were not measured leave their batch as little known as rows that came.
                 columns := '{}';
                 tallies := ARRAY['unmeasured rows'];
-                EXECUTE pgslo_catalog.counting('pgslo_old', batch_of, '{}', ARRAY['-count(*)']) INTO batches;
+                BEGIN
+                    EXECUTE pgslo_catalog.counting('pgslo_old', batch_of, '{}', ARRAY['-count(*)']) INTO batches;
+                EXCEPTION WHEN OTHERS THEN
+                    IF pgslo_catalog.is_transient(SQLSTATE) THEN
+                        RAISE;
+                    END IF;
+                    -- As where they were written: the batch of one of them raises an error.
+                    PERFORM pgslo_catalog.record_unmeasured('features.user_stats', NULL, SQLSTATE, SQLERRM);
+                    batch_of := pgslo_catalog.unknown_batch();
+                    EXECUTE pgslo_catalog.counting('pgslo_old', batch_of, '{}', ARRAY['-count(*)']) INTO batches;
+                END;
             END;
             -- It is not known which of them failed.
             PERFORM pgslo_catalog.mark_taken('features.user_stats', rules,
@@ -147,7 +157,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__removed() IS 'pgslo 95d4369463c55d07 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__removed() IS 'pgslo c8081589722b5da9 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__removed() SET extra_float_digits = 1;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__removed() FROM PUBLIC;
 

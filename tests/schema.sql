@@ -341,6 +341,7 @@ BEGIN
                 END IF;
 
                 -- As it was; this is what later batches are compared with.
+                DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = twin.definition_id AND p.batch = one.batch;
                 PERFORM pgslo_catalog.profile_batch(twin, mine, columns, one.sample, level, present);
                 missed := '{}';
                 FOR judged IN SELECT j.* FROM pgslo_catalog.judge_learned(twin.definition_id, one.batch, one.place) AS j ORDER BY j.column_name COLLATE "C" LOOP
@@ -1311,6 +1312,18 @@ BEGIN
             PERFORM pgslo_catalog.record_unprofiled(taken, SQLSTATE, SQLERRM);
         END;
     END LOOP;
+    -- Whether these were younger than others is known when the newest are read; of what is older, that it is old is enough.
+    UPDATE pgslo_catalog.profile p
+    SET closing = 0, first_age = 64, age = 64
+    WHERE p.definition_id = target.definition_id AND p.batch = ANY (learn_batches.batches) AND p.closing = 1;
+    UPDATE pgslo_catalog.profile p
+    SET first_age = r.later, age = r.later
+    FROM (
+        SELECT b.name, row_number() OVER (ORDER BY b.place DESC) - 1 AS later FROM pgslo_catalog.batch b
+        WHERE b.definition_id = target.definition_id AND b.rows > 0 AND b.place <= pgslo_catalog.last_place(target)
+        ORDER BY b.place DESC LIMIT 64
+    ) AS r
+    WHERE p.definition_id = target.definition_id AND p.batch = r.name AND p.closing = 0;
     RETURN learned;
 END
 $$;
@@ -2648,6 +2661,36 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) IS 'The age of a table''s newest data in seconds, with a sentence; NULL when it cannot be told.';
 
+CREATE FUNCTION pgslo_catalog.age_of(definition pgslo_catalog.definition, place numeric) RETURNS integer
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (age_of.definition).definition_id;
+    -- One far in the future makes no other older.
+    last_place numeric := pgslo_catalog.last_place(age_of.definition);
+BEGIN
+    -- Batches are closed while later ones that have begun are not added up yet.
+    RETURN (
+        SELECT count(*)
+        FROM (
+            SELECT FROM pgslo_catalog.batch b
+            WHERE b.definition_id = id AND b.place > age_of.place AND b.place <= last_place AND b.rows > 0 LIMIT 1000
+        ) AS known
+    ) + (
+        SELECT count(DISTINCT begun.batch)
+        FROM (
+            SELECT f.batch FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = id AND f.place > age_of.place AND f.place <= last_place
+              AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate') LIMIT 1000
+        ) AS begun
+        WHERE NOT EXISTS (SELECT FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = begun.batch AND b.rows > 0)
+    );
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.age_of(definition pgslo_catalog.definition, place numeric) IS 'How many batches have begun after the one at this place.';
+
 CREATE FUNCTION pgslo_catalog.also_touched(noted text, settle_function text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2814,6 +2857,132 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) IS 'Where a batch stands whose key does not say so: when its first rows arrived.';
+
+CREATE TABLE pgslo_catalog.profile (
+    definition_id bigint NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL,
+    column_name text NOT NULL,
+    rows bigint NOT NULL,
+    present bigint NOT NULL,
+    level smallint DEFAULT 0 NOT NULL,
+    summary double precision[],
+    common jsonb,
+    shapes jsonb,
+    grid double precision[],
+    prefix integer[],
+    entities integer[],
+    sampled integer DEFAULT 0 NOT NULL,
+    noise double precision[],
+    expected double precision[],
+    spread double precision[],
+    surprise double precision[],
+    tolerated double precision[],
+    usual jsonb,
+    usual_shapes jsonb,
+    usual_grid double precision[],
+    learned_from integer DEFAULT 0 NOT NULL,
+    baseline boolean DEFAULT true NOT NULL,
+    tolerated_below double precision[],
+    content bigint,
+    closing integer,
+    first_age integer,
+    age integer,
+    stage smallint,
+    seen integer,
+    maturing boolean[],
+    moves text
+);
+
+COMMENT ON TABLE pgslo_catalog.profile IS 'Each column of a batch in numbers; column * is the table as a whole. May hold personal data: the commonest values are values.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.summary IS 'Numbers in the order of pgslo_catalog.summary_names().';
+
+COMMENT ON COLUMN pgslo_catalog.profile.common IS 'The commonest values, with the rows of the sample that have them.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.shapes IS 'The commonest patterns of texts, with the rows of the sample that have them.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.grid IS 'Quantiles at 0, 1/40, ... 1, of numbers; of times in hours since the batch''s own.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.prefix IS 'Hashes of the values of some rows, in order of their entities: two batches compare row by row.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.entities IS 'For *: the entities that the hashes of the columns belong to.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.sampled IS 'Values of the sample that are not null: what common and shapes count.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.noise IS 'How far each number of summary goes by chance in a sample of this size.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.expected IS 'For each number of summary, the prediction that came closest; shares as arc sine of the root.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.spread IS 'The unit in which surprise is told.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.surprise IS 'How far each number of summary is from what was expected, in units of spread.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.tolerated IS 'The largest surprise of each number upwards before this batch; a shock counts in part, and fades.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.usual IS 'Shares of the commonest values before this batch, the latest batches counting most. May hold personal data.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.usual_shapes IS 'The same of the patterns of texts.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.usual_grid IS 'The mean grid before this batch, then the lowest and the highest value.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.learned_from IS 'Batches before this one that it was compared with.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.baseline IS 'Whether later batches are compared with it; false for a batch that missed.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.tolerated_below IS 'The same downwards.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.content IS 'Hash of what was described; another one when the column has changed.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.closing IS 'Which closing of its batch this profile is of; 0 when it was learned from rows that were there.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.first_age IS 'How many later batches there were when the first profile was taken.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.age IS 'How many later batches there were when the column was last seen to change.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.stage IS '0: compared with batches as they are in the end; 1: with first closings; 2: between these.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.seen IS 'For stages 1 and 2, of how many of the last 28 batches the first closing is known.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.maturing IS 'For stages 1 and 2, which numbers of summary change after the first closing.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.moves IS 'How the column moved with the batches before: "one value" in each of 21, "grows", or NULL.';
+
+CREATE FUNCTION pgslo_catalog.as_first_seen(last pgslo_catalog.profile, stage integer, age integer) RETURNS pgslo_catalog.profile
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    seen pgslo_catalog.first_profile;
+    result pgslo_catalog.profile := last;
+BEGIN
+    IF as_first_seen.stage = 1 THEN
+        SELECT f.* INTO seen FROM pgslo_catalog.first_profile f
+        WHERE f.definition_id = last.definition_id AND f.column_name = last.column_name AND f.batch = last.batch AND f.age <= as_first_seen.age;
+        IF FOUND THEN
+            result.rows := seen.rows;
+            result.level := seen.level;
+            result.sampled := seen.sampled;
+            result.summary := seen.summary;
+            result.noise := seen.noise;
+            result.common := seen.common;
+            result.shapes := seen.shapes;
+            result.grid := seen.grid;
+            result.surprise := seen.surprise;
+            result.tolerated := seen.tolerated;
+            result.tolerated_below := seen.tolerated_below;
+            result.usual := seen.usual;
+            result.usual_shapes := seen.usual_shapes;
+            result.usual_grid := seen.usual_grid;
+            result.learned_from := seen.learned_from;
+            result.baseline := seen.baseline;
+        END IF;
+    END IF;
+    RETURN result;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.as_first_seen(last pgslo_catalog.profile, stage integer, age integer) IS 'A profile as it was at the first closing, for a column that is compared with first closings (stage 1); else as it is.';
 
 CREATE TABLE pgslo_catalog.missed_batch (
     missed_id bigint NOT NULL,
@@ -5660,22 +5829,30 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
     -- Six predictions: the median of 28 batches, the last one, the last two and the median of four of the same phase, the last with its trend.
     -- The closest counts: a batch that any of them foresaw is no surprise.
     WITH mine AS MATERIALIZED (
-        SELECT p.column_name, p.summary, p.noise, p.sampled, p.rows, p.level, p.moves FROM pgslo_catalog.profile p
+        SELECT p.column_name, p.summary, p.noise, p.sampled, p.rows, p.level, p.moves, p.stage, p.age FROM pgslo_catalog.profile p
         WHERE p.definition_id = expect.definition_id AND p.batch = expect.batch AND p.learned_from >= 10
     ), past AS MATERIALIZED (
         SELECT m.column_name, h.place, h.summary, h.noise, h.sampled, h.rows, h.back, NULL::bigint AS turn, h.level = m.level AS alike
         FROM mine m
         CROSS JOIN LATERAL (
-            SELECT p.place, p.summary, p.noise, p.sampled, p.rows, p.level, row_number() OVER (ORDER BY p.place DESC) AS back FROM pgslo_catalog.profile p
-            WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.place < expect.place AND p.baseline
+            -- A young batch is compared with what others were when they were as young.
+            SELECT p.place, coalesce(f.summary, p.summary) AS summary, coalesce(f.noise, p.noise) AS noise, coalesce(f.sampled, p.sampled) AS sampled,
+                   coalesce(f.rows, p.rows) AS rows, coalesce(f.level, p.level) AS level, row_number() OVER (ORDER BY p.place DESC) AS back
+            FROM pgslo_catalog.profile p
+            LEFT JOIN pgslo_catalog.first_profile f
+                ON m.stage = 1 AND f.definition_id = p.definition_id AND f.column_name = p.column_name AND f.batch = p.batch AND f.age <= m.age
+            WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.place < expect.place AND coalesce(f.baseline, p.baseline)
             ORDER BY p.place DESC LIMIT 28
         ) h
         UNION ALL
         SELECT m.column_name, NULL, h.summary, NULL, NULL, NULL, NULL, h.turn, NULL
         FROM mine m
         CROSS JOIN LATERAL (
-            SELECT p.summary, row_number() OVER (ORDER BY p.place DESC) AS turn FROM pgslo_catalog.profile p
-            WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.baseline
+            SELECT coalesce(f.summary, p.summary) AS summary, row_number() OVER (ORDER BY p.place DESC) AS turn
+            FROM pgslo_catalog.profile p
+            LEFT JOIN pgslo_catalog.first_profile f
+                ON m.stage = 1 AND f.definition_id = p.definition_id AND f.column_name = p.column_name AND f.batch = p.batch AND f.age <= m.age
+            WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND coalesce(f.baseline, p.baseline)
               AND p.place = ANY (ARRAY(SELECT expect.place - g.turn * expect.phase FROM generate_series(1, 8) AS g (turn)))
             ORDER BY p.place DESC LIMIT 4
         ) h
@@ -5698,6 +5875,33 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
                (sum(n.share * n.counted) + 0.5) / (sum(n.counted) + 1) AS pooled
         FROM number n
         GROUP BY n.column_name, n.i
+    ), pair AS MATERIALIZED (
+        -- What batches were at their first closing, and what became of them.
+        SELECT m.column_name, u.i, f.baseline, a.first, a.last, u.noise,
+               CASE WHEN k.kind IN ('share', 'rise', 'log', 'apart') THEN 0.02 ELSE 0 END AS least
+        FROM mine m
+        CROSS JOIN LATERAL (
+            SELECT s.batch, s.summary, s.baseline FROM pgslo_catalog.first_profile s
+            WHERE s.definition_id = expect.definition_id AND s.column_name = m.column_name AND s.place < expect.place
+            ORDER BY s.place DESC LIMIT 28
+        ) f
+        JOIN pgslo_catalog.profile p ON p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.batch = f.batch
+        CROSS JOIN LATERAL unnest(f.summary, p.summary, p.noise) WITH ORDINALITY AS u (first, last, noise, i)
+        JOIN pgslo_catalog.summary_kinds() k ON k.ordinal = u.i
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(u.first, 0), 1))) ELSE u.first END AS first,
+                   CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(u.last, 0), 1))) ELSE u.last END AS last
+        ) a
+        WHERE m.stage > 0 AND (u.first IS NOT NULL OR u.last IS NOT NULL)
+    ), own AS MATERIALIZED (
+        SELECT q.column_name, q.i, min(q.first) FILTER (WHERE q.baseline) AS least, max(q.first) FILTER (WHERE q.baseline) AS most,
+               avg((abs(q.first - q.last) > greatest(q.noise, q.least) OR (q.first IS NULL) <> (q.last IS NULL))::integer) >= 0.5 AS maturing
+        FROM pair q GROUP BY q.column_name, q.i
+    ), change AS MATERIALIZED (
+        -- What is told by comparison changes with what is compared.
+        SELECT o.column_name, o.i, o.least, o.most, coalesce(o.maturing, false) OR o.i > 40 AND w.maturing AS maturing
+        FROM own o
+        JOIN (SELECT n.column_name, bool_or(n.maturing) FILTER (WHERE n.i <= 40) AS maturing FROM own n GROUP BY n.column_name) w USING (column_name)
     ), gap AS MATERIALIZED (
         -- How many batches ago the last one was that is compared with: what grows has grown that often.
         SELECT l.column_name, l.pauses, 1 + (
@@ -5740,11 +5944,15 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         -- The step of a number that says where values lie, in a column that grows.
         CROSS JOIN LATERAL (SELECT CASE WHEN m.moves = 'grows' AND k.ordinal IN (17, 18, 20, 21, 22, 23, 24, 25, 26) THEN t.step END AS step) grown
         LEFT JOIN trend way ON way.column_name = m.column_name AND way.i = 17
+        LEFT JOIN change y ON y.column_name = m.column_name AND y.i = k.ordinal AND y.maturing AND m.stage = 2
         CROSS JOIN LATERAL (SELECT CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(m.summary[k.ordinal], 0), 1))) ELSE m.summary[k.ordinal] END AS x) v
         CROSS JOIN LATERAL (
             SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_before), (p.same_median), (p.last + t.step),
                                                (p.last + t.step * g.batches), (p.last + grown.step * g.pauses),
-                                               (b.summary[k.ordinal] + grown.step)) AS r (prediction)
+                                               (b.summary[k.ordinal] + grown.step),
+                                               -- Between the first closing and the last, anything between the two.
+                                               (CASE WHEN y.maturing THEN least(greatest(v.x, least(y.least, p.median, p.last, p.same)),
+                                                                                greatest(y.most, p.median, p.last, p.same)) END)) AS r (prediction)
             WHERE r.prediction IS NOT NULL
             ORDER BY CASE WHEN k.kind IN ('rise', 'apart') THEN greatest(v.x - r.prediction, 0) ELSE abs(v.x - r.prediction) END LIMIT 1
         ) c
@@ -5788,11 +5996,13 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         FROM told t
     )
     UPDATE pgslo_catalog.profile p
-    SET expected = a.expected, spread = a.spread, surprise = a.surprise
+    SET expected = a.expected, spread = a.spread, surprise = a.surprise, maturing = CASE WHEN p.stage > 0 THEN a.maturing END
     FROM (
-        SELECT m.column_name, array_agg(s.prediction ORDER BY k.ordinal) AS expected, array_agg(s.spread ORDER BY k.ordinal) AS spread, array_agg(s.surprise ORDER BY k.ordinal) AS surprise
+        SELECT m.column_name, array_agg(s.prediction ORDER BY k.ordinal) AS expected, array_agg(s.spread ORDER BY k.ordinal) AS spread, array_agg(s.surprise ORDER BY k.ordinal) AS surprise,
+               array_agg(coalesce(c.maturing, false) ORDER BY k.ordinal) AS maturing
         FROM mine m
         CROSS JOIN pgslo_catalog.summary_kinds() k
+        LEFT JOIN change c ON c.column_name = m.column_name AND c.i = k.ordinal
         LEFT JOIN surprised s ON s.column_name = m.column_name AND s.ordinal = k.ordinal
         GROUP BY m.column_name
     ) a
@@ -6498,6 +6708,7 @@ BEGIN
     DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id;
     DELETE FROM pgslo_catalog.verdict v WHERE v.definition_id = id;
     DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = id;
+    DELETE FROM pgslo_catalog.first_profile p WHERE p.definition_id = id;
     DELETE FROM pgslo_catalog.batch b WHERE b.definition_id = id;
     DELETE FROM pgslo_catalog.missed_batch m
     USING pgslo_catalog.rule r
@@ -6713,75 +6924,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.groups_said(groups bigint, is_whole boolean) IS 'Return how many groups violate an assertion, in words; is_whole for one without groups.';
-
-CREATE TABLE pgslo_catalog.profile (
-    definition_id bigint NOT NULL,
-    batch text NOT NULL,
-    place numeric NOT NULL,
-    column_name text NOT NULL,
-    rows bigint NOT NULL,
-    present bigint NOT NULL,
-    level smallint DEFAULT 0 NOT NULL,
-    summary double precision[],
-    common jsonb,
-    shapes jsonb,
-    grid double precision[],
-    prefix integer[],
-    entities integer[],
-    sampled integer DEFAULT 0 NOT NULL,
-    noise double precision[],
-    expected double precision[],
-    spread double precision[],
-    surprise double precision[],
-    tolerated double precision[],
-    usual jsonb,
-    usual_shapes jsonb,
-    usual_grid double precision[],
-    learned_from integer DEFAULT 0 NOT NULL,
-    baseline boolean DEFAULT true NOT NULL,
-    tolerated_below double precision[],
-    moves text
-);
-
-COMMENT ON TABLE pgslo_catalog.profile IS 'Each column of a batch in numbers; column * is the table as a whole. May hold personal data: the commonest values are values.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.summary IS 'Numbers in the order of pgslo_catalog.summary_names().';
-
-COMMENT ON COLUMN pgslo_catalog.profile.common IS 'The commonest values, with the rows of the sample that have them.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.shapes IS 'The commonest patterns of texts, with the rows of the sample that have them.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.grid IS 'Quantiles at 0, 1/40, ... 1, of numbers; of times in hours since the batch''s own.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.prefix IS 'Hashes of the values of some rows, in order of their entities: two batches compare row by row.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.entities IS 'For *: the entities that the hashes of the columns belong to.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.sampled IS 'Values of the sample that are not null: what common and shapes count.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.noise IS 'How far each number of summary goes by chance in a sample of this size.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.expected IS 'For each number of summary, the prediction that came closest; shares as arc sine of the root.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.spread IS 'The unit in which surprise is told.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.surprise IS 'How far each number of summary is from what was expected, in units of spread.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.tolerated IS 'The largest surprise of each number upwards before this batch; a shock counts in part, and fades.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.usual IS 'Shares of the commonest values before this batch, the latest batches counting most. May hold personal data.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.usual_shapes IS 'The same of the patterns of texts.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.usual_grid IS 'The mean grid before this batch, then the lowest and the highest value.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.learned_from IS 'Batches before this one that it was compared with.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.baseline IS 'Whether later batches are compared with it; false for a batch that missed.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.tolerated_below IS 'The same downwards.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.moves IS 'How the column moved with the batches before: "one value" in each of 21, "grows", or NULL.';
 
 CREATE FUNCTION pgslo_catalog.grows(mine pgslo_catalog.profile) RETURNS boolean
     LANGUAGE sql STABLE
@@ -7853,6 +7995,7 @@ BEGIN
     IF closed.tallies ?| ARRAY['unmeasured rows', 'unsampled rows'] THEN
         -- What it looked like is not known, and nothing may be compared with it.
         DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = closed.definition_id AND p.batch = closed.name;
+        DELETE FROM pgslo_catalog.first_profile f WHERE f.definition_id = closed.definition_id AND f.batch = closed.name;
     -- Nothing is measured where nothing is learned and no rule is about batches.
     ELSIF judge_closed.columns <> '{}' THEN
         -- Whatever is in the sample, the rules that do not read the profile have their verdicts.
@@ -7888,6 +8031,7 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
     WITH mine AS (
         -- The first weeks know little, and the first months not all: bounds are wider until there are enough batches.
         SELECT p.column_name, p.rows, p.sampled, p.learned_from, p.moves, p.surprise, p.tolerated, p.tolerated_below, p.expected, p.spread, p.summary,
+               p.stage, p.seen, p.maturing,
                pgslo_catalog.is_holiday(d.holidays, p.place) AS holiday, coalesce(d.sensitivity, 1) AS sensitivity,
                -- Whole numbers and multiples of ten or a hundred have steps, in a column that has more than one of these.
                CASE WHEN p.expected[29] >= 0.99 AND p.summary[29] >= 0.99 THEN CASE
@@ -7945,6 +8089,11 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
           AND (m.moves = 'one value' OR k.name <> 'steps')
           AND (m.moves IS DISTINCT FROM 'one value' OR k.name = ANY (ARRAY['null', 'empty', 'distinct', 'distinct_ratio', 'top', 'single',
                'number', 'time', 'new_shape', 'stale', 'steps']) OR k.name = 'whole' AND m.surprise[k.ordinal] < 0)
+          -- What changes after the first closing is compared with first closings once there are enough. While it changes, which
+          -- values there are is neither what it was nor what it will be.
+          AND NOT coalesce(
+              (k.ordinal IN (3, 4, 5, 6, 19) OR k.ordinal > 40 OR m.stage = 1 AND m.maturing[k.ordinal])
+              AND (m.stage = 2 OR m.stage = 1 AND m.seen < pgslo_catalog.least_batches()), false)
           AND (m.rows >= 10 OR k.name IN ('rows', 'number', 'time') OR k.name = 'null' AND m.summary[k.ordinal] = 1)
     ), day AS MATERIALIZED (
         -- On a holiday, and where many columns have moved, it was another day: then this has to be twice as far off.
@@ -7976,12 +8125,18 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
            CASE WHEN b.score IS NULL THEN 'unknown' WHEN b.score >= 1 THEN 'missed' ELSE 'met' END,
            b.shown, b.least, b.most, b.score,
            CASE
+               WHEN b.score IS NULL AND m.stage > 0 AND m.learned_from >= pgslo_catalog.least_batches() THEN z.young
                WHEN b.score IS NULL THEN format('%s known, %s are needed', CASE m.learned_from WHEN 1 THEN '1 batch' ELSE m.learned_from || ' batches' END, pgslo_catalog.least_batches())
                -- The plain fact first, where there is one: a distance says nothing to who knows the column.
                ELSE concat(
                    pgslo_catalog.learned_said(b.name, b.words, b.kind, b.shown, b.least, b.most, b.step, CASE
                        WHEN pgslo_catalog.amount(m.summary[23], 'quantile') <> y.usual THEN format('median %s %s, usually %s', m.column_name, pgslo_catalog.amount(m.summary[23], 'quantile'), y.usual) END,
-                       CASE WHEN m.holiday THEN ' on a holiday' END),
+                       concat(
+                           CASE WHEN m.holiday THEN ' on a holiday' END,
+                           CASE
+                               WHEN m.stage = 1 AND m.seen < pgslo_catalog.least_batches() THEN format(' (%s)', z.young)
+                               WHEN m.stage = 1 THEN ' at its first closing'
+                               WHEN m.stage = 2 THEN ' while it is still maturing' END)),
                    -- What follows from rows that are missing, or too many, is told with them.
                    CASE WHEN b.score >= 1 AND b.of_the_day AND t.score BETWEEN 0.5 AND 1 THEN
                        '; ' || pgslo_catalog.learned_said(t.name, t.words, t.kind, t.shown, t.least, t.most, 0, NULL, NULL) END)
@@ -8001,6 +8156,10 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
                       ORDER BY q.place DESC LIMIT 28) h)
             END AS usual
     ) y
+    CROSS JOIN LATERAL (
+        SELECT concat('the batch is still maturing',
+            CASE WHEN m.stage = 1 THEN format('; %s of %s first closings are known', m.seen, pgslo_catalog.least_batches()) END) AS young
+    ) z
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, place numeric, alone boolean) IS 'Judges each column of a batch by what its history foresaw, alone or in the light of the others; column * is the table.';
@@ -8523,6 +8682,19 @@ CREATE FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) RETURN
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+    -- An alarm about the first closing may be answered when the batch has matured.
+    UPDATE pgslo_catalog.first_profile f
+    SET baseline = true,
+        tolerated = (SELECT array_agg(greatest(coalesce(m.x, 0), u.x) ORDER BY u.i)
+                     FROM unnest(pgslo_catalog.on_side(f.surprise, 1, f.tolerated)) WITH ORDINALITY AS u (x, i)
+                     LEFT JOIN unnest(f.tolerated) WITH ORDINALITY AS m (x, i) USING (i)),
+        tolerated_below = (SELECT array_agg(greatest(coalesce(m.x, 0), u.x) ORDER BY u.i)
+                           FROM unnest(pgslo_catalog.on_side(f.surprise, -1, f.tolerated_below)) WITH ORDINALITY AS u (x, i)
+                           LEFT JOIN unnest(f.tolerated_below) WITH ORDINALITY AS m (x, i) USING (i))
+    FROM pgslo_catalog.rule r
+    WHERE r.rule_id = learn_from.incident.rule_id AND r.kind = 'learned' AND learn_from.incident.resolution = 'false_alarm'
+      AND f.definition_id = learn_from.incident.definition_id AND f.column_name = coalesce(r.columns[1], '*') AND NOT f.baseline
+      AND f.place >= learn_from.incident.opened_place AND f.place <= coalesce(learn_from.incident.over_place, 'Infinity');
     -- A false alarm belongs to what is compared with, and as much surprise is tolerated from now on, in its direction.
     UPDATE pgslo_catalog.profile p
     SET baseline = true,
@@ -10224,6 +10396,77 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.normal_quantile(share double precision) IS 'The standard normal deviate with so large a share below it, from 0.5 on.';
 
+CREATE FUNCTION pgslo_catalog.note_ages(definition pgslo_catalog.definition, batch pgslo_catalog.batch, former jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (note_ages.definition).definition_id;
+    mine text := (note_ages.batch).name;
+    now_age integer := pgslo_catalog.age_of(note_ages.definition, (note_ages.batch).place);
+BEGIN
+    UPDATE pgslo_catalog.profile p
+    SET content = c.content,
+        closing = CASE WHEN c.former IS NULL THEN 1 ELSE greatest((c.former ->> 'closing')::integer, 1) + 1 END,
+        first_age = CASE WHEN c.former IS NULL THEN now_age ELSE (c.former ->> 'first_age')::integer END,
+        age = CASE WHEN (c.former ->> 'content')::bigint = c.content THEN (c.former ->> 'age')::integer ELSE now_age END
+    FROM (
+        SELECT q.column_name, note_ages.former -> q.column_name AS former,
+               -- No sums in all their digits: those depend on the order of the rows.
+               hash_record_extended(ROW(q.rows, q.present, q.sampled, q.common, q.shapes, q.grid, q.summary[3]::float4, q.summary[6]::float4,
+                   q.summary[7]::float4, q.summary[11]::float4, q.summary[12]::float4, q.summary[14]::float4, q.summary[39]::float4), 0) AS content
+        FROM pgslo_catalog.profile q WHERE q.definition_id = id AND q.batch = mine
+    ) AS c
+    WHERE p.definition_id = id AND p.batch = mine AND p.column_name = c.column_name;
+    IF note_ages.former IS NOT NULL THEN
+        DELETE FROM pgslo_catalog.first_profile f
+        USING pgslo_catalog.profile p
+        WHERE f.definition_id = id AND f.batch = mine
+          AND p.definition_id = id AND p.batch = mine AND p.column_name = f.column_name AND p.content = f.content;
+        DELETE FROM pgslo_catalog.first_profile f
+        WHERE f.definition_id = id
+          AND f.place < (SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = id ORDER BY b.place DESC OFFSET 64 LIMIT 1);
+    END IF;
+    IF NOT EXISTS (SELECT FROM pgslo_catalog.first_profile f WHERE f.definition_id = id) THEN
+        RETURN;
+    END IF;
+    UPDATE pgslo_catalog.profile p
+    SET stage = s.stage, seen = s.seen
+    FROM (
+        SELECT m.column_name, h.seen,
+               CASE
+                   -- A column that was repaired now and then does not mature: half of its batches do, at least.
+                   WHEN h.changed = 0 OR 2 * h.changed < h.seen THEN 0
+                   WHEN m.closing = 1 AND now_age <= h.usual_age THEN 1
+                   ELSE 2
+               END AS stage
+        FROM pgslo_catalog.profile m
+        CROSS JOIN LATERAL (
+            -- Of the last 28 batches, those that were seen when they were as young, and those that have changed since.
+            SELECT u.usual_age, count(*) FILTER (WHERE r.first_age <= now_age)::integer AS seen,
+                   count(f.batch) FILTER (
+                       WHERE r.first_age <= now_age AND (r.age > now_age OR r.age = now_age AND now_age <= u.usual_age)) AS changed
+            FROM (
+                SELECT array_agg(q.batch) AS batches,
+                       coalesce(percentile_disc(0.5) WITHIN GROUP (ORDER BY q.first_age) FILTER (WHERE q.closing > 0), now_age) AS usual_age
+                FROM (
+                    SELECT w.batch, w.first_age, w.closing FROM pgslo_catalog.profile w
+                    WHERE w.definition_id = id AND w.column_name = m.column_name AND w.place < m.place
+                    ORDER BY w.place DESC LIMIT 28
+                ) AS q
+            ) AS u
+            JOIN pgslo_catalog.profile r ON r.definition_id = id AND r.column_name = m.column_name AND r.batch = ANY (u.batches)
+            LEFT JOIN pgslo_catalog.first_profile f ON f.definition_id = id AND f.column_name = r.column_name AND f.batch = r.batch
+            GROUP BY u.usual_age
+        ) AS h
+        WHERE m.definition_id = id AND m.batch = mine
+    ) AS s
+    WHERE p.definition_id = id AND p.batch = mine AND p.column_name = s.column_name AND s.stage > 0;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.note_ages(definition pgslo_catalog.definition, batch pgslo_catalog.batch, former jsonb) IS 'Notes how old a batch is, and for each column whether batches of that age still change.';
+
 CREATE FUNCTION pgslo_catalog.note_incident() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -11154,9 +11397,10 @@ DECLARE
     grid float8[];
     one record;
     scale float8;
+    former jsonb := pgslo_catalog.put_by((profile_batch.definition).definition_id, (profile_batch.batch).name);
 BEGIN
-    DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
     PERFORM pgslo_catalog.describe_batch(definition, batch, columns, sample, level, present);
+    PERFORM pgslo_catalog.note_ages(definition, batch, former);
     IF pgslo_catalog.is_holiday(profile_batch.definition.holidays, profile_batch.batch.place) THEN
         UPDATE pgslo_catalog.profile p SET baseline = false WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
     END IF;
@@ -11183,12 +11427,14 @@ BEGIN
         HAVING count(*) = CASE WHEN l.in_a_row THEN 5 ELSE 3 END AND NOT bool_or(q.baseline)
     ) a
     WHERE p.definition_id = profile_batch.definition.definition_id AND p.column_name = a.column_name AND p.batch = ANY (a.batches) AND NOT p.baseline;
+    PERFORM pgslo_catalog.take_lasting(definition.definition_id, batch.place, phase);
 
     FOR mine IN SELECT p.* FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name LOOP
         SELECT p.* INTO before FROM pgslo_catalog.profile p
         WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place
         ORDER BY p.place DESC LIMIT 1;
         CONTINUE WHEN before.definition_id IS NULL;
+        before := pgslo_catalog.as_first_seen(before, mine.stage, mine.age);
 
         -- What was usual before the last batch, and the last batch, make what is usual now.
         mine.usual := coalesce(before.usual, '{}');
@@ -11230,10 +11476,13 @@ BEGIN
                 SELECT u.i, coalesce((array_agg(u.above ORDER BY u.above DESC))[3], 0) AS above,
                        coalesce((array_agg(u.below ORDER BY u.below DESC))[3], 0) AS below
                 FROM (
-                    SELECT r.surprise, NOT r.baseline AND lag(r.baseline, 1, true) OVER (ORDER BY r.place) AS is_new
-                    FROM pgslo_catalog.profile r
-                    WHERE r.definition_id = mine.definition_id AND r.column_name = mine.column_name AND r.place < mine.place
-                    ORDER BY r.place DESC LIMIT 28
+                    SELECT s.surprise, NOT s.baseline AND lag(s.baseline, 1, true) OVER (ORDER BY s.place) AS is_new
+                    FROM (
+                        SELECT l AS last FROM pgslo_catalog.profile l
+                        WHERE l.definition_id = mine.definition_id AND l.column_name = mine.column_name AND l.place < mine.place
+                        ORDER BY l.place DESC LIMIT 28
+                    ) AS h
+                    CROSS JOIN LATERAL pgslo_catalog.as_first_seen(h.last, mine.stage, mine.age) AS s
                 ) r
                 CROSS JOIN LATERAL unnest(
                     pgslo_catalog.on_side(r.surprise, 1, before.tolerated),
@@ -11257,12 +11506,14 @@ BEGIN
             SELECT array_agg(o.sampled::float8), array_agg(o.common), array_agg(o.shapes), array_agg(o.batch)
             INTO presents, counts, patterns, alike
             FROM (
-                (SELECT p.* FROM pgslo_catalog.profile p
-                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place AND p.baseline AND p.sampled > 0
+                (SELECT s.* FROM pgslo_catalog.profile p
+                 CROSS JOIN LATERAL pgslo_catalog.as_first_seen(p, mine.stage, mine.age) AS s
+                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place AND s.baseline AND s.sampled > 0
                  ORDER BY p.place DESC LIMIT 1)
                 UNION ALL
-                (SELECT p.* FROM pgslo_catalog.profile p
-                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.baseline AND p.sampled > 0
+                (SELECT s.* FROM pgslo_catalog.profile p
+                 CROSS JOIN LATERAL pgslo_catalog.as_first_seen(p, mine.stage, mine.age) AS s
+                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND s.baseline AND s.sampled > 0
                    AND p.place = ANY (ARRAY(SELECT mine.place - g.turn * phase FROM generate_series(1, 8) AS g (turn)))
                  ORDER BY p.place DESC LIMIT 2)
             ) o;
@@ -11290,8 +11541,9 @@ BEGIN
                     FROM (
                         SELECT mine.usual_grid[1:41] AS grid
                         UNION ALL
-                        SELECT p.grid FROM pgslo_catalog.profile p
-                        WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.batch = ANY (alike) AND p.grid IS NOT NULL
+                        SELECT s.grid FROM pgslo_catalog.profile p
+                        CROSS JOIN LATERAL pgslo_catalog.as_first_seen(p, mine.stage, mine.age) AS s
+                        WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.batch = ANY (alike) AND s.grid IS NOT NULL
                     ) r
                     CROSS JOIN LATERAL pgslo_catalog.grids_apart(mine.grid, CASE
                         -- How far numbers that grow have grown is a matter of their mean: here, whether they lie as ever.
@@ -11444,6 +11696,32 @@ CREATE FUNCTION pgslo_catalog.profiles_of(incident_id bigint) RETURNS TABLE(colu
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.profiles_of(incident_id bigint) IS 'Profiles of an incident''s columns: of the last batch that was fine, and of the first that was not.';
+
+CREATE FUNCTION pgslo_catalog.put_by(definition_id bigint, batch text) RETURNS jsonb
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH gone AS (
+        DELETE FROM pgslo_catalog.profile p
+        WHERE p.definition_id = put_by.definition_id AND p.batch = put_by.batch
+        RETURNING p.*
+    ), kept AS (
+        -- Of what was closed before ages were noted, nobody knows how old it was.
+        INSERT INTO pgslo_catalog.first_profile (
+            definition_id, batch, place, column_name, age, content, rows, level, sampled, summary, noise, common, shapes, grid, surprise,
+            tolerated, tolerated_below, usual, usual_shapes, usual_grid, learned_from, baseline)
+        SELECT g.definition_id, g.batch, g.place, g.column_name, g.first_age, g.content, g.rows, g.level, g.sampled, g.summary, g.noise,
+               g.common, g.shapes, g.grid, g.surprise, g.tolerated, g.tolerated_below, g.usual, g.usual_shapes, g.usual_grid,
+               g.learned_from, g.baseline
+        FROM gone g WHERE g.first_age IS NOT NULL
+        ON CONFLICT ON CONSTRAINT first_profile_is_of_a_column_and_a_batch DO NOTHING
+    )
+    SELECT jsonb_object_agg(g.column_name, jsonb_build_object(
+        'content', g.content, 'closing', coalesce(g.closing, 1), 'first_age', g.first_age, 'age', g.age))
+    FROM gone g
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.put_by(definition_id bigint, batch text) IS 'Takes the profiles of an earlier closing away, the first ones to where they are kept, and returns how old they were; NULL if there are none.';
 
 CREATE FUNCTION pgslo_catalog.quantile(grid double precision[], share double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -12077,6 +12355,7 @@ DECLARE
     id bigint := (record_unprofiled.batch).definition_id;
 BEGIN
     DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = id AND p.batch = (record_unprofiled.batch).name;
+    DELETE FROM pgslo_catalog.first_profile f WHERE f.definition_id = id AND f.batch = (record_unprofiled.batch).name;
     -- As where rows could not be sampled: nothing is compared with this batch. Until its rows are counted again.
     UPDATE pgslo_catalog.batch b SET tallies = b.tallies || jsonb_build_object('unsampled rows', greatest(b.rows, 1))
     WHERE b.definition_id = id AND b.name = (record_unprofiled.batch).name;
@@ -14207,6 +14486,36 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.take_counts(definition pgslo_catalog.definition, counted pgslo_catalog.measured[], mask bigint) IS 'Record the counts of batches, and evaluate closed batches whose counts changed, and those that no later count would close.';
+
+CREATE FUNCTION pgslo_catalog.take_lasting(definition_id bigint, place numeric, phase numeric) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- As in profile_batch(): what 5 first closings in a row were, or 3 of this phase, is what first closings are compared with.
+    UPDATE pgslo_catalog.first_profile f
+    SET baseline = true
+    FROM (
+        SELECT q.column_name, array_agg(q.batch) AS batches
+        FROM (
+            SELECT true AS in_a_row, b.name
+            FROM (
+                SELECT b.name FROM pgslo_catalog.batch b
+                WHERE b.definition_id = take_lasting.definition_id AND b.place < take_lasting.place ORDER BY b.place DESC LIMIT 5
+            ) b
+            UNION ALL
+            SELECT false, b.name FROM pgslo_catalog.batch b
+            WHERE b.definition_id = take_lasting.definition_id
+              AND b.place IN (take_lasting.place - phase, take_lasting.place - 2 * phase, take_lasting.place - 3 * phase)
+        ) l
+        JOIN pgslo_catalog.profile q ON q.definition_id = take_lasting.definition_id AND q.batch = l.name
+        LEFT JOIN pgslo_catalog.first_profile s ON s.definition_id = q.definition_id AND s.column_name = q.column_name AND s.batch = q.batch
+        GROUP BY q.column_name, l.in_a_row
+        HAVING count(*) = CASE WHEN l.in_a_row THEN 5 ELSE 3 END AND NOT bool_or(coalesce(s.baseline, q.baseline))
+    ) a
+    WHERE f.definition_id = take_lasting.definition_id AND f.column_name = a.column_name AND f.batch = ANY (a.batches) AND NOT f.baseline
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.take_lasting(definition_id bigint, place numeric, phase numeric) IS 'Takes first closings that missed in a row for what is usual, as profiles of last closings are.';
 
 CREATE FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) RETURNS void
     LANGUAGE plpgsql
@@ -16608,6 +16917,33 @@ COMMENT ON TABLE pgslo_catalog.due_count IS 'Batches that tick() has to count fr
 
 COMMENT ON COLUMN pgslo_catalog.due_count.is_emptied IS 'Whether TRUNCATE removed rows of it, which the statistics system still counts.';
 
+CREATE TABLE pgslo_catalog.first_profile (
+    definition_id bigint NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL,
+    column_name text NOT NULL,
+    age integer NOT NULL,
+    content bigint,
+    rows bigint NOT NULL,
+    level smallint NOT NULL,
+    sampled integer NOT NULL,
+    summary double precision[],
+    noise double precision[],
+    common jsonb,
+    shapes jsonb,
+    grid double precision[],
+    surprise double precision[],
+    tolerated double precision[],
+    tolerated_below double precision[],
+    usual jsonb,
+    usual_shapes jsonb,
+    usual_grid double precision[],
+    learned_from integer NOT NULL,
+    baseline boolean NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.first_profile IS 'The profile of a batch''s first closing, of columns that were changed since; of the last 64 batches. May hold personal data.';
+
 ALTER TABLE pgslo_catalog.fragment ALTER COLUMN fragment_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.fragment_fragment_id_seq
     START WITH 1
@@ -17004,6 +17340,9 @@ ALTER TABLE ONLY pgslo_catalog.delivery
 ALTER TABLE ONLY pgslo_catalog.due_count
     ADD CONSTRAINT due_count_is_due_once PRIMARY KEY (definition_id, batch);
 
+ALTER TABLE ONLY pgslo_catalog.first_profile
+    ADD CONSTRAINT first_profile_is_of_a_column_and_a_batch PRIMARY KEY (definition_id, column_name, batch);
+
 ALTER TABLE ONLY pgslo_catalog.fragment
     ADD CONSTRAINT fragment_has_an_id PRIMARY KEY (fragment_id);
 
@@ -17168,6 +17507,8 @@ CREATE INDEX delivery_pending_idx ON pgslo_catalog.delivery USING btree (recipie
 
 CREATE INDEX due_count_by_place ON pgslo_catalog.due_count USING btree (definition_id, place);
 
+CREATE INDEX first_profile_place_idx ON pgslo_catalog.first_profile USING btree (definition_id, place);
+
 CREATE INDEX fragment_batch_idx ON pgslo_catalog.fragment USING btree (definition_id, batch);
 
 CREATE INDEX fragment_failing_idx ON pgslo_catalog.fragment USING btree (xid) WHERE (failures IS NOT NULL);
@@ -17329,6 +17670,9 @@ ALTER TABLE ONLY pgslo_catalog.delivery
 
 ALTER TABLE ONLY pgslo_catalog.due_count
     ADD CONSTRAINT due_count_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.first_profile
+    ADD CONSTRAINT first_profile_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.given_up
     ADD CONSTRAINT given_up_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
@@ -17510,6 +17854,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.admit_owner(function regprocedure) FROM PUB
 
 REVOKE ALL ON FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.age_of(definition pgslo_catalog.definition, place numeric) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.also_touched(noted text, settle_function text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.amount(value double precision, kind text) FROM PUBLIC;
@@ -17523,6 +17869,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.append_fragments(definition_id bigint, oper
 REVOKE ALL ON FUNCTION pgslo_catalog.are_keys(keys text[], kind regtype) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.as_first_seen(last pgslo_catalog.profile, stage integer, age integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.ask_table(definition pgslo_catalog.definition, missed pgslo_catalog.missed_batch, claim text, OUT ended_as text, OUT seen pg_snapshot) FROM PUBLIC;
 
@@ -17988,6 +18336,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.news_said(definition text, planned text[]) 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.normal_quantile(share double precision) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.note_ages(definition pgslo_catalog.definition, batch pgslo_catalog.batch, former jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.note_incident() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.note_overdrawn(definition_id bigint, batch text, parts bigint[]) FROM PUBLIC;
@@ -18055,6 +18405,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.profile_said(profile pgslo_catalog.profile)
 REVOKE ALL ON FUNCTION pgslo_catalog.profiled(definition_id bigint, batch text, column_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.profiles_of(incident_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.put_by(definition_id bigint, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.quantile(grid double precision[], share double precision) FROM PUBLIC;
 
@@ -18237,6 +18589,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.tables_ready(task text, is_whole boolean) F
 REVOKE ALL ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.take_counts(definition pgslo_catalog.definition, counted pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.take_lasting(definition_id bigint, place numeric, phase numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) FROM PUBLIC;
 

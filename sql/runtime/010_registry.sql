@@ -188,6 +188,7 @@ BEGIN
     DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id;
     DELETE FROM pgslo_catalog.verdict v WHERE v.definition_id = id;
     DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = id;
+    DELETE FROM pgslo_catalog.first_profile p WHERE p.definition_id = id;
     DELETE FROM pgslo_catalog.batch b WHERE b.definition_id = id;
     DELETE FROM pgslo_catalog.missed_batch m
     USING pgslo_catalog.rule r

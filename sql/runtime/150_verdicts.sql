@@ -168,6 +168,7 @@ DECLARE
     id bigint := (record_unprofiled.batch).definition_id;
 BEGIN
     DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = id AND p.batch = (record_unprofiled.batch).name;
+    DELETE FROM pgslo_catalog.first_profile f WHERE f.definition_id = id AND f.batch = (record_unprofiled.batch).name;
     -- As where rows could not be sampled: nothing is compared with this batch. Until its rows are counted again.
     UPDATE pgslo_catalog.batch b SET tallies = b.tallies || jsonb_build_object('unsampled rows', greatest(b.rows, 1))
     WHERE b.definition_id = id AND b.name = (record_unprofiled.batch).name;
@@ -195,6 +196,7 @@ BEGIN
     IF closed.tallies ?| ARRAY['unmeasured rows', 'unsampled rows'] THEN
         -- What it looked like is not known, and nothing may be compared with it.
         DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = closed.definition_id AND p.batch = closed.name;
+        DELETE FROM pgslo_catalog.first_profile f WHERE f.definition_id = closed.definition_id AND f.batch = closed.name;
     -- Nothing is measured where nothing is learned and no rule is about batches.
     ELSIF judge_closed.columns <> '{}' THEN
         -- Whatever is in the sample, the rules that do not read the profile have their verdicts.

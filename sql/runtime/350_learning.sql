@@ -159,9 +159,10 @@ DECLARE
     grid float8[];
     one record;
     scale float8;
+    former jsonb := pgslo_catalog.put_by((profile_batch.definition).definition_id, (profile_batch.batch).name);
 BEGIN
-    DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
     PERFORM pgslo_catalog.describe_batch(definition, batch, columns, sample, level, present);
+    PERFORM pgslo_catalog.note_ages(definition, batch, former);
     IF pgslo_catalog.is_holiday(profile_batch.definition.holidays, profile_batch.batch.place) THEN
         UPDATE pgslo_catalog.profile p SET baseline = false WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
     END IF;
@@ -188,12 +189,14 @@ BEGIN
         HAVING count(*) = CASE WHEN l.in_a_row THEN 5 ELSE 3 END AND NOT bool_or(q.baseline)
     ) a
     WHERE p.definition_id = profile_batch.definition.definition_id AND p.column_name = a.column_name AND p.batch = ANY (a.batches) AND NOT p.baseline;
+    PERFORM pgslo_catalog.take_lasting(definition.definition_id, batch.place, phase);
 
     FOR mine IN SELECT p.* FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name LOOP
         SELECT p.* INTO before FROM pgslo_catalog.profile p
         WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place
         ORDER BY p.place DESC LIMIT 1;
         CONTINUE WHEN before.definition_id IS NULL;
+        before := pgslo_catalog.as_first_seen(before, mine.stage, mine.age);
 
         -- What was usual before the last batch, and the last batch, make what is usual now.
         mine.usual := coalesce(before.usual, '{}');
@@ -235,10 +238,13 @@ BEGIN
                 SELECT u.i, coalesce((array_agg(u.above ORDER BY u.above DESC))[3], 0) AS above,
                        coalesce((array_agg(u.below ORDER BY u.below DESC))[3], 0) AS below
                 FROM (
-                    SELECT r.surprise, NOT r.baseline AND lag(r.baseline, 1, true) OVER (ORDER BY r.place) AS is_new
-                    FROM pgslo_catalog.profile r
-                    WHERE r.definition_id = mine.definition_id AND r.column_name = mine.column_name AND r.place < mine.place
-                    ORDER BY r.place DESC LIMIT 28
+                    SELECT s.surprise, NOT s.baseline AND lag(s.baseline, 1, true) OVER (ORDER BY s.place) AS is_new
+                    FROM (
+                        SELECT l AS last FROM pgslo_catalog.profile l
+                        WHERE l.definition_id = mine.definition_id AND l.column_name = mine.column_name AND l.place < mine.place
+                        ORDER BY l.place DESC LIMIT 28
+                    ) AS h
+                    CROSS JOIN LATERAL pgslo_catalog.as_first_seen(h.last, mine.stage, mine.age) AS s
                 ) r
                 CROSS JOIN LATERAL unnest(
                     pgslo_catalog.on_side(r.surprise, 1, before.tolerated),
@@ -262,12 +268,14 @@ BEGIN
             SELECT array_agg(o.sampled::float8), array_agg(o.common), array_agg(o.shapes), array_agg(o.batch)
             INTO presents, counts, patterns, alike
             FROM (
-                (SELECT p.* FROM pgslo_catalog.profile p
-                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place AND p.baseline AND p.sampled > 0
+                (SELECT s.* FROM pgslo_catalog.profile p
+                 CROSS JOIN LATERAL pgslo_catalog.as_first_seen(p, mine.stage, mine.age) AS s
+                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place AND s.baseline AND s.sampled > 0
                  ORDER BY p.place DESC LIMIT 1)
                 UNION ALL
-                (SELECT p.* FROM pgslo_catalog.profile p
-                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.baseline AND p.sampled > 0
+                (SELECT s.* FROM pgslo_catalog.profile p
+                 CROSS JOIN LATERAL pgslo_catalog.as_first_seen(p, mine.stage, mine.age) AS s
+                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND s.baseline AND s.sampled > 0
                    AND p.place = ANY (ARRAY(SELECT mine.place - g.turn * phase FROM generate_series(1, 8) AS g (turn)))
                  ORDER BY p.place DESC LIMIT 2)
             ) o;
@@ -295,8 +303,9 @@ BEGIN
                     FROM (
                         SELECT mine.usual_grid[1:41] AS grid
                         UNION ALL
-                        SELECT p.grid FROM pgslo_catalog.profile p
-                        WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.batch = ANY (alike) AND p.grid IS NOT NULL
+                        SELECT s.grid FROM pgslo_catalog.profile p
+                        CROSS JOIN LATERAL pgslo_catalog.as_first_seen(p, mine.stage, mine.age) AS s
+                        WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.batch = ANY (alike) AND s.grid IS NOT NULL
                     ) r
                     CROSS JOIN LATERAL pgslo_catalog.grids_apart(mine.grid, CASE
                         -- How far numbers that grow have grown is a matter of their mean: here, whether they lie as ever.
@@ -379,22 +388,30 @@ AS $pgslo$
     -- Six predictions: the median of 28 batches, the last one, the last two and the median of four of the same phase, the last with its trend.
     -- The closest counts: a batch that any of them foresaw is no surprise.
     WITH mine AS MATERIALIZED (
-        SELECT p.column_name, p.summary, p.noise, p.sampled, p.rows, p.level, p.moves FROM pgslo_catalog.profile p
+        SELECT p.column_name, p.summary, p.noise, p.sampled, p.rows, p.level, p.moves, p.stage, p.age FROM pgslo_catalog.profile p
         WHERE p.definition_id = expect.definition_id AND p.batch = expect.batch AND p.learned_from >= 10
     ), past AS MATERIALIZED (
         SELECT m.column_name, h.place, h.summary, h.noise, h.sampled, h.rows, h.back, NULL::bigint AS turn, h.level = m.level AS alike
         FROM mine m
         CROSS JOIN LATERAL (
-            SELECT p.place, p.summary, p.noise, p.sampled, p.rows, p.level, row_number() OVER (ORDER BY p.place DESC) AS back FROM pgslo_catalog.profile p
-            WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.place < expect.place AND p.baseline
+            -- A young batch is compared with what others were when they were as young.
+            SELECT p.place, coalesce(f.summary, p.summary) AS summary, coalesce(f.noise, p.noise) AS noise, coalesce(f.sampled, p.sampled) AS sampled,
+                   coalesce(f.rows, p.rows) AS rows, coalesce(f.level, p.level) AS level, row_number() OVER (ORDER BY p.place DESC) AS back
+            FROM pgslo_catalog.profile p
+            LEFT JOIN pgslo_catalog.first_profile f
+                ON m.stage = 1 AND f.definition_id = p.definition_id AND f.column_name = p.column_name AND f.batch = p.batch AND f.age <= m.age
+            WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.place < expect.place AND coalesce(f.baseline, p.baseline)
             ORDER BY p.place DESC LIMIT 28
         ) h
         UNION ALL
         SELECT m.column_name, NULL, h.summary, NULL, NULL, NULL, NULL, h.turn, NULL
         FROM mine m
         CROSS JOIN LATERAL (
-            SELECT p.summary, row_number() OVER (ORDER BY p.place DESC) AS turn FROM pgslo_catalog.profile p
-            WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.baseline
+            SELECT coalesce(f.summary, p.summary) AS summary, row_number() OVER (ORDER BY p.place DESC) AS turn
+            FROM pgslo_catalog.profile p
+            LEFT JOIN pgslo_catalog.first_profile f
+                ON m.stage = 1 AND f.definition_id = p.definition_id AND f.column_name = p.column_name AND f.batch = p.batch AND f.age <= m.age
+            WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND coalesce(f.baseline, p.baseline)
               AND p.place = ANY (ARRAY(SELECT expect.place - g.turn * expect.phase FROM generate_series(1, 8) AS g (turn)))
             ORDER BY p.place DESC LIMIT 4
         ) h
@@ -417,6 +434,33 @@ AS $pgslo$
                (sum(n.share * n.counted) + 0.5) / (sum(n.counted) + 1) AS pooled
         FROM number n
         GROUP BY n.column_name, n.i
+    ), pair AS MATERIALIZED (
+        -- What batches were at their first closing, and what became of them.
+        SELECT m.column_name, u.i, f.baseline, a.first, a.last, u.noise,
+               CASE WHEN k.kind IN ('share', 'rise', 'log', 'apart') THEN 0.02 ELSE 0 END AS least
+        FROM mine m
+        CROSS JOIN LATERAL (
+            SELECT s.batch, s.summary, s.baseline FROM pgslo_catalog.first_profile s
+            WHERE s.definition_id = expect.definition_id AND s.column_name = m.column_name AND s.place < expect.place
+            ORDER BY s.place DESC LIMIT 28
+        ) f
+        JOIN pgslo_catalog.profile p ON p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.batch = f.batch
+        CROSS JOIN LATERAL unnest(f.summary, p.summary, p.noise) WITH ORDINALITY AS u (first, last, noise, i)
+        JOIN pgslo_catalog.summary_kinds() k ON k.ordinal = u.i
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(u.first, 0), 1))) ELSE u.first END AS first,
+                   CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(u.last, 0), 1))) ELSE u.last END AS last
+        ) a
+        WHERE m.stage > 0 AND (u.first IS NOT NULL OR u.last IS NOT NULL)
+    ), own AS MATERIALIZED (
+        SELECT q.column_name, q.i, min(q.first) FILTER (WHERE q.baseline) AS least, max(q.first) FILTER (WHERE q.baseline) AS most,
+               avg((abs(q.first - q.last) > greatest(q.noise, q.least) OR (q.first IS NULL) <> (q.last IS NULL))::integer) >= 0.5 AS maturing
+        FROM pair q GROUP BY q.column_name, q.i
+    ), change AS MATERIALIZED (
+        -- What is told by comparison changes with what is compared.
+        SELECT o.column_name, o.i, o.least, o.most, coalesce(o.maturing, false) OR o.i > 40 AND w.maturing AS maturing
+        FROM own o
+        JOIN (SELECT n.column_name, bool_or(n.maturing) FILTER (WHERE n.i <= 40) AS maturing FROM own n GROUP BY n.column_name) w USING (column_name)
     ), gap AS MATERIALIZED (
         -- How many batches ago the last one was that is compared with: what grows has grown that often.
         SELECT l.column_name, l.pauses, 1 + (
@@ -459,11 +503,15 @@ AS $pgslo$
         -- The step of a number that says where values lie, in a column that grows.
         CROSS JOIN LATERAL (SELECT CASE WHEN m.moves = 'grows' AND k.ordinal IN (17, 18, 20, 21, 22, 23, 24, 25, 26) THEN t.step END AS step) grown
         LEFT JOIN trend way ON way.column_name = m.column_name AND way.i = 17
+        LEFT JOIN change y ON y.column_name = m.column_name AND y.i = k.ordinal AND y.maturing AND m.stage = 2
         CROSS JOIN LATERAL (SELECT CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(m.summary[k.ordinal], 0), 1))) ELSE m.summary[k.ordinal] END AS x) v
         CROSS JOIN LATERAL (
             SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_before), (p.same_median), (p.last + t.step),
                                                (p.last + t.step * g.batches), (p.last + grown.step * g.pauses),
-                                               (b.summary[k.ordinal] + grown.step)) AS r (prediction)
+                                               (b.summary[k.ordinal] + grown.step),
+                                               -- Between the first closing and the last, anything between the two.
+                                               (CASE WHEN y.maturing THEN least(greatest(v.x, least(y.least, p.median, p.last, p.same)),
+                                                                                greatest(y.most, p.median, p.last, p.same)) END)) AS r (prediction)
             WHERE r.prediction IS NOT NULL
             ORDER BY CASE WHEN k.kind IN ('rise', 'apart') THEN greatest(v.x - r.prediction, 0) ELSE abs(v.x - r.prediction) END LIMIT 1
         ) c
@@ -507,11 +555,13 @@ AS $pgslo$
         FROM told t
     )
     UPDATE pgslo_catalog.profile p
-    SET expected = a.expected, spread = a.spread, surprise = a.surprise
+    SET expected = a.expected, spread = a.spread, surprise = a.surprise, maturing = CASE WHEN p.stage > 0 THEN a.maturing END
     FROM (
-        SELECT m.column_name, array_agg(s.prediction ORDER BY k.ordinal) AS expected, array_agg(s.spread ORDER BY k.ordinal) AS spread, array_agg(s.surprise ORDER BY k.ordinal) AS surprise
+        SELECT m.column_name, array_agg(s.prediction ORDER BY k.ordinal) AS expected, array_agg(s.spread ORDER BY k.ordinal) AS spread, array_agg(s.surprise ORDER BY k.ordinal) AS surprise,
+               array_agg(coalesce(c.maturing, false) ORDER BY k.ordinal) AS maturing
         FROM mine m
         CROSS JOIN pgslo_catalog.summary_kinds() k
+        LEFT JOIN change c ON c.column_name = m.column_name AND c.i = k.ordinal
         LEFT JOIN surprised s ON s.column_name = m.column_name AND s.ordinal = k.ordinal
         GROUP BY m.column_name
     ) a

@@ -10,6 +10,7 @@ AS $pgslo$
     WITH mine AS (
         -- The first weeks know little, and the first months not all: bounds are wider until there are enough batches.
         SELECT p.column_name, p.rows, p.sampled, p.learned_from, p.moves, p.surprise, p.tolerated, p.tolerated_below, p.expected, p.spread, p.summary,
+               p.stage, p.seen, p.maturing,
                pgslo_catalog.is_holiday(d.holidays, p.place) AS holiday, coalesce(d.sensitivity, 1) AS sensitivity,
                -- Whole numbers and multiples of ten or a hundred have steps, in a column that has more than one of these.
                CASE WHEN p.expected[29] >= 0.99 AND p.summary[29] >= 0.99 THEN CASE
@@ -67,6 +68,11 @@ AS $pgslo$
           AND (m.moves = 'one value' OR k.name <> 'steps')
           AND (m.moves IS DISTINCT FROM 'one value' OR k.name = ANY (ARRAY['null', 'empty', 'distinct', 'distinct_ratio', 'top', 'single',
                'number', 'time', 'new_shape', 'stale', 'steps']) OR k.name = 'whole' AND m.surprise[k.ordinal] < 0)
+          -- What changes after the first closing is compared with first closings once there are enough. While it changes, which
+          -- values there are is neither what it was nor what it will be.
+          AND NOT coalesce(
+              (k.ordinal IN (3, 4, 5, 6, 19) OR k.ordinal > 40 OR m.stage = 1 AND m.maturing[k.ordinal])
+              AND (m.stage = 2 OR m.stage = 1 AND m.seen < pgslo_catalog.least_batches()), false)
           AND (m.rows >= 10 OR k.name IN ('rows', 'number', 'time') OR k.name = 'null' AND m.summary[k.ordinal] = 1)
     ), day AS MATERIALIZED (
         -- On a holiday, and where many columns have moved, it was another day: then this has to be twice as far off.
@@ -98,12 +104,18 @@ AS $pgslo$
            CASE WHEN b.score IS NULL THEN 'unknown' WHEN b.score >= 1 THEN 'missed' ELSE 'met' END,
            b.shown, b.least, b.most, b.score,
            CASE
+               WHEN b.score IS NULL AND m.stage > 0 AND m.learned_from >= pgslo_catalog.least_batches() THEN z.young
                WHEN b.score IS NULL THEN format('%s known, %s are needed', CASE m.learned_from WHEN 1 THEN '1 batch' ELSE m.learned_from || ' batches' END, pgslo_catalog.least_batches())
                -- The plain fact first, where there is one: a distance says nothing to who knows the column.
                ELSE concat(
                    pgslo_catalog.learned_said(b.name, b.words, b.kind, b.shown, b.least, b.most, b.step, CASE
                        WHEN pgslo_catalog.amount(m.summary[23], 'quantile') <> y.usual THEN format('median %s %s, usually %s', m.column_name, pgslo_catalog.amount(m.summary[23], 'quantile'), y.usual) END,
-                       CASE WHEN m.holiday THEN ' on a holiday' END),
+                       concat(
+                           CASE WHEN m.holiday THEN ' on a holiday' END,
+                           CASE
+                               WHEN m.stage = 1 AND m.seen < pgslo_catalog.least_batches() THEN format(' (%s)', z.young)
+                               WHEN m.stage = 1 THEN ' at its first closing'
+                               WHEN m.stage = 2 THEN ' while it is still maturing' END)),
                    -- What follows from rows that are missing, or too many, is told with them.
                    CASE WHEN b.score >= 1 AND b.of_the_day AND t.score BETWEEN 0.5 AND 1 THEN
                        '; ' || pgslo_catalog.learned_said(t.name, t.words, t.kind, t.shown, t.least, t.most, 0, NULL, NULL) END)
@@ -123,6 +135,10 @@ AS $pgslo$
                       ORDER BY q.place DESC LIMIT 28) h)
             END AS usual
     ) y
+    CROSS JOIN LATERAL (
+        SELECT concat('the batch is still maturing',
+            CASE WHEN m.stage = 1 THEN format('; %s of %s first closings are known', m.seen, pgslo_catalog.least_batches()) END) AS young
+    ) z
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_columns(bigint, text, numeric, boolean) IS 'Judges each column of a batch by what its history foresaw, alone or in the light of the others; column * is the table.';
 
@@ -139,6 +155,19 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incid
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+    -- An alarm about the first closing may be answered when the batch has matured.
+    UPDATE pgslo_catalog.first_profile f
+    SET baseline = true,
+        tolerated = (SELECT array_agg(greatest(coalesce(m.x, 0), u.x) ORDER BY u.i)
+                     FROM unnest(pgslo_catalog.on_side(f.surprise, 1, f.tolerated)) WITH ORDINALITY AS u (x, i)
+                     LEFT JOIN unnest(f.tolerated) WITH ORDINALITY AS m (x, i) USING (i)),
+        tolerated_below = (SELECT array_agg(greatest(coalesce(m.x, 0), u.x) ORDER BY u.i)
+                           FROM unnest(pgslo_catalog.on_side(f.surprise, -1, f.tolerated_below)) WITH ORDINALITY AS u (x, i)
+                           LEFT JOIN unnest(f.tolerated_below) WITH ORDINALITY AS m (x, i) USING (i))
+    FROM pgslo_catalog.rule r
+    WHERE r.rule_id = learn_from.incident.rule_id AND r.kind = 'learned' AND learn_from.incident.resolution = 'false_alarm'
+      AND f.definition_id = learn_from.incident.definition_id AND f.column_name = coalesce(r.columns[1], '*') AND NOT f.baseline
+      AND f.place >= learn_from.incident.opened_place AND f.place <= coalesce(learn_from.incident.over_place, 'Infinity');
     -- A false alarm belongs to what is compared with, and as much surprise is tolerated from now on, in its direction.
     UPDATE pgslo_catalog.profile p
     SET baseline = true,

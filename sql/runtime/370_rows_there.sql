@@ -138,6 +138,18 @@ BEGIN
             PERFORM pgslo_catalog.record_unprofiled(taken, SQLSTATE, SQLERRM);
         END;
     END LOOP;
+    -- Whether these were younger than others is known when the newest are read; of what is older, that it is old is enough.
+    UPDATE pgslo_catalog.profile p
+    SET closing = 0, first_age = 64, age = 64
+    WHERE p.definition_id = target.definition_id AND p.batch = ANY (learn_batches.batches) AND p.closing = 1;
+    UPDATE pgslo_catalog.profile p
+    SET first_age = r.later, age = r.later
+    FROM (
+        SELECT b.name, row_number() OVER (ORDER BY b.place DESC) - 1 AS later FROM pgslo_catalog.batch b
+        WHERE b.definition_id = target.definition_id AND b.rows > 0 AND b.place <= pgslo_catalog.last_place(target)
+        ORDER BY b.place DESC LIMIT 64
+    ) AS r
+    WHERE p.definition_id = target.definition_id AND p.batch = r.name AND p.closing = 0;
     RETURN learned;
 END
 $pgslo$;

@@ -326,6 +326,7 @@ BEGIN
                 END IF;
 
                 -- As it was; this is what later batches are compared with.
+                DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = twin.definition_id AND p.batch = one.batch;
                 PERFORM pgslo_catalog.profile_batch(twin, mine, columns, one.sample, level, present);
                 missed := '{}';
                 FOR judged IN SELECT j.* FROM pgslo_catalog.judge_learned(twin.definition_id, one.batch, one.place) AS j ORDER BY j.column_name COLLATE "C" LOOP

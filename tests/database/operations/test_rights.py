@@ -95,6 +95,7 @@ CLOSED = {
         "sample",
         "repair",
         "profile",
+        "first_profile",
         "watched_column",
         "watermark",
         "paused_function",

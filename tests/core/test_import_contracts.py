@@ -115,7 +115,7 @@ PROPERTIES: list[tuple[str, str, tuple[str, ...]]] = [
     ),
     (
         "quality: [{type: sql, query: 'SELECT AVG(x) FROM orders', mustBeBetween: [1, 2]}]",
-        'query: {query: "SELECT 1 AS failed WHERE NOT ((SELECT AVG(x) FROM app.orders) >= 1 AND (SELECT AVG(x) FROM app.orders) <= 2)"}',
+        'metric: {metric: {query: "SELECT AVG(x) FROM app.orders", min: 1, max: 2}}',
         ("changed", "judged_at_tick"),
     ),
     (

@@ -107,7 +107,7 @@ LINES: list[tuple[str, str, tuple[str, ...]]] = [
     ("- schema:\n    warn:\n      when schema changes: any", "", ("not_mapped", "no_word")),
     (
         "- share between 0 and 1:\n    share expression: sum(x) / count(*)",
-        'query: {query: "SELECT 1 AS failed WHERE NOT ((SELECT sum(x) / count(*) FROM app.orders) >= 0 AND (SELECT sum(x) / count(*) FROM app.orders) <= 1)"}',
+        'metric: {metric: {query: "SELECT sum(x) / count(*) FROM app.orders", min: 0, max: 1}}',
         ("changed", "judged_at_tick"),
     ),
     (

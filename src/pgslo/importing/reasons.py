@@ -11,7 +11,7 @@ REASONS = {
     "estimated": "the number is estimated from a sample here",
     "fail_calc": "the source computes the number of failures in its own way",
     "format_differs": "the named format accepts other texts here than there",
-    "judged_at_tick": "a query is evaluated when a batch is closed and at each tick, and counts as one failure",
+    "judged_at_tick": "a query is evaluated when a batch is closed and at each tick",
     "judged_on_read": "the age is judged at each read, and a table without data is unknown",
     "judged_on_write": "the condition depends on the clock, and a row is judged when it is written",
     "mapped_in_part": "a part of the check has no counterpart",

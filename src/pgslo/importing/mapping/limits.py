@@ -7,8 +7,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pgslo.importing.mapping import rules
-from pgslo.importing.model import Outcome, Remark, TableName, UnmappableError
+from pgslo.importing.mapping import conditions, rules
+from pgslo.importing.model import Outcome, Remark, Rule, TableName, UnmappableError, mapped
 
 Number = int | float | decimal.Decimal
 
@@ -97,6 +97,20 @@ def failing(outcome: Outcome, limits: Limits, *, percent: bool) -> Outcome:
         return replace(made, remarks=(*made.remarks, *remarks))
     allowed = limits.failures()
     return rules.tolerant(outcome, failures=allowed) if allowed else outcome
+
+
+def of_query(statement: str, limits: Limits) -> Outcome:
+    """Return a check of the one number that a query gives.
+
+    A metric has the number and its history; its bounds belong to it, so that a number that has to lie beyond a bound is a query.
+    """
+    if limits.outside or limits.above or limits.below:
+        return rules.number_is(f"({conditions.query(statement)})", limits.comparison())
+    ends = {key: end for key, end in (("min", limits.low), ("max", limits.high)) if end is not None}
+    if not ends:
+        raise UnmappableError("unclear", "there is no bound")
+    made = Rule("metric", "rule", None, {"query": conditions.query(statement), **ends})
+    return mapped(made, remarks=(Remark("judged_at_tick"),))
 
 
 def rows(limits: Limits, table: TableName | None, *, where: str | None = None) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from pgslo.importing.mapping import conditions, limits, rules
+from pgslo.importing.mapping import limits, rules
 from pgslo.importing.mapping.limits import Limits
 from pgslo.importing.model import Outcome, TableName, UnmappableError
 
@@ -57,4 +57,4 @@ def number(sql: str, wanted: Limits, own: TableName | None, tables: Mapping[str,
             name = extreme["column"].lower()
             ends = (side, None) if lowest else (None, side)
             return rules.bounds(name, *ends, strict=(wanted.above, wanted.below))
-    return rules.number_is(f"({conditions.query(statement)})", wanted.comparison())
+    return limits.of_query(statement, wanted)

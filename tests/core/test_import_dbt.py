@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from imports import definitions, imported, outcomes, rules
@@ -129,6 +128,18 @@ COLUMNS: list[tuple[str, str, tuple[str, ...]]] = [
         "expression: \"x LIKE 'a%'\"",
         MAPPED,
     ),
+    (
+        "- dbt_expectations.expect_column_mean_to_be_between: {min_value: 1}",
+        "statistic: {of: mean, min: 1.0}",
+        ("changed", "batch_not_table"),
+    ),
+    ("- dbt_expectations.expect_column_max_to_be_between: {max_value: 9}", 'expression: "x <= 9"', MAPPED),
+    (
+        "- dbt_expectations.expect_column_values_to_match_like_pattern_list: {like_pattern_list: ['a%', '%b']}",
+        "expression: \"x LIKE 'a%' OR x LIKE '%b'\"",
+        MAPPED,
+    ),
+    ("- dbt_utils.not_constant", "", ("not_mapped", "no_word")),
     ("- elementary.volume_anomalies", "", ("learned", "learned_bounds")),
     ("- my_own_test: {a: 1}", "", ("not_mapped", "private_test")),
     ("- my_package.not_null", "", ("not_mapped", "private_test")),
@@ -197,6 +208,12 @@ MODELS: list[tuple[str, str, tuple[str, ...]]] = [
         MAPPED,
     ),
     ("- dbt_expectations.expect_table_row_count_to_be_between: {min_value: 0}", "", ("held", "trivial")),
+    ("- dbt_expectations.expect_table_columns_to_contain_set: {column_list: [a]}", "a: any", MAPPED),
+    (
+        "- dbt_expectations.expect_table_columns_to_match_ordered_list: {column_list: [a]}",
+        "extra: forbid",
+        ("changed", "mapped_in_part"),
+    ),
     (
         "- dbt_utils.recency: {field: at, datepart: day, interval: 2}",
         "freshness: {max_age: 2 days, of: at}",
@@ -387,6 +404,12 @@ def test_names_of_relations() -> None:
     assert outcomes(imported(column_test("- not_null"), schema=None)) == [("not_mapped", "no_table")]
 
 
+def test_a_relation_of_no_file_may_be_mapped() -> None:
+    text = column_test("- relationships: {to: ref('elsewhere'), field: id}")
+    done = imported(text, maps=["ref:elsewhere=far.away"])
+    assert rules(done) == ["references: {table: far.away, column: id}"]
+
+
 def test_columns_keep_their_letters() -> None:
     done = imported(column_test("- dbt_expectations.expect_column_values_to_be_null", column="BLOCK_NUMBER"))
     assert rules(done) == ['expression: "\\"BLOCK_NUMBER\\" IS NULL"']
@@ -436,121 +459,6 @@ def test_tests_that_differ_in_rows_have_names_that_do_not_depend_on_their_order(
         )
     ]
     assert names[0] == names[1]
-
-
-MANIFEST: dict[str, Any] = {
-    "metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "anything": 1},
-    "nodes": {
-        "model.p.orders": {
-            "resource_type": "model",
-            "name": "orders",
-            "schema": "shop",
-            "relation_name": '"db"."shop"."orders_v2"',
-            "config": {"materialized": "incremental"},
-            "columns": {"id": {"name": "id", "data_type": "integer"}},
-        },
-        "model.p.seen": {
-            "resource_type": "model",
-            "name": "seen",
-            "schema": "shop",
-            "config": {"materialized": "view"},
-        },
-        "test.p.not_null.1": {
-            "resource_type": "test",
-            "name": "not_null_orders_id",
-            "test_metadata": {
-                "name": "not_null",
-                "kwargs": {"column_name": "id", "model": "{{ x() }}"},
-                "namespace": None,
-            },
-            "attached_node": "model.p.orders",
-            "column_name": "id",
-            "config": {
-                "severity": "ERROR",
-                "error_if": "!= 0",
-                "warn_if": "!= 0",
-                "fail_calc": "count(*)",
-                "where": None,
-            },
-        },
-        "test.p.to.2": {
-            "resource_type": "test",
-            "name": "to",
-            "test_metadata": {
-                "name": "relationships",
-                "kwargs": {"to": "source('raw', 'c')", "field": "id", "column_name": "cid"},
-            },
-            "attached_node": "model.p.orders",
-            "column_name": "cid",
-        },
-        "test.p.positive": {
-            "resource_type": "test",
-            "name": "positive",
-            "compiled_code": 'select * from "db"."shop"."orders_v2" where id < 0',
-            "depends_on": {"nodes": ["model.p.orders"]},
-        },
-        "test.p.view": {
-            "resource_type": "test",
-            "name": "v",
-            "test_metadata": {"name": "unique", "kwargs": {}},
-            "attached_node": "model.p.seen",
-            "column_name": "id",
-        },
-    },
-    "sources": {
-        "source.p.raw.c": {
-            "resource_type": "source",
-            "source_name": "raw",
-            "name": "c",
-            "schema": "raw",
-            "identifier": "c",
-            "relation_name": '"db"."raw"."c"',
-            "freshness": {"warn_after": {"count": 12, "period": "hour"}, "error_after": {"count": None}},
-            "loaded_at_field": "at",
-        }
-    },
-}
-
-
-def test_a_manifest() -> None:
-    done = imported(json.dumps(MANIFEST, indent=1), name="manifest.json")
-    assert outcomes(done) == [
-        ("changed", "judged_on_read"),
-        MAPPED,
-        MAPPED,
-        MAPPED,
-        ("changed", "judged_at_tick"),
-        ("not_mapped", "not_a_table"),
-    ]
-    assert sorted(definitions(done)) == ["raw.c", "shop.orders_v2"]
-    assert "references: {table: raw.c, column: id}" in rules(done)
-    assert 'query: {query: "select * from shop.orders_v2 where id < 0"}' in rules(done)
-    lines = json.dumps(MANIFEST, indent=1).split("\n")
-    for entry in done.entries:
-        assert lines[entry.found.location.line - 1].lstrip().startswith(('"test.p', '"source.p', '"model.p'))
-
-
-def test_schema_files_beside_a_manifest_give_the_places() -> None:
-    both = imported(json.dumps(MANIFEST), column_test("- not_null\n- unique", column="id"), name="x.json")
-    places = {
-        entry.found.kind: entry.found.location.path for entry in both.entries if entry.found.column == "id"
-    }
-    assert places["not_null"] == "1_x.json"
-    assert places["data_type"] == "0_x.json"
-    assert [one[0] for one in outcomes(both)].count("mapped") == 4, (
-        "not_null is one check; unique is only in the file"
-    )
-    assert {entry.table for entry in both.entries if entry.found.kind == "unique" and entry.table} == {
-        "shop.orders_v2"
-    }
-
-
-@pytest.mark.parametrize("version", ["v8", "vx"])
-def test_a_manifest_of_another_version_is_refused(version: str) -> None:
-    text = json.dumps(MANIFEST).replace("v12", version)
-    done = imported(text, name="manifest.json")
-    assert done.entries == ()
-    assert "is no manifest of version 9 or later" in done.failures[0].message
 
 
 def test_variables_come_from_the_command_then_from_the_project() -> None:

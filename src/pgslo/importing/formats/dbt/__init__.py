@@ -11,7 +11,7 @@ from pgslo.importing.formats.dbt import mapping, schema_files
 from pgslo.importing.formats.dbt.jinja import Jinja, Unknown
 from pgslo.importing.formats.dbt.manifest import Manifest
 from pgslo.importing.formats.dbt.model import Constraint, Project, Test
-from pgslo.importing.model import Found
+from pgslo.importing.model import Found, SourceTable
 from pgslo.importing.options import Options
 from pgslo.importing.source import Mapping, plain
 
@@ -116,8 +116,9 @@ def project_of(variables: dict[str, Any], options: Options) -> Project:
         return default
 
     def _named(key: str) -> str:
-        table = project.tables.get(key)
-        named = project.own(table) if table is not None and not table.unfit.startswith("its name") else None
+        # A relation that no file describes may still be named by --map.
+        table = project.tables.get(key) or SourceTable(key, key.partition(":")[2], only_by_map=True)
+        named = project.own(table) if not table.unfit.startswith("its name") else None
         if named is None:
             raise Unknown(f"{key[:80]} is not in the files, or its schema is not known")
         return named.text

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from pgslo.definition import names
+from pgslo.importing.formats.dbt.aggregates import AGGREGATES
 from pgslo.importing.formats.dbt.kinds import KINDS, PACKAGES
 from pgslo.importing.formats.dbt.model import Constraint, DataType, Freshness, Project, Singular, Test
 from pgslo.importing.mapping import rules, spans, types
@@ -15,6 +16,7 @@ from pgslo.importing.model import Found, Outcome, Remark, Rule, SourceTable, Unm
 
 _FAILURES = re.compile(r"\s*(>=?|!=|<>)\s*(\d{1,15})\s*\Z")
 _DEFAULT = "!=0"
+_KINDS = KINDS | AGGREGATES
 #: Tests that themselves say how failures are counted.
 _OWN_CALCULATION = frozenset({"equal_rowcount", "fewer_rows_than", "equality"})
 #: Tests of other packages that learn from history.
@@ -42,9 +44,11 @@ def outcome(found: Found, project: Project) -> Outcome:
 
 
 def _test(test: Test, project: Project) -> Outcome:
-    kind = KINDS.get(test.name.lower())
+    kind = _KINDS.get(test.name.lower())
     if test.package == "elementary" and _LEARNING.match(test.name):
         return Outcome("learned", remarks=(Remark("learned_bounds"),))
+    if kind is None and test.package is not None and test.package in PACKAGES:
+        raise UnmappableError("no_word", f"{test.name[:80]} of {test.package}")
     if kind is None or test.package not in PACKAGES:
         known = (
             "" if kind is None else f"; {test.name} of package {test.package} may differ from its namesake"

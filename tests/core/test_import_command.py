@@ -97,6 +97,23 @@ def test_a_file_that_people_edited_stays(run: Run) -> None:
     assert Path("slos/app.a.yml").read_text(encoding="utf-8").endswith("# mine\n")
 
 
+def test_checks_of_another_source_are_not_lost(run: Run) -> None:
+    write("a.yml", GOOD)
+    write("checks.yml", "checks for app.a:\n  - row_count > 0\n")
+    run("a.yml", "--schema", "app")
+    result = run("checks.yml")
+    assert result.exit_code == 3
+    assert "slos/app.a.yml has checks of a.yml as well, so it stays as it is" in result.stderr
+    assert "not_null" in Path("slos/app.a.yml").read_text(encoding="utf-8")
+    assert run("a.yml", "checks.yml", "--schema", "app").exit_code == 0
+    text = Path("slos/app.a.yml").read_text(encoding="utf-8")
+    assert "not_null" in text
+    assert "row_count" in text
+    Path("a.yml").unlink()
+    assert run("checks.yml").exit_code == 0, "a source that is gone holds nothing back"
+    assert "not_null" not in Path("slos/app.a.yml").read_text(encoding="utf-8")
+
+
 def test_a_third_run_changes_no_byte(run: Run) -> None:
     write("models/a.yml", MIXED)
     contents = []

@@ -6,6 +6,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -127,16 +128,14 @@ def import_(session: Session, /, paths: tuple[Path, ...], **given: Any) -> int:
     for line in lines(done):
         output.message(line)
     code = _code(done)
-    kept: list[str] = []
+    kept: dict[str, str] = {}
     changed = False
     if not (given["strict"] and code == CHANGES):
-        changed, kept = _write(done, folder, dry=given["check"])
+        changed, kept = _write(done, folder, files, dry=given["check"])
     if given["report_path"] is not None and not given["check"]:
         _write_report(given["report_path"], given["report_format"], done)
-    for path in kept:
-        output.warning(
-            f"{path} was edited by hand, so it stays as it is", hint="move it away to have it written anew"
-        )
+    for path, why in kept.items():
+        output.warning(f"{path} {why}", hint="move it away to have it written anew")
     see = str(output.shown_path(given["report_path"])) if given["report_path"] else options.folder
     output.message(last_line(done, see))
     if given["check"]:
@@ -209,43 +208,70 @@ def _variables(path: Path | None, texts: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
-def _write(done: Imported, folder: Path, *, dry: bool) -> tuple[bool, list[str]]:
-    """Write definitions; what people edited since stays.
+@dataclass(frozen=True)
+class _Known:
+    """A file that an import wrote: the hash of its text, and the files that its checks come from."""
+
+    digest: str
+    sources: tuple[str, ...]
+
+
+def _write(
+    done: Imported, folder: Path, files: Mapping[str, bytes], *, dry: bool
+) -> tuple[bool, dict[str, str]]:
+    """Write definitions; what people edited since stays, and so does what other sources are in.
 
     Returns:
-        Whether anything is another than before, and the files that stay.
+        Whether anything is another than before, and the files that stay, each with the reason.
     """
     state = _state(folder)
-    kept: list[str] = []
+    kept: dict[str, str] = {}
     wanted: dict[str, str] = {}
+    changed = False
     for shown, text in done.definitions.items():
         path = folder / Path(shown).name
-        there = path.read_text(encoding="utf-8") if path.exists() else None
-        if there is None or there == text or _digest(there) == state.get(path.name):
+        there = path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
+        known = state.get(path.name)
+        others = [one for one in known.sources if one not in files and Path(one).exists()] if known else []
+        if there is None or there == text:
             wanted[path.name] = text
+            changed = changed or there is None
+        elif known is None or _digest(there) != known.digest:
+            kept[shown] = "was edited by hand, so it stays as it is"
+        elif others:
+            kept[shown] = (
+                f"has checks of {others[0]} as well, so it stays as it is: import all sources of a table together"
+            )
         else:
-            kept.append(shown)
-    changed = any(
-        not (folder / name).exists() or (folder / name).read_text(encoding="utf-8") != text
-        for name, text in wanted.items()
-    )
+            wanted[path.name] = text
+            changed = True
     if not dry and wanted:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in wanted.items():
             _replace(folder / name, text)
-        digests = dict(sorted(({**state} | {name: _digest(text) for name, text in wanted.items()}).items()))
-        _replace(folder / _STATE, json.dumps({"version": 1, "files": digests}, indent=2) + "\n")
+        sources: dict[str, set[str]] = {}
+        for entry in done.entries:
+            if entry.path is not None:
+                sources.setdefault(Path(entry.path).name, set()).add(entry.found.location.path)
+        state |= {name: _Known(_digest(text), tuple(sorted(sources[name]))) for name, text in wanted.items()}
+        said = {
+            name: {"sha256": one.digest, "sources": list(one.sources)} for name, one in sorted(state.items())
+        }
+        _replace(folder / _STATE, json.dumps({"version": 1, "files": said}, indent=2) + "\n")
     return changed, kept
 
 
-def _state(folder: Path) -> Mapping[str, str]:
+def _state(folder: Path) -> dict[str, _Known]:
     try:
         found = json.loads((folder / _STATE).read_text(encoding="utf-8"))["files"]
+        return {
+            str(name): _Known(str(one["sha256"]), tuple(map(str, one["sources"])))
+            for name, one in found.items()
+        }
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise PgsloError(f"cannot read {output.shown_path(folder / _STATE)}: {error}") from None
-    return {str(name): str(digest) for name, digest in dict(found).items()}
 
 
 def _replace(path: Path, text: str) -> None:

@@ -131,10 +131,13 @@ AS $pgslo$
 BEGIN
     RETURN (
         SELECT array_agg(greatest(
-                   coalesce(m.x, 0) * 0.9981,
-                   CASE WHEN is_young THEN u.x ELSE least(u.x, 3 * greatest(coalesce(m.x, 0), 2.5)) END) ORDER BY u.i)
+                   -- Shocks of a share fade by half in a month of days, what is ordinary in a year; means and rows vary far by nature.
+                   CASE WHEN o.x >= 7.5 AND u.i IN (1, 2, 4, 5, 6, 11, 12, 13, 14, 15, 16, 27, 28, 29, 30, 31, 35, 36, 37, 39)
+                        THEN greatest(7.5 * 0.9981, o.x * 0.977) ELSE o.x * 0.9981 END,
+                   CASE WHEN is_young THEN u.x ELSE least(u.x, 3 * greatest(o.x, 2.5)) END) ORDER BY u.i)
         FROM unnest(pgslo_catalog.on_side(surprise, side, tolerated)) WITH ORDINALITY AS u (x, i)
-        LEFT JOIN unnest(tolerated) WITH ORDINALITY AS m (x, i) USING (i));
+        LEFT JOIN unnest(tolerated) WITH ORDINALITY AS m (x, i) USING (i)
+        CROSS JOIN LATERAL (SELECT coalesce(m.x, 0) AS x) AS o);
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.widened(float8[], float8[], integer, boolean) IS

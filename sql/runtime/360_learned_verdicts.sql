@@ -40,16 +40,33 @@ AS $pgslo$
         -- What a rise of the rows has taught does not excuse a fall.
         CROSS JOIN LATERAL (
             -- Of rows: however wide the days are, a fifth and five times as many are news, or a bit more than ever and than chance does.
-            SELECT min(CASE WHEN k.name = 'rows' THEN least(t.bound, t.most) ELSE t.bound END) FILTER (WHERE t.side = -1) AS below,
-                   min(CASE WHEN k.name = 'rows' THEN least(t.bound, t.most) ELSE t.bound END) FILTER (WHERE t.side = 1) AS above
+            SELECT min(CASE WHEN k.name = 'rows' THEN least(t.bound, t.most) ELSE l.bound END) FILTER (WHERE t.side = -1) AS below,
+                   min(CASE WHEN k.name = 'rows' THEN least(t.bound, t.most) ELSE l.bound END) FILTER (WHERE t.side = 1) AS above
             FROM (
-                SELECT v.side, greatest(ln(5) / m.spread[k.ordinal], 1.2 * coalesce(v.tolerated, 0), 5 / 0.3) / m.sensitivity AS most, m.wide * CASE
+                SELECT v.side, v.room, greatest(ln(5) / m.spread[k.ordinal], 1.2 * coalesce(v.tolerated, 0), 5 / 0.3) / m.sensitivity AS most, m.wide * CASE
                     WHEN v.tolerated >= 1 THEN k.beyond * greatest(v.tolerated, 2.5)
                     -- A mean that stood still for two months is not left to chance, as that of times on the hour: there an hour's shift is less than chance would do.
                     WHEN k.kind = 'mean' AND m.learned_from >= 60 AND m.moves IS DISTINCT FROM 'grows' THEN least(greatest(3 * coalesce(v.tolerated, 0), 0.4), 2.5)
                     ELSE 2.5 END AS bound
-                FROM (VALUES (-1, m.tolerated_below[k.ordinal]), (1, m.tolerated[k.ordinal])) AS v (side, tolerated)
+                FROM (VALUES (-1, m.tolerated_below[k.ordinal], m.expected[k.ordinal]),
+                             (1, m.tolerated[k.ordinal], 1.5707963 - m.expected[k.ordinal])) AS v (side, tolerated, room)
             ) t
+            -- Where a share is next to nothing, or next to all, no shock makes the other end of the scale usual; what comes again does.
+            CROSS JOIN LATERAL (
+                SELECT CASE
+                    WHEN k.kind <> 'share' OR t.room < 1.25 OR t.bound * m.spread[k.ordinal] <= 0.8 * t.room THEN t.bound
+                    -- Of a few values chance alone makes all or none.
+                    WHEN CASE WHEN k.name IN ('null', 'duplicate') THEN m.rows ELSE m.sampled END < 10 THEN t.bound
+                    WHEN 3 <= (
+                        SELECT count(*)
+                        FROM (
+                            SELECT p.summary[k.ordinal] AS share FROM pgslo_catalog.profile p
+                            WHERE p.definition_id = judge_columns.definition_id AND p.column_name = m.column_name AND p.place < judge_columns.place
+                            ORDER BY p.place DESC LIMIT 56
+                        ) h
+                        WHERE CASE t.side WHEN 1 THEN h.share > 0.9 ELSE h.share < 0.1 END) THEN t.bound
+                    ELSE 0.8 * t.room / m.spread[k.ordinal] END AS bound
+            ) l
         ) b
         -- On a holiday half as many rows are no news, nor are twice as many.
         CROSS JOIN LATERAL (

@@ -94,3 +94,41 @@ def test_missing_rows_are_measured_by_those_that_were_expected(session):
     missed = stream.run(0, 91)
     assert set(missed) == {90}
     assert missed[90][0][1].startswith("rows: 5; ")
+
+
+def test_a_shock_that_was_no_fault_does_not_excuse_the_next_one(session):
+    """A column that was NULL once, which somebody called a false alarm, is reported when it is NULL again."""
+    stream = Stream(
+        session, "integer", "CASE WHEN k IN (30, 60) THEN NULL ELSE (i * 7919 + k * 104729) % 1000 END", "24"
+    )
+    assert set(stream.run(0, 30)) == {30}
+    session.run("SELECT pgslo.resolve(i.incident_id, 'false_alarm') FROM pgslo.incident i")
+    assert stream.run(31, 59) == {}
+    said = dict(stream.run(60, 60)[60])["x_learned"]
+    assert said.startswith("null: 100 %; 0 % to ")
+    assert not said.startswith("null: 100 %; 0 % to 100 %")
+
+
+def test_a_shock_among_the_first_batches_does_not_excuse_the_next_one(session):
+    stream = Stream(
+        session, "integer", "CASE WHEN k IN (15, 45) THEN NULL ELSE (i * 7919 + k * 104729) % 1000 END", "24"
+    )
+    assert set(stream.run(0, 45)) == {45}
+
+
+def test_a_shock_fades_by_half_in_a_month(session):
+    (faded,) = session.values("""
+        WITH RECURSIVE day AS (
+            SELECT 0 AS k, ARRAY[40, 5]::float8[] AS tolerated
+            UNION ALL
+            SELECT k + 1, pgslo_catalog.widened(tolerated, ARRAY[0, 0]::float8[], 1, false) FROM day WHERE k < 30
+        )
+        SELECT tolerated FROM day WHERE k = 30""")
+    assert 18 < faded[0] < 21
+    assert faded[1] > 4.5
+
+
+def test_what_comes_again_and_again_is_tolerated_to_the_end_of_the_scale(session):
+    """No values on every ninth day or so: after three times that is usual."""
+    value = "CASE WHEN k IN (40, 49, 60, 68, 79) THEN NULL ELSE (i * 7919 + k * 104729) % 1000 END"
+    assert set(Stream(session, "integer", value, "24").run(0, 80)) == {40, 49, 60}

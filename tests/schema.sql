@@ -213,6 +213,7 @@ CREATE FUNCTION pgslo.audit(definition text DEFAULT NULL::text) RETURNS TABLE(de
 DECLARE
     id bigint;
     one record;
+    is_judged boolean;
 BEGIN
     FOREACH id IN ARRAY ARRAY(
         SELECT r.rule_id
@@ -223,7 +224,10 @@ BEGIN
         SELECT r.rule_id, r.name AS assertion, d.name AS definition INTO one
         FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
         WHERE r.rule_id = id;
-        IF pgslo_catalog.judge_assertion(one.rule_id, NULL) IS NULL THEN
+        is_judged := pgslo_catalog.judge_assertion(one.rule_id, NULL) IS NOT NULL;
+        IF EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.rule_id = one.rule_id AND b.batch IS NOT NULL) THEN
+            RETURN QUERY SELECT one.definition, one.assertion, NULL::text, 'not all groups can be judged'::text;
+        ELSIF NOT is_judged THEN
             RETURN QUERY SELECT one.definition, one.assertion, NULL::text, 'it can no longer be judged'::text;
         END IF;
         RETURN QUERY
@@ -6945,6 +6949,22 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.grows(mine pgslo_catalog.profile) IS 'Whether the numbers of a column grow, or shrink, from batch to batch, as growing ids and running totals do.';
 
+CREATE FUNCTION pgslo_catalog.guard_holder(check_function text, bucket integer) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- Writers are told no more of a session of another role than PostgreSQL shows to every role.
+    SELECT coalesce(
+        (SELECT format('process %s, role %s', l.pid, coalesce(quote_ident(a.usename), 'unknown'))
+         FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+         WHERE l.locktype = 'transactionid' AND l.transactionid = g.xmax AND l.mode = 'ExclusiveLock' AND l.granted AND l.pid IS NOT NULL LIMIT 1),
+        (SELECT format('prepared transaction %s of role %s', quote_literal(p.gid), quote_ident(p.owner)) FROM pg_prepared_xacts p WHERE p.transaction = g.xmax),
+        'a session that the catalogue does not show')
+    FROM pgslo_catalog.assertion_guard g WHERE g.check_function = guard_holder.check_function AND g.bucket = guard_holder.bucket
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.guard_holder(check_function text, bucket integer) IS 'The session or the prepared transaction that has a guard row, in words.';
+
 CREATE FUNCTION pgslo_catalog.guarded_view(source_schema text, source_name text, OUT source regclass, OUT definition text) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7844,6 +7864,9 @@ DECLARE
     first record;
     broken bigint;
     looked_at text[];
+    known text[] := ARRAY(SELECT DISTINCT b.group_key FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id);
+    noted record;
+    named record;
 BEGIN
     SELECT a.* INTO judged FROM pgslo_catalog.assertion a WHERE a.rule_id = judge_assertion.rule_id;
     SELECT r.* INTO rule FROM pgslo_catalog.rule r WHERE r.rule_id = judge_assertion.rule_id;
@@ -7851,15 +7874,29 @@ BEGIN
     -- What is known to be broken is looked at again: nobody says so when it is mended by accident.
     looked_at := CASE
         WHEN judge_assertion.keys IS NULL OR '*' = ANY (judge_assertion.keys) THEN ARRAY['*']
-        ELSE ARRAY(SELECT k.key FROM unnest(judge_assertion.keys) AS k (key) UNION SELECT b.group_key FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id)
+        ELSE ARRAY(SELECT DISTINCT k.key FROM unnest(judge_assertion.keys || known) AS k (key))
     END;
     BEGIN
         DELETE FROM pgslo_catalog.rule_break b WHERE b.rule_id = judge_assertion.rule_id AND b.batch IS NOT NULL;
         DELETE FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id;
-        INSERT INTO pgslo_catalog.broken_group (rule_id, group_key, group_shown, said)
-        SELECT judge_assertion.rule_id, b.group_key, b.group_shown, b.said
-        FROM pgslo_catalog.broken_groups(judged.check_function, looked_at, 10000) AS b;
-        GET DIAGNOSTICS broken = ROW_COUNT;
+        noted := pgslo_catalog.note_broken(judged, looked_at);
+        IF noted.unjudged = ARRAY['*'] THEN
+            -- Not of all groups at once; those that are known by name are told apart.
+            looked_at := ARRAY(SELECT DISTINCT k.key FROM unnest(judge_assertion.keys || known) AS k (key) WHERE k.key <> '*' ORDER BY k.key);
+            IF looked_at <> '{}' THEN
+                named := pgslo_catalog.note_broken(judged, looked_at);
+                noted.broken := named.broken;
+                noted.unjudged := noted.unjudged || named.unjudged;
+            END IF;
+            looked_at := ARRAY['*'];
+        END IF;
+        broken := noted.broken;
+        IF noted.unjudged <> '{}' THEN
+            -- Readers are warned, and the next tick() looks again: the row may be corrected or gone by then.
+            INSERT INTO pgslo_catalog.touched (check_function, keys) VALUES (judged.check_function, noted.unjudged);
+            PERFORM pgslo_catalog.mark_unjudged(about.name, ARRAY[rule.name], ARRAY[pgslo_catalog.day_of_check()],
+                ARRAY[pgslo_catalog.place_of_check()], noted.error_code, noted.error_message);
+        END IF;
     EXCEPTION WHEN OTHERS THEN
         IF SQLSTATE = 'SL004' THEN
             RAISE;
@@ -7873,6 +7910,9 @@ BEGIN
         END IF;
         RETURN NULL;
     END;
+    IF broken = 0 AND noted.unjudged <> '{}' THEN
+        RETURN NULL;  -- Nothing is known to be met.
+    END IF;
     SELECT b.* INTO first FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id ORDER BY b.broken_group_id LIMIT 1;
     day.definition_id := about.definition_id;
     day.name := pgslo_catalog.day_of_check();
@@ -10484,6 +10524,76 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.note_ages(definition pgslo_catalog.definition, batch pgslo_catalog.batch, former jsonb) IS 'Notes how old a batch is, and for each column whether batches of that age still change.';
 
+CREATE TABLE pgslo_catalog.assertion (
+    rule_id bigint NOT NULL,
+    check_function text NOT NULL,
+    enforced boolean NOT NULL,
+    deferred boolean NOT NULL,
+    native boolean NOT NULL,
+    validated_at timestamp with time zone,
+    wants_validation boolean NOT NULL,
+    fingerprint text NOT NULL,
+    settle_function text
+);
+
+COMMENT ON TABLE pgslo_catalog.assertion IS 'How an assertion is checked, and since when the rows that were there are known to keep it.';
+
+COMMENT ON COLUMN pgslo_catalog.assertion.enforced IS 'Whether a transaction that breaks it is refused by its check, and not by a constraint.';
+
+COMMENT ON COLUMN pgslo_catalog.assertion.settle_function IS 'What holds everything that a transaction touched of its definition; NULL: nothing is held at COMMIT.';
+
+CREATE FUNCTION pgslo_catalog.note_broken(judged pgslo_catalog.assertion, keys text[], OUT broken bigint, OUT unjudged text[], OUT error_code text, OUT error_message text) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    -- Halved until those that raise an error are alone: sets of keys from first to last.
+    firsts integer[] := ARRAY[1];
+    lasts integer[] := ARRAY[cardinality(note_broken.keys)];
+    first integer;
+    last integer;
+    looks integer := 0;
+    found bigint;
+BEGIN
+    broken := 0;
+    unjudged := '{}';
+    WHILE cardinality(firsts) > 0 LOOP
+        first := firsts[cardinality(firsts)];
+        last := lasts[cardinality(lasts)];
+        firsts := trim_array(firsts, 1);
+        lasts := trim_array(lasts, 1);
+        IF looks > 1000 THEN
+            unjudged := unjudged || note_broken.keys[first:last];
+            CONTINUE;
+        END IF;
+        looks := looks + 1;
+        BEGIN
+            INSERT INTO pgslo_catalog.broken_group (rule_id, group_key, group_shown, said)
+            SELECT (note_broken.judged).rule_id, b.group_key, b.group_shown, b.said
+            FROM pgslo_catalog.broken_groups((note_broken.judged).check_function, note_broken.keys[first:last], 10000) AS b;
+            GET DIAGNOSTICS found = ROW_COUNT;
+            broken := broken + found;
+        EXCEPTION WHEN OTHERS THEN
+            IF NOT pgslo_catalog.is_of_row(SQLSTATE) AND NOT pgslo_catalog.is_of_moved_schema(SQLSTATE)
+                OR pgslo_catalog.is_outdated((note_broken.judged).check_function, SQLSTATE)
+            THEN
+                RAISE;
+            END IF;
+            error_code := SQLSTATE;
+            error_message := SQLERRM;
+            IF first = last THEN
+                unjudged := unjudged || note_broken.keys[first];
+            ELSE
+                firsts := firsts || ARRAY[first, (first + last) / 2 + 1];
+                lasts := lasts || ARRAY[(first + last) / 2, last];
+            END IF;
+        END;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.note_broken(judged pgslo_catalog.assertion, keys text[], OUT broken bigint, OUT unjudged text[], OUT error_code text, OUT error_message text) IS 'Note which of these groups break an assertion. unjudged: those for which its query raises an error because of a value, with one of the errors.';
+
 CREATE FUNCTION pgslo_catalog.note_incident() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10653,8 +10763,13 @@ EXCEPTION
     WHEN serialization_failure THEN
         RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
     WHEN OTHERS THEN
-        -- An observer: whatever happens, the write lives.
-        PERFORM pgslo_catalog.record_break(about.name, rule.name, SQLSTATE, SQLERRM);
+        -- An observer: whatever happens, the write lives. What a value raises, tick() looks at again, group by group.
+        IF pgslo_catalog.is_of_row(SQLSTATE) AND NOT pgslo_catalog.is_outdated(seen.check_function, SQLSTATE) THEN
+            PERFORM pgslo_catalog.record_unjudged(about.name, ARRAY[rule.name], ARRAY[pgslo_catalog.day_of_check()],
+                ARRAY[pgslo_catalog.place_of_check()], SQLSTATE, SQLERRM);
+        ELSE
+            PERFORM pgslo_catalog.record_break(about.name, rule.name, SQLSTATE, SQLERRM);
+        END IF;
 END
 $$;
 
@@ -14539,6 +14654,13 @@ CREATE FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) RET
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
+    -- Nearly always nobody has it. A row with an xmax may be that of a transaction that will not end soon.
+    UPDATE pgslo_catalog.assertion_guard g SET turns = g.turns + 1
+    WHERE g.check_function = take_turn.check_function AND g.bucket = take_turn.bucket AND g.xmax = 0;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    PERFORM pgslo_catalog.wait_for_guard(take_turn.check_function, take_turn.bucket, current_setting('lock_timeout'));
     UPDATE pgslo_catalog.assertion_guard g SET turns = g.turns + 1 WHERE g.check_function = take_turn.check_function AND g.bucket = take_turn.bucket;
     -- READ COMMITTED sees what is there: an assertion that was taken out since the statement holds nobody. At the higher
     -- levels it may as well be too new to be seen, and going on would get around it.
@@ -14552,7 +14674,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) IS 'Waits until no other transaction that touched such a group is committing, and keeps others waiting until this one is done.';
+COMMENT ON FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) IS 'Waits until no other transaction that touched such a group is committing, but not for ever, and keeps others waiting until this one is done.';
 
 CREATE FUNCTION pgslo_catalog.tally_slots(tallies text[]) RETURNS text[]
     LANGUAGE sql IMMUTABLE
@@ -15015,6 +15137,38 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.visible(definition text, operation text, columns text[]) IS 'Return the columns whose values the error of a rejected row may show to the caller.';
 
+CREATE FUNCTION pgslo_catalog.wait_for_guard(check_function text, bucket integer, patience text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1min'
+    AS $$
+DECLARE
+    about record;
+BEGIN
+    -- Never without a limit: SET CONSTRAINTS, or PREPARE TRANSACTION, keeps guard rows of a transaction that does nothing. That
+    -- of a statement is over when a transaction commits.
+    PERFORM set_config('lock_timeout', wait_for_guard.patience, true) WHERE wait_for_guard.patience <> '0';
+    BEGIN
+        PERFORM FROM pgslo_catalog.assertion_guard g
+        WHERE g.check_function = wait_for_guard.check_function AND g.bucket = wait_for_guard.bucket FOR NO KEY UPDATE;
+    EXCEPTION WHEN lock_not_available THEN
+        SELECT r.name, d.name AS definition INTO about
+        FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+        WHERE a.check_function = wait_for_guard.check_function;
+        RAISE EXCEPTION USING
+            ERRCODE = 'lock_not_available',
+            MESSAGE = format('could not get the turn to commit groups of assertion "%s" of %s: another transaction has it', about.name, about.definition),
+            DETAIL = format('It is %s.', pgslo_catalog.guard_holder(wait_for_guard.check_function, wait_for_guard.bucket)),
+            HINT = 'Try again once it has ended. A transaction keeps the turn after SET CONSTRAINTS … IMMEDIATE and PREPARE TRANSACTION.',
+            SCHEMA = split_part(about.definition, '.', 1),
+            TABLE = substr(about.definition, strpos(about.definition, '.') + 1),
+            CONSTRAINT = about.name;
+    END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.wait_for_guard(check_function text, bucket integer, patience text) IS 'Wait for a guard row, for lock_timeout or a minute, and lock it; an error names who has it.';
+
 CREATE FUNCTION pgslo_catalog.wait_for_turn(name text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -15393,24 +15547,6 @@ END
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.written_since(definition pgslo_catalog.definition, since xid8) IS 'Return the keys of batches with rows that transactions from this one on wrote; NULL where rows do not say their batch.';
-
-CREATE TABLE pgslo_catalog.assertion (
-    rule_id bigint NOT NULL,
-    check_function text NOT NULL,
-    enforced boolean NOT NULL,
-    deferred boolean NOT NULL,
-    native boolean NOT NULL,
-    validated_at timestamp with time zone,
-    wants_validation boolean NOT NULL,
-    fingerprint text NOT NULL,
-    settle_function text
-);
-
-COMMENT ON TABLE pgslo_catalog.assertion IS 'How an assertion is checked, and since when the rows that were there are known to keep it.';
-
-COMMENT ON COLUMN pgslo_catalog.assertion.enforced IS 'Whether a transaction that breaks it is refused by its check, and not by a constraint.';
-
-COMMENT ON COLUMN pgslo_catalog.assertion.settle_function IS 'What holds everything that a transaction touched of its definition; NULL: nothing is held at COMMIT.';
 
 CREATE VIEW pgslo_catalog.known_definition WITH (security_barrier='true') AS
  SELECT definition_id,
@@ -18104,6 +18240,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.groups_said(groups bigint, is_whole boolean
 
 REVOKE ALL ON FUNCTION pgslo_catalog.grows(mine pgslo_catalog.profile) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.guard_holder(check_function text, bucket integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.guarded_view(source_schema text, source_name text, OUT source regclass, OUT definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.has_new_types(definition text, relation regclass, known text[]) FROM PUBLIC;
@@ -18357,6 +18495,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.news_said(definition text, planned text[]) 
 REVOKE ALL ON FUNCTION pgslo_catalog.normal_quantile(share double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.note_ages(definition pgslo_catalog.definition, batch pgslo_catalog.batch, former jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.note_broken(judged pgslo_catalog.assertion, keys text[], OUT broken bigint, OUT unjudged text[], OUT error_code text, OUT error_message text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.note_incident() FROM PUBLIC;
 
@@ -18665,6 +18805,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.utc(moment timestamp with time zone) FROM P
 REVOKE ALL ON FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.visible(definition text, operation text, columns text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.wait_for_guard(check_function text, bucket integer, patience text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.wait_for_turn(name text) FROM PUBLIC;
 

@@ -185,8 +185,13 @@ EXCEPTION
     WHEN serialization_failure THEN
         RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
     WHEN OTHERS THEN
-        -- An observer: whatever happens, the write lives.
-        PERFORM pgslo_catalog.record_break(about.name, rule.name, SQLSTATE, SQLERRM);
+        -- An observer: whatever happens, the write lives. What a value raises, tick() looks at again, group by group.
+        IF pgslo_catalog.is_of_row(SQLSTATE) AND NOT pgslo_catalog.is_outdated(seen.check_function, SQLSTATE) THEN
+            PERFORM pgslo_catalog.record_unjudged(about.name, ARRAY[rule.name], ARRAY[pgslo_catalog.day_of_check()],
+                ARRAY[pgslo_catalog.place_of_check()], SQLSTATE, SQLERRM);
+        ELSE
+            PERFORM pgslo_catalog.record_break(about.name, rule.name, SQLSTATE, SQLERRM);
+        END IF;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.observe_assertion(text, text[]) IS 'Notes groups among these that break an assertion as this transaction sees them, opens its incident and warns the writer; never fails the write.';
@@ -262,25 +267,6 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.also_touched(text, text) IS 'What the setting pgslo.touched says after one more statement touched groups.';
-
-CREATE OR REPLACE FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $pgslo$
-BEGIN
-    UPDATE pgslo_catalog.assertion_guard g SET turns = g.turns + 1 WHERE g.check_function = take_turn.check_function AND g.bucket = take_turn.bucket;
-    -- READ COMMITTED sees what is there: an assertion that was taken out since the statement holds nobody. At the higher
-    -- levels it may as well be too new to be seen, and going on would get around it.
-    IF NOT FOUND AND current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'serialization_failure',
-            MESSAGE = 'could not serialize access due to an assertion that changed since the transaction began',
-            DETAIL = format('Its check is pgslo_gen.%I.', take_turn.check_function),
-            HINT = 'The transaction might succeed if retried.';
-    END IF;
-END
-$pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.take_turn(text, integer) IS 'Waits until no other transaction that touched such a group is committing, and keeps others waiting until this one is done.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.settle_together(noted text) RETURNS void
 LANGUAGE plpgsql

@@ -1,6 +1,60 @@
 -- Assertions that do not reject: incidents of groups that break them; what apply declares, and what people ask.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.note_broken(
+    judged pgslo_catalog.assertion, keys text[], OUT broken bigint, OUT unjudged text[], OUT error_code text, OUT error_message text
+)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    -- Halved until those that raise an error are alone: sets of keys from first to last.
+    firsts integer[] := ARRAY[1];
+    lasts integer[] := ARRAY[cardinality(note_broken.keys)];
+    first integer;
+    last integer;
+    looks integer := 0;
+    found bigint;
+BEGIN
+    broken := 0;
+    unjudged := '{}';
+    WHILE cardinality(firsts) > 0 LOOP
+        first := firsts[cardinality(firsts)];
+        last := lasts[cardinality(lasts)];
+        firsts := trim_array(firsts, 1);
+        lasts := trim_array(lasts, 1);
+        IF looks > 1000 THEN
+            unjudged := unjudged || note_broken.keys[first:last];
+            CONTINUE;
+        END IF;
+        looks := looks + 1;
+        BEGIN
+            INSERT INTO pgslo_catalog.broken_group (rule_id, group_key, group_shown, said)
+            SELECT (note_broken.judged).rule_id, b.group_key, b.group_shown, b.said
+            FROM pgslo_catalog.broken_groups((note_broken.judged).check_function, note_broken.keys[first:last], 10000) AS b;
+            GET DIAGNOSTICS found = ROW_COUNT;
+            broken := broken + found;
+        EXCEPTION WHEN OTHERS THEN
+            IF NOT pgslo_catalog.is_of_row(SQLSTATE) AND NOT pgslo_catalog.is_of_moved_schema(SQLSTATE)
+                OR pgslo_catalog.is_outdated((note_broken.judged).check_function, SQLSTATE)
+            THEN
+                RAISE;
+            END IF;
+            error_code := SQLSTATE;
+            error_message := SQLERRM;
+            IF first = last THEN
+                unjudged := unjudged || note_broken.keys[first];
+            ELSE
+                firsts := firsts || ARRAY[first, (first + last) / 2 + 1];
+                lasts := lasts || ARRAY[(first + last) / 2, last];
+            END IF;
+        END;
+    END LOOP;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.note_broken(pgslo_catalog.assertion, text[]) IS
+    'Note which of these groups break an assertion. unjudged: those for which its query raises an error because of a value, with one of the errors.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.judge_assertion(rule_id bigint, keys text[], is_tick boolean DEFAULT false) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -13,6 +67,9 @@ DECLARE
     first record;
     broken bigint;
     looked_at text[];
+    known text[] := ARRAY(SELECT DISTINCT b.group_key FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id);
+    noted record;
+    named record;
 BEGIN
     SELECT a.* INTO judged FROM pgslo_catalog.assertion a WHERE a.rule_id = judge_assertion.rule_id;
     SELECT r.* INTO rule FROM pgslo_catalog.rule r WHERE r.rule_id = judge_assertion.rule_id;
@@ -20,15 +77,29 @@ BEGIN
     -- What is known to be broken is looked at again: nobody says so when it is mended by accident.
     looked_at := CASE
         WHEN judge_assertion.keys IS NULL OR '*' = ANY (judge_assertion.keys) THEN ARRAY['*']
-        ELSE ARRAY(SELECT k.key FROM unnest(judge_assertion.keys) AS k (key) UNION SELECT b.group_key FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id)
+        ELSE ARRAY(SELECT DISTINCT k.key FROM unnest(judge_assertion.keys || known) AS k (key))
     END;
     BEGIN
         DELETE FROM pgslo_catalog.rule_break b WHERE b.rule_id = judge_assertion.rule_id AND b.batch IS NOT NULL;
         DELETE FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id;
-        INSERT INTO pgslo_catalog.broken_group (rule_id, group_key, group_shown, said)
-        SELECT judge_assertion.rule_id, b.group_key, b.group_shown, b.said
-        FROM pgslo_catalog.broken_groups(judged.check_function, looked_at, 10000) AS b;
-        GET DIAGNOSTICS broken = ROW_COUNT;
+        noted := pgslo_catalog.note_broken(judged, looked_at);
+        IF noted.unjudged = ARRAY['*'] THEN
+            -- Not of all groups at once; those that are known by name are told apart.
+            looked_at := ARRAY(SELECT DISTINCT k.key FROM unnest(judge_assertion.keys || known) AS k (key) WHERE k.key <> '*' ORDER BY k.key);
+            IF looked_at <> '{}' THEN
+                named := pgslo_catalog.note_broken(judged, looked_at);
+                noted.broken := named.broken;
+                noted.unjudged := noted.unjudged || named.unjudged;
+            END IF;
+            looked_at := ARRAY['*'];
+        END IF;
+        broken := noted.broken;
+        IF noted.unjudged <> '{}' THEN
+            -- Readers are warned, and the next tick() looks again: the row may be corrected or gone by then.
+            INSERT INTO pgslo_catalog.touched (check_function, keys) VALUES (judged.check_function, noted.unjudged);
+            PERFORM pgslo_catalog.mark_unjudged(about.name, ARRAY[rule.name], ARRAY[pgslo_catalog.day_of_check()],
+                ARRAY[pgslo_catalog.place_of_check()], noted.error_code, noted.error_message);
+        END IF;
     EXCEPTION WHEN OTHERS THEN
         IF SQLSTATE = 'SL004' THEN
             RAISE;
@@ -42,6 +113,9 @@ BEGIN
         END IF;
         RETURN NULL;
     END;
+    IF broken = 0 AND noted.unjudged <> '{}' THEN
+        RETURN NULL;  -- Nothing is known to be met.
+    END IF;
     SELECT b.* INTO first FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id ORDER BY b.broken_group_id LIMIT 1;
     day.definition_id := about.definition_id;
     day.name := pgslo_catalog.day_of_check();
@@ -184,6 +258,7 @@ AS $pgslo$
 DECLARE
     id bigint;
     one record;
+    is_judged boolean;
 BEGIN
     FOREACH id IN ARRAY ARRAY(
         SELECT r.rule_id
@@ -194,7 +269,10 @@ BEGIN
         SELECT r.rule_id, r.name AS assertion, d.name AS definition INTO one
         FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
         WHERE r.rule_id = id;
-        IF pgslo_catalog.judge_assertion(one.rule_id, NULL) IS NULL THEN
+        is_judged := pgslo_catalog.judge_assertion(one.rule_id, NULL) IS NOT NULL;
+        IF EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.rule_id = one.rule_id AND b.batch IS NOT NULL) THEN
+            RETURN QUERY SELECT one.definition, one.assertion, NULL::text, 'not all groups can be judged'::text;
+        ELSIF NOT is_judged THEN
             RETURN QUERY SELECT one.definition, one.assertion, NULL::text, 'it can no longer be judged'::text;
         END IF;
         RETURN QUERY

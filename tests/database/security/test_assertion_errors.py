@@ -27,7 +27,15 @@ POISON = {
 }
 
 
-def define(world: Any, what: str, type_: str, *, writes: str = "bulk", extra: str = "") -> None:
+def define(
+    world: Any,
+    what: str,
+    type_: str,
+    *,
+    writes: str = "bulk",
+    extra: str = "",
+    on_breach: str = "reject",
+) -> None:
     world.run(
         "installer",
         f"""CREATE TABLE features.ex (id integer PRIMARY KEY, day date, g integer, at timestamptz DEFAULT '2026-01-01 00:00+00', kind integer, n integer, v {type_});
@@ -44,7 +52,7 @@ def define(world: Any, what: str, type_: str, *, writes: str = "bulk", extra: st
         watch: false
         readers: [$reader]
         assertions:
-          - one: {{{what}, on_breach: reject}}
+          - one: {{{what}, on_breach: {on_breach}}}
         """
     )
 
@@ -136,3 +144,72 @@ def test_the_plan_notes_a_condition_of_an_index_that_can_fail(
         """
     )
     assert any("shows values to the row's writer" in note for note in made.notes) == is_noted
+
+
+def heard(world: Any, role: str, statement: str) -> list[str]:
+    session = world.session(role)
+    found: list[str] = []
+    session.add_notice_handler(lambda said: found.append(said.sqlstate))
+    session.execute(statement.encode())
+    return found
+
+
+@pytest.mark.parametrize(
+    ("good", "poison", "name"),
+    [("'7'", "'seven'", "no number"), ("'{7}'", "'{{7},{7}}'", "array of two dimensions")],
+)
+def test_a_row_that_raises_is_looked_at_again(world: Any, good: str, poison: str, name: str) -> None:
+    """Other groups are judged meanwhile, and readers are warned no longer than the row is there."""
+    define(world, COUNT.format(POISON[name][0]), POISON[name][3], on_breach="warn")
+    insert = "INSERT INTO features.ex (id, day, g, v) VALUES "
+    # A group that is broken, and then cannot be judged.
+    world.run("writer", f"{insert} (1, '2026-01-01', 1, {good}), (2, '2026-01-01', 1, {good})")
+    world.run("operator", "SELECT pgslo.tick()")
+    assert heard(
+        world, "writer", f"{insert} (3, '2026-01-01', 1, {poison}), (4, '2026-01-01', 2, {good})"
+    ) == ["01SL2"]
+    for _ in range(2):
+        assert "01SL2" in heard(world, "reader", "SELECT v FROM guarded.ex")
+        world.run("operator", "SELECT pgslo.tick()")
+    # What is open does not end; another group opens.
+    assert world.run("superuser", "SELECT count(*) FROM pgslo.incident WHERE over_at IS NULL") == [(1,)]
+    world.run("writer", f"{insert} (5, '2026-01-01', 2, {good})")
+    world.run("operator", "SELECT pgslo.tick()")
+    assert world.run("steward", "SELECT group_shown FROM pgslo.broken_group") == [("(g) = (2)",)]
+    # All groups at once are not known to be met either.
+    assert (None,) in world.run("steward", "SELECT group_shown FROM pgslo.audit('features.ex')")
+    assert world.run("steward", "SELECT group_shown FROM pgslo.broken_group") == [("(g) = (2)",)]
+    world.run("writer", "DELETE FROM features.ex WHERE id IN (2, 3, 5)")
+    world.run("operator", "SELECT pgslo.tick()")
+    assert world.run("superuser", "SELECT error_code, batch FROM pgslo_catalog.rule_break") == []
+    assert heard(world, "reader", "SELECT v FROM guarded.ex") == []
+    assert world.run("superuser", "SELECT count(*) FROM pgslo.incident WHERE over_at IS NULL") == [(0,)]
+
+
+@pytest.mark.parametrize("rows", ["(2, '2026-01-01', 1)", "(2, '2026-01-01', 1), (3, '2026-01-01', 2)"])
+def test_no_writer_keeps_another_waiting_without_end(world: Any, rows: str) -> None:
+    define(world, "count: {max: 5}, group_by: g", "text", extra="INSERT")
+    holder, writer = world.session("writer"), world.session("writer")
+    holder.execute("BEGIN")
+    holder.execute("INSERT INTO features.ex (id, day, g) VALUES (1, '2026-01-01', 1)")
+    holder.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    writer.execute("SET lock_timeout = '700ms'")
+    with pytest.raises(psycopg.errors.LockNotAvailable) as error:
+        writer.execute(f"INSERT INTO features.ex (id, day, g) VALUES {rows}".encode())
+    assert 'the turn to commit groups of assertion "one"' in str(error.value)
+    # The role that logged in, as in pg_stat_activity.
+    assert error.value.diag.message_detail == f"It is process {holder.info.backend_pid}, role postgres."
+    holder.execute("COMMIT")
+    writer.execute(f"INSERT INTO features.ex (id, day, g) VALUES {rows}".encode())
+    assert writer.execute("SHOW lock_timeout").fetchone() == ("700ms",)
+    # A turn that was given back by a rollback is free.
+    holder.execute("BEGIN")
+    holder.execute("INSERT INTO features.ex (id, day, g) VALUES (8, '2026-01-01', 1)")
+    holder.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    holder.execute("ROLLBACK")
+    writer.execute("INSERT INTO features.ex (id, day, g) VALUES (9, '2026-01-01', 1)")
+
+
+def test_the_wait_ends_where_nobody_asked_for_it(world: Any) -> None:
+    found = world.run("superuser", "SELECT proconfig FROM pg_proc WHERE proname = 'wait_for_guard'")
+    assert "lock_timeout=1min" in found[0][0]

@@ -144,7 +144,9 @@ BEGIN
         DELETE FROM pgslo_gen.features__staff__touched AS t
         WHERE t.ctid = concat(split_part(noted, ')', 1), ')')::tid AND t.xid = NEW.xid AND t.assertion = NEW.assertion AND t.keys = NEW.keys;
         IF FOUND THEN
-            UPDATE pgslo_catalog.assertion_guard AS g SET turns = g.turns + 1 WHERE g.check_function = NEW.assertion AND g.bucket = NEW.buckets[1];
+            -- Nobody has it, or this one waits, but not for ever.
+            UPDATE pgslo_catalog.assertion_guard AS g SET turns = g.turns + 1
+            WHERE g.check_function = NEW.assertion AND g.bucket = NEW.buckets[1] AND g.xmax = 0;
             IF NOT FOUND THEN
                 PERFORM pgslo_catalog.take_turn(NEW.assertion, NEW.buckets[1]);
             END IF;
@@ -162,7 +164,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__settle() IS 'pgslo fdf502f0bf68ed17 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__settle() IS 'pgslo 235ecab610b23479 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__settle() FROM PUBLIC;
 
 -- create function features__staff__assert: notes which groups a statement touches.

@@ -54,7 +54,6 @@ COMMENT ON TYPE pgslo_catalog.pair_image IS 'A row of predictions or of labels a
 CREATE FUNCTION pgslo.accept(incident_id bigint, reason text, batches text[] DEFAULT NULL::text[]) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $_$
 DECLARE
     known pgslo_catalog.incident;
@@ -130,7 +129,6 @@ COMMENT ON FUNCTION pgslo.accept(incident_id bigint, reason text, batches text[]
 CREATE FUNCTION pgslo.accept_pause(definition text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     accepted bigint;
@@ -155,7 +153,6 @@ COMMENT ON FUNCTION pgslo.accept_pause(definition text) IS 'Accept rows that wer
 CREATE FUNCTION pgslo.acknowledge(incident_id bigint, note text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     known pgslo_catalog.incident := pgslo_catalog.open_one(acknowledge.incident_id);
@@ -173,7 +170,6 @@ COMMENT ON FUNCTION pgslo.acknowledge(incident_id bigint, note text) IS 'Says th
 CREATE FUNCTION pgslo.announce(definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS integer
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     mode text := pgslo_catalog.read_mode(announce.on_read);
@@ -193,7 +189,6 @@ COMMENT ON FUNCTION pgslo.announce(definition text, columns text[], on_read text
 CREATE FUNCTION pgslo.announce_row(definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER COST 10 PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     IF NOT pgslo_catalog.was_reported(format('row %s %s %s %s', announce_row.definition, announce_row.columns, announce_row.on_read, announce_row.within)) THEN
@@ -208,12 +203,10 @@ COMMENT ON FUNCTION pgslo.announce_row(definition text, columns text[], on_read 
 CREATE FUNCTION pgslo.audit(definition text DEFAULT NULL::text) RETURNS TABLE(definition_name text, assertion text, group_shown text, said text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     id bigint;
     one record;
-    is_judged boolean;
 BEGIN
     FOREACH id IN ARRAY ARRAY(
         SELECT r.rule_id
@@ -224,10 +217,7 @@ BEGIN
         SELECT r.rule_id, r.name AS assertion, d.name AS definition INTO one
         FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
         WHERE r.rule_id = id;
-        is_judged := pgslo_catalog.judge_assertion(one.rule_id, NULL) IS NOT NULL;
-        IF EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.rule_id = one.rule_id AND b.batch IS NOT NULL) THEN
-            RETURN QUERY SELECT one.definition, one.assertion, NULL::text, 'not all groups can be judged'::text;
-        ELSIF NOT is_judged THEN
+        IF pgslo_catalog.judge_assertion(one.rule_id, NULL) IS NULL THEN
             RETURN QUERY SELECT one.definition, one.assertion, NULL::text, 'it can no longer be judged'::text;
         END IF;
         RETURN QUERY
@@ -242,7 +232,6 @@ COMMENT ON FUNCTION pgslo.audit(definition text) IS 'Holds every group of a tabl
 CREATE FUNCTION pgslo.backtest(definition text, batches integer DEFAULT 120, seed bigint DEFAULT 1, faults text[] DEFAULT NULL::text[], sensitivity double precision DEFAULT NULL::double precision, feedback boolean DEFAULT true) RETURNS TABLE(batch text, batch_rows bigint, column_name text, fault text, changed double precision, verdict text, score double precision, said text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'notice'
     SET gin_fuzzy_search_limit TO '0'
     AS $_$
 DECLARE
@@ -332,20 +321,16 @@ BEGIN
                             -- The last digits depend on the order in which floats are added up: what is told is rounded.
                             -- Nobody could see a fault that changed next to nothing: it is none.
                             RETURN QUERY
-                            SELECT one.batch, one.rows, j.column_name, chosen[c.col], judged.changed[c.col], v.verdict,
-                                   CASE WHEN v.verdict <> 'left out' THEN round(j.score::numeric, 6)::float8 END,
-                                   CASE WHEN v.verdict = 'left out' THEN 'entities do not recur: nobody sees that these are values of the batch before' ELSE j.said END
+                            SELECT one.batch, one.rows, j.column_name, chosen[c.col], judged.changed[c.col], j.verdict, round(j.score::numeric, 6)::float8, j.said
                             FROM pgslo_catalog.judge_columns(twin.definition_id, one.batch, one.place, true) AS j
                             JOIN unnest(columns) WITH ORDINALITY AS c (name, col) ON c.name = j.column_name
-                            CROSS JOIN LATERAL (SELECT CASE WHEN judged.changed[c.col] IS NULL THEN 'left out' ELSE j.verdict END AS verdict) v
-                            WHERE chosen[c.col] IS NOT NULL AND coalesce(judged.changed[c.col], 1) >= greatest(0.05, 3.0 / greatest(one.rows, 1))
+                            WHERE chosen[c.col] IS NOT NULL AND judged.changed[c.col] >= greatest(0.05, 3.0 / greatest(one.rows, 1))
                             ORDER BY c.col;
                         END LOOP;
                     END IF;
                 END IF;
 
                 -- As it was; this is what later batches are compared with.
-                DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = twin.definition_id AND p.batch = one.batch;
                 PERFORM pgslo_catalog.profile_batch(twin, mine, columns, one.sample, level, present);
                 missed := '{}';
                 FOR judged IN SELECT j.* FROM pgslo_catalog.judge_learned(twin.definition_id, one.batch, one.place) AS j ORDER BY j.column_name COLLATE "C" LOOP
@@ -385,7 +370,6 @@ COMMENT ON FUNCTION pgslo.backtest(definition text, batches integer, seed bigint
 CREATE FUNCTION pgslo.begin_check(name text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(begin_check.name);
@@ -407,7 +391,6 @@ COMMENT ON FUNCTION pgslo.begin_check(name text) IS 'Part of verify_snapshot(): 
 CREATE FUNCTION pgslo.begin_delivery(delivery_id bigint) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
     UPDATE pgslo_catalog.delivery d
     SET attempts = d.attempts + 1, next_attempt_at = clock_timestamp() + least(interval '1 hour', interval '5 seconds' * 2 ^ least(d.attempts, 20))
@@ -420,7 +403,6 @@ COMMENT ON FUNCTION pgslo.begin_delivery(delivery_id bigint) IS 'Note that a mes
 CREATE FUNCTION pgslo.begin_run(task text, host text, process_id bigint, OUT task_run_id bigint, OUT batch text, OUT attempt integer) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     SET lock_timeout TO '5s'
     AS $$
 BEGIN
@@ -472,7 +454,6 @@ COMMENT ON FUNCTION pgslo.begin_run(task text, host text, process_id bigint, OUT
 CREATE FUNCTION pgslo.begin_snapshot(name text, source_schema text, source_name text, condition text, as_reference boolean, healthy_only boolean) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     SET quote_all_identifiers TO 'off'
     SET "DateStyle" TO 'ISO, YMD'
     SET "TimeZone" TO 'UTC'
@@ -574,7 +555,6 @@ COMMENT ON FUNCTION pgslo.begin_snapshot(name text, source_schema text, source_n
 CREATE FUNCTION pgslo.check_own_rights(reader name) RETURNS void
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     IF check_own_rights.reader <> pgslo_catalog.caller() THEN
@@ -592,7 +572,6 @@ COMMENT ON FUNCTION pgslo.check_own_rights(reader name) IS 'Part of create_snaps
 CREATE FUNCTION pgslo.close_batch(definition text, batch text DEFAULT '*'::text) RETURNS TABLE(batch_name text, rule text, columns text[], verdict text, value double precision, low double precision, high double precision, score double precision, said text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     SET gin_fuzzy_search_limit TO '0'
     AS $$
 DECLARE
@@ -616,6 +595,7 @@ BEGIN
     BEGIN
         PERFORM pgslo_catalog.follow_parts(target, 'infinity');
         PERFORM pgslo_catalog.follow(target, close_batch.batch, 2147483647);
+        PERFORM pgslo_catalog.judge_expected(target);
         PERFORM pgslo_catalog.follow_missed(target);
     EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
         PERFORM pgslo_catalog.restore_session(session_before, true);
@@ -667,7 +647,6 @@ COMMENT ON FUNCTION pgslo.create_snapshot(name text, source_schema text, source_
 CREATE FUNCTION pgslo.discard(quarantine_id bigint) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     UPDATE pgslo_catalog.quarantine q
@@ -689,7 +668,6 @@ COMMENT ON FUNCTION pgslo.discard(quarantine_id bigint) IS 'Gives a quarantined 
 CREATE FUNCTION pgslo.drop_snapshot(name text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(drop_snapshot.name);
@@ -719,7 +697,6 @@ COMMENT ON FUNCTION pgslo.drop_snapshot(name text) IS 'Takes a snapshot away: fo
 CREATE FUNCTION pgslo.end_check(name text) RETURNS TABLE(about text, was text, is_now text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     SET quote_all_identifiers TO 'off'
     AS $$
 DECLARE
@@ -781,7 +758,6 @@ COMMENT ON FUNCTION pgslo.end_check(name text) IS 'Part of verify_snapshot(): wh
 CREATE FUNCTION pgslo.end_delivery(delivery_id bigint, error text DEFAULT NULL::text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
     UPDATE pgslo_catalog.delivery d
     SET sent_at = CASE WHEN end_delivery.error IS NULL THEN clock_timestamp() END, error = left(end_delivery.error, 1000)
@@ -793,7 +769,6 @@ COMMENT ON FUNCTION pgslo.end_delivery(delivery_id bigint, error text) IS 'Note 
 CREATE FUNCTION pgslo.end_run(task_run_id bigint, exit_code integer, output text, retries integer, wait interval) RETURNS text
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
     UPDATE pgslo_catalog.task_run r
     SET state = CASE WHEN end_run.exit_code = 0 THEN 'done' WHEN r.attempts > end_run.retries THEN 'failed' ELSE 'waiting' END,
@@ -811,7 +786,6 @@ COMMENT ON FUNCTION pgslo.end_run(task_run_id bigint, exit_code integer, output 
 CREATE FUNCTION pgslo.evidence(incident_id bigint) RETURNS TABLE(topic text, fact text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
     (SELECT 'failing row', format('%s: %s', s.row_key, s.shown)
      FROM pgslo_catalog.incident i
@@ -851,7 +825,6 @@ COMMENT ON FUNCTION pgslo.evidence(incident_id bigint) IS 'Failing rows of an in
 CREATE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE(topic text, fact text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
     WITH incident AS (
         SELECT i, i.*, d.name, d.relation, r, r.name AS rule_name, r.kind, r.columns, r.promise, r.on_breach, coalesce(r.owner, d.owner, 'unknown') AS owner,
@@ -946,7 +919,6 @@ COMMENT ON FUNCTION pgslo.float_text(value double precision) IS 'Return the shor
 CREATE FUNCTION pgslo.follow_task(task text) RETURNS timestamp with time zone
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     PERFORM pgslo_catalog.check_may_run(follow_task.task);
@@ -969,7 +941,6 @@ COMMENT ON FUNCTION pgslo.follow_task(task text) IS 'Begins to follow a task''s 
 CREATE FUNCTION pgslo.guard(definition text, columns text[], on_read text DEFAULT 'warn'::text) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     mode text := pgslo_catalog.read_mode(guard.on_read);
@@ -987,7 +958,6 @@ COMMENT ON FUNCTION pgslo.guard(definition text, columns text[], on_read text) I
 CREATE FUNCTION pgslo.guard(definition text, columns text[], on_read text, planned text[], within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     mode text;
@@ -1051,7 +1021,6 @@ COMMENT ON FUNCTION pgslo.guard_healthy(definition text, columns text[], on_read
 CREATE FUNCTION pgslo.guard_rows(definition text, columns text[], on_read text, planned text[], kind regtype) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     told record := pgslo.told_by_rows(guard_rows.definition, guard_rows.columns, NULL, guard_rows.kind);
@@ -1086,7 +1055,6 @@ COMMENT ON FUNCTION pgslo.guard_rows(definition text, columns text[], on_read te
 CREATE FUNCTION pgslo.healthy_batches(definition text, columns text[] DEFAULT NULL::text[], as_of timestamp with time zone DEFAULT clock_timestamp()) RETURNS TABLE(batch text, place numeric, rows bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     target pgslo_catalog.definition;
@@ -1115,7 +1083,6 @@ COMMENT ON FUNCTION pgslo.healthy_batches(definition text, columns text[], as_of
 CREATE FUNCTION pgslo.history(definition text, batches integer DEFAULT 400) RETURNS TABLE(batch text, rows bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     SET row_security TO 'off'
     AS $$
     SELECT n.name, n.rows
@@ -1245,7 +1212,6 @@ COMMENT ON FUNCTION pgslo.hit(moment timestamp with time zone, every interval, d
 CREATE FUNCTION pgslo.is_current(definition text, planned text[]) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     RETURN pgslo_catalog.is_known(is_current.definition, NULL, is_current.planned);
@@ -1257,7 +1223,6 @@ COMMENT ON FUNCTION pgslo.is_current(definition text, planned text[]) IS 'Whethe
 CREATE FUNCTION pgslo.learn(definition text, batches integer DEFAULT 400) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     SET gin_fuzzy_search_limit TO '0'
     AS $$
 DECLARE
@@ -1279,7 +1244,6 @@ COMMENT ON FUNCTION pgslo.learn(definition text, batches integer) IS 'Takes the 
 CREATE FUNCTION pgslo.learn_batches(definition text, batches text[], largest bigint) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     SET gin_fuzzy_search_limit TO '0'
     AS $$
 DECLARE
@@ -1316,18 +1280,10 @@ BEGIN
             PERFORM pgslo_catalog.record_unprofiled(taken, SQLSTATE, SQLERRM);
         END;
     END LOOP;
-    -- Whether these were younger than others is known when the newest are read; of what is older, that it is old is enough.
-    UPDATE pgslo_catalog.profile p
-    SET closing = 0, first_age = 64, age = 64
-    WHERE p.definition_id = target.definition_id AND p.batch = ANY (learn_batches.batches) AND p.closing = 1;
-    UPDATE pgslo_catalog.profile p
-    SET first_age = r.later, age = r.later
-    FROM (
-        SELECT b.name, row_number() OVER (ORDER BY b.place DESC) - 1 AS later FROM pgslo_catalog.batch b
-        WHERE b.definition_id = target.definition_id AND b.rows > 0 AND b.place <= pgslo_catalog.last_place(target)
-        ORDER BY b.place DESC LIMIT 64
-    ) AS r
-    WHERE p.definition_id = target.definition_id AND p.batch = r.name AND p.closing = 0;
+    -- What is missing in history is no news.
+    DELETE FROM pgslo_catalog.expected_look l
+    WHERE l.rule_id IN (SELECT r.rule_id FROM pgslo_catalog.rule r WHERE r.definition_id = target.definition_id);
+    PERFORM pgslo_catalog.judge_expected(target);
     RETURN learned;
 END
 $$;
@@ -1337,7 +1293,6 @@ COMMENT ON FUNCTION pgslo.learn_batches(definition text, batches text[], largest
 CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, batches integer, needed integer, state text, usual text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
     WITH target AS (
         SELECT d.* FROM pgslo_catalog.definition d WHERE d.name = learned.definition
@@ -1361,7 +1316,7 @@ CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, b
         ) h
         JOIN pgslo_catalog.summary_kinds() k ON k.name = ANY (CASE n.kind
             WHEN 'table' THEN ARRAY['rows', 'duplicate'] WHEN 'number' THEN ARRAY['null', 'p05', 'p50', 'p95']
-            WHEN 'time' THEN ARRAY['null', 'hour'] WHEN 'presence' THEN ARRAY['null'] ELSE ARRAY['null', 'distinct', 'top', 'length_mean'] END)
+            WHEN 'time' THEN ARRAY['null', 'hour'] ELSE ARRAY['null', 'distinct', 'top', 'length_mean'] END)
         CROSS JOIN LATERAL (SELECT CASE WHEN k.kind = 'log' THEN exp(h.summary[k.ordinal]) ELSE h.summary[k.ordinal] END AS value) x
         WHERE x.value IS NOT NULL
         GROUP BY n.column_name, k.ordinal, k.name, k.kind, k.words
@@ -1381,7 +1336,7 @@ CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, b
                WHEN n.batches < pgslo_catalog.enough_batches() THEN format('known, with wider bounds until there are %s batches (%s so far)', pgslo_catalog.enough_batches(), n.batches)
                ELSE 'known'
            END,
-           nullif(concat_ws(', ', t.usual, CASE WHEN n.kind = 'presence' THEN 'only whether there is a value' END), '')
+           t.usual
     FROM newest n LEFT JOIN told t USING (column_name)
     ORDER BY n.ordinal, n.column_name
 $$;
@@ -1391,7 +1346,6 @@ COMMENT ON FUNCTION pgslo.learned(definition text) IS 'What is learned of each c
 CREATE FUNCTION pgslo.mute(incident_id bigint, until timestamp with time zone, note text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     known pgslo_catalog.incident := pgslo_catalog.open_one(mute.incident_id);
@@ -1408,7 +1362,6 @@ COMMENT ON FUNCTION pgslo.mute(incident_id bigint, until timestamp with time zon
 CREATE FUNCTION pgslo.mute_rule(definition text, rule text, until timestamp with time zone) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     PERFORM pgslo_catalog.check_mute(mute_rule.until);
@@ -1431,7 +1384,6 @@ COMMENT ON FUNCTION pgslo.mute_rule(definition text, rule text, until timestamp 
 CREATE FUNCTION pgslo.pause(definition text DEFAULT NULL::text) RETURNS SETOF text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     wanted record;
@@ -1456,7 +1408,6 @@ COMMENT ON FUNCTION pgslo.pause(definition text) IS 'Switches every trigger rule
 CREATE FUNCTION pgslo.planned(definition text, within interval DEFAULT NULL::interval) RETURNS text[]
     LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     RETURN pgslo_catalog.concern_names(planned.definition, planned.within);
@@ -1468,7 +1419,6 @@ COMMENT ON FUNCTION pgslo.planned(definition text, within interval) IS 'Names of
 CREATE FUNCTION pgslo.planned_fine(definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     PERFORM FROM pgslo_catalog.concern(planned_fine.definition, planned_fine.columns, planned_fine.within);
@@ -1481,7 +1431,6 @@ COMMENT ON FUNCTION pgslo.planned_fine(definition text, columns text[], within i
 CREATE FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pgslo.incident i WHERE i.page = queue_delivery.page AND i.incident_id = ANY (queue_delivery.incidents)) THEN
@@ -1665,7 +1614,6 @@ COMMENT ON FUNCTION pgslo.read_hit(value anyelement, moment timestamp with time 
 CREATE FUNCTION pgslo.readiness(task text) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     gate jsonb;
@@ -1716,7 +1664,6 @@ COMMENT ON FUNCTION pgslo.ready(task text) IS 'Whether a task may be trained now
 CREATE FUNCTION pgslo.recount_pairs(definition text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     target pgslo_catalog.definition;
@@ -1747,7 +1694,6 @@ COMMENT ON FUNCTION pgslo.recount_pairs(definition text) IS 'Counts all pairs of
 CREATE FUNCTION pgslo.release(quarantine_id bigint, changes jsonb DEFAULT '{}'::jsonb, as_update text[] DEFAULT NULL::text[]) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     SET "DateStyle" TO 'ISO, YMD'
     SET "IntervalStyle" TO 'postgres'
     SET bytea_output TO 'hex'
@@ -2041,7 +1987,6 @@ COMMENT ON FUNCTION pgslo.release(quarantine_id bigint, changes jsonb, as_update
 CREATE FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     known pgslo_catalog.incident;
@@ -2077,7 +2022,6 @@ COMMENT ON FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text
 CREATE FUNCTION pgslo.resume(definition text DEFAULT NULL::text) RETURNS SETOF text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     wanted record;
@@ -2122,7 +2066,6 @@ COMMENT ON FUNCTION pgslo.resume(definition text) IS 'Switches everything that w
 CREATE FUNCTION pgslo.seal_snapshot(name text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     reader name := pgslo_catalog.caller();
@@ -2198,7 +2141,6 @@ COMMENT ON FUNCTION pgslo.seal_snapshot(name text) IS 'Part of create_snapshot()
 CREATE FUNCTION pgslo.see_run(task_run_id bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
     UPDATE pgslo_catalog.task_run r SET seen_at = clock_timestamp()
     WHERE r.task_run_id = see_run.task_run_id AND r.state = 'running' AND r.started_by = pgslo_catalog.caller()
@@ -2209,7 +2151,6 @@ COMMENT ON FUNCTION pgslo.see_run(task_run_id bigint) IS 'Says that a run is sti
 CREATE FUNCTION pgslo.snapshot_diff(one text, other text) RETURNS TABLE(column_name text, change text, type_one text, type_other text, null_share_one double precision, null_share_other double precision, summary_one jsonb, summary_other jsonb, distance double precision, by_chance double precision, has_drifted boolean)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     first pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(snapshot_diff.one);
@@ -2236,7 +2177,6 @@ COMMENT ON FUNCTION pgslo.snapshot_diff(one text, other text) IS 'Two snapshots 
 CREATE FUNCTION pgslo.snapshot_query(name text) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(snapshot_query.name);
@@ -2257,7 +2197,6 @@ COMMENT ON FUNCTION pgslo.snapshot_query(name text) IS 'The query that reads a s
 CREATE FUNCTION pgslo.status_of(definition text) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
     -- A status view may be read through a view of another role, by one that may know the state alone.
     SELECT jsonb_build_object(
@@ -2275,7 +2214,6 @@ COMMENT ON FUNCTION pgslo.status_of(definition text) IS 'What is wrong with a ta
 CREATE FUNCTION pgslo.subscribe(recipient text) RETURNS timestamp with time zone
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     INSERT INTO pgslo_catalog.recipient (recipient) VALUES (subscribe.recipient) ON CONFLICT ON CONSTRAINT recipient_is_known_once DO NOTHING;
@@ -2409,7 +2347,6 @@ COMMENT ON FUNCTION pgslo.tick() IS 'Close and judge batches that are due, up to
 CREATE FUNCTION pgslo.told_by_rows(definition text, columns text[], within interval, kind regtype, OUT keys text[], OUT has_null boolean, OUT is_any boolean, OUT is_untold boolean) RETURNS record
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     SET "TimeZone" TO 'UTC'
     SET "DateStyle" TO 'ISO, YMD'
     AS $_$
@@ -2471,7 +2408,6 @@ COMMENT ON FUNCTION pgslo.verify_snapshot(name text) IS 'What differs between a 
 CREATE FUNCTION pgslo.version() RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
     SELECT r.version FROM pgslo_catalog.runtime r
 $$;
@@ -2481,7 +2417,6 @@ COMMENT ON FUNCTION pgslo.version() IS 'Version of the library that installed th
 CREATE FUNCTION pgslo.watch_deliveries() RETURNS text
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$ SELECT pgslo_catalog.hold_for_session('deliveries of ' || pgslo_catalog.caller()) $$;
 
 COMMENT ON FUNCTION pgslo.watch_deliveries() IS 'Be the one session of this role that delivers messages, until it ends: NULL, or the session that is, in words.';
@@ -2489,7 +2424,6 @@ COMMENT ON FUNCTION pgslo.watch_deliveries() IS 'Be the one session of this role
 CREATE FUNCTION pgslo.watch_task(task text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     PERFORM pgslo_catalog.check_may_run(watch_task.task);
@@ -2665,36 +2599,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) IS 'The age of a table''s newest data in seconds, with a sentence; NULL when it cannot be told.';
 
-CREATE FUNCTION pgslo_catalog.age_of(definition pgslo_catalog.definition, place numeric) RETURNS integer
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    id bigint := (age_of.definition).definition_id;
-    -- One far in the future makes no other older.
-    last_place numeric := pgslo_catalog.last_place(age_of.definition);
-BEGIN
-    -- Batches are closed while later ones that have begun are not added up yet.
-    RETURN (
-        SELECT count(*)
-        FROM (
-            SELECT FROM pgslo_catalog.batch b
-            WHERE b.definition_id = id AND b.place > age_of.place AND b.place <= last_place AND b.rows > 0 LIMIT 1000
-        ) AS known
-    ) + (
-        SELECT count(DISTINCT begun.batch)
-        FROM (
-            SELECT f.batch FROM pgslo_catalog.fragment f
-            WHERE f.definition_id = id AND f.place > age_of.place AND f.place <= last_place
-              AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate') LIMIT 1000
-        ) AS begun
-        WHERE NOT EXISTS (SELECT FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = begun.batch AND b.rows > 0)
-    );
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.age_of(definition pgslo_catalog.definition, place numeric) IS 'How many batches have begun after the one at this place.';
-
 CREATE FUNCTION pgslo_catalog.also_touched(noted text, settle_function text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2714,34 +2618,16 @@ COMMENT ON FUNCTION pgslo_catalog.also_touched(noted text, settle_function text)
 CREATE FUNCTION pgslo_catalog.amount(value double precision, kind text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$ SELECT pgslo_catalog.amount_in(value, kind, 3) $$;
+    AS $$
+    SELECT CASE
+        WHEN value IS NULL THEN 'none'
+        WHEN kind IN ('share', 'rise') THEN format('%s %%', trim_scale(round((100 * least(greatest(value, 0), 1))::numeric, 1)))
+        WHEN abs(value) >= 1e15 OR value = 0 THEN value::text
+        ELSE trim_scale(round(value::numeric, greatest(0, 2 - floor(log(abs(value)))::integer)))::text
+    END
+$$;
 
 COMMENT ON FUNCTION pgslo_catalog.amount(value double precision, kind text) IS 'A number of a summary as people read it: three digits, shares as per cent.';
-
-CREATE FUNCTION pgslo_catalog.amount_in(value double precision, kind text, digits integer) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-DECLARE
-    exact numeric;
-BEGIN
-    IF amount_in.value IS NULL THEN
-        RETURN 'none';
-    ELSIF amount_in.kind IN ('share', 'rise') THEN
-        RETURN trim_scale(round((100 * least(greatest(amount_in.value, 0), 1))::numeric, amount_in.digits - 2))::text || ' %';
-    ELSIF abs(amount_in.value) >= 1e15 OR amount_in.value = 0 THEN
-        RETURN amount_in.value::text;
-    END IF;
-    exact := trim_scale(round(amount_in.value::numeric, greatest(0, amount_in.digits - 1 - floor(log(abs(amount_in.value)))::integer)));
-    IF abs(exact) < 10000 THEN
-        RETURN exact::text;  -- A year has no comma.
-    END IF;
-    RETURN CASE WHEN exact < 0 THEN '-' ELSE '' END || to_char(trunc(abs(exact)), 'FM999,999,999,999,999,990')
-        || coalesce(substring(exact::text COLLATE "C" FROM '[.][0-9]+$'), '');
-END
-$_$;
-
-COMMENT ON FUNCTION pgslo_catalog.amount_in(value double precision, kind text, digits integer) IS 'A number of a summary as people read it, in so many digits; shares as per cent.';
 
 CREATE FUNCTION pgslo_catalog.announce_events() RETURNS bigint
     LANGUAGE plpgsql
@@ -2861,132 +2747,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) IS 'Where a batch stands whose key does not say so: when its first rows arrived.';
-
-CREATE TABLE pgslo_catalog.profile (
-    definition_id bigint NOT NULL,
-    batch text NOT NULL,
-    place numeric NOT NULL,
-    column_name text NOT NULL,
-    rows bigint NOT NULL,
-    present bigint NOT NULL,
-    level smallint DEFAULT 0 NOT NULL,
-    summary double precision[],
-    common jsonb,
-    shapes jsonb,
-    grid double precision[],
-    prefix integer[],
-    entities integer[],
-    sampled integer DEFAULT 0 NOT NULL,
-    noise double precision[],
-    expected double precision[],
-    spread double precision[],
-    surprise double precision[],
-    tolerated double precision[],
-    usual jsonb,
-    usual_shapes jsonb,
-    usual_grid double precision[],
-    learned_from integer DEFAULT 0 NOT NULL,
-    baseline boolean DEFAULT true NOT NULL,
-    tolerated_below double precision[],
-    content bigint,
-    closing integer,
-    first_age integer,
-    age integer,
-    stage smallint,
-    seen integer,
-    maturing boolean[],
-    moves text
-);
-
-COMMENT ON TABLE pgslo_catalog.profile IS 'Each column of a batch in numbers; column * is the table as a whole. May hold personal data: the commonest values are values.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.summary IS 'Numbers in the order of pgslo_catalog.summary_names().';
-
-COMMENT ON COLUMN pgslo_catalog.profile.common IS 'The commonest values, with the rows of the sample that have them.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.shapes IS 'The commonest patterns of texts, with the rows of the sample that have them.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.grid IS 'Quantiles at 0, 1/40, ... 1, of numbers; of times in hours since the batch''s own.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.prefix IS 'Hashes of the values of some rows, in order of their entities: two batches compare row by row.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.entities IS 'For *: the entities that the hashes of the columns belong to.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.sampled IS 'Values of the sample that are not null: what common and shapes count.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.noise IS 'How far each number of summary goes by chance in a sample of this size.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.expected IS 'For each number of summary, the prediction that came closest; shares as arc sine of the root.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.spread IS 'The unit in which surprise is told.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.surprise IS 'How far each number of summary is from what was expected, in units of spread.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.tolerated IS 'The largest surprise of each number upwards before this batch; a shock counts in part, and fades.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.usual IS 'Shares of the commonest values before this batch, the latest batches counting most. May hold personal data.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.usual_shapes IS 'The same of the patterns of texts.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.usual_grid IS 'The mean grid before this batch, then the lowest and the highest value.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.learned_from IS 'Batches before this one that it was compared with.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.baseline IS 'Whether later batches are compared with it; false for a batch that missed.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.tolerated_below IS 'The same downwards.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.content IS 'Hash of what was described; another one when the column has changed.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.closing IS 'Which closing of its batch this profile is of; 0 when it was learned from rows that were there.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.first_age IS 'How many later batches there were when the first profile was taken.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.age IS 'How many later batches there were when the column was last seen to change.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.stage IS '0: compared with batches as they are in the end; 1: with first closings; 2: between these.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.seen IS 'For stages 1 and 2, of how many of the last 28 batches the first closing is known.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.maturing IS 'For stages 1 and 2, which numbers of summary change after the first closing.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.moves IS 'How the column moved with the batches before: "one value" in each of 21, "grows", or NULL.';
-
-CREATE FUNCTION pgslo_catalog.as_first_seen(last pgslo_catalog.profile, stage integer, age integer) RETURNS pgslo_catalog.profile
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    seen pgslo_catalog.first_profile;
-    result pgslo_catalog.profile := last;
-BEGIN
-    IF as_first_seen.stage = 1 THEN
-        SELECT f.* INTO seen FROM pgslo_catalog.first_profile f
-        WHERE f.definition_id = last.definition_id AND f.column_name = last.column_name AND f.batch = last.batch AND f.age <= as_first_seen.age;
-        IF FOUND THEN
-            result.rows := seen.rows;
-            result.level := seen.level;
-            result.sampled := seen.sampled;
-            result.summary := seen.summary;
-            result.noise := seen.noise;
-            result.common := seen.common;
-            result.shapes := seen.shapes;
-            result.grid := seen.grid;
-            result.surprise := seen.surprise;
-            result.tolerated := seen.tolerated;
-            result.tolerated_below := seen.tolerated_below;
-            result.usual := seen.usual;
-            result.usual_shapes := seen.usual_shapes;
-            result.usual_grid := seen.usual_grid;
-            result.learned_from := seen.learned_from;
-            result.baseline := seen.baseline;
-        END IF;
-    END IF;
-    RETURN result;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.as_first_seen(last pgslo_catalog.profile, stage integer, age integer) IS 'A profile as it was at the first closing, for a column that is compared with first closings (stage 1); else as it is.';
 
 CREATE TABLE pgslo_catalog.missed_batch (
     missed_id bigint NOT NULL,
@@ -3505,7 +3265,6 @@ COMMENT ON FUNCTION pgslo_catalog.blur_scores(cells bigint[]) IS 'Keeps scores t
 CREATE FUNCTION pgslo_catalog.bound_quarantine() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     target pgslo_catalog.definition;
@@ -3614,9 +3373,6 @@ CREATE FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds
     ), taken AS MATERIALIZED (
         -- The same entity's row of the batch before; where there is none, the row in the same place.
         SELECT l.row, coalesce(p.row, l.row % r.n) AS past_row FROM line l CROSS JOIN past_rows r LEFT JOIN past_line p USING (entity)
-    ), again AS MATERIALIZED (
-        -- Values of other entities look like any day's: eight that recur are the least that is compared.
-        SELECT count(p.row) >= 8 AS is_seen FROM line l JOIN past_line p USING (entity)
     ), about AS MATERIALIZED (
         SELECT f.col::integer AS col, f.fault, kinds[f.col] AS kind, partners[f.col] AS partner, pgslo_catalog.chance(batch || '/' || f.col, seed) AS strength
         FROM unnest(faults) WITH ORDINALITY AS f (fault, col) WHERE f.fault IS NOT NULL
@@ -3640,11 +3396,10 @@ CREATE FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds
     )
     SELECT (SELECT array_agg(r.one ORDER BY r.row) FROM (SELECT m.row, array_agg(m.now ORDER BY m.col) AS one FROM made m GROUP BY m.row) r),
            (SELECT array_agg(d.share ORDER BY d.col) FROM (
-                SELECT m.col, CASE WHEN a.is_seen OR bool_and(m.fault IS DISTINCT FROM 'stale') THEN avg((m.now IS DISTINCT FROM m.value)::integer)::float8 END AS share
-                FROM made m CROSS JOIN again a WHERE m.col > 0 GROUP BY m.col, a.is_seen) d)
+                SELECT m.col, avg((m.now IS DISTINCT FROM m.value)::integer)::float8 AS share FROM made m WHERE m.col > 0 GROUP BY m.col) d)
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds text[], faults text[], partners integer[], batch text, seed bigint, OUT broken text[], OUT changed double precision[]) IS 'A sample with a fault in each of some columns, and the share of the values of each that it changed; NULL where nothing of that can be seen.';
+COMMENT ON FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds text[], faults text[], partners integer[], batch text, seed bigint, OUT broken text[], OUT changed double precision[]) IS 'A sample with a fault in each of some columns, and the share of the values of each that it changed.';
 
 CREATE FUNCTION pgslo_catalog.break_rows(sample text[], fault text, rows bigint, batch text, seed bigint, OUT broken text[], OUT broken_rows bigint) RETURNS record
     LANGUAGE sql IMMUTABLE
@@ -3697,7 +3452,6 @@ COMMENT ON COLUMN pgslo_catalog.rule_break.pause_id IS 'The pause because of whi
 CREATE FUNCTION pgslo_catalog.break_said(broken pgslo_catalog.rule_break, reader name) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     -- Both texts are those of the row that is given: it tells nothing to a role that cannot read the row itself.
@@ -3768,6 +3522,28 @@ CREATE FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, pa
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, part double precision, strength double precision, other text) IS 'A value as a fault leaves it; other is the value that takes its place, or the length to which it is cut.';
+
+CREATE FUNCTION pgslo_catalog.calendar_said(form text, step numeric, place numeric, seen jsonb) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    moment timestamp := to_timestamp(calendar_said.place::float8) AT TIME ZONE 'UTC';
+    at text := CASE WHEN calendar_said.step < 86400 THEN to_char(moment, '" at "HH24:MI') ELSE '' END;
+    many text := CASE calendar_said.form
+        WHEN 'each' THEN CASE calendar_said.step WHEN 604800 THEN 'weeks' WHEN 86400 THEN 'days' WHEN 3600 THEN 'hours' WHEN 60 THEN 'minutes'
+            ELSE format('spans of %s', pgslo_catalog.span_shown(make_interval(secs => calendar_said.step::float8))) END
+        WHEN 'time of day' THEN 'days' || at
+        WHEN 'weekday' THEN trim(to_char(moment, 'Day')) || 's' || at
+        WHEN 'day of month' THEN format('months on day %s', extract(day FROM moment))
+        ELSE CASE pgslo_catalog.phase('days to month end', calendar_said.place) WHEN '1' THEN 'months on their last day'
+             ELSE format('months %s days before their end', pgslo_catalog.phase('days to month end', calendar_said.place)::integer - 1) END END;
+BEGIN
+    RETURN format('%s of the last %s %s had one', calendar_said.seen ->> 0, calendar_said.seen ->> 1, many) WHERE calendar_said.form IS NOT NULL;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.calendar_said(form text, step numeric, place numeric, seen jsonb) IS 'Why a batch was expected at a place, in words; NULL where a rule says so.';
 
 CREATE FUNCTION pgslo_catalog.calibration_error(scores pgslo_catalog.pair_score[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) RETURNS record
     LANGUAGE plpgsql IMMUTABLE
@@ -5089,7 +4865,6 @@ COMMENT ON FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[]
 CREATE FUNCTION pgslo_catalog.cut_texts() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     whole jsonb := to_jsonb(NEW);
@@ -5182,11 +4957,9 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
         SELECT (u.i - 1) / array_length(sample, 2) AS row, (u.i - 1) % array_length(sample, 2) AS col, u.value
         FROM unnest(sample) WITH ORDINALITY AS u (value, i)
     ), watched AS MATERIALIZED (
-        SELECT c.col, c.name, c.name = ANY (definition.key_columns) AS is_key, k.kind, k.kind IS DISTINCT FROM 'presence' AS is_told
+        SELECT c.col, c.name, c.name = ANY (definition.key_columns) AS is_key,
+               (SELECT w.kind FROM pgslo_catalog.watched_column w WHERE w.definition_id = definition.definition_id AND w.column_name = c.name) AS kind
         FROM unnest(columns) WITH ORDINALITY AS c (name, col)
-        CROSS JOIN LATERAL (
-            SELECT (SELECT w.kind FROM pgslo_catalog.watched_column w WHERE w.definition_id = definition.definition_id AND w.column_name = c.name) AS kind
-        ) k
     ), counted AS MATERIALIZED (
         SELECT c.col, c.value, count(*) AS n FROM cell c WHERE c.col > 0 AND c.value IS NOT NULL GROUP BY c.col, c.value
     ), known AS MATERIALIZED (
@@ -5219,20 +4992,18 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
                         ELSE (k.seconds - least(greatest(batch.place, -1e12), 1e12)::float8) / 3600 END AS x
         ) v
         WHERE v.x IS NOT NULL
-    ), span AS MATERIALIZED (
-        SELECT pgslo_catalog.hours_of(definition, batch.place) AS hours
     ), number_of AS MATERIALIZED (
         SELECT v.col, bool_or(v.is_number) AS is_number, count(*)::float8 AS m, avg(v.near) AS mean, stddev_pop(v.near) AS deviation,
                percentile_cont(ARRAY[0, .025, .05, .075, .1, .125, .15, .175, .2, .225, .25, .275, .3, .325, .35, .375, .4, .425, .45, .475, .5, .525, .55, .575, .6, .625,
                                      .65, .675, .7, .725, .75, .775, .8, .825, .85, .875, .9, .925, .95, .975, 1]::float8[]) WITHIN GROUP (ORDER BY v.x) AS grid,
                avg(ln(abs(v.x))) FILTER (WHERE v.x <> 0) AS log_mean, stddev_pop(ln(abs(v.x))) FILTER (WHERE v.x <> 0) AS log_deviation, count(*) FILTER (WHERE v.x <> 0)::float8 AS not_zero,
                avg(v.decimals)::float8 AS decimals, stddev_pop(v.decimals)::float8 AS decimals_deviation,
-               avg((v.x = 0)::integer)::float8 AS zero, avg((v.x < 0)::integer)::float8 AS negative, avg((v.x >= s.hours)::integer)::float8 AS after, avg((v.x = round(v.x))::integer)::float8 AS whole,
+               avg((v.x = 0)::integer)::float8 AS zero, avg((v.x < 0)::integer)::float8 AS negative, avg((v.x = round(v.x))::integer)::float8 AS whole,
                avg((v.x / 10 = round(v.x / 10))::integer)::float8 AS tens, avg((v.x / 100 = round(v.x / 100))::integer)::float8 AS hundreds,
                avg((v.seconds / 86400 = floor(v.seconds / 86400))::integer)::float8 AS midnight, avg((v.seconds / 3600 = floor(v.seconds / 3600))::integer)::float8 AS on_hour,
                avg((v.seconds / 60 = floor(v.seconds / 60))::integer)::float8 AS on_minute,
                avg((v.seconds - 86400 * floor(v.seconds / 86400)) / 3600) AS hour, stddev_pop((v.seconds - 86400 * floor(v.seconds / 86400)) / 3600) AS hour_deviation
-        FROM valued v CROSS JOIN span s CROSS JOIN generate_series(1, v.n)
+        FROM valued v CROSS JOIN generate_series(1, v.n)
         GROUP BY v.col
     ), edge_of AS (
         SELECT v.col, coalesce(sum(v.n) FILTER (WHERE v.x = n.grid[41]), 0) / n.m AS at_maximum, coalesce(sum(v.n) FILTER (WHERE v.x = n.grid[1]), 0) / n.m AS at_minimum
@@ -5256,7 +5027,7 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
         SELECT greatest(batch.rows, 0)::float8 AS rows, coalesce(array_length(sample, 1), 0)::float8 AS sampled
     ), different_row AS MATERIALIZED (
         SELECT count(*) AS n, hashtext(r.told) AS hash
-        FROM (SELECT string_agg(coalesce(quote_literal(c.value), 'NULL'), ',' ORDER BY c.col) AS told FROM cell c JOIN watched w USING (col) WHERE NOT w.is_key AND w.is_told GROUP BY c.row) r
+        FROM (SELECT string_agg(coalesce(quote_literal(c.value), 'NULL'), ',' ORDER BY c.col) AS told FROM cell c JOIN watched w USING (col) WHERE NOT w.is_key GROUP BY c.row) r
         GROUP BY r.told
     ), told AS (
         SELECT coalesce(sum(d.n), 0)::float8 AS rows, count(*)::float8 AS different, count(*) FILTER (WHERE d.n = 1)::float8 AS once FROM different_row d
@@ -5268,18 +5039,17 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
            coalesce((describe_batch.present ->> w.name)::bigint, t.present::bigint, 0), describe_batch.level, coalesce(t.present, 0)::integer,
            ARRAY[
                CASE WHEN s.rows > 0 THEN least(greatest(1 - coalesce((describe_batch.present ->> w.name)::float8, t.present, 0) / s.rows, 0), 1) END,
-               v.empty / v.present, ln(v.distinct), v.distinct / v.present, v.top / v.present, v.single / v.present,
-               v.characters / v.present, v.length_min, v.length_max, g.at_length_max,
-               v.upper / greatest(v.characters, 1), v.digit / greatest(v.characters, 1), v.space / greatest(v.characters, 1), v.punctuation / greatest(v.characters, 1),
-               v.numbers / v.present, v.times / v.present,
+               t.empty / t.present, ln(t.distinct), t.distinct / t.present, t.top / t.present, t.single / t.present,
+               t.characters / t.present, t.length_min, t.length_max, g.at_length_max,
+               t.upper / greatest(t.characters, 1), t.digit / greatest(t.characters, 1), t.space / greatest(t.characters, 1), t.punctuation / greatest(t.characters, 1),
+               t.numbers / t.present, t.times / t.present,
                n.mean, CASE WHEN n.is_number THEN n.log_mean END, CASE WHEN n.deviation > 0 THEN ln(n.deviation) END,
                q.near[1], q.near[3], q.near[11], q.near[21], q.near[31], q.near[39], q.near[41],
                CASE WHEN n.is_number THEN n.zero END, CASE WHEN n.is_number THEN n.negative END, CASE WHEN n.is_number THEN n.whole END,
                CASE WHEN n.is_number THEN n.tens END, CASE WHEN n.is_number THEN n.hundreds END, CASE WHEN n.is_number THEN n.decimals END,
                CASE WHEN n.deviation > 0 THEN e.at_maximum END, CASE WHEN n.deviation > 0 THEN e.at_minimum END,
                CASE WHEN NOT n.is_number THEN n.midnight END, CASE WHEN NOT n.is_number THEN n.on_hour END, CASE WHEN NOT n.is_number THEN n.on_minute END, CASE WHEN NOT n.is_number THEN n.hour END,
-               NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-               CASE WHEN NOT n.is_number AND batch.place > 100000000 THEN n.negative END, CASE WHEN NOT n.is_number AND batch.place > 100000000 THEN n.after END
+               NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
            ]::float8[],
            ARRAY[
                0.5 / sqrt(greatest(s.rows, 1)), h.share, 2 * h.share, h.share, h.share, h.share,
@@ -5289,7 +5059,7 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
                pgslo_catalog.quantile_noise(q.near, 0, n.m), pgslo_catalog.quantile_noise(q.near, 2, n.m), pgslo_catalog.quantile_noise(q.near, 10, n.m), pgslo_catalog.quantile_noise(q.near, 20, n.m),
                pgslo_catalog.quantile_noise(q.near, 30, n.m), pgslo_catalog.quantile_noise(q.near, 38, n.m), pgslo_catalog.quantile_noise(q.near, 40, n.m),
                j.share, j.share, j.share, j.share, j.share, n.decimals_deviation / sqrt(n.m), j.share, j.share, j.share, j.share, j.share, n.hour_deviation / sqrt(n.m),
-               NULL, NULL, h.share, h.share, h.share, h.share, NULL, h.share, h.share, h.share, h.share, h.share, h.share, h.share, NULL, j.share, j.share
+               NULL, NULL, h.share, h.share, h.share, h.share, NULL, h.share, h.share, h.share, h.share, h.share, h.share, h.share
            ]::float8[],
            coalesce(c.common, '{}'), coalesce(p.shapes, '{}'), CASE WHEN n.m > 0 THEN n.grid END, x.prefix, NULL::integer[]
     FROM watched w
@@ -5297,12 +5067,10 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
     LEFT JOIN text_of t USING (col)
     LEFT JOIN number_of n USING (col)
     LEFT JOIN edge_of e USING (col)
-    -- Of values that are not in the sample nothing is told but whether there is one.
-    LEFT JOIN text_of v ON v.col = w.col AND w.is_told
-    LEFT JOIN long_of g ON g.col = w.col AND w.is_told
-    LEFT JOIN common_of c ON c.col = w.col AND w.is_told
-    LEFT JOIN shape_of p ON p.col = w.col AND w.is_told
-    LEFT JOIN prefix_of x ON x.col = w.col AND w.is_told
+    LEFT JOIN long_of g USING (col)
+    LEFT JOIN common_of c USING (col)
+    LEFT JOIN shape_of p USING (col)
+    LEFT JOIN prefix_of x USING (col)
     CROSS JOIN LATERAL (SELECT 0.5 / sqrt(t.present) AS share) h
     -- Of numbers and times chance goes by how many of them there are, not by all values.
     CROSS JOIN LATERAL (SELECT 0.5 / sqrt(n.m) AS share) j
@@ -5833,30 +5601,22 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
     -- Six predictions: the median of 28 batches, the last one, the last two and the median of four of the same phase, the last with its trend.
     -- The closest counts: a batch that any of them foresaw is no surprise.
     WITH mine AS MATERIALIZED (
-        SELECT p.column_name, p.summary, p.noise, p.sampled, p.rows, p.level, p.moves, p.stage, p.age FROM pgslo_catalog.profile p
+        SELECT p.column_name, p.summary, p.noise, p.sampled, p.rows, p.level FROM pgslo_catalog.profile p
         WHERE p.definition_id = expect.definition_id AND p.batch = expect.batch AND p.learned_from >= 10
     ), past AS MATERIALIZED (
-        SELECT m.column_name, h.place, h.summary, h.noise, h.sampled, h.rows, h.back, NULL::bigint AS turn, h.level = m.level AS alike
+        SELECT m.column_name, h.summary, h.noise, h.sampled, h.rows, h.back, NULL::bigint AS turn, h.level = m.level AS alike
         FROM mine m
         CROSS JOIN LATERAL (
-            -- A young batch is compared with what others were when they were as young.
-            SELECT p.place, coalesce(f.summary, p.summary) AS summary, coalesce(f.noise, p.noise) AS noise, coalesce(f.sampled, p.sampled) AS sampled,
-                   coalesce(f.rows, p.rows) AS rows, coalesce(f.level, p.level) AS level, row_number() OVER (ORDER BY p.place DESC) AS back
-            FROM pgslo_catalog.profile p
-            LEFT JOIN pgslo_catalog.first_profile f
-                ON m.stage = 1 AND f.definition_id = p.definition_id AND f.column_name = p.column_name AND f.batch = p.batch AND f.age <= m.age
-            WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.place < expect.place AND coalesce(f.baseline, p.baseline)
+            SELECT p.summary, p.noise, p.sampled, p.rows, p.level, row_number() OVER (ORDER BY p.place DESC) AS back FROM pgslo_catalog.profile p
+            WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.place < expect.place AND p.baseline
             ORDER BY p.place DESC LIMIT 28
         ) h
         UNION ALL
-        SELECT m.column_name, NULL, h.summary, NULL, NULL, NULL, NULL, h.turn, NULL
+        SELECT m.column_name, h.summary, NULL, NULL, NULL, NULL, h.turn, NULL
         FROM mine m
         CROSS JOIN LATERAL (
-            SELECT coalesce(f.summary, p.summary) AS summary, row_number() OVER (ORDER BY p.place DESC) AS turn
-            FROM pgslo_catalog.profile p
-            LEFT JOIN pgslo_catalog.first_profile f
-                ON m.stage = 1 AND f.definition_id = p.definition_id AND f.column_name = p.column_name AND f.batch = p.batch AND f.age <= m.age
-            WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND coalesce(f.baseline, p.baseline)
+            SELECT p.summary, row_number() OVER (ORDER BY p.place DESC) AS turn FROM pgslo_catalog.profile p
+            WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.baseline
               AND p.place = ANY (ARRAY(SELECT expect.place - g.turn * expect.phase FROM generate_series(1, 8) AS g (turn)))
             ORDER BY p.place DESC LIMIT 4
         ) h
@@ -5879,59 +5639,16 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
                (sum(n.share * n.counted) + 0.5) / (sum(n.counted) + 1) AS pooled
         FROM number n
         GROUP BY n.column_name, n.i
-    ), pair AS MATERIALIZED (
-        -- What batches were at their first closing, and what became of them.
-        SELECT m.column_name, u.i, f.baseline, a.first, a.last, u.noise,
-               CASE WHEN k.kind IN ('share', 'rise', 'log', 'apart') THEN 0.02 ELSE 0 END AS least
-        FROM mine m
-        CROSS JOIN LATERAL (
-            SELECT s.batch, s.summary, s.baseline FROM pgslo_catalog.first_profile s
-            WHERE s.definition_id = expect.definition_id AND s.column_name = m.column_name AND s.place < expect.place
-            ORDER BY s.place DESC LIMIT 28
-        ) f
-        JOIN pgslo_catalog.profile p ON p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.batch = f.batch
-        CROSS JOIN LATERAL unnest(f.summary, p.summary, p.noise) WITH ORDINALITY AS u (first, last, noise, i)
-        JOIN pgslo_catalog.summary_kinds() k ON k.ordinal = u.i
-        CROSS JOIN LATERAL (
-            SELECT CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(u.first, 0), 1))) ELSE u.first END AS first,
-                   CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(u.last, 0), 1))) ELSE u.last END AS last
-        ) a
-        WHERE m.stage > 0 AND (u.first IS NOT NULL OR u.last IS NOT NULL)
-    ), own AS MATERIALIZED (
-        SELECT q.column_name, q.i, min(q.first) FILTER (WHERE q.baseline) AS least, max(q.first) FILTER (WHERE q.baseline) AS most,
-               avg((abs(q.first - q.last) > greatest(q.noise, q.least) OR (q.first IS NULL) <> (q.last IS NULL))::integer) >= 0.5 AS maturing
-        FROM pair q GROUP BY q.column_name, q.i
-    ), change AS MATERIALIZED (
-        -- What is told by comparison changes with what is compared.
-        SELECT o.column_name, o.i, o.least, o.most, coalesce(o.maturing, false) OR o.i > 40 AND w.maturing AS maturing
-        FROM own o
-        JOIN (SELECT n.column_name, bool_or(n.maturing) FILTER (WHERE n.i <= 40) AS maturing FROM own n GROUP BY n.column_name) w USING (column_name)
     ), gap AS MATERIALIZED (
         -- How many batches ago the last one was that is compared with: what grows has grown that often.
-        SELECT l.column_name, l.pauses, 1 + (
+        SELECT m.column_name, 1 + (
                    SELECT count(*) FROM pgslo_catalog.profile q
-                   WHERE q.definition_id = expect.definition_id AND q.column_name = l.column_name AND q.place < expect.place AND q.place > l.place
+                   WHERE q.definition_id = expect.definition_id AND q.column_name = m.column_name AND q.place < expect.place
+                     AND q.place > (
+                         SELECT max(r.place) FROM pgslo_catalog.profile r
+                         WHERE r.definition_id = expect.definition_id AND r.column_name = m.column_name AND r.place < expect.place AND r.baseline)
                ) AS batches
-        FROM (
-            -- And how long ago that is, by the time from batch to batch.
-            SELECT d.column_name, max(d.place) AS place,
-                   least(expect.place - max(d.place), 1e12)::float8 / greatest(percentile_cont(0.5) WITHIN GROUP (ORDER BY d.pause), 1e-6) AS pauses
-            FROM (
-                SELECT h.column_name, h.place, least(h.place - lead(h.place) OVER (PARTITION BY h.column_name ORDER BY h.back), 1e12)::float8 AS pause
-                FROM past h WHERE h.back <= 8
-            ) d
-            GROUP BY d.column_name
-        ) l
-    ), before AS MATERIALIZED (
-        -- What grows goes on from the batch before, though that one is not compared with: ids that jumped stay where they are.
-        SELECT m.column_name, b.summary
         FROM mine m
-        CROSS JOIN LATERAL (
-            SELECT q.summary, q.baseline FROM pgslo_catalog.profile q
-            WHERE q.definition_id = expect.definition_id AND q.column_name = m.column_name AND q.place < expect.place
-            ORDER BY q.place DESC LIMIT 1
-        ) b
-        WHERE m.moves = 'grows' AND NOT b.baseline
     ), sampled_alike AS MATERIALIZED (
         SELECT h.column_name, avg(h.alike::integer) > 0.7 AS alike FROM past h GROUP BY h.column_name
     ), deviation AS MATERIALIZED (
@@ -5944,19 +5661,11 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         LEFT JOIN trend t ON t.column_name = m.column_name AND t.i = k.ordinal
         LEFT JOIN deviation d ON d.column_name = m.column_name
         LEFT JOIN gap g ON g.column_name = m.column_name
-        LEFT JOIN before b ON b.column_name = m.column_name
-        -- The step of a number that says where values lie, in a column that grows.
-        CROSS JOIN LATERAL (SELECT CASE WHEN m.moves = 'grows' AND k.ordinal IN (17, 18, 20, 21, 22, 23, 24, 25, 26) THEN t.step END AS step) grown
         LEFT JOIN trend way ON way.column_name = m.column_name AND way.i = 17
-        LEFT JOIN change y ON y.column_name = m.column_name AND y.i = k.ordinal AND y.maturing AND m.stage = 2
         CROSS JOIN LATERAL (SELECT CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(m.summary[k.ordinal], 0), 1))) ELSE m.summary[k.ordinal] END AS x) v
         CROSS JOIN LATERAL (
             SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_before), (p.same_median), (p.last + t.step),
-                                               (p.last + t.step * g.batches), (p.last + grown.step * g.pauses),
-                                               (b.summary[k.ordinal] + grown.step),
-                                               -- Between the first closing and the last, anything between the two.
-                                               (CASE WHEN y.maturing THEN least(greatest(v.x, least(y.least, p.median, p.last, p.same)),
-                                                                                greatest(y.most, p.median, p.last, p.same)) END)) AS r (prediction)
+                                               (p.last + t.step * g.batches)) AS r (prediction)
             WHERE r.prediction IS NOT NULL
             ORDER BY CASE WHEN k.kind IN ('rise', 'apart') THEN greatest(v.x - r.prediction, 0) ELSE abs(v.x - r.prediction) END LIMIT 1
         ) c
@@ -5967,9 +5676,7 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
                 -- Of a share that is near nothing, or near everything, chance moves less: a tenth of a row a batch at least is taken to be usual.
                 WHEN k.kind IN ('share', 'rise') THEN greatest(0.02, greatest(p.noise, m.noise[k.ordinal])
                     * least(1, 2 * sqrt(greatest(0.1, least(p.pooled, 1 - p.pooled) * CASE WHEN k.name IN ('null', 'duplicate') THEN m.rows ELSE m.sampled END))))
-                WHEN k.name = 'steps' THEN 1
-                -- What grows by a step may grow by some.
-                ELSE greatest(p.noise, m.noise[k.ordinal], abs(grown.step), CASE k.kind
+                ELSE greatest(p.noise, m.noise[k.ordinal], CASE k.kind
                     WHEN 'length' THEN CASE WHEN k.name = 'decimals' THEN 0.02 ELSE 0.25 END
                     WHEN 'mean' THEN 0.02 * coalesce(d.typical, 0) + 1e-6 * abs(p.median) + 1e-9
                     WHEN 'quantile' THEN 0.02 * coalesce(d.typical, 0) + 1e-6 * abs(p.median) + 1e-9
@@ -5981,7 +5688,7 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         CROSS JOIN LATERAL (
             SELECT greatest(CASE WHEN k.name = 'duplicate' THEN 1.5 ELSE 2.5 END / greatest(
                 -- Shares of numbers and of times are of those alone.
-                CASE WHEN k.ordinal BETWEEN 27 AND 37 OR k.ordinal IN (54, 55) THEN m.rows * (1 - coalesce(m.summary[1], 0)) * greatest(m.summary[15], m.summary[16], 0)
+                CASE WHEN k.ordinal BETWEEN 27 AND 37 THEN m.rows * (1 - coalesce(m.summary[1], 0)) * greatest(m.summary[15], m.summary[16], 0)
                      ELSE m.rows END, 1), 0.025) AS size) f
         JOIN sampled_alike a ON a.column_name = m.column_name
         WHERE m.summary[k.ordinal] IS NOT NULL
@@ -6000,13 +5707,11 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         FROM told t
     )
     UPDATE pgslo_catalog.profile p
-    SET expected = a.expected, spread = a.spread, surprise = a.surprise, maturing = CASE WHEN p.stage > 0 THEN a.maturing END
+    SET expected = a.expected, spread = a.spread, surprise = a.surprise
     FROM (
-        SELECT m.column_name, array_agg(s.prediction ORDER BY k.ordinal) AS expected, array_agg(s.spread ORDER BY k.ordinal) AS spread, array_agg(s.surprise ORDER BY k.ordinal) AS surprise,
-               array_agg(coalesce(c.maturing, false) ORDER BY k.ordinal) AS maturing
+        SELECT m.column_name, array_agg(s.prediction ORDER BY k.ordinal) AS expected, array_agg(s.spread ORDER BY k.ordinal) AS spread, array_agg(s.surprise ORDER BY k.ordinal) AS surprise
         FROM mine m
         CROSS JOIN pgslo_catalog.summary_kinds() k
-        LEFT JOIN change c ON c.column_name = m.column_name AND c.i = k.ordinal
         LEFT JOIN surprised s ON s.column_name = m.column_name AND s.ordinal = k.ordinal
         GROUP BY m.column_name
     ) a
@@ -6014,6 +5719,22 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric) IS 'Notes what history foresaw of each number of a batch, and how far off it is.';
+
+CREATE FUNCTION pgslo_catalog.expecting_rules(document jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- Only what has a date comes by a calendar.
+    SELECT CASE WHEN document ->> 'batch_by' IS NULL OR coalesce((document ->> 'place_is_number')::boolean, false) THEN '[]' ELSE
+        jsonb_build_array(jsonb_build_object(
+            'name', 'learned_batches', 'kind', 'learned', 'columns', '[]'::jsonb, 'on_breach', 'warn', 'samples', 0, 'mechanism', 'at close',
+            'promise', 'batches that come when they usually do', 'scope', 'batch',
+            'measure', jsonb_build_object('from', 'learned', 'form', 'batches'), 'warn_high', 0,
+            -- The next one that comes does not fill the hole.
+            'met_before_resolve', 5)) END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.expecting_rules(document jsonb) IS 'Return the rule that batches come as history has it, for a definition whose batches have dates.';
 
 CREATE FUNCTION pgslo_catalog.failed(batches pgslo_catalog.measured[]) RETURNS bigint[]
     LANGUAGE plpgsql IMMUTABLE
@@ -6712,7 +6433,6 @@ BEGIN
     DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id;
     DELETE FROM pgslo_catalog.verdict v WHERE v.definition_id = id;
     DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = id;
-    DELETE FROM pgslo_catalog.first_profile p WHERE p.definition_id = id;
     DELETE FROM pgslo_catalog.batch b WHERE b.definition_id = id;
     DELETE FROM pgslo_catalog.missed_batch m
     USING pgslo_catalog.rule r
@@ -6790,21 +6510,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.free_for_session(name text) IS 'Let go of a lock that hold_for_session() took for this session.';
-
-CREATE FUNCTION pgslo_catalog.full_number(number xid, newest xid8) RETURNS xid8
-    LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    turn constant bigint := 4294967296;
-    last bigint := full_number.newest::text::bigint;
-    found bigint := last / turn * turn + full_number.number::text::bigint;
-BEGIN
-    RETURN (CASE WHEN found > last AND found >= turn THEN found - turn ELSE found END)::text::xid8;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.full_number(number xid, newest xid8) IS 'The number of a transaction that is not after the newest, with its epoch.';
 
 CREATE FUNCTION pgslo_catalog.give_function(function text, owner name) RETURNS void
     LANGUAGE plpgsql
@@ -6929,42 +6634,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.groups_said(groups bigint, is_whole boolean) IS 'Return how many groups violate an assertion, in words; is_whole for one without groups.';
 
-CREATE FUNCTION pgslo_catalog.grows(mine pgslo_catalog.profile) RETURNS boolean
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    -- Nine of ten steps of the median go one way; chance does that once in some two thousand columns.
-    SELECT count(*) >= 10 AND greatest(count(*) FILTER (WHERE s.step > 0), count(*) FILTER (WHERE s.step < 0)) >= 0.9 * count(*)
-    FROM (
-        SELECT h.median - lead(h.median) OVER (ORDER BY h.place DESC) AS step
-        FROM (
-            SELECT p.place, p.summary[23] AS median FROM pgslo_catalog.profile p
-            WHERE p.definition_id = (grows.mine).definition_id AND p.column_name = (grows.mine).column_name
-              AND p.place < (grows.mine).place AND p.baseline AND p.summary[27] IS NOT NULL
-            ORDER BY p.place DESC LIMIT pgslo_catalog.least_batches()
-        ) h
-    ) s
-    WHERE s.step IS NOT NULL
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.grows(mine pgslo_catalog.profile) IS 'Whether the numbers of a column grow, or shrink, from batch to batch, as growing ids and running totals do.';
-
-CREATE FUNCTION pgslo_catalog.guard_holder(check_function text, bucket integer) RETURNS text
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    -- Writers are told no more of a session of another role than PostgreSQL shows to every role.
-    SELECT coalesce(
-        (SELECT format('process %s, role %s', l.pid, coalesce(quote_ident(a.usename), 'unknown'))
-         FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
-         WHERE l.locktype = 'transactionid' AND l.transactionid = g.xmax AND l.mode = 'ExclusiveLock' AND l.granted AND l.pid IS NOT NULL LIMIT 1),
-        (SELECT format('prepared transaction %s of role %s', quote_literal(p.gid), quote_ident(p.owner)) FROM pg_prepared_xacts p WHERE p.transaction = g.xmax),
-        'a session that the catalogue does not show')
-    FROM pgslo_catalog.assertion_guard g WHERE g.check_function = guard_holder.check_function AND g.bucket = guard_holder.bucket
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.guard_holder(check_function text, bucket integer) IS 'The session or the prepared transaction that has a guard row, in words.';
-
 CREATE FUNCTION pgslo_catalog.guarded_view(source_schema text, source_name text, OUT source regclass, OUT definition text) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7047,6 +6716,32 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.has_unknown_rows(definition_id bigint) IS 'Return whether rows were not judged whose batch is unknown.';
 
+CREATE FUNCTION pgslo_catalog.heal_expected(rule pgslo_catalog.rule, slack numeric) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    came pgslo_catalog.batch;
+BEGIN
+    -- One that has come under its own name has its verdict since it was closed; another may be called by the time of its load.
+    FOR came.name, came.place IN
+        SELECT m.batch, m.place
+        FROM pgslo_catalog.missed_batch m JOIN pgslo_catalog.definition d ON d.name = m.definition
+        WHERE d.definition_id = (heal_expected.rule).definition_id AND m.rule_id = (heal_expected.rule).rule_id AND m.ended_at IS NULL
+          AND EXISTS (
+              SELECT FROM pgslo_catalog.batch b
+              WHERE b.definition_id = d.definition_id AND b.closed_at IS NOT NULL AND b.rows > 0 AND b.name <> m.batch
+                AND b.place BETWEEN m.place - heal_expected.slack AND m.place + heal_expected.slack)
+        ORDER BY m.place
+    LOOP
+        came.definition_id := (heal_expected.rule).definition_id;
+        PERFORM pgslo_catalog.give_verdict(heal_expected.rule, came, 'met', 0, NULL, 0, NULL, 'it came');
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.heal_expected(rule pgslo_catalog.rule, slack numeric) IS 'End what was told of batches that came after all, close enough to where they were expected.';
+
 CREATE FUNCTION pgslo_catalog.healthy(definition pgslo_catalog.definition, columns text[], as_of timestamp with time zone, within interval DEFAULT NULL::interval) RETURNS TABLE(batch text, place numeric, rows bigint)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7125,11 +6820,21 @@ BEGIN
         USING CASE WHEN '*' = ANY (hold_assertion.keys) THEN NULL ELSE hold_assertion.keys END;
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS error_code = RETURNED_SQLSTATE, error_message = MESSAGE_TEXT;
-        -- Conflicts, locks and cancels hold no value, and clients try again by their code.
-        IF error_code ~ '^(40|53|55|57|58)' THEN
-            RAISE;
+        IF NOT pgslo_catalog.is_of_moved_schema(error_code) THEN
+            -- Conflicts, locks and cancels hold no value, and clients try again by their code.
+            IF error_code ~ '^(40|53|55|57|58)' OR pgslo_catalog.may_see_groups(hold_assertion.check_function) THEN
+                RAISE;
+            END IF;
+            RAISE EXCEPTION USING
+                ERRCODE = error_code,
+                MESSAGE = (SELECT format('assertion "%s" of %s cannot be evaluated', r.name, d.name)
+                           FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+                           WHERE a.check_function = hold_assertion.check_function),
+                DETAIL = format('Its query raises: %s.', pgslo_catalog.error_said(false, error_code, error_message));
         END IF;
-        PERFORM pgslo_catalog.hold_unevaluated(hold_assertion.check_function, error_code, error_message);
+        PERFORM pgslo_catalog.record_break(d.name, r.name, error_code, error_message)
+        FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+        WHERE a.check_function = hold_assertion.check_function;
         RETURN;
     END;
     IF broken_key IS NOT NULL THEN
@@ -7214,58 +6919,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.hold_parts(relation regclass, role oid) IS 'Lock the parts of a table until the transaction ends, and refuse if one belongs to a role without the rights of a role, by default the current one.';
 
-CREATE FUNCTION pgslo_catalog.hold_unevaluated(check_function text, error_code text, error_message text) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    assertion record;
-BEGIN
-    SELECT r.name, d.name AS definition INTO assertion
-    FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
-    WHERE a.check_function = hold_unevaluated.check_function;
-    IF pgslo_catalog.is_outdated(hold_unevaluated.check_function, hold_unevaluated.error_code) THEN
-        PERFORM pgslo_catalog.record_break(assertion.definition, assertion.name, hold_unevaluated.error_code, hold_unevaluated.error_message);
-        RETURN;
-    END IF;
-    IF pgslo_catalog.may_see_groups(hold_unevaluated.check_function) THEN
-        RAISE EXCEPTION USING
-            ERRCODE = hold_unevaluated.error_code,
-            MESSAGE = hold_unevaluated.error_message,
-            DETAIL = format('Assertion "%s" of %s cannot be evaluated.', assertion.name, assertion.definition);
-    END IF;
-    RAISE EXCEPTION USING
-        ERRCODE = hold_unevaluated.error_code,
-        MESSAGE = format('assertion "%s" of %s cannot be evaluated', assertion.name, assertion.definition),
-        DETAIL = format('Its query raises: %s.', pgslo_catalog.error_said(false, hold_unevaluated.error_code, hold_unevaluated.error_message));
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.hold_unevaluated(check_function text, error_code text, error_message text) IS 'Refuses a transaction for which an assertion raised an error, which shows values only to those who may read them; lets it live, and notes that, if the tables are no longer what the assertion was written for.';
-
-CREATE FUNCTION pgslo_catalog.hours_of(definition pgslo_catalog.definition, place numeric) RETURNS double precision
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    IF (hours_of.definition).batch_every IS NOT NULL THEN
-        RETURN extract(epoch FROM (hours_of.definition).batch_every) / 3600;
-    END IF;
-    -- Dates do not say whether they stand for a day, a week or a month: the usual time from one batch to the next does.
-    RETURN (
-        SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY least(d.gap, 1e12)::float8) / 3600
-        FROM (
-            SELECT lag(p.place) OVER (ORDER BY p.place DESC) - p.place AS gap
-            FROM pgslo_catalog.profile p
-            WHERE p.definition_id = (hours_of.definition).definition_id AND p.column_name = '*' AND p.place < hours_of.place
-            ORDER BY p.place DESC LIMIT 29
-        ) d
-        HAVING count(d.gap) >= 8);
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.hours_of(definition pgslo_catalog.definition, place numeric) IS 'How many hours a batch stands for; NULL while that is not known.';
-
 CREATE FUNCTION pgslo_catalog.is_armed(relation regclass, part oid) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7335,6 +6988,23 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_email(value text) IS 'Whether the text is an e-mail address, as HTML''s input type reads it, with a dot in the domain and at most 64 characters before the @.';
 
+CREATE FUNCTION pgslo_catalog.is_expected(definition pgslo_catalog.definition, measure jsonb, form text, phases jsonb, place numeric) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF (is_expected.definition).place_is_number THEN
+        RETURN true;
+    END IF;
+    RETURN CASE
+        WHEN is_expected.form IS NOT NULL THEN is_expected.phases ? pgslo_catalog.phase(is_expected.form, is_expected.place)
+        ELSE coalesce(measure -> 'on' @> to_jsonb(trim(to_char(to_timestamp(is_expected.place::float8) AT TIME ZONE 'UTC', 'day'))), true)
+    END AND NOT pgslo_catalog.is_holiday((is_expected.definition).holidays, is_expected.place);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_expected(definition pgslo_catalog.definition, measure jsonb, form text, phases jsonb, place numeric) IS 'Whether a batch is expected at a place: by the phases of a learned calendar, or on the weekdays of a rule; never on a holiday.';
+
 CREATE FUNCTION pgslo_catalog.is_holiday(holidays text[], place numeric) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7358,6 +7028,32 @@ CREATE FUNCTION pgslo_catalog.is_hostname(value text) RETURNS boolean
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_hostname(value text) IS 'Whether the text is a host name.';
+
+CREATE FUNCTION pgslo_catalog.is_in_table(definition pgslo_catalog.definition, batch text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
+    AS $_$
+DECLARE
+    rows bigint;
+BEGIN
+    -- Rows may have come while no trigger fired: by a subscription, or while rules were switched off.
+    IF (is_in_table.definition).recount IS NULL OR NOT pgslo_catalog.can_find_batches(is_in_table.definition) THEN
+        RETURN false;
+    END IF;
+    PERFORM pgslo_catalog.pin_table(is_in_table.definition, (is_in_table.definition).recount);
+    EXECUTE format('SELECT sum(c.rows) FROM unnest(pgslo_gen.%I($1, $1, $2)) AS c WHERE c.batch = $1', (is_in_table.definition).recount)
+    INTO rows USING is_in_table.batch, (1::bigint << 40) - 1;
+    RETURN coalesce(rows > 0, false);
+EXCEPTION WHEN OTHERS THEN
+    IF SQLSTATE = 'SL004' OR pgslo_catalog.is_transient(SQLSTATE) THEN
+        RAISE;
+    END IF;
+    RETURN false;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_in_table(definition pgslo_catalog.definition, batch text) IS 'Whether rows of a batch are in the table of which nothing is recorded; false where looking would read all of it.';
 
 CREATE FUNCTION pgslo_catalog.is_ipv4(value text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE STRICT
@@ -7458,54 +7154,17 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_movable(relation oid) IS 'Whether an UPDATE may move rows of a table from one partition to another: a trigger takes that for an INSERT.';
 
-CREATE FUNCTION pgslo_catalog.is_next_text(mine pgslo_catalog.profile) RETURNS boolean
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    value text := (SELECT k.key FROM jsonb_object_keys((is_next_text.mine).common) AS k (key) LIMIT 1);
-    earlier text[] := ARRAY(SELECT k.key FROM jsonb_object_keys((is_next_text.mine).usual) AS k (key));
-BEGIN
-    -- What never changed and is another word now, not another number of a version or a month, is news.
-    RETURN value IS NULL OR cardinality(earlier) <> 1
-        OR translate(value, '0123456789', '') = translate(earlier[1], '0123456789', '')
-        OR abs((is_next_text.mine).place) BETWEEN 100000000 AND 100000000000
-           AND lower(value COLLATE "C") IN (
-               SELECT lower(to_char(d.at, f.form)) FROM (SELECT to_timestamp((is_next_text.mine).place::float8) AT TIME ZONE 'UTC' AS at) d
-               CROSS JOIN (VALUES ('FMmonth'), ('mon'), ('FMday'), ('dy')) AS f (form));
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.is_next_text(mine pgslo_catalog.profile) IS 'Whether the text that all rows of a batch have may follow the earlier ones: they changed before, or only digits differ.';
-
 CREATE FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- Only what PostgreSQL raises when it plans a query. Values raise other errors of these classes: an array of two
-    -- dimensions 0A000, a text that is no tsquery 42601, the name of a configuration that does not exist 42704. 42501 is
-    -- about rights: they come back, and until then nobody gets around the assertion.
-    RETURN error_code IN ('3F000', '42702', '42703', '42725', '42803', '42804', '42809', '42846', '42883', '42P01', '42P10', '42P18', '42P22');
+    -- 42501 is about rights: they come back, and until then nobody gets around the assertion.
+    RETURN error_code ~ '^(42|3F|0A)' AND error_code <> '42501';
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) IS 'Whether an error may say that a table is no longer what an expression was written for.';
-
-CREATE FUNCTION pgslo_catalog.is_of_row(error_code text) RETURNS boolean
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    -- Values raise errors of many classes: besides 22, 0A000 for an array of two dimensions, 42601 for a text that is no
-    -- path, 42704 for a configuration that does not exist, 54000 for a text that is too long. 42501 is about rights.
-    RETURN NOT pgslo_catalog.is_transient(is_of_row.error_code)
-        AND NOT pgslo_catalog.is_of_moved_schema(is_of_row.error_code)
-        AND is_of_row.error_code <> '42501' AND is_of_row.error_code !~ '^(XX|SL)';
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.is_of_row(error_code text) IS 'Whether a sum or the batch of a row raises such an error because of a value, every time and in every session.';
+COMMENT ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) IS 'Whether an error says that a table is no longer what an assertion was written for.';
 
 CREATE FUNCTION pgslo_catalog.is_of_value(error_code text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -7522,23 +7181,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_of_value(error_code text) IS 'Whether the row for which a condition raises such an error fails the rule, once the condition is known to fit the table.';
-
-CREATE FUNCTION pgslo_catalog.is_outdated(check_function text, error_code text) RETURNS boolean
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-BEGIN
-    IF pgslo_catalog.is_of_moved_schema(is_outdated.error_code) THEN
-        -- Over no group, it is an error of the tables, not of a row.
-        EXECUTE format('SELECT FROM pgslo_gen.%I($1)', is_outdated.check_function) USING '{}'::text[];
-    END IF;
-    RETURN false;
-EXCEPTION WHEN OTHERS THEN
-    RETURN pgslo_catalog.is_of_moved_schema(SQLSTATE);
-END
-$_$;
-
-COMMENT ON FUNCTION pgslo_catalog.is_outdated(check_function text, error_code text) IS 'Whether an assertion raised an error because the tables are no longer what it was written for.';
 
 CREATE FUNCTION pgslo_catalog.is_owner(reader name) RETURNS boolean
     LANGUAGE sql STABLE
@@ -7633,6 +7275,72 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_transient(error_code text) IS 'Whether an error is of the moment: a conflict, a lock, memory, a full disk, a cancelled statement, a stack that is full.';
+
+CREATE TABLE pgslo_catalog.profile (
+    definition_id bigint NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL,
+    column_name text NOT NULL,
+    rows bigint NOT NULL,
+    present bigint NOT NULL,
+    level smallint DEFAULT 0 NOT NULL,
+    summary double precision[],
+    common jsonb,
+    shapes jsonb,
+    grid double precision[],
+    prefix integer[],
+    entities integer[],
+    sampled integer DEFAULT 0 NOT NULL,
+    noise double precision[],
+    expected double precision[],
+    spread double precision[],
+    surprise double precision[],
+    tolerated double precision[],
+    usual jsonb,
+    usual_shapes jsonb,
+    usual_grid double precision[],
+    learned_from integer DEFAULT 0 NOT NULL,
+    baseline boolean DEFAULT true NOT NULL,
+    tolerated_below double precision[]
+);
+
+COMMENT ON TABLE pgslo_catalog.profile IS 'Each column of a batch in numbers; column * is the table as a whole. May hold personal data: the commonest values are values.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.summary IS 'Numbers in the order of pgslo_catalog.summary_names().';
+
+COMMENT ON COLUMN pgslo_catalog.profile.common IS 'The commonest values, with the rows of the sample that have them.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.shapes IS 'The commonest patterns of texts, with the rows of the sample that have them.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.grid IS 'Quantiles at 0, 1/40, ... 1, of numbers; of times in hours since the batch''s own.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.prefix IS 'Hashes of the values of some rows, in order of their entities: two batches compare row by row.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.entities IS 'For *: the entities that the hashes of the columns belong to.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.sampled IS 'Values of the sample that are not null: what common and shapes count.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.noise IS 'How far each number of summary goes by chance in a sample of this size.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.expected IS 'For each number of summary, the prediction that came closest; shares as arc sine of the root.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.spread IS 'The unit in which surprise is told.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.surprise IS 'How far each number of summary is from what was expected, in units of spread.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.tolerated IS 'The largest surprise of each number upwards before this batch; a shock counts in part, and fades.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.usual IS 'Shares of the commonest values before this batch, the latest batches counting most. May hold personal data.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.usual_shapes IS 'The same of the patterns of texts.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.usual_grid IS 'The mean grid before this batch, then the lowest and the highest value.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.learned_from IS 'Batches before this one that it was compared with.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.baseline IS 'Whether later batches are compared with it; false for a batch that missed.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.tolerated_below IS 'The same downwards.';
 
 CREATE FUNCTION pgslo_catalog.is_unchanged(one pgslo_catalog.profile, other pgslo_catalog.profile) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -7864,9 +7572,6 @@ DECLARE
     first record;
     broken bigint;
     looked_at text[];
-    known text[] := ARRAY(SELECT DISTINCT b.group_key FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id);
-    noted record;
-    named record;
 BEGIN
     SELECT a.* INTO judged FROM pgslo_catalog.assertion a WHERE a.rule_id = judge_assertion.rule_id;
     SELECT r.* INTO rule FROM pgslo_catalog.rule r WHERE r.rule_id = judge_assertion.rule_id;
@@ -7874,29 +7579,15 @@ BEGIN
     -- What is known to be broken is looked at again: nobody says so when it is mended by accident.
     looked_at := CASE
         WHEN judge_assertion.keys IS NULL OR '*' = ANY (judge_assertion.keys) THEN ARRAY['*']
-        ELSE ARRAY(SELECT DISTINCT k.key FROM unnest(judge_assertion.keys || known) AS k (key))
+        ELSE ARRAY(SELECT k.key FROM unnest(judge_assertion.keys) AS k (key) UNION SELECT b.group_key FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id)
     END;
     BEGIN
         DELETE FROM pgslo_catalog.rule_break b WHERE b.rule_id = judge_assertion.rule_id AND b.batch IS NOT NULL;
         DELETE FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id;
-        noted := pgslo_catalog.note_broken(judged, looked_at);
-        IF noted.unjudged = ARRAY['*'] THEN
-            -- Not of all groups at once; those that are known by name are told apart.
-            looked_at := ARRAY(SELECT DISTINCT k.key FROM unnest(judge_assertion.keys || known) AS k (key) WHERE k.key <> '*' ORDER BY k.key);
-            IF looked_at <> '{}' THEN
-                named := pgslo_catalog.note_broken(judged, looked_at);
-                noted.broken := named.broken;
-                noted.unjudged := noted.unjudged || named.unjudged;
-            END IF;
-            looked_at := ARRAY['*'];
-        END IF;
-        broken := noted.broken;
-        IF noted.unjudged <> '{}' THEN
-            -- Readers are warned, and the next tick() looks again: the row may be corrected or gone by then.
-            INSERT INTO pgslo_catalog.touched (check_function, keys) VALUES (judged.check_function, noted.unjudged);
-            PERFORM pgslo_catalog.mark_unjudged(about.name, ARRAY[rule.name], ARRAY[pgslo_catalog.day_of_check()],
-                ARRAY[pgslo_catalog.place_of_check()], noted.error_code, noted.error_message);
-        END IF;
+        INSERT INTO pgslo_catalog.broken_group (rule_id, group_key, group_shown, said)
+        SELECT judge_assertion.rule_id, b.group_key, b.group_shown, b.said
+        FROM pgslo_catalog.broken_groups(judged.check_function, looked_at, 10000) AS b;
+        GET DIAGNOSTICS broken = ROW_COUNT;
     EXCEPTION WHEN OTHERS THEN
         IF SQLSTATE = 'SL004' THEN
             RAISE;
@@ -7910,9 +7601,6 @@ BEGIN
         END IF;
         RETURN NULL;
     END;
-    IF broken = 0 AND noted.unjudged <> '{}' THEN
-        RETURN NULL;  -- Nothing is known to be met.
-    END IF;
     SELECT b.* INTO first FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id ORDER BY b.broken_group_id LIMIT 1;
     day.definition_id := about.definition_id;
     day.name := pgslo_catalog.day_of_check();
@@ -7941,6 +7629,9 @@ DECLARE
 BEGIN
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.definition_id = judge_batch.definition_id;
     SELECT b.* INTO judged FROM pgslo_catalog.batch b WHERE b.definition_id = judge_batch.definition_id AND b.name = judge_batch.batch;
+    IF judged.name IS NULL THEN
+        RETURN;  -- One that was expected and did not come.
+    END IF;
     IF judged.rows <= 0 AND judged.revision > 1 THEN
         -- Rows that are deleted because they are old are no news.
         UPDATE pgslo_catalog.verdict v SET verdict = 'unknown', said = 'the batch was emptied', example = NULL, judged_at = clock_timestamp()
@@ -7951,7 +7642,12 @@ BEGIN
     END IF;
     FOREACH rule IN ARRAY ARRAY(
         SELECT r FROM pgslo_catalog.rule r
-        WHERE r.definition_id = judge_batch.definition_id AND r.scope NOT IN ('row', 'assertion') AND r.kind NOT IN ('learned', 'ml_metric') AND r.retired_at IS NULL
+        WHERE r.definition_id = judge_batch.definition_id AND r.scope NOT IN ('row', 'assertion') AND r.kind <> 'ml_metric' AND r.retired_at IS NULL
+          -- Of learned rules that about coming at all, where it is known when batches come, or was.
+          AND (r.kind <> 'learned' OR EXISTS (
+              SELECT FROM pgslo_catalog.expected_look l
+              WHERE l.rule_id = r.rule_id AND (l.is_known OR EXISTS (
+                  SELECT FROM pgslo_catalog.incident i WHERE i.definition_id = r.definition_id AND i.rule_id = r.rule_id AND i.resolved_at IS NULL))))
         ORDER BY r.rule_id)
     LOOP
         PERFORM pgslo_catalog.judge_rule(target, judged, rule);
@@ -7959,7 +7655,7 @@ BEGIN
     FOR found IN
         SELECT r AS rule, j.*
         FROM pgslo_catalog.judge_learned(judge_batch.definition_id, judged.name, judged.place) AS j
-        JOIN pgslo_catalog.rule r ON r.definition_id = judge_batch.definition_id AND r.kind = 'learned' AND r.retired_at IS NULL
+        JOIN pgslo_catalog.rule r ON r.definition_id = judge_batch.definition_id AND r.kind = 'learned' AND NOT r.measure ? 'form' AND r.retired_at IS NULL
              AND r.columns = CASE WHEN j.column_name = '*' THEN '{}' ELSE ARRAY[j.column_name] END
         ORDER BY r.rule_id
     LOOP
@@ -8035,7 +7731,6 @@ BEGIN
     IF closed.tallies ?| ARRAY['unmeasured rows', 'unsampled rows'] THEN
         -- What it looked like is not known, and nothing may be compared with it.
         DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = closed.definition_id AND p.batch = closed.name;
-        DELETE FROM pgslo_catalog.first_profile f WHERE f.definition_id = closed.definition_id AND f.batch = closed.name;
     -- Nothing is measured where nothing is learned and no rule is about batches.
     ELSIF judge_closed.columns <> '{}' THEN
         -- Whatever is in the sample, the rules that do not read the profile have their verdicts.
@@ -8055,7 +7750,7 @@ BEGIN
         PERFORM pgslo_catalog.give_verdict(r, closed, 'unknown', NULL, NULL, NULL, NULL,
             format('it can no longer be judged: %s', pgslo_catalog.error_said(false, unprofiled, NULL)))
         FROM pgslo_catalog.rule r
-        WHERE r.definition_id = closed.definition_id AND r.kind = 'learned' AND r.retired_at IS NULL
+        WHERE r.definition_id = closed.definition_id AND r.kind = 'learned' AND NOT r.measure ? 'form' AND r.retired_at IS NULL
         ORDER BY r.rule_id;
     END IF;
 END
@@ -8070,28 +7765,16 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
     AS $$
     WITH mine AS (
         -- The first weeks know little, and the first months not all: bounds are wider until there are enough batches.
-        SELECT p.column_name, p.rows, p.sampled, p.learned_from, p.moves, p.surprise, p.tolerated, p.tolerated_below, p.expected, p.spread, p.summary,
-               p.stage, p.seen, p.maturing,
-               pgslo_catalog.is_holiday(d.holidays, p.place) AS holiday, coalesce(d.sensitivity, 1) AS sensitivity,
-               -- Whole numbers and multiples of ten or a hundred have steps, in a column that has more than one of these.
-               CASE WHEN p.expected[29] >= 0.99 AND p.summary[29] >= 0.99 THEN CASE
-                   WHEN p.expected[31] >= 0.99 AND p.summary[31] >= 0.99 AND g.largest >= 100 THEN 100
-                   WHEN p.expected[30] >= 0.99 AND p.summary[30] >= 0.99 AND g.largest >= 10 THEN 10 ELSE 1 END
-                   ELSE 0 END::float8 AS step,
-               p.expected[28] = 0 AND p.summary[28] = 0 AS is_positive,
+        SELECT p.column_name, p.rows, p.sampled, p.learned_from, p.surprise, p.tolerated, p.tolerated_below, p.expected, p.spread, p.summary,
+               pgslo_catalog.is_holiday(d.holidays, p.place) AS holiday,
                1.35 * greatest(1, pgslo_catalog.enough_batches()::numeric / greatest(p.learned_from, 1))::float8 ^ (1 / 3.0::float8) / coalesce(d.sensitivity, 1) AS wide
         FROM pgslo_catalog.profile p
         JOIN pgslo_catalog.definition d ON d.definition_id = p.definition_id
-        CROSS JOIN LATERAL (SELECT greatest(abs(p.usual_grid[42]), abs(p.usual_grid[43])) AS largest) g
         WHERE p.definition_id = judge_columns.definition_id AND p.batch = judge_columns.batch
     ), scored AS MATERIALIZED (
         SELECT m.column_name, k.ordinal, k.name, k.kind, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected,
-               a.reach_below, a.reach_above, s.step, m.is_positive,
-               CASE
-                   WHEN k.kind = 'quantile' THEN greatest(m.surprise[k.ordinal] / a.reach_above, - m.surprise[k.ordinal] / a.reach_below) * m.spread[k.ordinal]
-                   -- An order of magnitude is that of a value.
-                   WHEN k.name = 'log_mean' AND abs(exp(least(m.summary[k.ordinal], 300)) - exp(least(m.expected[k.ordinal], 300))) <= m.step THEN 0
-                   ELSE greatest(m.surprise[k.ordinal] / b.above, - m.surprise[k.ordinal] / b.below) / r.room END AS score, m.holiday,
+               b.below * m.spread[k.ordinal] * r.room AS reach_below, b.above * m.spread[k.ordinal] * r.room AS reach_above,
+               greatest(m.surprise[k.ordinal] / b.above, - m.surprise[k.ordinal] / b.below) / r.room AS score, m.holiday,
                CASE WHEN m.column_name <> '*' THEN k.words WHEN k.name = 'single' THEN 'rows that occur once' WHEN k.name = 'stale' THEN 'rows that an earlier batch has' ELSE k.words END AS words,
                -- What another day changes: which values there are and how they are spread; not whether there are any, how they are written, how many rows.
                m.column_name <> '*' AND k.name = ANY (ARRAY['distinct', 'distinct_ratio', 'top', 'single', 'length_mean', 'mean', 'log_mean', 'log_deviation', 'p05', 'p25', 'p50', 'p75', 'p95', 'zero', 'tens', 'hundreds',
@@ -8100,64 +7783,31 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
         CROSS JOIN pgslo_catalog.summary_kinds() k
         -- What a rise of the rows has taught does not excuse a fall.
         CROSS JOIN LATERAL (
-            -- Of rows: however wide the days are, a fifth and five times as many are news, or a bit more than ever and than chance does.
-            SELECT min(CASE WHEN k.name = 'rows' THEN least(t.bound, t.most) ELSE l.bound END) FILTER (WHERE t.side = -1) AS below,
-                   min(CASE WHEN k.name = 'rows' THEN least(t.bound, t.most) ELSE l.bound END) FILTER (WHERE t.side = 1) AS above
+            SELECT min(t.bound) FILTER (WHERE t.side = -1) AS below, min(t.bound) FILTER (WHERE t.side = 1) AS above
             FROM (
-                SELECT v.side, v.room, greatest(ln(5) / m.spread[k.ordinal], 1.2 * coalesce(v.tolerated, 0), 5 / 0.3) / m.sensitivity AS most, m.wide * CASE
+                SELECT v.side, m.wide * CASE
                     WHEN v.tolerated >= 1 THEN k.beyond * greatest(v.tolerated, 2.5)
                     -- A mean that stood still for two months is not left to chance, as that of times on the hour: there an hour's shift is less than chance would do.
-                    WHEN k.kind = 'mean' AND m.learned_from >= 60 AND m.moves IS DISTINCT FROM 'grows' THEN least(greatest(3 * coalesce(v.tolerated, 0), 0.4), 2.5)
+                    WHEN k.kind = 'mean' AND m.learned_from >= 60 THEN least(greatest(3 * coalesce(v.tolerated, 0), 0.4), 2.5)
                     ELSE 2.5 END AS bound
-                FROM (VALUES (-1, m.tolerated_below[k.ordinal], m.expected[k.ordinal]),
-                             (1, m.tolerated[k.ordinal], 1.5707963 - m.expected[k.ordinal])) AS v (side, tolerated, room)
+                FROM (VALUES (-1, m.tolerated_below[k.ordinal]), (1, m.tolerated[k.ordinal])) AS v (side, tolerated)
             ) t
-            -- Where a share is next to nothing, or next to all, no shock makes the other end of the scale usual; what comes again does.
-            CROSS JOIN LATERAL (
-                SELECT CASE
-                    WHEN k.kind <> 'share' OR t.room < 1.25 OR t.bound * m.spread[k.ordinal] <= 0.8 * t.room THEN t.bound
-                    -- Of a few values chance alone makes all or none.
-                    WHEN CASE WHEN k.name IN ('null', 'duplicate') THEN m.rows ELSE m.sampled END < 10 THEN t.bound
-                    WHEN 3 <= (
-                        SELECT count(*)
-                        FROM (
-                            SELECT p.summary[k.ordinal] AS share FROM pgslo_catalog.profile p
-                            WHERE p.definition_id = judge_columns.definition_id AND p.column_name = m.column_name AND p.place < judge_columns.place
-                            ORDER BY p.place DESC LIMIT 56
-                        ) h
-                        WHERE CASE t.side WHEN 1 THEN h.share > 0.9 ELSE h.share < 0.1 END) THEN t.bound
-                    ELSE 0.8 * t.room / m.spread[k.ordinal] END AS bound
-            ) l
         ) b
         -- On a holiday half as many rows are no news, nor are twice as many.
         CROSS JOIN LATERAL (
             SELECT CASE WHEN m.holiday AND k.name = 'rows' THEN greatest(ln(2) / (least(b.below, b.above) * m.spread[k.ordinal]), 1) ELSE 1 END AS room) r
-        -- No quantile of whole numbers goes less far than a step.
-        CROSS JOIN LATERAL (SELECT CASE WHEN k.kind = 'quantile' OR k.name = 'log_mean' THEN m.step ELSE 0 END AS step) s
-        CROSS JOIN LATERAL (
-            SELECT greatest(b.below * m.spread[k.ordinal] * r.room, q.step) AS reach_below, greatest(b.above * m.spread[k.ordinal] * r.room, q.step) AS reach_above
-            FROM (SELECT CASE WHEN k.kind = 'quantile' THEN s.step ELSE 0 END AS step) q) a
         WHERE m.learned_from >= pgslo_catalog.least_batches() AND k.beyond IS NOT NULL AND m.surprise[k.ordinal] IS NOT NULL
           -- A handful of rows tells how many there are, that a column is gone, and what cannot be read.
           -- Numbers and times are judged where they are some: not one text that looks like a number.
-          AND (k.ordinal NOT BETWEEN 17 AND 38 AND k.ordinal NOT BETWEEN 50 AND 55
+          AND (k.ordinal NOT BETWEEN 17 AND 38 AND k.ordinal < 50
                OR m.sampled * greatest(m.summary[15], m.summary[16], 0) >= greatest(10, 0.05 * m.sampled))
-          -- Of a column with one value in each batch: whether there is one, how far it went, and how it is written.
-          AND (m.moves = 'one value' OR k.name <> 'steps')
-          AND (m.moves IS DISTINCT FROM 'one value' OR k.name = ANY (ARRAY['null', 'empty', 'distinct', 'distinct_ratio', 'top', 'single',
-               'number', 'time', 'new_shape', 'stale', 'steps']) OR k.name = 'whole' AND m.surprise[k.ordinal] < 0)
-          -- What changes after the first closing is compared with first closings once there are enough. While it changes, which
-          -- values there are is neither what it was nor what it will be.
-          AND NOT coalesce(
-              (k.ordinal IN (3, 4, 5, 6, 19) OR k.ordinal > 40 OR m.stage = 1 AND m.maturing[k.ordinal])
-              AND (m.stage = 2 OR m.stage = 1 AND m.seen < pgslo_catalog.least_batches()), false)
           AND (m.rows >= 10 OR k.name IN ('rows', 'number', 'time') OR k.name = 'null' AND m.summary[k.ordinal] = 1)
     ), day AS MATERIALIZED (
         -- On a holiday, and where many columns have moved, it was another day: then this has to be twice as far off.
         SELECT CASE WHEN bool_or(s.holiday) OR NOT alone AND count(DISTINCT s.column_name) FILTER (WHERE s.of_the_day AND s.score >= 0.75) >= greatest(4, count(DISTINCT s.column_name) / 5.0) THEN 2 ELSE 1 END AS times
         FROM scored s
     ), worst AS (
-        SELECT DISTINCT ON (s.column_name) s.column_name, s.name, s.kind, s.words, s.value, s.expected, s.step, s.is_positive, s.of_the_day,
+        SELECT DISTINCT ON (s.column_name) s.column_name, s.name, s.kind, s.words, s.value, s.expected,
                s.reach_below * f.times AS reach_below, s.reach_above * f.times AS reach_above, s.score / f.times AS score
         FROM scored s
         CROSS JOIN day d
@@ -8166,15 +7816,9 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
     ), bound AS (
         SELECT w.*,
                CASE WHEN w.kind IN ('rise', 'apart') THEN NULL WHEN w.kind = 'share' THEN sin(greatest(w.expected - w.reach_below, 0)) ^ 2
-                    WHEN w.name = 'log_mean' THEN greatest(least(exp(greatest(w.expected - w.reach_below, -300)), exp(least(w.expected, 300)) - w.step), 0)
-                    WHEN w.kind = 'log' THEN exp(greatest(w.expected - w.reach_below, -300))
-                    -- No year is before the first one, and no length below nothing.
-                    WHEN w.is_positive AND w.kind IN ('mean', 'quantile') OR w.kind = 'length' OR w.name = 'hour' THEN greatest(w.expected - w.reach_below, 0)
-                    ELSE w.expected - w.reach_below END AS least,
+                    WHEN w.name IN ('rows', 'distinct', 'log_mean', 'log_deviation') THEN exp(greatest(w.expected - w.reach_below, -300)) ELSE w.expected - w.reach_below END AS least,
                CASE WHEN w.kind IN ('share', 'rise') THEN sin(least(w.expected + w.reach_above, 1.5707963)) ^ 2
-                    WHEN w.name = 'log_mean' THEN greatest(exp(least(w.expected + w.reach_above, 300)), exp(least(w.expected, 300)) + w.step)
-                    WHEN w.kind = 'log' THEN exp(least(w.expected + w.reach_above, 300))
-                    WHEN w.name = 'hour' THEN least(w.expected + w.reach_above, 24) ELSE w.expected + w.reach_above END AS most,
+                    WHEN w.kind = 'log' THEN exp(least(w.expected + w.reach_above, 300)) ELSE w.expected + w.reach_above END AS most,
                CASE WHEN w.kind = 'log' THEN exp(least(w.value, 300)) ELSE w.value END AS shown
         FROM worst w
     )
@@ -8182,44 +7826,57 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
            CASE WHEN b.score IS NULL THEN 'unknown' WHEN b.score >= 1 THEN 'missed' ELSE 'met' END,
            b.shown, b.least, b.most, b.score,
            CASE
-               WHEN b.score IS NULL AND m.stage > 0 AND m.learned_from >= pgslo_catalog.least_batches() THEN z.young
                WHEN b.score IS NULL THEN format('%s known, %s are needed', CASE m.learned_from WHEN 1 THEN '1 batch' ELSE m.learned_from || ' batches' END, pgslo_catalog.least_batches())
                -- The plain fact first, where there is one: a distance says nothing to who knows the column.
-               ELSE concat(
-                   pgslo_catalog.learned_said(b.name, b.words, b.kind, b.shown, b.least, b.most, b.step, CASE
-                       WHEN pgslo_catalog.amount(m.summary[23], 'quantile') <> y.usual THEN format('median %s %s, usually %s', m.column_name, pgslo_catalog.amount(m.summary[23], 'quantile'), y.usual) END,
-                       concat(
-                           CASE WHEN m.holiday THEN ' on a holiday' END,
-                           CASE
-                               WHEN m.stage = 1 AND m.seen < pgslo_catalog.least_batches() THEN format(' (%s)', z.young)
-                               WHEN m.stage = 1 THEN ' at its first closing'
-                               WHEN m.stage = 2 THEN ' while it is still maturing' END)),
-                   -- What follows from rows that are missing, or too many, is told with them.
-                   CASE WHEN b.score >= 1 AND b.of_the_day AND t.score BETWEEN 0.5 AND 1 THEN
-                       '; ' || pgslo_catalog.learned_said(t.name, t.words, t.kind, t.shown, t.least, t.most, 0, NULL, NULL) END)
+               ELSE format(CASE WHEN f.usual IS NULL THEN '%s%s%s: %s; %s expected%s' ELSE 'median %s, usually %s (%s: %s; %s expected%s)' END,
+                   f.now, f.usual, b.words, pgslo_catalog.amount(b.shown, b.kind),
+                   CASE WHEN b.shown > b.most AND pgslo_catalog.amount(b.shown, b.kind) = pgslo_catalog.amount(b.most, b.kind) THEN
+                            'less than ' || pgslo_catalog.amount(b.most, b.kind)
+                        WHEN b.least IS NULL THEN 'at most ' || pgslo_catalog.amount(b.most, b.kind)
+                        WHEN pgslo_catalog.amount(b.least, b.kind) = pgslo_catalog.amount(b.most, b.kind) THEN pgslo_catalog.amount(b.least, b.kind)
+                        ELSE pgslo_catalog.amount(b.least, b.kind) || ' to ' || pgslo_catalog.amount(b.most, b.kind) END,
+                   CASE WHEN m.holiday THEN ' on a holiday' END)
            END
     FROM mine m
     LEFT JOIN bound b USING (column_name)
-    LEFT JOIN bound t ON t.column_name = '*' AND t.name = 'rows' AND m.column_name <> '*'
     CROSS JOIN LATERAL (
-        SELECT CASE
-            -- Of numbers; the quantiles of times are hours from where their batch begins.
-            WHEN m.summary[27] IS NULL THEN NULL
-            WHEN b.name = 'steps' THEN pgslo_catalog.amount(m.expected[23], 'quantile')
-            WHEN b.name IN ('moved', 'distribution', 'log_mean', 'log_deviation') THEN (
-                SELECT pgslo_catalog.span_of(m.summary[23], min(h.median), max(h.median), 'quantile', 0, 3)
-                FROM (SELECT q.summary[23] AS median FROM pgslo_catalog.profile q
-                      WHERE q.definition_id = judge_columns.definition_id AND q.column_name = m.column_name AND q.place < judge_columns.place AND q.baseline
-                      ORDER BY q.place DESC LIMIT 28) h)
-            END AS usual
-    ) y
-    CROSS JOIN LATERAL (
-        SELECT concat('the batch is still maturing',
-            CASE WHEN m.stage = 1 THEN format('; %s of %s first closings are known', m.seen, pgslo_catalog.least_batches()) END) AS young
-    ) z
+        SELECT CASE WHEN d.is_other THEN d.now END AS now, CASE WHEN d.is_other THEN d.usual END AS usual
+        FROM (
+            SELECT pgslo_catalog.amount(m.summary[23], 'quantile') AS now, pgslo_catalog.amount(m.expected[23], 'quantile') AS usual,
+                   -- Of numbers; the quantiles of times are hours from where their batch begins.
+                   b.name IN ('moved', 'distribution', 'log_mean', 'log_deviation') AND m.summary[27] IS NOT NULL AND m.summary[23] IS NOT NULL
+                   AND m.expected[23] IS NOT NULL
+                   AND pgslo_catalog.amount(m.summary[23], 'quantile') <> pgslo_catalog.amount(m.expected[23], 'quantile') AS is_other
+        ) d
+    ) f
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, place numeric, alone boolean) IS 'Judges each column of a batch by what its history foresaw, alone or in the light of the others; column * is the table.';
+
+CREATE FUNCTION pgslo_catalog.judge_expected(definition pgslo_catalog.definition) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    rule pgslo_catalog.rule;
+BEGIN
+    -- Without a key, each statement is a batch. While rules are switched off, batches go by unseen.
+    IF (judge_expected.definition).batch_by IS NULL OR EXISTS (
+        SELECT FROM pgslo_catalog.pause p WHERE p.definition_id = (judge_expected.definition).definition_id AND p.resumed_at IS NULL)
+    THEN
+        RETURN;
+    END IF;
+    FOREACH rule IN ARRAY ARRAY(
+        SELECT r FROM pgslo_catalog.rule r
+        WHERE r.definition_id = (judge_expected.definition).definition_id AND r.retired_at IS NULL AND r.measure ->> 'form' = 'batches'
+        ORDER BY r.rule_id)
+    LOOP
+        PERFORM pgslo_catalog.look_for_expected(judge_expected.definition, rule);
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.judge_expected(definition pgslo_catalog.definition) IS 'Hold the batches that came against those that were expected, by the rules about that.';
 
 CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) RETURNS TABLE(column_name text, verdict text, value double precision, low double precision, high double precision, score double precision, said text)
     LANGUAGE sql STABLE
@@ -8460,7 +8117,7 @@ BEGIN
         EXECUTE
             $text$
             CREATE FUNCTION pgslo_snapshot.refuse_change() RETURNS trigger LANGUAGE plpgsql
-            SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
+            SET search_path = pg_catalog, pg_temp
             AS $body$
             BEGIN
                 RAISE EXCEPTION USING
@@ -8739,19 +8396,6 @@ CREATE FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) RETURN
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    -- An alarm about the first closing may be answered when the batch has matured.
-    UPDATE pgslo_catalog.first_profile f
-    SET baseline = true,
-        tolerated = (SELECT array_agg(greatest(coalesce(m.x, 0), u.x) ORDER BY u.i)
-                     FROM unnest(pgslo_catalog.on_side(f.surprise, 1, f.tolerated)) WITH ORDINALITY AS u (x, i)
-                     LEFT JOIN unnest(f.tolerated) WITH ORDINALITY AS m (x, i) USING (i)),
-        tolerated_below = (SELECT array_agg(greatest(coalesce(m.x, 0), u.x) ORDER BY u.i)
-                           FROM unnest(pgslo_catalog.on_side(f.surprise, -1, f.tolerated_below)) WITH ORDINALITY AS u (x, i)
-                           LEFT JOIN unnest(f.tolerated_below) WITH ORDINALITY AS m (x, i) USING (i))
-    FROM pgslo_catalog.rule r
-    WHERE r.rule_id = learn_from.incident.rule_id AND r.kind = 'learned' AND learn_from.incident.resolution = 'false_alarm'
-      AND f.definition_id = learn_from.incident.definition_id AND f.column_name = coalesce(r.columns[1], '*') AND NOT f.baseline
-      AND f.place >= learn_from.incident.opened_place AND f.place <= coalesce(learn_from.incident.over_place, 'Infinity');
     -- A false alarm belongs to what is compared with, and as much surprise is tolerated from now on, in its direction.
     UPDATE pgslo_catalog.profile p
     SET baseline = true,
@@ -8762,12 +8406,85 @@ CREATE FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) RETURN
                            FROM unnest(pgslo_catalog.on_side(p.surprise, -1, p.tolerated_below)) WITH ORDINALITY AS u (x, i)
                            LEFT JOIN unnest(p.tolerated_below) WITH ORDINALITY AS m (x, i) USING (i))
     FROM pgslo_catalog.rule r
-    WHERE r.rule_id = learn_from.incident.rule_id AND r.kind = 'learned' AND learn_from.incident.resolution = 'false_alarm'
+    WHERE r.rule_id = learn_from.incident.rule_id AND r.kind = 'learned' AND NOT coalesce(r.measure ? 'form', false) AND learn_from.incident.resolution = 'false_alarm'
       AND p.definition_id = learn_from.incident.definition_id AND p.column_name = coalesce(r.columns[1], '*') AND NOT p.baseline
       AND p.place >= learn_from.incident.opened_place AND p.place <= coalesce(learn_from.incident.over_place, 'Infinity')
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) IS 'Widens learned bounds after an incident that was resolved as a false alarm.';
+
+CREATE FUNCTION pgslo_catalog.learned_calendar(definition pgslo_catalog.definition, origin numeric, told integer, OUT step numeric, OUT form text, OUT phases jsonb) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    places numeric[];
+    first bigint;
+BEGIN
+    -- Two months, or twelve weeks of what comes more often.
+    SELECT array_agg(w.place ORDER BY w.place) INTO places
+    FROM (
+        SELECT b.place, row_number() OVER (ORDER BY b.place DESC) AS back
+        FROM pgslo_catalog.batch b
+        WHERE b.definition_id = (learned_calendar.definition).definition_id AND b.place <= learned_calendar.origin
+          -- What has no date that a time stamp can hold is none.
+          AND b.place > -100000000000 AND (b.closed_at IS NOT NULL OR b.rows > 0)
+        ORDER BY b.place DESC LIMIT 3000
+    ) w
+    WHERE w.back <= 60 OR w.place > learned_calendar.origin - 84 * 86400;
+    IF coalesce(cardinality(places), 0) < pgslo_catalog.least_batches() THEN
+        RETURN;
+    END IF;
+    -- The largest step that all of them keep, give or take the hour by which clocks are put forward.
+    SELECT s.step INTO step
+    FROM unnest(ARRAY[1209600, 864000, 604800, 518400, 432000, 345600, 259200, 172800, 86400, 43200, 28800, 21600, 14400, 10800, 7200, 3600, 1800, 900, 600, 300, 60]) AS s (step)
+    WHERE (SELECT bool_and(abs(p.place - learned_calendar.origin - round((p.place - learned_calendar.origin) / s.step) * s.step) <= least(s.step / 4.0, 21600))
+              AND count(DISTINCT round((p.place - learned_calendar.origin) / s.step)) = count(*)
+           FROM unnest(places) AS p (place))
+    ORDER BY s.step DESC LIMIT 1;
+    first := round((places[1] - learned_calendar.origin) / step);
+    IF step IS NULL OR first < -20000 THEN
+        step := NULL;
+        RETURN;
+    END IF;
+    WITH slot AS MATERIALIZED (
+        SELECT learned_calendar.origin + g.n * step AS place, c.n IS NOT NULL AS came,
+               min(c.n) OVER (ORDER BY g.n DESC) AS next, (min(c.n) OVER (ORDER BY g.n DESC) - max(c.n) OVER (ORDER BY g.n)) * step AS gap
+        FROM generate_series(first, 0) AS g (n)
+        LEFT JOIN (SELECT round((p.place - learned_calendar.origin) / step)::bigint AS n FROM unnest(places) AS p (place)) c ON c.n = g.n
+        WHERE NOT pgslo_catalog.is_holiday((learned_calendar.definition).holidays, learned_calendar.origin + g.n * step)
+    ), way (form, ordinal, longest) AS (
+        SELECT w.* FROM (
+            VALUES ('each', 1, 6 * step), ('time of day', 2, 2 * 86400), ('weekday', 3, 10 * 86400),
+                   ('day of month', 4, 62 * 86400), ('days to month end', 5, 62 * 86400)) AS w (form, ordinal, longest)
+        WHERE CASE w.form WHEN 'each' THEN true WHEN 'time of day' THEN step < 86400 WHEN 'weekday' THEN step <= 86400 ELSE step = 86400 END
+    ), seen AS (
+        -- While a table stood still, nothing says when its batches come. That it did is one thing that is odd.
+        SELECT w.form, w.ordinal, pgslo_catalog.phase(w.form, s.place) AS phase, count(*) AS slots, count(*) FILTER (WHERE s.came) AS came
+        FROM slot s JOIN way w ON s.came OR s.gap <= w.longest
+        GROUP BY w.form, w.ordinal, 3
+    ), stood AS (
+        SELECT w.form, count(DISTINCT s.next) AS times FROM slot s JOIN way w ON s.gap > w.longest GROUP BY w.form
+    )
+    SELECT f.form, f.phases INTO form, phases
+    FROM (
+        SELECT s.form, s.ordinal,
+               jsonb_object_agg(s.phase, jsonb_build_array(s.came, s.slots)) FILTER (WHERE 2 * s.came > s.slots) AS phases,
+               sum(s.came) FILTER (WHERE 2 * s.came > s.slots) AS came, sum(s.slots) FILTER (WHERE 2 * s.came > s.slots) AS slots,
+               sum(least(s.came, s.slots - s.came)) AS odd, min(s.slots) FILTER (WHERE 2 * s.came > s.slots) AS fewest
+        FROM seen s GROUP BY s.form, s.ordinal
+    ) f
+    LEFT JOIN stood t USING (form)
+    -- Regular, but for one in 42, and for one that was told: what is missing now and then is not expected.
+    WHERE f.came >= pgslo_catalog.least_batches() AND f.fewest >= 3 AND (f.odd + coalesce(t.times, 0) - learned_calendar.told) * 42 <= f.slots
+    ORDER BY f.ordinal LIMIT 1;
+    IF form IS NULL THEN
+        step := NULL;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.learned_calendar(definition pgslo_catalog.definition, origin numeric, told integer, OUT step numeric, OUT form text, OUT phases jsonb) IS 'When the batches up to a place came: the step between them, a form of calendar, and its phases that have one, with how many came of how many; NULL where nothing regular is known.';
 
 CREATE FUNCTION pgslo_catalog.learned_rules(watched jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
@@ -8787,49 +8504,12 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.learned_rules(watched jsonb) IS 'Return the rules whose bounds are learned: one for each column that is watched, and one for the table.';
 
-CREATE FUNCTION pgslo_catalog.learned_said(name text, words text, kind text, value double precision, low double precision, high double precision, step double precision, fact text, condition text) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    digits integer := 3;
-    now text := pgslo_catalog.amount_in(learned_said.value, learned_said.kind, 3);
-    within text;
-    said text;
-BEGIN
-    -- As many digits as it takes to tell a value from the bound that it misses.
-    WHILE digits < 15
-          AND (learned_said.value > learned_said.high AND now = pgslo_catalog.amount_in(learned_said.high, learned_said.kind, digits)
-               OR learned_said.value < learned_said.low AND now = pgslo_catalog.amount_in(learned_said.low, learned_said.kind, digits)) LOOP
-        digits := digits + 1;
-        now := pgslo_catalog.amount_in(learned_said.value, learned_said.kind, digits);
-    END LOOP;
-    within := pgslo_catalog.span_of(learned_said.value, learned_said.low, learned_said.high, learned_said.kind, learned_said.step, digits);
-    said := CASE learned_said.name
-        WHEN 'moved' THEN format('distribution moved by %s', now)
-        WHEN 'steps' THEN format('%s steps from what may follow', now)
-        ELSE format('%s: %s', learned_said.words, now) END || coalesce('; ' || within || ' expected', '') || coalesce(learned_said.condition, '');
-    RETURN CASE WHEN learned_said.fact IS NULL THEN said ELSE format('%s (%s)', learned_said.fact, said) END;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.learned_said(name text, words text, kind text, value double precision, low double precision, high double precision, step double precision, fact text, condition text) IS 'A number of a batch and what was expected of it, in words; the plain fact first, if one is given.';
-
 CREATE FUNCTION pgslo_catalog.least_batches() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$ SELECT 21 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.least_batches() IS 'How many batches have to be known before bounds are told: three weeks of days.';
-
-CREATE FUNCTION pgslo_catalog.least_gap(usual jsonb) RETURNS double precision
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT min(g.gap) FROM (SELECT n.x - lag(n.x) OVER (ORDER BY n.x) AS gap FROM pgslo_catalog.numbers_in(usual) AS n (x)) g WHERE g.gap > 0
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.least_gap(usual jsonb) IS 'The least difference of usual values that are numbers.';
 
 CREATE FUNCTION pgslo_catalog.leave_room(room text) RETURNS void
     LANGUAGE plpgsql
@@ -8845,26 +8525,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.leave_room(room text) IS 'Drop a table into which a reference was read again.';
-
-CREATE FUNCTION pgslo_catalog.leaves_its_set(mine pgslo_catalog.profile) RETURNS boolean
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    -- A column that went to and fro among a few values, such as a flag of workdays, and has another one now.
-    SELECT NOT (leaves_its_set.mine).usual ?| ARRAY(SELECT jsonb_object_keys((leaves_its_set.mine).common))
-       AND count(*) FILTER (WHERE h.is_other) >= 3 * greatest((SELECT count(*) FROM jsonb_object_keys((leaves_its_set.mine).usual)), 2)
-    FROM (
-        SELECT b.value <> lag(b.value) OVER (ORDER BY b.place DESC) AS is_other
-        FROM (
-            SELECT p.place, (SELECT k.key FROM jsonb_object_keys(p.common) AS k (key) LIMIT 1) AS value FROM pgslo_catalog.profile p
-            WHERE p.definition_id = (leaves_its_set.mine).definition_id AND p.column_name = (leaves_its_set.mine).column_name
-              AND p.place < (leaves_its_set.mine).place AND p.baseline AND p.sampled > 0
-            ORDER BY p.place DESC LIMIT 28
-        ) b
-    ) h
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.leaves_its_set(mine pgslo_catalog.profile) IS 'Whether a column that had each of a few values often has one now that it never had.';
 
 CREATE FUNCTION pgslo_catalog.leftovers() RETURNS text[]
     LANGUAGE sql STABLE
@@ -8925,15 +8585,17 @@ BEGIN
     is_done := true;
     is_behind := false;
     -- Each goes on when another one fails.
-    FOR step IN 0..5 LOOP
+    FOR step IN 0..6 LOOP
         BEGIN
             CASE step
                 WHEN 0 THEN PERFORM pgslo_catalog.follow_parts(look_after.definition, clock_timestamp() + interval '1 second');
                 WHEN 1 THEN is_behind := pgslo_catalog.follow(look_after.definition, NULL, 50);
-                WHEN 2 THEN PERFORM pgslo_catalog.judge_age(look_after.definition);
-                WHEN 3 THEN PERFORM pgslo_catalog.resolve_met(look_after.definition);
-                WHEN 4 THEN PERFORM pgslo_catalog.follow_assertions(look_after.definition);
-                WHEN 5 THEN PERFORM pgslo_catalog.follow_missed(look_after.definition);
+                -- While batches wait to be judged, nobody knows which came.
+                WHEN 2 THEN PERFORM pgslo_catalog.judge_expected(look_after.definition) WHERE NOT is_behind;
+                WHEN 3 THEN PERFORM pgslo_catalog.judge_age(look_after.definition);
+                WHEN 4 THEN PERFORM pgslo_catalog.resolve_met(look_after.definition);
+                WHEN 5 THEN PERFORM pgslo_catalog.follow_assertions(look_after.definition);
+                WHEN 6 THEN PERFORM pgslo_catalog.follow_missed(look_after.definition);
             END CASE;
         EXCEPTION
             WHEN query_canceled THEN
@@ -8952,7 +8614,6 @@ COMMENT ON FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition
 CREATE FUNCTION pgslo_catalog.look_again() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     UPDATE pgslo_catalog.missed_batch m SET looked_at = NULL
@@ -8966,6 +8627,107 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.look_again() IS 'Have tick() look at missed batches whose rows were counted again.';
+
+CREATE FUNCTION pgslo_catalog.look_for_expected(definition pgslo_catalog.definition, rule pgslo_catalog.rule) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (look_for_expected.definition).definition_id;
+    measure jsonb := (look_for_expected.rule).measure;
+    is_number boolean := (look_for_expected.definition).place_is_number;
+    last_place numeric := pgslo_catalog.last_place(look_for_expected.definition);
+    now numeric := extract(epoch FROM clock_timestamp());
+    look pgslo_catalog.expected_look;
+    newest pgslo_catalog.batch;
+    origin pgslo_catalog.batch;
+    calendar record;
+    delay numeric;
+    up_to numeric;
+    moment numeric;
+    name text;
+    names text[] := '{}';
+    places numeric[] := '{}';
+BEGIN
+    SELECT b.* INTO newest FROM pgslo_catalog.batch b
+    WHERE b.definition_id = id AND b.closed_at IS NOT NULL AND b.rows > 0 AND b.place <= last_place AND b.place > '-Infinity'
+    ORDER BY b.place DESC LIMIT 1;
+    SELECT l.* INTO look FROM pgslo_catalog.expected_look l WHERE l.rule_id = (look_for_expected.rule).rule_id;
+    IF newest.name IS NULL THEN
+        RETURN;
+    END IF;
+    IF look.rule_id IS NOT NULL THEN
+        PERFORM pgslo_catalog.heal_expected(look_for_expected.rule, look.slack);
+    END IF;
+    IF look.basis IS DISTINCT FROM concat(measure, ' ', (look_for_expected.definition).batch_key) THEN
+        -- What is missing in what was there before is history.
+        look := ROW((look_for_expected.rule).rule_id, concat(measure, ' ', (look_for_expected.definition).batch_key), newest.place, NULL, 0, 'infinity', false);
+    ELSIF look.newest = newest.place AND look.due_at > clock_timestamp() THEN
+        RETURN;
+    END IF;
+    SELECT b.* INTO origin FROM pgslo_catalog.batch b
+    WHERE b.definition_id = id AND b.closed_at IS NOT NULL AND b.rows > 0 AND b.place <= look.seen AND b.place > '-Infinity'
+    ORDER BY b.place DESC LIMIT 1;
+    IF measure ->> 'from' = 'learned' THEN
+        SELECT c.* INTO calendar FROM pgslo_catalog.learned_calendar(look_for_expected.definition, origin.place, CASE WHEN EXISTS (
+            SELECT FROM pgslo_catalog.verdict v
+            WHERE v.rule_id = look.rule_id AND v.verdict = 'missed' AND v.place > origin.place - 84 * 86400) THEN 1 ELSE 0 END) AS c;
+    ELSE
+        SELECT (measure ->> 'step')::numeric AS step, NULL::text AS form, NULL::jsonb AS phases INTO calendar;
+    END IF;
+    look.newest := newest.place;
+    look.due_at := 'infinity';
+    look.is_known := calendar.step IS NOT NULL AND origin.place IS NOT NULL;
+    IF NOT look.is_known THEN
+        look.seen := newest.place;
+    ELSE
+        look.slack := CASE WHEN is_number THEN 0 ELSE least(calendar.step / 4, 21600) END;
+        delay := CASE WHEN NOT is_number THEN
+            coalesce((measure ->> 'max_delay')::numeric, pgslo_catalog.usual_delay(id, calendar.step, origin.place)) END;
+        -- As many later batches as usual may come first.
+        up_to := greatest(look.seen, now - delay, (
+            SELECT b.place FROM pgslo_catalog.batch b
+            WHERE b.definition_id = id AND b.closed_at IS NOT NULL AND b.rows > 0 AND b.place <= newest.place
+            ORDER BY b.place DESC OFFSET pgslo_catalog.usual_disorder(id, origin.place) LIMIT 1));
+        FOR n IN 1..20000 LOOP
+            moment := origin.place + n * calendar.step;
+            EXIT WHEN moment > up_to AND (delay IS NULL OR cardinality(names) >= pgslo_catalog.stops_after());
+            CONTINUE WHEN NOT pgslo_catalog.is_expected(look_for_expected.definition, measure, calendar.form, calendar.phases, moment);
+            IF EXISTS (
+                SELECT FROM pgslo_catalog.batch b
+                WHERE b.definition_id = id AND b.place BETWEEN moment - look.slack AND moment + look.slack AND (b.rows > 0 OR b.closed_at IS NOT NULL)
+            ) THEN
+                names := '{}';
+                places := '{}';
+                CONTINUE;
+            END IF;
+            IF moment > up_to THEN
+                look.due_at := to_timestamp((moment + delay)::float8);
+                EXIT;
+            END IF;
+            name := pgslo_catalog.name_at(moment, calendar.step, origin.name, is_number);
+            -- What does not come any more stops being expected, and freshness tells of that.
+            CONTINUE WHEN cardinality(names) >= pgslo_catalog.stops_after();
+            IF moment > look.seen AND pgslo_catalog.is_in_table(look_for_expected.definition, name) THEN
+                INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation) VALUES (id, name, moment, 0, 'recount');
+                CONTINUE;
+            END IF;
+            names := names || name;
+            places := places || moment;
+            IF moment > look.seen THEN
+                PERFORM pgslo_catalog.tell_missing(look_for_expected.rule, names, places,
+                    pgslo_catalog.calendar_said(calendar.form, calendar.step, moment, calendar.phases -> pgslo_catalog.phase(calendar.form, moment)));
+            END IF;
+        END LOOP;
+        look.seen := up_to;
+    END IF;
+    INSERT INTO pgslo_catalog.expected_look SELECT look.*
+    ON CONFLICT ON CONSTRAINT expected_look_is_of_one_rule DO UPDATE SET
+        basis = excluded.basis, seen = excluded.seen, newest = excluded.newest, slack = excluded.slack, due_at = excluded.due_at, is_known = excluded.is_known;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.look_for_expected(definition pgslo_catalog.definition, rule pgslo_catalog.rule) IS 'Tell which batches did not come though they were expected, since the last look, and note when the next one is too late.';
 
 CREATE FUNCTION pgslo_catalog.looks_in_turn() RETURNS integer
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -9010,7 +8772,7 @@ CREATE FUNCTION pgslo_catalog.mark_taken(definition text, rules text[], batches 
     AS $$
 BEGIN
     -- Of a table that is not what its rules were written for, what is written says so.
-    IF NOT pgslo_catalog.is_of_moved_schema(mark_taken.error_code) THEN
+    IF mark_taken.error_code !~ '^(42|3F|0A)' THEN
         PERFORM pgslo_catalog.mark_unjudged(mark_taken.definition,
             ARRAY(
                 SELECT r.name FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)
@@ -9202,7 +8964,6 @@ COMMENT ON FUNCTION pgslo_catalog.may_see(snapshot pgslo_catalog.snapshot, reade
 CREATE FUNCTION pgslo_catalog.may_see_figures(relation oid, columns text[], pairs jsonb, reader name) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     needed text[] := may_see_figures.columns;
@@ -9363,11 +9124,11 @@ DECLARE
     failed bigint;
 BEGIN
     rows := (measured.batch).rows;
-    IF (measured.batch).place = '-Infinity' AND form NOT IN ('age', 'table_rows', 'table_share', 'query') THEN
+    IF (measured.batch).place = '-Infinity' AND form NOT IN ('age', 'table_rows') THEN
         said := 'the batch of these rows cannot be told: its expression has no value';
         RETURN;
     END IF;
-    IF form NOT IN ('rows', 'age', 'failures', 'table_rows', 'table_share', 'query') AND rows <= 0 THEN
+    IF form NOT IN ('rows', 'age', 'failures', 'table_rows') AND rows <= 0 THEN
         said := 'the batch has no rows';
         RETURN;
     END IF;
@@ -9443,10 +9204,16 @@ BEGIN
                 WHEN value IS NULL THEN format('there is no profile of column "%s"', measure ->> 'column')
                 WHEN value > high THEN format('column "%s" has the same values in at least %s batches in a row; the objective is at most %s', measure ->> 'column', value + 1, high + 1)
                 ELSE format('column "%s" has the same values in %s; the objective is at most %s', measure ->> 'column', CASE value WHEN 0 THEN '1 batch' ELSE value + 1 || ' batches in a row' END, high + 1) END;
+        WHEN form = 'batches' THEN
+            value := 0;
+            said := 'it came';
         WHEN form = 'age' THEN
             SELECT a.value, a.said INTO value, said FROM pgslo_catalog.age(measured.definition) AS a;
-        WHEN form IN ('table_rows', 'table_share', 'query') THEN
-            SELECT w.value, w.said INTO value, said FROM pgslo_catalog.measured_whole(measured.definition, (measured.batch).name, measure, low, high) AS w;
+        WHEN form = 'table_rows' THEN
+            PERFORM pgslo_catalog.pin_table(measured.definition, measure ->> 'function');
+            EXECUTE format('SELECT f.rows FROM pgslo_gen.%I($1) AS f', measure ->> 'function') INTO value USING (measured.batch).name;
+            said := format('the table has %s; %s', pgslo_catalog.rows_shown(value::numeric),
+                pgslo_catalog.wanted(low, high, 1, ''));
         WHEN form = 'failures' THEN
             PERFORM pgslo_catalog.pin_table(measured.definition, measure ->> 'function');
             EXECUTE format('SELECT f.rows, f.failed, f.example FROM pgslo_gen.%I($1) AS f', measure ->> 'function')
@@ -9468,38 +9235,6 @@ END
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text, OUT example text) IS 'What a batch comes to in the eyes of a rule, with a sentence, and the first violation; NULL when it cannot be told.';
-
-CREATE FUNCTION pgslo_catalog.measured_whole(definition pgslo_catalog.definition, batch text, measure jsonb, low double precision, high double precision, OUT value double precision, OUT said text) RETURNS record
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-DECLARE
-    counted bigint;
-    failed bigint;
-BEGIN
-    PERFORM pgslo_catalog.pin_table(measured_whole.definition, measure ->> 'function');
-    IF measure ->> 'form' = 'query' THEN
-        EXECUTE format('SELECT f.value FROM pgslo_gen.%I($1) AS f', measure ->> 'function') INTO value USING measured_whole.batch;
-        said := CASE
-            WHEN value IS NULL THEN 'the query gives no value'
-            ELSE format('the value is %s; %s', pgslo_catalog.shown(value::numeric), pgslo_catalog.wanted(low, high, 1, '')) END;
-        RETURN;
-    END IF;
-    EXECUTE format('SELECT f.rows, f.failed FROM pgslo_gen.%I($1) AS f', measure ->> 'function') INTO counted, failed USING measured_whole.batch;
-    IF measure ->> 'form' = 'table_rows' THEN
-        value := counted;
-        said := format('the table has %s; %s', pgslo_catalog.rows_shown(counted), pgslo_catalog.wanted(low, high, 1, ''));
-    ELSIF counted = 0 THEN
-        said := 'the table has no rows that it is about';
-    ELSE
-        value := (counted - failed)::float8 / counted;
-        said := format('%s of %s of the table are %s; %s', pgslo_catalog.share_shown(value::numeric, 1), pgslo_catalog.rows_shown(counted),
-            measure ->> 'said', pgslo_catalog.wanted(low, high, 100, ' %'));
-    END IF;
-END
-$_$;
-
-COMMENT ON FUNCTION pgslo_catalog.measured_whole(definition pgslo_catalog.definition, batch text, measure jsonb, low double precision, high double precision, OUT value double precision, OUT said text) IS 'What a whole table comes to in the eyes of a rule, with a sentence; NULL when it cannot be told.';
 
 CREATE TABLE pgslo_catalog.fragment (
     fragment_id bigint NOT NULL,
@@ -9659,7 +9394,6 @@ COMMENT ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.measured[], rules
 CREATE FUNCTION pgslo_catalog.metric(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision, OUT pairs bigint) RETURNS record
     LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     z float8 := pgslo_catalog.normal_quantile(0.5 + metric.confidence / 2);
@@ -9825,7 +9559,7 @@ CREATE FUNCTION pgslo_catalog.misses_rows(measure jsonb) RETURNS boolean
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    RETURN coalesce(measure ->> 'form' = 'rows' OR measure ->> 'form' = 'change' AND measure #>> '{of,form}' = 'rows', false);
+    RETURN coalesce(measure ->> 'form' IN ('rows', 'batches') OR measure ->> 'form' = 'change' AND measure #>> '{of,form}' = 'rows', false);
 END
 $$;
 
@@ -9899,30 +9633,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.moved(other pgslo_catalog.other_relation, OUT is_gone boolean, OUT said text) IS 'Return what differs between a relation that a definition reads besides its own table and the same at apply; NULL if nothing.';
-
-CREATE FUNCTION pgslo_catalog.moving(mine pgslo_catalog.profile) RETURNS text
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    IF pgslo_catalog.one_value_before(moving.mine) THEN
-        RETURN CASE
-            WHEN (moving.mine).summary[16] > 0.5 THEN
-                -- A date that always was as far from its batch says which day it is.
-                (SELECT CASE WHEN count(DISTINCT h.x) > 1 THEN 'one value' END
-                 FROM (SELECT p.grid[21] AS x FROM pgslo_catalog.profile p
-                       WHERE p.definition_id = (moving.mine).definition_id AND p.column_name = (moving.mine).column_name
-                         AND p.place < (moving.mine).place AND p.baseline AND p.grid IS NOT NULL
-                       ORDER BY p.place DESC LIMIT pgslo_catalog.least_batches()) h)
-            WHEN pgslo_catalog.leaves_its_set(moving.mine) THEN NULL
-            WHEN (moving.mine).summary[15] > 0.5 OR pgslo_catalog.is_next_text(moving.mine) THEN 'one value'
-        END;
-    END IF;
-    RETURN CASE WHEN (moving.mine).summary[27] IS NOT NULL AND pgslo_catalog.grows(moving.mine) THEN 'grows' END;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.moving(mine pgslo_catalog.profile) IS 'How a column moves with the batch: "one value" in each, "grows", or NULL.';
 
 CREATE FUNCTION pgslo_catalog.must_be_stored(definition text, relation regclass, violated text[], old_row record, new_row record) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -10000,6 +9710,25 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.must_raise(error_code text, refuses boolean) IS 'Whether the writer gets an error because a rule, one that refuses rows or not, could not be judged.';
+
+CREATE FUNCTION pgslo_catalog.name_at(place numeric, step numeric, like_name text, is_number boolean) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    moment timestamp;
+BEGIN
+    IF name_at.is_number THEN
+        RETURN trim_scale(name_at.place)::text;
+    END IF;
+    moment := to_timestamp(name_at.place::float8) AT TIME ZONE 'UTC';
+    RETURN CASE
+        WHEN name_at.like_name !~ 'T' OR name_at.step >= 86400 AND name_at.like_name !~ 'T00:00:00' THEN to_char(moment, 'YYYY-MM-DD')
+        ELSE to_char(moment, 'YYYY-MM-DD"T"HH24:MI:SS') || coalesce(substring(name_at.like_name FROM E'[+-]\\d{2}:\\d{2}$'), '') END;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.name_at(place numeric, step numeric, like_name text, is_number boolean) IS 'What a batch at a place is called, as others of its table are; one that is loaded at no certain time of a day, by the day.';
 
 CREATE FUNCTION pgslo_catalog.name_missed(definition_id bigint DEFAULT NULL::bigint) RETURNS void
     LANGUAGE plpgsql
@@ -10083,13 +9812,10 @@ BEGIN
             SELECT FROM pg_index i
             WHERE i.indrelid = native_fault.relation AND i.indisunique AND i.indisvalid AND i.indisready AND i.indimmediate
               AND i.indpred IS NULL AND i.indexprs IS NULL
-              -- PostgreSQL 15 and later.
-              AND (rests_on ->> 'nulls' IS DISTINCT FROM 'same' OR (to_jsonb(i) ->> 'indnullsnotdistinct')::boolean)
               AND (SELECT array_agg(k.number ORDER BY k.number) FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (number, place) WHERE k.place <= i.indnkeyatts)
                 = (SELECT array_agg(n.number ORDER BY n.number) FROM unnest(numbers) AS n (number))
         ) THEN
-            said := format('there is no valid unique index%s on (%s)', CASE WHEN rests_on ->> 'nulls' = 'same' THEN ' NULLS NOT DISTINCT' ELSE '' END,
-                (SELECT string_agg(quote_ident(n.name), ', ' ORDER BY n.place) FROM unnest(names) WITH ORDINALITY AS n (name, place)));
+            said := format('there is no valid unique index on (%s)', (SELECT string_agg(quote_ident(n.name), ', ' ORDER BY n.place) FROM unnest(names) WITH ORDINALITY AS n (name, place)));
             to_do := 'pgslo apply creates one';
         END IF;
     ELSE
@@ -10106,7 +9832,6 @@ CREATE FUNCTION pgslo_catalog.need_history(definition text) RETURNS pgslo_catalo
     AS $$
 DECLARE
     target pgslo_catalog.definition;
-    is_watched boolean;
 BEGIN
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = need_history.definition;
     IF NOT FOUND THEN
@@ -10115,22 +9840,18 @@ BEGIN
             MESSAGE = format('%s has no definition', need_history.definition),
             HINT = 'SELECT definition FROM pgslo.status;';
     END IF;
-    is_watched := EXISTS (SELECT FROM pgslo_catalog.watched_column w WHERE w.definition_id = target.definition_id);
-    -- Without batches nothing is watched, whatever the definition says of that.
-    IF target.batch_by IS NULL OR is_watched AND target.recount IS NULL THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('rows of %s do not say which batch they belong to', target.name),
-            DETAIL = CASE WHEN is_watched
-                THEN 'Nothing can be learned from the rows that are there; profiles are taken of what is written from now on.'
-                ELSE 'Bounds are learned from one batch to the next, and its definition has no batch; nothing is measured.' END,
-            HINT = 'Say it in the definition: batch: {by: <a date, time or number>}.';
-    ELSIF NOT is_watched THEN
+    IF NOT EXISTS (SELECT FROM pgslo_catalog.watched_column w WHERE w.definition_id = target.definition_id) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('no column of %s is watched', target.name),
             DETAIL = 'Its definition says so, and has no rule about batches either; nothing is measured.',
             HINT = 'Leave watch: false out of the definition.';
+    ELSIF target.recount IS NULL OR target.batch_by IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('rows of %s do not say which batch they belong to', target.name),
+            DETAIL = 'Nothing can be learned from the rows that are there; profiles are taken of what is written from now on.',
+            HINT = 'Say it in the definition: batch: {by: <a date, time or number>}.';
     END IF;
     RETURN target;
 END
@@ -10453,151 +10174,9 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.normal_quantile(share double precision) IS 'The standard normal deviate with so large a share below it, from 0.5 on.';
 
-CREATE FUNCTION pgslo_catalog.note_ages(definition pgslo_catalog.definition, batch pgslo_catalog.batch, former jsonb) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    id bigint := (note_ages.definition).definition_id;
-    mine text := (note_ages.batch).name;
-    now_age integer := pgslo_catalog.age_of(note_ages.definition, (note_ages.batch).place);
-BEGIN
-    UPDATE pgslo_catalog.profile p
-    SET content = c.content,
-        closing = CASE WHEN c.former IS NULL THEN 1 ELSE greatest((c.former ->> 'closing')::integer, 1) + 1 END,
-        first_age = CASE WHEN c.former IS NULL THEN now_age ELSE (c.former ->> 'first_age')::integer END,
-        age = CASE WHEN (c.former ->> 'content')::bigint = c.content THEN (c.former ->> 'age')::integer ELSE now_age END
-    FROM (
-        SELECT q.column_name, note_ages.former -> q.column_name AS former,
-               -- No sums in all their digits: those depend on the order of the rows.
-               hash_record_extended(ROW(q.rows, q.present, q.sampled, q.common, q.shapes, q.grid, q.summary[3]::float4, q.summary[6]::float4,
-                   q.summary[7]::float4, q.summary[11]::float4, q.summary[12]::float4, q.summary[14]::float4, q.summary[39]::float4), 0) AS content
-        FROM pgslo_catalog.profile q WHERE q.definition_id = id AND q.batch = mine
-    ) AS c
-    WHERE p.definition_id = id AND p.batch = mine AND p.column_name = c.column_name;
-    IF note_ages.former IS NOT NULL THEN
-        DELETE FROM pgslo_catalog.first_profile f
-        USING pgslo_catalog.profile p
-        WHERE f.definition_id = id AND f.batch = mine
-          AND p.definition_id = id AND p.batch = mine AND p.column_name = f.column_name AND p.content = f.content;
-        DELETE FROM pgslo_catalog.first_profile f
-        WHERE f.definition_id = id
-          AND f.place < (SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = id ORDER BY b.place DESC OFFSET 64 LIMIT 1);
-    END IF;
-    IF NOT EXISTS (SELECT FROM pgslo_catalog.first_profile f WHERE f.definition_id = id) THEN
-        RETURN;
-    END IF;
-    UPDATE pgslo_catalog.profile p
-    SET stage = s.stage, seen = s.seen
-    FROM (
-        SELECT m.column_name, h.seen,
-               CASE
-                   -- A column that was repaired now and then does not mature: half of its batches do, at least.
-                   WHEN h.changed = 0 OR 2 * h.changed < h.seen THEN 0
-                   WHEN m.closing = 1 AND now_age <= h.usual_age THEN 1
-                   ELSE 2
-               END AS stage
-        FROM pgslo_catalog.profile m
-        CROSS JOIN LATERAL (
-            -- Of the last 28 batches, those that were seen when they were as young, and those that have changed since.
-            SELECT u.usual_age, count(*) FILTER (WHERE r.first_age <= now_age)::integer AS seen,
-                   count(f.batch) FILTER (
-                       WHERE r.first_age <= now_age AND (r.age > now_age OR r.age = now_age AND now_age <= u.usual_age)) AS changed
-            FROM (
-                SELECT array_agg(q.batch) AS batches,
-                       coalesce(percentile_disc(0.5) WITHIN GROUP (ORDER BY q.first_age) FILTER (WHERE q.closing > 0), now_age) AS usual_age
-                FROM (
-                    SELECT w.batch, w.first_age, w.closing FROM pgslo_catalog.profile w
-                    WHERE w.definition_id = id AND w.column_name = m.column_name AND w.place < m.place
-                    ORDER BY w.place DESC LIMIT 28
-                ) AS q
-            ) AS u
-            JOIN pgslo_catalog.profile r ON r.definition_id = id AND r.column_name = m.column_name AND r.batch = ANY (u.batches)
-            LEFT JOIN pgslo_catalog.first_profile f ON f.definition_id = id AND f.column_name = r.column_name AND f.batch = r.batch
-            GROUP BY u.usual_age
-        ) AS h
-        WHERE m.definition_id = id AND m.batch = mine
-    ) AS s
-    WHERE p.definition_id = id AND p.batch = mine AND p.column_name = s.column_name AND s.stage > 0;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.note_ages(definition pgslo_catalog.definition, batch pgslo_catalog.batch, former jsonb) IS 'Notes how old a batch is, and for each column whether batches of that age still change.';
-
-CREATE TABLE pgslo_catalog.assertion (
-    rule_id bigint NOT NULL,
-    check_function text NOT NULL,
-    enforced boolean NOT NULL,
-    deferred boolean NOT NULL,
-    native boolean NOT NULL,
-    validated_at timestamp with time zone,
-    wants_validation boolean NOT NULL,
-    fingerprint text NOT NULL,
-    settle_function text
-);
-
-COMMENT ON TABLE pgslo_catalog.assertion IS 'How an assertion is checked, and since when the rows that were there are known to keep it.';
-
-COMMENT ON COLUMN pgslo_catalog.assertion.enforced IS 'Whether a transaction that breaks it is refused by its check, and not by a constraint.';
-
-COMMENT ON COLUMN pgslo_catalog.assertion.settle_function IS 'What holds everything that a transaction touched of its definition; NULL: nothing is held at COMMIT.';
-
-CREATE FUNCTION pgslo_catalog.note_broken(judged pgslo_catalog.assertion, keys text[], OUT broken bigint, OUT unjudged text[], OUT error_code text, OUT error_message text) RETURNS record
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    -- Halved until those that raise an error are alone: sets of keys from first to last.
-    firsts integer[] := ARRAY[1];
-    lasts integer[] := ARRAY[cardinality(note_broken.keys)];
-    first integer;
-    last integer;
-    looks integer := 0;
-    found bigint;
-BEGIN
-    broken := 0;
-    unjudged := '{}';
-    WHILE cardinality(firsts) > 0 LOOP
-        first := firsts[cardinality(firsts)];
-        last := lasts[cardinality(lasts)];
-        firsts := trim_array(firsts, 1);
-        lasts := trim_array(lasts, 1);
-        IF looks > 1000 THEN
-            unjudged := unjudged || note_broken.keys[first:last];
-            CONTINUE;
-        END IF;
-        looks := looks + 1;
-        BEGIN
-            INSERT INTO pgslo_catalog.broken_group (rule_id, group_key, group_shown, said)
-            SELECT (note_broken.judged).rule_id, b.group_key, b.group_shown, b.said
-            FROM pgslo_catalog.broken_groups((note_broken.judged).check_function, note_broken.keys[first:last], 10000) AS b;
-            GET DIAGNOSTICS found = ROW_COUNT;
-            broken := broken + found;
-        EXCEPTION WHEN OTHERS THEN
-            IF NOT pgslo_catalog.is_of_row(SQLSTATE) AND NOT pgslo_catalog.is_of_moved_schema(SQLSTATE)
-                OR pgslo_catalog.is_outdated((note_broken.judged).check_function, SQLSTATE)
-            THEN
-                RAISE;
-            END IF;
-            error_code := SQLSTATE;
-            error_message := SQLERRM;
-            IF first = last THEN
-                unjudged := unjudged || note_broken.keys[first];
-            ELSE
-                firsts := firsts || ARRAY[first, (first + last) / 2 + 1];
-                lasts := lasts || ARRAY[(first + last) / 2, last];
-            END IF;
-        END;
-    END LOOP;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.note_broken(judged pgslo_catalog.assertion, keys text[], OUT broken bigint, OUT unjudged text[], OUT error_code text, OUT error_message text) IS 'Note which of these groups break an assertion. unjudged: those for which its query raises an error because of a value, with one of the errors.';
-
 CREATE FUNCTION pgslo_catalog.note_incident() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     what text := CASE
@@ -10727,16 +10306,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.number_of(value text) IS 'Return a decimal number with at most three digits of exponent; beyond 1e250 the bound, below 1e-250 zero. Never fails.';
 
-CREATE FUNCTION pgslo_catalog.numbers_in(usual jsonb) RETURNS SETOF double precision
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-    SELECT pgslo_catalog.number_of(k.key) FROM jsonb_object_keys(usual) AS k (key)
-    WHERE k.key COLLATE "C" ~ E'^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,3})?$'
-$_$;
-
-COMMENT ON FUNCTION pgslo_catalog.numbers_in(usual jsonb) IS 'The usual values of a column that are numbers.';
-
 CREATE FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10763,13 +10332,8 @@ EXCEPTION
     WHEN serialization_failure THEN
         RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
     WHEN OTHERS THEN
-        -- An observer: whatever happens, the write lives. What a value raises, tick() looks at again, group by group.
-        IF pgslo_catalog.is_of_row(SQLSTATE) AND NOT pgslo_catalog.is_outdated(seen.check_function, SQLSTATE) THEN
-            PERFORM pgslo_catalog.record_unjudged(about.name, ARRAY[rule.name], ARRAY[pgslo_catalog.day_of_check()],
-                ARRAY[pgslo_catalog.place_of_check()], SQLSTATE, SQLERRM);
-        ELSE
-            PERFORM pgslo_catalog.record_break(about.name, rule.name, SQLSTATE, SQLERRM);
-        END IF;
+        -- An observer: whatever happens, the write lives.
+        PERFORM pgslo_catalog.record_break(about.name, rule.name, SQLSTATE, SQLERRM);
 END
 $$;
 
@@ -10778,7 +10342,6 @@ COMMENT ON FUNCTION pgslo_catalog.observe_assertion(check_function text, keys te
 CREATE FUNCTION pgslo_catalog.observe_touched() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     IF (SELECT a.deferred FROM pgslo_catalog.assertion a WHERE a.check_function = NEW.check_function) THEN
@@ -10805,21 +10368,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.on_side(surprise double precision[], side integer, tolerated double precision[]) IS 'How much surprise upwards (side 1) or downwards (-1) each surprise stands for, by what is tolerated there.';
-
-CREATE FUNCTION pgslo_catalog.one_value_before(mine pgslo_catalog.profile) RETURNS boolean
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT count(*) = pgslo_catalog.least_batches() AND bool_and(h.summary[3] = 0)
-    FROM (
-        SELECT p.summary FROM pgslo_catalog.profile p
-        WHERE p.definition_id = (one_value_before.mine).definition_id AND p.column_name = (one_value_before.mine).column_name
-          AND p.place < (one_value_before.mine).place AND p.baseline AND p.sampled > 0
-        ORDER BY p.place DESC LIMIT pgslo_catalog.least_batches()
-    ) h
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.one_value_before(mine pgslo_catalog.profile) IS 'Whether a column had one value in each of the last 21 batches that count.';
 
 CREATE FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean DEFAULT false) RETURNS boolean
     LANGUAGE plpgsql
@@ -10872,9 +10420,6 @@ BEGIN
     -- None is ahead of the transaction that wrote it, unless that was a restore: then it is the number of a cluster that had counted further.
     SELECT w.seen, w.seen > horizon OR (w.seen::text::bigint - w.xmin::text::bigint) & 4294967295 BETWEEN 1 AND 2147483647 INTO since, is_restored
     FROM pgslo_catalog.watermark w WHERE w.consumer = 'tick';
-    IF is_restored THEN
-        PERFORM pgslo_catalog.renumber_restored();
-    END IF;
     IF is_restored OR since IS NULL THEN
         since := '0';
     END IF;
@@ -11093,29 +10638,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.parts_of(type regtype) IS 'Return a type and the types that it is made of, but for PostgreSQL''s own.';
 
-CREATE FUNCTION pgslo_catalog.parts_of_day(place double precision, OUT part text, OUT x double precision) RETURNS SETOF record
-    LANGUAGE sql STABLE ROWS 16 PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT p.part, p.x::float8
-    FROM (SELECT to_timestamp(place) AT TIME ZONE 'UTC' AS at) d
-    CROSS JOIN LATERAL (
-        SELECT extract(year FROM d.at) AS year, extract(month FROM d.at) AS month, extract(day FROM d.at) AS day,
-               extract(isoyear FROM d.at) AS isoyear, extract(week FROM d.at) AS week,
-               extract(day FROM date_trunc('month', d.at) + interval '1 month - 1 day') AS days
-    ) e
-    CROSS JOIN LATERAL (VALUES
-        ('year', e.year), ('isoyear', e.isoyear), ('month', e.month), ('week', e.week), ('day', e.day),
-        ('quarter', extract(quarter FROM d.at)), ('weekday', extract(dow FROM d.at)), ('isoweekday', extract(isodow FROM d.at)),
-        ('day of the year', extract(doy FROM d.at)), ('hour', extract(hour FROM d.at)), ('days to come', e.days - e.day),
-        ('days left', e.days - e.day + 1), ('month of all', 100 * e.year + e.month), ('week of all', 100 * e.isoyear + e.week),
-        ('day of all', 10000 * e.year + 100 * e.month + e.day), ('days since 1970', floor(extract(epoch FROM d.at) / 86400))
-    ) AS p (part, x)
-    WHERE place BETWEEN 100000000 AND 100000000000
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.parts_of_day(place double precision, OUT part text, OUT x double precision) IS 'What calendars call the time of a batch, by its place in seconds since 1970, as numbers; in UTC.';
-
 CREATE FUNCTION pgslo_catalog.passing_singly(failure text, rule text, operation text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -11126,6 +10648,26 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.passing_singly(failure text, rule text, operation text) IS 'Return the condition under which a row passes by a call of its own, so that a row that raises an error fails.';
+
+CREATE FUNCTION pgslo_catalog.phase(form text, place numeric) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    moment timestamp := to_timestamp(phase.place::float8) AT TIME ZONE 'UTC';
+BEGIN
+    RETURN CASE phase.form
+        WHEN 'each' THEN ''
+        WHEN 'time of day' THEN to_char(moment, 'HH24:MI')
+        WHEN 'weekday' THEN to_char(moment, 'ID HH24:MI')
+        WHEN 'day of month' THEN to_char(moment, 'DD')
+        WHEN 'days to month end' THEN
+            extract(day FROM date_trunc('month', moment) + interval '1 month' - date_trunc('day', moment))::text
+    END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.phase(form text, place numeric) IS 'What batches at a place have in common with others, in one way to see a calendar.';
 
 CREATE FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) RETURNS numeric
     LANGUAGE sql STABLE
@@ -11380,7 +10922,7 @@ BEGIN
         SELECT m.rule_id, max(m.incident_id) AS incident_id, count(DISTINCT m.batch) AS batches, min(m.missed_at) AS since,
                array_agg(m.batch ORDER BY m.place DESC, m.missed_id DESC) AS names,
                -- Nobody reads a row of a batch that has none, and only rules about their number miss one.
-               bool_and(m.about <> '{*}' OR coalesce(b.rows > 0, true) OR NOT pgslo_catalog.misses_rows(k.measure)) AS by_row
+               bool_and(m.about <> '{*}' OR coalesce(b.rows > 0, k.measure ->> 'form' IS DISTINCT FROM 'batches') OR NOT pgslo_catalog.misses_rows(k.measure)) AS by_row
         FROM pgslo_catalog.missed_batch m
         JOIN pgslo_catalog.rule k ON k.rule_id = m.rule_id
         LEFT JOIN pgslo_catalog.batch b ON b.definition_id = m.definition_id AND b.name = m.batch
@@ -11529,10 +11071,9 @@ DECLARE
     grid float8[];
     one record;
     scale float8;
-    former jsonb := pgslo_catalog.put_by((profile_batch.definition).definition_id, (profile_batch.batch).name);
 BEGIN
+    DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
     PERFORM pgslo_catalog.describe_batch(definition, batch, columns, sample, level, present);
-    PERFORM pgslo_catalog.note_ages(definition, batch, former);
     IF pgslo_catalog.is_holiday(profile_batch.definition.holidays, profile_batch.batch.place) THEN
         UPDATE pgslo_catalog.profile p SET baseline = false WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
     END IF;
@@ -11559,14 +11100,12 @@ BEGIN
         HAVING count(*) = CASE WHEN l.in_a_row THEN 5 ELSE 3 END AND NOT bool_or(q.baseline)
     ) a
     WHERE p.definition_id = profile_batch.definition.definition_id AND p.column_name = a.column_name AND p.batch = ANY (a.batches) AND NOT p.baseline;
-    PERFORM pgslo_catalog.take_lasting(definition.definition_id, batch.place, phase);
 
     FOR mine IN SELECT p.* FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name LOOP
         SELECT p.* INTO before FROM pgslo_catalog.profile p
         WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place
         ORDER BY p.place DESC LIMIT 1;
         CONTINUE WHEN before.definition_id IS NULL;
-        before := pgslo_catalog.as_first_seen(before, mine.stage, mine.age);
 
         -- What was usual before the last batch, and the last batch, make what is usual now.
         mine.usual := coalesce(before.usual, '{}');
@@ -11608,13 +11147,10 @@ BEGIN
                 SELECT u.i, coalesce((array_agg(u.above ORDER BY u.above DESC))[3], 0) AS above,
                        coalesce((array_agg(u.below ORDER BY u.below DESC))[3], 0) AS below
                 FROM (
-                    SELECT s.surprise, NOT s.baseline AND lag(s.baseline, 1, true) OVER (ORDER BY s.place) AS is_new
-                    FROM (
-                        SELECT l AS last FROM pgslo_catalog.profile l
-                        WHERE l.definition_id = mine.definition_id AND l.column_name = mine.column_name AND l.place < mine.place
-                        ORDER BY l.place DESC LIMIT 28
-                    ) AS h
-                    CROSS JOIN LATERAL pgslo_catalog.as_first_seen(h.last, mine.stage, mine.age) AS s
+                    SELECT r.surprise, NOT r.baseline AND lag(r.baseline, 1, true) OVER (ORDER BY r.place) AS is_new
+                    FROM pgslo_catalog.profile r
+                    WHERE r.definition_id = mine.definition_id AND r.column_name = mine.column_name AND r.place < mine.place
+                    ORDER BY r.place DESC LIMIT 28
                 ) r
                 CROSS JOIN LATERAL unnest(
                     pgslo_catalog.on_side(r.surprise, 1, before.tolerated),
@@ -11626,26 +11162,17 @@ BEGIN
             LEFT JOIN unnest(before.tolerated_below) WITH ORDINALITY AS b (x, i) USING (i);
         END IF;
 
-        IF mine.column_name <> '*' THEN
-            mine.moves := pgslo_catalog.moving(mine);
-            IF mine.moves = 'one value' OR mine.summary[3] = 0 THEN
-                mine.summary[53] := pgslo_catalog.steps_away(mine);
-            END IF;
-        END IF;
-
-        IF mine.sampled > 0 AND mine.common <> '{}' AND mine.column_name <> '*' AND mine.learned_from > 0 THEN
+        IF mine.sampled > 0 AND mine.column_name <> '*' AND mine.learned_from > 0 THEN
             -- The last batch, and the last two of the same phase: one of these may have been a holiday.
             SELECT array_agg(o.sampled::float8), array_agg(o.common), array_agg(o.shapes), array_agg(o.batch)
             INTO presents, counts, patterns, alike
             FROM (
-                (SELECT s.* FROM pgslo_catalog.profile p
-                 CROSS JOIN LATERAL pgslo_catalog.as_first_seen(p, mine.stage, mine.age) AS s
-                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place AND s.baseline AND s.sampled > 0
+                (SELECT p.* FROM pgslo_catalog.profile p
+                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place AND p.baseline AND p.sampled > 0
                  ORDER BY p.place DESC LIMIT 1)
                 UNION ALL
-                (SELECT s.* FROM pgslo_catalog.profile p
-                 CROSS JOIN LATERAL pgslo_catalog.as_first_seen(p, mine.stage, mine.age) AS s
-                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND s.baseline AND s.sampled > 0
+                (SELECT p.* FROM pgslo_catalog.profile p
+                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.baseline AND p.sampled > 0
                    AND p.place = ANY (ARRAY(SELECT mine.place - g.turn * phase FROM generate_series(1, 8) AS g (turn)))
                  ORDER BY p.place DESC LIMIT 2)
             ) o;
@@ -11673,15 +11200,10 @@ BEGIN
                     FROM (
                         SELECT mine.usual_grid[1:41] AS grid
                         UNION ALL
-                        SELECT s.grid FROM pgslo_catalog.profile p
-                        CROSS JOIN LATERAL pgslo_catalog.as_first_seen(p, mine.stage, mine.age) AS s
-                        WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.batch = ANY (alike) AND s.grid IS NOT NULL
+                        SELECT p.grid FROM pgslo_catalog.profile p
+                        WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.batch = ANY (alike) AND p.grid IS NOT NULL
                     ) r
-                    CROSS JOIN LATERAL pgslo_catalog.grids_apart(mine.grid, CASE
-                        -- How far numbers that grow have grown is a matter of their mean: here, whether they lie as ever.
-                        WHEN mine.moves = 'grows' THEN
-                            ARRAY(SELECT g.x - r.grid[21] + mine.grid[21] FROM unnest(r.grid) WITH ORDINALITY AS g (x, i) ORDER BY g.i)
-                        ELSE r.grid END) d;
+                    CROSS JOIN LATERAL pgslo_catalog.grids_apart(mine.grid, r.grid) d;
                     mine.summary[50] := one.distribution;
                     mine.summary[51] := one.moved;
                     mine.summary[52] := (SELECT avg((g.x < mine.usual_grid[42] OR g.x > mine.usual_grid[43])::integer) FROM unnest(mine.grid) AS g (x));
@@ -11690,7 +11212,7 @@ BEGIN
         END IF;
         UPDATE pgslo_catalog.profile p
         SET summary = mine.summary, noise = mine.noise, usual = mine.usual, usual_shapes = mine.usual_shapes, usual_grid = mine.usual_grid,
-            tolerated = mine.tolerated, tolerated_below = mine.tolerated_below, learned_from = mine.learned_from, moves = mine.moves
+            tolerated = mine.tolerated, tolerated_below = mine.tolerated_below, learned_from = mine.learned_from
         WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.batch = mine.batch;
     END LOOP;
     PERFORM pgslo_catalog.compare_with_earlier(definition.definition_id, batch.name, batch.place);
@@ -11828,32 +11350,6 @@ CREATE FUNCTION pgslo_catalog.profiles_of(incident_id bigint) RETURNS TABLE(colu
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.profiles_of(incident_id bigint) IS 'Profiles of an incident''s columns: of the last batch that was fine, and of the first that was not.';
-
-CREATE FUNCTION pgslo_catalog.put_by(definition_id bigint, batch text) RETURNS jsonb
-    LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    WITH gone AS (
-        DELETE FROM pgslo_catalog.profile p
-        WHERE p.definition_id = put_by.definition_id AND p.batch = put_by.batch
-        RETURNING p.*
-    ), kept AS (
-        -- Of what was closed before ages were noted, nobody knows how old it was.
-        INSERT INTO pgslo_catalog.first_profile (
-            definition_id, batch, place, column_name, age, content, rows, level, sampled, summary, noise, common, shapes, grid, surprise,
-            tolerated, tolerated_below, usual, usual_shapes, usual_grid, learned_from, baseline)
-        SELECT g.definition_id, g.batch, g.place, g.column_name, g.first_age, g.content, g.rows, g.level, g.sampled, g.summary, g.noise,
-               g.common, g.shapes, g.grid, g.surprise, g.tolerated, g.tolerated_below, g.usual, g.usual_shapes, g.usual_grid,
-               g.learned_from, g.baseline
-        FROM gone g WHERE g.first_age IS NOT NULL
-        ON CONFLICT ON CONSTRAINT first_profile_is_of_a_column_and_a_batch DO NOTHING
-    )
-    SELECT jsonb_object_agg(g.column_name, jsonb_build_object(
-        'content', g.content, 'closing', coalesce(g.closing, 1), 'first_age', g.first_age, 'age', g.age))
-    FROM gone g
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.put_by(definition_id bigint, batch text) IS 'Takes the profiles of an earlier closing away, the first ones to where they are kept, and returns how old they were; NULL if there are none.';
 
 CREATE FUNCTION pgslo_catalog.quantile(grid double precision[], share double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -12470,7 +11966,7 @@ CREATE FUNCTION pgslo_catalog.record_unmeasured(definition text, rule text, erro
     AS $$
 BEGIN
     -- A value that a sum or a batch cannot be made of is a fault of its row, not of the table.
-    IF NOT pgslo_catalog.is_of_row(record_unmeasured.error_code) THEN
+    IF record_unmeasured.error_code NOT LIKE '22%' THEN
         PERFORM pgslo_catalog.record_break(record_unmeasured.definition, record_unmeasured.rule,
             record_unmeasured.error_code, record_unmeasured.error_message);
     END IF;
@@ -12487,14 +11983,13 @@ DECLARE
     id bigint := (record_unprofiled.batch).definition_id;
 BEGIN
     DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = id AND p.batch = (record_unprofiled.batch).name;
-    DELETE FROM pgslo_catalog.first_profile f WHERE f.definition_id = id AND f.batch = (record_unprofiled.batch).name;
     -- As where rows could not be sampled: nothing is compared with this batch. Until its rows are counted again.
     UPDATE pgslo_catalog.batch b SET tallies = b.tallies || jsonb_build_object('unsampled rows', greatest(b.rows, 1))
     WHERE b.definition_id = id AND b.name = (record_unprofiled.batch).name;
     PERFORM pgslo_catalog.record_break(d.name, r.name, record_unprofiled.error_code, record_unprofiled.error_message)
     FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id)
     WHERE r.definition_id = id AND r.retired_at IS NULL
-      AND (r.kind = 'learned' AND r.columns = '{}' OR pgslo_catalog.reads_profile(r.measure));
+      AND (r.kind = 'learned' AND r.columns = '{}' AND NOT r.measure ? 'form' OR pgslo_catalog.reads_profile(r.measure));
 END
 $$;
 
@@ -12600,7 +12095,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.recount_unknown(definition pgslo_catalog.definition) IS 'Counts those batches of a loaded table from the table that cannot be told by what was recorded; returns how many were judged for it.';
 
-CREATE FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[], unmeasured_by text DEFAULT NULL::text) RETURNS void
+CREATE FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -12610,7 +12105,6 @@ DECLARE
     one text;
     summed pgslo_catalog.batch;
     found record;
-    why text;
 BEGIN
     IF pgslo_catalog.is_replica() THEN
         RETURN;  -- A subscription would stop for good: the batch is judged when it closes.
@@ -12629,10 +12123,6 @@ BEGIN
     FOREACH one IN ARRAY ARRAY(SELECT DISTINCT b.name FROM unnest(refuse_batch.batches) AS b (name) WHERE b.name IS NOT NULL ORDER BY 1) LOOP
         summed := pgslo_catalog.batch_so_far(target.definition_id, one);
         CONTINUE WHEN summed.rows <= 0;
-        -- Batches without an order, such as those of NULL, are given no verdict, but what is in them is known.
-        IF summed.place = '-Infinity' AND one <> 'unknown' THEN
-            summed.place := 0;
-        END IF;
         FOREACH rule IN ARRAY ARRAY(
             SELECT r FROM pgslo_catalog.rule r
             WHERE r.definition_id = target.definition_id AND r.retired_at IS NULL AND (r.reject_low IS NOT NULL OR r.reject_high IS NOT NULL)
@@ -12649,14 +12139,15 @@ BEGIN
                 IF pgslo_catalog.is_transient(SQLSTATE) THEN
                     RAISE;
                 END IF;
-                PERFORM pgslo_catalog.refuse_unjudged(target, rule, one, format('Its query or condition raises SQLSTATE %s.', SQLSTATE));
+                RAISE EXCEPTION USING
+                    ERRCODE = 'check_violation',
+                    MESSAGE = format('batch %s of %s cannot be judged by rule "%s"', one, target.name, rule.name),
+                    DETAIL = format('Its query or condition raises SQLSTATE %s.', SQLSTATE),
+                    HINT = format('The statement was undone. Ask the owner, %s.', coalesce(rule.owner, target.owner, 'unknown')),
+                    SCHEMA = split_part(target.name, '.', 1),
+                    TABLE = substr(target.name, strpos(target.name, '.') + 1),
+                    CONSTRAINT = rule.name;
             END;
-            IF found.value IS NULL THEN
-                why := pgslo_catalog.why_unjudged(summed, rule.measure, refuse_batch.unmeasured_by);
-                IF why IS NOT NULL THEN
-                    PERFORM pgslo_catalog.refuse_unjudged(target, rule, one, why);
-                END IF;
-            END IF;
             IF found.value < rule.reject_low OR found.value > rule.reject_high THEN
                 RAISE EXCEPTION USING
                     ERRCODE = 'check_violation',
@@ -12676,7 +12167,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[], unmeasured_by text) IS 'Refuses a statement after which a batch is beyond what its rules let through, or cannot be judged by them; unmeasured_by: the error for which the statement could not be measured.';
+COMMENT ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) IS 'Refuses a statement after which a batch is beyond what its rules let through.';
 
 CREATE FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) RETURNS void
     LANGUAGE plpgsql
@@ -12756,25 +12247,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.refuse_stale(relation oid) IS 'Refuse a transaction with one snapshot if a table, or a part of it, is not in the catalogue as that snapshot has it.';
 
-CREATE FUNCTION pgslo_catalog.refuse_unjudged(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, why text) RETURNS void
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    RAISE EXCEPTION USING
-        ERRCODE = 'check_violation',
-        MESSAGE = format('batch %s of %s cannot be judged by rule "%s"', refuse_unjudged.batch, (refuse_unjudged.definition).name, (refuse_unjudged.rule).name),
-        DETAIL = refuse_unjudged.why,
-        HINT = format('The statement was undone. Write rows that can be judged, or ask the owner, %s.',
-            coalesce((refuse_unjudged.rule).owner, (refuse_unjudged.definition).owner, 'unknown')),
-        SCHEMA = split_part((refuse_unjudged.definition).name, '.', 1),
-        TABLE = substr((refuse_unjudged.definition).name, strpos((refuse_unjudged.definition).name, '.') + 1),
-        CONSTRAINT = (refuse_unjudged.rule).name;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.refuse_unjudged(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, why text) IS 'Refuse a statement because a rule that refuses batches cannot judge one of its batches.';
-
 CREATE FUNCTION pgslo_catalog.refuse_unrecorded(definition text, error_code text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12807,7 +12279,7 @@ DECLARE
 BEGIN
     IF document ? 'learns' THEN
         document := jsonb_set(document, '{rules}',
-            pgslo_catalog.learned_rules(coalesce(document -> 'watched', '[]')) || coalesce(document -> 'rules', '[]'));
+            pgslo_catalog.learned_rules(coalesce(document -> 'watched', '[]')) || pgslo_catalog.expecting_rules(document) || coalesce(document -> 'rules', '[]'));
     END IF;
     SELECT d.* INTO before FROM pgslo_catalog.definition d WHERE d.name = document ->> 'name';
     -- Not when pgslo is installed: a dump of an extension brings its own.
@@ -13022,46 +12494,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) IS 'Refuses every write while a table''s columns are not those of its definition.';
 
-CREATE FUNCTION pgslo_catalog.renumber_restored() RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-DECLARE
-    me xid8 := pg_current_xact_id();
-    -- The first number that no transaction of this cluster has yet.
-    newest xid8 := pg_snapshot_xmax(pg_current_snapshot());
-    first constant xid8 := '3';
-BEGIN
-    -- What an acceptance had seen before the dump counts as the oldest there is, and anything else as written now: rather
-    -- told twice than not at all.
-    UPDATE pgslo_catalog.fragment f
-    SET xid = CASE WHEN EXISTS (
-            SELECT FROM pgslo_catalog.missed_batch m
-            WHERE m.definition_id = f.definition_id AND m.batch = f.batch AND NOT pg_visible_in_snapshot(f.xid, m.seen_snapshot)
-        ) OR f.batch = 'unknown' AND EXISTS (
-            SELECT FROM pgslo_catalog.incident i JOIN pgslo_catalog.incident_event e USING (incident_id)
-            WHERE i.definition_id = f.definition_id AND NOT pg_visible_in_snapshot(f.xid, e.seen_snapshot)
-        ) THEN me ELSE first END
-    WHERE f.xid > newest;
-    UPDATE pgslo_catalog.verdict v
-    SET xid = CASE WHEN EXISTS (
-            SELECT FROM pgslo_catalog.missed_batch m
-            WHERE m.rule_id = v.rule_id AND m.batch = v.batch AND NOT pg_visible_in_snapshot(v.xid, m.seen_snapshot)
-        ) THEN me ELSE first END
-    WHERE v.xid > newest;
-    -- Acceptances have seen all that was there when they were restored, and nothing later.
-    UPDATE pgslo_catalog.missed_batch m
-    SET seen_snapshot = format('%1$s:%1$s:', pgslo_catalog.full_number(m.xmin, newest))::pg_snapshot
-    WHERE pg_snapshot_xmax(m.seen_snapshot) > newest;
-    UPDATE pgslo_catalog.missed_batch m SET ended_xid = first WHERE m.ended_xid > newest;
-    UPDATE pgslo_catalog.incident_event e
-    SET seen_snapshot = format('%1$s:%1$s:', pgslo_catalog.full_number(e.xmin, newest))::pg_snapshot
-    WHERE pg_snapshot_xmax(e.seen_snapshot) > newest;
-END
-$_$;
-
-COMMENT ON FUNCTION pgslo_catalog.renumber_restored() IS 'Give what a dump brought from a cluster that had counted further numbers that this one has passed.';
-
 CREATE FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric, opened_by_tick boolean DEFAULT false) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -13211,7 +12643,6 @@ COMMENT ON FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.defini
 CREATE FUNCTION pgslo_catalog.require_end() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     IF EXISTS (SELECT FROM pgslo_catalog.snapshot_room r WHERE r.table_name = NEW.table_name) THEN
@@ -13600,33 +13031,11 @@ CREATE FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb)
     FROM (
         SELECT CASE
                    WHEN a.attname IS NULL THEN format('column "%s" is missing', w.name)
-                   ELSE format('column "%s" is %s, not %s', w.name, format_type(a.atttypid, a.atttypmod),
-                       coalesce(w.types ->> 'said', w.types #>> '{}'))
+                   ELSE format('column "%s" is %s, not %s', w.name, format_type(a.atttypid, a.atttypmod), w.type)
                END
-        FROM jsonb_each(schema_difference.wanted -> 'columns') AS w (name, types)
+        FROM jsonb_each_text(schema_difference.wanted -> 'columns') AS w (name, type)
         LEFT JOIN pg_attribute a ON a.attrelid = schema_difference.relation AND a.attname = w.name AND a.attnum > 0 AND NOT a.attisdropped
-        WHERE a.attname IS NULL
-           OR NOT CASE jsonb_typeof(w.types)
-                  WHEN 'null' THEN true
-                  WHEN 'string' THEN format_type(a.atttypid, a.atttypmod) = w.types #>> '{}'
-                  ELSE w.types -> 'exact' ? format_type(a.atttypid, a.atttypmod) OR (
-                      WITH RECURSIVE below AS (
-                          SELECT t.oid, t.typtype, t.typbasetype FROM pg_type t WHERE t.oid = a.atttypid
-                          UNION ALL
-                          SELECT t.oid, t.typtype, t.typbasetype FROM below b JOIN pg_type t ON t.oid = b.typbasetype WHERE b.typtype = 'd'
-                      )
-                      SELECT w.types -> 'any' ? format_type(b.oid, NULL)
-                          OR w.types -> 'any' ? 'array' AND EXISTS (SELECT FROM pg_type e WHERE e.typarray = b.oid)
-                      FROM below b WHERE b.typtype <> 'd')
-              END
-        UNION ALL
-        SELECT format('column "%s" comes after column "%s"', pair.earlier, pair.name)
-        FROM (
-            SELECT o.name, a.attnum, lag(o.name) OVER (ORDER BY o.place) AS earlier, lag(a.attnum) OVER (ORDER BY o.place) AS number
-            FROM jsonb_array_elements_text(schema_difference.wanted -> 'ordered') WITH ORDINALITY AS o (name, place)
-            JOIN pg_attribute a ON a.attrelid = schema_difference.relation AND a.attname = o.name AND a.attnum > 0 AND NOT a.attisdropped
-        ) AS pair
-        WHERE pair.attnum < pair.number
+        WHERE a.attname IS NULL OR format_type(a.atttypid, a.atttypmod) <> w.type
         UNION ALL
         SELECT format('column "%s" is not in the definition', a.attname)
         FROM pg_attribute a
@@ -14023,7 +13432,7 @@ BEGIN
     RETURN (
         SELECT pgslo_catalog.may_see_figures(
             d.relation, (shows_figures.rule).columns || ARRAY(SELECT jsonb_array_elements_text((shows_figures.rule).measure -> 'where')),
-            CASE WHEN (shows_figures.rule).kind = 'ml_metric' THEN coalesce(d.pairs, '{}') WHEN (shows_figures.rule).measure ? 'of_others' THEN '{}' END, shows_figures.reader)
+            CASE WHEN (shows_figures.rule).kind = 'ml_metric' THEN coalesce(d.pairs, '{}') END, shows_figures.reader)
         FROM pgslo_catalog.definition d WHERE d.definition_id = (shows_figures.rule).definition_id);
 END
 $$;
@@ -14053,7 +13462,7 @@ CREATE FUNCTION pgslo_catalog.silence(function_name text) RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    EXECUTE format('CREATE OR REPLACE FUNCTION pgslo_gen.%I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS %L',
+    EXECUTE format('CREATE OR REPLACE FUNCTION pgslo_gen.%I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L',
                    silence.function_name,
                    E'-- Paused by pgslo; pgslo resume puts what was here back.\nBEGIN\n    IF TG_OP = ''DELETE'' THEN\n        RETURN OLD;\n    END IF;\n    RETURN NEW;\nEND');
 END
@@ -14151,42 +13560,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.snapshot_readiness(task text, what text, wanted jsonb) IS 'Whether the snapshot that a gate wants is there, fresh and sound.';
 
-CREATE FUNCTION pgslo_catalog.span_of(value double precision, low double precision, high double precision, kind text, step double precision, digits integer) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    first float8 := span_of.low;
-    last float8 := span_of.high;
-    first_text text;
-    last_text text;
-BEGIN
-    -- Of values that have steps, those that are within.
-    IF span_of.step > 0 AND ceil(first / span_of.step) <= floor(last / span_of.step) THEN
-        first := ceil(first / span_of.step) * span_of.step;
-        last := floor(last / span_of.step) * span_of.step;
-    END IF;
-    -- Beside the value, next to nothing is nothing.
-    IF span_of.kind NOT IN ('share', 'rise', 'log') THEN
-        first := CASE WHEN abs(first) < 1e-4 * abs(span_of.value) THEN 0 ELSE first END;
-        last := CASE WHEN abs(last) < 1e-4 * abs(span_of.value) THEN 0 ELSE last END;
-    END IF;
-    IF span_of.kind = 'share' AND first <= 0 AND last >= 1 THEN
-        RETURN NULL;
-    END IF;
-    -- Minus zero is zero.
-    first_text := pgslo_catalog.amount_in(first + 0.0::float8, span_of.kind, span_of.digits);
-    last_text := pgslo_catalog.amount_in(last + 0.0::float8, span_of.kind, span_of.digits);
-    RETURN CASE
-        WHEN first IS NULL THEN 'at most ' || last_text
-        WHEN first_text = last_text THEN first_text
-        ELSE first_text || ' to ' || last_text
-    END;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.span_of(value double precision, low double precision, high double precision, kind text, step double precision, digits integer) IS 'What is within two bounds, in words; NULL where they exclude nothing.';
-
 CREATE FUNCTION pgslo_catalog.span_shown(span interval) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -14267,77 +13640,16 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) IS 'The value of a measure that needs one batch alone; NULL when it has none.';
 
-CREATE FUNCTION pgslo_catalog.steps_away(mine pgslo_catalog.profile) RETURNS double precision
-    LANGUAGE plpgsql STABLE
+CREATE FUNCTION pgslo_catalog.stops_after() RETURNS integer
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-DECLARE
-    now float8 := (steps_away.mine).grid[21];
-    is_time boolean := (steps_away.mine).summary[27] IS NULL;
-    -- Times are kept as hours from the place of their batch.
-    own float8 := CASE WHEN is_time THEN least(greatest((steps_away.mine).place, -1e12), 1e12)::float8 / 3600 ELSE 0 END;
-    past float8[];
-    places float8[];
-    counts boolean[];
-    last integer;
-    trend float8;
-    step float8;
-    away float8;
 BEGIN
-    SELECT array_agg(h.x ORDER BY h.place DESC), array_agg(h.place::float8 ORDER BY h.place DESC), array_agg(h.baseline ORDER BY h.place DESC)
-    INTO past, places, counts
-    FROM (
-        SELECT p.grid[21] + CASE WHEN is_time THEN least(greatest(p.place, -1e12), 1e12)::float8 / 3600 ELSE 0 END AS x,
-               least(greatest(p.place, -1e12), 1e12) AS place, p.baseline
-        FROM pgslo_catalog.profile p
-        WHERE p.definition_id = (steps_away.mine).definition_id AND p.column_name = (steps_away.mine).column_name
-          AND p.place < (steps_away.mine).place AND p.grid IS NOT NULL
-        ORDER BY p.place DESC LIMIT 28
-    ) h;
-    last := array_position(counts, true);
-    IF now IS NULL OR last IS NULL THEN
-        RETURN NULL;
-    END IF;
-    now := now + own;
-    SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY s.step),
-           coalesce(
-               -- What stands still most of the time may have made one great step, from December to January.
-               CASE WHEN percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(s.step)) = 0 THEN pgslo_catalog.least_gap((steps_away.mine).usual) END,
-               percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(s.step)) FILTER (WHERE s.step <> 0),
-               -- It stood still: the next whole number, a day, or a twentieth more.
-               CASE WHEN is_time THEN 24 WHEN now = round(now) AND past[last] = round(past[last]) THEN 1 ELSE 0.05 * abs(past[last]) END)
-    INTO trend, step
-    FROM (
-        SELECT b.x - lead(b.x) OVER (ORDER BY b.i) AS step
-        FROM unnest(past, counts) WITH ORDINALITY AS b (x, is_counted, i) WHERE b.is_counted
-    ) s
-    WHERE s.step IS NOT NULL;
-    -- The last value that counts, as far on as batches passed since; any value of late; and what follows the batch before, if each moves.
-    away := least(
-        abs(now - past[last] - coalesce(trend, 0) * last),
-        (SELECT min(abs(now - b.x)) FROM unnest(past, counts) AS b (x, is_counted) WHERE b.is_counted),
-        CASE WHEN trend <> 0 THEN abs(now - past[1] - trend) END);
-    IF away > step THEN
-        away := least(away, (
-            SELECT min(abs(now - n.x)) FROM pgslo_catalog.numbers_in((steps_away.mine).usual) AS n (x) WHERE NOT is_time));
-    END IF;
-    IF away > step THEN
-        away := least(away, (
-            -- A part of the calendar that all of these batches had begins again: December is followed by 1. Days may begin elsewhere.
-            SELECT min(abs(now - n.x))
-            FROM unnest(ARRAY[0, -86400, 86400]) AS o (seconds)
-            CROSS JOIN LATERAL pgslo_catalog.parts_of_day((steps_away.mine).place::float8 + o.seconds) AS n
-            WHERE NOT is_time AND NOT EXISTS (
-                SELECT FROM unnest(past, places, counts) AS b (x, place, is_counted)
-                CROSS JOIN LATERAL pgslo_catalog.parts_of_day(b.place + o.seconds) AS d
-                WHERE b.is_counted AND d.part = n.part AND d.x <> b.x)));
-    END IF;
-    -- A quotient may overflow.
-    RETURN CASE WHEN away <= 1e-6 * step THEN 0 WHEN away >= 1e6 * step THEN 1e6 ELSE away / step END;
+    RETURN 5;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.steps_away(mine pgslo_catalog.profile) IS 'How far the one value of a batch is from what may follow the earlier ones, in steps as it takes them.';
+COMMENT ON FUNCTION pgslo_catalog.stops_after() IS 'How many expected batches in a row are missed by not coming; what lasts longer is usual.';
 
 CREATE FUNCTION pgslo_catalog.stored_said(incident pgslo_catalog.incident) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -14435,7 +13747,7 @@ $$;
 COMMENT ON FUNCTION pgslo_catalog.strange_part(relation oid, role oid, OUT part text, OUT whole text, OUT owner name, OUT whole_owner name) IS 'Return a part of a table, or of one that a view reads, whose owner has neither the rights of the owner of the whole nor those of a role.';
 
 CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) RETURNS SETOF record
-    LANGUAGE sql IMMUTABLE ROWS 55 PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE ROWS 52 PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     -- kind: share; log; mean, quantile and extreme in the column's own unit; count of characters; rise: a share of which only
@@ -14493,10 +13805,7 @@ CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, 
     (49, 'stale', 'rise', 1.5, 'values equal to those of an earlier batch'),
     (50, 'distribution', 'apart', 2.25, 'distribution of values'),
     (51, 'moved', 'apart', 3, 'distance that values moved'),
-    (52, 'outside', 'rise', NULL, 'values outside the usual range'),
-    (53, 'steps', 'apart', 1.5, 'steps from what may follow'),
-    (54, 'before_batch', 'rise', 1.5, 'times before their batch'),
-    (55, 'after_batch', 'rise', 1.5, 'times after their batch')
+    (52, 'outside', 'rise', NULL, 'values outside the usual range')
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) IS 'The numbers of a profile''s summary, and how each is judged.';
@@ -14619,48 +13928,11 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.take_counts(definition pgslo_catalog.definition, counted pgslo_catalog.measured[], mask bigint) IS 'Record the counts of batches, and evaluate closed batches whose counts changed, and those that no later count would close.';
 
-CREATE FUNCTION pgslo_catalog.take_lasting(definition_id bigint, place numeric, phase numeric) RETURNS void
-    LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    -- As in profile_batch(): what 5 first closings in a row were, or 3 of this phase, is what first closings are compared with.
-    UPDATE pgslo_catalog.first_profile f
-    SET baseline = true
-    FROM (
-        SELECT q.column_name, array_agg(q.batch) AS batches
-        FROM (
-            SELECT true AS in_a_row, b.name
-            FROM (
-                SELECT b.name FROM pgslo_catalog.batch b
-                WHERE b.definition_id = take_lasting.definition_id AND b.place < take_lasting.place ORDER BY b.place DESC LIMIT 5
-            ) b
-            UNION ALL
-            SELECT false, b.name FROM pgslo_catalog.batch b
-            WHERE b.definition_id = take_lasting.definition_id
-              AND b.place IN (take_lasting.place - phase, take_lasting.place - 2 * phase, take_lasting.place - 3 * phase)
-        ) l
-        JOIN pgslo_catalog.profile q ON q.definition_id = take_lasting.definition_id AND q.batch = l.name
-        LEFT JOIN pgslo_catalog.first_profile s ON s.definition_id = q.definition_id AND s.column_name = q.column_name AND s.batch = q.batch
-        GROUP BY q.column_name, l.in_a_row
-        HAVING count(*) = CASE WHEN l.in_a_row THEN 5 ELSE 3 END AND NOT bool_or(coalesce(s.baseline, q.baseline))
-    ) a
-    WHERE f.definition_id = take_lasting.definition_id AND f.column_name = a.column_name AND f.batch = ANY (a.batches) AND NOT f.baseline
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.take_lasting(definition_id bigint, place numeric, phase numeric) IS 'Takes first closings that missed in a row for what is usual, as profiles of last closings are.';
-
 CREATE FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- Nearly always nobody has it. A row with an xmax may be that of a transaction that will not end soon.
-    UPDATE pgslo_catalog.assertion_guard g SET turns = g.turns + 1
-    WHERE g.check_function = take_turn.check_function AND g.bucket = take_turn.bucket AND g.xmax = 0;
-    IF FOUND THEN
-        RETURN;
-    END IF;
-    PERFORM pgslo_catalog.wait_for_guard(take_turn.check_function, take_turn.bucket, current_setting('lock_timeout'));
     UPDATE pgslo_catalog.assertion_guard g SET turns = g.turns + 1 WHERE g.check_function = take_turn.check_function AND g.bucket = take_turn.bucket;
     -- READ COMMITTED sees what is there: an assertion that was taken out since the statement holds nobody. At the higher
     -- levels it may as well be too new to be seen, and going on would get around it.
@@ -14674,7 +13946,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) IS 'Waits until no other transaction that touched such a group is committing, but not for ever, and keeps others waiting until this one is done.';
+COMMENT ON FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) IS 'Waits until no other transaction that touched such a group is committing, and keeps others waiting until this one is done.';
 
 CREATE FUNCTION pgslo_catalog.tally_slots(tallies text[]) RETURNS text[]
     LANGUAGE sql IMMUTABLE
@@ -14689,7 +13961,6 @@ COMMENT ON FUNCTION pgslo_catalog.tally_slots(tallies text[]) IS 'Return names o
 CREATE FUNCTION pgslo_catalog.tell_guards() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     SELECT d.name, CASE WHEN r.columns = '{}' THEN ARRAY['*'] ELSE r.columns END, pgslo_catalog.keeps_batches(r)
@@ -14705,7 +13976,6 @@ COMMENT ON FUNCTION pgslo_catalog.tell_guards() IS 'Notes in an incident that op
 CREATE FUNCTION pgslo_catalog.tell_guards_anew() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     -- Setting it to what it is has the trigger above look again.
@@ -14717,6 +13987,33 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.tell_guards_anew() IS 'Notes in incidents that are not resolved and in missed batches whom they concern once a rule or a name has changed.';
+
+CREATE FUNCTION pgslo_catalog.tell_missing(rule pgslo_catalog.rule, names text[], places numeric[], reason text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    absent pgslo_catalog.batch;
+    last integer := cardinality(tell_missing.names);
+BEGIN
+    absent.definition_id := (tell_missing.rule).definition_id;
+    absent.name := tell_missing.names[last];
+    absent.place := tell_missing.places[last];
+    absent.rows := 0;
+    PERFORM pgslo_catalog.give_verdict(tell_missing.rule, absent, 'missed', last, NULL, 0, NULL,
+        format('expected batches %s: none came%s', array_to_string(tell_missing.names, ', '), coalesce('; ' || tell_missing.reason, '')));
+    IF last < (tell_missing.rule).missed_before_open THEN
+        RETURN;
+    END IF;
+    -- A later batch has come in most cases, and met the rule: of other rules, nobody would be told of an older batch.
+    PERFORM pgslo_catalog.open_incident(tell_missing.rule, tell_missing.names[1], tell_missing.places[1], true);
+    FOR n IN 1..last LOOP
+        PERFORM pgslo_catalog.record_missed(tell_missing.rule, tell_missing.names[n], tell_missing.places[n], false);
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.tell_missing(rule pgslo_catalog.rule, names text[], places numeric[], reason text) IS 'Tell of the last of some expected batches in a row that did not come, under its own name.';
 
 CREATE FUNCTION pgslo_catalog.tend_incidents() RETURNS void
     LANGUAGE plpgsql
@@ -14856,7 +14153,7 @@ BEGIN
     SELECT twin.definition_id, w.ordinal, w.column_name, w.kind FROM pgslo_catalog.watched_column w WHERE w.definition_id = twin_of.target.definition_id;
     INSERT INTO pgslo_catalog.rule (definition_id, name, kind, columns, on_breach, samples, mechanism, promise)
     SELECT twin.definition_id, r.name, r.kind, r.columns, r.on_breach, 0, r.mechanism, r.promise
-    FROM pgslo_catalog.rule r WHERE r.definition_id = twin_of.target.definition_id AND r.kind = 'learned' AND r.retired_at IS NULL;
+    FROM pgslo_catalog.rule r WHERE r.definition_id = twin_of.target.definition_id AND r.kind = 'learned' AND NOT r.measure ? 'form' AND r.retired_at IS NULL;
     RETURN twin;
 END
 $$;
@@ -15030,7 +14327,7 @@ CREATE FUNCTION pgslo_catalog.unmeasured(batch pgslo_catalog.batch, measure json
 BEGIN
     RETURN CASE
         WHEN measure ->> 'form' = 'change' THEN pgslo_catalog.unmeasured(unmeasured.batch, measure -> 'of')
-        WHEN measure ->> 'form' IN ('age', 'failures', 'passing', 'table_rows', 'table_share', 'query') OR measure ->> 'form' = 'rows' AND NOT measure ? 'tally' THEN 0
+        WHEN measure ->> 'form' IN ('age', 'batches', 'failures', 'passing', 'table_rows') OR measure ->> 'form' = 'rows' AND NOT measure ? 'tally' THEN 0
         ELSE coalesce(((unmeasured.batch).tallies ->> 'unmeasured rows')::bigint, 0)
             -- Sums need no sample; distances, quantiles and the like are of sampled rows.
             + CASE
@@ -15096,6 +14393,56 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.unsampled(batches pgslo_catalog.measured[]) IS 'Return batches with one more tally: their rows, none of which were sampled.';
 
+CREATE FUNCTION pgslo_catalog.usual_delay(definition_id bigint, step numeric, up_to numeric) RETURNS numeric
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN (
+        SELECT CASE
+            -- One that was late once tells nothing of the others, where there are enough.
+            WHEN count(*) >= 7 THEN (array_agg(l.delay ORDER BY l.delay DESC))[2] + least(usual_delay.step / 4, 86400)
+            WHEN count(*) >= 3 THEN max(l.delay) + usual_delay.step END
+        FROM (
+            SELECT extract(epoch FROM w.first_written_at) - w.place AS delay
+            FROM (
+                SELECT b.place, b.first_written_at, lag(b.place) OVER o AS place_before, lag(b.first_written_at) OVER o AS written_before
+                FROM (
+                    SELECT c.* FROM pgslo_catalog.batch c
+                    WHERE c.definition_id = usual_delay.definition_id AND c.place <= usual_delay.up_to AND c.place > '-Infinity' AND c.rows > 0
+                    ORDER BY c.place DESC LIMIT 29
+                ) b
+                WINDOW o AS (ORDER BY b.place)
+            ) w
+            -- Those that were written as time went by, and not from history.
+            WHERE extract(epoch FROM w.first_written_at - w.written_before) >= (w.place - w.place_before) / 2
+        ) l);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.usual_delay(definition_id bigint, step numeric, up_to numeric) IS 'How many seconds after its place a batch has come at the latest, with some to spare; NULL while that is not known.';
+
+CREATE FUNCTION pgslo_catalog.usual_disorder(definition_id bigint, up_to numeric) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN coalesce((
+        WITH recent AS MATERIALIZED (
+            SELECT b.place, b.first_written_at FROM pgslo_catalog.batch b
+            WHERE b.definition_id = usual_disorder.definition_id AND b.place <= usual_disorder.up_to AND b.place > '-Infinity' AND b.rows > 0
+            ORDER BY b.place DESC LIMIT 28
+        )
+        -- One that was late once tells nothing of the others.
+        SELECT (array_agg(o.later ORDER BY o.later DESC))[2]
+        FROM (
+            SELECT (SELECT count(*) FROM recent l WHERE l.place > r.place AND l.first_written_at < r.first_written_at) AS later FROM recent r
+        ) o), 0);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.usual_disorder(definition_id bigint, up_to numeric) IS 'How many later batches usually come before a batch does.';
+
 CREATE FUNCTION pgslo_catalog.utc(moment timestamp with time zone) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -15136,38 +14483,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.visible(definition text, operation text, columns text[]) IS 'Return the columns whose values the error of a rejected row may show to the caller.';
-
-CREATE FUNCTION pgslo_catalog.wait_for_guard(check_function text, bucket integer, patience text) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET lock_timeout TO '1min'
-    AS $$
-DECLARE
-    about record;
-BEGIN
-    -- Never without a limit: SET CONSTRAINTS, or PREPARE TRANSACTION, keeps guard rows of a transaction that does nothing. That
-    -- of a statement is over when a transaction commits.
-    PERFORM set_config('lock_timeout', wait_for_guard.patience, true) WHERE wait_for_guard.patience <> '0';
-    BEGIN
-        PERFORM FROM pgslo_catalog.assertion_guard g
-        WHERE g.check_function = wait_for_guard.check_function AND g.bucket = wait_for_guard.bucket FOR NO KEY UPDATE;
-    EXCEPTION WHEN lock_not_available THEN
-        SELECT r.name, d.name AS definition INTO about
-        FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
-        WHERE a.check_function = wait_for_guard.check_function;
-        RAISE EXCEPTION USING
-            ERRCODE = 'lock_not_available',
-            MESSAGE = format('could not get the turn to commit groups of assertion "%s" of %s: another transaction has it', about.name, about.definition),
-            DETAIL = format('It is %s.', pgslo_catalog.guard_holder(wait_for_guard.check_function, wait_for_guard.bucket)),
-            HINT = 'Try again once it has ended. A transaction keeps the turn after SET CONSTRAINTS … IMMEDIATE and PREPARE TRANSACTION.',
-            SCHEMA = split_part(about.definition, '.', 1),
-            TABLE = substr(about.definition, strpos(about.definition, '.') + 1),
-            CONSTRAINT = about.name;
-    END;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.wait_for_guard(check_function text, bucket integer, patience text) IS 'Wait for a guard row, for lock_timeout or a minute, and lock it; an error names who has it.';
 
 CREATE FUNCTION pgslo_catalog.wait_for_turn(name text) RETURNS void
     LANGUAGE plpgsql
@@ -15373,30 +14688,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigint, OUT sums numeric[]) IS 'Rows and sums of all batches of a snapshot.';
 
-CREATE FUNCTION pgslo_catalog.why_unjudged(batch pgslo_catalog.batch, measure jsonb, unmeasured_by text) RETURNS text
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    -- Rows that raise an error may be of any statement: they are known by number until they are corrected.
-    IF pgslo_catalog.raising(why_unjudged.batch, why_unjudged.measure) > 0 THEN
-        RETURN 'The expression of the rule raises an error for a row of the batch.';
-    END IF;
-    -- What was not measured before is counted from the table by the next tick(), and refuses nothing until then.
-    IF coalesce(pgslo_catalog.is_of_moved_schema(why_unjudged.unmeasured_by), true) OR why_unjudged.measure ->> 'form' IN ('age', 'table_rows', 'table_share') THEN
-        RETURN NULL;
-    END IF;
-    RETURN CASE
-        WHEN (why_unjudged.batch).name = 'unknown' AND (why_unjudged.batch).place = '-Infinity'
-            THEN format('The expression of the batch raises SQLSTATE %s for a row of the statement.', why_unjudged.unmeasured_by)
-        WHEN pgslo_catalog.unmeasured(why_unjudged.batch, why_unjudged.measure) > 0
-            THEN format('A sum over the rows of the statement raises SQLSTATE %s.', why_unjudged.unmeasured_by)
-    END;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.why_unjudged(batch pgslo_catalog.batch, measure jsonb, unmeasured_by text) IS 'Why a rule cannot judge a batch that a statement writes, as a sentence without a value; NULL where there is nothing to judge, or where the table is no longer what the rules were written for.';
-
 CREATE FUNCTION pgslo_catalog.widened(tolerated double precision[], surprise double precision[], side integer, is_young boolean) RETURNS double precision[]
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -15405,13 +14696,10 @@ CREATE FUNCTION pgslo_catalog.widened(tolerated double precision[], surprise dou
 BEGIN
     RETURN (
         SELECT array_agg(greatest(
-                   -- Shocks of a share fade by half in a month of days, what is ordinary in a year; means and rows vary far by nature.
-                   CASE WHEN o.x >= 7.5 AND u.i IN (1, 2, 4, 5, 6, 11, 12, 13, 14, 15, 16, 27, 28, 29, 30, 31, 35, 36, 37, 39)
-                        THEN greatest(7.5 * 0.9981, o.x * 0.977) ELSE o.x * 0.9981 END,
-                   CASE WHEN is_young THEN u.x ELSE least(u.x, 3 * greatest(o.x, 2.5)) END) ORDER BY u.i)
+                   coalesce(m.x, 0) * 0.9981,
+                   CASE WHEN is_young THEN u.x ELSE least(u.x, 3 * greatest(coalesce(m.x, 0), 2.5)) END) ORDER BY u.i)
         FROM unnest(pgslo_catalog.on_side(surprise, side, tolerated)) WITH ORDINALITY AS u (x, i)
-        LEFT JOIN unnest(tolerated) WITH ORDINALITY AS m (x, i) USING (i)
-        CROSS JOIN LATERAL (SELECT coalesce(m.x, 0) AS x) AS o);
+        LEFT JOIN unnest(tolerated) WITH ORDINALITY AS m (x, i) USING (i));
 END
 $$;
 
@@ -15547,6 +14835,24 @@ END
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.written_since(definition pgslo_catalog.definition, since xid8) IS 'Return the keys of batches with rows that transactions from this one on wrote; NULL where rows do not say their batch.';
+
+CREATE TABLE pgslo_catalog.assertion (
+    rule_id bigint NOT NULL,
+    check_function text NOT NULL,
+    enforced boolean NOT NULL,
+    deferred boolean NOT NULL,
+    native boolean NOT NULL,
+    validated_at timestamp with time zone,
+    wants_validation boolean NOT NULL,
+    fingerprint text NOT NULL,
+    settle_function text
+);
+
+COMMENT ON TABLE pgslo_catalog.assertion IS 'How an assertion is checked, and since when the rows that were there are known to keep it.';
+
+COMMENT ON COLUMN pgslo_catalog.assertion.enforced IS 'Whether a transaction that breaks it is refused by its check, and not by a constraint.';
+
+COMMENT ON COLUMN pgslo_catalog.assertion.settle_function IS 'What holds everything that a transaction touched of its definition; NULL: nothing is held at COMMIT.';
 
 CREATE VIEW pgslo_catalog.known_definition WITH (security_barrier='true') AS
  SELECT definition_id,
@@ -15879,7 +15185,6 @@ CREATE VIEW pgslo_catalog.readable_rule WITH (security_barrier='true') AS
   WHERE (( SELECT pgslo_catalog.may_see_values(CURRENT_USER) AS may_see_values) OR pgslo_catalog.may_see_figures((d.relation)::oid, (r.columns || ARRAY( SELECT jsonb_array_elements_text((r.measure -> 'where'::text)) AS jsonb_array_elements_text)),
         CASE
             WHEN (r.kind = 'ml_metric'::text) THEN COALESCE(d.pairs, '{}'::jsonb)
-            WHEN (r.measure ? 'of_others'::text) THEN '{}'::jsonb
             ELSE NULL::jsonb
         END, CURRENT_USER));
 
@@ -17073,32 +16378,29 @@ COMMENT ON TABLE pgslo_catalog.due_count IS 'Batches that tick() has to count fr
 
 COMMENT ON COLUMN pgslo_catalog.due_count.is_emptied IS 'Whether TRUNCATE removed rows of it, which the statistics system still counts.';
 
-CREATE TABLE pgslo_catalog.first_profile (
-    definition_id bigint NOT NULL,
-    batch text NOT NULL,
-    place numeric NOT NULL,
-    column_name text NOT NULL,
-    age integer NOT NULL,
-    content bigint,
-    rows bigint NOT NULL,
-    level smallint NOT NULL,
-    sampled integer NOT NULL,
-    summary double precision[],
-    noise double precision[],
-    common jsonb,
-    shapes jsonb,
-    grid double precision[],
-    surprise double precision[],
-    tolerated double precision[],
-    tolerated_below double precision[],
-    usual jsonb,
-    usual_shapes jsonb,
-    usual_grid double precision[],
-    learned_from integer NOT NULL,
-    baseline boolean NOT NULL
+CREATE TABLE pgslo_catalog.expected_look (
+    rule_id bigint NOT NULL,
+    basis text NOT NULL,
+    seen numeric NOT NULL,
+    newest numeric NOT NULL,
+    slack numeric DEFAULT 0 NOT NULL,
+    due_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    is_known boolean DEFAULT false NOT NULL
 );
 
-COMMENT ON TABLE pgslo_catalog.first_profile IS 'The profile of a batch''s first closing, of columns that were changed since; of the last 64 batches. May hold personal data.';
+COMMENT ON TABLE pgslo_catalog.expected_look IS 'How far tick() has looked for batches that did not come, for each rule about that.';
+
+COMMENT ON COLUMN pgslo_catalog.expected_look.basis IS 'What the rule expected then, and how batches were named: if that is another, it begins anew.';
+
+COMMENT ON COLUMN pgslo_catalog.expected_look.seen IS 'The place up to which it was told which batches are missing.';
+
+COMMENT ON COLUMN pgslo_catalog.expected_look.newest IS 'The place of the newest closed batch at the last look.';
+
+COMMENT ON COLUMN pgslo_catalog.expected_look.slack IS 'How far from where it was expected a batch may stand.';
+
+COMMENT ON COLUMN pgslo_catalog.expected_look.due_at IS 'When the next batch is too late, if none is written before.';
+
+COMMENT ON COLUMN pgslo_catalog.expected_look.is_known IS 'Whether it is known when batches come.';
 
 ALTER TABLE pgslo_catalog.fragment ALTER COLUMN fragment_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.fragment_fragment_id_seq
@@ -17445,7 +16747,7 @@ CREATE TABLE pgslo_catalog.watched_column (
     ordinal integer NOT NULL,
     column_name text NOT NULL,
     kind text NOT NULL,
-    CONSTRAINT watched_column_kind_is_known CHECK ((kind = ANY (ARRAY['number'::text, 'time'::text, 'text'::text, 'presence'::text])))
+    CONSTRAINT watched_column_kind_is_known CHECK ((kind = ANY (ARRAY['number'::text, 'time'::text, 'text'::text])))
 );
 
 COMMENT ON TABLE pgslo_catalog.watched_column IS 'Columns whose profile is kept, and how their values read.';
@@ -17496,8 +16798,8 @@ ALTER TABLE ONLY pgslo_catalog.delivery
 ALTER TABLE ONLY pgslo_catalog.due_count
     ADD CONSTRAINT due_count_is_due_once PRIMARY KEY (definition_id, batch);
 
-ALTER TABLE ONLY pgslo_catalog.first_profile
-    ADD CONSTRAINT first_profile_is_of_a_column_and_a_batch PRIMARY KEY (definition_id, column_name, batch);
+ALTER TABLE ONLY pgslo_catalog.expected_look
+    ADD CONSTRAINT expected_look_is_of_one_rule PRIMARY KEY (rule_id);
 
 ALTER TABLE ONLY pgslo_catalog.fragment
     ADD CONSTRAINT fragment_has_an_id PRIMARY KEY (fragment_id);
@@ -17663,8 +16965,6 @@ CREATE INDEX delivery_pending_idx ON pgslo_catalog.delivery USING btree (recipie
 
 CREATE INDEX due_count_by_place ON pgslo_catalog.due_count USING btree (definition_id, place);
 
-CREATE INDEX first_profile_place_idx ON pgslo_catalog.first_profile USING btree (definition_id, place);
-
 CREATE INDEX fragment_batch_idx ON pgslo_catalog.fragment USING btree (definition_id, batch);
 
 CREATE INDEX fragment_failing_idx ON pgslo_catalog.fragment USING btree (xid) WHERE (failures IS NOT NULL);
@@ -17827,8 +17127,8 @@ ALTER TABLE ONLY pgslo_catalog.delivery
 ALTER TABLE ONLY pgslo_catalog.due_count
     ADD CONSTRAINT due_count_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
-ALTER TABLE ONLY pgslo_catalog.first_profile
-    ADD CONSTRAINT first_profile_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+ALTER TABLE ONLY pgslo_catalog.expected_look
+    ADD CONSTRAINT expected_look_rule_id_fkey FOREIGN KEY (rule_id) REFERENCES pgslo_catalog.rule(rule_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.given_up
     ADD CONSTRAINT given_up_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
@@ -18010,13 +17310,9 @@ REVOKE ALL ON FUNCTION pgslo_catalog.admit_owner(function regprocedure) FROM PUB
 
 REVOKE ALL ON FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.age_of(definition pgslo_catalog.definition, place numeric) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.also_touched(noted text, settle_function text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.amount(value double precision, kind text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.amount_in(value double precision, kind text, digits integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.announce_events() FROM PUBLIC;
 
@@ -18025,8 +17321,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.append_fragments(definition_id bigint, oper
 REVOKE ALL ON FUNCTION pgslo_catalog.are_keys(keys text[], kind regtype) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.as_first_seen(last pgslo_catalog.profile, stage integer, age integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.ask_table(definition pgslo_catalog.definition, missed pgslo_catalog.missed_batch, claim text, OUT ended_as text, OUT seen pg_snapshot) FROM PUBLIC;
 
@@ -18069,6 +17363,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.broken_groups(check_function text, keys tex
 REVOKE ALL ON FUNCTION pgslo_catalog.broken_said(rule pgslo_catalog.rule) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, part double precision, strength double precision, other text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.calendar_said(form text, step numeric, place numeric, seen jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.calibration_error(scores pgslo_catalog.pair_score[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
 
@@ -18184,6 +17480,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.excerpt(definition text, operation text, co
 
 REVOKE ALL ON FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.expecting_rules(document jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.failed(batches pgslo_catalog.measured[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.failing_of(ordinal integer, rules integer, failed bigint) FROM PUBLIC;
@@ -18226,8 +17524,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.forget_plans(refuses boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.free_for_session(name text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.full_number(number xid, newest xid8) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.give_function(function text, owner name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text, is_tick boolean, example text) FROM PUBLIC;
@@ -18238,10 +17534,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.grids_apart(now double precision[], referen
 
 REVOKE ALL ON FUNCTION pgslo_catalog.groups_said(groups bigint, is_whole boolean) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.grows(mine pgslo_catalog.profile) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.guard_holder(check_function text, bucket integer) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.guarded_view(source_schema text, source_name text, OUT source regclass, OUT definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.has_new_types(definition text, relation regclass, known text[]) FROM PUBLIC;
@@ -18251,6 +17543,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.has_open_incident(rule pgslo_catalog.rule) 
 REVOKE ALL ON FUNCTION pgslo_catalog.has_settled(definition pgslo_catalog.definition, place numeric, last_written_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.has_unknown_rows(definition_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.heal_expected(rule pgslo_catalog.rule, slack numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.healthy(definition pgslo_catalog.definition, columns text[], as_of timestamp with time zone, within interval) FROM PUBLIC;
 
@@ -18264,10 +17558,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.hold_for_session(name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.hold_parts(relation regclass, role oid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.hold_unevaluated(check_function text, error_code text, error_message text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.hours_of(definition pgslo_catalog.definition, place numeric) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.is_armed(relation regclass, part oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_base64(value text) FROM PUBLIC;
@@ -18280,9 +17570,13 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_e164(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_email(value text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.is_expected(definition pgslo_catalog.definition, measure jsonb, form text, phases jsonb, place numeric) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.is_holiday(holidays text[], place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_hostname(value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_in_table(definition pgslo_catalog.definition, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_ipv4(value text) FROM PUBLIC;
 
@@ -18296,15 +17590,9 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_known_missed(rule pgslo_catalog.rule, ba
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_movable(relation oid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.is_next_text(mine pgslo_catalog.profile) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.is_of_row(error_code text) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.is_of_value(error_code text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.is_outdated(check_function text, error_code text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_owner(reader name) FROM PUBLIC;
 
@@ -18352,6 +17640,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.defin
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, place numeric, alone boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.judge_expected(definition pgslo_catalog.definition) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_metric(rule pgslo_catalog.rule, batch text, place numeric) FROM PUBLIC;
@@ -18392,17 +17682,13 @@ REVOKE ALL ON FUNCTION pgslo_catalog.last_prediction(batch pgslo_catalog.pair_ba
 
 REVOKE ALL ON FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.learned_rules(watched jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.learned_calendar(definition pgslo_catalog.definition, origin numeric, told integer, OUT step numeric, OUT form text, OUT phases jsonb) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.learned_said(name text, words text, kind text, value double precision, low double precision, high double precision, step double precision, fact text, condition text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.learned_rules(watched jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.least_batches() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.least_gap(usual jsonb) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.leave_room(room text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.leaves_its_set(mine pgslo_catalog.profile) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.leftovers() FROM PUBLIC;
 
@@ -18413,6 +17699,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.locked_by(locker xid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition, OUT is_done boolean, OUT is_behind boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.look_again() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.look_for_expected(definition pgslo_catalog.definition, rule pgslo_catalog.rule) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.looks_in_turn() FROM PUBLIC;
 
@@ -18442,8 +17730,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.measure_quarantines() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text, OUT example text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.measured_whole(definition pgslo_catalog.definition, batch text, measure jsonb, low double precision, high double precision, OUT value double precision, OUT said text) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.measured[], rules integer) FROM PUBLIC;
@@ -18458,11 +17744,11 @@ REVOKE ALL ON FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision
 
 REVOKE ALL ON FUNCTION pgslo_catalog.moved(other pgslo_catalog.other_relation, OUT is_gone boolean, OUT said text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.moving(mine pgslo_catalog.profile) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.must_be_stored(definition text, relation regclass, violated text[], old_row record, new_row record) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.must_raise(error_code text, refuses boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.name_at(place numeric, step numeric, like_name text, is_number boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.name_missed(definition_id bigint) FROM PUBLIC;
 
@@ -18494,10 +17780,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.news_said(definition text, planned text[]) 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.normal_quantile(share double precision) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.note_ages(definition pgslo_catalog.definition, batch pgslo_catalog.batch, former jsonb) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.note_broken(judged pgslo_catalog.assertion, keys text[], OUT broken bigint, OUT unjudged text[], OUT error_code text, OUT error_message text) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.note_incident() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.note_overdrawn(definition_id bigint, batch text, parts bigint[]) FROM PUBLIC;
@@ -18508,15 +17790,11 @@ REVOKE ALL ON FUNCTION pgslo_catalog.noted_functions(noted text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.number_of(value text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.numbers_in(usual jsonb) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.observe_touched() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.on_side(surprise double precision[], side integer, tolerated double precision[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.one_value_before(mine pgslo_catalog.profile) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean) FROM PUBLIC;
 
@@ -18532,9 +17810,9 @@ REVOKE ALL ON FUNCTION pgslo_catalog.part_places(definition pgslo_catalog.defini
 
 REVOKE ALL ON FUNCTION pgslo_catalog.parts_of(type regtype) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.parts_of_day(place double precision, OUT part text, OUT x double precision) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.passing_singly(failure text, rule text, operation text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.phase(form text, place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) FROM PUBLIC;
 
@@ -18565,8 +17843,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.profile_said(profile pgslo_catalog.profile)
 REVOKE ALL ON FUNCTION pgslo_catalog.profiled(definition_id bigint, batch text, column_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.profiles_of(incident_id bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.put_by(definition_id bigint, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.quantile(grid double precision[], share double precision) FROM PUBLIC;
 
@@ -18624,15 +17900,13 @@ REVOKE ALL ON FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.de
 
 REVOKE ALL ON FUNCTION pgslo_catalog.recount_unknown(definition pgslo_catalog.definition) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[], unmeasured_by text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_part(relation oid, role oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_stale(relation oid) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.refuse_unjudged(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, why text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_unrecorded(definition text, error_code text) FROM PUBLIC;
 
@@ -18643,8 +17917,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.register_predictions(definition_id bigint, 
 REVOKE ALL ON FUNCTION pgslo_catalog.reject(definition text, rules text[], failed bigint, shown text, row_key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.renumber_restored() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric, opened_by_tick boolean) FROM PUBLIC;
 
@@ -18724,13 +17996,11 @@ REVOKE ALL ON FUNCTION pgslo_catalog.snapshot_called(name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.snapshot_readiness(task text, what text, wanted jsonb) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.span_of(value double precision, low double precision, high double precision, kind text, step double precision, digits integer) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.span_shown(span interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.steps_away(mine pgslo_catalog.profile) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.stops_after() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.stored_said(incident pgslo_catalog.incident) FROM PUBLIC;
 
@@ -18750,8 +18020,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definit
 
 REVOKE ALL ON FUNCTION pgslo_catalog.take_counts(definition pgslo_catalog.definition, counted pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.take_lasting(definition_id bigint, place numeric, phase numeric) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.tally_slots(tallies text[]) FROM PUBLIC;
@@ -18759,6 +18027,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.tally_slots(tallies text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.tell_guards() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.tell_guards_anew() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.tell_missing(rule pgslo_catalog.rule, names text[], places numeric[], reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.tend_incidents() FROM PUBLIC;
 
@@ -18800,13 +18070,15 @@ REVOKE ALL ON FUNCTION pgslo_catalog.unregister(definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unsampled(batches pgslo_catalog.measured[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.usual_delay(definition_id bigint, step numeric, up_to numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.usual_disorder(definition_id bigint, up_to numeric) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.utc(moment timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.visible(definition text, operation text, columns text[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.wait_for_guard(check_function text, bucket integer, patience text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.wait_for_turn(name text) FROM PUBLIC;
 
@@ -18827,8 +18099,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.was_reported(what text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.watched_columns(definition_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigint, OUT sums numeric[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.why_unjudged(batch pgslo_catalog.batch, measure jsonb, unmeasured_by text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.widened(tolerated double precision[], surprise double precision[], side integer, is_young boolean) FROM PUBLIC;
 

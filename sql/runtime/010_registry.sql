@@ -1,6 +1,21 @@
 -- What apply tells the runtime about a definition.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.expecting_rules(document jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    -- Only what has a date comes by a calendar.
+    SELECT CASE WHEN document ->> 'batch_by' IS NULL OR coalesce((document ->> 'place_is_number')::boolean, false) THEN '[]' ELSE
+        jsonb_build_array(jsonb_build_object(
+            'name', 'learned_batches', 'kind', 'learned', 'columns', '[]'::jsonb, 'on_breach', 'warn', 'samples', 0, 'mechanism', 'at close',
+            'promise', 'batches that come when they usually do', 'scope', 'batch',
+            'measure', jsonb_build_object('from', 'learned', 'form', 'batches'), 'warn_high', 0,
+            -- The next one that comes does not fill the hole.
+            'met_before_resolve', 5)) END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.expecting_rules(jsonb) IS 'Return the rule that batches come as history has it, for a definition whose batches have dates.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.learned_rules(watched jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
@@ -32,7 +47,7 @@ DECLARE
 BEGIN
     IF document ? 'learns' THEN
         document := jsonb_set(document, '{rules}',
-            pgslo_catalog.learned_rules(coalesce(document -> 'watched', '[]')) || coalesce(document -> 'rules', '[]'));
+            pgslo_catalog.learned_rules(coalesce(document -> 'watched', '[]')) || pgslo_catalog.expecting_rules(document) || coalesce(document -> 'rules', '[]'));
     END IF;
     SELECT d.* INTO before FROM pgslo_catalog.definition d WHERE d.name = document ->> 'name';
     -- Not when pgslo is installed: a dump of an extension brings its own.

@@ -93,6 +93,9 @@ DECLARE
 BEGIN
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.definition_id = judge_batch.definition_id;
     SELECT b.* INTO judged FROM pgslo_catalog.batch b WHERE b.definition_id = judge_batch.definition_id AND b.name = judge_batch.batch;
+    IF judged.name IS NULL THEN
+        RETURN;  -- One that was expected and did not come.
+    END IF;
     IF judged.rows <= 0 AND judged.revision > 1 THEN
         -- Rows that are deleted because they are old are no news.
         UPDATE pgslo_catalog.verdict v SET verdict = 'unknown', said = 'the batch was emptied', example = NULL, judged_at = clock_timestamp()
@@ -103,7 +106,12 @@ BEGIN
     END IF;
     FOREACH rule IN ARRAY ARRAY(
         SELECT r FROM pgslo_catalog.rule r
-        WHERE r.definition_id = judge_batch.definition_id AND r.scope NOT IN ('row', 'assertion') AND r.kind NOT IN ('learned', 'ml_metric') AND r.retired_at IS NULL
+        WHERE r.definition_id = judge_batch.definition_id AND r.scope NOT IN ('row', 'assertion') AND r.kind <> 'ml_metric' AND r.retired_at IS NULL
+          -- Of learned rules that about coming at all, where it is known when batches come, or was.
+          AND (r.kind <> 'learned' OR EXISTS (
+              SELECT FROM pgslo_catalog.expected_look l
+              WHERE l.rule_id = r.rule_id AND (l.is_known OR EXISTS (
+                  SELECT FROM pgslo_catalog.incident i WHERE i.definition_id = r.definition_id AND i.rule_id = r.rule_id AND i.resolved_at IS NULL))))
         ORDER BY r.rule_id)
     LOOP
         PERFORM pgslo_catalog.judge_rule(target, judged, rule);
@@ -111,7 +119,7 @@ BEGIN
     FOR found IN
         SELECT r AS rule, j.*
         FROM pgslo_catalog.judge_learned(judge_batch.definition_id, judged.name, judged.place) AS j
-        JOIN pgslo_catalog.rule r ON r.definition_id = judge_batch.definition_id AND r.kind = 'learned' AND r.retired_at IS NULL
+        JOIN pgslo_catalog.rule r ON r.definition_id = judge_batch.definition_id AND r.kind = 'learned' AND NOT r.measure ? 'form' AND r.retired_at IS NULL
              AND r.columns = CASE WHEN j.column_name = '*' THEN '{}' ELSE ARRAY[j.column_name] END
         ORDER BY r.rule_id
     LOOP
@@ -175,7 +183,7 @@ BEGIN
     PERFORM pgslo_catalog.record_break(d.name, r.name, record_unprofiled.error_code, record_unprofiled.error_message)
     FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id)
     WHERE r.definition_id = id AND r.retired_at IS NULL
-      AND (r.kind = 'learned' AND r.columns = '{}' OR pgslo_catalog.reads_profile(r.measure));
+      AND (r.kind = 'learned' AND r.columns = '{}' AND NOT r.measure ? 'form' OR pgslo_catalog.reads_profile(r.measure));
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.record_unprofiled(pgslo_catalog.batch, text, text) IS
@@ -216,7 +224,7 @@ BEGIN
         PERFORM pgslo_catalog.give_verdict(r, closed, 'unknown', NULL, NULL, NULL, NULL,
             format('it can no longer be judged: %s', pgslo_catalog.error_said(false, unprofiled, NULL)))
         FROM pgslo_catalog.rule r
-        WHERE r.definition_id = closed.definition_id AND r.kind = 'learned' AND r.retired_at IS NULL
+        WHERE r.definition_id = closed.definition_id AND r.kind = 'learned' AND NOT r.measure ? 'form' AND r.retired_at IS NULL
         ORDER BY r.rule_id;
     END IF;
 END

@@ -300,6 +300,7 @@ BEGIN
     BEGIN
         PERFORM pgslo_catalog.follow_parts(target, 'infinity');
         PERFORM pgslo_catalog.follow(target, close_batch.batch, 2147483647);
+        PERFORM pgslo_catalog.judge_expected(target);
         PERFORM pgslo_catalog.follow_missed(target);
     EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
         PERFORM pgslo_catalog.restore_session(session_before, true);

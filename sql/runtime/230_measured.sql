@@ -144,6 +144,9 @@ BEGIN
                 WHEN value IS NULL THEN format('there is no profile of column "%s"', measure ->> 'column')
                 WHEN value > high THEN format('column "%s" has the same values in at least %s batches in a row; the objective is at most %s', measure ->> 'column', value + 1, high + 1)
                 ELSE format('column "%s" has the same values in %s; the objective is at most %s', measure ->> 'column', CASE value WHEN 0 THEN '1 batch' ELSE value + 1 || ' batches in a row' END, high + 1) END;
+        WHEN form = 'batches' THEN
+            value := 0;
+            said := 'it came';
         WHEN form = 'age' THEN
             SELECT a.value, a.said INTO value, said FROM pgslo_catalog.age(measured.definition) AS a;
         WHEN form IN ('table_rows', 'table_share', 'query') THEN

@@ -157,7 +157,7 @@ BEGIN
         SELECT m.rule_id, max(m.incident_id) AS incident_id, count(DISTINCT m.batch) AS batches, min(m.missed_at) AS since,
                array_agg(m.batch ORDER BY m.place DESC, m.missed_id DESC) AS names,
                -- Nobody reads a row of a batch that has none, and only rules about their number miss one.
-               bool_and(m.about <> '{*}' OR coalesce(b.rows > 0, true) OR NOT pgslo_catalog.misses_rows(k.measure)) AS by_row
+               bool_and(m.about <> '{*}' OR coalesce(b.rows > 0, k.measure ->> 'form' IS DISTINCT FROM 'batches') OR NOT pgslo_catalog.misses_rows(k.measure)) AS by_row
         FROM pgslo_catalog.missed_batch m
         JOIN pgslo_catalog.rule k ON k.rule_id = m.rule_id
         LEFT JOIN pgslo_catalog.batch b ON b.definition_id = m.definition_id AND b.name = m.batch

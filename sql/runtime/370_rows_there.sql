@@ -150,6 +150,10 @@ BEGIN
         ORDER BY b.place DESC LIMIT 64
     ) AS r
     WHERE p.definition_id = target.definition_id AND p.batch = r.name AND p.closing = 0;
+    -- What is missing in history is no news.
+    DELETE FROM pgslo_catalog.expected_look l
+    WHERE l.rule_id IN (SELECT r.rule_id FROM pgslo_catalog.rule r WHERE r.definition_id = target.definition_id);
+    PERFORM pgslo_catalog.judge_expected(target);
     RETURN learned;
 END
 $pgslo$;

@@ -200,7 +200,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    RETURN coalesce(measure ->> 'form' = 'rows' OR measure ->> 'form' = 'change' AND measure #>> '{of,form}' = 'rows', false);
+    RETURN coalesce(measure ->> 'form' IN ('rows', 'batches') OR measure ->> 'form' = 'change' AND measure #>> '{of,form}' = 'rows', false);
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.misses_rows(jsonb) IS 'Whether a measure is about how many rows a batch has: one without rows may miss it.';

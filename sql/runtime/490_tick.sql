@@ -72,15 +72,17 @@ BEGIN
     is_done := true;
     is_behind := false;
     -- Each goes on when another one fails.
-    FOR step IN 0..5 LOOP
+    FOR step IN 0..6 LOOP
         BEGIN
             CASE step
                 WHEN 0 THEN PERFORM pgslo_catalog.follow_parts(look_after.definition, clock_timestamp() + interval '1 second');
                 WHEN 1 THEN is_behind := pgslo_catalog.follow(look_after.definition, NULL, 50);
-                WHEN 2 THEN PERFORM pgslo_catalog.judge_age(look_after.definition);
-                WHEN 3 THEN PERFORM pgslo_catalog.resolve_met(look_after.definition);
-                WHEN 4 THEN PERFORM pgslo_catalog.follow_assertions(look_after.definition);
-                WHEN 5 THEN PERFORM pgslo_catalog.follow_missed(look_after.definition);
+                -- While batches wait to be judged, nobody knows which came.
+                WHEN 2 THEN PERFORM pgslo_catalog.judge_expected(look_after.definition) WHERE NOT is_behind;
+                WHEN 3 THEN PERFORM pgslo_catalog.judge_age(look_after.definition);
+                WHEN 4 THEN PERFORM pgslo_catalog.resolve_met(look_after.definition);
+                WHEN 5 THEN PERFORM pgslo_catalog.follow_assertions(look_after.definition);
+                WHEN 6 THEN PERFORM pgslo_catalog.follow_missed(look_after.definition);
             END CASE;
         EXCEPTION
             WHEN query_canceled THEN

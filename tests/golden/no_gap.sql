@@ -3,6 +3,7 @@
 --
 -- signed_up_at_no_gap: at close; a function of its own reads the batch's rows when it is closed; writes pay nothing.
 -- clicks_no_gap: at close; a function of its own reads the batch's rows when it is closed; writes pay nothing.
+-- each_weekday: at close; batches that came are held against those that should, when one is closed and by the clock; writes pay nothing.
 
 BEGIN;
 
@@ -393,8 +394,12 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
   {"name": "clicks_no_gap", "kind": "no_gap", "columns": ["clicks"], "on_breach": "warn", "at_most": 2, "mechanism": "at close",
    "promise": "clicks without a gap of more than 1, with at most 2 exceptions, where plan = ''pro''", "scope": "batch",
    "measure": {"form": "failures", "function": "features__user_stats__rule_clicks_no_gap", "said": "gaps", "said_of_one": "gap", "where": ["plan"]},
-   "warn_high": 2.0}],
- "fingerprint": "8398535920949a5b"}'::jsonb);
+   "warn_high": 2.0},
+  {"name": "each_weekday", "kind": "no_gap", "on_breach": "warn", "mechanism": "at close",
+   "promise": "a batch every 1 day on Monday, Tuesday, Wednesday, Thursday, Friday", "scope": "batch",
+   "measure": {"form": "batches", "step": 86400, "on": ["monday", "tuesday", "wednesday", "thursday", "friday"]}, "warn_high": 0.0,
+   "met_before_resolve": 5}],
+ "fingerprint": "58c6122cad224819"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -51,5 +51,6 @@ def rule(choice: Choice, *, scope: str = "row", measured: Mapping[str, Any] = _U
     if stated.window is not None:
         told["span"] = seconds(stated.window)
     if (stated.opens_after, stated.resolves_after) != (1, 1):
-        told |= {"missed_before_open": stated.opens_after, "met_before_resolve": stated.resolves_after}
+        told["missed_before_open"] = stated.opens_after
+        told.setdefault("met_before_resolve", stated.resolves_after)
     return told

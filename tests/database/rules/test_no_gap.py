@@ -80,3 +80,74 @@ def test_batches_of_hours_and_numbers(session):
         )
         found = session.run("SELECT verdict, value FROM pgslo.close_batch('features.user_stats')").rows
         assert found == (("missed", 1), ("met", 0)), names
+
+
+def test_weekdays_without_a_batch(golden):
+    for day in ("2026-11-16", "2026-11-17", "2026-11-19"):
+        golden.load(day, "age = 1", rows=1, first=int(day[-2:]))
+        assert golden.close(day)["each_weekday"] == ("met", 0, "it came")
+    (missed,) = golden.run(
+        "SELECT batch, said FROM pgslo.verdict WHERE rule = 'each_weekday' AND verdict = 'missed'"
+    ).rows
+    assert missed == ("2026-11-18", "expected batches 2026-11-18: none came")
+    (notice,) = golden.run("SELECT user_id FROM guarded.user_stats").notices
+    assert notice.message == 'features.user_stats misses rule "each_weekday"'
+    golden.load("2026-11-20", "age = 1", rows=1, first=20)
+    golden.load("2026-11-23", "age = 1", rows=1, first=23)
+    golden.close()
+    assert golden.run("SELECT FROM pgslo.incident").count == 1
+    golden.load("2026-11-18", "age = 1", rows=1, first=18)
+    golden.close()
+    assert golden.values("SELECT resolution FROM pgslo.incident") == ["healed"]
+
+
+def test_a_batch_is_late_by_the_clock(session):
+    session.run("CREATE TABLE features.user_stats (user_id bigint PRIMARY KEY, day date)")
+    session.guard(
+        """
+        table: features.user_stats
+        writes: bulk
+        watch: false
+        batch: {by: day}
+        no_gap: {of: batches, every: 1 day, max_delay: 30 hours}
+        """
+    )
+    session.run("INSERT INTO features.user_stats VALUES (1, (now() AT TIME ZONE 'UTC')::date - 3)")
+    session.close()
+    session.run("UPDATE pgslo_catalog.expected_look SET due_at = '-infinity'")
+    session.run("SELECT pgslo.tick()")
+    # The day before yesterday is late, and yesterday is 30 hours after its beginning at six in the morning.
+    found = session.values("SELECT batch FROM pgslo.verdict WHERE verdict = 'missed' ORDER BY batch")
+    late = session.values(
+        """SELECT d::date::text FROM generate_series(date_trunc('day', now() AT TIME ZONE 'UTC') - interval '2 days', now() AT TIME ZONE 'UTC', interval '1 day') AS d
+           WHERE d + interval '30 hours' < now() AT TIME ZONE 'UTC' ORDER BY 1"""
+    )
+    assert late
+    assert found == late
+    assert session.values("SELECT state FROM pgslo.incident") == ["open"]
+
+
+def test_numbers_that_name_batches(session):
+    session.run("CREATE TABLE features.user_stats (user_id bigint PRIMARY KEY, load_id integer)")
+    session.guard(
+        "{table: features.user_stats, writes: bulk, watch: false, batch: {by: load_id}, no_gap: {of: batches, every: 1}}"
+    )
+    for load in (7, 8, 10, 11):
+        session.run(f"INSERT INTO features.user_stats VALUES ({load}, {load})")
+        session.close()
+    assert session.run("SELECT batch, said FROM pgslo.verdict WHERE verdict = 'missed'").rows == (
+        ("9", "expected batches 9: none came"),
+    )
+
+
+def test_calendars_that_do_not_fit(session):
+    session.run("CREATE TABLE features.user_stats (user_id bigint PRIMARY KEY, day date, load_id integer)")
+    for batch, gap, said in [
+        ("{by: load_id}", "{of: batches, every: 1 day}", "do not follow each other by steps of 1 day"),
+        ("{by: day}", "{of: batches, every: 1}", "do not follow each other by steps of 1"),
+        ("statement", "{of: batches, every: 1 day}", "do not follow each other by steps of 1 day"),
+        ("{by: load_id}", "{of: batches, every: 1, max_delay: 1 hour}", '"max_delay" is about times'),
+        ("{by: day}", "{of: batches, every: 1 day, at_most: 1}", '"at_most" does not fit "of: batches"'),
+    ]:
+        (error,) = session.errors(f"table: features.user_stats\nwrites: bulk\nbatch: {batch}\nno_gap: {gap}")
+        assert said in error, error

@@ -59,6 +59,8 @@ def measure(rule: rules.BatchRule, table: TableContext) -> Part:
         "reject_low": reject_low,
         "reject_high": reject_high,
     }
+    if parts.resolves_after > 1 and "resolves_after" not in rule.places:
+        measured["met_before_resolve"] = parts.resolves_after
     age: dict[str, Any] = {}
     if kind.max_age is not None:
         age = {"max_age": f"{kind.max_age:.0f} seconds", "age_of": parts.measure.get("function")}

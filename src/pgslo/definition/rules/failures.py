@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -10,15 +11,37 @@ from pydantic import Field
 from pgslo.definition import names, wording
 from pgslo.definition.rules.base import CountingRule, Table
 from pgslo.definition.rules.syntax import COLUMNS, NOT_COUNTING, Syntax, Unfit, Ways, direct
-from pgslo.definition.yaml.durations import Step
+from pgslo.definition.yaml.durations import Duration, Step
+from pgslo.definition.yaml.lists import ListOf
 from pgslo.definition.yaml.named import Name, Relation, Statement, canonical
 from pgslo.definition.yaml.values import Boolean, OneOf
-from pgslo.errors import Location
+from pgslo.errors import DefinitionError, Location
 from pgslo.expression import Query, tables_read
+
+#: Days as a definition names them, in the order of a week.
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_BETWEEN_BATCHES = Syntax(
+    "no_gap: {of: batches, every: 1 day, on: [monday, tuesday, wednesday, thursday, friday]}",
+    parameters={
+        "of": OneOf("object", ("batches",)),
+        "every": Step(),
+        "on": ListOf(OneOf("weekday", WEEKDAYS)),
+        "max_delay": Duration(),
+    },
+    required=("of", "every"),
+)
 
 
 class NoGap(CountingRule):
-    """Values follow each other without a step larger than so much."""
+    """Values follow each other without a step larger than so much, or batches do.
+
+    Attributes:
+        of: What follows each other: the ``values`` of a column within a batch, or ``batches``.
+        every: The step.
+        per: Groups of values to look at one by one.
+        on: Weekdays on which batches come; none: on each.
+        max_delay: How long after its own time a batch may come.
+    """
 
     kind = "no_gap"
     syntax = Ways(
@@ -28,15 +51,44 @@ class NoGap(CountingRule):
             required=("every",),
             shorthand=Step(),
             stands_for=("every",),
-        )
+        ),
+        rules=_BETWEEN_BATCHES,
+        file=_BETWEEN_BATCHES,
     )
+    of: Literal["values", "batches"] = "values"
     every: timedelta | int
     per: tuple[str, ...] = ()
+    on: tuple[str, ...] = ()
+    max_delay: timedelta | None = None
+
+    def check(self) -> Iterator[DefinitionError]:
+        """Yield an error for each option that batches cannot have."""
+        if self.of == "values":
+            return
+        for key, value in (("where", self.where), ("at_most", self.at_most)):
+            if value is not None:
+                yield DefinitionError(
+                    f'"{key}" does not fit "of: batches"',
+                    detail="A batch that did not come has no rows to choose or to count.",
+                    location=self.place(key),
+                )
+        for key in ("on", "max_delay"):
+            if isinstance(self.every, int) and getattr(self, key):
+                yield DefinitionError(
+                    f'"{key}" is about times, and "every" is a number', location=self.place(key)
+                )
 
     def expected(self) -> str:
         """Return the expected state in words."""
-        step = wording.span_shown(self.every) if isinstance(self.every, timedelta) else str(self.every)
-        return f"{self.column} without a gap of more than {step}{wording.for_each(self.per)}"
+        if self.of == "batches":
+            return f"a batch every {self._step()}{self._on()}"
+        return f"{self.column} without a gap of more than {self._step()}{wording.for_each(self.per)}"
+
+    def _step(self) -> str:
+        return wording.span_shown(self.every) if isinstance(self.every, timedelta) else str(self.every)
+
+    def _on(self) -> str:
+        return f" on {', '.join(day.capitalize() for day in self.on)}" if self.on else ""
 
 
 class NoOverlap(CountingRule):

@@ -19,6 +19,8 @@ _DIGEST = 8
 
 #: Rules over learned bounds are called so for the table, and so after its name for a column.
 _LEARNED = "learned"
+#: And so over batches that should come.
+_LEARNED_BATCHES = "learned_batches"
 
 
 @dataclass
@@ -74,11 +76,11 @@ class Rules:
                     location=place,
                 )
             )
-        if name == _LEARNED or name.endswith(f"_{_LEARNED}"):
+        if name in (_LEARNED, _LEARNED_BATCHES) or name.endswith(f"_{_LEARNED}"):
             problems.append(
                 DefinitionError(
                     f'name "{name}" is kept for what pgslo learns from history',
-                    hint=f'Give the rule a "name" that is not "{_LEARNED}" and does not end with "_{_LEARNED}".',
+                    hint=f'Give the rule a "name" that is neither "{_LEARNED}" nor "{_LEARNED_BATCHES}" and does not end with "_{_LEARNED}".',
                     location=place,
                 )
             )

@@ -31,6 +31,7 @@ class Parts:
         tallies: Sums that it needs.
         artifacts: Functions that it needs.
         probes: Queries that PostgreSQL has to accept, each with its location.
+        resolves_after: Batches that have to meet the rule before its incident is over, unless the author says how many.
     """
 
     measure: dict[str, Any]
@@ -38,6 +39,7 @@ class Parts:
     tallies: tuple[Tally, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     probes: tuple[tuple[Sql, Location], ...] = ()
+    resolves_after: int = 1
 
 
 class BatchKind(Generic[R]):

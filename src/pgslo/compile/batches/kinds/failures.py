@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from pgslo import sql
 from pgslo.catalog import NUMERIC
-from pgslo.compile.batches.kinds.base import of_row
+from pgslo.compile.batches.kinds.base import Parts, of_row
 from pgslo.compile.batches.kinds.functions import FailureKind, Function, OfRows, Value, columns_of, partition
 from pgslo.compile.rows.described import row_key
 from pgslo.compile.snippets import literals
@@ -17,6 +18,10 @@ from pgslo.compile.table.subject import ROW
 from pgslo.definition import rules
 from pgslo.errors import CatalogError, Location
 from pgslo.sql import Sql
+
+_BY_CALENDAR = "batches that came are held against those that should, when one is closed and by the clock; writes pay nothing"
+#: The next batch that comes does not fill the hole.
+_RESOLVES_AFTER = 5
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,32 @@ class _QueryRule(Function):
 
 
 class NoGap(FailureKind[rules.NoGap]):
-    """Steps between values that are too large."""
+    """Steps between values that are too large, or batches that did not come."""
+
+    def parts(self) -> Parts:
+        """Return the function that looks for gaps between values, or what tells that a batch did not come.
+
+        Raises:
+            CatalogError: Nothing tells when a batch should come.
+        """
+        if self.rule.of == "values":
+            return super().parts()
+        rule, batching = self.rule, self.table.batching
+        is_span = isinstance(rule.every, timedelta)
+        if not batching.by_value or is_span is not batching.dated:
+            raise CatalogError(
+                f"batches of {self.table.definition.name} do not follow each other by steps of {rule.expected().removeprefix('a batch every ')}",
+                detail="Times are a span apart, and numbers a number; batches by any other value have no order of their own.",
+                hint="batch: {by: …} has to name a date or a time stamp for a span, and a number for a number",
+                location=rule.place("every"),
+            )
+        step = int(rule.every.total_seconds()) if isinstance(rule.every, timedelta) else rule.every
+        measure: dict[str, Any] = {"form": "batches", "step": step}
+        if rule.on:
+            measure["on"] = list(rule.on)
+        if rule.max_delay is not None:
+            measure["max_delay"] = int(rule.max_delay.total_seconds())
+        return Parts(measure, _BY_CALENDAR, resolves_after=_RESOLVES_AFTER)
 
     def counted(self) -> tuple[str, str]:
         """Return what is counted, in words: one, and many."""
